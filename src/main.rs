@@ -1,0 +1,2 @@
+//! propsbot.
+fn main() {}
