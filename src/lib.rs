@@ -1,1 +1,4 @@
-//! propsbot.
+//! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
+
+pub mod archive;
+pub mod model;

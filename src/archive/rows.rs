@@ -1,0 +1,353 @@
+//! The rows of the archive's tables: the public face of the records.
+//!
+//! What is here is format 1 (`docs/archive-format.md`): a field is added only as optional, never
+//! renamed, never removed. When we learnt something (the records' stamps) is left out, so that
+//! reading the same thing again changes no byte.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AuthorKind, Channel, ChannelId, ChannelKind, Command, EmojiId, EmojiKey, Evidence, Guild,
+    GuildEmoji, GuildId, InteractionId, Kept, Life, Member, Mention, MessageId, MessageKind,
+    MessageState, Millis, Overwrite, Part, Props, PropsOrigin, Reaction, Role, RoleId, Settings,
+    Stamped, UserId, wide,
+};
+
+/// A guild.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuildRow {
+    /// Its id.
+    pub id: GuildId,
+    /// What it is called.
+    pub name: String,
+    /// Who owns it.
+    pub owner_id: UserId,
+    /// The props channels that an admin chose; `None` where nobody has.
+    pub props_channels: Option<Vec<ChannelId>>,
+    /// When the bot was found to be no longer in it.
+    pub left_at: Option<Millis>,
+}
+
+/// A channel or thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRow {
+    /// Its id.
+    pub id: ChannelId,
+    /// Its guild.
+    pub guild_id: GuildId,
+    /// Discord's number for its type.
+    pub kind: ChannelKind,
+    /// What it is called.
+    pub name: String,
+    /// Its category; for a thread, its channel.
+    pub parent_id: Option<ChannelId>,
+    /// Where it stands among its siblings.
+    pub position: i64,
+    /// Whether it is age-restricted.
+    pub nsfw: bool,
+    /// Whether plain messages here that mention somebody are props.
+    pub props_channel: bool,
+    /// Permissions given or taken here, sorted.
+    pub overwrites: Vec<Overwrite>,
+    /// Who opened the thread.
+    pub owner_id: Option<UserId>,
+    /// Whether the thread is archived; `None` for what is no thread.
+    pub archived: Option<bool>,
+    /// When the thread was last archived or un-archived.
+    pub archive_timestamp: Option<Millis>,
+    /// When it was found to be deleted.
+    pub deleted_at: Option<Millis>,
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRow {
+    /// Its id.
+    pub id: RoleId,
+    /// Its guild.
+    pub guild_id: GuildId,
+    /// What it is called.
+    pub name: String,
+    /// Where it stands among the roles.
+    pub position: i64,
+    /// The permission bits that it gives, as decimal text.
+    #[serde(with = "wide")]
+    pub permissions: u64,
+    /// Whether it belongs to an integration.
+    pub managed: bool,
+    /// When it was found to be deleted.
+    pub deleted_at: Option<Millis>,
+}
+
+/// A custom emoji.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmojiRow {
+    /// Its id.
+    pub id: EmojiId,
+    /// The guild in which it was seen.
+    pub guild_id: GuildId,
+    /// What it is called, where that was ever seen.
+    pub name: Option<String>,
+    /// Whether it moves.
+    pub animated: bool,
+    /// Whether the guild owns it.
+    pub own: bool,
+    /// When it was found to be deleted.
+    pub deleted_at: Option<Millis>,
+}
+
+/// A user who was seen in a guild.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The user.
+    pub user_id: UserId,
+    /// The unique name; empty where the user's names were never seen.
+    pub username: String,
+    /// The name that the user chose to show.
+    pub global_name: Option<String>,
+    /// The four digits that bots still have.
+    pub discriminator: Option<u16>,
+    /// Whether it is an application.
+    pub bot: bool,
+    /// Whether the user is a member now.
+    pub member: bool,
+    /// The name in this guild.
+    pub nick: Option<String>,
+    /// The roles now, or when the user left; sorted.
+    pub roles: Vec<RoleId>,
+    /// When the user joined.
+    pub joined_at: Option<Millis>,
+    /// When the user was found to have left; `None` also for who was never seen as a member.
+    pub left_at: Option<Millis>,
+}
+
+/// A message, or the tombstone of one: then only the ids and `deleted_at` say anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRow {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// Its id.
+    pub id: MessageId,
+    /// When it was first known to be deleted.
+    pub deleted_at: Option<Millis>,
+    /// Who wrote it: a user's id, or a webhook's.
+    pub author_id: Option<UserId>,
+    /// What wrote it.
+    pub author_kind: Option<AuthorKind>,
+    /// Discord's number for its type.
+    pub kind: Option<MessageKind>,
+    /// Its text.
+    pub content: Option<String>,
+    /// Whom it mentions and how often, sorted by user.
+    pub mentions: Vec<Mention>,
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+    /// The command that it answers.
+    pub command: Option<Command>,
+    /// When its text last changed.
+    pub edited_at: Option<Millis>,
+}
+
+/// A reaction, present or past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReactionRow {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The message's channel or thread.
+    pub channel_id: ChannelId,
+    /// The message.
+    pub message_id: MessageId,
+    /// Who reacted.
+    pub user_id: UserId,
+    /// The custom emoji's id; `None` for a Unicode emoji.
+    pub emoji_id: Option<EmojiId>,
+    /// The Unicode emoji; `None` for a custom one.
+    pub emoji: Option<String>,
+    /// Whether it is a burst.
+    pub burst: bool,
+    /// When it was first seen.
+    pub added_at: Option<Millis>,
+    /// How that is known.
+    pub added_by: Option<Evidence>,
+    /// When it was seen to be gone.
+    pub removed_at: Option<Millis>,
+    /// How that is known.
+    pub removed_by: Option<Evidence>,
+}
+
+/// Props given with a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropsRow {
+    /// The command's run.
+    pub id: InteractionId,
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Where the answer was posted.
+    pub channel_id: ChannelId,
+    /// The message that says so.
+    pub message_id: Option<MessageId>,
+    /// Who gave them.
+    pub giver_id: UserId,
+    /// To whom, sorted, each once.
+    pub receiver_ids: Vec<UserId>,
+    /// What for.
+    pub reason: String,
+    /// How they were given.
+    pub origin: PropsOrigin,
+}
+
+fn gone<T>(state: &Kept<T>) -> Option<Millis> {
+    state.gone.map(|at| at.millis())
+}
+
+impl GuildRow {
+    /// The guild with its settings; `None` if it was never seen.
+    pub fn new(part: &Part<Guild>, settings: &Settings) -> Option<Self> {
+        let guild = part.state.ever()?;
+        Some(Self {
+            id: guild.id,
+            name: guild.name.clone(),
+            owner_id: guild.owner_id,
+            props_channels: settings.props_channels.clone(),
+            left_at: gone(&part.state),
+        })
+    }
+}
+
+impl ChannelRow {
+    /// The channel, as the settings see it; `None` if it was never seen.
+    pub fn new(part: &Part<Channel>, settings: &Settings) -> Option<Self> {
+        let channel = part.state.ever()?;
+        Some(Self {
+            id: channel.id,
+            guild_id: channel.guild_id,
+            kind: channel.kind,
+            name: channel.name.clone(),
+            parent_id: channel.parent_id,
+            position: channel.position,
+            nsfw: channel.nsfw,
+            props_channel: settings.is_props_channel(channel),
+            overwrites: channel.overwrites.clone(),
+            owner_id: channel.thread.as_ref().and_then(|thread| thread.owner_id),
+            archived: channel.thread.as_ref().map(|thread| thread.archived),
+            archive_timestamp: channel.thread.as_ref().and_then(|it| it.archive_timestamp),
+            deleted_at: gone(&part.state),
+        })
+    }
+}
+
+impl RoleRow {
+    /// The role; `None` if it was never seen.
+    pub fn new(part: &Part<Role>) -> Option<Self> {
+        let role = part.state.ever()?;
+        Some(Self {
+            id: role.id,
+            guild_id: role.guild_id,
+            name: role.name.clone(),
+            position: role.position,
+            permissions: role.permissions,
+            managed: role.managed,
+            deleted_at: gone(&part.state),
+        })
+    }
+}
+
+impl EmojiRow {
+    /// The emoji; `None` if it was never seen.
+    pub fn new(part: &Part<GuildEmoji>) -> Option<Self> {
+        let emoji = part.state.ever()?;
+        Some(Self {
+            id: emoji.id,
+            guild_id: emoji.guild_id,
+            name: emoji.name.clone(),
+            animated: emoji.animated,
+            own: emoji.own,
+            deleted_at: gone(&part.state),
+        })
+    }
+}
+
+impl From<&Member> for MemberRow {
+    fn from(member: &Member) -> Self {
+        let user = member.user.as_ref().map(|user| &user.value);
+        let presence = member.presence.ever();
+        Self {
+            guild_id: member.guild_id,
+            user_id: member.user_id,
+            username: user.map(|user| user.username.clone()).unwrap_or_default(),
+            global_name: user.and_then(|user| user.global_name.clone()),
+            discriminator: user.and_then(|user| user.discriminator),
+            bot: user.is_some_and(|user| user.bot),
+            member: member.presence.now().is_some(),
+            nick: presence.and_then(|it| it.nick.clone()),
+            roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
+            joined_at: presence.and_then(|it| it.joined_at),
+            left_at: gone(&member.presence),
+        }
+    }
+}
+
+impl From<&MessageState> for MessageRow {
+    fn from(of: &MessageState) -> Self {
+        let message = of.message();
+        Self {
+            guild_id: of.guild_id,
+            channel_id: of.channel_id,
+            id: of.id,
+            deleted_at: match of.state {
+                Life::Deleted(at) => Some(at),
+                Life::Alive(..) => None,
+            },
+            author_id: message.map(|it| it.author.id),
+            author_kind: message.map(|it| it.author.kind),
+            kind: message.map(|it| it.kind),
+            content: message.map(|it| it.content.clone()),
+            mentions: message.map(|it| it.mentions.clone()).unwrap_or_default(),
+            reply_to: message.and_then(|it| it.reply_to),
+            command: message.and_then(|it| it.command.clone()),
+            edited_at: message.and_then(|it| it.edited_at),
+        }
+    }
+}
+
+impl From<&Stamped<Reaction>> for ReactionRow {
+    fn from(of: &Stamped<Reaction>) -> Self {
+        let it = &of.value;
+        let (emoji_id, emoji) = match &it.emoji {
+            EmojiKey::Unicode(text) => (None, Some(text.clone())),
+            EmojiKey::Custom(id) => (Some(*id), None),
+        };
+        Self {
+            guild_id: it.guild_id,
+            channel_id: it.channel_id,
+            message_id: it.message_id,
+            user_id: it.user_id,
+            emoji_id,
+            emoji,
+            burst: it.burst,
+            added_at: it.added_at,
+            added_by: it.added_by,
+            removed_at: it.removed_at,
+            removed_by: it.removed_by,
+        }
+    }
+}
+
+impl From<&Props> for PropsRow {
+    fn from(it: &Props) -> Self {
+        Self {
+            id: it.id,
+            guild_id: it.guild_id,
+            channel_id: it.channel_id,
+            message_id: it.message_id,
+            giver_id: it.giver,
+            receiver_ids: it.receivers.clone(),
+            reason: it.reason.clone(),
+            origin: it.origin,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Facts: what the gateway, REST and commands tell us, already in our own words.
+//!
+//! A fact says what held at a moment. Merging facts is idempotent and, but for the gateway's own
+//! order, does not depend on the order in which they arrive: see `ingest`.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji, GuildId,
+    Message, MessageId, Presence, Props, Role, RoleId, Settings, Stamp, User, UserId,
+};
+
+/// A class of a guild's data that is synced as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Class {
+    /// The guild with its roles and emojis.
+    Guild = 1,
+    /// Its channels.
+    Channels = 2,
+    /// Its threads, active and archived.
+    Threads = 3,
+    /// Its members.
+    Members = 4,
+    /// Its messages.
+    Messages = 5,
+    /// The reactions to them.
+    Reactions = 6,
+}
+
+impl Class {
+    /// All, in the order in which they are synced.
+    pub const ALL: [Self; 6] = [
+        Self::Guild,
+        Self::Channels,
+        Self::Threads,
+        Self::Members,
+        Self::Messages,
+        Self::Reactions,
+    ];
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Guild => "guild",
+            Self::Channels => "channels",
+            Self::Threads => "threads",
+            Self::Members => "members",
+            Self::Messages => "messages",
+            Self::Reactions => "reactions",
+        })
+    }
+}
+
+/// How often a message was reacted to with an emoji, as Discord counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReactionCount {
+    /// The emoji.
+    pub emoji: Emoji,
+    /// Normal reactions.
+    pub normal: u64,
+    /// Burst reactions.
+    pub burst: u64,
+}
+
+/// A message of a [`Page`], with its reaction counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagedMessage {
+    /// The message.
+    pub message: Message,
+    /// The author, unless a webhook.
+    pub author: Option<User>,
+    /// The users it mentions, whom we may not know otherwise.
+    pub mentioned: Vec<User>,
+    /// What was counted.
+    pub counts: Vec<ReactionCount>,
+}
+
+/// All messages of a channel with ids in `(after, to]`, as REST listed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// The last id before the page.
+    pub after: MessageId,
+    /// The last id of the page.
+    pub to: MessageId,
+    /// Every message in between that could be read, in any order.
+    pub messages: Vec<PagedMessage>,
+    /// Ids in between whose message could not be read.
+    pub unreadable: Vec<MessageId>,
+}
+
+/// A reaction that was added or removed, by its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReactionEvent {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The message's channel or thread.
+    pub channel_id: ChannelId,
+    /// The message.
+    pub message_id: MessageId,
+    /// Who.
+    pub user_id: UserId,
+    /// With what.
+    pub emoji: Emoji,
+    /// Whether it is a burst.
+    pub burst: bool,
+}
+
+/// Something that held at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The guild is this.
+    Guild(Guild),
+    /// The bot is no longer in the guild. (An outage is not a departure.)
+    GuildGone(GuildId),
+    /// The channel or thread is this.
+    Channel(Channel),
+    /// The channel or thread was deleted.
+    ChannelGone(GuildId, ChannelId),
+    /// The role is this.
+    Role(Role),
+    /// The role was deleted.
+    RoleGone(GuildId, RoleId),
+    /// The emoji is this.
+    Emoji(GuildEmoji),
+    /// These are all of the guild's channels (threads not among them).
+    AllChannels(GuildId, BTreeSet<ChannelId>),
+    /// These are all of the guild's roles.
+    AllRoles(GuildId, BTreeSet<RoleId>),
+    /// These are all of the guild's own emojis.
+    AllEmojis(GuildId, Vec<GuildEmoji>),
+    /// The user is a member, with this name and these roles.
+    Member(GuildId, User, Presence),
+    /// The user is called this. Says nothing of membership.
+    User(GuildId, User),
+    /// The user is no member any more.
+    MemberGone(GuildId, UserId),
+    /// These are all of the guild's members.
+    AllMembers(GuildId, BTreeSet<UserId>),
+    /// The gateway showed this message as just posted: within a live session it extends coverage.
+    Posted(Message),
+    /// The message is this.
+    Message(Message),
+    /// The message was deleted.
+    MessageGone(GuildId, ChannelId, MessageId),
+    /// REST listed these messages.
+    Page(Page),
+    /// Somebody reacted.
+    Reacted(ReactionEvent),
+    /// Somebody took a reaction back.
+    Unreacted(ReactionEvent),
+    /// A message's reactions were cleared: with one emoji, or all.
+    ReactionsCleared(GuildId, ChannelId, MessageId, Option<EmojiKey>),
+    /// These are all who react to the message with the emoji.
+    Reactors {
+        /// The guild.
+        guild_id: GuildId,
+        /// The message's channel or thread.
+        channel_id: ChannelId,
+        /// The message.
+        message_id: MessageId,
+        /// The emoji.
+        emoji: Emoji,
+        /// Normal or burst.
+        burst: bool,
+        /// Who.
+        users: Vec<User>,
+    },
+    /// Props were given with a command.
+    Props(Props),
+    /// An admin chose these settings.
+    Settings(Settings),
+    /// From here on, the gateway no longer tells all that happens in the guild.
+    SessionLost(GuildId),
+    /// As of now the gateway tells everything posted in the channel after this message.
+    Live(GuildId, ChannelId, MessageId),
+    /// The class of data is complete as of now.
+    Synced(GuildId, Class),
+    /// This could not be fetched, for this reason.
+    Failed(GuildId, FailureObject, String),
+    /// This could be fetched, or is no longer there to fetch.
+    Settled(GuildId, FailureObject),
+}
+
+/// A fact and when it held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// When.
+    pub at: Stamp,
+    /// How it is known.
+    pub by: Evidence,
+    /// What.
+    pub fact: Fact,
+}

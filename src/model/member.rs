@@ -1,0 +1,57 @@
+//! People: the user, the same everywhere, and the member that a user is in one guild.
+
+use serde::{Deserialize, Serialize};
+
+use super::{GuildId, Kept, Millis, RoleId, Stamped, UserId};
+
+/// A user as Discord shows one. Source: <https://discord.com/developers/docs/resources/user>.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct User {
+    /// The user's id.
+    pub id: UserId,
+    /// The unique name.
+    pub username: String,
+    /// The name to show, where the user has chosen one.
+    pub global_name: Option<String>,
+    /// The four digits that bots still have; `None` where Discord says `"0"`.
+    pub discriminator: Option<u16>,
+    /// Whether it is an application.
+    pub bot: bool,
+}
+
+/// What a user is in a guild while a member of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Presence {
+    /// The name in this guild, where one was chosen.
+    pub nick: Option<String>,
+    /// The roles, sorted; the one that everyone has is not named.
+    pub roles: Vec<RoleId>,
+    /// When the user joined.
+    pub joined_at: Option<Millis>,
+}
+
+/// A user who was seen in a guild: a member, one who left, or the author of a message, of a
+/// reaction, of whom nothing else is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The user.
+    pub user_id: UserId,
+    /// The user's names, as last seen.
+    pub user: Option<Stamped<User>>,
+    /// The membership, kept when it ends.
+    pub presence: Kept<Presence>,
+}
+
+impl Member {
+    /// A user of whom nothing is known yet.
+    pub fn unknown(guild_id: GuildId, user_id: UserId) -> Self {
+        Self {
+            guild_id,
+            user_id,
+            user: None,
+            presence: Kept::default(),
+        }
+    }
+}

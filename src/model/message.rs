@@ -1,0 +1,162 @@
+//! Messages.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelId, GuildId, InteractionId, MessageId, Millis, Stamp, UserId};
+
+/// A message's type. Source:
+/// <https://discord.com/developers/docs/resources/message#message-object-message-types>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageKind(pub u8);
+
+impl MessageKind {
+    /// An ordinary message.
+    pub const DEFAULT: Self = Self(0);
+    /// A reply to another.
+    pub const REPLY: Self = Self(19);
+    /// The answer to a slash command.
+    pub const CHAT_INPUT_COMMAND: Self = Self(20);
+    /// The answer to a user or message command.
+    pub const CONTEXT_MENU_COMMAND: Self = Self(23);
+
+    /// Whether a person wrote it, rather than Discord or a command.
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::DEFAULT | Self::REPLY)
+    }
+
+    /// Whether it answers a command.
+    pub fn is_command_answer(self) -> bool {
+        matches!(self, Self::CHAT_INPUT_COMMAND | Self::CONTEXT_MENU_COMMAND)
+    }
+}
+
+/// Who or what wrote a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorKind {
+    /// A person.
+    User,
+    /// An application's user.
+    Bot,
+    /// A webhook: its "user" is nobody.
+    Webhook,
+}
+
+/// The author of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Author {
+    /// The user's id; for a webhook, the webhook's.
+    pub id: UserId,
+    /// What it is.
+    pub kind: AuthorKind,
+}
+
+/// A user whom a message mentions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mention {
+    /// The user.
+    pub user_id: UserId,
+    /// How often the text names them; 0 for somebody only pinged by a reply.
+    pub count: u32,
+}
+
+/// The command that a message answers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Command {
+    /// The run.
+    pub id: InteractionId,
+    /// Who ran it.
+    pub user_id: UserId,
+    /// The command's name, where Discord still tells it.
+    pub name: Option<String>,
+}
+
+/// A message as last seen.
+///
+/// Source: <https://discord.com/developers/docs/resources/message#message-object>. Attachments,
+/// embeds and the like are not kept: their addresses expire and no plugin reads them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id, which also tells when it was posted.
+    pub id: MessageId,
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Who wrote it.
+    pub author: Author,
+    /// Its type.
+    pub kind: MessageKind,
+    /// Its text.
+    pub content: String,
+    /// Whom it mentions, sorted by user.
+    pub mentions: Vec<Mention>,
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+    /// The command that it answers.
+    pub command: Option<Command>,
+    /// When its text last changed.
+    pub edited_at: Option<Millis>,
+}
+
+/// What is known of a message: it, or that it was deleted.
+///
+/// A deletion erases what the message said and is final: Discord never gives an id again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageState {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// The message's id.
+    pub id: MessageId,
+    /// The message, or its tombstone.
+    pub state: Life,
+}
+
+/// A message or its tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// As last seen, and when that was.
+    Alive(Stamp, Box<Message>),
+    /// Deleted, and first known to be at this time.
+    Deleted(Millis),
+}
+
+impl MessageState {
+    /// A message that was there at `at`.
+    pub fn alive(at: Stamp, message: Message) -> Self {
+        Self {
+            guild_id: message.guild_id,
+            channel_id: message.channel_id,
+            id: message.id,
+            state: Life::Alive(at, Box::new(message)),
+        }
+    }
+
+    /// The message, unless it was deleted.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.state {
+            Life::Alive(_, message) => Some(message),
+            Life::Deleted(_) => None,
+        }
+    }
+
+    /// Adds what another observation says: a tombstone beats all else, the latest edit wins, and
+    /// between equal edits the later observation.
+    pub fn merge(&mut self, other: Self) {
+        let wins = match (&self.state, &other.state) {
+            (Life::Deleted(mine), Life::Deleted(theirs)) => theirs < mine,
+            (Life::Deleted(_), Life::Alive(..)) => false,
+            (Life::Alive(..), Life::Deleted(_)) => true,
+            (Life::Alive(at, mine), Life::Alive(other_at, theirs)) => {
+                (theirs.edited_at, other_at, theirs) > (mine.edited_at, at, mine)
+            }
+        };
+        if wins {
+            *self = other;
+        }
+    }
+}

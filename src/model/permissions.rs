@@ -1,0 +1,126 @@
+//! Who may read what, computed as Discord computes it.
+//!
+//! Source: <https://discord.com/developers/docs/topics/permissions#permission-hierarchy>.
+
+use std::collections::HashMap;
+
+use super::{Channel, ChannelId, ChannelKind, Guild, OverwriteKind, Role, RoleId, UserId};
+
+/// All permissions at once.
+pub const ADMINISTRATOR: u64 = 1 << 3;
+/// Changing the guild's settings.
+pub const MANAGE_GUILD: u64 = 1 << 5;
+/// Reacting to messages with an emoji that nobody used yet.
+pub const ADD_REACTIONS: u64 = 1 << 6;
+/// Seeing a channel at all.
+pub const VIEW_CHANNEL: u64 = 1 << 10;
+/// Posting messages.
+pub const SEND_MESSAGES: u64 = 1 << 11;
+/// Reading what was posted before.
+pub const READ_MESSAGE_HISTORY: u64 = 1 << 16;
+/// Joining a voice channel; also needed to read its messages.
+pub const CONNECT: u64 = 1 << 20;
+/// Seeing every private thread.
+pub const MANAGE_THREADS: u64 = 1 << 34;
+/// Posting in threads.
+pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
+
+/// What is needed to compute permissions in a guild.
+pub struct Permissions<'a> {
+    guild: &'a Guild,
+    roles: HashMap<RoleId, &'a Role>,
+    channels: HashMap<ChannelId, &'a Channel>,
+}
+
+impl<'a> Permissions<'a> {
+    /// From the guild, all of its roles and all of its channels.
+    pub fn new(
+        guild: &'a Guild,
+        roles: impl IntoIterator<Item = &'a Role>,
+        channels: impl IntoIterator<Item = &'a Channel>,
+    ) -> Self {
+        Self {
+            guild,
+            roles: roles.into_iter().map(|role| (role.id, role)).collect(),
+            channels: channels
+                .into_iter()
+                .map(|channel| (channel.id, channel))
+                .collect(),
+        }
+    }
+
+    /// The permission bits that a member with these roles has in the channel; a thread has its
+    /// parent's.
+    pub fn of_member(&self, user: UserId, roles: &[RoleId], channel: &Channel) -> u64 {
+        if user == self.guild.owner_id {
+            return u64::MAX;
+        }
+        self.compute(Some(user), roles, channel)
+    }
+
+    /// The permission bits that everyone has in the channel, even without a role.
+    pub fn of_everyone(&self, channel: &Channel) -> u64 {
+        self.compute(None, &[], channel)
+    }
+
+    /// Whether everyone in the guild may read the channel. A private thread is never for everyone.
+    pub fn everyone_reads(&self, channel: &Channel) -> bool {
+        channel.kind != ChannelKind::PRIVATE_THREAD && can_read(channel, self.of_everyone(channel))
+    }
+
+    /// Whether a member with these roles may read all of the channel.
+    pub fn member_reads(&self, user: UserId, roles: &[RoleId], channel: &Channel) -> bool {
+        let bits = self.of_member(user, roles, channel);
+        can_read(channel, bits)
+            && (channel.kind != ChannelKind::PRIVATE_THREAD || bits & MANAGE_THREADS != 0)
+    }
+
+    fn compute(&self, user: Option<UserId>, roles: &[RoleId], channel: &Channel) -> u64 {
+        let everyone = RoleId(self.guild.id.0);
+        let bits_of = |role: &RoleId| self.roles.get(role).map_or(0, |role| role.permissions);
+        let base = roles
+            .iter()
+            .fold(bits_of(&everyone), |bits, role| bits | bits_of(role));
+        if base & ADMINISTRATOR != 0 {
+            return u64::MAX;
+        }
+        let governing = match channel.parent_id {
+            Some(parent) if channel.kind.is_thread() => self.channels.get(&parent).copied(),
+            _ => Some(channel),
+        };
+        // A thread whose parent we cannot see is nobody's to read.
+        let Some(governing) = governing else { return 0 };
+        let find = |kind, id| {
+            governing
+                .overwrites
+                .iter()
+                .filter(move |it| it.kind == kind && it.id == id)
+        };
+        let mut bits = base;
+        for it in find(OverwriteKind::Role, everyone.0) {
+            bits = bits & !it.deny | it.allow;
+        }
+        let (allow, deny) = roles
+            .iter()
+            .filter(|role| **role != everyone)
+            .flat_map(|role| find(OverwriteKind::Role, role.0))
+            .fold((0, 0), |(allow, deny), it| {
+                (allow | it.allow, deny | it.deny)
+            });
+        bits = bits & !deny | allow;
+        if let Some(user) = user {
+            for it in find(OverwriteKind::Member, user.0) {
+                bits = bits & !it.deny | it.allow;
+            }
+        }
+        bits
+    }
+}
+
+fn can_read(channel: &Channel, bits: u64) -> bool {
+    let mut needed = VIEW_CHANNEL | READ_MESSAGE_HISTORY;
+    if channel.kind.is_voice() {
+        needed |= CONNECT;
+    }
+    bits & needed == needed
+}

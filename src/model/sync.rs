@@ -1,0 +1,136 @@
+//! What is known to be known: coverage, work left to do, failures, and counts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelId, Class, Emoji, GuildId, MessageId, Millis, SessionNumber, Stamp};
+
+/// The ids in `(after, to]`, all of whose messages are in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Interval {
+    /// The last id before the interval.
+    pub after: MessageId,
+    /// The last id of the interval.
+    pub to: MessageId,
+}
+
+/// Which of a channel's messages are in the store: sorted intervals that neither touch nor overlap.
+/// What is in none of them is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// What is covered.
+    pub intervals: Vec<Interval>,
+    /// The session in which every new message arrives by the gateway and extends the last
+    /// interval, if there is one.
+    pub live: Option<SessionNumber>,
+}
+
+/// A list of reactors that has still to be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The message's channel or thread.
+    pub channel_id: ChannelId,
+    /// The message.
+    pub message_id: MessageId,
+    /// The emoji, with the name that Discord's address for it needs.
+    pub emoji: Emoji,
+    /// Normal or burst.
+    pub burst: bool,
+}
+
+/// Numbers the stretches of time in which the gateway told us all that happened in a guild. A new
+/// one begins with each start of the process, each session that could not be resumed, and each
+/// change of what the bot may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The current one.
+    pub number: SessionNumber,
+}
+
+/// When a class of a guild's data was last known to be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Synced {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The class.
+    pub class: Class,
+    /// When.
+    pub at: Stamp,
+}
+
+/// What could not be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureObject {
+    /// A class of the guild's data.
+    Class(Class),
+    /// The messages of a channel or thread.
+    Channel(ChannelId),
+    /// The archived threads of a channel.
+    Threads(ChannelId),
+    /// A message that could not be read.
+    Message(ChannelId, MessageId),
+    /// A list of reactors: the emoji as text, and whether bursts.
+    Reactions(ChannelId, MessageId, String, bool),
+    /// A gateway event that could not be read, by its name.
+    Event(String),
+}
+
+impl fmt::Display for FailureObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Class(class) => write!(f, "{class}"),
+            Self::Channel(id) => write!(f, "channel {id}"),
+            Self::Threads(id) => write!(f, "archived threads of channel {id}"),
+            Self::Message(channel, id) => write!(f, "message {channel}/{id}"),
+            Self::Reactions(channel, message, emoji, burst) => {
+                let kind = if *burst {
+                    "burst reactions"
+                } else {
+                    "reactions"
+                };
+                write!(f, "{kind} {emoji} on message {channel}/{message}")
+            }
+            Self::Event(name) => write!(f, "event {name}"),
+        }
+    }
+}
+
+/// Why something could not be fetched, as of the last try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// What.
+    pub object: FailureObject,
+    /// Why, in words; never a token, never a message's content.
+    pub reason: String,
+    /// How often in a row.
+    pub times: u32,
+    /// When, the last time.
+    pub at: Millis,
+}
+
+/// How much of a channel is in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// Messages that stand.
+    pub messages: u64,
+    /// Messages known to be deleted.
+    pub deleted: u64,
+    /// Reactions that stand.
+    pub reactions: u64,
+    /// Props given with a command.
+    pub props: u64,
+}
