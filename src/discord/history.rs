@@ -160,8 +160,8 @@ impl History {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
         let (threads, has_more) = (listed(list.threads, guild_id), list.has_more);
-        let last = threads.last().and_then(|it| it.channel.thread.as_ref());
-        let oldest = last.and_then(|thread| thread.archive_timestamp);
+        let page_end = threads.last().and_then(|it| it.channel.thread.as_ref());
+        let oldest = page_end.and_then(|thread| thread.archive_timestamp);
         if before.is_none() || !has_more || oldest < before {
             return Ok((threads, has_more));
         }
@@ -205,7 +205,7 @@ impl History {
 
     /// Up to 100 messages of a channel, the last first, those before `before`.
     ///
-    /// Without READ_MESSAGE_HISTORY the list is empty and not an error: compute permissions first.
+    /// Without `READ_MESSAGE_HISTORY` the list is empty and not an error: compute permissions first.
     pub async fn messages(
         &self,
         guild_id: GuildId,
@@ -281,7 +281,8 @@ fn listed(channels: Vec<wire::Channel>, guild_id: GuildId) -> Vec<Listed> {
 }
 
 impl wire::Guild {
-    fn into_shape(self) -> GuildShape {
+    /// The guild, its roles and its emojis.
+    pub(super) fn into_shape(self) -> GuildShape {
         let id = self.id;
         GuildShape {
             guild: Guild {

@@ -5,12 +5,16 @@
 //! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
 
 mod budget;
+mod convert;
 mod history;
+mod objects;
 mod rest;
 mod route;
 mod token;
+mod unparsed;
 mod wire;
 
+pub use convert::{Signal, Translated, translate};
 pub use history::{GuildShape, History, Listed, Listing};
 pub use rest::{Rest, RestError};
 pub use route::Route;
