@@ -26,8 +26,8 @@ pub use id::{
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
 pub use props::{Props, PropsOrigin};
-pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks};
+pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use settings::Settings;
-pub use sync::{Coverage, Failure, FailureObject, Interval, Pending, Session, Synced, Tally};
+pub use sync::{Coverage, Failure, FailureObject, Interval, Live, Pending, Session, Synced, Tally};
 pub use time::{Millis, Stamp};
