@@ -1,4 +1,6 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
 
 pub mod archive;
+pub mod ingest;
 pub mod model;
+pub mod store;
