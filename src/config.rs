@@ -10,8 +10,14 @@ use crate::{
 };
 
 /// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
-pub const VARIABLES: [&str; 6] =
-    ["DISCORD_TOKEN", "DISCORD_API_URL", "STORE_PATH", "ARCHIVE", "EXPORT_INTERVAL", "RUST_LOG"];
+pub const VARIABLES: [&str; 6] = [
+    "DISCORD_TOKEN",
+    "DISCORD_API_URL",
+    "STORE_PATH",
+    "ARCHIVE",
+    "EXPORT_INTERVAL",
+    "RUST_LOG",
+];
 
 /// The shortest time between two exports.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,7 +87,9 @@ pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
         Err(error) => return Err(broken(error)),
     }
     variables.extend(VARIABLES.iter().filter_map(|name| {
-        std::env::var(name).ok().map(|value| ((*name).to_owned(), value))
+        std::env::var(name)
+            .ok()
+            .map(|value| ((*name).to_owned(), value))
     }));
     Ok(variables)
 }
@@ -92,7 +100,12 @@ impl Config {
     /// # Errors
     /// All mistakes at once.
     pub fn read(variables: &BTreeMap<String, String>, needs: Needs) -> Result<Self, Mistakes> {
-        let value = |name: &str| variables.get(name).map(|it| it.trim()).filter(|it| !it.is_empty());
+        let value = |name: &str| {
+            variables
+                .get(name)
+                .map(|it| it.trim())
+                .filter(|it| !it.is_empty())
+        };
         let mut mistakes = Vec::new();
 
         let token = match value("DISCORD_TOKEN") {
@@ -130,12 +143,16 @@ fn note<T, E: fmt::Display>(
     variable: &'static str,
     result: Result<T, E>,
 ) -> Option<T> {
-    result.map_err(|error| mistakes.push((variable, error.to_string()))).ok()
+    result
+        .map_err(|error| mistakes.push((variable, error.to_string())))
+        .ok()
 }
 
 fn origin(text: &str) -> Result<String, String> {
     let fail = |why: &str| {
-        format!("{text:?} {why}: it takes an origin such as {OFFICIAL_ORIGIN} or http://127.0.0.1:3005")
+        format!(
+            "{text:?} {why}: it takes an origin such as {OFFICIAL_ORIGIN} or http://127.0.0.1:3005"
+        )
     };
     let url: reqwest::Url = text.parse().map_err(|_| fail("is no URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
@@ -161,7 +178,9 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)], needs: Needs) -> Result<Config, Mistakes> {
-        let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let owned = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::read(&owned.collect(), needs)
     }
 
@@ -181,12 +200,23 @@ mod tests {
         ];
         let Mistakes(mistakes) = read(&variables, Needs::Discord).unwrap_err();
         let names: Vec<_> = mistakes.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["DISCORD_TOKEN", "DISCORD_API_URL", "ARCHIVE", "EXPORT_INTERVAL"]);
+        assert_eq!(
+            names,
+            [
+                "DISCORD_TOKEN",
+                "DISCORD_API_URL",
+                "ARCHIVE",
+                "EXPORT_INTERVAL"
+            ]
+        );
     }
 
     #[test]
     fn an_origin_may_end_in_a_slash_but_has_no_path() {
-        assert_eq!(origin("http://127.0.0.1:3005/"), Ok("http://127.0.0.1:3005".to_owned()));
+        assert_eq!(
+            origin("http://127.0.0.1:3005/"),
+            Ok("http://127.0.0.1:3005".to_owned())
+        );
         assert!(origin("http://127.0.0.1:3005/api/v10").is_err());
         assert!(origin("127.0.0.1:3005").is_err());
     }
@@ -197,7 +227,12 @@ mod tests {
         let example = include_str!("../.env.example");
         let mut named: Vec<&str> = example
             .lines()
-            .filter_map(|line| line.strip_prefix('#').unwrap_or(line).trim().split_once('='))
+            .filter_map(|line| {
+                line.strip_prefix('#')
+                    .unwrap_or(line)
+                    .trim()
+                    .split_once('=')
+            })
             .map(|(name, _)| name)
             .filter(|name| name.bytes().all(|it| it.is_ascii_uppercase() || it == b'_'))
             .collect();

@@ -96,7 +96,12 @@ pub struct Service {
 impl Service {
     /// A facade over the store and its writer.
     pub fn new(store: Arc<Store>, writer: Writer, clock: Clock, progress: ProgressBoard) -> Self {
-        Self { store, writer, clock, progress }
+        Self {
+            store,
+            writer,
+            clock,
+            progress,
+        }
     }
 
     /// Records props. They are durable when this returns; each receiver counts once.
@@ -123,7 +128,8 @@ impl Service {
             return Err(Refusal::ReasonTooLong(length).into());
         }
         let to = receivers.clone();
-        self.ask(move |store| check_receivers(store, wish.guild_id, &to)).await??;
+        self.ask(move |store| check_receivers(store, wish.guild_id, &to))
+            .await?;
         let props = Props {
             id: wish.id,
             guild_id: wish.guild_id,
@@ -145,12 +151,13 @@ impl Service {
     /// How whole the mirror of a guild is, and what is being done about it.
     pub async fn sync_status(&self, guild: GuildId) -> Result<GuildStatus, ServiceError> {
         let progress = self.progress.look();
-        self.ask(move |store| status::of_guild(store, guild, &progress)).await?
+        self.ask(move |store| status::of_guild(store, guild, &progress))
+            .await
     }
 
     /// The guild's settings.
     pub async fn settings(&self, guild: GuildId) -> Result<Settings, ServiceError> {
-        self.ask(move |store| Ok(store.settings(guild)?)).await?
+        self.ask(move |store| Ok(store.settings(guild)?)).await
     }
 
     /// Chooses the props channels; `None` for the default rule. Durable when this returns.
@@ -174,7 +181,7 @@ impl Service {
                 }
                 Ok(store.settings(guild)?)
             })
-            .await??;
+            .await?;
         settings.props_channels = channels.map(|it| it.into_iter().collect());
         self.record(vec![Fact::Settings(settings.clone())]).await?;
         Ok(settings)
@@ -182,20 +189,26 @@ impl Service {
 
     async fn record(&self, facts: Vec<Fact>) -> Result<(), ServiceError> {
         let at = self.clock.stamp();
-        let seen = |fact| Observation { at, by: Evidence::Gateway, fact };
-        self.writer.write(facts.into_iter().map(seen).collect()).await?;
+        let seen = |fact| Observation {
+            at,
+            by: Evidence::Gateway,
+            fact,
+        };
+        self.writer
+            .write(facts.into_iter().map(seen).collect())
+            .await?;
         Ok(())
     }
 
     /// Asks the store, off the async threads.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Store) -> T + Send + 'static,
+        question: impl FnOnce(&Store) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let store = Arc::clone(&self.store);
         let answer = tokio::task::spawn_blocking(move || question(&store)).await;
         // A question neither panics nor is cancelled, unless the process is ending.
-        answer.map_err(|_| ServiceError::Stopped(Stopped))
+        answer.unwrap_or(Err(ServiceError::Stopped(Stopped)))
     }
 }
 
@@ -205,7 +218,10 @@ fn check_receivers(
     receivers: &BTreeSet<UserId>,
 ) -> Result<(), ServiceError> {
     // Until all members are known, somebody unknown may well be one.
-    let all_known = store.synced(guild)?.iter().any(|it| it.class == Class::Members);
+    let all_known = store
+        .synced(guild)?
+        .iter()
+        .any(|it| it.class == Class::Members);
     for id in receivers {
         match store.member(guild, *id)? {
             Some(member) if member.user.as_ref().is_some_and(|user| user.value.bot) => {

@@ -112,22 +112,31 @@ pub fn of_guild(
     let failures = store.failures(guild)?;
     let unreadable = |id: ChannelId| {
         let object = FailureObject::Channel(id);
-        failures.iter().any(|it| it.object == object && it.reason == UNREADABLE)
+        failures
+            .iter()
+            .any(|it| it.object == object && it.reason == UNREADABLE)
     };
     let tallies: BTreeMap<ChannelId, Totals> = store
         .tallies(guild)?
         .into_iter()
-        .map(|it| (it.channel_id, Totals {
-            messages: it.messages,
-            deleted: it.deleted,
-            reactions: it.reactions,
-            props: it.props,
-        }))
+        .map(|it| {
+            (
+                it.channel_id,
+                Totals {
+                    messages: it.messages,
+                    deleted: it.deleted,
+                    reactions: it.reactions,
+                    props: it.props,
+                },
+            )
+        })
         .collect();
     let mut channels = Vec::new();
     let mut totals = Totals::default();
     for part in store.channels(guild)? {
-        let Some(channel) = part.state.now().filter(|it| it.kind.has_messages()) else { continue };
+        let Some(channel) = part.state.now().filter(|it| it.kind.has_messages()) else {
+            continue;
+        };
         let of_channel = tallies.get(&channel.id).copied().unwrap_or_default();
         totals.messages += of_channel.messages;
         totals.deleted += of_channel.deleted;
@@ -158,7 +167,11 @@ pub fn of_guild(
         id: guild,
         name: name(store, guild)?,
         synced: synced(store, guild)?,
-        members: store.members(guild)?.iter().filter(|it| it.presence.now().is_some()).count() as u64,
+        members: store
+            .members(guild)?
+            .iter()
+            .filter(|it| it.presence.now().is_some())
+            .count() as u64,
         totals,
         channels,
         pending_lists: store.pending(guild)?.len() as u64,
@@ -178,13 +191,12 @@ pub fn of_guild(
 
 fn name(store: &Store, guild: GuildId) -> Result<String, StoreError> {
     let part = store.guild(guild)?;
-    Ok(part.and_then(|it| it.state.ever().map(|it| it.name.clone())).unwrap_or_default())
+    Ok(part
+        .and_then(|it| it.state.ever().map(|it| it.name.clone()))
+        .unwrap_or_default())
 }
 
-fn synced(
-    store: &Store,
-    guild: GuildId,
-) -> Result<BTreeMap<Class, Option<Millis>>, StoreError> {
+fn synced(store: &Store, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis>>, StoreError> {
     let mut all: BTreeMap<_, _> = Class::ALL.into_iter().map(|class| (class, None)).collect();
     for it in store.synced(guild)? {
         all.insert(it.class, Some(it.at.millis()));

@@ -11,7 +11,7 @@ mod route;
 mod token;
 mod wire;
 
-pub use history::{GuildShape, History, Listed, Listing};
+pub use history::{GuildShape, History, Listing};
 pub use rest::{Rest, RestError};
 pub use route::Route;
 pub use token::{MalformedToken, Token};

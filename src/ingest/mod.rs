@@ -12,5 +12,5 @@ mod reaction;
 mod rows;
 
 pub use merge::merge;
-pub use plan::{ChannelPlan, Described, DescribedChannel, Plan, Read, Settled, plan};
+pub use plan::{ChannelPlan, Described, Plan, Read, Settled, plan};
 pub use rows::Rows;

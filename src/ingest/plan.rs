@@ -3,19 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Channel, ChannelId, Coverage, Guild, Interval, MessageId, Millis, Pending, Role, RoleId,
-    Settings, UserId,
+    Channel, ChannelId, Coverage, Guild, Interval, Listed, MessageId, Millis, Pending, Role,
+    RoleId, Settings, UserId,
     permissions::{MANAGE_THREADS, Permissions},
 };
-
-/// A channel or thread as Discord describes it now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DescribedChannel {
-    /// The channel.
-    pub channel: Channel,
-    /// The last message posted in it, which may be deleted by now; `None` where Discord names none.
-    pub last_message_id: Option<MessageId>,
-}
 
 /// A guild as Discord describes it now, and what of it we are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +16,7 @@ pub struct Described {
     /// All of its roles.
     pub roles: Vec<Role>,
     /// All of its channels and every thread that was found.
-    pub channels: Vec<DescribedChannel>,
+    pub channels: Vec<Listed>,
     /// The bot's user.
     pub bot: UserId,
     /// The bot's roles.
@@ -110,7 +101,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         pending.entry(it.channel_id).or_default().push(it);
     }
     let mut plan = Plan::default();
-    let mut with_messages: Vec<&DescribedChannel> = described
+    let mut with_messages: Vec<&Listed> = described
         .channels
         .iter()
         .filter(|it| it.channel.kind.has_messages())
@@ -119,7 +110,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         let props = settled.settings.is_props_channel(&it.channel);
         (!props, std::cmp::Reverse(it.last_message_id), it.channel.id)
     });
-    for DescribedChannel {
+    for Listed {
         channel,
         last_message_id,
     } in with_messages

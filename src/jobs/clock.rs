@@ -20,7 +20,9 @@ pub struct Clock {
 impl Clock {
     /// A clock whose stamps all come after `floor`.
     pub fn after(floor: Stamp) -> Self {
-        Self { last: Arc::new(AtomicI64::new(floor.0)) }
+        Self {
+            last: Arc::new(AtomicI64::new(floor.0)),
+        }
     }
 
     /// The next stamp.
@@ -42,7 +44,9 @@ impl Clock {
 
 fn since_epoch() -> std::time::Duration {
     // A clock before 1970 is broken; the stamps then go on from the last one.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

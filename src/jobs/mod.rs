@@ -5,7 +5,5 @@
 
 pub mod backfill;
 pub mod clock;
-pub mod export;
-pub mod listener;
 pub mod progress;
 pub mod writer;

@@ -51,7 +51,10 @@ impl std::fmt::Debug for Group {
 impl Writer {
     /// Hands observations over. They are durable after a later [`Self::write`] has returned.
     pub async fn send(&self, observations: Vec<Observation>) -> Result<(), Stopped> {
-        let group = Group { observations, written: None };
+        let group = Group {
+            observations,
+            written: None,
+        };
         self.queue.send(group).await.map_err(|_| Stopped)
     }
 
@@ -59,7 +62,10 @@ impl Writer {
     /// durable. Returns the lists of reactors that they showed to be missing.
     pub async fn write(&self, observations: Vec<Observation>) -> Result<Vec<Pending>, Stopped> {
         let (written, done) = oneshot::channel();
-        let group = Group { observations, written: Some(written) };
+        let group = Group {
+            observations,
+            written: Some(written),
+        };
         self.queue.send(group).await.map_err(|_| Stopped)?;
         done.await.map_err(|_| Stopped)
     }
@@ -86,8 +92,10 @@ fn run(store: &Store, mut groups: mpsc::Receiver<Group>) -> Result<(), StoreErro
     while let Some(first) = groups.blocking_recv() {
         let mut batch = vec![first];
         fill(&mut batch, &mut groups);
-        let (observations, waiting): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|group| (group.observations, group.written)).unzip();
+        let (observations, waiting): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|group| (group.observations, group.written))
+            .unzip();
         let missing = store.merge(&observations)?;
         for (waiting, missing) in waiting.into_iter().zip(missing) {
             if let Some(waiting) = waiting {
