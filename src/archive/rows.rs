@@ -10,7 +10,7 @@ use crate::model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EmojiId, EmojiKey, Evidence, Guild,
     GuildEmoji, GuildId, InteractionId, Kept, Life, Member, Mention, MessageId, MessageKind,
     MessageState, Millis, Overwrite, Part, Props, PropsOrigin, Reaction, Role, RoleId, Settings,
-    Stamped, UserId, wide,
+    UserId, wide,
 };
 
 /// A guild.
@@ -314,13 +314,13 @@ impl From<&MessageState> for MessageRow {
     }
 }
 
-impl From<&Stamped<Reaction>> for ReactionRow {
-    fn from(of: &Stamped<Reaction>) -> Self {
-        let it = &of.value;
+impl From<&Reaction> for ReactionRow {
+    fn from(it: &Reaction) -> Self {
         let (emoji_id, emoji) = match &it.emoji {
             EmojiKey::Unicode(text) => (None, Some(text.clone())),
             EmojiKey::Custom(id) => (Some(*id), None),
         };
+        let removed = it.removed.filter(|_| !it.is_present());
         Self {
             guild_id: it.guild_id,
             channel_id: it.channel_id,
@@ -329,10 +329,10 @@ impl From<&Stamped<Reaction>> for ReactionRow {
             emoji_id,
             emoji,
             burst: it.burst,
-            added_at: it.added_at,
-            added_by: it.added_by,
-            removed_at: it.removed_at,
-            removed_by: it.removed_by,
+            added_at: it.added.map(|seen| seen.at.millis()),
+            added_by: it.added.map(|seen| seen.by),
+            removed_at: removed.map(|seen| seen.at.millis()),
+            removed_by: removed.map(|seen| seen.by),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! why somebody asks, what was asked before, and where the answers go.
 
 use crate::model::{
-    Channel, ChannelId, Emoji, Guild, GuildEmoji, GuildId, MessageId, Millis, PagedMessage,
+    ChannelId, Emoji, Guild, GuildEmoji, GuildId, Listed, MessageId, Millis, PagedMessage,
     Presence, Role, User, UserId,
 };
 
@@ -34,15 +34,6 @@ pub struct GuildShape {
     pub roles: Vec<Role>,
     /// All of its own emojis.
     pub emojis: Vec<GuildEmoji>,
-}
-
-/// A channel or thread as Discord lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The channel or thread.
-    pub channel: Channel,
-    /// The last message posted in it, which may be deleted since.
-    pub last_message_id: Option<MessageId>,
 }
 
 /// A page of messages, the last first.

@@ -15,7 +15,7 @@ mod unparsed;
 mod wire;
 
 pub use convert::{Signal, Translated, translate};
-pub use history::{GuildShape, History, Listed, Listing};
+pub use history::{GuildShape, History, Listing};
 pub use rest::{Rest, RestError};
 pub use route::Route;
 pub use token::{MalformedToken, Token};

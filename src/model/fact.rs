@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji, GuildId,
+    Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji, GuildId, Live,
     Message, MessageId, Presence, Props, Role, RoleId, Settings, Stamp, User, UserId,
 };
 
@@ -180,8 +180,8 @@ pub enum Fact {
     Settings(Settings),
     /// From here on, the gateway no longer tells all that happens in the guild.
     SessionLost(GuildId),
-    /// As of now the gateway tells everything posted in the channel after this message.
-    Live(GuildId, ChannelId, MessageId),
+    /// In this session, the gateway tells everything posted in the channel after this message.
+    Live(GuildId, ChannelId, Live),
     /// The class of data is complete as of now.
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.

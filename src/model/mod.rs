@@ -3,6 +3,7 @@
 //! Owns the words everything else speaks. Refuses to know where a record is kept, how a fact
 //! was learnt, or what time it is.
 
+mod answer;
 mod emoji;
 mod fact;
 mod guild;
@@ -19,15 +20,17 @@ mod time;
 
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
-pub use guild::{Channel, ChannelKind, Guild, GuildEmoji, Overwrite, OverwriteKind, Role, Thread};
+pub use guild::{
+    Channel, ChannelKind, Guild, GuildEmoji, Listed, Overwrite, OverwriteKind, Role, Thread,
+};
 pub use id::{
     ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
 };
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
 pub use props::{Props, PropsOrigin};
-pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks};
+pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use settings::Settings;
-pub use sync::{Coverage, Failure, FailureObject, Interval, Pending, Session, Synced, Tally};
+pub use sync::{Coverage, Failure, FailureObject, Interval, Live, Pending, Session, Synced, Tally};
 pub use time::{Millis, Stamp};

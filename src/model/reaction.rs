@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, EmojiKey, GuildId, MessageId, Millis, Stamp, UserId};
+use super::{ChannelId, EmojiKey, GuildId, MessageId, Stamp, UserId};
 
 /// How a time is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,8 +14,17 @@ pub enum Evidence {
     Rest,
 }
 
+/// When something was seen, and how that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Seen {
+    /// When.
+    pub at: Stamp,
+    /// How that is known.
+    pub by: Evidence,
+}
+
 /// One user's reaction to one message with one emoji; kept after it was taken back.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reaction {
     /// The guild.
     pub guild_id: GuildId,
@@ -29,40 +38,73 @@ pub struct Reaction {
     pub emoji: EmojiKey,
     /// Whether it is a burst ("super") reaction.
     pub burst: bool,
-    /// When it was seen to be there, last after it was not; unknown where only its end was seen.
-    pub added_at: Option<Millis>,
-    /// How `added_at` is known.
-    pub added_by: Option<Evidence>,
-    /// When it was seen to be gone; `None` while it stands.
-    pub removed_at: Option<Millis>,
-    /// How `removed_at` is known.
-    pub removed_by: Option<Evidence>,
+    /// When it was first seen to be there, since it last was not; unknown where only its end was
+    /// seen.
+    pub added: Option<Seen>,
+    /// When it was last seen to be there.
+    pub confirmed: Option<Stamp>,
+    /// When it was last seen to go.
+    pub removed: Option<Seen>,
 }
 
 impl Reaction {
-    /// Whether it stands.
+    /// Whether it stands. Seen to be there and to go at once means there: a list that names it
+    /// clears all others at the same moment.
     pub fn is_present(&self) -> bool {
-        self.removed_at.is_none()
+        match (self.confirmed, self.removed) {
+            (Some(confirmed), Some(removed)) => confirmed >= removed.at,
+            (confirmed, None) => confirmed.is_some(),
+            (None, Some(_)) => false,
+        }
+    }
+
+    /// It was there.
+    pub fn add(&mut self, seen: Seen) {
+        if self.removed.is_some_and(|removed| seen.at < removed.at) {
+            // It speaks of what has ended since; all it can tell is when that began.
+            self.added.get_or_insert(seen);
+        } else if self.is_present() {
+            self.added = self.added.map(|added| added.min(seen));
+            self.confirmed = self.confirmed.max(Some(seen.at));
+        } else {
+            self.added = Some(seen);
+            self.confirmed = Some(seen.at);
+        }
+    }
+
+    /// It was not there.
+    pub fn remove(&mut self, seen: Seen) {
+        if self.removed.is_some_and(|removed| seen.at <= removed.at) {
+            return;
+        }
+        let was_present = self.is_present();
+        if self.confirmed.is_some_and(|confirmed| confirmed >= seen.at) {
+            // It came back since: then, and not before, does what stands now begin.
+            if let (Some(added), Some(confirmed)) = (&mut self.added, self.confirmed)
+                && added.at < seen.at
+            {
+                added.at = confirmed;
+            }
+            self.removed = Some(seen);
+        } else if was_present || self.removed.is_none() {
+            self.removed = Some(seen);
+        }
     }
 }
 
-/// "At this moment, no reactions of this kind but those named with the same stamp."
+/// "At this moment, somebody cleared all reactions of this kind."
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionMark {
     /// The emoji; `None` means all.
     pub emoji: Option<EmojiKey>,
-    /// Normal or burst; `None` means both.
-    pub burst: Option<bool>,
-    /// When.
-    pub at: Stamp,
-    /// How it is known.
-    pub by: Evidence,
+    /// When, and how that is known.
+    pub seen: Seen,
 }
 
 impl ReactionMark {
     /// Whether it speaks of reactions with this emoji.
-    pub fn covers(&self, emoji: &EmojiKey, burst: bool) -> bool {
-        self.emoji.as_ref().is_none_or(|of| of == emoji) && self.burst.is_none_or(|of| of == burst)
+    pub fn covers(&self, emoji: &EmojiKey) -> bool {
+        self.emoji.as_ref().is_none_or(|of| of == emoji)
     }
 }
 

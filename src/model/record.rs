@@ -274,13 +274,12 @@ records! {
         Partition::of_guild(it.guild_id, Table::Members);
     MessageState: Messages, |it| key::ids([it.channel_id.0, it.id.0]),
         Partition::of_day(it.guild_id, Table::Messages, it.channel_id, it.id.created_at());
-    Stamped<Reaction>: Reactions, |it| {
-        let of = &it.value;
-        let mut bytes = key::reactions(of.channel_id.0, of.message_id.0, &of.emoji, of.burst);
-        bytes.extend_from_slice(&of.user_id.0.to_be_bytes());
+    Reaction: Reactions, |it| {
+        let mut bytes = key::reactions(it.channel_id.0, it.message_id.0, &it.emoji, it.burst);
+        bytes.extend_from_slice(&it.user_id.0.to_be_bytes());
         bytes
     }, Partition::of_day(
-        it.value.guild_id, Table::Reactions, it.value.channel_id, it.value.message_id.created_at());
+        it.guild_id, Table::Reactions, it.channel_id, it.message_id.created_at());
     Props: Props, |it| key::ids([it.channel_id.0, it.id.0]),
         Partition::of_day(it.guild_id, Table::Props, it.channel_id, it.id.created_at());
     Settings: Settings, |it| key::ids([it.guild_id.0]),

@@ -23,9 +23,18 @@ pub struct Coverage {
     pub channel_id: ChannelId,
     /// What is covered.
     pub intervals: Vec<Interval>,
-    /// The session in which every new message arrives by the gateway and extends the last
-    /// interval, if there is one.
-    pub live: Option<SessionNumber>,
+    /// Since when every new message arrives by the gateway.
+    pub live: Option<Live>,
+}
+
+/// "In this session, all that was posted after this message arrived by the gateway." It ends with
+/// the session: nothing needs to be written for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// The session.
+    pub session: SessionNumber,
+    /// The last message before.
+    pub after: MessageId,
 }
 
 /// A list of reactors that has still to be fetched.
