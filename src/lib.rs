@@ -1,6 +1,8 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
 
 pub mod archive;
+#[path = "../commands/mod.rs"]
+pub mod commands;
 pub mod config;
 pub mod discord;
 pub mod ingest;

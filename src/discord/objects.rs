@@ -8,7 +8,7 @@ use serenity::model::{
 use super::wire;
 use crate::model::{
     Channel, ChannelId, ChannelKind, Emoji, EmojiId, GuildEmoji, GuildId, InteractionId, MessageId,
-    Millis, Overwrite, OverwriteKind, Role, RoleId, Thread, UserId,
+    Millis, Overwrite, OverwriteKind, Role, RoleId, Thread, User, UserId,
 };
 
 macro_rules! ids {
@@ -49,6 +49,11 @@ impl From<users::User> for wire::User {
             member: of.member.map(|member| Box::new((*member).into())),
         }
     }
+}
+
+/// The user who ran a command.
+pub fn user(of: &users::User) -> User {
+    wire::User::from(of.clone()).into()
 }
 
 impl From<guilds::PartialMember> for wire::Membership {
