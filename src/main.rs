@@ -1,2 +1,2 @@
-//! propsbot.
+//! x
 fn main() {}
