@@ -1,4 +1,5 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
 
 pub mod archive;
+pub mod graph;
 pub mod model;
