@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod config;
 pub mod discord;
+pub mod graph;
 pub mod ingest;
 pub mod jobs;
 pub mod model;
