@@ -94,6 +94,8 @@ function checkRest(entry, report) {
     report.add(where, ["request"], "takes no body", entry.request);
   }
 
+  // A connection that broke before an answer.
+  if (status === 0) return;
   const answered = `${where} -> ${status}`;
   const schema = answerSchema(operation, status);
   if (schema === undefined) {
