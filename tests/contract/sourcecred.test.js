@@ -118,7 +118,7 @@ describe("the checks themselves", () => {
   const inner = (files) => files["graph.json"][1].graphJSON[1];
 
   breakage("nodes out of order", (files) => inner(files).nodes.reverse(), /not what SourceCred itself would write/);
-  breakage("a dangling edge", (files) => inner(files).nodes.pop(), /dangles/);
+  breakage("a dangling edge", (files) => inner(files).nodes.shift(), /dangles/);
   breakage("times in seconds", (files) => inner(files).edges.forEach((edge) => (edge.timestampMs /= 1000)), /integer milliseconds/);
   breakage("an unknown version", (files) => (files["graph.json"][0].version = "0.2.0"), /version/);
   breakage("a member who is proposed as nobody", (files) => files["identityProposals.json"].pop(), /proposed as nobody/);
