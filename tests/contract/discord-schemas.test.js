@@ -129,6 +129,11 @@ suite("the validator", () => {
     "request.data.content",
     "Too big: expected string to have <=2000 characters",
   ]);
+  breakage("a field of a command that Discord would overlook", (r) => (r.commands.request[0].options[0].choices = [1]), [
+    "PUT /applications/{application_id}/commands",
+    "request[].options[].choices",
+    "Discord has no such field",
+  ]);
   breakage("a body that is missing", (r) => (r.answer.request = null), [CALLBACK, "request", "body missing"]);
   breakage("a body where none belongs", (r) => (r.gateway.request = {}), ["GET /gateway", "request", "takes no body"]);
   breakage("an unknown event", (r) => (r.created.payload.t = "MESSAGE_MADE"), [

@@ -83,6 +83,22 @@ const RECORDING = JSON.stringify({
   forbidden: rest("GET", "/channels/41771983423143937", 403, {message: "Missing Access", code: 50001}),
   broken: rest("GET", "/channels/41771983423143937", 0, null),
   failed: rest("GET", "/channels/41771983423143937", 502, null),
+  refused: rest("GET", "/channels/41771983423143937/messages", 400, {
+    message: "Invalid Form Body",
+    code: 50035,
+    errors: {limit: {_errors: [{code: "NUMBER_TYPE_MAX", message: "int value should be less than or equal to 100."}]}},
+  }),
+  commands: rest("PUT", "/applications/1053015370115588147/commands", 200, [], [
+    {
+      name: "props",
+      type: 1,
+      description: "Give props",
+      default_member_permissions: "32",
+      nsfw: false,
+      options: [{name: "to", type: 6, description: "To whom", required: true, choices: [], min_value: null}],
+    },
+  ]),
+  threads: rest("GET", "/guilds/41771983423143936/threads/active", 200, {threads: [], members: []}),
   answer: rest("POST", "/interactions/1200000000000000003/token/callback", 204, null, {
     type: 4,
     data: {content: "done", flags: 64},

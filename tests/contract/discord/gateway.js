@@ -73,6 +73,13 @@ export const events = {
     resume_gateway_url: z.url(),
     shard: z.optional(z.tuple([z.int32(), z.int32()])),
     application: z.strictObject({id: snowflake, flags: z.int32()}),
+    // Sent to every bot and documented nowhere.
+    _trace: z.optional(anything),
+    presences: z.optional(anything),
+    private_channels: z.optional(anything),
+    relationships: z.optional(anything),
+    session_type: z.optional(anything),
+    user_settings: z.optional(anything),
   }),
   RESUMED: z.union([z.null(), z.strictObject({})]),
 
