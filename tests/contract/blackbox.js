@@ -15,16 +15,22 @@ const SIMULATOR = process.env.SIMULATOR_BIN || built("simulator");
 const START_MS = 30_000;
 const COMMAND_MS = 120_000;
 const STOP_MS = 20_000;
+/** A community small enough to be read in seconds, and so lively that every kind of event comes up while the bot listens. */
+const WORLD = ["--port", "0", "--seed", "7", "--messages", "600", "--lively", "60", "--limits", "none"];
 /** How long the bot listens to live events. */
 const RUN_MS = 6_000;
 
-/** Builds, in `out`, the graph of a simulated community: everything from the first sync to SourceCred's three files. */
+/**
+ * Builds, in `out`, the graph of a simulated community: everything from the first sync to SourceCred's three files.
+ * Returns the recording of what the bot was told meanwhile.
+ */
 export async function buildGraph(out) {
-  await withBot(out, async (bot) => {
+  return withBot(out, async (bot) => {
     await bot.run("sync");
     await bot.listen();
     await bot.run("export");
     await bot.run("graph", "--from", bot.archive, "--out", out);
+    return bot.recording();
   });
 }
 
@@ -33,8 +39,7 @@ export async function recordTraffic(scratch) {
   return withBot(scratch, async (bot) => {
     await bot.run("sync");
     await bot.listen();
-    await bot.simulator.stop();
-    return (await readFile(bot.simulator.recording, "utf8")).split("\n");
+    return bot.recording();
   });
 }
 
@@ -60,8 +65,11 @@ async function withBot(scratch, use) {
       },
     };
     return await use({
-      simulator,
       archive,
+      async recording() {
+        await simulator.stop();
+        return (await readFile(simulator.recording, "utf8")).split("\n");
+      },
       run: (...command) => runCommand(command, options),
       listen: () => listen(options),
     });
@@ -87,15 +95,13 @@ async function listen(options) {
 }
 
 async function startSimulator(recording) {
-  const simulator = start(SIMULATOR, ["discord", "--port", "0", "--seed", "7", "--lively", "20", "--record", recording]);
+  const simulator = start(SIMULATOR, ["discord", ...WORLD, "--record", recording]);
   const facts = {};
   const ready = (async () => {
     for await (const line of createInterface({input: simulator.child.stdout})) {
-      const [, name, value] = /^\s*(?:export\s+)?([\w ]+?)\s*[=:]\s*(\S+)\s*$/.exec(line) ?? [];
-      if (name) facts[name.toLowerCase()] = value;
-      const address = facts.discord_api_url ?? facts.address;
-      const token = facts.discord_token ?? facts.token;
-      if (address && token) return {address, token};
+      const [name, value] = line.split(/=(.*)/);
+      facts[name] = value;
+      if (facts.DISCORD_API_URL && facts.DISCORD_TOKEN) return {address: facts.DISCORD_API_URL, token: facts.DISCORD_TOKEN};
     }
     throw new Error(`the simulator ended before it was ready:\n${simulator.said()}`);
   })();

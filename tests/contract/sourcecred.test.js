@@ -7,20 +7,26 @@ import {join} from "node:path";
 import {after, before, describe, it} from "node:test";
 import {buildGraph} from "./blackbox.js";
 import {checkCredFollowsProps, checkGraphFolder, isMember, propsReceived} from "./sourcecred/check.js";
-import {writeFixture} from "./sourcecred/fixture.js";
+import {THANKS, writeFixture} from "./sourcecred/fixture.js";
+import {readThanks} from "./sourcecred/said.js";
 import {computeCred, createInstance, discordIdentity, readLedger, sourcecred} from "./sourcecred/instance.js";
 
 const {NodeAddress} = sourcecred.core.graph;
+const {declaration: discordDeclaration} = sourcecred.plugins.discord.declaration;
 
 let scratch;
 before(async () => (scratch = await mkdtemp(join(tmpdir(), "props-contract-"))));
 after(() => rm(scratch, {recursive: true, force: true}));
 
-describe("a graph written by hand", () => contract((dir) => writeFixture(dir)));
-describe("the graph that propsbot builds", () => contract((dir) => buildGraph(dir)));
+describe("a graph written by hand", () =>
+  contract(async (dir) => {
+    await writeFixture(dir);
+    return THANKS;
+  }));
+describe("the graph that propsbot builds", () => contract(async (dir) => readThanks(await buildGraph(dir))));
 
 function contract(makeGraph) {
-  let graphDir, graph, fresh;
+  let graphDir, thanks, graph, fresh;
   const instance = async (name, ledger) => {
     const dir = await mkdtemp(join(scratch, `${name}-`));
     await createInstance(dir, graphDir, ledger);
@@ -29,7 +35,7 @@ function contract(makeGraph) {
 
   before(async () => {
     graphDir = await mkdtemp(join(scratch, "graph-"));
-    await makeGraph(graphDir);
+    thanks = await makeGraph(graphDir);
   });
 
   it("is what SourceCred's parsers take and its conventions ask for", async () => {
@@ -39,6 +45,23 @@ function contract(makeGraph) {
   it("gives cred to those who were given props", async () => {
     fresh = await instance("fresh");
     checkCredFollowsProps(propsReceived(graph), credByMember(fresh.participants));
+  });
+
+  it("gives it to whom Discord says that they were thanked, and to no others", () => {
+    const byId = (entries) => new Map(entries.map(([address, amount]) => [NodeAddress.toParts(address).at(-1), amount]));
+    const cred = byId([...credByMember(fresh.participants)]);
+    const received = byId([...propsReceived(graph)]);
+    assert.ok(thanks.thanked.size >= 2, "too few members were thanked to say anything");
+    assert.deepEqual([...thanks.thanked].filter((id) => !(received.get(id) > 0 && cred.get(id) > 0)), []);
+    assert.deepEqual([...received].filter(([id, amount]) => amount > 0 && !thanks.mentioned.has(id)), []);
+  });
+
+  it("can stand beside SourceCred's own Discord plugin", async () => {
+    const {graph: all, weights} = graph.weighted;
+    const native = {graph: new sourcecred.core.graph.Graph(), weights: declaredWeights(discordDeclaration)};
+    for (const node of all.nodes()) if (isMember(node.address)) native.graph.addNode(node);
+    const ours = {graph: all, weights: sourcecred.core.weights.merge([weights, declaredWeights(graph.declaration)])};
+    sourcecred.core.weightedGraph.merge([ours, native]);
   });
 
   it("makes one identity of each member that it proposes", () => {
@@ -71,6 +94,13 @@ function contract(makeGraph) {
 
 const credByMember = (participants) =>
   new Map(participants.flatMap(({aliases, cred}) => aliases.filter(isMember).map((address) => [address, cred])));
+
+function declaredWeights({nodeTypes, edgeTypes}) {
+  const weights = sourcecred.core.weights.empty();
+  for (const {prefix, defaultWeight} of nodeTypes) weights.nodeWeights.set(prefix, defaultWeight);
+  for (const {prefix, defaultWeight} of edgeTypes) weights.edgeWeights.set(prefix, defaultWeight);
+  return weights;
+}
 
 // A ledger as a community has it that used SourceCred's Discord plugin for years: members under that plugin's own
 // addresses, with other names than we propose, and one alias elsewhere.

@@ -76,7 +76,6 @@ const RECORDING = JSON.stringify({
   ),
   limited: rest("GET", "/users/@me/guilds", 429, {
     message: "You are being rate limited.",
-    code: 0,
     retry_after: 0.25,
     global: false,
   }),

@@ -38,6 +38,11 @@ const MENDED = [
     "_errors: z.array(zObject({code: z.string(), message: z.string()})),",
   ],
   [
+    "a rate limit has a code for some limits only (Rate Limit Response Structure)",
+    /(export const RatelimitedResponseSchema = z\.intersection\(\s*)z\.lazy\(\(\) => ErrorSchema\)/g,
+    "$1zObject({message: z.string(), code: z.optional(z.number())})",
+  ],
+  [
     "permissions are strings, here too (Create Global Application Command)",
     /default_member_permissions: z\.nullish\(\s*z\s*\.number\(\)[^]*?\),\s*\),/g,
     'default_member_permissions: z.nullish(z.string().check(z.regex(/^\\d+$/))),',
@@ -47,7 +52,7 @@ const MENDED = [
 async function loadObjects() {
   let text = source("discord-api-spec.zod.js").replaceAll("/* @__PURE__ */ ", "");
   for (const [why, from, to] of MENDED) {
-    const mended = text.replaceAll(from, () => to);
+    const mended = text.replaceAll(from, to);
     if (mended === text) throw new Error(`discord-api-spec has changed, see whether this still holds: ${why}`);
     text = mended;
   }

@@ -24,6 +24,12 @@ const PROPS = [
   [CLEO, HELPER],
 ];
 
+/** What the graph says, as `readThanks` would tell it. */
+export const THANKS = {
+  thanked: new Set(PROPS.map(([, receiver]) => receiver.id)),
+  mentioned: new Set(PROPS.map(([, receiver]) => receiver.id)),
+};
+
 const raw = (kind, parts) => `${kind}\0${parts.map((part) => `${part}\0`).join("")}`;
 const memberParts = ({id, bot}) => ["sourcecred", "discord", "MEMBER", bot ? "bot" : "user", id];
 
@@ -60,7 +66,8 @@ export async function writeFixture(dir, change = () => {}) {
     defaultWeight,
     description: `Connects by "${forwardName}".`,
   });
-  const member = node("Member", ["sourcecred", "discord", "MEMBER"], 0);
+  // One step below SourceCred's own type: it refuses to weigh one prefix twice.
+  const members = ["user", "bot"].map((kind) => node("Member", ["sourcecred", "discord", "MEMBER", kind], 0));
   const files = {
     "graph.json": [
       {type: "sourcecred/weightedGraph", version: "0.1.0"},
@@ -85,12 +92,12 @@ export async function writeFixture(dir, change = () => {}) {
       name: "Props",
       nodePrefix: raw("N", ["external", "props"]),
       edgePrefix: raw("E", ["external", "props"]),
-      nodeTypes: [member, node("Message", ["external", "props", "MESSAGE"], 1)],
+      nodeTypes: [...members, node("Message", ["external", "props", "MESSAGE"], 1)],
       edgeTypes: [
         edge("authors message", "message is authored by", "AUTHORS", {forwards: 0.25, backwards: 1}),
         edge("gives props to", "receives props from", "PROPS", {forwards: 19, backwards: 0.0625}),
       ],
-      userTypes: [member],
+      userTypes: members,
       keys: {operatorKeys: [], weightKeys: [], shareKeys: []},
     },
     "identityProposals.json": MEMBERS.map((m) => ({
