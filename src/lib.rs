@@ -1,5 +1,6 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
 
+pub mod app;
 pub mod archive;
 pub mod config;
 pub mod discord;

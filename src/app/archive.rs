@@ -26,7 +26,10 @@ pub async fn export(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<Str
             done.generation, done.rows, done.blobs, done.bytes, done.removed
         )
     } else {
-        format!("{spec} is at generation {}: nothing changed", done.generation)
+        format!(
+            "{spec} is at generation {}: nothing changed",
+            done.generation
+        )
     }])
 }
 
@@ -39,11 +42,26 @@ pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let found = archive::verify(archive.as_ref())
         .await
         .with_context(|| format!("could not verify {spec}"))?;
-    if found.faults.is_empty() {
-        return Ok(vec![format!("{spec}: {found}")]);
+    let rows: Vec<String> = found
+        .rows
+        .iter()
+        .map(|(table, count)| format!("{count} {table}"))
+        .collect();
+    let checked = format!(
+        "{spec}: generation {}, {} indexes, {} blobs: {}",
+        found.generation,
+        found.indexes,
+        found.blobs,
+        rows.join(", ")
+    );
+    if found.is_valid() {
+        return Ok(vec![format!("{checked}. No fault.")]);
     }
-    let faults: Vec<String> = found.faults.iter().map(|fault| format!("  {fault}")).collect();
-    Err(Error::Failed(anyhow!("{spec}: {found}\n{}", faults.join("\n"))))
+    let faults = found.faults.join("\n  ");
+    Err(Error::Failed(anyhow!(
+        "{checked}. {} fault(s):\n  {faults}",
+        found.faults.len()
+    )))
 }
 
 /// Builds the graph and writes `SourceCred`'s three files.
@@ -62,17 +80,15 @@ pub async fn graph(
         .with_context(|| format!("could not read {spec}"))?;
     let documents = graph::props_documents(&snapshot, &weights);
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let files = [
-        ("graph.json", &documents.graph),
-        ("declaration.json", &documents.declaration),
-        ("identityProposals.json", &documents.identity_proposals),
-    ];
-    for (name, text) in files {
+    let mut lines = Vec::new();
+    for (name, text) in &documents.files {
         let path = out.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        lines.push(format!("wrote {}", path.display()));
     }
-    let mut lines = vec![format!("wrote {} of {spec}", files.map(|(name, _)| name).join(", "))];
-    lines.extend(documents.warnings);
+    if let Some(unusable) = documents.unusable {
+        lines.push(format!("mind: {unusable}"));
+    }
     Ok(lines)
 }
 

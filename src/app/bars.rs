@@ -31,7 +31,9 @@ impl Bars {
 async fn draw(board: ProgressBoard, stop: CancellationToken) {
     let bars = MultiProgress::new();
     let style = |template: &str| {
-        ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("━╸─")
+        ProgressStyle::with_template(template)
+            .expect("the template is a constant")
+            .progress_chars("━╸─")
     };
     let bar = |template: &str| {
         let bar = bars.add(ProgressBar::new(0));

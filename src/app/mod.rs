@@ -5,7 +5,6 @@
 
 mod archive;
 mod bars;
-mod run;
 mod status;
 mod sync;
 
@@ -16,7 +15,6 @@ use tokio::sync::oneshot;
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
 pub use archive::{export, graph, verify};
-pub use run::{Hooks, run};
 pub use status::status;
 pub use sync::sync;
 
@@ -60,10 +58,13 @@ impl fmt::Display for Error {
 impl<E: Into<anyhow::Error>> From<E> for Error {
     fn from(error: E) -> Self {
         let error = error.into();
-        let wrong = error.is::<Mistakes>()
-            || matches!(error.downcast_ref(), Some(RestError::BadToken))
-            || error.downcast_ref::<crate::discord::GatewayError>().is_some_and(|it| it.is_final());
-        if wrong { Self::Wrong(error) } else { Self::Failed(error) }
+        let wrong =
+            error.is::<Mistakes>() || matches!(error.downcast_ref(), Some(RestError::BadToken));
+        if wrong {
+            Self::Wrong(error)
+        } else {
+            Self::Failed(error)
+        }
     }
 }
 
@@ -96,7 +97,12 @@ impl Mirror {
         let store = Arc::new(open_store(path).await?);
         let clock = Clock::after(store.newest()?);
         let (writer, stopped) = writer::start(Arc::clone(&store));
-        Ok(Self { store, writer, clock, stopped })
+        Ok(Self {
+            store,
+            writer,
+            clock,
+            stopped,
+        })
     }
 
     /// Waits until all that was handed over is durable. Every other [`Writer`] must be dropped.
@@ -111,13 +117,17 @@ fn writer_result(
 ) -> Result<(), Error> {
     match stopped {
         Ok(result) => Ok(result.context("the store's writer stopped")?),
-        Err(_) => Err(Error::Failed(anyhow!("the store's writer panicked; report this"))),
+        Err(_) => Err(Error::Failed(anyhow!(
+            "the store's writer panicked; report this"
+        ))),
     }
 }
 
 async fn open_store(path: &Path) -> Result<Store, Error> {
     let path = path.to_owned();
-    Ok(tokio::task::spawn_blocking(move || Store::open(&path)).await.context("opening the store")??)
+    Ok(tokio::task::spawn_blocking(move || Store::open(&path))
+        .await
+        .context("opening the store")??)
 }
 
 /// Reaches Discord and finds out who we are there.

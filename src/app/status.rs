@@ -19,7 +19,11 @@ pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
     let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, ServiceError> {
         let mut all = Vec::new();
         for guild in store.guilds()? {
-            all.push(status::of_guild(&store, guild.guild_id, &Progress::default())?);
+            all.push(status::of_guild(
+                &store,
+                guild.guild_id,
+                &Progress::default(),
+            )?);
         }
         Ok(all)
     })
@@ -48,7 +52,7 @@ fn text(guild: &GuildStatus) -> String {
         let _ = writeln!(text, "  {class} complete as of: {when}");
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.set_style(presets::NOTHING);
     table.set_header(["channel", "messages", "reactions", "known"]);
     for channel in &guild.channels {
         table.add_row([
@@ -66,7 +70,11 @@ fn text(guild: &GuildStatus) -> String {
     }
     let _ = write!(text, "{table}");
     if guild.pending_lists > 0 {
-        let _ = write!(text, "\n{} lists of reactors still to be fetched", guild.pending_lists);
+        let _ = write!(
+            text,
+            "\n{} lists of reactors still to be fetched",
+            guild.pending_lists
+        );
     }
     for failure in &guild.failures {
         let _ = write!(
@@ -82,6 +90,8 @@ fn text(guild: &GuildStatus) -> String {
 }
 
 fn time(at: Millis) -> String {
-    jiff::Timestamp::from_millisecond(at.0)
-        .map_or_else(|_| at.0.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(
+        |_| at.0.to_string(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
 }

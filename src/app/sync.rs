@@ -26,16 +26,26 @@ pub async fn sync(
     only: Option<GuildId>,
     stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
-    let discord = config.discord.as_ref().expect("the command line reads what this command needs");
+    let discord = config
+        .discord
+        .as_ref()
+        .expect("the command line reads what this command needs");
     // First what is wrong on this machine, then what Discord says.
     let mirror = Mirror::open(&config.store_path).await?;
     let (history, bot) = log_in(discord).await?;
     let mut guilds = history.guilds().await?;
     if let Some(only) = only {
-        let names: Vec<_> = guilds.iter().map(|(id, name)| format!("{id} ({name})")).collect();
+        let names: Vec<_> = guilds
+            .iter()
+            .map(|(id, name)| format!("{id} ({name})"))
+            .collect();
         guilds.retain(|(id, _)| *id == only);
         if guilds.is_empty() {
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let names = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            };
             return Err(Error::Wrong(anyhow!(
                 "the bot is not in the guild {only}: give --guild one of those it is in: {names}"
             )));
@@ -61,7 +71,9 @@ pub async fn sync(
         };
         mirror.writer.write(vec![lost]).await?;
         let bars = Bars::show(progress.clone());
-        let done = stop.run_until_cancelled(backfill.run(guild, &name, Depth::Whole, false)).await;
+        let done = stop
+            .run_until_cancelled(backfill.run(guild, &name, Depth::Whole, false))
+            .await;
         bars.finish().await;
         let Some(done) = done else {
             drop(backfill);
@@ -93,7 +105,10 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
         done.channels, done.messages, done.lists
     );
     if done.refused > 0 {
-        line += &format!("; {} object(s) refused or gone, see `propsbot status`", done.refused);
+        line += &format!(
+            "; {} object(s) refused or gone, see `propsbot status`",
+            done.refused
+        );
     }
     if done.unreadable > 0 {
         line += &format!("; {} channels the bot may not read", done.unreadable);

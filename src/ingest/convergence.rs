@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use super::{Rows, merge};
 use crate::model::{
     Author, AuthorKind, ChannelId, Coverage, Emoji, Evidence, Fact, GuildId, Interval, Message,
-    MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage, Pending, Reaction,
-    ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId, key,
+    MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage, Pending,
+    Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId, key,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -32,11 +32,17 @@ impl Rows for Memory {
     type Error = Infallible;
 
     fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, Infallible> {
-        Ok(self.0.get(&(R::TABLE, key.to_vec())).map(|bytes| read(bytes)))
+        Ok(self
+            .0
+            .get(&(R::TABLE, key.to_vec()))
+            .map(|bytes| read(bytes)))
     }
 
     fn scan<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, Infallible> {
-        let of = self.0.iter().filter(|((table, key), _)| *table == R::TABLE && key.starts_with(prefix));
+        let of = self
+            .0
+            .iter()
+            .filter(|((table, key), _)| *table == R::TABLE && key.starts_with(prefix));
         Ok(of.map(|(_, bytes)| read(bytes)).collect())
     }
 
@@ -52,7 +58,8 @@ impl Rows for Memory {
     }
 
     fn put<R: Record>(&mut self, row: &R) -> Result<(), Infallible> {
-        self.0.insert((R::TABLE, row.key()), rmp_serde::to_vec(row).unwrap());
+        self.0
+            .insert((R::TABLE, row.key()), rmp_serde::to_vec(row).unwrap());
         Ok(())
     }
 
@@ -78,9 +85,16 @@ enum Action {
     Unreact(usize, u8, bool, u64),
     Clear(usize, Option<u8>),
     /// Somebody lists all messages; the answer arrives after this many more actions.
-    List { delay: usize },
+    List {
+        delay: usize,
+    },
     /// Somebody lists who reacted.
-    Reactors { message: usize, emoji: u8, burst: bool, delay: usize },
+    Reactors {
+        message: usize,
+        emoji: u8,
+        burst: bool,
+        delay: usize,
+    },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -99,7 +113,13 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 fn user(id: u64) -> User {
-    User { id: UserId(id), username: format!("u{id}"), global_name: None, discriminator: None, bot: false }
+    User {
+        id: UserId(id),
+        username: format!("u{id}"),
+        global_name: None,
+        discriminator: None,
+        bot: false,
+    }
 }
 
 fn emoji(number: u8) -> Emoji {
@@ -113,7 +133,10 @@ impl World {
             id: MessageId(id),
             channel_id: CHANNEL,
             guild_id: GUILD,
-            author: Author { id: UserId(1), kind: AuthorKind::User },
+            author: Author {
+                id: UserId(1),
+                kind: AuthorKind::User,
+            },
             kind: MessageKind::DEFAULT,
             content: content.clone(),
             mentions: vec![],
@@ -129,7 +152,10 @@ impl World {
     }
 
     fn count(&self, id: u64, of: u8, burst: bool) -> u64 {
-        self.reactions.iter().filter(|it| (it.0, it.1, it.2) == (id, of, burst)).count() as u64
+        self.reactions
+            .iter()
+            .filter(|it| (it.0, it.1, it.2) == (id, of, burst))
+            .count() as u64
     }
 
     fn list(&self) -> Fact {
@@ -158,7 +184,10 @@ impl World {
 
     fn reactors(&self, id: u64, of: &Emoji, burst: bool) -> Fact {
         let number = u8::from(*of == emoji(1));
-        let users = self.reactions.iter().filter(|it| (it.0, it.1, it.2) == (id, number, burst));
+        let users = self
+            .reactions
+            .iter()
+            .filter(|it| (it.0, it.1, it.2) == (id, number, burst));
         Fact::Reactors {
             guild_id: GUILD,
             channel_id: CHANNEL,
@@ -187,7 +216,8 @@ impl World {
             Action::Edit(n) => {
                 let id = self.nth(n)?;
                 let edited = Some(i64::try_from(now).unwrap());
-                self.messages.insert(id, (format!("edited at {now}"), edited));
+                self.messages
+                    .insert(id, (format!("edited at {now}"), edited));
                 Some(Fact::Message(self.message(id)))
             }
             Action::Delete(n) => {
@@ -208,7 +238,8 @@ impl World {
             }
             Action::Clear(n, of) => {
                 let id = self.nth(n)?;
-                self.reactions.retain(|it| it.0 != id || of.is_some_and(|of| of != it.1));
+                self.reactions
+                    .retain(|it| it.0 != id || of.is_some_and(|of| of != it.1));
                 let of = of.map(|of| emoji(of).key);
                 Some(Fact::ReactionsCleared(GUILD, CHANNEL, MessageId(id), of))
             }
@@ -234,7 +265,14 @@ fn shown(rows: &Memory) -> World {
         reactions: reactions
             .iter()
             .filter(|it| it.is_present())
-            .map(|it| (it.message_id.0, u8::from(it.emoji == emoji(1).key), it.burst, it.user_id.0))
+            .map(|it| {
+                (
+                    it.message_id.0,
+                    u8::from(it.emoji == emoji(1).key),
+                    it.burst,
+                    it.user_id.0,
+                )
+            })
             .collect(),
     }
 }

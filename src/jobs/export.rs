@@ -18,9 +18,7 @@ use crate::{
             ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
         },
     },
-    model::{
-        Channel, Guild, Millis, Part, Role, permissions::Permissions,
-    },
+    model::{Channel, Guild, Millis, Part, Role, permissions::Permissions},
     store::{Dirty, Store, StoreError},
 };
 
@@ -76,7 +74,11 @@ pub async fn export_regularly(
 ) {
     loop {
         let jitter = rand::rng().random_range(0.9..1.1);
-        if stop.run_until_cancelled(time::sleep(interval.mul_f64(jitter))).await.is_none() {
+        if stop
+            .run_until_cancelled(time::sleep(interval.mul_f64(jitter)))
+            .await
+            .is_none()
+        {
             return;
         }
         // An export that has begun is not cut off: it ends by itself, and the end waits for it.
@@ -116,20 +118,30 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
     let dirty = store.dirty()?;
     let mut guilds = Vec::new();
     for part in store.guilds()? {
-        let Some(guild) = part.state.ever() else { continue };
+        let Some(guild) = part.state.ever() else {
+            continue;
+        };
         guilds.push(ExportGuild {
             id: guild.id,
             name: guild.name.clone(),
-            synced: store.synced(guild.id)?.iter().map(|it| (it.class, it.at.millis())).collect(),
-            channels: exported_channels(
-                guild,
-                &store.roles(guild.id)?,
-                &store.channels(guild.id)?,
-            ),
+            synced: store
+                .synced(guild.id)?
+                .iter()
+                .map(|it| (it.class, it.at.millis()))
+                .collect(),
+            channels: exported_channels(guild, &store.roles(guild.id)?, &store.channels(guild.id)?),
         });
     }
     let partitions = dirty.iter().map(|(partition, _)| *partition).collect();
-    Ok((ExportRequest { now, guilds, dirty: partitions, full: false }, dirty))
+    Ok((
+        ExportRequest {
+            now,
+            guilds,
+            dirty: partitions,
+            full: false,
+        },
+        dirty,
+    ))
 }
 
 /// The channels that everyone may read, deleted ones as they last were, and the categories that
@@ -142,8 +154,15 @@ fn exported_channels(
     let roles = roles.iter().filter_map(|it| it.state.now());
     let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
     let permissions = Permissions::new(guild, roles, channels.iter().copied());
-    let public = channels.into_iter().filter(|it| permissions.everyone_reads(it));
-    public.map(|it| ExportChannel { id: it.id, name: it.name.clone() }).collect()
+    let public = channels
+        .into_iter()
+        .filter(|it| permissions.everyone_reads(it));
+    public
+        .map(|it| ExportChannel {
+            id: it.id,
+            name: it.name.clone(),
+        })
+        .collect()
 }
 
 /// The store, as the archive's planner reads it.
@@ -187,17 +206,20 @@ impl Source for StoreSource {
             (Table::Roles, None) => {
                 let rows = store.roles(guild)?;
                 let rows = rows.iter().filter(|it| ids.contains(&it.id));
-                rows.filter_map(RoleRow::new).try_for_each(|row| each(EncodedRow::new(&row)))
+                rows.filter_map(RoleRow::new)
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
             }
             (Table::Emojis, None) => {
                 let rows = store.emojis(guild)?;
                 let rows = rows.iter().filter(|it| ids.contains(&it.id));
-                rows.filter_map(EmojiRow::new).try_for_each(|row| each(EncodedRow::new(&row)))
+                rows.filter_map(EmojiRow::new)
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
             }
             (Table::Members, None) => {
                 let rows = store.members(guild)?;
                 let rows = rows.iter().filter(|it| ids.contains(&it.user_id.0));
-                rows.map(MemberRow::from).try_for_each(|row| each(EncodedRow::new(&row)))
+                rows.map(MemberRow::from)
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
             }
             (Table::Messages | Table::Reactions | Table::Props, None) | (_, Some(_)) => {
                 Err(format!("{table} is no table of {scope}").into())

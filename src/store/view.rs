@@ -74,7 +74,9 @@ impl Store {
     ) -> impl Iterator<Item = Result<R, StoreError>> {
         let from = Self::key(R::TABLE, &key::ids([channel.0, *ids.start()]));
         let to = prefix_end(&Self::key(R::TABLE, &key::ids([channel.0, *ids.end()])));
-        self.engine.range(&from, &to).map(|entry| codec::decode(&entry?.1))
+        self.engine
+            .range(&from, &to)
+            .map(|entry| codec::decode(&entry?.1))
     }
 
     /// Every guild that was ever seen, by id.

@@ -236,8 +236,17 @@ impl Backfill {
         ) {
             return Err(error.into());
         }
-        let refused = matches!(error, RestError::Forbidden { .. } | RestError::NotFound { .. });
-        self.progress.update(|it| *(if refused { &mut it.refused } else { &mut it.failures }) += 1);
+        let refused = matches!(
+            error,
+            RestError::Forbidden { .. } | RestError::NotFound { .. }
+        );
+        self.progress.update(|it| {
+            *(if refused {
+                &mut it.refused
+            } else {
+                &mut it.failures
+            }) += 1
+        });
         let fact = Fact::Failed(guild, object, error.to_string());
         Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
     }

@@ -139,13 +139,18 @@ impl Backfill {
                     messages: found.into_iter().collect(),
                     unreadable: Vec::new(),
                 };
-                for list in self.writer.write(observed(at, vec![Fact::Page(page)])).await? {
+                for list in self
+                    .writer
+                    .write(observed(at, vec![Fact::Page(page)]))
+                    .await?
+                {
                     self.list(list).await?;
                 }
                 Ok(())
             }
             Err(error) => {
-                self.fail(guild_id, FailureObject::Message(channel_id, id), error).await
+                self.fail(guild_id, FailureObject::Message(channel_id, id), error)
+                    .await
             }
         }
     }
