@@ -2,7 +2,7 @@
 //!
 //! Source: SourceCred 0.11.2, `core/graph.js` and `core/weights.js` (`toJSON`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::model::Millis;
 pub struct WeightedGraph {
     /// The nodes.
     pub nodes: BTreeMap<NodeAddress, Node>,
-    /// The edges. SourceCred ignores, without a word, those between nodes that are not there.
+    /// The edges between them. One that leads to no node is not written: SourceCred ignores it.
     pub edges: BTreeMap<EdgeAddress, Edge>,
     /// Weights of nodes, on top of (multiplied with) their types'. SourceCred refuses a prefix that
     /// the declaration weighs too.
@@ -78,29 +78,29 @@ impl WeightedGraph {
 
     /// The contents of `graph.json`.
     pub fn to_json(&self) -> String {
-        let ends = self.edges.values().flat_map(|edge| [&edge.src, &edge.dst]);
-        let addresses: BTreeSet<&NodeAddress> = self.nodes.keys().chain(ends).collect();
-        let indices: BTreeMap<&NodeAddress, usize> = addresses.iter().copied().zip(0..).collect();
+        let nodes = self.nodes.values().enumerate();
+        let edges = self.edges.iter();
+        // Looked up, never iterated: its order is nobody's.
+        let indices: HashMap<&NodeAddress, usize> = self.nodes.keys().zip(0..).collect();
+        let index = |address| indices.get(address).copied();
 
         let graph = GraphJson {
-            sorted_node_addresses: addresses.iter().map(|address| address.parts()).collect(),
-            nodes: self
-                .nodes
-                .iter()
-                .map(|(address, node)| NodeJson {
-                    index: indices[address],
+            sorted_node_addresses: self.nodes.keys().map(NodeAddress::parts).collect(),
+            nodes: nodes
+                .map(|(index, node)| NodeJson {
+                    index,
                     description: &node.description,
                     timestamp_ms: node.timestamp,
                 })
                 .collect(),
-            edges: self
-                .edges
-                .iter()
-                .map(|(address, edge)| EdgeJson {
-                    address: address.parts(),
-                    src_index: indices[&edge.src],
-                    dst_index: indices[&edge.dst],
-                    timestamp_ms: edge.timestamp,
+            edges: edges
+                .filter_map(|(address, edge)| {
+                    Some(EdgeJson {
+                        address: address.parts(),
+                        src_index: index(&edge.src)?,
+                        dst_index: index(&edge.dst)?,
+                        timestamp_ms: edge.timestamp,
+                    })
                 })
                 .collect(),
         };

@@ -111,13 +111,15 @@ proptest! {
 
     #[test]
     fn the_graph_is_as_sourcecred_would_write_it(snapshot in community()) {
+        let drawn = props_graph(&snapshot, &Weights::default());
         let [graph, ..] = props_documents(&snapshot, &Weights::default()).files;
         let graph = &parsed(&graph)[1]["graphJSON"][1];
         let nodes = graph["nodes"].as_array().unwrap();
         let addresses = graph["sortedNodeAddresses"].as_array().unwrap();
         let edges = graph["edges"].as_array().unwrap();
 
-        // Every address has its node, in the same place; so no edge dangles.
+        // Every address has its node, in the same place, and no edge dangled.
+        prop_assert_eq!(edges.len(), drawn.edges.len());
         prop_assert_eq!(nodes.len(), addresses.len());
         for (index, node) in nodes.iter().enumerate() {
             prop_assert_eq!(node["index"].as_u64(), Some(index as u64));

@@ -181,7 +181,7 @@ fn standing_reactions_of_known_people_count_once_an_emoji() {
         reaction(&on, CY, "👍"),
         but(reaction(&on, CY, "👍"), |it| it.burst = true),
         but(reaction(&on, CY, "❌"), |it| {
-            it.removed_at = Some(Millis(2))
+            it.removed_at = Some(Millis(2));
         }),
         but(reaction(&on, CY, ""), |it| it.emoji = None),
         reaction(&on, BOT, "🎉"),
