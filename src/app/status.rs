@@ -52,7 +52,7 @@ fn text(guild: &GuildStatus) -> String {
         let _ = writeln!(text, "  {class} complete as of: {when}");
     }
     let mut table = Table::new();
-    table.set_style(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["channel", "messages", "reactions", "known"]);
     for channel in &guild.channels {
         table.add_row([
