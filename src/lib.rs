@@ -1,10 +1,12 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
 
+pub mod app;
 pub mod archive;
 #[path = "../commands/mod.rs"]
 pub mod commands;
 pub mod config;
 pub mod discord;
+pub mod graph;
 pub mod ingest;
 pub mod jobs;
 pub mod model;

@@ -1,16 +1,43 @@
-//! The archive: the mirror as immutable blobs, for anyone to read.
+//! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
+//!
+//! Owns format 1, the export plan, the reader and the folder archive. Refuses to know the store,
+//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`] and
+//! the backends wait for anything.
+//!
+//! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
+//! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
+mod data_archive;
+mod export;
+mod folder;
+mod manifest;
+mod memory;
+mod partition;
+mod period;
+mod plan;
+mod reader;
 pub mod rows;
 mod snapshot;
+mod table;
+mod verify;
 
+pub use data_archive::{
+    ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DataArchive, Object, open,
+};
+pub use export::{ExportError, dry_run, export};
+pub use folder::FolderArchive;
+pub use manifest::{
+    Counts, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, ManifestChannel,
+    ManifestGuild, NotAHash,
+};
+pub use memory::MemoryArchive;
+pub use partition::LIMIT;
+pub use period::{NotAPeriod, Period, Unit};
+pub use plan::{
+    ExportChannel, ExportGuild, ExportPlan, ExportRequest, PlanError, Previous, Source,
+    SourceError, Summary, needed_indexes, plan,
+};
+pub use reader::{ArchiveReader, ReadError};
 pub use snapshot::Snapshot;
-
-/// tmp
-#[derive(Clone, Debug)]
-pub struct ArchiveSpec;
-impl std::str::FromStr for ArchiveSpec {
-    type Err = String;
-    fn from_str(_: &str) -> Result<Self, String> {
-        Ok(Self)
-    }
-}
+pub use table::{EncodedRow, Row, RowKey, Scope, Table};
+pub use verify::{Verification, verify};

@@ -10,7 +10,7 @@ use crate::model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EmojiId, EmojiKey, Evidence, Guild,
     GuildEmoji, GuildId, InteractionId, Kept, Life, Member, Mention, MessageId, MessageKind,
     MessageState, Millis, Overwrite, Part, Props, PropsOrigin, Reaction, Role, RoleId, Settings,
-    UserId, wide,
+    Stamp, UserId, wide,
 };
 
 /// A guild.
@@ -201,7 +201,7 @@ pub struct PropsRow {
 }
 
 fn gone<T>(state: &Kept<T>) -> Option<Millis> {
-    state.gone.map(|at| at.millis())
+    state.gone.map(Stamp::millis)
 }
 
 impl GuildRow {

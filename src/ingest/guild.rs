@@ -104,14 +104,6 @@ pub(super) fn all_channels<S: Rows>(
     Ok(())
 }
 
-/// All of the guild's channels are to be exported anew.
-pub(super) fn touch_channels<S: Rows>(rows: &mut S, guild_id: GuildId) -> Result<(), S::Error> {
-    if let Some(channel) = rows.last::<Part<Channel>>(&key::ids([guild_id.0]))? {
-        rows.put(&channel)?;
-    }
-    Ok(())
-}
-
 /// A role was there. Where its permissions changed, so may what we see of the guild.
 pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<(), S::Error> {
     let unknown = Part::unknown(role.guild_id, role.id.0);

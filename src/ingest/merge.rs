@@ -3,7 +3,7 @@
 use super::{Rows, guild, message, reaction};
 use crate::model::{
     ChannelId, Coverage, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live, Message,
-    Observation, Pending, Props, Role, Session, Settings, Stamp, Synced, key,
+    Observation, Pending, Props, Role, Session, Stamp, Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -71,7 +71,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             settle(rows, *guild_id, &object)?;
         }
         Fact::Props(it) => see_props(rows, it)?,
-        Fact::Settings(it) => choose(rows, it)?,
+        Fact::Settings(it) => rows.put(it)?,
         Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
         Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
         Fact::Synced(guild_id, class) => {
@@ -157,15 +157,6 @@ pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(),
     {
         props.message_id = Some(message.id);
         rows.put(&props)?;
-    }
-    Ok(())
-}
-
-fn choose<S: Rows>(rows: &mut S, settings: &Settings) -> Result<(), S::Error> {
-    let (before, after) = rows.update(settings.clone(), |it| *it = settings.clone())?;
-    if before.as_ref() != Some(&after) {
-        // Whether a channel is a props channel is exported with the channel.
-        guild::touch_channels(rows, settings.guild_id)?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! Owns merging, coverage, and the backfill plan. Refuses to know the database, Discord's
 //! libraries, and the time: rows come and go through [`Rows`], times come with the facts.
 
+#[cfg(test)]
+mod convergence;
 mod coverage;
 mod guild;
 mod merge;

@@ -5,5 +5,6 @@
 
 pub mod backfill;
 pub mod clock;
+pub mod export;
 pub mod progress;
 pub mod writer;

@@ -33,8 +33,10 @@ pub struct Progress {
     pub lists: u64,
     /// Those of them that are done.
     pub lists_done: u64,
-    /// Objects that could not be fetched.
+    /// Objects that could not be fetched, but may be later.
     pub failures: u64,
+    /// Objects that Discord does not let us have, or that are gone.
+    pub refused: u64,
 }
 
 /// Progress that one side writes and others look at.

@@ -100,11 +100,11 @@ impl Engine {
     }
 
     /// The entries whose keys lie in `[from, to)`, sorted by key.
-    pub(super) fn range(
-        &self,
+    pub(super) fn range<'a>(
+        &'a self,
         from: &[u8],
         to: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<'a> {
         self.db.range(from.to_vec()..to.to_vec()).map(|entry| {
             let (key, value) = entry.map_err(|error| self.io(&error))?;
             Ok((key.to_vec(), value.to_vec()))

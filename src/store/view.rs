@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{
         RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
@@ -65,15 +66,17 @@ impl Store {
             .collect()
     }
 
-    /// Rows of a channel's table whose ids lie in `[from, to)`.
+    /// Rows of a channel's table with these ids, one by one.
     fn of_channel<R: Record>(
         &self,
         channel: ChannelId,
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<R>, StoreError> {
-        let bound = |id| Self::key(R::TABLE, &key::ids([channel.0, id]));
-        self.decoded(&bound(from), &bound(to))
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<R, StoreError>> {
+        let from = Self::key(R::TABLE, &key::ids([channel.0, *ids.start()]));
+        let to = prefix_end(&Self::key(R::TABLE, &key::ids([channel.0, *ids.end()])));
+        self.engine
+            .range(&from, &to)
+            .map(|entry| codec::decode(&entry?.1))
     }
 
     /// Every guild that was ever seen, by id.
@@ -169,29 +172,31 @@ impl Store {
         self.get(&key::ids([channel.0, id.0]))
     }
 
-    /// The channel's messages and tombstones with ids in `[from, to)`, by id.
+    /// The channel's messages and tombstones with these ids, one by one, by id.
     pub fn messages(
         &self,
         channel: ChannelId,
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<MessageState>, StoreError> {
-        self.of_channel(channel, from, to)
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<MessageState, StoreError>> {
+        self.of_channel(channel, ids)
     }
 
-    /// The reactions, present and past, to the channel's messages with ids in `[from, to)`.
+    /// The reactions, present and past, to the channel's messages with these ids.
     pub fn reactions(
         &self,
         channel: ChannelId,
-        from: u64,
-        to: u64,
-    ) -> Result<Vec<Reaction>, StoreError> {
-        self.of_channel(channel, from, to)
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<Reaction, StoreError>> {
+        self.of_channel(channel, ids)
     }
 
-    /// The props given with commands in the channel, with ids in `[from, to)`.
-    pub fn props(&self, channel: ChannelId, from: u64, to: u64) -> Result<Vec<Props>, StoreError> {
-        self.of_channel(channel, from, to)
+    /// The props given with commands in the channel, with these ids.
+    pub fn props(
+        &self,
+        channel: ChannelId,
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<Props, StoreError>> {
+        self.of_channel(channel, ids)
     }
 
     /// What changed since it was last exported.

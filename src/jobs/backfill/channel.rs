@@ -135,11 +135,9 @@ impl Backfill {
                 before = oldest;
             }
         }
-        if reads.is_empty() && last.is_none() && live.is_some() {
+        if let (true, None, Some(session)) = (reads.is_empty(), last, live) {
             // Nothing was ever posted here.
-            for session in live {
-                self.go_live(guild, channel, session, MessageId(0)).await?;
-            }
+            self.go_live(guild, channel, session, MessageId(0)).await?;
         }
         Ok(())
     }
@@ -197,7 +195,7 @@ impl Backfill {
         Ok(())
     }
 
-    async fn list(&self, list: Pending) -> Result<(), BackfillError> {
+    pub(super) async fn list(&self, list: Pending) -> Result<(), BackfillError> {
         let Pending {
             guild_id,
             channel_id,

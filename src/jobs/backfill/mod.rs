@@ -6,6 +6,9 @@
 
 mod channel;
 mod discovery;
+mod supervisor;
+
+pub use supervisor::{Requests, supervise};
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -69,8 +72,10 @@ pub struct Summary {
     pub messages: u64,
     /// Lists of reactors fetched.
     pub lists: u64,
-    /// Objects that could not be fetched.
+    /// Objects that could not be fetched, but may be later.
     pub failures: u64,
+    /// Objects that Discord does not let us have, or that are gone.
+    pub refused: u64,
 }
 
 /// Fetches what is missing of a guild.
@@ -182,6 +187,7 @@ impl Backfill {
             messages: done.messages,
             lists: done.lists_done,
             failures: done.failures,
+            refused: done.refused,
         })
     }
 
@@ -230,7 +236,17 @@ impl Backfill {
         ) {
             return Err(error.into());
         }
-        self.progress.update(|it| it.failures += 1);
+        let refused = matches!(
+            error,
+            RestError::Forbidden { .. } | RestError::NotFound { .. }
+        );
+        self.progress.update(|it| {
+            *(if refused {
+                &mut it.refused
+            } else {
+                &mut it.failures
+            }) += 1
+        });
         let fact = Fact::Failed(guild, object, error.to_string());
         Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
     }

@@ -1,0 +1,112 @@
+//! Carries out an export: loads what the plan needs, and writes what it says as it is planned.
+//!
+//! The thin edge around [`plan`]: it owns the waiting, and decides nothing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{
+    StreamExt,
+    stream::{self, TryStreamExt},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    ArchiveError, ArchiveReader, Change, DataArchive, ExportPlan, ExportRequest, Hash, PlanError,
+    Previous, ReadError, Source, Summary,
+    data_archive::Object,
+    plan::{needed_indexes, plan},
+};
+
+/// How many objects may wait to be written; one is at most a little over a mebibyte long, as a rule.
+const QUEUE: usize = 8;
+
+/// How many indexes are read at a time.
+const READS: usize = 16;
+
+/// An export failed; the archive says what it said before.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// What the archive holds could not be read.
+    #[error("could not read the archive to export to: {0}")]
+    Read(#[from] ReadError),
+    /// The plan could not be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The archive could not be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The planning thread broke down.
+    #[error("planning the export broke down: {0}; this is a bug, please report it")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+/// Brings the archive up to date with the source. Also removes what an interrupted export left,
+/// even if there is nothing to publish.
+pub async fn export(
+    archive: &dyn DataArchive,
+    source: Arc<dyn Source>,
+    request: ExportRequest,
+) -> Result<Summary, ExportError> {
+    let previous = load_previous(archive, &request).await?;
+    let expected = previous.as_ref().map(|it| it.hash);
+    let (sender, mut receiver) = mpsc::channel(QUEUE);
+    let planning = tokio::task::spawn_blocking(move || {
+        let send = |change| sender.blocking_send(change).map_err(|_| PlanError::Stopped);
+        let planned = plan(
+            previous.as_ref(),
+            &request,
+            source.as_ref(),
+            &mut |object| send(Change::Put(object)),
+        )?;
+        if let Some(manifest) = &planned.manifest {
+            send(Change::Publish {
+                manifest: manifest.print(),
+                remove: planned.remove.clone(),
+            })?;
+        }
+        Ok::<ExportPlan, PlanError>(planned)
+    });
+    let changes = stream::poll_fn(move |context| receiver.poll_recv(context)).boxed();
+    // If planning fails, the changes end early and nothing is published.
+    let written = archive.write(expected, changes).await;
+    let planned = planning.await?;
+    written?;
+    Ok(planned?.summary)
+}
+
+/// What [`export`] would do, without writing anything.
+pub async fn dry_run(
+    archive: &dyn DataArchive,
+    source: Arc<dyn Source>,
+    request: ExportRequest,
+) -> Result<Summary, ExportError> {
+    let previous = load_previous(archive, &request).await?;
+    let planning = tokio::task::spawn_blocking(move || {
+        let mut forget = |_: Object| Ok(());
+        plan(previous.as_ref(), &request, source.as_ref(), &mut forget)
+    });
+    Ok(planning.await??.summary)
+}
+
+async fn load_previous(
+    archive: &dyn DataArchive,
+    request: &ExportRequest,
+) -> Result<Option<Previous>, ReadError> {
+    let reader = match ArchiveReader::open(archive).await {
+        Err(ReadError::Empty) => return Ok(None),
+        reader => reader?,
+    };
+    let indexes: BTreeMap<Hash, _> = stream::iter(needed_indexes(reader.manifest(), request))
+        .map(async |(scope, index)| {
+            let loaded = reader.index(scope, index).await?;
+            Ok::<_, ReadError>((index.hash, loaded))
+        })
+        .buffer_unordered(READS)
+        .try_collect()
+        .await?;
+    Ok(Some(Previous {
+        hash: reader.hash(),
+        manifest: reader.manifest().clone(),
+        indexes,
+    }))
+}

@@ -1,0 +1,291 @@
+//! An archive in a folder.
+//!
+//! Owns how files become durable and how one writer at a time is ensured. A file `.lock` is locked
+//! during a write; a file `.writing` stands while there may be objects that no manifest needs, so
+//! that the next write knows to look for them.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
+
+use super::{
+    ArchiveError, Change, DataArchive, Hash, Index, MANIFEST, Manifest, ReadError,
+    data_archive::Object,
+};
+
+const LOCK: &str = ".lock";
+const WRITING: &str = ".writing";
+
+/// An archive in a folder, which is made with the first write.
+#[derive(Clone, Debug)]
+pub struct FolderArchive {
+    root: PathBuf,
+}
+
+impl FolderArchive {
+    /// The archive in this folder. Touches nothing yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+#[async_trait]
+impl DataArchive for FolderArchive {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if path != MANIFEST && Hash::in_path(path).is_none() {
+            return Err(ArchiveError::BadPath(path.to_owned()));
+        }
+        let file = self.root.join(path);
+        blocking(move || read_if_there(&file)).await
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        mut changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        let root = self.root.clone();
+        let mut session = blocking(move || Session::begin(root)).await?;
+        while let Some(change) = changes.next().await {
+            match change {
+                Change::Put(object) => {
+                    session = blocking(move || session.put(&object)).await?;
+                }
+                Change::Publish { manifest, remove } => {
+                    return blocking(move || session.publish(expected, &manifest, &remove)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(ArchiveError::Stopped(error.to_string())),
+    }
+}
+
+/// A write in progress, alone in the folder as long as the lock is held.
+struct Session {
+    root: PathBuf,
+    /// Held until the session ends, in whatever way.
+    _lock: File,
+    /// Folders with new names in them, not known to be durable yet.
+    touched: BTreeSet<PathBuf>,
+    /// Whether [`WRITING`] stands.
+    marked: bool,
+}
+
+impl Session {
+    /// Takes the lock, and removes what an interrupted write left.
+    fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
+        if !root.is_dir() {
+            fs::create_dir_all(&root).map_err(failed("create the folder", &root))?;
+            sync_folder(root.parent().unwrap_or(Path::new("")))?;
+        }
+        let path = root.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(failed("open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ArchiveError::Busy(root)),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+        }
+        let mut session = Self {
+            marked: root.join(WRITING).exists(),
+            root,
+            _lock: lock,
+            touched: BTreeSet::new(),
+        };
+        if session.marked {
+            session.clean_up()?;
+            session.unmark()?;
+        }
+        Ok(session)
+    }
+
+    fn put(mut self, object: &Object) -> Result<Self, ArchiveError> {
+        object.check()?;
+        self.mark()?;
+        let path = self.root.join(&object.path);
+        let folder = path.parent().expect("objects lie in folders").to_owned();
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
+            let around = folder.parent().expect("their folders too").to_owned();
+            self.touched.insert(around);
+        }
+        if read_if_there(&path)?.as_ref() != Some(&object.bytes) {
+            replace(&path, &object.bytes)?;
+        }
+        self.touched.insert(folder);
+        Ok(self)
+    }
+
+    fn publish(
+        mut self,
+        expected: Option<Hash>,
+        manifest: &[u8],
+        remove: &BTreeSet<String>,
+    ) -> Result<(), ArchiveError> {
+        let path = self.root.join(MANIFEST);
+        let found = read_if_there(&path)?.map(|bytes| Hash::of(&bytes));
+        if found != Some(Hash::of(manifest)) {
+            if found != expected {
+                return Err(ArchiveError::Stale { expected, found });
+            }
+            self.mark()?;
+            for folder in std::mem::take(&mut self.touched) {
+                sync_folder(&folder)?;
+            }
+            sync_folder(&self.root)?;
+            replace(&path, manifest)?;
+            sync_folder(&self.root)?;
+        }
+        for path in remove {
+            if Hash::in_path(path).is_none() {
+                return Err(ArchiveError::BadPath(path.clone()));
+            }
+            self.remove(&self.root.join(path))?;
+        }
+        self.unmark()
+    }
+
+    /// Removes every object that the manifest does not need. Removes nothing unless all that it
+    /// needs is known.
+    fn clean_up(&mut self) -> Result<(), ArchiveError> {
+        let needed = needed_objects(&self.root)?;
+        for kind in ["blobs", "indexes"] {
+            for folder in list(&self.root.join(kind))? {
+                for path in list(&folder)? {
+                    if !needed.contains(&path) {
+                        self.remove(&path)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), ArchiveError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", path)(error))
+            }
+            _ => {
+                self.touched.extend(path.parent().map(Path::to_owned));
+                Ok(())
+            }
+        }
+    }
+
+    fn mark(&mut self) -> Result<(), ArchiveError> {
+        if !self.marked {
+            let path = self.root.join(WRITING);
+            File::create(&path).map_err(failed("create", &path))?;
+            sync_folder(&self.root)?;
+            self.marked = true;
+        }
+        Ok(())
+    }
+
+    /// There is nothing but what the manifest needs.
+    fn unmark(&mut self) -> Result<(), ArchiveError> {
+        for folder in std::mem::take(&mut self.touched) {
+            if folder.is_dir() {
+                sync_folder(&folder)?;
+            }
+        }
+        if self.marked {
+            self.remove(&self.root.join(WRITING))?;
+            self.touched.clear();
+            sync_folder(&self.root)?;
+            self.marked = false;
+        }
+        Ok(())
+    }
+}
+
+/// The objects that the current manifest needs.
+fn needed_objects(root: &Path) -> Result<BTreeSet<PathBuf>, ArchiveError> {
+    let unreadable = |error: ReadError| ArchiveError::Unreadable(Box::new(error));
+    let mut needed = BTreeSet::new();
+    let Some(bytes) = read_if_there(&root.join(MANIFEST))? else {
+        return Ok(needed);
+    };
+    let manifest = Manifest::parse(&bytes).map_err(|error| unreadable(error.into()))?;
+    for (scope, reference) in manifest.indexes() {
+        let path = reference.path();
+        let Some(bytes) = read_if_there(&root.join(&path))? else {
+            let needed_by = scope.to_string();
+            return Err(unreadable(ReadError::Missing { path, needed_by }));
+        };
+        let index = Index::parse(&path, &bytes).map_err(|error| unreadable(error.into()))?;
+        needed.extend(index.blob_paths().map(|it| root.join(it)));
+        needed.insert(root.join(path));
+    }
+    Ok(needed)
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+/// What is in the folder; nothing if there is none.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed("list", folder))?,
+    };
+    entries
+        .map(|entry| entry.map(|it| it.path()))
+        .collect::<io::Result<_>>()
+        .map_err(failed("list", folder))
+}
+
+/// Gives the file these bytes at one stroke. They are durable, the name only with its folder.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(failed("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(failed("rename a temporary file to", path))
+}
+
+/// Makes the names in the folder durable.
+fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    File::open(folder)
+        .and_then(|it| it.sync_all())
+        .map_err(failed("sync the folder", folder))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
+    let path = path.to_owned();
+    move |source| ArchiveError::Io {
+        action,
+        path,
+        source,
+    }
+}

@@ -1,0 +1,74 @@
+//! An archive in memory, for tests and for looking at what an export would write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use futures::{StreamExt, lock::Mutex, stream::BoxStream};
+
+use super::{ArchiveError, Change, DataArchive, Hash, MANIFEST};
+
+/// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
+#[derive(Debug, Default)]
+pub struct MemoryArchive {
+    files: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Put, but not published. Held by the one writer.
+    leftovers: Mutex<BTreeSet<String>>,
+}
+
+impl MemoryArchive {
+    /// An empty archive.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All files by path.
+    pub async fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        self.files.lock().await.clone()
+    }
+}
+
+#[async_trait]
+impl DataArchive for MemoryArchive {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if path != MANIFEST && Hash::in_path(path).is_none() {
+            return Err(ArchiveError::BadPath(path.to_owned()));
+        }
+        Ok(self.files.lock().await.get(path).cloned())
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        mut changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        let Some(mut leftovers) = self.leftovers.try_lock() else {
+            return Err(ArchiveError::Busy("memory".into()));
+        };
+        for path in std::mem::take(&mut *leftovers) {
+            self.files.lock().await.remove(&path);
+        }
+        while let Some(change) = changes.next().await {
+            match change {
+                Change::Put(object) => {
+                    object.check()?;
+                    let mut files = self.files.lock().await;
+                    if files.insert(object.path.clone(), object.bytes).is_none() {
+                        leftovers.insert(object.path);
+                    }
+                }
+                Change::Publish { manifest, remove } => {
+                    let mut files = self.files.lock().await;
+                    let found = files.get(MANIFEST).map(|it| Hash::of(it));
+                    if found != Some(Hash::of(&manifest)) && found != expected {
+                        return Err(ArchiveError::Stale { expected, found });
+                    }
+                    files.insert(MANIFEST.to_owned(), manifest);
+                    files.retain(|path, _| !remove.contains(path));
+                    leftovers.clear();
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,359 @@
+//! The export plan: what has to be written so that the archive says what the source says.
+//!
+//! Owns the decision which partitions are read anew, which objects are new and which are no longer
+//! needed, and whether there is anything to publish. Does no I/O of its own: rows come from a
+//! [`Source`], new objects go to a closure as soon as they are known, so that no more than a few
+//! partitions are in memory at once. Time is an argument.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    ops::RangeInclusive,
+};
+
+mod tables;
+mod tasks;
+
+use self::tasks::{Task, tasks};
+use super::{
+    EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, Manifest, ManifestChannel, ManifestGuild,
+    Object, Scope, Table, manifest::Counts, partition::LIMIT,
+};
+use crate::model::{ChannelId, Class, GuildId, Millis, Partition};
+
+/// Why a source could not be read.
+pub type SourceError = Box<dyn Error + Send + Sync>;
+
+/// Where rows come from.
+pub trait Source: Send + Sync {
+    /// Hands every row of the table and scope whose key's id is in `ids` to `each`, in ascending
+    /// order of those ids (rows with the same id in any order), and stops if `each` fails.
+    ///
+    /// Rows of channels that are not exported are never asked for, except in the table of channels
+    /// itself, where they are passed over.
+    fn scan(
+        &self,
+        scope: Scope,
+        table: Table,
+        ids: RangeInclusive<u64>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError>;
+}
+
+/// What to export.
+#[derive(Clone, Debug, Default)]
+pub struct ExportRequest {
+    /// The time that the manifest will carry.
+    pub now: Millis,
+    /// All guilds that the archive shall hold: one that is missing is withdrawn.
+    pub guilds: Vec<ExportGuild>,
+    /// What changed since the archive's current manifest.
+    pub dirty: Vec<Partition>,
+    /// Read everything anew, for an archive that is not known to be of this store.
+    pub full: bool,
+}
+
+/// A guild to export.
+#[derive(Clone, Debug)]
+pub struct ExportGuild {
+    /// Its id.
+    pub id: GuildId,
+    /// What it is called.
+    pub name: String,
+    /// When each class of its data was last known to be complete.
+    pub synced: BTreeMap<Class, Millis>,
+    /// All channels and threads that the archive shall hold, categories and forums too: one that is
+    /// missing is withdrawn, with everything in it.
+    pub channels: Vec<ExportChannel>,
+}
+
+/// A channel or thread to export.
+#[derive(Clone, Debug)]
+pub struct ExportChannel {
+    /// Its id.
+    pub id: ChannelId,
+    /// What it is called.
+    pub name: String,
+}
+
+/// What the archive holds.
+#[derive(Clone, Debug)]
+pub struct Previous {
+    /// The hash of the manifest's bytes.
+    pub hash: Hash,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// At least the indexes that [`needed_indexes`] names.
+    pub indexes: BTreeMap<Hash, Index>,
+}
+
+/// What to publish, once all new objects are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportPlan {
+    /// The new manifest; `None` if the archive already says everything, sync times aside.
+    pub manifest: Option<Manifest>,
+    /// Paths of objects that the new manifest no longer needs.
+    pub remove: BTreeSet<String>,
+    /// For the log and the admin.
+    pub summary: Summary,
+}
+
+/// An export in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The generation that the archive is at afterwards; 0 if nothing was ever exported.
+    pub generation: u64,
+    /// Whether a new generation is published.
+    pub changed: bool,
+    /// New blobs.
+    pub blobs: u64,
+    /// New indexes.
+    pub indexes: u64,
+    /// The new blobs' and indexes' length together.
+    pub bytes: u64,
+    /// The rows in new blobs, whether they changed or only lie beside some that did.
+    pub rows: u64,
+    /// Objects that are removed.
+    pub removed: u64,
+    /// Channels exported for the first time.
+    pub added_channels: Vec<ChannelId>,
+    /// Channels that the archive no longer holds.
+    pub withdrawn_channels: Vec<ChannelId>,
+}
+
+/// No plan could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The source failed.
+    #[error("could not read the {table} of {scope} for export: {source}")]
+    Source {
+        /// Whose.
+        scope: Scope,
+        /// Of which table.
+        table: Table,
+        /// Why.
+        source: SourceError,
+    },
+    /// The plan needs an index that the caller did not load.
+    #[error("the index of {0} was not loaded before planning")]
+    IndexNotLoaded(Scope),
+    /// The archive stopped taking objects; why is the archive's to say.
+    #[error("the archive stopped taking objects")]
+    Stopped,
+}
+
+/// The indexes that [`plan`] has to know for this request, by hash.
+pub fn needed_indexes(manifest: &Manifest, request: &ExportRequest) -> Vec<(Scope, IndexRef)> {
+    tasks(Some(manifest), request)
+        .into_iter()
+        .filter_map(|task| Some((task.scope, task.previous?)))
+        .collect()
+}
+
+/// Plans an export: hands each new object to `put`, and returns what to publish after them.
+///
+/// The outcome depends on the source's rows and the request alone, not on earlier exports; from
+/// those it only takes what needs no writing.
+pub fn plan(
+    previous: Option<&Previous>,
+    request: &ExportRequest,
+    source: &dyn Source,
+    put: &mut dyn FnMut(Object) -> Result<(), PlanError>,
+) -> Result<ExportPlan, PlanError> {
+    Planner {
+        source,
+        put,
+        limit: LIMIT,
+        request,
+        written: BTreeSet::new(),
+        needed: BTreeSet::new(),
+        unneeded: BTreeSet::new(),
+        summary: Summary::default(),
+    }
+    .plan(previous)
+}
+
+struct Planner<'a> {
+    source: &'a dyn Source,
+    put: &'a mut dyn FnMut(Object) -> Result<(), PlanError>,
+    limit: u64,
+    request: &'a ExportRequest,
+    /// Paths handed to `put`.
+    written: BTreeSet<String>,
+    /// Paths that the new indexes and the new manifest name, as far as their indexes changed.
+    needed: BTreeSet<String>,
+    /// Paths that the previous ones named.
+    unneeded: BTreeSet<String>,
+    summary: Summary,
+}
+
+/// What the manifest says of a scope.
+#[derive(Clone, Default)]
+struct Listed {
+    index: Option<IndexRef>,
+    rows: Counts,
+}
+
+impl Planner<'_> {
+    fn plan(mut self, previous: Option<&Previous>) -> Result<ExportPlan, PlanError> {
+        let before = previous.map(|it| &it.manifest);
+        let mut listed = previous.map(Previous::listed).unwrap_or_default();
+        let known: BTreeSet<Scope> = listed.keys().copied().collect();
+        for task in tasks(before, self.request) {
+            let now = self.carry_out(&task, previous)?;
+            listed.insert(task.scope, now);
+        }
+        let mut request: Vec<&ExportGuild> = self.request.guilds.iter().collect();
+        request.sort_by_key(|it| it.id);
+        let guilds: Vec<ManifestGuild> = request
+            .into_iter()
+            .map(|it| manifest_guild(it, &listed))
+            .collect();
+
+        let exported: BTreeSet<Scope> = guilds
+            .iter()
+            .flat_map(|guild| {
+                let of_guild = |it: &ManifestChannel| Scope::channel(guild.id, it.id);
+                guild.channels.iter().map(of_guild)
+            })
+            .collect();
+        let channels = |scopes: &mut dyn Iterator<Item = &Scope>| -> Vec<ChannelId> {
+            scopes.filter_map(|it| it.channel_id).collect()
+        };
+        self.summary.added_channels = channels(&mut exported.difference(&known));
+        self.summary.withdrawn_channels = channels(&mut known.difference(&exported));
+
+        let remove: BTreeSet<String> = self
+            .unneeded
+            .union(&self.written)
+            .filter(|it| !self.needed.contains(*it))
+            .cloned()
+            .collect();
+        let generation = before.map_or(0, |it| it.generation);
+        let changed = before.is_none_or(|it| content(&it.guilds) != content(&guilds));
+        self.summary.changed = changed;
+        self.summary.generation = generation + u64::from(changed);
+        self.summary.removed = remove.len() as u64;
+        let manifest = changed.then(|| Manifest {
+            format: FORMAT,
+            provider: "discord".to_owned(),
+            generation: generation + 1,
+            previous: previous.map(|it| it.hash),
+            created_at: self.request.now,
+            guilds,
+        });
+        Ok(ExportPlan {
+            manifest,
+            remove,
+            summary: self.summary,
+        })
+    }
+
+    /// Brings one index up to date, with the blobs that it names.
+    fn carry_out(&mut self, task: &Task, previous: Option<&Previous>) -> Result<Listed, PlanError> {
+        let mut tables: BTreeMap<Table, Vec<Entry>> = BTreeMap::new();
+        if let Some(index) = task.previous {
+            let loaded = previous
+                .and_then(|it| it.indexes.get(&index.hash))
+                .ok_or(PlanError::IndexNotLoaded(task.scope))?;
+            self.unneeded.extend(loaded.blob_paths());
+            self.unneeded.insert(index.path());
+            tables.clone_from(&loaded.tables);
+        }
+        if task.extents.is_empty() {
+            return Ok(Listed::default());
+        }
+        for (table, extent) in &task.extents {
+            let before = tables.remove(table).unwrap_or_default();
+            let after = self.read_table(task.scope, *table, &before, extent)?;
+            if !after.is_empty() {
+                tables.insert(*table, after);
+            }
+        }
+        if tables.is_empty() {
+            return Ok(Listed::default());
+        }
+        let index = Index {
+            format: FORMAT,
+            guild_id: task.scope.guild_id,
+            channel_id: task.scope.channel_id,
+            tables,
+        };
+        self.needed.extend(index.blob_paths());
+        let bytes = index.print();
+        let reference = IndexRef {
+            hash: Hash::of(&bytes),
+            bytes: bytes.len() as u64,
+        };
+        let path = reference.path();
+        self.needed.insert(path.clone());
+        if self.put(Object { path, bytes })? {
+            self.summary.indexes += 1;
+        }
+        Ok(Listed {
+            index: Some(reference),
+            rows: index.rows(),
+        })
+    }
+}
+
+impl Previous {
+    fn listed(&self) -> BTreeMap<Scope, Listed> {
+        let mut listed = BTreeMap::new();
+        for guild in &self.manifest.guilds {
+            let mut own = guild.rows.clone();
+            own.retain(|table, _| Table::OF_GUILD.contains(table));
+            let index = guild.index;
+            listed.insert(guild.scope(), Listed { index, rows: own });
+            for channel in &guild.channels {
+                let rows = channel.rows.clone();
+                let index = channel.index;
+                let scope = Scope::channel(guild.id, channel.id);
+                listed.insert(scope, Listed { index, rows });
+            }
+        }
+        listed
+    }
+}
+
+fn manifest_guild(guild: &ExportGuild, listed: &BTreeMap<Scope, Listed>) -> ManifestGuild {
+    let of = |scope| listed.get(&scope).cloned().unwrap_or_default();
+    let Listed { index, mut rows } = of(Scope::guild(guild.id));
+    let mut channels: Vec<ManifestChannel> = guild
+        .channels
+        .iter()
+        .map(|channel| {
+            let Listed { index, rows } = of(Scope::channel(guild.id, channel.id));
+            ManifestChannel {
+                id: channel.id,
+                name: channel.name.clone(),
+                index,
+                rows,
+            }
+        })
+        .collect();
+    channels.sort_by_key(|it| it.id);
+    for (table, count) in channels.iter().flat_map(|it| &it.rows) {
+        *rows.entry(*table).or_default() += count;
+    }
+    ManifestGuild {
+        id: guild.id,
+        name: guild.name.clone(),
+        index,
+        synced: Class::ALL
+            .into_iter()
+            .map(|class| (class, guild.synced.get(&class).copied()))
+            .collect(),
+        rows,
+        channels,
+    }
+}
+
+/// What a new generation is worth publishing for: all but the sync times.
+fn content(guilds: &[ManifestGuild]) -> Vec<ManifestGuild> {
+    let mut guilds = guilds.to_vec();
+    for guild in &mut guilds {
+        guild.synced.clear();
+    }
+    guilds
+}

@@ -1,0 +1,142 @@
+//! Brings one table's partitions up to date, reading no more than changed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
+
+use super::{PlanError, Planner, tasks::Extent};
+use crate::archive::{
+    Entry, Hash, Object, Period, Scope, Table, Unit,
+    partition::{Leaf, Partitioner, stale_regions, undersized},
+    table::encode_blob,
+};
+
+impl Planner<'_> {
+    /// The partitions of a table, of which only some are read anew.
+    pub(super) fn read_table(
+        &mut self,
+        scope: Scope,
+        table: Table,
+        before: &[Entry],
+        extent: &Extent,
+    ) -> Result<Vec<Entry>, PlanError> {
+        let mut entries: BTreeMap<Period, Entry> =
+            before.iter().map(|it| (it.period, *it)).collect();
+        let mut regions = match extent {
+            Extent::All => {
+                entries.clear();
+                self.read_rows(scope, table, 0..=u64::MAX, Unit::Year, &mut entries)?;
+                BTreeSet::new()
+            }
+            Extent::Days(days) => stale_regions(&entries, days),
+        };
+        loop {
+            for region in &regions {
+                entries.retain(|period, _| !region.contains(*period));
+                self.read_rows(scope, table, region.ids(), region.unit(), &mut entries)?;
+            }
+            // What shrank may have to be joined with its neighbours.
+            regions = undersized(entries.values().map(|it| (it.period, it.bytes)), self.limit);
+            if regions.is_empty() {
+                return Ok(entries.into_values().collect());
+            }
+        }
+    }
+
+    fn read_rows(
+        &mut self,
+        scope: Scope,
+        table: Table,
+        ids: RangeInclusive<u64>,
+        top: Unit,
+        entries: &mut BTreeMap<Period, Entry>,
+    ) -> Result<(), PlanError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let channels: Option<BTreeSet<u64>> = (table == Table::Channels).then(|| {
+            let guilds = self
+                .request
+                .guilds
+                .iter()
+                .filter(|it| it.id == scope.guild_id);
+            guilds
+                .flat_map(|it| &it.channels)
+                .map(|it| it.id.0)
+                .collect()
+        });
+        let mut partitioner = Partitioner::new(self.limit, top);
+        let mut last = *ids.start();
+        // An error of ours, carried past the source, which knows only its own.
+        let mut ours = None;
+        let source = self.source;
+        let outcome = source.scan(scope, table, ids.clone(), &mut |row| {
+            let id = row.key.id;
+            if id < last || !ids.contains(&id) {
+                return Err(format!("row {id} came out of order, after {last}").into());
+            }
+            last = id;
+            // No source's mistake shall show what is private.
+            if channels.as_ref().is_some_and(|it| !it.contains(&id)) {
+                return Ok(());
+            }
+            for leaf in partitioner.push(row) {
+                if let Err(error) = self.write_leaf(leaf, entries) {
+                    ours = Some(error);
+                    return Err("the export was stopped".into());
+                }
+            }
+            Ok(())
+        });
+        if let Some(error) = ours {
+            return Err(error);
+        }
+        outcome.map_err(|source| PlanError::Source {
+            scope,
+            table,
+            source,
+        })?;
+        match partitioner.finish() {
+            Some(leaf) => self.write_leaf(leaf, entries),
+            None => Ok(()),
+        }
+    }
+
+    fn write_leaf(
+        &mut self,
+        mut leaf: Leaf,
+        entries: &mut BTreeMap<Period, Entry>,
+    ) -> Result<(), PlanError> {
+        leaf.rows.sort_by(|one, other| one.key.cmp(&other.key));
+        let bytes = encode_blob(&leaf.rows);
+        let blob = Hash::of(&bytes);
+        let rows = leaf.rows.len() as u64;
+        entries.insert(
+            leaf.period,
+            Entry {
+                period: leaf.period,
+                rows,
+                bytes: leaf.bytes,
+                blob,
+            },
+        );
+        let path = blob.blob_path();
+        if self.put(Object { path, bytes })? {
+            self.summary.blobs += 1;
+            self.summary.rows += rows;
+        }
+        Ok(())
+    }
+
+    /// Hands on an object, unless the archive has it; returns whether it was new.
+    pub(super) fn put(&mut self, object: Object) -> Result<bool, PlanError> {
+        if self.unneeded.contains(&object.path) || self.written.contains(&object.path) {
+            return Ok(false);
+        }
+        self.written.insert(object.path.clone());
+        self.summary.bytes += object.bytes.len() as u64;
+        (self.put)(object)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,253 @@
+//! Reads an archive, checking every byte against its hash.
+//!
+//! Owns what it means to read consistently while somebody exports. Knows nothing of which backend
+//! it reads from.
+
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+
+use super::{
+    ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, Row,
+    Scope, Snapshot, table::decode_blob,
+};
+
+/// How often a reader starts over because the archive changed under it.
+const ATTEMPTS: usize = 5;
+
+/// An archive's content could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The backend failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// There is no manifest.
+    #[error("there is no {MANIFEST}: nothing was exported here yet, or this is no archive")]
+    Empty,
+    /// The manifest or an index cannot be used.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// An object that the manifest needs is not there.
+    #[error(
+        "{path} is missing, which {needed_by} needs; put it back from a copy, or export to a new \
+         archive"
+    )]
+    Missing {
+        /// The object.
+        path: String,
+        /// Whose rows it holds.
+        needed_by: String,
+    },
+    /// An object's bytes are not what was written.
+    #[error(
+        "{path} is damaged: its bytes have the hash {found}; put back an intact copy, or export to \
+         a new archive"
+    )]
+    Damaged {
+        /// The object.
+        path: String,
+        /// The hash that its bytes have.
+        found: Hash,
+    },
+    /// A blob's bytes are intact, but are no rows of the table.
+    #[error("{path} holds no {needed_by}: {source}")]
+    NotRows {
+        /// The blob.
+        path: String,
+        /// Whose rows it should hold.
+        needed_by: String,
+        /// Why.
+        source: rmp_serde::decode::Error,
+    },
+    /// What the object says of itself is not what its index or the manifest says of it.
+    #[error("{path} disagrees with what names it: {problem}")]
+    Disagrees {
+        /// The object.
+        path: String,
+        /// About what.
+        problem: String,
+    },
+    /// A newer manifest was published meanwhile, and an object of the old one is gone.
+    #[error("the archive was changed while it was read; read it again")]
+    Superseded,
+}
+
+/// One generation of an archive.
+pub struct ArchiveReader<'a> {
+    archive: &'a dyn DataArchive,
+    manifest: Manifest,
+    hash: Hash,
+}
+
+impl<'a> ArchiveReader<'a> {
+    /// Opens the archive at its current generation.
+    pub async fn open(archive: &'a dyn DataArchive) -> Result<Self, ReadError> {
+        let bytes = archive.read(MANIFEST).await?.ok_or(ReadError::Empty)?;
+        Ok(Self {
+            archive,
+            manifest: Manifest::parse(&bytes)?,
+            hash: Hash::of(&bytes),
+        })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The hash of the manifest's bytes.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The index of a guild or channel.
+    pub async fn index(&self, scope: Scope, reference: IndexRef) -> Result<Index, ReadError> {
+        let path = reference.path();
+        let bytes = self
+            .object(&path, reference.hash, || format!("the index of {scope}"))
+            .await?;
+        let index = Index::parse(&path, &bytes)?;
+        if index.scope() != scope {
+            let problem = format!("it is the index of {}, not of {scope}", index.scope());
+            return Err(ReadError::Disagrees { path, problem });
+        }
+        if bytes.len() as u64 != reference.bytes {
+            let problem = format!("{} bytes, not {}", bytes.len(), reference.bytes);
+            return Err(ReadError::Disagrees { path, problem });
+        }
+        Ok(index)
+    }
+
+    /// The rows of a partition, sorted by key.
+    pub async fn partition<R: Row>(
+        &self,
+        scope: Scope,
+        entry: &Entry,
+    ) -> Result<Vec<R>, ReadError> {
+        let (rows, _) = self.partition_and_length(scope, entry).await?;
+        Ok(rows)
+    }
+
+    pub(super) async fn partition_and_length<R: Row>(
+        &self,
+        scope: Scope,
+        entry: &Entry,
+    ) -> Result<(Vec<R>, u64), ReadError> {
+        let path = entry.blob.blob_path();
+        let whose = || format!("{} of {scope} in {}", R::TABLE, entry.period);
+        let bytes = self.object(&path, entry.blob, whose).await?;
+        let rows: Vec<R> = match decode_blob(&bytes) {
+            Ok(rows) => rows,
+            Err(source) => {
+                let needed_by = whose();
+                return Err(ReadError::NotRows {
+                    path,
+                    needed_by,
+                    source,
+                });
+            }
+        };
+        if rows.len() as u64 != entry.rows {
+            let problem = format!(
+                "{} rows, not the {} that its index says",
+                rows.len(),
+                entry.rows
+            );
+            return Err(ReadError::Disagrees { path, problem });
+        }
+        Ok((rows, bytes.len() as u64))
+    }
+
+    /// The rows of a table of this guild or channel, sorted by key, one partition after the other:
+    /// no more than one is in memory.
+    pub fn rows<R: Row>(&self, scope: Scope) -> impl Stream<Item = Result<Vec<R>, ReadError>> + '_ {
+        let reference = self
+            .manifest
+            .indexes()
+            .find(|(of, _)| *of == scope)
+            .map(|(_, index)| index);
+        stream::iter(reference)
+            .then(move |reference| self.index(scope, reference))
+            .map_ok(move |index| {
+                let entries = index.entries(R::TABLE).to_vec();
+                stream::iter(entries)
+                    .then(move |entry| async move { self.partition(scope, &entry).await })
+            })
+            .try_flatten()
+    }
+
+    /// An object's bytes, which have this hash.
+    async fn object(
+        &self,
+        path: &str,
+        hash: Hash,
+        needed_by: impl Fn() -> String,
+    ) -> Result<Vec<u8>, ReadError> {
+        let Some(bytes) = self.archive.read(path).await? else {
+            let now = self.archive.read(MANIFEST).await?;
+            return Err(if now.map(|it| Hash::of(&it)) == Some(self.hash) {
+                ReadError::Missing {
+                    path: path.to_owned(),
+                    needed_by: needed_by(),
+                }
+            } else {
+                ReadError::Superseded
+            });
+        };
+        let found = Hash::of(&bytes);
+        if found == hash {
+            Ok(bytes)
+        } else {
+            let path = path.to_owned();
+            Err(ReadError::Damaged { path, found })
+        }
+    }
+
+    async fn table<R: Row>(&self) -> Result<Vec<R>, ReadError> {
+        let mut rows = Vec::new();
+        for (scope, _) in self.manifest.indexes() {
+            if scope.tables().contains(&R::TABLE) {
+                let parts: Vec<Vec<R>> = self.rows(scope).try_collect().await?;
+                rows.extend(parts.into_iter().flatten());
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        let mut snapshot = Snapshot {
+            guilds: self.table().await?,
+            channels: self.table().await?,
+            roles: self.table().await?,
+            emojis: self.table().await?,
+            members: self.table().await?,
+            messages: self.table().await?,
+            reactions: self.table().await?,
+            props: self.table().await?,
+        };
+        // Channels were read guild by guild; the tables of channels are sorted by channel alone.
+        snapshot.messages.sort_by_key(|it| it.channel_id);
+        snapshot.reactions.sort_by_key(|it| it.channel_id);
+        snapshot.props.sort_by_key(|it| it.channel_id);
+        Ok(snapshot)
+    }
+}
+
+/// Tries again while exports change the archive under the reader, a few times.
+pub(super) async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
+    archive: &'a dyn DataArchive,
+    read: impl Fn(ArchiveReader<'a>) -> F,
+) -> Result<T, ReadError> {
+    for _ in 1..ATTEMPTS {
+        match read(ArchiveReader::open(archive).await?).await {
+            Err(ReadError::Superseded) => {}
+            outcome => return outcome,
+        }
+    }
+    read(ArchiveReader::open(archive).await?).await
+}
+
+impl Snapshot {
+    /// Reads the whole archive, as it was at one moment.
+    pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
+        retry(archive, |reader| async move { reader.snapshot().await }).await
+    }
+}
