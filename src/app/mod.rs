@@ -9,11 +9,16 @@ mod run;
 mod status;
 mod sync;
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
-use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
+use tracing_subscriber::EnvFilter;
 
 pub use archive::{export, graph, verify};
 pub use run::run;
@@ -86,7 +91,7 @@ pub fn log(filter: &str) -> Result<(), Mistakes> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_span_events(FmtSpan::NONE)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .try_init()
         .map_err(|error| mistake(error.to_string()))

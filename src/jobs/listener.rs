@@ -1,7 +1,7 @@
 //! The listener: turns what the gateway says, in its order, into facts for the writer, and into
 //! requests for what it did not say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     discord::{GatewayItem, Signal, translate},
-    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, Stamp, UserId},
+    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
 };
 
 /// Listens until the gateway has stopped and all it said is handed over.
@@ -26,6 +26,7 @@ pub async fn listen(
         bot,
         requests,
         guilds: BTreeSet::new(),
+        bot_roles: BTreeMap::new(),
     };
     while let Some(item) = items.recv().await {
         let observations = match item {
@@ -47,6 +48,8 @@ struct Listener {
     requests: Requests,
     /// Every guild of this session.
     guilds: BTreeSet<GuildId>,
+    /// The bot's roles in each, as last heard.
+    bot_roles: BTreeMap<GuildId, Vec<RoleId>>,
 }
 
 impl Listener {
@@ -60,8 +63,11 @@ impl Listener {
         for seen in &observations {
             match &seen.fact {
                 // The bot's own roles decide what it sees: what was live may not be any more.
-                Fact::Member(guild, user, _) if user.id == self.bot => {
-                    more.push(Fact::SessionLost(*guild));
+                Fact::Member(guild, user, presence) if user.id == self.bot => {
+                    let before = self.bot_roles.insert(*guild, presence.roles.clone());
+                    if before.is_some_and(|before| before != presence.roles) {
+                        more.push(Fact::SessionLost(*guild));
+                    }
                 }
                 Fact::Posted(message) | Fact::Message(message) => {
                     more.extend(Props::from_answer(message, self.bot).map(Fact::Props));
