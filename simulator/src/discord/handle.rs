@@ -111,6 +111,8 @@ impl Discord {
 
     /// Writes many messages under one lock.
     pub fn post_many(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<u64> {
+        // Collected first: making the drafts may ask this Discord something.
+        let drafts: Vec<Draft> = drafts.into_iter().collect();
         self.act(|state| drafts.into_iter().map(|draft| state.post(draft)).collect())
     }
 

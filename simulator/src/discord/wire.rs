@@ -494,7 +494,7 @@ pub(crate) fn application(guild: &Guild, flags: u64) -> Value {
         "interactions_endpoint_url": null, "role_connections_verification_url": null,
         "owner": guild.users.get(&guild.owner).map(UserObject), "approximate_guild_count": 1,
         "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
-        "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [], "summary": "", "hook": true,
+        "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [],
     })
 }
 

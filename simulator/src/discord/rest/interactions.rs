@@ -38,10 +38,65 @@ fn registered(state: &mut State, sent: &Value, guild: bool) -> Result<Value, Pro
     {
         command[key] = value.clone();
     }
+    normalize(&mut command);
     if guild {
         command["guild_id"] = tree(Id(state.guild.id));
     }
     Ok(command)
+}
+
+/// Discord answers a command without the empty and meaningless fields that clients send: an option has only those of its type.
+fn normalize(command: &mut Value) {
+    let Some(fields) = command.as_object_mut() else {
+        return;
+    };
+    for name in ["name_localizations", "description_localizations"] {
+        if fields
+            .get(name)
+            .is_some_and(|value| value.as_object().is_some_and(serde_json::Map::is_empty))
+        {
+            fields.insert(name.to_owned(), Value::Null);
+        }
+    }
+    if fields
+        .get("options")
+        .is_some_and(|options| options.as_array().is_none_or(Vec::is_empty))
+    {
+        fields.remove("options");
+    }
+    for option in fields
+        .get_mut("options")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        let kind = option["type"].as_u64().unwrap_or(0);
+        let own: &[&str] = match kind {
+            1 | 2 => &["options"],
+            3 => &["autocomplete", "choices", "min_length", "max_length"],
+            4 | 10 => &["autocomplete", "choices", "min_value", "max_value"],
+            7 => &["channel_types"],
+            _ => &[],
+        };
+        let common = [
+            "type",
+            "name",
+            "name_localizations",
+            "description",
+            "description_localizations",
+            "required",
+        ];
+        if let Some(fields) = option.as_object_mut() {
+            fields.retain(|name, value| {
+                let empty = value.is_null()
+                    || value
+                        .as_array()
+                        .is_some_and(|list| list.is_empty() && name != "options");
+                !empty && (common.contains(&name.as_str()) || own.contains(&name.as_str()))
+            });
+        }
+        normalize(option);
+    }
 }
 
 fn set(state: &mut State, call: &Call, guild: bool) -> Answer {
@@ -209,6 +264,12 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         message = state.answer_message(id, &answer.data.clone(), flags(&answer.data) | loading);
         answer.message_id = message.as_ref().map(|message| message.id);
     }
+    let updated = state
+        .interactions
+        .all
+        .get(&id)
+        .and_then(|i| i.message)
+        .filter(|_| kind == 7);
     let shown = message.clone();
     if let Some(interaction) = state.interactions.all.get_mut(&id) {
         interaction.thinking = kind == 5;
@@ -217,16 +278,26 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
     if let Some(message) = message {
         state.show(id, message);
     }
+    if let Some(message) = updated {
+        change(state, id, message, &call.body["data"])?;
+    }
     if !call.flag("with_response") {
         return Ok(Reply::none());
     }
+    let asked = state
+        .interactions
+        .all
+        .get(&id)
+        .map_or(2, |interaction| interaction.kind);
     let mut reply = json!({"interaction": {
-        "id": Id(id), "type": 2, "response_message_loading": kind == 5,
+        "id": Id(id), "type": asked, "response_message_loading": kind == 5,
         "response_message_ephemeral": shown.as_ref().is_some_and(|m| m.flags & flag::EPHEMERAL != 0),
     }});
+    if let Some(message) = shown.as_ref().filter(|_| kind == 4) {
+        reply["resource"] = json!({"type": kind, "message": object(state, message)});
+    }
     if let Some(message) = &shown {
         reply["interaction"]["response_message_id"] = tree(Id(message.id));
-        reply["resource"] = json!({"type": kind, "message": object(state, message)});
     }
     Ok(Reply::json(&reply))
 }
@@ -324,26 +395,29 @@ fn change(state: &mut State, id: u64, message: u64, body: &Value) -> Result<(), 
         .into_iter()
         .filter(|id| state.guild.users.contains_key(id))
         .collect();
-    let Some(interaction) = state.interactions.all.get_mut(&id) else {
+    let Some(interaction) = state.interactions.all.get(&id) else {
         return Err(Problem::unknown(10015));
     };
-    let is_first = interaction
+    let first = interaction
         .answer
         .as_ref()
-        .is_some_and(|answer| answer.message_id == Some(message));
+        .and_then(|answer| answer.message_id);
+    let is_first = first == Some(message);
     let was_thinking = is_first && interaction.thinking;
-    if let Some(message) = interaction.private.get_mut(&message) {
-        apply(message, body, now, known)?;
-        message.flags &= !flag::LOADING;
+    let channel = interaction.channel;
+    // A message that only its user sees belongs to the interaction that showed it, perhaps an earlier one.
+    let mut private = state.interactions.all.values_mut().rev();
+    if let Some(shown) = private.find_map(|other| other.private.get_mut(&message)) {
+        apply(shown, body, now, known)?;
+        shown.flags &= !flag::LOADING;
     } else {
-        let channel = interaction.channel;
-        let Some(message_in_channel) = state.guild.message_mut(channel, message) else {
+        let Some(shown) = state.guild.message_mut(channel, message) else {
             return Err(Problem::unknown(10008));
         };
-        apply(message_in_channel, body, now, known)?;
+        apply(shown, body, now, known)?;
         if was_thinking {
-            message_in_channel.flags &= !flag::LOADING;
-            message_in_channel.edited = None;
+            shown.flags &= !flag::LOADING;
+            shown.edited = None;
         }
         state.announce("MESSAGE_UPDATE", channel, message);
     }

@@ -14,7 +14,7 @@ use crate::discord::message::{
     Cause, Emoji, Extras, Message, Reference, flag, mentioned, message_type,
 };
 use crate::discord::options::Seed;
-use crate::discord::snowflake::{at, iso};
+use crate::discord::snowflake::at;
 use crate::discord::wire::Id;
 
 /// Someone of a list, those in front more often.
@@ -318,8 +318,7 @@ impl Writer<'_> {
                 message.content =
                     "Version 0.9 is out: smaller, kinder, better documented.".to_owned();
             }
-            39..42 => self.command(message, time),
-            42 => self.forward(message, time),
+            39..43 => self.command(message, time),
             43 => system(message, message_type::USER_JOIN, ""),
             44 => system(message, message_type::GUILD_BOOST, ""),
             45 => {
@@ -413,26 +412,6 @@ impl Writer<'_> {
         };
         message.extras = Some(Box::new(Extras {
             cause: Some(cause),
-            ..Extras::default()
-        }));
-    }
-
-    fn forward(&mut self, message: &mut Message, time: i64) {
-        let Some(&(original, _)) = self.recent.get(&self.props) else {
-            return;
-        };
-        message.reference = Some(Reference {
-            kind: 1,
-            channel: self.props,
-            message: Some(original),
-        });
-        message.content.clear();
-        let snapshot = json!({"message": {
-            "type": 0, "content": "Huge thanks to everybody who came!", "mentions": [], "mention_roles": [], "attachments": [], "embeds": [],
-            "timestamp": iso(time - 1000), "edited_timestamp": null, "flags": 0, "components": [],
-        }});
-        message.extras = Some(Box::new(Extras {
-            snapshots: vec![snapshot],
             ..Extras::default()
         }));
     }
