@@ -126,7 +126,7 @@ pub(crate) struct Occasion {
 }
 
 impl State {
-    /// Sends INTERACTION_CREATE.
+    /// Sends `INTERACTION_CREATE`.
     pub(crate) fn interact(&mut self, occasion: Occasion) -> InteractionId {
         let id = self.guild.clock.next_id();
         let token = format!(

@@ -255,8 +255,7 @@ mod tests {
         let (_, refused) = limiter.take(&key("1"));
         assert!(refused.is_some_and(|l| !l.global && l.retry_after > 4.0));
         let refused = (0..60)
-            .filter_map(|n| limiter.take(&key(&format!("c{n}"))).1)
-            .next()
+            .find_map(|n| limiter.take(&key(&format!("c{n}"))).1)
             .expect("60 are too many");
         assert!(refused.global);
     }

@@ -133,7 +133,7 @@ impl Socket {
         match u8::try_from(payload.len()) {
             Ok(length) if length < 126 => frame.push(0x80 | length),
             _ => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7E);
                 frame.extend(u16::try_from(payload.len()).expect("short").to_be_bytes());
             }
         }

@@ -446,7 +446,7 @@ async fn the_bot_can_write_react_and_delete() {
     );
     assert!(edited["edited_timestamp"].is_string());
     discord.update_role(discord.guild_id(), |role| {
-        role.permissions |= bit::ADD_REACTIONS
+        role.permissions |= bit::ADD_REACTIONS;
     });
     assert_eq!(
         ask(
