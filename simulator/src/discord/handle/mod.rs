@@ -1,4 +1,6 @@
 //! What tests and the demo do with a running Discord: act in it, break it, ask it.
+//!
+//! Closures given to the `update_…` methods run under the lock: they change what they are given and must not call the [`Discord`] again.
 
 mod commands;
 mod faults;
