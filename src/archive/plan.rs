@@ -13,6 +13,8 @@ use std::{
 
 mod tables;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use self::tasks::{Task, tasks};
 use super::{
@@ -160,17 +162,7 @@ pub fn plan(
     source: &dyn Source,
     put: &mut dyn FnMut(Object) -> Result<(), PlanError>,
 ) -> Result<ExportPlan, PlanError> {
-    Planner {
-        source,
-        put,
-        limit: LIMIT,
-        request,
-        written: BTreeSet::new(),
-        needed: BTreeSet::new(),
-        unneeded: BTreeSet::new(),
-        summary: Summary::default(),
-    }
-    .plan(previous)
+    Planner::new(request, source, put, LIMIT).plan(previous)
 }
 
 struct Planner<'a> {
@@ -194,7 +186,25 @@ struct Listed {
     rows: Counts,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(
+        request: &'a ExportRequest,
+        source: &'a dyn Source,
+        put: &'a mut dyn FnMut(Object) -> Result<(), PlanError>,
+        limit: u64,
+    ) -> Self {
+        Self {
+            source,
+            put,
+            limit,
+            request,
+            written: BTreeSet::new(),
+            needed: BTreeSet::new(),
+            unneeded: BTreeSet::new(),
+            summary: Summary::default(),
+        }
+    }
+
     fn plan(mut self, previous: Option<&Previous>) -> Result<ExportPlan, PlanError> {
         let before = previous.map(|it| &it.manifest);
         let mut listed = previous.map(Previous::listed).unwrap_or_default();
