@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     archive::{
-        MANIFEST, Period, Snapshot, Unit,
+        Change, MANIFEST, Period, Snapshot, Unit,
         rows::{ChannelRow, GuildRow, MessageRow},
     },
     model::{self, AuthorKind, ChannelKind, MessageId, MessageKind, UserId},
@@ -115,7 +115,7 @@ impl World {
         let previous = self.previous();
         let files = &mut self.files;
         let mut put = |object: Object| {
-            object.check().unwrap();
+            Change::Put(object.clone()).check().unwrap();
             assert!(!files.contains_key(&object.path), "written again");
             files.insert(object.path, object.bytes);
             Ok(())
