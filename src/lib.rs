@@ -1,4 +1,13 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
 
+pub mod app;
 pub mod archive;
+pub mod config;
+pub mod discord;
+pub mod graph;
+pub mod ingest;
+pub mod jobs;
 pub mod model;
+pub mod service;
+pub mod status;
+pub mod store;

@@ -1,2 +1,132 @@
-//! propsbot.
-fn main() {}
+//! The command line: what was typed, and how it ended. See `propsbot --help`.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use propsbot::{
+    app::{self, Error},
+    archive::ArchiveSpec,
+    config::{self, Config, Needs},
+    model::GuildId,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Mirrors a community's Discord, and turns its thanks into SourceCred props.
+///
+/// Configured by environment variables or `.env`: see `.env.example`.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the bot until it is told to stop (SIGINT or SIGTERM)
+    Run,
+    /// Fetch all history that is missing, then stop
+    Sync {
+        /// Only this guild
+        #[arg(long, value_name = "ID")]
+        guild: Option<GuildId>,
+    },
+    /// Export what changed to the archive
+    Export {
+        /// Another archive than ARCHIVE, such as dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        to: Option<ArchiveSpec>,
+    },
+    /// Build SourceCred's graph from an archive
+    Graph {
+        /// The archive, such as dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        /// The folder for graph.json, declaration.json and identityProposals.json
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// A JSON file with other weights than the default ones
+        #[arg(long, value_name = "FILE")]
+        weights: Option<PathBuf>,
+    },
+    /// Check every hash, count and reference of an archive
+    Verify {
+        /// The archive, such as dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+    },
+    /// Show how whole the mirror is
+    Status {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(arguments.command).await {
+        Ok(lines) => {
+            // Who closed our output does not want the rest of it.
+            let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "propsbot: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
+    let needs = match command {
+        Command::Run | Command::Sync { .. } => Needs::Discord,
+        _ => Needs::Local,
+    };
+    let config = Config::read(&config::environment()?, needs)?;
+    app::log(&config.log)?;
+    let stop = CancellationToken::new();
+    match command {
+        Command::Run => {
+            stop_on_signal(&stop)?;
+            todo!();
+            Ok(vec!["stopped; everything is kept".to_owned()])
+        }
+        Command::Sync { guild } => {
+            stop_on_signal(&stop)?;
+            app::sync(&config, guild, &stop).await
+        }
+        Command::Export { to } => app::export(&config, to.as_ref()).await,
+        Command::Graph { from, out, weights } => app::graph(&from, &out, weights.as_deref()).await,
+        Command::Verify { from } => app::verify(&from).await,
+        Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
+    }
+}
+
+/// Cancels `stop` at the first SIGINT or SIGTERM. A second one ends the process at once, which
+/// loses nothing that was acknowledged.
+fn stop_on_signal(stop: &CancellationToken) -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        for second in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if second {
+                std::process::exit(1);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}

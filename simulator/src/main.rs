@@ -1,2 +1,181 @@
-//! The simulator by hand.
-fn main() {}
+//! The simulator by hand: starts a Discord on loopback and says how to point a bot at it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use simulator::discord::{Discord, Limits, Options, Rate, Seed, World};
+
+/// Services on loopback, to try a bot against.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    service: Service,
+}
+
+#[derive(Subcommand)]
+enum Service {
+    /// A Discord with one guild, made from a seed.
+    Discord(DiscordArgs),
+}
+
+#[derive(Args)]
+struct DiscordArgs {
+    /// Port on 127.0.0.1; 0 takes any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The same seed (and --until) makes the same world.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Channels of all kinds, categories included.
+    #[arg(long, default_value_t = 12)]
+    channels: usize,
+    /// Messages.
+    #[arg(long, default_value_t = 2000)]
+    messages: usize,
+    /// People who are members.
+    #[arg(long, default_value_t = 40)]
+    members: usize,
+    /// Threads, active and archived.
+    #[arg(long, default_value_t = 12)]
+    threads: usize,
+    /// Share of messages with reactions, 0 to 1.
+    #[arg(long, default_value_t = 0.2)]
+    reactions: f64,
+    /// Days that the history spans.
+    #[arg(long, default_value_t = 365)]
+    days: u32,
+    /// When the history ends, such as 2026-01-01T00:00:00Z. Default: now.
+    #[arg(long)]
+    until: Option<Timestamp>,
+    /// Start with a guild that has nothing in it.
+    #[arg(long)]
+    empty: bool,
+    /// Actions a second with which the world goes on.
+    #[arg(long, value_name = "ACTIONS_PER_SECOND", default_value_t = 0.0)]
+    lively: f64,
+    /// Which rate limits to keep.
+    #[arg(long, value_enum, default_value_t = Keep::Discord)]
+    limits: Keep,
+    /// Requests a second over all routes, instead of --limits' own; 0 for no such limit.
+    #[arg(long, value_name = "REQUESTS_PER_SECOND")]
+    limit_global: Option<u32>,
+    /// Message pages per 5 s and channel, instead of --limits' own; 0 for no such limit.
+    #[arg(long, value_name = "REQUESTS")]
+    limit_messages: Option<u32>,
+    /// Milliseconds between reaction requests of a channel, instead of --limits' own; 0 for no such limit.
+    #[arg(long, value_name = "MILLISECONDS")]
+    limit_reactions: Option<u64>,
+    /// Write all traffic to this file as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The bot's token. Default: made from the seed.
+    #[arg(long)]
+    token: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Keep {
+    /// None, and no headers.
+    None,
+    /// Like Discord's.
+    Discord,
+}
+
+impl DiscordArgs {
+    fn limits(&self) -> Limits {
+        let mut limits = match self.limits {
+            Keep::None => Limits::none(),
+            Keep::Discord => Limits::discord(),
+        };
+        let rate = |requests: u32, per| (requests > 0).then(|| Rate::new(requests, per));
+        if let Some(requests) = self.limit_global {
+            limits.global = rate(requests, Duration::from_secs(1));
+        }
+        if let Some(requests) = self.limit_messages {
+            limits.messages = rate(requests, Duration::from_secs(5));
+        }
+        if let Some(wait) = self.limit_reactions {
+            limits.reactions = rate(u32::from(wait > 0), Duration::from_millis(wait));
+        }
+        limits
+    }
+
+    fn options(self) -> Options {
+        Options {
+            limits: self.limits(),
+            seed: Seed {
+                seed: self.seed,
+                channels: self.channels,
+                messages: self.messages,
+                members: self.members,
+                threads: self.threads,
+                reactions: self.reactions,
+                days: self.days,
+                until: self.until.map(Timestamp::as_millisecond),
+            },
+            world: if self.empty {
+                World::Empty
+            } else {
+                World::Seeded
+            },
+            port: self.port,
+            record: self.record,
+            token: self.token,
+            lively: self.lively,
+            ..Options::default()
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let Service::Discord(args) = Cli::parse().service;
+    let discord = Discord::start(args.options()).await?;
+    announce(&discord).context("cannot write to stdout")?;
+    stopped().await.context("cannot wait for signals")?;
+    let (counters, violations) = (discord.counters(), discord.violations());
+    discord.stop().await;
+    tracing::info!(?counters, violations = violations.len(), "stopped");
+    Ok(())
+}
+
+/// One `NAME=value` a line, so that a shell can read it: the last three are what a bot needs.
+fn announce(discord: &Discord) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "GUILD_ID={}", discord.guild_id())?;
+    writeln!(out, "BOT_ID={}", discord.bot_id())?;
+    writeln!(
+        out,
+        "GATEWAY_URL={}/gateway",
+        discord.url().replacen("http", "ws", 1)
+    )?;
+    writeln!(out, "DISCORD_API_URL={}", discord.url())?;
+    writeln!(out, "DISCORD_TOKEN={}", discord.token())?;
+    out.flush()
+}
+
+/// SIGINT or SIGTERM.
+async fn stopped() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

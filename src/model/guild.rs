@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, EmojiId, GuildId, Millis, RoleId, UserId, wide};
+use super::{ChannelId, EmojiId, GuildId, MessageId, Millis, RoleId, UserId, wide};
 
 /// A guild. Source: <https://discord.com/developers/docs/resources/guild#guild-object>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,6 +114,15 @@ pub struct Thread {
     pub archived: bool,
     /// When it was last archived or un-archived, as Discord keeps it.
     pub archive_timestamp: Option<Millis>,
+}
+
+/// A channel or thread as Discord lists it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The channel.
+    pub channel: Channel,
+    /// The last message posted in it, which may be deleted by now; `None` where Discord names none.
+    pub last_message_id: Option<MessageId>,
 }
 
 /// Permissions that a channel gives or takes, against the roles'. Source:

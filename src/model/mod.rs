@@ -3,6 +3,7 @@
 //! Owns the words everything else speaks. Refuses to know where a record is kept, how a fact
 //! was learnt, or what time it is.
 
+mod answer;
 mod emoji;
 mod fact;
 mod guild;
@@ -19,7 +20,9 @@ mod time;
 
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
-pub use guild::{Channel, ChannelKind, Guild, GuildEmoji, Overwrite, OverwriteKind, Role, Thread};
+pub use guild::{
+    Channel, ChannelKind, Guild, GuildEmoji, Listed, Overwrite, OverwriteKind, Role, Thread,
+};
 pub use id::{
     ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
 };

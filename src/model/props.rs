@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, GuildId, InteractionId, MessageId, UserId};
+use super::{AuthorKind, ChannelId, GuildId, InteractionId, Message, MessageId, UserId};
 
 /// How props were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,4 +33,36 @@ pub struct Props {
     pub reason: String,
     /// How they were given.
     pub origin: PropsOrigin,
+}
+
+impl Props {
+    /// Reads props back from the answer that the bot, `bot`, posted to `/props`; `None` if the
+    /// message is anything else.
+    pub fn from_answer(message: &Message, bot: UserId) -> Option<Self> {
+        let command = message
+            .command
+            .as_ref()
+            .filter(|_| message.kind.is_command_answer())?;
+        let ours = message.author.id == bot && message.author.kind == AuthorKind::Bot;
+        if !ours || command.name.as_ref().is_some_and(|name| name != "props") {
+            return None;
+        }
+        let reason = super::answer::read_reason(&message.content)?;
+        let receivers: Vec<UserId> = message
+            .mentions
+            .iter()
+            .map(|it| it.user_id)
+            .filter(|id| *id != command.user_id && *id != bot)
+            .collect();
+        (!receivers.is_empty()).then(|| Self {
+            id: command.id,
+            guild_id: message.guild_id,
+            channel_id: message.channel_id,
+            message_id: Some(message.id),
+            giver: command.user_id,
+            receivers,
+            reason,
+            origin: PropsOrigin::Answer,
+        })
+    }
 }

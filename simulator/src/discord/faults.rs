@@ -1,0 +1,121 @@
+//! Things that go wrong on purpose.
+
+use std::time::Duration;
+
+/// What happens to a request instead of its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// This status, with Discord's JSON error; nothing is done.
+    Status(u16),
+    /// The right answer, late.
+    Delay(Duration),
+    /// The connection breaks; nothing is done.
+    Reset,
+    /// It is done, but the connection breaks before the answer arrives.
+    Lost,
+    /// Status 200 with a body that is no JSON.
+    Malformed,
+    /// A 429, although no limit was exceeded.
+    RateLimited {
+        /// Seconds to wait.
+        retry_after: f64,
+        /// The global limit rather than the route's.
+        global: bool,
+        /// A limit shared with others, which does not count as an invalid request.
+        shared: bool,
+    },
+    /// This status and body.
+    Answer(u16, String),
+}
+
+#[derive(Debug)]
+struct Planned {
+    route: String,
+    skip: usize,
+    times: usize,
+    fault: Fault,
+}
+
+/// The faults still to come.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    planned: Vec<Planned>,
+}
+
+impl Faults {
+    pub(crate) fn plan(&mut self, route: &str, skip: usize, times: usize, fault: Fault) {
+        self.planned.push(Planned {
+            route: plain(route),
+            skip,
+            times,
+            fault,
+        });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.planned.clear();
+    }
+
+    /// The fault that this request meets, if any: the first planned that still applies.
+    pub(crate) fn meet(&mut self, method: &str, template: &str) -> Option<Fault> {
+        if self.planned.is_empty() {
+            return None;
+        }
+        let route = plain(&format!("{method} {template}"));
+        for planned in self
+            .planned
+            .iter_mut()
+            .filter(|planned| planned.route == route || planned.route == "*")
+        {
+            if planned.skip > 0 {
+                planned.skip -= 1;
+            } else if planned.times > 0 {
+                planned.times -= 1;
+                return Some(planned.fault.clone());
+            }
+        }
+        None
+    }
+}
+
+/// A route without its parameters' names: `{channel.id}` and `{channel_id}` are the same.
+fn plain(route: &str) -> String {
+    let mut inside = false;
+    route
+        .chars()
+        .filter(|c| {
+            let keep = !inside || *c == '}';
+            inside = match c {
+                '{' => true,
+                '}' => false,
+                _ => inside,
+            };
+            keep
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_skips_then_strikes_then_is_spent() {
+        let mut faults = Faults::default();
+        faults.plan(
+            "GET /channels/{channel.id}/messages",
+            1,
+            2,
+            Fault::Status(500),
+        );
+        let met: Vec<_> = (0..4)
+            .map(|_| {
+                faults
+                    .meet("GET", "/channels/{channel_id}/messages")
+                    .is_some()
+            })
+            .collect();
+        assert_eq!(met, [false, true, true, false]);
+        assert!(faults.meet("GET", "/gateway").is_none());
+    }
+}

@@ -1,0 +1,384 @@
+//! The gateway: one task a WebSocket, as Discord's "Gateway" and "Opcodes and Status Codes" pages describe it.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::guild::Guild;
+use super::permissions::may_view;
+use super::sessions::{Next, Order, intent};
+use super::state::{Presence, Shared, State};
+use super::wire::{self, Id, MemberObject, UserObject, tree};
+
+/// Why a connection ends.
+enum End {
+    /// With a close code.
+    Close(u16),
+    /// Without a word.
+    Cut,
+}
+
+/// One client on the gateway.
+struct Client {
+    shared: Arc<Shared>,
+    socket: WebSocket,
+    number: u64,
+    session: Option<String>,
+    /// How far into the session has been sent.
+    sent: u64,
+    compress: bool,
+}
+
+/// Serves one WebSocket until either side ends it.
+pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
+    let (number, wake, interval) = {
+        let mut state = shared.lock();
+        let (number, wake) = state.sessions.connect();
+        (number, wake, state.heartbeat_ms)
+    };
+    let mut client = Client {
+        shared: Arc::clone(&shared),
+        socket,
+        number,
+        session: None,
+        sent: 0,
+        compress: false,
+    };
+    let end = client.run(&wake, interval).await;
+    shared.lock().sessions.disconnect(number);
+    shared.touch();
+    if let End::Close(code) = end {
+        let frame = CloseFrame {
+            code,
+            reason: reason(code).into(),
+        };
+        let _ = client.socket.send(Message::Close(Some(frame))).await;
+        // The client's close frame, so that ours is not lost in a reset.
+        let _ = tokio::time::timeout(Duration::from_millis(500), client.socket.recv()).await;
+    }
+}
+
+/// What Discord says with each close code.
+fn reason(code: u16) -> &'static str {
+    match code {
+        1001 => "Going away.",
+        4001 => "Unknown opcode.",
+        4002 => "Error while decoding payload.",
+        4003 => "Not authenticated.",
+        4004 => "Authentication failed.",
+        4005 => "Already authenticated.",
+        4007 => "Invalid seq.",
+        4008 => "You are being rate limited.",
+        4009 => "Session timed out.",
+        4010 => "Invalid shard.",
+        4013 => "Invalid intent(s).",
+        4014 => "Disallowed intent(s).",
+        _ => "Unknown error.",
+    }
+}
+
+impl Client {
+    async fn run(&mut self, wake: &tokio::sync::Notify, interval: u64) -> End {
+        let hello = json!({"t": null, "s": null, "op": 10, "d": {"heartbeat_interval": interval, "_trace": []}});
+        if self.send(&hello.to_string()).await.is_err() {
+            return End::Cut;
+        }
+        let patience = Duration::from_millis(interval * 3 / 2);
+        let mut heard = Instant::now();
+        let mut window = (Instant::now(), 0);
+        let stop = self.shared.stop.clone();
+        loop {
+            if let Err(end) = self.send_pending().await {
+                return end;
+            }
+            let text = tokio::select! {
+                () = wake.notified() => continue,
+                () = stop.cancelled() => return End::Close(1001),
+                () = tokio::time::sleep_until(heard + patience) => return End::Close(4009),
+                received = self.socket.recv() => match received {
+                    Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
+                    Some(Ok(Message::Binary(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Cut,
+                },
+            };
+            heard = Instant::now();
+            if heard.duration_since(window.0) > Duration::from_mins(1) {
+                window = (heard, 0);
+            }
+            window.1 += 1;
+            if window.1 > 120 {
+                return End::Close(4008);
+            }
+            let Ok(payload) = serde_json::from_str::<Value>(&text) else {
+                return End::Close(4002);
+            };
+            self.shared
+                .lock()
+                .log
+                .gateway("from_client", &hide_token(payload.clone()).to_string());
+            match self.hear(&payload) {
+                Ok(Some(answer)) => {
+                    if self.send(&answer).await.is_err() {
+                        return End::Cut;
+                    }
+                }
+                Ok(None) => {}
+                Err(code) => return End::Close(code),
+            }
+            self.shared.touch();
+        }
+    }
+
+    /// Sends what is waiting: orders first, then events.
+    async fn send_pending(&mut self) -> Result<(), End> {
+        loop {
+            let next =
+                self.shared
+                    .lock()
+                    .sessions
+                    .next(self.number, self.session.as_deref(), self.sent);
+            match next {
+                Next::Order(Order::Send(payload)) => {
+                    self.send(&payload).await?;
+                    let lost = serde_json::from_str::<Value>(&payload)
+                        .is_ok_and(|p| p["op"] == 9 && p["d"] == false);
+                    if lost {
+                        self.session = None;
+                        self.sent = 0;
+                    }
+                }
+                Next::Order(Order::Close(code)) => return Err(End::Close(code)),
+                Next::Order(Order::Cut) => return Err(End::Cut),
+                Next::Events(payloads, sent) => {
+                    for payload in payloads {
+                        self.send(&payload).await?;
+                    }
+                    self.sent = sent;
+                }
+                Next::Gone => return Err(End::Close(4000)),
+                Next::Idle => return Ok(()),
+            }
+        }
+    }
+
+    async fn send(&mut self, payload: &str) -> Result<(), End> {
+        self.shared.lock().log.gateway("to_client", payload);
+        let message = if self.compress {
+            Message::Binary(zlib(payload).into())
+        } else {
+            Message::Text(payload.into())
+        };
+        self.socket.send(message).await.map_err(|_| End::Cut)
+    }
+
+    /// Acts on what the client said; answers at once, or closes with a code.
+    fn hear(&mut self, payload: &Value) -> Result<Option<String>, u16> {
+        let data = &payload["d"];
+        match payload["op"].as_u64() {
+            Some(1) => {
+                if let (Some(session), Some(seq)) = (&self.session, data.as_u64()) {
+                    self.shared.lock().sessions.heard(session, seq);
+                }
+                Ok(Some(
+                    json!({"t": null, "s": null, "op": 11, "d": null}).to_string(),
+                ))
+            }
+            Some(2) => self.identify(data).map(|()| None),
+            Some(6) => self.resume(data),
+            Some(3 | 4 | 8 | 31) if self.session.is_none() => Err(4003),
+            Some(8) => {
+                self.send_members(data);
+                Ok(None)
+            }
+            Some(3 | 4 | 31) => Ok(None),
+            _ => Err(4001),
+        }
+    }
+
+    fn identify(&mut self, data: &Value) -> Result<(), u16> {
+        if self.session.is_some() {
+            return Err(4005);
+        }
+        let mut state = self.shared.lock();
+        let state = &mut *state;
+        if !is_token(state, data) {
+            state
+                .log
+                .violation("gateway: identify with a bad token".to_owned());
+            return Err(4004);
+        }
+        let shard = (data["shard"][0].as_u64(), data["shard"][1].as_u64());
+        if let (Some(shard), Some(shards)) = shard
+            && shard >= shards
+        {
+            return Err(4010);
+        }
+        let intents = data["intents"].as_u64().ok_or(4013_u16)?;
+        if intents & !intent::ALL != 0 {
+            return Err(4013);
+        }
+        if intents & intent::PRIVILEGED & !state.privileged != 0 {
+            return Err(4014);
+        }
+        self.compress = data["compress"].as_bool().unwrap_or(false);
+        let id = state.sessions.identify(self.number, intents, self.compress);
+        let shard = [shard.0.unwrap_or(0), shard.1.unwrap_or(1)];
+        state
+            .sessions
+            .push_to(&id, "READY", &ready(state, &id, shard).to_string());
+        if intents & intent::GUILDS != 0 && state.presence == Presence::Here {
+            state.sessions.push_to(
+                &id,
+                "GUILD_CREATE",
+                &wire::guild_create(&state.guild).to_string(),
+            );
+        }
+        self.session = Some(id);
+        self.sent = 0;
+        Ok(())
+    }
+
+    fn resume(&mut self, data: &Value) -> Result<Option<String>, u16> {
+        if self.session.is_some() {
+            return Err(4005);
+        }
+        let mut state = self.shared.lock();
+        if !is_token(&state, data) {
+            return Err(4004);
+        }
+        let id = data["session_id"].as_str().unwrap_or_default();
+        let seq = data["seq"].as_u64().unwrap_or(0);
+        match state.sessions.resume(self.number, id, seq) {
+            None => Ok(Some(
+                json!({"t": null, "s": null, "op": 9, "d": false}).to_string(),
+            )),
+            Some(Err(())) => Err(4007),
+            Some(Ok(compress)) => {
+                self.compress = compress;
+                self.session = Some(id.to_owned());
+                self.sent = seq;
+                state.sessions.push_to(id, "RESUMED", r#"{"_trace":[]}"#);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Answers "Request Guild Members" with GUILD_MEMBERS_CHUNK events.
+    fn send_members(&self, data: &Value) {
+        let Some(session) = &self.session else { return };
+        let mut state = self.shared.lock();
+        let state = &mut *state;
+        let wanted: Option<Vec<u64>> = match &data["user_ids"] {
+            Value::Array(ids) => Some(ids.iter().filter_map(id_in).collect()),
+            Value::Null => None,
+            one => Some(id_in(one).into_iter().collect()),
+        };
+        let query = data["query"].as_str().unwrap_or_default().to_lowercase();
+        let found: Vec<Value> = members(&state.guild)
+            .filter(|(id, name, _)| match &wanted {
+                Some(wanted) => wanted.contains(id),
+                None => name.to_lowercase().starts_with(&query),
+            })
+            .map(|(_, _, member)| member)
+            .collect();
+        let limit = data["limit"]
+            .as_u64()
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit > 0);
+        let found = &found[..limit.unwrap_or(found.len()).min(found.len())];
+        let chunks: Vec<&[Value]> = if found.is_empty() {
+            vec![&[]]
+        } else {
+            found.chunks(1000).collect()
+        };
+        for (index, chunk) in chunks.iter().enumerate() {
+            let chunk = json!({
+                "guild_id": Id(state.guild.id), "members": chunk, "chunk_index": index, "chunk_count": chunks.len(),
+                "nonce": data["nonce"],
+            });
+            state
+                .sessions
+                .push_to(session, "GUILD_MEMBERS_CHUNK", &chunk.to_string());
+        }
+    }
+}
+
+fn members(guild: &Guild) -> impl Iterator<Item = (u64, &str, Value)> {
+    guild.members.values().filter_map(|member| {
+        let user = guild.users.get(&member.user)?;
+        Some((
+            member.user,
+            user.username.as_str(),
+            tree(MemberObject {
+                member,
+                user: Some(user),
+            }),
+        ))
+    })
+}
+
+fn id_in(value: &Value) -> Option<u64> {
+    value
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .or_else(|| value.as_u64())
+}
+
+fn is_token(state: &State, data: &Value) -> bool {
+    let token = data["token"].as_str().unwrap_or_default();
+    token.strip_prefix("Bot ").unwrap_or(token) == state.token
+}
+
+/// A record is kept and shown: it must not hold the token.
+fn hide_token(mut payload: Value) -> Value {
+    if let Some(token) = payload.pointer_mut("/d/token") {
+        *token = "hidden".into();
+    }
+    payload
+}
+
+fn ready(state: &State, session: &str, shard: [u64; 2]) -> Value {
+    let guild = &state.guild;
+    let mut user = tree(guild.users.get(&guild.bot).map(UserObject));
+    user["verified"] = true.into();
+    user["mfa_enabled"] = true.into();
+    user["email"] = Value::Null;
+    let guilds = match state.presence {
+        Presence::Removed => json!([]),
+        _ => json!([{"id": Id(guild.id), "unavailable": true}]),
+    };
+    json!({
+        "v": 10, "user": user, "guilds": guilds, "session_id": session, "session_type": "normal",
+        "resume_gateway_url": state.url.replacen("http", "ws", 1) + "/gateway", "shard": shard,
+        "application": {"id": Id(guild.bot), "flags": state.application_flags()},
+        "private_channels": [], "relationships": [], "presences": [], "user_settings": {}, "_trace": [],
+    })
+}
+
+fn zlib(payload: &str) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(
+        Vec::with_capacity(payload.len() / 3 + 64),
+        Compression::fast(),
+    );
+    encoder
+        .write_all(payload.as_bytes())
+        .expect("writing to memory does not fail");
+    encoder.finish().expect("writing to memory does not fail")
+}
+
+/// Which channels the bot sees, to tell afterwards what a change of permissions revealed.
+pub(crate) fn visible(guild: &Guild) -> Vec<u64> {
+    guild
+        .channels
+        .values()
+        .filter(|c| c.thread.is_none() && may_view(guild, guild.bot, c))
+        .map(|c| c.id)
+        .collect()
+}

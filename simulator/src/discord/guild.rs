@@ -1,0 +1,327 @@
+//! The simulated guild as plain data: who is in it, its channels, what was said. No network, no events; `wire` renders it, `act` changes it.
+
+use std::collections::BTreeMap;
+
+use super::message::{Emoji, Message};
+use super::permissions::{Overwrite, bit};
+use super::snowflake::Clock;
+
+/// Channel types, as on Discord's "Channels Resource" page.
+#[expect(missing_docs, reason = "named as on Discord's channel page")]
+pub mod kind {
+    pub const TEXT: u8 = 0;
+    pub const VOICE: u8 = 2;
+    pub const CATEGORY: u8 = 4;
+    pub const ANNOUNCEMENT: u8 = 5;
+    pub const ANNOUNCEMENT_THREAD: u8 = 10;
+    pub const PUBLIC_THREAD: u8 = 11;
+    pub const PRIVATE_THREAD: u8 = 12;
+    pub const STAGE: u8 = 13;
+    pub const FORUM: u8 = 15;
+    pub const MEDIA: u8 = 16;
+}
+
+/// An account: a person, a bot, or the name under which a webhook writes.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The account's id.
+    pub id: u64,
+    /// The unique name.
+    pub username: String,
+    /// The name shown, where one was chosen.
+    pub global_name: Option<String>,
+    /// `0` for people since 2023; bots keep four digits.
+    pub discriminator: String,
+    /// A bot.
+    pub bot: bool,
+    /// Not an account at all, but a webhook.
+    pub webhook: bool,
+}
+
+/// A user's place in the guild.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The account.
+    pub user: u64,
+    /// The nickname in this guild.
+    pub nick: Option<String>,
+    /// The roles held, without @everyone.
+    pub roles: Vec<u64>,
+    /// When the account joined, in milliseconds.
+    pub joined: i64,
+}
+
+/// A role.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// The role's id; @everyone's is the guild's.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// The bits it grants.
+    pub permissions: u64,
+    /// Its place in the list.
+    pub position: usize,
+    /// Its colour.
+    pub color: u32,
+    /// The bot whose role this is.
+    pub managed_by: Option<u64>,
+}
+
+/// A custom emoji of the guild.
+#[derive(Debug, Clone)]
+pub struct CustomEmoji {
+    /// The emoji's id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Whether it moves.
+    pub animated: bool,
+}
+
+/// What makes a channel a thread.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    /// Who opened it.
+    pub owner: u64,
+    /// Whether it is archived.
+    pub archived: bool,
+    /// When that last changed, in milliseconds: what archived threads are paged by.
+    pub archived_at: i64,
+    /// Whether only moderators may unarchive it.
+    pub locked: bool,
+    /// Its members, and when each joined.
+    pub members: BTreeMap<u64, i64>,
+    /// How many messages were ever sent in it.
+    pub sent: u64,
+}
+
+/// A channel, category, forum or thread, and what was said in it.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// The channel's id.
+    pub id: u64,
+    /// Its type, one of [`kind`].
+    pub kind: u8,
+    /// Its name.
+    pub name: String,
+    /// The category, or the thread's channel.
+    pub parent: Option<u64>,
+    /// The topic.
+    pub topic: Option<String>,
+    /// Its place in the list.
+    pub position: usize,
+    /// Exceptions from the guild's permissions; a thread has none of its own.
+    pub overwrites: Vec<Overwrite>,
+    /// Set for threads.
+    pub thread: Option<Thread>,
+    /// The newest message ever, even if deleted since.
+    pub last_message: Option<u64>,
+    /// What was said, oldest first.
+    pub messages: BTreeMap<u64, Message>,
+}
+
+impl Channel {
+    /// Whether messages can be in it: categories, forums and media channels hold none.
+    pub fn holds_messages(&self) -> bool {
+        !matches!(self.kind, kind::CATEGORY | kind::FORUM | kind::MEDIA)
+    }
+}
+
+/// The guild and everything in it.
+#[derive(Debug)]
+pub(crate) struct Guild {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) owner: u64,
+    pub(crate) bot: u64,
+    pub(crate) clock: Clock,
+    pub(crate) roles: BTreeMap<u64, Role>,
+    pub(crate) emojis: BTreeMap<u64, CustomEmoji>,
+    /// Everyone who was ever here, members or not.
+    pub(crate) users: BTreeMap<u64, User>,
+    pub(crate) members: BTreeMap<u64, Member>,
+    pub(crate) channels: BTreeMap<u64, Channel>,
+}
+
+impl Guild {
+    /// A guild with an owner, the bot, its managed role, and @everyone: nothing else.
+    pub(crate) fn empty(mut clock: Clock, seed: u64) -> Self {
+        // The first 19-digit ids are of July 2022; a guild founded since has none shorter.
+        let founded = 1_659_312_000_000 + i64::try_from(seed % 10_000).expect("small") * 60_000;
+        let id = clock.past_id(founded);
+        let owner = clock.past_id(founded - 40_000_000_000);
+        let bot = clock.past_id(founded + 30_000_000_000);
+        let mut guild = Self {
+            id,
+            name: "Hearthside Commons".to_owned(),
+            owner,
+            bot,
+            roles: BTreeMap::new(),
+            emojis: BTreeMap::new(),
+            users: BTreeMap::new(),
+            members: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            clock,
+        };
+        guild.add_role(id, "@everyone", bit::EVERYONE, 0);
+        let role = guild.clock.past_id(founded + 30_000_000_001);
+        guild.add_role(
+            role,
+            "propsbot",
+            bit::VIEW_CHANNEL | bit::READ_MESSAGE_HISTORY | bit::SEND_MESSAGES | bit::EMBED_LINKS,
+            0,
+        );
+        if let Some(role) = guild.roles.get_mut(&role) {
+            role.managed_by = Some(bot);
+        }
+        guild.add_user(owner, "maren", Some("Maren"), false);
+        guild.add_member(owner, founded, Vec::new());
+        guild.add_user(bot, "propsbot", None, true);
+        guild.add_member(bot, founded + 30_000_000_000, vec![role]);
+        guild
+    }
+
+    pub(crate) fn add_role(&mut self, id: u64, name: &str, permissions: u64, color: u32) {
+        let position = self.roles.len();
+        self.roles.insert(
+            id,
+            Role {
+                id,
+                name: name.to_owned(),
+                permissions,
+                position,
+                color,
+                managed_by: None,
+            },
+        );
+    }
+
+    pub(crate) fn add_user(
+        &mut self,
+        id: u64,
+        username: &str,
+        global_name: Option<&str>,
+        bot: bool,
+    ) {
+        let discriminator = if bot {
+            format!("{:04}", 1 + id % 9999)
+        } else {
+            "0".to_owned()
+        };
+        let global_name = global_name.map(str::to_owned);
+        self.users.insert(
+            id,
+            User {
+                id,
+                username: username.to_owned(),
+                global_name,
+                discriminator,
+                bot,
+                webhook: false,
+            },
+        );
+    }
+
+    pub(crate) fn add_webhook(&mut self, id: u64, name: &str) {
+        self.add_user(id, name, None, false);
+        if let Some(user) = self.users.get_mut(&id) {
+            user.webhook = true;
+        }
+    }
+
+    pub(crate) fn add_member(&mut self, user: u64, joined: i64, roles: Vec<u64>) {
+        self.members.insert(
+            user,
+            Member {
+                user,
+                nick: None,
+                roles,
+                joined,
+            },
+        );
+    }
+
+    pub(crate) fn add_channel(
+        &mut self,
+        id: u64,
+        kind: u8,
+        name: &str,
+        parent: Option<u64>,
+        overwrites: Vec<Overwrite>,
+    ) {
+        let position = self
+            .channels
+            .values()
+            .filter(|c| c.thread.is_none())
+            .count();
+        let name = name.to_owned();
+        let channel = Channel {
+            id,
+            kind,
+            name,
+            parent,
+            topic: None,
+            position,
+            overwrites,
+            thread: None,
+            last_message: None,
+            messages: BTreeMap::new(),
+        };
+        self.channels.insert(id, channel);
+    }
+
+    /// The channel whose overwrites count: a thread's parent, else the channel itself.
+    pub(crate) fn place<'a>(&'a self, channel: &'a Channel) -> Option<&'a Channel> {
+        match (&channel.thread, channel.parent) {
+            (Some(_), Some(parent)) => self.channels.get(&parent),
+            (Some(_), None) => None,
+            (None, _) => Some(channel),
+        }
+    }
+
+    pub(crate) fn message(&self, channel: u64, message: u64) -> Option<&Message> {
+        self.channels.get(&channel)?.messages.get(&message)
+    }
+
+    pub(crate) fn message_mut(&mut self, channel: u64, message: u64) -> Option<&mut Message> {
+        self.channels.get_mut(&channel)?.messages.get_mut(&message)
+    }
+
+    /// Puts a message where it belongs, and counts it.
+    pub(crate) fn insert_message(&mut self, message: Message) {
+        if let Some(channel) = self.channels.get_mut(&message.channel) {
+            channel.last_message = channel.last_message.max(Some(message.id));
+            if let Some(thread) = &mut channel.thread
+                && message.id != channel.id
+            {
+                thread.sent += 1;
+            }
+            channel.messages.insert(message.id, message);
+        }
+    }
+
+    /// The emoji meant by `👍`, `name:id`, `<:name:id>` or `<a:name:id>`.
+    pub(crate) fn emoji(&self, text: &str) -> Emoji {
+        let bare = text
+            .trim_start_matches('<')
+            .trim_end_matches('>')
+            .trim_start_matches(':');
+        let (animated, bare) = bare
+            .strip_prefix("a:")
+            .map_or((false, bare), |rest| (true, rest));
+        if let Some((name, id)) = bare.rsplit_once(':')
+            && let Ok(id) = id.parse::<u64>()
+        {
+            return match self.emojis.get(&id) {
+                Some(known) => Emoji::custom(id, Some(&known.name), known.animated),
+                None => Emoji::custom(
+                    id,
+                    (!name.is_empty() && name != "_").then_some(name),
+                    animated,
+                ),
+            };
+        }
+        Emoji::unicode(text)
+    }
+}

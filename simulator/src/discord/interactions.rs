@@ -1,0 +1,474 @@
+//! Interactions: commands used by members and what the bot answers, as Discord's "Receiving and Responding" page describes it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::message::{Cause, Extras, Message, flag, message_type};
+use super::permissions::in_channel;
+use super::sessions::Event;
+use super::state::State;
+use super::wire::{self, Id, MemberObject, MessageObject, UserObject, View, tree};
+
+/// An interaction's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InteractionId(pub u64);
+
+/// What the bot did with an interaction so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// The type of the callback: 4 message, 5 deferred, 6 and 7 update, 8 autocomplete, 9 modal.
+    pub kind: u64,
+    /// The `data` of the callback, as sent.
+    pub data: Value,
+    /// The text shown now, after all edits.
+    pub content: String,
+    /// The embeds shown now.
+    pub embeds: Vec<Value>,
+    /// Whether only the user sees it.
+    pub ephemeral: bool,
+    /// The message that answers; for an ephemeral answer it is in no channel.
+    pub message_id: Option<u64>,
+    /// Bodies of the edits of that message, in order.
+    pub edits: Vec<Value>,
+    /// Further messages: id, whether ephemeral, and the body sent.
+    pub followups: Vec<Followup>,
+    /// Whether the bot deleted its answer.
+    pub deleted: bool,
+}
+
+/// A further message after the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Followup {
+    /// The message.
+    pub message_id: u64,
+    /// Whether only the user sees it.
+    pub ephemeral: bool,
+    /// The body as sent.
+    pub data: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct Interaction {
+    pub(crate) id: u64,
+    pub(crate) token: String,
+    kind: u8,
+    name: String,
+    pub(crate) user: u64,
+    pub(crate) channel: u64,
+    target: Option<u64>,
+    pub(crate) at: Instant,
+    pub(crate) answer: Option<Answer>,
+    /// Still "thinking": deferred, and nothing sent since.
+    pub(crate) thinking: bool,
+    /// Messages that only the user sees.
+    pub(crate) private: BTreeMap<u64, Message>,
+}
+
+impl Interaction {
+    /// Whether there is something for the user to see or know.
+    pub(crate) fn settled(&self) -> bool {
+        self.answer.is_some() && !self.thinking
+    }
+}
+
+/// All interactions and the commands that are registered.
+#[derive(Debug)]
+pub(crate) struct Interactions {
+    pub(crate) all: BTreeMap<u64, Interaction>,
+    pub(crate) global: Vec<Value>,
+    pub(crate) local: Vec<Value>,
+    pub(crate) deadline: Duration,
+}
+
+/// How many interactions are remembered.
+const KEPT: usize = 100_000;
+
+impl Interactions {
+    pub(crate) fn new(deadline: Duration) -> Self {
+        Self {
+            all: BTreeMap::new(),
+            global: Vec::new(),
+            local: Vec::new(),
+            deadline,
+        }
+    }
+
+    /// The command of this name and type (1 slash, 2 user, 3 message): the guild's own before a global one.
+    fn command(&self, name: &str, kind: u64) -> Option<&Value> {
+        self.local
+            .iter()
+            .chain(&self.global)
+            .find(|c| c["name"] == name && c["type"].as_u64().unwrap_or(1) == kind)
+    }
+
+    pub(crate) fn by_token(&mut self, token: &str) -> Option<&mut Interaction> {
+        self.all
+            .values_mut()
+            .rev()
+            .find(|interaction| interaction.token == token)
+    }
+}
+
+/// What an interaction is about.
+pub(crate) struct Occasion {
+    pub(crate) kind: u8,
+    pub(crate) name: String,
+    pub(crate) user: u64,
+    pub(crate) channel: u64,
+    pub(crate) data: Value,
+    pub(crate) target: Option<u64>,
+    /// The message whose component was used.
+    pub(crate) message: Option<u64>,
+}
+
+impl State {
+    /// Sends INTERACTION_CREATE.
+    pub(crate) fn interact(&mut self, occasion: Occasion) -> InteractionId {
+        let id = self.guild.clock.next_id();
+        let token = format!(
+            "aW50ZXJhY3Rpb246{id}{:016x}",
+            id.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        );
+        let guild = &self.guild;
+        let channel = guild.channels.get(&occasion.channel);
+        let permissions = |user| {
+            channel
+                .map_or(0, |channel| in_channel(guild, user, channel))
+                .to_string()
+        };
+        let user = guild.users.get(&occasion.user);
+        let mut event = json!({
+            "id": Id(id), "application_id": Id(guild.bot), "type": occasion.kind, "data": occasion.data,
+            "guild_id": Id(guild.id), "guild": {"id": Id(guild.id), "locale": "en-US", "features": ["COMMUNITY"]},
+            "channel_id": Id(occasion.channel), "channel": channel.map(|channel| wire::channel(guild, channel)),
+            "token": token, "version": 1, "locale": "en-US", "guild_locale": "en-US", "entitlements": [],
+            "attachment_size_limit": 10_485_760, "app_permissions": permissions(guild.bot),
+            "authorizing_integration_owners": {"0": Id(guild.id)}, "context": 0,
+        });
+        if let Some(member) = guild.members.get(&occasion.user) {
+            event["member"] = tree(MemberObject { member, user });
+            event["member"]["permissions"] = permissions(occasion.user).into();
+        } else {
+            event["user"] = tree(user.map(UserObject));
+        }
+        if let Some(message) = occasion
+            .message
+            .and_then(|id| guild.message(occasion.channel, id))
+        {
+            event["message"] = tree(MessageObject {
+                guild,
+                message,
+                view: View::rest(true),
+            });
+        }
+        let interaction = Interaction {
+            id,
+            token,
+            kind: occasion.kind,
+            name: occasion.name,
+            user: occasion.user,
+            channel: occasion.channel,
+            target: occasion.target,
+            at: Instant::now(),
+            answer: None,
+            thinking: false,
+            private: BTreeMap::new(),
+        };
+        self.interactions.all.insert(id, interaction);
+        if self.interactions.all.len() > KEPT {
+            self.interactions.all.pop_first();
+        }
+        self.sessions
+            .dispatch(Event::new("INTERACTION_CREATE", 0, &event));
+        InteractionId(id)
+    }
+
+    /// A slash command, `"settings set"` with its subcommand; option types come from the registered command.
+    pub(crate) fn slash(
+        &mut self,
+        user: u64,
+        channel: u64,
+        name: &str,
+        options: &Value,
+        focused: Option<&str>,
+    ) -> InteractionId {
+        let mut words = name.split_whitespace();
+        let root = words.next().unwrap_or_default().to_owned();
+        let command = self
+            .interactions
+            .command(&root, 1)
+            .cloned()
+            .unwrap_or_else(|| json!({"id": Id(1), "name": root}));
+        let path: Vec<&str> = words.collect();
+        let mut definition = command.clone();
+        for word in &path {
+            let options = definition["options"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            definition = options
+                .into_iter()
+                .find(|option| option["name"] == *word)
+                .unwrap_or(Value::Null);
+        }
+        let mut resolved = Map::new();
+        let given = options.as_object().cloned().unwrap_or_default();
+        let mut filled: Vec<Value> = given
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| {
+                let mut option = self.option(&definition, name, value, &mut resolved);
+                if focused == Some(name) {
+                    option["focused"] = true.into();
+                }
+                option
+            })
+            .collect();
+        for (depth, word) in path.iter().enumerate().rev() {
+            // One word is a subcommand; of two, the first is its group.
+            let kind = if depth + 1 < path.len() { 2 } else { 1 };
+            filled = vec![json!({"name": word, "type": kind, "options": filled})];
+        }
+        let mut data = json!({"id": command["id"], "name": root, "type": 1, "options": filled});
+        if self
+            .interactions
+            .local
+            .iter()
+            .any(|c| c["id"] == command["id"])
+        {
+            data["guild_id"] = tree(Id(self.guild.id));
+        }
+        if !resolved.is_empty() {
+            data["resolved"] = resolved.into();
+        }
+        let kind = if focused.is_some() { 4 } else { 2 };
+        self.interact(Occasion {
+            kind,
+            name: name.to_owned(),
+            user,
+            channel,
+            data,
+            target: None,
+            message: None,
+        })
+    }
+
+    fn option(
+        &self,
+        definition: &Value,
+        name: &str,
+        value: &Value,
+        resolved: &mut Map<String, Value>,
+    ) -> Value {
+        let known = definition["options"]
+            .as_array()
+            .and_then(|options| options.iter().find(|o| o["name"] == name));
+        let kind = known
+            .and_then(|option| option["type"].as_u64())
+            .unwrap_or(match value {
+                Value::Bool(_) => 5,
+                Value::Number(number) if number.is_f64() => 10,
+                Value::Number(_) => 4,
+                _ => 3,
+            });
+        if (6..=9).contains(&kind) {
+            let id = value
+                .as_u64()
+                .or_else(|| value.as_str()?.parse().ok())
+                .unwrap_or_default();
+            self.resolve(id, kind, resolved);
+            return json!({"name": name, "type": kind, "value": Id(id)});
+        }
+        json!({"name": name, "type": kind, "value": value})
+    }
+
+    /// Adds what Discord sends along with an id: users and members, channels, roles.
+    fn resolve(&self, id: u64, kind: u64, resolved: &mut Map<String, Value>) {
+        let mut put = |sort: &str, object: Value| {
+            resolved.entry(sort).or_insert_with(|| json!({}))[id.to_string()] = object;
+        };
+        if matches!(kind, 6 | 9)
+            && let Some(user) = self.guild.users.get(&id)
+        {
+            put("users", tree(UserObject(user)));
+            if let Some(member) = self.guild.members.get(&id) {
+                let mut object = tree(MemberObject { member, user: None });
+                object["permissions"] = super::permissions::in_guild(&self.guild, id)
+                    .to_string()
+                    .into();
+                put("members", object);
+            }
+        }
+        if kind == 7
+            && let Some(channel) = self.guild.channels.get(&id)
+        {
+            let mut object = wire::channel(&self.guild, channel);
+            object["permissions"] = in_channel(&self.guild, self.guild.bot, channel)
+                .to_string()
+                .into();
+            put("channels", object);
+        }
+        if matches!(kind, 8 | 9)
+            && let Some(role) = self.guild.roles.get(&id)
+        {
+            put("roles", wire::role(role));
+        }
+    }
+
+    /// A command of a user's (2) or a message's (3) context menu.
+    pub(crate) fn context_menu(
+        &mut self,
+        user: u64,
+        channel: u64,
+        name: &str,
+        kind: u64,
+        target: u64,
+    ) -> InteractionId {
+        let command = self
+            .interactions
+            .command(name, kind)
+            .cloned()
+            .unwrap_or_else(|| json!({"id": Id(1)}));
+        let mut resolved = Map::new();
+        if kind == 2 {
+            self.resolve(target, 6, &mut resolved);
+        } else if let Some(message) = self.guild.message(channel, target) {
+            let object = tree(MessageObject {
+                guild: &self.guild,
+                message,
+                view: View::rest(true),
+            });
+            resolved.insert("messages".to_owned(), json!({target.to_string(): object}));
+        }
+        let data = json!({"id": command["id"], "name": name, "type": kind, "target_id": Id(target), "resolved": resolved});
+        let target = (kind == 3).then_some(target);
+        self.interact(Occasion {
+            kind: 2,
+            name: name.to_owned(),
+            user,
+            channel,
+            data,
+            target,
+            message: None,
+        })
+    }
+
+    /// The message that a body sent for an interaction makes. Mentions are those its `allowed_mentions` let through.
+    pub(crate) fn answer_message(
+        &mut self,
+        interaction: u64,
+        body: &Value,
+        flags: u32,
+    ) -> Option<Message> {
+        let asked = self.interactions.all.get(&interaction)?;
+        let (channel, kind) = (asked.channel, asked.kind);
+        let cause = Cause {
+            id: asked.id,
+            kind,
+            name: asked.name.clone(),
+            user: asked.user,
+            target: asked.target,
+        };
+        let extras = Extras {
+            cause: Some(cause.clone()),
+            ..extras(body)
+        };
+        let message_type = match (kind, cause.target) {
+            (2, Some(_)) => message_type::CONTEXT_MENU_COMMAND,
+            (2, None) => message_type::CHAT_INPUT_COMMAND,
+            _ => message_type::DEFAULT,
+        };
+        let content = body["content"].as_str().unwrap_or_default();
+        let (mentions, mention_everyone) = allowed_mentions(body, content, None);
+        Some(self.compose(super::act::Draft {
+            author: self.guild.bot,
+            channel,
+            content: content.to_owned(),
+            kind: message_type,
+            flags,
+            reply_to: None,
+            mentions: Some(mentions),
+            mention_everyone,
+            extras: Some(extras),
+        }))
+    }
+
+    /// Shows a message that answers: in the channel, or to the user alone.
+    pub(crate) fn show(&mut self, interaction: u64, message: Message) {
+        let (channel, id) = (message.channel, message.id);
+        if message.flags & flag::EPHEMERAL != 0 {
+            if let Some(interaction) = self.interactions.all.get_mut(&interaction) {
+                interaction.private.insert(id, message);
+            }
+        } else {
+            self.guild.insert_message(message);
+            self.announce("MESSAGE_CREATE", channel, id);
+        }
+    }
+}
+
+/// The parts of a message body that few messages have.
+pub(crate) fn extras(body: &Value) -> Extras {
+    let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
+    let mut embeds = list("embeds");
+    for embed in &mut embeds {
+        embed["type"] = "rich".into();
+        if let Some(fields) = embed["fields"].as_array_mut() {
+            for field in fields {
+                field["inline"] = field["inline"].as_bool().unwrap_or(false).into();
+            }
+        }
+        if embed["fields"].is_null()
+            && let Some(embed) = embed.as_object_mut()
+        {
+            embed.remove("fields");
+        }
+    }
+    Extras {
+        embeds,
+        components: list("components"),
+        ..Extras::default()
+    }
+}
+
+/// Which users a text pings and whether it pings everyone, given the body's `allowed_mentions` and whom it replies to.
+pub(crate) fn allowed_mentions(
+    body: &Value,
+    content: &str,
+    replied: Option<u64>,
+) -> (Vec<u64>, bool) {
+    let mut mentioned = super::message::mentioned(content);
+    let everyone = content.contains("@everyone") || content.contains("@here");
+    let Some(allowed) = body["allowed_mentions"].as_object() else {
+        mentioned.extend(replied.filter(|author| !mentioned.contains(author)));
+        return (mentioned, everyone);
+    };
+    let parses = |what: &str| {
+        allowed
+            .get("parse")
+            .and_then(Value::as_array)
+            .is_some_and(|p| p.iter().any(|v| v == what))
+    };
+    if !parses("users") {
+        let users = allowed
+            .get("users")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        mentioned.retain(|id| {
+            users
+                .iter()
+                .any(|user| user.as_str().is_some_and(|user| *user == id.to_string()))
+        });
+    }
+    if allowed
+        .get("replied_user")
+        .and_then(Value::as_bool)
+        .unwrap_or(false)
+    {
+        mentioned.extend(replied.filter(|author| !mentioned.contains(author)));
+    }
+    (mentioned, everyone && parses("everyone"))
+}

@@ -1,0 +1,257 @@
+//! Messages and reactions as plain data.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// Message types, as on Discord's "Message Resource" page.
+#[expect(missing_docs, reason = "named as on Discord's message page")]
+pub mod message_type {
+    pub const DEFAULT: u8 = 0;
+    pub const CHANNEL_PINNED_MESSAGE: u8 = 6;
+    pub const USER_JOIN: u8 = 7;
+    pub const GUILD_BOOST: u8 = 8;
+    pub const THREAD_CREATED: u8 = 18;
+    pub const REPLY: u8 = 19;
+    pub const CHAT_INPUT_COMMAND: u8 = 20;
+    pub const THREAD_STARTER_MESSAGE: u8 = 21;
+    pub const CONTEXT_MENU_COMMAND: u8 = 23;
+}
+
+/// Message flags, as on Discord's "Message Resource" page.
+#[expect(missing_docs, reason = "named as on Discord's message page")]
+pub mod flag {
+    pub const CROSSPOSTED: u32 = 1;
+    pub const HAS_THREAD: u32 = 1 << 5;
+    pub const EPHEMERAL: u32 = 1 << 6;
+    pub const LOADING: u32 = 1 << 7;
+}
+
+/// What someone reacts with: a Unicode emoji (`id` is none) or a custom one (`name` is none once it was deleted).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Emoji {
+    /// A custom emoji's id.
+    pub id: Option<u64>,
+    /// The Unicode emoji itself, or the custom emoji's name.
+    pub name: Option<Arc<str>>,
+    /// Whether it moves.
+    pub animated: bool,
+}
+
+impl Emoji {
+    /// A Unicode emoji.
+    pub fn unicode(text: &str) -> Self {
+        Self {
+            id: None,
+            name: Some(text.into()),
+            animated: false,
+        }
+    }
+
+    /// A custom emoji.
+    pub fn custom(id: u64, name: Option<&str>, animated: bool) -> Self {
+        Self {
+            id: Some(id),
+            name: name.map(Into::into),
+            animated,
+        }
+    }
+
+    /// Whether both mean the same emoji: custom ones are known by id, whatever their name.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self.id, other.id) {
+            (None, None) => self.name == other.name,
+            (mine, theirs) => mine == theirs,
+        }
+    }
+}
+
+/// One emoji under a message, and who reacted with it.
+#[derive(Debug, Clone)]
+pub struct Reaction {
+    /// The emoji.
+    pub emoji: Emoji,
+    /// Who reacted normally, sorted by id.
+    pub normal: Vec<u64>,
+    /// Who reacted with a super reaction, sorted by id.
+    pub burst: Vec<u64>,
+}
+
+impl Reaction {
+    /// The users of one sort.
+    pub fn users(&self, burst: bool) -> &[u64] {
+        if burst { &self.burst } else { &self.normal }
+    }
+
+    pub(crate) fn users_mut(&mut self, burst: bool) -> &mut Vec<u64> {
+        if burst {
+            &mut self.burst
+        } else {
+            &mut self.normal
+        }
+    }
+}
+
+/// Which message a reply, a pin notice or a forward points at.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference {
+    /// 0 for a reply, 1 for a forward.
+    pub kind: u8,
+    /// The channel of the message.
+    pub channel: u64,
+    /// The message, where there is one.
+    pub message: Option<u64>,
+}
+
+/// The command or component that a message answers.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// The interaction's id.
+    pub id: u64,
+    /// The interaction's type.
+    pub kind: u8,
+    /// The command's name.
+    pub name: String,
+    /// Who ran it.
+    pub user: u64,
+    /// The message a context-menu command was used on.
+    pub target: Option<u64>,
+}
+
+/// What few messages have, kept apart so that the many stay small. JSON is kept as Discord sends it.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// Attachment objects.
+    pub attachments: Vec<Value>,
+    /// Embed objects.
+    pub embeds: Vec<Value>,
+    /// Component objects.
+    pub components: Vec<Value>,
+    /// Sticker items.
+    pub stickers: Vec<Value>,
+    /// What a forward carries.
+    pub snapshots: Vec<Value>,
+    /// The interaction answered.
+    pub cause: Option<Cause>,
+    /// Roles mentioned.
+    pub mention_roles: Vec<u64>,
+}
+
+/// A message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The message's id.
+    pub id: u64,
+    /// Where it is.
+    pub channel: u64,
+    /// Who wrote it: a user, or a webhook.
+    pub author: u64,
+    /// Its type, one of [`message_type`].
+    pub kind: u8,
+    /// Its flags, of [`flag`].
+    pub flags: u32,
+    /// The text.
+    pub content: String,
+    /// When it was last edited, in milliseconds.
+    pub edited: Option<i64>,
+    /// Whether it pings everyone.
+    pub mention_everyone: bool,
+    /// Whether it is pinned.
+    pub pinned: bool,
+    /// The users mentioned, each once.
+    pub mentions: Vec<u64>,
+    /// What it points at.
+    pub reference: Option<Reference>,
+    /// The reactions, in the order in which their emoji were first used.
+    pub reactions: Vec<Reaction>,
+    /// The rest.
+    pub extras: Option<Box<Extras>>,
+}
+
+impl Message {
+    /// A plain message.
+    pub fn new(id: u64, channel: u64, author: u64, content: impl Into<String>) -> Self {
+        Self {
+            id,
+            channel,
+            author,
+            kind: message_type::DEFAULT,
+            flags: 0,
+            content: content.into(),
+            edited: None,
+            mention_everyone: false,
+            pinned: false,
+            mentions: Vec::new(),
+            reference: None,
+            reactions: Vec::new(),
+            extras: None,
+        }
+    }
+
+    /// Adds a reaction; false if it was there already.
+    pub fn react(&mut self, user: u64, emoji: Emoji, burst: bool) -> bool {
+        let index = self
+            .reactions
+            .iter()
+            .position(|r| r.emoji.same(&emoji))
+            .unwrap_or_else(|| {
+                self.reactions.push(Reaction {
+                    emoji,
+                    normal: Vec::new(),
+                    burst: Vec::new(),
+                });
+                self.reactions.len() - 1
+            });
+        let users = self.reactions[index].users_mut(burst);
+        match users.binary_search(&user) {
+            Ok(_) => false,
+            Err(place) => {
+                users.insert(place, user);
+                true
+            }
+        }
+    }
+
+    /// Takes a reaction back; false if it was not there.
+    pub fn unreact(&mut self, user: u64, emoji: &Emoji, burst: bool) -> bool {
+        let Some(reaction) = self.reactions.iter_mut().find(|r| r.emoji.same(emoji)) else {
+            return false;
+        };
+        let users = reaction.users_mut(burst);
+        let Ok(place) = users.binary_search(&user) else {
+            return false;
+        };
+        users.remove(place);
+        self.reactions
+            .retain(|r| !r.normal.is_empty() || !r.burst.is_empty());
+        true
+    }
+}
+
+/// The users a text mentions, each once, in the order of the text: `<@id>` and `<@!id>`.
+pub(crate) fn mentioned(content: &str) -> Vec<u64> {
+    marked(content, "<@")
+        .filter(|id| !id.starts_with('&'))
+        .fold(Vec::new(), |mut found, id| {
+            if let Ok(id) = id.trim_start_matches('!').parse()
+                && !found.contains(&id)
+            {
+                found.push(id);
+            }
+            found
+        })
+}
+
+/// The roles a text mentions: `<@&id>`.
+pub(crate) fn mentioned_roles(content: &str) -> Vec<u64> {
+    marked(content, "<@&")
+        .filter_map(|id| id.parse().ok())
+        .collect()
+}
+
+fn marked<'a>(content: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+    content
+        .split(mark)
+        .skip(1)
+        .filter_map(|rest| rest.split_once('>').map(|(id, _)| id))
+}

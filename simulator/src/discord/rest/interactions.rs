@@ -1,0 +1,433 @@
+//! Application commands and the answers to interactions: Discord's "Application Commands" and "Receiving and Responding" pages.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call, Problem, Reply};
+use super::messages::{apply, content};
+use crate::discord::interactions::{self, Followup, allowed_mentions};
+use crate::discord::message::{Message, flag};
+use crate::discord::state::State;
+use crate::discord::wire::{Id, MessageObject, View, tree};
+
+/// How long an interaction's token opens its routes.
+const TOKEN_LIVES: Duration = Duration::from_mins(15);
+
+/// A command as Discord keeps it: what was sent, with ids and defaults.
+fn registered(state: &mut State, sent: &Value, guild: bool) -> Result<Value, Problem> {
+    let name = sent["name"].as_str().unwrap_or_default();
+    if name.is_empty() || name.chars().count() > 32 {
+        return Err(Problem::form("name: Must be between 1 and 32 in length."));
+    }
+    let kind = sent["type"].as_u64().unwrap_or(1);
+    if kind == 1 && sent["description"].as_str().unwrap_or_default().is_empty() {
+        return Err(Problem::form("description: This field is required"));
+    }
+    let id = state.guild.clock.next_id();
+    let mut command = json!({
+        "id": Id(id), "application_id": Id(state.guild.bot), "version": Id(state.guild.clock.next_id()),
+        "default_member_permissions": null, "type": kind, "name": name, "name_localizations": null, "description": "",
+        "description_localizations": null, "dm_permission": true, "contexts": null, "integration_types": [0], "nsfw": false,
+    });
+    for (key, value) in sent
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| !value.is_null() && *key != "id")
+    {
+        command[key] = value.clone();
+    }
+    if guild {
+        command["guild_id"] = tree(Id(state.guild.id));
+    }
+    Ok(command)
+}
+
+fn set(state: &mut State, call: &Call, guild: bool) -> Answer {
+    let sent = call
+        .body
+        .as_array()
+        .cloned()
+        .ok_or_else(|| Problem::form("Only iterables may be used in an ArrayType"))?;
+    let commands = sent
+        .iter()
+        .map(|command| registered(state, command, guild))
+        .collect::<Result<Vec<_>, _>>()?;
+    *list(state, guild) = commands;
+    Ok(Reply::json(list(state, guild)))
+}
+
+fn add(state: &mut State, call: &Call, guild: bool) -> Answer {
+    let command = registered(state, &call.body, guild)?;
+    let all = list(state, guild);
+    all.retain(|known| known["name"] != command["name"] || known["type"] != command["type"]);
+    all.push(command.clone());
+    Ok(Reply {
+        status: 201,
+        ..Reply::json(&command)
+    })
+}
+
+fn remove(state: &mut State, call: &Call, guild: bool) -> Answer {
+    let id = call.params.last().cloned().unwrap_or_default();
+    let all = list(state, guild);
+    let before = all.len();
+    all.retain(|command| command["id"] != id.as_str());
+    if all.len() == before {
+        Err(Problem::unknown(10063))
+    } else {
+        Ok(Reply::none())
+    }
+}
+
+fn list(state: &mut State, guild: bool) -> &mut Vec<Value> {
+    if guild {
+        &mut state.interactions.local
+    } else {
+        &mut state.interactions.global
+    }
+}
+
+/// Only the bot's own application may be asked about.
+fn own(state: &State, call: &Call) -> Result<(), Problem> {
+    if call.id(0)? == state.guild.bot {
+        Ok(())
+    } else {
+        Err(Problem::new(
+            403,
+            20012,
+            "You are not authorized to perform this action on this application",
+        ))
+    }
+}
+
+fn own_in_guild(state: &State, call: &Call) -> Result<(), Problem> {
+    own(state, call)?;
+    state.guild_for(call.id(1)?).map(|_| ())
+}
+
+pub(super) fn list_global(state: &mut State, call: &Call) -> Answer {
+    own(state, call)?;
+    Ok(Reply::json(&state.interactions.global))
+}
+
+pub(super) fn set_global(state: &mut State, call: &Call) -> Answer {
+    own(state, call)?;
+    set(state, call, false)
+}
+
+pub(super) fn add_global(state: &mut State, call: &Call) -> Answer {
+    own(state, call)?;
+    add(state, call, false)
+}
+
+pub(super) fn remove_global(state: &mut State, call: &Call) -> Answer {
+    own(state, call)?;
+    remove(state, call, false)
+}
+
+pub(super) fn list_local(state: &mut State, call: &Call) -> Answer {
+    own_in_guild(state, call)?;
+    Ok(Reply::json(&state.interactions.local))
+}
+
+pub(super) fn set_local(state: &mut State, call: &Call) -> Answer {
+    own_in_guild(state, call)?;
+    set(state, call, true)
+}
+
+pub(super) fn add_local(state: &mut State, call: &Call) -> Answer {
+    own_in_guild(state, call)?;
+    add(state, call, true)
+}
+
+pub(super) fn remove_local(state: &mut State, call: &Call) -> Answer {
+    own_in_guild(state, call)?;
+    remove(state, call, true)
+}
+
+fn flags(body: &Value) -> u32 {
+    body["flags"]
+        .as_u64()
+        .and_then(|flags| u32::try_from(flags).ok())
+        .unwrap_or(0)
+}
+
+/// The first answer to an interaction: within three seconds, and only once.
+pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
+    let (id, token) = (call.id(0)?, call.text(1));
+    let deadline = state.interactions.deadline;
+    let known = state
+        .interactions
+        .all
+        .get(&id)
+        .filter(|i| i.token == token && i.at.elapsed() <= deadline);
+    let Some(interaction) = known else {
+        state.log.violation(format!(
+            "interaction {id} is unknown or was answered too late"
+        ));
+        return Err(Problem::unknown(10062));
+    };
+    if interaction.answer.is_some() {
+        state
+            .log
+            .violation(format!("interaction {id} was answered twice"));
+        return Err(Problem::new(
+            400,
+            40060,
+            "Interaction has already been acknowledged.",
+        ));
+    }
+    let (kind, data) = (
+        call.body["type"].as_u64().unwrap_or(0),
+        call.body["data"].clone(),
+    );
+    if !matches!(kind, 1 | 4..=9) {
+        return Err(Problem::form("type: This field is required"));
+    }
+    let text = content(&data)?;
+    if kind == 4
+        && text.is_empty()
+        && data["embeds"].as_array().is_none_or(Vec::is_empty)
+        && data["components"].is_null()
+        && call.files.is_empty()
+    {
+        return Err(Problem::new(400, 50006, "Cannot send an empty message"));
+    }
+    let mut answer = interactions::Answer {
+        kind,
+        content: text,
+        embeds: data["embeds"].as_array().cloned().unwrap_or_default(),
+        ephemeral: flags(&data) & flag::EPHEMERAL != 0,
+        data,
+        ..Default::default()
+    };
+    let mut message = None;
+    if matches!(kind, 4 | 5) {
+        let loading = if kind == 5 { flag::LOADING } else { 0 };
+        message = state.answer_message(id, &answer.data.clone(), flags(&answer.data) | loading);
+        answer.message_id = message.as_ref().map(|message| message.id);
+    }
+    let shown = message.clone();
+    if let Some(interaction) = state.interactions.all.get_mut(&id) {
+        interaction.thinking = kind == 5;
+        interaction.answer = Some(answer);
+    }
+    if let Some(message) = message {
+        state.show(id, message);
+    }
+    if !call.flag("with_response") {
+        return Ok(Reply::none());
+    }
+    let mut reply = json!({"interaction": {
+        "id": Id(id), "type": 2, "response_message_loading": kind == 5,
+        "response_message_ephemeral": shown.as_ref().is_some_and(|m| m.flags & flag::EPHEMERAL != 0),
+    }});
+    if let Some(message) = &shown {
+        reply["interaction"]["response_message_id"] = tree(Id(message.id));
+        reply["resource"] = json!({"type": kind, "message": object(state, message)});
+    }
+    Ok(Reply::json(&reply))
+}
+
+fn object<'a>(state: &'a State, message: &'a Message) -> MessageObject<'a> {
+    MessageObject {
+        guild: &state.guild,
+        message,
+        view: View::rest(true),
+    }
+}
+
+/// The interaction of a token that still opens something, once it was acknowledged.
+fn opened(state: &mut State, call: &Call) -> Result<u64, Problem> {
+    if call.id(0)? != state.guild.bot {
+        return Err(Problem::unknown(10015));
+    }
+    let Some(interaction) = state.interactions.by_token(call.text(1)) else {
+        return Err(Problem::unknown(10015));
+    };
+    if interaction.at.elapsed() > TOKEN_LIVES {
+        return Err(Problem::new(401, 50027, "Invalid Webhook Token"));
+    }
+    Ok(interaction.id)
+}
+
+/// Finds a message of an interaction, in its channel or shown to its user alone.
+fn find(state: &State, interaction: u64, message: u64) -> Option<&Message> {
+    let interaction = state.interactions.all.get(&interaction)?;
+    interaction
+        .private
+        .get(&message)
+        .or_else(|| state.guild.message(interaction.channel, message))
+}
+
+fn answer(state: &State, interaction: u64, message: u64) -> Answer {
+    let message = find(state, interaction, message).ok_or_else(|| Problem::unknown(10008))?;
+    Ok(Reply::json(&object(state, message)))
+}
+
+fn original(state: &State, interaction: u64) -> Result<u64, Problem> {
+    let answered = state
+        .interactions
+        .all
+        .get(&interaction)
+        .and_then(|i| i.answer.as_ref())
+        .filter(|answer| !answer.deleted);
+    answered
+        .and_then(|answer| answer.message_id)
+        .ok_or_else(|| Problem::unknown(10008))
+}
+
+/// A further message; the first one after a deferral takes the place of "thinking".
+pub(super) fn follow_up(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    let known = state.interactions.all.get(&id).and_then(|i| {
+        i.answer
+            .as_ref()
+            .map(|answer| (i.thinking, answer.message_id))
+    });
+    let Some((thinking, first)) = known else {
+        return Err(Problem::unknown(10015));
+    };
+    content(&call.body)?;
+    if let (true, Some(first)) = (thinking, first) {
+        change(state, id, first, &call.body)?;
+        return answer(state, id, first);
+    }
+    let Some(message) = state.answer_message(id, &call.body, flags(&call.body)) else {
+        return Err(Problem::unknown(10015));
+    };
+    let (message_id, ephemeral) = (message.id, message.flags & flag::EPHEMERAL != 0);
+    state.show(id, message);
+    if let Some(answer) = state
+        .interactions
+        .all
+        .get_mut(&id)
+        .and_then(|i| i.answer.as_mut())
+    {
+        answer.followups.push(Followup {
+            message_id,
+            ephemeral,
+            data: call.body.clone(),
+        });
+    }
+    answer(state, id, message_id)
+}
+
+/// Applies an edit to a message of an interaction.
+fn change(state: &mut State, id: u64, message: u64, body: &Value) -> Result<(), Problem> {
+    let now = state.guild.clock.now();
+    let text = content(body)?;
+    let known: Vec<u64> = allowed_mentions(body, &text, None)
+        .0
+        .into_iter()
+        .filter(|id| state.guild.users.contains_key(id))
+        .collect();
+    let Some(interaction) = state.interactions.all.get_mut(&id) else {
+        return Err(Problem::unknown(10015));
+    };
+    let is_first = interaction
+        .answer
+        .as_ref()
+        .is_some_and(|answer| answer.message_id == Some(message));
+    let was_thinking = is_first && interaction.thinking;
+    if let Some(message) = interaction.private.get_mut(&message) {
+        apply(message, body, now, known)?;
+        message.flags &= !flag::LOADING;
+    } else {
+        let channel = interaction.channel;
+        let Some(message_in_channel) = state.guild.message_mut(channel, message) else {
+            return Err(Problem::unknown(10008));
+        };
+        apply(message_in_channel, body, now, known)?;
+        if was_thinking {
+            message_in_channel.flags &= !flag::LOADING;
+            message_in_channel.edited = None;
+        }
+        state.announce("MESSAGE_UPDATE", channel, message);
+    }
+    let Some(interaction) = state.interactions.all.get_mut(&id) else {
+        return Ok(());
+    };
+    if is_first {
+        interaction.thinking = false;
+        if let Some(answer) = &mut interaction.answer {
+            if !body["content"].is_null() {
+                answer.content = text;
+            }
+            if let Some(embeds) = body["embeds"].as_array() {
+                answer.embeds.clone_from(embeds);
+            }
+            answer.edits.push(body.clone());
+        }
+    }
+    Ok(())
+}
+
+fn erase(state: &mut State, id: u64, message: u64) -> Answer {
+    let Some(interaction) = state.interactions.all.get_mut(&id) else {
+        return Err(Problem::unknown(10015));
+    };
+    if let Some(answer) = interaction
+        .answer
+        .as_mut()
+        .filter(|answer| answer.message_id == Some(message))
+    {
+        answer.deleted = true;
+        interaction.thinking = false;
+    }
+    let channel = interaction.channel;
+    if interaction.private.remove(&message).is_some() || state.delete(channel, message) {
+        Ok(Reply::none())
+    } else {
+        Err(Problem::unknown(10008))
+    }
+}
+
+pub(super) fn get_original(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    answer(state, id, original(state, id)?)
+}
+
+pub(super) fn edit_original(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    let message = original(state, id)?;
+    change(state, id, message, &call.body)?;
+    answer(state, id, message)
+}
+
+pub(super) fn delete_original(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    let message = original(state, id)?;
+    erase(state, id, message)
+}
+
+pub(super) fn get_follow_up(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    answer(state, id, call.id(2)?)
+}
+
+pub(super) fn edit_follow_up(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    let message = call.id(2)?;
+    own_message(state, id, message)?;
+    change(state, id, message, &call.body)?;
+    answer(state, id, message)
+}
+
+pub(super) fn delete_follow_up(state: &mut State, call: &Call) -> Answer {
+    let id = opened(state, call)?;
+    let message = call.id(2)?;
+    own_message(state, id, message)?;
+    erase(state, id, message)
+}
+
+fn own_message(state: &State, interaction: u64, message: u64) -> Result<(), Problem> {
+    let found = find(state, interaction, message).ok_or_else(|| Problem::unknown(10008))?;
+    if found.author == state.guild.bot {
+        Ok(())
+    } else {
+        Err(Problem::unknown(10008))
+    }
+}

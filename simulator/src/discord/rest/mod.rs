@@ -1,0 +1,13 @@
+//! The REST API: which routes there are, and what happens to a request before its route answers it.
+
+mod call;
+mod channels;
+mod guilds;
+mod interactions;
+mod messages;
+mod reactions;
+mod routes;
+mod serve;
+mod threads;
+
+pub(crate) use serve::serve;

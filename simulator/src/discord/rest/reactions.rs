@@ -1,0 +1,103 @@
+//! Reactions: the second half of Discord's "Message Resource" page.
+
+use super::call::{Answer, Call, Problem, Reply};
+use crate::discord::message::Emoji;
+use crate::discord::permissions::bit;
+use crate::discord::state::State;
+use crate::discord::wire::UserObject;
+
+/// The message and emoji of a call. An emoji that cannot be one is refused and counted.
+fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem> {
+    let (channel, id) = (call.id(0)?, call.id(1)?);
+    let message = state.message_for(channel, id)?;
+    let emoji = state.guild.emoji(call.text(2));
+    let used = message
+        .reactions
+        .iter()
+        .any(|reaction| reaction.emoji.same(&emoji));
+    let plausible = match emoji.id {
+        Some(id) => state.guild.emojis.contains_key(&id),
+        None => !call.text(2).is_ascii() && call.text(2).chars().count() <= 16,
+    };
+    if !used && !plausible {
+        state
+            .log
+            .violation(format!("unknown emoji: {:?} of message {id}", call.text(2)));
+        return Err(Problem::unknown(10014));
+    }
+    Ok((channel, id, emoji))
+}
+
+/// The users who reacted with one emoji, by id, paged with `after` and `limit`; `type` 1 for super reactions.
+pub(super) fn list(state: &mut State, call: &Call) -> Answer {
+    let (channel, id, emoji) = subject(state, call)?;
+    let limit = call.limit(1, 100, 25)?;
+    let after = call.asked_id("after")?.unwrap_or(0);
+    let burst = match call.asked("type") {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(Problem::form("type: Value must be one of {0, 1}.")),
+    };
+    let message = state.message_for(channel, id)?;
+    let reaction = message
+        .reactions
+        .iter()
+        .find(|reaction| reaction.emoji.same(&emoji));
+    let users = reaction
+        .map(|reaction| reaction.users(burst))
+        .unwrap_or_default();
+    let from = users.partition_point(|user| *user <= after);
+    let page = users[from..]
+        .iter()
+        .take(limit)
+        .filter_map(|id| state.guild.users.get(id));
+    Ok(Reply::json(&page.map(UserObject).collect::<Vec<_>>()))
+}
+
+pub(super) fn add(state: &mut State, call: &Call) -> Answer {
+    let (channel, id, emoji) = subject(state, call)?;
+    state.require(channel, bit::READ_MESSAGE_HISTORY)?;
+    if !state
+        .message_for(channel, id)?
+        .reactions
+        .iter()
+        .any(|reaction| reaction.emoji.same(&emoji))
+    {
+        state.require(channel, bit::ADD_REACTIONS)?;
+    }
+    state.react(state.guild.bot, channel, id, &emoji, false);
+    Ok(Reply::none())
+}
+
+pub(super) fn remove_own(state: &mut State, call: &Call) -> Answer {
+    let (channel, id, emoji) = subject(state, call)?;
+    state.unreact(state.guild.bot, channel, id, &emoji, false);
+    Ok(Reply::none())
+}
+
+pub(super) fn remove(state: &mut State, call: &Call) -> Answer {
+    let (channel, id, emoji) = subject(state, call)?;
+    let user = call.id(3)?;
+    if user != state.guild.bot {
+        state.require(channel, bit::MANAGE_MESSAGES)?;
+    }
+    for burst in [false, true] {
+        state.unreact(user, channel, id, &emoji, burst);
+    }
+    Ok(Reply::none())
+}
+
+pub(super) fn clear_emoji(state: &mut State, call: &Call) -> Answer {
+    let (channel, id, emoji) = subject(state, call)?;
+    state.require(channel, bit::MANAGE_MESSAGES)?;
+    state.clear_emoji(channel, id, &emoji);
+    Ok(Reply::none())
+}
+
+pub(super) fn clear(state: &mut State, call: &Call) -> Answer {
+    let (channel, id) = (call.id(0)?, call.id(1)?);
+    state.message_for(channel, id)?;
+    state.require(channel, bit::MANAGE_MESSAGES)?;
+    state.clear_reactions(channel, id);
+    Ok(Reply::none())
+}

@@ -1,0 +1,358 @@
+//! Gateway sessions: what each client asked for, and what it has yet to be sent.
+//!
+//! A session's buffer is both its queue and its replay: a connection reads it from its own position, so an event dispatched while a client
+//! resumes is simply behind the replayed ones. It is bounded: a client that falls further behind loses its session, as at Discord.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::snowflake::wall_clock;
+
+/// Gateway intents, as on Discord's "Gateway" page.
+#[expect(missing_docs, reason = "named as on Discord's gateway page")]
+pub mod intent {
+    pub const GUILDS: u64 = 1;
+    pub const GUILD_MEMBERS: u64 = 1 << 1;
+    pub const GUILD_EXPRESSIONS: u64 = 1 << 3;
+    pub const GUILD_PRESENCES: u64 = 1 << 8;
+    pub const GUILD_MESSAGES: u64 = 1 << 9;
+    pub const GUILD_MESSAGE_REACTIONS: u64 = 1 << 10;
+    pub const MESSAGE_CONTENT: u64 = 1 << 15;
+    /// Those that must be switched on in the developer portal.
+    pub const PRIVILEGED: u64 = GUILD_MEMBERS | GUILD_PRESENCES | MESSAGE_CONTENT;
+    /// Every intent there is.
+    pub const ALL: u64 = (1 << 17) - 1 | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
+}
+
+/// How many events a session keeps for a client that is slow or away.
+const KEPT: usize = 200_000;
+/// How many sessions without a connection are kept, and for how long.
+const KEPT_SESSIONS: usize = 4;
+const KEPT_MS: i64 = 300_000;
+
+/// An event on its way to the sessions that asked for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    /// The intents of which one suffices; 0 for everybody.
+    pub(crate) intents: u64,
+    pub(crate) data: String,
+    /// For sessions without MESSAGE_CONTENT, where that differs.
+    pub(crate) bare: Option<String>,
+}
+
+impl Event {
+    pub(crate) fn new(name: &str, intents: u64, data: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            intents,
+            data: data.to_string(),
+            bare: None,
+        }
+    }
+}
+
+/// What a connection must do beside sending events.
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    /// Send this payload, such as op 7 or op 9.
+    Send(String),
+    /// Close with a code.
+    Close(u16),
+    /// Break the connection without a word.
+    Cut,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) intents: u64,
+    pub(crate) compress: bool,
+    pub(crate) seq: u64,
+    buffer: VecDeque<(u64, Arc<str>)>,
+    connection: Option<u64>,
+    left_at: i64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    number: u64,
+    wake: Arc<Notify>,
+    orders: VecDeque<Order>,
+}
+
+/// What a connection has to do next.
+pub(crate) enum Next {
+    Order(Order),
+    /// Payloads to send, with the position after the last of them.
+    Events(Vec<Arc<str>>, u64),
+    /// The session was lost.
+    Gone,
+    Idle,
+}
+
+/// All sessions and connections.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    sessions: Vec<Session>,
+    connections: Vec<Connection>,
+    numbers: u64,
+    pub(crate) holding: bool,
+    pub(crate) dropping: bool,
+    withheld: VecDeque<Event>,
+    /// Events handed to at least one session.
+    pub(crate) dispatched: u64,
+    pub(crate) identifies: u64,
+    pub(crate) resumes: u64,
+}
+
+impl Sessions {
+    pub(crate) fn connect(&mut self) -> (u64, Arc<Notify>) {
+        self.numbers += 1;
+        let wake = Arc::new(Notify::new());
+        self.connections.push(Connection {
+            number: self.numbers,
+            wake: Arc::clone(&wake),
+            orders: VecDeque::new(),
+        });
+        (self.numbers, wake)
+    }
+
+    pub(crate) fn disconnect(&mut self, number: u64) {
+        self.connections
+            .retain(|connection| connection.number != number);
+        for session in self
+            .sessions
+            .iter_mut()
+            .filter(|session| session.connection == Some(number))
+        {
+            session.connection = None;
+            session.left_at = wall_clock();
+        }
+    }
+
+    pub(crate) fn identify(&mut self, connection: u64, intents: u64, compress: bool) -> String {
+        self.forget_old();
+        self.identifies += 1;
+        let id = format!(
+            "{:032x}",
+            0x5e55_1000_0000_0000_u128 + u128::from(self.identifies)
+        );
+        self.sessions.push(Session {
+            id: id.clone(),
+            intents,
+            compress,
+            seq: 0,
+            buffer: VecDeque::new(),
+            connection: Some(connection),
+            left_at: 0,
+        });
+        id
+    }
+
+    /// Gives a session a new connection, which reads on from `seq`. None if there is no such session; an error if it never got that far.
+    pub(crate) fn resume(
+        &mut self,
+        connection: u64,
+        id: &str,
+        seq: u64,
+    ) -> Option<Result<bool, ()>> {
+        self.forget_old();
+        let session = self.sessions.iter_mut().find(|session| session.id == id)?;
+        if seq > session.seq {
+            return Some(Err(()));
+        }
+        if session
+            .buffer
+            .front()
+            .map_or(seq != session.seq, |(first, _)| seq + 1 < *first)
+        {
+            self.sessions.retain(|session| session.id != id);
+            return None;
+        }
+        let before = session.connection.replace(connection);
+        let compress = session.compress;
+        self.resumes += 1;
+        if let Some(before) = before {
+            self.order(before, Order::Close(4000));
+        }
+        Some(Ok(compress))
+    }
+
+    fn forget_old(&mut self) {
+        let old = wall_clock() - KEPT_MS;
+        self.sessions
+            .retain(|session| session.connection.is_some() || session.left_at > old);
+        while self
+            .sessions
+            .iter()
+            .filter(|session| session.connection.is_none())
+            .count()
+            > KEPT_SESSIONS
+        {
+            if let Some(oldest) = self
+                .sessions
+                .iter()
+                .position(|session| session.connection.is_none())
+            {
+                self.sessions.remove(oldest);
+            }
+        }
+    }
+
+    pub(crate) fn heard(&mut self, id: &str, seq: u64) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
+            while session
+                .buffer
+                .front()
+                .is_some_and(|(first, _)| *first <= seq)
+            {
+                session.buffer.pop_front();
+            }
+        }
+    }
+
+    /// What the connection should do, given its session and how far it has sent.
+    pub(crate) fn next(&mut self, number: u64, session: Option<&str>, sent: u64) -> Next {
+        let Some(connection) = self
+            .connections
+            .iter_mut()
+            .find(|connection| connection.number == number)
+        else {
+            return Next::Gone;
+        };
+        if let Some(order) = connection.orders.pop_front() {
+            return Next::Order(order);
+        }
+        let Some(id) = session else { return Next::Idle };
+        let Some(session) = self
+            .sessions
+            .iter()
+            .find(|s| s.id == id && s.connection == Some(number))
+        else {
+            return Next::Gone;
+        };
+        if sent >= session.seq {
+            return Next::Idle;
+        }
+        let from = session.buffer.partition_point(|(seq, _)| *seq <= sent);
+        match session.buffer.get(from) {
+            Some((first, _)) if *first == sent + 1 => {}
+            _ => return Next::Gone,
+        }
+        let batch: Vec<_> = session
+            .buffer
+            .range(from..)
+            .take(256)
+            .map(|(_, payload)| Arc::clone(payload))
+            .collect();
+        let sent = sent + batch.len() as u64;
+        Next::Events(batch, sent)
+    }
+
+    /// Puts one event into one session, whatever it asked for.
+    pub(crate) fn push_to(&mut self, id: &str, name: &str, data: &str) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
+            session.push(name, data);
+        }
+    }
+
+    /// Dispatches to every session that asked for it, unless events are held back.
+    pub(crate) fn dispatch(&mut self, event: Event) {
+        if self.dropping {
+            return;
+        }
+        if self.holding {
+            if self.withheld.len() < KEPT {
+                self.withheld.push_back(event);
+            }
+            return;
+        }
+        let mut any = false;
+        for session in &mut self.sessions {
+            if event.intents == 0 || session.intents & event.intents != 0 {
+                let bare = event
+                    .bare
+                    .as_deref()
+                    .filter(|_| session.intents & intent::MESSAGE_CONTENT == 0);
+                session.push(&event.name, bare.unwrap_or(&event.data));
+                any = true;
+            }
+        }
+        self.dispatched += u64::from(any);
+        self.wake_all();
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.holding = false;
+        for event in std::mem::take(&mut self.withheld) {
+            self.dispatch(event);
+        }
+    }
+
+    fn wake_all(&self) {
+        for connection in &self.connections {
+            connection.wake.notify_one();
+        }
+    }
+
+    fn order(&mut self, number: u64, order: Order) {
+        if let Some(connection) = self
+            .connections
+            .iter_mut()
+            .find(|connection| connection.number == number)
+        {
+            connection.orders.push_back(order);
+            connection.wake.notify_one();
+        }
+    }
+
+    /// Gives every connection an order.
+    pub(crate) fn order_all(&mut self, order: &Order) {
+        for number in self
+            .connections
+            .iter()
+            .map(|connection| connection.number)
+            .collect::<Vec<_>>()
+        {
+            self.order(number, order.clone());
+        }
+    }
+
+    /// Op 9 to every connection; unless resumable, the sessions are gone.
+    pub(crate) fn invalidate(&mut self, resumable: bool) {
+        self.order_all(&Order::Send(
+            json!({"op": 9, "d": resumable, "s": null, "t": null}).to_string(),
+        ));
+        if !resumable {
+            self.sessions.clear();
+        }
+    }
+
+    /// Forgets every session and breaks every connection.
+    pub(crate) fn lose(&mut self) {
+        self.sessions.clear();
+        self.order_all(&Order::Cut);
+    }
+
+    pub(crate) fn connected(&self) -> usize {
+        self.sessions
+            .iter()
+            .filter(|session| session.connection.is_some())
+            .count()
+    }
+}
+
+impl Session {
+    fn push(&mut self, name: &str, data: &str) {
+        self.seq += 1;
+        let payload = format!(r#"{{"t":"{name}","s":{},"op":0,"d":{data}}}"#, self.seq);
+        self.buffer.push_back((self.seq, payload.into()));
+        if self.buffer.len() > KEPT {
+            self.buffer.pop_front();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Snowflakes and the clock they come from.
+//!
+//! From Discord's "API Reference / Snowflakes": the upper 42 bits of an id are milliseconds since the first second of 2015.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+
+/// Discord's epoch, in milliseconds since 1970.
+pub const EPOCH_MS: i64 = 1_420_070_400_000;
+
+/// When the thing with this id was created, in milliseconds since 1970.
+pub fn time_of(id: u64) -> i64 {
+    i64::try_from(id >> 22).expect("42 bits fit") + EPOCH_MS
+}
+
+/// The smallest id of that moment.
+pub fn at(ms: i64) -> u64 {
+    u64::try_from(ms - EPOCH_MS).unwrap_or(0) << 22
+}
+
+/// A time as Discord writes it: `2026-11-23T20:52:41.123000+00:00`.
+pub fn iso(ms: i64) -> String {
+    let mut text = format!(
+        "{:.6}",
+        Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+    );
+    text.pop();
+    text.push_str("+00:00");
+    text
+}
+
+/// Milliseconds since 1970 on this machine's clock.
+pub fn wall_clock() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).expect("the year is below 292 million")
+}
+
+/// Hands out times and ids. With a fixed end of history, time is logical (a millisecond an action), so that ids repeat; without, it is the wall clock.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    logical: Option<i64>,
+    last_id: u64,
+    count: u64,
+}
+
+impl Clock {
+    pub(crate) fn new(until: Option<i64>) -> Self {
+        Self {
+            logical: until,
+            last_id: 0,
+            count: 0,
+        }
+    }
+
+    /// The present.
+    pub(crate) fn now(&self) -> i64 {
+        self.logical.unwrap_or_else(wall_clock)
+    }
+
+    /// Moves logical time on; the wall clock moves by itself.
+    pub(crate) fn tick(&mut self, ms: i64) {
+        if let Some(logical) = &mut self.logical {
+            *logical += ms;
+        }
+    }
+
+    /// An id of the present, larger than every id handed out before.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.tick(1);
+        self.last_id = (at(self.now()) | (self.count & 0xFFF)).max(self.last_id + 1);
+        self.count += 1;
+        self.last_id
+    }
+
+    /// An id of a past moment, for the seeded history. Unique as long as fewer than four million share a millisecond.
+    pub(crate) fn past_id(&mut self, ms: i64) -> u64 {
+        self.count += 1;
+        at(ms) | (self.count & 0x3F_FFFF)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_carry_their_time_and_grow() {
+        let mut clock = Clock::new(Some(1_767_225_600_000));
+        let (a, b) = (clock.next_id(), clock.next_id());
+        assert!(a < b);
+        assert_eq!(time_of(a), 1_767_225_600_001);
+        assert_eq!(iso(1_767_225_600_001), "2026-01-01T00:00:00.001000+00:00");
+        assert_eq!(a.to_string().len(), 19);
+    }
+}

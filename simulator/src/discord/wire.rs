@@ -1,0 +1,507 @@
+//! The guild as JSON: each object as Discord's reference describes it, with every field that its official OpenAPI requires.
+//!
+//! Messages are serialized straight from the guild, without a tree in between, since pages of them are what a client fetches most.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::guild::{Channel, CustomEmoji, Guild, Member, Role, User, kind};
+use super::message::{Cause, Emoji, Message, Reaction, Reference};
+use super::permissions::{Overwrite, in_guild};
+use super::snowflake::iso;
+
+/// An id as Discord writes it: a string.
+#[derive(Clone, Copy)]
+pub(crate) struct Id(pub(crate) u64);
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+/// Turns what can be serialized into a JSON tree.
+pub(crate) fn tree(of: impl Serialize) -> Value {
+    serde_json::to_value(of).expect("wire objects are plain JSON")
+}
+
+/// A user object.
+pub(crate) struct UserObject<'a>(pub(crate) &'a User);
+
+impl Serialize for UserObject<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let user = self.0;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("id", &Id(user.id))?;
+        map.serialize_entry("username", &user.username)?;
+        map.serialize_entry("avatar", &())?;
+        map.serialize_entry(
+            "discriminator",
+            if user.webhook {
+                "0000"
+            } else {
+                &user.discriminator
+            },
+        )?;
+        map.serialize_entry("public_flags", &0)?;
+        map.serialize_entry("flags", &0)?;
+        if user.bot || user.webhook {
+            map.serialize_entry("bot", &true)?;
+        }
+        map.serialize_entry("global_name", &user.global_name)?;
+        map.serialize_entry("primary_guild", &())?;
+        map.end()
+    }
+}
+
+/// A guild member object.
+pub(crate) struct MemberObject<'a> {
+    pub(crate) member: &'a Member,
+    /// The account; left out where the member comes beside a user object.
+    pub(crate) user: Option<&'a User>,
+}
+
+impl Serialize for MemberObject<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let member = self.member;
+        let roles: Vec<Id> = member.roles.iter().copied().map(Id).collect();
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("avatar", &())?;
+        map.serialize_entry("banner", &())?;
+        map.serialize_entry("communication_disabled_until", &())?;
+        map.serialize_entry("flags", &0)?;
+        map.serialize_entry("joined_at", &iso(member.joined))?;
+        map.serialize_entry("nick", &member.nick)?;
+        map.serialize_entry("pending", &false)?;
+        map.serialize_entry("premium_since", &())?;
+        map.serialize_entry("roles", &roles)?;
+        if let Some(user) = self.user {
+            map.serialize_entry("user", &UserObject(user))?;
+        }
+        map.serialize_entry("mute", &false)?;
+        map.serialize_entry("deaf", &false)?;
+        map.end()
+    }
+}
+
+/// A partial emoji, as reactions carry it.
+pub(crate) struct EmojiObject<'a>(pub(crate) &'a Emoji);
+
+impl Serialize for EmojiObject<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("id", &self.0.id.map(Id))?;
+        map.serialize_entry("name", &self.0.name.as_deref())?;
+        if self.0.animated {
+            map.serialize_entry("animated", &true)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct CountDetails {
+    burst: usize,
+    normal: usize,
+}
+
+struct ReactionObject<'a> {
+    reaction: &'a Reaction,
+    me: u64,
+}
+
+impl Serialize for ReactionObject<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let (normal, burst) = (&self.reaction.normal, &self.reaction.burst);
+        let colors: &[&str] = if burst.is_empty() { &[] } else { &["#f9af40"] };
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("emoji", &EmojiObject(&self.reaction.emoji))?;
+        map.serialize_entry("count", &(normal.len() + burst.len()))?;
+        map.serialize_entry(
+            "count_details",
+            &CountDetails {
+                burst: burst.len(),
+                normal: normal.len(),
+            },
+        )?;
+        map.serialize_entry("burst_colors", colors)?;
+        map.serialize_entry("me_burst", &burst.binary_search(&self.me).is_ok())?;
+        map.serialize_entry("me", &normal.binary_search(&self.me).is_ok())?;
+        map.end()
+    }
+}
+
+/// How a message is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    /// Whether MESSAGE_CONTENT was granted: without it only the bot's own messages and those that mention it have content.
+    pub(crate) content: bool,
+    /// As a gateway event: with `guild_id` and `member`, without reactions.
+    pub(crate) event: bool,
+    /// Whether a reply shows what it replies to.
+    pub(crate) quote: bool,
+}
+
+impl View {
+    /// As REST answers.
+    pub(crate) fn rest(content: bool) -> Self {
+        Self {
+            content,
+            event: false,
+            quote: true,
+        }
+    }
+
+    /// As gateway events carry it.
+    pub(crate) fn event(content: bool) -> Self {
+        Self {
+            content,
+            event: true,
+            quote: true,
+        }
+    }
+}
+
+/// A message object.
+pub(crate) struct MessageObject<'a> {
+    pub(crate) guild: &'a Guild,
+    pub(crate) message: &'a Message,
+    pub(crate) view: View,
+}
+
+/// The objects that a message carries only where its content may be seen.
+static NOTHING: &[Value] = &[];
+
+impl MessageObject<'_> {
+    fn user(&self, id: u64) -> Option<UserObject<'_>> {
+        self.guild.users.get(&id).map(UserObject)
+    }
+
+    /// A mentioned user: in events with the membership.
+    fn mention(&self, id: u64) -> Option<Value> {
+        let mut user = tree(self.user(id)?);
+        if self.view.event
+            && let Some(member) = self.guild.members.get(&id)
+        {
+            user["member"] = tree(MemberObject { member, user: None });
+        }
+        Some(user)
+    }
+
+    fn may_see_content(&self) -> bool {
+        let bot = self.guild.bot;
+        self.view.content || self.message.author == bot || self.message.mentions.contains(&bot)
+    }
+
+    fn extras<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        let seen = self.may_see_content();
+        let extras = self.message.extras.as_deref();
+        let shown = extras.filter(|_| seen);
+        let roles: Vec<Id> = extras
+            .map(|e| e.mention_roles.iter().copied().map(Id).collect())
+            .unwrap_or_default();
+        map.serialize_entry("mention_roles", &roles)?;
+        map.serialize_entry("attachments", shown.map_or(NOTHING, |e| &e.attachments))?;
+        map.serialize_entry("embeds", shown.map_or(NOTHING, |e| &e.embeds))?;
+        map.serialize_entry("components", shown.map_or(NOTHING, |e| &e.components))?;
+        let Some(extras) = extras else { return Ok(()) };
+        if !extras.stickers.is_empty() {
+            map.serialize_entry("sticker_items", &extras.stickers)?;
+        }
+        if !extras.snapshots.is_empty() {
+            map.serialize_entry("message_snapshots", &extras.snapshots)?;
+        }
+        if let Some(cause) = &extras.cause {
+            map.serialize_entry("application_id", &Id(self.message.author))?;
+            map.serialize_entry("interaction_metadata", &metadata(self.guild, cause))?;
+            let user = self.user(cause.user);
+            let legacy =
+                json!({"id": Id(cause.id), "type": cause.kind, "name": cause.name, "user": user});
+            map.serialize_entry("interaction", &legacy)?;
+        }
+        Ok(())
+    }
+
+    fn reference<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        reference: Reference,
+    ) -> Result<(), M::Error> {
+        let mut object = json!({"type": reference.kind, "channel_id": Id(reference.channel), "guild_id": Id(self.guild.id)});
+        if let Some(id) = reference.message {
+            object["message_id"] = tree(Id(id));
+        }
+        map.serialize_entry("message_reference", &object)?;
+        if reference.kind == 0 && self.view.quote && matches!(self.message.kind, 19 | 21) {
+            let quoted = reference
+                .message
+                .and_then(|id| self.guild.message(reference.channel, id))
+                .map(|message| MessageObject {
+                    guild: self.guild,
+                    message,
+                    view: View {
+                        quote: false,
+                        event: false,
+                        ..self.view
+                    },
+                });
+            map.serialize_entry("referenced_message", &quoted)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for MessageObject<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let message = self.message;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("type", &message.kind)?;
+        map.serialize_entry(
+            "content",
+            if self.may_see_content() {
+                message.content.as_str()
+            } else {
+                ""
+            },
+        )?;
+        if self.view.event {
+            let mentions: Vec<_> = message
+                .mentions
+                .iter()
+                .filter_map(|&id| self.mention(id))
+                .collect();
+            map.serialize_entry("mentions", &mentions)?;
+        } else {
+            let mentions: Vec<_> = message
+                .mentions
+                .iter()
+                .filter_map(|&id| self.user(id))
+                .collect();
+            map.serialize_entry("mentions", &mentions)?;
+        }
+        self.extras(&mut map)?;
+        map.serialize_entry("timestamp", &iso(super::snowflake::time_of(message.id)))?;
+        map.serialize_entry("edited_timestamp", &message.edited.map(iso))?;
+        map.serialize_entry("flags", &message.flags)?;
+        map.serialize_entry("id", &Id(message.id))?;
+        map.serialize_entry("channel_id", &Id(message.channel))?;
+        map.serialize_entry("author", &self.user(message.author))?;
+        map.serialize_entry("pinned", &message.pinned)?;
+        map.serialize_entry("mention_everyone", &message.mention_everyone)?;
+        map.serialize_entry("tts", &false)?;
+        if self
+            .guild
+            .users
+            .get(&message.author)
+            .is_some_and(|user| user.webhook)
+        {
+            map.serialize_entry("webhook_id", &Id(message.author))?;
+        }
+        if let Some(reference) = message.reference {
+            self.reference(&mut map, reference)?;
+        }
+        if message.flags & super::message::flag::HAS_THREAD != 0
+            && let Some(thread) = self.guild.channels.get(&message.id)
+        {
+            map.serialize_entry("thread", &channel(self.guild, thread))?;
+        }
+        if self.view.event {
+            map.serialize_entry("guild_id", &Id(self.guild.id))?;
+            if let Some(member) = self.guild.members.get(&message.author) {
+                map.serialize_entry("member", &MemberObject { member, user: None })?;
+            }
+        } else if !message.reactions.is_empty() && self.view.quote {
+            let reactions: Vec<_> = message
+                .reactions
+                .iter()
+                .map(|reaction| ReactionObject {
+                    reaction,
+                    me: self.guild.bot,
+                })
+                .collect();
+            map.serialize_entry("reactions", &reactions)?;
+        }
+        map.end()
+    }
+}
+
+fn metadata(guild: &Guild, cause: &Cause) -> Value {
+    let mut object = json!({
+        "id": Id(cause.id),
+        "type": cause.kind,
+        "user": guild.users.get(&cause.user).map(UserObject),
+        "authorizing_integration_owners": {"0": Id(guild.id)},
+    });
+    if let Some(target) = cause.target {
+        object["target_message_id"] = tree(Id(target));
+    }
+    object
+}
+
+/// A role object.
+pub(crate) fn role(role: &Role) -> Value {
+    let mut object = json!({
+        "id": Id(role.id), "name": role.name, "permissions": role.permissions.to_string(), "position": role.position,
+        "color": role.color, "colors": {"primary_color": role.color, "secondary_color": null, "tertiary_color": null},
+        "hoist": role.color != 0, "managed": role.managed_by.is_some(), "mentionable": false,
+        "icon": null, "unicode_emoji": null, "flags": 0,
+    });
+    if let Some(bot) = role.managed_by {
+        object["tags"] = json!({"bot_id": Id(bot)});
+    }
+    object
+}
+
+/// An emoji object of the guild.
+pub(crate) fn custom_emoji(emoji: &CustomEmoji) -> Value {
+    json!({
+        "id": Id(emoji.id), "name": emoji.name, "roles": [], "require_colons": true,
+        "managed": false, "animated": emoji.animated, "available": true,
+    })
+}
+
+fn overwrite(overwrite: &Overwrite) -> Value {
+    json!({
+        "id": Id(overwrite.id), "type": u8::from(overwrite.member),
+        "allow": overwrite.allow.to_string(), "deny": overwrite.deny.to_string(),
+    })
+}
+
+/// A channel object; a thread's has what only threads have.
+pub(crate) fn channel(guild: &Guild, channel: &Channel) -> Value {
+    let mut object = json!({
+        "id": Id(channel.id), "type": channel.kind, "flags": 0, "guild_id": Id(guild.id), "name": channel.name,
+        "parent_id": channel.parent.map(Id),
+    });
+    if channel.holds_messages() || channel.kind == kind::FORUM {
+        object["last_message_id"] = tree(channel.last_message.map(Id));
+        object["rate_limit_per_user"] = 0.into();
+    }
+    if let Some(thread) = &channel.thread {
+        object["owner_id"] = tree(Id(thread.owner));
+        object["thread_metadata"] = json!({
+            "archived": thread.archived, "archive_timestamp": iso(thread.archived_at), "auto_archive_duration": 4320,
+            "locked": thread.locked, "create_timestamp": iso(super::snowflake::time_of(channel.id)),
+        });
+        if channel.kind == kind::PRIVATE_THREAD {
+            object["thread_metadata"]["invitable"] = true.into();
+        }
+        object["message_count"] = tree(channel.messages.len());
+        object["member_count"] = tree(thread.members.len().min(50));
+        object["total_message_sent"] = tree(thread.sent);
+        if let Some(&joined) = thread.members.get(&guild.bot) {
+            object["member"] = thread_member(channel.id, guild.bot, joined);
+        }
+        return object;
+    }
+    object["position"] = channel.position.into();
+    object["nsfw"] = false.into();
+    object["permission_overwrites"] = channel.overwrites.iter().map(overwrite).collect();
+    match channel.kind {
+        kind::VOICE | kind::STAGE => {
+            object["bitrate"] = 64000.into();
+            object["user_limit"] = 0.into();
+            object["rtc_region"] = Value::Null;
+        }
+        kind::CATEGORY => {}
+        _ => object["topic"] = tree(&channel.topic),
+    }
+    if matches!(channel.kind, kind::FORUM | kind::MEDIA) {
+        object["available_tags"] = json!([]);
+        object["default_reaction_emoji"] = Value::Null;
+        object["default_sort_order"] = Value::Null;
+        object["default_forum_layout"] = 0.into();
+    }
+    object
+}
+
+/// A thread member object.
+pub(crate) fn thread_member(thread: u64, user: u64, joined: i64) -> Value {
+    json!({"id": Id(thread), "user_id": Id(user), "join_timestamp": iso(joined), "flags": 0})
+}
+
+/// A guild object, as REST answers it.
+pub(crate) fn guild(guild: &Guild) -> Value {
+    json!({
+        "id": Id(guild.id), "name": guild.name, "icon": null, "description": null, "home_header": null, "splash": null,
+        "discovery_splash": null, "features": ["COMMUNITY", "NEWS"], "banner": null, "owner_id": Id(guild.owner),
+        "application_id": null, "region": "us-west", "afk_channel_id": null, "afk_timeout": 300,
+        "system_channel_id": null, "system_channel_flags": 0, "widget_enabled": false, "widget_channel_id": null,
+        "verification_level": 1, "roles": guild.roles.values().map(role).collect::<Vec<_>>(),
+        "default_message_notifications": 1, "mfa_level": 0, "explicit_content_filter": 2, "max_presences": null,
+        "max_members": 500_000, "max_stage_video_channel_users": 50, "max_video_channel_users": 25,
+        "vanity_url_code": null, "premium_tier": 1, "premium_subscription_count": 3, "preferred_locale": "en-US",
+        "rules_channel_id": null, "safety_alerts_channel_id": null, "public_updates_channel_id": null,
+        "premium_progress_bar_enabled": false, "nsfw": false, "nsfw_level": 0,
+        "emojis": guild.emojis.values().map(custom_emoji).collect::<Vec<_>>(), "stickers": [], "incidents_data": null,
+    })
+}
+
+/// What GUILD_CREATE carries: without the presences intent its members are the bot alone, and its threads the active ones the bot may see.
+pub(crate) fn guild_create(of: &Guild) -> Value {
+    let mut object = guild(of);
+    let bot = of.members.get(&of.bot);
+    object["joined_at"] = iso(bot.map_or(0, |member| member.joined)).into();
+    object["large"] = (of.members.len() > 250).into();
+    object["unavailable"] = false.into();
+    object["member_count"] = of.members.len().into();
+    object["members"] = bot
+        .map(|member| {
+            tree(MemberObject {
+                member,
+                user: of.users.get(&member.user),
+            })
+        })
+        .into_iter()
+        .collect();
+    object["channels"] = of
+        .channels
+        .values()
+        .filter(|c| c.thread.is_none())
+        .map(|c| channel(of, c))
+        .collect();
+    object["threads"] = active_threads(of).map(|c| channel(of, c)).collect();
+    for empty in [
+        "voice_states",
+        "presences",
+        "stage_instances",
+        "guild_scheduled_events",
+        "soundboard_sounds",
+    ] {
+        object[empty] = json!([]);
+    }
+    object
+}
+
+/// The threads not archived that the bot may see.
+pub(crate) fn active_threads(guild: &Guild) -> impl Iterator<Item = &Channel> {
+    guild.channels.values().filter(|channel| {
+        channel
+            .thread
+            .as_ref()
+            .is_some_and(|thread| !thread.archived)
+            && super::permissions::may_view(guild, guild.bot, channel)
+    })
+}
+
+/// The bot's application, as `/applications/@me` answers.
+pub(crate) fn application(guild: &Guild, flags: u64) -> Value {
+    json!({
+        "id": Id(guild.bot), "name": "propsbot", "icon": null, "description": "Mirrors thanks and turns them into props.",
+        "type": null, "flags": flags, "flags_new": flags.to_string(), "bot": guild.users.get(&guild.bot).map(UserObject),
+        "bot_public": false, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "redirect_uris": [],
+        "interactions_endpoint_url": null, "role_connections_verification_url": null,
+        "owner": guild.users.get(&guild.owner).map(UserObject), "approximate_guild_count": 1,
+        "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
+        "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [], "summary": "", "hook": true,
+    })
+}
+
+/// The guild in brief, as `/users/@me/guilds` lists it.
+pub(crate) fn my_guild(guild: &Guild) -> Value {
+    json!({
+        "id": Id(guild.id), "name": guild.name, "icon": null, "banner": null, "owner": false,
+        "permissions": in_guild(guild, guild.bot).to_string(), "features": ["COMMUNITY", "NEWS"],
+    })
+}

@@ -1,0 +1,138 @@
+//! The composition root: builds the parts, connects them, runs them, and says how it ended.
+//!
+//! Each command of the command line is one function here. They take what was configured, never
+//! read the environment, and never end the process.
+
+mod archive;
+mod bars;
+mod status;
+mod sync;
+
+use std::{fmt, io, path::Path, sync::Arc};
+
+use anyhow::{Context as _, anyhow};
+use tokio::sync::oneshot;
+use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
+
+pub use archive::{export, graph, verify};
+pub use status::status;
+pub use sync::sync;
+
+use crate::{
+    config::{DiscordConfig, Mistakes},
+    discord::{History, Rest, RestError},
+    jobs::{
+        clock::Clock,
+        writer::{self, Writer},
+    },
+    model::User,
+    store::{Store, StoreError},
+};
+
+/// How a command ended, if not well.
+#[derive(Debug)]
+pub enum Error {
+    /// What was typed or configured is wrong, and stays wrong until somebody changes it.
+    Wrong(anyhow::Error),
+    /// Anything else.
+    Failed(anyhow::Error),
+}
+
+impl Error {
+    /// The process's exit code for it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Wrong(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Wrong(error) | Self::Failed(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Error {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let wrong =
+            error.is::<Mistakes>() || matches!(error.downcast_ref(), Some(RestError::BadToken));
+        if wrong {
+            Self::Wrong(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// Sends logs to stderr, as `filter` (the value of `RUST_LOG`) asks.
+///
+/// # Errors
+/// A filter that is none, or logs that go somewhere already.
+pub fn log(filter: &str) -> Result<(), Mistakes> {
+    let mistake = |error: String| Mistakes(vec![("RUST_LOG", error)]);
+    let filter = EnvFilter::try_new(filter).map_err(|error| mistake(error.to_string()))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_span_events(FmtSpan::NONE)
+        .with_target(false)
+        .try_init()
+        .map_err(|error| mistake(error.to_string()))
+}
+
+/// The store with its writer.
+struct Mirror {
+    store: Arc<Store>,
+    writer: Writer,
+    clock: Clock,
+    stopped: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+impl Mirror {
+    async fn open(path: &Path) -> Result<Self, Error> {
+        let store = Arc::new(open_store(path).await?);
+        let clock = Clock::after(store.newest()?);
+        let (writer, stopped) = writer::start(Arc::clone(&store));
+        Ok(Self {
+            store,
+            writer,
+            clock,
+            stopped,
+        })
+    }
+
+    /// Waits until all that was handed over is durable. Every other [`Writer`] must be dropped.
+    async fn close(self) -> Result<(), Error> {
+        drop(self.writer);
+        writer_result(self.stopped.await)
+    }
+}
+
+fn writer_result(
+    stopped: Result<Result<(), StoreError>, oneshot::error::RecvError>,
+) -> Result<(), Error> {
+    match stopped {
+        Ok(result) => Ok(result.context("the store's writer stopped")?),
+        Err(_) => Err(Error::Failed(anyhow!(
+            "the store's writer panicked; report this"
+        ))),
+    }
+}
+
+async fn open_store(path: &Path) -> Result<Store, Error> {
+    let path = path.to_owned();
+    Ok(tokio::task::spawn_blocking(move || Store::open(&path))
+        .await
+        .context("opening the store")??)
+}
+
+/// Reaches Discord and finds out who we are there.
+async fn log_in(config: &DiscordConfig) -> Result<(History, User), Error> {
+    let history = History::new(Rest::new(config.api_url.as_deref(), &config.token));
+    let bot = history.me().await?;
+    Ok((history, bot))
+}

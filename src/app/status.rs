@@ -1,0 +1,97 @@
+//! `propsbot status`: how whole the mirror is, without asking Discord.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Table, presets};
+
+use super::{Error, open_store};
+use crate::{
+    config::Config,
+    jobs::progress::Progress,
+    model::Millis,
+    service::ServiceError,
+    status::{self, CoverageStatus, GuildStatus},
+};
+
+/// The state of every guild's mirror, for people, or as JSON.
+pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
+    let store = open_store(&config.store_path).await?;
+    let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, ServiceError> {
+        let mut all = Vec::new();
+        for guild in store.guilds()? {
+            all.push(status::of_guild(
+                &store,
+                guild.guild_id,
+                &Progress::default(),
+            )?);
+        }
+        Ok(all)
+    })
+    .await??;
+    if json {
+        return Ok(serde_json::to_string_pretty(&guilds)?);
+    }
+    if guilds.is_empty() {
+        return Ok("The store is empty: `propsbot sync` fills it.".to_owned());
+    }
+    Ok(guilds.iter().map(text).collect::<Vec<_>>().join("\n\n"))
+}
+
+fn text(guild: &GuildStatus) -> String {
+    let mut text = format!(
+        "{} ({}): {} members, {} messages, {} reactions, {} props given with commands\n",
+        guild.name,
+        guild.id,
+        guild.members,
+        guild.totals.messages,
+        guild.totals.reactions,
+        guild.totals.props,
+    );
+    for (class, at) in &guild.synced {
+        let when = at.map_or_else(|| "never".to_owned(), time);
+        let _ = writeln!(text, "  {class} complete as of: {when}");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["channel", "messages", "reactions", "known"]);
+    for channel in &guild.channels {
+        table.add_row([
+            channel.name.clone(),
+            channel.totals.messages.to_string(),
+            channel.totals.reactions.to_string(),
+            match channel.coverage {
+                CoverageStatus::Live => "complete and live".to_owned(),
+                CoverageStatus::Complete { to } => format!("to {}", time(to.created_at())),
+                CoverageStatus::Partial { gaps } => format!("{gaps} gap(s)"),
+                CoverageStatus::Unknown => "nothing yet".to_owned(),
+                CoverageStatus::Unreadable => "the bot may not read it".to_owned(),
+            },
+        ]);
+    }
+    let _ = write!(text, "{table}");
+    if guild.pending_lists > 0 {
+        let _ = write!(
+            text,
+            "\n{} lists of reactors still to be fetched",
+            guild.pending_lists
+        );
+    }
+    for failure in &guild.failures {
+        let _ = write!(
+            text,
+            "\nfailed {} time(s), last {}: {}: {}",
+            failure.times,
+            time(failure.at),
+            failure.object,
+            failure.reason
+        );
+    }
+    text
+}
+
+fn time(at: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(
+        |_| at.0.to_string(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}

@@ -1,0 +1,244 @@
+//! The environment, read in one place; nothing else reads it.
+//!
+//! Every variable is described in `.env.example`; a test holds the two together.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use crate::{
+    archive::ArchiveSpec,
+    discord::{OFFICIAL_ORIGIN, Token},
+};
+
+/// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
+pub const VARIABLES: [&str; 6] = [
+    "DISCORD_TOKEN",
+    "DISCORD_API_URL",
+    "STORE_PATH",
+    "ARCHIVE",
+    "EXPORT_INTERVAL",
+    "RUST_LOG",
+];
+
+/// The shortest time between two exports.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Everything that the environment configures.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How to reach Discord; `None` where the command does not.
+    pub discord: Option<DiscordConfig>,
+    /// `STORE_PATH`: the store's folder; `./data` where unset.
+    pub store_path: PathBuf,
+    /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
+    pub archive: ArchiveSpec,
+    /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
+    pub export_interval: Duration,
+    /// `RUST_LOG`: what is logged; `info` where unset.
+    pub log: String,
+}
+
+/// How to reach Discord.
+#[derive(Clone, Debug)]
+pub struct DiscordConfig {
+    /// `DISCORD_TOKEN`: the bot's token.
+    pub token: Token,
+    /// `DISCORD_API_URL`: another Discord-compatible origin, without a path; `None` for Discord.
+    pub api_url: Option<String>,
+}
+
+/// Whether a command talks to Discord, and so needs the variables for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Only the store and the archive.
+    Local,
+    /// Discord too.
+    Discord,
+}
+
+/// All that is wrong with the environment, each mistake with its variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<(&'static str, String)>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the environment (or .env, see .env.example) needs a change:")?;
+        for (variable, mistake) in &self.0 {
+            write!(f, "\n  {variable}: {mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The process's variables and those of `.env`; of two, the process's counts.
+///
+/// # Errors
+/// A `.env` that is there and cannot be read.
+pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
+    let broken = |error: dotenvy::Error| Mistakes(vec![(".env", error.to_string())]);
+    let mut variables = BTreeMap::new();
+    match dotenvy::dotenv_iter() {
+        Ok(file) => {
+            for entry in file {
+                let (name, value) = entry.map_err(broken)?;
+                variables.insert(name, value);
+            }
+        }
+        Err(error) if error.not_found() => {}
+        Err(error) => return Err(broken(error)),
+    }
+    variables.extend(VARIABLES.iter().filter_map(|name| {
+        std::env::var(name)
+            .ok()
+            .map(|value| ((*name).to_owned(), value))
+    }));
+    Ok(variables)
+}
+
+impl Config {
+    /// Understands the variables. One that is empty counts as unset.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn read(variables: &BTreeMap<String, String>, needs: Needs) -> Result<Self, Mistakes> {
+        let value = |name: &str| {
+            variables
+                .get(name)
+                .map(|it| it.trim())
+                .filter(|it| !it.is_empty())
+        };
+        let mut mistakes = Vec::new();
+
+        let token = match value("DISCORD_TOKEN") {
+            _ if needs == Needs::Local => None,
+            None => {
+                let help = "is not set: copy the token from the developer portal (your \
+                            application, \"Bot\", \"Reset Token\")";
+                mistakes.push(("DISCORD_TOKEN", help.to_owned()));
+                None
+            }
+            Some(text) => note(&mut mistakes, "DISCORD_TOKEN", Token::new(text)),
+        };
+        let api_url = value("DISCORD_API_URL")
+            .and_then(|text| note(&mut mistakes, "DISCORD_API_URL", origin(text)));
+        let archive = value("ARCHIVE").unwrap_or("dir:./archive");
+        let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
+        let export_interval = value("EXPORT_INTERVAL").unwrap_or("1h");
+        let export_interval = note(&mut mistakes, "EXPORT_INTERVAL", interval(export_interval));
+
+        match (archive, export_interval) {
+            (Some(archive), Some(export_interval)) if mistakes.is_empty() => Ok(Self {
+                discord: token.map(|token| DiscordConfig { token, api_url }),
+                store_path: value("STORE_PATH").unwrap_or("./data").into(),
+                archive,
+                export_interval,
+                log: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
+            }),
+            _ => Err(Mistakes(mistakes)),
+        }
+    }
+}
+
+fn note<T, E: fmt::Display>(
+    mistakes: &mut Vec<(&'static str, String)>,
+    variable: &'static str,
+    result: Result<T, E>,
+) -> Option<T> {
+    result
+        .map_err(|error| mistakes.push((variable, error.to_string())))
+        .ok()
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let fail = |why: &str| {
+        format!(
+            "{text:?} {why}: it takes an origin such as {OFFICIAL_ORIGIN} or http://127.0.0.1:3005"
+        )
+    };
+    let url: reqwest::Url = text.parse().map_err(|_| fail("is no URL"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(fail("is no http or https URL"));
+    }
+    if url.path() != "/" || url.query().is_some() {
+        return Err(fail("has a path (/api/v10 is added to it)"));
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text)
+        .map_err(|error| format!("{text:?} is no time such as 30m or 1h: {error}"))?;
+    if interval < SHORTEST_INTERVAL {
+        return Err(format!("{text:?} is too short: at least 1s"));
+    }
+    Ok(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)], needs: Needs) -> Result<Config, Mistakes> {
+        let owned = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(&owned.collect(), needs)
+    }
+
+    #[test]
+    fn nothing_is_needed_for_what_is_local() {
+        let config = read(&[], Needs::Local).unwrap();
+        assert_eq!(config.store_path, PathBuf::from("./data"));
+        assert_eq!(config.export_interval, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let variables = [
+            ("DISCORD_API_URL", "ftp://example.org"),
+            ("ARCHIVE", "nowhere"),
+            ("EXPORT_INTERVAL", "soon"),
+        ];
+        let Mistakes(mistakes) = read(&variables, Needs::Discord).unwrap_err();
+        let names: Vec<_> = mistakes.iter().map(|(name, _)| *name).collect();
+        assert_eq!(
+            names,
+            [
+                "DISCORD_TOKEN",
+                "DISCORD_API_URL",
+                "ARCHIVE",
+                "EXPORT_INTERVAL"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_origin_may_end_in_a_slash_but_has_no_path() {
+        assert_eq!(
+            origin("http://127.0.0.1:3005/"),
+            Ok("http://127.0.0.1:3005".to_owned())
+        );
+        assert!(origin("http://127.0.0.1:3005/api/v10").is_err());
+        assert!(origin("127.0.0.1:3005").is_err());
+    }
+
+    /// `.env.example` names every variable, and no other.
+    #[test]
+    fn the_example_names_exactly_the_variables_that_are_read() {
+        let example = include_str!("../.env.example");
+        let mut named: Vec<&str> = example
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix('#')
+                    .unwrap_or(line)
+                    .trim()
+                    .split_once('=')
+            })
+            .map(|(name, _)| name)
+            .filter(|name| name.bytes().all(|it| it.is_ascii_uppercase() || it == b'_'))
+            .collect();
+        named.sort_unstable();
+        let mut read = VARIABLES;
+        read.sort_unstable();
+        assert_eq!(named, read);
+    }
+}

@@ -1,0 +1,295 @@
+//! Discord's past and present over REST, page by page, in our own words.
+//!
+//! Owns which request answers which question and how its pages follow each other. Refuses to know
+//! why somebody asks, what was asked before, and where the answers go.
+
+use crate::model::{
+    ChannelId, Emoji, Guild, GuildEmoji, GuildId, Listed, MessageId, Millis, PagedMessage,
+    Presence, Role, User, UserId,
+};
+
+use serde::Deserialize;
+
+use super::{Rest, RestError, Route, wire};
+
+/// Discord's code for "Unknown Message". Source:
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+const UNKNOWN_MESSAGE: u64 = 10_008;
+
+/// Guilds on a full page of the bot's guilds.
+const GUILDS_A_PAGE: usize = 200;
+
+/// Typed reading of Discord over REST. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct History {
+    rest: Rest,
+}
+
+/// A guild and what comes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuildShape {
+    /// The guild.
+    pub guild: Guild,
+    /// All of its roles.
+    pub roles: Vec<Role>,
+    /// All of its own emojis.
+    pub emojis: Vec<GuildEmoji>,
+}
+
+/// A page of messages, the last first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Those that can be read.
+    pub messages: Vec<PagedMessage>,
+    /// The ids of those that cannot.
+    pub unreadable: Vec<MessageId>,
+    /// How many there are, be they readable or not: 100 on a full page.
+    pub len: usize,
+    /// The first id of all.
+    pub oldest: Option<MessageId>,
+    /// The last id of all.
+    pub newest: Option<MessageId>,
+}
+
+impl Listing {
+    /// Messages on a full page; a shorter one is the last.
+    pub const FULL: usize = 100;
+}
+
+#[derive(Deserialize)]
+struct GuildInBrief {
+    id: GuildId,
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct ThreadList {
+    threads: Vec<wire::Channel>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Connection {
+    url: String,
+    #[serde(default = "one")]
+    shards: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl History {
+    /// Reads over this client.
+    pub fn new(rest: Rest) -> Self {
+        Self { rest }
+    }
+
+    /// The bot's own user; [`RestError::BadToken`] if the token is nobody's.
+    pub async fn me(&self) -> Result<User, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<wire::User>(json);
+        Ok(self.rest.get(&Route::Me, read).await?.into())
+    }
+
+    /// Where the gateway is, and how many connections Discord wants a bot of this size to have.
+    pub async fn gateway(&self) -> Result<(String, u32), RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<Connection>(json);
+        let connection = self.rest.get(&Route::Gateway, read).await?;
+        Ok((connection.url, connection.shards))
+    }
+
+    /// All guilds that the bot is in, with their names.
+    pub async fn guilds(&self) -> Result<Vec<(GuildId, String)>, RestError> {
+        let mut guilds: Vec<(GuildId, String)> = Vec::new();
+        loop {
+            let after = guilds.last().map_or(GuildId(0), |(id, _)| *id);
+            let read = |json: &[u8]| serde_json::from_slice::<Vec<GuildInBrief>>(json);
+            let page = self.rest.get(&Route::MyGuilds(after), read).await?;
+            let is_last = page.len() < GUILDS_A_PAGE;
+            guilds.extend(page.into_iter().map(|guild| (guild.id, guild.name)));
+            if is_last {
+                return Ok(guilds);
+            }
+        }
+    }
+
+    /// A guild with its roles and emojis.
+    pub async fn guild(&self, guild_id: GuildId) -> Result<GuildShape, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<wire::Guild>(json);
+        let guild = self.rest.get(&Route::Guild(guild_id), read).await?;
+        Ok(guild.into_shape())
+    }
+
+    /// All of a guild's channels; threads are not among them.
+    pub async fn channels(&self, guild_id: GuildId) -> Result<Vec<Listed>, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<Vec<wire::Channel>>(json);
+        let channels = self.rest.get(&Route::Channels(guild_id), read).await?;
+        Ok(listed(channels, guild_id))
+    }
+
+    /// All of a guild's threads that are not archived and that the bot may see.
+    pub async fn active_threads(&self, guild_id: GuildId) -> Result<Vec<Listed>, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<ThreadList>(json);
+        let list = self.rest.get(&Route::ActiveThreads(guild_id), read).await?;
+        Ok(listed(list.threads, guild_id))
+    }
+
+    /// Up to 100 archived threads of a channel, the last archived first, and whether there are
+    /// more before them. `before` is the archive timestamp of the last thread of the page before.
+    ///
+    /// Discord's timestamps are finer than ours: threads archived in that very millisecond may be
+    /// listed again.
+    pub async fn archived_threads(
+        &self,
+        guild_id: GuildId,
+        channel: ChannelId,
+        private: bool,
+        before: Option<Millis>,
+    ) -> Result<(Vec<Listed>, bool), RestError> {
+        let inclusive = before.map(|before| Millis(before.0 + 1));
+        let list = self.archived_before(channel, private, inclusive).await?;
+        let (threads, has_more) = (listed(list.threads, guild_id), list.has_more);
+        let last = threads.last().and_then(|it| it.channel.thread.as_ref());
+        let oldest = last.and_then(|thread| thread.archive_timestamp);
+        if before.is_none() || !has_more || oldest < before {
+            return Ok((threads, has_more));
+        }
+        // A whole page of one millisecond: step over it, or the pages would never end.
+        let list = self.archived_before(channel, private, before).await?;
+        Ok((listed(list.threads, guild_id), list.has_more))
+    }
+
+    async fn archived_before(
+        &self,
+        channel: ChannelId,
+        private: bool,
+        before: Option<Millis>,
+    ) -> Result<ThreadList, RestError> {
+        let route = Route::ArchivedThreads {
+            channel,
+            private,
+            before,
+        };
+        self.rest
+            .get(&route, |json| serde_json::from_slice(json))
+            .await
+    }
+
+    /// Up to 1000 of a guild's members by id, those after `after`.
+    pub async fn members(
+        &self,
+        guild_id: GuildId,
+        after: UserId,
+    ) -> Result<Vec<(User, Presence)>, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<Vec<wire::Member>>(json);
+        let members = self
+            .rest
+            .get(&Route::Members(guild_id, after), read)
+            .await?;
+        Ok(members
+            .into_iter()
+            .map(|member| (member.user.into(), member.membership.into()))
+            .collect())
+    }
+
+    /// Up to 100 messages of a channel, the last first, those before `before`.
+    ///
+    /// Without READ_MESSAGE_HISTORY the list is empty and not an error: compute permissions first.
+    pub async fn messages(
+        &self,
+        guild_id: GuildId,
+        channel: ChannelId,
+        before: Option<MessageId>,
+    ) -> Result<Listing, RestError> {
+        let route = Route::Messages(channel, before);
+        let (messages, unreadable, len) = self.rest.get(&route, wire::messages).await?;
+        let ids = || {
+            messages
+                .iter()
+                .map(|it| it.id)
+                .chain(unreadable.iter().copied())
+        };
+        Ok(Listing {
+            len,
+            oldest: ids().min(),
+            newest: ids().max(),
+            messages: messages
+                .into_iter()
+                .map(|it| it.into_paged(guild_id))
+                .collect(),
+            unreadable,
+        })
+    }
+
+    /// One message; nothing if it does not exist, or not any more.
+    pub async fn message(
+        &self,
+        guild_id: GuildId,
+        channel: ChannelId,
+        message: MessageId,
+    ) -> Result<Option<PagedMessage>, RestError> {
+        let route = Route::Message(channel, message);
+        let read = |json: &[u8]| serde_json::from_slice::<wire::Message>(json);
+        match self.rest.get(&route, read).await {
+            Ok(message) => Ok(Some(message.into_paged(guild_id))),
+            Err(RestError::NotFound { code, .. }) if code == UNKNOWN_MESSAGE => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Up to 100 of those who react to a message with an emoji, by id, those after `after`.
+    pub async fn reactors(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        emoji: &Emoji,
+        burst: bool,
+        after: Option<UserId>,
+    ) -> Result<Vec<User>, RestError> {
+        let route = Route::Reactors {
+            channel,
+            message,
+            emoji,
+            burst,
+            after,
+        };
+        let read = |json: &[u8]| serde_json::from_slice::<Vec<wire::User>>(json);
+        let users = self.rest.get(&route, read).await?;
+        Ok(users.into_iter().map(Into::into).collect())
+    }
+}
+
+fn listed(channels: Vec<wire::Channel>, guild_id: GuildId) -> Vec<Listed> {
+    channels
+        .into_iter()
+        .map(|channel| Listed {
+            last_message_id: channel.last_message_id,
+            channel: channel.into_record(guild_id),
+        })
+        .collect()
+}
+
+impl wire::Guild {
+    fn into_shape(self) -> GuildShape {
+        let id = self.id;
+        GuildShape {
+            guild: Guild {
+                id,
+                name: self.name,
+                owner_id: self.owner_id,
+            },
+            roles: self
+                .roles
+                .into_iter()
+                .map(|role| role.into_record(id))
+                .collect(),
+            emojis: self
+                .emojis
+                .into_iter()
+                .filter_map(|emoji| emoji.into_record(id))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Discord, as we speak to it: the gateway, history over REST, and the translation of both into
+//! the model's records and facts.
+//!
+//! Owns everything that knows Discord's wire formats, its limits, and serenity. Refuses to know
+//! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
+
+mod budget;
+mod history;
+mod rest;
+mod route;
+mod token;
+mod wire;
+
+pub use history::{GuildShape, History, Listing};
+pub use rest::{Rest, RestError};
+pub use route::Route;
+pub use token::{MalformedToken, Token};
+
+/// Discord's own origin, used where no other is configured.
+pub const OFFICIAL_ORIGIN: &str = "https://discord.com";

@@ -1,0 +1,417 @@
+//! Asking Discord over REST: one client that keeps Discord's limits, tries again where that helps,
+//! and tells apart what does not.
+//!
+//! Owns requests and their outcome. Refuses to know what an answer means: see `history`.
+//! Source: <https://discord.com/developers/docs/topics/rate-limits>.
+
+use std::{
+    fmt,
+    ops::Deref,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::{
+    Client, Method, Response, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use serde::Deserialize;
+use twilight_http_ratelimiting::{Endpoint, RateLimitHeaders, RateLimiter};
+
+use super::{OFFICIAL_ORIGIN, Route, Token, budget::Budget};
+
+/// What Discord asks every client to call itself. Source:
+/// <https://discord.com/developers/docs/reference#user-agent>.
+pub(super) const USER_AGENT: &str = concat!(
+    "DiscordBot (https://github.com/sourcecred, ",
+    env!("CARGO_PKG_VERSION"),
+    ")"
+);
+
+/// How long an answer may take.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest wait that Discord may ask for before we give up instead.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// 401: final, for every request.
+    #[error(
+        "Discord refused the bot's token: it was reset, or is another application's; copy the \
+         token anew from the developer portal (your application, \"Bot\") and start again"
+    )]
+    BadToken,
+    /// 403: the bot may not. Never asked again by itself.
+    #[error("Discord refused {what}: {message} (code {code}); give the bot that permission")]
+    Forbidden {
+        /// What was asked.
+        what: String,
+        /// Discord's code for it. Source:
+        /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+        code: u64,
+        /// Discord's words for it.
+        message: String,
+    },
+    /// 404: there is no such thing, or not any more.
+    #[error("Discord does not know {what}: {message} (code {code})")]
+    NotFound {
+        /// What was asked.
+        what: String,
+        /// Discord's code for it.
+        code: u64,
+        /// Discord's words for it.
+        message: String,
+    },
+    /// Any other 4xx: we asked wrongly.
+    #[error("Discord did not accept {what} ({status}): {message} (code {code}); report this")]
+    Rejected {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+        /// Discord's code for it.
+        code: u64,
+        /// Discord's words for it.
+        message: String,
+    },
+    /// 429, again and again, or with a longer wait than we have patience for.
+    #[error("Discord limits {what}: try again in {} s", wait.as_secs())]
+    Limited {
+        /// What was asked.
+        what: String,
+        /// How long Discord wants us to wait.
+        wait: Duration,
+    },
+    /// 5xx, again and again.
+    #[error("Discord failed at {what} ({status}), several times in a row; it is tried again later")]
+    Failing {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+    },
+    /// No answer, again and again: no connection, a cut one, or a time-out.
+    #[error("no answer to {what}: {cause}; it is tried again later")]
+    Unreachable {
+        /// What was asked.
+        what: String,
+        /// Why, as far as is known.
+        cause: String,
+    },
+    /// The answer is not what Discord documents.
+    #[error("the answer to {what} could not be read (at its line {line}, column {column})")]
+    Unreadable {
+        /// What was asked.
+        what: String,
+        /// The line of the answer.
+        line: usize,
+        /// The column in that line.
+        column: usize,
+    },
+    /// So much was refused that Discord would soon ban this address: nothing was sent.
+    #[error(
+        "asked nothing for {what}: nearly 10,000 requests were refused within 10 minutes, one \
+         more step from a ban; check the bot's permissions. Goes on in {} s", wait.as_secs()
+    )]
+    TooManyRefused {
+        /// What would have been asked.
+        what: String,
+        /// When it may be asked again.
+        wait: Duration,
+    },
+}
+
+impl RestError {
+    /// Whether the same request may succeed later, with nothing changed by anybody.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Limited { .. }
+                | Self::Failing { .. }
+                | Self::Unreachable { .. }
+                | Self::TooManyRefused { .. }
+        )
+    }
+
+    /// Discord's own code, where the answer had one.
+    pub fn code(&self) -> Option<u64> {
+        match self {
+            Self::Forbidden { code, .. }
+            | Self::NotFound { code, .. }
+            | Self::Rejected { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether to try at once again, and how long to wait at the least.
+    fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::Limited { wait, .. } => (*wait <= PATIENCE).then_some(*wait),
+            Self::Failing { .. } | Self::Unreachable { .. } => Some(Duration::ZERO),
+            _ => None,
+        }
+    }
+
+    /// An answer that is not as documented. The place is told, not the text: it may be a message's.
+    fn unreadable(route: &Route<'_>, error: &serde_json::Error) -> Self {
+        Self::Unreadable {
+            what: route.to_string(),
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+
+    fn unreachable(route: &Route<'_>, error: &reqwest::Error) -> Self {
+        let cause = if error.is_timeout() {
+            "timed out"
+        } else if error.is_connect() {
+            "no connection"
+        } else {
+            "the connection broke"
+        };
+        Self::Unreachable {
+            what: route.to_string(),
+            cause: cause.to_owned(),
+        }
+    }
+}
+
+/// A client of Discord's REST interface. Cheap to clone; clones share the limits.
+#[derive(Clone)]
+pub struct Rest {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    /// The origin and `/api/v10/`.
+    base: String,
+    authorization: HeaderValue,
+    /// Each bucket: what is left of it, and one request in flight.
+    buckets: RateLimiter,
+    /// All buckets together.
+    budget: Budget,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest")
+            .field("base", &self.inner.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Discord's account of an error. Source:
+/// <https://discord.com/developers/docs/reference#error-messages>.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    code: u64,
+    message: String,
+    global: bool,
+    retry_after: f64,
+}
+
+impl Rest {
+    /// A client for `origin` (such as `http://127.0.0.1:3005`), or for Discord itself.
+    ///
+    /// Must be called within a tokio runtime, which then keeps the limits for as long as there is
+    /// a clone.
+    pub fn new(origin: Option<&str>, token: &Token) -> Self {
+        let origin = origin.unwrap_or(OFFICIAL_ORIGIN).trim_end_matches('/');
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .timeout(TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .build()
+            .expect("a client without custom certificates can always be built");
+        Self {
+            inner: Arc::new(Inner {
+                client,
+                base: format!("{origin}/api/v10/"),
+                authorization: token.authorization(),
+                // Its own global limit would neither know ours nor keep a reserve.
+                buckets: RateLimiter::new(u16::MAX),
+                budget: Budget::new(origin == OFFICIAL_ORIGIN),
+            }),
+        }
+    }
+
+    /// Asks for `route` and reads the answer with `read`.
+    pub async fn get<T>(
+        &self,
+        route: &Route<'_>,
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, RestError> {
+        let answer = self.ask(&Method::GET, route, None).await?;
+        read(&answer).map_err(|error| RestError::unreadable(route, &error))
+    }
+
+    /// Replaces what is at `route` by this JSON.
+    pub async fn put(&self, route: &Route<'_>, json: Vec<u8>) -> Result<(), RestError> {
+        self.ask(&Method::PUT, route, Some(json)).await.map(drop)
+    }
+
+    /// Asks until there is a final answer: 5 more times where that may help, obeying the waits
+    /// that Discord asks for.
+    async fn ask(
+        &self,
+        method: &Method,
+        route: &Route<'_>,
+        body: Option<Vec<u8>>,
+    ) -> Result<impl Deref<Target = [u8]> + use<>, RestError> {
+        let address = format!("{}{}", self.inner.base, route.address());
+        let url = Url::parse(&address).map_err(|error| RestError::Unreachable {
+            what: address.clone(),
+            cause: format!("not an address ({error}); check DISCORD_API_URL"),
+        })?;
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(20))
+            .with_max_times(5)
+            .with_jitter();
+        (|| self.inner.once(method, route, &url, body.clone()))
+            .retry(waits)
+            .when(|error| error.retry().is_some())
+            .adjust(|error, next| Some(next?.max(error.retry()?)))
+            .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))
+            .await
+    }
+}
+
+impl Inner {
+    async fn once(
+        &self,
+        method: &Method,
+        route: &Route<'_>,
+        url: &Url,
+        body: Option<Vec<u8>>,
+    ) -> Result<impl Deref<Target = [u8]> + use<>, RestError> {
+        if let Some(wait) = self.budget.must_stop() {
+            let what = route.to_string();
+            return Err(RestError::TooManyRefused { what, wait });
+        }
+        // A server without limits has no buckets to wait for.
+        let permit = if self.budget.is_lifted() {
+            None
+        } else {
+            Some(self.buckets.acquire(endpoint(method, route)).await)
+        };
+        self.budget.wait().await;
+
+        let mut request = self
+            .client
+            .request(method.clone(), url.clone())
+            .header(AUTHORIZATION, self.authorization.clone());
+        if let Some(body) = body {
+            request = request
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body);
+        }
+        let sent = Instant::now();
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| RestError::unreachable(route, &error))?;
+        let status = answer.status();
+        tracing::trace!(%method, %route, status = status.as_u16(), took = ?sent.elapsed(), "asked Discord");
+
+        let limits = limits(answer.headers());
+        let named_limits = limits.is_some() || status == StatusCode::TOO_MANY_REQUESTS;
+        if named_limits || !status.is_server_error() {
+            self.budget.note(named_limits);
+        }
+        if let Some(permit) = permit {
+            permit.complete(limits);
+        }
+        if !status.is_success() {
+            return Err(self.refusal(route, answer).await);
+        }
+        let body = answer.bytes().await;
+        body.map_err(|error| RestError::unreachable(route, &error))
+    }
+
+    /// What an answer other than 2xx means.
+    async fn refusal(&self, route: &Route<'_>, answer: Response) -> RestError {
+        let what = route.to_string();
+        let status = answer.status();
+        let shared = answer
+            .headers()
+            .get(RateLimitHeaders::SCOPE)
+            .is_some_and(|scope| scope == "shared");
+        let header_wait = seconds(answer.headers(), RETRY_AFTER.as_str());
+        let body = answer.bytes().await.unwrap_or_default();
+        // Without Discord's own account, it is Cloudflare that answers: for all routes.
+        let refusal = serde_json::from_slice::<Refusal>(&body).unwrap_or_else(|_| Refusal {
+            message: "no reason given".to_owned(),
+            global: true,
+            ..Refusal::default()
+        });
+        if matches!(status.as_u16(), 401 | 403) || (status.as_u16() == 429 && !shared) {
+            self.budget.refused();
+        }
+        let Refusal { code, message, .. } = refusal;
+        match status.as_u16() {
+            401 => RestError::BadToken,
+            403 => RestError::Forbidden {
+                what,
+                code,
+                message,
+            },
+            404 => RestError::NotFound {
+                what,
+                code,
+                message,
+            },
+            429 => {
+                let body_wait = Duration::try_from_secs_f64(refusal.retry_after);
+                let wait = header_wait
+                    .unwrap_or_default()
+                    .max(body_wait.unwrap_or_default())
+                    .max(Duration::from_millis(10));
+                if refusal.global {
+                    self.budget.pause(wait);
+                }
+                RestError::Limited { what, wait }
+            }
+            status if status >= 500 => RestError::Failing { what, status },
+            status => RestError::Rejected {
+                what,
+                status,
+                code,
+                message,
+            },
+        }
+    }
+}
+
+fn endpoint(method: &Method, route: &Route<'_>) -> Endpoint {
+    Endpoint {
+        method: match *method {
+            Method::PUT => twilight_http_ratelimiting::Method::Put,
+            _ => twilight_http_ratelimiting::Method::Get,
+        },
+        path: route.bucket(),
+    }
+}
+
+/// A header that holds seconds, with or without a fraction.
+fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
+    let seconds = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// What the headers say of the route's bucket, if it has one. Source:
+/// <https://discord.com/developers/docs/topics/rate-limits#header-format-rate-limit-header-examples>.
+fn limits(headers: &HeaderMap) -> Option<RateLimitHeaders> {
+    let number = |name| headers.get(name)?.to_str().ok()?.parse::<u16>().ok();
+    let wait = seconds(headers, RateLimitHeaders::RESET_AFTER)?;
+    Some(RateLimitHeaders {
+        bucket: headers.get(RateLimitHeaders::BUCKET)?.as_bytes().to_vec(),
+        limit: number(RateLimitHeaders::LIMIT)?,
+        remaining: number(RateLimitHeaders::REMAINING)?,
+        reset_at: Instant::now() + wait,
+    })
+}

@@ -1,0 +1,199 @@
+//! The addresses we read from, and the rate limit bucket each belongs to.
+
+use std::fmt::{self, Write as _};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserId};
+
+/// Something that can be asked of Discord. Displayed without its query, as errors and logs name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// The bot's own user.
+    Me,
+    /// The guilds that the bot is in, after this one; 200 a page.
+    MyGuilds(GuildId),
+    /// Where the gateway is, and how many connections it wants.
+    Gateway,
+    /// The application's commands, in all guilds.
+    Commands(UserId),
+    /// A guild with its roles and emojis.
+    Guild(GuildId),
+    /// A guild's channels, all at once.
+    Channels(GuildId),
+    /// A guild's threads that are not archived, all at once.
+    ActiveThreads(GuildId),
+    /// A channel's archived threads, the last archived first; 100 a page.
+    ArchivedThreads {
+        /// The channel.
+        channel: ChannelId,
+        /// The private ones, rather than the public ones.
+        private: bool,
+        /// Only those archived before this time.
+        before: Option<Millis>,
+    },
+    /// A guild's members by id, after this one; 1000 a page.
+    Members(GuildId, UserId),
+    /// A channel's messages before this one, the last first; 100 a page.
+    Messages(ChannelId, Option<MessageId>),
+    /// One message.
+    Message(ChannelId, MessageId),
+    /// Who reacts to a message with an emoji, by id, after this user; 100 a page.
+    Reactors {
+        /// The channel.
+        channel: ChannelId,
+        /// The message.
+        message: MessageId,
+        /// The emoji.
+        emoji: &'a Emoji,
+        /// The burst reactions, rather than the normal ones.
+        burst: bool,
+        /// Only users with greater ids.
+        after: Option<UserId>,
+    },
+}
+
+impl Route<'_> {
+    /// The path and query behind `/api/v10/`.
+    pub(super) fn address(&self) -> String {
+        let mut address = self.to_string();
+        let query = match self {
+            Self::MyGuilds(after) => write!(address, "?limit=200&after={after}"),
+            Self::ArchivedThreads { before, .. } => match before.map(iso) {
+                Some(before) => write!(address, "?limit=100&before={before}"),
+                None => write!(address, "?limit=100"),
+            },
+            Self::Members(_, after) => write!(address, "?limit=1000&after={after}"),
+            Self::Messages(_, Some(before)) => write!(address, "?limit=100&before={before}"),
+            Self::Messages(_, None) => write!(address, "?limit=100"),
+            Self::Reactors { burst, after, .. } => {
+                let kind = u8::from(*burst);
+                match after {
+                    Some(after) => write!(address, "?limit=100&type={kind}&after={after}"),
+                    None => write!(address, "?limit=100&type={kind}"),
+                }
+            }
+            _ => Ok(()),
+        };
+        query.expect("writing to a string never fails");
+        address
+    }
+
+    /// What tells the buckets apart before Discord has named them: the route, with only its
+    /// top-level resource's id in it. Source:
+    /// <https://discord.com/developers/docs/topics/rate-limits#rate-limits>.
+    pub(super) fn bucket(&self) -> String {
+        match self {
+            Self::Message(channel, _) => format!("channels/{channel}/messages/:id"),
+            Self::Reactors { channel, .. } => {
+                format!("channels/{channel}/messages/:id/reactions/:emoji")
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Me => f.write_str("users/@me"),
+            Self::MyGuilds(_) => f.write_str("users/@me/guilds"),
+            Self::Gateway => f.write_str("gateway/bot"),
+            Self::Commands(application) => write!(f, "applications/{application}/commands"),
+            Self::Guild(guild) => write!(f, "guilds/{guild}"),
+            Self::Channels(guild) => write!(f, "guilds/{guild}/channels"),
+            Self::ActiveThreads(guild) => write!(f, "guilds/{guild}/threads/active"),
+            Self::ArchivedThreads {
+                channel, private, ..
+            } => {
+                let kind = if *private { "private" } else { "public" };
+                write!(f, "channels/{channel}/threads/archived/{kind}")
+            }
+            Self::Members(guild, _) => write!(f, "guilds/{guild}/members"),
+            Self::Messages(channel, _) => write!(f, "channels/{channel}/messages"),
+            Self::Message(channel, message) => write!(f, "channels/{channel}/messages/{message}"),
+            Self::Reactors {
+                channel,
+                message,
+                emoji,
+                ..
+            } => {
+                write!(f, "channels/{channel}/messages/{message}/reactions/")?;
+                // An emoji is whatever Discord says it is: an unencoded `#` would end the path.
+                match &emoji.key {
+                    EmojiKey::Unicode(text) => utf8_percent_encode(text, NON_ALPHANUMERIC).fmt(f),
+                    EmojiKey::Custom(id) => {
+                        let name = emoji.name.as_deref().unwrap_or("_");
+                        write!(f, "{}%3A{id}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A time as Discord reads it.
+fn iso(time: Millis) -> String {
+    jiff::Timestamp::from_millisecond(time.0)
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EmojiId;
+
+    fn reactors(emoji: &Emoji) -> String {
+        let route = Route::Reactors {
+            channel: ChannelId(1),
+            message: MessageId(2),
+            emoji,
+            burst: false,
+            after: None,
+        };
+        assert_eq!(route.bucket(), "channels/1/messages/:id/reactions/:emoji");
+        route.address()
+    }
+
+    #[test]
+    fn every_byte_of_an_emoji_is_encoded() {
+        assert_eq!(
+            reactors(&Emoji::unicode("#️⃣")),
+            "channels/1/messages/2/reactions/%23%EF%B8%8F%E2%83%A3?limit=100&type=0"
+        );
+        assert_eq!(
+            reactors(&Emoji::custom(EmojiId(7), Some("a_b".into()), true)),
+            "channels/1/messages/2/reactions/a%5Fb%3A7?limit=100&type=0"
+        );
+        assert_eq!(
+            reactors(&Emoji::custom(EmojiId(7), None, false)),
+            "channels/1/messages/2/reactions/%5F%3A7?limit=100&type=0"
+        );
+    }
+
+    #[test]
+    fn pages_are_as_large_as_discord_allows() {
+        let address = |route: Route<'_>| route.address();
+        assert_eq!(
+            address(Route::MyGuilds(GuildId(0))),
+            "users/@me/guilds?limit=200&after=0"
+        );
+        assert_eq!(
+            address(Route::Members(GuildId(1), UserId(9))),
+            "guilds/1/members?limit=1000&after=9"
+        );
+        assert_eq!(
+            address(Route::Messages(ChannelId(3), Some(MessageId(4)))),
+            "channels/3/messages?limit=100&before=4"
+        );
+        assert_eq!(
+            address(Route::ArchivedThreads {
+                channel: ChannelId(3),
+                private: true,
+                before: Some(Millis(1_462_015_105_796))
+            }),
+            "channels/3/threads/archived/private?limit=100&before=2016-04-30T11:18:25.796Z"
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! The addresses of nodes and edges, and their order.
+//!
+//! Source: SourceCred 0.11.2, `core/address.js`. An address is a list of parts. Its raw form is
+//! `N` or `E`, then the parts, each of these followed by NUL; the files use both forms.
+
+use std::{
+    cmp::Ordering,
+    fmt::{self, Display, Write as _},
+};
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+
+macro_rules! addresses {
+    ($($(#[$doc:meta])* $name:ident = $nonce:literal;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Ordered as JavaScript orders the raw form, by UTF-16 code units. Serialized raw.
+        #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The address that consists of `parts`.
+            pub fn new(parts: &[&dyn Display]) -> Self {
+                Self(String::from(concat!($nonce, "\0"))).with(parts)
+            }
+
+            /// The address with more parts at its end.
+            #[must_use]
+            pub fn with(&self, parts: &[&dyn Display]) -> Self {
+                Self(append(&self.0, parts))
+            }
+
+            /// Whether the address begins with all of `prefix`'s parts.
+            pub fn has_prefix(&self, prefix: &Self) -> bool {
+                self.0.starts_with(&prefix.0)
+            }
+
+            /// The address as the list of its parts.
+            pub(super) fn parts(&self) -> Parts<'_> {
+                Parts(&self.0)
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                utf16_order(&self.0, &other.0)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(split(&self.0)).finish()
+            }
+        }
+    )*};
+}
+
+addresses! {
+    /// The address of a node, or the prefix of such addresses.
+    NodeAddress = "N";
+    /// The address of an edge, or the prefix of such addresses.
+    EdgeAddress = "E";
+}
+
+/// An address, serialized as the list of its parts.
+pub(super) struct Parts<'a>(&'a str);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for part in split(self.0) {
+            list.serialize_element(part)?;
+        }
+        list.end()
+    }
+}
+
+fn append(raw: &str, parts: &[&dyn Display]) -> String {
+    let mut raw = raw.to_owned();
+    for part in parts {
+        let start = raw.len();
+        write!(raw, "{part}").expect("writing to a string cannot fail");
+        if raw[start..].contains('\0') {
+            // No part may contain the separator. None that Discord sends does.
+            let clean = raw[start..].replace('\0', "\u{FFFD}");
+            raw.replace_range(start.., &clean);
+        }
+        raw.push('\0');
+    }
+    raw
+}
+
+fn split(raw: &str) -> impl Iterator<Item = &str> {
+    raw.split_terminator('\0').skip(1)
+}
+
+/// How JavaScript orders strings: by UTF-16 code units.
+///
+/// UTF-8 bytes are ordered in the same way but for one thing: what lies beyond U+FFFF (its first
+/// byte is F0 or more) is written with surrogates, which come before U+E000 to U+FFFF (EE, EF).
+fn utf16_order(a: &str, b: &str) -> Ordering {
+    let rank = |byte: u8| if byte & 0xFE == 0xEE { 0xFF } else { byte };
+    // Addresses begin alike: equal blocks are skipped whole.
+    let blocks = a.as_bytes().chunks(16).zip(b.as_bytes().chunks(16));
+    let same = 16 * blocks.take_while(|(a, b)| a == b).count();
+    let mut rest = a.bytes().skip(same).zip(b.bytes().skip(same));
+    match rest.find(|(a, b)| a != b) {
+        Some((a, b)) => rank(a).cmp(&rank(b)).then(a.cmp(&b)),
+        None => a.len().cmp(&b.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn both_forms_of_an_address_say_the_same() {
+        let address = NodeAddress::new(&[&"external", &"props"]).with(&[&7, &"a/b"]);
+        assert_eq!(
+            serde_json::to_string(&address).unwrap(),
+            r#""N\u0000external\u0000props\u00007\u0000a/b\u0000""#
+        );
+        assert_eq!(
+            serde_json::to_string(&address.parts()).unwrap(),
+            r#"["external","props","7","a/b"]"#
+        );
+    }
+
+    #[test]
+    fn a_prefix_ends_where_a_part_ends() {
+        let banana = NodeAddress::new(&[&"banana"]);
+        assert!(!banana.has_prefix(&NodeAddress::new(&[&"ban"])));
+        assert!(banana.with(&[&1]).has_prefix(&banana));
+    }
+
+    #[test]
+    fn a_separator_within_a_part_ends_no_part() {
+        let odd = EdgeAddress::new(&[&"a\0b", &"c"]);
+        assert_eq!(odd, EdgeAddress::new(&[&"a\u{FFFD}b", &"c"]));
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_ordered_as_javascript_orders_strings(
+            begin in "[a\u{1f389}]{0,20}",
+            a in "[a\u{7f}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{1f389}\u{10ffff}]{0,4}",
+            b in "[a\u{7f}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{1f389}\u{10ffff}]{0,4}",
+        ) {
+            let (a, b) = (NodeAddress::new(&[&begin, &a]), NodeAddress::new(&[&begin, &b]));
+            prop_assert_eq!(a.cmp(&b), a.0.encode_utf16().cmp(b.0.encode_utf16()));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The props plugin: the graph of who thanked whom, and who agreed.
+//!
+//! A member gives props (`AUTHORS`), props go to members (`PROPS`), a member adds a reaction
+//! (`ADDS_REACTION`), and a reaction reacts to props (`REACTS_TO`): the edges of SourceCred's
+//! Discord plugin, `createGraph.js`. Cred is minted by props and by the reactions on them, and from
+//! both flows to those who were thanked.
+//!
+//! Everything has its message's time, reactions too: when a reaction was added is known only to who
+//! listened, and what a mirror learnt late must not earn less.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, Weights, description,
+    members::{Member, Members},
+    prefix,
+    props::{Props, props},
+};
+use crate::{
+    archive::Snapshot,
+    model::{ChannelId, EmojiId, EmojiKey, MessageId, Millis, UserId},
+};
+
+/// How much of a reason, and of a name, a description shows, in UTF-16 code units.
+const REASON_UNITS: usize = 60;
+const NAME_UNITS: usize = 20;
+
+/// The graph of all props in `snapshot`.
+pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
+    let members = Members::new(snapshot);
+    let mut drawing = Drawing {
+        members: &members,
+        names: Names::new(snapshot),
+        weights,
+        graph: WeightedGraph::default(),
+    };
+    for (message, props) in props(snapshot, &members) {
+        drawing.add(message, &props);
+    }
+    drawing.graph
+}
+
+/// The graph while it is drawn, and what that takes.
+struct Drawing<'a> {
+    members: &'a Members<'a>,
+    names: Names<'a>,
+    weights: &'a Weights,
+    graph: WeightedGraph,
+}
+
+impl Drawing<'_> {
+    fn add(&mut self, id: MessageId, props: &Props<'_>) {
+        let at = id.created_at();
+        let channel = props.channel;
+        let node = prefix::props().with(&[&channel, &id]);
+        let description = self.describe(id, props);
+        self.add_node(node.clone(), description, Some(at));
+
+        // A giver of whom nothing is known is no node; the thanks hold all the same.
+        if let Some(giver) = self.members.get(props.giver) {
+            let edge = prefix::authors().with(&[&giver.kind(), &giver.id(), &channel, &id]);
+            let giver = self.add_member(giver);
+            self.add_edge(edge, giver, node.clone(), at);
+        }
+        for (receiver, count) in &props.receivers {
+            let Some(receiver) = self.members.get(*receiver) else {
+                continue;
+            };
+            let to: [&dyn std::fmt::Display; 5] = [
+                &channel,
+                &props.giver,
+                &id,
+                &receiver.kind(),
+                &receiver.id(),
+            ];
+            let edge = prefix::gives_props().with(&to);
+            let receiver = self.add_member(receiver);
+            self.add_edge(edge.clone(), node.clone(), receiver, at);
+            if *count > 1 {
+                let weight = EdgeWeight {
+                    forwards: Weight::times(*count),
+                    backwards: Weight::ONE,
+                };
+                self.graph.edge_weights.insert(edge, weight);
+            }
+        }
+        for (emoji, user) in &props.reactions {
+            let weight = self
+                .weights
+                .of_reaction(emoji, props.receivers.contains_key(user));
+            if weight > Weight::ZERO {
+                self.add_reaction(&node, id, props, emoji, *user, weight);
+            }
+        }
+    }
+
+    fn add_reaction(
+        &mut self,
+        props_node: &NodeAddress,
+        id: MessageId,
+        props: &Props<'_>,
+        emoji: &EmojiKey,
+        user: UserId,
+        weight: Weight,
+    ) {
+        let Some(member) = self.members.get(user) else {
+            return;
+        };
+        let at = id.created_at();
+        let channel = props.channel;
+        let node = prefix::reactions().with(&[&channel, emoji, &user, &id]);
+        let description = format!(
+            "Reacted {} to [props {id}]({})",
+            self.names.emoji(emoji),
+            url(id, props)
+        );
+        self.add_node(node.clone(), description, Some(at));
+        if weight != Weight::ONE {
+            self.graph.node_weights.insert(node.clone(), weight);
+        }
+        let edge = prefix::reacts_to().with(&[emoji, &user, &channel, &id]);
+        self.add_edge(edge, node.clone(), props_node.clone(), at);
+
+        let edge = prefix::adds_reaction().with(&[&member.kind(), &user, emoji, &channel, &id]);
+        let member = self.add_member(member);
+        self.add_edge(edge, member, node, at);
+    }
+
+    fn add_member(&mut self, member: Member<'_>) -> NodeAddress {
+        let address = member.address();
+        self.add_node(address.clone(), member.label(), None);
+        address
+    }
+
+    fn add_node(&mut self, address: NodeAddress, description: String, timestamp: Option<Millis>) {
+        self.graph.nodes.insert(
+            address,
+            Node {
+                description,
+                timestamp,
+            },
+        );
+    }
+
+    fn add_edge(
+        &mut self,
+        address: EdgeAddress,
+        src: NodeAddress,
+        dst: NodeAddress,
+        timestamp: Millis,
+    ) {
+        self.graph.edges.insert(
+            address,
+            Edge {
+                src,
+                dst,
+                timestamp,
+            },
+        );
+    }
+
+    fn describe(&self, id: MessageId, props: &Props<'_>) -> String {
+        let giver = description::text(&self.members.name(props.giver), NAME_UNITS);
+        let place = self.names.channel(props.channel);
+        let reason = description::text(&self.members.named_in(props.reason), REASON_UNITS);
+        let said = if reason.is_empty() {
+            "for no stated reason".to_owned()
+        } else {
+            format!("\"{reason}\"")
+        };
+        format!("Props by {giver}{place}: [{said}]({})", url(id, props))
+    }
+}
+
+/// Where Discord shows the message.
+fn url(id: MessageId, props: &Props<'_>) -> String {
+    let (guild, channel) = (props.guild, props.channel);
+    format!("https://discord.com/channels/{guild}/{channel}/{id}")
+}
+
+/// What channels and custom emojis are called.
+struct Names<'a> {
+    channels: BTreeMap<ChannelId, &'a str>,
+    emojis: BTreeMap<EmojiId, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let channels = snapshot.channels.iter();
+        let mut emojis = BTreeMap::new();
+        for row in &snapshot.emojis {
+            // One emoji may have been seen in several guilds, under its names of different times.
+            if let Some(name) = row.name.as_deref() {
+                let known = emojis.entry(row.id).or_insert((row.guild_id, name));
+                *known = (*known).min((row.guild_id, name));
+            }
+        }
+        Self {
+            channels: channels.map(|row| (row.id, row.name.as_str())).collect(),
+            emojis: emojis
+                .into_iter()
+                .map(|(id, (_, name))| (id, name))
+                .collect(),
+        }
+    }
+
+    fn channel(&self, id: ChannelId) -> String {
+        match self.channels.get(&id) {
+            Some(name) => format!(" in #{}", description::text(name, NAME_UNITS)),
+            None => String::new(),
+        }
+    }
+
+    fn emoji(&self, emoji: &EmojiKey) -> String {
+        match emoji {
+            EmojiKey::Unicode(text) => description::text(text, NAME_UNITS),
+            EmojiKey::Custom(id) => match self.emojis.get(id) {
+                Some(name) => format!("&#x3A;{}&#x3A;", description::text(name, NAME_UNITS)),
+                None => format!("emoji {id}"),
+            },
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What is props and what is not, case by case.
+
+use super::{community::*, *};
+use crate::{
+    archive::rows::{MessageRow, ReactionRow},
+    model::{AuthorKind, GuildId, InteractionId, MessageKind, Millis, UserId},
+};
+
+/// Who thanked whom, how often in the text, and how many reactions it found.
+type Told = (UserId, Vec<(UserId, u32)>, usize);
+
+fn told(snapshot: &Snapshot) -> Vec<Told> {
+    let members = members::Members::new(snapshot);
+    props::props(snapshot, &members)
+        .into_values()
+        .map(|it| {
+            (
+                it.giver,
+                it.receivers.into_iter().collect(),
+                it.reactions.len(),
+            )
+        })
+        .collect()
+}
+
+/// What a single message, with its reactions, tells in an otherwise quiet community.
+fn of(message: MessageRow, reactions: Vec<ReactionRow>) -> Vec<Told> {
+    told(&Snapshot {
+        messages: vec![message],
+        reactions,
+        ..quiet()
+    })
+}
+
+fn thanks() -> MessageRow {
+    message(1, PROPS, ANA, "<@2>", &[(BEN, 1)])
+}
+
+/// A row with something else about it.
+fn but<T>(mut row: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut row);
+    row
+}
+
+#[test]
+fn a_mention_in_a_props_channel_is_props() {
+    for props in [
+        thanks(),
+        but(thanks(), |it| it.channel_id = THREAD),
+        but(thanks(), |it| it.kind = Some(MessageKind::REPLY)),
+    ] {
+        assert_eq!(of(props, vec![]), [(ANA, vec![(BEN, 1)], 0)]);
+    }
+}
+
+#[test]
+fn what_no_person_wrote_there_is_not() {
+    let webhook = Some(AuthorKind::Webhook);
+    let bot = Some(AuthorKind::Bot);
+    let answer = Some(MessageKind::CHAT_INPUT_COMMAND);
+    let joined = Some(MessageKind(7));
+    for no_props in [
+        but(thanks(), |it| it.channel_id = GENERAL),
+        but(thanks(), |it| it.author_kind = webhook),
+        but(thanks(), |it| it.author_kind = bot),
+        but(thanks(), |it| it.kind = answer),
+        but(thanks(), |it| it.kind = joined),
+        but(thanks(), |it| it.mentions.clear()),
+        tombstone(&thanks()),
+    ] {
+        assert_eq!(of(no_props.clone(), vec![]), [], "{no_props:?}");
+    }
+}
+
+#[test]
+fn naming_somebody_twice_counts_twice_and_a_pinging_reply_once() {
+    let mentions = [(BEN, 2), (CY, 0)];
+    assert_eq!(
+        of(message(1, PROPS, ANA, "", &mentions), vec![]),
+        [(ANA, vec![(BEN, 2), (CY, 1)], 0)]
+    );
+}
+
+#[test]
+fn nobody_thanks_themselves_or_somebody_unknown() {
+    let mentions = [(ANA, 1), (BEN, 1), (NOBODY, 1)];
+    assert_eq!(
+        of(message(1, PROPS, ANA, "", &mentions), vec![]),
+        [(ANA, vec![(BEN, 1)], 0)]
+    );
+    assert_eq!(
+        of(message(1, PROPS, ANA, "", &[(ANA, 3), (NOBODY, 1)]), vec![]),
+        []
+    );
+}
+
+#[test]
+fn a_bot_is_thanked_by_name_and_not_by_answering_it() {
+    assert_eq!(
+        of(message(1, PROPS, ANA, "", &[(BOT, 1)]), vec![]),
+        [(ANA, vec![(BOT, 1)], 0)]
+    );
+    assert_eq!(
+        of(message(1, PROPS, ANA, "aw, thanks", &[(BOT, 0)]), vec![]),
+        []
+    );
+}
+
+#[test]
+fn a_deleted_channel_takes_its_props_along() {
+    let mut snapshot = Snapshot {
+        messages: vec![but(thanks(), |it| it.channel_id = THREAD)],
+        ..quiet()
+    };
+    assert_eq!(told(&snapshot).len(), 1);
+    let props_channel = snapshot.channels.iter_mut().find(|it| it.id == PROPS);
+    props_channel.unwrap().deleted_at = Some(Millis(1));
+    assert_eq!(told(&snapshot), []);
+}
+
+#[test]
+fn a_command_is_props_of_who_ran_it_wherever_that_was() {
+    for channel in [GENERAL, PROPS, THREAD] {
+        let (props, answer) = command(1, channel, ANA, &[ANA, BEN, CY, NOBODY], "for all");
+        let given = Snapshot {
+            messages: vec![answer],
+            props: vec![props],
+            ..quiet()
+        };
+        assert_eq!(told(&given), [(ANA, vec![(BEN, 1), (CY, 1)], 0)]);
+    }
+}
+
+#[test]
+fn a_command_counts_while_its_answer_is_there_for_all_to_see() {
+    let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
+    let snapshot = |props, messages| Snapshot {
+        messages,
+        props: vec![props],
+        ..quiet()
+    };
+    let unseen = but(props.clone(), |it| it.message_id = None);
+    assert_eq!(told(&snapshot(unseen, vec![answer.clone()])), []);
+    assert_eq!(told(&snapshot(props.clone(), vec![tombstone(&answer)])), []);
+    assert_eq!(told(&snapshot(props, vec![])), []);
+}
+
+#[test]
+fn two_rows_about_one_answer_are_one() {
+    let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
+    let again = but(props.clone(), |it| {
+        it.id = InteractionId(it.id.0 + 1);
+        it.giver_id = CY;
+    });
+    let snapshot = Snapshot {
+        messages: vec![answer],
+        props: vec![again, props],
+        ..quiet()
+    };
+    assert_eq!(told(&snapshot), [(ANA, vec![(BEN, 1)], 0)]);
+}
+
+#[test]
+fn an_unknown_giver_is_no_node_and_the_thanks_hold() {
+    let snapshot = Snapshot {
+        messages: vec![message(1, PROPS, NOBODY, "", &[(BEN, 1)])],
+        ..quiet()
+    };
+    let graph = props_graph(&snapshot, &Weights::default());
+    assert_eq!((graph.nodes.len(), graph.edges.len()), (2, 1));
+    assert!(standings(&snapshot).iter().all(|it| it.member == BEN));
+}
+
+#[test]
+fn standing_reactions_of_known_people_count_once_an_emoji() {
+    let on = thanks();
+    let reactions = vec![
+        reaction(&on, ANA, "🎉"),
+        reaction(&on, BEN, "🎉"),
+        reaction(&on, CY, "🎉"),
+        reaction(&on, CY, "👍"),
+        but(reaction(&on, CY, "👍"), |it| it.burst = true),
+        but(reaction(&on, CY, "❌"), |it| {
+            it.removed_at = Some(Millis(2));
+        }),
+        but(reaction(&on, CY, ""), |it| it.emoji = None),
+        reaction(&on, BOT, "🎉"),
+        reaction(&on, NOBODY, "🎉"),
+    ];
+    assert_eq!(of(on, reactions), [(ANA, vec![(BEN, 1)], 4)]);
+}
+
+#[test]
+fn reactions_weigh_what_their_emoji_weighs_and_those_of_0_are_left_out() {
+    let on = thanks();
+    let snapshot = Snapshot {
+        reactions: vec![
+            reaction(&on, BEN, "🎉"),
+            reaction(&on, CY, "🎉"),
+            reaction(&on, CY, "👍"),
+            reaction(&on, CY, "👀"),
+        ],
+        messages: vec![on],
+        ..quiet()
+    };
+    let weights =
+        Weights::from_json(r#"{"emojis": {"🎉": 2.5, "👀": 0}, "receiverReaction": 0}"#).unwrap();
+    let graph = props_graph(&snapshot, &weights);
+    let reactions: Vec<_> = graph
+        .nodes
+        .keys()
+        .filter(|address| address.has_prefix(&prefix::reactions()))
+        .map(|address| graph.node_weights.get(address).map(|weight| weight.get()))
+        .collect();
+    // Cy's party, then Cy's thumb; Ben's party was for props to himself.
+    assert_eq!(reactions, [Some(2.5), None]);
+}
+
+#[test]
+fn a_user_of_two_guilds_is_one_node() {
+    let elsewhere = but(member(ANA, ""), |it| it.guild_id = GuildId(50));
+    let snapshot = but(tiny(), |it| it.members.insert(0, elsewhere));
+    assert_eq!(
+        props_documents(&snapshot, &Weights::default()),
+        props_documents(&tiny(), &Weights::default())
+    );
+}
+
+#[test]
+fn who_would_be_called_the_same_is_told_apart() {
+    let mut snapshot = quiet();
+    let names = [
+        "Sam",
+        "sam",
+        "ünïcödé",
+        "",
+        &"long".repeat(10),
+        &"Long".repeat(10),
+    ];
+    snapshot.members = (1000..)
+        .zip(names)
+        .map(|(id, name)| member(UserId(id), name))
+        .collect();
+    let mentions: Vec<_> = (1001..1006).map(|id| (UserId(id), 1)).collect();
+    snapshot.messages = vec![message(1, PROPS, UserId(1000), "", &mentions)];
+    let graph = props_graph(&snapshot, &Weights::default());
+    let proposed: Vec<_> = identity_proposals(&snapshot, &graph)
+        .into_iter()
+        .map(|it| it.name)
+        .collect();
+    assert_eq!(
+        proposed,
+        [
+            "Sam",
+            "sam-1001",
+            "n-c-d",
+            "discord-1003",
+            "longlonglonglonglonglonglonglon",
+            "LongLongLongLongLongLongLo-1005",
+        ]
+    );
+}
+
+#[test]
+fn reasons_name_people_instead_of_ids() {
+    let snapshot = quiet();
+    let members = members::Members::new(&snapshot);
+    let named = |text| members.named_in(text);
+    assert_eq!(
+        named("<@1> and <@!2>: <a:wow:5>"),
+        "@Ana ✨ and @ben_b: :wow:"
+    );
+    assert_eq!(
+        named("1 < 2 <@404> <@&7> <#8> <:x> <"),
+        "1 < 2 @somebody <@&7> <#8> <:x> <"
+    );
+}

@@ -1,0 +1,178 @@
+//! A weighted graph as SourceCred's External plugin reads it from `graph.json`.
+//!
+//! Source: SourceCred 0.11.2, `core/graph.js` and `core/weights.js` (`toJSON`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::{Declaration, EdgeAddress, EdgeWeight, NodeAddress, Weight, address::Parts};
+use crate::model::Millis;
+
+/// Nodes, the edges between them, and the weights that are not their types'.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WeightedGraph {
+    /// The nodes.
+    pub nodes: BTreeMap<NodeAddress, Node>,
+    /// The edges between them. One that leads to no node is not written: SourceCred ignores it.
+    pub edges: BTreeMap<EdgeAddress, Edge>,
+    /// Weights of nodes, on top of (multiplied with) their types'. SourceCred refuses a prefix that
+    /// the declaration weighs too.
+    pub node_weights: BTreeMap<NodeAddress, Weight>,
+    /// Weights of edges, likewise.
+    pub edge_weights: BTreeMap<EdgeAddress, EdgeWeight>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What it is, in a line of Markdown: whatever people wrote must be escaped.
+    pub description: String,
+    /// When it came to be; `None` for what is of no time, such as members.
+    pub timestamp: Option<Millis>,
+}
+
+/// An edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Where it comes from.
+    pub src: NodeAddress,
+    /// Where it leads.
+    pub dst: NodeAddress,
+    /// When it came to be.
+    pub timestamp: Millis,
+}
+
+/// Why SourceCred's `credrank` would fail on a graph that is otherwise sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// There is nothing in it.
+    #[error(
+        "the graph is empty: the archive shows no props yet. SourceCred's credrank will fail until somebody gives some"
+    )]
+    Empty,
+    /// Nothing in it mints cred.
+    #[error(
+        "nothing in the graph mints cred: the weights of its props and reactions are all 0. SourceCred's credrank will fail; give some of them a weight above 0"
+    )]
+    MintsNothing,
+}
+
+impl WeightedGraph {
+    /// Whether `credrank` can make anything of the graph.
+    pub fn check(&self, declaration: &Declaration) -> Result<(), Unusable> {
+        if self.nodes.is_empty() {
+            return Err(Unusable::Empty);
+        }
+        let mints = |address| {
+            let own = self.node_weights.get(address).copied();
+            own.unwrap_or(Weight::ONE) > Weight::ZERO
+                && declaration.weight_of(address) > Weight::ZERO
+        };
+        if self.nodes.keys().any(mints) {
+            Ok(())
+        } else {
+            Err(Unusable::MintsNothing)
+        }
+    }
+
+    /// The contents of `graph.json`.
+    pub fn to_json(&self) -> String {
+        let nodes = self.nodes.values().enumerate();
+        let edges = self.edges.iter();
+        // Looked up, never iterated: its order is nobody's.
+        let indices: HashMap<&NodeAddress, usize> = self.nodes.keys().zip(0..).collect();
+        let index = |address| indices.get(address).copied();
+
+        let graph = GraphJson {
+            sorted_node_addresses: self.nodes.keys().map(NodeAddress::parts).collect(),
+            nodes: nodes
+                .map(|(index, node)| NodeJson {
+                    index,
+                    description: &node.description,
+                    timestamp_ms: node.timestamp,
+                })
+                .collect(),
+            edges: edges
+                .filter_map(|(address, edge)| {
+                    Some(EdgeJson {
+                        address: address.parts(),
+                        src_index: index(&edge.src)?,
+                        dst_index: index(&edge.dst)?,
+                        timestamp_ms: edge.timestamp,
+                    })
+                })
+                .collect(),
+        };
+        let weights = WeightsJson {
+            node_weights: &self.node_weights,
+            edge_weights: &self.edge_weights,
+        };
+        let both = WeightedGraphJson {
+            graph_json: versioned("sourcecred/graph", "0.8.0", graph),
+            weights_json: versioned("sourcecred/weights", "0.2.0", weights),
+        };
+        to_json(&versioned("sourcecred/weightedGraph", "0.1.0", both))
+    }
+}
+
+/// A document of SourceCred's as text, ending its last line.
+pub(super) fn to_json(document: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(document).expect("text and numbers are always JSON");
+    text.push('\n');
+    text
+}
+
+/// How SourceCred marks what a document is: the mark, then the document.
+type Versioned<T> = (Version, T);
+
+#[derive(Serialize)]
+struct Version {
+    r#type: &'static str,
+    version: &'static str,
+}
+
+fn versioned<T>(r#type: &'static str, version: &'static str, document: T) -> Versioned<T> {
+    (Version { r#type, version }, document)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WeightedGraphJson<'a> {
+    #[serde(rename = "graphJSON")]
+    graph_json: Versioned<GraphJson<'a>>,
+    #[serde(rename = "weightsJSON")]
+    weights_json: Versioned<WeightsJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GraphJson<'a> {
+    sorted_node_addresses: Vec<Parts<'a>>,
+    nodes: Vec<NodeJson<'a>>,
+    edges: Vec<EdgeJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeJson<'a> {
+    index: usize,
+    description: &'a str,
+    timestamp_ms: Option<Millis>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EdgeJson<'a> {
+    address: Parts<'a>,
+    src_index: usize,
+    dst_index: usize,
+    timestamp_ms: Millis,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WeightsJson<'a> {
+    node_weights: &'a BTreeMap<NodeAddress, Weight>,
+    edge_weights: &'a BTreeMap<EdgeAddress, EdgeWeight>,
+}

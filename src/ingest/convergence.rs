@@ -1,0 +1,343 @@
+//! Tests: whatever order the facts come in, the mirror ends up as the world is.
+//!
+//! A small world lives through random actions. The gateway tells each of them, in order, except
+//! during an outage; REST answers, true when they were asked for, arrive any time later, perhaps
+//! twice. In the end one more backfill is made, and the mirror must show what the world shows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
+
+use proptest::prelude::*;
+
+use super::{Rows, merge};
+use crate::model::{
+    Author, AuthorKind, ChannelId, Coverage, Emoji, Evidence, Fact, GuildId, Interval, Message,
+    MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage, Pending,
+    Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId, key,
+};
+
+const GUILD: GuildId = GuildId(1);
+const CHANNEL: ChannelId = ChannelId(2);
+
+#[derive(Default)]
+struct Memory(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+
+fn read<R: Record>(bytes: &[u8]) -> R {
+    rmp_serde::from_slice(bytes).unwrap()
+}
+
+impl Rows for Memory {
+    type Error = Infallible;
+
+    fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, Infallible> {
+        Ok(self
+            .0
+            .get(&(R::TABLE, key.to_vec()))
+            .map(|bytes| read(bytes)))
+    }
+
+    fn scan<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, Infallible> {
+        let of = self
+            .0
+            .iter()
+            .filter(|((table, key), _)| *table == R::TABLE && key.starts_with(prefix));
+        Ok(of.map(|(_, bytes)| read(bytes)).collect())
+    }
+
+    fn range<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, Infallible> {
+        let of = self.0.iter().filter(|((table, key), _)| {
+            *table == R::TABLE && key.as_slice() >= from && key.as_slice() <= to
+        });
+        Ok(of.map(|(_, bytes)| read(bytes)).collect())
+    }
+
+    fn last<R: Record>(&self, prefix: &[u8]) -> Result<Option<R>, Infallible> {
+        Ok(self.scan(prefix)?.pop())
+    }
+
+    fn put<R: Record>(&mut self, row: &R) -> Result<(), Infallible> {
+        self.0
+            .insert((R::TABLE, row.key()), rmp_serde::to_vec(row).unwrap());
+        Ok(())
+    }
+
+    fn delete<R: Record>(&mut self, row: &R) -> Result<(), Infallible> {
+        self.0.remove(&(R::TABLE, row.key()));
+        Ok(())
+    }
+}
+
+/// What the world shows: messages with their text and edit, and who reacted with what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct World {
+    messages: BTreeMap<u64, (String, Option<i64>)>,
+    reactions: BTreeSet<(u64, u8, bool, u64)>,
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Post,
+    Edit(usize),
+    Delete(usize),
+    React(usize, u8, bool, u64),
+    Unreact(usize, u8, bool, u64),
+    Clear(usize, Option<u8>),
+    /// Somebody lists all messages; the answer arrives after this many more actions.
+    List {
+        delay: usize,
+    },
+    /// Somebody lists who reacted.
+    Reactors {
+        message: usize,
+        emoji: u8,
+        burst: bool,
+        delay: usize,
+    },
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let emoji = 0..2u8;
+    prop_oneof![
+        2 => Just(Action::Post),
+        1 => (0..8usize).prop_map(Action::Edit),
+        1 => (0..8usize).prop_map(Action::Delete),
+        4 => (0..8usize, emoji.clone(), any::<bool>(), 1..4u64).prop_map(|(m, e, b, u)| Action::React(m, e, b, u)),
+        3 => (0..8usize, emoji.clone(), any::<bool>(), 1..4u64).prop_map(|(m, e, b, u)| Action::Unreact(m, e, b, u)),
+        1 => (0..8usize, proptest::option::of(emoji.clone())).prop_map(|(m, e)| Action::Clear(m, e)),
+        2 => (0..6usize).prop_map(|delay| Action::List { delay }),
+        2 => (0..8usize, emoji, any::<bool>(), 0..6usize)
+            .prop_map(|(message, emoji, burst, delay)| Action::Reactors { message, emoji, burst, delay }),
+    ]
+}
+
+fn user(id: u64) -> User {
+    User {
+        id: UserId(id),
+        username: format!("u{id}"),
+        global_name: None,
+        discriminator: None,
+        bot: false,
+    }
+}
+
+fn emoji(number: u8) -> Emoji {
+    Emoji::unicode(["👍", "#️⃣"][usize::from(number)])
+}
+
+impl World {
+    fn message(&self, id: u64) -> Message {
+        let (content, edited) = &self.messages[&id];
+        Message {
+            id: MessageId(id),
+            channel_id: CHANNEL,
+            guild_id: GUILD,
+            author: Author {
+                id: UserId(1),
+                kind: AuthorKind::User,
+            },
+            kind: MessageKind::DEFAULT,
+            content: content.clone(),
+            mentions: vec![],
+            reply_to: None,
+            command: None,
+            edited_at: edited.map(Millis),
+        }
+    }
+
+    fn nth(&self, n: usize) -> Option<u64> {
+        let count = self.messages.len().max(1);
+        self.messages.keys().nth(n % count).copied()
+    }
+
+    fn count(&self, id: u64, of: u8, burst: bool) -> u64 {
+        self.reactions
+            .iter()
+            .filter(|it| (it.0, it.1, it.2) == (id, of, burst))
+            .count() as u64
+    }
+
+    fn list(&self) -> Fact {
+        let messages = self.messages.keys().map(|id| PagedMessage {
+            message: self.message(*id),
+            author: Some(user(1)),
+            mentioned: vec![],
+            counts: (0..2)
+                .map(|of| ReactionCount {
+                    emoji: emoji(of),
+                    normal: self.count(*id, of, false),
+                    burst: self.count(*id, of, true),
+                })
+                .filter(|it| it.normal + it.burst > 0)
+                .collect(),
+        });
+        Fact::Page(Page {
+            guild_id: GUILD,
+            channel_id: CHANNEL,
+            after: MessageId(0),
+            to: MessageId(u64::MAX - 1),
+            messages: messages.collect(),
+            unreadable: vec![],
+        })
+    }
+
+    fn reactors(&self, id: u64, of: &Emoji, burst: bool) -> Fact {
+        let number = u8::from(*of == emoji(1));
+        let users = self
+            .reactions
+            .iter()
+            .filter(|it| (it.0, it.1, it.2) == (id, number, burst));
+        Fact::Reactors {
+            guild_id: GUILD,
+            channel_id: CHANNEL,
+            message_id: MessageId(id),
+            emoji: of.clone(),
+            burst,
+            users: users.map(|it| user(it.3)).collect(),
+        }
+    }
+
+    /// Lives through an action and returns what the gateway says of it.
+    fn live(&mut self, action: &Action, now: u64) -> Option<Fact> {
+        let event = |message: u64, of: u8, burst, by| ReactionEvent {
+            guild_id: GUILD,
+            channel_id: CHANNEL,
+            message_id: MessageId(message),
+            user_id: UserId(by),
+            emoji: emoji(of),
+            burst,
+        };
+        match *action {
+            Action::Post => {
+                self.messages.insert(now, (format!("said at {now}"), None));
+                Some(Fact::Posted(self.message(now)))
+            }
+            Action::Edit(n) => {
+                let id = self.nth(n)?;
+                let edited = Some(i64::try_from(now).unwrap());
+                self.messages
+                    .insert(id, (format!("edited at {now}"), edited));
+                Some(Fact::Message(self.message(id)))
+            }
+            Action::Delete(n) => {
+                let id = self.nth(n)?;
+                self.messages.remove(&id);
+                self.reactions.retain(|it| it.0 != id);
+                Some(Fact::MessageGone(GUILD, CHANNEL, MessageId(id)))
+            }
+            Action::React(n, of, burst, by) => {
+                let id = self.nth(n)?;
+                let new = self.reactions.insert((id, of, burst, by));
+                new.then(|| Fact::Reacted(event(id, of, burst, by)))
+            }
+            Action::Unreact(n, of, burst, by) => {
+                let id = self.nth(n)?;
+                let was = self.reactions.remove(&(id, of, burst, by));
+                was.then(|| Fact::Unreacted(event(id, of, burst, by)))
+            }
+            Action::Clear(n, of) => {
+                let id = self.nth(n)?;
+                self.reactions
+                    .retain(|it| it.0 != id || of.is_some_and(|of| of != it.1));
+                let of = of.map(|of| emoji(of).key);
+                Some(Fact::ReactionsCleared(GUILD, CHANNEL, MessageId(id), of))
+            }
+            Action::List { .. } | Action::Reactors { .. } => None,
+        }
+    }
+}
+
+fn tell(rows: &mut Memory, now: usize, by: Evidence, fact: Fact) -> Vec<Pending> {
+    let at = Stamp(i64::try_from(now).unwrap());
+    merge(rows, &Observation { at, by, fact }).unwrap()
+}
+
+fn shown(rows: &Memory) -> World {
+    let messages: Vec<MessageState> = rows.scan(&[]).unwrap();
+    let reactions: Vec<Reaction> = rows.scan(&[]).unwrap();
+    World {
+        messages: messages
+            .iter()
+            .filter_map(MessageState::message)
+            .map(|it| (it.id.0, (it.content.clone(), it.edited_at.map(|at| at.0))))
+            .collect(),
+        reactions: reactions
+            .iter()
+            .filter(|it| it.is_present())
+            .map(|it| {
+                (
+                    it.message_id.0,
+                    u8::from(it.emoji == emoji(1).key),
+                    it.burst,
+                    it.user_id.0,
+                )
+            })
+            .collect(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_mirror_converges(
+        actions in proptest::collection::vec(action(), 1..60),
+        outage in (0..60usize, 0..20usize),
+        twice in any::<bool>(),
+        final_backfill in any::<bool>(),
+    ) {
+        let mut world = World::default();
+        let mut rows = Memory::default();
+        let mut under_way: Vec<(usize, usize, Fact)> = vec![];
+        let mut missed = false;
+        for (n, action) in actions.iter().enumerate() {
+            let now = n + 1;
+            if let Some(fact) = world.live(action, now as u64) {
+                if (outage.0..outage.0 + outage.1).contains(&n) {
+                    missed = true;
+                } else {
+                    tell(&mut rows, now, Evidence::Gateway, fact.clone());
+                    if twice {
+                        tell(&mut rows, now, Evidence::Gateway, fact);
+                    }
+                }
+            }
+            match *action {
+                Action::List { delay } => under_way.push((now + delay, now, world.list())),
+                Action::Reactors { message, emoji: of, burst, delay } => {
+                    if let Some(id) = world.nth(message) {
+                        under_way.push((now + delay, now, world.reactors(id, &emoji(of), burst)));
+                    }
+                }
+                _ => {}
+            }
+            for (_, asked, fact) in under_way.extract_if(.., |it| it.0 <= now) {
+                tell(&mut rows, asked, Evidence::Rest, fact);
+            }
+        }
+        let end = actions.len() + 1;
+        for (_, asked, fact) in under_way {
+            tell(&mut rows, asked, Evidence::Rest, fact);
+        }
+        // With everything heard, nothing need be fetched. After an outage, a backfill mends it.
+        if missed || final_backfill {
+            tell(&mut rows, end, Evidence::Rest, world.list());
+            let pending: Vec<Pending> = rows.scan(&[]).unwrap();
+            for it in pending {
+                let list = world.reactors(it.message_id.0, &it.emoji, it.burst);
+                tell(&mut rows, end, Evidence::Rest, list);
+            }
+            prop_assert!(rows.scan::<Pending>(&[]).unwrap().is_empty());
+            // And then there is nothing left to fetch.
+            prop_assert_eq!(tell(&mut rows, end + 1, Evidence::Rest, world.list()), vec![]);
+            let coverage: Coverage = rows.get(&key::ids([CHANNEL.0])).unwrap().unwrap();
+            let all = Interval { after: MessageId(0), to: MessageId(u64::MAX - 1) };
+            prop_assert_eq!(coverage.intervals, vec![all]);
+        }
+        prop_assert_eq!(shown(&rows), world.clone());
+        let tally: Option<Tally> = rows.get(&key::ids([GUILD.0, CHANNEL.0])).unwrap();
+        let counted = tally.map_or((0, 0), |it| (it.messages, it.reactions));
+        prop_assert_eq!(counted, (world.messages.len() as u64, world.reactions.len() as u64));
+    }
+}

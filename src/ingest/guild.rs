@@ -1,0 +1,220 @@
+//! The guild and its parts: channels, roles, emojis, members.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Rows,
+    merge::{next_session, session},
+};
+use crate::model::{
+    Channel, ChannelId, Coverage, Entity, GuildEmoji, GuildId, Member, Part, Presence, Record,
+    Role, RoleId, Stamp, Stamped, User, UserId, key,
+};
+
+/// An entity was there.
+pub(super) fn see<S: Rows, T: Entity + Clone>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    id: u64,
+    value: &T,
+) -> Result<(), S::Error> {
+    rows.update(Part::unknown(guild_id, id), |it| {
+        it.state.see(at, value.clone())
+    })?;
+    Ok(())
+}
+
+/// An entity was not there.
+pub(super) fn miss<S: Rows, T: Entity + Clone>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    id: u64,
+) -> Result<(), S::Error> {
+    rows.update(Part::<T>::unknown(guild_id, id), |it| it.state.miss(at))?;
+    Ok(())
+}
+
+/// A channel was there. Where its overwrites changed, so may what we see of it: it is no longer
+/// live, and neither are its threads.
+pub(super) fn see_channel<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    channel: &Channel,
+) -> Result<(), S::Error> {
+    let unknown = Part::unknown(channel.guild_id, channel.id.0);
+    let (before, after) = rows.update(unknown, |it| it.state.see(at, channel.clone()))?;
+    let overwrites = |part: &Part<Channel>| part.state.ever().map(|it| it.overwrites.clone());
+    if before.is_some_and(|before| overwrites(&before) != overwrites(&after)) {
+        end_live(rows, channel.guild_id, channel.id)?;
+    }
+    Ok(())
+}
+
+fn end_live<S: Rows>(rows: &mut S, guild_id: GuildId, id: ChannelId) -> Result<(), S::Error> {
+    let current = session(rows, guild_id)?;
+    let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    let below = channels
+        .iter()
+        .filter_map(|it| it.state.ever())
+        .filter(|it| it.id == id || it.kind.is_thread() && it.parent_id == Some(id));
+    for channel in below {
+        let coverage: Option<Coverage> = rows.get(&key::ids([channel.id.0]))?;
+        if let Some(mut coverage) = coverage
+            && coverage.live.is_some_and(|live| live.session == current)
+        {
+            coverage.live = None;
+            rows.put(&coverage)?;
+        }
+    }
+    Ok(())
+}
+
+/// A channel was deleted, and with it its threads.
+pub(super) fn miss_channel<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    id: ChannelId,
+) -> Result<(), S::Error> {
+    miss::<S, Channel>(rows, at, guild_id, id.0)?;
+    let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    for thread in channels.iter().filter_map(|it| it.state.now()) {
+        if thread.kind.is_thread() && thread.parent_id == Some(id) {
+            miss::<S, Channel>(rows, at, guild_id, thread.id.0)?;
+        }
+    }
+    Ok(())
+}
+
+/// These channels, threads aside, are all there are.
+pub(super) fn all_channels<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    ids: &BTreeSet<ChannelId>,
+) -> Result<(), S::Error> {
+    let known: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    for channel in known.iter().filter_map(|it| it.state.now()) {
+        if !channel.kind.is_thread() && !ids.contains(&channel.id) {
+            miss_channel(rows, at, guild_id, channel.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// A role was there. Where its permissions changed, so may what we see of the guild.
+pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<(), S::Error> {
+    let unknown = Part::unknown(role.guild_id, role.id.0);
+    let (before, after) = rows.update(unknown, |it| it.state.see(at, role.clone()))?;
+    let permissions = |part: &Part<Role>| part.state.ever().map(|it| it.permissions);
+    if before.is_some_and(|before| permissions(&before) != permissions(&after)) {
+        next_session(rows, role.guild_id)?;
+    }
+    Ok(())
+}
+
+/// These roles are all there are.
+pub(super) fn all_roles<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    ids: &BTreeSet<RoleId>,
+) -> Result<(), S::Error> {
+    let known: Vec<Part<Role>> = rows.scan(&key::ids([guild_id.0]))?;
+    for role in known.iter().filter_map(|it| it.state.now()) {
+        if !ids.contains(&role.id) {
+            miss::<S, Role>(rows, at, guild_id, role.id.0)?;
+        }
+    }
+    Ok(())
+}
+
+/// These custom emojis are all that the guild owns.
+pub(super) fn all_emojis<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    emojis: &[GuildEmoji],
+) -> Result<(), S::Error> {
+    for emoji in emojis {
+        see(rows, at, guild_id, emoji.id.0, emoji)?;
+    }
+    let known: Vec<Part<GuildEmoji>> = rows.scan(&key::ids([guild_id.0]))?;
+    for emoji in known.iter().filter_map(|it| it.state.now()) {
+        if emoji.own && emojis.iter().all(|it| it.id != emoji.id) {
+            miss::<S, GuildEmoji>(rows, at, guild_id, emoji.id.0)?;
+        }
+    }
+    Ok(())
+}
+
+/// A custom emoji was seen in use. That tells nothing new of one that is known with its name.
+pub(super) fn see_emoji_in_use<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    emoji: &GuildEmoji,
+) -> Result<(), S::Error> {
+    let unknown = Part::unknown(emoji.guild_id, emoji.id.0);
+    let known: Option<Part<GuildEmoji>> = rows.get(&unknown.key())?;
+    let named = known
+        .as_ref()
+        .and_then(|it| it.state.ever())
+        .is_some_and(|it| it.name.is_some());
+    if known.is_none() || !named && emoji.name.is_some() {
+        rows.update(unknown, |it| it.state.see(at, emoji.clone()))?;
+    }
+    Ok(())
+}
+
+/// A user was called this and, where `presence` is given, was a member.
+pub(super) fn see_member<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    user: &User,
+    presence: Option<&Presence>,
+) -> Result<(), S::Error> {
+    rows.update(Member::unknown(guild_id, user.id), |it| {
+        let seen = Stamped {
+            at,
+            value: user.clone(),
+        };
+        match &mut it.user {
+            Some(known) => known.merge(seen),
+            known => *known = Some(seen),
+        }
+        if let Some(presence) = presence {
+            it.presence.see(at, presence.clone());
+        }
+    })?;
+    Ok(())
+}
+
+/// A user was no member.
+pub(super) fn miss_member<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    user: UserId,
+) -> Result<(), S::Error> {
+    rows.update(Member::unknown(guild_id, user), |it| it.presence.miss(at))?;
+    Ok(())
+}
+
+/// These members are all there are.
+pub(super) fn all_members<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    ids: &BTreeSet<UserId>,
+) -> Result<(), S::Error> {
+    let known: Vec<Member> = rows.scan(&key::ids([guild_id.0]))?;
+    for member in &known {
+        if member.presence.now().is_some() && !ids.contains(&member.user_id) {
+            miss_member(rows, at, guild_id, member.user_id)?;
+        }
+    }
+    Ok(())
+}

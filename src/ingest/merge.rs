@@ -1,0 +1,197 @@
+//! One fact into the mirror.
+
+use super::{Rows, guild, message, reaction};
+use crate::model::{
+    ChannelId, Coverage, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live, Message,
+    Observation, Pending, Props, Role, Session, Stamp, Synced, key,
+};
+
+/// Merges one observation into the rows and returns the lists of reactors that it showed to be
+/// missing (also kept as [`Pending`] rows).
+///
+/// Merging again what was merged before changes nothing. Facts may come in any order, as long as
+/// the gateway's keep their own: the same facts give the same mirror.
+pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
+    let (at, by) = (seen.at, seen.by);
+    match &seen.fact {
+        Fact::Guild(it) => guild::see(rows, at, it.id, it.id.0, it)?,
+        Fact::GuildGone(id) => {
+            guild::miss::<S, Guild>(rows, at, *id, id.0)?;
+            next_session(rows, *id)?;
+        }
+        Fact::Channel(it) => guild::see_channel(rows, at, it)?,
+        Fact::ChannelGone(guild_id, id) => guild::miss_channel(rows, at, *guild_id, *id)?,
+        Fact::Role(it) => guild::see_role(rows, at, it)?,
+        Fact::RoleGone(guild_id, id) => {
+            guild::miss::<S, Role>(rows, at, *guild_id, id.0)?;
+            next_session(rows, *guild_id)?;
+        }
+        Fact::Emoji(it) => guild::see(rows, at, it.guild_id, it.id.0, it)?,
+        Fact::AllChannels(guild_id, ids) => guild::all_channels(rows, at, *guild_id, ids)?,
+        Fact::AllRoles(guild_id, ids) => guild::all_roles(rows, at, *guild_id, ids)?,
+        Fact::AllEmojis(guild_id, emojis) => guild::all_emojis(rows, at, *guild_id, emojis)?,
+        Fact::Member(guild_id, user, presence) => {
+            guild::see_member(rows, at, *guild_id, user, Some(presence))?;
+        }
+        Fact::User(guild_id, user) => guild::see_member(rows, at, *guild_id, user, None)?,
+        Fact::MemberGone(guild_id, user) => guild::miss_member(rows, at, *guild_id, *user)?,
+        Fact::AllMembers(guild_id, ids) => guild::all_members(rows, at, *guild_id, ids)?,
+        Fact::Posted(it) => {
+            message::see(rows, at, it)?;
+            message::extend_live(rows, it)?;
+        }
+        Fact::Message(it) => message::see(rows, at, it)?,
+        Fact::MessageGone(guild_id, channel_id, id) => {
+            message::delete(rows, at, *guild_id, *channel_id, *id)?;
+        }
+        Fact::Page(page) => return message::page(rows, at, by, page),
+        Fact::Reacted(it) => reaction::add(rows, at, by, it)?,
+        Fact::Unreacted(it) => reaction::remove(rows, at, by, it)?,
+        Fact::ReactionsCleared(guild_id, channel_id, id, emoji) => {
+            reaction::clear(rows, at, by, *guild_id, *channel_id, *id, emoji.as_ref())?;
+        }
+        Fact::Reactors {
+            guild_id,
+            channel_id,
+            message_id,
+            emoji,
+            burst,
+            users,
+        } => {
+            let list = reaction::List {
+                guild_id: *guild_id,
+                channel_id: *channel_id,
+                message_id: *message_id,
+                emoji,
+                burst: *burst,
+            };
+            reaction::list(rows, at, by, &list, users)?;
+            let object =
+                FailureObject::Reactions(*channel_id, *message_id, emoji.key.to_string(), *burst);
+            settle(rows, *guild_id, &object)?;
+        }
+        Fact::Props(it) => see_props(rows, it)?,
+        Fact::Settings(it) => rows.put(it)?,
+        Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
+        Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
+        Fact::Synced(guild_id, class) => {
+            let unknown = Synced {
+                guild_id: *guild_id,
+                class: *class,
+                at,
+            };
+            rows.update(unknown, |it| it.at = it.at.max(at))?;
+        }
+        Fact::Failed(guild_id, object, reason) => fail(rows, at, *guild_id, object, reason)?,
+        Fact::Settled(guild_id, object) => settle(rows, *guild_id, object)?,
+    }
+    Ok(Vec::new())
+}
+
+/// The number of the guild's current session; 0 before the first.
+pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<u64, S::Error> {
+    let session: Option<Session> = rows.get(&key::ids([guild_id.0]))?;
+    Ok(session.map_or(0, |session| session.number))
+}
+
+/// Begins a new session: no channel is live in it until it is said to be.
+pub(super) fn next_session<S: Rows>(rows: &mut S, guild_id: GuildId) -> Result<(), S::Error> {
+    rows.update(
+        Session {
+            guild_id,
+            number: 0,
+        },
+        |it| it.number += 1,
+    )?;
+    Ok(())
+}
+
+fn go_live<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    live: Live,
+) -> Result<(), S::Error> {
+    // Said of a session that has ended meanwhile, it says nothing.
+    if session(rows, guild_id)? != live.session {
+        return Ok(());
+    }
+    let newest = message::newest(rows, channel_id)?.unwrap_or_default();
+    rows.update(Coverage::unknown(channel_id), |it| {
+        it.add(Interval {
+            after: live.after,
+            to: newest,
+        });
+        it.live = Some(live);
+    })?;
+    Ok(())
+}
+
+fn see_props<S: Rows>(rows: &mut S, new: &Props) -> Result<(), S::Error> {
+    let (before, _) = rows.update(new.clone(), |it| {
+        let message_id = it.message_id.or(new.message_id);
+        // What was typed beats what was read back from the answer.
+        if new.origin < it.origin {
+            *it = new.clone();
+        }
+        it.message_id = message_id;
+    })?;
+    if before.is_none() {
+        message::tally(rows, new.guild_id, new.channel_id, |it| it.props += 1)?;
+    }
+    Ok(())
+}
+
+/// Tells the props that a command gave which message says so.
+pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
+    let Some(command) = message
+        .command
+        .as_ref()
+        .filter(|_| message.kind.is_command_answer())
+    else {
+        return Ok(());
+    };
+    let props: Option<Props> = rows.get(&key::ids([message.channel_id.0, command.id.0]))?;
+    if let Some(mut props) = props
+        && props.message_id.is_none()
+    {
+        props.message_id = Some(message.id);
+        rows.put(&props)?;
+    }
+    Ok(())
+}
+
+fn fail<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    object: &FailureObject,
+    reason: &str,
+) -> Result<(), S::Error> {
+    let unknown = Failure {
+        guild_id,
+        object: object.clone(),
+        reason: reason.to_owned(),
+        times: 0,
+        at: at.millis(),
+    };
+    rows.update(unknown, |it| {
+        reason.clone_into(&mut it.reason);
+        it.times = it.times.saturating_add(1);
+        it.at = it.at.max(at.millis());
+    })?;
+    Ok(())
+}
+
+pub(super) fn settle<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    object: &FailureObject,
+) -> Result<(), S::Error> {
+    let mut key = key::ids([guild_id.0]);
+    key.extend_from_slice(object.to_string().as_bytes());
+    if let Some(failure) = rows.get::<Failure>(&key)? {
+        rows.delete(&failure)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Messages: as posted, as listed, as deleted; and what they say of coverage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Rows, guild,
+    merge::{link_props, session, settle},
+    reaction,
+};
+use crate::model::{
+    ChannelId, Coverage, Evidence, FailureObject, GuildId, Interval, Life, Message, MessageId,
+    MessageState, Page, Pending, Stamp, Tally, User, UserId, key,
+};
+
+/// A message was there.
+pub(super) fn see<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<(), S::Error> {
+    let alive = put(rows, MessageState::alive(at, message.clone()))?;
+    if alive {
+        link_props(rows, message)
+    } else {
+        Ok(())
+    }
+}
+
+/// A message was not there any more. What it said goes, and so do the reactions to it.
+pub(super) fn delete<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    id: MessageId,
+) -> Result<(), S::Error> {
+    let tombstone = MessageState {
+        guild_id,
+        channel_id,
+        id,
+        state: Life::Deleted(at.millis()),
+    };
+    put(rows, tombstone)?;
+    reaction::forget(rows, guild_id, channel_id, id)
+}
+
+/// Merges what is known of a message, keeps count, and tells whether it stands.
+fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<bool, S::Error> {
+    let (guild_id, channel_id) = (new.guild_id, new.channel_id);
+    let (before, after) = rows.update(new.clone(), |it| it.merge(new))?;
+    let was = before.map(|it| it.message().is_some());
+    let is = after.message().is_some();
+    if was != Some(is) {
+        tally(rows, guild_id, channel_id, |it| {
+            match was {
+                Some(true) => it.messages = it.messages.saturating_sub(1),
+                Some(false) => it.deleted = it.deleted.saturating_sub(1),
+                None => {}
+            }
+            *(if is {
+                &mut it.messages
+            } else {
+                &mut it.deleted
+            }) += 1;
+        })?;
+    }
+    Ok(is)
+}
+
+/// Changes the counts of a channel.
+pub(super) fn tally<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    change: impl FnOnce(&mut Tally),
+) -> Result<(), S::Error> {
+    let unknown = Tally {
+        guild_id,
+        channel_id,
+        messages: 0,
+        deleted: 0,
+        reactions: 0,
+        props: 0,
+    };
+    rows.update(unknown, change)?;
+    Ok(())
+}
+
+/// The newest message of a channel that was ever seen.
+pub(super) fn newest<S: Rows>(
+    rows: &S,
+    channel_id: ChannelId,
+) -> Result<Option<MessageId>, S::Error> {
+    let last: Option<MessageState> = rows.last(&key::ids([channel_id.0]))?;
+    Ok(last.map(|it| it.id))
+}
+
+/// In a live session, nothing was posted between the last covered message and this one.
+pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
+    let coverage: Option<Coverage> = rows.get(&key::ids([message.channel_id.0]))?;
+    if let Some(mut coverage) = coverage
+        && let Some(live) = coverage.live
+        && live.session == session(rows, message.guild_id)?
+        && coverage.top() < message.id
+    {
+        coverage.add(Interval {
+            after: live.after,
+            to: message.id,
+        });
+        rows.put(&coverage)?;
+    }
+    Ok(())
+}
+
+/// A complete page of a channel's history: what stands in it, what does not any more, and whose
+/// reactions are not as counted.
+pub(super) fn page<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    page: &Page,
+) -> Result<Vec<Pending>, S::Error> {
+    let known: Vec<MessageState> = rows.range(
+        &key::ids([page.channel_id.0, page.after.0.saturating_add(1)]),
+        &key::ids([page.channel_id.0, page.to.0]),
+    )?;
+    let listed: BTreeSet<MessageId> = page
+        .messages
+        .iter()
+        .map(|it| it.message.id)
+        .chain(page.unreadable.iter().copied())
+        .collect();
+    for state in known {
+        // A message that was seen after the list was asked for is not missing from it.
+        let Life::Alive(seen, _) = state.state else {
+            continue;
+        };
+        if seen < at && !listed.contains(&state.id) {
+            delete(rows, at, page.guild_id, page.channel_id, state.id)?;
+        }
+    }
+    let users: BTreeMap<UserId, &User> = page
+        .messages
+        .iter()
+        .flat_map(|it| it.author.iter().chain(&it.mentioned))
+        .map(|user| (user.id, user))
+        .collect();
+    for user in users.values() {
+        guild::see_member(rows, at, page.guild_id, user, None)?;
+    }
+    let mut pending = Vec::new();
+    for it in &page.messages {
+        see(rows, at, &it.message)?;
+        settle(
+            rows,
+            page.guild_id,
+            &FailureObject::Message(page.channel_id, it.message.id),
+        )?;
+        pending.extend(reaction::compare(rows, at, by, &it.message, &it.counts)?);
+    }
+    rows.update(Coverage::unknown(page.channel_id), |it| {
+        it.add(Interval {
+            after: page.after,
+            to: page.to,
+        });
+    })?;
+    Ok(pending)
+}

@@ -1,0 +1,18 @@
+//! The rules by which facts become the mirror, and the plan of what to fetch.
+//!
+//! Owns merging, coverage, and the backfill plan. Refuses to know the database, Discord's
+//! libraries, and the time: rows come and go through [`Rows`], times come with the facts.
+
+#[cfg(test)]
+mod convergence;
+mod coverage;
+mod guild;
+mod merge;
+mod message;
+mod plan;
+mod reaction;
+mod rows;
+
+pub use merge::merge;
+pub use plan::{ChannelPlan, Described, Plan, Read, Settled, plan};
+pub use rows::Rows;

@@ -1,0 +1,308 @@
+//! Reactions: one by one from the gateway, as lists and counts from REST.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Rows, guild, message};
+use crate::model::{
+    ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, Message, MessageId, MessageState,
+    Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen, Stamp,
+    User, UserId, key,
+};
+
+/// Reactions of one kind to one message.
+pub(super) struct List<'a> {
+    pub(super) guild_id: GuildId,
+    pub(super) channel_id: ChannelId,
+    pub(super) message_id: MessageId,
+    pub(super) emoji: &'a Emoji,
+    pub(super) burst: bool,
+}
+
+/// Somebody reacted.
+pub(super) fn add<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    it: &ReactionEvent,
+) -> Result<(), S::Error> {
+    if is_deleted(rows, it.channel_id, it.message_id)? {
+        return Ok(());
+    }
+    see_emoji(rows, at, it.guild_id, &it.emoji)?;
+    let marks = marks(rows, it.channel_id, it.message_id)?;
+    change(rows, it, |reaction| {
+        reaction.add(Seen { at, by });
+        cleared(reaction, &marks);
+    })
+}
+
+/// Somebody took a reaction back.
+pub(super) fn remove<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    it: &ReactionEvent,
+) -> Result<(), S::Error> {
+    if is_deleted(rows, it.channel_id, it.message_id)? {
+        return Ok(());
+    }
+    change(rows, it, |reaction| reaction.remove(Seen { at, by }))
+}
+
+/// All reactions to a message, or all with one emoji, were cleared.
+pub(super) fn clear<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    message_id: MessageId,
+    emoji: Option<&EmojiKey>,
+) -> Result<(), S::Error> {
+    if is_deleted(rows, channel_id, message_id)? {
+        return Ok(());
+    }
+    let mark = ReactionMark {
+        emoji: emoji.cloned(),
+        seen: Seen { at, by },
+    };
+    for reaction in of_message(rows, channel_id, message_id)? {
+        if mark.covers(&reaction.emoji) {
+            update(rows, &reaction, |it| it.remove(mark.seen))?;
+        }
+    }
+    for pending in rows.scan::<Pending>(&key::ids([channel_id.0, message_id.0]))? {
+        // What is yet to be fetched was counted before: nothing may be left of it.
+        if pending.guild_id == guild_id && mark.covers(&pending.emoji.key) {
+            rows.delete(&pending)?;
+        }
+    }
+    rows.update(
+        ReactionMarks {
+            channel_id,
+            message_id,
+            marks: Vec::new(),
+        },
+        |it| {
+            it.marks
+                .retain(|old| old.emoji != mark.emoji || old.seen > mark.seen);
+            if it.marks.iter().all(|old| old.emoji != mark.emoji) {
+                it.marks.push(mark);
+                it.marks.sort_by(|a, b| a.emoji.cmp(&b.emoji));
+            }
+        },
+    )?;
+    Ok(())
+}
+
+/// These users, and no others, had reacted at that time.
+pub(super) fn list<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    of: &List<'_>,
+    users: &[User],
+) -> Result<(), S::Error> {
+    let pending: Option<Pending> = rows.get(&prefix(of))?;
+    if let Some(pending) = pending {
+        rows.delete(&pending)?;
+    }
+    if is_deleted(rows, of.channel_id, of.message_id)? {
+        return Ok(());
+    }
+    see_emoji(rows, at, of.guild_id, of.emoji)?;
+    let reacted: BTreeSet<UserId> = users.iter().map(|user| user.id).collect();
+    for reaction in rows.scan::<Reaction>(&prefix(of))? {
+        if reaction.is_present() && !reacted.contains(&reaction.user_id) {
+            update(rows, &reaction, |it| it.remove(Seen { at, by }))?;
+        }
+    }
+    let marks = marks(rows, of.channel_id, of.message_id)?;
+    for user in users {
+        guild::see_member(rows, at, of.guild_id, user, None)?;
+        let event = ReactionEvent {
+            guild_id: of.guild_id,
+            channel_id: of.channel_id,
+            message_id: of.message_id,
+            user_id: user.id,
+            emoji: of.emoji.clone(),
+            burst: of.burst,
+        };
+        change(rows, &event, |reaction| {
+            reaction.add(Seen { at, by });
+            cleared(reaction, &marks);
+        })?;
+    }
+    Ok(())
+}
+
+/// Compares what Discord counted with what is known, and returns the lists that differ. Kinds that
+/// Discord no longer counts at all need no list: they are gone.
+pub(super) fn compare<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    message: &Message,
+    counts: &[ReactionCount],
+) -> Result<Vec<Pending>, S::Error> {
+    let mut known: BTreeMap<(EmojiKey, bool), u64> = BTreeMap::new();
+    let counted = |emoji: &EmojiKey, burst: bool| {
+        let count = counts.iter().find(|it| it.emoji.key == *emoji);
+        count.map_or(0, |it| if burst { it.burst } else { it.normal })
+    };
+    for reaction in of_message(rows, message.channel_id, message.id)? {
+        if !reaction.is_present() {
+            continue;
+        }
+        if counted(&reaction.emoji, reaction.burst) == 0 {
+            update(rows, &reaction, |it| it.remove(Seen { at, by }))?;
+        } else {
+            *known.entry((reaction.emoji, reaction.burst)).or_default() += 1;
+        }
+    }
+    let mut missing = Vec::new();
+    for count in counts {
+        for (burst, number) in [(false, count.normal), (true, count.burst)] {
+            let have = known
+                .get(&(count.emoji.key.clone(), burst))
+                .copied()
+                .unwrap_or_default();
+            if number != have {
+                let pending = Pending {
+                    guild_id: message.guild_id,
+                    channel_id: message.channel_id,
+                    message_id: message.id,
+                    emoji: count.emoji.clone(),
+                    burst,
+                };
+                rows.put(&pending)?;
+                missing.push(pending);
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Forgets all reactions to a message that was deleted, and what was still to be fetched of them.
+pub(super) fn forget<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    message_id: MessageId,
+) -> Result<(), S::Error> {
+    let reactions = of_message(rows, channel_id, message_id)?;
+    let stood = reactions.iter().filter(|it| it.is_present()).count() as u64;
+    for reaction in &reactions {
+        rows.delete(reaction)?;
+    }
+    let prefix = key::ids([channel_id.0, message_id.0]);
+    for pending in rows.scan::<Pending>(&prefix)? {
+        rows.delete(&pending)?;
+    }
+    if let Some(marks) = rows.get::<ReactionMarks>(&prefix)? {
+        rows.delete(&marks)?;
+    }
+    if stood > 0 {
+        message::tally(rows, guild_id, channel_id, |it| {
+            it.reactions = it.reactions.saturating_sub(stood);
+        })?;
+    }
+    Ok(())
+}
+
+fn of_message<S: Rows>(
+    rows: &S,
+    channel_id: ChannelId,
+    message_id: MessageId,
+) -> Result<Vec<Reaction>, S::Error> {
+    rows.scan(&key::ids([channel_id.0, message_id.0]))
+}
+
+fn prefix(of: &List<'_>) -> Vec<u8> {
+    key::reactions(of.channel_id.0, of.message_id.0, &of.emoji.key, of.burst)
+}
+
+fn is_deleted<S: Rows>(
+    rows: &S,
+    channel_id: ChannelId,
+    message_id: MessageId,
+) -> Result<bool, S::Error> {
+    let state: Option<MessageState> = rows.get(&key::ids([channel_id.0, message_id.0]))?;
+    Ok(state.is_some_and(|it| it.message().is_none()))
+}
+
+fn marks<S: Rows>(
+    rows: &S,
+    channel_id: ChannelId,
+    message_id: MessageId,
+) -> Result<Vec<ReactionMark>, S::Error> {
+    let marks: Option<ReactionMarks> = rows.get(&key::ids([channel_id.0, message_id.0]))?;
+    Ok(marks.map(|it| it.marks).unwrap_or_default())
+}
+
+fn cleared(reaction: &mut Reaction, marks: &[ReactionMark]) {
+    for mark in marks {
+        if mark.covers(&reaction.emoji) {
+            reaction.remove(mark.seen);
+        }
+    }
+}
+
+fn see_emoji<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    emoji: &Emoji,
+) -> Result<(), S::Error> {
+    let EmojiKey::Custom(id) = emoji.key else {
+        return Ok(());
+    };
+    let (name, animated) = (emoji.name.clone(), emoji.animated);
+    let seen = GuildEmoji {
+        id,
+        guild_id,
+        name,
+        animated,
+        own: false,
+    };
+    guild::see_emoji_in_use(rows, at, &seen)
+}
+
+fn change<S: Rows>(
+    rows: &mut S,
+    of: &ReactionEvent,
+    change: impl FnOnce(&mut Reaction),
+) -> Result<(), S::Error> {
+    let unknown = Reaction {
+        guild_id: of.guild_id,
+        channel_id: of.channel_id,
+        message_id: of.message_id,
+        user_id: of.user_id,
+        emoji: of.emoji.key.clone(),
+        burst: of.burst,
+        added: None,
+        confirmed: None,
+        removed: None,
+    };
+    update(rows, &unknown, change)
+}
+
+/// Changes a reaction and keeps count.
+fn update<S: Rows>(
+    rows: &mut S,
+    reaction: &Reaction,
+    change: impl FnOnce(&mut Reaction),
+) -> Result<(), S::Error> {
+    let (before, after) = rows.update(reaction.clone(), change)?;
+    let was = before.is_some_and(|it| it.is_present());
+    if was != after.is_present() {
+        message::tally(rows, reaction.guild_id, reaction.channel_id, |it| {
+            it.reactions = if was {
+                it.reactions.saturating_sub(1)
+            } else {
+                it.reactions + 1
+            };
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The time, for those who observe.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::model::{Millis, Stamp};
+
+/// Gives stamps that never repeat and never go back, whatever the system's clock does, nor behind
+/// what an earlier run has recorded.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    last: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// A clock whose stamps all come after `floor`.
+    pub fn after(floor: Stamp) -> Self {
+        Self {
+            last: Arc::new(AtomicI64::new(floor.0)),
+        }
+    }
+
+    /// The next stamp.
+    pub fn stamp(&self) -> Stamp {
+        let now = i64::try_from(since_epoch().as_micros()).unwrap_or(i64::MAX - 1);
+        let next = |last: i64| now.max(last + 1);
+        let last = self
+            .last
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last)))
+            .unwrap_or_else(|last| last);
+        Stamp(next(last))
+    }
+
+    /// The time as the system tells it.
+    pub fn now() -> Millis {
+        Millis(i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+fn since_epoch() -> std::time::Duration {
+    // A clock before 1970 is broken; the stamps then go on from the last one.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_only_go_up_even_when_the_clock_was_set_back() {
+        let future = Stamp(i64::MAX / 2);
+        let clock = Clock::after(future);
+        let (first, second) = (clock.stamp(), clock.clone().stamp());
+        assert!(future < first && first < second);
+    }
+}

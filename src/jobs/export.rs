@@ -1,0 +1,229 @@
+//! The export: brings the archive up to date with the store, on a timer and at the end.
+//!
+//! Owns what is exported: by default only what everyone in the guild may read, decided anew each
+//! time. How it is laid out is the archive's matter.
+
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use rand::Rng as _;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{
+    archive::{
+        self, ArchiveError, DataArchive, EncodedRow, ExportChannel, ExportError, ExportGuild,
+        ExportRequest, Scope, Source, SourceError, Summary, Table,
+        rows::{
+            ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
+        },
+    },
+    model::{Channel, Guild, Millis, Part, Role, permissions::Permissions},
+    store::{Dirty, Store, StoreError},
+};
+
+/// How often an export is planned again because another wrote to the archive meanwhile.
+const ATTEMPTS: u32 = 3;
+
+/// Why nothing was exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportJobError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive could not be read or written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The process is ending.
+    #[error("the process is ending")]
+    Ending,
+}
+
+/// Exports what changed since the last export. What was exported is forgotten to be dirty only after
+/// the archive has confirmed it.
+pub async fn export(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    now: Millis,
+) -> Result<Summary, ExportJobError> {
+    let mut attempt = 1;
+    loop {
+        let (request, dirty) = ask(store, move |store| request(store, now)).await?;
+        let source = Arc::new(StoreSource(Arc::clone(store)));
+        match archive::export(archive, source, request).await {
+            Ok(summary) => {
+                ask(store, move |store| store.exported(&dirty)).await?;
+                return Ok(summary);
+            }
+            Err(ExportError::Archive(ArchiveError::Stale { .. })) if attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), until
+/// it is stopped.
+pub async fn export_regularly(
+    store: Arc<Store>,
+    archive: Arc<dyn DataArchive>,
+    interval: Duration,
+    now: fn() -> Millis,
+    stop: CancellationToken,
+) {
+    loop {
+        let jitter = rand::rng().random_range(0.9..1.1);
+        if stop
+            .run_until_cancelled(time::sleep(interval.mul_f64(jitter)))
+            .await
+            .is_none()
+        {
+            return;
+        }
+        // An export that has begun is not cut off: it ends by itself, and the end waits for it.
+        export_and_log(&store, archive.as_ref(), now()).await;
+    }
+}
+
+/// Exports, and tells the log what came of it.
+pub async fn export_and_log(store: &Arc<Store>, archive: &dyn DataArchive, now: Millis) {
+    match export(store, archive, now).await {
+        Ok(done) if done.changed => info!(
+            generation = done.generation,
+            rows = done.rows,
+            blobs = done.blobs,
+            bytes = done.bytes,
+            "exported to the archive"
+        ),
+        Ok(_) => {}
+        Err(error) => error!("nothing was exported, it is tried again at the next time: {error}"),
+    }
+}
+
+async fn ask<T: Send + 'static>(
+    store: &Arc<Store>,
+    question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ExportJobError> {
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || question(&store)).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(ExportJobError::Ending),
+    }
+}
+
+/// What to export, and which dirty marks it settles.
+fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
+    let _reading = store.reading();
+    let dirty = store.dirty()?;
+    let mut guilds = Vec::new();
+    for part in store.guilds()? {
+        let Some(guild) = part.state.ever() else {
+            continue;
+        };
+        guilds.push(ExportGuild {
+            id: guild.id,
+            name: guild.name.clone(),
+            synced: store
+                .synced(guild.id)?
+                .iter()
+                .map(|it| (it.class, it.at.millis()))
+                .collect(),
+            channels: exported_channels(guild, &store.roles(guild.id)?, &store.channels(guild.id)?),
+        });
+    }
+    let partitions = dirty.iter().map(|(partition, _)| *partition).collect();
+    Ok((
+        ExportRequest {
+            now,
+            guilds,
+            dirty: partitions,
+            full: false,
+        },
+        dirty,
+    ))
+}
+
+/// The channels that everyone may read, deleted ones as they last were, and the categories that
+/// hold some of them.
+fn exported_channels(
+    guild: &Guild,
+    roles: &[Part<Role>],
+    channels: &[Part<Channel>],
+) -> Vec<ExportChannel> {
+    let roles = roles.iter().filter_map(|it| it.state.now());
+    let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
+    let permissions = Permissions::new(guild, roles, channels.iter().copied());
+    let public = channels
+        .into_iter()
+        .filter(|it| permissions.everyone_reads(it));
+    public
+        .map(|it| ExportChannel {
+            id: it.id,
+            name: it.name.clone(),
+        })
+        .collect()
+}
+
+/// The store, as the archive's planner reads it.
+struct StoreSource(Arc<Store>);
+
+impl Source for StoreSource {
+    fn scan(
+        &self,
+        scope: Scope,
+        table: Table,
+        ids: RangeInclusive<u64>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let store = &self.0;
+        let guild = scope.guild_id;
+        // No batch is applied while the rows that make one partition are read.
+        let _reading = store.reading();
+        match (table, scope.channel_id) {
+            (Table::Messages, Some(channel)) => store
+                .messages(channel, ids)
+                .try_for_each(|row| each(EncodedRow::new(&MessageRow::from(&row?)))),
+            (Table::Reactions, Some(channel)) => store
+                .reactions(channel, ids)
+                .try_for_each(|row| each(EncodedRow::new(&ReactionRow::from(&row?)))),
+            (Table::Props, Some(channel)) => store
+                .props(channel, ids)
+                .try_for_each(|row| each(EncodedRow::new(&PropsRow::from(&row?)))),
+            (Table::Guilds, None) => {
+                let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
+                let settings = store.settings(guild)?;
+                let row = row.and_then(|it| GuildRow::new(&it, &settings));
+                row.iter().try_for_each(|row| each(EncodedRow::new(row)))
+            }
+            (Table::Channels, None) => {
+                let settings = store.settings(guild)?;
+                let rows = store.channels(guild)?;
+                let rows = rows.iter().filter(|it| ids.contains(&it.id));
+                rows.filter_map(|it| ChannelRow::new(it, &settings))
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
+            }
+            (Table::Roles, None) => {
+                let rows = store.roles(guild)?;
+                let rows = rows.iter().filter(|it| ids.contains(&it.id));
+                rows.filter_map(RoleRow::new)
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
+            }
+            (Table::Emojis, None) => {
+                let rows = store.emojis(guild)?;
+                let rows = rows.iter().filter(|it| ids.contains(&it.id));
+                rows.filter_map(EmojiRow::new)
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
+            }
+            (Table::Members, None) => {
+                let rows = store.members(guild)?;
+                let rows = rows.iter().filter(|it| ids.contains(&it.user_id.0));
+                rows.map(MemberRow::from)
+                    .try_for_each(|row| each(EncodedRow::new(&row)))
+            }
+            (Table::Messages | Table::Reactions | Table::Props, None) | (_, Some(_)) => {
+                Err(format!("{table} is no table of {scope}").into())
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The tasks: who owns what runs for long, and how it is stopped.
+//!
+//! The writer owns the store's changes, backfill fetches what is missing, the listener turns what
+//! the gateway says into the mirror, the export timer keeps the archive.
+
+pub mod backfill;
+pub mod clock;
+pub mod export;
+pub mod progress;
+pub mod writer;

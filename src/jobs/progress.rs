@@ -1,0 +1,56 @@
+//! What is being done now, for whoever wants to show it.
+
+use std::sync::{Arc, Mutex};
+
+use crate::model::GuildId;
+
+/// What a backfill is busy with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// Finding out which channels, threads and members there are.
+    Discovering,
+    /// Fetching messages and who reacted to them.
+    Fetching,
+}
+
+/// How far a guild's backfill is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is busy with.
+    pub phase: Phase,
+    /// The guild it works on.
+    pub guild: Option<(GuildId, String)>,
+    /// Channels and threads that are to be read, or were.
+    pub channels: u64,
+    /// Those of them that are done.
+    pub channels_done: u64,
+    /// Messages listed so far.
+    pub messages: u64,
+    /// Lists of reactors found to be missing so far.
+    pub lists: u64,
+    /// Those of them that are done.
+    pub lists_done: u64,
+    /// Objects that could not be fetched, but may be later.
+    pub failures: u64,
+    /// Objects that Discord does not let us have, or that are gone.
+    pub refused: u64,
+}
+
+/// Progress that one side writes and others look at.
+#[derive(Clone, Debug, Default)]
+pub struct ProgressBoard(Arc<Mutex<Progress>>);
+
+impl ProgressBoard {
+    /// Changes it.
+    pub fn update(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.0.lock().expect("no change panics"));
+    }
+
+    /// As it is now.
+    pub fn look(&self) -> Progress {
+        self.0.lock().expect("no change panics").clone()
+    }
+}

@@ -1,0 +1,143 @@
+//! The one file that knows sled: bytes in, bytes out, durable when acknowledged.
+//!
+//! sled 0.34's own `flush` survives a killed process but not a power cut (it asks the system for
+//! `sync_file_range`), it has no snapshots, it panics on damaged logs, and a process killed while it
+//! opens leaves a file that keeps it from opening ever after. The guards against these are here.
+
+use std::{
+    fs::{self, File, TryLockError},
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+};
+
+use super::StoreError;
+
+/// A change of one key.
+pub(super) enum Op {
+    /// Sets it.
+    Put(Vec<u8>, Vec<u8>),
+    /// Removes it.
+    Delete(Vec<u8>),
+}
+
+/// An ordered map of bytes on disk.
+pub(super) struct Engine {
+    path: PathBuf,
+    db: sled::Db,
+    /// sled's log, for the `fsync` that sled leaves out.
+    log: File,
+    /// Dropped last: whoever gets the lock next must find sled closed.
+    _lock: File,
+}
+
+/// sled's page cache. Its real use is several times this.
+const CACHE_BYTES: u64 = 32 << 20;
+
+impl Engine {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let unusable = |source| StoreError::Unusable {
+            path: path.to_owned(),
+            source,
+        };
+        let folder = path.join("sled");
+        fs::create_dir_all(&folder).map_err(unusable)?;
+        let lock = File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            TryLockError::Error(source) => unusable(source),
+        })?;
+        remove_unfinished_snapshots(&folder).map_err(unusable)?;
+        let config = sled::Config::new()
+            .path(&folder)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None)
+            .mode(sled::Mode::HighThroughput);
+        let damaged = |reason| StoreError::Damaged {
+            path: path.to_owned(),
+            reason,
+        };
+        let db = quietly(|| config.open())
+            .map_err(|_| damaged("its log cannot be replayed".to_owned()))?
+            .map_err(|error| match error {
+                sled::Error::Io(source) => unusable(source),
+                other => damaged(other.to_string()),
+            })?;
+        let log = File::open(folder.join("db")).map_err(unusable)?;
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            log,
+            _lock: lock,
+        })
+    }
+
+    /// Applies all changes at once. When this returns they survive a power cut.
+    pub(super) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for op in ops {
+            match op {
+                Op::Put(key, value) => batch.insert(key.as_slice(), value.as_slice()),
+                Op::Delete(key) => batch.remove(key.as_slice()),
+            }
+        }
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| self.io(&error))?;
+        self.db.flush().map_err(|error| self.io(&error))?;
+        self.log.sync_data().map_err(|error| self.io(&error))
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.db.get(key).map_err(|error| self.io(&error))?;
+        Ok(value.map(|bytes| bytes.to_vec()))
+    }
+
+    /// The entries whose keys lie in `[from, to)`, sorted by key.
+    pub(super) fn range<'a>(
+        &'a self,
+        from: &[u8],
+        to: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<'a> {
+        self.db.range(from.to_vec()..to.to_vec()).map(|entry| {
+            let (key, value) = entry.map_err(|error| self.io(&error))?;
+            Ok((key.to_vec(), value.to_vec()))
+        })
+    }
+
+    fn io(&self, error: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Io {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// A process killed while sled writes its snapshot leaves `snap.*.generating`, and sled then fails
+/// at every opening. The log has all that the unfinished snapshot had.
+fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs what may panic on damaged files, without the panic's message on the terminal: the caller
+/// reports the damage in its own words.
+fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    panic::set_hook(hook);
+    result
+}

@@ -1,0 +1,322 @@
+//! The embedded store: the mirror on disk.
+//!
+//! Owns durability: what [`Batch::commit`] acknowledged survives a power cut. Only `engine` knows
+//! sled; nothing here knows Discord. Every call blocks: keep it off the async threads.
+
+mod codec;
+mod engine;
+mod view;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{RwLock, atomic::AtomicU64},
+};
+
+use engine::{Engine, Op};
+
+use crate::{
+    ingest::{self, Rows},
+    model::{Observation, Partition, Pending, Record, Stamp, Table},
+};
+
+pub use view::{Dirty, Reading};
+
+/// The version of the layout that this code writes. A store of a newer one is refused.
+pub const SCHEMA: u32 = 1;
+
+const SCHEMA_KEY: &[u8] = &[0];
+const NEWEST_KEY: &[u8] = &[0, 1];
+
+/// Why the store could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot be used.
+    #[error("cannot use {path} as the store (STORE_PATH): {source}")]
+    Unusable {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "the store {path} is in use by another propsbot: stop that one first, or set STORE_PATH to \
+         another folder"
+    )]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// A newer propsbot wrote it.
+    #[error(
+        "the store {path} has schema {found}, and this propsbot knows up to {known}: update \
+         propsbot, or restore into an empty folder from the archive"
+    )]
+    Newer {
+        /// The store's folder.
+        path: PathBuf,
+        /// The schema it has.
+        found: u32,
+        /// The newest schema we know.
+        known: u32,
+    },
+    /// What is on disk cannot be read.
+    #[error(
+        "the store {path} is damaged ({reason}): keep the folder as it is, set STORE_PATH to a new \
+         one, and sync again"
+    )]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("the store {path} cannot be read or written: {reason}; is the disk full?")]
+    Io {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A row is not as this version writes it.
+    #[error("a row of {table:?} cannot be read: {reason}")]
+    Row {
+        /// The row's table.
+        table: Table,
+        /// What was found.
+        reason: String,
+    },
+}
+
+/// The mirror on disk. Any number of readers, one writer at a time.
+pub struct Store {
+    engine: Engine,
+    /// Held for reading while rows that belong together are read, for writing while a batch is
+    /// applied: no reader sees half a batch.
+    applying: RwLock<()>,
+    /// The generation of the next batch that changes what is exported.
+    generation: AtomicU64,
+}
+
+impl Store {
+    /// Opens the store in the folder `path`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// Each as [`StoreError`] says. A damaged store is never changed or deleted.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let engine = Engine::open(path)?;
+        match engine.get(SCHEMA_KEY)? {
+            None => {
+                engine.commit(&[Op::Put(SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec())])?;
+            }
+            Some(bytes) => {
+                let found = bytes
+                    .as_slice()
+                    .try_into()
+                    .map(u32::from_be_bytes)
+                    .map_err(|_| StoreError::Damaged {
+                        path: path.to_owned(),
+                        reason: "its schema version is no number".to_owned(),
+                    })?;
+                if found > SCHEMA {
+                    let path = path.to_owned();
+                    return Err(StoreError::Newer {
+                        path,
+                        found,
+                        known: SCHEMA,
+                    });
+                }
+            }
+        }
+        let mut store = Self {
+            engine,
+            applying: RwLock::new(()),
+            generation: AtomicU64::new(1),
+        };
+        store.generation = store.first_generation()?;
+        Ok(store)
+    }
+
+    /// Merges observations, group by group, and makes all of it durable at once. Returns for each
+    /// group the lists of reactors that it showed to be missing.
+    pub fn merge(&self, groups: &[Vec<Observation>]) -> Result<Vec<Vec<Pending>>, StoreError> {
+        let mut batch = self.batch();
+        let mut missing = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut pending = Vec::new();
+            for seen in group {
+                pending.extend(ingest::merge(&mut batch, seen)?);
+                batch.newest = batch.newest.max(seen.at);
+            }
+            missing.push(pending);
+        }
+        batch.commit()?;
+        Ok(missing)
+    }
+
+    /// The latest stamp that was ever merged: a clock that was set back must go on from there.
+    pub fn newest(&self) -> Result<Stamp, StoreError> {
+        let bytes = self.engine.get(NEWEST_KEY)?.unwrap_or_default();
+        Ok(Stamp(
+            bytes
+                .as_slice()
+                .try_into()
+                .map(i64::from_be_bytes)
+                .unwrap_or_default(),
+        ))
+    }
+
+    /// Begins a batch. Only one may be under way at a time.
+    fn batch(&self) -> Batch<'_> {
+        Batch {
+            store: self,
+            changed: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            newest: Stamp::default(),
+        }
+    }
+
+    fn key(table: Table, key: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1 + key.len());
+        bytes.push(table as u8);
+        bytes.extend_from_slice(key);
+        bytes
+    }
+
+    fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
+        let value = self.engine.get(&Self::key(R::TABLE, key))?;
+        value.map(|bytes| codec::decode(&bytes)).transpose()
+    }
+}
+
+/// Changes that become durable together, or not at all. Reading through it shows them already.
+struct Batch<'a> {
+    store: &'a Store,
+    /// The new values; `None` for what was removed.
+    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    dirty: BTreeSet<Partition>,
+    /// The latest stamp among the observations merged.
+    newest: Stamp,
+}
+
+impl Batch<'_> {
+    /// Makes the changes durable. When this returns they survive a power cut; when it fails, none
+    /// of them is applied.
+    fn commit(self) -> Result<(), StoreError> {
+        if self.changed.is_empty() {
+            return Ok(());
+        }
+        let mut ops = Vec::with_capacity(self.changed.len() + self.dirty.len());
+        if !self.dirty.is_empty() {
+            let generation = self.store.next_dirty_generation();
+            for partition in &self.dirty {
+                ops.push(Op::Put(
+                    view::dirty_key(partition),
+                    generation.to_be_bytes().to_vec(),
+                ));
+            }
+        }
+        for (key, value) in self.changed {
+            ops.push(match value {
+                Some(value) => Op::Put(key, value),
+                None => Op::Delete(key),
+            });
+        }
+        if self.newest > self.store.newest()? {
+            ops.push(Op::Put(
+                NEWEST_KEY.to_vec(),
+                self.newest.0.to_be_bytes().to_vec(),
+            ));
+        }
+        let _applying = self
+            .store
+            .applying
+            .write()
+            .expect("no reader panics while it reads");
+        self.store.engine.commit(&ops)
+    }
+
+    fn mark<R: Record>(&mut self, row: &R) {
+        if let Some(partition) = row.partition() {
+            self.dirty.insert(partition);
+        }
+    }
+
+    /// Rows of the store under the keys in the range, with the batch's changes laid over them.
+    fn overlaid<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, StoreError> {
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for entry in self.store.engine.range(from, to) {
+            let (key, value) = entry?;
+            rows.insert(key, value);
+        }
+        for (key, value) in self.changed.range(from.to_vec()..to.to_vec()) {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        rows.values().map(|value| codec::decode(value)).collect()
+    }
+}
+
+impl Rows for Batch<'_> {
+    type Error = StoreError;
+
+    fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
+        match self.changed.get(&Store::key(R::TABLE, key)) {
+            Some(value) => value.as_ref().map(|bytes| codec::decode(bytes)).transpose(),
+            None => self.store.get(key),
+        }
+    }
+
+    fn scan<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, StoreError> {
+        let from = Store::key(R::TABLE, prefix);
+        self.overlaid(&from, &view::prefix_end(&from))
+    }
+
+    fn range<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, StoreError> {
+        if from > to {
+            return Ok(Vec::new());
+        }
+        // The first key after `to` is `to` and a zero.
+        let mut end = Store::key(R::TABLE, to);
+        end.push(0);
+        self.overlaid(&Store::key(R::TABLE, from), &end)
+    }
+
+    fn last<R: Record>(&self, prefix: &[u8]) -> Result<Option<R>, StoreError> {
+        let from = Store::key(R::TABLE, prefix);
+        let to = view::prefix_end(&from);
+        let stored = self.store.engine.range(&from, &to).rev().find(|entry| {
+            entry.as_ref().map_or(true, |(key, _)| {
+                !matches!(self.changed.get(key), Some(None))
+            })
+        });
+        let stored = stored.transpose()?;
+        let laid = self
+            .changed
+            .range(from..to)
+            .rev()
+            .find_map(|(key, value)| value.as_ref().map(|value| (key.clone(), value.clone())));
+        let last = match (stored, laid) {
+            (Some(stored), Some(laid)) => Some(if laid.0 >= stored.0 { laid } else { stored }),
+            (stored, laid) => stored.or(laid),
+        };
+        last.map(|(_, value)| codec::decode(&value)).transpose()
+    }
+
+    fn put<R: Record>(&mut self, row: &R) -> Result<(), StoreError> {
+        self.mark(row);
+        self.changed
+            .insert(Store::key(R::TABLE, &row.key()), Some(codec::encode(row)));
+        Ok(())
+    }
+
+    fn delete<R: Record>(&mut self, row: &R) -> Result<(), StoreError> {
+        self.mark(row);
+        self.changed.insert(Store::key(R::TABLE, &row.key()), None);
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading the store: the questions that jobs, commands and the export ask.
+
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    sync::{
+        RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{Store, StoreError, codec};
+use crate::model::{
+    Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member, MessageId,
+    MessageState, Part, Partition, Pending, Props, Reaction, Record, Role, Session, SessionNumber,
+    Settings, Synced, Table, Tally, UserId, key,
+};
+
+/// A partition that changed since it was last exported, and the generation of its last change.
+pub type Dirty = (Partition, u64);
+
+/// The first key after all those that begin with `prefix`.
+pub(super) fn prefix_end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+pub(super) fn dirty_key(partition: &Partition) -> Vec<u8> {
+    let mut bytes = Store::key(Table::Dirty, &key::ids([partition.guild_id.0]));
+    bytes.extend_from_slice(&codec::encode_partition(partition));
+    bytes
+}
+
+/// Rows that belong together: while this is held, no batch is applied.
+pub struct Reading<'a> {
+    _applying: RwLockReadGuard<'a, ()>,
+}
+
+impl Store {
+    /// Keeps batches from being applied until the answer is dropped, so that several questions are
+    /// answered as of one moment. The writer waits meanwhile: keep it short.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading {
+            _applying: self
+                .applying
+                .read()
+                .expect("no batch panics while it is applied"),
+        }
+    }
+
+    fn all<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, StoreError> {
+        let from = Self::key(R::TABLE, prefix);
+        self.decoded(&from, &prefix_end(&from))
+    }
+
+    fn decoded<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, StoreError> {
+        self.engine
+            .range(from, to)
+            .map(|entry| codec::decode(&entry?.1))
+            .collect()
+    }
+
+    /// Rows of a channel's table with these ids, one by one.
+    fn of_channel<R: Record>(
+        &self,
+        channel: ChannelId,
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<R, StoreError>> {
+        let from = Self::key(R::TABLE, &key::ids([channel.0, *ids.start()]));
+        let to = prefix_end(&Self::key(R::TABLE, &key::ids([channel.0, *ids.end()])));
+        self.engine
+            .range(&from, &to)
+            .map(|entry| codec::decode(&entry?.1))
+    }
+
+    /// Every guild that was ever seen, by id.
+    pub fn guilds(&self) -> Result<Vec<Part<Guild>>, StoreError> {
+        self.all(&[])
+    }
+
+    /// A guild.
+    pub fn guild(&self, guild: GuildId) -> Result<Option<Part<Guild>>, StoreError> {
+        self.get(&key::ids([guild.0, guild.0]))
+    }
+
+    /// Every channel and thread of the guild that was ever seen, by id.
+    pub fn channels(&self, guild: GuildId) -> Result<Vec<Part<Channel>>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// A channel or thread.
+    pub fn channel(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+    ) -> Result<Option<Part<Channel>>, StoreError> {
+        self.get(&key::ids([guild.0, channel.0]))
+    }
+
+    /// Every role of the guild that was ever seen, by id.
+    pub fn roles(&self, guild: GuildId) -> Result<Vec<Part<Role>>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// Every custom emoji that was ever seen in the guild, by id.
+    pub fn emojis(&self, guild: GuildId) -> Result<Vec<Part<GuildEmoji>>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// Every user who was ever seen in the guild, by id.
+    pub fn members(&self, guild: GuildId) -> Result<Vec<Member>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// A user, as a member of the guild.
+    pub fn member(&self, guild: GuildId, user: UserId) -> Result<Option<Member>, StoreError> {
+        self.get(&key::ids([guild.0, user.0]))
+    }
+
+    /// The guild's settings: the default ones until an admin chose.
+    pub fn settings(&self, guild: GuildId) -> Result<Settings, StoreError> {
+        let chosen = self.get(&key::ids([guild.0]))?;
+        Ok(chosen.unwrap_or_else(|| Settings::default_for(guild)))
+    }
+
+    /// The number of the guild's current session.
+    pub fn session(&self, guild: GuildId) -> Result<SessionNumber, StoreError> {
+        let session: Option<Session> = self.get(&key::ids([guild.0]))?;
+        Ok(session.map_or(0, |it| it.number))
+    }
+
+    /// The coverage of every channel and thread of which anything is known.
+    pub fn coverage(&self) -> Result<BTreeMap<ChannelId, Coverage>, StoreError> {
+        let all: Vec<Coverage> = self.all(&[])?;
+        Ok(all.into_iter().map(|it| (it.channel_id, it)).collect())
+    }
+
+    /// The guild's lists of reactors that are still to be fetched.
+    pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
+        let mut all: Vec<Pending> = self.all(&[])?;
+        all.retain(|it| it.guild_id == guild);
+        Ok(all)
+    }
+
+    /// How much of each of the guild's channels is in the store.
+    pub fn tallies(&self, guild: GuildId) -> Result<Vec<Tally>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// What of the guild could not be fetched.
+    pub fn failures(&self, guild: GuildId) -> Result<Vec<Failure>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// When each class of the guild's data was last complete.
+    pub fn synced(&self, guild: GuildId) -> Result<Vec<Synced>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// A message, or its tombstone.
+    pub fn message(
+        &self,
+        channel: ChannelId,
+        id: MessageId,
+    ) -> Result<Option<MessageState>, StoreError> {
+        self.get(&key::ids([channel.0, id.0]))
+    }
+
+    /// The channel's messages and tombstones with these ids, one by one, by id.
+    pub fn messages(
+        &self,
+        channel: ChannelId,
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<MessageState, StoreError>> {
+        self.of_channel(channel, ids)
+    }
+
+    /// The reactions, present and past, to the channel's messages with these ids.
+    pub fn reactions(
+        &self,
+        channel: ChannelId,
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<Reaction, StoreError>> {
+        self.of_channel(channel, ids)
+    }
+
+    /// The props given with commands in the channel, with these ids.
+    pub fn props(
+        &self,
+        channel: ChannelId,
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = Result<Props, StoreError>> {
+        self.of_channel(channel, ids)
+    }
+
+    /// What changed since it was last exported.
+    pub fn dirty(&self) -> Result<Vec<Dirty>, StoreError> {
+        let from = Self::key(Table::Dirty, &[]);
+        let to = prefix_end(&from);
+        let entries = self.engine.range(&from, &to);
+        entries.map(|entry| self.read_dirty(&entry?)).collect()
+    }
+
+    fn read_dirty(&self, (key, value): &(Vec<u8>, Vec<u8>)) -> Result<Dirty, StoreError> {
+        let fail = |reason: &str| StoreError::Row {
+            table: Table::Dirty,
+            reason: reason.to_owned(),
+        };
+        let partition = key.get(9..).ok_or_else(|| fail("its key is too short"))?;
+        let partition = codec::decode_partition(partition).map_err(|reason| fail(&reason))?;
+        let generation = value
+            .as_slice()
+            .try_into()
+            .map_err(|_| fail("it is no number"))?;
+        Ok((partition, u64::from_be_bytes(generation)))
+    }
+
+    /// Forgets that these changed, except for those that changed again since.
+    pub fn exported(&self, done: &[Dirty]) -> Result<(), StoreError> {
+        let _applying = self
+            .applying
+            .write()
+            .expect("no reader panics while it reads");
+        let mut ops = Vec::new();
+        for (partition, generation) in done {
+            let key = dirty_key(partition);
+            if self.engine.get(&key)? == Some(generation.to_be_bytes().to_vec()) {
+                ops.push(super::engine::Op::Delete(key));
+            }
+        }
+        self.engine.commit(&ops)
+    }
+
+    pub(super) fn next_dirty_generation(&self) -> u64 {
+        self.generation.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// One more than the last generation that is remembered.
+    pub(super) fn first_generation(&self) -> Result<AtomicU64, StoreError> {
+        let last = self
+            .dirty()?
+            .into_iter()
+            .map(|(_, generation)| generation)
+            .max();
+        Ok(AtomicU64::new(last.map_or(1, |last| last + 1)))
+    }
+}

@@ -1,0 +1,147 @@
+// The built programs, from outside: a simulated Discord, propsbot against it, and what both leave behind.
+
+import {execFile, spawn} from "node:child_process";
+import {access, readFile} from "node:fs/promises";
+import {join} from "node:path";
+import {createInterface} from "node:readline";
+import {setTimeout as wait} from "node:timers/promises";
+import {fileURLToPath} from "node:url";
+import {promisify} from "node:util";
+
+const built = (name) => fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
+const PROPSBOT = process.env.PROPSBOT_BIN || built("propsbot");
+const SIMULATOR = process.env.SIMULATOR_BIN || built("simulator");
+
+const START_MS = 30_000;
+const COMMAND_MS = 120_000;
+const STOP_MS = 20_000;
+/** A community small enough to be read in seconds, and so lively that every kind of event comes up while the bot listens. */
+const WORLD = ["--port", "0", "--seed", "7", "--messages", "600", "--lively", "60", "--limits", "none"];
+/** How long the bot listens to live events. */
+const RUN_MS = 6_000;
+
+/**
+ * Builds, in `out`, the graph of a simulated community: everything from the first sync to SourceCred's three files.
+ * Returns the recording of what the bot was told meanwhile.
+ */
+export async function buildGraph(out) {
+  return withBot(out, async (bot) => {
+    await bot.run("sync");
+    await bot.listen();
+    await bot.run("export");
+    await bot.run("graph", "--from", bot.archive, "--out", out);
+    return bot.recording();
+  });
+}
+
+/** The traffic of a first sync and of a live session, as the lines of a recording. */
+export async function recordTraffic(scratch) {
+  return withBot(scratch, async (bot) => {
+    await bot.run("sync");
+    await bot.listen();
+    return bot.recording();
+  });
+}
+
+async function withBot(scratch, use) {
+  for (const program of [PROPSBOT, SIMULATOR]) {
+    await access(program).catch(() => {
+      throw new Error(`${program} is missing: build it first, with cargo build --workspace`);
+    });
+  }
+  const simulator = await startSimulator(join(scratch, "traffic.jsonl"));
+  try {
+    const archive = `dir:${join(scratch, "archive")}`;
+    const options = {
+      // In a folder without `.env`, and with nothing of the caller's settings.
+      cwd: scratch,
+      env: {
+        PATH: process.env.PATH,
+        DISCORD_TOKEN: simulator.token,
+        DISCORD_API_URL: simulator.address,
+        STORE_PATH: join(scratch, "store"),
+        ARCHIVE: archive,
+        RUST_LOG: "info",
+      },
+    };
+    return await use({
+      archive,
+      async recording() {
+        await simulator.stop();
+        return (await readFile(simulator.recording, "utf8")).split("\n");
+      },
+      run: (...command) => runCommand(command, options),
+      listen: () => listen(options),
+    });
+  } finally {
+    await simulator.stop();
+  }
+}
+
+async function runCommand(command, options) {
+  try {
+    await promisify(execFile)(PROPSBOT, command, {...options, timeout: COMMAND_MS, maxBuffer: 1 << 28});
+  } catch (error) {
+    throw new Error(`propsbot ${command.join(" ")} failed: ${error.message}\n${error.stdout}\n${error.stderr}`);
+  }
+}
+
+async function listen(options) {
+  const bot = start(PROPSBOT, ["run"], options);
+  await Promise.race([wait(RUN_MS), bot.ended]);
+  if (bot.hasEnded()) throw new Error(`propsbot run ended by itself:\n${bot.said()}`);
+  const code = await bot.stop();
+  if (code !== 0) throw new Error(`propsbot run ended with ${code} on SIGTERM:\n${bot.said()}`);
+}
+
+async function startSimulator(recording) {
+  const simulator = start(SIMULATOR, ["discord", ...WORLD, "--record", recording]);
+  const facts = {};
+  const ready = (async () => {
+    for await (const line of createInterface({input: simulator.child.stdout})) {
+      const [name, value] = line.split(/=(.*)/);
+      facts[name] = value;
+      if (facts.DISCORD_API_URL && facts.DISCORD_TOKEN) return {address: facts.DISCORD_API_URL, token: facts.DISCORD_TOKEN};
+    }
+    throw new Error(`the simulator ended before it was ready:\n${simulator.said()}`);
+  })();
+  const timeout = wait(START_MS, undefined, {ref: false}).then(() => {
+    throw new Error(`the simulator did not say its address and token:\n${simulator.said()}`);
+  });
+  try {
+    return {...(await Promise.race([ready, timeout])), recording, stop: () => simulator.stop()};
+  } catch (error) {
+    await simulator.stop();
+    throw error;
+  }
+}
+
+function start(program, args, options) {
+  const child = spawn(program, args, {...options, stdio: ["ignore", "pipe", "pipe"]});
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => (output = (output + text).slice(-20_000)));
+  }
+  let over = false;
+  const ended = new Promise((resolve) => {
+    child.once("error", (error) => (output += error));
+    child.once("close", (code, signal) => {
+      over = true;
+      resolve(code ?? signal);
+    });
+  });
+  return {
+    child,
+    ended,
+    hasEnded: () => over,
+    said: () => output,
+    async stop() {
+      if (over) return ended;
+      child.kill("SIGTERM");
+      const kill = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+      const code = await ended;
+      clearTimeout(kill);
+      return code;
+    },
+  };
+}
