@@ -1,2 +1,4 @@
 //! The tests.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod archive;

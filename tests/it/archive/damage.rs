@@ -156,7 +156,7 @@ async fn verify_finds_what_hashes_do_not() {
     .await;
     assert_fault("3 rows, not the 2", |_, index| messages(index).rows = 2).await;
     assert_fault("bytes long, not the 7", |_, index| {
-        messages(index).bytes = 7
+        messages(index).bytes = 7;
     })
     .await;
     assert_fault("is not of 2024", |_, index| {
@@ -188,7 +188,7 @@ async fn verify_finds_what_hashes_do_not() {
     })
     .await;
     assert_fault("generation 2 without a predecessor", |manifest, _| {
-        manifest.generation = 2
+        manifest.generation = 2;
     })
     .await;
     assert_fault("holds no props of channel", |_, index| {
@@ -197,7 +197,7 @@ async fn verify_finds_what_hashes_do_not() {
     })
     .await;
     assert_fault("it is the index of", |_, index| {
-        index.channel_id = Some(GENERAL)
+        index.channel_id = Some(GENERAL);
     })
     .await;
 }
