@@ -88,7 +88,7 @@ impl World {
                     .collect(),
             }],
             dirty: self.dirty.iter().copied().collect(),
-            full: false,
+            since: self.files.get(MANIFEST).map(|it| Hash::of(it)),
         }
     }
 
@@ -289,21 +289,38 @@ fn sync_times_alone_make_no_generation() {
         plan.summary,
         Summary {
             generation: 1,
+            manifest: world.request().since,
             ..Summary::default()
         }
     );
 }
 
 #[test]
-fn a_full_export_of_the_same_rows_writes_nothing() {
+fn an_archive_of_unknown_state_is_read_anew_and_only_what_differs_is_written() {
     let mut world = World::new();
-    world.say(CHANNELS[0], id_at(0, 0), "hello");
-    world.export();
-    let request = ExportRequest {
-        full: true,
+    for channel in CHANNELS {
+        world.say(channel, id_at(0, 0), "hello");
+    }
+    let exported = world.export().summary.manifest;
+    assert_eq!(exported, world.request().since);
+    let unknown = ExportRequest {
+        since: None,
         ..world.request()
     };
-    assert_eq!(world.export_as(&request).manifest, None);
+    let plan = world.export_as(&unknown);
+    assert_eq!(plan.manifest, None);
+    assert_eq!(plan.summary.manifest, exported);
+
+    // A change that another archive was told of, and this one was not.
+    world.say(CHANNELS[1], id_at(0, 0), "changed");
+    world.dirty.clear();
+    let elsewhere = ExportRequest {
+        since: Some(Hash::of(b"another archive's manifest")),
+        ..world.request()
+    };
+    let summary = world.export_as(&elsewhere).summary;
+    assert_eq!((summary.blobs, summary.indexes), (1, 1));
+    assert_eq!(summary.manifest, world.request().since);
 }
 
 #[test]

@@ -273,7 +273,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
                 .collect(),
         }],
         dirty: Vec::new(),
-        full: false,
+        since: None,
     }
 }
 

@@ -4,12 +4,17 @@ use std::{
     collections::BTreeSet,
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::{
+    StreamExt,
+    channel::oneshot,
+    future::{Either, pending, select},
+    stream,
+};
 use propsbot::archive::{
     ArchiveReader, Change, DataArchive, FolderArchive, MANIFEST, MemoryArchive, ReadError, export,
     plan, verify,
@@ -60,9 +65,10 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
     change.dirty = vec![dirty(PROPS, 1), dirty(GENERAL, 40)];
 
     let reference = MemoryArchive::new();
-    export(&reference, Arc::new(before.clone()), request(&before))
+    let exported = export(&reference, Arc::new(before.clone()), request(&before))
         .await
         .unwrap();
+    change.since = exported.manifest;
     export(&reference, Arc::new(after.clone()), change.clone())
         .await
         .unwrap();
@@ -75,23 +81,24 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
         export(&archive, Arc::new(before.clone()), request(&before))
             .await
             .unwrap();
-        let mut full = request(&after);
-        full.full = true;
         let mut changes = Vec::new();
         let mut put = |object| {
             changes.push(Change::Put(object));
             Ok(())
         };
-        plan(None, &full, &after, &mut put).unwrap();
+        plan(None, &change, &after, &mut put).unwrap();
         let all = changes.len();
         let reader = ArchiveReader::open(&archive).await.unwrap();
         changes.truncate(steps);
         // The writer hangs after these steps, and is gone.
-        let hanging = stream::iter(changes).chain(stream::pending()).boxed();
-        let cut = archive.write(Some(reader.hash()), hanging);
-        tokio::time::timeout(Duration::from_millis(150), cut)
-            .await
-            .unwrap_err();
+        let (hangs, hung) = oneshot::channel();
+        let hang = stream::once(async {
+            hangs.send(()).unwrap();
+            pending().await
+        });
+        let changes = stream::iter(changes).chain(hang).boxed();
+        let cut = archive.write(Some(reader.hash()), changes);
+        assert!(matches!(select(cut, hung).await, Either::Right(_)));
         assert_eq!(assert_valid(&archive).await.generation, 1);
 
         let summary = export(&archive, Arc::new(after.clone()), change.clone())
@@ -171,35 +178,26 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
         .await
         .unwrap();
     for round in 0..25_u64 {
-        let mut exporter = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "archive::crash::exporter", "--ignored"])
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        // While it writes, too, every reader sees a whole archive.
-        let until = tokio::time::sleep(Duration::from_millis(60 + round * 37 % 110));
-        tokio::pin!(until);
-        while until.as_mut().now_or_never().is_none() {
-            // (Who is slower than a writer that never rests is told so.)
+        let before = ArchiveReader::open(&archive).await.unwrap().hash();
+        let exporter = Exporter::start(folder.path());
+        loop {
+            // While it writes, too, every reader sees a whole archive.
             match verify(&archive).await {
+                // (Who is slower than a writer that never rests is told so.)
                 Err(ReadError::Superseded) => {}
                 found => assert_eq!(found.unwrap().faults, Vec::<String>::new()),
             }
+            if ArchiveReader::open(&archive).await.unwrap().hash() != before {
+                break;
+            }
         }
-        exporter.kill().unwrap();
-        exporter.wait().unwrap();
+        // Now it is at it: some other moment of its work, each time.
+        tokio::time::sleep(Duration::from_micros(round * 1700)).await;
+        drop(exporter);
         assert_valid(&archive).await;
     }
-    let generation = assert_valid(&archive).await.generation;
-    assert!(
-        generation > 50,
-        "only {generation} generations: nothing was interrupted"
-    );
 
-    let mut last = everything.clone();
-    last.full = true;
-    export(&archive, Arc::new(first.clone()), last)
+    export(&archive, Arc::new(first.clone()), everything.clone())
         .await
         .unwrap();
     let reference = MemoryArchive::new();
@@ -209,13 +207,35 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
     assert_eq!(files(folder.path()), clean(&reference).await);
 }
 
+/// A process that exports, killed when it is no longer needed.
+struct Exporter(Child);
+
+impl Exporter {
+    fn start(folder: &Path) -> Self {
+        let exporter = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "archive::crash::exporter", "--ignored"])
+            .env(FOLDER, folder)
+            .stdout(Stdio::null())
+            .spawn();
+        Self(exporter.unwrap())
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 /// Exports change after change until it is killed.
 #[tokio::test]
 #[ignore = "a process for the test above to kill"]
 async fn exporter() {
     let folder = std::env::var_os(FOLDER).expect("started by the test above");
     let archive = FolderArchive::new(folder);
-    for n in 0.. {
+    let mut since = None;
+    for n in 0..1000 {
         let mut rows = rows();
         let day = n % 7;
         rows.messages
@@ -227,10 +247,11 @@ async fn exporter() {
         ));
         rows.messages.sort_by_key(|it| (it.channel_id, it.id));
         let mut request = request(&rows);
-        request.full = n == 0;
+        request.since = since;
         request.dirty = (0..7)
             .flat_map(|day| [dirty(PROPS, day), dirty(GENERAL, 20 + day)])
             .collect();
-        export(&archive, Arc::new(rows), request).await.unwrap();
+        let exported = export(&archive, Arc::new(rows), request).await.unwrap();
+        since = exported.manifest;
     }
 }
