@@ -91,9 +91,9 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
         let reader = ArchiveReader::open(&archive).await.unwrap();
         changes.truncate(steps);
         // The writer hangs after these steps, and is gone.
-        let (hangs, hung) = oneshot::channel();
+        let (report, hung) = oneshot::channel();
         let hang = stream::once(async {
-            hangs.send(()).unwrap();
+            report.send(()).unwrap();
             pending().await
         });
         let changes = stream::iter(changes).chain(hang).boxed();
@@ -177,7 +177,7 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
     export(&archive, Arc::new(first.clone()), everything.clone())
         .await
         .unwrap();
-    for round in 0..25_u64 {
+    for round in 0..15_u64 {
         let before = ArchiveReader::open(&archive).await.unwrap().hash();
         let exporter = Exporter::start(folder.path());
         loop {
