@@ -196,7 +196,7 @@ impl History {
 
     /// Up to 100 messages of a channel, the last first, those before `before`.
     ///
-    /// Without `READ_MESSAGE_HISTORY` the list is empty and not an error: compute permissions first.
+    /// Without READ_MESSAGE_HISTORY the list is empty and not an error: compute permissions first.
     pub async fn messages(
         &self,
         guild_id: GuildId,

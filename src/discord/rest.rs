@@ -34,7 +34,7 @@ pub(super) const USER_AGENT: &str = concat!(
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest wait that Discord may ask for before we give up instead.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a request failed.
 #[derive(Debug, thiserror::Error)]

@@ -96,10 +96,10 @@ pub(super) struct Guild {
     pub(super) roles: Vec<Role>,
     #[serde(default)]
     pub(super) emojis: Vec<Emoji>,
-    /// Only `GUILD_CREATE` has them.
+    /// Only GUILD_CREATE has them.
     #[serde(default)]
     pub(super) channels: Vec<Channel>,
-    /// Only `GUILD_CREATE` has them.
+    /// Only GUILD_CREATE has them.
     #[serde(default)]
     pub(super) threads: Vec<Channel>,
 }

@@ -54,7 +54,7 @@ impl Props {
             .map(|it| it.user_id)
             .filter(|id| *id != command.user_id && *id != bot)
             .collect();
-        (!receivers.is_empty()).then_some(Self {
+        (!receivers.is_empty()).then(|| Self {
             id: command.id,
             guild_id: message.guild_id,
             channel_id: message.channel_id,
