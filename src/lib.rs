@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod archive;
+#[path = "../commands/mod.rs"]
+pub mod commands;
 pub mod config;
 pub mod discord;
 pub mod graph;

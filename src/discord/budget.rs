@@ -28,7 +28,7 @@ const BURST: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
 const REFUSALS: usize = 9_000;
 
 /// The time in which refused requests are counted.
-const REFUSAL_WINDOW: Duration = Duration::from_secs(600);
+const REFUSAL_WINDOW: Duration = Duration::from_mins(10);
 
 type Limiter =
     RateLimiter<state::NotKeyed, state::InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;

@@ -87,6 +87,11 @@ impl History {
         Self { rest }
     }
 
+    /// The client that it reads over.
+    pub fn rest(&self) -> &Rest {
+        &self.rest
+    }
+
     /// The bot's own user; [`RestError::BadToken`] if the token is nobody's.
     pub async fn me(&self) -> Result<User, RestError> {
         let read = |json: &[u8]| serde_json::from_slice::<wire::User>(json);
@@ -151,8 +156,8 @@ impl History {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
         let (threads, has_more) = (listed(list.threads, guild_id), list.has_more);
-        let last = threads.last().and_then(|it| it.channel.thread.as_ref());
-        let oldest = last.and_then(|thread| thread.archive_timestamp);
+        let page_end = threads.last().and_then(|it| it.channel.thread.as_ref());
+        let oldest = page_end.and_then(|thread| thread.archive_timestamp);
         if before.is_none() || !has_more || oldest < before {
             return Ok((threads, has_more));
         }
@@ -196,7 +201,7 @@ impl History {
 
     /// Up to 100 messages of a channel, the last first, those before `before`.
     ///
-    /// Without READ_MESSAGE_HISTORY the list is empty and not an error: compute permissions first.
+    /// Without `READ_MESSAGE_HISTORY` the list is empty and not an error: compute permissions first.
     pub async fn messages(
         &self,
         guild_id: GuildId,
@@ -272,7 +277,8 @@ fn listed(channels: Vec<wire::Channel>, guild_id: GuildId) -> Vec<Listed> {
 }
 
 impl wire::Guild {
-    fn into_shape(self) -> GuildShape {
+    /// The guild, its roles and its emojis.
+    pub(super) fn into_shape(self) -> GuildShape {
         let id = self.id;
         GuildShape {
             guild: Guild {

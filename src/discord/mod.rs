@@ -5,13 +5,23 @@
 //! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
 
 mod budget;
+mod command_line;
+mod convert;
+mod gateway;
 mod history;
+mod objects;
 mod rest;
 mod route;
 mod token;
+mod unparsed;
 mod wire;
 
+pub use convert::{Signal, Translated, translate};
+pub use gateway::{
+    Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, LOG_DIRECTIVES, start,
+};
 pub use history::{GuildShape, History, Listing};
+pub use objects::user;
 pub use rest::{Rest, RestError};
 pub use route::Route;
 pub use token::{MalformedToken, Token};

@@ -34,7 +34,7 @@ pub(super) const USER_AGENT: &str = concat!(
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest wait that Discord may ask for before we give up instead.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +151,9 @@ impl RestError {
     fn retry(&self) -> Option<Duration> {
         match self {
             Self::Limited { wait, .. } => (*wait <= PATIENCE).then_some(*wait),
-            Self::Failing { .. } | Self::Unreachable { .. } => Some(Duration::ZERO),
+            Self::Failing { .. } | Self::Unreachable { .. } | Self::Unreadable { .. } => {
+                Some(Duration::ZERO)
+            }
             _ => None,
         }
     }
@@ -241,29 +243,30 @@ impl Rest {
         }
     }
 
-    /// Asks for `route` and reads the answer with `read`.
+    /// Asks for `route` and reads the answer with `read`. An answer that cannot be read is asked
+    /// for again, as one that does not come: it may have been cut, or be a proxy's.
     pub async fn get<T>(
         &self,
         route: &Route<'_>,
-        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+        read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, RestError> {
-        let answer = self.ask(&Method::GET, route, None).await?;
-        read(&answer).map_err(|error| RestError::unreadable(route, &error))
+        self.ask(&Method::GET, route, None, read).await
     }
 
     /// Replaces what is at `route` by this JSON.
     pub async fn put(&self, route: &Route<'_>, json: Vec<u8>) -> Result<(), RestError> {
-        self.ask(&Method::PUT, route, Some(json)).await.map(drop)
+        self.ask(&Method::PUT, route, Some(json), |_| Ok(())).await
     }
 
     /// Asks until there is a final answer: 5 more times where that may help, obeying the waits
     /// that Discord asks for.
-    async fn ask(
+    async fn ask<T>(
         &self,
         method: &Method,
         route: &Route<'_>,
         body: Option<Vec<u8>>,
-    ) -> Result<impl Deref<Target = [u8]> + use<>, RestError> {
+        read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, RestError> {
         let address = format!("{}{}", self.inner.base, route.address());
         let url = Url::parse(&address).map_err(|error| RestError::Unreachable {
             what: address.clone(),
@@ -274,8 +277,11 @@ impl Rest {
             .with_max_delay(Duration::from_secs(20))
             .with_max_times(5)
             .with_jitter();
-        (|| self.inner.once(method, route, &url, body.clone()))
-            .retry(waits)
+        let once = async || {
+            let answer = self.inner.once(method, route, &url, body.clone()).await?;
+            read(&answer).map_err(|error| RestError::unreadable(route, &error))
+        };
+        once.retry(waits)
             .when(|error| error.retry().is_some())
             .adjust(|error, next| Some(next?.max(error.retry()?)))
             .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))

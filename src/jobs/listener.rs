@@ -22,7 +22,11 @@ pub async fn listen(
     writer: Writer,
     requests: Requests,
 ) -> Result<(), Stopped> {
-    let mut listener = Listener { bot, requests, guilds: BTreeSet::new() };
+    let mut listener = Listener {
+        bot,
+        requests,
+        guilds: BTreeSet::new(),
+    };
     while let Some(item) = items.recv().await {
         let observations = match item {
             GatewayItem::Event { at, event } => {
@@ -103,9 +107,15 @@ impl Listener {
                 Vec::new()
             }
             Signal::Unreadable { guild, event } => {
-                warn!(event, "an event could not be read: what it said is fetched instead");
+                warn!(
+                    event,
+                    "an event could not be read: what it said is fetched instead"
+                );
                 let guilds = guild.map_or_else(|| self.guilds.clone(), |guild| [guild].into());
-                guilds.into_iter().flat_map(|guild| self.unreadable(guild, &event)).collect()
+                guilds
+                    .into_iter()
+                    .flat_map(|guild| self.unreadable(guild, &event))
+                    .collect()
             }
         }
     }
@@ -115,7 +125,10 @@ impl Listener {
         self.requests.guild(guild, Depth::Whole);
         let object = FailureObject::Event(event.to_owned());
         let reason = "it is not as Discord documents it; what it said was fetched instead";
-        [Fact::SessionLost(guild), Fact::Failed(guild, object, reason.to_owned())]
+        [
+            Fact::SessionLost(guild),
+            Fact::Failed(guild, object, reason.to_owned()),
+        ]
     }
 
     /// More was said than we could hear.
@@ -123,10 +136,20 @@ impl Listener {
         for guild in &self.guilds {
             self.requests.guild(*guild, Depth::Whole);
         }
-        gateway(at, self.guilds.iter().copied().map(Fact::SessionLost).collect())
+        gateway(
+            at,
+            self.guilds.iter().copied().map(Fact::SessionLost).collect(),
+        )
     }
 }
 
 fn gateway(at: Stamp, facts: Vec<Fact>) -> Vec<Observation> {
-    facts.into_iter().map(|fact| Observation { at, by: Evidence::Gateway, fact }).collect()
+    facts
+        .into_iter()
+        .map(|fact| Observation {
+            at,
+            by: Evidence::Gateway,
+            fact,
+        })
+        .collect()
 }

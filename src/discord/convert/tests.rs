@@ -1,0 +1,189 @@
+//! Each event as Discord sends it, and what it says.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::{Emoji, EmojiKey, FailureObject};
+
+const GUILD: GuildId = GuildId(1);
+const BOT: UserId = UserId(50);
+
+/// What the gateway's event `name` with this payload says.
+fn read(name: &str, payload: Value) -> (Vec<Fact>, Option<Signal>) {
+    let event = serde_json::from_value(json!({"t": name, "d": payload})).unwrap();
+    let translated = translate(event, Stamp(7), BOT);
+    assert!(translated.observations.iter().all(|it| it.at == Stamp(7)));
+    let facts = translated
+        .observations
+        .into_iter()
+        .map(|it| it.fact)
+        .collect();
+    (facts, translated.signal)
+}
+
+fn user(id: u64) -> Value {
+    json!({"id": id.to_string(), "username": format!("user{id}"), "discriminator": "0"})
+}
+
+fn member() -> Value {
+    json!({"roles": ["9"], "nick": null, "joined_at": "2020-01-01T00:00:00Z", "deaf": false,
+        "mute": false, "flags": 0})
+}
+
+fn a_message() -> Value {
+    json!({
+        "id": "100", "channel_id": "2", "guild_id": "1", "author": user(3), "member": member(),
+        "content": "thanks <@4>", "timestamp": "2024-01-01T00:00:00Z", "edited_timestamp": null,
+        "tts": false, "mention_everyone": false, "mentions": [user(4)], "mention_roles": [],
+        "attachments": [], "embeds": [], "pinned": false, "type": 0,
+    })
+}
+
+fn with(mut object: Value, changes: Value) -> Value {
+    let Value::Object(changes) = changes else {
+        panic!("changes are an object")
+    };
+    object.as_object_mut().unwrap().extend(changes);
+    object
+}
+
+fn is_member(fact: &Fact, id: u64) -> bool {
+    matches!(fact, Fact::Member(GUILD, user, _) if user.id == UserId(id))
+}
+
+#[test]
+fn a_message_tells_its_people_first() {
+    let (facts, signal) = read("MESSAGE_CREATE", a_message());
+    assert_eq!(signal, None);
+    let [author, mentioned, Fact::Posted(message)] = facts.as_slice() else {
+        panic!("{facts:?}")
+    };
+    assert!(is_member(author, 3));
+    assert!(matches!(mentioned, Fact::User(GUILD, user) if user.id == UserId(4)));
+    assert_eq!((message.id, message.guild_id), (MessageId(100), GUILD));
+    assert_eq!(message.mentions[0].count, 1);
+}
+
+#[test]
+fn what_only_one_member_sees_and_direct_messages_say_nothing() {
+    for changes in [json!({"flags": 64}), json!({"guild_id": null})] {
+        assert_eq!(
+            read("MESSAGE_CREATE", with(a_message(), changes)),
+            Said::default()
+        );
+    }
+}
+
+#[test]
+fn an_update_is_whole_or_the_message_is_read_again() {
+    let edited = json!({"edited_timestamp": "2016-04-30T11:18:25.796Z", "content": "new"});
+    let (facts, _) = read("MESSAGE_UPDATE", with(a_message(), edited));
+    let Some(Fact::Message(message)) = facts.last() else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(message.content, "new");
+    assert_eq!(message.edited_at.unwrap().0, 1_462_015_105_796);
+
+    let part = json!({"id": "100", "channel_id": "2", "guild_id": "1", "embeds": []});
+    let reread = Signal::Reread(GUILD, ChannelId(2), MessageId(100));
+    assert_eq!(read("MESSAGE_UPDATE", part), (vec![], Some(reread)));
+}
+
+#[test]
+fn an_event_that_serenity_cannot_read_is_read_all_the_same() {
+    let odd = with(a_message(), json!({"pinned": "odd", "embeds": 3}));
+    let (facts, signal) = read("MESSAGE_CREATE", odd);
+    assert_eq!(signal, None);
+    assert!(matches!(facts.last(), Some(Fact::Posted(_))), "{facts:?}");
+}
+
+#[test]
+fn a_message_that_nobody_can_read_is_reported_and_read_again() {
+    let (facts, signal) = read("MESSAGE_CREATE", with(a_message(), json!({"author": 1})));
+    let object = FailureObject::Message(ChannelId(2), MessageId(100));
+    assert!(matches!(&facts[..], [Fact::Failed(GUILD, it, _)] if *it == object));
+    assert_eq!(
+        signal,
+        Some(Signal::Reread(GUILD, ChannelId(2), MessageId(100)))
+    );
+}
+
+#[test]
+fn an_event_that_nobody_can_read_is_reported() {
+    let (facts, signal) = read("GUILD_ROLE_UPDATE", json!({"guild_id": "1", "role": 7}));
+    let object = FailureObject::Event("GUILD_ROLE_UPDATE".to_owned());
+    assert!(matches!(&facts[..], [Fact::Failed(GUILD, it, _)] if *it == object));
+    let event = "GUILD_ROLE_UPDATE".to_owned();
+    let guild = Some(GUILD);
+    assert_eq!(signal, Some(Signal::Unreadable { guild, event }));
+    assert_eq!(
+        read("A_NEW_KIND", json!({"guild_id": "1"})),
+        Said::default()
+    );
+}
+
+#[test]
+fn bursts_are_told_from_normal_reactions() {
+    let emoji = json!({"id": null, "name": "🙏"});
+    let payload = json!({"user_id": "3", "channel_id": "2", "message_id": "100",
+        "guild_id": "1", "emoji": emoji, "burst": true, "type": 1,
+        "member": with(member(), json!({"user": user(3)}))});
+    let (facts, _) = read("MESSAGE_REACTION_ADD", payload);
+    assert!(is_member(&facts[0], 3));
+    let Fact::Reacted(event) = &facts[1] else {
+        panic!("{facts:?}")
+    };
+    assert!(event.burst);
+    assert_eq!(event.emoji, Emoji::unicode("🙏"));
+}
+
+#[test]
+fn an_emojis_reactions_are_cleared_in_discords_own_form() {
+    let payload = json!({"channel_id": "2", "guild_id": "1", "message_id": "100",
+        "emoji": {"id": "8", "name": null}});
+    let (facts, _) = read("MESSAGE_REACTION_REMOVE_EMOJI", payload);
+    let key = EmojiKey::Custom(crate::model::EmojiId(8));
+    assert_eq!(
+        facts,
+        [Fact::ReactionsCleared(
+            GUILD,
+            ChannelId(2),
+            MessageId(100),
+            Some(key)
+        )]
+    );
+}
+
+#[test]
+fn an_outage_is_no_departure() {
+    let outage = read("GUILD_DELETE", json!({"id": "1", "unavailable": true}));
+    assert_eq!(outage, (vec![], Some(Signal::GuildUnavailable(GUILD))));
+    let left = read("GUILD_DELETE", json!({"id": "1"}));
+    assert_eq!(
+        left,
+        (vec![Fact::GuildGone(GUILD)], Some(Signal::GuildLeft(GUILD)))
+    );
+}
+
+#[test]
+fn the_bots_own_roles_change_what_it_sees() {
+    let update = |id| with(member(), json!({"guild_id": "1", "user": user(id)}));
+    let (facts, signal) = read("GUILD_MEMBER_UPDATE", update(3));
+    assert!(is_member(&facts[0], 3) && signal.is_none());
+    let (_, signal) = read("GUILD_MEMBER_UPDATE", update(BOT.0));
+    assert_eq!(signal, Some(Signal::ShapeChanged(GUILD)));
+}
+
+#[test]
+fn a_channels_overwrites_come_with_it() {
+    let (facts, signal) = read(
+        "CHANNEL_UPDATE",
+        json!({"id": "2", "type": 0, "guild_id": "1", "name": "x", "position": 1,
+            "permission_overwrites": [{"id": "1", "type": 0, "allow": "0", "deny": "1024"}]}),
+    );
+    let Fact::Channel(channel) = &facts[0] else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(channel.overwrites[0].deny, 1024);
+    assert_eq!(signal, Some(Signal::ShapeChanged(GUILD)));
+}

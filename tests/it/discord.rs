@@ -1,0 +1,457 @@
+//! The gateway, the history and the commands against a Discord on loopback.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt as _, stream};
+use propsbot::{
+    commands::wording::read_answer,
+    discord::{
+        Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
+        Token, start, translate,
+    },
+    jobs::{clock::Clock, progress::ProgressBoard, writer},
+    model::{ChannelId, Fact, GuildId, MessageId, Observation, Stamp, UserId},
+    service::Service,
+    store::Store,
+};
+use serde_json::json;
+use simulator::discord::{Discord, Fault, Limits, Options, Seed, World, intent};
+use tokio_util::sync::CancellationToken;
+
+async fn discord(options: Options) -> Discord {
+    Discord::start(options).await.expect("a free port")
+}
+
+async fn empty() -> Discord {
+    discord(Options {
+        world: World::Empty,
+        ..Options::default()
+    })
+    .await
+}
+
+fn rest(of: &Discord) -> Rest {
+    Rest::new(Some(&of.url()), &Token::new(&of.token()).unwrap())
+}
+
+fn history(of: &Discord) -> History {
+    History::new(rest(of))
+}
+
+/// A bot connected to `of`, with the folder of its store.
+struct Bot {
+    gateway: Gateway,
+    stop: CancellationToken,
+    guild: GuildId,
+    user: UserId,
+    _folder: tempfile::TempDir,
+}
+
+impl Bot {
+    async fn start(of: &Discord, capacity: usize) -> Result<Self, GatewayError> {
+        Self::with(of, &of.token(), capacity).await
+    }
+
+    async fn with(of: &Discord, token: &str, capacity: usize) -> Result<Self, GatewayError> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let (writer, _) = writer::start(Arc::clone(&store));
+        let clock = Clock::after(Stamp(0));
+        let token = Token::new(token).unwrap();
+        let stop = CancellationToken::new();
+        let gateway = start(GatewayOptions {
+            rest: Rest::new(Some(&of.url()), &token),
+            token,
+            origin: Some(of.url()),
+            clock: Box::new({
+                let clock = clock.clone();
+                move || clock.stamp()
+            }),
+            capacity,
+            service: Service::new(store, writer, clock, ProgressBoard::default()),
+            stop: stop.clone(),
+        })
+        .await?;
+        Ok(Self {
+            gateway,
+            stop,
+            guild: GuildId(of.guild_id()),
+            user: UserId(of.bot_id()),
+            _folder: folder,
+        })
+    }
+
+    /// The next event that says something, translated.
+    async fn next(&mut self) -> (Vec<Observation>, Option<Signal>) {
+        let patience = Duration::from_secs(20);
+        loop {
+            let item = tokio::time::timeout(patience, self.gateway.items.recv()).await;
+            let Some(GatewayItem::Event { at, event }) = item.expect("an event in time") else {
+                panic!("no event");
+            };
+            let said = translate(*event, at, self.user);
+            if !said.observations.is_empty() || said.signal.is_some() {
+                return (said.observations, said.signal);
+            }
+        }
+    }
+
+    /// Waits until the guild can be seen.
+    async fn ready(&mut self) {
+        let (_, signal) = self.next().await;
+        assert_eq!(
+            signal,
+            Some(Signal::SessionStarted {
+                guilds: vec![self.guild]
+            })
+        );
+        let (_, signal) = self.next().await;
+        assert_eq!(signal, Some(Signal::GuildAvailable(self.guild)));
+    }
+
+    async fn stop(self) {
+        let start = Instant::now();
+        self.stop.cancel();
+        self.gateway.ended.wait().await.unwrap();
+        assert!(
+            start.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_arrive_in_discords_order() {
+    let discord = empty().await;
+    let people: Vec<u64> = ["ana", "ben"]
+        .iter()
+        .map(|name| discord.join(name))
+        .collect();
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 100_000).await.unwrap();
+    bot.ready().await;
+    let mut expected = Vec::new();
+    for n in 0..4_000 {
+        let message = discord.post(people[n % 2], channel, "hello");
+        expected.push((message, 0));
+        discord.react(people[0], channel, message, "🙏", false);
+        discord.unreact(people[0], channel, message, "🙏", false);
+        discord.edit(channel, message, "hello again");
+        expected.extend([(message, 1), (message, 2), (message, 3)]);
+    }
+    let mut seen = Vec::new();
+    let mut last = Stamp(0);
+    while seen.len() < expected.len() {
+        let (observations, _) = bot.next().await;
+        let at = observations[0].at;
+        assert!(at > last, "stamps only go up");
+        last = at;
+        seen.push(match &observations.last().unwrap().fact {
+            Fact::Posted(message) => (message.id.0, 0),
+            Fact::Reacted(event) => (event.message_id.0, 1),
+            Fact::Unreacted(event) => (event.message_id.0, 2),
+            Fact::Message(message) => (message.id.0, 3),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(seen, expected);
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_resumed_session_goes_on_and_a_lost_one_begins_anew() {
+    let discord = empty().await;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 1_000).await.unwrap();
+    bot.ready().await;
+    discord.cut_gateway();
+    let message = discord.post(ana, channel, "while away");
+    let mut said = Vec::new();
+    loop {
+        let (observations, signal) = bot.next().await;
+        said.extend(observations.into_iter().map(|it| it.fact));
+        if signal == Some(Signal::Resumed) {
+            break;
+        }
+    }
+    let posted = |fact: &Fact| matches!(fact, Fact::Posted(it) if it.id == MessageId(message));
+    assert!(said.iter().any(posted), "{said:?}");
+    discord.lose_sessions();
+    bot.ready().await;
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn an_overflow_is_told_instead_of_growing() {
+    let discord = empty().await;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 50).await.unwrap();
+    bot.ready().await;
+    for _ in 0..500 {
+        discord.post(ana, channel, "many");
+    }
+    let sent = discord.events_sent();
+    discord
+        .wait(Duration::from_secs(5), |it| it.events_sent() >= sent)
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut events = 0;
+    loop {
+        match bot.gateway.items.recv().await.unwrap() {
+            GatewayItem::Event { .. } => events += 1,
+            GatewayItem::Overflow { .. } => break,
+        }
+    }
+    assert_eq!(events, 50);
+    discord.post(ana, channel, "afterwards");
+    assert!(matches!(
+        bot.next().await.0.last().unwrap().fact,
+        Fact::Posted(_)
+    ));
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
+    let discord = empty().await;
+    let wrong = Bot::with(&discord, "wrong.to.ken", 10).await;
+    assert!(matches!(wrong.err(), Some(GatewayError::BadToken(_))));
+
+    discord.privilege(intent::GUILD_MEMBERS);
+    let bot = Bot::start(&discord, 10).await.unwrap();
+    let end = bot.gateway.ended.wait().await;
+    assert!(matches!(end, Err(GatewayError::MissingIntents)), "{end:?}");
+
+    let gone = discord.url();
+    discord.stop().await;
+    let token = Token::new("a.b.c").unwrap();
+    let nobody = History::new(Rest::new(Some(&gone), &token)).me().await;
+    assert!(
+        matches!(nobody, Err(RestError::Unreachable { .. })),
+        "{nobody:?}"
+    );
+}
+
+#[tokio::test]
+async fn props_are_given_with_a_command_and_can_be_read_back() {
+    let discord = empty().await;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 1_000).await.unwrap();
+    bot.ready().await;
+    assert!(
+        discord
+            .wait(Duration::from_secs(5), |it| it.commands().len() == 3)
+            .await
+    );
+
+    let reason = "the *review* of @everyone's `PR`\nand more";
+    let options = json!({"to": format!("<@{ben}>"), "for": reason});
+    let run = discord.slash(ana, channel, "props", options);
+    let answer = discord.answer(run).await.expect("an answer in time");
+    assert!(!answer.ephemeral, "{}", answer.content);
+    assert_eq!(read_answer(&answer.content).as_deref(), Some(reason));
+    let posted = discord
+        .message(channel, answer.message_id.unwrap())
+        .unwrap();
+    assert_eq!(posted.mentions, [ben]);
+    assert!(!posted.mention_everyone);
+
+    for (to, words) in [
+        (format!("<@{ana}>"), "give props to yourself"),
+        ("@everyone".to_owned(), "not to a role or to everyone"),
+        ("ben".to_owned(), "who “ben” is"),
+    ] {
+        let run = discord.slash(ana, channel, "props", json!({"to": to, "for": "fun"}));
+        let answer = discord.answer(run).await.expect("an answer in time");
+        assert!(answer.ephemeral);
+        assert!(answer.content.contains(words), "{}", answer.content);
+        assert!(answer.content.contains(&format!("/props to:{to} for:fun")));
+    }
+
+    for (user, command, options, words) in [
+        (discord.owner_id(), "sync-status", json!({}), "Mirror of"),
+        (ana, "sync-status", json!({}), "Manage Server"),
+        (
+            discord.owner_id(),
+            "settings show",
+            json!({}),
+            "the default",
+        ),
+        (
+            discord.owner_id(),
+            "settings set",
+            json!({"props_channels": "default"}),
+            "Done",
+        ),
+        (
+            ana,
+            "settings set",
+            json!({"props_channels": "default"}),
+            "Manage Server",
+        ),
+    ] {
+        let run = discord.slash(user, channel, command, options);
+        let answer = discord.answer(run).await.expect("an answer in time");
+        assert!(
+            answer.ephemeral && answer.content.contains(words),
+            "{}",
+            answer.content
+        );
+    }
+    assert_eq!(discord.violations(), Vec::<String>::new());
+    bot.stop().await;
+}
+
+/// Reads all of the guild that the bot may read; the number of messages and reactors.
+async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
+    let mut places = history.channels(guild).await.unwrap();
+    places.extend(history.active_threads(guild).await.unwrap());
+    let of_channel = |channel: ChannelId| async move {
+        let (mut messages, mut reactors, mut before) = (0, 0, None);
+        loop {
+            let page = match history.messages(guild, channel, before).await {
+                Ok(page) => page,
+                Err(RestError::Forbidden { .. }) => break,
+                Err(error) => panic!("{error}"),
+            };
+            messages += page.messages.len();
+            for of in &page.messages {
+                for count in &of.counts {
+                    for (burst, n) in [(false, count.normal), (true, count.burst)] {
+                        if n == 0 {
+                            continue;
+                        }
+                        let id = of.message.id;
+                        let list = history
+                            .reactors(channel, id, &count.emoji, burst, None)
+                            .await;
+                        reactors += list.unwrap().len();
+                    }
+                }
+            }
+            before = page.oldest;
+            if page.len < 100 {
+                break;
+            }
+        }
+        (messages, reactors)
+    };
+    stream::iter(places.iter().filter(|it| it.channel.kind.has_messages()))
+        .map(|it| of_channel(it.channel.id))
+        .buffer_unordered(8)
+        .fold((0, 0), |(a, b), (c, d)| async move { (a + c, b + d) })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_limits_is_read_at_full_speed() {
+    let discord = discord(Options {
+        seed: Seed {
+            messages: 4_000,
+            reactions: 0.2,
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let history = history(&discord);
+    assert_eq!(history.me().await.unwrap().id, UserId(discord.bot_id()));
+    let guilds = history.guilds().await.unwrap();
+    let guild = guilds[0].0;
+    assert_eq!((guilds.len(), guild), (1, GuildId(discord.guild_id())));
+    let start = Instant::now();
+    let (messages, reactors) = read_all(&history, guild).await;
+    let took = start.elapsed();
+    let requests = discord.requests().len();
+    println!("{messages} messages, {reactors} reactors, {requests} requests in {took:?}");
+    assert!(messages > 3_000 && reactors > 0);
+    assert!(
+        took < Duration::from_secs(requests as u64 / 100 + 2),
+        "{took:?} for {requests}"
+    );
+    assert_eq!(discord.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_kept_without_a_single_429() {
+    let discord = discord(Options {
+        seed: Seed {
+            messages: 300,
+            threads: 0,
+            reactions: 0.1,
+            ..Seed::default()
+        },
+        limits: Limits::discord(),
+        ..Options::default()
+    })
+    .await;
+    let history = history(&discord);
+    let (messages, _) = read_all(&history, GuildId(discord.guild_id())).await;
+    assert!(messages > 100);
+    let refused = discord
+        .requests()
+        .iter()
+        .filter(|it| it.status == 429)
+        .count();
+    assert_eq!(refused, 0);
+}
+
+#[tokio::test]
+async fn passing_faults_pass_and_final_ones_are_told() {
+    let discord = empty().await;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(0, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    let (history, guild) = (history(&discord), GuildId(discord.guild_id()));
+    let route = "GET /channels/{channel_id}/messages";
+    let limited = |global, shared| Fault::RateLimited {
+        retry_after: 0.2,
+        global,
+        shared,
+    };
+    for fault in [
+        Fault::Status(500),
+        Fault::Status(502),
+        Fault::Reset,
+        Fault::Lost,
+        Fault::Malformed,
+        limited(false, false),
+        limited(true, false),
+        limited(false, true),
+    ] {
+        discord.fail(route, 2, fault.clone());
+        let before = discord.count(route);
+        let page = history.messages(guild, ChannelId(channel), None).await;
+        assert_eq!(page.unwrap().messages.len(), 1, "{fault:?}");
+        assert_eq!(discord.count(route) - before, 3, "{fault:?}");
+    }
+    for (status, matches) in [
+        (
+            401,
+            (|it| matches!(it, RestError::BadToken)) as fn(&RestError) -> bool,
+        ),
+        (403, |it| matches!(it, RestError::Forbidden { .. })),
+        (404, |it| matches!(it, RestError::NotFound { .. })),
+        (400, |it| matches!(it, RestError::Rejected { .. })),
+    ] {
+        discord.fail(route, 1, Fault::Status(status));
+        let before = discord.count(route);
+        let error = history
+            .messages(guild, ChannelId(channel), None)
+            .await
+            .unwrap_err();
+        assert!(matches(&error), "{error:?}");
+        assert_eq!(discord.count(route) - before, 1, "{status} is final");
+    }
+    let none = history
+        .message(guild, ChannelId(channel), MessageId(1))
+        .await;
+    assert_eq!(none.unwrap(), None);
+}
