@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::{
-    model::{Class, GuildId, Millis},
+    model::{Class, GuildId, Millis, UserId},
     status::{ChannelStatus, FailureStatus, Totals},
 };
 

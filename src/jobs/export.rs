@@ -186,8 +186,8 @@ impl Source for StoreSource {
     ) -> Result<(), SourceError> {
         let store = &self.0;
         let guild = scope.guild_id;
-        // No batch is applied while the rows that make one partition are read.
-        let _reading = store.reading();
+        // Rows may change while they are read: what changed since the request was made is still
+        // marked, and goes out with the next export.
         match (table, scope.channel_id) {
             (Table::Messages, Some(channel)) => store
                 .messages(channel, ids)

@@ -142,7 +142,7 @@ fn ranking(standings: &[Standing]) -> String {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["", "member", "props", "reactions", "for example"]);
     for (place, it) in standings.iter().take(8).enumerate() {
-        let example = it.thanks.iter().max_by_key(|it| (it.reactions, it.message));
+        let example = it.thanks.first();
         table.add_row([
             (place + 1).to_string(),
             it.name.clone(),
