@@ -1,12 +1,7 @@
 //! `cargo demo`: the whole path, from a community's thanks to the graph that `SourceCred` reads, in
 //! half a minute and without an account or a network. Discord is simulated; the bot is the real one.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::{Table, presets};
@@ -47,17 +42,29 @@ async fn main() -> anyhow::Result<()> {
 
     say("1. A Discord server with a year of history opens on this machine.");
     let mut discord = Discord::start(Options {
-        seed: Seed { messages: 1500, channels: 12, members: 40, ..Seed::default() },
+        seed: Seed {
+            messages: 1500,
+            channels: 12,
+            members: 40,
+            ..Seed::default()
+        },
         limits: quick_limits(),
         ..Options::default()
     })
     .await?;
-    say(&format!("   {} members, at {}\n", discord.people().len(), discord.url()));
+    say(&format!(
+        "   {} members, at {}\n",
+        discord.people().len(),
+        discord.url()
+    ));
     let config = configure(folder, &discord)?;
     app::log("propsbot=warn").context("could not start the log")?;
 
     say("2. `propsbot sync`: the bot fetches all history that it may read.");
-    for line in app::sync(&config, None, &CancellationToken::new()).await.map_err(failed)? {
+    for line in app::sync(&config, None, &CancellationToken::new())
+        .await
+        .map_err(failed)?
+    {
         say(&format!("   {line}"));
     }
 
@@ -68,14 +75,20 @@ async fn main() -> anyhow::Result<()> {
         async move { app::run(&config, stop).await }
     });
     let ready = |discord: &Discord| !discord.commands().is_empty() && discord.connected() > 0;
-    ensure!(discord.wait(PATIENCE, ready).await, "the bot did not come online");
+    ensure!(
+        discord.wait(PATIENCE, ready).await,
+        "the bot did not come online"
+    );
     discord.live(ACTIONS_PER_SECOND);
     give_props(&discord).await?;
     discord.live(0.0);
     stop.cancel();
     running.await.context("the bot panicked")?.map_err(failed)?;
     let violations = discord.violations();
-    ensure!(violations.is_empty(), "the bot broke Discord's rules: {violations:?}");
+    ensure!(
+        violations.is_empty(),
+        "the bot broke Discord's rules: {violations:?}"
+    );
     discord.stop().await;
 
     say("\n4. On its way out the bot exported to the archive. `propsbot verify` checks it:");
@@ -85,7 +98,10 @@ async fn main() -> anyhow::Result<()> {
 
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
-    for line in app::graph(&config.archive, &graph, None).await.map_err(failed)? {
+    for line in app::graph(&config.archive, &graph, None)
+        .await
+        .map_err(failed)?
+    {
         say(&format!("   {line}"));
     }
 
@@ -100,7 +116,11 @@ async fn main() -> anyhow::Result<()> {
 /// has to wait for them.
 fn quick_limits() -> Limits {
     let a_second = |requests| Some(Rate::new(requests, Duration::from_secs(1)));
-    Limits { messages: a_second(50), reactions: a_second(100), ..Limits::none() }
+    Limits {
+        messages: a_second(50),
+        reactions: a_second(100),
+        ..Limits::none()
+    }
 }
 
 fn configure(folder: &Path, discord: &Discord) -> anyhow::Result<Config> {
@@ -118,20 +138,35 @@ fn configure(folder: &Path, discord: &Discord) -> anyhow::Result<Config> {
 
 /// Members give props, as they would at Discord, and we read the bot's answers.
 async fn give_props(discord: &Discord) -> anyhow::Result<()> {
-    let channel = discord.channel("props").context("the server has a channel named props")?;
+    let channel = discord
+        .channel("props")
+        .context("the server has a channel named props")?;
     let members = discord.members();
-    let people: Vec<_> =
-        discord.people().iter().filter_map(|id| members.iter().find(|(it, _)| it == id)).collect();
+    let people: Vec<_> = discord
+        .people()
+        .iter()
+        .filter_map(|id| members.iter().find(|(it, _)| it == id))
+        .collect();
     for (giver, receivers, reason) in THANKS {
-        let to: Vec<String> = receivers.iter().map(|it| format!("<@{}>", people[*it].0)).collect();
+        let to: Vec<String> = receivers
+            .iter()
+            .map(|it| format!("<@{}>", people[*it].0))
+            .collect();
         let options = json!({ "to": to.join(" "), "for": reason });
         let run = discord.slash(people[giver].0, channel, "props", options);
-        let answer = discord.answer(run).await.context("the bot did not answer /props")?;
+        let answer = discord
+            .answer(run)
+            .await
+            .context("the bot did not answer /props")?;
         let mut said = answer.content.clone();
         for (id, name) in &members {
             said = said.replace(&format!("<@{id}>"), &format!("@{name}"));
         }
-        say(&format!("   {} ran /props:\n      {}", people[giver].1, said.replace('\n', "\n      ")));
+        say(&format!(
+            "   {} ran /props:\n      {}",
+            people[giver].1,
+            said.replace('\n', "\n      ")
+        ));
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
     Ok(())
@@ -148,7 +183,9 @@ fn ranking(standings: &[Standing]) -> String {
             it.name.clone(),
             it.received.to_string(),
             it.reactions.to_string(),
-            example.map(|it| format!("{} (from {})", short(&it.reason), it.giver_name)).unwrap_or_default(),
+            example
+                .map(|it| format!("{} (from {})", short(&it.reason), it.giver_name))
+                .unwrap_or_default(),
         ]);
     }
     table.to_string()
