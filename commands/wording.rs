@@ -7,7 +7,7 @@ use super::{
     receivers::Unclear,
 };
 use crate::{
-    model::{ChannelId, Settings, UserId},
+    model::{Settings, UserId},
     service::{LONGEST_REASON, MOST_RECEIVERS, Refusal},
     status::{CoverageStatus, GuildStatus},
 };
@@ -191,12 +191,11 @@ fn props_channels(settings: &Settings) -> String {
     match settings.props_channels.as_deref() {
         None => "all text channels with “props” in their name (the default)".to_owned(),
         Some([]) => "none; only `/props` gives props".to_owned(),
-        Some(channels) => enumerate(&channels.iter().map(mention).collect::<Vec<_>>()),
+        Some(channels) => {
+            let channels: Vec<String> = channels.iter().map(|id| format!("<#{id}>")).collect();
+            enumerate(&channels)
+        }
     }
-}
-
-fn mention(channel: &ChannelId) -> String {
-    format!("<#{channel}>")
 }
 
 /// How whole the mirror is: first what matters most.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Class, GuildId, Millis},
+    model::{ChannelId, Class, GuildId, Millis},
     status::{ChannelStatus, FailureStatus, Totals},
 };
 
