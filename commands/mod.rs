@@ -4,7 +4,6 @@
 //! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.
 
 mod answer;
-mod escape;
 mod props;
 mod receivers;
 mod settings;

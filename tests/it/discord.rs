@@ -7,13 +7,12 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use propsbot::{
-    commands::wording::read_answer,
     discord::{
         Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
         Token, start, translate,
     },
     jobs::{clock::Clock, progress::ProgressBoard, writer},
-    model::{ChannelId, Fact, GuildId, MessageId, Observation, Stamp, UserId},
+    model::{ChannelId, Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
     service::Service,
     store::Store,
 };
@@ -257,7 +256,10 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     let run = discord.slash(ana, channel, "props", options);
     let answer = discord.answer(run).await.expect("an answer in time");
     assert!(!answer.ephemeral, "{}", answer.content);
-    assert_eq!(read_answer(&answer.content).as_deref(), Some(reason));
+    assert_eq!(
+        read_answer(&answer.content),
+        Some((vec![UserId(ben)], reason.to_owned()))
+    );
     let posted = discord
         .message(channel, answer.message_id.unwrap())
         .unwrap();
