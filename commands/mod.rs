@@ -29,7 +29,13 @@ pub enum Error {
     Service(#[from] ServiceError),
     /// Discord did not take the answer.
     #[error("the answer could not be sent: {}", answer::describe(.0))]
-    Answer(#[from] serenity::Error),
+    Answer(Box<serenity::Error>),
+}
+
+impl From<serenity::Error> for Error {
+    fn from(error: serenity::Error) -> Self {
+        Self::Answer(Box::new(error))
+    }
 }
 
 /// All commands, as they are registered and run.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::receivers::Unclear;
 use crate::{
-    model::{ChannelId, Settings, escape},
+    model::{Settings, escape},
     service::{LONGEST_REASON, MOST_RECEIVERS, Refusal},
     status::{CoverageStatus, GuildStatus},
 };
@@ -155,12 +155,11 @@ fn props_channels(settings: &Settings) -> String {
     match settings.props_channels.as_deref() {
         None => "all text channels with “props” in their name (the default)".to_owned(),
         Some([]) => "none; only `/props` gives props".to_owned(),
-        Some(channels) => channels.iter().map(mention).collect::<Vec<_>>().join(", "),
+        Some(channels) => {
+            let channels: Vec<String> = channels.iter().map(|id| format!("<#{id}>")).collect();
+            channels.join(", ")
+        }
     }
-}
-
-fn mention(channel: &ChannelId) -> String {
-    format!("<#{channel}>")
 }
 
 /// How whole the mirror is: first what matters most.

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::{
-    model::{Class, GuildId, Millis, UserId},
+    model::{ChannelId, Class, GuildId, Millis, UserId},
     status::{ChannelStatus, FailureStatus, Totals},
 };
 
@@ -101,7 +101,7 @@ fn settings_name_the_props_channels() {
     };
     assert_snapshot!(settings(&of(None)), @"**Props channels**: all text channels with “props” in their name (the default)");
     assert_snapshot!(settings(&of(Some(vec![]))), @"**Props channels**: none; only `/props` gives props");
-    assert_snapshot!(settings_changed(&of(Some(vec![7, 8]))), @"Done. **Props channels** now: <#7> and <#8>");
+    assert_snapshot!(settings_changed(&of(Some(vec![7, 8]))), @"Done. **Props channels** now: <#7>, <#8>");
 }
 
 fn a_status() -> GuildStatus {
