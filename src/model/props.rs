@@ -52,7 +52,7 @@ impl Props {
         let (mut receivers, reason) = read_answer(&message.content)?;
         receivers.sort_unstable();
         receivers.dedup();
-        (!receivers.is_empty()).then(|| Self {
+        (!receivers.is_empty()).then_some(Self {
             id: command.id,
             guild_id: message.guild_id,
             channel_id: message.channel_id,

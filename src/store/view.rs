@@ -204,10 +204,10 @@ impl Store {
         let from = Self::key(Table::Dirty, &[]);
         let to = prefix_end(&from);
         let entries = self.engine.range(&from, &to);
-        entries.map(|entry| self.read_dirty(&entry?)).collect()
+        entries.map(|entry| Self::read_dirty(&entry?)).collect()
     }
 
-    fn read_dirty(&self, (key, value): &(Vec<u8>, Vec<u8>)) -> Result<Dirty, StoreError> {
+    fn read_dirty((key, value): &(Vec<u8>, Vec<u8>)) -> Result<Dirty, StoreError> {
         let fail = |reason: &str| StoreError::Row {
             table: Table::Dirty,
             reason: reason.to_owned(),

@@ -215,6 +215,7 @@ What to try next:
     )
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: app::Error) -> anyhow::Error {
     anyhow!("{error}")
 }
