@@ -124,23 +124,13 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         ))));
     };
     let heard = heard.context("the listener panicked; report this")?;
-    let Mirror {
-        store,
-        writer,
-        stopped,
-        ..
-    } = mirror;
-    drop(writer);
-    let written = if outcome.is_ok() {
-        writer_result(stopped.await)
-    } else {
-        Ok(())
-    };
-    if written.is_ok() && heard.is_ok() {
-        let last = export_and_log(&store, archive.as_ref(), Clock::now());
-        if timeout(LAST_EXPORT, last).await.is_err() {
-            warn!("the last export took too long: what it did not write is exported next time");
-        }
+    outcome?;
+    heard?;
+    let store = Arc::clone(&mirror.store);
+    mirror.close().await?;
+    let last = export_and_log(&store, archive.as_ref(), Clock::now());
+    if timeout(LAST_EXPORT, last).await.is_err() {
+        warn!("the last export took too long: what it did not write is exported next time");
     }
-    outcome.and(written)
+    Ok(())
 }

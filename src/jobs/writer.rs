@@ -81,8 +81,11 @@ pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreEr
     thread::Builder::new()
         .name("writer".to_owned())
         .spawn(move || {
+            let result = run(&store, groups);
+            // Whoever hears of the end may open the store anew.
+            drop(store);
             // Nobody listens any more only when the process is ending anyway.
-            let _ = stopped.send(run(&store, groups));
+            let _ = stopped.send(result);
         })
         .expect("the system can start one more thread");
     (Writer { queue }, result)
