@@ -212,7 +212,9 @@ fn channels(status: &GuildStatus) -> String {
     let mut open = Vec::new();
     for channel in &status.channels {
         let (count, why) = match channel.coverage {
-            CoverageStatus::Live | CoverageStatus::Complete { .. } => (0, None),
+            CoverageStatus::Live | CoverageStatus::Empty | CoverageStatus::Complete { .. } => {
+                (0, None)
+            }
             CoverageStatus::Partial { gaps } => (1, Some(format!("{gaps} gaps"))),
             CoverageStatus::Unknown => (2, Some("not looked at yet".to_owned())),
             CoverageStatus::Unreadable => (3, Some("I may not read it".to_owned())),

@@ -74,7 +74,19 @@ impl fmt::Display for Mistakes {
 /// # Errors
 /// A `.env` that is there and cannot be read.
 pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
-    let broken = |error: dotenvy::Error| Mistakes(vec![(".env", error.to_string())]);
+    let broken = |error: dotenvy::Error| {
+        // The line itself is not told: it may hold the token.
+        let mistake = match error {
+            dotenvy::Error::LineParse(_, at) => format!(
+                "a line cannot be read, at its character {}: a value with blanks, quotes or # needs \
+                 'single quotes' around it",
+                at + 1
+            ),
+            dotenvy::Error::Io(error) => error.to_string(),
+            _ => "it cannot be read".to_owned(),
+        };
+        Mistakes(vec![(".env", mistake)])
+    };
     let mut variables = BTreeMap::new();
     match dotenvy::dotenv_iter() {
         Ok(file) => {
@@ -89,6 +101,7 @@ pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
     variables.extend(VARIABLES.iter().filter_map(|name| {
         std::env::var(name)
             .ok()
+            .filter(|value| !value.trim().is_empty())
             .map(|value| ((*name).to_owned(), value))
     }));
     Ok(variables)

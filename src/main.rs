@@ -41,6 +41,9 @@ enum Command {
         /// Another archive than ARCHIVE, such as dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         to: Option<ArchiveSpec>,
+        /// Take over an archive that another store has written, and replace what it holds
+        #[arg(long)]
+        replace: bool,
     },
     /// Build SourceCred's graph from an archive
     Graph {
@@ -102,7 +105,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             stop_on_signal(&stop)?;
             app::sync(&config, guild, &stop).await
         }
-        Command::Export { to } => app::export(&config, to.as_ref()).await,
+        Command::Export { to, replace } => app::export(&config, to.as_ref(), replace).await,
         Command::Graph { from, out, weights } => app::graph(&from, &out, weights.as_deref()).await,
         Command::Verify { from } => app::verify(&from).await,
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),

@@ -1,6 +1,6 @@
 //! How whole the mirror is: what `/sync-status` and `propsbot status` show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -76,6 +76,8 @@ pub enum CoverageStatus {
         /// How many.
         gaps: usize,
     },
+    /// All of it: nothing was posted yet.
+    Empty,
     /// Nothing yet.
     Unknown,
     /// The bot may not read it.
@@ -99,22 +101,26 @@ pub struct FailureStatus {
 pub const UNREADABLE: &str =
     "the bot lacks View Channel or Read Message History (in voice channels also Connect) here";
 
-/// The state of a guild's mirror; what is being done is told by whoever does it.
+/// The state of a guild's mirror; what is being done is told by whoever does it, and where nobody
+/// does, nobody listens.
 pub fn of_guild(
     store: &Store,
     guild: GuildId,
-    progress: &Progress,
+    progress: Option<&Progress>,
 ) -> Result<GuildStatus, StoreError> {
     let _reading = store.reading();
+    let listening = progress.is_some();
     let session = store.session(guild)?;
     let coverage = store.coverage()?;
     let failures = store.failures(guild)?;
-    let unreadable = |id: ChannelId| {
-        let object = FailureObject::Channel(id);
-        failures
-            .iter()
-            .any(|it| it.object == object && it.reason == UNREADABLE)
-    };
+    let unreadable: BTreeSet<ChannelId> = failures
+        .iter()
+        .filter(|it| it.reason == UNREADABLE)
+        .filter_map(|it| match it.object {
+            FailureObject::Channel(id) => Some(id),
+            _ => None,
+        })
+        .collect();
     let tallies: BTreeMap<ChannelId, Totals> = store
         .tallies(guild)?
         .into_iter()
@@ -142,14 +148,16 @@ pub fn of_guild(
         totals.reactions += of_channel.reactions;
         totals.props += of_channel.props;
         let covered = match coverage.get(&channel.id) {
-            _ if unreadable(channel.id) => CoverageStatus::Unreadable,
+            _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
             None => CoverageStatus::Unknown,
             Some(it) => {
-                let gaps = it.gaps(it.top()).len();
-                let live = it.live.is_some_and(|live| live.session == session);
-                match gaps {
-                    0 if live => CoverageStatus::Live,
-                    0 => CoverageStatus::Complete { to: it.top() },
+                // In the command line nobody listens, whatever the last session was.
+                let live = it.live.filter(|live| listening && live.session == session);
+                let end = live.map_or(it.top(), |live| live.after.max(it.top()));
+                match it.gaps(end).len() {
+                    0 if live.is_some() => CoverageStatus::Live,
+                    0 if end.0 == 0 => CoverageStatus::Empty,
+                    0 => CoverageStatus::Complete { to: end },
                     gaps => CoverageStatus::Partial { gaps },
                 }
             }
@@ -203,7 +211,10 @@ fn synced(store: &Store, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis
     Ok(all)
 }
 
-fn doing(guild: GuildId, progress: &Progress) -> String {
+fn doing(guild: GuildId, progress: Option<&Progress>) -> String {
+    let Some(progress) = progress else {
+        return "nothing: the bot is not running".to_owned();
+    };
     match (&progress.guild, progress.phase) {
         (Some((of, _)), Phase::Discovering) if *of == guild => {
             "looking at channels, threads and members".to_owned()

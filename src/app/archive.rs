@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Error, open_store};
+use super::{Error, open_existing_store};
 use crate::{
     archive::{self, ArchiveSpec, Snapshot},
     config::Config,
@@ -13,11 +13,15 @@ use crate::{
 };
 
 /// Exports once and says what was written.
-pub async fn export(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
+pub async fn export(
+    config: &Config,
+    to: Option<&ArchiveSpec>,
+    replace: bool,
+) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
-    let store = Arc::new(open_store(&config.store_path).await?);
+    let store = Arc::new(open_existing_store(&config.store_path).await?);
     let archive = archive::open(spec);
-    let done = export::export(&store, archive.as_ref(), Clock::now())
+    let done = export::export(&store, archive.as_ref(), Clock::now(), replace)
         .await
         .with_context(|| format!("could not export to {spec}"))?;
     Ok(vec![if done.changed {

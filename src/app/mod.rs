@@ -162,6 +162,17 @@ async fn open_store(path: &Path) -> Result<Store, Error> {
         .context("opening the store")??)
 }
 
+/// Opens a store that is there already.
+async fn open_existing_store(path: &Path) -> Result<Store, Error> {
+    if !path.exists() {
+        return Err(Error::Wrong(anyhow!(
+            "there is no store at {} (STORE_PATH): `propsbot sync` makes one",
+            path.display()
+        )));
+    }
+    open_store(path).await
+}
+
 /// Reaches Discord and finds out who we are there.
 async fn log_in(config: &DiscordConfig) -> Result<(History, User), Error> {
     let history = History::new(Rest::new(config.api_url.as_deref(), &config.token));

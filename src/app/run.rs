@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use tokio::time::timeout;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Error, Mirror, log_in, writer_result};
+use super::{Error, Mirror, log_in};
 use crate::{
     archive,
     config::Config,
@@ -39,7 +42,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .discord
         .as_ref()
         .expect("the command line reads what this command needs");
-    let mut mirror = Mirror::open(&config.store_path).await?;
+    let mirror = Mirror::open(&config.store_path).await?;
     let archive: Arc<dyn archive::DataArchive> = archive::open(&config.archive).into();
     let heard = mirror.store.newest()?;
     let progress = ProgressBoard::default();
@@ -72,66 +75,60 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
 
     let requests = Requests::default();
     let backfill = mirror.backfill(history, bot.clone(), progress);
-    let tasks = TaskTracker::new();
-    let listening = tasks.spawn(listen(
+    let listening = listen(
         gateway.items,
         bot.id,
         heard,
         mirror.writer.clone(),
         requests.clone(),
-    ));
-    let mut supervising = tasks.spawn(backfill::supervise(backfill, requests, stop.clone()));
-    tasks.spawn(export_regularly(
+    );
+    let supervising = backfill::supervise(backfill, requests, stop.clone());
+    let exporting = export_regularly(
         Arc::clone(&mirror.store),
         Arc::clone(&archive),
         config.export_interval,
         Clock::now,
         stop.clone(),
-    ));
+    );
+    let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
+    tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
+    tasks.spawn(async move { Ok(listening.await?) });
+    tasks.spawn(async move { Ok(supervising.await?) });
+    tasks.spawn(async move {
+        exporting.await;
+        Ok(())
+    });
 
-    let mut gateway_end = std::pin::pin!(gateway.ended.wait());
-    let mut ended = None;
-    let outcome: Result<(), Error> = tokio::select! {
+    let first = tokio::select! {
         () = stop.cancelled() => Ok(()),
-        end = &mut gateway_end => {
-            ended = Some(());
-            end.map_err(Error::from)
-        }
-        end = &mut supervising => match end.context("the backfill panicked; report this")? {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
-        },
-        end = &mut mirror.stopped => Err(match writer_result(end) {
-            Ok(()) => Error::Failed(anyhow!("the store's writer stopped by itself; report this")),
-            Err(error) => error,
-        }),
+        Some(end) = tasks.join_next() => ended(end),
     };
     info!("stopping");
     stop.cancel();
-    let ending = async {
-        if ended.is_none()
-            && let Err(error) = gateway_end.await
-        {
-            warn!("the gateway did not end well: {error}");
+    let rest = timeout(ENDING, async {
+        let mut all = Ok(());
+        while let Some(end) = tasks.join_next().await {
+            all = all.and(ended(end));
         }
-        tasks.close();
-        tasks.wait().await;
-        // The listener ended because the gateway did, with all it said handed over.
-        listening.await
-    };
-    let Ok(heard) = timeout(ENDING, ending).await else {
-        return outcome.and(Err(Error::Failed(anyhow!(
+        all
+    });
+    let rest = rest.await.unwrap_or_else(|_| {
+        Err(Error::Failed(anyhow!(
             "not everything came to an end in time; what was not kept yet is fetched at the next start"
-        ))));
-    };
-    let heard = heard.context("the listener panicked; report this")?;
-    outcome?;
-    heard?;
+        )))
+    });
+    tasks.shutdown().await;
     let store = Arc::clone(&mirror.store);
+    // If the store failed, that is why all else ended.
     mirror.close().await?;
+    first.and(rest)?;
     let last = export_and_log(&store, archive.as_ref(), Clock::now());
     if timeout(LAST_EXPORT, last).await.is_err() {
         warn!("the last export took too long: what it did not write is exported next time");
     }
     Ok(())
+}
+
+fn ended(end: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
+    end.context("a task panicked; report this")?
 }

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 
-use super::{Error, open_store};
+use super::{Error, open_existing_store};
 use crate::{
     config::Config,
-    jobs::progress::Progress,
     model::Millis,
     status::{self, CoverageStatus, GuildStatus},
     store::StoreError,
@@ -15,15 +14,11 @@ use crate::{
 
 /// The state of every guild's mirror, for people, or as JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
-    let store = open_store(&config.store_path).await?;
+    let store = open_existing_store(&config.store_path).await?;
     let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, StoreError> {
         let mut all = Vec::new();
         for guild in store.guilds()? {
-            all.push(status::of_guild(
-                &store,
-                guild.guild_id,
-                &Progress::default(),
-            )?);
+            all.push(status::of_guild(&store, guild.guild_id, None)?);
         }
         Ok(all)
     })
@@ -61,6 +56,7 @@ fn text(guild: &GuildStatus) -> String {
             channel.totals.reactions.to_string(),
             match channel.coverage {
                 CoverageStatus::Live => "complete and live".to_owned(),
+                CoverageStatus::Empty => "nothing posted yet".to_owned(),
                 CoverageStatus::Complete { to } => format!("to {}", time(to.created_at())),
                 CoverageStatus::Partial { gaps } => format!("{gaps} gap(s)"),
                 CoverageStatus::Unknown => "nothing yet".to_owned(),

@@ -12,8 +12,8 @@ use tracing::{error, info};
 
 use crate::{
     archive::{
-        self, ArchiveError, DataArchive, EncodedRow, ExportChannel, ExportError, ExportGuild,
-        ExportRequest, Hash, Scope, Source, SourceError, Summary, Table,
+        self, ArchiveError, ArchiveReader, DataArchive, EncodedRow, ExportChannel, ExportError,
+        ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError, Summary, Table,
         rows::{
             ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
         },
@@ -21,6 +21,9 @@ use crate::{
     model::{Channel, Guild, Millis, Part, Role, permissions::Permissions},
     store::{Dirty, Store, StoreError},
 };
+
+/// What the store remembers of an archive before its first export there is confirmed.
+const BEGUN: &str = "begun";
 
 /// How often an export is planned again because another wrote to the archive meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -34,6 +37,16 @@ pub enum ExportJobError {
     /// The archive could not be read or written.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// Another store has written the archive.
+    #[error(
+        "the archive holds generation {generation}, which another store has exported: a store that \
+         has never exported does not replace it unasked. Set ARCHIVE to an empty place, or take it \
+         over once with `propsbot export --replace`"
+    )]
+    Foreign {
+        /// What it holds.
+        generation: u64,
+    },
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
@@ -41,11 +54,22 @@ pub enum ExportJobError {
 
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
 /// the archive has confirmed it.
+///
+/// A store that has never exported does not touch an archive that holds something, unless it is to
+/// `replace` that: it may be a new store, or the wrong one.
 pub async fn export(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
     now: Millis,
+    replace: bool,
 ) -> Result<Summary, ExportJobError> {
+    if ask(store, Store::last_export).await?.is_none() {
+        if let (false, Some(generation)) = (replace, generation(archive).await?) {
+            return Err(ExportJobError::Foreign { generation });
+        }
+        // From here on it is ours, also if we are killed before the first export is confirmed.
+        ask(store, |store| store.exported(BEGUN, &[])).await?;
+    }
     let mut attempt = 1;
     loop {
         let (request, dirty) = ask(store, move |store| request(store, now)).await?;
@@ -68,6 +92,15 @@ pub async fn export(
     }
 }
 
+/// The generation that an archive holds, if any.
+async fn generation(archive: &dyn DataArchive) -> Result<Option<u64>, ExportJobError> {
+    match ArchiveReader::open(archive).await {
+        Ok(reader) => Ok(Some(reader.manifest().generation)),
+        Err(ReadError::Empty) => Ok(None),
+        Err(error) => Err(ExportError::from(error).into()),
+    }
+}
+
 /// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), until
 /// it is stopped.
 pub async fn export_regularly(
@@ -86,14 +119,15 @@ pub async fn export_regularly(
         {
             return;
         }
-        // An export that has begun is not cut off: it ends by itself, and the end waits for it.
-        export_and_log(&store, archive.as_ref(), now()).await;
+        // Cut off in the middle, an export has published nothing, and the next one cleans up.
+        stop.run_until_cancelled(export_and_log(&store, archive.as_ref(), now()))
+            .await;
     }
 }
 
 /// Exports, and tells the log what came of it.
 pub async fn export_and_log(store: &Arc<Store>, archive: &dyn DataArchive, now: Millis) {
-    match export(store, archive, now).await {
+    match export(store, archive, now, false).await {
         Ok(done) if done.changed => info!(
             generation = done.generation,
             rows = done.rows,
@@ -152,8 +186,7 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
     ))
 }
 
-/// The channels that everyone may read, deleted ones as they last were, and the categories that
-/// hold some of them.
+/// The channels, categories too, that everyone may read; deleted ones as they last were.
 fn exported_channels(
     guild: &Guild,
     roles: &[Part<Role>],
