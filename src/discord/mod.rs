@@ -9,6 +9,7 @@ mod command_line;
 mod convert;
 mod gateway;
 mod history;
+mod items;
 mod objects;
 mod rest;
 mod route;
@@ -21,6 +22,7 @@ pub use gateway::{
     Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, LOG_DIRECTIVES, start,
 };
 pub use history::{GuildShape, History, Listing};
+pub use items::Items;
 pub use objects::user;
 pub use rest::{Rest, RestError};
 pub use route::Route;
