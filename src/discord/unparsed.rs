@@ -15,7 +15,7 @@ use crate::model::{
     ChannelId, Fact, FailureObject, GuildId, MessageId, ReactionEvent, RoleId, UserId,
 };
 
-/// Why an event is on the list of failures.
+/// Why an event's message is on the list of failures.
 const REASON: &str = "Discord sent it in a form that cannot be read";
 
 /// Events that we need, of those that always name a guild or are about all of them. All others
@@ -214,24 +214,18 @@ fn guild_create(mut of: wire::Guild) -> Option<Said> {
     Some((facts, Some(Signal::GuildAvailable(id))))
 }
 
-/// What to do about an event that says nothing readable: fetch the message it is about; or else
-/// put it on the list of failures, for the jobs to look at everything again.
+/// What to do about an event that says nothing readable: fetch the message it is about, and keep
+/// that on the list of failures until then; or else report the event itself, for whoever hears it
+/// to record it and to look at everything again.
 fn failed(name: &str, value: &Value, guild: Option<GuildId>) -> Said {
-    let event = name.to_owned();
-    let Some(guild_id) = guild else {
+    let message = guild.zip(message_of(name, value));
+    let Some((guild_id, (channel, message))) = message else {
+        let event = name.to_owned();
         return (Vec::new(), Some(Signal::Unreadable { guild, event }));
     };
-    if let Some((channel, message)) = message_of(name, value) {
-        let object = FailureObject::Message(channel, message);
-        let fact = Fact::Failed(guild_id, object, REASON.to_owned());
-        return (vec![fact], Some(Signal::Reread(guild_id, channel, message)));
-    }
-    let fact = Fact::Failed(
-        guild_id,
-        FailureObject::Event(event.clone()),
-        REASON.to_owned(),
-    );
-    (vec![fact], Some(Signal::Unreadable { guild, event }))
+    let object = FailureObject::Message(channel, message);
+    let fact = Fact::Failed(guild_id, object, REASON.to_owned());
+    (vec![fact], Some(Signal::Reread(guild_id, channel, message)))
 }
 
 fn message_of(name: &str, value: &Value) -> Option<(ChannelId, MessageId)> {
