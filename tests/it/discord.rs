@@ -18,6 +18,7 @@ use propsbot::{
 };
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Limits, Options, Seed, World, intent};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 async fn discord(options: Options) -> Discord {
@@ -44,13 +45,33 @@ fn history(of: &Discord) -> History {
     History::new(rest(of))
 }
 
+/// What a gateway of the Discord at `origin` needs.
+fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> GatewayOptions {
+    let store = Arc::new(Store::open(folder.path()).expect("a new store"));
+    let (writer, _) = writer::start(Arc::clone(&store));
+    let clock = Clock::after(Stamp(0));
+    let token = self::token(token);
+    GatewayOptions {
+        rest: Rest::new(Some(origin), &token),
+        token,
+        origin: Some(origin.to_owned()),
+        clock: Box::new({
+            let clock = clock.clone();
+            move || clock.stamp()
+        }),
+        capacity,
+        service: Service::new(store, writer, clock, ProgressBoard::default()),
+        stop: CancellationToken::new(),
+    }
+}
+
 /// A bot connected to `of`, with the folder of its store.
 struct Bot {
     gateway: Gateway,
     stop: CancellationToken,
     guild: GuildId,
     user: UserId,
-    _folder: tempfile::TempDir,
+    _folder: TempDir,
 }
 
 impl Bot {
@@ -60,24 +81,9 @@ impl Bot {
 
     async fn with(of: &Discord, token: &str, capacity: usize) -> Result<Self, GatewayError> {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Arc::new(Store::open(folder.path()).expect("a new store"));
-        let (writer, _) = writer::start(Arc::clone(&store));
-        let clock = Clock::after(Stamp(0));
-        let token = self::token(token);
-        let stop = CancellationToken::new();
-        let gateway = start(GatewayOptions {
-            rest: Rest::new(Some(&of.url()), &token),
-            token,
-            origin: Some(of.url()),
-            clock: Box::new({
-                let clock = clock.clone();
-                move || clock.stamp()
-            }),
-            capacity,
-            service: Service::new(store, writer, clock, ProgressBoard::default()),
-            stop: stop.clone(),
-        })
-        .await?;
+        let options = options(&of.url(), token, capacity, &folder);
+        let stop = options.stop.clone();
+        let gateway = start(options).await?;
         Ok(Self {
             gateway,
             stop,
@@ -481,7 +487,9 @@ async fn canned(json: serde_json::Value) -> String {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let (mut request, mut byte) = (Vec::new(), [0]);
-            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).await.is_ok() {
+            while !request.ends_with(b"\r\n\r\n")
+                && stream.read(&mut byte).await.is_ok_and(|n| n > 0)
+            {
                 request.push(byte[0]);
             }
             let length = body.len();
@@ -551,4 +559,63 @@ async fn lists_leave_out_what_is_odd_and_say_so() {
         .await
         .unwrap();
     assert_eq!((reactors.items.len(), reactors.len), (1, 2));
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_stopped_before_discord_answers() {
+    // It takes connections, and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&origin, "a.b.c", 10, &folder);
+    let stop = options.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.cancel();
+    });
+    let began = Instant::now();
+    let mut gateway = start(options).await.unwrap();
+    assert!(gateway.items.recv().await.is_none());
+    gateway.ended.wait().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{began:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
+    // The gateway is told to be where nothing is said.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", silent.local_addr().unwrap());
+    let origin = canned(json!({"url": url, "shards": 1})).await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&origin, "a.b.c", 10, &folder);
+    let stop = options.stop.clone();
+    let gateway = start(options).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = Instant::now();
+    stop.cancel();
+    gateway.ended.wait().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{began:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_nobody_hears_ends() {
+    let discord = empty().await;
+    let mut bot = Bot::start(&discord, 10).await.unwrap();
+    bot.ready().await;
+    drop(bot.gateway.items);
+    let end = tokio::time::timeout(Duration::from_secs(4), bot.gateway.ended.wait()).await;
+    assert!(matches!(end, Ok(Err(GatewayError::Unheard))), "{end:?}");
+}
+
+#[test]
+fn each_error_tells_its_cause_once() {
+    let cause = RestError::Failing {
+        what: "gateway/bot".to_owned(),
+        status: 500,
+    };
+    let told = format!("{:#}", anyhow::Error::new(GatewayError::NoAddress(cause)));
+    assert_eq!(told.matches("gateway/bot").count(), 1, "{told}");
+    let bad_token = GatewayError::BadToken(RestError::BadToken);
+    let told = format!("{:#}", anyhow::Error::new(bad_token));
+    assert_eq!(told.matches("developer portal").count(), 1, "{told}");
 }
