@@ -36,15 +36,13 @@ use super::{History, OFFICIAL_ORIGIN, Rest, RestError, Token, command_line::Comm
 use crate::{model::Stamp, service::Service};
 
 /// How long Discord may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(5);
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long the thread's last tasks may take to end.
+const LAST_TASKS: Duration = Duration::from_millis(500);
 
 /// How long an answer to a command may take: Discord waits for 3 s.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What is logged of serenity and what it uses, as `tracing` directives: warnings only, and nothing
-/// of the parts that write whole payloads, and so messages, into their warnings and spans.
-pub const LOG_DIRECTIVES: &str =
-    "serenity=warn,serenity::gateway::ws=off,serenity::http=off,poise=warn,tungstenite=off";
 
 /// The token is no longer taken, or something else that only people can mend.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +67,16 @@ pub enum GatewayError {
     )]
     TooManyGuilds(u32),
     /// Discord could not be asked where its gateway is.
-    #[error("Discord could not be asked where its gateway is: {0}")]
+    #[error("Discord could not be asked where its gateway is")]
     NoAddress(#[source] RestError),
     /// The connection ended by itself, which is tried again.
     #[error("the connection to Discord's gateway ended; it is opened again")]
     Ended,
+    /// Nobody takes what the gateway says any more: whoever did has ended without a stop signal.
+    #[error("nobody listens to the gateway any more; report this")]
+    Unheard,
     /// The system has no thread or no runtime to give.
-    #[error("the gateway's thread could not be started: {0}")]
+    #[error("the gateway's thread could not be started")]
     Thread(#[source] io::Error),
     /// A defect of ours or of serenity's.
     #[error("the gateway's thread panicked; report this")]
@@ -157,9 +158,21 @@ impl GatewayEnd {
 }
 
 /// Starts the gateway. Asks first where it is, so that a wrong token or origin is told at once:
-/// serenity would silently go to Discord's own.
+/// serenity would silently go to Discord's own. After the stop signal it asks no more, and what it
+/// returns has ended already.
 pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
-    let asked = History::new(options.rest.clone()).gateway().await;
+    let (sender, items) = mpsc::channel(options.capacity);
+    let (tell, ended) = oneshot::channel();
+    let gateway = Gateway {
+        items,
+        ended: GatewayEnd(ended),
+    };
+    let history = History::new(options.rest.clone());
+    let Some(asked) = options.stop.run_until_cancelled(history.gateway()).await else {
+        // The receiver is in `gateway`.
+        let _ = tell.send(Ok(()));
+        return Ok(gateway);
+    };
     let (url, connections) = asked.map_err(|error| match error {
         RestError::BadToken => GatewayError::BadToken(error),
         error => GatewayError::NoAddress(error),
@@ -167,8 +180,6 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     if connections > 1 {
         return Err(GatewayError::TooManyGuilds(connections));
     }
-    let (sender, items) = mpsc::channel(options.capacity);
-    let (tell, ended) = oneshot::channel();
     let connection = Connection {
         url,
         intake: Arc::new(Intake {
@@ -190,10 +201,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
             let _ = tell.send(connection.run());
         })
         .map_err(GatewayError::Thread)?;
-    Ok(Gateway {
-        items,
-        ended: GatewayEnd(ended),
-    })
+    Ok(gateway)
 }
 
 /// All that the thread owns.
@@ -210,7 +218,7 @@ impl Connection {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(GatewayError::Thread)?;
         let end = runtime.block_on(self.keep_open());
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        runtime.shutdown_timeout(LAST_TASKS);
         end
     }
 
@@ -237,19 +245,23 @@ impl Connection {
         Err(GatewayError::Ended)
     }
 
-    /// One client of serenity's, until it ends or is stopped.
+    /// One client of serenity's, until it ends, is stopped, or is heard no more.
     async fn session(&self) -> Result<(), GatewayError> {
-        let mut client = self.client().await?;
+        let Some(client) = self.stop.run_until_cancelled(self.client()).await else {
+            return Ok(());
+        };
+        let mut client = client?;
         let shards = Arc::clone(&client.shard_manager);
-        tokio::select! {
-            end = client.start() => Err(end.map_or_else(Into::into, |()| GatewayError::Ended)),
-            () = self.stop.cancelled() => {
-                if timeout(GOODBYE, shards.shutdown_all()).await.is_err() {
-                    tracing::debug!("Discord took its time to say goodbye; gone without it");
-                }
-                Ok(())
-            }
+        let end = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(()),
+            () = self.intake.sender.closed() => Err(GatewayError::Unheard),
+            end = client.start() => return Err(end.map_or_else(Into::into, |()| GatewayError::Ended)),
+        };
+        if timeout(GOODBYE, shards.shutdown_all()).await.is_err() {
+            tracing::debug!("Discord took its time to say goodbye; gone without it");
         }
+        end
     }
 
     async fn client(&self) -> Result<Client, GatewayError> {
@@ -299,7 +311,8 @@ struct Intake {
 
 impl Intake {
     /// Passes an event on, or drops it if the queue is full: to wait would let serenity's own
-    /// queues grow without bound.
+    /// queues grow without bound. If the receiver is gone, the session ends: see
+    /// [`Connection::session`].
     fn take(&self, event: Event) {
         let at = (self.clock)();
         if self.overflows.load(Ordering::Acquire) {

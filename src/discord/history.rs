@@ -8,9 +8,9 @@ use crate::model::{
     Presence, Role, User, UserId,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Rest, RestError, Route, wire};
+use super::{Items, Rest, RestError, Route, wire};
 
 /// Discord's code for "Unknown Message". Source, of the next two as well:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
@@ -33,10 +33,10 @@ pub struct History {
 pub struct GuildShape {
     /// The guild.
     pub guild: Guild,
-    /// All of its roles.
-    pub roles: Vec<Role>,
-    /// All of its own emojis.
-    pub emojis: Vec<GuildEmoji>,
+    /// Its roles.
+    pub roles: Items<Role>,
+    /// Its own emojis.
+    pub emojis: Items<GuildEmoji>,
 }
 
 /// A page of messages, the last first.
@@ -62,14 +62,15 @@ impl Listing {
 #[derive(Deserialize)]
 struct GuildInBrief {
     id: GuildId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::lenient")]
     name: String,
 }
 
 #[derive(Deserialize)]
 struct ThreadList {
-    threads: Vec<wire::Channel>,
     #[serde(default)]
+    threads: Items<wire::Channel>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     has_more: bool,
 }
 
@@ -110,15 +111,20 @@ impl History {
 
     /// All guilds that the bot is in, with their names.
     pub async fn guilds(&self) -> Result<Vec<(GuildId, String)>, RestError> {
-        let mut guilds: Vec<(GuildId, String)> = Vec::new();
+        let mut guilds = Vec::new();
+        let mut after = GuildId(0);
         loop {
-            let after = guilds.last().map_or(GuildId(0), |(id, _)| *id);
-            let read = |json: &[u8]| serde_json::from_slice::<Vec<GuildInBrief>>(json);
-            let page = self.rest.get(&Route::MyGuilds(after), read).await?;
-            let is_last = page.len() < GUILDS_A_PAGE;
-            guilds.extend(page.into_iter().map(|guild| (guild.id, guild.name)));
-            if is_last {
-                return Ok(guilds);
+            let page: Items<GuildInBrief> = self.list(&Route::MyGuilds(after)).await?;
+            let ids = page.items.iter().map(|guild| guild.id.0);
+            let newest = ids.chain(page.unreadable.iter().copied()).max();
+            let is_last = page.len < GUILDS_A_PAGE;
+            let new = page.items.into_iter().filter(|guild| guild.id > after);
+            guilds.extend(new.map(|guild| (guild.id, guild.name)));
+            match newest.map(GuildId).filter(|id| *id > after && !is_last) {
+                Some(newest) => after = newest,
+                // The last page; or that of a server that does not know `after`, and would send
+                // the same one for ever.
+                None => return Ok(guilds),
             }
         }
     }
@@ -127,21 +133,21 @@ impl History {
     pub async fn guild(&self, guild_id: GuildId) -> Result<GuildShape, RestError> {
         let read = |json: &[u8]| serde_json::from_slice::<wire::Guild>(json);
         let guild = self.rest.get(&Route::Guild(guild_id), read).await?;
+        report(&Route::Guild(guild_id), &guild.roles);
+        report(&Route::Guild(guild_id), &guild.emojis);
         Ok(guild.into_shape())
     }
 
     /// All of a guild's channels; threads are not among them.
-    pub async fn channels(&self, guild_id: GuildId) -> Result<Vec<Listed>, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<Vec<wire::Channel>>(json);
-        let channels = self.rest.get(&Route::Channels(guild_id), read).await?;
-        Ok(listed(channels, guild_id))
+    pub async fn channels(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
+        let channels = self.list(&Route::Channels(guild_id)).await?;
+        Ok(channels.map(|it: wire::Channel| it.into_listed(guild_id)))
     }
 
     /// All of a guild's threads that are not archived and that the bot may see.
-    pub async fn active_threads(&self, guild_id: GuildId) -> Result<Vec<Listed>, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<ThreadList>(json);
-        let list = self.rest.get(&Route::ActiveThreads(guild_id), read).await?;
-        Ok(listed(list.threads, guild_id))
+    pub async fn active_threads(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
+        let list = self.threads(&Route::ActiveThreads(guild_id)).await?;
+        Ok(list.threads.map(|it| it.into_listed(guild_id)))
     }
 
     /// Up to 100 archived threads of a channel, the last archived first, and whether there are
@@ -155,18 +161,23 @@ impl History {
         channel: ChannelId,
         private: bool,
         before: Option<Millis>,
-    ) -> Result<(Vec<Listed>, bool), RestError> {
+    ) -> Result<(Items<Listed>, bool), RestError> {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
-        let (threads, has_more) = (listed(list.threads, guild_id), list.has_more);
-        let page_end = threads.last().and_then(|it| it.channel.thread.as_ref());
+        let threads = list.threads.map(|it| it.into_listed(guild_id));
+        let has_more = list.has_more;
+        let page_end = threads
+            .items
+            .last()
+            .and_then(|it| it.channel.thread.as_ref());
         let oldest = page_end.and_then(|thread| thread.archive_timestamp);
         if before.is_none() || !has_more || oldest < before {
             return Ok((threads, has_more));
         }
         // A whole page of one millisecond: step over it, or the pages would never end.
         let list = self.archived_before(channel, private, before).await?;
-        Ok((listed(list.threads, guild_id), list.has_more))
+        let threads = list.threads.map(|it| it.into_listed(guild_id));
+        Ok((threads, list.has_more))
     }
 
     async fn archived_before(
@@ -180,9 +191,7 @@ impl History {
             private,
             before,
         };
-        self.rest
-            .get(&route, |json| serde_json::from_slice(json))
-            .await
+        self.threads(&route).await
     }
 
     /// Up to 1000 of a guild's members by id, those after `after`.
@@ -190,13 +199,9 @@ impl History {
         &self,
         guild_id: GuildId,
         after: UserId,
-    ) -> Result<Vec<(User, Presence)>, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<Vec<wire::Member>>(json);
-        let members = self
-            .rest
-            .get(&Route::Members(guild_id, after), read)
-            .await?;
-        Ok(members.into_iter().map(wire::Member::into_pair).collect())
+    ) -> Result<Items<(User, Presence)>, RestError> {
+        let members = self.list(&Route::Members(guild_id, after)).await?;
+        Ok(members.map(wire::Member::into_pair))
     }
 
     /// One member; nothing for whoever is none, or not any more.
@@ -223,22 +228,21 @@ impl History {
         before: Option<MessageId>,
     ) -> Result<Listing, RestError> {
         let route = Route::Messages(channel, before);
-        let (messages, unreadable, len) = self.rest.get(&route, wire::messages).await?;
+        let page: Items<wire::Message> = self.list(&route).await?;
         let ids = || {
-            messages
-                .iter()
-                .map(|it| it.id)
-                .chain(unreadable.iter().copied())
+            let unreadable = page.unreadable.iter().copied().map(MessageId);
+            page.items.iter().map(|it| it.id).chain(unreadable)
         };
         Ok(Listing {
-            len,
+            len: page.len,
             oldest: ids().min(),
             newest: ids().max(),
-            messages: messages
+            messages: page
+                .items
                 .into_iter()
                 .map(|it| it.into_paged(guild_id))
                 .collect(),
-            unreadable,
+            unreadable: page.unreadable.into_iter().map(MessageId).collect(),
         })
     }
 
@@ -266,7 +270,7 @@ impl History {
         emoji: &Emoji,
         burst: bool,
         after: Option<UserId>,
-    ) -> Result<Vec<User>, RestError> {
+    ) -> Result<Items<User>, RestError> {
         let route = Route::Reactors {
             channel,
             message,
@@ -274,20 +278,41 @@ impl History {
             burst,
             after,
         };
-        let read = |json: &[u8]| serde_json::from_slice::<Vec<wire::User>>(json);
-        let users = self.rest.get(&route, read).await?;
-        Ok(users.into_iter().map(Into::into).collect())
+        let users = self.list(&route).await?;
+        Ok(users.map(|user: wire::User| user.into()))
+    }
+
+    /// A list, item by item.
+    async fn list<T: DeserializeOwned>(&self, route: &Route<'_>) -> Result<Items<T>, RestError> {
+        let list = self.rest.get(route, Items::read).await?;
+        report(route, &list);
+        Ok(list)
+    }
+
+    /// A list of threads, item by item.
+    async fn threads(&self, route: &Route<'_>) -> Result<ThreadList, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<ThreadList>(json);
+        let list = self.rest.get(route, read).await?;
+        report(route, &list.threads);
+        Ok(list)
     }
 }
 
-fn listed(channels: Vec<wire::Channel>, guild_id: GuildId) -> Vec<Listed> {
-    channels
-        .into_iter()
-        .map(|channel| Listed {
-            last_message_id: channel.last_message_id,
-            channel: channel.into_record(guild_id),
-        })
-        .collect()
+/// Says what was left out of a list.
+fn report<T>(route: &Route<'_>, list: &Items<T>) {
+    if !list.all_readable() {
+        let odd = list.len - list.items.len();
+        tracing::warn!(%route, odd, ids = ?list.unreadable, "left out what could not be read");
+    }
+}
+
+impl wire::Channel {
+    fn into_listed(self, guild_id: GuildId) -> Listed {
+        Listed {
+            last_message_id: self.last_message_id,
+            channel: self.into_record(guild_id),
+        }
+    }
 }
 
 impl wire::Guild {
@@ -300,16 +325,8 @@ impl wire::Guild {
                 name: self.name,
                 owner_id: self.owner_id,
             },
-            roles: self
-                .roles
-                .into_iter()
-                .map(|role| role.into_record(id))
-                .collect(),
-            emojis: self
-                .emojis
-                .into_iter()
-                .filter_map(|emoji| emoji.into_record(id))
-                .collect(),
+            roles: self.roles.map(|role| role.into_record(id)),
+            emojis: self.emojis.map(|emoji| emoji.into_record(id)),
         }
     }
 }

@@ -9,6 +9,8 @@ mod command_line;
 mod convert;
 mod gateway;
 mod history;
+mod items;
+mod muted;
 mod objects;
 mod rest;
 mod route;
@@ -17,10 +19,10 @@ mod unparsed;
 mod wire;
 
 pub use convert::{Signal, Translated, translate};
-pub use gateway::{
-    Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, LOG_DIRECTIVES, start,
-};
+pub use gateway::{Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, start};
 pub use history::{GuildShape, History, Listing};
+pub use items::Items;
+pub use muted::{LOG_DIRECTIVES, log_filter};
 pub use objects::user;
 pub use rest::{Rest, RestError};
 pub use route::Route;

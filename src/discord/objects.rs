@@ -174,7 +174,7 @@ impl From<places::Message> for wire::Message {
             webhook_id: of.webhook_id.map(|id| UserId(id.get())),
             application_id: of.application_id.map(|id| UserId(id.get())),
             edited_timestamp: of.edited_timestamp.map(Into::into),
-            flags: of.flags.map_or(0, |flags| flags.bits()),
+            flags: wire::Number(of.flags.map_or(0, |flags| flags.bits())),
             reactions: Vec::new(),
             guild_id: of.guild_id.map(Into::into),
             member: of.member.map(|member| (*member).into()),
@@ -185,10 +185,10 @@ impl From<places::Message> for wire::Message {
 impl From<places::MessageReference> for wire::Reference {
     fn from(of: places::MessageReference) -> Self {
         Self {
-            kind: match of.kind {
+            kind: wire::Number(match of.kind {
                 places::MessageReferenceKind::Default => 0,
                 _ => 1,
-            },
+            }),
             message_id: of.message_id.map(Into::into),
         }
     }
@@ -240,7 +240,7 @@ pub(super) fn whole(of: event::MessageUpdateEvent) -> Option<wire::Message> {
         webhook_id: of.webhook_id.flatten().map(|id| UserId(id.get())),
         application_id: of.application_id.flatten().map(|id| UserId(id.get())),
         edited_timestamp: of.edited_timestamp.map(Into::into),
-        flags: of.flags.flatten().map_or(0, |flags| flags.bits()),
+        flags: wire::Number(of.flags.flatten().map_or(0, |flags| flags.bits())),
         reactions: Vec::new(),
         guild_id: of.guild_id.map(Into::into),
         member: of.member.flatten().map(|member| (*member).into()),

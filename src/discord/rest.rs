@@ -126,25 +126,17 @@ pub enum RestError {
 }
 
 impl RestError {
-    /// Whether the same request may succeed later, with nothing changed by anybody.
+    /// Whether the same request may succeed later, with nothing changed by anybody. An answer that
+    /// is no answer counts: it was cut, or came from whatever stands before Discord.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::Limited { .. }
                 | Self::Failing { .. }
                 | Self::Unreachable { .. }
+                | Self::Unreadable { .. }
                 | Self::TooManyRefused { .. }
         )
-    }
-
-    /// Discord's own code, where the answer had one.
-    pub fn code(&self) -> Option<u64> {
-        match self {
-            Self::Forbidden { code, .. }
-            | Self::NotFound { code, .. }
-            | Self::Rejected { code, .. } => Some(*code),
-            _ => None,
-        }
     }
 
     /// Whether to try at once again, and how long to wait at the least.

@@ -15,7 +15,7 @@ use crate::model::{
     ChannelId, Fact, FailureObject, GuildId, MessageId, ReactionEvent, RoleId, UserId,
 };
 
-/// Why an event is on the list of failures.
+/// Why an event's message is on the list of failures.
 const REASON: &str = "Discord sent it in a form that cannot be read";
 
 /// Events that we need, of those that always name a guild or are about all of them. All others
@@ -81,7 +81,7 @@ struct OfMessage {
 
 #[derive(Deserialize)]
 struct Availability {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::lenient")]
     unavailable: bool,
 }
 
@@ -101,7 +101,7 @@ struct Reaction {
     channel_id: ChannelId,
     message_id: MessageId,
     emoji: wire::Emoji,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::lenient")]
     burst: bool,
 }
 
@@ -136,7 +136,7 @@ fn read(name: &str, value: &Value, guild: GuildId, bot: UserId) -> Option<Said> 
     let shape_changed = Some(Signal::ShapeChanged(guild));
     match name {
         "MESSAGE_CREATE" => Some(message(part(value)?, Fact::Posted)),
-        "MESSAGE_UPDATE" if value.get("content").is_some() => {
+        "MESSAGE_UPDATE" if value.get("content").is_some_and(Value::is_string) => {
             Some(message(part(value)?, Fact::Message))
         }
         "MESSAGE_REACTION_ADD" => reaction(value, guild, Fact::Reacted),
@@ -154,7 +154,8 @@ fn read(name: &str, value: &Value, guild: GuildId, bot: UserId) -> Option<Said> 
         "GUILD_CREATE" => guild_create(part(value)?),
         "GUILD_UPDATE" => {
             let shape = part::<wire::Guild>(value)?.into_shape();
-            Some((vec![Fact::Guild(shape.guild)], None))
+            let told = shape.guild.owner_id != UserId(0);
+            told.then(|| (vec![Fact::Guild(shape.guild)], None))
         }
         "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE" => {
             let channel = part::<wire::Channel>(value)?.into_record(guild);
@@ -200,37 +201,31 @@ fn guild_create(mut of: wire::Guild) -> Option<Said> {
         return None;
     }
     let id = of.id;
-    let channels = std::mem::take(&mut of.channels)
-        .into_iter()
-        .chain(std::mem::take(&mut of.threads));
-    let channels: Vec<_> = channels
-        .map(|it| Fact::Channel(it.into_record(id)))
-        .collect();
+    let channels = std::mem::take(&mut of.channels.items);
+    let threads = std::mem::take(&mut of.threads.items);
     let shape = of.into_shape();
-    let mut facts = vec![Fact::Guild(shape.guild), Fact::AllEmojis(id, shape.emojis)];
-    facts.extend(shape.roles.into_iter().map(Fact::Role));
-    facts.extend(channels);
+    let mut facts = vec![Fact::Guild(shape.guild)];
+    if shape.emojis.all_readable() {
+        facts.push(Fact::AllEmojis(id, shape.emojis.items));
+    }
+    facts.extend(shape.roles.items.into_iter().map(Fact::Role));
+    let channels = channels.into_iter().chain(threads);
+    facts.extend(channels.map(|it| Fact::Channel(it.into_record(id))));
     Some((facts, Some(Signal::GuildAvailable(id))))
 }
 
-/// What to do about an event that says nothing readable: fetch the message it is about; or else
-/// put it on the list of failures, for the jobs to look at everything again.
+/// What to do about an event that says nothing readable: fetch the message it is about, and keep
+/// that on the list of failures until then; or else report the event itself, for whoever hears it
+/// to record it and to look at everything again.
 fn failed(name: &str, value: &Value, guild: Option<GuildId>) -> Said {
-    let event = name.to_owned();
-    let Some(guild_id) = guild else {
+    let message = guild.zip(message_of(name, value));
+    let Some((guild_id, (channel, message))) = message else {
+        let event = name.to_owned();
         return (Vec::new(), Some(Signal::Unreadable { guild, event }));
     };
-    if let Some((channel, message)) = message_of(name, value) {
-        let object = FailureObject::Message(channel, message);
-        let fact = Fact::Failed(guild_id, object, REASON.to_owned());
-        return (vec![fact], Some(Signal::Reread(guild_id, channel, message)));
-    }
-    let fact = Fact::Failed(
-        guild_id,
-        FailureObject::Event(event.clone()),
-        REASON.to_owned(),
-    );
-    (vec![fact], Some(Signal::Unreadable { guild, event }))
+    let object = FailureObject::Message(channel, message);
+    let fact = Fact::Failed(guild_id, object, REASON.to_owned());
+    (vec![fact], Some(Signal::Reread(guild_id, channel, message)))
 }
 
 fn message_of(name: &str, value: &Value) -> Option<(ChannelId, MessageId)> {

@@ -12,12 +12,13 @@ use propsbot::{
         Token, start, translate,
     },
     jobs::{clock::Clock, progress::ProgressBoard, writer},
-    model::{ChannelId, Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
+    model::{ChannelId, Emoji, Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
     service::Service,
     store::Store,
 };
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Limits, Options, Seed, World, intent};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 async fn discord(options: Options) -> Discord {
@@ -44,13 +45,33 @@ fn history(of: &Discord) -> History {
     History::new(rest(of))
 }
 
+/// What a gateway of the Discord at `origin` needs.
+fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> GatewayOptions {
+    let store = Arc::new(Store::open(folder.path()).expect("a new store"));
+    let (writer, _) = writer::start(Arc::clone(&store));
+    let clock = Clock::after(Stamp(0));
+    let token = self::token(token);
+    GatewayOptions {
+        rest: Rest::new(Some(origin), &token),
+        token,
+        origin: Some(origin.to_owned()),
+        clock: Box::new({
+            let clock = clock.clone();
+            move || clock.stamp()
+        }),
+        capacity,
+        service: Service::new(store, writer, clock, ProgressBoard::default()),
+        stop: CancellationToken::new(),
+    }
+}
+
 /// A bot connected to `of`, with the folder of its store.
 struct Bot {
     gateway: Gateway,
     stop: CancellationToken,
     guild: GuildId,
     user: UserId,
-    _folder: tempfile::TempDir,
+    _folder: TempDir,
 }
 
 impl Bot {
@@ -60,24 +81,9 @@ impl Bot {
 
     async fn with(of: &Discord, token: &str, capacity: usize) -> Result<Self, GatewayError> {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Arc::new(Store::open(folder.path()).expect("a new store"));
-        let (writer, _) = writer::start(Arc::clone(&store));
-        let clock = Clock::after(Stamp(0));
-        let token = self::token(token);
-        let stop = CancellationToken::new();
-        let gateway = start(GatewayOptions {
-            rest: Rest::new(Some(&of.url()), &token),
-            token,
-            origin: Some(of.url()),
-            clock: Box::new({
-                let clock = clock.clone();
-                move || clock.stamp()
-            }),
-            capacity,
-            service: Service::new(store, writer, clock, ProgressBoard::default()),
-            stop: stop.clone(),
-        })
-        .await?;
+        let options = options(&of.url(), token, capacity, &folder);
+        let stop = options.stop.clone();
+        let gateway = start(options).await?;
         Ok(Self {
             gateway,
             stop,
@@ -314,8 +320,9 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
 
 /// Reads all of the guild that the bot may read; the number of messages and reactors.
 async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
-    let mut places = history.channels(guild).await.expect("an answer");
-    places.extend(history.active_threads(guild).await.expect("an answer"));
+    let mut places = history.channels(guild).await.expect("an answer").items;
+    let threads = history.active_threads(guild).await.expect("an answer");
+    places.extend(threads.items);
     let of_channel = |channel: ChannelId| async move {
         let (mut messages, mut reactors, mut before) = (0, 0, None);
         loop {
@@ -335,7 +342,7 @@ async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
                         let list = history
                             .reactors(channel, id, &count.emoji, burst, None)
                             .await;
-                        reactors += list.expect("an answer").len();
+                        reactors += list.expect("an answer").len;
                     }
                 }
             }
@@ -467,4 +474,148 @@ async fn one_member_is_known_or_is_none() {
     let (user, presence) = bot.unwrap().expect("the bot is a member");
     assert!(user.bot && presence.joined_at.is_some());
     assert_eq!(history.member(guild, UserId(1)).await.unwrap(), None);
+}
+
+/// A server that gives this JSON to every request, whatever it asks; and its address.
+async fn canned(json: serde_json::Value) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let body = json.to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut request, mut byte) = (Vec::new(), [0]);
+            while !request.ends_with(b"\r\n\r\n")
+                && stream.read(&mut byte).await.is_ok_and(|n| n > 0)
+            {
+                request.push(byte[0]);
+            }
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+            let answer = [head.as_bytes(), body.as_bytes()].concat();
+            // A client that is gone is no concern of the server's.
+            let _ = stream.write_all(&answer).await;
+        }
+    });
+    address
+}
+
+async fn canned_history(json: serde_json::Value) -> History {
+    History::new(Rest::new(Some(&canned(json).await), &token("a.b.c")))
+}
+
+#[tokio::test]
+async fn a_server_that_sends_the_same_page_for_ever_is_asked_twice() {
+    let page: Vec<_> = (1..=100)
+        .map(|id| json!({"id": id, "name": null}))
+        .collect();
+    let history = canned_history(json!(page)).await;
+    assert_eq!(history.guilds().await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn lists_leave_out_what_is_odd_and_say_so() {
+    let (guild, channel) = (GuildId(1), ChannelId(2));
+    let people = canned_history(json!([
+        {"user": {"id": "5", "bot": null}, "roles": null}, {"user": {"id": "6"}, "joined_at": 1}, 7,
+    ]))
+    .await;
+    let members = people.members(guild, UserId(0)).await.unwrap();
+    assert_eq!(
+        (members.items.len(), members.len, members.all_named),
+        (2, 3, false)
+    );
+
+    let places = canned_history(json!([{"id": "2", "type": "0"}, {"id": "3"}])).await;
+    let channels = places.channels(guild).await.unwrap();
+    assert_eq!((channels.items.len(), channels.unreadable), (1, vec![3]));
+    assert!(channels.all_named);
+
+    let threads = canned_history(json!({"threads": [{"id": "4", "type": 11}, {"id": "3"}],
+        "has_more": null}))
+    .await;
+    assert_eq!(threads.active_threads(guild).await.unwrap().unreadable, [3]);
+    let (archived, more) = threads
+        .archived_threads(guild, channel, false, None)
+        .await
+        .unwrap();
+    assert_eq!(
+        (archived.items.len(), archived.unreadable, more),
+        (1, vec![3], false)
+    );
+
+    let guild = canned_history(json!({"id": "1", "emojis": [{"id": "8"}, {"id": null}]})).await;
+    let shape = guild.guild(GuildId(1)).await.unwrap();
+    assert_eq!((shape.emojis.items.len(), shape.emojis.len), (1, 2));
+    assert!(!shape.roles.all_named, "no roles were told");
+
+    let emoji = Emoji::unicode("🙏");
+    let reactors = canned_history(json!([{"id": 5}, {"username": "nobody"}]))
+        .await
+        .reactors(channel, MessageId(1), &emoji, false, None)
+        .await
+        .unwrap();
+    assert_eq!((reactors.items.len(), reactors.len), (1, 2));
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_stopped_before_discord_answers() {
+    // It takes connections, and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&origin, "a.b.c", 10, &folder);
+    let stop = options.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.cancel();
+    });
+    let began = Instant::now();
+    let mut gateway = start(options).await.unwrap();
+    assert!(gateway.items.recv().await.is_none());
+    gateway.ended.wait().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{began:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
+    // The gateway is told to be where nothing is said.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", silent.local_addr().unwrap());
+    let origin = canned(json!({"url": url, "shards": 1})).await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&origin, "a.b.c", 10, &folder);
+    let stop = options.stop.clone();
+    let gateway = start(options).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = Instant::now();
+    stop.cancel();
+    gateway.ended.wait().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{began:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_nobody_hears_ends() {
+    let discord = empty().await;
+    let mut bot = Bot::start(&discord, 10).await.unwrap();
+    bot.ready().await;
+    drop(bot.gateway.items);
+    let end = tokio::time::timeout(Duration::from_secs(4), bot.gateway.ended.wait()).await;
+    assert!(matches!(end, Ok(Err(GatewayError::Unheard))), "{end:?}");
+}
+
+#[test]
+fn each_error_tells_its_cause_once() {
+    let cause = RestError::Failing {
+        what: "gateway/bot".to_owned(),
+        status: 500,
+    };
+    let told = format!("{:#}", anyhow::Error::new(GatewayError::NoAddress(cause)));
+    assert_eq!(told.matches("gateway/bot").count(), 1, "{told}");
+    let bad_token = GatewayError::BadToken(RestError::BadToken);
+    let told = format!("{:#}", anyhow::Error::new(bad_token));
+    assert_eq!(told.matches("developer portal").count(), 1, "{told}");
 }

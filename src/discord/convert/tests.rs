@@ -113,17 +113,40 @@ fn a_message_that_nobody_can_read_is_reported_and_read_again() {
 }
 
 #[test]
-fn an_event_that_nobody_can_read_is_reported() {
-    let (facts, signal) = read("GUILD_ROLE_UPDATE", json!({"guild_id": "1", "role": 7}));
-    let object = FailureObject::Event("GUILD_ROLE_UPDATE".to_owned());
-    assert!(matches!(&facts[..], [Fact::Failed(GUILD, it, _)] if *it == object));
+fn an_event_that_nobody_can_read_is_reported_once() {
+    let said = read("GUILD_ROLE_UPDATE", json!({"guild_id": "1", "role": 7}));
     let event = "GUILD_ROLE_UPDATE".to_owned();
     let guild = Some(GUILD);
-    assert_eq!(signal, Some(Signal::Unreadable { guild, event }));
-    assert_eq!(
-        read("A_NEW_KIND", json!({"guild_id": "1"})),
-        Said::default()
+    assert_eq!(said, (vec![], Some(Signal::Unreadable { guild, event })));
+    for somebody_elses in ["A_NEW_KIND", "TYPING_START"] {
+        let said = read(somebody_elses, json!({"guild_id": "1", "odd": 7}));
+        assert_eq!(said, Said::default());
+    }
+}
+
+#[test]
+fn an_update_without_its_text_is_never_taken_for_an_empty_one() {
+    let odd = with(a_message(), json!({"content": null, "embeds": 3}));
+    let (facts, signal) = read("MESSAGE_UPDATE", odd);
+    assert!(
+        !facts.iter().any(|it| matches!(it, Fact::Message(_))),
+        "{facts:?}"
     );
+    let reread = Signal::Reread(GUILD, ChannelId(2), MessageId(100));
+    assert_eq!(signal, Some(reread));
+}
+
+#[test]
+fn an_odd_guild_is_read_and_deletes_nothing() {
+    let guild = json!({"id": "1", "name": "g", "owner_id": "3", "unavailable": null,
+        "roles": [{"id": "9"}, 7], "emojis": [{"id": "8", "name": 3}, {"id": "7", "name": "x"}, 5],
+        "channels": [{"id": "2", "type": 0}, {"id": "4"}]});
+    let (facts, signal) = read("GUILD_CREATE", guild);
+    let [Fact::Guild(_), Fact::Role(role), Fact::Channel(channel)] = facts.as_slice() else {
+        panic!("{facts:?}")
+    };
+    assert_eq!((role.id.0, channel.id.0), (9, 2));
+    assert_eq!(signal, Some(Signal::GuildAvailable(GUILD)));
 }
 
 #[test]

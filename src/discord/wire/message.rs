@@ -1,11 +1,10 @@
 //! Messages.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{
     Emoji, Membership, User,
-    field::{lenient, small, time},
+    field::{Number, each, lenient, nullable, small, time},
 };
 use crate::model::{
     self, Author, AuthorKind, ChannelId, Command, GuildId, InteractionId, Mention, MessageId,
@@ -28,16 +27,16 @@ pub(in crate::discord) struct Message {
     pub(in crate::discord) author: User,
     #[serde(rename = "type", deserialize_with = "small")]
     pub(in crate::discord) kind: u8,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     pub(in crate::discord) content: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each")]
     pub(in crate::discord) mentions: Vec<User>,
-    #[serde(rename = "message_reference", default)]
+    #[serde(rename = "message_reference", default, deserialize_with = "lenient")]
     pub(in crate::discord) reference: Option<Reference>,
     #[serde(default)]
     pub(in crate::discord) interaction_metadata: Option<Interaction>,
     /// What `interaction_metadata` replaced; it alone tells the command's name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) interaction: Option<Interaction>,
     #[serde(default)]
     pub(in crate::discord) webhook_id: Option<UserId>,
@@ -45,9 +44,9 @@ pub(in crate::discord) struct Message {
     pub(in crate::discord) application_id: Option<UserId>,
     #[serde(default, deserialize_with = "time")]
     pub(in crate::discord) edited_timestamp: Option<Millis>,
-    #[serde(default)]
-    pub(in crate::discord) flags: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
+    pub(in crate::discord) flags: Number,
+    #[serde(default, deserialize_with = "nullable")]
     pub(in crate::discord) reactions: Vec<Reaction>,
     /// Only gateway events say it.
     #[serde(default)]
@@ -59,16 +58,16 @@ pub(in crate::discord) struct Message {
 
 #[derive(Deserialize)]
 pub(in crate::discord) struct Reference {
-    #[serde(rename = "type", default)]
-    pub(in crate::discord) kind: u64,
-    #[serde(default)]
+    #[serde(rename = "type", default, deserialize_with = "nullable")]
+    pub(in crate::discord) kind: Number,
+    #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) message_id: Option<MessageId>,
 }
 
 #[derive(Deserialize)]
 pub(in crate::discord) struct Interaction {
     pub(in crate::discord) id: InteractionId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) name: Option<String>,
     pub(in crate::discord) user: User,
 }
@@ -76,24 +75,23 @@ pub(in crate::discord) struct Interaction {
 #[derive(Deserialize)]
 pub(in crate::discord) struct Reaction {
     emoji: Emoji,
-    #[serde(default)]
-    count: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
+    count: Number,
+    #[serde(default, deserialize_with = "lenient")]
     count_details: Option<CountDetails>,
 }
 
+/// Both or none: what is left out is not 0.
 #[derive(Deserialize)]
 struct CountDetails {
-    #[serde(default)]
-    normal: u64,
-    #[serde(default)]
-    burst: u64,
+    normal: Number,
+    burst: Number,
 }
 
 impl Message {
     /// Whether only one member sees it: such a message is in no list, and is nobody else's matter.
     pub(in crate::discord) fn is_ephemeral(&self) -> bool {
-        self.flags & EPHEMERAL != 0
+        self.flags.0 & EPHEMERAL != 0
     }
 
     /// The message, with what was told beside it.
@@ -118,7 +116,7 @@ impl Message {
         let mentions = mentions(&self.content, &self.mentions);
         let reply_to = self
             .reference
-            .filter(|it| kind == MessageKind::REPLY && it.kind == REFERENCE_DEFAULT)
+            .filter(|it| kind == MessageKind::REPLY && it.kind.0 == REFERENCE_DEFAULT)
             .and_then(|it| it.message_id);
         let command = command(self.interaction_metadata, self.interaction);
         let counts = self
@@ -160,12 +158,12 @@ impl Reaction {
     fn into_count(self) -> Option<ReactionCount> {
         let details = self.count_details.unwrap_or(CountDetails {
             normal: self.count,
-            burst: 0,
+            burst: Number(0),
         });
         Some(ReactionCount {
             emoji: self.emoji.into_emoji()?,
-            normal: details.normal,
-            burst: details.burst,
+            normal: details.normal.0,
+            burst: details.burst.0,
         })
     }
 }
@@ -196,43 +194,12 @@ fn mentions(content: &str, users: &[User]) -> Vec<Mention> {
     mentions
 }
 
-/// What of a message can be read when it as a whole cannot.
-#[derive(Deserialize)]
-struct OnlyId {
-    id: MessageId,
-}
-
-/// A list of messages: those that can be read, the ids of those that cannot, and how many there
-/// are, be their id readable or not.
-pub(in crate::discord) fn messages(
-    json: &[u8],
-) -> serde_json::Result<(Vec<Message>, Vec<MessageId>, usize)> {
-    // Nearly always all are fine, and reading them at once is twice as quick.
-    if let Ok(all) = serde_json::from_slice::<Vec<Message>>(json) {
-        let len = all.len();
-        return Ok((all, Vec::new(), len));
-    }
-    let all = serde_json::from_slice::<Vec<&RawValue>>(json)?;
-    let len = all.len();
-    let mut messages = Vec::new();
-    let mut unreadable = Vec::new();
-    for raw in all {
-        match serde_json::from_str(raw.get()) {
-            Ok(message) => messages.push(message),
-            Err(_) => {
-                unreadable.extend(serde_json::from_str(raw.get()).map(|OnlyId { id }| id).ok());
-            }
-        }
-    }
-    Ok((messages, unreadable, len))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::EmojiId;
+    use crate::{discord::Items, model::EmojiId};
 
     const GUILD: GuildId = GuildId(1);
 
@@ -344,8 +311,59 @@ mod tests {
             {"id": "2", "channel_id": "2", "author": 7, "type": 0},
             {"id": [], "channel_id": "2"},
         ]);
-        let (read, unreadable, len) = messages(page.to_string().as_bytes()).unwrap();
-        assert_eq!((read.len(), unreadable, len), (1, vec![MessageId(2)], 3));
-        assert_eq!(read[0].kind, 255);
+        let page = Items::<Message>::read(page.to_string().as_bytes()).unwrap();
+        assert_eq!((page.unreadable, page.len), (vec![2], 3));
+        let [message] = page.items.as_slice() else {
+            panic!("one can be read")
+        };
+        assert_eq!(message.kind, 255);
+    }
+
+    #[test]
+    fn odd_fields_that_have_a_default_cost_nothing_else() {
+        let odd_user = json!({"id": 3, "username": null, "global_name": 7, "bot": null,
+            "discriminator": [], "member": 1});
+        let paged = read(json!({
+            "id": 100, "channel_id": 2, "author": odd_user, "type": "0", "flags": "0",
+            "content": null, "mentions": [7, user(5), {"id": []}], "message_reference": 1,
+            "interaction": [], "interaction_metadata": null, "webhook_id": null,
+            "edited_timestamp": 17, "member": "none",
+            "reactions": [{"emoji": {"name": "🙏", "animated": null}, "count": "2",
+                "count_details": []}],
+        }));
+        assert_eq!(
+            (paged.message.id, paged.message.kind.0),
+            (MessageId(100), 0)
+        );
+        assert_eq!(
+            (paged.message.content.as_str(), paged.message.edited_at),
+            ("", None)
+        );
+        assert_eq!(paged.message.author.kind, AuthorKind::User);
+        assert_eq!(paged.author.unwrap().discriminator, None);
+        assert_eq!(paged.mentioned.len(), 1);
+        assert_eq!((paged.counts[0].normal, paged.counts[0].burst), (2, 0));
+        let nothing = read(json!({"mentions": null, "reactions": null, "flags": null}));
+        assert!(nothing.mentioned.is_empty() && nothing.counts.is_empty());
+    }
+
+    #[test]
+    fn what_a_message_is_is_never_guessed() {
+        for odd in [
+            json!({"flags": [64]}),
+            json!({"webhook_id": "odd"}),
+            json!({"interaction_metadata": 7}),
+            json!({"content": 7}),
+            json!({"reactions": [{"emoji": {"id": [], "name": "props"}, "count": 1}]}),
+        ] {
+            let mut message = json!({"id": "1", "channel_id": "2", "author": user(3), "type": 0});
+            let Value::Object(odd) = odd else {
+                panic!("changes are an object")
+            };
+            message.as_object_mut().unwrap().extend(odd);
+            let page = json!([message]).to_string();
+            let page = Items::<Message>::read(page.as_bytes()).unwrap();
+            assert_eq!(page.unreadable, [1], "{message}");
+        }
     }
 }

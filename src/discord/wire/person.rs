@@ -2,20 +2,20 @@
 
 use serde::Deserialize;
 
-use super::field::{digits, lenient, time};
+use super::field::{digits, each, lenient, time};
 use crate::model::{self, Millis, Presence, RoleId, UserId};
 
 /// A user. Source: <https://discord.com/developers/docs/resources/user#user-object>.
 #[derive(Deserialize)]
 pub(in crate::discord) struct User {
     pub(in crate::discord) id: UserId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) username: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) global_name: Option<String>,
     #[serde(default, deserialize_with = "digits")]
     pub(in crate::discord) discriminator: Option<u16>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) bot: bool,
     /// In gateway events, mentioned users carry their membership.
     #[serde(default, deserialize_with = "lenient")]
@@ -41,7 +41,7 @@ impl From<User> for model::User {
 pub(in crate::discord) struct Membership {
     #[serde(deserialize_with = "lenient")]
     pub(in crate::discord) nick: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "each")]
     pub(in crate::discord) roles: Vec<RoleId>,
     #[serde(deserialize_with = "time")]
     pub(in crate::discord) joined_at: Option<Millis>,

@@ -4,9 +4,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::field::{lenient, small, time};
-use crate::model::{
-    self, ChannelId, ChannelKind, EmojiId, GuildId, MessageId, Millis, OverwriteKind, RoleId,
-    UserId, wide,
+use crate::{
+    discord::Items,
+    model::{
+        self, ChannelId, ChannelKind, EmojiId, GuildId, MessageId, Millis, OverwriteKind, RoleId,
+        UserId, wide,
+    },
 };
 
 /// A guild. Source: <https://discord.com/developers/docs/resources/guild#guild-object>.
@@ -18,15 +21,15 @@ pub(in crate::discord) struct Guild {
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) owner_id: UserId,
     #[serde(default)]
-    pub(in crate::discord) roles: Vec<Role>,
+    pub(in crate::discord) roles: Items<Role>,
     #[serde(default)]
-    pub(in crate::discord) emojis: Vec<Emoji>,
+    pub(in crate::discord) emojis: Items<GuildEmoji>,
     /// Only `GUILD_CREATE` has them.
     #[serde(default)]
-    pub(in crate::discord) channels: Vec<Channel>,
+    pub(in crate::discord) channels: Items<Channel>,
     /// Only `GUILD_CREATE` has them.
     #[serde(default)]
-    pub(in crate::discord) threads: Vec<Channel>,
+    pub(in crate::discord) threads: Items<Channel>,
 }
 
 /// A role. Source: <https://discord.com/developers/docs/topics/permissions#role-object>.
@@ -60,15 +63,15 @@ impl Role {
 #[derive(Clone, Copy, Default, Deserialize)]
 struct Bits(#[serde(deserialize_with = "wide::deserialize")] u64);
 
-/// An emoji, of the guild or in a reaction. Source:
+/// A reaction's emoji. Source:
 /// <https://discord.com/developers/docs/resources/emoji#emoji-object>.
 #[derive(Deserialize)]
 pub(in crate::discord) struct Emoji {
     #[serde(default)]
     id: Option<EmojiId>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     animated: bool,
 }
 
@@ -81,16 +84,27 @@ impl Emoji {
             (None, None) => None,
         }
     }
+}
 
-    /// One of the guild's own.
-    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> Option<model::GuildEmoji> {
-        Some(model::GuildEmoji {
-            id: self.id?,
+/// One of a guild's own emojis, as [`Emoji`] otherwise.
+#[derive(Deserialize)]
+pub(in crate::discord) struct GuildEmoji {
+    id: EmojiId,
+    #[serde(default, deserialize_with = "lenient")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    animated: bool,
+}
+
+impl GuildEmoji {
+    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::GuildEmoji {
+        model::GuildEmoji {
+            id: self.id,
             guild_id,
             name: self.name,
             animated: self.animated,
             own: true,
-        })
+        }
     }
 }
 
@@ -122,6 +136,7 @@ pub(in crate::discord) struct Channel {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ThreadMetadata {
+    #[serde(deserialize_with = "lenient")]
     archived: bool,
     #[serde(deserialize_with = "time")]
     archive_timestamp: Option<Millis>,
@@ -130,7 +145,7 @@ struct ThreadMetadata {
 #[derive(Deserialize)]
 struct Overwrite {
     id: RoleId,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "small")]
     kind: u8,
     allow: Bits,
     deny: Bits,
@@ -223,5 +238,21 @@ mod tests {
         let of = thread.thread.unwrap();
         assert!(of.archived);
         assert_eq!(of.archive_timestamp, Some(Millis(1_462_015_105_796)));
+    }
+
+    #[test]
+    fn a_guild_is_read_although_something_in_it_is_odd() {
+        let guild = json!({
+            "id": 1, "name": null, "owner_id": "7",
+            "roles": [{"id": "1", "name": 3, "managed": null}, {"id": []}],
+            "emojis": [{"id": "8", "name": null, "animated": null}, {"id": null}],
+            "channels": [{"id": "2", "type": "0"}, {"id": "3", "type": null}],
+        });
+        let guild = serde_json::from_value::<Guild>(guild).unwrap();
+        assert_eq!((guild.roles.items.len(), guild.roles.all_named), (1, false));
+        assert_eq!((guild.emojis.items.len(), guild.emojis.len), (1, 2));
+        assert_eq!(guild.channels.unreadable, [3]);
+        assert_eq!(guild.channels.items[0].kind, 0);
+        assert_eq!((guild.threads.len, guild.threads.all_named), (0, false));
     }
 }

@@ -1,0 +1,158 @@
+//! Lists of Discord's, read item by item: one that is odd stops nothing but itself.
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::model::wide;
+
+/// What a list of Discord's says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Items<T> {
+    /// Those that can be read.
+    pub items: Vec<T>,
+    /// The ids of those that cannot.
+    pub unreadable: Vec<u64>,
+    /// How many there are, be they readable or not.
+    pub len: usize,
+    /// Whether each is in one of the two lists. Only then does what is in neither not exist.
+    pub all_named: bool,
+}
+
+/// A list that was not told.
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            unreadable: Vec::new(),
+            len: 0,
+            all_named: false,
+        }
+    }
+}
+
+/// All of a list, each of it readable.
+impl<T> From<Vec<T>> for Items<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self {
+            len: items.len(),
+            items,
+            unreadable: Vec::new(),
+            all_named: true,
+        }
+    }
+}
+
+impl<T> Items<T> {
+    /// The same list, of something else.
+    pub fn map<U>(self, of: impl FnMut(T) -> U) -> Items<U> {
+        Items {
+            items: self.items.into_iter().map(of).collect(),
+            unreadable: self.unreadable,
+            len: self.len,
+            all_named: self.all_named,
+        }
+    }
+
+    /// Whether each could be read.
+    pub fn all_readable(&self) -> bool {
+        self.all_named && self.unreadable.is_empty()
+    }
+}
+
+impl<T: DeserializeOwned> Items<T> {
+    /// Reads a list; an error if it is none.
+    pub(super) fn read(json: &[u8]) -> serde_json::Result<Self> {
+        // Nearly always all are fine, and reading them at once is twice as quick.
+        if let Ok(all) = serde_json::from_slice::<Vec<T>>(json) {
+            return Ok(all.into());
+        }
+        let all = serde_json::from_slice::<Vec<&RawValue>>(json)?;
+        let mut list = Self {
+            len: all.len(),
+            all_named: true,
+            ..Self::default()
+        };
+        for raw in all {
+            match serde_json::from_str(raw.get()) {
+                Ok(item) => list.items.push(item),
+                Err(_) => match id(raw) {
+                    Some(id) => list.unreadable.push(id),
+                    None => list.all_named = false,
+                },
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// A list within an object; what is none is taken as not told.
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self::read(raw.get().as_bytes()).unwrap_or_default())
+    }
+}
+
+/// What of an object can be read when it as a whole cannot.
+#[derive(Deserialize)]
+struct OfId {
+    #[serde(deserialize_with = "wide::deserialize")]
+    id: u64,
+}
+
+/// A member has its user's id.
+#[derive(Deserialize)]
+struct OfUser {
+    user: OfId,
+}
+
+fn id(raw: &RawValue) -> Option<u64> {
+    let of = serde_json::from_str::<OfId>(raw.get());
+    let of = of.or_else(|_| serde_json::from_str(raw.get()).map(|OfUser { user }| user));
+    of.ok().map(|OfId { id }| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    struct Odd {
+        odd: bool,
+    }
+
+    fn read(json: &str) -> Items<Odd> {
+        Items::read(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_odd_item_stops_nothing_but_itself() {
+        let list = read(
+            r#"[{"odd": true}, {"id": "8", "odd": "\ud800"}, {"id": 9}, {"user": {"id": "7"}}]"#,
+        );
+        assert_eq!(list.items, [Odd { odd: true }]);
+        assert_eq!((list.unreadable.as_slice(), list.len), (&[8, 9, 7][..], 4));
+        assert!(list.all_named && !list.all_readable());
+    }
+
+    #[test]
+    fn nothing_follows_from_a_list_that_hides_an_id() {
+        for json in ["[7]", "[null]", r#"[{"id": []}]"#, r#"[{"odd": 1e999}]"#] {
+            let list = read(json);
+            assert_eq!((list.len, list.all_named), (1, false), "{json}");
+        }
+        assert!(read("[]").all_readable());
+    }
+
+    #[test]
+    fn a_list_that_is_none_was_not_told() {
+        for json in ["{}", "null", "7", r#"{"a": "#] {
+            assert!(Items::<Odd>::read(json.as_bytes()).is_err());
+        }
+        let within = |json| serde_json::from_str::<Items<Odd>>(json).unwrap();
+        assert_eq!(within("null"), Items::default());
+        assert_eq!(within("[{\"odd\": false}]").len, 1);
+        let value = serde_json::json!([{"odd": true}]);
+        assert_eq!(Items::<Odd>::deserialize(&value).unwrap().len, 1);
+    }
+}
