@@ -1,3 +1,5 @@
-//! The tests.
+//! The tests: `propsbot` through its real paths, against a Discord on loopback.
 
 mod discord;
+mod mirror;
+mod sync;

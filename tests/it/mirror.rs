@@ -1,0 +1,539 @@
+//! The fixture: a simulated Discord, the built `propsbot` beside it as a process of its own, and what
+//! both of them hold as comparable lines.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use propsbot::{
+    archive::{
+        FolderArchive, Snapshot, Verification,
+        rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
+        verify,
+    },
+    model::{AuthorKind, ChannelKind, GuildId},
+    store::Store,
+};
+use simulator::discord::{Discord, Options, Seed, Truth, World};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+/// No command may take longer.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Between two looks at a process: nothing depends on how long it is.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// A Discord and a home for the bot: its store and its archive.
+pub(crate) struct Mirror {
+    pub(crate) discord: Discord,
+    pub(crate) home: TempDir,
+}
+
+/// A process that was started.
+pub(crate) struct Running {
+    child: Child,
+    output: PathBuf,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A command for `propsbot` in `home`, with nothing of this process's environment.
+pub(crate) fn propsbot(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"));
+    command
+        .current_dir(home)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .args(arguments);
+    command
+}
+
+/// Starts a process whose output goes to files, so that it never waits for a reader.
+pub(crate) fn start(mut command: Command) -> Running {
+    let output = tempfile::Builder::new()
+        .prefix("output-")
+        .tempdir_in(command.get_current_dir().expect("a home"))
+        .unwrap()
+        .keep();
+    let file = |name: &str| Stdio::from(fs::File::create(output.join(name)).unwrap());
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(file("stdout"))
+        .stderr(file("stderr"))
+        .spawn()
+        .unwrap();
+    Running { child, output }
+}
+
+impl Running {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.output.join("stderr")).unwrap()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub(crate) async fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.wait().await
+    }
+
+    /// SIGTERM: the polite way.
+    pub(crate) fn terminate(&self) {
+        let pid = self.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    pub(crate) async fn wait(self) -> Ended {
+        self.wait_for(PATIENCE).await
+    }
+
+    /// Waits until it ends; kills it, and the test, if it does not in time.
+    pub(crate) async fn wait_for(mut self, patience: Duration) -> Ended {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > patience {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                panic!("not done after {patience:?}:\n{}", self.stderr());
+            }
+            sleep(GLANCE).await;
+        };
+        Ended {
+            code: status.code(),
+            stdout: fs::read_to_string(self.output.join("stdout")).unwrap(),
+            stderr: self.stderr(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves no process behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// It ended with this code, said all of this on stderr, and nothing on stdout.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, says: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for words in says {
+            assert!(self.stderr.contains(words), "no {words:?} in {self:#?}");
+        }
+        assert_eq!(self.stdout, "", "{self:#?}");
+        assert!(!self.stderr.contains("panicked"), "{self:#?}");
+    }
+}
+
+impl Mirror {
+    pub(crate) async fn new(options: Options) -> Self {
+        Self {
+            discord: Discord::start(options).await.expect("a free port"),
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A small community with a history, of which the last days are within the look-back.
+    pub(crate) async fn seeded(seed: u64) -> Self {
+        Self::new(Options {
+            seed: Seed {
+                seed,
+                messages: 800,
+                days: 60,
+                ..Seed::default()
+            },
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// Nobody but the owner and the bot.
+    pub(crate) async fn empty() -> Self {
+        Self::new(Options {
+            world: World::Empty,
+            ..Options::default()
+        })
+        .await
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let (token, url) = (self.discord.token(), self.discord.url());
+        let variables = [("DISCORD_TOKEN", &*token), ("DISCORD_API_URL", &*url)];
+        propsbot(self.home.path(), &variables, arguments)
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        start(self.command(arguments))
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).wait().await
+    }
+
+    pub(crate) async fn sync(&self) -> Ended {
+        self.run(&["sync"]).await
+    }
+
+    pub(crate) fn guild(&self) -> GuildId {
+        GuildId(self.discord.guild_id())
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// The store, which no process may have open.
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.store_path()).unwrap()
+    }
+
+    pub(crate) fn archive_path(&self) -> PathBuf {
+        self.home.path().join("archive")
+    }
+
+    pub(crate) async fn archived(&self) -> Snapshot {
+        let archive = FolderArchive::new(self.archive_path());
+        Snapshot::read(&archive).await.unwrap()
+    }
+
+    pub(crate) async fn verified(&self) -> Verification {
+        let archive = FolderArchive::new(self.archive_path());
+        verify(&archive).await.unwrap()
+    }
+
+    /// What `status --json` says of the guild.
+    pub(crate) async fn status(&self) -> serde_json::Value {
+        let ended = self.run(&["status", "--json"]).await.ok();
+        let mut guilds: Vec<serde_json::Value> = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(guilds.len(), 1, "{guilds:?}");
+        guilds.remove(0)
+    }
+
+    /// The objects that `status --json` names as failed, with the reasons.
+    pub(crate) async fn failures(&self) -> BTreeMap<String, String> {
+        let text = |it: &serde_json::Value| it.as_str().unwrap().to_owned();
+        let status = self.status().await;
+        let all = status["failures"].as_array().unwrap();
+        all.iter()
+            .map(|it| (text(&it["object"]), text(&it["reason"])))
+            .collect()
+    }
+
+    /// Exports, and checks that the archive is valid.
+    pub(crate) async fn export(&self) -> Ended {
+        let ended = self.run(&["export"]).await.ok();
+        let found = self.verified().await;
+        assert!(found.is_valid(), "{:#?}", found.faults);
+        ended
+    }
+
+    /// The store says of everything that the bot may see what Discord says.
+    #[track_caller]
+    pub(crate) fn check_store(&self) {
+        let truth = self.discord.truth();
+        let readable = channels(&truth, |it| it.readable);
+        let found = lines(&whole(&self.store(), self.guild()), &readable);
+        compare(
+            &found,
+            &true_lines(&truth, |it| it.visible || it.kind < 10, &readable),
+        );
+    }
+
+    /// The archive says of everything that @everyone may see what Discord says, and nothing else.
+    pub(crate) async fn check_archive(&self) {
+        let truth = self.discord.truth();
+        let public = channels(&truth, |it| it.public && it.readable);
+        let snapshot = self.archived().await;
+        let found = lines(&snapshot, &public);
+        compare(&found, &true_lines(&truth, |it| it.public, &public));
+        let all_public = channels(&truth, |it| it.public);
+        for row in &snapshot.messages {
+            assert!(
+                row.deleted_at.is_some() || all_public.contains(&row.channel_id.0),
+                "a private message is in the archive: {row:?}"
+            );
+        }
+    }
+}
+
+/// Channels of the truth by id.
+pub(crate) fn channels(
+    truth: &Truth,
+    which: impl Fn(&simulator::discord::TruthChannel) -> bool,
+) -> BTreeSet<u64> {
+    let chosen = truth.channels.iter().filter(|it| which(it));
+    chosen.map(|it| it.id).collect()
+}
+
+/// All that the store knows of the guild, as the archive's rows.
+pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
+    let settings = store.settings(guild).unwrap();
+    let channels = store.channels(guild).unwrap();
+    let mut snapshot = Snapshot {
+        roles: store
+            .roles(guild)
+            .unwrap()
+            .iter()
+            .filter_map(RoleRow::new)
+            .collect(),
+        members: store
+            .members(guild)
+            .unwrap()
+            .iter()
+            .map(MemberRow::from)
+            .collect(),
+        channels: channels
+            .iter()
+            .filter_map(|it| ChannelRow::new(it, &settings))
+            .collect(),
+        ..Snapshot::default()
+    };
+    for channel in &snapshot.channels {
+        let all = || 0..=u64::MAX;
+        let messages = store.messages(channel.id, all());
+        let reactions = store.reactions(channel.id, all());
+        let props = store.props(channel.id, all());
+        snapshot
+            .messages
+            .extend(messages.map(|it| MessageRow::from(&it.unwrap())));
+        snapshot
+            .reactions
+            .extend(reactions.map(|it| ReactionRow::from(&it.unwrap())));
+        snapshot
+            .props
+            .extend(props.map(|it| PropsRow::from(&it.unwrap())));
+    }
+    snapshot
+}
+
+/// What stands now, a line for each thing; messages and reactions of these channels only. Sorted, and
+/// with what is there twice being there twice.
+fn lines(of: &Snapshot, readable: &BTreeSet<u64>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for it in of.channels.iter().filter(|it| it.deleted_at.is_none()) {
+        lines.push(channel_line(
+            it.id.0,
+            it.kind.0,
+            &it.name,
+            it.parent_id.map(|it| it.0),
+            it.archived.unwrap_or_default(),
+        ));
+    }
+    for it in of.roles.iter().filter(|it| it.deleted_at.is_none()) {
+        lines.push(format!("role {} {:?} {}", it.id, it.name, it.permissions));
+    }
+    for it in of.members.iter().filter(|it| it.member) {
+        let roles: Vec<u64> = it.roles.iter().map(|it| it.0).collect();
+        let joined = it.joined_at.map(|it| it.0);
+        lines.push(member_line(
+            it.user_id.0,
+            &it.username,
+            it.global_name.as_ref(),
+            it.nick.as_ref(),
+            it.bot,
+            &roles,
+            joined,
+        ));
+    }
+    for it in of.messages.iter().filter(|it| it.deleted_at.is_none()) {
+        if readable.contains(&it.channel_id.0) {
+            lines.push(format!(
+                "message {}/{} by {} (webhook: {}) kind {} edited {:?} mentions {:?} reply to {:?} \
+                 invoked by {:?}: {:?}",
+                it.channel_id,
+                it.id,
+                it.author_id.unwrap(),
+                it.author_kind == Some(AuthorKind::Webhook),
+                it.kind.unwrap().0,
+                it.edited_at.map(|it| it.0),
+                it.mentions
+                    .iter()
+                    .map(|it| it.user_id.0)
+                    .collect::<Vec<_>>(),
+                it.reply_to.map(|it| it.0),
+                it.command.as_ref().map(|it| it.user_id.0),
+                it.content.as_ref().unwrap(),
+            ));
+        }
+    }
+    for it in of.reactions.iter().filter(|it| it.removed_at.is_none()) {
+        if readable.contains(&it.channel_id.0) {
+            let emoji = match (&it.emoji_id, &it.emoji) {
+                (Some(id), None) => id.to_string(),
+                (None, Some(text)) => text.clone(),
+                both => panic!("{both:?} is no emoji"),
+            };
+            lines.push(reaction_line(
+                it.message_id.0,
+                &emoji,
+                it.burst,
+                it.user_id.0,
+            ));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+fn true_lines(
+    truth: &Truth,
+    known: impl Fn(&simulator::discord::TruthChannel) -> bool,
+    readable: &BTreeSet<u64>,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for it in truth.channels.iter().filter(|it| known(it)) {
+        let thread = ChannelKind(it.kind).is_thread();
+        lines.push(channel_line(
+            it.id,
+            it.kind,
+            &it.name,
+            it.parent,
+            thread && it.archived,
+        ));
+    }
+    for it in &truth.roles {
+        lines.push(format!("role {} {:?} {}", it.id, it.name, it.permissions));
+    }
+    for it in &truth.members {
+        lines.push(member_line(
+            it.id,
+            &it.username,
+            it.global_name.as_ref(),
+            it.nick.as_ref(),
+            it.bot,
+            &it.roles,
+            Some(it.joined),
+        ));
+    }
+    for it in truth
+        .messages
+        .iter()
+        .filter(|it| readable.contains(&it.channel))
+    {
+        let mut mentions = it.mentions.clone();
+        mentions.sort_unstable();
+        lines.push(format!(
+            "message {}/{} by {} (webhook: {}) kind {} edited {:?} mentions {mentions:?} reply to \
+             {:?} invoked by {:?}: {:?}",
+            it.channel,
+            it.id,
+            it.author,
+            it.webhook.is_some(),
+            it.kind,
+            it.edited,
+            it.reply_to,
+            it.invoker,
+            it.content,
+        ));
+        for reaction in &it.reactions {
+            let named = reaction.emoji_id.map(|id| id.to_string());
+            let emoji = named.or(reaction.emoji_name.clone()).unwrap();
+            let users = reaction.users.iter();
+            lines.extend(users.map(|user| reaction_line(it.id, &emoji, reaction.burst, *user)));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+fn channel_line(id: u64, kind: u8, name: &str, parent: Option<u64>, archived: bool) -> String {
+    format!("channel {id} kind {kind} {name:?} in {parent:?} archived: {archived}")
+}
+
+fn member_line(
+    id: u64,
+    username: &str,
+    global_name: Option<&String>,
+    nick: Option<&String>,
+    bot: bool,
+    roles: &[u64],
+    joined: Option<i64>,
+) -> String {
+    format!("member {id} {username:?} {global_name:?} {nick:?} bot: {bot} {roles:?} {joined:?}")
+}
+
+fn reaction_line(message: u64, emoji: &str, burst: bool, user: u64) -> String {
+    format!("reaction {emoji} burst: {burst} by {user} to message {message}")
+}
+
+/// Both say the same, or the test ends with what differs.
+#[track_caller]
+pub(crate) fn compare(found: &[String], truth: &[String]) {
+    if found == truth {
+        return;
+    }
+    let count = |all: &[String]| {
+        let mut counted = BTreeMap::<String, i32>::new();
+        for line in all {
+            *counted.entry(line.clone()).or_default() += 1;
+        }
+        counted
+    };
+    let (found, truth) = (count(found), count(truth));
+    let keys: BTreeSet<&String> = found.keys().chain(truth.keys()).collect();
+    let mut differences = Vec::new();
+    for line in keys {
+        let times = |of: &BTreeMap<String, i32>| of.get(line).copied().unwrap_or_default();
+        match times(&found) - times(&truth) {
+            0 => {}
+            less if less < 0 => differences.push(format!("- {line}")),
+            _ => differences.push(format!("+ {line}")),
+        }
+    }
+    let shown = differences.len().min(40);
+    panic!(
+        "{} differences (- missing, + too much):\n{}",
+        differences.len(),
+        differences[..shown].join("\n")
+    );
+}
+
+mod tests {
+    use super::compare;
+
+    fn differ(found: &[&str], truth: &[&str]) -> bool {
+        let own = |of: &[&str]| of.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let (found, truth) = (own(found), own(truth));
+        std::panic::catch_unwind(|| compare(&found, &truth)).is_err()
+    }
+
+    /// What is missing, too much, or there twice is a difference.
+    #[test]
+    fn the_comparison_can_fail() {
+        assert!(!differ(&["a", "b"], &["a", "b"]));
+        assert!(differ(&["a"], &["a", "b"]));
+        assert!(differ(&["a", "b"], &["a"]));
+        assert!(differ(&["a", "a"], &["a"]));
+    }
+}
