@@ -5,9 +5,11 @@
 //! opens leaves a file that keeps it from opening ever after. The guards against these are here.
 
 use std::{
+    cell::Cell,
     fs::{self, File, TryLockError},
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
+    sync::Once,
 };
 
 use super::StoreError;
@@ -132,12 +134,27 @@ fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+thread_local! {
+    /// Whether a panic on this thread goes without its message.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs what may panic on damaged files, without the panic's message on the terminal: the caller
-/// reports the damage in its own words.
+/// reports the damage in its own words. Panics on other threads keep theirs.
 fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    static HOOK: Once = Once::new();
+    // The hook is the whole process's: it is set once and never back, so that two stores opened at
+    // the same time cannot lose it.
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    panic::set_hook(hook);
+    QUIET.set(false);
     result
 }
