@@ -95,7 +95,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
     match command {
         Command::Run => {
             stop_on_signal(&stop)?;
-            todo!();
+            app::run(&config, stop).await?;
             Ok(vec!["stopped; everything is kept".to_owned()])
         }
         Command::Sync { guild } => {

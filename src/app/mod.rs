@@ -5,22 +5,29 @@
 
 mod archive;
 mod bars;
+mod run;
 mod status;
 mod sync;
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
-use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
+use tracing_subscriber::EnvFilter;
 
 pub use archive::{export, graph, verify};
+pub use run::run;
 pub use status::status;
 pub use sync::sync;
 
 use crate::{
     config::{DiscordConfig, Mistakes},
-    discord::{History, Rest, RestError},
+    discord::{GatewayError, History, LOG_DIRECTIVES, Rest, RestError},
     jobs::{
         clock::Clock,
         writer::{self, Writer},
@@ -58,8 +65,12 @@ impl fmt::Display for Error {
 impl<E: Into<anyhow::Error>> From<E> for Error {
     fn from(error: E) -> Self {
         let error = error.into();
-        let wrong =
-            error.is::<Mistakes>() || matches!(error.downcast_ref(), Some(RestError::BadToken));
+        let wrong = error.is::<Mistakes>()
+            || matches!(error.downcast_ref(), Some(RestError::BadToken))
+            || matches!(
+                error.downcast_ref(),
+                Some(GatewayError::BadToken(_) | GatewayError::MissingIntents)
+            );
         if wrong {
             Self::Wrong(error)
         } else {
@@ -74,11 +85,13 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
 /// A filter that is none, or logs that go somewhere already.
 pub fn log(filter: &str) -> Result<(), Mistakes> {
     let mistake = |error: String| Mistakes(vec![("RUST_LOG", error)]);
-    let filter = EnvFilter::try_new(filter).map_err(|error| mistake(error.to_string()))?;
+    // What is said of serenity comes last, and so holds: it would log what people write.
+    let filter = EnvFilter::try_new(format!("{filter},{LOG_DIRECTIVES}"))
+        .map_err(|error| mistake(error.to_string()))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_span_events(FmtSpan::NONE)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .try_init()
         .map_err(|error| mistake(error.to_string()))

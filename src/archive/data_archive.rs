@@ -114,18 +114,27 @@ fn or_none(hash: Option<Hash>) -> String {
     hash.map_or_else(|| "none".to_owned(), |it| it.to_string())
 }
 
-impl Object {
-    /// Checks that it is named after its bytes, as every backend does before it writes.
+impl Change {
+    /// Checks that an object is named after its bytes, and that nothing but objects is removed, as
+    /// every backend does before it carries out the change.
     pub fn check(&self) -> Result<(), ArchiveError> {
         let named =
-            Hash::in_path(&self.path).ok_or_else(|| ArchiveError::BadPath(self.path.clone()))?;
-        let found = Hash::of(&self.bytes);
-        if named == found {
-            Ok(())
-        } else {
-            let path = self.path.clone();
-            Err(ArchiveError::WrongHash { path, found })
+            |path: &String| Hash::in_path(path).ok_or_else(|| ArchiveError::BadPath(path.clone()));
+        match self {
+            Self::Put(Object { path, bytes }) => {
+                let found = Hash::of(bytes);
+                if named(path)? != found {
+                    let path = path.clone();
+                    return Err(ArchiveError::WrongHash { path, found });
+                }
+            }
+            Self::Publish { remove, .. } => {
+                for path in remove {
+                    named(path)?;
+                }
+            }
         }
+        Ok(())
     }
 }
 

@@ -96,14 +96,15 @@ async fn load_previous(
         Err(ReadError::Empty) => return Ok(None),
         reader => reader?,
     };
-    let indexes: BTreeMap<Hash, _> = stream::iter(needed_indexes(reader.manifest(), request))
-        .map(async |(scope, index)| {
-            let loaded = reader.index(scope, index).await?;
-            Ok::<_, ReadError>((index.hash, loaded))
-        })
-        .buffer_unordered(READS)
-        .try_collect()
-        .await?;
+    let indexes: BTreeMap<Hash, _> =
+        stream::iter(needed_indexes(reader.manifest(), reader.hash(), request))
+            .map(async |(scope, index)| {
+                let loaded = reader.index(scope, index).await?;
+                Ok::<_, ReadError>((index.hash, loaded))
+            })
+            .buffer_unordered(READS)
+            .try_collect()
+            .await?;
     Ok(Some(Previous {
         hash: reader.hash(),
         manifest: reader.manifest().clone(),

@@ -53,6 +53,7 @@ impl DataArchive for FolderArchive {
         let root = self.root.clone();
         let mut session = blocking(move || Session::begin(root)).await?;
         while let Some(change) = changes.next().await {
+            change.check()?;
             match change {
                 Change::Put(object) => {
                     session = blocking(move || session.put(&object)).await?;
@@ -118,7 +119,6 @@ impl Session {
     }
 
     fn put(mut self, object: &Object) -> Result<Self, ArchiveError> {
-        object.check()?;
         self.mark()?;
         let path = self.root.join(&object.path);
         let folder = path.parent().expect("objects lie in folders").to_owned();
@@ -155,9 +155,6 @@ impl Session {
             sync_folder(&self.root)?;
         }
         for path in remove {
-            if Hash::in_path(path).is_none() {
-                return Err(ArchiveError::BadPath(path.clone()));
-            }
             self.remove(&self.root.join(path))?;
         }
         self.unmark()

@@ -48,9 +48,9 @@ impl DataArchive for MemoryArchive {
             self.files.lock().await.remove(&path);
         }
         while let Some(change) = changes.next().await {
+            change.check()?;
             match change {
                 Change::Put(object) => {
-                    object.check()?;
                     let mut files = self.files.lock().await;
                     if files.insert(object.path.clone(), object.bytes).is_none() {
                         leftovers.insert(object.path);

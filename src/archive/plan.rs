@@ -13,6 +13,8 @@ use std::{
 
 mod tables;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use self::tasks::{Task, tasks};
 use super::{
@@ -47,10 +49,12 @@ pub struct ExportRequest {
     pub now: Millis,
     /// All guilds that the archive shall hold: one that is missing is withdrawn.
     pub guilds: Vec<ExportGuild>,
-    /// What changed since the archive's current manifest.
+    /// What changed since the manifest with the hash `since`.
     pub dirty: Vec<Partition>,
-    /// Read everything anew, for an archive that is not known to be of this store.
-    pub full: bool,
+    /// The manifest that this store's last export left ([`Summary::manifest`]). Where the archive
+    /// has another (it is another archive, a copy was put back, a store was restored), everything
+    /// is read anew, and what differs is written.
+    pub since: Option<Hash>,
 }
 
 /// A guild to export.
@@ -103,6 +107,8 @@ pub struct ExportPlan {
 pub struct Summary {
     /// The generation that the archive is at afterwards; 0 if nothing was ever exported.
     pub generation: u64,
+    /// The hash of the manifest that the archive has afterwards; `None` if it has none.
+    pub manifest: Option<Hash>,
     /// Whether a new generation is published.
     pub changed: bool,
     /// New blobs.
@@ -142,9 +148,14 @@ pub enum PlanError {
     Stopped,
 }
 
-/// The indexes that [`plan`] has to know for this request, by hash.
-pub fn needed_indexes(manifest: &Manifest, request: &ExportRequest) -> Vec<(Scope, IndexRef)> {
-    tasks(Some(manifest), request)
+/// The indexes that [`plan`] has to know for this request, of an archive with this manifest, whose
+/// bytes have this hash.
+pub fn needed_indexes(
+    manifest: &Manifest,
+    hash: Hash,
+    request: &ExportRequest,
+) -> Vec<(Scope, IndexRef)> {
+    tasks(Some((manifest, hash)), request)
         .into_iter()
         .filter_map(|task| Some((task.scope, task.previous?)))
         .collect()
@@ -160,17 +171,7 @@ pub fn plan(
     source: &dyn Source,
     put: &mut dyn FnMut(Object) -> Result<(), PlanError>,
 ) -> Result<ExportPlan, PlanError> {
-    Planner {
-        source,
-        put,
-        limit: LIMIT,
-        request,
-        written: BTreeSet::new(),
-        needed: BTreeSet::new(),
-        unneeded: BTreeSet::new(),
-        summary: Summary::default(),
-    }
-    .plan(previous)
+    Planner::new(request, source, put, LIMIT).plan(previous)
 }
 
 struct Planner<'a> {
@@ -194,12 +195,30 @@ struct Listed {
     rows: Counts,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(
+        request: &'a ExportRequest,
+        source: &'a dyn Source,
+        put: &'a mut dyn FnMut(Object) -> Result<(), PlanError>,
+        limit: u64,
+    ) -> Self {
+        Self {
+            source,
+            put,
+            limit,
+            request,
+            written: BTreeSet::new(),
+            needed: BTreeSet::new(),
+            unneeded: BTreeSet::new(),
+            summary: Summary::default(),
+        }
+    }
+
     fn plan(mut self, previous: Option<&Previous>) -> Result<ExportPlan, PlanError> {
         let before = previous.map(|it| &it.manifest);
         let mut listed = previous.map(Previous::listed).unwrap_or_default();
         let known: BTreeSet<Scope> = listed.keys().copied().collect();
-        for task in tasks(before, self.request) {
+        for task in tasks(previous.map(|it| (&it.manifest, it.hash)), self.request) {
             let now = self.carry_out(&task, previous)?;
             listed.insert(task.scope, now);
         }
@@ -242,6 +261,10 @@ impl Planner<'_> {
             created_at: self.request.now,
             guilds,
         });
+        self.summary.manifest = match &manifest {
+            Some(manifest) => Some(Hash::of(&manifest.print())),
+            None => previous.map(|it| it.hash),
+        };
         Ok(ExportPlan {
             manifest,
             remove,

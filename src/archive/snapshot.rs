@@ -1,7 +1,10 @@
 //! All that an archive says, in memory, for readers that want the whole.
 
-use super::rows::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
+use std::ops::RangeInclusive;
+
+use super::{
+    EncodedRow, Row, Scope, Source, SourceError, Table,
+    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
 
 /// Every row of every table, each table sorted by its key.
@@ -23,4 +26,37 @@ pub struct Snapshot {
     pub reactions: Vec<ReactionRow>,
     /// By channel and id.
     pub props: Vec<PropsRow>,
+}
+
+/// A snapshot can be exported again: to copy an archive, and in tests.
+impl Source for Snapshot {
+    fn scan(
+        &self,
+        scope: Scope,
+        table: Table,
+        ids: RangeInclusive<u64>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        let wanted = (scope, ids);
+        match table {
+            Table::Guilds => scan(&self.guilds, wanted, each),
+            Table::Channels => scan(&self.channels, wanted, each),
+            Table::Roles => scan(&self.roles, wanted, each),
+            Table::Emojis => scan(&self.emojis, wanted, each),
+            Table::Members => scan(&self.members, wanted, each),
+            Table::Messages => scan(&self.messages, wanted, each),
+            Table::Reactions => scan(&self.reactions, wanted, each),
+            Table::Props => scan(&self.props, wanted, each),
+        }
+    }
+}
+
+fn scan<R: Row>(
+    rows: &[R],
+    (scope, ids): (Scope, RangeInclusive<u64>),
+    each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+) -> Result<(), SourceError> {
+    rows.iter()
+        .filter(|row| row.scope() == scope && ids.contains(&row.key().id))
+        .try_for_each(|row| each(EncodedRow::new(row)))
 }

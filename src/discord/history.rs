@@ -87,6 +87,11 @@ impl History {
         Self { rest }
     }
 
+    /// The client that it reads over.
+    pub fn rest(&self) -> &Rest {
+        &self.rest
+    }
+
     /// The bot's own user; [`RestError::BadToken`] if the token is nobody's.
     pub async fn me(&self) -> Result<User, RestError> {
         let read = |json: &[u8]| serde_json::from_slice::<wire::User>(json);

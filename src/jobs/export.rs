@@ -138,7 +138,8 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
             now,
             guilds,
             dirty: partitions,
-            full: false,
+            // The store does not remember yet which manifest its marks count from.
+            since: None,
         },
         dirty,
     ))

@@ -1,7 +1,7 @@
 //! The listener: turns what the gateway says, in its order, into facts for the writer, and into
 //! requests for what it did not say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     discord::{GatewayItem, Signal, translate},
-    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, Stamp, UserId},
+    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
 };
 
 /// Listens until the gateway has stopped and all it said is handed over.
@@ -22,7 +22,12 @@ pub async fn listen(
     writer: Writer,
     requests: Requests,
 ) -> Result<(), Stopped> {
-    let mut listener = Listener { bot, requests, guilds: BTreeSet::new() };
+    let mut listener = Listener {
+        bot,
+        requests,
+        guilds: BTreeSet::new(),
+        bot_roles: BTreeMap::new(),
+    };
     while let Some(item) = items.recv().await {
         let observations = match item {
             GatewayItem::Event { at, event } => {
@@ -43,6 +48,8 @@ struct Listener {
     requests: Requests,
     /// Every guild of this session.
     guilds: BTreeSet<GuildId>,
+    /// The bot's roles in each, as last heard.
+    bot_roles: BTreeMap<GuildId, Vec<RoleId>>,
 }
 
 impl Listener {
@@ -56,8 +63,11 @@ impl Listener {
         for seen in &observations {
             match &seen.fact {
                 // The bot's own roles decide what it sees: what was live may not be any more.
-                Fact::Member(guild, user, _) if user.id == self.bot => {
-                    more.push(Fact::SessionLost(*guild));
+                Fact::Member(guild, user, presence) if user.id == self.bot => {
+                    let before = self.bot_roles.insert(*guild, presence.roles.clone());
+                    if before.is_some_and(|before| before != presence.roles) {
+                        more.push(Fact::SessionLost(*guild));
+                    }
                 }
                 Fact::Posted(message) | Fact::Message(message) => {
                     more.extend(Props::from_answer(message, self.bot).map(Fact::Props));
@@ -103,9 +113,15 @@ impl Listener {
                 Vec::new()
             }
             Signal::Unreadable { guild, event } => {
-                warn!(event, "an event could not be read: what it said is fetched instead");
+                warn!(
+                    event,
+                    "an event could not be read: what it said is fetched instead"
+                );
                 let guilds = guild.map_or_else(|| self.guilds.clone(), |guild| [guild].into());
-                guilds.into_iter().flat_map(|guild| self.unreadable(guild, &event)).collect()
+                guilds
+                    .into_iter()
+                    .flat_map(|guild| self.unreadable(guild, &event))
+                    .collect()
             }
         }
     }
@@ -115,7 +131,10 @@ impl Listener {
         self.requests.guild(guild, Depth::Whole);
         let object = FailureObject::Event(event.to_owned());
         let reason = "it is not as Discord documents it; what it said was fetched instead";
-        [Fact::SessionLost(guild), Fact::Failed(guild, object, reason.to_owned())]
+        [
+            Fact::SessionLost(guild),
+            Fact::Failed(guild, object, reason.to_owned()),
+        ]
     }
 
     /// More was said than we could hear.
@@ -123,10 +142,20 @@ impl Listener {
         for guild in &self.guilds {
             self.requests.guild(*guild, Depth::Whole);
         }
-        gateway(at, self.guilds.iter().copied().map(Fact::SessionLost).collect())
+        gateway(
+            at,
+            self.guilds.iter().copied().map(Fact::SessionLost).collect(),
+        )
     }
 }
 
 fn gateway(at: Stamp, facts: Vec<Fact>) -> Vec<Observation> {
-    facts.into_iter().map(|fact| Observation { at, by: Evidence::Gateway, fact }).collect()
+    facts
+        .into_iter()
+        .map(|fact| Observation {
+            at,
+            by: Evidence::Gateway,
+            fact,
+        })
+        .collect()
 }

@@ -6,5 +6,6 @@
 pub mod backfill;
 pub mod clock;
 pub mod export;
+pub mod listener;
 pub mod progress;
 pub mod writer;

@@ -1,5 +1,8 @@
 //! The tests: `propsbot` through its real paths, against a Discord on loopback.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod archive;
+mod crash;
 mod discord;
 mod mirror;
 mod sync;

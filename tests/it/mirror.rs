@@ -4,8 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::Deref,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{PoisonError, RwLock, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -16,21 +18,53 @@ use propsbot::{
         verify,
     },
     model::{AuthorKind, ChannelKind, GuildId},
-    store::Store,
+    store::{Store, StoreError},
 };
-use simulator::discord::{Discord, Options, Seed, Truth, World};
+use simulator::discord::{Discord, Options, Seed, Truth, TruthChannel, World, bit};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+/// The type of messages that answer another: others only point at one.
+const REPLY: u8 = 19;
 /// No command may take longer.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at a process: nothing depends on how long it is.
 const GLANCE: Duration = Duration::from_millis(5);
 
+/// Between fork and exec a child holds all files of this process, locks among them: no process is
+/// started while a store is open here, or the store would seem to be in use a moment longer.
+static FORKING: RwLock<()> = RwLock::new(());
+
+/// A store, open in this process.
+pub(crate) struct Opened {
+    store: Store,
+    _no_forks: RwLockWriteGuard<'static, ()>,
+}
+
+impl Deref for Opened {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// Opens the store at this path, which no process may have open.
+pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
+    let _no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+    Ok(Opened {
+        store: Store::open(path)?,
+        _no_forks,
+    })
+}
+
 /// A Discord and a home for the bot: its store and its archive.
 pub(crate) struct Mirror {
     pub(crate) discord: Discord,
     pub(crate) home: TempDir,
+    /// Whether the bot may manage threads. Without, private threads are not mirrored, also those
+    /// that it was invited to.
+    manages_threads: bool,
 }
 
 /// A process that was started.
@@ -67,6 +101,7 @@ pub(crate) fn start(mut command: Command) -> Running {
         .unwrap()
         .keep();
     let file = |name: &str| Stdio::from(fs::File::create(output.join(name)).unwrap());
+    let _forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
     let child = command
         .stdin(Stdio::null())
         .stdout(file("stdout"))
@@ -99,7 +134,12 @@ impl Running {
     /// SIGTERM: the polite way.
     pub(crate) fn terminate(&self) {
         let pid = self.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &pid]);
+        let forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
+        let child = kill.spawn();
+        drop(forking);
+        let sent = child.unwrap().wait();
         assert!(sent.unwrap().success());
     }
 
@@ -161,7 +201,20 @@ impl Mirror {
         Self {
             discord: Discord::start(options).await.expect("a free port"),
             home: tempfile::tempdir().unwrap(),
+            manages_threads: false,
         }
+    }
+
+    /// Gives the bot the permission to see all private threads.
+    pub(crate) fn manage_threads(&mut self) {
+        let bot = self.discord.bot_id();
+        let members = self.discord.truth().members;
+        let own = members.iter().find(|it| it.id == bot).unwrap().roles[0];
+        let granted = self
+            .discord
+            .update_role(own, |it| it.permissions |= bit::MANAGE_THREADS);
+        assert!(granted);
+        self.manages_threads = true;
     }
 
     /// A small community with a history, of which the last days are within the look-back.
@@ -214,8 +267,8 @@ impl Mirror {
     }
 
     /// The store, which no process may have open.
-    pub(crate) fn store(&self) -> Store {
-        Store::open(&self.store_path()).unwrap()
+    pub(crate) fn store(&self) -> Opened {
+        open(&self.store_path()).unwrap()
     }
 
     pub(crate) fn archive_path(&self) -> PathBuf {
@@ -262,11 +315,16 @@ impl Mirror {
     #[track_caller]
     pub(crate) fn check_store(&self) {
         let truth = self.discord.truth();
-        let readable = channels(&truth, |it| it.readable);
-        let found = lines(&whole(&self.store(), self.guild()), &readable);
+        let threads =
+            |kind| self.manages_threads || ChannelKind(kind) != ChannelKind::PRIVATE_THREAD;
+        let readable = channels(&truth, |it| it.readable && threads(it.kind));
+        let mut snapshot = whole(&self.store(), self.guild());
+        snapshot.channels.retain(|it| threads(it.kind.0));
+        // Archived threads are listed only where history may be read.
+        let known = |it: &TruthChannel| threads(it.kind) && (!it.archived || it.readable);
         compare(
-            &found,
-            &true_lines(&truth, |it| it.visible || it.kind < 10, &readable),
+            &lines(&snapshot, &readable),
+            &true_lines(&truth, known, &readable),
         );
     }
 
@@ -277,10 +335,15 @@ impl Mirror {
         let snapshot = self.archived().await;
         let found = lines(&snapshot, &public);
         compare(&found, &true_lines(&truth, |it| it.public, &public));
-        let all_public = channels(&truth, |it| it.public);
+        let deleted = snapshot
+            .channels
+            .iter()
+            .filter(|it| it.deleted_at.is_some());
+        let deleted: BTreeSet<u64> = deleted.map(|it| it.id.0).collect();
         for row in &snapshot.messages {
+            let channel = row.channel_id.0;
             assert!(
-                row.deleted_at.is_some() || all_public.contains(&row.channel_id.0),
+                public.contains(&channel) || deleted.contains(&channel),
                 "a private message is in the archive: {row:?}"
             );
         }
@@ -288,10 +351,7 @@ impl Mirror {
 }
 
 /// Channels of the truth by id.
-pub(crate) fn channels(
-    truth: &Truth,
-    which: impl Fn(&simulator::discord::TruthChannel) -> bool,
-) -> BTreeSet<u64> {
+pub(crate) fn channels(truth: &Truth, which: impl Fn(&TruthChannel) -> bool) -> BTreeSet<u64> {
     let chosen = truth.channels.iter().filter(|it| which(it));
     chosen.map(|it| it.id).collect()
 }
@@ -408,7 +468,7 @@ fn lines(of: &Snapshot, readable: &BTreeSet<u64>) -> Vec<String> {
 
 fn true_lines(
     truth: &Truth,
-    known: impl Fn(&simulator::discord::TruthChannel) -> bool,
+    known: impl Fn(&TruthChannel) -> bool,
     readable: &BTreeSet<u64>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
@@ -452,7 +512,7 @@ fn true_lines(
             it.webhook.is_some(),
             it.kind,
             it.edited,
-            it.reply_to,
+            it.reply_to.filter(|_| it.kind == REPLY),
             it.invoker,
             it.content,
         ));

@@ -129,7 +129,7 @@ impl State {
         id
     }
 
-    /// Dispatches MESSAGE_CREATE or MESSAGE_UPDATE: the whole message.
+    /// Dispatches `MESSAGE_CREATE` or `MESSAGE_UPDATE`: the whole message.
     pub(crate) fn announce(&mut self, name: &str, channel: u64, id: u64) {
         if !self.hears(channel) {
             return;

@@ -270,7 +270,7 @@ impl Client {
         }
     }
 
-    /// Answers "Request Guild Members" with GUILD_MEMBERS_CHUNK events.
+    /// Answers "Request Guild Members" with `GUILD_MEMBERS_CHUNK` events.
     fn send_members(&self, data: &Value) {
         let Some(session) = &self.session else { return };
         let mut state = self.shared.lock();

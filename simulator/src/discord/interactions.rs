@@ -53,11 +53,13 @@ pub struct Followup {
 pub(crate) struct Interaction {
     pub(crate) id: u64,
     pub(crate) token: String,
-    kind: u8,
+    pub(crate) kind: u8,
     name: String,
     pub(crate) user: u64,
     pub(crate) channel: u64,
     target: Option<u64>,
+    /// The message whose component was used.
+    pub(crate) message: Option<u64>,
     pub(crate) at: Instant,
     pub(crate) answer: Option<Answer>,
     /// Still "thinking": deferred, and nothing sent since.
@@ -124,7 +126,7 @@ pub(crate) struct Occasion {
 }
 
 impl State {
-    /// Sends INTERACTION_CREATE.
+    /// Sends `INTERACTION_CREATE`.
     pub(crate) fn interact(&mut self, occasion: Occasion) -> InteractionId {
         let id = self.guild.clock.next_id();
         let token = format!(
@@ -171,6 +173,7 @@ impl State {
             user: occasion.user,
             channel: occasion.channel,
             target: occasion.target,
+            message: occasion.message,
             at: Instant::now(),
             answer: None,
             thinking: false,

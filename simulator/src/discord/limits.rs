@@ -248,15 +248,14 @@ mod tests {
     fn each_channel_has_its_own_bucket_and_all_share_the_global_one() {
         let mut limiter = Limiter::new(Limits::discord());
         for left in (0..5).rev() {
-            let (headers, limited) = limiter.take(&key("1"));
-            assert_eq!(limited, None);
+            let (headers, refused) = limiter.take(&key("1"));
+            assert_eq!(refused, None);
             assert_eq!(headers[1].1, left.to_string());
         }
-        let (_, limited) = limiter.take(&key("1"));
-        assert!(limited.is_some_and(|l| !l.global && l.retry_after > 4.0));
+        let (_, refused) = limiter.take(&key("1"));
+        assert!(refused.is_some_and(|l| !l.global && l.retry_after > 4.0));
         let refused = (0..60)
-            .filter_map(|n| limiter.take(&key(&format!("c{n}"))).1)
-            .next()
+            .find_map(|n| limiter.take(&key(&format!("c{n}"))).1)
             .expect("60 are too many");
         assert!(refused.global);
     }

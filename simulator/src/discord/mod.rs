@@ -182,12 +182,11 @@ async fn receive(shared: Arc<Shared>, request: HttpRequest) -> Response<Body> {
             Err(rejection) => axum::response::IntoResponse::into_response(rejection),
         };
     }
-    match axum::body::to_bytes(body, LARGEST_BODY).await {
-        Ok(body) => rest::serve(shared, parts, body).await,
-        Err(_) => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-            response
-        }
+    if let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await {
+        rest::serve(shared, parts, body).await
+    } else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        response
     }
 }

@@ -21,7 +21,7 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// The bot's token; made from the seed by default.
     pub token: Option<String>,
-    /// Which privileged intents are switched on in the "developer portal"; all by default. Without MESSAGE_CONTENT, REST hides it too.
+    /// Which privileged intents are switched on in the "developer portal"; all by default. Without `MESSAGE_CONTENT`, REST hides it too.
     pub privileged_intents: u64,
     /// The heartbeat interval that HELLO asks for.
     pub heartbeat: Duration,

@@ -24,7 +24,7 @@ pub mod intent {
     /// Those that must be switched on in the developer portal.
     pub const PRIVILEGED: u64 = GUILD_MEMBERS | GUILD_PRESENCES | MESSAGE_CONTENT;
     /// Every intent there is.
-    pub const ALL: u64 = (1 << 17) - 1 | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
+    pub const ALL: u64 = ((1 << 17) - 1) | (1 << 20) | (1 << 21) | (1 << 24) | (1 << 25);
 }
 
 /// How many events a session keeps for a client that is slow or away.
@@ -40,7 +40,7 @@ pub(crate) struct Event {
     /// The intents of which one suffices; 0 for everybody.
     pub(crate) intents: u64,
     pub(crate) data: String,
-    /// For sessions without MESSAGE_CONTENT, where that differs.
+    /// For sessions without `MESSAGE_CONTENT`, where that differs.
     pub(crate) bare: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) enum Next {
 /// All sessions and connections.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    sessions: Vec<Session>,
+    all: Vec<Session>,
     connections: Vec<Connection>,
     numbers: u64,
     pub(crate) holding: bool,
@@ -125,7 +125,7 @@ impl Sessions {
         self.connections
             .retain(|connection| connection.number != number);
         for session in self
-            .sessions
+            .all
             .iter_mut()
             .filter(|session| session.connection == Some(number))
         {
@@ -141,7 +141,7 @@ impl Sessions {
             "{:032x}",
             0x5e55_1000_0000_0000_u128 + u128::from(self.identifies)
         );
-        self.sessions.push(Session {
+        self.all.push(Session {
             id: id.clone(),
             intents,
             compress,
@@ -161,7 +161,7 @@ impl Sessions {
         seq: u64,
     ) -> Option<Result<bool, ()>> {
         self.forget_old();
-        let session = self.sessions.iter_mut().find(|session| session.id == id)?;
+        let session = self.all.iter_mut().find(|session| session.id == id)?;
         if seq > session.seq {
             return Some(Err(()));
         }
@@ -170,7 +170,7 @@ impl Sessions {
             .front()
             .map_or(seq != session.seq, |(first, _)| seq + 1 < *first)
         {
-            self.sessions.retain(|session| session.id != id);
+            self.all.retain(|session| session.id != id);
             return None;
         }
         let before = session.connection.replace(connection);
@@ -184,27 +184,27 @@ impl Sessions {
 
     fn forget_old(&mut self) {
         let old = wall_clock() - KEPT_MS;
-        self.sessions
+        self.all
             .retain(|session| session.connection.is_some() || session.left_at > old);
         while self
-            .sessions
+            .all
             .iter()
             .filter(|session| session.connection.is_none())
             .count()
             > KEPT_SESSIONS
         {
             if let Some(oldest) = self
-                .sessions
+                .all
                 .iter()
                 .position(|session| session.connection.is_none())
             {
-                self.sessions.remove(oldest);
+                self.all.remove(oldest);
             }
         }
     }
 
     pub(crate) fn heard(&mut self, id: &str, seq: u64) {
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
+        if let Some(session) = self.all.iter_mut().find(|session| session.id == id) {
             while session
                 .buffer
                 .front()
@@ -229,7 +229,7 @@ impl Sessions {
         }
         let Some(id) = session else { return Next::Idle };
         let Some(session) = self
-            .sessions
+            .all
             .iter()
             .find(|s| s.id == id && s.connection == Some(number))
         else {
@@ -255,7 +255,7 @@ impl Sessions {
 
     /// Puts one event into one session, whatever it asked for.
     pub(crate) fn push_to(&mut self, id: &str, name: &str, data: &str) {
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
+        if let Some(session) = self.all.iter_mut().find(|session| session.id == id) {
             session.push(name, data);
         }
     }
@@ -272,7 +272,7 @@ impl Sessions {
             return;
         }
         let mut any = false;
-        for session in &mut self.sessions {
+        for session in &mut self.all {
             if event.intents == 0 || session.intents & event.intents != 0 {
                 let bare = event
                     .bare
@@ -328,18 +328,18 @@ impl Sessions {
             json!({"op": 9, "d": resumable, "s": null, "t": null}).to_string(),
         ));
         if !resumable {
-            self.sessions.clear();
+            self.all.clear();
         }
     }
 
     /// Forgets every session and breaks every connection.
     pub(crate) fn lose(&mut self) {
-        self.sessions.clear();
+        self.all.clear();
         self.order_all(&Order::Cut);
     }
 
     pub(crate) fn connected(&self) -> usize {
-        self.sessions
+        self.all
             .iter()
             .filter(|session| session.connection.is_some())
             .count()

@@ -25,6 +25,7 @@ pub struct Truth {
 
 /// A channel or thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct TruthChannel {
     /// Its id.
     pub id: u64,

@@ -1,4 +1,4 @@
-//! The guild as JSON: each object as Discord's reference describes it, with every field that its official OpenAPI requires.
+//! The guild as JSON: each object as Discord's reference describes it, with every field that its official `OpenAPI` requires.
 //!
 //! Messages are serialized straight from the guild, without a tree in between, since pages of them are what a client fetches most.
 
@@ -135,7 +135,7 @@ impl Serialize for ReactionObject<'_> {
 /// How a message is looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
-    /// Whether MESSAGE_CONTENT was granted: without it only the bot's own messages and those that mention it have content.
+    /// Whether `MESSAGE_CONTENT` was granted: without it only the bot's own messages and those that mention it have content.
     pub(crate) content: bool,
     /// As a gateway event: with `guild_id` and `member`, without reactions.
     pub(crate) event: bool,
@@ -438,7 +438,7 @@ pub(crate) fn guild(guild: &Guild) -> Value {
     })
 }
 
-/// What GUILD_CREATE carries: without the presences intent its members are the bot alone, and its threads the active ones the bot may see.
+/// What `GUILD_CREATE` carries: without the presences intent its members are the bot alone, and its threads the active ones the bot may see.
 pub(crate) fn guild_create(of: &Guild) -> Value {
     let mut object = guild(of);
     let bot = of.members.get(&of.bot);
@@ -494,7 +494,7 @@ pub(crate) fn application(guild: &Guild, flags: u64) -> Value {
         "interactions_endpoint_url": null, "role_connections_verification_url": null,
         "owner": guild.users.get(&guild.owner).map(UserObject), "approximate_guild_count": 1,
         "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
-        "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [], "summary": "", "hook": true,
+        "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [],
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ExportRequest;
 use crate::{
-    archive::{IndexRef, Manifest, Scope, Table},
+    archive::{Hash, IndexRef, Manifest, Scope, Table},
     model::{self, Partition},
 };
 
@@ -27,9 +27,10 @@ pub(super) struct Task {
 }
 
 /// All that the request asks for, against what the manifest lists.
-pub(super) fn tasks(previous: Option<&Manifest>, request: &ExportRequest) -> Vec<Task> {
+pub(super) fn tasks(previous: Option<(&Manifest, Hash)>, request: &ExportRequest) -> Vec<Task> {
+    let known_store = previous.is_some_and(|(_, hash)| request.since == Some(hash));
     let mut before: BTreeMap<Scope, Option<IndexRef>> = BTreeMap::new();
-    for guild in previous.into_iter().flat_map(|it| &it.guilds) {
+    for guild in previous.into_iter().flat_map(|it| &it.0.guilds) {
         before.insert(guild.scope(), guild.index);
         for channel in &guild.channels {
             before.insert(Scope::channel(guild.id, channel.id), channel.index);
@@ -52,7 +53,7 @@ pub(super) fn tasks(previous: Option<&Manifest>, request: &ExportRequest) -> Vec
             .eq(after.iter().copied());
         for scope in after {
             let known = before.remove(&scope);
-            let everything = request.full || known.is_none();
+            let everything = !known_store || known.is_none();
             let mut extents: BTreeMap<Table, Extent> = BTreeMap::new();
             for table in scope.tables() {
                 // Whether a channel is exported also decides on its row.

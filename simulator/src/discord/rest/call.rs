@@ -174,9 +174,10 @@ impl State {
         if id != self.guild.id {
             return Err(Problem::unknown(10004));
         }
-        match self.guild.members.contains_key(&self.guild.bot) {
-            true => Ok(&self.guild),
-            false => Err(Problem::missing_access()),
+        if self.guild.members.contains_key(&self.guild.bot) {
+            Ok(&self.guild)
+        } else {
+            Err(Problem::missing_access())
         }
     }
 

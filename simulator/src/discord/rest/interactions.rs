@@ -1,4 +1,4 @@
-//! Application commands and the answers to interactions: Discord's "Application Commands" and "Receiving and Responding" pages.
+//! The answers to interactions: Discord's "Receiving and Responding" page.
 
 use std::time::Duration;
 
@@ -13,139 +13,6 @@ use crate::discord::wire::{Id, MessageObject, View, tree};
 
 /// How long an interaction's token opens its routes.
 const TOKEN_LIVES: Duration = Duration::from_mins(15);
-
-/// A command as Discord keeps it: what was sent, with ids and defaults.
-fn registered(state: &mut State, sent: &Value, guild: bool) -> Result<Value, Problem> {
-    let name = sent["name"].as_str().unwrap_or_default();
-    if name.is_empty() || name.chars().count() > 32 {
-        return Err(Problem::form("name: Must be between 1 and 32 in length."));
-    }
-    let kind = sent["type"].as_u64().unwrap_or(1);
-    if kind == 1 && sent["description"].as_str().unwrap_or_default().is_empty() {
-        return Err(Problem::form("description: This field is required"));
-    }
-    let id = state.guild.clock.next_id();
-    let mut command = json!({
-        "id": Id(id), "application_id": Id(state.guild.bot), "version": Id(state.guild.clock.next_id()),
-        "default_member_permissions": null, "type": kind, "name": name, "name_localizations": null, "description": "",
-        "description_localizations": null, "dm_permission": true, "contexts": null, "integration_types": [0], "nsfw": false,
-    });
-    for (key, value) in sent
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| !value.is_null() && *key != "id")
-    {
-        command[key] = value.clone();
-    }
-    if guild {
-        command["guild_id"] = tree(Id(state.guild.id));
-    }
-    Ok(command)
-}
-
-fn set(state: &mut State, call: &Call, guild: bool) -> Answer {
-    let sent = call
-        .body
-        .as_array()
-        .cloned()
-        .ok_or_else(|| Problem::form("Only iterables may be used in an ArrayType"))?;
-    let commands = sent
-        .iter()
-        .map(|command| registered(state, command, guild))
-        .collect::<Result<Vec<_>, _>>()?;
-    *list(state, guild) = commands;
-    Ok(Reply::json(list(state, guild)))
-}
-
-fn add(state: &mut State, call: &Call, guild: bool) -> Answer {
-    let command = registered(state, &call.body, guild)?;
-    let all = list(state, guild);
-    all.retain(|known| known["name"] != command["name"] || known["type"] != command["type"]);
-    all.push(command.clone());
-    Ok(Reply {
-        status: 201,
-        ..Reply::json(&command)
-    })
-}
-
-fn remove(state: &mut State, call: &Call, guild: bool) -> Answer {
-    let id = call.params.last().cloned().unwrap_or_default();
-    let all = list(state, guild);
-    let before = all.len();
-    all.retain(|command| command["id"] != id.as_str());
-    if all.len() == before {
-        Err(Problem::unknown(10063))
-    } else {
-        Ok(Reply::none())
-    }
-}
-
-fn list(state: &mut State, guild: bool) -> &mut Vec<Value> {
-    if guild {
-        &mut state.interactions.local
-    } else {
-        &mut state.interactions.global
-    }
-}
-
-/// Only the bot's own application may be asked about.
-fn own(state: &State, call: &Call) -> Result<(), Problem> {
-    if call.id(0)? == state.guild.bot {
-        Ok(())
-    } else {
-        Err(Problem::new(
-            403,
-            20012,
-            "You are not authorized to perform this action on this application",
-        ))
-    }
-}
-
-fn own_in_guild(state: &State, call: &Call) -> Result<(), Problem> {
-    own(state, call)?;
-    state.guild_for(call.id(1)?).map(|_| ())
-}
-
-pub(super) fn list_global(state: &mut State, call: &Call) -> Answer {
-    own(state, call)?;
-    Ok(Reply::json(&state.interactions.global))
-}
-
-pub(super) fn set_global(state: &mut State, call: &Call) -> Answer {
-    own(state, call)?;
-    set(state, call, false)
-}
-
-pub(super) fn add_global(state: &mut State, call: &Call) -> Answer {
-    own(state, call)?;
-    add(state, call, false)
-}
-
-pub(super) fn remove_global(state: &mut State, call: &Call) -> Answer {
-    own(state, call)?;
-    remove(state, call, false)
-}
-
-pub(super) fn list_local(state: &mut State, call: &Call) -> Answer {
-    own_in_guild(state, call)?;
-    Ok(Reply::json(&state.interactions.local))
-}
-
-pub(super) fn set_local(state: &mut State, call: &Call) -> Answer {
-    own_in_guild(state, call)?;
-    set(state, call, true)
-}
-
-pub(super) fn add_local(state: &mut State, call: &Call) -> Answer {
-    own_in_guild(state, call)?;
-    add(state, call, true)
-}
-
-pub(super) fn remove_local(state: &mut State, call: &Call) -> Answer {
-    own_in_guild(state, call)?;
-    remove(state, call, true)
-}
 
 fn flags(body: &Value) -> u32 {
     body["flags"]
@@ -209,6 +76,12 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         message = state.answer_message(id, &answer.data.clone(), flags(&answer.data) | loading);
         answer.message_id = message.as_ref().map(|message| message.id);
     }
+    let updated = state
+        .interactions
+        .all
+        .get(&id)
+        .and_then(|i| i.message)
+        .filter(|_| kind == 7);
     let shown = message.clone();
     if let Some(interaction) = state.interactions.all.get_mut(&id) {
         interaction.thinking = kind == 5;
@@ -217,16 +90,26 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
     if let Some(message) = message {
         state.show(id, message);
     }
+    if let Some(message) = updated {
+        change(state, id, message, &call.body["data"])?;
+    }
     if !call.flag("with_response") {
         return Ok(Reply::none());
     }
+    let asked = state
+        .interactions
+        .all
+        .get(&id)
+        .map_or(2, |interaction| interaction.kind);
     let mut reply = json!({"interaction": {
-        "id": Id(id), "type": 2, "response_message_loading": kind == 5,
+        "id": Id(id), "type": asked, "response_message_loading": kind == 5,
         "response_message_ephemeral": shown.as_ref().is_some_and(|m| m.flags & flag::EPHEMERAL != 0),
     }});
+    if let Some(message) = shown.as_ref().filter(|_| kind == 4) {
+        reply["resource"] = json!({"type": kind, "message": object(state, message)});
+    }
     if let Some(message) = &shown {
         reply["interaction"]["response_message_id"] = tree(Id(message.id));
-        reply["resource"] = json!({"type": kind, "message": object(state, message)});
     }
     Ok(Reply::json(&reply))
 }
@@ -324,26 +207,29 @@ fn change(state: &mut State, id: u64, message: u64, body: &Value) -> Result<(), 
         .into_iter()
         .filter(|id| state.guild.users.contains_key(id))
         .collect();
-    let Some(interaction) = state.interactions.all.get_mut(&id) else {
+    let Some(interaction) = state.interactions.all.get(&id) else {
         return Err(Problem::unknown(10015));
     };
-    let is_first = interaction
+    let first = interaction
         .answer
         .as_ref()
-        .is_some_and(|answer| answer.message_id == Some(message));
+        .and_then(|answer| answer.message_id);
+    let is_first = first == Some(message);
     let was_thinking = is_first && interaction.thinking;
-    if let Some(message) = interaction.private.get_mut(&message) {
-        apply(message, body, now, known)?;
-        message.flags &= !flag::LOADING;
+    let channel = interaction.channel;
+    // A message that only its user sees belongs to the interaction that showed it, perhaps an earlier one.
+    let mut private = state.interactions.all.values_mut().rev();
+    if let Some(shown) = private.find_map(|other| other.private.get_mut(&message)) {
+        apply(shown, body, now, known)?;
+        shown.flags &= !flag::LOADING;
     } else {
-        let channel = interaction.channel;
-        let Some(message_in_channel) = state.guild.message_mut(channel, message) else {
+        let Some(shown) = state.guild.message_mut(channel, message) else {
             return Err(Problem::unknown(10008));
         };
-        apply(message_in_channel, body, now, known)?;
+        apply(shown, body, now, known)?;
         if was_thinking {
-            message_in_channel.flags &= !flag::LOADING;
-            message_in_channel.edited = None;
+            shown.flags &= !flag::LOADING;
+            shown.edited = None;
         }
         state.announce("MESSAGE_UPDATE", channel, message);
     }

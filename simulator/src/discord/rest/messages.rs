@@ -29,7 +29,7 @@ impl State {
     }
 }
 
-/// A page of messages, newest first. Without READ_MESSAGE_HISTORY it is empty, not an error.
+/// A page of messages, newest first. Without `READ_MESSAGE_HISTORY` it is empty, not an error.
 pub(super) fn list(state: &mut State, call: &Call) -> Answer {
     let limit = call.limit(1, 100, 50)?;
     let channel = state.messages_for(call.id(0)?)?;

@@ -2,6 +2,7 @@
 
 mod call;
 mod channels;
+mod commands;
 mod guilds;
 mod interactions;
 mod messages;

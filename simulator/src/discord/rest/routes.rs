@@ -1,7 +1,7 @@
-//! The table of routes, named as in Discord's OpenAPI description.
+//! The table of routes, named as in Discord's `OpenAPI` description.
 
 use super::call::{Answer, Call};
-use super::{channels, guilds, interactions, messages, reactions, threads};
+use super::{channels, commands, guilds, interactions, messages, reactions, threads};
 use crate::discord::limits::Bucket;
 use crate::discord::state::State;
 
@@ -62,19 +62,14 @@ const ROUTES: &[Route] = &[
         Other,
         guilds::application,
     ),
-    route("GET", COMMANDS, Commands, interactions::list_global),
-    route("PUT", COMMANDS, Commands, interactions::set_global),
-    route("POST", COMMANDS, Commands, interactions::add_global),
-    route("DELETE", COMMAND, Commands, interactions::remove_global),
-    route("GET", GUILD_COMMANDS, Commands, interactions::list_local),
-    route("PUT", GUILD_COMMANDS, Commands, interactions::set_local),
-    route("POST", GUILD_COMMANDS, Commands, interactions::add_local),
-    route(
-        "DELETE",
-        GUILD_COMMAND,
-        Commands,
-        interactions::remove_local,
-    ),
+    route("GET", COMMANDS, Commands, commands::list_global),
+    route("PUT", COMMANDS, Commands, commands::set_global),
+    route("POST", COMMANDS, Commands, commands::add_global),
+    route("DELETE", COMMAND, Commands, commands::remove_global),
+    route("GET", GUILD_COMMANDS, Commands, commands::list_local),
+    route("PUT", GUILD_COMMANDS, Commands, commands::set_local),
+    route("POST", GUILD_COMMANDS, Commands, commands::add_local),
+    route("DELETE", GUILD_COMMAND, Commands, commands::remove_local),
     route(
         "POST",
         "/interactions/{interaction_id}/{interaction_token}/callback",

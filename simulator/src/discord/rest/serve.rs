@@ -126,58 +126,13 @@ fn answer(
         state.log.violation(format!("unauthorized: {ask}"));
         return (refuse(state, &Problem::unauthorized(), headers), None);
     }
-    let mut delay = None;
-    match fault {
-        Some(Fault::Status(status)) => {
-            let problem = Problem::new(status, 0, &format!("{status}: planned fault"));
-            return (refuse(state, &problem, headers), None);
-        }
-        Some(Fault::RateLimited {
-            retry_after,
-            global,
-            shared,
-        }) => {
-            return (
-                too_many(
-                    state,
-                    Limited {
-                        retry_after,
-                        global,
-                        shared,
-                    },
-                    headers,
-                ),
-                None,
-            );
-        }
-        Some(Fault::Answer(status, body)) => {
-            return (
-                End::Answer(
-                    Reply {
-                        status,
-                        body: body.into_bytes(),
-                    },
-                    headers,
-                ),
-                None,
-            );
-        }
-        Some(Fault::Malformed) => {
-            return (
-                End::Answer(
-                    Reply {
-                        status: 200,
-                        body: b"[{\"id\": \"1\", \"cont".to_vec(),
-                    },
-                    headers,
-                ),
-                None,
-            );
-        }
-        Some(Fault::Reset) => return (End::Broken, None),
-        Some(Fault::Delay(wait)) => delay = Some(wait),
-        Some(Fault::Lost) | None => {}
+    if let Some(end) = strike(state, fault.as_ref(), &headers) {
+        return (end, None);
     }
+    let delay = match fault {
+        Some(Fault::Delay(wait)) => Some(wait),
+        _ => None,
+    };
     let params = raw.iter().map(|part| decode(part)).collect();
     let call = Call {
         params,
@@ -193,6 +148,33 @@ fn answer(
         (End::Broken, delay)
     } else {
         (end, delay)
+    }
+}
+
+/// What a planned fault answers in the route's stead, if it does.
+fn strike(state: &mut State, fault: Option<&Fault>, headers: &Headers) -> Option<End> {
+    let answered = |status, body| End::Answer(Reply { status, body }, headers.clone());
+    match fault? {
+        Fault::Status(status) => {
+            let problem = Problem::new(*status, 0, &format!("{status}: planned fault"));
+            Some(refuse(state, &problem, headers.clone()))
+        }
+        Fault::RateLimited {
+            retry_after,
+            global,
+            shared,
+        } => {
+            let limited = Limited {
+                retry_after: *retry_after,
+                global: *global,
+                shared: *shared,
+            };
+            Some(too_many(state, limited, headers.clone()))
+        }
+        Fault::Answer(status, body) => Some(answered(*status, body.clone().into_bytes())),
+        Fault::Malformed => Some(answered(200, b"[{\"id\": \"1\", \"cont".to_vec())),
+        Fault::Reset => Some(End::Broken),
+        Fault::Delay(_) | Fault::Lost => None,
     }
 }
 

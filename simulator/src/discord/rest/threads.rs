@@ -57,7 +57,9 @@ pub(super) fn active(state: &mut State, call: &Call) -> Answer {
     let guild = state.guild_for(call.id(0)?)?;
     let mut threads: Vec<_> = wire::active_threads(guild).collect();
     threads.reverse();
-    Ok(Reply::json(&state.threads(&threads)))
+    let mut answer = state.threads(&threads);
+    answer["has_more"] = false.into();
+    Ok(Reply::json(&answer))
 }
 
 fn page(state: &State, call: &Call, found: Vec<&Channel>) -> Answer {

@@ -14,7 +14,7 @@ use crate::discord::message::{
     Cause, Emoji, Extras, Message, Reference, flag, mentioned, message_type,
 };
 use crate::discord::options::Seed;
-use crate::discord::snowflake::{at, iso};
+use crate::discord::snowflake::at;
 use crate::discord::wire::Id;
 
 /// Someone of a list, those in front more often.
@@ -65,14 +65,14 @@ pub(crate) fn thanks<R: Rng>(rng: &mut R, author: u64, people: &[u64]) -> String
         text = first.to_uppercase().chain(text.chars().skip(1)).collect();
     }
     if rng.random_ratio(1, 12) {
-        text.push_str(&format!(" Really, {}!", named[0]));
+        text = format!("{text} Really, {}!", named[0]);
     }
     text
 }
 
 /// Now and then someone thanks themselves; it should not count.
 fn rng_is_humble(id: u64) -> bool {
-    id % 11 == 0
+    id.is_multiple_of(11)
 }
 
 /// An emoji, those in front of the list more often; sometimes a custom one, rarely one that was deleted.
@@ -315,11 +315,10 @@ impl Writer<'_> {
             }
             35..39 => {
                 message.author = self.cast.webhook;
-                message.content =
-                    "Version 0.9 is out: smaller, kinder, better documented.".to_owned();
+                "Version 0.9 is out: smaller, kinder, better documented."
+                    .clone_into(&mut message.content);
             }
-            39..42 => self.command(message, time),
-            42 => self.forward(message, time),
+            39..43 => self.command(message, time),
             43 => system(message, message_type::USER_JOIN, ""),
             44 => system(message, message_type::GUILD_BOOST, ""),
             45 => {
@@ -360,7 +359,7 @@ impl Writer<'_> {
             return;
         };
         message.kind = message_type::REPLY;
-        message.content = one(self.rng, REPLIES).to_owned();
+        one(self.rng, REPLIES).clone_into(&mut message.content);
         message.reference = Some(Reference {
             kind: 0,
             channel: message.channel,
@@ -402,7 +401,7 @@ impl Writer<'_> {
         } else {
             message_type::CHAT_INPUT_COMMAND
         };
-        message.content = "I wrote that down for you.".to_owned();
+        "I wrote that down for you.".clone_into(&mut message.content);
         let target = (message.kind == message_type::CONTEXT_MENU_COMMAND).then(|| at(time - DAY));
         let cause = Cause {
             id: message.id - 1,
@@ -413,26 +412,6 @@ impl Writer<'_> {
         };
         message.extras = Some(Box::new(Extras {
             cause: Some(cause),
-            ..Extras::default()
-        }));
-    }
-
-    fn forward(&mut self, message: &mut Message, time: i64) {
-        let Some(&(original, _)) = self.recent.get(&self.props) else {
-            return;
-        };
-        message.reference = Some(Reference {
-            kind: 1,
-            channel: self.props,
-            message: Some(original),
-        });
-        message.content.clear();
-        let snapshot = json!({"message": {
-            "type": 0, "content": "Huge thanks to everybody who came!", "mentions": [], "mention_roles": [], "attachments": [], "embeds": [],
-            "timestamp": iso(time - 1000), "edited_timestamp": null, "flags": 0, "components": [],
-        }});
-        message.extras = Some(Box::new(Extras {
-            snapshots: vec![snapshot],
             ..Extras::default()
         }));
     }

@@ -1,0 +1,160 @@
+//! Using commands as a member, and seeing what the client answers.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::discord::Discord;
+use crate::discord::interactions::Answer;
+use crate::discord::interactions::Interaction;
+use crate::discord::interactions::InteractionId;
+use crate::discord::interactions::Occasion;
+use crate::discord::state::State;
+
+/// How long [`Discord::answer`] waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Discord {
+    /// A member uses a slash command, `"props"` or with its subcommand `"settings set"`. Options are an object; their types come from the registered command.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write json!({..}) in place"
+    )]
+    pub fn slash(&self, user: u64, channel: u64, command: &str, options: Value) -> InteractionId {
+        self.act(|state| state.slash(user, channel, command, &options, None))
+    }
+
+    /// A member types into an option with autocompletion.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write json!({..}) in place"
+    )]
+    pub fn autocomplete(
+        &self,
+        user: u64,
+        channel: u64,
+        command: &str,
+        options: Value,
+        focused: &str,
+    ) -> InteractionId {
+        self.act(|state| state.slash(user, channel, command, &options, Some(focused)))
+    }
+
+    /// A member uses a command from a user's context menu.
+    pub fn user_command(
+        &self,
+        user: u64,
+        channel: u64,
+        command: &str,
+        target: u64,
+    ) -> InteractionId {
+        self.act(|state| state.context_menu(user, channel, command, 2, target))
+    }
+
+    /// A member uses a command from a message's context menu.
+    pub fn message_command(
+        &self,
+        user: u64,
+        channel: u64,
+        command: &str,
+        message: u64,
+    ) -> InteractionId {
+        self.act(|state| state.context_menu(user, channel, command, 3, message))
+    }
+
+    /// A member clicks a button or chooses from a menu under a message. `values` is empty for a button.
+    pub fn click(
+        &self,
+        user: u64,
+        channel: u64,
+        message: u64,
+        custom_id: &str,
+        values: &[&str],
+    ) -> InteractionId {
+        let kind = if values.is_empty() { 2 } else { 3 };
+        let data =
+            serde_json::json!({"custom_id": custom_id, "component_type": kind, "values": values});
+        let message = Some(message);
+        let name = custom_id.to_owned();
+        self.act(|state| {
+            state.interact(Occasion {
+                kind: 3,
+                name,
+                user,
+                channel,
+                data,
+                target: None,
+                message,
+            })
+        })
+    }
+
+    /// A member submits a modal: field ids and texts.
+    pub fn submit(
+        &self,
+        user: u64,
+        channel: u64,
+        custom_id: &str,
+        fields: &[(&str, &str)],
+    ) -> InteractionId {
+        let field = |(id, text): &(&str, &str)| serde_json::json!({"type": 1, "components": [{"type": 4, "custom_id": id, "value": text}]});
+        let data = serde_json::json!({"custom_id": custom_id, "components": fields.iter().map(field).collect::<Vec<_>>()});
+        let name = custom_id.to_owned();
+        self.act(|state| {
+            state.interact(Occasion {
+                kind: 5,
+                name,
+                user,
+                channel,
+                data,
+                target: None,
+                message: None,
+            })
+        })
+    }
+
+    /// What the client answered; waits up to ten seconds for something other than "thinking". None if nothing came.
+    pub async fn answer(&self, interaction: InteractionId) -> Option<Answer> {
+        self.answer_within(interaction, PATIENCE).await
+    }
+
+    /// As [`Discord::answer`], with a patience of one's own.
+    pub async fn answer_within(
+        &self,
+        interaction: InteractionId,
+        patience: Duration,
+    ) -> Option<Answer> {
+        let settled = |state: &State| {
+            state
+                .interactions
+                .all
+                .get(&interaction.0)
+                .is_some_and(Interaction::settled)
+        };
+        self.wait(patience, |discord| settled(&discord.shared.lock()))
+            .await;
+        self.answer_so_far(interaction)
+    }
+
+    /// What the client answered up to now, deferrals included.
+    pub fn answer_so_far(&self, interaction: InteractionId) -> Option<Answer> {
+        self.shared
+            .lock()
+            .interactions
+            .all
+            .get(&interaction.0)
+            .and_then(|interaction| interaction.answer.clone())
+    }
+
+    /// The commands registered, global ones first.
+    pub fn commands(&self) -> Vec<Value> {
+        let state = self.shared.lock();
+        state
+            .interactions
+            .global
+            .iter()
+            .chain(&state.interactions.local)
+            .cloned()
+            .collect()
+    }
+}

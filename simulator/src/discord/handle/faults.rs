@@ -1,0 +1,88 @@
+//! Breaking things on purpose.
+
+use serde_json::Value;
+
+use crate::discord::Discord;
+use crate::discord::faults::Fault;
+use crate::discord::limits::Limiter;
+use crate::discord::limits::Limits;
+use crate::discord::sessions::Event;
+use crate::discord::sessions::Order;
+use crate::discord::state::State;
+
+impl Discord {
+    /// Breaks every gateway connection without a word; the sessions can be resumed.
+    pub fn cut_gateway(&self) {
+        self.act(|state| state.sessions.order_all(&Order::Cut));
+    }
+
+    /// Closes every gateway connection with a code.
+    pub fn close_gateway(&self, code: u16) {
+        self.act(|state| state.sessions.order_all(&Order::Close(code)));
+    }
+
+    /// Op 7: asks every client to reconnect and resume.
+    pub fn reconnect(&self) {
+        self.act(State::ask_to_reconnect);
+    }
+
+    /// Op 9: the session is invalid. Unless resumable, it is gone with all that was in it.
+    pub fn invalidate_session(&self, resumable: bool) {
+        self.act(|state| state.sessions.invalidate(resumable));
+    }
+
+    /// Sessions are forgotten and connections broken: the next resume fails, and what happened in between comes by REST only.
+    pub fn lose_sessions(&self) {
+        self.act(|state| state.sessions.lose());
+    }
+
+    /// The next `times` requests of a route, such as `GET /channels/{channel_id}/messages` (`*` for all), meet this fault.
+    pub fn fail(&self, route: &str, times: usize, fault: Fault) {
+        self.fail_after(route, 0, times, fault);
+    }
+
+    /// As [`Discord::fail`], but the first `skip` requests pass.
+    pub fn fail_after(&self, route: &str, skip: usize, times: usize, fault: Fault) {
+        self.act(|state| state.faults.plan(route, skip, times, fault));
+    }
+
+    /// Forgets all faults still planned.
+    pub fn heal(&self) {
+        self.act(|state| state.faults.clear());
+    }
+
+    /// Sends an event of any shape to every session, whatever it asked for.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write json!({..}) in place"
+    )]
+    pub fn dispatch_raw(&self, name: &str, data: Value) {
+        self.act(|state| state.sessions.dispatch(Event::new(name, 0, &data)));
+    }
+
+    /// Withholds gateway events, or sends what was withheld. The world goes on meanwhile.
+    pub fn hold_events(&self, hold: bool) {
+        self.act(|state| {
+            if hold {
+                state.sessions.holding = true;
+            } else {
+                state.sessions.release();
+            }
+        });
+    }
+
+    /// Events are lost from now on, or no longer.
+    pub fn drop_events(&self, drop: bool) {
+        self.act(|state| state.sessions.dropping = drop);
+    }
+
+    /// Changes the rate limits; what was counted so far is forgotten.
+    pub fn limit(&self, limits: Limits) {
+        self.act(|state| state.limiter = Limiter::new(limits));
+    }
+
+    /// Switches privileged intents on or off, as in the developer portal.
+    pub fn privilege(&self, intents: u64) {
+        self.act(|state| state.privileged = intents);
+    }
+}

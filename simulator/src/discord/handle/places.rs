@@ -1,0 +1,164 @@
+//! Acting in the world: channels, threads, members, roles, emoji, the guild.
+
+use crate::discord::Discord;
+use crate::discord::act::Draft;
+use crate::discord::guild::Channel;
+use crate::discord::guild::Member;
+use crate::discord::guild::Role;
+use crate::discord::permissions::Overwrite;
+use crate::discord::state::Presence;
+
+impl Discord {
+    /// Creates a channel of a [`crate::discord::kind`].
+    pub fn create_channel(&self, kind: u8, name: &str, overwrites: Vec<Overwrite>) -> u64 {
+        self.act(|state| state.create_channel(kind, name, None, overwrites))
+    }
+
+    /// Creates a channel in a category.
+    pub fn create_channel_in(
+        &self,
+        category: u64,
+        kind: u8,
+        name: &str,
+        overwrites: Vec<Overwrite>,
+    ) -> u64 {
+        self.act(|state| state.create_channel(kind, name, Some(category), overwrites))
+    }
+
+    /// Changes a channel or thread.
+    pub fn update_channel(&self, channel: u64, change: impl FnOnce(&mut Channel)) -> bool {
+        self.act(|state| state.update_channel(channel, change))
+    }
+
+    /// Deletes a channel with its threads, or a thread.
+    pub fn delete_channel(&self, channel: u64) -> bool {
+        self.act(|state| state.delete_channel(channel))
+    }
+
+    /// Opens a public thread without a starter message.
+    pub fn create_thread(&self, parent: u64, owner: u64, name: &str) -> u64 {
+        self.act(|state| state.create_thread(parent, owner, name, false, None))
+    }
+
+    /// Opens a private thread; only its members and moderators see it.
+    pub fn create_private_thread(&self, parent: u64, owner: u64, name: &str) -> u64 {
+        self.act(|state| state.create_thread(parent, owner, name, true, None))
+    }
+
+    /// Opens a thread on a message; it has the message's id.
+    pub fn create_thread_on(&self, parent: u64, message: u64, owner: u64, name: &str) -> u64 {
+        self.act(|state| state.create_thread(parent, owner, name, false, Some(message)))
+    }
+
+    /// Opens a forum post: a thread whose first message has its id.
+    pub fn create_post(&self, forum: u64, author: u64, name: &str, content: &str) -> u64 {
+        self.act(|state| {
+            let thread = state.create_thread(forum, author, name, false, None);
+            let mut message = state.compose(Draft::new(author, thread, content));
+            message.id = thread;
+            state.guild.insert_message(message);
+            state.announce("MESSAGE_CREATE", thread, thread);
+            thread
+        })
+    }
+
+    /// Archives a thread.
+    pub fn archive_thread(&self, thread: u64) -> bool {
+        self.act(|state| state.archive(thread, true))
+    }
+
+    /// Brings an archived thread back.
+    pub fn unarchive(&self, thread: u64) -> bool {
+        self.act(|state| state.archive(thread, false))
+    }
+
+    /// Adds someone to a thread.
+    pub fn join_thread(&self, thread: u64, user: u64) -> bool {
+        self.act(|state| state.thread_member(thread, user, true))
+    }
+
+    /// Takes someone out of a thread.
+    pub fn leave_thread(&self, thread: u64, user: u64) -> bool {
+        self.act(|state| state.thread_member(thread, user, false))
+    }
+
+    /// A new account joins the guild.
+    pub fn join(&self, name: &str) -> u64 {
+        self.act(|state| state.join(name, false))
+    }
+
+    /// A new bot joins the guild.
+    pub fn join_bot(&self, name: &str) -> u64 {
+        self.act(|state| state.join(name, true))
+    }
+
+    /// Someone who left comes back.
+    pub fn rejoin(&self, user: u64) {
+        self.act(|state| state.rejoin(user));
+    }
+
+    /// A member leaves.
+    pub fn leave(&self, user: u64) -> bool {
+        self.act(|state| state.leave(user))
+    }
+
+    /// Changes a member's nickname or roles.
+    pub fn update_member(&self, user: u64, change: impl FnOnce(&mut Member)) -> bool {
+        self.act(|state| state.update_member(user, change))
+    }
+
+    /// Renames an account.
+    pub fn rename(&self, user: u64, username: &str, global_name: Option<&str>) -> bool {
+        self.act(|state| state.rename(user, username, global_name))
+    }
+
+    /// Creates a role.
+    pub fn create_role(&self, name: &str, permissions: u64) -> u64 {
+        self.act(|state| state.create_role(name, permissions))
+    }
+
+    /// Changes a role; @everyone's id is the guild's.
+    pub fn update_role(&self, role: u64, change: impl FnOnce(&mut Role)) -> bool {
+        self.act(|state| state.update_role(role, change))
+    }
+
+    /// Deletes a role.
+    pub fn delete_role(&self, role: u64) -> bool {
+        self.act(|state| state.delete_role(role))
+    }
+
+    /// Creates a custom emoji.
+    pub fn create_emoji(&self, name: &str, animated: bool) -> u64 {
+        self.act(|state| state.create_emoji(name, animated))
+    }
+
+    /// Deletes a custom emoji; reactions with it lose their name.
+    pub fn delete_emoji(&self, emoji: u64) -> bool {
+        self.act(|state| state.delete_emoji(emoji))
+    }
+
+    /// Renames the guild.
+    pub fn rename_guild(&self, name: &str) {
+        self.act(|state| state.rename_guild(name));
+    }
+
+    /// An outage of the guild begins or ends.
+    pub fn unavailable(&self, unavailable: bool) {
+        let presence = if unavailable {
+            Presence::Unavailable
+        } else {
+            Presence::Here
+        };
+        self.act(|state| state.set_presence(presence));
+    }
+
+    /// The bot is removed from the guild.
+    pub fn kick_bot(&self) {
+        self.act(|state| state.set_presence(Presence::Removed));
+    }
+
+    /// The bot is invited to the guild again.
+    pub fn invite_bot(&self) {
+        self.act(|state| state.set_presence(Presence::Here));
+    }
+}

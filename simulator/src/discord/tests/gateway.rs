@@ -1,0 +1,210 @@
+//! The gateway: identify, resume, what is sent to whom.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::{Socket, id};
+use super::{empty, seeded};
+use crate::discord::{Discord, Options, Overwrite, bit, intent, kind};
+
+const LONG: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn identify_gets_ready_and_the_guild_compressed_if_asked() {
+    let discord = Discord::start(seeded()).await.expect("starts");
+    let mut sockets = Vec::new();
+    for compress in [false, true] {
+        let mut socket = Socket::identified(&discord, intent::ALL, compress).await;
+        let ready = socket.next().await.expect("ready");
+        assert_eq!((&ready["t"], &ready["s"]), (&json!("READY"), &json!(1)));
+        let guild = socket.next().await.expect("guild");
+        assert_eq!(guild["t"], "GUILD_CREATE");
+        assert_eq!(id(&guild["d"]["id"]), discord.guild_id());
+        socket.send(&json!({"op": 1, "d": 2})).await;
+        assert_eq!(socket.next().await.expect("ack")["op"], 11);
+        sockets.push(socket);
+    }
+    assert_eq!(discord.connected(), 2, "several clients at once");
+    discord.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_identifies_are_closed_with_discords_codes() {
+    let options = Options {
+        privileged_intents: intent::GUILD_MEMBERS,
+        ..empty()
+    };
+    let discord = Discord::start(options).await.expect("starts");
+    let token = discord.token();
+    for (payload, code) in [
+        (
+            json!({"op": 2, "d": {"token": "wrong", "intents": 1}}),
+            4004,
+        ),
+        (
+            json!({"op": 2, "d": {"token": token, "intents": 1_u64 << 40}}),
+            4013,
+        ),
+        (
+            json!({"op": 2, "d": {"token": token, "intents": intent::MESSAGE_CONTENT}}),
+            4014,
+        ),
+        (
+            json!({"op": 2, "d": {"token": token, "intents": 1, "shard": [2, 2]}}),
+            4010,
+        ),
+        (json!({"op": 3, "d": {}}), 4003),
+        (json!({"op": 99, "d": {}}), 4001),
+        (
+            json!({"op": 6, "d": {"token": "wrong", "session_id": "x", "seq": 0}}),
+            4004,
+        ),
+    ] {
+        let mut socket = Socket::open(&discord).await;
+        assert_eq!(socket.next().await.expect("hello")["op"], 10);
+        socket.send(&payload).await;
+        assert_eq!(socket.next().await, Err(code), "{payload}");
+    }
+    let mut socket = Socket::open(&discord).await;
+    socket.next().await.expect("hello");
+    socket
+        .send(&json!({"op": 6, "d": {"token": token, "session_id": "unknown", "seq": 0}}))
+        .await;
+    assert_eq!(socket.next().await.expect("an answer")["op"], 9);
+}
+
+#[tokio::test]
+async fn a_resume_replays_in_order_what_was_missed() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let owner = discord.owner_id();
+    let mut socket = Socket::identified(&discord, intent::ALL, false).await;
+    let session = socket.event("READY").await["d"]["session_id"].clone();
+    let first = discord.post(owner, channel, "before");
+    let seen = socket.event("MESSAGE_CREATE").await;
+    assert_eq!(id(&seen["d"]["id"]), first);
+    discord.cut_gateway();
+    assert_eq!(socket.next().await, Err(0));
+    assert!(discord.wait(LONG, |discord| discord.connected() == 0).await);
+    let missed: Vec<u64> = (0..5)
+        .map(|n| discord.post(owner, channel, &format!("missed {n}")))
+        .collect();
+
+    let mut socket = Socket::open(&discord).await;
+    socket.next().await.expect("hello");
+    socket.send(&json!({"op": 6, "d": {"token": discord.token(), "session_id": session, "seq": seen["s"]}})).await;
+    let mut replayed = Vec::new();
+    loop {
+        let payload = socket.next().await.expect("a replay");
+        if payload["t"] == "RESUMED" {
+            break;
+        }
+        replayed.push(id(&payload["d"]["id"]));
+    }
+    assert_eq!(replayed, missed);
+    let live = discord.post(owner, channel, "live again");
+    assert_eq!(id(&socket.event("MESSAGE_CREATE").await["d"]["id"]), live);
+    assert_eq!(discord.counters().resumes, 1);
+}
+
+#[tokio::test]
+async fn reconnect_invalid_session_and_lost_sessions() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let mut socket = Socket::identified(&discord, intent::ALL, true).await;
+    socket.event("GUILD_CREATE").await;
+    discord.reconnect();
+    assert_eq!(socket.next().await.expect("op 7")["op"], 7);
+    discord.invalidate_session(true);
+    assert_eq!(socket.next().await.expect("op 9")["d"], true);
+    discord.invalidate_session(false);
+    assert_eq!(socket.next().await.expect("op 9")["d"], false);
+    socket
+        .send(&json!({"op": 2, "d": {"token": discord.token(), "intents": 1}}))
+        .await;
+    socket.event("READY").await;
+    discord.close_gateway(4009);
+    loop {
+        match socket.next().await {
+            Ok(_) => {}
+            Err(code) => break assert_eq!(code, 4009),
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_go_only_to_whom_asked_and_from_where_the_bot_may_look() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let open = discord.create_channel(kind::TEXT, "open", vec![]);
+    let everyone = discord.guild_id();
+    let hidden = discord.create_channel(
+        kind::TEXT,
+        "hidden",
+        vec![Overwrite::role(everyone, 0, bit::VIEW_CHANNEL)],
+    );
+    let owner = discord.owner_id();
+    let mut bare =
+        Socket::identified(&discord, intent::GUILDS | intent::GUILD_MESSAGES, false).await;
+    let mut deaf = Socket::identified(&discord, intent::GUILDS, false).await;
+    for socket in [&mut bare, &mut deaf] {
+        socket.event("GUILD_CREATE").await;
+    }
+    discord.post(owner, hidden, "secret");
+    let message = discord.post(owner, open, "content");
+    discord.react(owner, open, message, "👍", false);
+    discord.post(owner, open, &format!("hello <@{}>", discord.bot_id()));
+    discord.rename_guild("Renamed");
+    let first = bare.next().await.expect("an event");
+    assert_eq!(
+        (id(&first["d"]["id"]), &first["d"]["content"]),
+        (message, &json!("")),
+        "no MESSAGE_CONTENT, no content"
+    );
+    let second = bare.next().await.expect("an event");
+    assert_ne!(
+        second["d"]["content"], "",
+        "a message that mentions the bot has content"
+    );
+    assert_eq!(bare.next().await.expect("an event")["t"], "GUILD_UPDATE");
+    assert_eq!(deaf.next().await.expect("an event")["t"], "GUILD_UPDATE");
+
+    discord.update_channel(hidden, |channel| channel.overwrites.clear());
+    assert_eq!(deaf.next().await.expect("an event")["t"], "CHANNEL_UPDATE");
+    assert_eq!(
+        deaf.next().await.expect("an event")["t"],
+        "THREAD_LIST_SYNC"
+    );
+}
+
+#[tokio::test]
+async fn events_can_be_held_dropped_and_made_up() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let mut socket = Socket::identified(&discord, intent::ALL, false).await;
+    socket.event("GUILD_CREATE").await;
+    let post = |text: &str| discord.post(discord.owner_id(), channel, text);
+    discord.drop_events(true);
+    post("lost");
+    discord.drop_events(false);
+    discord.hold_events(true);
+    let late = post("late");
+    discord.hold_events(false);
+    assert_eq!(id(&socket.next().await.expect("an event")["d"]["id"]), late);
+    discord.dispatch_raw("MESSAGE_CREATE", json!({"id": 5}));
+    assert_eq!(
+        socket.next().await.expect("an event")["d"],
+        json!({"id": 5})
+    );
+    discord.unavailable(true);
+    assert_eq!(
+        socket.next().await.expect("an event")["d"]["unavailable"],
+        true
+    );
+    discord.unavailable(false);
+    assert_eq!(socket.next().await.expect("an event")["t"], "GUILD_CREATE");
+    discord.kick_bot();
+    assert_eq!(
+        socket.next().await.expect("an event")["d"]["unavailable"],
+        Value::Null
+    );
+}

@@ -1,0 +1,490 @@
+//! REST: pages, permissions, limits, faults.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::{ask, ask_as, get, id};
+use super::{empty, seeded};
+use crate::discord::{Discord, Draft, Fault, Limits, Options, Overwrite, Rate, bit, kind};
+
+const LIST: &str = "GET /channels/{channel_id}/messages";
+
+#[tokio::test]
+async fn message_pages_are_newest_first_and_exclusive() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let ids = discord
+        .post_many((0..250).map(|n| Draft::new(discord.owner_id(), channel, format!("{n}"))));
+    let list = async |query: &str| {
+        get(&discord, &format!("/channels/{channel}/messages{query}"))
+            .await
+            .ids()
+    };
+    let newest_first =
+        |range: std::ops::Range<usize>| ids[range].iter().rev().copied().collect::<Vec<_>>();
+    assert_eq!(list("").await, newest_first(200..250));
+    assert_eq!(
+        list(&format!("?limit=100&before={}", ids[100])).await,
+        newest_first(0..100)
+    );
+    assert_eq!(
+        list(&format!("?limit=100&after={}", ids[99])).await,
+        newest_first(100..200)
+    );
+    assert_eq!(
+        list(&format!("?limit=5&around={}", ids[100])).await,
+        newest_first(98..103)
+    );
+    assert_eq!(list("?limit=100&after=0").await, newest_first(0..100));
+    assert_eq!(
+        get(&discord, &format!("/channels/{channel}/messages?limit=101"))
+            .await
+            .status,
+        400
+    );
+    assert_eq!(
+        get(
+            &discord,
+            &format!("/channels/{channel}/messages/{}", ids[7])
+        )
+        .await
+        .body["content"],
+        "7"
+    );
+    assert_eq!(discord.violations(), [""; 0]);
+}
+
+#[tokio::test]
+async fn reactions_are_paged_by_user_and_sort() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let message = discord.post(discord.owner_id(), channel, "thanks");
+    let users: Vec<u64> = (0..130)
+        .map(|n| discord.join(&format!("user {n}")))
+        .collect();
+    for user in users.iter().rev() {
+        assert!(discord.react(*user, channel, message, "#️⃣", false));
+        assert!(
+            !discord.react(*user, channel, message, "#️⃣", false),
+            "only once"
+        );
+    }
+    discord.react(users[3], channel, message, "#️⃣", true);
+    discord.react(
+        users[4],
+        channel,
+        message,
+        "gone:1004030188551540827",
+        false,
+    );
+    let path = format!("/channels/{channel}/messages/{message}/reactions");
+    let keycap = "%23%EF%B8%8F%E2%83%A3";
+    let first = get(&discord, &format!("{path}/{keycap}?limit=100"))
+        .await
+        .ids();
+    assert_eq!(first, users[..100]);
+    let rest = get(
+        &discord,
+        &format!("{path}/{keycap}?limit=100&after={}", first[99]),
+    )
+    .await
+    .ids();
+    assert_eq!(rest, users[100..]);
+    assert_eq!(
+        get(&discord, &format!("{path}/{keycap}?type=1"))
+            .await
+            .ids(),
+        [users[3]]
+    );
+    assert_eq!(
+        get(&discord, &format!("{path}/anything:1004030188551540827"))
+            .await
+            .ids(),
+        [users[4]]
+    );
+    let shown = get(&discord, &format!("/channels/{channel}/messages/{message}"))
+        .await
+        .body;
+    assert_eq!(shown["reactions"][0]["count"], 131);
+    assert_eq!(
+        shown["reactions"][0]["count_details"],
+        json!({"burst": 1, "normal": 130})
+    );
+    assert_eq!(discord.violations().len(), 0);
+    // `#️⃣` as it is: a URL ends at the `#`.
+    assert_eq!(get(&discord, &format!("{path}/")).await.status, 404);
+    let unknown = get(&discord, &format!("{path}/nonsense")).await;
+    assert_eq!(
+        (unknown.status, &unknown.body["code"]),
+        (404, &json!(10014))
+    );
+    assert_eq!(discord.violations().len(), 2);
+}
+
+#[tokio::test]
+async fn members_and_archived_threads_are_paged() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let parent = discord.create_channel(kind::TEXT, "props", vec![]);
+    for n in 0..30 {
+        discord.join(&format!("user {n}"));
+    }
+    let mut seen = Vec::new();
+    loop {
+        let after = seen.last().copied().unwrap_or(0);
+        let page = get(
+            &discord,
+            &format!(
+                "/guilds/{}/members?limit=10&after={after}",
+                discord.guild_id()
+            ),
+        )
+        .await
+        .body;
+        let page: Vec<u64> = page
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|m| id(&m["user"]["id"]))
+            .collect();
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(
+        seen,
+        discord
+            .members()
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect::<Vec<_>>()
+    );
+
+    let threads: Vec<u64> = (0..7)
+        .map(|n| discord.create_thread(parent, discord.owner_id(), &format!("t{n}")))
+        .collect();
+    for thread in &threads[..5] {
+        discord.archive_thread(*thread);
+    }
+    let active = get(
+        &discord,
+        &format!("/guilds/{}/threads/active", discord.guild_id()),
+    )
+    .await
+    .body;
+    assert_eq!(active["threads"].as_array().map(Vec::len), Some(2));
+    let (mut found, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = get(
+            &discord,
+            &format!("/channels/{parent}/threads/archived/public?limit=2{before}"),
+        )
+        .await
+        .body;
+        for thread in page["threads"].as_array().expect("a list") {
+            found.push(id(&thread["id"]));
+            let at = thread["thread_metadata"]["archive_timestamp"]
+                .as_str()
+                .expect("a time")
+                .replace('+', "%2B");
+            before = format!("&before={at}");
+        }
+        if page["has_more"] == false {
+            break;
+        }
+    }
+    assert_eq!(
+        found,
+        threads[..5].iter().rev().copied().collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn permissions_decide_what_is_answered() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let everyone = discord.guild_id();
+    let deny = |bits| vec![Overwrite::role(everyone, 0, bits)];
+    let own = discord
+        .truth()
+        .roles
+        .iter()
+        .find(|role| role.name == "propsbot")
+        .expect("its role")
+        .id;
+    let private = vec![
+        Overwrite::role(everyone, 0, bit::VIEW_CHANNEL),
+        Overwrite::role(own, bit::VIEW_CHANNEL, 0),
+    ];
+    let mute = vec![
+        Overwrite::role(everyone, 0, bit::READ_MESSAGE_HISTORY),
+        Overwrite::role(own, 0, bit::READ_MESSAGE_HISTORY),
+    ];
+    let make = |kind, name: &str, overwrites| {
+        let channel = discord.create_channel(kind, name, overwrites);
+        discord.post(discord.owner_id(), channel, "said");
+        channel
+    };
+    let allowed = make(kind::TEXT, "private", private);
+    let hidden = make(kind::TEXT, "hidden", deny(bit::VIEW_CHANNEL));
+    let mute = make(kind::TEXT, "mute", mute);
+    let voice = make(kind::VOICE, "voice", deny(bit::CONNECT));
+    let forum = discord.create_channel(kind::FORUM, "forum", vec![]);
+    let list = async |channel: u64| {
+        let answer = get(&discord, &format!("/channels/{channel}/messages")).await;
+        (
+            answer.status,
+            answer.body["code"].as_u64(),
+            answer.body.as_array().map(Vec::len),
+        )
+    };
+    assert_eq!(list(allowed).await, (200, None, Some(1)));
+    assert_eq!(list(hidden).await, (403, Some(50001), None));
+    assert_eq!(
+        list(mute).await,
+        (200, None, Some(0)),
+        "no history: empty, no error"
+    );
+    assert_eq!(list(voice).await, (403, Some(50001), None));
+    assert_eq!(list(forum).await.0, 400);
+    assert_eq!(list(5).await, (404, Some(10003), None));
+    let private_thread = discord.create_private_thread(allowed, discord.owner_id(), "quiet");
+    assert_eq!(list(private_thread).await, (403, Some(50001), None));
+    discord.join_thread(private_thread, discord.bot_id());
+    assert_eq!(list(private_thread).await, (200, None, Some(0)));
+    let archived = get(
+        &discord,
+        &format!("/channels/{allowed}/threads/archived/private"),
+    )
+    .await;
+    assert_eq!(
+        (archived.status, &archived.body["code"]),
+        (403, &json!(50013))
+    );
+    assert_eq!(discord.counters().invalid, 4);
+    let readable = |name: &str| {
+        discord
+            .truth()
+            .channels
+            .iter()
+            .any(|c| c.name == name && c.readable)
+    };
+    assert_eq!(
+        ["private", "hidden", "mute", "voice", "forum", "quiet"].map(readable),
+        [true, false, false, false, false, true]
+    );
+}
+
+#[tokio::test]
+async fn bad_tokens_and_unknown_routes_are_counted() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let answer = ask_as(&discord, "Bot wrong", "GET", "/users/@me", Value::Null)
+        .await
+        .expect("an answer");
+    assert_eq!((answer.status, &answer.body["code"]), (401, &json!(0)));
+    assert_eq!(get(&discord, "/users/@me/nonsense").await.status, 404);
+    assert_eq!(discord.violations().len(), 2);
+    assert_eq!(
+        (
+            discord.counters().invalid,
+            discord.counters().unknown_routes
+        ),
+        (1, 1)
+    );
+    assert_eq!(discord.requests()[1].route, "?");
+}
+
+#[tokio::test]
+async fn limits_are_told_and_kept() {
+    let messages = Some(Rate::new(2, Duration::from_mins(1)));
+    let limits = Limits {
+        messages,
+        ..Limits::none()
+    };
+    let discord = Discord::start(Options { limits, ..empty() })
+        .await
+        .expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let other = discord.create_channel(kind::TEXT, "other", vec![]);
+    let path = format!("/channels/{channel}/messages");
+    let first = get(&discord, &path).await;
+    assert_eq!(
+        (
+            first.header("x-ratelimit-limit"),
+            first.header("x-ratelimit-remaining")
+        ),
+        (Some("2"), Some("1"))
+    );
+    assert_eq!(get(&discord, &path).await.status, 200);
+    assert_eq!(discord.violations().len(), 0);
+    let refused = get(&discord, &path).await;
+    assert_eq!(
+        (refused.status, refused.header("x-ratelimit-scope")),
+        (429, Some("user"))
+    );
+    assert!(
+        refused.body["retry_after"]
+            .as_f64()
+            .is_some_and(|wait| wait > 50.0)
+    );
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(
+        get(&discord, &format!("/channels/{other}/messages"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(discord.violations().len(), 1);
+    let free = get(&discord, "/users/@me").await;
+    assert_eq!(free.header("x-ratelimit-limit"), None);
+
+    discord.limit(Limits {
+        global: Some(Rate::new(1, Duration::from_mins(1))),
+        ..Limits::none()
+    });
+    assert_eq!(get(&discord, "/users/@me").await.status, 200);
+    let refused = get(&discord, "/users/@me").await;
+    assert_eq!(
+        (
+            refused.status,
+            &refused.body["global"],
+            refused.header("x-ratelimit-global")
+        ),
+        (429, &json!(true), Some("true"))
+    );
+}
+
+#[tokio::test]
+async fn planned_faults_strike() {
+    let discord = Discord::start(seeded()).await.expect("starts");
+    let path = format!(
+        "/channels/{}/messages",
+        discord.channel("props").expect("it is there")
+    );
+    discord.fail_after(
+        "GET /channels/{channel.id}/messages",
+        1,
+        1,
+        Fault::Status(500),
+    );
+    discord.fail(LIST, 1, Fault::Reset);
+    let token = format!("Bot {}", discord.token());
+    assert!(
+        ask_as(&discord, &token, "GET", &path, Value::Null)
+            .await
+            .is_err()
+    );
+    assert_eq!(get(&discord, &path).await.status, 500);
+    assert_eq!(get(&discord, &path).await.status, 200);
+    discord.fail(
+        LIST,
+        1,
+        Fault::RateLimited {
+            retry_after: 0.25,
+            global: false,
+            shared: true,
+        },
+    );
+    let refused = get(&discord, &path).await;
+    assert_eq!(
+        (refused.status, refused.header("x-ratelimit-scope")),
+        (429, Some("shared"))
+    );
+    assert_eq!(discord.counters().invalid, 0, "shared limits do not count");
+    discord.fail(LIST, 1, Fault::Malformed);
+    let broken = get(&discord, &path).await;
+    assert_eq!((broken.status, &broken.body), (200, &Value::Null));
+    discord.fail("POST /channels/{}/messages", 1, Fault::Lost);
+    let before = discord.truth().messages.len();
+    assert!(
+        ask_as(
+            &discord,
+            &token,
+            "POST",
+            &path,
+            json!({"content": "done, though nobody heard"})
+        )
+        .await
+        .is_err()
+    );
+    assert_eq!(discord.truth().messages.len(), before + 1);
+    assert_eq!(discord.count(LIST), 5);
+}
+
+#[tokio::test]
+async fn the_bot_can_write_react_and_delete() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let to = discord.post(discord.owner_id(), channel, "hello");
+    let body = json!({
+        "content": format!("hi <@{}>", discord.owner_id()), "message_reference": {"message_id": to.to_string()},
+        "allowed_mentions": {"parse": []}, "embeds": [{"title": "a", "description": "b"}],
+    });
+    let posted = ask(
+        &discord,
+        "POST",
+        &format!("/channels/{channel}/messages"),
+        body,
+    )
+    .await
+    .body;
+    assert_eq!(
+        (&posted["type"], &posted["mentions"]),
+        (&json!(19), &json!([]))
+    );
+    assert_eq!(id(&posted["referenced_message"]["id"]), to);
+    let path = format!("/channels/{channel}/messages/{}", id(&posted["id"]));
+    let edited = ask(&discord, "PATCH", &path, json!({"content": "again"}))
+        .await
+        .body;
+    assert_eq!(
+        (
+            &edited["content"],
+            edited["embeds"].as_array().map(Vec::len)
+        ),
+        (&json!("again"), Some(1))
+    );
+    assert!(edited["edited_timestamp"].is_string());
+    discord.update_role(discord.guild_id(), |role| {
+        role.permissions |= bit::ADD_REACTIONS;
+    });
+    assert_eq!(
+        ask(
+            &discord,
+            "PUT",
+            &format!("{path}/reactions/%F0%9F%91%8D/@me"),
+            Value::Null
+        )
+        .await
+        .status,
+        204
+    );
+    assert_eq!(get(&discord, &path).await.body["reactions"][0]["me"], true);
+    assert_eq!(
+        ask(
+            &discord,
+            "DELETE",
+            &format!("{path}/reactions"),
+            Value::Null
+        )
+        .await
+        .body["code"],
+        50013
+    );
+    assert_eq!(
+        ask(&discord, "DELETE", &path, Value::Null).await.status,
+        204
+    );
+    assert_eq!(get(&discord, &path).await.body["code"], 10008);
+    assert_eq!(
+        ask(
+            &discord,
+            "POST",
+            &format!("/channels/{channel}/messages"),
+            json!({"content": ""})
+        )
+        .await
+        .body["code"],
+        50006
+    );
+}

@@ -1,0 +1,137 @@
+//! `propsbot run`: the bot itself.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use super::{Error, Mirror, log_in, writer_result};
+use crate::{
+    archive,
+    config::Config,
+    discord::{self, GatewayOptions},
+    jobs::{
+        backfill::{self, Backfill, Requests},
+        clock::Clock,
+        export::{export_and_log, export_regularly},
+        listener::listen,
+        progress::ProgressBoard,
+    },
+    service::Service,
+};
+
+/// Events that may wait to be translated. What comes when they are this many is fetched later.
+const EVENTS: usize = 16_384;
+
+/// How long the last export may take. What it did not write stays marked for the next one.
+const LAST_EXPORT: Duration = Duration::from_secs(3);
+
+/// Runs until `stop` is cancelled, or until something happens that only people can mend.
+///
+/// In the end everything heard is durable, and exported if there is time: within 10 s.
+pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> {
+    let discord = config
+        .discord
+        .as_ref()
+        .expect("the command line reads what this command needs");
+    let mut mirror = Mirror::open(&config.store_path).await?;
+    let archive: Arc<dyn archive::DataArchive> = archive::open(&config.archive).into();
+    let (history, bot) = log_in(discord).await?;
+    info!(bot = bot.username, "logged in");
+
+    let progress = ProgressBoard::default();
+    let clock = mirror.clock.clone();
+    let service = Service::new(
+        Arc::clone(&mirror.store),
+        mirror.writer.clone(),
+        clock.clone(),
+        progress.clone(),
+    );
+    let gateway = discord::start(GatewayOptions {
+        token: discord.token.clone(),
+        origin: discord.api_url.clone(),
+        rest: history.rest().clone(),
+        clock: Box::new(move || clock.stamp()),
+        capacity: EVENTS,
+        service,
+        stop: stop.clone(),
+    })
+    .await?;
+
+    let requests = Requests::default();
+    let backfill = Backfill {
+        history,
+        store: Arc::clone(&mirror.store),
+        writer: mirror.writer.clone(),
+        clock: mirror.clock.clone(),
+        bot: bot.clone(),
+        progress,
+    };
+    let tasks = TaskTracker::new();
+    let listening = tasks.spawn(listen(
+        gateway.items,
+        bot.id,
+        mirror.writer.clone(),
+        requests.clone(),
+    ));
+    let mut supervising = tasks.spawn(backfill::supervise(backfill, requests, stop.clone()));
+    tasks.spawn(export_regularly(
+        Arc::clone(&mirror.store),
+        Arc::clone(&archive),
+        config.export_interval,
+        Clock::now,
+        stop.clone(),
+    ));
+
+    let mut gateway_end = std::pin::pin!(gateway.ended.wait());
+    let mut ended = None;
+    let outcome: Result<(), Error> = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        end = &mut gateway_end => {
+            ended = Some(());
+            end.map_err(Error::from)
+        }
+        end = &mut supervising => match end.context("the backfill panicked; report this")? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        end = &mut mirror.stopped => Err(match writer_result(end) {
+            Ok(()) => Error::Failed(anyhow!("the store's writer stopped by itself; report this")),
+            Err(error) => error,
+        }),
+    };
+    info!("stopping");
+    stop.cancel();
+    if ended.is_none()
+        && let Err(error) = gateway_end.await
+    {
+        warn!("the gateway did not end well: {error}");
+    }
+    tasks.close();
+    tasks.wait().await;
+    // The listener ended because the gateway did, with all it said handed over.
+    let heard = listening
+        .await
+        .context("the listener panicked; report this")?;
+    let Mirror {
+        store,
+        writer,
+        stopped,
+        ..
+    } = mirror;
+    drop(writer);
+    let written = if outcome.is_ok() {
+        writer_result(stopped.await)
+    } else {
+        Ok(())
+    };
+    if written.is_ok() && heard.is_ok() {
+        let last = export_and_log(&store, archive.as_ref(), Clock::now());
+        if timeout(LAST_EXPORT, last).await.is_err() {
+            warn!("the last export took too long: what it did not write is exported next time");
+        }
+    }
+    outcome.and(written)
+}

@@ -1,0 +1,33 @@
+//! The archive: what every backend promises, what readers see while exports crash, what damage is
+//! called, and format 1 as it was written once.
+
+mod community;
+mod contract;
+mod crash;
+mod damage;
+mod fixture;
+
+use futures::{StreamExt, stream};
+use propsbot::archive::{ArchiveError, Change, DataArchive, Hash, Object, Verification, verify};
+
+/// An object with these bytes.
+fn blob(bytes: &[u8]) -> Object {
+    Object {
+        path: Hash::of(bytes).blob_path(),
+        bytes: bytes.to_vec(),
+    }
+}
+
+async fn write(
+    archive: &dyn DataArchive,
+    expected: Option<Hash>,
+    changes: Vec<Change>,
+) -> Result<(), ArchiveError> {
+    archive.write(expected, stream::iter(changes).boxed()).await
+}
+
+async fn assert_valid(archive: &dyn DataArchive) -> Verification {
+    let found = verify(archive).await.unwrap();
+    assert_eq!(found.faults, Vec::<String>::new());
+    found
+}

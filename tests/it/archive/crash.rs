@@ -1,0 +1,257 @@
+//! Exports that are cut off, at every step and by `kill -9`.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{
+    StreamExt,
+    channel::oneshot,
+    future::{Either, pending, select},
+    stream,
+};
+use propsbot::archive::{
+    ArchiveReader, Change, DataArchive, FolderArchive, MANIFEST, MemoryArchive, ReadError, export,
+    plan, verify,
+};
+
+use super::{
+    assert_valid,
+    community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
+    write,
+};
+
+const FOLDER: &str = "PROPSBOT_TEST_FOLDER";
+
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// What an archive consists of that was never interrupted.
+async fn clean(archive: &MemoryArchive) -> BTreeSet<String> {
+    let mut files: BTreeSet<String> = archive.files().await.into_keys().collect();
+    files.insert(".lock".to_owned());
+    files
+}
+
+#[tokio::test]
+async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new() {
+    let before = rows();
+    let mut after = rows();
+    after.messages.retain(|it| it.channel_id != PROPS);
+    after
+        .messages
+        .push(message(GENERAL, message_id(40, 0), "new"));
+    after.messages.sort_by_key(|it| (it.channel_id, it.id));
+    let mut change = request(&after);
+    change.dirty = vec![dirty(PROPS, 1), dirty(GENERAL, 40)];
+
+    let reference = MemoryArchive::new();
+    let exported = export(&reference, Arc::new(before.clone()), request(&before))
+        .await
+        .unwrap();
+    change.since = exported.manifest;
+    export(&reference, Arc::new(after.clone()), change.clone())
+        .await
+        .unwrap();
+    let clean = clean(&reference).await;
+
+    // All steps of the second export, as its plan has them.
+    for steps in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = FolderArchive::new(folder.path());
+        export(&archive, Arc::new(before.clone()), request(&before))
+            .await
+            .unwrap();
+        let mut changes = Vec::new();
+        let mut put = |object| {
+            changes.push(Change::Put(object));
+            Ok(())
+        };
+        plan(None, &change, &after, &mut put).unwrap();
+        let all = changes.len();
+        let reader = ArchiveReader::open(&archive).await.unwrap();
+        changes.truncate(steps);
+        // The writer hangs after these steps, and is gone.
+        let (report, hung) = oneshot::channel();
+        let hang = stream::once(async {
+            report.send(()).unwrap();
+            pending().await
+        });
+        let changes = stream::iter(changes).chain(hang).boxed();
+        let cut = archive.write(Some(reader.hash()), changes);
+        assert!(matches!(select(cut, hung).await, Either::Right(_)));
+        assert_eq!(assert_valid(&archive).await.generation, 1);
+
+        let summary = export(&archive, Arc::new(after.clone()), change.clone())
+            .await
+            .unwrap();
+        assert_eq!(summary.generation, 2);
+        assert_valid(&archive).await;
+        assert_eq!(files(folder.path()), clean);
+        if steps >= all {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_kept_from_being_removed_goes_with_the_next_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = FolderArchive::new(folder.path());
+    let rows = rows();
+    let everything = request(&rows);
+    export(&archive, Arc::new(rows.clone()), everything.clone())
+        .await
+        .unwrap();
+    let before = files(folder.path());
+    let copy = tempfile::tempdir().unwrap();
+    for name in &before {
+        fs::create_dir_all(copy.path().join(name).parent().unwrap()).unwrap();
+        fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let mut less = everything.clone();
+    less.guilds[0].channels.retain(|it| it.id != PROPS);
+    export(&archive, Arc::new(rows.clone()), less.clone())
+        .await
+        .unwrap();
+    let after = files(folder.path());
+
+    // As if power had failed after the manifest was replaced, before anything was removed.
+    for name in before.difference(&after) {
+        fs::copy(copy.path().join(name), folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join(".writing"), "").unwrap();
+    assert_valid(&archive).await;
+
+    let summary = export(&archive, Arc::new(rows), less).await.unwrap();
+    assert!(!summary.changed);
+    assert_eq!(files(folder.path()), after);
+}
+
+#[tokio::test]
+async fn a_clean_up_removes_nothing_if_it_cannot_tell_what_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = FolderArchive::new(folder.path());
+    let rows = rows();
+    let request = request(&rows);
+    export(&archive, Arc::new(rows), request).await.unwrap();
+    fs::write(folder.path().join(MANIFEST), "{\"format\":1").unwrap();
+    fs::write(folder.path().join(".writing"), "").unwrap();
+    let before = files(folder.path());
+    let error = write(&archive, None, Vec::new())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("manifest.json is damaged or cut off"),
+        "{error}"
+    );
+    assert_eq!(files(folder.path()), before);
+}
+
+#[tokio::test]
+async fn kill_9_at_any_moment_leaves_a_valid_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = FolderArchive::new(folder.path());
+    let first = rows();
+    let everything = request(&first);
+    export(&archive, Arc::new(first.clone()), everything.clone())
+        .await
+        .unwrap();
+    for round in 0..15_u64 {
+        let before = ArchiveReader::open(&archive).await.unwrap().hash();
+        let exporter = Exporter::start(folder.path());
+        loop {
+            // While it writes, too, every reader sees a whole archive.
+            match verify(&archive).await {
+                // (Who is slower than a writer that never rests is told so.)
+                Err(ReadError::Superseded) => {}
+                found => assert_eq!(found.unwrap().faults, Vec::<String>::new()),
+            }
+            if ArchiveReader::open(&archive).await.unwrap().hash() != before {
+                break;
+            }
+        }
+        // Now it is at it: some other moment of its work, each time.
+        tokio::time::sleep(Duration::from_micros(round * 1700)).await;
+        drop(exporter);
+        assert_valid(&archive).await;
+    }
+
+    export(&archive, Arc::new(first.clone()), everything.clone())
+        .await
+        .unwrap();
+    let reference = MemoryArchive::new();
+    export(&reference, Arc::new(first), everything)
+        .await
+        .unwrap();
+    assert_eq!(files(folder.path()), clean(&reference).await);
+}
+
+/// A process that exports, killed when it is no longer needed.
+struct Exporter(Child);
+
+impl Exporter {
+    fn start(folder: &Path) -> Self {
+        let exporter = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "archive::crash::exporter", "--ignored"])
+            .env(FOLDER, folder)
+            .stdout(Stdio::null())
+            .spawn();
+        Self(exporter.unwrap())
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Exports change after change until it is killed.
+#[tokio::test]
+#[ignore = "a process for the test above to kill"]
+async fn exporter() {
+    let folder = std::env::var_os(FOLDER).expect("started by the test above");
+    let archive = FolderArchive::new(folder);
+    let mut since = None;
+    for n in 0..1000 {
+        let mut rows = rows();
+        let day = n % 7;
+        rows.messages
+            .push(message(PROPS, message_id(day, 9), &format!("change {n}")));
+        rows.messages.push(message(
+            GENERAL,
+            message_id(20 + day, 9),
+            &format!("change {n}"),
+        ));
+        rows.messages.sort_by_key(|it| (it.channel_id, it.id));
+        let mut request = request(&rows);
+        request.since = since;
+        request.dirty = (0..7)
+            .flat_map(|day| [dirty(PROPS, day), dirty(GENERAL, 20 + day)])
+            .collect();
+        let exported = export(&archive, Arc::new(rows), request).await.unwrap();
+        since = exported.manifest;
+    }
+}

@@ -1,0 +1,203 @@
+//! What is said of an archive that is not as it was written.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use futures::{StreamExt, stream};
+use propsbot::archive::{
+    ArchiveReader, Change, DataArchive, FolderArchive, Hash, Index, IndexRef, MANIFEST, Manifest,
+    MemoryArchive, Object, Snapshot, Table, export, verify,
+};
+use tempfile::TempDir;
+
+use super::{
+    assert_valid,
+    community::{GENERAL, PROPS, request, rows},
+};
+
+async fn exported() -> (TempDir, FolderArchive) {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = FolderArchive::new(folder.path());
+    let rows = rows();
+    let request = request(&rows);
+    export(&archive, Arc::new(rows), request).await.unwrap();
+    (folder, archive)
+}
+
+/// The path of the first blob of a channel's messages, and that of the channel's index.
+async fn paths(archive: &FolderArchive) -> (String, String) {
+    let reader = ArchiveReader::open(archive).await.unwrap();
+    let (scope, reference) = reader
+        .manifest()
+        .indexes()
+        .find(|(scope, _)| scope.channel_id == Some(GENERAL))
+        .unwrap();
+    let index = reader.index(scope, reference).await.unwrap();
+    let blob = index.entries(Table::Messages)[0].blob.blob_path();
+    (blob, reference.path())
+}
+
+/// Both who checks and who reads is told of the damage in these words.
+async fn assert_told(archive: &dyn DataArchive, words: &[&str]) {
+    let faults = verify(archive).await.unwrap().faults.join("\n");
+    let error = Snapshot::read(archive).await.unwrap_err().to_string();
+    for word in words {
+        assert!(faults.contains(word), "{word}: {faults}");
+        assert!(error.contains(word), "{word}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn one_flipped_bit_is_found() {
+    let (folder, archive) = exported().await;
+    let (blob, _) = paths(&archive).await;
+    let path = folder.path().join(&blob);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_told(&archive, &[&blob, "is damaged: its bytes have the hash"]).await;
+    assert_eq!(verify(&archive).await.unwrap().faults.len(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_object_is_named_with_what_it_held() {
+    let (folder, archive) = exported().await;
+    let (blob, index) = paths(&archive).await;
+    fs::remove_file(folder.path().join(&blob)).unwrap();
+    let whose = format!("messages of channel {GENERAL} of guild");
+    assert_told(&archive, &[&blob, "is missing", &whose]).await;
+    fs::remove_file(folder.path().join(&index)).unwrap();
+    let whose = format!("the index of channel {GENERAL} of guild");
+    assert_told(&archive, &[&index, "is missing", &whose]).await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_was_cut_off_is_called_so() {
+    let (folder, archive) = exported().await;
+    let path = folder.path().join(MANIFEST);
+    let bytes = fs::read(&path).unwrap();
+    for length in [0, 1, bytes.len() / 2, bytes.len() - 2] {
+        fs::write(&path, &bytes[..length]).unwrap();
+        assert_told(&archive, &["manifest.json is damaged or cut off"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_newer_format_is_told_from_damage() {
+    let (folder, archive) = exported().await;
+    fs::write(
+        folder.path().join(MANIFEST),
+        r#"{"format": 2, "all": "new"}"#,
+    )
+    .unwrap();
+    assert_told(&archive, &["format 2", "up to 1", "use a newer propsbot"]).await;
+}
+
+#[tokio::test]
+async fn an_empty_folder_is_no_archive() {
+    let archive = FolderArchive::new(PathBuf::from("/nonexistent/archive"));
+    assert_told(&archive, &["there is no manifest.json"]).await;
+}
+
+/// An archive with its hashes in order, whose index of a channel was changed before.
+async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
+    let archive = MemoryArchive::new();
+    let rows = rows();
+    let request = request(&rows);
+    export(&archive, Arc::new(rows), request).await.unwrap();
+    let reader = ArchiveReader::open(&archive).await.unwrap();
+    let mut manifest = reader.manifest().clone();
+    let guild = &mut manifest.guilds[0];
+    let scope = guild.scope();
+    let at = guild.channels.iter().position(|it| it.id == PROPS).unwrap();
+    let scope = propsbot::archive::Scope::channel(scope.guild_id, PROPS);
+    let old = guild.channels[at].index.unwrap();
+    let mut index = reader.index(scope, old).await.unwrap();
+    change(&mut manifest, &mut index);
+    let bytes = index.print();
+    let reference = IndexRef {
+        hash: Hash::of(&bytes),
+        bytes: bytes.len() as u64,
+    };
+    manifest.guilds[0].channels[at].index = Some(reference);
+    let path = reference.path();
+    let changes = [
+        Change::Put(Object { path, bytes }),
+        Change::Publish {
+            manifest: manifest.print(),
+            remove: std::iter::once(old.path())
+                .filter(|it| *it != reference.path())
+                .collect(),
+        },
+    ];
+    let changes = stream::iter(changes).boxed();
+    archive.write(Some(reader.hash()), changes).await.unwrap();
+    archive
+}
+
+async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {
+    let archive = forged(change).await;
+    let faults = verify(&archive).await.unwrap().faults.join("\n");
+    assert!(faults.contains(words), "{words}: {faults}");
+}
+
+fn messages(index: &mut Index) -> &mut propsbot::archive::Entry {
+    &mut index.tables.get_mut(&Table::Messages).unwrap()[0]
+}
+
+#[tokio::test]
+async fn verify_finds_what_hashes_do_not() {
+    assert_valid(&forged(|_, _| {}).await).await;
+    assert_fault("2 messages", |manifest, _| {
+        *manifest.guilds[0].channels[1]
+            .rows
+            .get_mut(&Table::Messages)
+            .unwrap() -= 1;
+    })
+    .await;
+    assert_fault("3 rows, not the 2", |_, index| messages(index).rows = 2).await;
+    assert_fault("bytes long, not the 7", |_, index| {
+        messages(index).bytes = 7;
+    })
+    .await;
+    assert_fault("is not of 2024", |_, index| {
+        messages(index).period = "2024".parse().unwrap();
+    })
+    .await;
+    assert_fault(
+        "messages in 2025 are split, but short enough",
+        |_, index| {
+            messages(index).period = "2025-11".parse().unwrap();
+        },
+    )
+    .await;
+    assert_fault("overlap or are out of order", |_, index| {
+        let twice = *messages(index);
+        index.tables.get_mut(&Table::Messages).unwrap().push(twice);
+    })
+    .await;
+    assert_fault("has no row", |manifest, _| {
+        let mut unknown = manifest.guilds[0].channels[0].clone();
+        unknown.id.0 += 100;
+        unknown.index = None;
+        unknown.rows.clear();
+        manifest.guilds[0].channels.push(unknown);
+    })
+    .await;
+    assert_fault("has a row, but is not listed", |manifest, _| {
+        manifest.guilds[0].channels.pop();
+    })
+    .await;
+    assert_fault("generation 2 without a predecessor", |manifest, _| {
+        manifest.generation = 2;
+    })
+    .await;
+    assert_fault("holds no props of channel", |_, index| {
+        let blob = messages(index).blob;
+        index.tables.get_mut(&Table::Props).unwrap()[0].blob = blob;
+    })
+    .await;
+    assert_fault("it is the index of", |_, index| {
+        index.channel_id = Some(GENERAL);
+    })
+    .await;
+}
