@@ -65,6 +65,8 @@ pub(crate) struct Mirror {
     /// Whether the bot may manage threads. Without, private threads are not mirrored, also those
     /// that it was invited to.
     manages_threads: bool,
+    /// More of the processes' environment.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 /// A process that was started.
@@ -202,6 +204,7 @@ impl Mirror {
             discord: Discord::start(options).await.expect("a free port"),
             home: tempfile::tempdir().unwrap(),
             manages_threads: false,
+            variables: Vec::new(),
         }
     }
 
@@ -243,7 +246,9 @@ impl Mirror {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let (token, url) = (self.discord.token(), self.discord.url());
         let variables = [("DISCORD_TOKEN", &*token), ("DISCORD_API_URL", &*url)];
-        propsbot(self.home.path(), &variables, arguments)
+        let mut command = propsbot(self.home.path(), &variables, arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
