@@ -4,7 +4,6 @@
 //! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.
 
 mod answer;
-mod escape;
 mod props;
 mod receivers;
 mod settings;
@@ -30,7 +29,13 @@ pub enum Error {
     Service(#[from] ServiceError),
     /// Discord did not take the answer.
     #[error("the answer could not be sent: {}", answer::describe(.0))]
-    Answer(#[from] serenity::Error),
+    Answer(Box<serenity::Error>),
+}
+
+impl From<serenity::Error> for Error {
+    fn from(error: serenity::Error) -> Self {
+        Self::Answer(Box::new(error))
+    }
 }
 
 /// All commands, as they are registered and run.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     discord,
+    model::props_answer,
     service::{GiveProps, ServiceError},
 };
 
@@ -34,7 +35,7 @@ pub(super) async fn props(
     let receivers =
         read_users(&to).map_err(|unclear| mistake(wording::unclear_receivers(&unclear, typed)))?;
     let giver = discord::user(ctx.author());
-    let said = wording::props_given(giver.id, &receivers, reason.trim());
+    let said = props_answer(giver.id, &receivers, reason.trim());
     if said.chars().count() > wording::LONGEST_MESSAGE {
         return Err(mistake(wording::too_long(typed)));
     }

@@ -2,12 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    escape::{escape, unescape},
-    receivers::Unclear,
-};
+use super::receivers::Unclear;
 use crate::{
-    model::{ChannelId, Settings, UserId},
+    model::{Settings, escape},
     service::{LONGEST_REASON, MOST_RECEIVERS, Refusal},
     status::{CoverageStatus, GuildStatus},
 };
@@ -15,9 +12,6 @@ use crate::{
 /// The most characters that Discord takes in a message. Source:
 /// <https://discord.com/developers/docs/resources/message#create-message-jsonform-params>.
 pub const LONGEST_MESSAGE: usize = 2_000;
-
-/// How an answer that gives props begins.
-const PROPS: &str = "🙏 **Props** from ";
 
 /// How many channels and failures a status names.
 const NAMED: usize = 8;
@@ -29,36 +23,6 @@ pub(super) struct Typed<'a> {
     pub(super) to: &'a str,
     /// The option `for`.
     pub(super) reason: &'a str,
-}
-
-/// The message that gives props. [`read_answer`] reads the reason back from it.
-pub fn props_given(giver: UserId, receivers: &[UserId], reason: &str) -> String {
-    let receivers: Vec<String> = receivers.iter().map(|id| format!("<@{id}>")).collect();
-    let quote = escape(reason).replace('\n', "\n> ");
-    format!("{PROPS}<@{giver}> to {}\n> {quote}", enumerate(&receivers))
-}
-
-/// The reason in a message that [`props_given`] made; nothing for any other message.
-pub fn read_answer(content: &str) -> Option<String> {
-    let (head, quote) = content.strip_prefix(PROPS)?.split_once('\n')?;
-    if !head.starts_with("<@") || !head.contains(" to <@") {
-        return None;
-    }
-    // Discord may trim the blank behind the `>` of an empty line.
-    let lines: Option<Vec<&str>> = quote
-        .split('\n')
-        .map(|line| line.strip_prefix("> ").or_else(|| line.strip_prefix('>')))
-        .collect();
-    Some(unescape(&lines?.join("\n")))
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn enumerate(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }
 
 /// Somebody was named in a way that we do not understand.
@@ -191,12 +155,11 @@ fn props_channels(settings: &Settings) -> String {
     match settings.props_channels.as_deref() {
         None => "all text channels with “props” in their name (the default)".to_owned(),
         Some([]) => "none; only `/props` gives props".to_owned(),
-        Some(channels) => enumerate(&channels.iter().map(mention).collect::<Vec<_>>()),
+        Some(channels) => {
+            let channels: Vec<String> = channels.iter().map(|id| format!("<#{id}>")).collect();
+            channels.join(", ")
+        }
     }
-}
-
-fn mention(channel: &ChannelId) -> String {
-    format!("<#{channel}>")
 }
 
 /// How whole the mirror is: first what matters most.

@@ -188,7 +188,7 @@ mod tests {
     fn nothing_is_needed_for_what_is_local() {
         let config = read(&[], Needs::Local).unwrap();
         assert_eq!(config.store_path, PathBuf::from("./data"));
-        assert_eq!(config.export_interval, Duration::from_secs(3600));
+        assert_eq!(config.export_interval, Duration::from_hours(1));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Every text as it is read.
 
 use insta::assert_snapshot;
-use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::{Class, GuildId, Millis},
+    model::{ChannelId, Class, GuildId, Millis, UserId},
     status::{ChannelStatus, FailureStatus, Totals},
 };
 
@@ -13,46 +12,6 @@ const TYPED: Typed<'_> = Typed {
     to: "<@1> @ana",
     reason: "```all``` of it",
 };
-
-#[test]
-fn props_are_said_in_the_open() {
-    let said = props_given(
-        UserId(1),
-        &[UserId(3), UserId(2)],
-        "the *review*\n\n# and @everyone",
-    );
-    assert_snapshot!(said.replace('\u{200b}', "·").replace("> \n", "> ·\n"), @r#"
-    🙏 **Props** from <@1> to <@3> and <@2>
-    > the \*review\*
-    > ·
-    > \# and @·everyone
-    "#);
-    let three = props_given(UserId(1), &[UserId(2), UserId(3), UserId(4)], "x");
-    assert_snapshot!(three, @r#"
-    🙏 **Props** from <@1> to <@2>, <@3> and <@4>
-    > x
-    "#);
-}
-
-#[test]
-fn only_props_are_read_as_props() {
-    assert_eq!(read_answer("🙏 thanks <@2>"), None);
-    assert_eq!(read_answer("🙏 **Props** from <@1> to <@2>"), None);
-    assert_eq!(
-        read_answer("🙏 **Props** from <@1> to <@2>\nnot quoted"),
-        None
-    );
-    let trimmed = "🙏 **Props** from <@1> to <@2>\n> a\n>\n> b";
-    assert_eq!(read_answer(trimmed).as_deref(), Some("a\n\nb"));
-}
-
-proptest! {
-    #[test]
-    fn a_reason_is_read_back_as_it_was_given(reason in r"[\\*_~`|<>@#\-\[\]a \n]{1,20}|.{1,60}") {
-        let said = props_given(UserId(1), &[UserId(2), UserId(3)], &reason);
-        prop_assert_eq!(read_answer(&said), Some(reason));
-    }
-}
 
 #[test]
 fn mistakes_are_explained_and_nothing_typed_is_lost() {
@@ -142,7 +101,7 @@ fn settings_name_the_props_channels() {
     };
     assert_snapshot!(settings(&of(None)), @"**Props channels**: all text channels with “props” in their name (the default)");
     assert_snapshot!(settings(&of(Some(vec![]))), @"**Props channels**: none; only `/props` gives props");
-    assert_snapshot!(settings_changed(&of(Some(vec![7, 8]))), @"Done. **Props channels** now: <#7> and <#8>");
+    assert_snapshot!(settings_changed(&of(Some(vec![7, 8]))), @"Done. **Props channels** now: <#7>, <#8>");
 }
 
 fn a_status() -> GuildStatus {

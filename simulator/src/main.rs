@@ -58,6 +58,9 @@ struct DiscordArgs {
     /// Actions a second with which the world goes on.
     #[arg(long, value_name = "ACTIONS_PER_SECOND", default_value_t = 0.0)]
     lively: f64,
+    /// Seconds between the heartbeats that a client has to send.
+    #[arg(long, value_name = "SECONDS", default_value_t = 41.25)]
+    heartbeat: f64,
     /// Which rate limits to keep.
     #[arg(long, value_enum, default_value_t = Keep::Discord)]
     limits: Keep,
@@ -127,6 +130,7 @@ impl DiscordArgs {
             record: self.record,
             token: self.token,
             lively: self.lively,
+            heartbeat: Duration::from_secs_f64(self.heartbeat),
             ..Options::default()
         }
     }

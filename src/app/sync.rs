@@ -99,19 +99,18 @@ pub async fn sync(
 }
 
 fn line(guild: GuildId, name: &str, done: &Summary) -> String {
-    let mut line = format!(
+    let refused = match done.refused {
+        0 => String::new(),
+        refused => format!("; {refused} objects refused or gone, see `propsbot status`"),
+    };
+    let unreadable = match done.unreadable {
+        0 => String::new(),
+        1 => "; 1 channel that the bot may not read".to_owned(),
+        unreadable => format!("; {unreadable} channels that the bot may not read"),
+    };
+    format!(
         "{name} ({guild}): complete. {} channels and threads, {} messages and {} lists of reactors \
-         fetched",
+         fetched{refused}{unreadable}",
         done.channels, done.messages, done.lists
-    );
-    if done.refused > 0 {
-        line += &format!(
-            "; {} object(s) refused or gone, see `propsbot status`",
-            done.refused
-        );
-    }
-    if done.unreadable > 0 {
-        line += &format!("; {} channels the bot may not read", done.unreadable);
-    }
-    line
+    )
 }

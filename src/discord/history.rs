@@ -17,7 +17,7 @@ use super::{Rest, RestError, Route, wire};
 const UNKNOWN_MESSAGE: u64 = 10_008;
 
 /// Guilds on a full page of the bot's guilds.
-const GUILDS_A_PAGE: usize = 200;
+const GUILDS_A_PAGE: usize = 100;
 
 /// Typed reading of Discord over REST. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserI
 pub enum Route<'a> {
     /// The bot's own user.
     Me,
-    /// The guilds that the bot is in, after this one; 200 a page.
+    /// The guilds that the bot is in, after this one; 100 a page.
     MyGuilds(GuildId),
     /// Where the gateway is, and how many connections it wants.
     Gateway,
@@ -58,7 +58,7 @@ impl Route<'_> {
     pub(super) fn address(&self) -> String {
         let mut address = self.to_string();
         let query = match self {
-            Self::MyGuilds(after) => write!(address, "?limit=200&after={after}"),
+            Self::MyGuilds(after) => write!(address, "?limit=100&after={after}"),
             Self::ArchivedThreads { before, .. } => match before.map(iso) {
                 Some(before) => write!(address, "?limit=100&before={before}"),
                 None => write!(address, "?limit=100"),
@@ -177,7 +177,7 @@ mod tests {
         let address = |route: Route<'_>| route.address();
         assert_eq!(
             address(Route::MyGuilds(GuildId(0))),
-            "users/@me/guilds?limit=200&after=0"
+            "users/@me/guilds?limit=100&after=0"
         );
         assert_eq!(
             address(Route::Members(GuildId(1), UserId(9))),

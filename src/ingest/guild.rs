@@ -20,7 +20,7 @@ pub(super) fn see<S: Rows, T: Entity + Clone>(
     value: &T,
 ) -> Result<(), S::Error> {
     rows.update(Part::unknown(guild_id, id), |it| {
-        it.state.see(at, value.clone())
+        it.state.see(at, value.clone());
     })?;
     Ok(())
 }

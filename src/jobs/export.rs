@@ -13,7 +13,7 @@ use tracing::{error, info};
 use crate::{
     archive::{
         self, ArchiveError, DataArchive, EncodedRow, ExportChannel, ExportError, ExportGuild,
-        ExportRequest, Scope, Source, SourceError, Summary, Table,
+        ExportRequest, Hash, Scope, Source, SourceError, Summary, Table,
         rows::{
             ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
         },
@@ -52,7 +52,12 @@ pub async fn export(
         let source = Arc::new(StoreSource(Arc::clone(store)));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
-                ask(store, move |store| store.exported(&dirty)).await?;
+                if let Some(manifest) = summary.manifest {
+                    ask(store, move |store| {
+                        store.exported(&manifest.to_string(), &dirty)
+                    })
+                    .await?;
+                }
                 return Ok(summary);
             }
             Err(ExportError::Archive(ArchiveError::Stale { .. })) if attempt < ATTEMPTS => {
@@ -132,14 +137,16 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
             channels: exported_channels(guild, &store.roles(guild.id)?, &store.channels(guild.id)?),
         });
     }
+    let since = store
+        .last_export()?
+        .and_then(|left| left.parse::<Hash>().ok());
     let partitions = dirty.iter().map(|(partition, _)| *partition).collect();
     Ok((
         ExportRequest {
             now,
             guilds,
             dirty: partitions,
-            // The store does not remember yet which manifest its marks count from.
-            since: None,
+            since,
         },
         dirty,
     ))
@@ -179,8 +186,8 @@ impl Source for StoreSource {
     ) -> Result<(), SourceError> {
         let store = &self.0;
         let guild = scope.guild_id;
-        // No batch is applied while the rows that make one partition are read.
-        let _reading = store.reading();
+        // Rows may change while they are read: what changed since the request was made is still
+        // marked, and goes out with the next export.
         match (table, scope.channel_id) {
             (Table::Messages, Some(channel)) => store
                 .messages(channel, ids)

@@ -117,10 +117,6 @@ pub mod wide {
     use super::IdVisitor;
 
     /// Writes the number as text where people or JavaScript read it.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
     pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.collect_str(value)

@@ -8,6 +8,7 @@ mod emoji;
 mod fact;
 mod guild;
 mod id;
+mod markdown;
 mod member;
 mod message;
 pub mod permissions;
@@ -18,6 +19,7 @@ mod settings;
 mod sync;
 mod time;
 
+pub use answer::{props_answer, read_answer};
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
 pub use guild::{
@@ -26,6 +28,7 @@ pub use guild::{
 pub use id::{
     ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
 };
+pub use markdown::escape;
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
 pub use props::{Props, PropsOrigin};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuthorKind, ChannelId, GuildId, InteractionId, Message, MessageId, UserId};
+use super::{
+    AuthorKind, ChannelId, GuildId, InteractionId, Message, MessageId, UserId, read_answer,
+};
 
 /// How props were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,14 +49,10 @@ impl Props {
         if !ours || command.name.as_ref().is_some_and(|name| name != "props") {
             return None;
         }
-        let reason = super::answer::read_reason(&message.content)?;
-        let receivers: Vec<UserId> = message
-            .mentions
-            .iter()
-            .map(|it| it.user_id)
-            .filter(|id| *id != command.user_id && *id != bot)
-            .collect();
-        (!receivers.is_empty()).then(|| Self {
+        let (mut receivers, reason) = read_answer(&message.content)?;
+        receivers.sort_unstable();
+        receivers.dedup();
+        (!receivers.is_empty()).then_some(Self {
             id: command.id,
             guild_id: message.guild_id,
             channel_id: message.channel_id,

@@ -82,6 +82,9 @@ impl Engine {
 
     /// Applies all changes at once. When this returns they survive a power cut.
     pub(super) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
+        if ops.is_empty() {
+            return Ok(());
+        }
         let mut batch = sled::Batch::default();
         for op in ops {
             match op {

@@ -27,6 +27,7 @@ pub const SCHEMA: u32 = 1;
 
 const SCHEMA_KEY: &[u8] = &[0];
 const NEWEST_KEY: &[u8] = &[0, 1];
+const EXPORTED_KEY: &[u8] = &[0, 2];
 
 /// Why the store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{Store, StoreError, codec};
+use super::{EXPORTED_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
     Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member, MessageId,
     MessageState, Part, Partition, Pending, Props, Reaction, Record, Role, Session, SessionNumber,
@@ -204,10 +204,10 @@ impl Store {
         let from = Self::key(Table::Dirty, &[]);
         let to = prefix_end(&from);
         let entries = self.engine.range(&from, &to);
-        entries.map(|entry| self.read_dirty(&entry?)).collect()
+        entries.map(|entry| Self::read_dirty(&entry?)).collect()
     }
 
-    fn read_dirty(&self, (key, value): &(Vec<u8>, Vec<u8>)) -> Result<Dirty, StoreError> {
+    fn read_dirty((key, value): &(Vec<u8>, Vec<u8>)) -> Result<Dirty, StoreError> {
         let fail = |reason: &str| StoreError::Row {
             table: Table::Dirty,
             reason: reason.to_owned(),
@@ -221,8 +221,15 @@ impl Store {
         Ok((partition, u64::from_be_bytes(generation)))
     }
 
-    /// Forgets that these changed, except for those that changed again since.
-    pub fn exported(&self, done: &[Dirty]) -> Result<(), StoreError> {
+    /// What the last export left, in its own words: dirty marks count from there.
+    pub fn last_export(&self) -> Result<Option<String>, StoreError> {
+        let bytes = self.engine.get(EXPORTED_KEY)?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Remembers what an export left, and forgets that these changed, except for those that changed
+    /// again since.
+    pub fn exported(&self, left: &str, done: &[Dirty]) -> Result<(), StoreError> {
         let _applying = self
             .applying
             .write()
@@ -231,8 +238,11 @@ impl Store {
         for (partition, generation) in done {
             let key = dirty_key(partition);
             if self.engine.get(&key)? == Some(generation.to_be_bytes().to_vec()) {
-                ops.push(super::engine::Op::Delete(key));
+                ops.push(Op::Delete(key));
             }
+        }
+        if self.last_export()?.as_deref() != Some(left) {
+            ops.push(Op::Put(EXPORTED_KEY.to_vec(), left.as_bytes().to_vec()));
         }
         self.engine.commit(&ops)
     }

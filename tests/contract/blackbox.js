@@ -16,7 +16,7 @@ const START_MS = 30_000;
 const COMMAND_MS = 120_000;
 const STOP_MS = 20_000;
 /** A community small enough to be read in seconds, and so lively that every kind of event comes up while the bot listens. */
-const WORLD = ["--port", "0", "--seed", "7", "--messages", "600", "--lively", "60", "--limits", "none"];
+const WORLD = ["--port", "0", "--seed", "7", "--messages", "600", "--lively", "60", "--limits", "none", "--heartbeat", "2"];
 /** How long the bot listens to live events. */
 const RUN_MS = 6_000;
 

@@ -7,13 +7,12 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use propsbot::{
-    commands::wording::read_answer,
     discord::{
         Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
         Token, start, translate,
     },
     jobs::{clock::Clock, progress::ProgressBoard, writer},
-    model::{ChannelId, Fact, GuildId, MessageId, Observation, Stamp, UserId},
+    model::{ChannelId, Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
     service::Service,
     store::Store,
 };
@@ -33,8 +32,12 @@ async fn empty() -> Discord {
     .await
 }
 
+fn token(text: &str) -> Token {
+    Token::new(text).expect("a token")
+}
+
 fn rest(of: &Discord) -> Rest {
-    Rest::new(Some(&of.url()), &Token::new(&of.token()).unwrap())
+    Rest::new(Some(&of.url()), &token(&of.token()))
 }
 
 fn history(of: &Discord) -> History {
@@ -56,11 +59,11 @@ impl Bot {
     }
 
     async fn with(of: &Discord, token: &str, capacity: usize) -> Result<Self, GatewayError> {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Arc::new(Store::open(folder.path()).expect("a new store"));
         let (writer, _) = writer::start(Arc::clone(&store));
         let clock = Clock::after(Stamp(0));
-        let token = Token::new(token).unwrap();
+        let token = self::token(token);
         let stop = CancellationToken::new();
         let gateway = start(GatewayOptions {
             rest: Rest::new(Some(&of.url()), &token),
@@ -115,7 +118,7 @@ impl Bot {
     async fn stop(self) {
         let start = Instant::now();
         self.stop.cancel();
-        self.gateway.ended.wait().await.unwrap();
+        self.gateway.ended.wait().await.expect("a clean end");
         assert!(
             start.elapsed() < Duration::from_secs(4),
             "{:?}",
@@ -202,11 +205,8 @@ async fn an_overflow_is_told_instead_of_growing() {
         .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut events = 0;
-    loop {
-        match bot.gateway.items.recv().await.unwrap() {
-            GatewayItem::Event { .. } => events += 1,
-            GatewayItem::Overflow { .. } => break,
-        }
+    while let GatewayItem::Event { .. } = bot.gateway.items.recv().await.unwrap() {
+        events += 1;
     }
     assert_eq!(events, 50);
     discord.post(ana, channel, "afterwards");
@@ -256,7 +256,10 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     let run = discord.slash(ana, channel, "props", options);
     let answer = discord.answer(run).await.expect("an answer in time");
     assert!(!answer.ephemeral, "{}", answer.content);
-    assert_eq!(read_answer(&answer.content).as_deref(), Some(reason));
+    assert_eq!(
+        read_answer(&answer.content),
+        Some((vec![UserId(ben)], reason.to_owned()))
+    );
     let posted = discord
         .message(channel, answer.message_id.unwrap())
         .unwrap();
@@ -311,8 +314,8 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
 
 /// Reads all of the guild that the bot may read; the number of messages and reactors.
 async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
-    let mut places = history.channels(guild).await.unwrap();
-    places.extend(history.active_threads(guild).await.unwrap());
+    let mut places = history.channels(guild).await.expect("an answer");
+    places.extend(history.active_threads(guild).await.expect("an answer"));
     let of_channel = |channel: ChannelId| async move {
         let (mut messages, mut reactors, mut before) = (0, 0, None);
         loop {
@@ -332,7 +335,7 @@ async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
                         let list = history
                             .reactors(channel, id, &count.emoji, burst, None)
                             .await;
-                        reactors += list.unwrap().len();
+                        reactors += list.expect("an answer").len();
                     }
                 }
             }

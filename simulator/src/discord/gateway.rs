@@ -20,6 +20,8 @@ use super::wire::{self, Id, MemberObject, UserObject, tree};
 enum End {
     /// With a close code.
     Close(u16),
+    /// As the client wished.
+    Goodbye,
     /// Without a word.
     Cut,
 }
@@ -53,6 +55,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
     let end = client.run(&wake, interval).await;
     shared.lock().sessions.disconnect(number);
     shared.touch();
+    if matches!(end, End::Goodbye) {
+        // Sends the close frame that answers the client's.
+        let _ = client.socket.recv().await;
+    }
     if let End::Close(code) = end {
         let frame = CloseFrame {
             code,
@@ -105,7 +111,8 @@ impl Client {
                     Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
                     Some(Ok(Message::Binary(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Cut,
+                    Some(Ok(Message::Close(_))) => return End::Goodbye,
+                    Some(Err(_)) | None => return End::Cut,
                 },
             };
             heard = Instant::now();

@@ -9,6 +9,10 @@ const GUILD: GuildId = GuildId(1);
 const BOT: UserId = UserId(50);
 
 /// What the gateway's event `name` with this payload says.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers write json!({..}) in place"
+)]
 fn read(name: &str, payload: Value) -> (Vec<Fact>, Option<Signal>) {
     let event = serde_json::from_value(json!({"t": name, "d": payload})).unwrap();
     let translated = translate(event, Stamp(7), BOT);

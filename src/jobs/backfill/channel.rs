@@ -214,13 +214,13 @@ impl Backfill {
             match answer {
                 Ok(page) => {
                     let full = page.len() >= REACTORS_FULL;
-                    let last = page.iter().map(|user| user.id).max();
+                    let newest = page.iter().map(|user| user.id).max();
                     users.extend(page);
                     // A server that ignores `after` must not keep us here for ever.
-                    if !full || last <= after {
+                    if !full || newest <= after {
                         break;
                     }
-                    after = last;
+                    after = newest;
                 }
                 Err(RestError::NotFound {
                     code: UNKNOWN_MESSAGE,

@@ -36,7 +36,7 @@ const CHANNELS_AT_ONCE: usize = 64;
 
 /// Messages of this age or younger are read again when a session begins: they may have been edited,
 /// deleted or reacted to while nobody watched.
-pub const LOOK_BACK: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const LOOK_BACK: Duration = Duration::from_hours(7 * 24);
 
 /// Why a guild's backfill ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -241,11 +241,12 @@ impl Backfill {
             RestError::Forbidden { .. } | RestError::NotFound { .. }
         );
         self.progress.update(|it| {
-            *(if refused {
+            let count = if refused {
                 &mut it.refused
             } else {
                 &mut it.failures
-            }) += 1
+            };
+            *count += 1;
         });
         let fact = Fact::Failed(guild, object, error.to_string());
         Ok(self.tell(self.clock.stamp(), vec![fact]).await?)

@@ -20,7 +20,7 @@ use crate::{
 /// What changes together is looked at together: this long after the first change.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long after a failure it is tried again.
-const RETRY: Duration = Duration::from_secs(300);
+const RETRY: Duration = Duration::from_mins(5);
 /// Messages to be read again, one request each; beyond that the whole guild is.
 const MOST_REREADS: usize = 200;
 

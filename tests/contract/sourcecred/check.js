@@ -74,8 +74,8 @@ function checkTime({address, timestampMs}, Address) {
 }
 
 /**
- * How much each member was given by props: a map from member address to the sum of what each props message mints,
- * shared out among its receivers by weight. Members who got none have 0.
+ * How much each member was given by props: a map from member address to the sum of what each props message mints, by
+ * itself and by the reactions to it, shared out among its receivers by weight. Members who got none have 0.
  */
 export function propsReceived({weighted, declaration}) {
   const types = declaration.edgeTypes.filter((type) => /\bprops to\b/.test(type.forwardName));
@@ -87,11 +87,16 @@ export function propsReceived({weighted, declaration}) {
   for (const edge of weighted.graph.edges({showDangling: true, addressPrefix: types[0].prefix})) {
     messages.set(edge.src, [...(messages.get(edge.src) ?? []), edge]);
   }
+  const mintedWith = (message) =>
+    [...weighted.graph.edges({showDangling: true})]
+      .filter((edge) => edge.dst === message && !isMember(edge.src))
+      .reduce((sum, edge) => sum + minted(edge.src), minted(message));
   const received = new Map([...membersOf(weighted)].map((address) => [address, 0]));
   for (const [message, edges] of messages) {
     const total = edges.reduce((sum, edge) => sum + passed(edge.address), 0);
+    const all = mintedWith(message);
     for (const {address, dst} of edges) {
-      received.set(dst, received.get(dst) + (minted(message) * passed(address)) / total);
+      received.set(dst, received.get(dst) + (all * passed(address)) / total);
     }
   }
   return received;
@@ -111,10 +116,11 @@ export function checkCredFollowsProps(received, cred) {
   const name = (address) => NodeAddress.toString(address);
   for (const [address] of receivers) assert.ok(cred.get(address) > 0, `${name(address)} was given props and has no cred`);
 
-  // Givers get a share and time shifts some, so that near ties may fall either way; twice as much may not.
+  // Givers get a share and time shifts some, so that near ties may fall either way; twice as much and
+  // more may not.
   for (const [more, amount] of receivers) {
     for (const [less, other] of received) {
-      if (amount < 2 * other) continue;
+      if (amount < 2 * other + 2) continue;
       assert.ok(
         cred.get(more) > cred.get(less),
         `${name(more)} was given props worth ${amount} and has ${cred.get(more)} cred; ` +

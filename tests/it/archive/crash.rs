@@ -92,11 +92,11 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
         changes.truncate(steps);
         // The writer hangs after these steps, and is gone.
         let (report, hung) = oneshot::channel();
-        let hang = stream::once(async {
+        let last_step = stream::once(async {
             report.send(()).unwrap();
             pending().await
         });
-        let changes = stream::iter(changes).chain(hang).boxed();
+        let changes = stream::iter(changes).chain(last_step).boxed();
         let cut = archive.write(Some(reader.hash()), changes);
         assert!(matches!(select(cut, hung).await, Either::Right(_)));
         assert_eq!(assert_valid(&archive).await.generation, 1);

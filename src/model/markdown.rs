@@ -17,7 +17,7 @@ const ANYWHERE: [char; 9] = ['\\', '*', '_', '~', '`', '|', '<', '[', ']'];
 const AT_START: [char; 4] = ['#', '-', '+', '>'];
 
 /// Makes `text` harmless. [`unescape`] gives it back.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut at_start = true;
     for word in words(text) {
