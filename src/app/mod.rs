@@ -146,6 +146,9 @@ async fn open_store(path: &Path) -> Result<Store, Error> {
 /// Reaches Discord and finds out who we are there.
 async fn log_in(config: &DiscordConfig) -> Result<(History, User), Error> {
     let history = History::new(Rest::new(config.api_url.as_deref(), &config.token));
-    let bot = history.me().await?;
+    let bot = history.me().await.with_context(|| match &config.api_url {
+        Some(url) => format!("could not log in at {url} (DISCORD_API_URL)"),
+        None => "could not log in at Discord".to_owned(),
+    })?;
     Ok((history, bot))
 }
