@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
+mod borders;
 mod cli;
 mod crash;
 mod discord;
 mod mirror;
+mod store;
 mod sync;
