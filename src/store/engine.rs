@@ -7,6 +7,7 @@
 use std::{
     cell::Cell,
     fs::{self, File, TryLockError},
+    io::Write as _,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Once,
@@ -28,8 +29,9 @@ pub(super) struct Engine {
     db: sled::Db,
     /// sled's log, for the `fsync` that sled leaves out.
     log: File,
-    /// Dropped last: whoever gets the lock next must find sled closed.
-    _lock: File,
+    /// Dropped last: whoever gets the lock next must find sled closed. It says something once
+    /// something was committed, so that a log of which nothing is left is not taken for a new one.
+    lock: File,
 }
 
 /// sled's page cache. Its real use is several times this.
@@ -76,7 +78,7 @@ impl Engine {
             path: path.to_owned(),
             db,
             log,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -97,6 +99,20 @@ impl Engine {
             .map_err(|error| self.io(&error))?;
         self.db.flush().map_err(|error| self.io(&error))?;
         self.log.sync_data().map_err(|error| self.io(&error))
+    }
+
+    /// Whether [`Self::mark_used`] was called, now or by an earlier process.
+    pub(super) fn is_used(&self) -> Result<bool, StoreError> {
+        let lock = self.lock.metadata().map_err(|error| self.io(&error))?;
+        Ok(lock.len() > 0)
+    }
+
+    /// Remembers outside of sled that there is something in it. Survives a power cut.
+    pub(super) fn mark_used(&self) -> Result<(), StoreError> {
+        (&self.lock)
+            .write_all(b"used\n")
+            .and_then(|()| self.lock.sync_data())
+            .map_err(|error| self.io(&error))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
