@@ -13,7 +13,7 @@ use std::{
 
 use propsbot::{
     archive::{
-        FolderArchive, Snapshot, Verification,
+        FolderArchive, ReadError, Snapshot, Verification,
         rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
         verify,
     },
@@ -327,19 +327,17 @@ impl Mirror {
         snapshot.channels.retain(|it| threads(it.kind.0));
         // Archived threads are listed only where history may be read.
         let known = |it: &TruthChannel| threads(it.kind) && (!it.archived || it.readable);
-        compare(
+        assert_same(&differences(
             &lines(&snapshot, &readable),
             &true_lines(&truth, known, &readable),
-        );
+        ));
     }
 
     /// The archive says of everything that @everyone may see what Discord says, and nothing else.
     pub(crate) async fn check_archive(&self) {
-        let truth = self.discord.truth();
-        let public = channels(&truth, |it| it.public && it.readable);
+        assert_same(&self.archive_differences().await);
+        let public = channels(&self.discord.truth(), |it| it.public && it.readable);
         let snapshot = self.archived().await;
-        let found = lines(&snapshot, &public);
-        compare(&found, &true_lines(&truth, |it| it.public, &public));
         let deleted = snapshot
             .channels
             .iter()
@@ -352,6 +350,25 @@ impl Mirror {
                 "a private message is in the archive: {row:?}"
             );
         }
+    }
+
+    /// In what the archive differs from what @everyone may see in Discord.
+    pub(crate) async fn archive_differences(&self) -> Vec<String> {
+        let archive = FolderArchive::new(self.archive_path());
+        let snapshot = match Snapshot::read(&archive).await {
+            Ok(snapshot) => snapshot,
+            Err(error @ (ReadError::Empty | ReadError::Superseded)) => {
+                return vec![error.to_string()];
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let truth = self.discord.truth();
+        let public = channels(&truth, |it| it.public && it.readable);
+        let known = |it: &TruthChannel| it.public && (!it.archived || it.readable);
+        differences(
+            &lines(&snapshot, &public),
+            &true_lines(&truth, known, &public),
+        )
     }
 }
 
@@ -552,53 +569,47 @@ fn reaction_line(message: u64, emoji: &str, burst: bool, user: u64) -> String {
     format!("reaction {emoji} burst: {burst} by {user} to message {message}")
 }
 
-/// Both say the same, or the test ends with what differs.
+/// What is missing of the truth, and what is too much; lines may be there several times.
+fn differences(found: &[String], truth: &[String]) -> Vec<String> {
+    let mut counts = BTreeMap::<&String, i32>::new();
+    for line in found {
+        *counts.entry(line).or_default() += 1;
+    }
+    for line in truth {
+        *counts.entry(line).or_default() -= 1;
+    }
+    let differ = counts.into_iter().filter(|(_, count)| *count != 0);
+    differ
+        .map(|(line, count)| format!("{} {line}", if count < 0 { "-" } else { "+" }))
+        .collect()
+}
+
+/// Nothing differs, or the test ends with what does.
 #[track_caller]
-pub(crate) fn compare(found: &[String], truth: &[String]) {
-    if found == truth {
-        return;
-    }
-    let count = |all: &[String]| {
-        let mut counted = BTreeMap::<String, i32>::new();
-        for line in all {
-            *counted.entry(line.clone()).or_default() += 1;
-        }
-        counted
-    };
-    let (found, truth) = (count(found), count(truth));
-    let keys: BTreeSet<&String> = found.keys().chain(truth.keys()).collect();
-    let mut differences = Vec::new();
-    for line in keys {
-        let times = |of: &BTreeMap<String, i32>| of.get(line).copied().unwrap_or_default();
-        match times(&found) - times(&truth) {
-            0 => {}
-            less if less < 0 => differences.push(format!("- {line}")),
-            _ => differences.push(format!("+ {line}")),
-        }
-    }
-    let shown = differences.len().min(40);
-    panic!(
+fn assert_same(differences: &[String]) {
+    let shown = &differences[..differences.len().min(40)];
+    assert!(
+        shown.is_empty(),
         "{} differences (- missing, + too much):\n{}",
         differences.len(),
-        differences[..shown].join("\n")
+        shown.join("\n")
     );
 }
 
 mod tests {
-    use super::compare;
+    use super::differences;
 
-    fn differ(found: &[&str], truth: &[&str]) -> bool {
+    fn differ(found: &[&str], truth: &[&str]) -> Vec<String> {
         let own = |of: &[&str]| of.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        let (found, truth) = (own(found), own(truth));
-        std::panic::catch_unwind(|| compare(&found, &truth)).is_err()
+        differences(&own(found), &own(truth))
     }
 
     /// What is missing, too much, or there twice is a difference.
     #[test]
     fn the_comparison_can_fail() {
-        assert!(!differ(&["a", "b"], &["a", "b"]));
-        assert!(differ(&["a"], &["a", "b"]));
-        assert!(differ(&["a", "b"], &["a"]));
-        assert!(differ(&["a", "a"], &["a"]));
+        assert_eq!(differ(&["a", "b"], &["b", "a"]), [""; 0]);
+        assert_eq!(differ(&["a"], &["a", "b"]), ["- b"]);
+        assert_eq!(differ(&["a", "b"], &["a"]), ["+ b"]);
+        assert_eq!(differ(&["a", "a"], &["a"]), ["+ a"]);
     }
 }

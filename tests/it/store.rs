@@ -139,29 +139,20 @@ fn a_snapshot_that_was_being_written_is_removed() {
 }
 
 /// How the file is damaged that has the data.
+///
+/// Damage that hits a part of the log only is not always told: sled may take what it cannot read for
+/// the end of a write that was cut off, and open without it.
 type Damage = fn(&mut Vec<u8>);
 
-const DAMAGES: [(&str, Damage); 6] = [
-    ("noise in the beginning", |it| {
-        for (n, byte) in it[600..4000].iter_mut().enumerate() {
-            *byte ^= u8::try_from(n % 251).unwrap() | 1;
-        }
-    }),
-    ("noise in the middle", |it| {
-        let middle = it.len() / 2;
-        it[middle..middle + 64].fill(0xAA);
-    }),
-    ("one bit early on", |it| it[2000] ^= 1),
-    ("one bit in the middle", |it| {
-        let middle = it.len() / 2;
-        it[middle] ^= 1;
-    }),
+const DAMAGES: [(&str, Damage); 4] = [
     ("cut to half", |it| it.truncate(it.len() / 2)),
-    ("all of it is something else", |it| it.fill(b'x')),
+    ("emptied", Vec::clear),
+    ("all zeros", |it| it.fill(0)),
+    ("something else", |it| it.fill(b'x')),
 ];
 
 #[test]
-fn damage_is_told_and_the_folder_kept() {
+fn damage_is_told_and_nothing_deleted() {
     for (name, damage) in DAMAGES {
         let folder = filled(300);
         let path = folder.path().join("sled/db");
@@ -169,15 +160,17 @@ fn damage_is_told_and_the_folder_kept() {
         damage(&mut bytes);
         fs::write(&path, bytes).unwrap();
         let before = files(folder.path());
-        let opened = open(folder.path());
-        match opened {
-            Err(StoreError::Damaged { path, .. }) => assert_eq!(path, folder.path(), "{name}"),
-            Err(other) => println!("{name}: {other}"),
-            Ok(store) => println!("{name}: opened, with {} messages", count(&store)),
+        // However often: it does not become an empty store by trying again.
+        for _ in 0..2 {
+            match open(folder.path()).err() {
+                Some(StoreError::Damaged { path, .. }) => assert_eq!(path, folder.path(), "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
         }
+        let after = files(folder.path());
         assert!(
-            files(folder.path()) == before,
-            "{name}: the folder was changed"
+            before.keys().all(|it| after.contains_key(it)),
+            "{name}: a file is gone"
         );
     }
 }
@@ -227,6 +220,8 @@ fn readers_see_whole_batches() {
                 let reading = store.reading();
                 let (all, tally) = (count(store), store.tallies(GUILD).unwrap());
                 drop(reading);
+                // The writer's turn: the lock is not a fair one.
+                std::thread::sleep(Duration::from_millis(1));
                 let told = tally.first().map_or(0, |it| it.messages);
                 looks += 1;
                 torn += u32::from(all % SIZE != 0 || told != all);
