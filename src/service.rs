@@ -151,7 +151,7 @@ impl Service {
     /// How whole the mirror of a guild is, and what is being done about it.
     pub async fn sync_status(&self, guild: GuildId) -> Result<GuildStatus, ServiceError> {
         let progress = self.progress.look();
-        self.ask(move |store| status::of_guild(store, guild, &progress))
+        self.ask(move |store| Ok(status::of_guild(store, guild, &progress)?))
             .await
     }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::{
     jobs::progress::{Phase, Progress},
     model::{ChannelId, Class, FailureObject, GuildId, MessageId, Millis},
-    service::ServiceError,
     store::{Store, StoreError},
 };
 
@@ -105,7 +104,7 @@ pub fn of_guild(
     store: &Store,
     guild: GuildId,
     progress: &Progress,
-) -> Result<GuildStatus, ServiceError> {
+) -> Result<GuildStatus, StoreError> {
     let _reading = store.reading();
     let session = store.session(guild)?;
     let coverage = store.coverage()?;

@@ -9,14 +9,14 @@ use crate::{
     config::Config,
     jobs::progress::Progress,
     model::Millis,
-    service::ServiceError,
     status::{self, CoverageStatus, GuildStatus},
+    store::StoreError,
 };
 
 /// The state of every guild's mirror, for people, or as JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
     let store = open_store(&config.store_path).await?;
-    let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, ServiceError> {
+    let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, StoreError> {
         let mut all = Vec::new();
         for guild in store.guilds()? {
             all.push(status::of_guild(

@@ -126,14 +126,24 @@ pub(super) fn page<S: Rows>(
         .map(|it| it.message.id)
         .chain(page.unreadable.iter().copied())
         .collect();
-    for state in known {
-        // A message that was seen after the list was asked for is not missing from it.
-        let Life::Alive(seen, _) = state.state else {
-            continue;
-        };
-        if seen < at && !listed.contains(&state.id) {
-            delete(rows, at, page.guild_id, page.channel_id, state.id)?;
-        }
+    // A message that was seen after the list was asked for is not missing from it.
+    let alive_before = known.iter().filter_map(|it| match it.state {
+        Life::Alive(seen, _) if seen < at => Some(it.id),
+        Life::Alive(..) | Life::Deleted(_) => None,
+    });
+    let mut reactions = reaction::of_page(rows, page)?;
+    // Of some messages nothing is known but who reacted to them.
+    let reacted_before = reactions
+        .iter()
+        .filter(|(_, of)| {
+            of.iter()
+                .all(|it| it.confirmed.is_none_or(|seen| seen < at))
+        })
+        .map(|(id, _)| *id)
+        .filter(|id| known.iter().all(|it| it.id != *id));
+    let gone: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
+    for id in gone.difference(&listed) {
+        delete(rows, at, page.guild_id, page.channel_id, *id)?;
     }
     let users: BTreeMap<UserId, &User> = page
         .messages
@@ -152,7 +162,15 @@ pub(super) fn page<S: Rows>(
             page.guild_id,
             &FailureObject::Message(page.channel_id, it.message.id),
         )?;
-        pending.extend(reaction::compare(rows, at, by, &it.message, &it.counts)?);
+        let known = reactions.remove(&it.message.id).unwrap_or_default();
+        pending.extend(reaction::compare(
+            rows,
+            at,
+            by,
+            &it.message,
+            &it.counts,
+            known,
+        )?);
     }
     rows.update(Coverage::unknown(page.channel_id), |it| {
         it.add(Interval {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Rows, guild, message};
 use crate::model::{
     ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, Message, MessageId, MessageState,
-    Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen, Stamp,
-    User, UserId, key,
+    Page, Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen,
+    Stamp, User, UserId, key,
 };
 
 /// Reactions of one kind to one message.
@@ -136,21 +136,22 @@ pub(super) fn list<S: Rows>(
     Ok(())
 }
 
-/// Compares what Discord counted with what is known, and returns the lists that differ. Kinds that
-/// Discord no longer counts at all need no list: they are gone.
+/// Compares what Discord counted with the message's reactions that are known, and returns the lists
+/// that differ. Kinds that Discord no longer counts at all need no list: they are gone.
 pub(super) fn compare<S: Rows>(
     rows: &mut S,
     at: Stamp,
     by: Evidence,
     message: &Message,
     counts: &[ReactionCount],
+    reactions: Vec<Reaction>,
 ) -> Result<Vec<Pending>, S::Error> {
     let mut known: BTreeMap<(EmojiKey, bool), u64> = BTreeMap::new();
     let counted = |emoji: &EmojiKey, burst: bool| {
         let count = counts.iter().find(|it| it.emoji.key == *emoji);
         count.map_or(0, |it| if burst { it.burst } else { it.normal })
     };
-    for reaction in of_message(rows, message.channel_id, message.id)? {
+    for reaction in reactions {
         if !reaction.is_present() {
             continue;
         }
@@ -208,6 +209,19 @@ pub(super) fn forget<S: Rows>(
         })?;
     }
     Ok(())
+}
+
+/// The reactions that are known to each of the messages that the page speaks of.
+pub(super) fn of_page<S: Rows>(
+    rows: &S,
+    page: &Page,
+) -> Result<BTreeMap<MessageId, Vec<Reaction>>, S::Error> {
+    let bound = |id: u64| key::ids([page.channel_id.0, id.saturating_add(1)]);
+    let mut of: BTreeMap<MessageId, Vec<Reaction>> = BTreeMap::new();
+    for reaction in rows.range::<Reaction>(&bound(page.after.0), &bound(page.to.0))? {
+        of.entry(reaction.message_id).or_default().push(reaction);
+    }
+    Ok(of)
 }
 
 fn of_message<S: Rows>(

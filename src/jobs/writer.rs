@@ -1,8 +1,8 @@
 //! The one writer: merges observations into the store, many at a time.
 //!
 //! A disk makes a few hundred batches durable a second, and a batch of a hundred costs little more
-//! than one of one. So what nobody waits for stays in memory until there are [`BATCH`] or
-//! [`PATIENCE`] is over; what somebody waits for is written at once, with all that waits besides.
+//! than one of one. So what nobody waits for stays in memory until there are `BATCH` or
+//! `PATIENCE` is over; what somebody waits for is written at once, with all that waits besides.
 
 use std::{
     sync::Arc,

@@ -16,7 +16,7 @@ const ANYWHERE: [char; 9] = ['\\', '*', '_', '~', '`', '|', '<', '[', ']'];
 /// What Discord gives a meaning at the start of a line.
 const AT_START: [char; 4] = ['#', '-', '+', '>'];
 
-/// Makes `text` harmless. [`unescape`] gives it back.
+/// Makes `text` harmless. `unescape` gives it back.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut at_start = true;

@@ -1,6 +1,6 @@
 //! The embedded store: the mirror on disk.
 //!
-//! Owns durability: what [`Batch::commit`] acknowledged survives a power cut. Only `engine` knows
+//! Owns durability: what [`Store::merge`] acknowledged survives a power cut. Only `engine` knows
 //! sled; nothing here knows Discord. Every call blocks: keep it off the async threads.
 
 mod codec;
