@@ -112,9 +112,9 @@ fn bare(source: &str) -> String {
                 .strip_prefix('"')
                 .and_then(|it| it.find(&end));
             raw.map_or(0, |length| 2 * hashes + length + 3)
-        } else if rest.starts_with('"') {
+        } else if let Some(text) = rest.strip_prefix('"') {
             let mut escaped = false;
-            let end = rest[1..].find(|it| {
+            let end = text.find(|it| {
                 let ends = it == '"' && !escaped;
                 escaped = it == '\\' && !escaped;
                 ends
@@ -122,8 +122,10 @@ fn bare(source: &str) -> String {
             end.map_or(rest.len(), |end| end + 2)
         } else if rest.starts_with("'\"'") {
             3
-        } else if rest.starts_with("'\\") {
-            rest[2..].find('\'').map_or(rest.len(), |end| end + 3)
+        } else if let Some(text) = rest.strip_prefix("'\\") {
+            // What is escaped may be a quote itself.
+            let end = text.char_indices().skip(1).find(|(_, it)| *it == '\'');
+            end.map_or(rest.len(), |(end, _)| end + 3)
         } else {
             0
         };

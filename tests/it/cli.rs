@@ -1,6 +1,10 @@
 //! The command line when something is wrong: what it says, how it exits, and what it never says.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use simulator::discord::{Fault, kind};
 
@@ -195,19 +199,17 @@ async fn a_token_that_discord_refuses() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_one_process_has_the_store() {
     let mirror = Mirror::empty().await;
-    mirror.discord.fail(
-        "*",
-        usize::MAX,
-        Fault::Delay(std::time::Duration::from_secs(60)),
-    );
+    mirror
+        .discord
+        .fail("*", usize::MAX, Fault::Delay(Duration::from_mins(1)));
     let first = mirror.start(&["sync"]);
     let lock = mirror.store_path().join("sled/db");
     let opened = async {
         while !lock.exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), opened)
+    tokio::time::timeout(Duration::from_secs(20), opened)
         .await
         .unwrap();
     for arguments in [&["status"][..], &["sync"], &["export"]] {
@@ -230,7 +232,7 @@ async fn exported() -> Mirror {
     mirror
 }
 
-fn first_blob(archive: &Path) -> std::path::PathBuf {
+fn first_blob(archive: &Path) -> PathBuf {
     let folder = fs::read_dir(archive.join("blobs"))
         .unwrap()
         .next()
@@ -321,7 +323,7 @@ async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
 }
 
 /// The files in a folder, however deep.
-fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -38,7 +38,8 @@ static FORKING: RwLock<()> = RwLock::new(());
 /// A store, open in this process.
 pub(crate) struct Opened {
     store: Store,
-    _no_forks: RwLockWriteGuard<'static, ()>,
+    #[expect(dead_code, reason = "held until the store is closed")]
+    no_forks: RwLockWriteGuard<'static, ()>,
 }
 
 impl Deref for Opened {
@@ -51,10 +52,10 @@ impl Deref for Opened {
 
 /// Opens the store at this path, which no process may have open.
 pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
-    let _no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+    let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
     Ok(Opened {
         store: Store::open(path)?,
-        _no_forks,
+        no_forks,
     })
 }
 
@@ -95,6 +96,12 @@ pub(crate) fn propsbot(home: &Path, variables: &[(&str, &str)], arguments: &[&st
     command
 }
 
+/// Starts a process: the one way in which tests do.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let _forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn().unwrap()
+}
+
 /// Starts a process whose output goes to files, so that it never waits for a reader.
 pub(crate) fn start(mut command: Command) -> Running {
     let output = tempfile::Builder::new()
@@ -103,13 +110,11 @@ pub(crate) fn start(mut command: Command) -> Running {
         .unwrap()
         .keep();
     let file = |name: &str| Stdio::from(fs::File::create(output.join(name)).unwrap());
-    let _forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
-    let child = command
+    command
         .stdin(Stdio::null())
         .stdout(file("stdout"))
-        .stderr(file("stderr"))
-        .spawn()
-        .unwrap();
+        .stderr(file("stderr"));
+    let child = spawn(&mut command);
     Running { child, output }
 }
 
@@ -138,10 +143,7 @@ impl Running {
         let pid = self.id().to_string();
         let mut kill = Command::new("kill");
         kill.args(["-TERM", &pid]);
-        let forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
-        let child = kill.spawn();
-        drop(forking);
-        let sent = child.unwrap().wait();
+        let sent = spawn(&mut kill).wait();
         assert!(sent.unwrap().success());
     }
 

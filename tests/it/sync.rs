@@ -394,7 +394,7 @@ async fn permission_taken_away_is_no_deletion() {
         let status = mirror.status().await;
         let of = |id: u64| {
             let all = status["channels"].as_array().unwrap();
-            let is = |it: &&serde_json::Value| it["id"] == id.to_string();
+            let is = |it: &&serde_json::Value| it["id"].as_str() == Some(&id.to_string());
             all.iter().find(is).unwrap().clone()
         };
         assert_eq!(of(channel)["coverage"]["state"], "unreadable");
@@ -452,7 +452,11 @@ async fn ids_above_2_to_the_53_stay_apart() {
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
     let drafts = (0..20).map(|n| Draft::new(ana, channel, n.to_string()));
     let ids = discord.post_many(drafts);
-    #[expect(clippy::cast_precision_loss, reason = "the loss is the point")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::float_cmp,
+        reason = "the loss is the point"
+    )]
     let same = ids.windows(2).any(|two| two[0] as f64 == two[1] as f64);
     assert!(same, "{ids:?}");
     mirror.sync().await.ok();
