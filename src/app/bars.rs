@@ -30,33 +30,32 @@ impl Bars {
 
 async fn draw(board: ProgressBoard, stop: CancellationToken) {
     let bars = MultiProgress::new();
-    let style = |template: &str| {
-        ProgressStyle::with_template(template)
-            .expect("the template is a constant")
-            .progress_chars("━╸─")
-    };
-    let bar = |template: &str| {
-        let bar = bars.add(ProgressBar::new(0));
-        bar.set_style(style(template));
-        bar
-    };
-    let channels = bar("{prefix:>12.bold} [{bar:30.cyan/dim}] {pos}/{len} channels  {msg}");
-    let lists = bar("{prefix:>12.bold} [{bar:30.cyan/dim}] {pos}/{len} lists  {elapsed} elapsed");
-    lists.set_prefix("Reactions");
+    let looking = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
+    let mut fetching: Option<(ProgressBar, ProgressBar)> = None;
     let mut tick = time::interval(Duration::from_millis(100));
     loop {
         let stopping = stop.is_cancelled();
         let now = board.look();
         let name = now.guild.as_ref().map_or("", |(_, name)| name);
-        channels.set_prefix(match now.phase {
-            Phase::Discovering => "Looking",
-            Phase::Idle | Phase::Fetching => "Messages",
-        });
-        channels.set_length(now.channels);
-        channels.set_position(now.channels_done);
-        channels.set_message(format!("{} messages of {name}", now.messages));
-        lists.set_length(now.lists);
-        lists.set_position(now.lists_done);
+        looking.set_message(format!(
+            "looking at the channels, threads and members of {name}"
+        ));
+        looking.tick();
+        if now.phase != Phase::Discovering && now.channels > 0 {
+            looking.finish_and_clear();
+            let (channels, lists) = fetching.get_or_insert_with(|| {
+                let bar = |template| bars.add(ProgressBar::new(0).with_style(style(template)));
+                (
+                    bar("  messages  [{bar:30.cyan/dim}] {pos}/{len} channels, {msg}"),
+                    bar("  reactions [{bar:30.cyan/dim}] {pos}/{len} lists, {elapsed}"),
+                )
+            });
+            channels.set_length(now.channels);
+            channels.set_position(now.channels_done);
+            channels.set_message(format!("{} messages of {name}", now.messages));
+            lists.set_length(now.lists);
+            lists.set_position(now.lists_done);
+        }
         if stopping {
             break;
         }
@@ -65,6 +64,15 @@ async fn draw(board: ProgressBoard, stop: CancellationToken) {
             () = stop.cancelled() => {}
         }
     }
-    channels.abandon();
-    lists.abandon();
+    for bar in fetching
+        .into_iter()
+        .flat_map(|(channels, lists)| [channels, lists])
+    {
+        bar.abandon();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    style.progress_chars("━╸─")
 }

@@ -25,6 +25,9 @@ use crate::{
 /// Events that may wait to be translated. What comes when they are this many is fetched later.
 const EVENTS: usize = 16_384;
 
+/// How long the gateway may take to say goodbye, and the tasks to come to an end.
+const ENDING: Duration = Duration::from_secs(6);
+
 /// How long the last export may take. What it did not write stays marked for the next one.
 const LAST_EXPORT: Duration = Duration::from_secs(3);
 
@@ -104,17 +107,23 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     };
     info!("stopping");
     stop.cancel();
-    if ended.is_none()
-        && let Err(error) = gateway_end.await
-    {
-        warn!("the gateway did not end well: {error}");
-    }
-    tasks.close();
-    tasks.wait().await;
-    // The listener ended because the gateway did, with all it said handed over.
-    let heard = listening
-        .await
-        .context("the listener panicked; report this")?;
+    let ending = async {
+        if ended.is_none()
+            && let Err(error) = gateway_end.await
+        {
+            warn!("the gateway did not end well: {error}");
+        }
+        tasks.close();
+        tasks.wait().await;
+        // The listener ended because the gateway did, with all it said handed over.
+        listening.await
+    };
+    let Ok(heard) = timeout(ENDING, ending).await else {
+        return outcome.and(Err(Error::Failed(anyhow!(
+            "not everything came to an end in time; what was not kept yet is fetched at the next start"
+        ))));
+    };
+    let heard = heard.context("the listener panicked; report this")?;
     let Mirror {
         store,
         writer,

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::Notify, time};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{Backfill, BackfillError, Depth, observed};
 use crate::{
@@ -104,10 +104,18 @@ impl Backfill {
     async fn whole_or_later(&self, guild: GuildId, depth: Depth) -> Result<bool, BackfillError> {
         match self.run(guild, "", depth, true).await {
             Ok(done) => {
-                info!(
-                    %guild, channels = done.channels, messages = done.messages, lists = done.lists,
-                    failures = done.failures, "the mirror is complete but for the failures"
-                );
+                let (messages, lists, failures) = (done.messages, done.lists, done.failures);
+                match (depth, failures) {
+                    (_, 1..) => warn!(
+                        %guild, failures,
+                        "some history could not be fetched, `propsbot status` says what; it is tried \
+                         again"
+                    ),
+                    (Depth::Whole, 0) => {
+                        info!(%guild, messages, lists, "all history that can be read is here");
+                    }
+                    (Depth::Channels, 0) => debug!(%guild, messages, lists, "looked again"),
+                }
                 Ok(done.failures == 0)
             }
             Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
