@@ -209,7 +209,11 @@ async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
                 _ => now.identifies > before.identifies && again,
             }
         };
-        assert!(discord.wait(SOON, back).await, "{name}: {}", running.stderr());
+        assert!(
+            discord.wait(SOON, back).await,
+            "{name}: {}",
+            running.stderr()
+        );
         settled(&mirror, &running).await;
         // Members are listed whenever all is looked at anew.
         assert_eq!(discord.count(MEMBERS) == members, resumed, "{name}");
