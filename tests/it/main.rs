@@ -6,6 +6,7 @@ mod borders;
 mod cli;
 mod crash;
 mod discord;
+mod faults;
 mod live;
 mod mirror;
 mod store;
