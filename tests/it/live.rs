@@ -329,3 +329,22 @@ async fn a_malformed_event_costs_only_itself() {
         "{failures:?}"
     );
 }
+
+/// Discord tells of a role's deletion, and leaves it to us to take it from the members who had it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_role_is_nobodys() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("EXPORT_INTERVAL".to_owned(), "1s".to_owned()));
+    let discord = &mirror.discord;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let [kept, gone] = ["kept", "gone"].map(|name| discord.create_role(name, 0));
+    discord.update_member(ana, |it| it.roles = vec![kept, gone]);
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    discord.update_member(ben, |it| it.roles = vec![gone, kept]);
+    discord.delete_role(gone);
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+}
