@@ -29,7 +29,9 @@ use crate::{
     config::{DiscordConfig, Mistakes},
     discord::{GatewayError, History, LOG_DIRECTIVES, Rest, RestError},
     jobs::{
+        backfill::{Backfill, BackfillError},
         clock::Clock,
+        progress::ProgressBoard,
         writer::{self, Writer},
     },
     model::User,
@@ -67,6 +69,11 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
         let error = error.into();
         let wrong = error.is::<Mistakes>()
             || matches!(error.downcast_ref(), Some(RestError::BadToken))
+            || matches!(
+                error.downcast_ref(),
+                Some(BackfillError::Rest(RestError::BadToken))
+            )
+            || matches!(error.downcast_ref(), Some(StoreError::Unusable { .. }))
             || matches!(
                 error.downcast_ref(),
                 Some(GatewayError::BadToken(_) | GatewayError::MissingIntents)
@@ -116,6 +123,18 @@ impl Mirror {
             clock,
             stopped,
         })
+    }
+
+    fn backfill(&self, history: History, bot: User, progress: ProgressBoard) -> Backfill {
+        Backfill {
+            history,
+            store: Arc::clone(&self.store),
+            writer: self.writer.clone(),
+            clock: self.clock.clone(),
+            bot,
+            progress,
+            largest_page: Arc::default(),
+        }
     }
 
     /// Waits until all that was handed over is durable. Every other [`Writer`] must be dropped.

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     discord::{self, GatewayOptions},
     jobs::{
-        backfill::{self, Backfill, Requests},
+        backfill::{self, Requests},
         clock::Clock,
         export::{export_and_log, export_regularly},
         listener::listen,
@@ -41,41 +41,42 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .expect("the command line reads what this command needs");
     let mut mirror = Mirror::open(&config.store_path).await?;
     let archive: Arc<dyn archive::DataArchive> = archive::open(&config.archive).into();
-    let (history, bot) = log_in(discord).await?;
-    info!(bot = bot.username, "logged in");
-
+    let heard = mirror.store.newest()?;
     let progress = ProgressBoard::default();
-    let clock = mirror.clock.clone();
-    let service = Service::new(
-        Arc::clone(&mirror.store),
-        mirror.writer.clone(),
-        clock.clone(),
-        progress.clone(),
-    );
-    let gateway = discord::start(GatewayOptions {
-        token: discord.token.clone(),
-        origin: discord.api_url.clone(),
-        rest: history.rest().clone(),
-        clock: Box::new(move || clock.stamp()),
-        capacity: EVENTS,
-        service,
-        stop: stop.clone(),
-    })
-    .await?;
+    let connecting = async {
+        let (history, bot) = log_in(discord).await?;
+        info!(bot = bot.username, "logged in");
+        let clock = mirror.clock.clone();
+        let service = Service::new(
+            Arc::clone(&mirror.store),
+            mirror.writer.clone(),
+            clock.clone(),
+            progress.clone(),
+        );
+        let gateway = discord::start(GatewayOptions {
+            token: discord.token.clone(),
+            origin: discord.api_url.clone(),
+            rest: history.rest().clone(),
+            clock: Box::new(move || clock.stamp()),
+            capacity: EVENTS,
+            service,
+            stop: stop.clone(),
+        })
+        .await?;
+        Ok::<_, Error>((history, bot, gateway))
+    };
+    let Some(connected) = stop.run_until_cancelled(connecting).await else {
+        return mirror.close().await;
+    };
+    let (history, bot, gateway) = connected?;
 
     let requests = Requests::default();
-    let backfill = Backfill {
-        history,
-        store: Arc::clone(&mirror.store),
-        writer: mirror.writer.clone(),
-        clock: mirror.clock.clone(),
-        bot: bot.clone(),
-        progress,
-    };
+    let backfill = mirror.backfill(history, bot.clone(), progress);
     let tasks = TaskTracker::new();
     let listening = tasks.spawn(listen(
         gateway.items,
         bot.id,
+        heard,
         mirror.writer.clone(),
         requests.clone(),
     ));
@@ -124,23 +125,13 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         ))));
     };
     let heard = heard.context("the listener panicked; report this")?;
-    let Mirror {
-        store,
-        writer,
-        stopped,
-        ..
-    } = mirror;
-    drop(writer);
-    let written = if outcome.is_ok() {
-        writer_result(stopped.await)
-    } else {
-        Ok(())
-    };
-    if written.is_ok() && heard.is_ok() {
-        let last = export_and_log(&store, archive.as_ref(), Clock::now());
-        if timeout(LAST_EXPORT, last).await.is_err() {
-            warn!("the last export took too long: what it did not write is exported next time");
-        }
+    outcome?;
+    heard?;
+    let store = Arc::clone(&mirror.store);
+    mirror.close().await?;
+    let last = export_and_log(&store, archive.as_ref(), Clock::now());
+    if timeout(LAST_EXPORT, last).await.is_err() {
+        warn!("the last export took too long: what it did not write is exported next time");
     }
-    outcome.and(written)
+    Ok(())
 }

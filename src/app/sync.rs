@@ -1,15 +1,14 @@
 //! `propsbot sync`: backfill without a gateway, until complete.
 
-use std::sync::Arc;
-
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Mirror, bars::Bars, log_in};
 use crate::{
     config::Config,
+    discord::RestError,
     jobs::{
-        backfill::{Backfill, Depth, Summary},
+        backfill::{BackfillError, Depth, Summary},
         progress::ProgressBoard,
     },
     model::{Evidence, Fact, GuildId, Observation},
@@ -19,8 +18,8 @@ use crate::{
 /// each.
 ///
 /// # Errors
-/// A guild that the bot is not in; whatever keeps a guild from being synced as a whole. What could
-/// not be fetched of a guild is recorded, and ends in an error only after all the rest is done.
+/// A guild that the bot is not in; anything that could not be fetched. That is recorded, and ends in
+/// an error only after all the rest is done.
 pub async fn sync(
     config: &Config,
     only: Option<GuildId>,
@@ -32,73 +31,86 @@ pub async fn sync(
         .expect("the command line reads what this command needs");
     // First what is wrong on this machine, then what Discord says.
     let mirror = Mirror::open(&config.store_path).await?;
-    let (history, bot) = log_in(discord).await?;
-    let mut guilds = history.guilds().await?;
-    if let Some(only) = only {
-        let names: Vec<_> = guilds
-            .iter()
-            .map(|(id, name)| format!("{id} ({name})"))
-            .collect();
-        guilds.retain(|(id, _)| *id == only);
-        if guilds.is_empty() {
-            let names = if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            };
-            return Err(Error::Wrong(anyhow!(
-                "the bot is not in the guild {only}: give --guild one of those it is in: {names}"
-            )));
+    let heard = mirror.store.newest()?;
+    let done = stop.run_until_cancelled(async {
+        let (history, bot) = log_in(discord).await?;
+        let guilds = choose(history.guilds().await?, only)?;
+        let progress = ProgressBoard::default();
+        let backfill = mirror.backfill(history, bot, progress.clone());
+        let mut lines = Vec::new();
+        let mut whole = true;
+        for (guild, name) in guilds {
+            // Nobody listened since the last session, whatever the store says.
+            let lost = Fact::SessionLost(guild);
+            let (at, by) = (mirror.clock.stamp(), Evidence::Rest);
+            mirror
+                .writer
+                .write(vec![Observation { at, by, fact: lost }])
+                .await?;
+            let bars = Bars::show(progress.clone());
+            let done = backfill
+                .run(guild, &name, Depth::Whole { heard }, false)
+                .await;
+            bars.finish().await;
+            match done {
+                Ok(done) => {
+                    whole &= done.is_complete();
+                    lines.push(line(guild, &name, &done));
+                }
+                Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
+                    whole = false;
+                    lines.push(format!("{name} ({guild}): not synced: {error}"));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-    }
-    let progress = ProgressBoard::default();
-    let backfill = Backfill {
-        history,
-        store: Arc::clone(&mirror.store),
-        writer: mirror.writer.clone(),
-        clock: mirror.clock.clone(),
-        bot,
-        progress: progress.clone(),
-    };
-    let mut lines = Vec::new();
-    let mut failures = 0;
-    for (guild, name) in guilds {
-        // Nobody listened since the last session, whatever the store says.
-        let lost = Observation {
-            at: mirror.clock.stamp(),
-            by: Evidence::Rest,
-            fact: Fact::SessionLost(guild),
-        };
-        mirror.writer.write(vec![lost]).await?;
-        let bars = Bars::show(progress.clone());
-        let done = stop
-            .run_until_cancelled(backfill.run(guild, &name, Depth::Whole, false))
-            .await;
-        bars.finish().await;
-        let Some(done) = done else {
-            drop(backfill);
-            mirror.close().await?;
-            return Err(Error::Failed(anyhow!(
-                "stopped before {name} was complete; what was fetched is kept, start again to go on"
-            )));
-        };
-        let done = done?;
-        failures += done.failures;
-        lines.push(line(guild, &name, &done));
-    }
-    drop(backfill);
+        Ok((lines, whole))
+    });
+    let done = done.await;
     mirror.close().await?;
-    if failures > 0 {
-        return Err(Error::Failed(anyhow!(
-            "{}\n{failures} object(s) could not be fetched: `propsbot status` names them; start \
-             again to try them again",
+    match done {
+        Some(Ok((lines, true))) => Ok(lines),
+        Some(Ok((lines, false))) => Err(Error::Failed(anyhow!(
+            "not everything could be fetched: `propsbot status` names what; start again to try it \
+             again\n{}",
             lines.join("\n")
+        ))),
+        Some(Err(error)) => Err(error),
+        None => Err(Error::Failed(anyhow!(
+            "stopped before the mirror was complete; what was fetched is kept, start again to go on"
+        ))),
+    }
+}
+
+fn choose(
+    mut guilds: Vec<(GuildId, String)>,
+    only: Option<GuildId>,
+) -> Result<Vec<(GuildId, String)>, Error> {
+    let Some(only) = only else { return Ok(guilds) };
+    let names: Vec<_> = guilds
+        .iter()
+        .map(|(id, name)| format!("{id} ({name})"))
+        .collect();
+    guilds.retain(|(id, _)| *id == only);
+    if guilds.is_empty() {
+        let names = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        return Err(Error::Wrong(anyhow!(
+            "the bot is not in the guild {only}: give --guild one of those it is in: {names}"
         )));
     }
-    Ok(lines)
+    Ok(guilds)
 }
 
 fn line(guild: GuildId, name: &str, done: &Summary) -> String {
+    let state = if done.is_complete() {
+        "complete"
+    } else {
+        "incomplete"
+    };
     let refused = match done.refused {
         0 => String::new(),
         refused => format!("; {refused} objects refused or gone, see `propsbot status`"),
@@ -109,7 +121,7 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
         unreadable => format!("; {unreadable} channels that the bot may not read"),
     };
     format!(
-        "{name} ({guild}): complete. {} channels and threads, {} messages and {} lists of reactors \
+        "{name} ({guild}): {state}. {} channels and threads, {} messages and {} lists of reactors \
          fetched{refused}{unreadable}",
         done.channels, done.messages, done.lists
     )

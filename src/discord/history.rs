@@ -12,9 +12,12 @@ use serde::Deserialize;
 
 use super::{Rest, RestError, Route, wire};
 
-/// Discord's code for "Unknown Message". Source:
+/// Discord's code for "Unknown Message". Source, of the next two as well:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 const UNKNOWN_MESSAGE: u64 = 10_008;
+
+/// Discord's codes for "Unknown Member" and "Unknown User".
+const NO_MEMBER: [u64; 2] = [10_007, 10_013];
 
 /// Guilds on a full page of the bot's guilds.
 const GUILDS_A_PAGE: usize = 100;
@@ -193,10 +196,21 @@ impl History {
             .rest
             .get(&Route::Members(guild_id, after), read)
             .await?;
-        Ok(members
-            .into_iter()
-            .map(|member| (member.user.into(), member.membership.into()))
-            .collect())
+        Ok(members.into_iter().map(wire::Member::into_pair).collect())
+    }
+
+    /// One member; nothing for whoever is none, or not any more.
+    pub async fn member(
+        &self,
+        guild_id: GuildId,
+        user: UserId,
+    ) -> Result<Option<(User, Presence)>, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<wire::Member>(json);
+        match self.rest.get(&Route::Member(guild_id, user), read).await {
+            Ok(member) => Ok(Some(member.into_pair())),
+            Err(RestError::NotFound { code, .. }) if NO_MEMBER.contains(&code) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Up to 100 messages of a channel, the last first, those before `before`.

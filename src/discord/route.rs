@@ -34,6 +34,8 @@ pub enum Route<'a> {
     },
     /// A guild's members by id, after this one; 1000 a page.
     Members(GuildId, UserId),
+    /// One member of a guild.
+    Member(GuildId, UserId),
     /// A channel's messages before this one, the last first; 100 a page.
     Messages(ChannelId, Option<MessageId>),
     /// One message.
@@ -84,6 +86,7 @@ impl Route<'_> {
     /// <https://discord.com/developers/docs/topics/rate-limits#rate-limits>.
     pub(super) fn bucket(&self) -> String {
         match self {
+            Self::Member(guild, _) => format!("guilds/{guild}/members/:id"),
             Self::Message(channel, _) => format!("channels/{channel}/messages/:id"),
             Self::Reactors { channel, .. } => {
                 format!("channels/{channel}/messages/:id/reactions/:emoji")
@@ -110,6 +113,7 @@ impl fmt::Display for Route<'_> {
                 write!(f, "channels/{channel}/threads/archived/{kind}")
             }
             Self::Members(guild, _) => write!(f, "guilds/{guild}/members"),
+            Self::Member(guild, user) => write!(f, "guilds/{guild}/members/{user}"),
             Self::Messages(channel, _) => write!(f, "channels/{channel}/messages"),
             Self::Message(channel, message) => write!(f, "channels/{channel}/messages/{message}"),
             Self::Reactors {

@@ -186,6 +186,7 @@ impl World {
             channel_id: CHANNEL,
             after: MessageId(0),
             to: MessageId(u64::MAX - 1),
+            newest: true,
             messages: messages.collect(),
             unreadable: vec![],
         })

@@ -7,8 +7,8 @@ use super::{
     merge::{next_session, session},
 };
 use crate::model::{
-    Channel, ChannelId, Coverage, Entity, GuildEmoji, GuildId, Member, Part, Presence, Record,
-    Role, RoleId, Stamp, Stamped, User, UserId, key,
+    Channel, ChannelId, Coverage, Entity, Guild, GuildEmoji, GuildId, Member, Part, Presence,
+    Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
 };
 
 /// An entity was there.
@@ -33,6 +33,22 @@ pub(super) fn miss<S: Rows, T: Entity + Clone>(
     id: u64,
 ) -> Result<(), S::Error> {
     rows.update(Part::<T>::unknown(guild_id, id), |it| it.state.miss(at))?;
+    Ok(())
+}
+
+/// The bot was in these guilds and in no others.
+pub(super) fn all_guilds<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    ids: &BTreeSet<GuildId>,
+) -> Result<(), S::Error> {
+    let known: Vec<Part<Guild>> = rows.scan(&[])?;
+    for guild in known.iter().filter_map(|it| it.state.now()) {
+        if !ids.contains(&guild.id) {
+            miss::<S, Guild>(rows, at, guild.id, guild.id.0)?;
+            next_session(rows, guild.id)?;
+        }
+    }
     Ok(())
 }
 

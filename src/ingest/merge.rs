@@ -14,6 +14,7 @@ use crate::model::{
 pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
     let (at, by) = (seen.at, seen.by);
     match &seen.fact {
+        Fact::AllGuilds(ids) => guild::all_guilds(rows, at, ids)?,
         Fact::Guild(it) => guild::see(rows, at, it.id, it.id.0, it)?,
         Fact::GuildGone(id) => {
             guild::miss::<S, Guild>(rows, at, *id, id.0)?;
@@ -47,8 +48,8 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Page(page) => return message::page(rows, at, by, page),
         Fact::Reacted(it) => reaction::add(rows, at, by, it)?,
         Fact::Unreacted(it) => reaction::remove(rows, at, by, it)?,
-        Fact::ReactionsCleared(guild_id, channel_id, id, emoji) => {
-            reaction::clear(rows, at, by, *guild_id, *channel_id, *id, emoji.as_ref())?;
+        Fact::ReactionsCleared(_, channel_id, id, emoji) => {
+            reaction::clear(rows, at, by, *channel_id, *id, emoji.as_ref())?;
         }
         Fact::Reactors {
             guild_id,

@@ -116,9 +116,10 @@ pub(super) fn page<S: Rows>(
     by: Evidence,
     page: &Page,
 ) -> Result<Vec<Pending>, S::Error> {
+    let end = if page.newest { u64::MAX } else { page.to.0 };
     let known: Vec<MessageState> = rows.range(
         &key::ids([page.channel_id.0, page.after.0.saturating_add(1)]),
-        &key::ids([page.channel_id.0, page.to.0]),
+        &key::ids([page.channel_id.0, end]),
     )?;
     let listed: BTreeSet<MessageId> = page
         .messages
@@ -131,7 +132,7 @@ pub(super) fn page<S: Rows>(
         Life::Alive(seen, _) if seen < at => Some(it.id),
         Life::Alive(..) | Life::Deleted(_) => None,
     });
-    let mut reactions = reaction::of_page(rows, page)?;
+    let mut reactions = reaction::of_page(rows, page.channel_id, page.after, MessageId(end))?;
     // Of some messages nothing is known but who reacted to them.
     let reacted_before = reactions
         .iter()
@@ -141,6 +142,8 @@ pub(super) fn page<S: Rows>(
         })
         .map(|(id, _)| *id)
         .filter(|id| known.iter().all(|it| it.id != *id));
+    // What was there before the list was asked for, and is newer than all that it names, is gone.
+    let to = page.to.max(alive_before.clone().max().unwrap_or_default());
     let gone: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
     for id in gone.difference(&listed) {
         delete(rows, at, page.guild_id, page.channel_id, *id)?;
@@ -175,7 +178,7 @@ pub(super) fn page<S: Rows>(
     rows.update(Coverage::unknown(page.channel_id), |it| {
         it.add(Interval {
             after: page.after,
-            to: page.to,
+            to,
         });
     })?;
     Ok(pending)

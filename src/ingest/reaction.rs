@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Rows, guild, message};
 use crate::model::{
     ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, Message, MessageId, MessageState,
-    Page, Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen,
-    Stamp, User, UserId, key,
+    Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen, Stamp,
+    User, UserId, key,
 };
 
 /// Reactions of one kind to one message.
@@ -54,7 +54,6 @@ pub(super) fn clear<S: Rows>(
     rows: &mut S,
     at: Stamp,
     by: Evidence,
-    guild_id: GuildId,
     channel_id: ChannelId,
     message_id: MessageId,
     emoji: Option<&EmojiKey>,
@@ -69,12 +68,6 @@ pub(super) fn clear<S: Rows>(
     for reaction in of_message(rows, channel_id, message_id)? {
         if mark.covers(&reaction.emoji) {
             update(rows, &reaction, |it| it.remove(mark.seen))?;
-        }
-    }
-    for pending in rows.scan::<Pending>(&key::ids([channel_id.0, message_id.0]))? {
-        // What is yet to be fetched was counted before: nothing may be left of it.
-        if pending.guild_id == guild_id && mark.covers(&pending.emoji.key) {
-            rows.delete(&pending)?;
         }
     }
     rows.update(
@@ -211,14 +204,16 @@ pub(super) fn forget<S: Rows>(
     Ok(())
 }
 
-/// The reactions that are known to each of the messages that the page speaks of.
+/// The reactions that are known to each of the channel's messages with ids in `(after, to]`.
 pub(super) fn of_page<S: Rows>(
     rows: &S,
-    page: &Page,
+    channel_id: ChannelId,
+    after: MessageId,
+    to: MessageId,
 ) -> Result<BTreeMap<MessageId, Vec<Reaction>>, S::Error> {
-    let bound = |id: u64| key::ids([page.channel_id.0, id.saturating_add(1)]);
+    let bound = |id: u64| key::ids([channel_id.0, id.saturating_add(1)]);
     let mut of: BTreeMap<MessageId, Vec<Reaction>> = BTreeMap::new();
-    for reaction in rows.range::<Reaction>(&bound(page.after.0), &bound(page.to.0))? {
+    for reaction in rows.range::<Reaction>(&bound(after.0), &bound(to.0))? {
         of.entry(reaction.message_id).or_default().push(reaction);
     }
     Ok(of)

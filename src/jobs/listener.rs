@@ -12,105 +12,160 @@ use super::{
 };
 use crate::{
     discord::{GatewayItem, Signal, translate},
-    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
+    model::{
+        ChannelId, Evidence, Fact, FailureObject, GuildId, MessageId, Observation, Props, RoleId,
+        Stamp, UserId,
+    },
 };
 
-/// Listens until the gateway has stopped and all it said is handed over.
+/// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an
+/// earlier run has heard everything.
 pub async fn listen(
     mut items: mpsc::Receiver<GatewayItem>,
     bot: UserId,
+    heard: Stamp,
     writer: Writer,
     requests: Requests,
 ) -> Result<(), Stopped> {
-    let mut listener = Listener {
-        bot,
-        requests,
-        guilds: BTreeSet::new(),
-        bot_roles: BTreeMap::new(),
-    };
+    let mut listener = Listener::new(bot, heard);
     while let Some(item) = items.recv().await {
-        let observations = match item {
+        let (at, heard) = match item {
             GatewayItem::Event { at, event } => {
                 let said = translate(*event, at, bot);
-                listener.hear(at, said.observations, said.signal)
+                (at, listener.hear(said.observations, said.signal))
             }
-            GatewayItem::Overflow { at } => listener.lose_all(at),
+            GatewayItem::Overflow { at } => (at, listener.lose_all()),
         };
+        listener.heard = at;
+        let mut observations = heard.observations;
+        observations.extend(heard.facts.into_iter().map(|fact| {
+            let by = Evidence::Gateway;
+            Observation { at, by, fact }
+        }));
         if !observations.is_empty() {
             writer.send(observations).await?;
+        }
+        // Only now: who looks must find what was said before.
+        for request in heard.requests {
+            match request {
+                Request::Guild(guild, depth) => requests.guild(guild, depth),
+                Request::Reread(guild, channel, message) => {
+                    requests.reread(guild, channel, message);
+                }
+            }
         }
     }
     Ok(())
 }
 
+/// What an item comes to.
+#[derive(Default)]
+struct Heard {
+    observations: Vec<Observation>,
+    facts: Vec<Fact>,
+    requests: Vec<Request>,
+}
+
+impl Heard {
+    /// What was said of the guild after `until` is not known.
+    fn lose(&mut self, guild: GuildId, until: Stamp) {
+        self.facts.push(Fact::SessionLost(guild));
+        self.requests
+            .push(Request::Guild(guild, Depth::Whole { heard: until }));
+    }
+}
+
+enum Request {
+    Guild(GuildId, Depth),
+    Reread(GuildId, ChannelId, MessageId),
+}
+
 struct Listener {
     bot: UserId,
-    requests: Requests,
+    /// When the last item was received.
+    heard: Stamp,
+    /// Until when all was heard before this session began.
+    heard_before: Stamp,
     /// Every guild of this session.
     guilds: BTreeSet<GuildId>,
-    /// The bot's roles in each, as last heard.
+    /// Guilds with an outage, and until when we heard from them.
+    silent: BTreeMap<GuildId, Stamp>,
+    /// The bot's roles in each guild, as last heard.
     bot_roles: BTreeMap<GuildId, Vec<RoleId>>,
 }
 
 impl Listener {
-    fn hear(
-        &mut self,
-        at: Stamp,
-        mut observations: Vec<Observation>,
-        signal: Option<Signal>,
-    ) -> Vec<Observation> {
-        let mut more = Vec::new();
+    fn new(bot: UserId, heard: Stamp) -> Self {
+        Self {
+            bot,
+            heard,
+            heard_before: heard,
+            guilds: BTreeSet::new(),
+            silent: BTreeMap::new(),
+            bot_roles: BTreeMap::new(),
+        }
+    }
+
+    fn hear(&mut self, observations: Vec<Observation>, signal: Option<Signal>) -> Heard {
+        let mut heard = Heard::default();
         for seen in &observations {
             match &seen.fact {
                 // The bot's own roles decide what it sees: what was live may not be any more.
                 Fact::Member(guild, user, presence) if user.id == self.bot => {
                     let before = self.bot_roles.insert(*guild, presence.roles.clone());
                     if before.is_some_and(|before| before != presence.roles) {
-                        more.push(Fact::SessionLost(*guild));
+                        heard.facts.push(Fact::SessionLost(*guild));
+                        heard.requests.push(Request::Guild(*guild, Depth::Channels));
                     }
                 }
                 Fact::Posted(message) | Fact::Message(message) => {
-                    more.extend(Props::from_answer(message, self.bot).map(Fact::Props));
+                    heard
+                        .facts
+                        .extend(Props::from_answer(message, self.bot).map(Fact::Props));
                 }
                 _ => {}
             }
         }
+        heard.observations = observations;
         if let Some(signal) = signal {
-            more.extend(self.heed(signal));
+            self.heed(signal, &mut heard);
         }
-        observations.extend(gateway(at, more));
-        observations
+        heard
     }
 
-    /// Does what a signal asks for, and returns what it says.
-    fn heed(&mut self, signal: Signal) -> Vec<Fact> {
+    /// Does what a signal asks for.
+    fn heed(&mut self, signal: Signal, heard: &mut Heard) {
         match signal {
             Signal::SessionStarted { guilds } => {
                 info!(guilds = guilds.len(), "connected to the gateway");
-                self.guilds.extend(guilds);
-                self.guilds.iter().copied().map(Fact::SessionLost).collect()
+                self.heard_before = self.heard;
+                self.guilds = guilds.into_iter().collect();
+                heard.facts.push(Fact::AllGuilds(self.guilds.clone()));
+                heard
+                    .facts
+                    .extend(self.guilds.iter().copied().map(Fact::SessionLost));
             }
-            Signal::Resumed => {
-                info!("the gateway's session was resumed: nothing was missed");
-                Vec::new()
-            }
+            Signal::Resumed => info!("the gateway's session was resumed: nothing was missed"),
             Signal::GuildAvailable(guild) => {
                 self.guilds.insert(guild);
-                self.requests.guild(guild, Depth::Whole);
-                vec![Fact::SessionLost(guild)]
+                let until = self.silent.remove(&guild).unwrap_or(self.heard_before);
+                heard.lose(guild, until);
             }
-            Signal::GuildUnavailable(guild) => vec![Fact::SessionLost(guild)],
+            Signal::GuildUnavailable(guild) => {
+                self.silent.insert(guild, self.heard);
+                heard.facts.push(Fact::SessionLost(guild));
+            }
             Signal::GuildLeft(guild) => {
                 self.guilds.remove(&guild);
-                vec![Fact::SessionLost(guild)]
+                heard.facts.push(Fact::SessionLost(guild));
             }
             Signal::ShapeChanged(guild) => {
-                self.requests.guild(guild, Depth::Channels);
-                Vec::new()
+                heard.requests.push(Request::Guild(guild, Depth::Channels));
             }
             Signal::Reread(guild, channel, message) => {
-                self.requests.message(guild, channel, message);
-                Vec::new()
+                heard
+                    .requests
+                    .push(Request::Reread(guild, channel, message));
             }
             Signal::Unreadable { guild, event } => {
                 warn!(
@@ -118,44 +173,25 @@ impl Listener {
                     "an event could not be read: what it said is fetched instead"
                 );
                 let guilds = guild.map_or_else(|| self.guilds.clone(), |guild| [guild].into());
-                guilds
-                    .into_iter()
-                    .flat_map(|guild| self.unreadable(guild, &event))
-                    .collect()
+                for guild in guilds {
+                    heard.lose(guild, self.heard);
+                    let object = FailureObject::Event(event.clone());
+                    let reason =
+                        "it is not as Discord documents it; what it said is fetched instead";
+                    heard
+                        .facts
+                        .push(Fact::Failed(guild, object, reason.to_owned()));
+                }
             }
         }
     }
 
-    /// Something was said of the guild, and we do not know what.
-    fn unreadable(&self, guild: GuildId, event: &str) -> [Fact; 2] {
-        self.requests.guild(guild, Depth::Whole);
-        let object = FailureObject::Event(event.to_owned());
-        let reason = "it is not as Discord documents it; what it said was fetched instead";
-        [
-            Fact::SessionLost(guild),
-            Fact::Failed(guild, object, reason.to_owned()),
-        ]
-    }
-
     /// More was said than we could hear.
-    fn lose_all(&self, at: Stamp) -> Vec<Observation> {
+    fn lose_all(&self) -> Heard {
+        let mut heard = Heard::default();
         for guild in &self.guilds {
-            self.requests.guild(*guild, Depth::Whole);
+            heard.lose(*guild, self.heard);
         }
-        gateway(
-            at,
-            self.guilds.iter().copied().map(Fact::SessionLost).collect(),
-        )
+        heard
     }
-}
-
-fn gateway(at: Stamp, facts: Vec<Fact>) -> Vec<Observation> {
-    facts
-        .into_iter()
-        .map(|fact| Observation {
-            at,
-            by: Evidence::Gateway,
-            fact,
-        })
-        .collect()
 }

@@ -27,6 +27,8 @@ pub struct Progress {
     pub channels: u64,
     /// Those of them that are done.
     pub channels_done: u64,
+    /// Channels and threads that cannot be read.
+    pub unreadable: u64,
     /// Messages listed so far.
     pub messages: u64,
     /// Lists of reactors found to be missing so far.

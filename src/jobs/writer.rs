@@ -1,7 +1,7 @@
 //! The one writer: merges observations into the store, many at a time.
 //!
 //! A disk makes a few hundred batches durable a second, and a batch of a hundred costs little more
-//! than one of one. So what nobody waits for stays in memory until there are `BATCH` or
+//! than one of one. So what nobody waits for stays in memory until there are `ENOUGH` or
 //! `PATIENCE` is over; what somebody waits for is written at once, with all that waits besides.
 
 use std::{
@@ -18,7 +18,9 @@ use crate::{
 };
 
 /// Groups of observations that make a batch worth writing.
-const BATCH: usize = 100;
+const ENOUGH: usize = 100;
+/// The most groups in a batch, taken where more are waiting already.
+const MOST: usize = 1_000;
 /// The longest that an observation waits to be written.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Groups that may wait for the writer; whoever sends more waits too.
@@ -81,8 +83,11 @@ pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreEr
     thread::Builder::new()
         .name("writer".to_owned())
         .spawn(move || {
+            let result = run(&store, groups);
+            // Whoever hears of the end may open the store anew.
+            drop(store);
             // Nobody listens any more only when the process is ending anyway.
-            let _ = stopped.send(run(&store, groups));
+            let _ = stopped.send(result);
         })
         .expect("the system can start one more thread");
     (Writer { queue }, result)
@@ -111,13 +116,15 @@ fn run(store: &Store, mut groups: mpsc::Receiver<Group>) -> Result<(), StoreErro
 fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::Receiver<Group>) {
     let begun = Instant::now();
     let mut awaited = batch.iter().any(|group| group.written.is_some());
-    while batch.len() < BATCH {
+    while batch.len() < MOST {
         match groups.try_recv() {
             Ok(group) => {
                 awaited |= group.written.is_some();
                 batch.push(group);
             }
-            Err(mpsc::error::TryRecvError::Empty) if !awaited && begun.elapsed() < PATIENCE => {
+            Err(mpsc::error::TryRecvError::Empty)
+                if !awaited && batch.len() < ENOUGH && begun.elapsed() < PATIENCE =>
+            {
                 thread::sleep(Duration::from_millis(2));
             }
             Err(_) => return,

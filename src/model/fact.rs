@@ -91,6 +91,8 @@ pub struct Page {
     pub after: MessageId,
     /// The last id of the page.
     pub to: MessageId,
+    /// Whether nothing had been posted after `to`: the page goes on for ever.
+    pub newest: bool,
     /// Every message in between that could be read, in any order.
     pub messages: Vec<PagedMessage>,
     /// Ids in between whose message could not be read.
@@ -117,6 +119,8 @@ pub struct ReactionEvent {
 /// Something that held at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
+    /// The bot is in these guilds, and in no others.
+    AllGuilds(BTreeSet<GuildId>),
     /// The guild is this.
     Guild(Guild),
     /// The bot is no longer in the guild. (An outage is not a departure.)

@@ -70,15 +70,15 @@ async fn main() -> anyhow::Result<()> {
 
     say("\n3. `propsbot run`: it goes online, and the community goes on living.");
     let stop = CancellationToken::new();
-    let running = tokio::spawn({
+    let mut running = tokio::spawn({
         let (config, stop) = (config.clone(), stop.clone());
         async move { app::run(&config, stop).await }
     });
     let ready = |discord: &Discord| !discord.commands().is_empty() && discord.connected() > 0;
-    ensure!(
-        discord.wait(PATIENCE, ready).await,
-        "the bot did not come online"
-    );
+    tokio::select! {
+        online = discord.wait(PATIENCE, ready) => ensure!(online, "the bot did not come online"),
+        ended = &mut running => ended.context("the bot panicked")?.map_err(failed)?,
+    }
     discord.live(ACTIONS_PER_SECOND);
     give_props(&discord).await?;
     discord.live(0.0);

@@ -458,3 +458,13 @@ async fn passing_faults_pass_and_final_ones_are_told() {
         .await;
     assert_eq!(none.unwrap(), None);
 }
+
+#[tokio::test]
+async fn one_member_is_known_or_is_none() {
+    let discord = empty().await;
+    let (history, guild) = (history(&discord), GuildId(discord.guild_id()));
+    let bot = history.member(guild, UserId(discord.bot_id())).await;
+    let (user, presence) = bot.unwrap().expect("the bot is a member");
+    assert!(user.bot && presence.joined_at.is_some());
+    assert_eq!(history.member(guild, UserId(1)).await.unwrap(), None);
+}

@@ -66,3 +66,10 @@ pub(in crate::discord) struct Member {
     #[serde(flatten)]
     pub(in crate::discord) membership: Membership,
 }
+
+impl Member {
+    /// The user, and what it is in the guild.
+    pub(in crate::discord) fn into_pair(self) -> (model::User, Presence) {
+        (self.user.into(), self.membership.into())
+    }
+}

@@ -1,11 +1,13 @@
 //! One channel: its messages page by page, and beside them the lists of who reacted.
 
+use std::sync::atomic::Ordering;
+
 use tokio::sync::mpsc;
 
 use super::{Backfill, BackfillError, observed};
 use crate::{
     discord::{Listing, RestError},
-    ingest::{ChannelPlan, Read},
+    ingest::ChannelPlan,
     model::{
         ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Page, Pending, Props,
         SessionNumber,
@@ -28,44 +30,30 @@ impl Backfill {
         &self,
         guild: GuildId,
         plan: ChannelPlan,
-        live: Option<SessionNumber>,
     ) -> Result<(), BackfillError> {
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
-        let ChannelPlan {
-            channel_id,
-            last_message_id,
-            reads,
-            reactors,
-            ..
-        } = plan;
-        if let (Some(session), Some(after)) = (live, last_message_id) {
-            self.go_live(guild, channel_id, session, after).await?;
-        }
-        self.progress.update(|it| it.lists += reactors.len() as u64);
+        let left = plan.reactors.clone();
+        self.progress.update(|it| it.lists += left.len() as u64);
         let messages = async {
-            let done = self
-                .messages(guild, channel_id, &reads, last_message_id, live, missing)
-                .await;
-            match done {
-                Ok(()) => {
-                    let settled = Fact::Settled(guild, FailureObject::Channel(channel_id));
+            let object = FailureObject::Channel(plan.channel_id);
+            match self.messages(guild, &plan, missing).await {
+                Ok(false) => Ok(()),
+                Ok(true) => {
+                    let settled = Fact::Settled(guild, object);
                     Ok(self.tell(self.clock.stamp(), vec![settled]).await?)
                 }
                 Err(BackfillError::Rest(RestError::NotFound {
                     code: UNKNOWN_CHANNEL,
                     ..
                 })) => {
-                    let gone = Fact::ChannelGone(guild, channel_id);
+                    let gone = Fact::ChannelGone(guild, plan.channel_id);
                     Ok(self.tell(self.clock.stamp(), vec![gone]).await?)
                 }
-                Err(BackfillError::Rest(error)) => {
-                    self.fail(guild, FailureObject::Channel(channel_id), error)
-                        .await
-                }
+                Err(BackfillError::Rest(error)) => self.fail(guild, object, error).await,
                 Err(other) => Err(other),
             }
         };
-        tokio::try_join!(messages, self.reactors(reactors, lists))?;
+        tokio::try_join!(messages, self.reactors(left, lists))?;
         Ok(())
     }
 
@@ -81,76 +69,100 @@ impl Backfill {
         Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
     }
 
+    /// Lists the channel's messages; `false` if the server would not let us come to the end.
     async fn messages(
         &self,
         guild: GuildId,
-        channel: ChannelId,
-        reads: &[Read],
-        last: Option<MessageId>,
-        live: Option<SessionNumber>,
+        plan: &ChannelPlan,
         missing: mpsc::Sender<Pending>,
-    ) -> Result<(), BackfillError> {
-        for read in reads {
-            // Everything after this is covered, or is not asked for.
+    ) -> Result<bool, BackfillError> {
+        let asks_newest = plan.reads.iter().any(|read| read.to.is_none());
+        if let (Some(session), false) = (plan.go_live, asks_newest) {
+            let after = plan.last_message_id.unwrap_or_default();
+            self.go_live(guild, plan.channel_id, session, after).await?;
+        }
+        for read in &plan.reads {
             let mut before = read.to.map(|to| MessageId(to.0.saturating_add(1)));
-            // A message that was there: if a list is empty, it tells whether we may still read.
-            let mut witness = last;
+            // A message that was there: where a list is empty, it tells whether we may still read.
+            let mut witness = plan.last_message_id.filter(|id| id.0 > 0);
             loop {
                 let at = self.clock.stamp();
-                let listing = self.history.messages(guild, channel, before).await?;
-                if listing.len == 0
+                let listing = self
+                    .history
+                    .messages(guild, plan.channel_id, before)
+                    .await?;
+                let (len, oldest) = (listing.len, listing.oldest);
+                if len == 0
                     && let Some(witness) = witness
                 {
                     // Without the permission to read history, lists are empty instead of refused:
                     // then this fails.
-                    self.history.message(guild, channel, witness).await?;
+                    self.history
+                        .message(guild, plan.channel_id, witness)
+                        .await?;
                 }
-                witness = listing.oldest.or(witness);
-                let to = match before {
-                    Some(before) => MessageId(before.0.saturating_sub(1)),
-                    None => listing.newest.unwrap_or_default(),
-                };
-                if before.is_none()
-                    && let Some(session) = live
-                {
-                    self.go_live(guild, channel, session, to).await?;
+                if len > 0 && (oldest.is_none() || before.is_some() && oldest >= before) {
+                    self.stuck(guild, plan.channel_id).await?;
+                    return Ok(false);
                 }
-                let full = listing.len >= Listing::FULL;
-                let oldest = listing.oldest;
-                let after = match oldest {
-                    Some(oldest) if full => MessageId(oldest.0.saturating_sub(1)),
-                    _ => MessageId(0),
-                };
-                self.progress
-                    .update(|it| it.messages += listing.messages.len() as u64);
-                let page = self.page(guild, channel, after, to, listing);
-                for list in self.writer.write(observed(at, page)).await? {
+                witness = oldest.or(witness);
+                let page = self.page(guild, plan, before, listing);
+                let (after, to) = (page.after, page.to);
+                let facts = self.facts(page);
+                for list in self.writer.write(observed(at, facts)).await? {
                     self.progress.update(|it| it.lists += 1);
                     // The other side ends only with an error, which ends this side too.
                     let _ = missing.send(list).await;
                 }
-                if after <= read.after || oldest >= before && before.is_some() {
+                if let (None, Some(session)) = (before, plan.go_live) {
+                    self.go_live(guild, plan.channel_id, session, to).await?;
+                }
+                if after <= read.after {
                     break;
                 }
                 before = oldest;
             }
         }
-        if let (true, None, Some(session)) = (reads.is_empty(), last, live) {
-            // Nothing was ever posted here.
-            self.go_live(guild, channel, session, MessageId(0)).await?;
-        }
-        Ok(())
+        Ok(true)
     }
 
+    /// What a list that was asked for with `before` says of the channel.
     fn page(
         &self,
         guild: GuildId,
-        channel: ChannelId,
-        after: MessageId,
-        to: MessageId,
+        plan: &ChannelPlan,
+        before: Option<MessageId>,
         listing: Listing,
-    ) -> Vec<Fact> {
-        let mut facts: Vec<Fact> = listing
+    ) -> Page {
+        self.progress
+            .update(|it| it.messages += listing.messages.len() as u64);
+        let largest = self
+            .largest_page
+            .fetch_max(listing.len, Ordering::Relaxed)
+            .max(listing.len);
+        let is_last = listing.len == 0 || listing.len < Listing::FULL && listing.len < largest;
+        Page {
+            guild_id: guild,
+            channel_id: plan.channel_id,
+            after: match listing.oldest {
+                Some(oldest) if !is_last => MessageId(oldest.0.saturating_sub(1)),
+                _ => MessageId(0),
+            },
+            // Whatever was the last message before we asked, it was not posted after we asked.
+            to: before.map_or_else(
+                || listing.newest.max(plan.last_message_id).unwrap_or_default(),
+                |before| MessageId(before.0.saturating_sub(1)),
+            ),
+            newest: before.is_none(),
+            messages: listing.messages,
+            unreadable: listing.unreadable,
+        }
+    }
+
+    /// All that a page tells.
+    fn facts(&self, page: Page) -> Vec<Fact> {
+        let (guild, channel) = (page.guild_id, page.channel_id);
+        let mut facts: Vec<Fact> = page
             .unreadable
             .iter()
             .map(|id| {
@@ -162,22 +174,22 @@ impl Backfill {
                 )
             })
             .collect();
-        self.progress.update(|it| it.failures += facts.len() as u64);
-        let given = listing.messages.iter();
-        facts.extend(
-            given
-                .filter_map(|it| Props::from_answer(&it.message, self.bot.id))
-                .map(Fact::Props),
-        );
-        facts.push(Fact::Page(Page {
-            guild_id: guild,
-            channel_id: channel,
-            after,
-            to,
-            messages: listing.messages,
-            unreadable: listing.unreadable,
-        }));
+        self.progress.update(|it| it.refused += facts.len() as u64);
+        let answers = page
+            .messages
+            .iter()
+            .filter_map(|it| Props::from_answer(&it.message, self.bot.id));
+        facts.extend(answers.map(Fact::Props));
+        facts.push(Fact::Page(page));
         facts
+    }
+
+    /// The server does not go back in history, however it is asked.
+    async fn stuck(&self, guild: GuildId, channel: ChannelId) -> Result<(), BackfillError> {
+        self.progress.update(|it| it.failures += 1);
+        let reason = "the server gives the same messages again, whatever is asked for";
+        let failed = Fact::Failed(guild, FailureObject::Channel(channel), reason.to_owned());
+        Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
     }
 
     /// Fetches lists of reactors: those left from before, then those found missing.

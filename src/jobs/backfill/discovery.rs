@@ -1,6 +1,6 @@
 //! What there is: the guild, its channels, threads and members, as Discord describes them now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::{StreamExt, stream};
 
@@ -8,15 +8,11 @@ use super::{Backfill, BackfillError, Depth};
 use crate::{
     discord::RestError,
     ingest::Described,
-    model::{
-        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, Part, UserId,
-    },
+    model::{ChannelId, Class, Fact, FailureObject, GuildId, Listed, RoleId, UserId},
 };
 
 /// Channels whose archived threads are listed at the same time.
 const LISTS_AT_ONCE: usize = 16;
-/// Members in one answer; fewer means that there are no more.
-const MEMBERS_FULL: usize = 1000;
 
 impl Backfill {
     /// Asks Discord what the guild is, records it, and returns it.
@@ -71,68 +67,110 @@ impl Backfill {
             }
         }
 
-        if depth == Depth::Whole {
+        let everything = matches!(depth, Depth::Whole { .. });
+        if everything {
             self.members(guild).await?;
-            self.writer.write(Vec::new()).await?;
         }
-        let bot = self.bot.id;
-        let bot_roles = self.read(move |store| store.member(guild, bot)).await?;
         let mut described = Described {
             guild: shape.guild,
             roles: shape.roles,
             channels,
-            bot,
-            bot_roles: bot_roles
-                .and_then(|it| it.presence.now().map(|presence| presence.roles.clone()))
-                .unwrap_or_default(),
+            bot: self.bot.id,
+            bot_roles: self.bot_roles(guild).await?,
+            kept_threads: BTreeSet::new(),
         };
-        whole &= self.archived_threads(&mut described, depth).await?;
-        if whole && depth == Depth::Whole {
-            self.tell(
-                self.clock.stamp(),
-                vec![
-                    Fact::Settled(guild, FailureObject::Class(Class::Threads)),
-                    Fact::Synced(guild, Class::Threads),
-                ],
-            )
-            .await?;
+        if everything {
+            whole &= self.archived_threads(&mut described).await?;
+            if whole {
+                self.tell(
+                    self.clock.stamp(),
+                    vec![
+                        Fact::Settled(guild, FailureObject::Class(Class::Threads)),
+                        Fact::Synced(guild, Class::Threads),
+                    ],
+                )
+                .await?;
+            }
         }
+        self.writer.write(Vec::new()).await?;
+        self.keep_threads(&mut described).await?;
         Ok(described)
     }
 
-    /// Lists all members. Where that fails, the bot's own membership is known all the same if it was
-    /// ever seen.
+    /// The bot's own roles: as Discord tells them now, else as they are known.
+    async fn bot_roles(&self, guild: GuildId) -> Result<Vec<RoleId>, BackfillError> {
+        let bot = self.bot.id;
+        match self.history.member(guild, bot).await {
+            Ok(Some((user, presence))) => {
+                let roles = presence.roles.clone();
+                let member = Fact::Member(guild, user, presence);
+                self.tell(self.clock.stamp(), vec![member]).await?;
+                return Ok(roles);
+            }
+            Err(error @ RestError::BadToken) => return Err(error.into()),
+            Ok(None) | Err(_) => {}
+        }
+        self.writer.write(Vec::new()).await?;
+        let known = self.read(move |store| store.member(guild, bot)).await?;
+        let presence = known.and_then(|it| it.presence.now().map(|it| it.roles.clone()));
+        Ok(presence.unwrap_or_default())
+    }
+
+    /// Adds the threads that are known but were not listed now, since their list failed or was not
+    /// asked for: something of them may still be missing.
+    async fn keep_threads(&self, described: &mut Described) -> Result<(), BackfillError> {
+        let guild = described.guild.id;
+        let listed: BTreeSet<ChannelId> =
+            described.channels.iter().map(|it| it.channel.id).collect();
+        for part in self.read(move |store| store.channels(guild)).await? {
+            if let Some(thread) = part.state.now()
+                && thread.kind.is_thread()
+                && !listed.contains(&thread.id)
+            {
+                described.kept_threads.insert(thread.id);
+                described.channels.push(Listed {
+                    channel: thread.clone(),
+                    last_message_id: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists all members, until there are no more.
     async fn members(&self, guild: GuildId) -> Result<(), BackfillError> {
         let first = self.clock.stamp();
+        let object = FailureObject::Class(Class::Members);
         let mut all = BTreeSet::new();
         loop {
             let at = self.clock.stamp();
             let after = all.last().copied().unwrap_or(UserId(0));
             let page = match self.history.members(guild, after).await {
                 Ok(page) => page,
-                Err(error) => {
-                    return self
-                        .fail(guild, FailureObject::Class(Class::Members), error)
-                        .await;
-                }
+                Err(error) => return self.fail(guild, object, error).await,
             };
-            let full = page.len() >= MEMBERS_FULL;
+            let listed = page.len();
             let before = all.len();
             all.extend(page.iter().map(|(user, _)| user.id));
             let facts = page
                 .into_iter()
                 .map(|(user, presence)| Fact::Member(guild, user, presence));
             self.tell(at, facts.collect()).await?;
-            // A server that ignores `after` must not keep us here for ever.
-            if !full || all.len() == before {
+            if listed == 0 {
                 break;
+            }
+            if all.len() == before {
+                // Whether there are more cannot be known: nobody is said to have left.
+                let reason = "the server gives the same members again, whatever is asked for";
+                let failed = Fact::Failed(guild, object, reason.to_owned());
+                return Ok(self.tell(self.clock.stamp(), vec![failed]).await?);
             }
         }
         self.tell(
             first,
             vec![
                 Fact::AllMembers(guild, all),
-                Fact::Settled(guild, FailureObject::Class(Class::Members)),
+                Fact::Settled(guild, object),
                 Fact::Synced(guild, Class::Members),
             ],
         )
@@ -140,23 +178,10 @@ impl Backfill {
         Ok(())
     }
 
-    /// Adds the archived threads of every channel that can be read: freshly listed, or, at lesser
-    /// depth, as they are known. Returns whether every list was complete.
-    async fn archived_threads(
-        &self,
-        described: &mut Described,
-        depth: Depth,
-    ) -> Result<bool, BackfillError> {
+    /// Adds the archived threads of every channel that can be read. Returns whether every list was
+    /// complete.
+    async fn archived_threads(&self, described: &mut Described) -> Result<bool, BackfillError> {
         let guild = described.guild.id;
-        let known: BTreeMap<ChannelId, Option<Millis>> = self
-            .read(move |store| store.channels(guild))
-            .await?
-            .iter()
-            .filter_map(known_archived)
-            .collect();
-        if depth != Depth::Whole {
-            return Ok(true);
-        }
         let permissions = described.permissions();
         let lists: Vec<(ChannelId, bool)> = described
             .channels
@@ -171,7 +196,7 @@ impl Backfill {
             .flatten()
             .collect();
         let found: Vec<_> = stream::iter(lists)
-            .map(|(channel, private)| self.archived_in(guild, channel, private, &known))
+            .map(|(channel, private)| self.archived_in(guild, channel, private))
             .buffer_unordered(LISTS_AT_ONCE)
             .collect()
             .await;
@@ -188,14 +213,12 @@ impl Backfill {
         Ok(complete)
     }
 
-    /// A channel's archived threads, newest first, until a page has only what is known already: an
-    /// archived thread does not change before it is un-archived, and then it comes first again.
+    /// A channel's archived threads, and whether these are all.
     async fn archived_in(
         &self,
         guild: GuildId,
         channel: ChannelId,
         private: bool,
-        known: &BTreeMap<ChannelId, Option<Millis>>,
     ) -> Result<(Vec<Listed>, bool), BackfillError> {
         let mut threads = Vec::new();
         let mut before = None;
@@ -221,18 +244,12 @@ impl Backfill {
                     .collect(),
             )
             .await?;
-            let timestamp = |it: &Listed| {
-                it.channel
-                    .thread
-                    .as_ref()
-                    .and_then(|thread| thread.archive_timestamp)
-            };
-            let oldest = page.iter().filter_map(timestamp).min();
-            let news = page
+            let oldest = page
                 .iter()
-                .any(|it| known.get(&it.channel.id) != Some(&timestamp(it)));
+                .filter_map(|it| it.channel.thread.as_ref()?.archive_timestamp)
+                .min();
             threads.extend(page);
-            if !more || !news || oldest.is_none() || oldest == before {
+            if !more || oldest.is_none() || before.is_some() && oldest >= before {
                 break;
             }
             before = oldest;
@@ -241,10 +258,4 @@ impl Backfill {
         self.tell(self.clock.stamp(), vec![settled]).await?;
         Ok((threads, true))
     }
-}
-
-fn known_archived(part: &Part<Channel>) -> Option<(ChannelId, Option<Millis>)> {
-    let channel = part.state.now()?;
-    let thread = channel.thread.as_ref().filter(|it| it.archived)?;
-    Some((channel.id, thread.archive_timestamp))
 }

@@ -10,7 +10,11 @@ mod supervisor;
 
 pub use supervisor::{Requests, supervise};
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -21,7 +25,7 @@ use super::{
 };
 use crate::{
     discord::{History, RestError},
-    ingest::{self, Plan},
+    ingest::{self, Described, Plan},
     model::{
         ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation,
         SessionNumber, Stamp, User,
@@ -53,12 +57,28 @@ pub enum BackfillError {
 }
 
 /// How much of a guild is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Its channels and active threads: after a change of what the bot may see.
     Channels,
-    /// Everything: also members, archived threads, and recent messages again.
-    Whole,
+    /// Everything: also members, archived threads, and what may have changed unheard.
+    Whole {
+        /// Until when everything was heard.
+        heard: Stamp,
+    },
+}
+
+impl Depth {
+    /// Both at once.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Whole { heard }, Self::Whole { heard: also }) => Self::Whole {
+                heard: heard.min(also),
+            },
+            (Self::Channels, depth) | (depth, Self::Channels) => depth,
+        }
+    }
 }
 
 /// What a backfill came to.
@@ -76,6 +96,15 @@ pub struct Summary {
     pub failures: u64,
     /// Objects that Discord does not let us have, or that are gone.
     pub refused: u64,
+    /// Channels and threads of which something is still missing.
+    pub incomplete: u64,
+}
+
+impl Summary {
+    /// Whether all that can be read is here.
+    pub fn is_complete(&self) -> bool {
+        self.failures == 0 && self.incomplete == 0
+    }
 }
 
 /// Fetches what is missing of a guild.
@@ -93,6 +122,9 @@ pub struct Backfill {
     pub bot: User,
     /// Where progress is told.
     pub progress: ProgressBoard,
+    /// The most messages that a page has had: one with less is the last. (A server may give fewer
+    /// than it is asked for.)
+    pub largest_page: Arc<AtomicUsize>,
 }
 
 impl Backfill {
@@ -132,63 +164,96 @@ impl Backfill {
         let described = self.describe(guild, depth).await?;
         self.writer.write(Vec::new()).await?;
 
-        let look_back_to = (depth == Depth::Whole).then(|| look_back_to(Clock::now()));
+        let look_back_to = match depth {
+            Depth::Channels => None,
+            Depth::Whole { heard } => Some(look_back_to(heard.millis().min(Clock::now()))),
+        };
+        let described = Arc::new(described);
         let plan = self
-            .read(move |store| {
-                let settled = ingest::Settled {
-                    coverage: &store.coverage()?,
-                    pending: store.pending(guild)?,
-                    settings: &store.settings(guild)?,
-                    look_back_to,
-                };
-                Ok(ingest::plan(&described, settled))
-            })
+            .plan(&described, live.then_some(session), look_back_to)
             .await?;
-        self.carry_out(guild, plan, live.then_some(session)).await
+        self.carry_out(guild, plan).await?;
+        self.conclude(guild, depth, &described).await
     }
 
-    async fn carry_out(
+    async fn plan(
         &self,
-        guild: GuildId,
-        plan: Plan,
-        live: Option<SessionNumber>,
-    ) -> Result<Summary, BackfillError> {
-        let readable = plan.channels.len() as u64;
-        let unreadable = plan.unreadable.len() as u64;
+        described: &Arc<Described>,
+        session: Option<SessionNumber>,
+        look_back_to: Option<Millis>,
+    ) -> Result<Plan, BackfillError> {
+        let (described, guild) = (Arc::clone(described), described.guild.id);
+        self.read(move |store| {
+            let settled = ingest::Settled {
+                coverage: &store.coverage()?,
+                pending: store.pending(guild)?,
+                settings: &store.settings(guild)?,
+                session,
+                look_back_to,
+            };
+            Ok(ingest::plan(&described, settled))
+        })
+        .await
+    }
+
+    async fn carry_out(&self, guild: GuildId, plan: Plan) -> Result<(), BackfillError> {
         self.tell_unreadable(guild, &plan).await?;
         self.progress.update(|it| {
             it.phase = Phase::Fetching;
-            it.channels = readable;
+            it.channels = plan.channels.len() as u64;
+            it.unreadable = plan.unreadable.len() as u64;
         });
         stream::iter(plan.channels)
-            .map(|channel| self.channel(guild, channel, live))
+            .map(|channel| self.channel(guild, channel))
             .buffer_unordered(CHANNELS_AT_ONCE)
             .try_for_each(|()| {
                 self.progress.update(|it| it.channels_done += 1);
                 std::future::ready(Ok(()))
             })
             .await?;
-        let done = self.progress.look();
-        if done.failures == 0 {
-            self.tell(
-                self.clock.stamp(),
-                vec![
-                    Fact::Synced(guild, Class::Messages),
-                    Fact::Synced(guild, Class::Reactions),
-                ],
-            )
-            .await?;
-        }
         // Not done before all of it is durable.
         self.writer.write(Vec::new()).await?;
-        Ok(Summary {
-            channels: readable,
-            unreadable,
+        Ok(())
+    }
+
+    /// Looks at what is there now, rather than at what was done, and says whether it is complete.
+    async fn conclude(
+        &self,
+        guild: GuildId,
+        depth: Depth,
+        described: &Arc<Described>,
+    ) -> Result<Summary, BackfillError> {
+        let left = self.plan(described, None, None).await?;
+        let incomplete = self
+            .read(move |store| Ok(ingest::uncovered(&left, &store.coverage()?)))
+            .await?;
+        let done = self.progress.look();
+        let summary = Summary {
+            channels: done.channels,
+            unreadable: done.unreadable,
             messages: done.messages,
             lists: done.lists_done,
             failures: done.failures,
             refused: done.refused,
-        })
+            incomplete: incomplete as u64,
+        };
+        if summary.is_complete() && matches!(depth, Depth::Whole { .. }) {
+            let mut facts = vec![
+                Fact::Synced(guild, Class::Messages),
+                Fact::Synced(guild, Class::Reactions),
+                Fact::Settled(guild, FailureObject::Class(Class::Guild)),
+            ];
+            // What an event would have said was fetched.
+            let failures = self.read(move |store| store.failures(guild)).await?;
+            facts.extend(failures.into_iter().filter_map(|it| match it.object {
+                object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
+                _ => None,
+            }));
+            self.writer
+                .write(observed(self.clock.stamp(), facts))
+                .await?;
+        }
+        Ok(summary)
     }
 
     /// Records which channels cannot be read, and that those that can be are no failures.
@@ -207,7 +272,9 @@ impl Backfill {
             .map(|id| Fact::Failed(guild, FailureObject::Channel(*id), UNREADABLE.to_owned()))
             .collect();
         facts.extend(known.iter().filter_map(|it| match &it.object {
-            object @ FailureObject::Channel(id) if !unreadable.contains(id) => {
+            object @ FailureObject::Channel(id)
+                if it.reason == UNREADABLE && !unreadable.contains(id) =>
+            {
                 Some(Fact::Settled(guild, object.clone()))
             }
             _ => None,
@@ -236,10 +303,7 @@ impl Backfill {
         ) {
             return Err(error.into());
         }
-        let refused = matches!(
-            error,
-            RestError::Forbidden { .. } | RestError::NotFound { .. }
-        );
+        let refused = !error.is_transient();
         self.progress.update(|it| {
             let count = if refused {
                 &mut it.refused

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time};
+use tokio::{
+    sync::Notify,
+    time::{self, Instant},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -21,14 +24,14 @@ use crate::{
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_mins(5);
-/// Messages to be read again, one request each; beyond that the whole guild is.
-const MOST_REREADS: usize = 200;
+/// Messages that may wait to be read again.
+const MOST_REREADS: usize = 1_000;
 
 /// What is to be fetched, each thing once however often it was asked for.
 #[derive(Debug, Default)]
 struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
-    messages: BTreeSet<(GuildId, ChannelId, MessageId)>,
+    rereads: BTreeSet<(GuildId, ChannelId, MessageId)>,
 }
 
 /// Asks for backfills. Cheap to clone.
@@ -41,19 +44,16 @@ pub struct Requests {
 impl Requests {
     /// The guild has to be looked at.
     pub fn guild(&self, guild: GuildId, depth: Depth) {
-        self.change(|wanted| {
-            let wish = wanted.guilds.entry(guild).or_insert(depth);
-            *wish = depth.max(*wish);
-        });
+        self.change(|wanted| want(&mut wanted.guilds, guild, depth));
     }
 
     /// The message has to be read again.
-    pub fn message(&self, guild: GuildId, channel: ChannelId, message: MessageId) {
+    pub fn reread(&self, guild: GuildId, channel: ChannelId, message: MessageId) {
         self.change(|wanted| {
-            if wanted.messages.len() < MOST_REREADS {
-                wanted.messages.insert((guild, channel, message));
-            } else {
-                wanted.guilds.insert(guild, Depth::Whole);
+            wanted.rereads.insert((guild, channel, message));
+            // Beyond that many, what is lost is found when the guild is looked at next.
+            while wanted.rereads.len() > MOST_REREADS {
+                wanted.rereads.pop_first();
             }
         });
     }
@@ -78,20 +78,26 @@ pub async fn supervise(
     stop: CancellationToken,
 ) -> Result<(), BackfillError> {
     let supervised = async {
-        let mut retry: BTreeMap<GuildId, Depth> = BTreeMap::new();
+        let mut retries: BTreeMap<GuildId, Depth> = BTreeMap::new();
+        let mut due = Instant::now();
         loop {
             tokio::select! {
                 () = requests.news.notified() => time::sleep(SETTLE).await,
-                () = time::sleep(RETRY), if !retry.is_empty() => {}
+                () = time::sleep_until(due), if !retries.is_empty() => {}
             }
-            let wanted = requests.take();
-            for (guild, channel, message) in wanted.messages {
+            let mut wanted = requests.take();
+            for (guild, channel, message) in wanted.rereads {
                 backfill.reread(guild, channel, message).await?;
             }
-            retry.extend(wanted.guilds);
-            for (guild, depth) in mem::take(&mut retry) {
-                if !backfill.whole_or_later(guild, depth).await? {
-                    retry.insert(guild, Depth::Whole);
+            if due <= Instant::now() {
+                for (guild, depth) in mem::take(&mut retries) {
+                    want(&mut wanted.guilds, guild, depth);
+                }
+            }
+            for (guild, depth) in wanted.guilds {
+                if !backfill.done(guild, depth).await? {
+                    want(&mut retries, guild, depth);
+                    due = Instant::now() + RETRY;
                 }
             }
         }
@@ -99,28 +105,36 @@ pub async fn supervise(
     stop.run_until_cancelled(supervised).await.unwrap_or(Ok(()))
 }
 
+fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
+    guilds
+        .entry(guild)
+        .and_modify(|wish| *wish = wish.and(depth))
+        .or_insert(depth);
+}
+
 impl Backfill {
-    /// Backfills a guild; `false` if some of it has to be tried again later.
-    async fn whole_or_later(&self, guild: GuildId, depth: Depth) -> Result<bool, BackfillError> {
+    /// Backfills a guild; `false` if some of it is to be tried again later.
+    async fn done(&self, guild: GuildId, depth: Depth) -> Result<bool, BackfillError> {
         match self.run(guild, "", depth, true).await {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
-                match (depth, failures) {
-                    (_, 1..) => warn!(
-                        %guild, failures,
-                        "some history could not be fetched, `propsbot status` says what; it is tried \
+                match depth {
+                    _ if !done.is_complete() => warn!(
+                        %guild, failures, channels = done.incomplete,
+                        "some history could not be fetched, `/sync-status` says what; it is tried \
                          again"
                     ),
-                    (Depth::Whole, 0) => {
+                    Depth::Whole { .. } => {
                         info!(%guild, messages, lists, "all history that can be read is here");
                     }
-                    (Depth::Channels, 0) => debug!(%guild, messages, lists, "looked again"),
+                    Depth::Channels => debug!(%guild, messages, lists, "looked again"),
                 }
-                Ok(done.failures == 0)
+                Ok(done.is_complete())
             }
             Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
-                warn!(%guild, "backfill will be tried again: {error}");
-                Ok(false)
+                warn!(%guild, "the guild could not be looked at: {error}");
+                // What is refused, such as a guild that the bot was removed from, stays refused.
+                Ok(!error.is_transient())
             }
             Err(fatal) => {
                 error!(%guild, "backfill ended: {fatal}");
@@ -144,6 +158,7 @@ impl Backfill {
                     channel_id,
                     after: MessageId(id.0.saturating_sub(1)),
                     to: id,
+                    newest: false,
                     messages: found.into_iter().collect(),
                     unreadable: Vec::new(),
                 };
@@ -156,9 +171,12 @@ impl Backfill {
                 }
                 Ok(())
             }
+            Err(error @ RestError::BadToken) => Err(error.into()),
             Err(error) => {
-                self.fail(guild_id, FailureObject::Message(channel_id, id), error)
-                    .await
+                warn!("a message could not be read again: {error}");
+                let object = FailureObject::Message(channel_id, id);
+                let failed = Fact::Failed(guild_id, object, error.to_string());
+                Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
             }
         }
     }
