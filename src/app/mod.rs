@@ -60,7 +60,15 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Wrong(error) | Self::Failed(error)) = self;
-        write!(f, "{error:#}")
+        let mut text = error.to_string();
+        // Some errors say their cause themselves: once is enough.
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.ends_with(&cause) {
+                text += ": ";
+                text += &cause;
+            }
+        }
+        f.write_str(&text)
     }
 }
 
