@@ -79,8 +79,11 @@ const CASES: &[Case] = &[
     Case {
         variables: &[("STORE_PATH", "a-file/data")],
         arguments: &["status"],
-        code: 1,
-        says: &["a-file/data", "STORE_PATH"],
+        code: 2,
+        says: &[
+            "a-file/data",
+            "(STORE_PATH): Not a directory (os error 20)\n",
+        ],
     },
     Case {
         variables: &[],
