@@ -60,7 +60,15 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Wrong(error) | Self::Failed(error)) = self;
-        write!(f, "{error:#}")
+        let mut text = error.to_string();
+        // Some errors say their cause themselves: once is enough.
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.ends_with(&cause) {
+                text += ": ";
+                text += &cause;
+            }
+        }
+        f.write_str(&text)
     }
 }
 
@@ -176,6 +184,9 @@ async fn open_existing_store(path: &Path) -> Result<Store, Error> {
 /// Reaches Discord and finds out who we are there.
 async fn log_in(config: &DiscordConfig) -> Result<(History, User), Error> {
     let history = History::new(Rest::new(config.api_url.as_deref(), &config.token));
-    let bot = history.me().await?;
+    let bot = history.me().await.with_context(|| match &config.api_url {
+        Some(url) => format!("could not log in at {url} (DISCORD_API_URL)"),
+        None => "could not log in at Discord".to_owned(),
+    })?;
     Ok((history, bot))
 }

@@ -131,6 +131,35 @@ pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<
     Ok(())
 }
 
+/// A role was deleted: nobody has it any more, though nobody says so of each member.
+pub(super) fn miss_role<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    id: RoleId,
+) -> Result<(), S::Error> {
+    miss::<S, Role>(rows, at, guild_id, id.0)?;
+    if !is_gone(rows, guild_id, id)? {
+        return Ok(());
+    }
+    let members: Vec<Member> = rows.scan(&key::ids([guild_id.0]))?;
+    for mut member in members {
+        let presence = member.presence.last.as_mut().map(|it| &mut it.value);
+        if let Some(presence) = presence
+            && presence.roles.contains(&id)
+        {
+            presence.roles.retain(|role| *role != id);
+            rows.put(&member)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_gone<S: Rows>(rows: &S, guild_id: GuildId, role: RoleId) -> Result<bool, S::Error> {
+    let role: Option<Part<Role>> = rows.get(&key::ids([guild_id.0, role.0]))?;
+    Ok(role.is_some_and(|it| it.state.gone.is_some()))
+}
+
 /// These roles are all there are.
 pub(super) fn all_roles<S: Rows>(
     rows: &mut S,
@@ -141,7 +170,7 @@ pub(super) fn all_roles<S: Rows>(
     let known: Vec<Part<Role>> = rows.scan(&key::ids([guild_id.0]))?;
     for role in known.iter().filter_map(|it| it.state.now()) {
         if !ids.contains(&role.id) {
-            miss::<S, Role>(rows, at, guild_id, role.id.0)?;
+            miss_role(rows, at, guild_id, role.id)?;
         }
     }
     Ok(())
@@ -192,6 +221,17 @@ pub(super) fn see_member<S: Rows>(
     user: &User,
     presence: Option<&Presence>,
 ) -> Result<(), S::Error> {
+    let mut presence = presence.cloned();
+    if let Some(presence) = &mut presence {
+        // Told late: a role that is known to be deleted is nobody's.
+        let mut roles = Vec::with_capacity(presence.roles.len());
+        for role in presence.roles.drain(..) {
+            if !is_gone(rows, guild_id, role)? {
+                roles.push(role);
+            }
+        }
+        presence.roles = roles;
+    }
     rows.update(Member::unknown(guild_id, user.id), |it| {
         let seen = Stamped {
             at,
@@ -202,7 +242,7 @@ pub(super) fn see_member<S: Rows>(
             known => *known = Some(seen),
         }
         if let Some(presence) = presence {
-            it.presence.see(at, presence.clone());
+            it.presence.see(at, presence);
         }
     })?;
     Ok(())

@@ -3,7 +3,7 @@
 use super::{Rows, guild, message, reaction};
 use crate::model::{
     ChannelId, Coverage, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live, Message,
-    Observation, Pending, Props, Role, Session, Stamp, Synced, key,
+    Observation, Pending, Props, Session, Stamp, Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -24,7 +24,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::ChannelGone(guild_id, id) => guild::miss_channel(rows, at, *guild_id, *id)?,
         Fact::Role(it) => guild::see_role(rows, at, it)?,
         Fact::RoleGone(guild_id, id) => {
-            guild::miss::<S, Role>(rows, at, *guild_id, id.0)?;
+            guild::miss_role(rows, at, *guild_id, *id)?;
             next_session(rows, *guild_id)?;
         }
         Fact::Emoji(it) => guild::see(rows, at, it.guild_id, it.id.0, it)?,

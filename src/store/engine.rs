@@ -5,9 +5,12 @@
 //! opens leaves a file that keeps it from opening ever after. The guards against these are here.
 
 use std::{
+    cell::Cell,
     fs::{self, File, TryLockError},
+    io::Write as _,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
+    sync::Once,
 };
 
 use super::StoreError;
@@ -26,8 +29,9 @@ pub(super) struct Engine {
     db: sled::Db,
     /// sled's log, for the `fsync` that sled leaves out.
     log: File,
-    /// Dropped last: whoever gets the lock next must find sled closed.
-    _lock: File,
+    /// Dropped last: whoever gets the lock next must find sled closed. It says something once
+    /// something was committed, so that a log of which nothing is left is not taken for a new one.
+    lock: File,
 }
 
 /// sled's page cache. Its real use is several times this.
@@ -74,7 +78,7 @@ impl Engine {
             path: path.to_owned(),
             db,
             log,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -95,6 +99,20 @@ impl Engine {
             .map_err(|error| self.io(&error))?;
         self.db.flush().map_err(|error| self.io(&error))?;
         self.log.sync_data().map_err(|error| self.io(&error))
+    }
+
+    /// Whether [`Self::mark_used`] was called, now or by an earlier process.
+    pub(super) fn is_used(&self) -> Result<bool, StoreError> {
+        let lock = self.lock.metadata().map_err(|error| self.io(&error))?;
+        Ok(lock.len() > 0)
+    }
+
+    /// Remembers outside of sled that there is something in it. Survives a power cut.
+    pub(super) fn mark_used(&self) -> Result<(), StoreError> {
+        (&self.lock)
+            .write_all(b"used\n")
+            .and_then(|()| self.lock.sync_data())
+            .map_err(|error| self.io(&error))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -135,12 +153,27 @@ fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+thread_local! {
+    /// Whether a panic on this thread goes without its message.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs what may panic on damaged files, without the panic's message on the terminal: the caller
-/// reports the damage in its own words.
+/// reports the damage in its own words. Panics on other threads keep theirs.
 fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    static HOOK: Once = Once::new();
+    // The hook is the whole process's: it is set once and never back, so that two stores opened at
+    // the same time cannot lose it.
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    panic::set_hook(hook);
+    QUIET.set(false);
     result
 }

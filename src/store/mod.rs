@@ -105,10 +105,16 @@ impl Store {
     /// Opens the store in the folder `path`, which is made if it does not exist.
     ///
     /// # Errors
-    /// Each as [`StoreError`] says. A damaged store is never changed or deleted.
+    /// Each as [`StoreError`] says. A damaged store is never deleted.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let engine = Engine::open(path)?;
         match engine.get(SCHEMA_KEY)? {
+            None if engine.is_used()? => {
+                return Err(StoreError::Damaged {
+                    path: path.to_owned(),
+                    reason: "its log has nothing of what was written to it".to_owned(),
+                });
+            }
             None => {
                 engine.commit(&[Op::Put(SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec())])?;
             }
@@ -130,6 +136,9 @@ impl Store {
                     });
                 }
             }
+        }
+        if !engine.is_used()? {
+            engine.mark_used()?;
         }
         let mut store = Self {
             engine,

@@ -1,5 +1,13 @@
-//! The tests.
+//! The tests: `propsbot` through its real paths, against a Discord on loopback.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
+mod borders;
+mod cli;
+mod crash;
 mod discord;
+mod faults;
+mod live;
+mod mirror;
+mod store;
+mod sync;

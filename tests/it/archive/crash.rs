@@ -25,6 +25,7 @@ use super::{
     community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
     write,
 };
+use crate::mirror::spawn;
 
 const FOLDER: &str = "PROPSBOT_TEST_FOLDER";
 
@@ -212,12 +213,12 @@ struct Exporter(Child);
 
 impl Exporter {
     fn start(folder: &Path) -> Self {
-        let exporter = Command::new(std::env::current_exe().unwrap())
+        let mut exporter = Command::new(std::env::current_exe().unwrap());
+        exporter
             .args(["--exact", "archive::crash::exporter", "--ignored"])
             .env(FOLDER, folder)
-            .stdout(Stdio::null())
-            .spawn();
-        Self(exporter.unwrap())
+            .stdout(Stdio::null());
+        Self(spawn(&mut exporter))
     }
 }
 

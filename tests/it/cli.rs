@@ -1,0 +1,373 @@
+//! The command line when something is wrong: what it says, how it exits, and what it never says.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use simulator::discord::{Fault, kind};
+
+use crate::mirror::{Ended, Mirror, propsbot, start};
+
+async fn run(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    start(propsbot(home, variables, arguments)).wait().await
+}
+
+/// What is typed or configured, and how that ends.
+struct Case {
+    variables: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
+    code: i32,
+    says: &'static [&'static str],
+}
+
+const TOKEN: (&str, &str) = ("DISCORD_TOKEN", "c2VjcmV0.c2Vj.cmV0");
+/// Nobody listens there.
+const NOBODY: (&str, &str) = ("DISCORD_API_URL", "http://127.0.0.1:1");
+
+const CASES: &[Case] = &[
+    Case {
+        variables: &[],
+        arguments: &["sync"],
+        code: 2,
+        says: &[
+            "DISCORD_TOKEN: is not set",
+            "developer portal",
+            ".env.example",
+        ],
+    },
+    Case {
+        variables: &[],
+        arguments: &["run"],
+        code: 2,
+        says: &["DISCORD_TOKEN: is not set"],
+    },
+    Case {
+        variables: &[
+            ("DISCORD_API_URL", "localhost"),
+            ("ARCHIVE", "somewhere"),
+            ("EXPORT_INTERVAL", "soon"),
+        ],
+        arguments: &["sync"],
+        code: 2,
+        says: &[
+            "DISCORD_TOKEN:",
+            "DISCORD_API_URL:",
+            "ARCHIVE:",
+            "EXPORT_INTERVAL:",
+        ],
+    },
+    Case {
+        variables: &[("EXPORT_INTERVAL", "1ms")],
+        arguments: &["status"],
+        code: 2,
+        says: &["EXPORT_INTERVAL", "at least 1s"],
+    },
+    Case {
+        variables: &[("RUST_LOG", "propsbot=loud")],
+        arguments: &["status"],
+        code: 2,
+        says: &["RUST_LOG"],
+    },
+    Case {
+        variables: &[TOKEN, NOBODY],
+        arguments: &["sync"],
+        code: 1,
+        says: &["http://127.0.0.1:1", "DISCORD_API_URL"],
+    },
+    Case {
+        variables: &[("STORE_PATH", "a-file/data")],
+        arguments: &["status"],
+        code: 2,
+        says: &[
+            "a-file/data",
+            "(STORE_PATH): Not a directory (os error 20)\n",
+        ],
+    },
+    Case {
+        variables: &[],
+        arguments: &["verify", "--from", "dir:nowhere"],
+        code: 1,
+        says: &[
+            "dir:nowhere",
+            "manifest.json",
+            "nothing was exported here yet",
+        ],
+    },
+    Case {
+        variables: &[],
+        arguments: &["graph", "--from", "dir:nowhere", "--out", "graph"],
+        code: 1,
+        says: &["dir:nowhere", "nothing was exported here yet"],
+    },
+    Case {
+        variables: &[],
+        arguments: &[
+            "graph",
+            "--from",
+            "dir:nowhere",
+            "--out",
+            "graph",
+            "--weights",
+            "a-file",
+        ],
+        code: 2,
+        says: &["a-file"],
+    },
+    Case {
+        variables: &[],
+        arguments: &[
+            "graph",
+            "--from",
+            "dir:nowhere",
+            "--out",
+            "graph",
+            "--weights",
+            "missing",
+        ],
+        code: 2,
+        says: &["missing"],
+    },
+    Case {
+        variables: &[],
+        arguments: &["export", "--to", "dir:a-file/archive"],
+        code: 1,
+        says: &["a-file/archive"],
+    },
+    Case {
+        variables: &[],
+        arguments: &["verify", "--from", "nonsense"],
+        code: 2,
+        says: &["nonsense", "dir:PATH"],
+    },
+    Case {
+        variables: &[TOKEN],
+        arguments: &["sync", "--guild", "general"],
+        code: 2,
+        says: &["--guild", "general"],
+    },
+    Case {
+        variables: &[],
+        arguments: &["dance"],
+        code: 2,
+        says: &["dance"],
+    },
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistakes_are_named_with_what_to_change() {
+    let work = CASES.iter().map(|case| {
+        tokio::spawn(async {
+            let home = tempfile::tempdir().unwrap();
+            fs::write(home.path().join("a-file"), "{\"nodes\": 1").unwrap();
+            let ended = run(home.path(), case.variables, case.arguments).await;
+            ended.failed(case.code, case.says);
+        })
+    });
+    for done in work.collect::<Vec<_>>() {
+        done.await.unwrap();
+    }
+}
+
+/// `.env` counts as well, and the process's own variables count more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_may_configure() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
+    let ended = run(home.path(), &[], &["status"]).await;
+    ended.failed(2, &["EXPORT_INTERVAL", "soon"]);
+    let ended = run(home.path(), &[("EXPORT_INTERVAL", "1h")], &["status"]).await;
+    assert!(ended.ok().stdout.contains("The store is empty"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_discord_refuses() {
+    let mirror = Mirror::empty().await;
+    let url = mirror.discord.url();
+    let token = "MTIzNDU2Nzg5MDEyMzQ1Njc4.wrong.token";
+    for command in ["sync", "run"] {
+        let variables = [("DISCORD_TOKEN", token), ("DISCORD_API_URL", &url)];
+        let ended = run(mirror.home.path(), &variables, &[command]).await;
+        ended.failed(2, &["token", "developer portal"]);
+        assert!(!ended.stderr.contains(token), "{ended:#?}");
+    }
+    assert_eq!(
+        mirror.discord.counters().invalid,
+        2,
+        "a bad token is tried once a run"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_one_process_has_the_store() {
+    let mirror = Mirror::empty().await;
+    mirror
+        .discord
+        .fail("*", usize::MAX, Fault::Delay(Duration::from_mins(1)));
+    let first = mirror.start(&["sync"]);
+    let lock = mirror.store_path().join("sled/db");
+    let opened = async {
+        while !lock.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), opened)
+        .await
+        .unwrap();
+    for arguments in [&["status"][..], &["sync"], &["export"]] {
+        let ended = mirror.run(arguments).await;
+        ended.failed(1, &["./data is in use by another propsbot", "STORE_PATH"]);
+    }
+    first.kill().await;
+    mirror.discord.heal();
+    mirror.sync().await.ok();
+}
+
+/// A synced and exported guild with a message in it.
+async fn exported() -> Mirror {
+    let mirror = Mirror::empty().await;
+    let ana = mirror.discord.join("ana");
+    let channel = mirror.discord.create_channel(kind::TEXT, "general", vec![]);
+    mirror.discord.post(ana, channel, "hello");
+    mirror.sync().await.ok();
+    mirror.export().await;
+    mirror
+}
+
+fn first_blob(archive: &Path) -> PathBuf {
+    let folder = fs::read_dir(archive.join("blobs"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    fs::read_dir(folder.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
+}
+
+/// How an archive is damaged, and what is said about it.
+type Damage = (fn(&Path), &'static [&'static str]);
+
+const DAMAGES: &[Damage] = &[
+    (
+        |archive| {
+            let blob = first_blob(archive);
+            let mut bytes = fs::read(&blob).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(blob, bytes).unwrap();
+        },
+        &["blobs/", "is damaged", "put back an intact copy"],
+    ),
+    (
+        |archive| fs::remove_file(first_blob(archive)).unwrap(),
+        &["blobs/", "is missing", "put it back from a copy"],
+    ),
+    (
+        |archive| {
+            let path = archive.join("manifest.json");
+            let bytes = fs::read(&path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        },
+        &["manifest.json is damaged or cut off"],
+    ),
+    (
+        |archive| {
+            let path = archive.join("manifest.json");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text.replacen("\"format\": 1", "\"format\": 2", 1)).unwrap();
+        },
+        &[
+            "manifest.json is of archive format 2",
+            "use a newer propsbot",
+        ],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_archive_is_named_and_used_for_nothing() {
+    for (damage, says) in DAMAGES {
+        let mirror = exported().await;
+        damage(&mirror.archive_path());
+        let verified = mirror.run(&["verify", "--from", "dir:archive"]).await;
+        verified.failed(1, says);
+        let drawn = mirror
+            .run(&["graph", "--from", "dir:archive", "--out", "graph"])
+            .await;
+        drawn.failed(1, says);
+        assert!(!mirror.home.path().join("graph").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
+    let mirror = exported().await;
+    for (arguments, says) in [
+        (&["verify", "--from", "dir:archive"][..], "No fault."),
+        (
+            &["graph", "--from", "dir:archive", "--out", "graph"],
+            "wrote graph/graph.json",
+        ),
+        (&["status"], "1 messages"),
+        (&["export"], "nothing changed"),
+        (&["sync"], "complete."),
+        (&["--help"], "Exit codes"),
+        (&["--version"], "propsbot"),
+    ] {
+        let ended = mirror.run(arguments).await.ok();
+        assert!(ended.stdout.contains(says), "{ended:#?}");
+        assert_eq!(ended.stderr, "", "{arguments:?}");
+    }
+    let status = mirror.run(&["status", "--json"]).await.ok();
+    serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap();
+}
+
+/// The files in a folder, however deep.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_token_is_nowhere() {
+    let mut mirror = exported().await;
+    mirror
+        .discord
+        .fail("GET /guilds/{guild_id}", 1, Fault::Status(500));
+    mirror
+        .discord
+        .fail("GET /guilds/{guild_id}/members", 1, Fault::Status(403));
+    mirror
+        .variables
+        .push(("RUST_LOG".to_owned(), "trace".to_owned()));
+    let traced = mirror.sync().await;
+    assert!(traced.stderr.contains("asked Discord"), "{traced:#?}");
+    for arguments in [&["export"][..], &["status", "--json"]] {
+        mirror.run(arguments).await.ok();
+    }
+    mirror.discord.fail("GET /users/@me", 1, Fault::Status(401));
+    mirror.sync().await;
+    let token = mirror.discord.token();
+    let secret = token.rsplit('.').next().unwrap();
+    assert!(secret.len() > 20);
+    let mut all = Vec::new();
+    files(mirror.home.path(), &mut all);
+    // Of every process the output, the store, the archive.
+    assert!(all.len() > 10);
+    for path in all {
+        let bytes = fs::read(&path).unwrap();
+        let leak = bytes
+            .windows(secret.len())
+            .any(|it| it == secret.as_bytes());
+        assert!(!leak, "the token is in {}", path.display());
+    }
+}

@@ -1,0 +1,202 @@
+//! What goes wrong while `propsbot sync` runs costs only itself, is recorded, and is made good.
+
+use std::time::Duration;
+
+use serde_json::json;
+use simulator::discord::{Fault, Options, Seed, kind};
+
+use crate::mirror::Mirror;
+
+const MESSAGES: &str = "GET /channels/{channel_id}/messages";
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+const MEMBERS: &str = "GET /guilds/{guild_id}/members";
+
+/// What goes wrong, where, and how the first sync ends: the words on stderr if it fails.
+struct Case {
+    route: &'static str,
+    skip: usize,
+    times: usize,
+    fault: Fault,
+    /// `None`: passes. Else the exit code, and what `status --json` names.
+    recorded: Option<(i32, &'static str)>,
+}
+
+fn faults() -> Vec<Case> {
+    let case = |route, skip, times, fault, recorded| Case {
+        route,
+        skip,
+        times,
+        fault,
+        recorded,
+    };
+    let limited = |global, shared| Fault::RateLimited {
+        retry_after: 0.1,
+        global,
+        shared,
+    };
+    let gone = r#"{"message": "Unknown Emoji", "code": 10014}"#.to_owned();
+    vec![
+        case(MESSAGES, 0, 1, Fault::Status(500), None),
+        case(MESSAGES, 3, 3, Fault::Status(503), None),
+        case(REACTORS, 5, 3, Fault::Status(500), None),
+        case("GET /guilds/{guild_id}", 0, 2, Fault::Status(502), None),
+        case("*", 4, 3, limited(false, false), None),
+        case("*", 9, 2, limited(true, false), None),
+        case(REACTORS, 2, 4, limited(false, true), None),
+        case("*", 6, 5, Fault::Delay(Duration::from_millis(300)), None),
+        case(MESSAGES, 1, 3, Fault::Reset, None),
+        case(REACTORS, 1, 3, Fault::Lost, None),
+        case(MEMBERS, 0, 2, Fault::Malformed, None),
+        case(MESSAGES, 2, 2, Fault::Malformed, None),
+        case(
+            REACTORS,
+            3,
+            1,
+            Fault::Answer(404, gone),
+            Some((0, "reactions")),
+        ),
+        case(MESSAGES, 2, 1, Fault::Status(403), Some((1, "channel"))),
+        case(MEMBERS, 0, 1, Fault::Status(403), Some((0, "members"))),
+        case(
+            "GET /guilds/{guild_id}/threads/active",
+            0,
+            1,
+            Fault::Status(403),
+            Some((0, "threads")),
+        ),
+        case(
+            "GET /channels/{channel_id}/threads/archived/public",
+            0,
+            1,
+            Fault::Status(403),
+            Some((0, "archived threads of channel")),
+        ),
+    ]
+}
+
+/// Nothing but the failing object is lost, it is named, and the next sync completes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_cost_only_what_they_hit() {
+    let work = faults().into_iter().map(|case| tokio::spawn(fault(case)));
+    // All at once: most of the time they wait for the next try.
+    for done in work.collect::<Vec<_>>() {
+        done.await.unwrap();
+    }
+}
+
+async fn fault(case: Case) {
+    let Case {
+        route,
+        skip,
+        times,
+        fault,
+        recorded,
+    } = case;
+    let what = format!("{route} after {skip}, {times} times: {fault:?}");
+    let mirror = Mirror::new(Options {
+        seed: Seed {
+            messages: 150,
+            members: 20,
+            days: 5,
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    mirror.discord.fail_after(route, skip, times, fault);
+    let first = mirror.sync().await;
+    mirror.discord.heal();
+    let failures = mirror.failures().await;
+    match recorded {
+        None => {
+            assert_eq!(
+                (first.code, failures.len()),
+                (Some(0), 0),
+                "{what}: {first:#?}"
+            );
+            mirror.check_store();
+        }
+        Some((code, object)) => {
+            assert_eq!(first.code, Some(code), "{what}: {first:#?}");
+            assert_eq!(failures.len(), 1, "{what}: {failures:?}");
+            let (named, reason) = failures.first_key_value().unwrap();
+            assert!(
+                named.contains(object) && !reason.is_empty(),
+                "{what}: {failures:?}"
+            );
+            // All but what hangs on the failing object is there.
+            let truth = mirror.discord.truth().messages.len() as u64;
+            let status = mirror.status().await;
+            let kept = status["totals"]["messages"].as_u64().unwrap();
+            assert!(kept * 2 > truth, "{what}: {kept} of {truth} messages");
+        }
+    }
+    mirror.sync().await.ok();
+    mirror.check_store();
+    let failures = mirror.failures().await;
+    assert!(failures.is_empty(), "{what}: {failures:?}");
+}
+
+/// What fails every time that it is tried is recorded, and is there after the next sync.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_on_failing_is_named_and_tried_again() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let ids = ["one", "two"].map(|it| discord.post(ana, channel, it));
+    discord.react(ana, channel, ids[0], "👍", false);
+    discord.react(ana, channel, ids[1], "#️⃣", true);
+    // The newest comes first, and both of its tries fail.
+    discord.fail(REACTORS, 6, Fault::Status(500));
+    let ended = mirror.sync().await;
+    ended.failed(
+        1,
+        &[
+            "not everything could be fetched",
+            "incomplete",
+            "propsbot status",
+        ],
+    );
+    discord.heal();
+    let failures = mirror.failures().await;
+    let (named, reason) = failures.first_key_value().unwrap();
+    let object = format!("burst reactions #️⃣ on message {channel}/{}", ids[1]);
+    assert_eq!((failures.len(), named), (1, &object));
+    assert!(reason.contains("500"), "{reason}");
+    let status = mirror.status().await;
+    assert_eq!(status["totals"]["messages"], 2);
+    assert_eq!(status["totals"]["reactions"], 1);
+    assert_eq!(status["pending_lists"], 1);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert!(mirror.failures().await.is_empty());
+    assert_eq!(mirror.status().await["pending_lists"], 0);
+}
+
+/// A message that is not as documented costs only itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_odd_message_costs_only_itself() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let [first, odd] = ["one", "two"].map(|it| discord.post(ana, channel, it));
+    let page = json!([
+        {"id": odd.to_string(), "type": "unheard of"},
+        {
+            "id": first.to_string(), "channel_id": channel.to_string(), "type": 0,
+            "author": {"id": ana.to_string(), "username": "ana"}, "content": "one",
+            "timestamp": "2026-11-23T21:00:00+00:00", "edited_timestamp": null, "mentions": [],
+        },
+    ]);
+    discord.fail(MESSAGES, 1, Fault::Answer(200, page.to_string()));
+    mirror.sync().await;
+    let failures = mirror.failures().await;
+    let named: Vec<&String> = failures.keys().collect();
+    assert_eq!(named, [&format!("message {channel}/{odd}")]);
+    assert_eq!(mirror.status().await["totals"]["messages"], 1);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert!(mirror.failures().await.is_empty());
+}

@@ -1,0 +1,348 @@
+//! `propsbot run`: beside a Discord that lives, and breaks, its mirror is what Discord shows.
+
+use std::time::{Duration, Instant};
+
+use propsbot::archive::{FolderArchive, Snapshot, verify};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use serde_json::json;
+use simulator::discord::{Discord, Options, Overwrite, Seed, bit, kind};
+
+use crate::mirror::{Mirror, Running};
+
+const MEMBERS: &str = "GET /guilds/{guild_id}/members";
+/// For what should take a moment.
+const SOON: Duration = Duration::from_secs(30);
+
+/// A community, and a bot that exports every second.
+async fn community(seed: u64) -> Mirror {
+    let options = Options {
+        seed: Seed {
+            seed,
+            messages: 200,
+            members: 20,
+            days: 5,
+            ..Seed::default()
+        },
+        ..Options::default()
+    };
+    let mut mirror = Mirror::new(options).await;
+    mirror.manage_threads();
+    mirror
+        .variables
+        .push(("EXPORT_INTERVAL".to_owned(), "1s".to_owned()));
+    mirror
+}
+
+/// Starts the bot and waits until it listens.
+async fn start(mirror: &Mirror) -> Running {
+    let running = mirror.start(&["run"]);
+    let connected = |it: &Discord| it.connected() > 0;
+    let came = mirror.discord.wait(SOON, connected).await;
+    assert!(came, "{}", running.stderr());
+    running
+}
+
+/// Waits until the archive that the running bot writes says what Discord says.
+async fn settled(mirror: &Mirror, running: &Running) {
+    let begun = Instant::now();
+    loop {
+        let differences = mirror.archive_differences().await;
+        if differences.is_empty() {
+            break;
+        }
+        assert!(
+            begun.elapsed() < SOON,
+            "{}\n{}",
+            differences.join("\n"),
+            running.stderr()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// SIGTERM: the bot ends well and in time, and all is exported and in the store.
+async fn stop(mirror: &Mirror, running: Running) {
+    running.terminate();
+    let ended = running.wait_for(Duration::from_secs(10)).await.ok();
+    assert!(!ended.stderr.contains("panicked"), "{ended:#?}");
+    mirror.check_store();
+    let found = mirror.verified().await;
+    assert!(found.is_valid(), "{:#?}", found.faults);
+    mirror.check_archive().await;
+}
+
+/// What happens beside the simulator's own script: what moderators do.
+fn moderate(discord: &Discord, random: &mut StdRng) {
+    let truth = discord.truth();
+    let readable = |id: u64| {
+        truth
+            .channels
+            .iter()
+            .any(|it| it.id == id && it.kind == kind::TEXT)
+    };
+    let messages: Vec<_> = truth
+        .messages
+        .iter()
+        .filter(|it| readable(it.channel))
+        .collect();
+    let Some(message) = messages.choose(random) else {
+        return;
+    };
+    let (channel, id) = (message.channel, message.id);
+    let reaction = message.reactions.first();
+    match random.random_range(0..8) {
+        0 => {
+            discord.clear_reactions(channel, id);
+        }
+        1 => {
+            if let Some(reaction) = reaction {
+                let name = reaction.emoji_name.clone().unwrap_or("_".to_owned());
+                let emoji = reaction
+                    .emoji_id
+                    .map_or(name.clone(), |id| format!("{name}:{id}"));
+                discord.clear_emoji(channel, id, &emoji);
+            }
+        }
+        2 => {
+            let same = messages.iter().filter(|it| it.channel == channel);
+            let ids: Vec<u64> = same.map(|it| it.id).take(3).collect();
+            discord.delete_bulk(channel, &ids);
+        }
+        3 => {
+            let role = discord.create_role("passing", 0);
+            discord.update_member(message.author, |it| it.roles.push(role));
+            if random.random() {
+                discord.delete_role(role);
+            }
+        }
+        4 => {
+            // Hidden from the bot, and shown again with what was posted meanwhile.
+            let hidden = Overwrite {
+                id: discord.bot_id(),
+                member: true,
+                allow: 0,
+                deny: bit::VIEW_CHANNEL,
+            };
+            discord.update_channel(channel, |it| it.overwrites.push(hidden));
+            discord.post(discord.owner_id(), channel, "unheard");
+            discord.update_channel(channel, |it| {
+                it.overwrites.pop();
+            });
+        }
+        5 => {
+            let thread = discord.create_thread(channel, discord.owner_id(), "aside");
+            discord.post(discord.owner_id(), thread, "in it");
+            discord.archive_thread(thread);
+        }
+        6 => {
+            let emoji = discord.create_emoji("fresh", false);
+            let user = discord.owner_id();
+            discord.react(
+                user,
+                channel,
+                id,
+                &format!("fresh:{emoji}"),
+                random.random(),
+            );
+            if random.random() {
+                discord.delete_emoji(emoji);
+            }
+        }
+        _ => {
+            discord.rename(message.author, &format!("renamed{id}"), None);
+        }
+    }
+}
+
+type Break = (&'static str, bool, fn(&Discord));
+
+/// How the connection breaks, and whether the session goes on: then nothing is read again over REST,
+/// which would hide what the gateway's events did wrong.
+const BREAKS: [Break; 9] = [
+    ("not at all", true, |_| {}),
+    ("cut", true, |it| it.cut_gateway()),
+    ("closed, to be resumed", true, |it| it.close_gateway(4000)),
+    ("invalid, to be resumed", true, |it| {
+        it.invalidate_session(true);
+    }),
+    ("asked to reconnect", true, |it| it.reconnect()),
+    ("closed, session timed out", false, |it| {
+        it.close_gateway(4009);
+    }),
+    ("invalid for good", false, |it| it.invalidate_session(false)),
+    ("sessions lost", false, |it| it.lose_sessions()),
+    ("guild in an outage", false, |it| {
+        it.unavailable(true);
+        it.step(5);
+        it.unavailable(false);
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
+    let mirror = community(31).await;
+    let discord = &mirror.discord;
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    let mut random = StdRng::seed_from_u64(31);
+    for (name, resumed, break_it) in BREAKS {
+        let before = discord.counters();
+        let members = discord.count(MEMBERS);
+        for _ in 0..10 {
+            discord.step(10);
+            moderate(discord, &mut random);
+        }
+        // What happens while events wait, and while nobody listens.
+        discord.hold_events(true);
+        discord.step(10);
+        moderate(discord, &mut random);
+        break_it(discord);
+        discord.step(10);
+        moderate(discord, &mut random);
+        discord.hold_events(false);
+        let back = |it: &Discord| {
+            let (now, again) = (it.counters(), it.count(MEMBERS) > members);
+            match name {
+                "not at all" => true,
+                "guild in an outage" => again,
+                _ if resumed => now.resumes > before.resumes,
+                _ => now.identifies > before.identifies && again,
+            }
+        };
+        assert!(
+            discord.wait(SOON, back).await,
+            "{name}: {}",
+            running.stderr()
+        );
+        settled(&mirror, &running).await;
+        // Members are listed whenever all is looked at anew.
+        assert_eq!(discord.count(MEMBERS) == members, resumed, "{name}");
+    }
+    stop(&mirror, running).await;
+    assert_eq!(discord.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_and_started_again_nothing_is_lost() {
+    let mirror = community(32).await;
+    let discord = &mirror.discord;
+    let mut random = StdRng::seed_from_u64(32);
+    for _ in 0..6 {
+        let running = start(&mirror).await;
+        let lasts = Duration::from_millis(random.random_range(0..900));
+        let begun = Instant::now();
+        while begun.elapsed() < lasts {
+            discord.step(3);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        running.kill().await;
+        discord.step(5);
+        if mirror.archive_path().join("manifest.json").exists() {
+            let archive = FolderArchive::new(mirror.archive_path());
+            let found = verify(&archive).await.unwrap();
+            assert!(found.is_valid(), "{:#?}", found.faults);
+        }
+    }
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn props_are_answered_and_recorded_once_and_survive() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("EXPORT_INTERVAL".to_owned(), "1s".to_owned()));
+    let discord = &mirror.discord;
+    let [ana, ben, cho] = ["ana", "ben", "cho"].map(|name| discord.join(name));
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let running = start(&mirror).await;
+    let registered = discord.wait(SOON, |it| it.commands().len() >= 3).await;
+    assert!(registered, "{}", running.stderr());
+    let options = json!({"to": format!("<@{ben}> <@{cho}> <@{ben}>"), "for": "the *review*"});
+    let run = discord.slash(ana, channel, "props", options);
+    let answer = discord.answer(run).await.expect("an answer");
+    assert!(!answer.ephemeral, "{}", answer.content);
+    // Killed at once: what was answered is recorded.
+    running.kill().await;
+    let props = |snapshot: &Snapshot| {
+        let rows = snapshot.props.iter();
+        rows.map(|it| {
+            let receivers = it.receiver_ids.iter().map(|it| it.0).collect::<Vec<_>>();
+            (
+                it.giver_id.0,
+                receivers,
+                it.reason.clone(),
+                it.message_id.map(|it| it.0),
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    let given = |message| (ana, vec![ben, cho], "the *review*".to_owned(), message);
+    let kept = props(&crate::mirror::whole(&mirror.store(), mirror.guild()));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(given(kept[0].3), kept[0]);
+
+    // The answer is found again as a message, and counts no second time.
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+    assert_eq!(props(&mirror.archived().await), [given(answer.message_id)]);
+    let status = mirror.status().await;
+    assert_eq!(status["totals"]["props"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_malformed_event_costs_only_itself() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("EXPORT_INTERVAL".to_owned(), "1s".to_owned()));
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let running = start(&mirror).await;
+    let guild = discord.guild_id().to_string();
+    for (name, data) in [
+        (
+            "MESSAGE_CREATE",
+            json!({"guild_id": guild, "id": "no number", "content": 7}),
+        ),
+        ("MESSAGE_DELETE", json!({"id": null})),
+        ("MESSAGE_REACTION_ADD", json!([])),
+        (
+            "GUILD_MEMBER_UPDATE",
+            json!({"guild_id": guild, "user": "nobody"}),
+        ),
+        ("SOMETHING_NEW", json!({"guild_id": guild})),
+    ] {
+        discord.post(ana, channel, "before");
+        discord.dispatch_raw(name, data);
+        discord.post(ana, channel, "after");
+    }
+    settled(&mirror, &running).await;
+    // It is told, and made good by reading everything again.
+    let log = running.stderr();
+    assert!(log.contains("MESSAGE_CREATE"), "{log}");
+    stop(&mirror, running).await;
+}
+
+/// Discord tells of a role's deletion, and leaves it to us to take it from the members who had it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_role_is_nobodys() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("EXPORT_INTERVAL".to_owned(), "1s".to_owned()));
+    let discord = &mirror.discord;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let [kept, gone] = ["kept", "gone"].map(|name| discord.create_role(name, 0));
+    discord.update_member(ana, |it| it.roles = vec![kept, gone]);
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    discord.update_member(ben, |it| it.roles = vec![gone, kept]);
+    discord.delete_role(gone);
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+}

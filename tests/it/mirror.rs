@@ -1,0 +1,375 @@
+//! The fixture: a simulated Discord, the built `propsbot` beside it as a process of its own, and what
+//! both of them hold as comparable lines.
+
+mod lines;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    ops::Deref,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{PoisonError, RwLock, RwLockWriteGuard},
+    time::{Duration, Instant},
+};
+
+use propsbot::{
+    archive::{FolderArchive, ReadError, Snapshot, Verification, verify},
+    model::{ChannelKind, GuildId},
+    store::{Store, StoreError},
+};
+use simulator::discord::{Discord, Options, Seed, TruthChannel, World, bit};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+pub(crate) use lines::whole;
+
+use lines::{assert_same, channels, differences, lines, true_lines};
+
+/// No command may take longer.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Between two looks at a process: nothing depends on how long it is.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// Between fork and exec a child holds all files of this process, locks among them: no process is
+/// started while a store is open here, or the store would seem to be in use a moment longer.
+static FORKING: RwLock<()> = RwLock::new(());
+
+/// A store, open in this process.
+pub(crate) struct Opened {
+    store: Store,
+    #[expect(dead_code, reason = "held until the store is closed")]
+    no_forks: RwLockWriteGuard<'static, ()>,
+}
+
+impl Deref for Opened {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// Opens the store at this path, which no process may have open.
+pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
+    let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+    Ok(Opened {
+        store: Store::open(path)?,
+        no_forks,
+    })
+}
+
+/// A Discord and a home for the bot: its store and its archive.
+pub(crate) struct Mirror {
+    pub(crate) discord: Discord,
+    pub(crate) home: TempDir,
+    /// Whether the bot may manage threads. Without, private threads are not mirrored, also those
+    /// that it was invited to.
+    manages_threads: bool,
+    /// More of the processes' environment.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+/// A process that was started.
+pub(crate) struct Running {
+    child: Child,
+    output: PathBuf,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A command for `propsbot` in `home`, with nothing of this process's environment.
+pub(crate) fn propsbot(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"));
+    command
+        .current_dir(home)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .args(arguments);
+    command
+}
+
+/// Starts a process: the one way in which tests do.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let _forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn().unwrap()
+}
+
+/// Starts a process whose output goes to files, so that it never waits for a reader.
+pub(crate) fn start(mut command: Command) -> Running {
+    let output = tempfile::Builder::new()
+        .prefix("output-")
+        .tempdir_in(command.get_current_dir().expect("a home"))
+        .unwrap()
+        .keep();
+    let file = |name: &str| Stdio::from(fs::File::create(output.join(name)).unwrap());
+    command
+        .stdin(Stdio::null())
+        .stdout(file("stdout"))
+        .stderr(file("stderr"));
+    let child = spawn(&mut command);
+    Running { child, output }
+}
+
+impl Running {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.output.join("stderr")).unwrap()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub(crate) async fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.wait().await
+    }
+
+    /// SIGTERM: the polite way.
+    pub(crate) fn terminate(&self) {
+        let pid = self.id().to_string();
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &pid]);
+        let sent = spawn(&mut kill).wait();
+        assert!(sent.unwrap().success());
+    }
+
+    pub(crate) async fn wait(self) -> Ended {
+        self.wait_for(PATIENCE).await
+    }
+
+    /// Waits until it ends; kills it, and the test, if it does not in time.
+    pub(crate) async fn wait_for(mut self, patience: Duration) -> Ended {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > patience {
+                self.child.kill().unwrap();
+                self.child.wait().unwrap();
+                panic!("not done after {patience:?}:\n{}", self.stderr());
+            }
+            sleep(GLANCE).await;
+        };
+        Ended {
+            code: status.code(),
+            stdout: fs::read_to_string(self.output.join("stdout")).unwrap(),
+            stderr: self.stderr(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A test that failed leaves no process behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// It ended with this code, said all of this on stderr, and nothing on stdout.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, says: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for words in says {
+            assert!(self.stderr.contains(words), "no {words:?} in {self:#?}");
+        }
+        assert_eq!(self.stdout, "", "{self:#?}");
+        assert!(!self.stderr.contains("panicked"), "{self:#?}");
+    }
+}
+
+impl Mirror {
+    pub(crate) async fn new(options: Options) -> Self {
+        Self {
+            discord: Discord::start(options).await.expect("a free port"),
+            home: tempfile::tempdir().unwrap(),
+            manages_threads: false,
+            variables: Vec::new(),
+        }
+    }
+
+    /// Gives the bot the permission to see all private threads.
+    pub(crate) fn manage_threads(&mut self) {
+        let bot = self.discord.bot_id();
+        let members = self.discord.truth().members;
+        let own = members.iter().find(|it| it.id == bot).unwrap().roles[0];
+        let granted = self
+            .discord
+            .update_role(own, |it| it.permissions |= bit::MANAGE_THREADS);
+        assert!(granted);
+        self.manages_threads = true;
+    }
+
+    /// A small community with a history, of which the last days are within the look-back.
+    pub(crate) async fn seeded(seed: u64) -> Self {
+        Self::new(Options {
+            seed: Seed {
+                seed,
+                messages: 800,
+                days: 60,
+                ..Seed::default()
+            },
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// Nobody but the owner and the bot.
+    pub(crate) async fn empty() -> Self {
+        Self::new(Options {
+            world: World::Empty,
+            ..Options::default()
+        })
+        .await
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let (token, url) = (self.discord.token(), self.discord.url());
+        let variables = [("DISCORD_TOKEN", &*token), ("DISCORD_API_URL", &*url)];
+        let mut command = propsbot(self.home.path(), &variables, arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        start(self.command(arguments))
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).wait().await
+    }
+
+    pub(crate) async fn sync(&self) -> Ended {
+        self.run(&["sync"]).await
+    }
+
+    pub(crate) fn guild(&self) -> GuildId {
+        GuildId(self.discord.guild_id())
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// The store, which no process may have open.
+    pub(crate) fn store(&self) -> Opened {
+        open(&self.store_path()).unwrap()
+    }
+
+    pub(crate) fn archive_path(&self) -> PathBuf {
+        self.home.path().join("archive")
+    }
+
+    pub(crate) async fn archived(&self) -> Snapshot {
+        let archive = FolderArchive::new(self.archive_path());
+        Snapshot::read(&archive).await.unwrap()
+    }
+
+    pub(crate) async fn verified(&self) -> Verification {
+        let archive = FolderArchive::new(self.archive_path());
+        verify(&archive).await.unwrap()
+    }
+
+    /// What `status --json` says of the guild.
+    pub(crate) async fn status(&self) -> serde_json::Value {
+        let ended = self.run(&["status", "--json"]).await.ok();
+        let mut guilds: Vec<serde_json::Value> = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(guilds.len(), 1, "{guilds:?}");
+        guilds.remove(0)
+    }
+
+    /// The objects that `status --json` names as failed, with the reasons.
+    pub(crate) async fn failures(&self) -> BTreeMap<String, String> {
+        let text = |it: &serde_json::Value| it.as_str().unwrap().to_owned();
+        let status = self.status().await;
+        let all = status["failures"].as_array().unwrap();
+        all.iter()
+            .map(|it| (text(&it["object"]), text(&it["reason"])))
+            .collect()
+    }
+
+    /// Exports, and checks that the archive is valid.
+    pub(crate) async fn export(&self) -> Ended {
+        let ended = self.run(&["export"]).await.ok();
+        let found = self.verified().await;
+        assert!(found.is_valid(), "{:#?}", found.faults);
+        ended
+    }
+
+    /// The store says of everything that the bot may see what Discord says.
+    #[track_caller]
+    pub(crate) fn check_store(&self) {
+        let truth = self.discord.truth();
+        let threads =
+            |kind| self.manages_threads || ChannelKind(kind) != ChannelKind::PRIVATE_THREAD;
+        let readable = channels(&truth, |it| it.readable && threads(it.kind));
+        let mut snapshot = whole(&self.store(), self.guild());
+        snapshot.channels.retain(|it| threads(it.kind.0));
+        // Archived threads are listed only where history may be read.
+        let known = |it: &TruthChannel| threads(it.kind) && (!it.archived || it.readable);
+        assert_same(&differences(
+            &lines(&snapshot, &readable),
+            &true_lines(&truth, known, &readable),
+        ));
+    }
+
+    /// The archive says of everything that @everyone may see what Discord says, and nothing else.
+    pub(crate) async fn check_archive(&self) {
+        assert_same(&self.archive_differences().await);
+        let public = channels(&self.discord.truth(), |it| it.public && it.readable);
+        let snapshot = self.archived().await;
+        let deleted = snapshot
+            .channels
+            .iter()
+            .filter(|it| it.deleted_at.is_some());
+        let deleted: BTreeSet<u64> = deleted.map(|it| it.id.0).collect();
+        for row in &snapshot.messages {
+            let channel = row.channel_id.0;
+            assert!(
+                public.contains(&channel) || deleted.contains(&channel),
+                "a private message is in the archive: {row:?}"
+            );
+        }
+    }
+
+    /// In what the archive differs from what @everyone may see in Discord.
+    pub(crate) async fn archive_differences(&self) -> Vec<String> {
+        let archive = FolderArchive::new(self.archive_path());
+        let snapshot = match Snapshot::read(&archive).await {
+            Ok(snapshot) => snapshot,
+            Err(error @ (ReadError::Empty | ReadError::Superseded)) => {
+                return vec![error.to_string()];
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let truth = self.discord.truth();
+        let public = channels(&truth, |it| it.public && it.readable);
+        let known = |it: &TruthChannel| it.public && (!it.archived || it.readable);
+        differences(
+            &lines(&snapshot, &public),
+            &true_lines(&truth, known, &public),
+        )
+    }
+}

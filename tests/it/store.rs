@@ -1,0 +1,334 @@
+//! What the store promises, whatever keeps the bytes: the contract of its engine.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use propsbot::{
+    model::{
+        Author, AuthorKind, ChannelId, Evidence, Fact, GuildId, Message, MessageId, MessageKind,
+        Observation, Stamp, UserId,
+    },
+    store::{Store, StoreError},
+};
+
+use crate::mirror::{open, start};
+
+const GUILD: GuildId = GuildId(1_000_000_000_000_000_001);
+const CHANNEL: ChannelId = ChannelId(1_000_000_000_000_000_002);
+/// Messages in a batch.
+const BATCH: u64 = 10;
+/// Tells the process that is to be killed where to write.
+const FOLDER: &str = "PROPSBOT_TEST_STORE";
+const ACKNOWLEDGED: &str = "acknowledged";
+
+/// A batch of messages, in groups as the writer makes them.
+fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
+    let message = |n: u64| Message {
+        id: MessageId(1_100_000_000_000_000_000 + number * size + n),
+        channel_id: CHANNEL,
+        guild_id: GUILD,
+        author: Author {
+            id: UserId(7),
+            kind: AuthorKind::User,
+        },
+        kind: MessageKind::DEFAULT,
+        content: format!("batch {number}: {}", "thanks ".repeat(30)),
+        mentions: vec![],
+        reply_to: None,
+        command: None,
+        edited_at: None,
+    };
+    (0..size)
+        .map(|n| {
+            vec![Observation {
+                at: Stamp(i64::try_from(number * size + n).unwrap() + 1),
+                by: Evidence::Gateway,
+                fact: Fact::Message(message(n)),
+            }]
+        })
+        .collect()
+}
+
+fn count(store: &Store) -> u64 {
+    let all = store.messages(CHANNEL, 0..=u64::MAX);
+    all.inspect(|it| assert!(it.as_ref().unwrap().message().is_some()))
+        .count() as u64
+}
+
+/// All files of the store but its lock, with what is in them.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().unwrap() != "lock" {
+                let bytes = fs::read(&path).unwrap();
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}
+
+/// A store with some batches in it, closed.
+fn filled(batches: u64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    for number in 0..batches {
+        store.merge(&batch(number, BATCH)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn only_one_has_it_open() {
+    let folder = filled(1);
+    let store = open(folder.path()).unwrap();
+    let second = Store::open(folder.path()).err();
+    assert!(
+        matches!(second, Some(StoreError::InUse { .. })),
+        "{second:?}"
+    );
+    assert_eq!(count(&store), BATCH);
+    drop(store);
+    assert_eq!(count(&open(folder.path()).unwrap()), BATCH);
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_kept() {
+    let folder = filled(1);
+    {
+        let db = sled::open(folder.path().join("sled")).unwrap();
+        db.insert([0], &2_u32.to_be_bytes()).unwrap();
+        db.flush().unwrap();
+    }
+    for _ in 0..2 {
+        let refused = open(folder.path()).err();
+        assert!(
+            matches!(
+                refused,
+                Some(StoreError::Newer {
+                    found: 2,
+                    known: 1,
+                    ..
+                })
+            ),
+            "{refused:?}"
+        );
+    }
+}
+
+/// sled never opens again a folder with such a file in it.
+#[test]
+fn a_snapshot_that_was_being_written_is_removed() {
+    let folder = filled(3);
+    let left = folder.path().join("sled/snap.0000000000000ABC.generating");
+    fs::write(&left, "half").unwrap();
+    assert_eq!(count(&open(folder.path()).unwrap()), 3 * BATCH);
+    assert!(!left.exists());
+}
+
+/// How the file is damaged that has the data.
+///
+/// Damage that hits a part of the log only is not always told: sled may take what it cannot read for
+/// the end of a write that was cut off, and open without it.
+type Damage = fn(&mut Vec<u8>);
+
+const DAMAGES: [(&str, Damage); 4] = [
+    ("cut to half", |it| it.truncate(it.len() / 2)),
+    ("emptied", Vec::clear),
+    ("all zeros", |it| it.fill(0)),
+    ("something else", |it| it.fill(b'x')),
+];
+
+#[test]
+fn damage_is_told_and_nothing_deleted() {
+    for (name, damage) in DAMAGES {
+        let folder = filled(300);
+        let path = folder.path().join("sled/db");
+        let mut bytes = fs::read(&path).unwrap();
+        damage(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        let before = files(folder.path());
+        // However often: it does not become an empty store by trying again.
+        for _ in 0..2 {
+            match open(folder.path()).err() {
+                Some(StoreError::Damaged { path, .. }) => assert_eq!(path, folder.path(), "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let after = files(folder.path());
+        assert!(
+            before.keys().all(|it| after.contains_key(it)),
+            "{name}: a file is gone"
+        );
+    }
+}
+
+#[test]
+fn what_changed_since_it_was_exported_stays_marked() {
+    let folder = filled(1);
+    let store = open(folder.path()).unwrap();
+    let first = store.dirty().unwrap();
+    assert_eq!(first.len(), 1, "{first:?}");
+    store.merge(&batch(1, BATCH)).unwrap();
+    let second = store.dirty().unwrap();
+    assert_eq!(second[0].0, first[0].0);
+    assert!(second[0].1 > first[0].1);
+    // An export that read the first batch only.
+    store.exported("dir:somewhere", &first).unwrap();
+    assert_eq!(store.dirty().unwrap(), second);
+    drop(store);
+    let store = open(folder.path()).unwrap();
+    store.merge(&batch(2, BATCH)).unwrap();
+    assert!(
+        store.dirty().unwrap()[0].1 > second[0].1,
+        "generations go on after a restart"
+    );
+    store.exported("dir:somewhere", &second).unwrap();
+    assert_eq!(store.dirty().unwrap().len(), 1);
+    store
+        .exported("dir:somewhere", &store.dirty().unwrap())
+        .unwrap();
+    assert_eq!(store.dirty().unwrap(), []);
+    // What says nothing new is no change.
+    store.merge(&batch(2, BATCH)).unwrap();
+    assert_eq!(store.dirty().unwrap(), []);
+}
+
+#[test]
+fn readers_see_whole_batches() {
+    const SIZE: u64 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let (store, done) = (&*store, &AtomicBool::new(false));
+    let torn = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let (mut looks, mut torn, mut counts) = (0, 0, 0);
+            let mut last = 0;
+            while !done.load(Ordering::Relaxed) {
+                let reading = store.reading();
+                // The quick question first: most batches come during the slow one.
+                let (tally, all) = (store.tallies(GUILD).unwrap(), count(store));
+                drop(reading);
+                // The writer's turn: the lock is not a fair one.
+                std::thread::sleep(Duration::from_millis(1));
+                let told = tally.first().map_or(0, |it| it.messages);
+                looks += 1;
+                torn += u32::from(all % SIZE != 0 || told != all);
+                counts += u32::from(all != last);
+                last = all;
+            }
+            (looks, torn, counts)
+        });
+        for number in 0..60 {
+            store.merge(&batch(number, SIZE)).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        let (looks, torn, counts) = reader.join().unwrap();
+        assert!(
+            looks > 10 && counts > 5,
+            "{looks} looks saw {counts} states"
+        );
+        torn
+    });
+    assert_eq!(torn, 0);
+}
+
+/// Not a test: the process that writes until it is killed, or until the store fails.
+#[test]
+#[ignore = "a process for the tests below"]
+fn writer() {
+    let Ok(folder) = std::env::var(FOLDER) else {
+        return;
+    };
+    let folder = PathBuf::from(folder);
+    let store = Store::open(&folder.join("store")).unwrap();
+    let mut acknowledged = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(ACKNOWLEDGED))
+        .unwrap();
+    for number in count(&store) / BATCH.. {
+        match store.merge(&batch(number, BATCH)) {
+            Ok(_) => writeln!(acknowledged, "{number}").unwrap(),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
+                assert!(error.to_string().contains("is the disk full?"), "{error}");
+                // Reading goes on, and nothing half-written is read.
+                assert_eq!(count(&store) % BATCH, 0);
+                return;
+            }
+        }
+    }
+}
+
+fn as_writer(mut command: Command, home: &Path) -> Command {
+    command
+        .args(["--exact", "store::writer", "--ignored", "--nocapture"])
+        .env(FOLDER, home)
+        .current_dir(home);
+    command
+}
+
+/// How many batches were acknowledged.
+fn acknowledged(home: &Path) -> u64 {
+    let text = fs::read_to_string(home.join(ACKNOWLEDGED)).unwrap_or_default();
+    text.matches('\n').count() as u64
+}
+
+#[track_caller]
+fn check(home: &Path) {
+    let store = open(&home.join("store")).unwrap();
+    let (there, told) = (count(&store), acknowledged(home));
+    assert!(there >= told * BATCH, "{there} messages of {told} batches");
+    assert_eq!(there % BATCH, 0, "half a batch is there");
+    let tally = store.tallies(GUILD).unwrap();
+    assert_eq!(tally[0].messages, there);
+    assert!(!store.dirty().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn kill_9_loses_nothing_acknowledged() {
+    let home = tempfile::tempdir().unwrap();
+    for round in 0..8 {
+        let before = acknowledged(home.path());
+        let command = Command::new(std::env::current_exe().unwrap());
+        let running = start(as_writer(command, home.path()));
+        let written = async {
+            while acknowledged(home.path()) < before + 3 + round {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), written)
+            .await
+            .unwrap();
+        let killed = running.kill().await;
+        assert_eq!(killed.code, None, "{killed:#?}");
+        check(home.path());
+    }
+}
+
+/// A limit on the size of files stands for the end of the disk.
+#[tokio::test]
+async fn a_full_disk_loses_nothing_acknowledged() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg("trap '' XFSZ; ulimit -f 6000; exec \"$0\" \"$@\"")
+        .arg(std::env::current_exe().unwrap());
+    start(as_writer(command, home.path())).wait().await.ok();
+    assert!(acknowledged(home.path()) > 10);
+    check(home.path());
+}

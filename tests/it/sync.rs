@@ -1,0 +1,359 @@
+//! `propsbot sync`: whatever the world, its changes and its faults, the store ends up as Discord is.
+
+use std::{process::Command, time::Duration};
+
+use simulator::discord::{
+    Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,
+};
+
+use crate::mirror::{Mirror, spawn};
+
+const MESSAGES: &str = "GET /channels/{channel_id}/messages";
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+
+/// No request was wrong, and none was refused for being too many.
+#[track_caller]
+fn well_behaved(discord: &Discord) {
+    assert_eq!(discord.violations(), Vec::<String>::new());
+    let limited = |it: &Request| it.status == 429;
+    assert_eq!(
+        discord
+            .requests()
+            .into_iter()
+            .find(limited)
+            .map(|it| it.path),
+        None
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seeded_worlds_are_mirrored_and_exported() {
+    for seed in 1..=4 {
+        let mut mirror = Mirror::seeded(seed).await;
+        if seed % 2 == 0 {
+            mirror.manage_threads();
+        }
+        mirror.sync().await.ok();
+        mirror.check_store();
+        mirror.export().await;
+        mirror.check_archive().await;
+        well_behaved(&mirror.discord);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_kept() {
+    let quick = |requests, ms| Some(Rate::new(requests, Duration::from_millis(ms)));
+    let mirror = Mirror::new(Options {
+        seed: Seed {
+            messages: 250,
+            ..Seed::default()
+        },
+        // Discord's, in a time that passes ten times as fast; the global one is the bot's own.
+        limits: Limits {
+            global: quick(50, 1000),
+            messages: quick(5, 500),
+            reactions: quick(1, 25),
+            members: quick(10, 1000),
+            threads: quick(5, 500),
+            other: quick(10, 1000),
+            ..Limits::discord()
+        },
+        ..Options::default()
+    })
+    .await;
+    mirror.sync().await.ok();
+    mirror.check_store();
+    well_behaved(&mirror.discord);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_changed_nothing_done() {
+    let mirror = Mirror::seeded(5).await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let manifest = || std::fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+    let before = manifest();
+    assert!(mirror.discord.count(REACTORS) > 0);
+
+    let (lists, lists_of_messages) = (
+        mirror.discord.count(REACTORS),
+        mirror.discord.count(MESSAGES),
+    );
+    mirror.sync().await.ok();
+    assert_eq!(mirror.discord.count(REACTORS), lists);
+    // Only the week before is read again, which is a page or two a channel.
+    let channels = mirror.discord.truth().channels.len();
+    assert!(mirror.discord.count(MESSAGES) - lists_of_messages <= 2 * channels);
+    let said = mirror.export().await.stdout;
+    assert!(said.contains("nothing changed"), "{said}");
+    assert_eq!(manifest(), before);
+    mirror.check_store();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_while_away_is_mirrored() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let [ana, ben, cho] = ["ana", "ben", "cho"].map(|name| discord.join(name));
+    let general = discord.create_channel(kind::TEXT, "general", vec![]);
+    let doomed = discord.create_channel(kind::TEXT, "doomed", vec![]);
+    let forum = discord.create_channel(kind::FORUM, "forum", vec![]);
+    let role = discord.create_role("makers", 0);
+    let gone_role = discord.create_role("breakers", 0);
+    let ids: Vec<u64> = (0..250)
+        .map(|n| {
+            discord.post(
+                if n % 2 == 0 { ana } else { ben },
+                general,
+                &format!("no. {n}"),
+            )
+        })
+        .collect();
+    discord.post(ana, doomed, "soon gone");
+    let custom = discord.create_emoji("hearth", false);
+    let custom = format!("hearth:{custom}");
+    for (user, emoji, burst) in [
+        (ben, "👍", false),
+        (cho, "👍", false),
+        (cho, "👍", true),
+        (ana, "#️⃣", false),
+        (ben, &custom, false),
+    ] {
+        assert!(discord.react(user, general, ids[7], emoji, burst));
+        assert!(discord.react(user, general, ids[8], emoji, burst));
+    }
+    let old_thread = discord.create_thread(general, ana, "old");
+    discord.post(cho, old_thread, "in the old thread");
+    mirror.sync().await.ok();
+    mirror.check_store();
+    mirror.export().await;
+
+    discord.edit(general, ids[0], "edited");
+    discord.update_message(general, ids[5], |it| it.kind = 99);
+    discord.delete(general, ids[1]);
+    discord.delete_bulk(general, &ids[100..140]);
+    assert!(discord.unreact(cho, general, ids[7], "👍", false));
+    assert!(discord.unreact(cho, general, ids[7], "👍", true));
+    assert!(discord.clear_reactions(general, ids[8]));
+    assert!(discord.react(ana, general, ids[9], "🙏", true));
+    discord.post_many((0..150).map(|n| Draft::new(cho, general, format!("new {n} <@{ana}>"))));
+    discord.reply(ben, general, ids[3], "indeed");
+    discord.post_as_webhook("releases", general, "1.0");
+    discord.archive_thread(old_thread);
+    let on = discord.create_thread_on(general, ids[20], ben, "on a message");
+    discord.post(ben, on, "first");
+    discord.create_post(forum, cho, "a question", "how?");
+    discord.delete_channel(doomed);
+    discord.update_channel(general, |it| it.name = "lounge".to_owned());
+    discord.leave(ben);
+    discord.join("dan");
+    discord.rename(ana, "ana.b", Some("Ana"));
+    discord.update_member(cho, |it| it.roles = vec![role]);
+    discord.update_role(role, |it| it.name = "mentors".to_owned());
+    discord.delete_role(gone_role);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    mirror.export().await;
+    mirror.check_archive().await;
+    well_behaved(discord);
+
+    // What is gone is known to have been there.
+    let archive = mirror.archived().await;
+    let left = archive
+        .members
+        .iter()
+        .find(|it| it.user_id.0 == ben)
+        .unwrap();
+    assert!(!left.member && left.left_at.is_some());
+    let tombstones = archive.messages.iter().filter(|it| it.deleted_at.is_some());
+    let tombstones: Vec<u64> = tombstones.map(|it| it.id.0).collect();
+    let mut deleted = vec![ids[1]];
+    deleted.extend(&ids[100..140]);
+    assert_eq!(tombstones, deleted);
+    assert!(
+        archive
+            .channels
+            .iter()
+            .any(|it| it.id.0 == doomed && it.deleted_at.is_some())
+    );
+}
+
+fn deny(discord: &Discord, bits: u64) -> Overwrite {
+    Overwrite {
+        id: discord.bot_id(),
+        member: true,
+        allow: 0,
+        deny: bits,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permission_taken_away_is_no_deletion() {
+    for bits in [bit::VIEW_CHANNEL, bit::READ_MESSAGE_HISTORY] {
+        let mirror = Mirror::empty().await;
+        let discord = &mirror.discord;
+        let ana = discord.join("ana");
+        let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+        let other = discord.create_channel(kind::TEXT, "other", vec![]);
+        let ids: Vec<u64> = (0..30)
+            .map(|n| discord.post(ana, channel, &n.to_string()))
+            .collect();
+        discord.react(ana, channel, ids[3], "👍", false);
+        mirror.sync().await.ok();
+        let denied = deny(discord, bits);
+        discord.update_channel(channel, |it| it.overwrites.push(denied));
+        discord.post(ana, other, "goes on");
+        mirror.sync().await.ok();
+        mirror.check_store();
+        let status = mirror.status().await;
+        let of = |id: u64| {
+            let all = status["channels"].as_array().unwrap();
+            let is = |it: &&serde_json::Value| it["id"].as_str() == Some(&id.to_string());
+            all.iter().find(is).unwrap().clone()
+        };
+        assert_eq!(of(channel)["coverage"]["state"], "unreadable");
+        assert_eq!(of(channel)["messages"], 30);
+        assert_eq!(
+            (
+                of(channel)["deleted"].clone(),
+                of(channel)["reactions"].clone()
+            ),
+            (0.into(), 1.into())
+        );
+        assert_eq!(of(other)["messages"], 1);
+
+        discord.post(ana, channel, "unheard");
+        discord.update_channel(channel, |it| it.overwrites.clear());
+        mirror.sync().await.ok();
+        mirror.check_store();
+    }
+}
+
+/// Discord answers with an empty list where the permission was lost after it was computed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permission_lost_between_two_requests_is_no_deletion() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    for n in 0..250 {
+        discord.post(ana, channel, &n.to_string());
+    }
+    mirror.sync().await.ok();
+    // The lists come late: meanwhile the permission is gone.
+    discord.fail(MESSAGES, 100, Fault::Delay(Duration::from_millis(700)));
+    let before = discord.count("GET /guilds/{guild_id}/threads/active");
+    let running = mirror.start(&["sync"]);
+    let described = |it: &Discord| it.count("GET /guilds/{guild_id}/threads/active") > before;
+    assert!(discord.wait(Duration::from_secs(20), described).await);
+    let denied = deny(discord, bit::READ_MESSAGE_HISTORY);
+    discord.update_channel(channel, |it| it.overwrites.push(denied));
+    running.wait().await;
+    discord.heal();
+    assert_eq!(mirror.status().await["totals"]["messages"], 250);
+    assert_eq!(mirror.status().await["totals"]["deleted"], 0);
+    discord.update_channel(channel, |it| it.overwrites.clear());
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// Ids that differ by one are the same as floats; as text, and as integers, they are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_above_2_to_the_53_stay_apart() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let drafts = (0..20).map(|n| Draft::new(ana, channel, n.to_string()));
+    let ids = discord.post_many(drafts);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::float_cmp,
+        reason = "the loss is the point"
+    )]
+    let same = ids.windows(2).any(|two| two[0] as f64 == two[1] as f64);
+    assert!(same, "{ids:?}");
+    mirror.sync().await.ok();
+    mirror.check_store();
+    let to = &mirror.status().await["channels"][0]["coverage"]["to"];
+    assert_eq!(to, &ids[19].to_string());
+    mirror.export().await;
+    mirror.check_archive().await;
+    let guild = discord.guild_id().to_string();
+    let manifest = std::fs::read_to_string(mirror.archive_path().join("manifest.json")).unwrap();
+    assert!(manifest.contains(&format!("\"{guild}\"")), "{manifest}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_guild_is_complete_at_once() {
+    let mirror = Mirror::empty().await;
+    mirror.sync().await.ok();
+    mirror.check_store();
+    mirror.export().await;
+    mirror.check_archive().await;
+    let status = mirror.status().await;
+    assert!(
+        status["synced"]
+            .as_object()
+            .unwrap()
+            .values()
+            .all(serde_json::Value::is_i64)
+    );
+    mirror
+        .run(&["graph", "--from", "dir:archive", "--out", "graph"])
+        .await
+        .ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_guild_that_was_asked_for() {
+    let mirror = Mirror::empty().await;
+    let known = mirror.guild().to_string();
+    let ended = mirror.run(&["sync", "--guild", "123"]).await;
+    ended.failed(2, &["123", "--guild", &known]);
+    mirror.run(&["sync", "--guild", &known]).await.ok();
+    mirror.check_store();
+}
+
+/// What @everyone may no longer read is withdrawn with the next export: no byte of it is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_turned_private_is_withdrawn() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let staff = discord.create_channel(kind::TEXT, "cellar", vec![]);
+    let thread = discord.create_thread(staff, ana, "stairway");
+    discord.post(ana, staff, "whispered");
+    discord.post(ana, thread, "muttered");
+    let open = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, open, "shouted");
+    let archived = |words: &str| {
+        let mut grep = Command::new("grep");
+        grep.args(["-rqaF", words]).arg(mirror.archive_path());
+        spawn(&mut grep).wait().unwrap().success()
+    };
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let private = ["whispered", "muttered", "cellar", "stairway"];
+    assert!(private.iter().all(|it| archived(it)));
+
+    let hidden = Overwrite {
+        id: discord.guild_id(),
+        member: false,
+        allow: 0,
+        deny: bit::VIEW_CHANNEL,
+    };
+    let seen = Overwrite {
+        allow: bit::VIEW_CHANNEL,
+        ..deny(discord, 0)
+    };
+    discord.update_channel(staff, |it| it.overwrites = vec![hidden, seen]);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    mirror.export().await;
+    mirror.check_archive().await;
+    let left: Vec<&&str> = private.iter().filter(|it| archived(it)).collect();
+    assert_eq!(left, [&""; 0]);
+    assert!(archived("shouted"));
+}
