@@ -27,7 +27,7 @@ pub use sync::sync;
 
 use crate::{
     config::{DiscordConfig, Mistakes},
-    discord::{GatewayError, History, LOG_DIRECTIVES, Rest, RestError},
+    discord::{GatewayError, History, Rest, RestError, log_filter},
     jobs::{
         backfill::{Backfill, BackfillError},
         clock::Clock,
@@ -100,9 +100,8 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
 /// A filter that is none, or logs that go somewhere already.
 pub fn log(filter: &str) -> Result<(), Mistakes> {
     let mistake = |error: String| Mistakes(vec![("RUST_LOG", error)]);
-    // What is said of serenity comes last, and so holds: it would log what people write.
-    let filter = EnvFilter::try_new(format!("{filter},{LOG_DIRECTIVES}"))
-        .map_err(|error| mistake(error.to_string()))?;
+    let filter =
+        EnvFilter::try_new(log_filter(filter)).map_err(|error| mistake(error.to_string()))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -106,10 +106,10 @@ fn choose(
 }
 
 fn line(guild: GuildId, name: &str, done: &Summary) -> String {
-    let state = if done.is_complete() {
-        "complete"
-    } else {
-        "incomplete"
+    let state = match (done.is_complete(), done.refused) {
+        (false, _) => "incomplete",
+        (true, 0) => "complete",
+        (true, _) => "complete but for what Discord refuses",
     };
     let refused = match done.refused {
         0 => String::new(),

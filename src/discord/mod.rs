@@ -22,7 +22,7 @@ pub use convert::{Signal, Translated, translate};
 pub use gateway::{Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, start};
 pub use history::{GuildShape, History, Listing};
 pub use items::Items;
-pub use muted::{LOG_DIRECTIVES, log_filter};
+pub use muted::log_filter;
 pub use objects::user;
 pub use rest::{Rest, RestError};
 pub use route::Route;

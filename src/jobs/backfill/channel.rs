@@ -10,7 +10,7 @@ use crate::{
     ingest::ChannelPlan,
     model::{
         ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Page, Pending, Props,
-        SessionNumber,
+        ReactionEvent, SessionNumber, UserId,
     },
 };
 
@@ -217,6 +217,7 @@ impl Backfill {
         } = list;
         let at = self.clock.stamp();
         let mut users = Vec::new();
+        let mut all_readable = true;
         let mut after = None;
         loop {
             let answer = self
@@ -225,9 +226,16 @@ impl Backfill {
                 .await;
             match answer {
                 Ok(page) => {
-                    let full = page.len() >= REACTORS_FULL;
-                    let newest = page.iter().map(|user| user.id).max();
-                    users.extend(page);
+                    let full = page.len >= REACTORS_FULL;
+                    let unreadable = page.unreadable.iter().copied().map(UserId);
+                    let newest = page
+                        .items
+                        .iter()
+                        .map(|user| user.id)
+                        .chain(unreadable)
+                        .max();
+                    all_readable &= page.all_readable();
+                    users.extend(page.items);
                     // A server that ignores `after` must not keep us here for ever.
                     if !full || newest <= after {
                         break;
@@ -249,6 +257,26 @@ impl Backfill {
             }
         }
         self.progress.update(|it| it.lists_done += 1);
+        if !all_readable {
+            // Some reacted of whom nothing can be read: nobody is said to have taken it back.
+            let key = emoji.key.to_string();
+            let object = FailureObject::Reactions(channel_id, message_id, key, burst);
+            let reason = "some users are not as Discord documents them".to_owned();
+            self.progress.update(|it| it.refused += 1);
+            let mut facts = vec![Fact::Failed(guild_id, object, reason)];
+            facts.extend(users.into_iter().map(|user| {
+                let (user_id, emoji) = (user.id, emoji.clone());
+                Fact::Reacted(ReactionEvent {
+                    guild_id,
+                    channel_id,
+                    message_id,
+                    user_id,
+                    emoji,
+                    burst,
+                })
+            }));
+            return Ok(self.tell(at, facts).await?);
+        }
         let reactors = Fact::Reactors {
             guild_id,
             channel_id,

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use super::{Backfill, BackfillError, Depth};
 use crate::{
-    discord::RestError,
+    discord::{Items, RestError},
     ingest::Described,
     model::{ChannelId, Class, Fact, FailureObject, GuildId, Listed, RoleId, UserId},
 };
@@ -23,42 +23,41 @@ impl Backfill {
     ) -> Result<Described, BackfillError> {
         let at = self.clock.stamp();
         let shape = self.history.guild(guild).await?;
+        self.note_odd(guild, Class::Guild, shape.roles.unreadable.len())
+            .await?;
+        self.note_odd(guild, Class::Guild, shape.emojis.unreadable.len())
+            .await?;
         let mut facts = vec![Fact::Guild(shape.guild.clone())];
-        facts.push(Fact::AllRoles(
-            guild,
-            shape.roles.iter().map(|it| it.id).collect(),
-        ));
-        facts.extend(shape.roles.iter().cloned().map(Fact::Role));
-        facts.push(Fact::AllEmojis(guild, shape.emojis));
+        let all_roles = ids(&shape.roles, |it| it.id, RoleId);
+        facts.extend(all_roles.map(|all| Fact::AllRoles(guild, all)));
+        facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
+        if shape.emojis.all_readable() {
+            facts.push(Fact::AllEmojis(guild, shape.emojis.items));
+        } else {
+            facts.extend(shape.emojis.items.into_iter().map(Fact::Emoji));
+        }
         facts.push(Fact::Synced(guild, Class::Guild));
         self.tell(at, facts).await?;
 
         let at = self.clock.stamp();
-        let mut channels = self.history.channels(guild).await?;
-        let mut facts: Vec<_> = channels
-            .iter()
-            .map(|it| Fact::Channel(it.channel.clone()))
-            .collect();
-        facts.push(Fact::AllChannels(
-            guild,
-            channels.iter().map(|it| it.channel.id).collect(),
-        ));
+        let listed = self.history.channels(guild).await?;
+        self.note_odd(guild, Class::Channels, listed.unreadable.len())
+            .await?;
+        let mut facts = seen(&listed.items);
+        let all_channels = ids(&listed, |it| it.channel.id, ChannelId);
+        facts.extend(all_channels.map(|all| Fact::AllChannels(guild, all)));
         facts.push(Fact::Synced(guild, Class::Channels));
         self.tell(at, facts).await?;
+        let mut channels = listed.items;
 
         let at = self.clock.stamp();
         let mut whole = true;
         match self.history.active_threads(guild).await {
             Ok(threads) => {
-                self.tell(
-                    at,
-                    threads
-                        .iter()
-                        .map(|it| Fact::Channel(it.channel.clone()))
-                        .collect(),
-                )
-                .await?;
-                channels.extend(threads);
+                self.note_odd(guild, Class::Threads, threads.unreadable.len())
+                    .await?;
+                self.tell(at, seen(&threads.items)).await?;
+                channels.extend(threads.items);
             }
             Err(error) => {
                 whole = false;
@@ -73,7 +72,7 @@ impl Backfill {
         }
         let mut described = Described {
             guild: shape.guild,
-            roles: shape.roles,
+            roles: shape.roles.items,
             channels,
             bot: self.bot.id,
             bot_roles: self.bot_roles(guild).await?,
@@ -95,6 +94,22 @@ impl Backfill {
         self.writer.write(Vec::new()).await?;
         self.keep_threads(&mut described).await?;
         Ok(described)
+    }
+
+    /// Records that some of a class could not be read.
+    async fn note_odd(
+        &self,
+        guild: GuildId,
+        class: Class,
+        count: usize,
+    ) -> Result<(), BackfillError> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.progress.update(|it| it.refused += count as u64);
+        let reason = format!("{count} of them are not as Discord documents them");
+        let failed = Fact::Failed(guild, FailureObject::Class(class), reason);
+        Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
     }
 
     /// The bot's own roles: as Discord tells them now, else as they are known.
@@ -142,6 +157,7 @@ impl Backfill {
         let first = self.clock.stamp();
         let object = FailureObject::Class(Class::Members);
         let mut all = BTreeSet::new();
+        let (mut odd, mut all_named) = (0, true);
         loop {
             let at = self.clock.stamp();
             let after = all.last().copied().unwrap_or(UserId(0));
@@ -149,14 +165,15 @@ impl Backfill {
                 Ok(page) => page,
                 Err(error) => return self.fail(guild, object, error).await,
             };
-            let listed = page.len();
             let before = all.len();
-            all.extend(page.iter().map(|(user, _)| user.id));
-            let facts = page
-                .into_iter()
-                .map(|(user, presence)| Fact::Member(guild, user, presence));
+            all.extend(page.items.iter().map(|(user, _)| user.id));
+            all.extend(page.unreadable.iter().copied().map(UserId));
+            odd += page.unreadable.len();
+            all_named &= page.all_named;
+            let members = page.items.into_iter();
+            let facts = members.map(|(user, presence)| Fact::Member(guild, user, presence));
             self.tell(at, facts.collect()).await?;
-            if listed == 0 {
+            if page.len == 0 {
                 break;
             }
             if all.len() == before {
@@ -166,16 +183,15 @@ impl Backfill {
                 return Ok(self.tell(self.clock.stamp(), vec![failed]).await?);
             }
         }
-        self.tell(
-            first,
-            vec![
-                Fact::AllMembers(guild, all),
-                Fact::Settled(guild, object),
-                Fact::Synced(guild, Class::Members),
-            ],
-        )
-        .await?;
-        Ok(())
+        let mut facts = vec![
+            Fact::Settled(guild, object),
+            Fact::Synced(guild, Class::Members),
+        ];
+        if all_named {
+            facts.push(Fact::AllMembers(guild, all));
+        }
+        self.tell(first, facts).await?;
+        self.note_odd(guild, Class::Members, odd).await
     }
 
     /// Adds the archived threads of every channel that can be read. Returns whether every list was
@@ -237,13 +253,10 @@ impl Backfill {
                     return Ok((threads, false));
                 }
             };
-            self.tell(
-                at,
-                page.iter()
-                    .map(|it| Fact::Channel(it.channel.clone()))
-                    .collect(),
-            )
-            .await?;
+            self.note_odd(guild, Class::Threads, page.unreadable.len())
+                .await?;
+            let page = page.items;
+            self.tell(at, seen(&page)).await?;
             let oldest = page
                 .iter()
                 .filter_map(|it| it.channel.thread.as_ref()?.archive_timestamp)
@@ -258,4 +271,20 @@ impl Backfill {
         self.tell(self.clock.stamp(), vec![settled]).await?;
         Ok((threads, true))
     }
+}
+
+/// Channels that were listed, as facts.
+fn seen(listed: &[Listed]) -> Vec<Fact> {
+    listed
+        .iter()
+        .map(|it| Fact::Channel(it.channel.clone()))
+        .collect()
+}
+
+/// The ids of all there are, those that could not be read among them; `None` if some are not told.
+fn ids<T, I: Ord>(listed: &Items<T>, id: fn(&T) -> I, named: fn(u64) -> I) -> Option<BTreeSet<I>> {
+    let unreadable = listed.unreadable.iter().copied().map(named);
+    listed
+        .all_named
+        .then(|| listed.items.iter().map(id).chain(unreadable).collect())
 }
