@@ -77,8 +77,8 @@ const CASES: &[Case] = &[
         says: &["http://127.0.0.1:1", "DISCORD_API_URL"],
     },
     Case {
-        variables: &[("STORE_PATH", "a-file/data")],
-        arguments: &["status"],
+        variables: &[TOKEN, NOBODY, ("STORE_PATH", "a-file/data")],
+        arguments: &["sync"],
         code: 2,
         says: &[
             "a-file/data",
@@ -131,9 +131,9 @@ const CASES: &[Case] = &[
     },
     Case {
         variables: &[],
-        arguments: &["export", "--to", "dir:a-file/archive"],
-        code: 1,
-        says: &["a-file/archive"],
+        arguments: &["export", "--to", "dir:archive"],
+        code: 2,
+        says: &["there is no store at ./data", "STORE_PATH", "propsbot sync"],
     },
     Case {
         variables: &[],
@@ -177,8 +177,16 @@ async fn a_file_may_configure() {
     fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
     let ended = run(home.path(), &[], &["status"]).await;
     ended.failed(2, &["EXPORT_INTERVAL", "soon"]);
+    fs::write(home.path().join(".env"), "DISCORD_TOKEN=\"abc.SECRET.def\n").unwrap();
+    let ended = run(home.path(), &[], &["sync"]).await;
+    assert!(
+        !ended.stderr.contains("SECRET"),
+        "a line that cannot be read was shown"
+    );
+    ended.failed(2, &[".env", "a line cannot be read"]);
+    fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
     let ended = run(home.path(), &[("EXPORT_INTERVAL", "1h")], &["status"]).await;
-    assert!(ended.ok().stdout.contains("The store is empty"));
+    ended.failed(2, &["there is no store at ./data"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
