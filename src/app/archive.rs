@@ -6,10 +6,11 @@ use anyhow::{Context as _, anyhow};
 
 use super::{Error, open_existing_store};
 use crate::{
-    archive::{self, ArchiveSpec, Snapshot},
+    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, ManifestGuild, Snapshot},
     config::Config,
     graph::{self, Weights},
     jobs::{clock::Clock, export},
+    model::Class,
 };
 
 /// Exports once and says what was written.
@@ -46,6 +47,12 @@ pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let found = archive::verify(archive.as_ref())
         .await
         .with_context(|| format!("could not verify {spec}"))?;
+    if found.generation == 0 {
+        return Err(Error::Failed(anyhow!(
+            "{spec}: {}",
+            found.faults.join("\n  ")
+        )));
+    }
     let rows: Vec<String> = found
         .rows
         .iter()
@@ -59,11 +66,13 @@ pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
         rows.join(", ")
     );
     if found.is_valid() {
-        return Ok(vec![format!("{checked}. No fault.")]);
+        let mut lines = vec![format!("{checked}. No fault.")];
+        lines.extend(incomplete(archive.as_ref()).await?);
+        return Ok(lines);
     }
     let faults = found.faults.join("\n  ");
     Err(Error::Failed(anyhow!(
-        "{checked}. {} fault(s):\n  {faults}",
+        "{checked}. Faults: {}\n  {faults}",
         found.faults.len()
     )))
 }
@@ -93,7 +102,30 @@ pub async fn graph(
     if let Some(unusable) = documents.unusable {
         lines.push(format!("mind: {unusable}"));
     }
+    lines.extend(incomplete(archive.as_ref()).await?);
     Ok(lines)
+}
+
+/// What has never been complete in the archive, as sentences.
+async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
+    let reader = ArchiveReader::open(archive).await?;
+    let never = |guild: &ManifestGuild| {
+        let synced = |class: &Class| guild.synced.get(class).copied().flatten().is_some();
+        let classes: Vec<String> = Class::ALL
+            .iter()
+            .filter(|class| !synced(class))
+            .map(ToString::to_string)
+            .collect();
+        (!classes.is_empty()).then(|| {
+            format!(
+                "mind: of {}, these were never complete when it was exported: {}. Cred is computed \
+                 from what is there; `propsbot sync` fetches the rest",
+                guild.name,
+                classes.join(", ")
+            )
+        })
+    };
+    Ok(reader.manifest().guilds.iter().filter_map(never).collect())
 }
 
 fn read_weights(path: &Path) -> anyhow::Result<Weights> {

@@ -1,14 +1,17 @@
 //! Progress bars on the terminal: what the board says, ten times a second.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
-use crate::jobs::progress::{Phase, ProgressBoard};
+use crate::jobs::progress::{Phase, ProgressBoard, log_regularly};
 
-/// Bars that are shown until they are finished. On what is no terminal nothing is shown.
+/// Bars that are shown until they are finished. Where stderr is no terminal, the log tells instead.
 pub(super) struct Bars {
     stop: CancellationToken,
     shown: JoinHandle<()>,
@@ -17,7 +20,11 @@ pub(super) struct Bars {
 impl Bars {
     pub(super) fn show(board: ProgressBoard) -> Self {
         let stop = CancellationToken::new();
-        let shown = tokio::spawn(draw(board, stop.clone()));
+        let shown = if io::stderr().is_terminal() {
+            tokio::spawn(draw(board, stop.clone()))
+        } else {
+            tokio::spawn(log_regularly(board, stop.clone()))
+        };
         Self { stop, shown }
     }
 

@@ -20,7 +20,7 @@ use crate::{
         clock::Clock,
         export::{export_and_log, export_regularly},
         listener::listen,
-        progress::ProgressBoard,
+        progress::{ProgressBoard, log_regularly},
     },
     service::Service,
 };
@@ -74,7 +74,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let (history, bot, gateway) = connected?;
 
     let requests = Requests::default();
-    let backfill = mirror.backfill(history, bot.clone(), progress);
+    let backfill = mirror.backfill(history, bot.clone(), progress.clone());
     let listening = listen(
         gateway.items,
         bot.id,
@@ -90,7 +90,12 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         Clock::now,
         stop.clone(),
     );
+    let telling = log_regularly(progress, stop.clone());
     let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
+    tasks.spawn(async move {
+        telling.await;
+        Ok(())
+    });
     tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
     tasks.spawn(async move { Ok(listening.await?) });
     tasks.spawn(async move { Ok(supervising.await?) });

@@ -87,7 +87,7 @@ pub enum RestError {
         wait: Duration,
     },
     /// 5xx, again and again.
-    #[error("Discord failed at {what} ({status}), several times in a row; it is tried again later")]
+    #[error("Discord failed at {what} ({status}), several times in a row")]
     Failing {
         /// What was asked.
         what: String,
@@ -95,7 +95,7 @@ pub enum RestError {
         status: u16,
     },
     /// No answer, again and again: no connection, a cut one, or a time-out.
-    #[error("no answer to {what}: {cause}; it is tried again later")]
+    #[error("no answer to {what}: {cause}")]
     Unreachable {
         /// What was asked.
         what: String,

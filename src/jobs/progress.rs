@@ -1,6 +1,13 @@
 //! What is being done now, for whoever wants to show it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::model::GuildId;
 
@@ -54,5 +61,23 @@ impl ProgressBoard {
     /// As it is now.
     pub fn look(&self) -> Progress {
         self.0.lock().expect("no change panics").clone()
+    }
+}
+
+/// How often the log tells how far a long backfill is.
+const TELL: Duration = Duration::from_secs(15);
+
+/// Tells the log how far a backfill is, as long as one is under way, until it is stopped.
+pub async fn log_regularly(board: ProgressBoard, stop: CancellationToken) {
+    while stop.run_until_cancelled(time::sleep(TELL)).await.is_some() {
+        let now = board.look();
+        if now.phase == Phase::Fetching {
+            info!(
+                channels = format_args!("{}/{}", now.channels_done, now.channels),
+                messages = now.messages,
+                reaction_lists = format_args!("{}/{}", now.lists_done, now.lists),
+                "fetching history"
+            );
+        }
     }
 }

@@ -98,12 +98,15 @@ impl Engine {
             .apply_batch(batch)
             .map_err(|error| self.io(&error))?;
         self.db.flush().map_err(|error| self.io(&error))?;
-        self.log.sync_data().map_err(|error| self.io(&error))
+        self.log.sync_data().map_err(|error| self.io(&error.into()))
     }
 
     /// Whether [`Self::mark_used`] was called, now or by an earlier process.
     pub(super) fn is_used(&self) -> Result<bool, StoreError> {
-        let lock = self.lock.metadata().map_err(|error| self.io(&error))?;
+        let lock = self
+            .lock
+            .metadata()
+            .map_err(|error| self.io(&error.into()))?;
         Ok(lock.len() > 0)
     }
 
@@ -112,7 +115,7 @@ impl Engine {
         (&self.lock)
             .write_all(b"used\n")
             .and_then(|()| self.lock.sync_data())
-            .map_err(|error| self.io(&error))
+            .map_err(|error| self.io(&error.into()))
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -132,10 +135,21 @@ impl Engine {
         })
     }
 
-    fn io(&self, error: &dyn std::fmt::Display) -> StoreError {
-        StoreError::Io {
-            path: self.path.clone(),
-            reason: error.to_string(),
+    fn io(&self, error: &sled::Error) -> StoreError {
+        let path = self.path.clone();
+        match error {
+            sled::Error::Io(error) => StoreError::Io {
+                path,
+                reason: error.to_string(),
+            },
+            sled::Error::Corruption { .. } => StoreError::Damaged {
+                path,
+                reason: "its log does not hold together".to_owned(),
+            },
+            other => StoreError::Io {
+                path,
+                reason: other.to_string(),
+            },
         }
     }
 }

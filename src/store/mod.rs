@@ -74,7 +74,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Reading or writing failed.
-    #[error("the store {path} cannot be read or written: {reason}; is the disk full?")]
+    #[error("the store {path} cannot be read or written: {reason}")]
     Io {
         /// The store's folder.
         path: PathBuf,

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, anyhow, ensure};
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
     app,
     archive::{self, Snapshot},
@@ -96,6 +96,13 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("   {line}"));
     }
 
+    say(
+        "   (Fewer messages than were fetched: the archive has only what everyone in the server may read.",
+    );
+    say(
+        "   The props counted here are those given with /props; those in plain messages are among the messages.)",
+    );
+
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
     for line in app::graph(&config.archive, &graph, None)
@@ -175,9 +182,11 @@ async fn give_props(discord: &Discord) -> anyhow::Result<()> {
 fn ranking(standings: &[Standing]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["", "member", "props", "reactions", "for example"]);
     for (place, it) in standings.iter().take(8).enumerate() {
-        let example = it.thanks.first();
+        // The most told of the best received.
+        let example = it.thanks.iter().take(5).max_by_key(|it| it.reason.len());
         table.add_row([
             (place + 1).to_string(),
             it.name.clone(),
