@@ -5,9 +5,9 @@
 /// The crates about which only we decide.
 const MUTED: [&str; 4] = ["serenity", "poise", "tungstenite", "sled"];
 
-/// What is logged of them, as `tracing` directives: little, and nothing of the parts that
+/// What is logged of them, as `tracing` directives: warnings only, and nothing of the parts that
 /// write whole payloads, and so messages, into their warnings and spans.
-const LOG_DIRECTIVES: &str = "serenity=error,serenity::gateway::ws=off,serenity::http=off,\
+const LOG_DIRECTIVES: &str = "serenity=warn,serenity::gateway::ws=off,serenity::http=off,\
                                   poise=warn,tungstenite=off,sled=warn";
 
 /// The filter that a person asks for with `text` (in the form of `RUST_LOG`), as far as it does not
