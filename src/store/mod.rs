@@ -74,7 +74,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Reading or writing failed.
-    #[error("the store {path} cannot be read or written: {reason}")]
+    #[error("the store {path} cannot be read or written: {reason}; is the disk full?")]
     Io {
         /// The store's folder.
         path: PathBuf,
