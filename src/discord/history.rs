@@ -57,6 +57,11 @@ pub struct Listing {
 impl Listing {
     /// Messages on a full page; a shorter one is the last.
     pub const FULL: usize = 100;
+
+    /// How many cannot be read, not even their ids.
+    pub fn unnamed(&self) -> usize {
+        self.len - self.messages.len() - self.unreadable.len()
+    }
 }
 
 #[derive(Deserialize)]
@@ -300,8 +305,8 @@ impl History {
 
 /// Says what was left out of a list.
 fn report<T>(route: &Route<'_>, list: &Items<T>) {
-    if !list.all_readable() {
-        let odd = list.len - list.items.len();
+    let odd = list.odd();
+    if odd > 0 {
         tracing::warn!(%route, odd, ids = ?list.unreadable, "left out what could not be read");
     }
 }

@@ -53,6 +53,11 @@ impl<T> Items<T> {
         }
     }
 
+    /// How many cannot be read, be their ids told or not.
+    pub fn odd(&self) -> usize {
+        self.len - self.items.len()
+    }
+
     /// Whether each could be read.
     pub fn all_readable(&self) -> bool {
         self.all_named && self.unreadable.is_empty()

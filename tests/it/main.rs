@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod discord;
 mod faults;
+mod foreign;
 mod live;
 mod mirror;
 mod store;

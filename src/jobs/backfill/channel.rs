@@ -69,7 +69,8 @@ impl Backfill {
         Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
     }
 
-    /// Lists the channel's messages; `false` if the server would not let us come to the end.
+    /// Lists the channel's messages; `false` if the server would not let us come to the end, or
+    /// hides what is on the way.
     async fn messages(
         &self,
         guild: GuildId,
@@ -81,6 +82,7 @@ impl Backfill {
             let after = plan.last_message_id.unwrap_or_default();
             self.go_live(guild, plan.channel_id, session, after).await?;
         }
+        let mut all_named = true;
         for read in &plan.reads {
             let mut before = read.to.map(|to| MessageId(to.0.saturating_add(1)));
             // A message that was there: where a list is empty, it tells whether we may still read.
@@ -102,12 +104,20 @@ impl Backfill {
                         .await?;
                 }
                 if len > 0 && (oldest.is_none() || before.is_some() && oldest >= before) {
-                    self.stuck(guild, plan.channel_id).await?;
+                    let reason = "the server gives the same messages again, whatever is asked for";
+                    self.incomplete(guild, plan.channel_id, reason).await?;
                     return Ok(false);
                 }
                 witness = oldest.or(witness);
-                let page = self.page(guild, plan, before, listing);
+                let unnamed = listing.unnamed() > 0;
+                let mut page = self.page(guild, plan, before, listing);
                 let (after, to) = (page.after, page.to);
+                if unnamed {
+                    // It may be any message: the page covers nothing, and says of none that it is
+                    // gone.
+                    (page.after, page.newest) = (page.to, false);
+                    all_named = false;
+                }
                 let facts = self.facts(page);
                 for list in self.writer.write(observed(at, facts)).await? {
                     self.progress.update(|it| it.lists += 1);
@@ -123,7 +133,11 @@ impl Backfill {
                 before = oldest;
             }
         }
-        Ok(true)
+        if !all_named {
+            let reason = "some messages are not as Discord documents them, not even their ids";
+            self.incomplete(guild, plan.channel_id, reason).await?;
+        }
+        Ok(all_named)
     }
 
     /// What a list that was asked for with `before` says of the channel.
@@ -184,10 +198,14 @@ impl Backfill {
         facts
     }
 
-    /// The server does not go back in history, however it is asked.
-    async fn stuck(&self, guild: GuildId, channel: ChannelId) -> Result<(), BackfillError> {
+    /// The server does not tell all messages, however it is asked.
+    async fn incomplete(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+        reason: &str,
+    ) -> Result<(), BackfillError> {
         self.progress.update(|it| it.failures += 1);
-        let reason = "the server gives the same messages again, whatever is asked for";
         let failed = Fact::Failed(guild, FailureObject::Channel(channel), reason.to_owned());
         Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
     }

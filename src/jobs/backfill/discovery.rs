@@ -23,9 +23,7 @@ impl Backfill {
     ) -> Result<Described, BackfillError> {
         let at = self.clock.stamp();
         let shape = self.history.guild(guild).await?;
-        self.note_odd(guild, Class::Guild, shape.roles.unreadable.len())
-            .await?;
-        self.note_odd(guild, Class::Guild, shape.emojis.unreadable.len())
+        self.note_odd(guild, Class::Guild, shape.roles.odd() + shape.emojis.odd())
             .await?;
         let mut facts = vec![Fact::Guild(shape.guild.clone())];
         let all_roles = ids(&shape.roles, |it| it.id, RoleId);
@@ -41,8 +39,7 @@ impl Backfill {
 
         let at = self.clock.stamp();
         let listed = self.history.channels(guild).await?;
-        self.note_odd(guild, Class::Channels, listed.unreadable.len())
-            .await?;
+        self.note_odd(guild, Class::Channels, listed.odd()).await?;
         let mut facts = seen(&listed.items);
         let all_channels = ids(&listed, |it| it.channel.id, ChannelId);
         facts.extend(all_channels.map(|all| Fact::AllChannels(guild, all)));
@@ -54,8 +51,7 @@ impl Backfill {
         let mut whole = true;
         match self.history.active_threads(guild).await {
             Ok(threads) => {
-                self.note_odd(guild, Class::Threads, threads.unreadable.len())
-                    .await?;
+                whole &= self.threads_are_whole(guild, &threads).await?;
                 self.tell(at, seen(&threads.items)).await?;
                 channels.extend(threads.items);
             }
@@ -96,20 +92,36 @@ impl Backfill {
         Ok(described)
     }
 
-    /// Records that some of a class could not be read.
+    /// Records how many of a class could not be read; or, if all could, that this is no failure.
     async fn note_odd(
         &self,
         guild: GuildId,
         class: Class,
         count: usize,
     ) -> Result<(), BackfillError> {
+        let object = FailureObject::Class(class);
         if count == 0 {
-            return Ok(());
+            let settled = Fact::Settled(guild, object);
+            return Ok(self.tell(self.clock.stamp(), vec![settled]).await?);
         }
         self.progress.update(|it| it.refused += count as u64);
         let reason = format!("{count} of them are not as Discord documents them");
-        let failed = Fact::Failed(guild, FailureObject::Class(class), reason);
+        let failed = Fact::Failed(guild, object, reason);
         Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
+    }
+
+    /// Whether all of these threads could be read; if not, that is recorded. One list of threads
+    /// says nothing of the others.
+    async fn threads_are_whole(
+        &self,
+        guild: GuildId,
+        threads: &Items<Listed>,
+    ) -> Result<bool, BackfillError> {
+        let odd = threads.odd();
+        if odd > 0 {
+            self.note_odd(guild, Class::Threads, odd).await?;
+        }
+        Ok(odd == 0)
     }
 
     /// The bot's own roles: as Discord tells them now, else as they are known.
@@ -168,7 +180,7 @@ impl Backfill {
             let before = all.len();
             all.extend(page.items.iter().map(|(user, _)| user.id));
             all.extend(page.unreadable.iter().copied().map(UserId));
-            odd += page.unreadable.len();
+            odd += page.odd();
             all_named &= page.all_named;
             let members = page.items.into_iter();
             let facts = members.map(|(user, presence)| Fact::Member(guild, user, presence));
@@ -183,10 +195,7 @@ impl Backfill {
                 return Ok(self.tell(self.clock.stamp(), vec![failed]).await?);
             }
         }
-        let mut facts = vec![
-            Fact::Settled(guild, object),
-            Fact::Synced(guild, Class::Members),
-        ];
+        let mut facts = vec![Fact::Synced(guild, Class::Members)];
         if all_named {
             facts.push(Fact::AllMembers(guild, all));
         }
@@ -237,6 +246,7 @@ impl Backfill {
         private: bool,
     ) -> Result<(Vec<Listed>, bool), BackfillError> {
         let mut threads = Vec::new();
+        let mut whole = true;
         let mut before = None;
         loop {
             let at = self.clock.stamp();
@@ -253,8 +263,7 @@ impl Backfill {
                     return Ok((threads, false));
                 }
             };
-            self.note_odd(guild, Class::Threads, page.unreadable.len())
-                .await?;
+            whole &= self.threads_are_whole(guild, &page).await?;
             let page = page.items;
             self.tell(at, seen(&page)).await?;
             let oldest = page
@@ -269,7 +278,7 @@ impl Backfill {
         }
         let settled = Fact::Settled(guild, FailureObject::Threads(channel));
         self.tell(self.clock.stamp(), vec![settled]).await?;
-        Ok((threads, true))
+        Ok((threads, whole))
     }
 }
 

@@ -251,7 +251,6 @@ impl Backfill {
             let mut facts = vec![
                 Fact::Synced(guild, Class::Messages),
                 Fact::Synced(guild, Class::Reactions),
-                Fact::Settled(guild, FailureObject::Class(Class::Guild)),
             ];
             // What an event would have said was fetched.
             let failures = self.read(move |store| store.failures(guild)).await?;
