@@ -18,8 +18,6 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use tracing::info;
-
 use super::{
     clock::Clock,
     progress::{Phase, Progress, ProgressBoard},
@@ -200,14 +198,6 @@ impl Backfill {
 
     async fn carry_out(&self, guild: GuildId, plan: Plan) -> Result<(), BackfillError> {
         self.tell_unreadable(guild, &plan).await?;
-        let to_read = plan
-            .channels
-            .iter()
-            .filter(|it| !it.reads.is_empty())
-            .count();
-        if to_read > 0 {
-            info!(%guild, channels = to_read, "fetching what is missing, or may have changed");
-        }
         self.progress.update(|it| {
             it.phase = Phase::Fetching;
             it.channels = plan.channels.len() as u64;

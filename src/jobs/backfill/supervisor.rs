@@ -115,6 +115,9 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 impl Backfill {
     /// Backfills a guild; `false` if some of it is to be tried again later.
     async fn done(&self, guild: GuildId, depth: Depth) -> Result<bool, BackfillError> {
+        if matches!(depth, Depth::Whole { .. }) {
+            info!(%guild, "fetching what was missed");
+        }
         match self.run(guild, "", depth, true).await {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
