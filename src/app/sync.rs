@@ -34,7 +34,11 @@ pub async fn sync(
     let heard = mirror.store.newest()?;
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord).await?;
-        let guilds = choose(history.guilds().await?, only)?;
+        let guilds = match (history.guilds().await, only) {
+            // A server that is not Discord's may not list them.
+            (Err(RestError::NotFound { .. }), Some(only)) => vec![(only, only.to_string())],
+            (guilds, only) => choose(guilds?, only)?,
+        };
         let progress = ProgressBoard::default();
         let backfill = mirror.backfill(history, bot, progress.clone());
         let mut lines = Vec::new();

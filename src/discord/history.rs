@@ -110,7 +110,11 @@ impl History {
     /// Where the gateway is, and how many connections Discord wants a bot of this size to have.
     pub async fn gateway(&self) -> Result<(String, u32), RestError> {
         let read = |json: &[u8]| serde_json::from_slice::<Connection>(json);
-        let connection = self.rest.get(&Route::Gateway, read).await?;
+        let connection = match self.rest.get(&Route::Gateway, read).await {
+            // A server that is not Discord's may know the simpler question only.
+            Err(RestError::NotFound { .. }) => self.rest.get(&Route::GatewayUrl, read).await?,
+            answer => answer?,
+        };
         Ok((connection.url, connection.shards))
     }
 

@@ -15,6 +15,8 @@ pub enum Route<'a> {
     MyGuilds(GuildId),
     /// Where the gateway is, and how many connections it wants.
     Gateway,
+    /// Where the gateway is, and no more: what everyone may ask.
+    GatewayUrl,
     /// The application's commands, in all guilds.
     Commands(UserId),
     /// A guild with its roles and emojis.
@@ -102,6 +104,7 @@ impl fmt::Display for Route<'_> {
             Self::Me => f.write_str("users/@me"),
             Self::MyGuilds(_) => f.write_str("users/@me/guilds"),
             Self::Gateway => f.write_str("gateway/bot"),
+            Self::GatewayUrl => f.write_str("gateway"),
             Self::Commands(application) => write!(f, "applications/{application}/commands"),
             Self::Guild(guild) => write!(f, "guilds/{guild}"),
             Self::Channels(guild) => write!(f, "guilds/{guild}/channels"),

@@ -561,6 +561,19 @@ async fn lists_leave_out_what_is_odd_and_say_so() {
     assert_eq!((reactors.items.len(), reactors.len), (1, 2));
 }
 
+/// A server that is not Discord's may only know the question that serenity asks.
+#[tokio::test]
+async fn a_gateway_is_found_where_only_its_address_is_told() {
+    let discord = empty().await;
+    let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
+    discord.fail("GET /gateway/bot", 1, unknown);
+    let (url, connections) = history(&discord).gateway().await.expect("an address");
+    assert!(url.starts_with("ws://127.0.0.1:"), "{url}");
+    assert_eq!(connections, 1);
+    assert_eq!(discord.count("GET /gateway"), 1);
+    discord.stop().await;
+}
+
 #[tokio::test]
 async fn a_gateway_can_be_stopped_before_discord_answers() {
     // It takes connections, and never answers.
