@@ -141,7 +141,10 @@ impl History {
     /// A guild with its roles and emojis.
     pub async fn guild(&self, guild_id: GuildId) -> Result<GuildShape, RestError> {
         let read = |json: &[u8]| serde_json::from_slice::<wire::Guild>(json);
-        let guild = self.rest.get(&Route::Guild(guild_id), read).await?;
+        let mut guild = self.rest.get(&Route::Guild(guild_id), read).await?;
+        // Discord's own guilds come with both; another server may want to be asked.
+        guild.roles = self.told(guild.roles, &Route::Roles(guild_id)).await?;
+        guild.emojis = self.told(guild.emojis, &Route::Emojis(guild_id)).await?;
         report(&Route::Guild(guild_id), &guild.roles);
         report(&Route::Guild(guild_id), &guild.emojis);
         Ok(guild.into_shape())
@@ -296,6 +299,21 @@ impl History {
         let list = self.rest.get(route, Items::read).await?;
         report(route, &list);
         Ok(list)
+    }
+
+    /// The list, or if it was not told, what the server answers when it is asked for it.
+    async fn told<T: DeserializeOwned>(
+        &self,
+        list: Items<T>,
+        route: &Route<'_>,
+    ) -> Result<Items<T>, RestError> {
+        if list.all_named || list.len > 0 {
+            return Ok(list);
+        }
+        match self.rest.get(route, Items::read).await {
+            Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) => Ok(list),
+            asked => asked,
+        }
     }
 
     /// A list of threads, item by item.

@@ -21,6 +21,10 @@ pub enum Route<'a> {
     Commands(UserId),
     /// A guild with its roles and emojis.
     Guild(GuildId),
+    /// A guild's roles.
+    Roles(GuildId),
+    /// A guild's own emojis.
+    Emojis(GuildId),
     /// A guild's channels, all at once.
     Channels(GuildId),
     /// A guild's threads that are not archived, all at once.
@@ -107,6 +111,8 @@ impl fmt::Display for Route<'_> {
             Self::GatewayUrl => f.write_str("gateway"),
             Self::Commands(application) => write!(f, "applications/{application}/commands"),
             Self::Guild(guild) => write!(f, "guilds/{guild}"),
+            Self::Roles(guild) => write!(f, "guilds/{guild}/roles"),
+            Self::Emojis(guild) => write!(f, "guilds/{guild}/emojis"),
             Self::Channels(guild) => write!(f, "guilds/{guild}/channels"),
             Self::ActiveThreads(guild) => write!(f, "guilds/{guild}/threads/active"),
             Self::ArchivedThreads {

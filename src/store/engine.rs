@@ -10,7 +10,12 @@ use std::{
     io::Write as _,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::Once,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::StoreError;
@@ -29,6 +34,9 @@ pub(super) struct Engine {
     db: sled::Db,
     /// sled's log, for the `fsync` that sled leaves out.
     log: File,
+    /// Whether a write has failed. sled may then show half of a batch, though none of it will be
+    /// there when the folder is opened again: nothing more is read or written.
+    failed: AtomicBool,
     /// Dropped last: whoever gets the lock next must find sled closed. It says something once
     /// something was committed, so that a log of which nothing is left is not taken for a new one.
     lock: File,
@@ -36,6 +44,9 @@ pub(super) struct Engine {
 
 /// sled's page cache. Its real use is several times this.
 const CACHE_BYTES: u64 = 32 << 20;
+
+/// How long a process that is ending may take to let go of the store.
+const MOMENT: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
@@ -51,7 +62,7 @@ impl Engine {
             .truncate(false)
             .open(path.join("lock"))
             .map_err(unusable)?;
-        lock.try_lock().map_err(|error| match error {
+        take(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::InUse {
                 path: path.to_owned(),
             },
@@ -78,15 +89,26 @@ impl Engine {
             path: path.to_owned(),
             db,
             log,
+            failed: AtomicBool::new(false),
             lock,
         })
     }
 
-    /// Applies all changes at once. When this returns they survive a power cut.
+    /// Applies all changes at once. When this returns they survive a power cut. After it has failed
+    /// nothing more is read or written.
     pub(super) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
+        self.check()?;
         if ops.is_empty() {
             return Ok(());
         }
+        let done = self.apply(ops);
+        if done.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        done
+    }
+
+    fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for op in ops {
             match op {
@@ -119,6 +141,7 @@ impl Engine {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check()?;
         let value = self.db.get(key).map_err(|error| self.io(&error))?;
         Ok(value.map(|bytes| bytes.to_vec()))
     }
@@ -129,10 +152,23 @@ impl Engine {
         from: &[u8],
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<'a> {
-        self.db.range(from.to_vec()..to.to_vec()).map(|entry| {
+        let refused = self.check().err().map(Err);
+        let entries = self.db.range(from.to_vec()..to.to_vec()).map(|entry| {
             let (key, value) = entry.map_err(|error| self.io(&error))?;
             Ok((key.to_vec(), value.to_vec()))
-        })
+        });
+        refused.into_iter().chain(entries)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.failed.load(Ordering::Acquire) {
+            let reason = "an earlier write failed".to_owned();
+            return Err(StoreError::Io {
+                path: self.path.clone(),
+                reason,
+            });
+        }
+        Ok(())
     }
 
     fn io(&self, error: &sled::Error) -> StoreError {
@@ -150,6 +186,19 @@ impl Engine {
                 path,
                 reason: other.to_string(),
             },
+        }
+    }
+}
+
+/// Takes the lock; from a process that is just ending, in a moment.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < MOMENT => {
+                thread::sleep(MOMENT / 20);
+            }
+            taken => return taken,
         }
     }
 }

@@ -476,6 +476,24 @@ async fn one_member_is_known_or_is_none() {
     assert_eq!(history.member(guild, UserId(1)).await.unwrap(), None);
 }
 
+/// A server that is not Discord's may tell a guild's roles only to who asks for them.
+#[tokio::test]
+async fn roles_that_a_guild_does_not_come_with_are_asked_for() {
+    let discord = empty().await;
+    let guild = GuildId(discord.guild_id());
+    let bare = json!({"id": guild, "name": "bare", "owner_id": "2", "emojis": []}).to_string();
+    discord.fail("GET /guilds/{guild_id}", 2, Fault::Answer(200, bare));
+    let history = history(&discord);
+    let shape = history.guild(guild).await.expect("a guild");
+    assert!(shape.roles.all_readable() && !shape.roles.items.is_empty());
+    // Where they are told to nobody, the guild is known all the same.
+    let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
+    discord.fail("GET /guilds/{guild_id}/roles", 1, unknown);
+    let shape = history.guild(guild).await.expect("a guild");
+    assert!(!shape.roles.all_named && shape.emojis.all_named);
+    discord.stop().await;
+}
+
 /// A server that gives this JSON to every request, whatever it asks; and its address.
 async fn canned(json: serde_json::Value) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -547,10 +565,10 @@ async fn lists_leave_out_what_is_odd_and_say_so() {
         (1, vec![3], false)
     );
 
-    let guild = canned_history(json!({"id": "1", "emojis": [{"id": "8"}, {"id": null}]})).await;
+    let odd = json!({"id": "1", "roles": [], "emojis": [{"id": "8"}, {"id": null}]});
+    let guild = canned_history(odd).await;
     let shape = guild.guild(GuildId(1)).await.unwrap();
     assert_eq!((shape.emojis.items.len(), shape.emojis.len), (1, 2));
-    assert!(!shape.roles.all_named, "no roles were told");
 
     let emoji = Emoji::unicode("🙏");
     let reactors = canned_history(json!([{"id": 5}, {"username": "nobody"}]))
