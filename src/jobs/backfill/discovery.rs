@@ -213,12 +213,11 @@ impl Backfill {
             .iter()
             .map(|it| &it.channel)
             .filter(|it| it.kind.has_threads() && described.reads(&permissions, it))
-            .flat_map(|it| {
+            .map(|it| {
                 let private = it.kind.has_private_threads()
                     && described.sees_private_threads(&permissions, it);
-                [Some((it.id, false)), private.then_some((it.id, true))]
+                (it.id, private)
             })
-            .flatten()
             .collect();
         let found: Vec<_> = stream::iter(lists)
             .map(|(channel, private)| self.archived_in(guild, channel, private))
@@ -238,8 +237,29 @@ impl Backfill {
         Ok(complete)
     }
 
-    /// A channel's archived threads, and whether these are all.
+    /// A channel's archived threads, the private ones too if they can be seen, and whether these are
+    /// all.
     async fn archived_in(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+        private: bool,
+    ) -> Result<(Vec<Listed>, bool), BackfillError> {
+        let (mut threads, mut whole) = self.archived_list(guild, channel, false).await?;
+        if private {
+            let (more, all) = self.archived_list(guild, channel, true).await?;
+            threads.extend(more);
+            whole &= all;
+        }
+        if whole {
+            let settled = Fact::Settled(guild, FailureObject::Threads(channel));
+            self.tell(self.clock.stamp(), vec![settled]).await?;
+        }
+        Ok((threads, whole))
+    }
+
+    /// A channel's public or private archived threads, and whether these are all.
+    async fn archived_list(
         &self,
         guild: GuildId,
         channel: ChannelId,
@@ -276,8 +296,6 @@ impl Backfill {
             }
             before = oldest;
         }
-        let settled = Fact::Settled(guild, FailureObject::Threads(channel));
-        self.tell(self.clock.stamp(), vec![settled]).await?;
         Ok((threads, whole))
     }
 }
