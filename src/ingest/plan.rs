@@ -68,6 +68,9 @@ pub struct ChannelPlan {
     pub name: String,
     /// The last message posted, as described.
     pub last_message_id: Option<MessageId>,
+    /// A message that was there: Discord's last one, or else ours. Where a list is empty, it tells
+    /// whether the channel may still be read.
+    pub witness: Option<MessageId>,
     /// What is to be listed, newest first.
     pub reads: Vec<Read>,
     /// The session in which the channel is to go live: what is posted from here on arrives by the
@@ -145,6 +148,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
             channel_id: channel.id,
             name: channel.name.clone(),
             last_message_id: last,
+            witness: last.or(top).filter(|id| id.0 > 0),
             reads: reads(coverage, last, settled.look_back_to),
             go_live: settled.session.filter(|_| !is_live && !is_kept),
             reactors: pending.remove(&channel.id).unwrap_or_default(),

@@ -556,6 +556,21 @@ async fn what_becomes_garbage_is_not_deleted() {
     assert_eq!(lost, [""; 0]);
 }
 
+/// A server that names no last message, and then hides all history behind empty lists, as Discord
+/// does without the permission to read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_lists_are_not_believed_where_messages_were() {
+    let foreign = Foreign::new(|it| it.lag = None).await;
+    foreign.completes("before").await;
+    let before = foreign.lines();
+    foreign.change(|it| {
+        it.largest_page = 0;
+        it.fail("/messages/", 0, 403);
+    });
+    foreign.sync("hidden", 0).await;
+    assert_eq!(foreign.lines(), before);
+}
+
 /// What fails once, and is had by the next sync: where, after how many, with what, the exit code.
 const ONCE: &[(&str, usize, u16, i32, &str)] = &[
     ("/channels/10/messages?", 2, 403, 1, "channel 10"),

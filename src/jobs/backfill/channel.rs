@@ -85,8 +85,7 @@ impl Backfill {
         let mut all_named = true;
         for read in &plan.reads {
             let mut before = read.to.map(|to| MessageId(to.0.saturating_add(1)));
-            // A message that was there: where a list is empty, it tells whether we may still read.
-            let mut witness = plan.last_message_id.filter(|id| id.0 > 0);
+            let mut witness = plan.witness;
             loop {
                 let at = self.clock.stamp();
                 let listing = self

@@ -255,7 +255,7 @@ impl Backfill {
         Ok(summary)
     }
 
-    /// Records which channels cannot be read, and that those that can be are no failures.
+    /// Records which channels the bot may not read, and that it may read those that it could not.
     async fn tell_unreadable(&self, guild: GuildId, plan: &Plan) -> Result<(), BackfillError> {
         let unreadable: BTreeSet<ChannelId> = plan.unreadable.iter().copied().collect();
         let known = self.read(move |store| store.failures(guild)).await?;

@@ -51,7 +51,7 @@ impl Requests {
     pub fn reread(&self, guild: GuildId, channel: ChannelId, message: MessageId) {
         self.change(|wanted| {
             wanted.rereads.insert((guild, channel, message));
-            // Beyond that many, what is lost is found when the guild is looked at next.
+            // Beyond that many, what is lost is found when a look-back comes over it.
             while wanted.rereads.len() > MOST_REREADS {
                 wanted.rereads.pop_first();
             }
