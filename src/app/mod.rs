@@ -180,9 +180,17 @@ async fn open_existing_store(path: &Path) -> Result<Store, Error> {
     open_store(path).await
 }
 
-/// Reaches Discord and finds out who we are there.
-async fn log_in(config: &DiscordConfig) -> Result<(History, User), Error> {
+/// Reaches Discord and finds out who we are there: with a request, unless the token names a bot that
+/// we have met.
+async fn log_in(config: &DiscordConfig, store: &Arc<Store>) -> Result<(History, User), Error> {
     let history = History::new(Rest::new(config.api_url.as_deref(), &config.token));
+    if let Some(id) = config.token.bot() {
+        let store = Arc::clone(store);
+        let known = tokio::task::spawn_blocking(move || store.bot(id)).await??;
+        if let Some(bot) = known {
+            return Ok((history, bot));
+        }
+    }
     let bot = history.me().await.with_context(|| match &config.api_url {
         Some(url) => format!("could not log in at {url} (DISCORD_API_URL)"),
         None => "could not log in at Discord".to_owned(),

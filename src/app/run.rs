@@ -47,7 +47,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let heard = mirror.store.newest()?;
     let progress = ProgressBoard::default();
     let connecting = async {
-        let (history, bot) = log_in(discord).await?;
+        let (history, bot) = log_in(discord, &mirror.store).await?;
         info!(bot = bot.username, "logged in");
         let clock = mirror.clock.clone();
         let service = Service::new(

@@ -33,7 +33,7 @@ pub async fn sync(
     let mirror = Mirror::open(&config.store_path).await?;
     let heard = mirror.store.newest()?;
     let done = stop.run_until_cancelled(async {
-        let (history, bot) = log_in(discord).await?;
+        let (history, bot) = log_in(discord, &mirror.store).await?;
         let guilds = match (history.guilds().await, only) {
             // A server that is not Discord's may not list them.
             (Err(RestError::NotFound { .. }), Some(only)) => vec![(only, only.to_string())],
@@ -53,7 +53,7 @@ pub async fn sync(
                 .await?;
             let bars = Bars::show(progress.clone());
             let done = backfill
-                .run(guild, &name, Depth::Whole { heard }, false)
+                .run(guild, &name, Depth::Whole { heard }, None, false)
                 .await;
             bars.finish().await;
             match done {

@@ -6,9 +6,10 @@
 
 use serenity::model::{event, event::Event, guild as guilds};
 
-use super::{objects, unparsed, wire};
+use super::{GuildShape, Items, objects, unparsed, wire};
 use crate::model::{
-    ChannelId, Evidence, Fact, Guild, GuildId, MessageId, Observation, ReactionEvent, Stamp, UserId,
+    ChannelId, Evidence, Fact, Guild, GuildId, Listed, MessageId, Observation, ReactionEvent, Role,
+    Stamp, UserId,
 };
 
 /// What an event says.
@@ -31,7 +32,8 @@ pub enum Signal {
     /// The session went on after an interruption, and nothing was missed.
     Resumed,
     /// A guild can be seen: at the session's start, after an outage, or because the bot joined it.
-    GuildAvailable(GuildId),
+    /// With what the event tells of it, if it tells as much as REST would.
+    GuildAvailable(GuildId, Option<Box<GuildTold>>),
     /// A guild has an outage; [`Self::GuildAvailable`] tells its end.
     GuildUnavailable(GuildId),
     /// The bot is no longer in the guild.
@@ -50,6 +52,18 @@ pub enum Signal {
     },
 }
 
+/// A guild as `GUILD_CREATE` describes it. (Its threads are asked for: only the active ones would be
+/// here.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuildTold {
+    /// When it was so.
+    pub at: Stamp,
+    /// The guild with its roles and emojis.
+    pub shape: GuildShape,
+    /// All of its channels.
+    pub channels: Items<Listed>,
+}
+
 /// What an event says: facts, and perhaps a signal.
 pub(super) type Said = (Vec<Fact>, Option<Signal>);
 
@@ -57,7 +71,10 @@ pub(super) type Said = (Vec<Fact>, Option<Signal>);
 ///
 /// Events that concern no guild (direct messages) say nothing, nor do those we have no use for.
 pub fn translate(event: Event, at: Stamp, bot: UserId) -> Translated {
-    let (facts, signal) = said(event, bot);
+    let (facts, mut signal) = said(event, bot);
+    if let Some(Signal::GuildAvailable(_, Some(told))) = &mut signal {
+        told.at = at;
+    }
     Translated {
         observations: facts
             .into_iter()
@@ -253,6 +270,28 @@ fn guild_create(of: guilds::Guild) -> Said {
         .map(|emoji| objects::guild_emoji(emoji, id))
         .collect();
     emojis.sort_unstable();
+    let listed: Vec<Listed> = of
+        .channels
+        .values()
+        .map(|channel| Listed {
+            last_message_id: channel.last_message_id.map(Into::into),
+            channel: objects::channel(channel.clone(), id),
+        })
+        .collect();
+    let roles: Vec<Role> = of.roles.values().cloned().map(Into::into).collect();
+    // A guild has at least the role that everyone has; one without channels may be told in part.
+    let told = (!roles.is_empty() && !listed.is_empty()).then(|| {
+        Box::new(GuildTold {
+            at: Stamp::default(),
+            shape: GuildShape {
+                guild: guild.clone(),
+                roles: roles.into(),
+                emojis: emojis.clone().into(),
+                members: Some(of.member_count),
+            },
+            channels: listed.into(),
+        })
+    });
     let mut facts = vec![
         Fact::Guild(guild),
         Fact::AllRoles(id, of.roles.keys().copied().map(Into::into).collect()),
@@ -262,7 +301,7 @@ fn guild_create(of: guilds::Guild) -> Said {
     let channels = of.channels.into_values().chain(of.threads);
     facts.extend(channels.map(|channel| Fact::Channel(objects::channel(channel, id))));
     facts.extend(of.members.into_values().map(|of| member(of.into(), id)));
-    (facts, Some(Signal::GuildAvailable(id)))
+    (facts, Some(Signal::GuildAvailable(id, told)))
 }
 
 /// A message that the gateway showed: first its people, so that they are known, then itself.

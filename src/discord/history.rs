@@ -37,6 +37,8 @@ pub struct GuildShape {
     pub roles: Items<Role>,
     /// Its own emojis.
     pub emojis: Items<GuildEmoji>,
+    /// About how many members it has, where Discord says.
+    pub members: Option<u64>,
 }
 
 /// A page of messages, the last first.
@@ -101,6 +103,11 @@ impl History {
         &self.rest
     }
 
+    /// What Discord's clock tells at this time of ours: ids and archive timestamps are Discord's.
+    pub fn discord_time(&self, ours: Millis) -> Millis {
+        self.rest.discord_time(ours)
+    }
+
     /// The bot's own user; [`RestError::BadToken`] if the token is nobody's.
     pub async fn me(&self) -> Result<User, RestError> {
         let read = |json: &[u8]| serde_json::from_slice::<wire::User>(json);
@@ -148,6 +155,17 @@ impl History {
         report(&Route::Guild(guild_id), &guild.roles);
         report(&Route::Guild(guild_id), &guild.emojis);
         Ok(guild.into_shape())
+    }
+
+    /// One channel or thread.
+    pub async fn channel(
+        &self,
+        guild_id: GuildId,
+        channel: ChannelId,
+    ) -> Result<Listed, RestError> {
+        let read = |json: &[u8]| serde_json::from_slice::<wire::Channel>(json);
+        let found = self.rest.get(&Route::Channel(channel), read).await?;
+        Ok(found.into_listed(guild_id))
     }
 
     /// All of a guild's channels; threads are not among them.
@@ -354,6 +372,7 @@ impl wire::Guild {
             },
             roles: self.roles.map(|role| role.into_record(id)),
             emojis: self.emojis.map(|emoji| emoji.into_record(id)),
+            members: self.approximate_member_count,
         }
     }
 }

@@ -18,7 +18,7 @@ mod token;
 mod unparsed;
 mod wire;
 
-pub use convert::{Signal, Translated, translate};
+pub use convert::{GuildTold, Signal, Translated, translate};
 pub use gateway::{Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, start};
 pub use history::{GuildShape, History, Listing};
 pub use items::Items;

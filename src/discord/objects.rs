@@ -190,6 +190,7 @@ impl From<places::MessageReference> for wire::Reference {
                 _ => 1,
             }),
             message_id: of.message_id.map(Into::into),
+            channel_id: Some(of.channel_id.into()),
         }
     }
 }

@@ -7,20 +7,24 @@
 use std::{
     fmt,
     ops::Deref,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use serde::Deserialize;
 use twilight_http_ratelimiting::{Endpoint, RateLimitHeaders, RateLimiter};
 
 use super::{OFFICIAL_ORIGIN, Route, Token, budget::Budget};
+use crate::model::Millis;
 
 /// What Discord asks every client to call itself. Source:
 /// <https://discord.com/developers/docs/reference#user-agent>.
@@ -189,6 +193,8 @@ struct Inner {
     buckets: RateLimiter,
     /// All buckets together.
     budget: Budget,
+    /// By how many milliseconds Discord's clock was ahead of ours at its last answer.
+    ahead: AtomicI64,
 }
 
 impl fmt::Debug for Rest {
@@ -231,8 +237,14 @@ impl Rest {
                 // Its own global limit would neither know ours nor keep a reserve.
                 buckets: RateLimiter::new(u16::MAX),
                 budget: Budget::new(origin == OFFICIAL_ORIGIN),
+                ahead: AtomicI64::new(0),
             }),
         }
+    }
+
+    /// What Discord's clock tells at this time of ours, as of its last answer.
+    pub fn discord_time(&self, ours: Millis) -> Millis {
+        Millis(ours.0 + self.inner.ahead.load(Ordering::Relaxed))
     }
 
     /// Asks for `route` and reads the answer with `read`. An answer that cannot be read is asked
@@ -316,6 +328,9 @@ impl Inner {
         let status = answer.status();
         tracing::trace!(%method, %route, status = status.as_u16(), took = ?sent.elapsed(), "asked Discord");
 
+        if let Some(ahead) = ahead(answer.headers()) {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
         let limits = limits(answer.headers());
         let named_limits = limits.is_some() || status == StatusCode::TOO_MANY_REQUESTS;
         if named_limits || !status.is_server_error() {
@@ -393,6 +408,14 @@ fn endpoint(method: &Method, route: &Route<'_>) -> Endpoint {
         },
         path: route.bucket(),
     }
+}
+
+/// By how many milliseconds the clock of whoever answered is ahead of ours. (The header tells
+/// seconds.)
+fn ahead(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(theirs.as_millisecond() - jiff::Timestamp::now().as_millisecond())
 }
 
 /// A header that holds seconds, with or without a fraction.

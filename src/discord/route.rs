@@ -19,12 +19,14 @@ pub enum Route<'a> {
     GatewayUrl,
     /// The application's commands, in all guilds.
     Commands(UserId),
-    /// A guild with its roles and emojis.
+    /// A guild with its roles and emojis, and about how many members it has.
     Guild(GuildId),
     /// A guild's roles.
     Roles(GuildId),
     /// A guild's own emojis.
     Emojis(GuildId),
+    /// One channel or thread.
+    Channel(ChannelId),
     /// A guild's channels, all at once.
     Channels(GuildId),
     /// A guild's threads that are not archived, all at once.
@@ -67,6 +69,7 @@ impl Route<'_> {
         let mut address = self.to_string();
         let query = match self {
             Self::MyGuilds(after) => write!(address, "?limit=100&after={after}"),
+            Self::Guild(_) => write!(address, "?with_counts=true"),
             Self::ArchivedThreads { before, .. } => match before.map(iso) {
                 Some(before) => write!(address, "?limit=100&before={before}"),
                 None => write!(address, "?limit=100"),
@@ -113,6 +116,7 @@ impl fmt::Display for Route<'_> {
             Self::Guild(guild) => write!(f, "guilds/{guild}"),
             Self::Roles(guild) => write!(f, "guilds/{guild}/roles"),
             Self::Emojis(guild) => write!(f, "guilds/{guild}/emojis"),
+            Self::Channel(channel) => write!(f, "channels/{channel}"),
             Self::Channels(guild) => write!(f, "guilds/{guild}/channels"),
             Self::ActiveThreads(guild) => write!(f, "guilds/{guild}/threads/active"),
             Self::ArchivedThreads {

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::header::HeaderValue;
+
+use crate::model::UserId;
 
 /// A bot's token. Neither its `Debug` form nor any error or log line shows any of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,6 +29,14 @@ impl Token {
             return Err(MalformedToken);
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// The bot's user, as far as the token tells: Discord's begin with its id in base64. (That is
+    /// how they have always been, but nowhere promised: make sure before it is relied on.)
+    pub fn bot(&self) -> Option<UserId> {
+        let (first, _) = self.0.split_once('.')?;
+        let id = URL_SAFE_NO_PAD.decode(first.trim_end_matches('=')).ok()?;
+        str::from_utf8(&id).ok()?.parse().ok()
     }
 
     /// The secret itself, for those who send it.

@@ -211,7 +211,7 @@ fn guild_create(mut of: wire::Guild) -> Option<Said> {
     facts.extend(shape.roles.items.into_iter().map(Fact::Role));
     let channels = channels.into_iter().chain(threads);
     facts.extend(channels.map(|it| Fact::Channel(it.into_record(id))));
-    Some((facts, Some(Signal::GuildAvailable(id))))
+    Some((facts, Some(Signal::GuildAvailable(id, None))))
 }
 
 /// What to do about an event that says nothing readable: fetch the message it is about, and keep

@@ -1,6 +1,10 @@
 //! Arithmetic on the intervals of ids that are known to be complete.
 
-use crate::model::{ChannelId, Coverage, Interval, MessageId};
+use crate::model::{ChannelId, Coverage, Evidence, Gap, Interval, MessageId};
+
+/// Intervals of a channel that are told apart though they touch: each restart that missed something
+/// makes two, and the row is written with every message.
+const MOST_INTERVALS: usize = 64;
 
 impl Coverage {
     /// Nothing is known of the channel.
@@ -9,25 +13,46 @@ impl Coverage {
             channel_id,
             intervals: Vec::new(),
             live: None,
+            public_threads: None,
+            private_threads: None,
         }
     }
 
-    /// Adds an interval; an empty one says nothing.
+    /// Adds what of an interval was not covered yet: what was, stays known as it became known. An
+    /// empty one says nothing.
     pub fn add(&mut self, new: Interval) {
-        if new.after >= new.to {
-            return;
+        let missing = self.gaps(new.to).into_iter();
+        for gap in missing.filter(|gap| gap.to > new.after) {
+            let (after, to) = (gap.after.max(new.after), gap.to);
+            let at = self.intervals.partition_point(|it| it.to <= after);
+            self.intervals.insert(at, Interval { after, to, ..new });
+            self.melt_at(at + 1);
+            self.melt_at(at);
         }
-        // Those that end before the new one begins stay; so do those that begin after its end.
-        // All between them melt into one.
-        let first = self.intervals.partition_point(|it| it.to < new.after);
-        let last = self.intervals.partition_point(|it| it.after <= new.to);
-        let melted = self.intervals[first..last]
-            .iter()
-            .fold(new, |all, it| Interval {
-                after: all.after.min(it.after),
-                to: all.to.max(it.to),
-            });
-        self.intervals.splice(first..last, [melted]);
+        while self.intervals.len() > MOST_INTERVALS {
+            // What touches differs only in how it is known: the oldest is remembered least.
+            let Some(at) = (1..self.intervals.len()).find(|at| self.touches(*at)) else {
+                break;
+            };
+            self.intervals[at].by = Evidence::Rest;
+            self.intervals[at - 1].by = Evidence::Rest;
+            self.melt_at(at);
+        }
+    }
+
+    /// Whether the interval at this place goes on where the one before it ends.
+    fn touches(&self, at: usize) -> bool {
+        at > 0 && at < self.intervals.len() && self.intervals[at - 1].to == self.intervals[at].after
+    }
+
+    /// Makes one of two intervals that touch and are known in the same way.
+    fn melt_at(&mut self, at: usize) {
+        if self.touches(at) && self.intervals[at - 1].by == self.intervals[at].by {
+            let later = self.intervals.remove(at);
+            let earlier = &mut self.intervals[at - 1];
+            earlier.to = later.to;
+            earlier.since = earlier.since.max(later.since);
+        }
     }
 
     /// The last id that is covered; 0 if none is.
@@ -36,12 +61,12 @@ impl Coverage {
     }
 
     /// What is missing up to and including `to`, sorted.
-    pub fn gaps(&self, to: MessageId) -> Vec<Interval> {
+    pub fn gaps(&self, to: MessageId) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let mut after = MessageId(0);
         for it in self.intervals.iter().take_while(|it| it.after < to) {
             if after < it.after {
-                gaps.push(Interval {
+                gaps.push(Gap {
                     after,
                     to: it.after,
                 });
@@ -49,7 +74,7 @@ impl Coverage {
             after = it.to;
         }
         if after < to {
-            gaps.push(Interval { after, to });
+            gaps.push(Gap { after, to });
         }
         gaps
     }
@@ -62,6 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Stamp;
 
     fn covered(coverage: &Coverage) -> BTreeSet<u64> {
         coverage
@@ -71,32 +97,83 @@ mod tests {
             .collect()
     }
 
+    fn interval(after: u64, to: u64, heard: bool) -> Interval {
+        Interval {
+            after: MessageId(after),
+            to: MessageId(to),
+            by: if heard {
+                Evidence::Gateway
+            } else {
+                Evidence::Rest
+            },
+            since: Stamp(0),
+        }
+    }
+
     proptest! {
         /// Whatever is added in whatever order, the ledger covers exactly that, in normal form,
         /// and its gaps are exactly the rest.
         #[test]
         fn intervals_are_sets_of_ids(
-            mut pairs in proptest::collection::vec((0u64..60, 0u64..60), 0..12),
+            mut pairs in proptest::collection::vec((0u64..60, 0u64..60, any::<bool>()), 0..12),
             to in 0u64..70,
         ) {
             let mut coverage = Coverage::unknown(ChannelId(1));
             let mut expected = BTreeSet::new();
-            for (after, to) in &pairs {
-                coverage.add(Interval { after: MessageId(*after), to: MessageId(*to) });
+            for (after, to, heard) in &pairs {
+                coverage.add(interval(*after, *to, *heard));
                 expected.extend(after + 1..=*to);
             }
             prop_assert_eq!(&covered(&coverage), &expected);
-            prop_assert!(coverage.intervals.windows(2).all(|pair| pair[0].to < pair[1].after));
+            prop_assert!(coverage.intervals.iter().all(|it| it.after < it.to));
+            prop_assert!(coverage.intervals.windows(2).all(|pair| pair[0].to < pair[1].after
+                || pair[0].to == pair[1].after && pair[0].by != pair[1].by));
             let gaps: BTreeSet<u64> =
                 coverage.gaps(MessageId(to)).iter().flat_map(|it| it.after.0 + 1..=it.to.0).collect();
             prop_assert_eq!(gaps, (1..=to).filter(|id| !expected.contains(id)).collect());
 
             pairs.reverse();
             let mut reversed = Coverage::unknown(ChannelId(1));
-            for (after, to) in &pairs {
-                reversed.add(Interval { after: MessageId(*after), to: MessageId(*to) });
+            for (after, to, heard) in &pairs {
+                reversed.add(interval(*after, *to, *heard));
             }
-            prop_assert_eq!(reversed, coverage);
+            prop_assert_eq!(covered(&reversed), covered(&coverage));
         }
+    }
+
+    #[test]
+    fn what_was_known_stays_known_as_it_became_known() {
+        let mut coverage = Coverage::unknown(ChannelId(1));
+        coverage.add(Interval {
+            since: Stamp(1),
+            ..interval(10, 20, false)
+        });
+        coverage.add(Interval {
+            since: Stamp(2),
+            ..interval(20, 30, true)
+        });
+        coverage.add(Interval {
+            since: Stamp(3),
+            ..interval(5, 25, false)
+        });
+        let known: Vec<_> = coverage
+            .intervals
+            .iter()
+            .map(|it| (it.after.0, it.to.0, it.by, it.since.0))
+            .collect();
+        assert_eq!(
+            known,
+            [(5, 20, Evidence::Rest, 3), (20, 30, Evidence::Gateway, 2)]
+        );
+    }
+
+    #[test]
+    fn the_ledger_stays_short_whatever_happens() {
+        let mut coverage = Coverage::unknown(ChannelId(1));
+        for n in 0..1_000 {
+            coverage.add(interval(n, n + 1, n % 2 == 0));
+        }
+        assert_eq!(coverage.intervals.len(), MOST_INTERVALS);
+        assert_eq!(covered(&coverage).len(), 1_000);
     }
 }

@@ -68,6 +68,20 @@ pub(super) fn see_channel<S: Rows>(
     Ok(())
 }
 
+/// A message tells of a thread: where nothing is known of it, that much is kept, so that it is
+/// asked for.
+pub(super) fn hear_of_thread<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    id: ChannelId,
+) -> Result<(), S::Error> {
+    let unknown = Part::<Channel>::unknown(guild_id, id.0);
+    if rows.get::<Part<Channel>>(&unknown.key())?.is_none() {
+        rows.put(&unknown)?;
+    }
+    Ok(())
+}
+
 fn end_live<S: Rows>(rows: &mut S, guild_id: GuildId, id: ChannelId) -> Result<(), S::Error> {
     let current = session(rows, guild_id)?;
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
@@ -77,11 +91,13 @@ fn end_live<S: Rows>(rows: &mut S, guild_id: GuildId, id: ChannelId) -> Result<(
         .filter(|it| it.id == id || it.kind.is_thread() && it.parent_id == Some(id));
     for channel in below {
         let coverage: Option<Coverage> = rows.get(&key::ids([channel.id.0]))?;
-        if let Some(mut coverage) = coverage
-            && coverage.live.is_some_and(|live| live.session == current)
-        {
-            coverage.live = None;
-            rows.put(&coverage)?;
+        let Some(before) = coverage else { continue };
+        let mut after = before.clone();
+        after.live = before.live.filter(|live| live.session != current);
+        // Threads archived while it could not be seen were not announced.
+        (after.public_threads, after.private_threads) = (None, None);
+        if after != before {
+            rows.put(&after)?;
         }
     }
     Ok(())

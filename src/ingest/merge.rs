@@ -2,8 +2,8 @@
 
 use super::{Rows, guild, message, reaction};
 use crate::model::{
-    ChannelId, Coverage, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live, Message,
-    Observation, Pending, Props, Session, Stamp, Synced, key,
+    ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live,
+    Message, Observation, Pending, Props, Session, Stamp, Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -75,6 +75,20 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Settings(it) => rows.put(it)?,
         Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
         Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
+        Fact::ArchivedThreads {
+            channel_id,
+            private,
+            ..
+        } => {
+            rows.update(Coverage::unknown(*channel_id), |it| {
+                let known = if *private {
+                    &mut it.private_threads
+                } else {
+                    &mut it.public_threads
+                };
+                *known = (*known).max(Some(at));
+            })?;
+        }
         Fact::Synced(guild_id, class) => {
             let unknown = Synced {
                 guild_id: *guild_id,
@@ -122,6 +136,8 @@ fn go_live<S: Rows>(
         it.add(Interval {
             after: live.after,
             to: newest,
+            by: Evidence::Gateway,
+            since: live.since,
         });
         it.live = Some(live);
     })?;

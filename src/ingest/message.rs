@@ -102,6 +102,8 @@ pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<()
         coverage.add(Interval {
             after: live.after,
             to: message.id,
+            by: Evidence::Gateway,
+            since: live.since,
         });
         rows.put(&coverage)?;
     }
@@ -160,6 +162,9 @@ pub(super) fn page<S: Rows>(
     let mut pending = Vec::new();
     for it in &page.messages {
         see(rows, at, &it.message)?;
+        if let Some(thread) = it.thread {
+            guild::hear_of_thread(rows, page.guild_id, thread)?;
+        }
         settle(
             rows,
             page.guild_id,
@@ -179,6 +184,8 @@ pub(super) fn page<S: Rows>(
         it.add(Interval {
             after: page.after,
             to,
+            by,
+            since: at,
         });
     })?;
     Ok(pending)

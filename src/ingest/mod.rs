@@ -14,5 +14,5 @@ mod reaction;
 mod rows;
 
 pub use merge::merge;
-pub use plan::{ChannelPlan, Described, Plan, Read, Settled, plan, uncovered};
+pub use plan::{ChannelPlan, Described, Plan, Read, Settled, archived_since, plan, uncovered};
 pub use rows::Rows;

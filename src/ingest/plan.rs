@@ -1,10 +1,13 @@
 //! What is still to be fetched, as plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::model::{
-    Channel, ChannelId, Coverage, Guild, Interval, Listed, MessageId, Millis, Pending, Role,
-    RoleId, SessionNumber, Settings, UserId,
+    Channel, ChannelId, Coverage, Guild, Listed, MessageId, Millis, Pending, Role, RoleId,
+    SessionNumber, Settings, Stamp, UserId,
     permissions::{MANAGE_THREADS, Permissions},
 };
 
@@ -115,6 +118,11 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         pending.entry(it.channel_id).or_default().push(it);
     }
     let mut plan = Plan::default();
+    // Discord names none only where nothing was ever posted; other servers may name none at all.
+    let tells_last = described
+        .channels
+        .iter()
+        .any(|it| it.last_message_id.is_some());
     let mut with_messages: Vec<&Listed> = described
         .channels
         .iter()
@@ -141,6 +149,8 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         let is_kept = described.kept_threads.contains(&channel.id);
         let last = if is_live || is_kept {
             top
+        } else if tells_last {
+            Some(last_message_id.unwrap_or_default())
         } else {
             *last_message_id
         };
@@ -148,13 +158,37 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
             channel_id: channel.id,
             name: channel.name.clone(),
             last_message_id: last,
-            witness: last.or(top).filter(|id| id.0 > 0),
+            witness: [last, top].into_iter().flatten().find(|id| id.0 > 0),
             reads: reads(coverage, last, settled.look_back_to),
             go_live: settled.session.filter(|_| !is_live && !is_kept),
             reactors: pending.remove(&channel.id).unwrap_or_default(),
         });
     }
     plan
+}
+
+/// The shortest time after which Discord archives a thread that nobody writes in. Source:
+/// <https://discord.com/developers/docs/resources/channel#thread-metadata-object>.
+const SHORTEST_TO_ARCHIVE: Duration = Duration::from_hours(1);
+
+/// How far two clocks may be apart, and an answer behind the truth.
+const LEEWAY: Duration = Duration::from_mins(10);
+
+/// Which archived threads of a channel are to be listed at `now`: those archived at this time or
+/// later; none if nothing can be new.
+///
+/// `listed` is when they were last listed whole. Where none of the channel's threads is known, a new
+/// one that is archived already would have been opened and archived by hand since: so soon that
+/// the messages that tell of it (see `PagedMessage::thread`) are read again anyway.
+pub fn archived_since(listed: Option<Stamp>, has_threads: bool, now: Stamp) -> Option<Millis> {
+    let millis = |time: Duration| i64::try_from(time.as_millis()).expect("it is short");
+    match listed.map(Stamp::millis) {
+        None => Some(Millis(0)),
+        Some(listed) => {
+            let is_recent = now.millis().0 - listed.0 < millis(SHORTEST_TO_ARCHIVE);
+            (has_threads || !is_recent).then_some(Millis(listed.0 - millis(LEEWAY)))
+        }
+    }
 }
 
 /// How many of the plan's channels are not covered up to what Discord says is their last message.
@@ -181,89 +215,27 @@ fn reads(
         }];
     };
     let top = coverage.top();
-    let mut missing = Coverage::unknown(coverage.channel_id);
-    for gap in coverage.gaps(top) {
-        missing.add(gap);
-    }
-    let end = MessageId(u64::MAX);
-    if last != Some(top) {
-        missing.add(Interval {
-            after: top,
-            to: end,
-        });
-    }
+    // From here on, all is asked for.
+    let mut tail = (last != Some(top)).then_some(top);
     if let Some(time) = look_back_to {
         let first = MessageId(MessageId::at(time).0.saturating_sub(1));
         if last.is_none_or(|last| last > first) || top > first {
-            missing.add(Interval {
-                after: first,
-                to: end,
-            });
+            tail = Some(tail.map_or(first, |tail| tail.min(first)));
         }
     }
-    let newest_first = missing.intervals.into_iter().rev();
-    newest_first
-        .map(|it| Read {
-            after: it.after,
-            to: (it.to != end).then_some(it.to),
-        })
-        .collect()
+    let mut reads = Vec::new();
+    for gap in coverage.gaps(top).into_iter().rev() {
+        match tail {
+            Some(after) if gap.to >= after => tail = Some(after.min(gap.after)),
+            _ => reads.push(Read {
+                after: gap.after,
+                to: Some(gap.to),
+            }),
+        }
+    }
+    let tail = tail.map(|after| Read { after, to: None });
+    tail.into_iter().chain(reads).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn covered(pairs: &[(u64, u64)]) -> Coverage {
-        let mut coverage = Coverage::unknown(ChannelId(1));
-        for (after, to) in pairs {
-            coverage.add(Interval {
-                after: MessageId(*after),
-                to: MessageId(*to),
-            });
-        }
-        coverage
-    }
-
-    /// Coverage, Discord's last message, and what is to be read, newest first; 0 for "the newest".
-    #[test]
-    fn what_is_not_covered_is_read() {
-        type Case<'a> = (Option<&'a [(u64, u64)]>, Option<u64>, &'a [(u64, u64)]);
-        let cases: [Case<'_>; 9] = [
-            (None, Some(9), &[(0, 0)]),
-            (None, None, &[(0, 0)]),
-            (Some(&[(0, 9)]), Some(9), &[]),
-            (Some(&[(0, 9)]), Some(12), &[(9, 0)]),
-            (Some(&[(0, 9)]), Some(7), &[(9, 0)]),
-            (Some(&[(0, 9)]), None, &[(9, 0)]),
-            (Some(&[]), None, &[(0, 0)]),
-            (Some(&[(0, 2), (5, 9)]), Some(9), &[(2, 5)]),
-            (Some(&[(3, 9)]), None, &[(9, 0), (0, 3)]),
-        ];
-        for (known, last, expected) in cases {
-            let known = known.map(covered);
-            let found = reads(known.as_ref(), last.map(MessageId), None);
-            let found: Vec<_> = found
-                .iter()
-                .map(|it| (it.after.0, it.to.unwrap_or_default().0))
-                .collect();
-            assert_eq!(found, expected, "{known:?} {last:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_recent_is_read_again() {
-        let now = Millis(1_760_000_000_000);
-        let (old, recent) = (MessageId::at(Millis(now.0 - 1000)), MessageId::at(now));
-        let read = |top: MessageId| {
-            let known = covered(&[(0, top.0)]);
-            reads(Some(&known), Some(top), Some(now))
-        };
-        assert_eq!(read(old), []);
-        let again = Read {
-            after: MessageId(recent.0 - 1),
-            to: None,
-        };
-        assert_eq!(read(recent), [again]);
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::{
     writer::{Stopped, Writer},
 };
 use crate::{
-    discord::{GatewayItem, Signal, translate},
+    discord::{GatewayItem, GuildTold, Signal, translate},
     model::{
         ChannelId, Evidence, Fact, FailureObject, GuildId, MessageId, Observation, Props, RoleId,
         Stamp, UserId,
@@ -49,6 +49,7 @@ pub async fn listen(
         for request in heard.requests {
             match request {
                 Request::Guild(guild, depth) => requests.guild(guild, depth),
+                Request::Told(told) => requests.told(*told),
                 Request::Reread(guild, channel, message) => {
                     requests.reread(guild, channel, message);
                 }
@@ -77,6 +78,7 @@ impl Heard {
 
 enum Request {
     Guild(GuildId, Depth),
+    Told(Box<GuildTold>),
     Reread(GuildId, ChannelId, MessageId),
 }
 
@@ -146,10 +148,11 @@ impl Listener {
                     .extend(self.guilds.iter().copied().map(Fact::SessionLost));
             }
             Signal::Resumed => info!("the gateway's session was resumed: nothing was missed"),
-            Signal::GuildAvailable(guild) => {
+            Signal::GuildAvailable(guild, told) => {
                 self.guilds.insert(guild);
                 let until = self.silent.remove(&guild).unwrap_or(self.heard_before);
                 heard.lose(guild, until);
+                heard.requests.extend(told.map(Request::Told));
             }
             Signal::GuildUnavailable(guild) => {
                 self.silent.insert(guild, self.heard);

@@ -78,6 +78,8 @@ pub struct PagedMessage {
     pub mentioned: Vec<User>,
     /// What was counted.
     pub counts: Vec<ReactionCount>,
+    /// The thread that was opened on it, or that it tells of.
+    pub thread: Option<ChannelId>,
 }
 
 /// All messages of a channel with ids in `(after, to]`, as REST listed them.
@@ -186,6 +188,15 @@ pub enum Fact {
     SessionLost(GuildId),
     /// In this session, the gateway tells everything posted in the channel after this message.
     Live(GuildId, ChannelId, Live),
+    /// All archived threads of the channel were listed: the private ones, or the public ones.
+    ArchivedThreads {
+        /// The guild.
+        guild_id: GuildId,
+        /// The channel.
+        channel_id: ChannelId,
+        /// Which of the two lists.
+        private: bool,
+    },
     /// The class of data is complete as of now.
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.

@@ -13,6 +13,8 @@ pub struct MessageKind(pub u8);
 impl MessageKind {
     /// An ordinary message.
     pub const DEFAULT: Self = Self(0);
+    /// Discord's note that a thread was opened on an older message.
+    pub const THREAD_CREATED: Self = Self(18);
     /// A reply to another.
     pub const REPLY: Self = Self(19);
     /// The answer to a slash command.

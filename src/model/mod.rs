@@ -35,5 +35,7 @@ pub use props::{Props, PropsOrigin};
 pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use settings::Settings;
-pub use sync::{Coverage, Failure, FailureObject, Interval, Live, Pending, Session, Synced, Tally};
+pub use sync::{
+    Coverage, Failure, FailureObject, Gap, Interval, Live, Pending, Session, Synced, Tally,
+};
 pub use time::{Millis, Stamp};

@@ -4,19 +4,39 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, Class, Emoji, GuildId, MessageId, Millis, SessionNumber, Stamp};
+use super::{ChannelId, Class, Emoji, Evidence, GuildId, MessageId, Millis, SessionNumber, Stamp};
 
-/// The ids in `(after, to]`, all of whose messages are in the store.
+/// The ids in `(after, to]`, all of whose messages are in the store; how that came to be known, and
+/// since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
     /// The last id before the interval.
     pub after: MessageId,
     /// The last id of the interval.
     pub to: MessageId,
+    /// Whether it was heard as it was posted, or fetched.
+    #[serde(default = "fetched")]
+    pub by: Evidence,
+    /// Since when all of it is known; 0 where that was not noted.
+    #[serde(default)]
+    pub since: Stamp,
 }
 
-/// Which of a channel's messages are in the store: sorted intervals that neither touch nor overlap.
-/// What is in none of them is unknown.
+/// The ids in `(after, to]`, of which nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last id before the gap.
+    pub after: MessageId,
+    /// The last id of the gap.
+    pub to: MessageId,
+}
+
+fn fetched() -> Evidence {
+    Evidence::Rest
+}
+
+/// Which of a channel's messages are in the store: sorted intervals that do not overlap, nor touch
+/// if they are known in the same way. What is in none of them is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// The channel or thread.
@@ -25,6 +45,12 @@ pub struct Coverage {
     pub intervals: Vec<Interval>,
     /// Since when every new message arrives by the gateway.
     pub live: Option<Live>,
+    /// When its archived public threads were last asked for; all that were archived before are known.
+    #[serde(default)]
+    pub public_threads: Option<Stamp>,
+    /// The same of its archived private threads.
+    #[serde(default)]
+    pub private_threads: Option<Stamp>,
 }
 
 /// "In this session, all that was posted after this message arrived by the gateway." It ends with
@@ -35,6 +61,9 @@ pub struct Live {
     pub session: SessionNumber,
     /// The last message before.
     pub after: MessageId,
+    /// Since when.
+    #[serde(default)]
+    pub since: Stamp,
 }
 
 /// A list of reactors that has still to be fetched.

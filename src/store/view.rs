@@ -13,7 +13,7 @@ use super::{EXPORTED_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
     Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member, MessageId,
     MessageState, Part, Partition, Pending, Props, Reaction, Record, Role, Session, SessionNumber,
-    Settings, Synced, Table, Tally, UserId, key,
+    Settings, Synced, Table, Tally, User, UserId, key,
 };
 
 /// A partition that changed since it was last exported, and the generation of its last change.
@@ -111,6 +111,17 @@ impl Store {
     /// Every custom emoji that was ever seen in the guild, by id.
     pub fn emojis(&self, guild: GuildId) -> Result<Vec<Part<GuildEmoji>>, StoreError> {
         self.all(&key::ids([guild.0]))
+    }
+
+    /// The application's user with this id, if it was ever seen in any guild.
+    pub fn bot(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        for guild in self.guilds()? {
+            let known = self.member(guild.guild_id, id)?.and_then(|it| it.user);
+            if let Some(user) = known.filter(|it| it.value.bot) {
+                return Ok(Some(user.value));
+            }
+        }
+        Ok(None)
     }
 
     /// Every user who was ever seen in the guild, by id.

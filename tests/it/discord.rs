@@ -118,7 +118,7 @@ impl Bot {
             })
         );
         let (_, signal) = self.next().await;
-        assert_eq!(signal, Some(Signal::GuildAvailable(self.guild)));
+        assert!(matches!(signal, Some(Signal::GuildAvailable(guild, _)) if guild == self.guild));
     }
 
     async fn stop(self) {

@@ -15,6 +15,10 @@ use crate::model::{
 /// <https://discord.com/developers/docs/resources/message#message-object-message-flags>.
 const EPHEMERAL: u64 = 1 << 6;
 
+/// The flag of a message that a thread was opened on; the thread has the message's id. Source: as
+/// above.
+const HAS_THREAD: u64 = 1 << 5;
+
 /// The reference of a reply or a command's target, rather than of a forwarded message. Source:
 /// <https://discord.com/developers/docs/resources/message#message-reference-types>.
 const REFERENCE_DEFAULT: u64 = 0;
@@ -62,6 +66,8 @@ pub(in crate::discord) struct Reference {
     pub(in crate::discord) kind: Number,
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) message_id: Option<MessageId>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(in crate::discord) channel_id: Option<ChannelId>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +120,11 @@ impl Message {
             },
         };
         let mentions = mentions(&self.content, &self.mentions);
+        let thread = if kind == MessageKind::THREAD_CREATED {
+            self.reference.as_ref().and_then(|it| it.channel_id)
+        } else {
+            (self.flags.0 & HAS_THREAD != 0).then_some(ChannelId(self.id.0))
+        };
         let reply_to = self
             .reference
             .filter(|it| kind == MessageKind::REPLY && it.kind.0 == REFERENCE_DEFAULT)
@@ -140,6 +151,7 @@ impl Message {
             author: (!is_webhook).then(|| self.author.into()),
             mentioned: self.mentions.into_iter().map(Into::into).collect(),
             counts,
+            thread,
         }
     }
 }

@@ -20,6 +20,9 @@ pub(in crate::discord) struct Guild {
     pub(in crate::discord) name: String,
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) owner_id: UserId,
+    /// Only REST has it, if it is asked to count.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(in crate::discord) approximate_member_count: Option<u64>,
     #[serde(default)]
     pub(in crate::discord) roles: Items<Role>,
     #[serde(default)]

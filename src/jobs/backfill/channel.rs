@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Backfill, BackfillError, observed};
+use super::{Backfill, BackfillError, UNKNOWN_CHANNEL, observed};
 use crate::{
     discord::{Listing, RestError},
     ingest::ChannelPlan,
@@ -19,9 +19,7 @@ const LISTS_AHEAD: usize = 256;
 /// Users in one answer; fewer means that there are no more.
 const REACTORS_FULL: usize = 100;
 
-/// Discord's codes for what is not there any more. Source:
-/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
-const UNKNOWN_CHANNEL: u64 = 10003;
+/// Discord's code for a message that is not there any more; see [`UNKNOWN_CHANNEL`].
 const UNKNOWN_MESSAGE: u64 = 10008;
 
 impl Backfill {
@@ -65,8 +63,15 @@ impl Backfill {
         session: SessionNumber,
         after: MessageId,
     ) -> Result<(), BackfillError> {
-        let fact = Fact::Live(guild, channel, Live { session, after });
-        Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
+        let since = self.clock.stamp();
+        let live = Live {
+            session,
+            after,
+            since,
+        };
+        Ok(self
+            .tell(since, vec![Fact::Live(guild, channel, live)])
+            .await?)
     }
 
     /// Lists the channel's messages; `false` if the server would not let us come to the end, or

@@ -4,26 +4,44 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt, stream};
 
-use super::{Backfill, BackfillError, Depth};
+use super::{Backfill, BackfillError, Depth, UNKNOWN_CHANNEL};
 use crate::{
-    discord::{Items, RestError},
-    ingest::Described,
-    model::{ChannelId, Class, Fact, FailureObject, GuildId, Listed, RoleId, UserId},
+    discord::{GuildTold, Items, RestError},
+    ingest::{self, Described},
+    model::{
+        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, RoleId, Stamp,
+        UserId,
+    },
 };
 
 /// Channels whose archived threads are listed at the same time.
 const LISTS_AT_ONCE: usize = 16;
+/// Members on a full page.
+const MEMBERS_FULL: usize = 1_000;
 
 impl Backfill {
-    /// Asks Discord what the guild is, records it, and returns it.
+    /// Finds out what the guild is, as far as the gateway has not told, records it, and returns it.
     pub(super) async fn describe(
         &self,
         guild: GuildId,
         depth: Depth,
+        told: Option<GuildTold>,
     ) -> Result<Described, BackfillError> {
-        let at = self.clock.stamp();
-        let shape = self.history.guild(guild).await?;
+        let GuildTold {
+            at,
+            shape,
+            channels,
+        } = match told {
+            Some(told) => told,
+            None => GuildTold {
+                at: self.clock.stamp(),
+                shape: self.history.guild(guild).await?,
+                channels: self.history.channels(guild).await?,
+            },
+        };
         self.note_odd(guild, Class::Guild, shape.roles.odd() + shape.emojis.odd())
+            .await?;
+        self.note_odd(guild, Class::Channels, channels.odd())
             .await?;
         let mut facts = vec![Fact::Guild(shape.guild.clone())];
         let all_roles = ids(&shape.roles, |it| it.id, RoleId);
@@ -34,18 +52,13 @@ impl Backfill {
         } else {
             facts.extend(shape.emojis.items.into_iter().map(Fact::Emoji));
         }
-        facts.push(Fact::Synced(guild, Class::Guild));
-        self.tell(at, facts).await?;
-
-        let at = self.clock.stamp();
-        let listed = self.history.channels(guild).await?;
-        self.note_odd(guild, Class::Channels, listed.odd()).await?;
-        let mut facts = seen(&listed.items);
-        let all_channels = ids(&listed, |it| it.channel.id, ChannelId);
+        facts.extend(seen(&channels.items));
+        let all_channels = ids(&channels, |it| it.channel.id, ChannelId);
         facts.extend(all_channels.map(|all| Fact::AllChannels(guild, all)));
+        facts.push(Fact::Synced(guild, Class::Guild));
         facts.push(Fact::Synced(guild, Class::Channels));
         self.tell(at, facts).await?;
-        let mut channels = listed.items;
+        let mut channels = channels.items;
 
         let at = self.clock.stamp();
         let mut whole = true;
@@ -62,32 +75,34 @@ impl Backfill {
             }
         }
 
-        let everything = matches!(depth, Depth::Whole { .. });
-        if everything {
-            self.members(guild).await?;
-        }
+        let listed = match depth {
+            Depth::Whole { .. } => self.members(guild, shape.members).await?,
+            Depth::Channels => None,
+        };
+        let bot_roles = match listed {
+            Some(roles) => roles,
+            None => self.bot_roles(guild).await?,
+        };
         let mut described = Described {
             guild: shape.guild,
             roles: shape.roles.items,
             channels,
             bot: self.bot.id,
-            bot_roles: self.bot_roles(guild).await?,
+            bot_roles,
             kept_threads: BTreeSet::new(),
         };
-        if everything {
-            whole &= self.archived_threads(&mut described).await?;
-            if whole {
-                self.tell(
-                    self.clock.stamp(),
-                    vec![
-                        Fact::Settled(guild, FailureObject::Class(Class::Threads)),
-                        Fact::Synced(guild, Class::Threads),
-                    ],
-                )
-                .await?;
-            }
+        whole &= self.archived_threads(&mut described, depth).await?;
+        if whole && matches!(depth, Depth::Whole { .. }) {
+            self.tell(
+                self.clock.stamp(),
+                vec![
+                    Fact::Settled(guild, FailureObject::Class(Class::Threads)),
+                    Fact::Synced(guild, Class::Threads),
+                ],
+            )
+            .await?;
         }
-        self.writer.write(Vec::new()).await?;
+        self.find_threads(&mut described).await?;
         self.keep_threads(&mut described).await?;
         Ok(described)
     }
@@ -143,6 +158,55 @@ impl Backfill {
         Ok(presence.unwrap_or_default())
     }
 
+    /// Asks for every thread that must be somewhere but was not listed: those of which only a
+    /// message tells, and those that were active when they were last seen. Returns whether there
+    /// were new ones.
+    pub(super) async fn find_threads(
+        &self,
+        described: &mut Described,
+    ) -> Result<bool, BackfillError> {
+        let guild = described.guild.id;
+        self.writer.write(Vec::new()).await?;
+        let (parts, failures) = self
+            .read(move |store| Ok((store.channels(guild)?, store.failures(guild)?)))
+            .await?;
+        let listed: BTreeSet<ChannelId> =
+            described.channels.iter().map(|it| it.channel.id).collect();
+        let unlisted = parts.iter().filter_map(|part| {
+            let id = ChannelId(part.id);
+            let sought = match (&part.state.last, part.state.gone) {
+                (_, Some(_)) => false,
+                (None, None) => true,
+                (Some(last), None) => last.value.thread.as_ref().is_some_and(|it| !it.archived),
+            };
+            (sought && !listed.contains(&id)).then_some(id)
+        });
+        let mut found = false;
+        for id in unlisted {
+            let object = FailureObject::Channel(id);
+            if failures.iter().any(|it| it.object == object) {
+                // It was refused before, and nothing tells that this has changed.
+                continue;
+            }
+            let at = self.clock.stamp();
+            match self.history.channel(guild, id).await {
+                Ok(thread) => {
+                    self.tell(at, vec![Fact::Channel(thread.channel.clone())])
+                        .await?;
+                    described.channels.push(thread);
+                    found = true;
+                }
+                Err(RestError::NotFound {
+                    code: UNKNOWN_CHANNEL,
+                    ..
+                }) => self.tell(at, vec![Fact::ChannelGone(guild, id)]).await?,
+                Err(error) => self.fail(guild, object, error).await?,
+            }
+        }
+        self.writer.write(Vec::new()).await?;
+        Ok(found)
+    }
+
     /// Adds the threads that are known but were not listed now, since their list failed or was not
     /// asked for: something of them may still be missing.
     async fn keep_threads(&self, described: &mut Described) -> Result<(), BackfillError> {
@@ -164,35 +228,49 @@ impl Backfill {
         Ok(())
     }
 
-    /// Lists all members, until there are no more.
-    async fn members(&self, guild: GuildId) -> Result<(), BackfillError> {
+    /// Lists all members, of whom there are about so many. Returns the bot's own roles, if it is
+    /// among them.
+    async fn members(
+        &self,
+        guild: GuildId,
+        about: Option<u64>,
+    ) -> Result<Option<Vec<RoleId>>, BackfillError> {
         let first = self.clock.stamp();
         let object = FailureObject::Class(Class::Members);
         let mut all = BTreeSet::new();
+        let mut bot_roles = None;
         let (mut odd, mut all_named) = (0, true);
         loop {
             let at = self.clock.stamp();
             let after = all.last().copied().unwrap_or(UserId(0));
             let page = match self.history.members(guild, after).await {
                 Ok(page) => page,
-                Err(error) => return self.fail(guild, object, error).await,
+                Err(error) => {
+                    self.fail(guild, object, error).await?;
+                    return Ok(bot_roles);
+                }
             };
             let before = all.len();
             all.extend(page.items.iter().map(|(user, _)| user.id));
             all.extend(page.unreadable.iter().copied().map(UserId));
             odd += page.odd();
             all_named &= page.all_named;
+            let own = page.items.iter().find(|(user, _)| user.id == self.bot.id);
+            bot_roles = bot_roles.or(own.map(|(_, presence)| presence.roles.clone()));
             let members = page.items.into_iter();
             let facts = members.map(|(user, presence)| Fact::Member(guild, user, presence));
             self.tell(at, facts.collect()).await?;
-            if page.len == 0 {
+            // A short page is the last, unless the server has others that it gives in short pages.
+            let have_all = about.is_some_and(|about| all.len() as u64 >= about);
+            if page.len == 0 || page.len < MEMBERS_FULL && have_all {
                 break;
             }
             if all.len() == before {
                 // Whether there are more cannot be known: nobody is said to have left.
                 let reason = "the server gives the same members again, whatever is asked for";
                 let failed = Fact::Failed(guild, object, reason.to_owned());
-                return Ok(self.tell(self.clock.stamp(), vec![failed]).await?);
+                self.tell(self.clock.stamp(), vec![failed]).await?;
+                return Ok(bot_roles);
             }
         }
         let mut facts = vec![Fact::Synced(guild, Class::Members)];
@@ -200,27 +278,58 @@ impl Backfill {
             facts.push(Fact::AllMembers(guild, all));
         }
         self.tell(first, facts).await?;
-        self.note_odd(guild, Class::Members, odd).await
+        self.note_odd(guild, Class::Members, odd).await?;
+        Ok(bot_roles)
     }
 
-    /// Adds the archived threads of every channel that can be read. Returns whether every list was
-    /// complete.
-    async fn archived_threads(&self, described: &mut Described) -> Result<bool, BackfillError> {
+    /// Adds the archived threads of every channel that can be read, as far as something may be new.
+    /// Returns whether every list was complete.
+    async fn archived_threads(
+        &self,
+        described: &mut Described,
+        depth: Depth,
+    ) -> Result<bool, BackfillError> {
         let guild = described.guild.id;
+        self.writer.write(Vec::new()).await?;
+        let (coverage, parts) = self
+            .read(move |store| Ok((store.coverage()?, store.channels(guild)?)))
+            .await?;
+        let mut with_threads: BTreeSet<ChannelId> =
+            described.channels.iter().filter_map(parent).collect();
+        with_threads.extend(parts.iter().filter_map(|it| parent_of(it.state.ever()?)));
         let permissions = described.permissions();
-        let lists: Vec<(ChannelId, bool)> = described
-            .channels
-            .iter()
-            .map(|it| &it.channel)
-            .filter(|it| it.kind.has_threads() && described.reads(&permissions, it))
-            .map(|it| {
-                let private = it.kind.has_private_threads()
-                    && described.sees_private_threads(&permissions, it);
-                (it.id, private)
-            })
-            .collect();
+        let now = self.clock.stamp();
+        let mut lists = Vec::new();
+        let channels = described.channels.iter().map(|it| &it.channel);
+        for channel in
+            channels.filter(|it| it.kind.has_threads() && described.reads(&permissions, it))
+        {
+            let known = coverage.get(&channel.id);
+            let has_threads = with_threads.contains(&channel.id);
+            let since = |listed: Option<Stamp>| match (depth, listed) {
+                (Depth::Channels, Some(_)) => None,
+                _ => ingest::archived_since(listed, has_threads, now),
+            };
+            lists.extend(
+                since(known.and_then(|it| it.public_threads)).map(|since| ArchivedList {
+                    channel: channel.id,
+                    private: false,
+                    since,
+                }),
+            );
+            if channel.kind.has_private_threads()
+                && described.sees_private_threads(&permissions, channel)
+            {
+                let since = since(known.and_then(|it| it.private_threads));
+                lists.extend(since.map(|since| ArchivedList {
+                    channel: channel.id,
+                    private: true,
+                    since,
+                }));
+            }
+        }
         let found: Vec<_> = stream::iter(lists)
-            .map(|(channel, private)| self.archived_in(guild, channel, private))
+            .map(|list| self.archived_list(guild, list))
             .buffer_unordered(LISTS_AT_ONCE)
             .collect()
             .await;
@@ -237,34 +346,20 @@ impl Backfill {
         Ok(complete)
     }
 
-    /// A channel's archived threads, the private ones too if they can be seen, and whether these are
-    /// all.
-    async fn archived_in(
-        &self,
-        guild: GuildId,
-        channel: ChannelId,
-        private: bool,
-    ) -> Result<(Vec<Listed>, bool), BackfillError> {
-        let (mut threads, mut whole) = self.archived_list(guild, channel, false).await?;
-        if private {
-            let (more, all) = self.archived_list(guild, channel, true).await?;
-            threads.extend(more);
-            whole &= all;
-        }
-        if whole {
-            let settled = Fact::Settled(guild, FailureObject::Threads(channel));
-            self.tell(self.clock.stamp(), vec![settled]).await?;
-        }
-        Ok((threads, whole))
-    }
-
-    /// A channel's public or private archived threads, and whether these are all.
+    /// Lists a channel's public or private archived threads, the last archived first, and says
+    /// whether these are all.
     async fn archived_list(
         &self,
         guild: GuildId,
-        channel: ChannelId,
-        private: bool,
+        list: ArchivedList,
     ) -> Result<(Vec<Listed>, bool), BackfillError> {
+        let ArchivedList {
+            channel,
+            private,
+            since,
+        } = list;
+        let since = self.history.discord_time(since);
+        let first = self.clock.stamp();
         let mut threads = Vec::new();
         let mut whole = true;
         let mut before = None;
@@ -276,7 +371,10 @@ impl Backfill {
                 .await;
             let (page, more) = match answer {
                 Ok(page) => page,
-                Err(RestError::NotFound { code: 10003, .. }) => break,
+                Err(RestError::NotFound {
+                    code: UNKNOWN_CHANNEL,
+                    ..
+                }) => return Ok((threads, whole)),
                 Err(error) => {
                     self.fail(guild, FailureObject::Threads(channel), error)
                         .await?;
@@ -286,18 +384,48 @@ impl Backfill {
             whole &= self.threads_are_whole(guild, &page).await?;
             let page = page.items;
             self.tell(at, seen(&page)).await?;
-            let oldest = page
-                .iter()
-                .filter_map(|it| it.channel.thread.as_ref()?.archive_timestamp)
-                .min();
+            let times: Vec<Option<Millis>> = page.iter().map(archived_at).collect();
+            let oldest = times.iter().copied().flatten().min();
+            // Only of a list that is in its documented order does the end tell of what follows.
+            let rest_is_known = times.is_sorted_by(|a, b| a >= b) && oldest < Some(since);
             threads.extend(page);
-            if !more || oldest.is_none() || before.is_some() && oldest >= before {
+            if !more || oldest.is_none() || rest_is_known || before.is_some() && oldest >= before {
                 break;
             }
             before = oldest;
         }
+        if whole {
+            let listed = Fact::ArchivedThreads {
+                guild_id: guild,
+                channel_id: channel,
+                private,
+            };
+            let settled = Fact::Settled(guild, FailureObject::Threads(channel));
+            self.tell(first, vec![listed, settled]).await?;
+        }
         Ok((threads, whole))
     }
+}
+
+/// A list of archived threads that is to be read.
+struct ArchivedList {
+    channel: ChannelId,
+    private: bool,
+    /// Those archived earlier, by our clock, are known.
+    since: Millis,
+}
+
+fn archived_at(thread: &Listed) -> Option<Millis> {
+    thread.channel.thread.as_ref()?.archive_timestamp
+}
+
+fn parent(listed: &Listed) -> Option<ChannelId> {
+    parent_of(&listed.channel)
+}
+
+/// The channel that a thread was opened in.
+fn parent_of(channel: &Channel) -> Option<ChannelId> {
+    channel.parent_id.filter(|_| channel.kind.is_thread())
 }
 
 /// Channels that were listed, as facts.

@@ -24,7 +24,7 @@ use super::{
     writer::{Stopped, Writer},
 };
 use crate::{
-    discord::{History, RestError},
+    discord::{GuildTold, History, RestError},
     ingest::{self, Described, Plan},
     model::{
         ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation,
@@ -41,6 +41,10 @@ const CHANNELS_AT_ONCE: usize = 64;
 /// Messages of this age or younger are read again when a session begins: they may have been edited,
 /// deleted or reacted to while nobody watched.
 pub const LOOK_BACK: Duration = Duration::from_hours(7 * 24);
+
+/// Discord's code for a channel that is not there any more. Source:
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+const UNKNOWN_CHANNEL: u64 = 10003;
 
 /// Why a guild's backfill ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -130,12 +134,14 @@ pub struct Backfill {
 impl Backfill {
     /// Fetches what is missing of the guild until all that can be read is covered.
     ///
-    /// `live` says that the gateway is connected, and tells everything new from here on.
+    /// `told` is what the gateway told of it; without it, Discord is asked. `live` says that the
+    /// gateway is connected, and tells everything new from here on.
     pub async fn run(
         &self,
         guild: GuildId,
         name: &str,
         depth: Depth,
+        told: Option<GuildTold>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
         self.progress.update(|it| {
@@ -146,7 +152,7 @@ impl Backfill {
                 ..Progress::default()
             };
         });
-        let done = self.discover_and_fetch(guild, depth, live).await;
+        let done = self.discover_and_fetch(guild, depth, told, live).await;
         self.progress.update(|it| it.phase = Phase::Idle);
         done
     }
@@ -155,24 +161,32 @@ impl Backfill {
         &self,
         guild: GuildId,
         depth: Depth,
+        told: Option<GuildTold>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
         // All that was heard before is durable, and so the session's number is the current one,
         // before Discord is asked what there is.
         self.writer.write(Vec::new()).await?;
         let session = self.read(move |store| store.session(guild)).await?;
-        let described = self.describe(guild, depth).await?;
+        let described = self.describe(guild, depth, told).await?;
         self.writer.write(Vec::new()).await?;
 
         let look_back_to = match depth {
             Depth::Channels => None,
-            Depth::Whole { heard } => Some(look_back_to(heard.millis().min(Clock::now()))),
+            Depth::Whole { heard } => {
+                let heard = heard.millis().min(Clock::now());
+                Some(look_back_to(self.history.discord_time(heard)))
+            }
         };
-        let described = Arc::new(described);
-        let plan = self
-            .plan(&described, live.then_some(session), look_back_to)
-            .await?;
+        let session = live.then_some(session);
+        let mut described = Arc::new(described);
+        let plan = self.plan(&described, session, look_back_to).await?;
         self.carry_out(guild, plan).await?;
+        // What was read may tell of threads that no list had.
+        while self.find_threads(Arc::make_mut(&mut described)).await? {
+            let plan = self.plan(&described, session, None).await?;
+            self.carry_out(guild, plan).await?;
+        }
         self.conclude(guild, depth, &described).await
     }
 

@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{Backfill, BackfillError, Depth, observed};
 use crate::{
-    discord::RestError,
+    discord::{GuildTold, RestError},
     model::{ChannelId, Fact, FailureObject, GuildId, MessageId, Page},
 };
 
@@ -31,6 +31,8 @@ const MOST_REREADS: usize = 1_000;
 #[derive(Debug, Default)]
 struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
+    /// What the gateway tells of them, as long as nothing has changed since.
+    told: BTreeMap<GuildId, GuildTold>,
     rereads: BTreeSet<(GuildId, ChannelId, MessageId)>,
 }
 
@@ -44,7 +46,17 @@ pub struct Requests {
 impl Requests {
     /// The guild has to be looked at.
     pub fn guild(&self, guild: GuildId, depth: Depth) {
-        self.change(|wanted| want(&mut wanted.guilds, guild, depth));
+        self.change(|wanted| {
+            want(&mut wanted.guilds, guild, depth);
+            wanted.told.remove(&guild);
+        });
+    }
+
+    /// The guild, which has to be looked at, is this.
+    pub fn told(&self, told: GuildTold) {
+        self.change(|wanted| {
+            wanted.told.insert(told.shape.guild.id, told);
+        });
     }
 
     /// The message has to be read again.
@@ -95,7 +107,8 @@ pub async fn supervise(
                 }
             }
             for (guild, depth) in wanted.guilds {
-                if !backfill.done(guild, depth).await? {
+                let told = wanted.told.remove(&guild);
+                if !backfill.done(guild, depth, told).await? {
                     want(&mut retries, guild, depth);
                     due = Instant::now() + RETRY;
                 }
@@ -114,11 +127,16 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 
 impl Backfill {
     /// Backfills a guild; `false` if some of it is to be tried again later.
-    async fn done(&self, guild: GuildId, depth: Depth) -> Result<bool, BackfillError> {
+    async fn done(
+        &self,
+        guild: GuildId,
+        depth: Depth,
+        told: Option<GuildTold>,
+    ) -> Result<bool, BackfillError> {
         if matches!(depth, Depth::Whole { .. }) {
             info!(%guild, "fetching what was missed");
         }
-        match self.run(guild, "", depth, true).await {
+        match self.run(guild, "", depth, told, true).await {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
                 match depth {

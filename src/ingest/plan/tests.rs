@@ -1,0 +1,216 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{ChannelKind, Evidence, Interval, Stamp};
+
+fn covered(pairs: &[(u64, u64)]) -> Coverage {
+    let mut coverage = Coverage::unknown(ChannelId(1));
+    for (after, to) in pairs {
+        coverage.add(Interval {
+            after: MessageId(*after),
+            to: MessageId(*to),
+            by: Evidence::Rest,
+            since: Stamp(0),
+        });
+    }
+    coverage
+}
+
+/// Coverage, Discord's last message, and what is to be read, newest first; 0 for "the newest".
+#[test]
+fn what_is_not_covered_is_read() {
+    type Case<'a> = (Option<&'a [(u64, u64)]>, Option<u64>, &'a [(u64, u64)]);
+    let cases: [Case<'_>; 9] = [
+        (None, Some(9), &[(0, 0)]),
+        (None, None, &[(0, 0)]),
+        (Some(&[(0, 9)]), Some(9), &[]),
+        (Some(&[(0, 9)]), Some(12), &[(9, 0)]),
+        (Some(&[(0, 9)]), Some(7), &[(9, 0)]),
+        (Some(&[(0, 9)]), None, &[(9, 0)]),
+        (Some(&[]), None, &[(0, 0)]),
+        (Some(&[(0, 2), (5, 9)]), Some(9), &[(2, 5)]),
+        (Some(&[(3, 9)]), None, &[(9, 0), (0, 3)]),
+    ];
+    for (known, last, expected) in cases {
+        let known = known.map(covered);
+        let found = reads(known.as_ref(), last.map(MessageId), None);
+        let found: Vec<_> = found
+            .iter()
+            .map(|it| (it.after.0, it.to.unwrap_or_default().0))
+            .collect();
+        assert_eq!(found, expected, "{known:?} {last:?}");
+    }
+}
+
+#[test]
+fn what_is_recent_is_read_again() {
+    let now = Millis(1_760_000_000_000);
+    let (old, recent) = (MessageId::at(Millis(now.0 - 1000)), MessageId::at(now));
+    let read = |top: MessageId| {
+        let known = covered(&[(0, top.0)]);
+        reads(Some(&known), Some(top), Some(now))
+    };
+    assert_eq!(read(old), []);
+    let again = Read {
+        after: MessageId(recent.0 - 1),
+        to: None,
+    };
+    assert_eq!(read(recent), [again]);
+}
+
+/// Messages on a page of the small worlds below.
+const PAGE: usize = 3;
+
+/// A channel: its messages, what is covered of it, and whether Discord names its last message.
+type Place = (BTreeSet<u64>, Vec<(u64, u64)>);
+
+fn place() -> impl Strategy<Value = Place> {
+    (
+        proptest::collection::btree_set(1..60u64, 0..20),
+        proptest::collection::vec((0..60u64, 0..60u64), 0..5),
+    )
+}
+
+fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> Described {
+    let guild = Guild {
+        id: crate::model::GuildId(1),
+        name: String::new(),
+        owner_id: UserId(1),
+    };
+    let everyone = Role {
+        id: RoleId(1),
+        guild_id: guild.id,
+        name: String::new(),
+        position: 0,
+        permissions: u64::MAX,
+        managed: false,
+    };
+    let channels = world.iter().map(|(id, messages)| Listed {
+        channel: Channel {
+            id: *id,
+            guild_id: guild.id,
+            kind: ChannelKind::TEXT,
+            name: format!("channel{id}"),
+            parent_id: None,
+            position: 0,
+            nsfw: false,
+            overwrites: Vec::new(),
+            thread: None,
+        },
+        last_message_id: messages
+            .last()
+            .filter(|_| tells_last)
+            .map(|id| MessageId(*id)),
+    });
+    Described {
+        channels: channels.collect(),
+        guild,
+        roles: vec![everyone],
+        bot: UserId(2),
+        bot_roles: Vec::new(),
+        kept_threads: BTreeSet::new(),
+    }
+}
+
+/// Carries a plan out in a world, and returns the requests that it took.
+fn carry_out(
+    plan: &Plan,
+    world: &BTreeMap<ChannelId, BTreeSet<u64>>,
+    ledger: &mut BTreeMap<ChannelId, Coverage>,
+) -> Vec<(ChannelId, u64)> {
+    let mut requests = Vec::new();
+    for channel in &plan.channels {
+        let id = channel.channel_id;
+        let coverage = ledger.entry(id).or_insert(Coverage::unknown(id));
+        for read in &channel.reads {
+            let mut before = read.to.map_or(u64::MAX, |to| to.0 + 1);
+            loop {
+                requests.push((id, before));
+                let page: Vec<u64> = world[&id]
+                    .range(..before)
+                    .rev()
+                    .take(PAGE)
+                    .copied()
+                    .collect();
+                let oldest = page.last().copied().unwrap_or_default();
+                let after = if page.len() < PAGE { 0 } else { oldest - 1 };
+                let to = match before {
+                    u64::MAX => page.first().copied().unwrap_or_default(),
+                    before => before - 1,
+                };
+                coverage.add(Interval {
+                    after: MessageId(after),
+                    to: MessageId(to),
+                    by: Evidence::Rest,
+                    since: Stamp(0),
+                });
+                if after <= read.after.0 {
+                    break;
+                }
+                before = oldest;
+            }
+        }
+    }
+    requests
+}
+
+proptest! {
+    /// For any world and any ledger: carried out, the plan covers all; nothing is asked for twice,
+    /// nor is what was covered, but for what shares a page with what was not; and then there is
+    /// nothing left to ask.
+    #[test]
+    fn a_plan_covers_everything_once(
+        places in proptest::collection::vec(place(), 1..4),
+        names_last in any::<bool>(),
+    ) {
+        let mut world = BTreeMap::new();
+        let mut ledger = BTreeMap::new();
+        for (n, (messages, known)) in places.into_iter().enumerate() {
+            let id = ChannelId(n as u64 + 10);
+            let mut coverage = covered(&known);
+            coverage.channel_id = id;
+            world.insert(id, messages);
+            if !known.is_empty() {
+                ledger.insert(id, coverage);
+            }
+        }
+        let settings = Settings::default_for(crate::model::GuildId(1));
+        let known = |ledger: &BTreeMap<ChannelId, Coverage>| {
+            let described = described(&world, names_last);
+            plan(&described, Settled {
+                coverage: ledger,
+                pending: Vec::new(),
+                settings: &settings,
+                session: None,
+                look_back_to: None,
+            })
+        };
+        // As far as the planner can know: an empty world tells no last message either.
+        let tells_last = names_last && world.values().any(|it| !it.is_empty());
+        let before = ledger.clone();
+        let first = known(&ledger);
+        let requests = carry_out(&first, &world, &mut ledger);
+        let distinct: BTreeSet<_> = requests.iter().collect();
+        prop_assert_eq!(distinct.len(), requests.len(), "{:?}", requests);
+        for (id, messages) in &world {
+            let last = MessageId(messages.last().copied().unwrap_or_default());
+            prop_assert_eq!(ledger[id].gaps(last), vec![]);
+            let is_whole = |it: &Coverage| it.gaps(last).is_empty() && it.top() == last;
+            if tells_last && before.get(id).is_some_and(is_whole) {
+                prop_assert!(requests.iter().all(|(asked, _)| asked != id));
+            }
+        }
+        let again = known(&ledger);
+        prop_assert_eq!(uncovered(&again, &ledger), 0);
+        if tells_last {
+            // Where ids beyond the last message were covered, its deletion looks like news.
+            let honest = |it: &&ChannelPlan| {
+                it.last_message_id.is_some_and(|last| ledger[&it.channel_id].top() <= last)
+            };
+            let reads: usize = again.channels.iter().filter(honest).map(|it| it.reads.len()).sum();
+            prop_assert_eq!(reads, 0, "{:?}", again);
+        }
+    }
+}
