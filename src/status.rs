@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     jobs::progress::{Phase, Progress},
-    model::{ChannelId, Class, FailureObject, GuildId, MessageId, Millis},
+    model::{ChannelId, Class, Coverage, Evidence, FailureObject, GuildId, MessageId, Millis},
     store::{Store, StoreError},
 };
 
@@ -58,6 +58,22 @@ pub struct ChannelStatus {
     pub totals: Totals,
     /// What is known to be complete.
     pub coverage: CoverageStatus,
+    /// The stretches of ids that are, how each became known (`gateway`: heard as it was posted,
+    /// `rest`: fetched), and since when. What is in none is unknown.
+    pub intervals: Vec<IntervalStatus>,
+}
+
+/// A stretch of ids of which every message is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct IntervalStatus {
+    /// The last id before it.
+    pub after: MessageId,
+    /// Its last id.
+    pub to: MessageId,
+    /// How it became known.
+    pub by: Evidence,
+    /// Since when all of it is.
+    pub since: Millis,
 }
 
 /// What of a channel is known to be complete.
@@ -167,6 +183,7 @@ pub fn of_guild(
             name: channel.name.clone(),
             totals: of_channel,
             coverage: covered,
+            intervals: coverage.get(&channel.id).map(intervals).unwrap_or_default(),
         });
     }
     channels.sort_by_key(|it| (std::cmp::Reverse(it.totals.messages), it.id));
@@ -194,6 +211,16 @@ pub fn of_guild(
             .collect(),
         doing: doing(guild, progress),
     })
+}
+
+fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
+    let known = coverage.intervals.iter().map(|it| IntervalStatus {
+        after: it.after,
+        to: it.to,
+        by: it.by,
+        since: it.since.millis(),
+    });
+    known.collect()
 }
 
 fn name(store: &Store, guild: GuildId) -> Result<String, StoreError> {

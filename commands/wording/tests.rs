@@ -110,6 +110,7 @@ fn a_status() -> GuildStatus {
         name: format!("c{id}"),
         totals: Totals::default(),
         coverage,
+        intervals: Vec::new(),
     };
     GuildStatus {
         id: GuildId(1),
@@ -168,6 +169,7 @@ fn a_long_status_still_fits_a_message() {
             name: String::new(),
             totals: Totals::default(),
             coverage: CoverageStatus::Unknown,
+            intervals: Vec::new(),
         })
         .collect();
     status.failures = vec![

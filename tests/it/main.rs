@@ -12,3 +12,4 @@ mod live;
 mod mirror;
 mod store;
 mod sync;
+mod threads;

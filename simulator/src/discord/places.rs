@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::act::Draft;
 use super::gateway::visible;
 use super::guild::{Channel, CustomEmoji, Member, Role, Thread, kind};
+use super::message::{Reference, message_type};
 use super::permissions::{Overwrite, may_view};
 use super::sessions::{Order, intent};
 use super::state::{Presence, State};
@@ -161,8 +163,31 @@ impl State {
         }
         if let Some(message) = message {
             self.announce("MESSAGE_UPDATE", parent, message);
+            let newest = self
+                .channel(parent)
+                .and_then(|c| c.messages.keys().next_back().copied());
+            if newest != Some(message) {
+                self.tell_of_thread(parent, owner, name, id);
+            }
         }
         id
+    }
+
+    /// Posts the note that a thread was opened on an older message. Source:
+    /// <https://discord.com/developers/docs/topics/threads#thread-created>.
+    fn tell_of_thread(&mut self, parent: u64, owner: u64, name: &str, thread: u64) {
+        let mut note = self.compose(Draft {
+            kind: message_type::THREAD_CREATED,
+            ..Draft::new(owner, parent, name)
+        });
+        note.reference = Some(Reference {
+            kind: 0,
+            channel: thread,
+            message: None,
+        });
+        let id = note.id;
+        self.guild.insert_message(note);
+        self.announce("MESSAGE_CREATE", parent, id);
     }
 
     /// Archives a thread, or brings it back.

@@ -1,0 +1,124 @@
+//! Threads and forums: opened, archived, brought back and deleted while nobody listens.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use simulator::discord::{Options, Overwrite, Seed, World, bit, kind};
+
+use crate::mirror::Mirror;
+
+const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
+const MESSAGES: &str = "GET /channels/{channel_id}/messages";
+
+/// Between two syncs, threads do all that threads do. Some tell of themselves only by a message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_threads_did_while_away_is_mirrored() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let [general, quiet] =
+        ["general", "quiet"].map(|name| discord.create_channel(kind::TEXT, name, vec![]));
+    let forum = discord.create_channel(kind::FORUM, "forum", vec![]);
+    let media = discord.create_channel(kind::MEDIA, "media", vec![]);
+    let said = |channel| (0..3).map(move |n| discord.post(ana, channel, &n.to_string()));
+    let in_general: Vec<u64> = said(general).collect();
+    let in_quiet: Vec<u64> = said(quiet).collect();
+    let [archived, doomed, busy] =
+        ["archived", "doomed", "busy"].map(|name| discord.create_thread(general, ana, name));
+    for thread in [archived, doomed, busy] {
+        discord.post(ana, thread, "first");
+    }
+    discord.archive_thread(archived);
+    discord.create_post(forum, ana, "question", "how?");
+    mirror.sync().await.ok();
+    mirror.check_store();
+
+    // Of a channel without threads: on an old message, on the last one, both archived at once.
+    let on_old = discord.create_thread_on(quiet, in_quiet[0], ana, "on an old message");
+    discord.post(ana, on_old, "here");
+    discord.archive_thread(on_old);
+    let newest = discord.post(ana, quiet, "newest");
+    let on_new = discord.create_thread_on(quiet, newest, ana, "on the newest");
+    discord.post(ana, on_new, "there");
+    discord.archive_thread(on_new);
+    // Brought back, written in, archived again; or left active.
+    discord.unarchive(archived);
+    discord.post(ana, archived, "again");
+    discord.archive_thread(archived);
+    let back = discord.create_thread_on(general, in_general[1], ana, "back");
+    discord.archive_thread(back);
+    discord.unarchive(back);
+    discord.delete_channel(doomed);
+    discord.archive_thread(busy);
+    let answer = discord.create_post(forum, ana, "answer", "so!");
+    discord.archive_thread(answer);
+    discord.create_post(media, ana, "picture", "look");
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert_eq!(discord.violations(), Vec::<String>::new());
+
+    // All of it is known now: no thread is asked for by itself.
+    let before = discord.count("GET /channels/{channel_id}");
+    mirror.sync().await.ok();
+    assert_eq!(discord.count("GET /channels/{channel_id}"), before);
+    mirror.check_store();
+}
+
+/// A channel that cannot be seen tells nothing of its threads; when it can be again, all count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_of_a_channel_that_was_hidden_are_found() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    mirror.sync().await.ok();
+    let hidden = Overwrite {
+        id: discord.bot_id(),
+        member: true,
+        allow: 0,
+        deny: bit::VIEW_CHANNEL,
+    };
+    discord.update_channel(channel, |it| it.overwrites.push(hidden));
+    mirror.sync().await.ok();
+    let thread = discord.create_thread(channel, ana, "unseen");
+    discord.post(ana, thread, "unheard");
+    discord.archive_thread(thread);
+    discord.update_channel(channel, |it| it.overwrites.clear());
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// Many archived threads: each is listed once, read once, and left alone from then on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_archived_threads_cost_their_pages_once() {
+    const THREADS: usize = 1_200;
+    let month_ago = SystemTime::now() - Duration::from_hours(30 * 24);
+    let month_ago = month_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let mirror = Mirror::new(Options {
+        world: World::Empty,
+        seed: Seed {
+            until: Some(i64::try_from(month_ago).unwrap()),
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let forum = discord.create_channel(kind::FORUM, "forum", vec![]);
+    for n in 0..THREADS {
+        let post = discord.create_post(forum, ana, &format!("question {n}"), "how?");
+        discord.archive_thread(post);
+    }
+    mirror.sync().await.ok();
+    mirror.check_store();
+    // Pages overlap by the threads of one millisecond.
+    assert!(discord.count(ARCHIVED) <= THREADS.div_ceil(100) + 1);
+    let pages = discord.count(MESSAGES);
+    assert!(pages <= 2 * THREADS, "{pages}");
+    let asked = discord.requests().len();
+    mirror.sync().await.ok();
+    let again = discord.requests().len() - asked;
+    assert!(again <= 5 + 1, "{again}");
+    mirror.check_store();
+}
