@@ -1,391 +1,19 @@
 //! A Discord-compatible server that is not ours: plain REST from a table, with minimal objects, no
 //! rate limits, and habits that Discord does not have. `propsbot` mirrors it, or says what is missing.
 
+mod server;
+
 use std::{
     collections::BTreeMap,
     fs,
-    ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, Uri},
-};
-use percent_encoding::percent_decode_str;
 use propsbot::model::GuildId;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::net::TcpListener;
 
-use crate::mirror::{Ended, open, propsbot, start, whole};
-
-const GUILD: u64 = 1;
-const BOT: u64 = 9;
-const GENERAL: u64 = 10;
-const QUIET: u64 = 11;
-const ACTIVE: u64 = 12;
-const ARCHIVED: u64 = 13;
-/// An id of 2020: nothing is within the look-back, which would hide what is not read again.
-const BEGIN: u64 = (1_600_000_000_000 - 1_420_070_400_000) << 22;
-/// To view channels, read their history, and manage threads.
-const EVERYONE: u64 = 1 << 10 | 1 << 16 | 1 << 34;
-const THANKS: &str = "🙏";
-
-/// An answer that is no success.
-struct Fault {
-    /// Only requests whose address has this in it.
-    at: &'static str,
-    /// How many of them pass before it.
-    skip: usize,
-    /// How many of them fail.
-    times: usize,
-    status: u16,
-}
-
-/// All that the server knows, and how it behaves.
-struct World {
-    guild: Value,
-    members: Vec<Value>,
-    channels: Vec<Value>,
-    active: Vec<Value>,
-    /// By channel, the last archived first.
-    archived: BTreeMap<u64, Vec<Value>>,
-    /// By channel, the first posted first.
-    messages: BTreeMap<u64, Vec<Value>>,
-    reactors: BTreeMap<u64, Vec<u64>>,
-    /// How many messages `last_message_id` lags behind; `None` to leave it out.
-    lag: Option<usize>,
-    largest_page: usize,
-    knows_before: bool,
-    faults: Vec<Fault>,
-}
-
-type Shared = Arc<Mutex<World>>;
-
-fn lock(world: &Shared) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn user(id: u64) -> Value {
-    json!({"id": id.to_string(), "username": format!("user{id}")})
-}
-
-fn message(channel: u64, n: u64) -> Value {
-    json!({
-        "id": (BEGIN + n).to_string(), "channel_id": channel.to_string(), "type": 0,
-        "author": user(100 + n % 3), "content": format!("no. {n} in {channel}"),
-    })
-}
-
-fn thread(id: u64, archived: Option<u64>) -> Value {
-    let metadata = archived.map(|second| {
-        let time = format!("2020-09-13T{:02}:{:02}:00+00:00", second / 60, second % 60);
-        json!({"archived": true, "archive_timestamp": time})
-    });
-    let mut thread = json!({"id": id.to_string(), "type": 11, "parent_id": GENERAL.to_string()});
-    if let Some(metadata) = metadata {
-        thread["thread_metadata"] = metadata;
-    }
-    thread
-}
-
-fn id(of: &Value) -> u64 {
-    of["id"].as_str().unwrap().parse().unwrap()
-}
-
-impl World {
-    /// A channel, an empty one, and a thread of each kind.
-    fn new() -> Self {
-        let mut world = Self {
-            guild: json!({
-                "id": GUILD.to_string(), "name": "elsewhere", "owner_id": "100",
-                "roles": [{"id": GUILD.to_string(), "permissions": EVERYONE.to_string()}],
-            }),
-            members: [BOT, 100, 101].map(|id| json!({"user": user(id)})).into(),
-            channels: [GENERAL, QUIET]
-                .map(|id| json!({"id": id.to_string(), "type": 0}))
-                .into(),
-            active: vec![thread(ACTIVE, None)],
-            archived: BTreeMap::from([(GENERAL, vec![thread(ARCHIVED, Some(7))])]),
-            messages: BTreeMap::new(),
-            reactors: BTreeMap::new(),
-            lag: None,
-            largest_page: 100,
-            knows_before: true,
-            faults: Vec::new(),
-        };
-        world.post(GENERAL, 0..250);
-        world.post(ACTIVE, 250..370);
-        world.post(ARCHIVED, 370..373);
-        world.react(BEGIN + 5, 100..101);
-        world.react(BEGIN + 120, 100..230);
-        world.react(BEGIN + 371, 100..103);
-        world
-    }
-
-    fn post(&mut self, channel: u64, ids: Range<u64>) {
-        let messages = self.messages.entry(channel).or_default();
-        messages.extend(ids.map(|n| message(channel, n)));
-    }
-
-    fn react(&mut self, to: u64, users: Range<u64>) {
-        let mut all = self.messages.values_mut().flatten();
-        let message = all.find(|it| id(it) == to).unwrap();
-        let emoji = json!({"id": null, "name": THANKS});
-        message["reactions"] = json!([{"emoji": emoji, "count": users.end - users.start}]);
-        self.reactors.insert(to, users.collect());
-    }
-
-    /// The message with this number.
-    fn message(&mut self, n: u64) -> &mut Value {
-        let mut all = self.messages.values_mut().flatten();
-        all.find(|it| it["id"].as_str() == Some(&(BEGIN + n).to_string()))
-            .unwrap()
-    }
-
-    fn fail(&mut self, at: &'static str, skip: usize, status: u16) {
-        self.faults.push(Fault {
-            at,
-            skip,
-            times: 6,
-            status,
-        });
-    }
-
-    /// A fault that hits this request, if any.
-    fn fault(&mut self, address: &str) -> Option<u16> {
-        let mut faults = self.faults.iter_mut();
-        let fault = faults.find(|it| address.contains(it.at) && it.times > 0)?;
-        if fault.skip > 0 {
-            fault.skip -= 1;
-            return None;
-        }
-        fault.times -= 1;
-        Some(fault.status)
-    }
-
-    /// A channel as it is listed.
-    fn listed(&self, channel: &Value) -> Value {
-        let mut channel = channel.clone();
-        if let Some(lag) = self.lag {
-            let messages = self.messages.get(&id(&channel));
-            let last = messages.and_then(|all| all.iter().rev().nth(lag));
-            channel["last_message_id"] = last.map_or(Value::Null, |it| it["id"].clone());
-        }
-        channel
-    }
-
-    fn all_listed(&self, channels: &[Value]) -> Value {
-        channels.iter().map(|it| self.listed(it)).collect()
-    }
-
-    fn answer(&self, path: &[&str], query: &BTreeMap<&str, &str>) -> Option<Value> {
-        let number = |name| {
-            let text: Option<&&str> = query.get(name);
-            text.and_then(|it| it.parse::<u64>().ok())
-        };
-        let limit = usize::try_from(number("limit").unwrap_or(50)).unwrap();
-        let after = number("after").unwrap_or_default();
-        Some(match path {
-            ["users", "@me"] => json!({"id": BOT.to_string(), "username": "propsbot", "bot": true}),
-            ["users", "@me", "guilds"] if after < GUILD => {
-                json!([{"id": GUILD.to_string(), "name": "elsewhere"}])
-            }
-            ["users", "@me", "guilds"] => json!([]),
-            ["guilds", _] => self.guild.clone(),
-            ["guilds", _, "channels"] => self.all_listed(&self.channels),
-            ["guilds", _, "threads", "active"] => json!({"threads": self.all_listed(&self.active)}),
-            ["guilds", _, "members"] => {
-                let members = self.members.iter();
-                let members = members.filter(|it| id(&it["user"]) > after);
-                members.take(limit).cloned().collect()
-            }
-            ["channels", channel, "threads", "archived", "public"] => {
-                let all = self.archived.get(&channel.parse().ok()?);
-                let all = all.map_or(&[][..], Vec::as_slice);
-                let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
-                let before = query.get("before").map(|it| time(it));
-                let is_before = |it: &&Value| {
-                    let archived = it["thread_metadata"]["archive_timestamp"].as_str();
-                    before.is_none_or(|before| time(archived.unwrap()) < before)
-                };
-                let page: Vec<Value> = all.iter().filter(is_before).cloned().collect();
-                let has_more = page.len() > limit;
-                let page = &page[..page.len().min(limit)];
-                json!({"threads": self.all_listed(page), "has_more": has_more})
-            }
-            ["channels", _, "threads", "archived", "private"] => json!({"threads": []}),
-            ["channels", channel, "messages"] => {
-                let all = self.messages.get(&channel.parse().ok()?);
-                let all = all.map_or(&[][..], Vec::as_slice);
-                let before = number("before").filter(|_| self.knows_before);
-                let before = before.unwrap_or(u64::MAX);
-                // Garbage is wherever it was posted.
-                let end = all.partition_point(|it| it["id"].is_null() || id(it) < before);
-                let page = all[..end].iter().rev();
-                page.take(limit.min(self.largest_page)).cloned().collect()
-            }
-            ["channels", channel, "messages", message] => {
-                let all = self.messages.get(&channel.parse().ok()?)?;
-                all.iter().find(|it| it["id"] == *message)?.clone()
-            }
-            ["channels", _, "messages", message, "reactions", emoji] => {
-                let emoji = percent_decode_str(emoji).decode_utf8().unwrap();
-                let users = self.reactors.get(&message.parse().ok()?)?;
-                let is_wanted = emoji == THANKS && query.get("type") != Some(&"1");
-                let users = users.iter().filter(|it| is_wanted && **it > after);
-                users.take(limit).map(|it| user(*it)).collect()
-            }
-            _ => return None,
-        })
-    }
-
-    /// A line for each message and each reaction that there is, in what has a type.
-    fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let archived = self.archived.values().flatten();
-        let channels = self.channels.iter().chain(&self.active).chain(archived);
-        for channel in channels.filter(|it| !it["type"].is_null()).map(id) {
-            let messages = self.messages.get(&channel).into_iter().flatten();
-            for it in messages.filter(|it| it["author"].is_object()) {
-                let content = it["content"].as_str().unwrap_or_default();
-                lines.push(format!("{}: {content:?}", id(it)));
-                let users = self.reactors.get(&id(it)).into_iter().flatten();
-                lines.extend(users.map(|user| format!("{}: {THANKS} by {user}", id(it))));
-            }
-        }
-        lines.sort();
-        lines
-    }
-}
-
-async fn serve(State(world): State<Shared>, uri: Uri) -> (StatusCode, String) {
-    let mut world = lock(&world);
-    if let Some(status) = world.fault(&uri.to_string()) {
-        let body = json!({"message": "not now", "code": 0}).to_string();
-        return (StatusCode::from_u16(status).unwrap(), body);
-    }
-    let path = uri.path().strip_prefix("/api/v10/").unwrap_or_default();
-    let path: Vec<&str> = path.split('/').collect();
-    let query = uri.query().unwrap_or_default().split('&');
-    let query = query.filter_map(|it| it.split_once('=')).collect();
-    match world.answer(&path, &query) {
-        Some(answer) => (StatusCode::OK, answer.to_string()),
-        None => (
-            StatusCode::NOT_FOUND,
-            json!({"message": "no such thing", "code": 0}).to_string(),
-        ),
-    }
-}
-
-/// The server, and a home for the bot.
-struct Foreign {
-    world: Shared,
-    url: String,
-    home: TempDir,
-}
-
-impl Foreign {
-    async fn new(quirk: impl FnOnce(&mut World)) -> Self {
-        let mut world = World::new();
-        quirk(&mut world);
-        let world = Arc::new(Mutex::new(world));
-        let app = Router::new().fallback(serve).with_state(Arc::clone(&world));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, app).await });
-        Self {
-            world,
-            url,
-            home: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut World)) {
-        change(&mut lock(&self.world));
-    }
-
-    /// No more faults.
-    fn heal(&self) {
-        self.change(|it| it.faults.clear());
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ended {
-        let variables = [
-            ("DISCORD_TOKEN", "any.thing.goes"),
-            ("DISCORD_API_URL", &*self.url),
-        ];
-        let command = propsbot(self.home.path(), &variables, arguments);
-        start(command).wait().await
-    }
-
-    /// Syncs, and expects this exit code.
-    async fn sync(&self, what: &str, code: i32) -> Ended {
-        let ended = self.run(&["sync"]).await;
-        assert_eq!(ended.code, Some(code), "{what}: {ended:#?}");
-        ended
-    }
-
-    /// A line for each message and each reaction in the store.
-    fn lines(&self) -> Vec<String> {
-        let store = open(&self.home.path().join("data")).unwrap();
-        let all = whole(&store, GuildId(GUILD));
-        let messages = all.messages.iter().filter(|it| it.deleted_at.is_none());
-        let messages =
-            messages.map(|it| format!("{}: {:?}", it.id, it.content.as_deref().unwrap()));
-        let reactions = all.reactions.iter().filter(|it| it.removed_at.is_none());
-        let reactions = reactions.map(|it| {
-            let emoji = it.emoji.as_deref().unwrap();
-            format!("{}: {emoji} by {}", it.message_id, it.user_id)
-        });
-        let mut lines: Vec<String> = messages.chain(reactions).collect();
-        lines.sort();
-        lines
-    }
-
-    /// The store holds all that the server has, and nothing else.
-    #[track_caller]
-    fn check(&self, what: &str) {
-        let (found, truth) = (self.lines(), lock(&self.world).lines());
-        let missing: Vec<_> = truth.iter().filter(|it| !found.contains(it)).collect();
-        let surplus: Vec<_> = found.iter().filter(|it| !truth.contains(it)).collect();
-        let same = found.len() == truth.len() && missing.is_empty() && surplus.is_empty();
-        assert!(
-            same,
-            "{what}: {} missing, {} too much: {:?} {:?}",
-            missing.len(),
-            surplus.len(),
-            missing.first(),
-            surplus.first(),
-        );
-    }
-
-    /// What `status --json` says of the guild.
-    async fn status(&self) -> Value {
-        let ended = self.run(&["status", "--json"]).await.ok();
-        serde_json::from_str::<Value>(&ended.stdout).unwrap()[0].take()
-    }
-
-    /// The objects that are named as failed.
-    async fn failures(&self) -> Vec<String> {
-        let status = self.status().await;
-        let failures = status["failures"].as_array().unwrap().iter();
-        failures
-            .map(|it| it["object"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// All is well again: nothing is missing, and nothing is said to be.
-    async fn completes(&self, what: &str) {
-        self.heal();
-        self.sync(what, 0).await;
-        self.check(what);
-        assert_eq!(self.failures().await, [""; 0], "{what}");
-    }
-}
+use crate::mirror::{open, whole};
+use server::*;
 
 type Quirk = fn(&mut World);
 
@@ -694,4 +322,41 @@ async fn a_new_store_does_not_replace_a_foreign_archive() {
     // The first finds that it is not its own any more, and lays out everything anew.
     first.run(&export).await.ok();
     assert_eq!(rows(&first).await, 373);
+}
+
+/// The bot is in two servers: both are mirrored into one store; from one of them it is removed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
+    let foreign = Foreign::new(|it| {
+        it.neighbour = true;
+        it.post(NEIGHBOUR_CHANNEL, 9000..9130);
+        it.react(BEGIN + 9001, 100..103);
+    })
+    .await;
+    let ended = foreign.sync("two guilds", 0).await;
+    assert_eq!(ended.stdout.matches("complete").count(), 2, "{ended:#?}");
+    foreign.check("the first of two");
+    let messages = |guild| {
+        let store = open(&foreign.home.path().join("data")).unwrap();
+        let all = whole(&store, GuildId(guild));
+        (all.messages.len(), all.reactions.len())
+    };
+    assert_eq!(messages(NEIGHBOUR), (130, 3));
+    // A fault in one is none in the other.
+    foreign.change(|it| {
+        it.post(GENERAL, 9200..9210);
+        it.post(NEIGHBOUR_CHANNEL, 9300..9310);
+        it.fail("guilds/2", 0, 500);
+    });
+    let ended = foreign.sync("one fails", 1).await;
+    assert!(ended.stderr.contains("not synced"), "{ended:#?}");
+    foreign.check("beside one that fails");
+    // Left: what is there is kept, and nothing new is asked for.
+    foreign.heal();
+    foreign.change(|it| it.neighbour = false);
+    foreign.sync("left", 0).await;
+    assert_eq!(messages(NEIGHBOUR), (130, 3));
+    foreign.change(|it| it.neighbour = true);
+    foreign.sync("back", 0).await;
+    assert_eq!(messages(NEIGHBOUR), (140, 3));
 }
