@@ -470,7 +470,7 @@ impl Repository {
     /// A commit's files as a gzip tar, below one folder.
     pub(crate) fn archive(&self, commit: &str, folder: &str) -> anyhow::Result<Vec<u8>> {
         let prefix = format!("--prefix={folder}/");
-        self.run(["archive", "--format=tar.gz", "-1", &prefix, commit], b"")
+        self.run(["archive", "--format=tar.gz", "-0", &prefix, commit], b"")
     }
 
     /// Bytes on disk.
