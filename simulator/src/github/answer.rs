@@ -21,7 +21,7 @@ pub(crate) enum End {
     Broken,
 }
 
-pub(crate) fn respond(reply: Reply, headers: Headers) -> Response<Body> {
+pub(crate) fn respond(reply: Reply, headers: &Headers) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -53,9 +53,11 @@ pub(crate) fn broken() -> Response<Body> {
 }
 
 /// The whole answer's head, and half of its body.
-pub(crate) fn truncated(mut reply: Reply, mut headers: Headers) -> Response<Body> {
+pub(crate) fn truncated(mut reply: Reply, headers: &Headers) -> Response<Body> {
     let half = Bytes::copy_from_slice(&reply.body[..reply.body.len() / 2]);
-    headers.push(("content-length", reply.body.len().to_string()));
+    reply
+        .headers
+        .push(("content-length", reply.body.len().to_string()));
     reply.body.clear();
     let parts = futures::stream::iter([Ok(half), Err(reset())]);
     let mut response = respond(reply, headers);

@@ -216,7 +216,7 @@ mod tests {
             faults.meet(&met).is_some()
         };
         assert!(!meet(Kind::Query));
-        let met: Vec<_> = (0..4).map(|_| meet(Kind::CommitOnBranch)).collect();
-        assert_eq!(met, [false, true, true, false]);
+        let struck: Vec<_> = (0..4).map(|_| meet(Kind::CommitOnBranch)).collect();
+        assert_eq!(struck, [false, true, true, false]);
     }
 }

@@ -202,7 +202,7 @@ impl Github {
 
     /// Replaces the token: the one before is revoked.
     pub fn set_token(&self, token: &str) {
-        self.act(|state| state.settings.token = token.to_owned());
+        self.act(|state| token.clone_into(&mut state.settings.token));
     }
 
     /// The repository is gone, for everyone. The folder stays until the end.

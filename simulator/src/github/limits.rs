@@ -60,8 +60,8 @@ pub struct Limits {
 impl Limits {
     /// As documented, or seen.
     pub const fn github() -> Self {
-        const MINUTE: Duration = Duration::from_secs(60);
-        const HOUR: Duration = Duration::from_secs(3600);
+        const MINUTE: Duration = Duration::from_mins(1);
+        const HOUR: Duration = Duration::from_hours(1);
         Self {
             core: Some(Rate::new(5000, HOUR)),
             graphql: Some(Rate::new(5000, HOUR)),
@@ -115,7 +115,7 @@ impl Window {
                 used: 0,
             };
         } else if self.used + cost > rate.requests {
-            return Err(rate.per - age);
+            return Err(rate.per.saturating_sub(age));
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ impl Limiter {
         }
         if self.limits.concurrent.is_some_and(|most| at_once > most) {
             return Err(Limited::Secondary(
-                Duration::from_secs(60),
+                Duration::from_mins(1),
                 "requests at once",
             ));
         }
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_window_passes_and_there_is_room_again() {
-        let (rate, start) = (Rate::new(5, Duration::from_secs(60)), Instant::now());
+        let (rate, start) = (Rate::new(5, Duration::from_mins(1)), Instant::now());
         let mut window = Window::default();
         assert_eq!(window.room(Some(rate), 5, start), Ok(()));
         window.used = 5;
@@ -290,7 +290,7 @@ mod tests {
             Err(Duration::from_secs(40))
         );
         assert_eq!(
-            window.room(Some(rate), 1, start + Duration::from_secs(60)),
+            window.room(Some(rate), 1, start + Duration::from_mins(1)),
             Ok(())
         );
     }

@@ -33,7 +33,7 @@ impl Drop for AtOnce {
 /// Where a request goes.
 enum Target {
     Rest(&'static Route, Vec<String>),
-    Graphql(Result<Asked, String>),
+    Graphql(Box<Result<Asked, String>>),
     Unknown,
 }
 
@@ -72,8 +72,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Res
     }
     drop(guard);
     match end {
-        End::Answer(reply, headers) => respond(reply, headers),
-        End::Truncated(reply, headers) => truncated(reply, headers),
+        End::Answer(reply, headers) => respond(reply, &headers),
+        End::Truncated(reply, headers) => truncated(reply, &headers),
         End::Broken => broken(),
     }
 }
@@ -89,11 +89,17 @@ fn handle(
     let target = aim(parts, body);
     let (kind, route) = match &target {
         Target::Rest(route, _) => (route.kind, route.template),
-        Target::Graphql(asked) => (asked.as_ref().map_or(Kind::Query, |it| it.kind), "/graphql"),
+        Target::Graphql(asked) => (
+            asked.as_ref().as_ref().map_or(Kind::Query, |it| it.kind),
+            "/graphql",
+        ),
         Target::Unknown => (Kind::Unknown, "?"),
     };
     let fields = match &target {
-        Target::Graphql(Ok(asked)) => asked.fields.clone(),
+        Target::Graphql(asked) => asked
+            .as_ref()
+            .as_ref()
+            .map_or(Vec::new(), |it| it.fields.clone()),
         _ => Vec::new(),
     };
     let incoming = Incoming {
@@ -144,7 +150,7 @@ fn has_errors(answer: &[u8]) -> bool {
 fn aim(parts: &Parts, body: &[u8]) -> Target {
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     if (method, path) == ("POST", "/graphql") {
-        return Target::Graphql(graphql::read(body));
+        return Target::Graphql(Box::new(graphql::read(body)));
     }
     match find(method, path) {
         Some((route, params)) => {
@@ -185,7 +191,7 @@ fn answer(
             drop(state);
             Problem::not_found().reply()
         }
-        Target::Graphql(asked) => graphql::answer(shared, viewer, asked, race),
+        Target::Graphql(asked) => graphql::answer(shared, viewer, *asked, race),
         Target::Rest(route, params) => rest(shared, viewer, incoming, (route, params), race),
     };
     // The budget after this request, also for what it did itself.

@@ -55,7 +55,8 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, String> {
         DocumentOperations::Single(operation) => Some(&operation.node),
         DocumentOperations::Multiple(all) => all
             .iter()
-            .find(|(it, _)| Some(it.as_str()) == name)
+            // A name is needed only where there are several.
+            .find(|(it, _)| all.len() == 1 || Some(it.as_str()) == name)
             .map(|(_, operation)| &operation.node),
     };
     let operation = operation.ok_or("An operation name is required")?;

@@ -1,5 +1,10 @@
 //! Commits, trees and blobs.
 
+#![expect(
+    clippy::unused_async,
+    reason = "the engine asks for async resolvers, and git is waited for by blocking"
+)]
+
 use async_graphql::{Context, Error, ID, Interface, Object, SimpleObject};
 
 use super::query::Repository;

@@ -1,5 +1,10 @@
 //! What can be asked: the repository, the account, the budget.
 
+#![expect(
+    clippy::unused_async,
+    reason = "the engine asks for async resolvers, and git is waited for by blocking"
+)]
+
 use async_graphql::{Context, Enum, ID, Interface, Object, SimpleObject};
 use jiff::Timestamp;
 

@@ -48,10 +48,10 @@ impl Call<'_> {
     pub(crate) fn text(&self, name: &str) -> Result<&str, Problem> {
         match self.body.get(name) {
             Some(Value::String(text)) => Ok(text),
-            Some(other) if !other.is_null() => Err(Problem::invalid(format!(
+            Some(other) if !other.is_null() => Err(Problem::invalid(&format!(
                 "For 'properties/{name}', {other} is not a string."
             ))),
-            _ => Err(Problem::invalid(format!("\"{name}\" wasn't supplied."))),
+            _ => Err(Problem::invalid(&format!("\"{name}\" wasn't supplied."))),
         }
     }
 
@@ -83,18 +83,6 @@ impl Call<'_> {
         }
     }
 
-    /// A whole object hash.
-    pub(crate) fn hash<'t>(&self, text: &'t str, what: &str) -> Result<&'t str, Problem> {
-        if is_oid(text) {
-            Ok(text)
-        } else {
-            let error = format!(
-                "The {what} parameter must be exactly 40 characters and contain only [0-9a-f]."
-            );
-            Err(Problem::new(422, &error))
-        }
-    }
-
     /// Lets somebody else commit now, if that was planned.
     pub(crate) fn let_race(&self) -> Result<(), Problem> {
         if let Some(files) = self.race.take() {
@@ -102,6 +90,16 @@ impl Call<'_> {
         }
         Ok(())
     }
+}
+
+/// A whole object hash.
+pub(super) fn hash<'t>(text: &'t str, what: &str) -> Result<&'t str, Problem> {
+    if is_oid(text) {
+        return Ok(text);
+    }
+    let error =
+        format!("The {what} parameter must be exactly 40 characters and contain only [0-9a-f].");
+    Err(Problem::new(422, &error))
 }
 
 /// A good answer.
@@ -176,7 +174,7 @@ impl Problem {
     }
 
     /// 422 for a body that does not have the right form.
-    pub(crate) fn invalid(what: String) -> Self {
+    pub(crate) fn invalid(what: &str) -> Self {
         Self::new(422, &format!("Invalid request.\n\n{what}"))
     }
 

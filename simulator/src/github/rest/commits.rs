@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::call::{Answer, Call, Problem, Reply};
+use super::call::{Answer, Call, Problem, Reply, hash};
 use super::wire;
 use crate::github::git::{Commit, Signature, is_oid};
 
 pub(super) fn get_object(call: &Call<'_>) -> Answer {
     call.viewer.read()?;
     call.not_empty()?;
-    let oid = call.hash(call.param(2), "sha")?;
+    let oid = hash(call.param(2), "sha")?;
     let found = call.git().commit(oid)?.filter(|commit| commit.oid == oid);
     let commit = found.ok_or_else(Problem::not_found)?;
     Ok(Reply::json(200, &wire::git_commit(call, &commit)))
@@ -20,7 +20,7 @@ pub(super) fn create_object(call: &Call<'_>) -> Answer {
     call.viewer.write()?;
     call.not_empty()?;
     let message = call.text("message")?.to_owned();
-    let tree = call.hash(call.text("tree")?, "tree")?.to_owned();
+    let tree = hash(call.text("tree")?, "tree")?.to_owned();
     if call
         .git()
         .look(&tree)?

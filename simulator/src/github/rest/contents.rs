@@ -116,7 +116,7 @@ fn compare(call: &Call<'_>, head: Option<&str>) -> Result<bool, Problem> {
         None => None,
     };
     match (there, call.maybe("sha")?) {
-        (Some(_), None) => Err(Problem::invalid("\"sha\" wasn't supplied.".to_owned())),
+        (Some(_), None) => Err(Problem::invalid("\"sha\" wasn't supplied.")),
         (Some((oid, _, _)), Some(sha)) if oid != sha => {
             let what = format!("{path} does not match {sha}");
             Err(Problem::new(409, &what))

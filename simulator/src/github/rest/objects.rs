@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Answer, Call, Problem, RAW, Reply, from_base64, in_lines};
+use super::call::{Answer, Call, Problem, RAW, Reply, from_base64, hash, in_lines};
 use crate::github::git::{is_oid, is_path};
 use crate::github::node;
 
@@ -12,7 +12,7 @@ const MOST_ENTRIES: usize = 100_000;
 pub(super) fn blob(call: &Call<'_>) -> Answer {
     call.viewer.read()?;
     call.not_empty()?;
-    let oid = call.hash(call.param(2), "sha")?;
+    let oid = hash(call.param(2), "sha")?;
     let found = call.git().read(oid)?.filter(|it| it.kind == "blob");
     let blob = found.ok_or_else(Problem::not_found)?;
     let (size, most) = (blob.bytes.len(), call.shared.lock().limiter.limits.file);
@@ -100,7 +100,7 @@ pub(super) fn create_tree(call: &Call<'_>) -> Answer {
     call.viewer.write()?;
     call.not_empty()?;
     let Some(Value::Array(wanted)) = call.body.get("tree") else {
-        return Err(Problem::invalid("\"tree\" wasn't supplied.".to_owned()));
+        return Err(Problem::invalid("\"tree\" wasn't supplied."));
     };
     if wanted.is_empty() {
         return Err(Problem::new(422, "Invalid tree info"));
@@ -172,7 +172,7 @@ fn read_entry(call: &Call<'_>, entry: &Value) -> Result<(String, Option<String>,
         }
         (Some(Value::Null), _) => None,
         (Some(sha), _) => {
-            let sha = call.hash(sha.as_str().unwrap_or_default(), "tree.sha")?;
+            let sha = hash(sha.as_str().unwrap_or_default(), "tree.sha")?;
             let found = call.git().look(sha)?;
             if kind != "commit" && found.is_none_or(|found| found.1 != kind) {
                 let what = format!("tree.sha {sha} is not a valid {kind}");

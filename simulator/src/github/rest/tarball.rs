@@ -28,7 +28,8 @@ pub(super) fn redirect(call: &Call<'_>) -> Answer {
         settings.full_name()
     );
     if settings.visibility != Visibility::Public {
-        to += &format!("?token={}", pass(call));
+        to.push_str("?token=");
+        to.push_str(&pass(call));
     }
     Ok(Reply::none(302).with("location", to))
 }

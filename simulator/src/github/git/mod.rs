@@ -1,6 +1,9 @@
 //! The bare repository behind the API, driven through the `git` program: what is kept here is git's own, to the byte.
 //!
-//! Knows nothing of HTTP, tokens or limits. Blocking.
+//! `commit` is what commits are, `write` makes objects and moves refs; reading is here. Knows nothing of HTTP, tokens or limits. Blocking.
+
+mod commit;
+mod write;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -9,57 +12,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, bail, ensure};
-use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::faults::Files;
-
-/// Who wrote a commit, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Signature {
-    pub(crate) name: String,
-    pub(crate) email: String,
-    pub(crate) at: Timestamp,
-}
-
-impl Signature {
-    pub(crate) fn now(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            email: format!("{name}@users.noreply.github.com"),
-            at: Timestamp::now(),
-        }
-    }
-
-    fn line(&self) -> String {
-        // What would end the name early is left out, as git does.
-        let plain = |text: &str| text.replace(['<', '>', '\n'], "");
-        let (name, email) = (plain(&self.name), plain(&self.email));
-        format!("{name} <{email}> {} +0000", self.at.as_second())
-    }
-
-    fn parse(line: &str) -> Option<Self> {
-        let (name, rest) = line.split_once(" <")?;
-        let (email, time) = rest.split_once("> ")?;
-        let second = time.split(' ').next()?.parse().ok()?;
-        Some(Self {
-            name: name.to_owned(),
-            email: email.to_owned(),
-            at: Timestamp::from_second(second).ok()?,
-        })
-    }
-}
-
-/// A commit.
-#[derive(Debug, Clone)]
-pub(crate) struct Commit {
-    pub(crate) oid: String,
-    pub(crate) tree: String,
-    pub(crate) parents: Vec<String>,
-    pub(crate) author: Signature,
-    pub(crate) committer: Signature,
-    pub(crate) message: String,
-}
+pub(crate) use commit::{Changes, Commit, Signature};
 
 /// An object as it is stored.
 #[derive(Debug, Clone)]
@@ -77,13 +32,6 @@ pub(crate) struct Entry {
     pub(crate) oid: String,
     pub(crate) size: Option<u64>,
     pub(crate) path: String,
-}
-
-/// What a commit changes.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Changes {
-    pub(crate) additions: Files,
-    pub(crate) deletions: Vec<String>,
 }
 
 /// The repository.
@@ -200,9 +148,8 @@ impl Repository {
     /// What an expression names: hash, kind, size.
     pub(crate) fn look(&self, expression: &str) -> anyhow::Result<Option<(String, String, u64)>> {
         let found = self.batch("--batch-check", expression)?;
-        let [oid, kind, size] = match found {
-            Some((head, _)) => head,
-            None => return Ok(None),
+        let Some(([oid, kind, size], _)) = found else {
+            return Ok(None);
         };
         Ok(Some((oid, kind, size.parse().context("git's size")?)))
     }
@@ -234,7 +181,7 @@ impl Repository {
     /// A commit by its name or hash.
     pub(crate) fn commit(&self, name: &str) -> anyhow::Result<Option<Commit>> {
         let found = self.read(&format!("{name}^{{commit}}"))?;
-        found.map(|object| parse_commit(&object)).transpose()
+        found.map(|object| commit::parse(&object)).transpose()
     }
 
     /// Commits from one backwards, newest first.
@@ -304,157 +251,6 @@ impl Repository {
         Ok(text.split('\0').filter_map(parse).collect())
     }
 
-    pub(crate) fn write_blob(&self, bytes: &[u8]) -> anyhow::Result<String> {
-        self.line(["hash-object", "-w", "--stdin"], bytes)
-    }
-
-    /// A tree from another one (or none) and entries: mode, hash (none deletes) and path. None where git refuses them.
-    pub(crate) fn write_tree(
-        &self,
-        base: Option<&str>,
-        entries: &[(String, Option<String>, String)],
-    ) -> anyhow::Result<Option<String>> {
-        let index = self.path.join(format!("index-{}", self.next()));
-        let with_index = |arguments: &[&str], stdin: &[u8]| {
-            Self::output(self.command(arguments).env("GIT_INDEX_FILE", &index), stdin)
-        };
-        let mut lines = String::new();
-        for (mode, oid, path) in entries.iter().filter(|entry| entry.0 != "040000") {
-            let (mode, oid) = match oid {
-                Some(oid) => (mode.as_str(), oid.clone()),
-                None => ("0", "0".repeat(40)),
-            };
-            lines += &format!("{mode} {oid}\t{path}\0");
-        }
-        let mut steps = vec![(
-            match base {
-                Some(base) => vec!["read-tree".to_owned(), base.to_owned()],
-                None => vec!["read-tree".to_owned(), "--empty".to_owned()],
-            },
-            String::new(),
-        )];
-        for (_, oid, path) in entries.iter().filter(|entry| entry.0 == "040000") {
-            let prefix = format!("--prefix={path}/");
-            let oid = oid.clone().unwrap_or_default();
-            steps.push((vec!["read-tree".to_owned(), prefix, oid], String::new()));
-        }
-        let update = ["update-index", "-z", "--index-info"].map(str::to_owned);
-        steps.push((update.to_vec(), lines));
-        let mut written = None;
-        for (arguments, stdin) in steps {
-            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-            if !with_index(&arguments, stdin.as_bytes())?.status.success() {
-                let _ = std::fs::remove_file(&index);
-                return Ok(None);
-            }
-        }
-        let output = with_index(&["write-tree"], b"")?;
-        if output.status.success() {
-            written = Some(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        }
-        let _ = std::fs::remove_file(&index);
-        Ok(written)
-    }
-
-    /// A commit object of a tree; no ref is moved.
-    pub(crate) fn write_commit(&self, commit: &Commit) -> anyhow::Result<String> {
-        let mut text = format!("tree {}\n", commit.tree);
-        for parent in &commit.parents {
-            text += &format!("parent {parent}\n");
-        }
-        let (author, committer) = (commit.author.line(), commit.committer.line());
-        text += &format!(
-            "author {author}\ncommitter {committer}\n\n{}",
-            commit.message
-        );
-        self.line(
-            ["hash-object", "-t", "commit", "-w", "--stdin"],
-            text.as_bytes(),
-        )
-    }
-
-    /// A commit of changes to another one (or to nothing), all of it in one pack; no branch is moved. Paths must be sound, deletions exist.
-    pub(crate) fn change(
-        &self,
-        parent: Option<&str>,
-        changes: &Changes,
-        author: &Signature,
-        message: &str,
-    ) -> anyhow::Result<String> {
-        let size: usize = changes.additions.iter().map(|(_, it)| it.len() + 300).sum();
-        let mut stream = Vec::with_capacity(size + 1000);
-        let scratch = format!("refs/simulator/{}-{}", std::process::id(), self.next());
-        let line = author.line();
-        let length = message.len();
-        write!(
-            stream,
-            "commit {scratch}\nmark :1\nauthor {line}\ncommitter {line}\ndata {length}\n{message}\n"
-        )?;
-        if let Some(parent) = parent {
-            writeln!(stream, "from {parent}")?;
-        }
-        for path in &changes.deletions {
-            writeln!(stream, "D {}", quoted(path))?;
-        }
-        for (path, bytes) in &changes.additions {
-            writeln!(stream, "M 100644 inline {}", quoted(path))?;
-            writeln!(stream, "data {}", bytes.len())?;
-            stream.extend_from_slice(bytes);
-            stream.push(b'\n');
-        }
-        stream.extend_from_slice(b"get-mark :1\ndone\n");
-        let oid = self.line(
-            ["fast-import", "--quiet", "--done", "--depth=0"],
-            stream.as_slice(),
-        )?;
-        self.run(["update-ref", "-d", &scratch], b"")?;
-        ensure!(is_oid(&oid), "git fast-import did not say what it made");
-        Ok(oid)
-    }
-
-    /// Moves a ref if it still points where it did: `None` stands for a ref that is not there. False if it was moved by somebody else.
-    pub(crate) fn move_ref(
-        &self,
-        name: &str,
-        from: Option<&str>,
-        to: Option<&str>,
-    ) -> anyhow::Result<bool> {
-        self.move_refs(&[(name, from, to)])
-    }
-
-    /// Moves all these refs, or none of them: see [`Repository::move_ref`].
-    pub(crate) fn move_refs(
-        &self,
-        moves: &[(&str, Option<&str>, Option<&str>)],
-    ) -> anyhow::Result<bool> {
-        let zero = "0".repeat(40);
-        let mut orders = String::new();
-        for (name, from, to) in moves {
-            let from = from.unwrap_or(&zero);
-            orders += &match to {
-                Some(to) => format!("update {name} {to} {from}\n"),
-                None => format!("delete {name} {from}\n"),
-            };
-        }
-        let mut command = self.command(["update-ref", "--stdin"]);
-        let output = Self::output(&mut command, orders.as_bytes())?;
-        if output.status.success() {
-            return Ok(true);
-        }
-        let mut moved = false;
-        for (name, from, _) in moves {
-            let now = self.target(name)?.map(|(oid, _)| oid);
-            moved |= now.as_deref() != *from;
-        }
-        // Two at once also meet at the ref's lock file, before either is through.
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            moved || said.contains("lock"),
-            "refs cannot be moved: {said}"
-        );
-        Ok(false)
-    }
-
     /// Whether one commit can be reached from another.
     pub(crate) fn is_ancestor(&self, older: &str, newer: &str) -> anyhow::Result<bool> {
         let mut command = self.command(["merge-base", "--is-ancestor", older, newer]);
@@ -503,31 +299,4 @@ pub(crate) fn is_path(path: &str) -> bool {
         && path
             .split('/')
             .all(|part| !matches!(part, "" | "." | "..") && !part.eq_ignore_ascii_case(".git"))
-}
-
-/// A path as git fast-import reads it.
-fn quoted(path: &str) -> String {
-    let escaped = path
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
-    format!("\"{escaped}\"")
-}
-
-fn parse_commit(object: &Object) -> anyhow::Result<Commit> {
-    let text = String::from_utf8_lossy(&object.bytes);
-    let (head, message) = text.split_once("\n\n").unwrap_or((&text, ""));
-    let all = |name: &str| -> Vec<String> {
-        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
-        head.lines().filter_map(value).collect()
-    };
-    let signature = |name| all(name).first().and_then(|line| Signature::parse(line));
-    Ok(Commit {
-        oid: object.oid.clone(),
-        tree: all("tree").pop().context("a commit without a tree")?,
-        parents: all("parent"),
-        author: signature("author").context("a commit without an author")?,
-        committer: signature("committer").context("a commit without a committer")?,
-        message: message.to_owned(),
-    })
 }
