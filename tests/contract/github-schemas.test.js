@@ -17,7 +17,7 @@ const MUST_OCCUR = [
   "GET /user -> 200",
   "GET /rate_limit -> 200",
   ...["", "/branches", "/branches/{branch}", "/git/ref/{ref}", "/git/matching-refs/{ref}", "/contents/{path}", "/git/blobs/{file_sha}",
-    "/git/trees/{tree_sha}", "/git/commits/{commit_sha}", "/commits"].map((route) => `GET ${HOME}${route} -> 200`),
+    "/git/trees/{tree_sha}", "/git/commits/{commit_sha}", "/commits", "/commits/{ref}"].map((route) => `GET ${HOME}${route} -> 200`),
   `GET ${HOME}/tarball/{ref} -> 302`,
   ...["200", "201", "409", "422"].map((status) => `PUT ${HOME}/contents/{path} -> ${status}`),
   `DELETE ${HOME}/contents/{path} -> 200`,

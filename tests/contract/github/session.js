@@ -19,11 +19,12 @@ export async function drive(github, introspection) {
   for (const path of ["/user", "/rate_limit"]) await ask("GET", path);
   await ask("GET", "/repos/octo-org/absent");
   for (const path of ["", "/branches", "/branches/main", "/branches/absent", "/git/ref/heads/main", "/git/ref/heads/absent",
-    "/git/matching-refs/heads/", "/commits?per_page=1&page=1", "/commits?sha=main", "/contents/README.md?ref=main", "/contents/", "/contents/absent",
+    "/git/matching-refs/heads/", "/commits?per_page=1&page=1", "/commits?sha=main", "/commits/main", "/commits/absent", "/contents/README.md?ref=main", "/contents/", "/contents/absent",
     "/git/trees/main?recursive=1", "/tarball/main"]) await here("GET", path);
   const [{sha: first}] = await here("GET", "/commits");
   const file = await here("GET", "/contents/README.md");
   await here("GET", "/contents/README.md", undefined, raw);
+  await here("GET", "/commits/main", undefined, {accept: "application/vnd.github.sha"});
   for (const more of [undefined, raw]) await here("GET", `/git/blobs/${file.sha}`, undefined, more);
   await here("GET", `/git/blobs/${nothing}`);
   await here("GET", `/git/commits/${first}`);

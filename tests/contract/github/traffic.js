@@ -74,7 +74,7 @@ function checkRest(entry, seen, add) {
   if (status >= 400) return report(answered, "response", (check ?? refusal)(response).concat(refusal(response)), add);
   if (check === undefined) return add(answered, `answers with ${[...operation.answers.keys()]}`);
   // Bytes as they are, and answers without a body.
-  if (check === null || contentType.includes(".raw")) return response === null || check !== null || add(answered, "has no body");
+  if (check === null || !contentType.startsWith("application/json")) return response === null || check !== null || add(answered, "has no body");
   report(answered, "response", check(response), add);
 }
 

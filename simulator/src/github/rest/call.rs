@@ -112,6 +112,8 @@ pub(crate) struct Reply {
 }
 
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
+/// Of a commit's bare hash.
+pub(crate) const SHA: &str = "application/vnd.github.sha; charset=utf-8";
 pub(crate) const RAW: &str = "application/vnd.github.raw+json; charset=utf-8";
 
 /// What a route gives.

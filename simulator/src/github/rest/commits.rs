@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::call::{Answer, Call, Problem, Reply, hash};
+use super::call::{Answer, Call, Problem, Reply, SHA, hash};
 use super::wire;
 use crate::github::git::{Commit, Signature, is_oid};
 
@@ -109,4 +109,16 @@ pub(super) fn list(call: &Call<'_>) -> Answer {
         return Ok(reply.with("link", link));
     }
     Ok(reply)
+}
+
+pub(super) fn get(call: &Call<'_>) -> Answer {
+    call.viewer.read()?;
+    call.not_empty()?;
+    let name = call.param(2);
+    let missing = || Problem::new(422, &format!("No commit found for SHA: {name}"));
+    let oid = call.git().commit_of(name)?.ok_or_else(missing)?;
+    if call.accept.contains(".sha") {
+        return Ok(Reply::bytes(SHA, oid.into_bytes()));
+    }
+    Ok(Reply::json(200, &wire::commit(call, &oid)?))
 }

@@ -115,6 +115,12 @@ const ROUTES: &[Route] = &[
     ),
     route(
         "GET",
+        "/repos/{owner}/{repo}/commits/{ref}",
+        ReadCommit,
+        commits::get,
+    ),
+    route(
+        "GET",
         "/repos/{owner}/{repo}/tarball/{ref}",
         Tarball,
         tarball::redirect,
@@ -130,6 +136,9 @@ const ROUTES: &[Route] = &[
 /// Parameters that stand for the rest of the path, slashes and all.
 const GREEDY: &[&str] = &["{ref}", "{path}", "{branch}"];
 
+/// The root folder's contents, and the default branch's tarball, need no name.
+const MAY_BE_EMPTY: &[&str] = &["/contents/{path}", "/tarball/{ref}"];
+
 /// Finds the route, and the path's parameters still percent-encoded.
 pub(crate) fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<String>)> {
     ROUTES
@@ -144,8 +153,7 @@ fn fit(template: &str, path: &str) -> Option<Vec<String>> {
     for part in template.split('/').skip(1) {
         let after = match rest.strip_prefix('/') {
             Some(after) => after,
-            // The root folder's contents, and the default branch's tarball, need no name.
-            None if rest.is_empty() && GREEDY.contains(&part) && part != "{branch}" => "",
+            None if rest.is_empty() && MAY_BE_EMPTY.iter().any(|it| template.ends_with(it)) => "",
             None => return None,
         };
         if GREEDY.contains(&part) && template.ends_with(part) {

@@ -335,6 +335,9 @@ async fn history_is_paged_and_recorded() {
     let page = get(&github, "/commits?per_page=3&page=2&sha=main").await;
     assert_eq!(page.json().as_array().map(Vec::len), Some(1));
     assert_eq!(page.header("link"), None);
+    let one = get(&github, "/commits/main").await.json();
+    assert_eq!(one["sha"], head(&github));
+    assert_eq!(get(&github, "/commits/none").await.status, 422);
     github.stop().await;
     let lines = std::fs::read_to_string(record).expect("a record");
     let lines: Vec<Value> = lines
