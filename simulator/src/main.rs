@@ -1,4 +1,4 @@
-//! The simulator by hand: starts a Discord on loopback and says how to point a bot at it.
+//! The simulator by hand: starts a Discord or a GitHub on loopback and says how to point a bot at it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed, World};
+use simulator::github::{self, Github};
 
 /// Services on loopback, to try a bot against.
 #[derive(Parser)]
@@ -21,6 +22,8 @@ struct Cli {
 enum Service {
     /// A Discord with one guild, made from a seed.
     Discord(DiscordArgs),
+    /// A GitHub with one repository.
+    Github(GithubArgs),
 }
 
 #[derive(Args)]
@@ -89,6 +92,81 @@ enum Keep {
     Discord,
 }
 
+#[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+struct GithubArgs {
+    /// Port on 127.0.0.1; 0 takes any free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The repository.
+    #[arg(long, value_name = "OWNER/NAME", default_value = "octo-org/archive", value_parser = repository)]
+    repo: (String, String),
+    /// Only those with access see it (the default).
+    #[arg(long)]
+    private: bool,
+    /// Everyone sees it.
+    #[arg(long, conflicts_with = "private")]
+    public: bool,
+    /// Start without a commit, and so without a branch; otherwise there is a README.md.
+    #[arg(long)]
+    empty: bool,
+    /// The default branch.
+    #[arg(long, default_value = "main")]
+    branch: String,
+    /// Keep the bare repository in this folder, or go on with the one there. Default: a temporary folder, deleted at the end.
+    #[arg(long, value_name = "FOLDER")]
+    path: Option<PathBuf>,
+    /// Keep no rate limits, and send no headers of them.
+    #[arg(long)]
+    no_limits: bool,
+    /// Write all traffic to this file as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The personal access token. Default: a made-up one.
+    #[arg(long)]
+    token: Option<String>,
+}
+
+fn repository(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((owner.to_owned(), name.to_owned()))
+        }
+        _ => Err("a repository is named OWNER/NAME".to_owned()),
+    }
+}
+
+impl GithubArgs {
+    fn options(self) -> github::Options {
+        let readme = format!("# {}\n", self.repo.1);
+        github::Options {
+            owner: self.repo.0,
+            repo: self.repo.1,
+            visibility: if self.public {
+                github::Visibility::Public
+            } else {
+                github::Visibility::Private
+            },
+            branch: self.branch,
+            files: if self.empty {
+                Vec::new()
+            } else {
+                vec![("README.md".to_owned(), readme.into_bytes())]
+            },
+            path: self.path,
+            limits: if self.no_limits {
+                github::Limits::none()
+            } else {
+                github::Limits::github()
+            },
+            port: self.port,
+            record: self.record,
+            token: self.token,
+            ..github::Options::default()
+        }
+    }
+}
+
 impl DiscordArgs {
     fn limits(&self) -> Limits {
         let mut limits = match self.limits {
@@ -144,9 +222,24 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let Service::Discord(args) = Cli::parse().service;
-    let discord = Discord::start(args.options()).await?;
-    announce(&discord).context("cannot write to stdout")?;
+    match Cli::parse().service {
+        Service::Discord(args) => run_discord(args.options()).await,
+        Service::Github(args) => run_github(args.options()).await,
+    }
+}
+
+async fn run_discord(options: Options) -> anyhow::Result<()> {
+    let discord = Discord::start(options).await?;
+    announce(&[
+        ("GUILD_ID", discord.guild_id().to_string()),
+        ("BOT_ID", discord.bot_id().to_string()),
+        (
+            "GATEWAY_URL",
+            format!("{}/gateway", discord.url().replacen("http", "ws", 1)),
+        ),
+        ("DISCORD_API_URL", discord.url()),
+        ("DISCORD_TOKEN", discord.token()),
+    ])?;
     stopped().await.context("cannot wait for signals")?;
     let (counters, violations) = (discord.counters(), discord.violations());
     discord.stop().await;
@@ -154,19 +247,34 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One `NAME=value` a line, so that a shell can read it: the last three are what a bot needs.
-fn announce(discord: &Discord) -> std::io::Result<()> {
+async fn run_github(options: github::Options) -> anyhow::Result<()> {
+    let github = Github::start(options).await?;
+    announce(&[
+        ("REPOSITORY", github.repository_path().display().to_string()),
+        ("GITHUB_API_URL", github.url()),
+        ("GITHUB_TOKEN", github.token()),
+        (
+            "ARCHIVE",
+            format!("github:{}/{}", github.owner(), github.repo()),
+        ),
+    ])?;
+    stopped().await.context("cannot wait for signals")?;
+    let (counters, violations) = (github.counters(), github.violations());
+    github.stop().await;
+    tracing::info!(?counters, violations = violations.len(), "stopped");
+    Ok(())
+}
+
+/// One `NAME=value` a line, so that a shell can read it: the last ones are what a bot needs.
+fn announce(facts: &[(&str, String)]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "GUILD_ID={}", discord.guild_id())?;
-    writeln!(out, "BOT_ID={}", discord.bot_id())?;
-    writeln!(
-        out,
-        "GATEWAY_URL={}/gateway",
-        discord.url().replacen("http", "ws", 1)
-    )?;
-    writeln!(out, "DISCORD_API_URL={}", discord.url())?;
-    writeln!(out, "DISCORD_TOKEN={}", discord.token())?;
-    out.flush()
+    let mut write = || -> std::io::Result<()> {
+        for (name, value) in facts {
+            writeln!(out, "{name}={value}")?;
+        }
+        out.flush()
+    };
+    write().context("cannot write to stdout")
 }
 
 /// SIGINT or SIGTERM.

@@ -1,4 +1,4 @@
-// The built programs, from outside: a simulated Discord, propsbot against it, and what both leave behind.
+// The built programs, from outside: a simulated Discord or GitHub, propsbot against the former, and what all leave behind.
 
 import {execFile, spawn} from "node:child_process";
 import {access, readFile} from "node:fs/promises";
@@ -44,12 +44,8 @@ export async function recordTraffic(scratch) {
 }
 
 async function withBot(scratch, use) {
-  for (const program of [PROPSBOT, SIMULATOR]) {
-    await access(program).catch(() => {
-      throw new Error(`${program} is missing: build it first, with cargo build --workspace`);
-    });
-  }
-  const simulator = await startSimulator(join(scratch, "traffic.jsonl"));
+  for (const program of [PROPSBOT, SIMULATOR]) await mustExist(program);
+  const simulator = await startSimulator(join(scratch, "traffic.jsonl"), ["discord", ...WORLD], "DISCORD");
   try {
     const archive = `dir:${join(scratch, "archive")}`;
     const options = {
@@ -94,14 +90,33 @@ async function listen(options) {
   if (code !== 0) throw new Error(`propsbot run ended with ${code} on SIGTERM:\n${bot.said()}`);
 }
 
-async function startSimulator(recording) {
-  const simulator = start(SIMULATOR, ["discord", ...WORLD, "--record", recording]);
+/** Runs a simulated GitHub for `use({address, token})`, and returns the lines of its recording. */
+export async function withGithub(scratch, use) {
+  await mustExist(SIMULATOR);
+  const simulator = await startSimulator(join(scratch, "github.jsonl"), ["github", "--port", "0"], "GITHUB");
+  try {
+    await use(simulator);
+  } finally {
+    await simulator.stop();
+  }
+  return (await readFile(simulator.recording, "utf8")).split("\n");
+}
+
+async function mustExist(program) {
+  await access(program).catch(() => {
+    throw new Error(`${program} is missing: build it first, with cargo build --workspace`);
+  });
+}
+
+async function startSimulator(recording, args, service) {
+  const simulator = start(SIMULATOR, [...args, "--record", recording]);
   const facts = {};
   const ready = (async () => {
     for await (const line of createInterface({input: simulator.child.stdout})) {
       const [name, value] = line.split(/=(.*)/);
       facts[name] = value;
-      if (facts.DISCORD_API_URL && facts.DISCORD_TOKEN) return {address: facts.DISCORD_API_URL, token: facts.DISCORD_TOKEN};
+      const [address, token] = [facts[`${service}_API_URL`], facts[`${service}_TOKEN`]];
+      if (address && token) return {address, token};
     }
     throw new Error(`the simulator ended before it was ready:\n${simulator.said()}`);
   })();

@@ -1,0 +1,171 @@
+//! Making objects, and moving refs with the value before as the condition.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::ensure;
+
+use super::{Changes, Commit, Repository, Signature, is_oid};
+
+impl Repository {
+    pub(crate) fn write_blob(&self, bytes: &[u8]) -> anyhow::Result<String> {
+        self.line(["hash-object", "-w", "--stdin"], bytes)
+    }
+
+    /// A tree from another one (or none) and entries: mode, hash (none deletes) and path. None where git refuses them.
+    pub(crate) fn write_tree(
+        &self,
+        base: Option<&str>,
+        entries: &[(String, Option<String>, String)],
+    ) -> anyhow::Result<Option<String>> {
+        let index = self.path.join(format!("index-{}", self.next()));
+        let with_index = |arguments: &[&str], stdin: &[u8]| {
+            Self::output(self.command(arguments).env("GIT_INDEX_FILE", &index), stdin)
+        };
+        let mut lines = String::new();
+        for (mode, oid, path) in entries.iter().filter(|entry| entry.0 != "040000") {
+            let (mode, oid) = match oid {
+                Some(oid) => (mode.as_str(), oid.clone()),
+                None => ("0", "0".repeat(40)),
+            };
+            write!(lines, "{mode} {oid}\t{path}\0")?;
+        }
+        let mut steps = vec![(
+            match base {
+                Some(base) => vec!["read-tree".to_owned(), base.to_owned()],
+                None => vec!["read-tree".to_owned(), "--empty".to_owned()],
+            },
+            String::new(),
+        )];
+        for (_, oid, path) in entries.iter().filter(|entry| entry.0 == "040000") {
+            let prefix = format!("--prefix={path}/");
+            let oid = oid.clone().unwrap_or_default();
+            steps.push((vec!["read-tree".to_owned(), prefix, oid], String::new()));
+        }
+        let update = ["update-index", "-z", "--index-info"].map(str::to_owned);
+        steps.push((update.to_vec(), lines));
+        let mut written = None;
+        for (arguments, stdin) in steps {
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            if !with_index(&arguments, stdin.as_bytes())?.status.success() {
+                let _ = std::fs::remove_file(&index);
+                return Ok(None);
+            }
+        }
+        let output = with_index(&["write-tree"], b"")?;
+        if output.status.success() {
+            written = Some(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let _ = std::fs::remove_file(&index);
+        Ok(written)
+    }
+
+    /// A commit object of a tree; no ref is moved.
+    pub(crate) fn write_commit(&self, commit: &Commit) -> anyhow::Result<String> {
+        let mut text = format!("tree {}\n", commit.tree);
+        for parent in &commit.parents {
+            writeln!(text, "parent {parent}")?;
+        }
+        let (author, committer) = (commit.author.line(), commit.committer.line());
+        write!(
+            text,
+            "author {author}\ncommitter {committer}\n\n{}",
+            commit.message
+        )?;
+        self.line(
+            ["hash-object", "-t", "commit", "-w", "--stdin"],
+            text.as_bytes(),
+        )
+    }
+
+    /// A commit of changes to another one (or to nothing), all of it in one pack; no branch is moved. Paths must be sound, deletions exist.
+    pub(crate) fn change(
+        &self,
+        parent: Option<&str>,
+        changes: &Changes,
+        author: &Signature,
+        message: &str,
+    ) -> anyhow::Result<String> {
+        let size: usize = changes.additions.iter().map(|(_, it)| it.len() + 300).sum();
+        let mut stream = Vec::with_capacity(size + 1000);
+        let scratch = format!("refs/simulator/{}-{}", std::process::id(), self.next());
+        let line = author.line();
+        let length = message.len();
+        write!(
+            stream,
+            "commit {scratch}\nmark :1\nauthor {line}\ncommitter {line}\ndata {length}\n{message}\n"
+        )?;
+        if let Some(parent) = parent {
+            writeln!(stream, "from {parent}")?;
+        }
+        for path in &changes.deletions {
+            writeln!(stream, "D {}", quoted(path))?;
+        }
+        for (path, bytes) in &changes.additions {
+            writeln!(stream, "M 100644 inline {}", quoted(path))?;
+            writeln!(stream, "data {}", bytes.len())?;
+            stream.extend_from_slice(bytes);
+            stream.push(b'\n');
+        }
+        stream.extend_from_slice(b"get-mark :1\ndone\n");
+        let oid = self.line(
+            ["fast-import", "--quiet", "--done", "--depth=0"],
+            stream.as_slice(),
+        )?;
+        self.run(["update-ref", "-d", &scratch], b"")?;
+        ensure!(is_oid(&oid), "git fast-import did not say what it made");
+        Ok(oid)
+    }
+
+    /// Moves a ref if it still points where it did: `None` stands for a ref that is not there. False if it was moved by somebody else.
+    pub(crate) fn move_ref(
+        &self,
+        name: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> anyhow::Result<bool> {
+        self.move_refs(&[(name, from, to)])
+    }
+
+    /// Moves all these refs, or none of them: see [`Repository::move_ref`].
+    pub(crate) fn move_refs(
+        &self,
+        moves: &[(&str, Option<&str>, Option<&str>)],
+    ) -> anyhow::Result<bool> {
+        let zero = "0".repeat(40);
+        let mut orders = String::new();
+        for (name, from, to) in moves {
+            let from = from.unwrap_or(&zero);
+            match to {
+                Some(to) => writeln!(orders, "update {name} {to} {from}")?,
+                None => writeln!(orders, "delete {name} {from}")?,
+            }
+        }
+        let mut command = self.command(["update-ref", "--stdin"]);
+        let output = Self::output(&mut command, orders.as_bytes())?;
+        if output.status.success() {
+            return Ok(true);
+        }
+        let mut overtaken = false;
+        for (name, from, _) in moves {
+            let now = self.target(name)?.map(|(oid, _)| oid);
+            overtaken |= now.as_deref() != *from;
+        }
+        // Two at once also meet at the ref's lock file, before either is through.
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            overtaken || said.contains("lock"),
+            "refs cannot be moved: {said}"
+        );
+        Ok(false)
+    }
+}
+
+/// A path as git fast-import reads it.
+fn quoted(path: &str) -> String {
+    let escaped = path
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    format!("\"{escaped}\"")
+}

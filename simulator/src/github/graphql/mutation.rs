@@ -1,0 +1,322 @@
+//! What can be changed: commits on a branch, and refs.
+
+use std::sync::PoisonError;
+
+use async_graphql::{Context, Error, Object};
+
+use super::inputs::{
+    CommittableBranch, CreateCommitOnBranchInput, CreateCommitOnBranchPayload, CreateRefInput,
+    CreateRefPayload, DeleteRefInput, DeleteRefPayload, FileChanges, UpdateRefInput,
+    UpdateRefPayload, UpdateRefsInput, UpdateRefsPayload,
+};
+use super::objects::Commit;
+use super::query::Ref;
+use super::{Maybe, World, problem, refused, unresolved, world};
+use crate::github::git::{Changes, Signature, is_path};
+use crate::github::node;
+
+/// The root of mutations.
+pub(crate) struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn create_commit_on_branch(
+        &self,
+        context: &Context<'_>,
+        input: CreateCommitOnBranchInput,
+    ) -> Maybe<CreateCommitOnBranchPayload> {
+        Some(commit(world(context), input))
+    }
+
+    async fn create_ref(
+        &self,
+        context: &Context<'_>,
+        input: CreateRefInput,
+    ) -> Maybe<CreateRefPayload> {
+        Some(create_ref(world(context), input))
+    }
+
+    async fn update_ref(
+        &self,
+        context: &Context<'_>,
+        input: UpdateRefInput,
+    ) -> Maybe<UpdateRefPayload> {
+        Some(update_ref(world(context), input))
+    }
+
+    async fn update_refs(
+        &self,
+        context: &Context<'_>,
+        input: UpdateRefsInput,
+    ) -> Maybe<UpdateRefsPayload> {
+        Some(update_refs(world(context), &input))
+    }
+
+    async fn delete_ref(
+        &self,
+        context: &Context<'_>,
+        input: DeleteRefInput,
+    ) -> Maybe<DeleteRefPayload> {
+        Some(delete_ref(world(context), &input))
+    }
+}
+
+impl World {
+    fn may_move(&self, name: &str) -> Result<(), Error> {
+        let full_name = self.viewer.settings.full_name();
+        let may = self.viewer.move_ref(name);
+        may.map_err(|refusal| refused(refusal, &full_name))
+    }
+
+    /// The repository that a node id stands for, if that is this one and it can be seen.
+    fn repository(&self, id: &str) -> Result<(), Error> {
+        let full_name = self.viewer.settings.full_name();
+        if id != node::repository(&full_name) || self.viewer.see().is_err() {
+            return Err(no_node(id));
+        }
+        Ok(())
+    }
+
+    /// The name and the target of the ref that a node id stands for.
+    fn reference(&self, id: &str) -> Result<(String, String), Error> {
+        if self.viewer.see().is_err() {
+            return Err(no_node(id));
+        }
+        let name = node::read_reference(id).ok_or_else(|| no_node(id))?;
+        let found = self.shared.git.target(&name)?;
+        let (oid, _) = found.ok_or_else(|| no_node(id))?;
+        Ok((name, oid))
+    }
+
+    /// The full name of the branch to commit to.
+    fn branch(&self, branch: &CommittableBranch) -> Result<String, Error> {
+        match (
+            &branch.id,
+            &branch.repository_name_with_owner,
+            &branch.branch_name,
+        ) {
+            (Some(id), None, None) => Ok(self.reference(id)?.0),
+            (None, Some(full_name), Some(name)) => {
+                let (owner, repo) = full_name.split_once('/').unwrap_or((full_name, ""));
+                let here = self.viewer.settings.is_named(owner, repo);
+                if !here || self.viewer.see().is_err() {
+                    return Err(unresolved(full_name));
+                }
+                let short = name.strip_prefix("refs/heads/").unwrap_or(name);
+                Ok(format!("refs/heads/{short}"))
+            }
+            _ => Err(problem(
+                "UNPROCESSABLE",
+                "A branch is given either by its id, or by repositoryNameWithOwner and branchName.",
+            )),
+        }
+    }
+
+    fn let_race(&self) -> Result<(), Error> {
+        let files = self
+            .race
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(files) = files {
+            self.shared.somebody_commits(files)?;
+        }
+        Ok(())
+    }
+}
+
+fn no_node(id: &str) -> Error {
+    let what = format!("Could not resolve to a node with the global id of '{id}'");
+    problem("NOT_FOUND", &what)
+}
+
+fn unprocessable(message: &str) -> Error {
+    problem("UNPROCESSABLE", message)
+}
+
+fn commit(
+    world: &World,
+    input: CreateCommitOnBranchInput,
+) -> Result<CreateCommitOnBranchPayload, Error> {
+    let git = &world.shared.git;
+    let name = world.branch(&input.branch)?;
+    let full_name = world.viewer.settings.full_name();
+    let may = world.viewer.write();
+    may.map_err(|refusal| refused(refusal, &full_name))?;
+    let missing = || problem("NOT_FOUND", "Branch not found");
+    let (head, _) = git.target(&name)?.ok_or_else(missing)?;
+    let expected = input.expected_head_oid.0;
+    if head != expected {
+        let what = format!(
+            "Expected branch to point to \"{expected}\" but it did not.  Pull and try again."
+        );
+        return Err(problem("STALE_DATA", &what));
+    }
+    if input.message.headline.trim().is_empty() {
+        return Err(unprocessable("A commit message is required"));
+    }
+    let changes = read_changes(world, input.file_changes.unwrap_or_default(), &head)?;
+    world.may_move(&name)?;
+    let message = match input.message.body.as_deref() {
+        None | Some("") => input.message.headline,
+        Some(body) => format!("{}\n\n{body}", input.message.headline),
+    };
+    let author = Signature::now(&world.viewer.settings.login);
+    let oid = git.change(Some(&head), &changes, &author, &message)?;
+    world.let_race()?;
+    if !git.move_ref(&name, Some(&head), Some(&oid))? {
+        let now = git.target(&name)?.map_or_else(String::new, |(oid, _)| oid);
+        let what = format!("Ref {name} is at {now} but expected {head}");
+        return Err(unprocessable(&what));
+    }
+    Ok(CreateCommitOnBranchPayload {
+        client_mutation_id: input.client_mutation_id,
+        commit: git.commit(&oid)?.map(Commit),
+        reference: Some(Ref { name, oid }),
+    })
+}
+
+/// Checks the paths against the head; deletions have to be of what is there.
+fn read_changes(world: &World, asked: FileChanges, head: &str) -> Result<Changes, Error> {
+    let largest = world.shared.lock().limiter.limits.file;
+    let mut changes = Changes::default();
+    for deletion in asked.deletions.unwrap_or_default() {
+        changes.deletions.push(deletion.path);
+    }
+    if !changes.deletions.is_empty() {
+        let there = world.shared.git.tree(head, true)?;
+        let there: std::collections::HashSet<_> =
+            there.iter().map(|entry| entry.path.as_str()).collect();
+        if changes
+            .deletions
+            .iter()
+            .any(|path| !there.contains(path.as_str()))
+        {
+            let what = format!(
+                "A path was requested for deletion which does not exist as of commit oid `{head}`"
+            );
+            return Err(problem("NOT_FOUND", &what));
+        }
+    }
+    for addition in asked.additions.unwrap_or_default() {
+        let (path, bytes) = (addition.path, addition.contents.0);
+        if !is_path(&path) {
+            let what = format!("The path `{path}` is malformed");
+            return Err(unprocessable(&what));
+        }
+        if bytes.len() > largest {
+            let what = format!("The file `{path}` is larger than {largest} bytes");
+            return Err(unprocessable(&what));
+        }
+        changes.additions.push((path, bytes));
+    }
+    Ok(changes)
+}
+
+/// The target of a branch has to be a commit that is there.
+fn check_target(world: &World, oid: &str) -> Result<(), Error> {
+    let found = world.shared.git.look(oid)?;
+    if found.is_some_and(|(_, kind, _)| kind == "commit") {
+        Ok(())
+    } else {
+        Err(unprocessable("Object does not exist"))
+    }
+}
+
+fn create_ref(world: &World, input: CreateRefInput) -> Result<CreateRefPayload, Error> {
+    world.repository(&input.repository_id)?;
+    let (name, oid) = (input.name, input.oid.0);
+    world.may_move(&name)?;
+    if !name.starts_with("refs/") || !world.shared.git.is_ref_name(&name)? {
+        let what = format!("{name} is not a valid ref name.");
+        return Err(unprocessable(&what));
+    }
+    check_target(world, &oid)?;
+    if !world.shared.git.move_ref(&name, None, Some(&oid))? {
+        let what = format!("A ref named \"{name}\" already exists in the repository.");
+        return Err(unprocessable(&what));
+    }
+    Ok(CreateRefPayload {
+        client_mutation_id: input.client_mutation_id,
+        reference: Some(Ref { name, oid }),
+    })
+}
+
+fn update_ref(world: &World, input: UpdateRefInput) -> Result<UpdateRefPayload, Error> {
+    let (name, before) = world.reference(&input.ref_id)?;
+    let oid = input.oid.0;
+    world.may_move(&name)?;
+    check_target(world, &oid)?;
+    let forced = input.force == Some(true);
+    if !forced && !world.shared.git.is_ancestor(&before, &oid)? {
+        return Err(unprocessable("Update is not a fast forward"));
+    }
+    world.let_race()?;
+    let moved = world
+        .shared
+        .git
+        .move_ref(&name, Some(&before), Some(&oid))?;
+    if !moved {
+        return Err(unprocessable("Reference cannot be updated"));
+    }
+    Ok(UpdateRefPayload {
+        client_mutation_id: input.client_mutation_id,
+        reference: Some(Ref { name, oid }),
+    })
+}
+
+fn update_refs(world: &World, input: &UpdateRefsInput) -> Result<UpdateRefsPayload, Error> {
+    world.repository(&input.repository_id)?;
+    let zero = "0".repeat(40);
+    let some = |oid: &str| Some(oid.to_owned()).filter(|oid| *oid != zero);
+    let mut moves = Vec::new();
+    for update in &input.ref_updates {
+        let name = update.name.0.as_str();
+        world.may_move(name)?;
+        let now = world.shared.git.target(name)?.map(|(oid, _)| oid);
+        let after = some(&update.after_oid.0);
+        if let Some(before) = update.before_oid.as_ref().map(|oid| some(&oid.0))
+            && before != now
+        {
+            let show = |oid: Option<String>| oid.unwrap_or_else(|| zero.clone());
+            let what = format!(
+                "Ref {name} is at {} but expected {}",
+                show(now),
+                show(before)
+            );
+            return Err(unprocessable(&what));
+        }
+        if let Some(after) = &after {
+            check_target(world, after)?;
+        }
+        let forced = update.force == Some(true);
+        if let (false, Some(now), Some(after)) = (forced, &now, &after)
+            && !world.shared.git.is_ancestor(now, after)?
+        {
+            return Err(unprocessable("Update is not a fast forward"));
+        }
+        moves.push((name, now, after));
+    }
+    world.let_race()?;
+    let moves: Vec<_> = moves
+        .iter()
+        .map(|(name, from, to)| (*name, from.as_deref(), to.as_deref()))
+        .collect();
+    if !world.shared.git.move_refs(&moves)? {
+        return Err(unprocessable("Reference cannot be updated"));
+    }
+    Ok(UpdateRefsPayload {
+        client_mutation_id: input.client_mutation_id.clone(),
+    })
+}
+
+fn delete_ref(world: &World, input: &DeleteRefInput) -> Result<DeleteRefPayload, Error> {
+    let (name, before) = world.reference(&input.ref_id)?;
+    world.may_move(&name)?;
+    if !world.shared.git.move_ref(&name, Some(&before), None)? {
+        return Err(unprocessable("Reference does not exist"));
+    }
+    Ok(DeleteRefPayload {
+        client_mutation_id: input.client_mutation_id.clone(),
+    })
+}

@@ -1,0 +1,235 @@
+//! What tests do with a running GitHub: act in it, break it, ask it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::Github;
+use super::faults::{Fault, Kind, What};
+use super::limits::{Limiter, Limits};
+use super::options::{Access, Role, Visibility};
+use super::record::{Counters, Request};
+use super::state::State;
+
+/// Who and where.
+impl Github {
+    /// The origin, `http://127.0.0.1:PORT`: REST is right below it, GraphQL at `/graphql`.
+    pub fn url(&self) -> String {
+        self.shared.lock().settings.url.clone()
+    }
+
+    /// The personal access token.
+    pub fn token(&self) -> String {
+        self.shared.lock().settings.token.clone()
+    }
+
+    /// Who owns the repository.
+    pub fn owner(&self) -> String {
+        self.shared.lock().settings.owner.clone()
+    }
+
+    /// The repository's name, without its owner's.
+    pub fn repo(&self) -> String {
+        self.shared.lock().settings.repo.clone()
+    }
+
+    /// The bare repository, for `git clone` and `git fsck`.
+    pub fn repository_path(&self) -> &Path {
+        self.shared.git.path()
+    }
+}
+
+/// Asking it. These block on git for a moment.
+impl Github {
+    /// The default branch's name, whether there is such a branch yet or not.
+    pub fn default_branch(&self) -> anyhow::Result<String> {
+        self.shared.git.default_branch()
+    }
+
+    /// The commit at the head of the default branch; none while the repository is empty.
+    pub fn head(&self) -> anyhow::Result<Option<String>> {
+        self.head_of(&self.default_branch()?)
+    }
+
+    /// The commit at the head of a branch.
+    pub fn head_of(&self, branch: &str) -> anyhow::Result<Option<String>> {
+        let found = self.shared.git.target(&format!("refs/heads/{branch}"))?;
+        Ok(found.map(|(oid, _)| oid))
+    }
+
+    /// The commits of a branch or from a commit backwards, newest first.
+    pub fn history(&self, from: &str) -> anyhow::Result<Vec<String>> {
+        self.shared.git.history(from, None)
+    }
+
+    /// A commit's message.
+    pub fn message_of(&self, commit: &str) -> anyhow::Result<String> {
+        let found = self.shared.git.commit(commit)?;
+        Ok(found
+            .with_context(|| format!("no commit {commit}"))?
+            .message)
+    }
+
+    /// All files of a commit or branch, by path.
+    pub fn files_at(&self, commit: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+        let entries = self.shared.git.tree(commit, true)?;
+        let blobs = entries.into_iter().filter(|entry| entry.kind == "blob");
+        blobs
+            .map(|entry| {
+                let object = self.shared.git.read(&entry.oid)?;
+                let object = object.with_context(|| format!("no blob {}", entry.oid))?;
+                Ok((entry.path, object.bytes))
+            })
+            .collect()
+    }
+
+    /// Every request so far (the newest 500,000), oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.lock().log.requests.iter().cloned().collect()
+    }
+
+    /// How many requests of a kind there were.
+    pub fn count(&self, kind: Kind) -> usize {
+        let state = self.shared.lock();
+        let of_kind = state.log.requests.iter().filter(|it| it.kind == kind);
+        of_kind.count()
+    }
+
+    /// What a well-behaved client would not have done (exceeded limits, unknown routes, bad tokens, missing headers, GraphQL that does not fit),
+    /// and faults of the simulator itself, which start with `simulator:`.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.lock().log.violations.iter().cloned().collect()
+    }
+
+    /// How often what happened.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().log.counters
+    }
+
+    /// Waits until a condition holds, looking again after every request and action. False if it did not in time.
+    pub async fn wait(&self, patience: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        let mut changes = self.shared.watch();
+        let waiting = async {
+            loop {
+                changes.borrow_and_update();
+                if holds(self) || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(patience, waiting).await.is_ok()
+    }
+}
+
+/// Acting in it, as its owner or somebody else with all rights.
+impl Github {
+    fn act<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let done = act(&mut self.shared.lock());
+        self.shared.touch();
+        done
+    }
+
+    /// Somebody else commits files to the default branch, rules or not; gives the commit. In an empty repository that makes the branch.
+    pub fn commit_as_somebody<P: Into<String>, B: Into<Vec<u8>>>(
+        &self,
+        files: impl IntoIterator<Item = (P, B)>,
+    ) -> anyhow::Result<String> {
+        let files = files.into_iter().map(|(path, it)| (path.into(), it.into()));
+        let done = self.shared.somebody_commits(files.collect());
+        self.shared.touch();
+        done
+    }
+
+    /// Somebody else points a branch at any commit, as a forced push does; none deletes the branch.
+    pub fn push_as_somebody(&self, branch: &str, commit: Option<&str>) -> anyhow::Result<()> {
+        let name = format!("refs/heads/{branch}");
+        let before = self.head_of(branch)?;
+        let moved = self.shared.git.move_ref(&name, before.as_deref(), commit)?;
+        anyhow::ensure!(moved, "{name} was moved by somebody else meanwhile");
+        self.shared.touch();
+        Ok(())
+    }
+
+    /// Renames the default branch, as the repository's settings do.
+    pub fn rename_default_branch(&self, to: &str) -> anyhow::Result<()> {
+        let from = format!("refs/heads/{}", self.default_branch()?);
+        let head = self.head()?;
+        self.shared.git.set_default_branch(to)?;
+        if let Some(head) = head {
+            let to = format!("refs/heads/{to}");
+            let moves = [
+                (to.as_str(), None, Some(head.as_str())),
+                (from.as_str(), Some(head.as_str()), None),
+            ];
+            anyhow::ensure!(self.shared.git.move_refs(&moves)?, "{to} is there already");
+        }
+        self.shared.touch();
+        Ok(())
+    }
+
+    /// Who may see the repository.
+    pub fn set_visibility(&self, visibility: Visibility) {
+        self.act(|state| state.settings.visibility = visibility);
+    }
+
+    /// Whether it is archived, so that nobody can write.
+    pub fn set_archived(&self, archived: bool) {
+        self.act(|state| state.settings.archived = archived);
+    }
+
+    /// Whether a branch has a rule that takes pull requests only.
+    pub fn set_protected(&self, branch: &str, protected: bool) {
+        self.act(|state| {
+            if protected {
+                state.settings.protected.insert(branch.to_owned());
+            } else {
+                state.settings.protected.remove(branch);
+            }
+        });
+    }
+
+    /// What the token may do in the repository.
+    pub fn set_access(&self, access: Access) {
+        self.act(|state| state.settings.access = access);
+    }
+
+    /// What the token's owner may do in it.
+    pub fn set_role(&self, role: Role) {
+        self.act(|state| state.settings.role = role);
+    }
+
+    /// Replaces the token: the one before is revoked.
+    pub fn set_token(&self, token: &str) {
+        self.act(|state| token.clone_into(&mut state.settings.token));
+    }
+
+    /// The repository is gone, for everyone. The folder stays until the end.
+    pub fn delete_repository(&self) {
+        self.act(|state| state.settings.deleted = true);
+    }
+}
+
+/// Breaking it.
+impl Github {
+    /// The next `times` requests that fit meet this fault: a [`Kind`], several in an array, or any other [`What`].
+    pub fn fail(&self, what: impl Into<What>, times: usize, fault: Fault) {
+        self.fail_after(what, 0, times, fault);
+    }
+
+    /// As [`Github::fail`], but the first `skip` requests pass.
+    pub fn fail_after(&self, what: impl Into<What>, skip: usize, times: usize, fault: Fault) {
+        self.act(|state| state.faults.plan(what.into(), skip, times, fault));
+    }
+
+    /// Forgets all faults still planned.
+    pub fn heal(&self) {
+        self.act(|state| state.faults.clear());
+    }
+
+    /// Changes the limits; what was counted so far is forgotten.
+    pub fn limit(&self, limits: Limits) {
+        self.act(|state| state.limiter = Limiter::new(limits));
+    }
+}

@@ -1,0 +1,144 @@
+//! A GitHub on loopback: REST and GraphQL as documented, over one real git repository.
+//!
+//! The parts, from the inside out: `git` keeps the repository by running git. `viewer` says who may do what, `limits` how often. `rest` and `graphql`
+//! answer; `serve` is what happens to every request around that; `faults` go wrong on purpose, `record` writes down. `handle` is for tests.
+//! Settings, budgets and the log are behind the one lock of `state`; git is waited for off the async threads, and without that lock.
+
+mod answer;
+mod faults;
+mod git;
+mod graphql;
+mod handle;
+mod limits;
+mod node;
+mod options;
+mod record;
+mod rest;
+mod serve;
+mod state;
+mod viewer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request as HttpRequest;
+use axum::http::{Response, StatusCode};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use faults::{Fault, Kind, What};
+pub use limits::{Limits, Rate};
+pub use options::{Access, Options, Role, Visibility};
+pub use record::{Counters, Request};
+
+use faults::Faults;
+use git::Repository;
+use limits::Limiter;
+use record::Log;
+use state::{Settings, Shared, State};
+
+/// The largest body that is read at all, to be refused with an answer.
+const LARGEST_BODY: usize = 256 * 1024 * 1024;
+
+/// A running GitHub with one repository. Dropping it stops it, and deletes the repository unless a path was named for it.
+#[derive(Debug)]
+pub struct Github {
+    shared: Arc<Shared>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Github {
+    /// Binds 127.0.0.1 and serves from then on. Needs the `git` program.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", options.port)).await;
+        let listener =
+            listener.with_context(|| format!("cannot listen on 127.0.0.1:{}", options.port))?;
+        let address = listener.local_addr().context("no local address")?;
+        let git = Repository::open(options.path.as_deref(), &options.branch)?;
+        let token = options.token.unwrap_or_else(|| {
+            // In the shape of a fine-grained token.
+            let (number, name) = ("11SIMULATED0", "archive");
+            format!("github_pat_{number}_{name}{:0>52}", options.login)
+        });
+        let state = State {
+            settings: Settings {
+                url: format!("http://{address}"),
+                owner: options.owner,
+                repo: options.repo,
+                visibility: options.visibility,
+                archived: false,
+                deleted: false,
+                protected: BTreeSet::new(),
+                token,
+                login: options.login,
+                role: options.role,
+                access: options.access,
+                created: Timestamp::from_second(Timestamp::now().as_second())?,
+            },
+            limiter: Limiter::new(options.limits),
+            faults: Faults::default(),
+            log: Log::new(options.record.as_deref())?,
+        };
+        let shared = Shared::new(state, git);
+        // A repository that was found at the path keeps what it has.
+        if !options.files.is_empty() && shared.git.is_empty()? {
+            shared.somebody_commits(options.files)?;
+        }
+        let server = tokio::spawn(run(listener, Arc::clone(&shared)));
+        Ok(Self {
+            shared,
+            server: Some(server),
+        })
+    }
+
+    /// Ends every connection, frees the port, and brings the record to the disk.
+    pub async fn stop(mut self) {
+        self.shared.stop.cancel();
+        if let Some(mut server) = self.server.take()
+            && tokio::time::timeout(Duration::from_secs(2), &mut server)
+                .await
+                .is_err()
+        {
+            server.abort();
+        }
+        self.shared.lock().log.flush();
+    }
+}
+
+impl Drop for Github {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+        self.shared.lock().log.flush();
+    }
+}
+
+async fn run(listener: TcpListener, shared: Arc<Shared>) {
+    let stop = shared.stop.clone();
+    let app =
+        Router::new().fallback(move |request: HttpRequest| receive(Arc::clone(&shared), request));
+    let served = axum::serve(listener, app)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!("the simulated GitHub stopped serving: {error}");
+    }
+}
+
+async fn receive(shared: Arc<Shared>, request: HttpRequest) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await {
+        serve::serve(shared, parts, body).await
+    } else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        response
+    }
+}

@@ -1,0 +1,172 @@
+//! What was said over the wire: a log for assertions, and JSON lines for whoever checks them against GitHub's schemas.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::faults::Kind;
+
+/// How many requests and violations the log keeps; counters go on.
+const KEPT: usize = 500_000;
+
+/// One request and what became of it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// When it arrived, in milliseconds since 1970.
+    pub at: i64,
+    /// When it arrived, for measuring.
+    pub arrived: Instant,
+    /// The method.
+    pub method: String,
+    /// The route with its parameters' names, `?` for an unknown one.
+    pub route: &'static str,
+    /// Path and query as sent.
+    pub path: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// Whether GitHub counts it as creating content.
+    pub writes: bool,
+    /// The fields asked of GraphQL's root, such as `createCommitOnBranch`.
+    pub fields: Vec<String>,
+    /// The status answered; 0 where the connection was broken.
+    pub status: u16,
+    /// Whether the answer says that something went wrong: a status from 400, or a GraphQL answer with errors.
+    pub refused: bool,
+    /// Bytes of its body.
+    pub sent: u64,
+    /// Bytes of the answer's body.
+    pub answered: u64,
+}
+
+/// How often what happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// All requests.
+    pub requests: u64,
+    /// Requests that GitHub counts as creating content, refused ones included.
+    pub writes: u64,
+    /// GraphQL requests.
+    pub graphql: u64,
+    /// Requests refused by a limit.
+    pub rate_limited: u64,
+    /// Requests to routes that are not simulated.
+    pub unknown_routes: u64,
+    /// Bytes of request bodies.
+    pub sent: u64,
+    /// Bytes of answers' bodies.
+    pub answered: u64,
+}
+
+/// The log and the record.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) requests: VecDeque<Request>,
+    pub(crate) violations: VecDeque<String>,
+    pub(crate) counters: Counters,
+    record: Option<BufWriter<File>>,
+}
+
+/// What is recorded of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) accept: &'a str,
+    pub(crate) sent: &'a [u8],
+    pub(crate) content_type: &'a str,
+    pub(crate) answered: &'a [u8],
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    r#type: &'static str,
+    at: i64,
+    method: &'a str,
+    route: &'a str,
+    path: &'a str,
+    accept: &'a str,
+    request: Option<Value>,
+    status: u16,
+    content_type: &'a str,
+    /// Null where it is no JSON.
+    response: Option<&'a RawValue>,
+}
+
+impl Log {
+    pub(crate) fn new(record: Option<&Path>) -> anyhow::Result<Self> {
+        let open = |path: &Path| {
+            File::create(path)
+                .with_context(|| format!("cannot record traffic to {}", path.display()))
+        };
+        Ok(Self {
+            record: record.map(open).transpose()?.map(BufWriter::new),
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn violation(&mut self, what: String) {
+        if self.violations.len() == KEPT {
+            self.violations.pop_front();
+        }
+        self.violations.push_back(what);
+    }
+
+    /// Notes a request with its answer.
+    pub(crate) fn note(&mut self, request: Request, said: &Said<'_>) {
+        if self.record.is_some() {
+            let answer = std::str::from_utf8(said.answered).unwrap_or_default();
+            self.write(&Line {
+                r#type: if request.kind.graphql() {
+                    "graphql"
+                } else {
+                    "rest"
+                },
+                at: request.at,
+                method: &request.method,
+                route: request.route,
+                path: &request.path,
+                accept: said.accept,
+                request: serde_json::from_slice(said.sent).ok(),
+                status: request.status,
+                content_type: said.content_type,
+                response: serde_json::from_str(answer).ok(),
+            });
+        }
+        let counters = &mut self.counters;
+        counters.requests += 1;
+        counters.writes += u64::from(request.writes);
+        counters.graphql += u64::from(request.kind.graphql());
+        counters.sent += request.sent;
+        counters.answered += request.answered;
+        if self.requests.len() == KEPT {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(request);
+    }
+
+    fn write(&mut self, line: &impl Serialize) {
+        if let Some(record) = &mut self.record {
+            let written = serde_json::to_writer(&mut *record, line)
+                .map_err(std::io::Error::from)
+                .and_then(|()| record.write_all(b"\n"));
+            if let Err(error) = written {
+                tracing::error!("recording stops: {error}");
+                self.record = None;
+            }
+        }
+    }
+
+    /// Brings the record to the disk.
+    pub(crate) fn flush(&mut self) {
+        if let Some(record) = &mut self.record
+            && let Err(error) = record.flush()
+        {
+            tracing::error!("the record could not be written: {error}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! What happens to every request: find its route, check who asks, count it against the limits, meet a planned fault, answer, write it down.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::Response;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::answer::{End, broken, flip, respond, truncated};
+use super::faults::{Fault, Files, Kind, Met};
+use super::graphql::{self, Asked};
+use super::limits::{Budget, Headers, Limited};
+use super::record::{Request, Said};
+use super::rest::call::{Call, Problem, Reply};
+use super::rest::routes::{Route, find};
+use super::state::{Shared, State};
+use super::viewer::Viewer;
+
+/// Counts a request as under way for as long as it lives.
+struct AtOnce(Arc<Shared>);
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        self.0.at_once.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Where a request goes.
+enum Target {
+    Rest(&'static Route, Vec<String>),
+    Graphql(Box<Result<Asked, String>>),
+    Unknown,
+}
+
+/// A request on its way.
+struct Incoming<'a> {
+    parts: &'a Parts,
+    body: &'a [u8],
+    path: &'a str,
+    kind: Kind,
+    route: &'static str,
+    at_once: usize,
+}
+
+impl Incoming<'_> {
+    fn header(&self, name: &str) -> &str {
+        let value = self.parts.headers.get(name);
+        value.and_then(|it| it.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn serve(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Response<Body> {
+    let at_once = shared.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+    let guard = AtOnce(Arc::clone(&shared));
+    // Git is waited for: off the async threads.
+    let served = tokio::task::spawn_blocking(move || {
+        let done = handle(&shared, &parts, &body, at_once);
+        shared.touch();
+        done
+    });
+    let Ok((end, delay)) = served.await else {
+        return broken();
+    };
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
+    }
+    drop(guard);
+    match end {
+        End::Answer(reply, headers) => respond(reply, &headers),
+        End::Truncated(reply, headers) => truncated(reply, &headers),
+        End::Broken => broken(),
+    }
+}
+
+fn handle(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    body: &[u8],
+    at_once: usize,
+) -> (End, Option<Duration>) {
+    let (at, arrived) = (Timestamp::now().as_millisecond(), Instant::now());
+    let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    let target = aim(parts, body);
+    let (kind, route) = match &target {
+        Target::Rest(route, _) => (route.kind, route.template),
+        Target::Graphql(asked) => (
+            asked.as_ref().as_ref().map_or(Kind::Query, |it| it.kind),
+            "/graphql",
+        ),
+        Target::Unknown => (Kind::Unknown, "?"),
+    };
+    let fields = match &target {
+        Target::Graphql(asked) => asked
+            .as_ref()
+            .as_ref()
+            .map_or(Vec::new(), |it| it.fields.clone()),
+        _ => Vec::new(),
+    };
+    let incoming = Incoming {
+        parts,
+        body,
+        path,
+        kind,
+        route,
+        at_once,
+    };
+    let (end, delay) = answer(shared, &incoming, target);
+    let (status, answered): (u16, &[u8]) = match &end {
+        End::Answer(reply, _) | End::Truncated(reply, _) => (reply.status, &reply.body),
+        End::Broken => (0, &[]),
+    };
+    let content_type = match &end {
+        End::Answer(reply, _) => reply.content_type,
+        _ => "",
+    };
+    let request = Request {
+        at,
+        arrived,
+        method: parts.method.as_str().to_owned(),
+        route,
+        path: path.to_owned(),
+        kind,
+        writes: kind.writes(),
+        fields,
+        status,
+        refused: status >= 400 || (kind.graphql() && has_errors(answered)),
+        sent: body.len() as u64,
+        answered: answered.len() as u64,
+    };
+    let said = Said {
+        accept: incoming.header("accept"),
+        sent: body,
+        content_type,
+        answered,
+    };
+    shared.lock().log.note(request, &said);
+    (end, delay)
+}
+
+fn has_errors(answer: &[u8]) -> bool {
+    std::str::from_utf8(answer).is_ok_and(|text| text.contains("\"errors\":["))
+}
+
+fn aim(parts: &Parts, body: &[u8]) -> Target {
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    if (method, path) == ("POST", "/graphql") {
+        return Target::Graphql(Box::new(graphql::read(body)));
+    }
+    match find(method, path) {
+        Some((route, params)) => {
+            Target::Rest(route, params.iter().map(|part| decode(part)).collect())
+        }
+        None => Target::Unknown,
+    }
+}
+
+fn answer(
+    shared: &Arc<Shared>,
+    incoming: &Incoming<'_>,
+    target: Target,
+) -> (End, Option<Duration>) {
+    let ask = format!("{} {}", incoming.parts.method, incoming.path);
+    let (viewer, headers, fault) = match admit(&mut shared.lock(), incoming, &ask) {
+        Ok(admitted) => admitted,
+        Err(end) => return (*end, None),
+    };
+    if let Some(end) = strike(shared, fault.as_ref(), &headers) {
+        return (end, None);
+    }
+    let mut race = None;
+    match &fault {
+        Some(Fault::Overtaken(files)) => {
+            if let Err(error) = shared.somebody_commits(files.clone()) {
+                shared.lock().log.violation(format!("simulator: {error:#}"));
+            }
+        }
+        Some(Fault::Raced(files)) => race = Some(files.clone()),
+        _ => {}
+    }
+    let mut reply = match target {
+        Target::Unknown => {
+            let mut state = shared.lock();
+            state.log.violation(format!("unknown route: {ask}"));
+            state.log.counters.unknown_routes += 1;
+            drop(state);
+            Problem::not_found().reply()
+        }
+        Target::Graphql(asked) => graphql::answer(shared, viewer, *asked, race),
+        Target::Rest(route, params) => rest(shared, viewer, incoming, (route, params), race),
+    };
+    // The budget after this request, also for what it did itself.
+    let headers = if headers.is_empty() {
+        headers
+    } else {
+        shared.lock().limiter.headers(budget(incoming))
+    };
+    match fault {
+        Some(Fault::Lost) => (End::Broken, None),
+        Some(Fault::DoneBut(status)) => {
+            let problem = Problem::new(status, "Server Error");
+            (End::Answer(problem.reply(), headers), None)
+        }
+        Some(Fault::Truncated) => (End::Truncated(reply, headers), None),
+        Some(Fault::FlippedBit) => {
+            flip(&mut reply);
+            (End::Answer(reply, headers), None)
+        }
+        Some(Fault::Delay(delay)) => (End::Answer(reply, headers), Some(delay)),
+        _ => (End::Answer(reply, headers), None),
+    }
+}
+
+fn budget(incoming: &Incoming<'_>) -> Budget {
+    if incoming.kind.graphql() {
+        Budget::Graphql
+    } else if incoming.header("authorization").is_empty() {
+        Budget::Anonymous
+    } else {
+        Budget::Core
+    }
+}
+
+type Admitted = (Viewer, Headers, Option<Fault>);
+
+/// Checks all that does not depend on the route, and counts the request.
+fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitted, Box<End>> {
+    let refuse = |problem: Problem, headers| Box::new(End::Answer(problem.reply(), headers));
+    let kind = incoming.kind;
+    let met = Met {
+        kind,
+        path: incoming.path,
+        body: incoming.body,
+    };
+    let given = incoming.header("authorization");
+    let token = given
+        .strip_prefix("Bearer ")
+        .or_else(|| given.strip_prefix("token "));
+    let viewer = Viewer {
+        settings: state.settings.clone(),
+        known: token == Some(state.settings.token.as_str()),
+    };
+    if kind == Kind::Codeload {
+        return Ok((viewer, Vec::new(), state.faults.meet(&met)));
+    }
+    if incoming.header("user-agent").is_empty() {
+        state.log.violation(format!("no user-agent: {ask}"));
+        let what = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).";
+        return Err(refuse(Problem::new(403, what), Vec::new()));
+    }
+    if !given.is_empty() && !viewer.known {
+        state.log.violation(format!("bad credentials: {ask}"));
+        return Err(refuse(Problem::new(401, "Bad credentials"), Vec::new()));
+    }
+    if kind.graphql() && !viewer.known {
+        state.log.violation(format!("no token: {ask}"));
+        let what = "This endpoint requires you to be authenticated.";
+        return Err(refuse(Problem::new(401, what), Vec::new()));
+    }
+    let budget = budget(incoming);
+    // Asking for the budget is free.
+    if incoming.route != "/rate_limit"
+        && let Err(limited) = state.limiter.take(kind, budget, incoming.at_once)
+    {
+        state.log.counters.rate_limited += 1;
+        return Err(Box::new(too_many(state, limited, budget, ask)));
+    }
+    let headers = state.limiter.headers(budget);
+    if incoming.body.len() > state.limiter.limits.body {
+        let size = incoming.body.len();
+        state
+            .log
+            .violation(format!("a body of {size} bytes: {ask}"));
+        return Err(refuse(Problem::new(413, "Payload Too Large"), headers));
+    }
+    Ok((viewer, headers, state.faults.meet(&met)))
+}
+
+const SECONDARY: &str = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. If you reach out to GitHub Support for help, please include the request ID.";
+
+fn too_many(state: &mut State, limited: Limited, budget: Budget, ask: &str) -> End {
+    let mut headers = state.limiter.headers(budget);
+    let reply = match limited {
+        Limited::Secondary(wait, what) => {
+            state.log.violation(format!("too much {what}: {ask}"));
+            if state.limiter.limits.says_retry_after {
+                headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
+            }
+            Problem::new(state.limiter.limits.secondary_status, SECONDARY).reply()
+        }
+        Limited::Primary => {
+            state
+                .log
+                .violation(format!("the primary rate limit is used up: {ask}"));
+            let what = "API rate limit exceeded for user ID 1.";
+            if budget == Budget::Graphql {
+                let errors = json!([{"type": "RATE_LIMITED", "message": what}]);
+                Reply::json(200, &json!({"errors": errors}))
+            } else {
+                Problem::new(403, what).reply()
+            }
+        }
+    };
+    End::Answer(reply, headers)
+}
+
+/// What a planned fault answers in the route's stead, if it does.
+fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers) -> Option<End> {
+    let mut headers = headers.clone();
+    let reply = match fault? {
+        Fault::Status(status) => Problem::new(*status, &format!("{status}: planned fault")).reply(),
+        Fault::SecondaryLimit {
+            status,
+            retry_after,
+        } => {
+            headers.extend(retry_after.map(|wait| ("retry-after", wait.to_string())));
+            shared.lock().log.counters.rate_limited += 1;
+            Problem::new(*status, SECONDARY).reply()
+        }
+        Fault::PrimaryLimit { reset_in } => {
+            let reset = Timestamp::now() + *reset_in;
+            headers.retain(|(name, _)| {
+                !matches!(*name, "x-ratelimit-remaining" | "x-ratelimit-reset")
+            });
+            headers.push(("x-ratelimit-remaining", "0".to_owned()));
+            headers.push(("x-ratelimit-reset", (reset.as_second() + 1).to_string()));
+            shared.lock().log.counters.rate_limited += 1;
+            Problem::new(403, "API rate limit exceeded for user ID 1.").reply()
+        }
+        Fault::Answer(status, body) => Reply {
+            status: *status,
+            ..Reply::bytes(super::rest::call::JSON, body.clone().into_bytes())
+        },
+        Fault::Reset => return Some(End::Broken),
+        _ => return None,
+    };
+    Some(End::Answer(reply, headers))
+}
+
+fn rest(
+    shared: &Arc<Shared>,
+    viewer: Viewer,
+    incoming: &Incoming<'_>,
+    (route, params): (&'static Route, Vec<String>),
+    race: Option<Files>,
+) -> Reply {
+    if route.template.contains("{repo}") && !viewer.settings.is_named(&params[0], &params[1]) {
+        return Problem::not_found().reply();
+    }
+    let body = match incoming.body {
+        b"" => Value::Null,
+        bytes => match serde_json::from_slice(bytes) {
+            Ok(body @ Value::Object(_)) => body,
+            Ok(_) => return Problem::new(400, "Body should be a JSON object").reply(),
+            Err(_) => return Problem::new(400, "Problems parsing JSON").reply(),
+        },
+    };
+    let call = Call {
+        shared,
+        viewer,
+        params,
+        query: query(incoming.parts.uri.query().unwrap_or_default()),
+        body,
+        accept: incoming.header("accept"),
+        race: Cell::new(race),
+    };
+    (route.answer)(&call).unwrap_or_else(|problem| {
+        if let Some(why) = &problem.internal {
+            shared.lock().log.violation(format!("simulator: {why}"));
+        }
+        problem.reply()
+    })
+}
+
+/// Undoes percent-encoding.
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+fn query(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(&value.replace('+', "%20")))
+        })
+        .collect()
+}

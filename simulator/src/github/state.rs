@@ -1,0 +1,119 @@
+//! Everything one simulated GitHub knows besides its git repository, behind one lock that nothing holds across an await.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::{Faults, Files};
+use super::git::{Changes, Repository, Signature};
+use super::limits::Limiter;
+use super::options::{Access, Role, Visibility};
+use super::record::Log;
+
+/// What is set of the repository and the token. A request works with the settings of the moment when it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) url: String,
+    pub(crate) owner: String,
+    pub(crate) repo: String,
+    pub(crate) visibility: Visibility,
+    pub(crate) archived: bool,
+    pub(crate) deleted: bool,
+    /// Branches whose rules let nobody commit without a pull request.
+    pub(crate) protected: BTreeSet<String>,
+    pub(crate) token: String,
+    pub(crate) login: String,
+    pub(crate) role: Role,
+    pub(crate) access: Access,
+    pub(crate) created: Timestamp,
+}
+
+impl Settings {
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.repo)
+    }
+
+    /// Whether this is the repository's name; GitHub does not mind the case.
+    pub(crate) fn is_named(&self, owner: &str, repo: &str) -> bool {
+        !self.deleted
+            && self.owner.eq_ignore_ascii_case(owner)
+            && self.repo.eq_ignore_ascii_case(repo)
+    }
+
+    /// The default branch's rules and the others': whether a commit may go there.
+    pub(crate) fn is_protected(&self, name: &str) -> bool {
+        name.strip_prefix("refs/heads/")
+            .is_some_and(|branch| self.protected.contains(branch))
+    }
+}
+
+/// The state behind the lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) limiter: Limiter,
+    pub(crate) faults: Faults,
+    pub(crate) log: Log,
+}
+
+/// The state, the repository, and the signals around them.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) git: Repository,
+    pub(crate) at_once: AtomicUsize,
+    changed: watch::Sender<u64>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State, git: Repository) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(state),
+            git,
+            at_once: AtomicUsize::new(0),
+            changed: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// Locks the state. A panic while it was held (a failed assertion in a test) does not stop the others.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Tells those who wait for a condition to look again.
+    pub(crate) fn touch(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// A commit on the default branch by somebody who asks no leave; the first one makes the branch.
+    pub(crate) fn somebody_commits(&self, files: Files) -> anyhow::Result<String> {
+        let branch = format!("refs/heads/{}", self.git.default_branch()?);
+        let changes = Changes {
+            additions: files,
+            deletions: Vec::new(),
+        };
+        loop {
+            let head = self.git.target(&branch)?.map(|(oid, _)| oid);
+            let author = Signature::now("somebody");
+            let message = "Change something by hand";
+            let oid = self
+                .git
+                .change(head.as_deref(), &changes, &author, message)?;
+            if self.git.move_ref(&branch, head.as_deref(), Some(&oid))? {
+                return Ok(oid);
+            }
+        }
+    }
+}

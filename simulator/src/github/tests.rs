@@ -1,0 +1,39 @@
+//! The simulated GitHub seen from outside: a small HTTP client of its own, and `git` itself.
+
+mod client;
+mod faults;
+mod git;
+mod graphql;
+mod limits;
+mod permissions;
+mod rest;
+
+use super::*;
+
+/// No rate limits, one commit.
+fn filled() -> Options {
+    Options {
+        files: vec![
+            ("README.md".to_owned(), b"# archive\n".to_vec()),
+            ("data/one.bin".to_owned(), vec![0, 159, 146, 150]),
+        ],
+        limits: Limits::none(),
+        ..Options::default()
+    }
+}
+
+/// No rate limits, no commit.
+fn empty() -> Options {
+    Options {
+        files: Vec::new(),
+        ..filled()
+    }
+}
+
+async fn start(options: Options) -> Github {
+    Github::start(options).await.expect("a GitHub")
+}
+
+fn head(github: &Github) -> String {
+    github.head().expect("git").expect("a commit")
+}

@@ -1,0 +1,99 @@
+// The simulated GitHub answers as GitHub's published schemas say: see README.md.
+
+import assert from "node:assert/strict";
+import {mkdtemp, rm} from "node:fs/promises";
+import {tmpdir} from "node:os";
+import {join} from "node:path";
+import {after, before, describe as suite, it} from "node:test";
+import {buildClientSchema, getIntrospectionQuery} from "graphql";
+import {withGithub} from "./blackbox.js";
+import {checkSchema} from "./github/graphql.js";
+import {drive} from "./github/session.js";
+import {checkTraffic, describe} from "./github/traffic.js";
+
+const HOME = "/repos/{owner}/{repo}";
+/** A recording that lacks one of these proves nothing. */
+const MUST_OCCUR = [
+  "GET /user -> 200",
+  "GET /rate_limit -> 200",
+  ...["", "/branches", "/branches/{branch}", "/git/ref/{ref}", "/git/matching-refs/{ref}", "/contents/{path}", "/git/blobs/{file_sha}",
+    "/git/trees/{tree_sha}", "/git/commits/{commit_sha}", "/commits", "/commits/{ref}"].map((route) => `GET ${HOME}${route} -> 200`),
+  `GET ${HOME}/tarball/{ref} -> 302`,
+  ...["200", "201", "409", "422"].map((status) => `PUT ${HOME}/contents/{path} -> ${status}`),
+  `DELETE ${HOME}/contents/{path} -> 200`,
+  ...["blobs", "trees", "commits", "refs"].map((objects) => `POST ${HOME}/git/${objects} -> 201`),
+  ...["200", "422"].map((status) => `PATCH ${HOME}/git/refs/{ref} -> ${status}`),
+  `DELETE ${HOME}/git/refs/{ref} -> 204`,
+  `GET ${HOME} -> 401`,
+  `GET ${HOME} -> 404`,
+  "codeload",
+  ...["repository", "createCommitOnBranch", "createRef", "updateRef", "updateRefs", "deleteRef"],
+  ...["STALE_DATA", "NOT_FOUND", "UNPROCESSABLE"].map((type) => `createCommitOnBranch -> ${type}`),
+];
+
+let scratch, introspected, lines;
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "props-github-"));
+  lines = await withGithub(scratch, async (github) => {
+    introspected = await drive(github, getIntrospectionQuery());
+  });
+});
+after(() => rm(scratch, {recursive: true, force: true}));
+
+suite("the simulated GitHub", () => {
+  it("holds to GitHub's published schemas", () => {
+    assert.equal(describe(checkTraffic(lines).violations), "");
+  });
+
+  it("was asked all that must occur", () => {
+    const {seen} = checkTraffic(lines);
+    assert.deepEqual(MUST_OCCUR.filter((what) => !seen.has(what)), []);
+  });
+
+  it("has a GraphQL schema that is part of GitHub's", () => {
+    assert.deepEqual(checkSchema(buildClientSchema(introspected)), []);
+  });
+});
+
+suite("the validator of GitHub's traffic", () => {
+  /** Breaks the first recorded exchange that fits. */
+  const broken = (fits, change) => {
+    const entries = lines.filter(Boolean).map((line) => JSON.parse(line));
+    const found = entries.find(fits);
+    change(found);
+    return describe(checkTraffic([JSON.stringify(found)]).violations);
+  };
+  const rest = (method, route, status) => (it) => it.method === method && it.route === HOME + route && it.status === status;
+  const graphql = (field, kind) => (it) =>
+    it.type === "graphql" && it.request.query.includes(field) && (kind ? it.response.errors?.[0].type === kind : !it.response.errors);
+  const breakage = (title, fits, change, expected) => it(`notices ${title}`, () => assert.match(broken(fits, change), expected));
+
+  breakage("a missing field", rest("GET", "", 200), (it) => delete it.response.default_branch, /must have required property 'default_branch'/);
+  breakage("an unknown field", rest("GET", "", 200), (it) => (it.response.colour = 1), /unevaluated properties \(colour\)/);
+  breakage("a field that is missing further down", rest("GET", "/commits", 200), (it) => delete it.response[0].commit.tree.sha, /'sha'/);
+  breakage("a field that is missing in one of several forms", rest("GET", "/contents/{path}", 200), (it) => delete it.response.encoding, /'encoding'/);
+  breakage("a wrong type", rest("GET", "/git/ref/{ref}", 200), (it) => (it.response.object.sha = 1), /must be string/);
+  breakage("an unknown route", rest("GET", "", 200), (it) => (it.path = "/teapot"), /no such route/);
+  breakage("an unknown parameter", rest("GET", "/commits", 200), (it) => (it.path += "&since_id=1"), /no parameter since_id/);
+  breakage("an unlisted status", rest("POST", "/git/blobs", 201), (it) => (it.status = 202), /answers with/);
+  breakage("a refusal without a message", rest("GET", "", 404), (it) => delete it.response.message, /'message'/);
+  breakage("a body that GitHub would refuse", rest("POST", "/git/trees", 201), (it) => (it.request.tree[0].mode = "1"), /allowed values/);
+  breakage("a field of a document that GitHub has not", graphql("followRenames"), (it) => (it.request.query = it.request.query.replace("isPrivate", "isSecret")), /Cannot query field "isSecret"/);
+  breakage("a variable that does not fit", graphql("createCommitOnBranch"), (it) => delete it.request.variables.input.message, /"message" of required type/);
+  breakage("a selected field that is missing", graphql("followRenames"), (it) => delete it.response.data.repository.isPrivate, /isPrivate is missing/);
+  breakage("null where there must be something", graphql("followRenames"), (it) => (it.response.data.repository.visibility = null), /non-nullable/);
+  breakage("a field that nobody selected", graphql("followRenames"), (it) => (it.response.data.viewer.name = "x"), /more or other/);
+  breakage("an unknown value", graphql("followRenames"), (it) => (it.response.data.repository.visibility = "SECRET"), /SECRET/);
+  breakage("an error without its type", graphql("createCommitOnBranch", "STALE_DATA"), (it) => delete it.response.errors[0].type, /type undefined/);
+
+  it("notices a schema that is not part of GitHub's", () => {
+    const changed = structuredClone(introspected);
+    const find = (type, field) => changed.__schema.types.find((it) => it.name === type).fields.find((it) => it.name === field);
+    find("Repository", "isArchived").name = "isInTheAttic";
+    find("Blob", "text").type = {kind: "SCALAR", name: "Int"};
+    assert.deepEqual(checkSchema(buildClientSchema(changed)).toSorted(), [
+      "Blob.text: Int, not String",
+      "Repository.isInTheAttic: GitHub has none",
+    ]);
+  });
+});
