@@ -175,7 +175,7 @@ impl Backfill {
             let after = all.last().copied().unwrap_or(UserId(0));
             let page = match self.history.members(guild, after).await {
                 Ok(page) => page,
-                Err(error) => return self.fail(guild, object, error).await,
+                Err(error) => return self.fail(guild, object, error).await.map(drop),
             };
             let before = all.len();
             all.extend(page.items.iter().map(|(user, _)| user.id));

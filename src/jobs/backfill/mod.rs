@@ -11,16 +11,18 @@ mod supervisor;
 pub use supervisor::{Requests, supervise};
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::{StreamExt, stream};
 
 use super::{
     clock::Clock,
-    progress::{Phase, Progress, ProgressBoard},
+    estimate::Course,
+    progress::{Phase, ProgressBoard},
     writer::{Stopped, Writer},
 };
 use crate::{
@@ -35,8 +37,19 @@ use crate::{
 };
 
 /// Channels that are read at the same time. Discord's limits are by channel, so many at once is
-/// what fills the global one.
-const CHANNELS_AT_ONCE: usize = 64;
+/// what fills the global one; and the longest, which their own limits hold up, must begin early.
+/// What they cost is little: the pages in memory are limited by the client.
+const CHANNELS_AT_ONCE: usize = 1_000;
+
+/// How often what failed for a while is tried anew before the backfill ends without it; and how
+/// long to wait before.
+fn rounds() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(2))
+        .with_factor(3.0)
+        .with_max_times(2)
+        .with_jitter()
+}
 
 /// Messages of this age or younger are read again when a session begins: they may have been edited,
 /// deleted or reacted to while nobody watched.
@@ -138,24 +151,52 @@ impl Backfill {
         depth: Depth,
         live: bool,
     ) -> Result<Summary, BackfillError> {
-        self.progress.update(|it| {
-            let guild = Some((guild, name.to_owned()));
-            *it = Progress {
-                phase: Phase::Discovering,
-                guild,
-                ..Progress::default()
-            };
-        });
-        let done = self.discover_and_fetch(guild, depth, live).await;
-        self.progress.update(|it| it.phase = Phase::Idle);
+        self.progress.begin(guild, name, self.history.rest());
+        let done = self.in_rounds(guild, depth, live).await;
+        self.progress.end();
         done
     }
 
+    /// Discovers and fetches; and as long as what failed may pass, does again what is not done, up to
+    /// three times in all.
+    async fn in_rounds(
+        &self,
+        guild: GuildId,
+        depth: Depth,
+        live: bool,
+    ) -> Result<Summary, BackfillError> {
+        let mut rounds = rounds().build();
+        let mut done = BTreeSet::new();
+        loop {
+            let ended = self.discover_and_fetch(guild, depth, live, &mut done).await;
+            let now = self.progress.look();
+            let may_pass = match &ended {
+                Ok(_) => now.failures > now.hidden,
+                Err(BackfillError::Rest(RestError::TooManyRefused { .. })) => false,
+                Err(BackfillError::Rest(error)) => error.is_transient(),
+                Err(_) => false,
+            };
+            let Some(wait) = rounds.next().filter(|_| may_pass) else {
+                return ended;
+            };
+            self.progress.update(|it| it.phase = Phase::Waiting);
+            tokio::time::sleep(wait).await;
+            self.progress.update(|it| {
+                it.phase = Phase::Discovering;
+                // What is not done is counted anew.
+                it.failures = it.hidden;
+                it.lists = it.lists_done;
+            });
+        }
+    }
+
+    /// One round: without the channels that are `done`, to which it adds its own.
     async fn discover_and_fetch(
         &self,
         guild: GuildId,
         depth: Depth,
         live: bool,
+        done: &mut BTreeSet<ChannelId>,
     ) -> Result<Summary, BackfillError> {
         // All that was heard before is durable, and so the session's number is the current one,
         // before Discord is asked what there is.
@@ -169,10 +210,11 @@ impl Backfill {
             Depth::Whole { heard } => Some(look_back_to(heard.millis().min(Clock::now()))),
         };
         let described = Arc::new(described);
-        let plan = self
+        let mut plan = self
             .plan(&described, live.then_some(session), look_back_to)
             .await?;
-        self.carry_out(guild, plan).await?;
+        plan.channels.retain(|it| !done.contains(&it.channel_id));
+        done.extend(self.carry_out(guild, &described, plan).await?);
         self.conclude(guild, depth, &described).await
     }
 
@@ -196,24 +238,57 @@ impl Backfill {
         .await
     }
 
-    async fn carry_out(&self, guild: GuildId, plan: Plan) -> Result<(), BackfillError> {
+    /// Reads the plan's channels. Returns those that are done, or at least as far as
+    /// Discord lets us.
+    async fn carry_out(
+        &self,
+        guild: GuildId,
+        described: &Described,
+        plan: Plan,
+    ) -> Result<BTreeSet<ChannelId>, BackfillError> {
         self.tell_unreadable(guild, &plan).await?;
+        let settings = self.read(move |store| store.settings(guild)).await?;
+        let known = described.channels.iter().map(|it| &it.channel);
+        let mut courses: BTreeMap<ChannelId, Course> = known
+            .map(|it| {
+                let course = Course {
+                    props: settings.is_props_channel(it),
+                    thread: it.kind.is_thread(),
+                    ..Course::default()
+                };
+                (it.id, course)
+            })
+            .collect();
+        let courses = plan.channels.iter().map(|it| {
+            let course = Course {
+                reads: !it.reads.is_empty(),
+                left: u32::try_from(it.reactors.len()).unwrap_or(u32::MAX),
+                ..courses.remove(&it.channel_id).unwrap_or_default()
+            };
+            (it.channel_id, course)
+        });
+        self.progress.fetch(courses);
         self.progress.update(|it| {
-            it.phase = Phase::Fetching;
-            it.channels = plan.channels.len() as u64;
+            it.channels = it.channels.max(plan.channels.len() as u64);
+            it.channels_done = it.channels - plan.channels.len() as u64;
             it.unreadable = plan.unreadable.len() as u64;
         });
-        stream::iter(plan.channels)
-            .map(|channel| self.channel(guild, channel))
-            .buffer_unordered(CHANNELS_AT_ONCE)
-            .try_for_each(|()| {
-                self.progress.update(|it| it.channels_done += 1);
-                std::future::ready(Ok(()))
+        let mut reading = stream::iter(plan.channels)
+            .map(|plan| async {
+                let id = plan.channel_id;
+                (id, self.channel(guild, plan).await)
             })
-            .await?;
+            .buffer_unordered(CHANNELS_AT_ONCE);
+        let mut done = BTreeSet::new();
+        while let Some((id, whole)) = reading.next().await {
+            self.progress.done(id);
+            if whole? {
+                done.insert(id);
+            }
+        }
         // Not done before all of it is durable.
         self.writer.write(Vec::new()).await?;
-        Ok(())
+        Ok(done)
     }
 
     /// Looks at what is there now, rather than at what was done, and says whether it is complete.
@@ -289,13 +364,13 @@ impl Backfill {
         self.writer.send(observed(at, facts)).await
     }
 
-    /// Records a failure, or passes on an error that concerns everything.
+    /// Records a failure, or passes on an error that concerns everything. `false` if it may pass.
     async fn fail(
         &self,
         guild: GuildId,
         object: FailureObject,
         error: RestError,
-    ) -> Result<(), BackfillError> {
+    ) -> Result<bool, BackfillError> {
         if matches!(
             error,
             RestError::BadToken | RestError::TooManyRefused { .. }
@@ -312,7 +387,8 @@ impl Backfill {
             *count += 1;
         });
         let fact = Fact::Failed(guild, object, error.to_string());
-        Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
+        self.tell(self.clock.stamp(), vec![fact]).await?;
+        Ok(refused)
     }
 
     /// Asks the store, off the async threads.
