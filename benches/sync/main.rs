@@ -140,7 +140,7 @@ async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
             let mut sizes = vec![size(250, 8); 299];
             sizes.push(Size {
                 silent: true,
-                ..size(6_550, 20)
+                ..size(7_450, 20)
             });
             sizes
         }
@@ -152,9 +152,12 @@ async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
     let done = sync(&discord, &home).await?;
     let ratio = done.took.as_secs_f64() / least.as_secs_f64();
     let limited = discord.counters().rate_limited;
+    // A line a second: the one in the middle was written at half-time.
+    let said = &done.lines[done.lines.len() / 2]["eta_seconds"];
     say(&format!(
         "limits, {scenario} ({} channels): {:.1?} for {} requests, at best {least:.1?}: ratio \
-         {ratio:.3}, to reach {TIME_RATIO:.2}; {limited} answers of 429, {} MB",
+         {ratio:.3}, to reach {TIME_RATIO:.2}; {limited} answers of 429, {} MB\n  \
+         at half-time it said {said} s left",
         sizes.len(),
         done.took,
         done.requests,
@@ -197,12 +200,19 @@ struct Done {
     requests: usize,
     /// The most memory that the process had, in bytes.
     memory: u64,
+    /// What it said of its progress.
+    lines: Vec<serde_json::Value>,
 }
 
 async fn sync(discord: &Discord, home: &TempDir) -> anyhow::Result<Done> {
     let before = discord.counters().requests;
     let begun = Instant::now();
-    let mut child = start(discord, home, &["sync"])?;
+    let mut child = start(discord, home, &["sync", "--json"])?;
+    let lines = child.stdout.take().context("its output is piped")?;
+    let lines = thread::spawn(move || {
+        let lines = serde_json::Deserializer::from_reader(lines).into_iter();
+        lines.collect::<Result<Vec<serde_json::Value>, _>>()
+    });
     let (status, memory) = tokio::task::spawn_blocking(move || {
         let mut memory = 0;
         loop {
@@ -215,8 +225,11 @@ async fn sync(discord: &Discord, home: &TempDir) -> anyhow::Result<Done> {
     })
     .await??;
     ensure!(status.success(), "the sync failed");
+    let took = begun.elapsed();
+    let lines = lines.join().expect("reading does not panic")?;
     Ok(Done {
-        took: begun.elapsed(),
+        took,
+        lines,
         requests: usize::try_from(discord.counters().requests - before)?,
         memory,
     })
@@ -236,7 +249,7 @@ fn peak(child: &Child) -> Option<u64> {
 }
 
 fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Result<Child> {
-    let child = Command::new(env!("CARGO_BIN_EXE_propsbot"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"))
         .args(arguments)
         .current_dir(home.path())
         .env("DISCORD_TOKEN", discord.token())
@@ -244,9 +257,8 @@ fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Resul
         .env("STORE_PATH", home.path().join("data"))
         .env("RUST_LOG", "warn")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()?;
-    Ok(child)
+        .stdout(Stdio::piped());
+    Ok(command.spawn()?)
 }
 
 /// Whether it did nothing that a well-behaved client would not; says what, if it did.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Backfill, BackfillError, observed};
+use super::{Backfill, BackfillError, Lists, observed};
 use crate::{
     discord::{Listing, RestError},
     ingest::ChannelPlan,
@@ -26,13 +26,13 @@ const UNKNOWN_CHANNEL: u64 = 10003;
 const UNKNOWN_MESSAGE: u64 = 10008;
 
 impl Backfill {
-    /// Carries out a channel's plan. What fails in it is recorded and ends only this channel; `false`
-    /// if it may be had later.
+    /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
+    /// whether its messages were listed, as far as Discord lets us, and what became of the lists.
     pub(super) async fn channel(
         &self,
         guild: GuildId,
         plan: ChannelPlan,
-    ) -> Result<bool, BackfillError> {
+    ) -> Result<(bool, Lists), BackfillError> {
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
         let left = plan.reactors.clone();
         self.progress.update(|it| it.lists += left.len() as u64);
@@ -59,7 +59,7 @@ impl Backfill {
             }
         };
         let (pages, lists) = tokio::try_join!(messages, self.reactors(left, lists))?;
-        Ok(pages && lists)
+        Ok((pages, if lists { Lists::Done } else { Lists::Failed }))
     }
 
     /// As of now, whatever is posted after `after` arrives by the gateway.

@@ -94,6 +94,15 @@ impl Depth {
     }
 }
 
+/// What became of a channel's lists of reactors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lists {
+    /// They are here, as far as Discord lets us.
+    Done,
+    /// Some failed, but may be had later.
+    Failed,
+}
+
 /// What a backfill came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -166,9 +175,9 @@ impl Backfill {
         live: bool,
     ) -> Result<Summary, BackfillError> {
         let mut rounds = rounds().build();
-        let mut done = BTreeSet::new();
+        let mut read = BTreeMap::new();
         loop {
-            let ended = self.discover_and_fetch(guild, depth, live, &mut done).await;
+            let ended = self.discover_and_fetch(guild, depth, live, &mut read).await;
             let now = self.progress.look();
             let may_pass = match &ended {
                 Ok(_) => now.failures > now.hidden,
@@ -190,13 +199,14 @@ impl Backfill {
         }
     }
 
-    /// One round: without the channels that are `done`, to which it adds its own.
+    /// One round. Of the channels that were `read` in an earlier one, only lists of reactors are
+    /// fetched, if some are not done; those of this round are added.
     async fn discover_and_fetch(
         &self,
         guild: GuildId,
         depth: Depth,
         live: bool,
-        done: &mut BTreeSet<ChannelId>,
+        read: &mut BTreeMap<ChannelId, Lists>,
     ) -> Result<Summary, BackfillError> {
         // All that was heard before is durable, and so the session's number is the current one,
         // before Discord is asked what there is.
@@ -213,8 +223,17 @@ impl Backfill {
         let mut plan = self
             .plan(&described, live.then_some(session), look_back_to)
             .await?;
-        plan.channels.retain(|it| !done.contains(&it.channel_id));
-        done.extend(self.carry_out(guild, &described, plan).await?);
+        plan.channels
+            .retain_mut(|it| match read.get(&it.channel_id) {
+                None => true,
+                Some(Lists::Done) => false,
+                Some(Lists::Failed) => {
+                    it.reads.clear();
+                    it.go_live = None;
+                    true
+                }
+            });
+        read.extend(self.carry_out(guild, &described, plan).await?);
         self.conclude(guild, depth, &described).await
     }
 
@@ -238,14 +257,14 @@ impl Backfill {
         .await
     }
 
-    /// Reads the plan's channels. Returns those that are done, or at least as far as
+    /// Reads the plan's channels. Returns those whose messages were all listed, as far as
     /// Discord lets us.
     async fn carry_out(
         &self,
         guild: GuildId,
         described: &Described,
         plan: Plan,
-    ) -> Result<BTreeSet<ChannelId>, BackfillError> {
+    ) -> Result<BTreeMap<ChannelId, Lists>, BackfillError> {
         self.tell_unreadable(guild, &plan).await?;
         let settings = self.read(move |store| store.settings(guild)).await?;
         let known = described.channels.iter().map(|it| &it.channel);
@@ -276,19 +295,19 @@ impl Backfill {
         let mut reading = stream::iter(plan.channels)
             .map(|plan| async {
                 let id = plan.channel_id;
-                (id, self.channel(guild, plan).await)
+                Ok::<_, BackfillError>((id, self.channel(guild, plan).await?))
             })
             .buffer_unordered(CHANNELS_AT_ONCE);
-        let mut done = BTreeSet::new();
-        while let Some((id, whole)) = reading.next().await {
+        let mut read = BTreeMap::new();
+        while let Some((id, (all_listed, lists))) = reading.next().await.transpose()? {
             self.progress.done(id);
-            if whole? {
-                done.insert(id);
+            if all_listed {
+                read.insert(id, lists);
             }
         }
         // Not done before all of it is durable.
         self.writer.write(Vec::new()).await?;
-        Ok(done)
+        Ok(read)
     }
 
     /// Looks at what is there now, rather than at what was done, and says whether it is complete.
