@@ -26,6 +26,15 @@ struct Arguments {
     command: Command,
 }
 
+/// What `sync --json` writes.
+const JSON_LINES: &str = "\
+Progress as JSON lines on stdout, for programs: one a second, and one at every change of phase.
+
+Fields: guild, name, phase (discovering, fetching, waiting, done), channels_done, channels, messages,
+lists_done, lists, requests, eta_seconds (null while unknown), failures. The last line of a guild has
+phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, and error
+if the guild could not be looked at.";
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the bot until it is told to stop (SIGINT or SIGTERM)
@@ -36,12 +45,7 @@ enum Command {
         #[arg(long, value_name = "ID")]
         guild: Option<GuildId>,
         /// Progress as JSON lines on stdout, for programs
-        ///
-        /// A line a second, and one at every change of phase: guild, name, phase (discovering,
-        /// fetching, waiting, done), channels_done, channels, messages, lists_done, lists, requests,
-        /// eta_seconds (null while unknown), failures. The last line of a guild has phase "done",
-        /// complete (true or false), incomplete_channels, unreadable_channels, refused.
-        #[arg(long)]
+        #[arg(long, long_help = JSON_LINES)]
         json: bool,
     },
     /// Export what changed to the archive

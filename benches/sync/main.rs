@@ -249,7 +249,7 @@ fn peak(child: &Child) -> Option<u64> {
 }
 
 fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Result<Child> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"))
+    let child = Command::new(env!("CARGO_BIN_EXE_propsbot"))
         .args(arguments)
         .current_dir(home.path())
         .env("DISCORD_TOKEN", discord.token())
@@ -257,8 +257,9 @@ fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Resul
         .env("STORE_PATH", home.path().join("data"))
         .env("RUST_LOG", "warn")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    Ok(command.spawn()?)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    Ok(child)
 }
 
 /// Whether it did nothing that a well-behaved client would not; says what, if it did.

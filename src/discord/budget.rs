@@ -1,4 +1,4 @@
-//! How much may be asked of Discord in all: 47 requests a second, whatever is most urgent first, and
+//! How much may be asked of Discord in all: 48 requests a second, whatever is most urgent first, and
 //! few that are refused.
 //!
 //! Knows no addresses and sends nothing. Buckets of single routes are `twilight-http-ratelimiting`'s.
@@ -21,9 +21,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// Requests a second, of the 50 that Discord allows a bot over all routes. Answers to interactions
 /// do not count; the rest is for whatever else serenity sends. Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>.
-pub(super) const PER_SECOND: NonZeroU32 = NonZeroU32::new(47).expect("47 is not 0");
+pub(super) const PER_SECOND: NonZeroU32 = NonZeroU32::new(48).expect("48 is not 0");
 
-/// Requests at once: with them, at most 49 pass in any second.
+/// Requests at once: with them, at most 50 pass in any second.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
 /// Requests under way, and answers that are still being dealt with: what memory they may take, and

@@ -179,8 +179,8 @@ mod tests {
         // 100 lists in those 10 pages: 300 more in the other 30, and 50 of the known ones.
         let lists = course(10, 0.25, 100, 50);
         assert_eq!(left(&[lists], usual, None), Some(350 / 4));
-        // 60 such channels have 60 × 380 requests: more than 47 a second allow.
-        assert_eq!(left(&[lists; 60], usual, None), Some(60 * 380 / 47));
+        // 60 such channels have 60 × 380 requests: more than 48 a second allow.
+        assert_eq!(left(&[lists; 60], usual, None), Some(60 * 380 / 48));
         // Of what nothing is known, one page; of what is done, nothing.
         assert_eq!(left(&[course(0, 0.0, 0, 0)], usual, None), Some(1));
         assert_eq!(left(&[course(7, 1.0, 5, 5)], usual, None), Some(0));
