@@ -18,13 +18,6 @@ pub struct Rate {
     pub per: Duration,
 }
 
-impl Rate {
-    /// How long one request takes, on the average.
-    pub fn each(&self) -> Duration {
-        self.per / u32::from(self.requests.max(1))
-    }
-}
-
 /// How fast history can be read. Where nothing limits it, that is nowhere to be read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {

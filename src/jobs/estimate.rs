@@ -124,7 +124,7 @@ pub fn time_left<'a>(
 /// How long so many requests take; no time where nothing limits them.
 fn times(rate: Option<Rate>, requests: f64) -> Duration {
     rate.map_or(Duration::ZERO, |rate| {
-        seconds(rate.each().as_secs_f64() * requests)
+        seconds(rate.per.as_secs_f64() * requests / f64::from(rate.requests.max(1)))
     })
 }
 
@@ -166,8 +166,9 @@ mod tests {
         }
     }
 
-    fn left(courses: &[Course], pace: &Pace, measured: Option<f64>) -> Option<u64> {
-        time_left(courses, pace, measured).map(|it| it.as_secs())
+    /// To the millisecond.
+    fn left(courses: &[Course], pace: &Pace, measured: Option<f64>) -> Option<f64> {
+        time_left(courses, pace, measured).map(|it| (it.as_secs_f64() * 1e3).round() / 1e3)
     }
 
     #[test]
@@ -175,16 +176,16 @@ mod tests {
         let usual = &Pace::USUAL;
         // 10 pages cover a quarter: 30 more, at one a second.
         let pages = course(10, 0.25, 0, 0);
-        assert_eq!(left(&[pages], usual, None), Some(30));
+        assert_eq!(left(&[pages], usual, None), Some(30.0));
         // 100 lists in those 10 pages: 300 more in the other 30, and 50 of the known ones.
         let lists = course(10, 0.25, 100, 50);
-        assert_eq!(left(&[lists], usual, None), Some(350 / 4));
+        assert_eq!(left(&[lists], usual, None), Some(87.5));
         // 60 such channels have 60 × 380 requests: more than 48 a second allow.
-        assert_eq!(left(&[lists; 60], usual, None), Some(60 * 380 / 48));
+        assert_eq!(left(&[lists; 60], usual, None), Some(475.0));
         // Of what nothing is known, one page; of what is done, nothing.
-        assert_eq!(left(&[course(0, 0.0, 0, 0)], usual, None), Some(1));
-        assert_eq!(left(&[course(7, 1.0, 5, 5)], usual, None), Some(0));
-        assert_eq!(left(&[Course::default()], usual, None), Some(0));
+        assert_eq!(left(&[course(0, 0.0, 0, 0)], usual, None), Some(1.0));
+        assert_eq!(left(&[course(7, 1.0, 5, 5)], usual, None), Some(0.0));
+        assert_eq!(left(&[Course::default()], usual, None), Some(0.0));
     }
 
     #[test]
@@ -192,7 +193,7 @@ mod tests {
         let (all, free) = (&[course(10, 0.25, 0, 0)], &Pace::UNLIMITED);
         assert_eq!(left(all, free, None), None);
         assert_eq!(left(all, free, Some(0.0)), None);
-        assert_eq!(left(all, free, Some(15.0)), Some(2));
+        assert_eq!(left(all, free, Some(15.0)), Some(2.0));
     }
 
     #[test]
