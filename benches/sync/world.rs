@@ -96,14 +96,15 @@ impl Least {
         self.lists.values().sum()
     }
 
-    /// How long they take at the least under these limits: none of the answers takes any time, all
-    /// channels are read at once, and of every window all is used.
+    /// How long they take at the least under these limits: no answer takes any time, all channels
+    /// are read at once as soon as it is known which threads there are, and of every window all is
+    /// used.
     pub(crate) fn time(&self, limits: &Limits) -> Duration {
         let all = self.pages() + self.lists() + self.archives;
         let pages = self.pages.values().map(|it| windows(limits.messages, *it));
         let lists = self.lists.values().map(|it| windows(limits.reactions, *it));
         let longest = pages.chain(lists).max().unwrap_or_default();
-        windows(limits.global, all).max(longest)
+        windows(limits.global, all).max(windows(limits.global, self.archives) + longest)
     }
 }
 
