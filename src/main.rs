@@ -26,6 +26,15 @@ struct Arguments {
     command: Command,
 }
 
+/// What `sync --json` writes.
+const JSON_LINES: &str = "\
+Progress as JSON lines on stdout, for programs: one a second, and one at every change of phase.
+
+Fields: guild, name, phase (discovering, fetching, waiting, done), channels_done, channels, messages,
+lists_done, lists, requests, eta_seconds (null while unknown), failures. The last line of a guild has
+phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, and error
+if the guild could not be looked at.";
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the bot until it is told to stop (SIGINT or SIGTERM)
@@ -35,6 +44,9 @@ enum Command {
         /// Only this guild
         #[arg(long, value_name = "ID")]
         guild: Option<GuildId>,
+        /// Progress as JSON lines on stdout, for programs
+        #[arg(long, long_help = JSON_LINES)]
+        json: bool,
     },
     /// Export what changed to the archive
     Export {
@@ -77,7 +89,9 @@ async fn main() -> ExitCode {
     match carry_out(arguments.command).await {
         Ok(lines) => {
             // Who closed our output does not want the rest of it.
-            let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+            if !lines.is_empty() {
+                let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -101,9 +115,9 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             app::run(&config, stop).await?;
             Ok(vec!["stopped; everything is kept".to_owned()])
         }
-        Command::Sync { guild } => {
+        Command::Sync { guild, json } => {
             stop_on_signal(&stop)?;
-            app::sync(&config, guild, &stop).await
+            app::sync(&config, guild, json, &stop).await
         }
         Command::Export { to, replace } => app::export(&config, to.as_ref(), replace).await,
         Command::Graph { from, out, weights } => app::graph(&from, &out, weights.as_deref()).await,

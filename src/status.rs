@@ -247,13 +247,17 @@ fn doing(guild: GuildId, progress: Option<&Progress>) -> String {
             "looking at channels, threads and members".to_owned()
         }
         (Some((of, _)), Phase::Fetching) if *of == guild => format!(
-            "fetching history: {} of {} channels done, {} messages, {} of {} reaction lists",
+            "fetching history: {} of {} channels done, {} messages, {} of {} reaction lists, {}",
             progress.channels_done,
             progress.channels,
             progress.messages,
             progress.lists_done,
             progress.lists,
+            progress.time_left(),
         ),
+        (Some((of, _)), Phase::Waiting) if *of == guild => {
+            "waiting to try again what failed".to_owned()
+        }
         _ => "listening".to_owned(),
     }
 }

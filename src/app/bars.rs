@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
-use crate::jobs::progress::{Phase, ProgressBoard, log_regularly};
+use crate::jobs::progress::{Phase, Progress, ProgressBoard, log_regularly};
 
 /// Bars that are shown until they are finished. Where stderr is no terminal, the log tells instead.
 pub(super) struct Bars {
@@ -37,29 +37,26 @@ impl Bars {
 
 async fn draw(board: ProgressBoard, stop: CancellationToken) {
     let bars = MultiProgress::new();
-    let looking = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg}")));
+    // As wide as the terminal, and no wider.
+    let doing = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}")));
     let mut fetching: Option<(ProgressBar, ProgressBar)> = None;
     let mut tick = time::interval(Duration::from_millis(100));
     loop {
         let stopping = stop.is_cancelled();
         let now = board.look();
-        let name = now.guild.as_ref().map_or("", |(_, name)| name);
-        looking.set_message(format!(
-            "looking at the channels, threads and members of {name}"
-        ));
-        looking.tick();
+        doing.set_message(line(&now));
+        doing.tick();
         if now.phase != Phase::Discovering && now.channels > 0 {
-            looking.finish_and_clear();
             let (channels, lists) = fetching.get_or_insert_with(|| {
                 let bar = |template| bars.add(ProgressBar::new(0).with_style(style(template)));
                 (
-                    bar("  messages  [{bar:30.cyan/dim}] {pos}/{len} channels, {msg}"),
-                    bar("  reactions [{bar:30.cyan/dim}] {pos}/{len} lists, {elapsed}"),
+                    bar("  messages  [{bar:20.cyan/dim}] {pos}/{len} channels, {msg} messages"),
+                    bar("  reactions [{bar:20.cyan/dim}] {pos}/{len} lists"),
                 )
             });
             channels.set_length(now.channels);
             channels.set_position(now.channels_done);
-            channels.set_message(format!("{} messages of {name}", now.messages));
+            channels.set_message(now.messages.to_string());
             lists.set_length(now.lists);
             lists.set_position(now.lists_done);
         }
@@ -71,11 +68,23 @@ async fn draw(board: ProgressBoard, stop: CancellationToken) {
             () = stop.cancelled() => {}
         }
     }
+    doing.finish_and_clear();
     for bar in fetching
         .into_iter()
         .flat_map(|(channels, lists)| [channels, lists])
     {
         bar.abandon();
+    }
+}
+
+/// What is being done, the shortest and most wanted first.
+fn line(now: &Progress) -> String {
+    let name = now.guild.as_ref().map_or("", |(_, name)| name);
+    match now.phase {
+        Phase::Idle => String::new(),
+        Phase::Discovering => format!("looking at the channels, threads and members of {name}"),
+        Phase::Fetching => format!("{}, {} requests: {name}", now.time_left(), now.requests),
+        Phase::Waiting => format!("waiting to try again what failed: {name}"),
     }
 }
 

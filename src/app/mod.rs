@@ -5,6 +5,7 @@
 
 mod archive;
 mod bars;
+mod lines;
 mod run;
 mod status;
 mod sync;

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Mirror, bars::Bars, log_in};
+use super::{Error, Mirror, bars::Bars, lines::Lines, log_in};
 use crate::{
     config::Config,
     discord::RestError,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
-/// each.
+/// each; with `json`, it writes lines on stdout instead, while it goes on.
 ///
 /// # Errors
 /// A guild that the bot is not in; anything that could not be fetched. That is recorded, and ends in
@@ -23,6 +23,7 @@ use crate::{
 pub async fn sync(
     config: &Config,
     only: Option<GuildId>,
+    json: bool,
     stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let discord = config
@@ -52,10 +53,17 @@ pub async fn sync(
                 .write(vec![Observation { at, by, fact: lost }])
                 .await?;
             let bars = Bars::show(progress.clone());
+            let written = json.then(|| Lines::write(progress.clone()));
             let done = backfill
                 .run(guild, &name, Depth::Whole { heard }, None, false)
                 .await;
             bars.finish().await;
+            if let Some(written) = written {
+                let ended = done.as_ref().map_err(ToString::to_string);
+                written
+                    .finish((guild, &name), &progress.look(), ended)
+                    .await;
+            }
             match done {
                 Ok(done) => {
                     whole &= done.is_complete();
@@ -73,6 +81,7 @@ pub async fn sync(
     let done = done.await;
     mirror.close().await?;
     match done {
+        Some(Ok((_, true))) if json => Ok(Vec::new()),
         Some(Ok((lines, true))) => Ok(lines),
         Some(Ok((lines, false))) => Err(Error::Failed(anyhow!(
             "not everything could be fetched: `propsbot status` names what; start again to try it \

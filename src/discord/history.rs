@@ -10,7 +10,7 @@ use crate::model::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Items, Rest, RestError, Route, wire};
+use super::{Items, Rest, RestError, Route, Turn, Urgency, wire};
 
 /// Discord's code for "Unknown Message". Source, of the next two as well:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
@@ -26,6 +26,7 @@ const GUILDS_A_PAGE: usize = 100;
 #[derive(Clone, Debug)]
 pub struct History {
     rest: Rest,
+    urgency: Urgency,
 }
 
 /// A guild and what comes with it.
@@ -42,7 +43,7 @@ pub struct GuildShape {
 }
 
 /// A page of messages, the last first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Listing {
     /// Those that can be read.
     pub messages: Vec<PagedMessage>,
@@ -54,6 +55,9 @@ pub struct Listing {
     pub oldest: Option<MessageId>,
     /// The last id of all.
     pub newest: Option<MessageId>,
+    /// To be dropped once the page is dealt with, and before another request is waited for: only so
+    /// many pages are in memory at a time.
+    pub turn: Option<Turn>,
 }
 
 impl Listing {
@@ -95,7 +99,19 @@ fn one() -> u32 {
 impl History {
     /// Reads over this client.
     pub fn new(rest: Rest) -> Self {
-        Self { rest }
+        Self {
+            rest,
+            urgency: Urgency::AtOnce,
+        }
+    }
+
+    /// The same, but so urgent only: for pages of messages, and who reacted to them.
+    #[must_use]
+    pub fn with_urgency(&self, urgency: Urgency) -> Self {
+        Self {
+            rest: self.rest.clone(),
+            urgency,
+        }
     }
 
     /// The client that it reads over.
@@ -258,7 +274,7 @@ impl History {
         before: Option<MessageId>,
     ) -> Result<Listing, RestError> {
         let route = Route::Messages(channel, before);
-        let page: Items<wire::Message> = self.list(&route).await?;
+        let (page, turn) = self.list_and_hold::<wire::Message>(&route).await?;
         let ids = || {
             let unreadable = page.unreadable.iter().copied().map(MessageId);
             page.items.iter().map(|it| it.id).chain(unreadable)
@@ -273,6 +289,7 @@ impl History {
                 .map(|it| it.into_paged(guild_id))
                 .collect(),
             unreadable: page.unreadable.into_iter().map(MessageId).collect(),
+            turn: Some(turn),
         })
     }
 
@@ -308,7 +325,7 @@ impl History {
             burst,
             after,
         };
-        let users = self.list(&route).await?;
+        let (users, _) = self.list_and_hold(&route).await?;
         Ok(users.map(|user: wire::User| user.into()))
     }
 
@@ -317,6 +334,17 @@ impl History {
         let list = self.rest.get(route, Items::read).await?;
         report(route, &list);
         Ok(list)
+    }
+
+    /// A list, when it is this reader's turn; and the turn.
+    async fn list_and_hold<T: DeserializeOwned>(
+        &self,
+        route: &Route<'_>,
+    ) -> Result<(Items<T>, Turn), RestError> {
+        let asked = self.rest.get_and_hold(route, self.urgency, Items::read);
+        let (list, turn) = asked.await?;
+        report(route, &list);
+        Ok((list, turn))
     }
 
     /// The list, or if it was not told, what the server answers when it is asked for it.

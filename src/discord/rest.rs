@@ -8,8 +8,8 @@ use std::{
     fmt,
     ops::Deref,
     sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -23,7 +23,10 @@ use reqwest::{
 use serde::Deserialize;
 use twilight_http_ratelimiting::{Endpoint, RateLimitHeaders, RateLimiter};
 
-use super::{OFFICIAL_ORIGIN, Route, Token, budget::Budget};
+use super::{
+    OFFICIAL_ORIGIN, Pace, Route, Token,
+    budget::{Budget, Turn, Urgency},
+};
 use crate::model::Millis;
 
 /// What Discord asks every client to call itself. Source:
@@ -195,6 +198,10 @@ struct Inner {
     budget: Budget,
     /// By how many milliseconds Discord's clock was ahead of ours at its last answer.
     ahead: AtomicI64,
+    /// What the answers told of the limits.
+    pace: Mutex<Pace>,
+    /// Requests sent so far.
+    sent: AtomicU64,
 }
 
 impl fmt::Debug for Rest {
@@ -238,6 +245,8 @@ impl Rest {
                 buckets: RateLimiter::new(u16::MAX),
                 budget: Budget::new(origin == OFFICIAL_ORIGIN),
                 ahead: AtomicI64::new(0),
+                pace: Mutex::new(Pace::USUAL),
+                sent: AtomicU64::new(0),
             }),
         }
     }
@@ -247,6 +256,19 @@ impl Rest {
         Millis(ours.0 + self.inner.ahead.load(Ordering::Relaxed))
     }
 
+    /// How fast history can be read, as far as the answers have told.
+    pub fn pace(&self) -> Pace {
+        if self.inner.budget.is_lifted() {
+            return Pace::UNLIMITED;
+        }
+        *self.inner.pace()
+    }
+
+    /// How many requests were sent so far, by this client and its clones.
+    pub fn sent(&self) -> u64 {
+        self.inner.sent.load(Ordering::Relaxed)
+    }
+
     /// Asks for `route` and reads the answer with `read`. An answer that cannot be read is asked
     /// for again, as one that does not come: it may have been cut, or be a proxy's.
     pub async fn get<T>(
@@ -254,12 +276,25 @@ impl Rest {
         route: &Route<'_>,
         read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, RestError> {
-        self.ask(&Method::GET, route, None, read).await
+        let answer = self.get_and_hold(route, Urgency::AtOnce, read).await?;
+        Ok(answer.0)
+    }
+
+    /// As [`Self::get`], after all that is more urgent. Until the turn is dropped the answer counts
+    /// as being dealt with. Whoever holds one must not wait for another request.
+    pub async fn get_and_hold<T>(
+        &self,
+        route: &Route<'_>,
+        urgency: Urgency,
+        read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<(T, Turn), RestError> {
+        self.ask(&Method::GET, route, None, urgency, read).await
     }
 
     /// Replaces what is at `route` by this JSON.
     pub async fn put(&self, route: &Route<'_>, json: Vec<u8>) -> Result<(), RestError> {
-        self.ask(&Method::PUT, route, Some(json), |_| Ok(())).await
+        let put = self.ask(&Method::PUT, route, Some(json), Urgency::AtOnce, |_| Ok(()));
+        put.await.map(|_| ())
     }
 
     /// Asks until there is a final answer: 5 more times where that may help, obeying the waits
@@ -269,8 +304,9 @@ impl Rest {
         method: &Method,
         route: &Route<'_>,
         body: Option<Vec<u8>>,
+        urgency: Urgency,
         read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<T, RestError> {
+    ) -> Result<(T, Turn), RestError> {
         let address = format!("{}{}", self.inner.base, route.address());
         let url = Url::parse(&address).map_err(|error| RestError::Unreachable {
             what: address.clone(),
@@ -282,11 +318,13 @@ impl Rest {
             .with_max_times(5)
             .with_jitter();
         let once = async || {
-            let answer = self.inner.once(method, route, &url, body.clone()).await?;
-            read(&answer).map_err(|error| RestError::unreadable(route, &error))
+            let asked = self.inner.once(method, route, &url, body.clone(), urgency);
+            let (answer, turn) = asked.await?;
+            let answer = read(&answer).map_err(|error| RestError::unreadable(route, &error))?;
+            Ok((answer, turn))
         };
         once.retry(waits)
-            .when(|error| error.retry().is_some())
+            .when(|error: &RestError| error.retry().is_some())
             .adjust(|error, next| Some(next?.max(error.retry()?)))
             .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))
             .await
@@ -300,7 +338,8 @@ impl Inner {
         route: &Route<'_>,
         url: &Url,
         body: Option<Vec<u8>>,
-    ) -> Result<impl Deref<Target = [u8]> + use<>, RestError> {
+        urgency: Urgency,
+    ) -> Result<(impl Deref<Target = [u8]> + use<>, Turn), RestError> {
         if let Some(wait) = self.budget.must_stop() {
             let what = route.to_string();
             return Err(RestError::TooManyRefused { what, wait });
@@ -311,7 +350,7 @@ impl Inner {
         } else {
             Some(self.buckets.acquire(endpoint(method, route)).await)
         };
-        self.budget.wait().await;
+        let turn = self.budget.turn(urgency).await;
 
         let mut request = self
             .client
@@ -323,6 +362,7 @@ impl Inner {
                 .body(body);
         }
         let sent = Instant::now();
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let answer = request.send().await;
         let answer = answer.map_err(|error| RestError::unreachable(route, &error))?;
         let status = answer.status();
@@ -336,6 +376,10 @@ impl Inner {
         if named_limits || !status.is_server_error() {
             self.budget.note(named_limits);
         }
+        if let Some(limits) = &limits {
+            let per = limits.reset_at.saturating_duration_since(Instant::now());
+            self.pace().learn(route, limits, per);
+        }
         if let Some(permit) = permit {
             permit.complete(limits);
         }
@@ -343,7 +387,12 @@ impl Inner {
             return Err(self.refusal(route, answer).await);
         }
         let body = answer.bytes().await;
-        body.map_err(|error| RestError::unreachable(route, &error))
+        let body = body.map_err(|error| RestError::unreachable(route, &error))?;
+        Ok((body, turn))
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What an answer other than 2xx means.

@@ -5,6 +5,7 @@
 
 pub mod backfill;
 pub mod clock;
+pub mod estimate;
 pub mod export;
 pub mod listener;
 pub mod progress;

@@ -1,15 +1,20 @@
 //! What is being done now, for whoever wants to show it.
 
 use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::model::GuildId;
+use super::estimate::{self, About, Course};
+use crate::{
+    discord::{Rest, Urgency},
+    model::{ChannelId, GuildId},
+};
 
 /// What a backfill is busy with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub enum Phase {
     Discovering,
     /// Fetching messages and who reacted to them.
     Fetching,
+    /// Waiting before what failed is tried again.
+    Waiting,
 }
 
 /// How far a guild's backfill is.
@@ -42,25 +49,131 @@ pub struct Progress {
     pub lists: u64,
     /// Those of them that are done.
     pub lists_done: u64,
+    /// Requests sent so far.
+    pub requests: u64,
+    /// How long it will take at the least, as far as is known.
+    pub left: Option<Duration>,
     /// Objects that could not be fetched, but may be later.
     pub failures: u64,
+    /// Channels among them of which the server hides something, however often it is asked.
+    pub hidden: u64,
     /// Objects that Discord does not let us have, or that are gone.
     pub refused: u64,
 }
 
 /// Progress that one side writes and others look at.
 #[derive(Clone, Debug, Default)]
-pub struct ProgressBoard(Arc<Mutex<Progress>>);
+pub struct ProgressBoard(Arc<Mutex<Board>>);
+
+#[derive(Debug, Default)]
+struct Board {
+    now: Progress,
+    /// The channels that are being read.
+    courses: BTreeMap<ChannelId, Course>,
+    client: Option<Client>,
+    /// When fetching began, and how many requests were sent before.
+    fetching: Option<(Instant, u64)>,
+}
+
+/// Who sends the requests, and how many it had sent at the beginning.
+#[derive(Debug)]
+struct Client {
+    rest: Rest,
+    sent: u64,
+}
 
 impl ProgressBoard {
+    /// Begins anew, for a guild whose requests go by this client.
+    pub fn begin(&self, guild: GuildId, name: &str, rest: &Rest) {
+        let (rest, sent) = (rest.clone(), rest.sent());
+        *self.lock() = Board {
+            now: Progress {
+                phase: Phase::Discovering,
+                guild: Some((guild, name.to_owned())),
+                ..Progress::default()
+            },
+            client: Some(Client { rest, sent }),
+            ..Board::default()
+        };
+    }
+
     /// Changes it.
     pub fn update(&self, change: impl FnOnce(&mut Progress)) {
-        change(&mut self.0.lock().expect("no change panics"));
+        change(&mut self.lock().now);
+    }
+
+    /// Fetching begins, of these channels.
+    pub fn fetch(&self, courses: impl IntoIterator<Item = (ChannelId, Course)>) {
+        let mut board = self.lock();
+        board.now.phase = Phase::Fetching;
+        board.courses = courses.into_iter().collect();
+        let sent = board.client.as_ref().map_or(0, |it| it.rest.sent());
+        board.fetching = Some((Instant::now(), sent));
+    }
+
+    /// Changes how far a channel is.
+    pub fn advance(&self, channel: ChannelId, change: impl FnOnce(&mut Course)) {
+        if let Some(course) = self.lock().courses.get_mut(&channel) {
+            change(course);
+        }
+    }
+
+    /// How urgent a channel's next request is.
+    pub fn urgency(&self, channel: ChannelId) -> Urgency {
+        let board = self.lock();
+        match (board.courses.get(&channel), &board.client) {
+            (Some(course), Some(client)) => course.urgency(&client.rest.pace()),
+            _ => Urgency::AtOnce,
+        }
+    }
+
+    /// A channel is done.
+    pub fn done(&self, channel: ChannelId) {
+        let mut board = self.lock();
+        board.courses.remove(&channel);
+        board.now.channels_done += 1;
     }
 
     /// As it is now.
     pub fn look(&self) -> Progress {
-        self.0.lock().expect("no change panics").clone()
+        let board = self.lock();
+        let mut now = board.now.clone();
+        if let (Some(Client { rest, sent }), true) = (&board.client, now.phase != Phase::Idle) {
+            now.requests = rest.sent() - sent;
+        }
+        if let (Phase::Fetching, Some(client), Some((begun, before))) =
+            (now.phase, &board.client, board.fetching)
+        {
+            let sent = u32::try_from(client.rest.sent() - before).unwrap_or(u32::MAX);
+            let speed = f64::from(sent) / begun.elapsed().as_secs_f64().max(1e-3);
+            let courses = board.courses.values();
+            now.left = estimate::time_left(courses, &client.rest.pace(), Some(speed));
+        }
+        now
+    }
+
+    /// Nothing is being done any more.
+    pub fn end(&self) {
+        let requests = self.look().requests;
+        let mut board = self.lock();
+        board.now.requests = requests;
+        board.now.phase = Phase::Idle;
+        board.courses.clear();
+        board.client = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.0.lock().expect("no change panics")
+    }
+}
+
+impl Progress {
+    /// How long it will still take, in words.
+    pub fn time_left(&self) -> String {
+        self.left.map_or_else(
+            || "time left unknown".to_owned(),
+            |it| format!("{} left", About(it)),
+        )
     }
 }
 
@@ -76,7 +189,9 @@ pub async fn log_regularly(board: ProgressBoard, stop: CancellationToken) {
                 channels = format_args!("{}/{}", now.channels_done, now.channels),
                 messages = now.messages,
                 reaction_lists = format_args!("{}/{}", now.lists_done, now.lists),
-                "fetching history"
+                requests = now.requests,
+                "fetching history, {}",
+                now.time_left()
             );
         }
     }

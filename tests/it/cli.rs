@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use simulator::discord::{Fault, kind};
+use serde_json::json;
+use simulator::discord::{Fault, Limits, Options, Seed, kind};
 
 use crate::mirror::{Ended, Mirror, propsbot, start};
 
@@ -230,6 +231,74 @@ async fn only_one_process_has_the_store() {
     first.kill().await;
     mirror.discord.heal();
     mirror.sync().await.ok();
+}
+
+/// The lines of `sync --json`: all of them JSON, none but them on stdout, the last with the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_read_progress_line_by_line() {
+    let mirror = Mirror::new(Options {
+        limits: Limits::discord(),
+        seed: Seed {
+            messages: 600,
+            threads: 0,
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let ended = mirror.run(&["sync", "--json"]).await.ok();
+    let lines: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let guild = mirror.guild().to_string();
+    for line in &lines {
+        assert_eq!(line["guild"], guild, "{line}");
+        for number in ["channels_done", "channels", "messages", "lists", "requests"] {
+            assert!(line[number].is_u64(), "{number} of {line}");
+        }
+        assert!(line["eta_seconds"].is_u64() || line["eta_seconds"].is_null());
+        assert_eq!(line["failures"], 0, "{line}");
+    }
+    let (last, before) = lines.split_last().unwrap();
+    assert!(
+        before
+            .iter()
+            .any(|line| line["phase"] == "fetching" && line["eta_seconds"].is_u64()),
+        "{before:#?}"
+    );
+    assert!(
+        before.iter().all(|line| line["phase"] != "done"),
+        "{before:#?}"
+    );
+    let truth = mirror.discord.truth();
+    let lists: usize = truth.messages.iter().map(|it| it.reactions.len()).sum();
+    assert_eq!(
+        (&last["phase"], &last["complete"]),
+        (&json!("done"), &json!(true))
+    );
+    assert_eq!(last["messages"], truth.messages.len());
+    assert_eq!(
+        (&last["lists"], &last["lists_done"]),
+        (&json!(lists), &json!(lists))
+    );
+    assert_eq!(last["channels"], last["channels_done"]);
+    // All but who the bot is and where it is.
+    assert_eq!(last["requests"], mirror.discord.requests().len() - 2);
+
+    mirror
+        .discord
+        .fail("GET /guilds/{guild_id}", 1, Fault::Status(403));
+    let ended = mirror.run(&["sync", "--json"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let last: serde_json::Value =
+        serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["complete"], false);
+    assert!(
+        last["error"].as_str().unwrap().contains("permission"),
+        "{last}"
+    );
 }
 
 /// A synced and exported guild with a message in it.

@@ -147,8 +147,9 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     let ids = ["one", "two"].map(|it| discord.post(ana, channel, it));
     discord.react(ana, channel, ids[0], "👍", false);
     discord.react(ana, channel, ids[1], "#️⃣", true);
-    // The newest comes first, and both of its tries fail.
+    // The newest comes first: in each of three rounds all six of its tries fail.
     discord.fail(REACTORS, 6, Fault::Status(500));
+    discord.fail_after(REACTORS, 1, 12, Fault::Status(500));
     let ended = mirror.sync().await;
     ended.failed(
         1,
@@ -172,6 +173,44 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     mirror.check_store();
     assert!(mirror.failures().await.is_empty());
     assert_eq!(mirror.status().await["pending_lists"], 0);
+}
+
+/// What fails so often that a request gives up is tried again before the sync ends: channels, lists
+/// of reactors, and what has to be known first. Nothing that was fetched is fetched again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_for_a_while_is_there_in_the_end() {
+    let routes = [
+        MESSAGES,
+        REACTORS,
+        MEMBERS,
+        "GET /guilds/{guild_id}",
+        "GET /channels/{channel_id}/threads/archived/public",
+    ];
+    let work = routes.map(|route| {
+        tokio::spawn(async move {
+            let mirror = Mirror::empty().await;
+            let discord = &mirror.discord;
+            let ana = discord.join("ana");
+            let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+            let message = discord.post(ana, channel, "one");
+            discord.react(ana, channel, message, "👍", false);
+            let thread = discord.create_thread(channel, ana, "a thread");
+            discord.post(ana, thread, "two");
+            discord.archive_thread(thread);
+            discord.fail(route, 12, Fault::Status(503));
+            let ended = mirror.sync().await;
+            assert_eq!(ended.code, Some(0), "{route}: {ended:#?}");
+            assert!(!ended.stdout.contains("incomplete"), "{route}: {ended:#?}");
+            assert!(mirror.failures().await.is_empty(), "{route}");
+            mirror.check_store();
+            // Two pages each: the second is empty.
+            let pages = if route == MESSAGES { 4 + 12 } else { 4 };
+            assert_eq!(discord.count(MESSAGES), pages, "{route}");
+        })
+    });
+    for done in work {
+        done.await.unwrap();
+    }
 }
 
 /// A message that is not as documented costs only itself.

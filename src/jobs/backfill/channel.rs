@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Backfill, BackfillError, UNKNOWN_CHANNEL, observed};
+use super::{Backfill, BackfillError, Lists, UNKNOWN_CHANNEL, observed};
 use crate::{
     discord::{Listing, RestError},
     ingest::ChannelPlan,
+    jobs::estimate::share,
     model::{
         ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Page, Pending, Props,
         ReactionEvent, SessionNumber, UserId,
@@ -23,36 +24,40 @@ const REACTORS_FULL: usize = 100;
 const UNKNOWN_MESSAGE: u64 = 10008;
 
 impl Backfill {
-    /// Carries out a channel's plan. What fails in it is recorded and ends only this channel.
+    /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
+    /// whether its messages were listed, as far as Discord lets us, and what became of the lists.
     pub(super) async fn channel(
         &self,
         guild: GuildId,
         plan: ChannelPlan,
-    ) -> Result<(), BackfillError> {
+    ) -> Result<(bool, Lists), BackfillError> {
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
         let left = plan.reactors.clone();
         self.progress.update(|it| it.lists += left.len() as u64);
         let messages = async {
             let object = FailureObject::Channel(plan.channel_id);
             match self.messages(guild, &plan, missing).await {
-                Ok(false) => Ok(()),
+                // Asked again, the server would say the same.
+                Ok(false) => Ok(true),
                 Ok(true) => {
                     let settled = Fact::Settled(guild, object);
-                    Ok(self.tell(self.clock.stamp(), vec![settled]).await?)
+                    self.tell(self.clock.stamp(), vec![settled]).await?;
+                    Ok(true)
                 }
                 Err(BackfillError::Rest(RestError::NotFound {
                     code: UNKNOWN_CHANNEL,
                     ..
                 })) => {
                     let gone = Fact::ChannelGone(guild, plan.channel_id);
-                    Ok(self.tell(self.clock.stamp(), vec![gone]).await?)
+                    self.tell(self.clock.stamp(), vec![gone]).await?;
+                    Ok(true)
                 }
                 Err(BackfillError::Rest(error)) => self.fail(guild, object, error).await,
                 Err(other) => Err(other),
             }
         };
-        tokio::try_join!(messages, self.reactors(left, lists))?;
-        Ok(())
+        let (pages, lists) = tokio::try_join!(messages, self.reactors(left, lists))?;
+        Ok((pages, if lists { Lists::Done } else { Lists::Failed }))
     }
 
     /// As of now, whatever is posted after `after` arrives by the gateway.
@@ -88,19 +93,21 @@ impl Backfill {
             self.go_live(guild, plan.channel_id, session, after).await?;
         }
         let mut all_named = true;
-        for read in &plan.reads {
+        let first = MessageId(plan.channel_id.0);
+        let mut newest = plan.last_message_id;
+        for (reading, read) in plan.reads.iter().enumerate() {
             let mut before = read.to.map(|to| MessageId(to.0.saturating_add(1)));
             let mut witness = plan.witness;
             loop {
                 let at = self.clock.stamp();
-                let listing = self
-                    .history
-                    .messages(guild, plan.channel_id, before)
-                    .await?;
+                let urgency = self.progress.urgency(plan.channel_id);
+                let history = self.history.with_urgency(urgency);
+                let mut listing = history.messages(guild, plan.channel_id, before).await?;
                 let (len, oldest) = (listing.len, listing.oldest);
                 if len == 0
                     && let Some(witness) = witness
                 {
+                    listing.turn = None;
                     // Without the permission to read history, lists are empty instead of refused:
                     // then this fails.
                     self.history
@@ -113,7 +120,9 @@ impl Backfill {
                     return Ok(false);
                 }
                 witness = oldest.or(witness);
+                newest = newest.max(listing.newest);
                 let unnamed = listing.unnamed() > 0;
+                let turn = listing.turn.take();
                 let mut page = self.page(guild, plan, before, listing);
                 let (after, to) = (page.after, page.to);
                 if unnamed {
@@ -123,8 +132,17 @@ impl Backfill {
                     all_named = false;
                 }
                 let facts = self.facts(page);
-                for list in self.writer.write(observed(at, facts)).await? {
-                    self.progress.update(|it| it.lists += 1);
+                let found = self.writer.write(observed(at, facts)).await?;
+                // Before the lists are waited for, which may wait for a turn themselves.
+                drop(turn);
+                self.progress.update(|it| it.lists += found.len() as u64);
+                self.progress.advance(plan.channel_id, |it| {
+                    let ends = (first, newest.unwrap_or_default());
+                    it.pages += 1;
+                    it.share = share(&plan.reads, ends, (reading, after));
+                    it.found += u32::try_from(found.len()).unwrap_or(u32::MAX);
+                });
+                for list in found {
                     // The other side ends only with an error, which ends this side too.
                     let _ = missing.send(list).await;
                 }
@@ -209,27 +227,40 @@ impl Backfill {
         channel: ChannelId,
         reason: &str,
     ) -> Result<(), BackfillError> {
-        self.progress.update(|it| it.failures += 1);
+        self.progress.update(|it| {
+            it.failures += 1;
+            it.hidden += 1;
+        });
         let failed = Fact::Failed(guild, FailureObject::Channel(channel), reason.to_owned());
         Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
     }
 
-    /// Fetches lists of reactors: those left from before, then those found missing.
+    /// Fetches lists of reactors: those left from before, then those found missing. `false` if some
+    /// may be had later.
     async fn reactors(
         &self,
         left: Vec<Pending>,
         mut missing: mpsc::Receiver<Pending>,
-    ) -> Result<(), BackfillError> {
+    ) -> Result<bool, BackfillError> {
+        let mut whole = true;
         for list in left {
-            self.list(list).await?;
+            whole &= self.list(list).await?;
         }
         while let Some(list) = missing.recv().await {
-            self.list(list).await?;
+            whole &= self.list(list).await?;
         }
-        Ok(())
+        Ok(whole)
     }
 
-    pub(super) async fn list(&self, list: Pending) -> Result<(), BackfillError> {
+    /// Fetches a list of reactors; `false` if it failed, but may be had later.
+    pub(super) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
+        let channel = list.channel_id;
+        let whole = self.fetch_list(list).await;
+        self.progress.advance(channel, |it| it.done += 1);
+        whole
+    }
+
+    async fn fetch_list(&self, list: Pending) -> Result<bool, BackfillError> {
         let Pending {
             guild_id,
             channel_id,
@@ -242,8 +273,10 @@ impl Backfill {
         let mut all_readable = true;
         let mut after = None;
         loop {
+            let urgency = self.progress.urgency(channel_id);
             let answer = self
                 .history
+                .with_urgency(urgency)
                 .reactors(channel_id, message_id, &emoji, burst, after)
                 .await;
             match answer {
@@ -269,7 +302,8 @@ impl Backfill {
                     ..
                 }) => {
                     let gone = Fact::MessageGone(guild_id, channel_id, message_id);
-                    return Ok(self.tell(at, vec![gone]).await?);
+                    self.tell(at, vec![gone]).await?;
+                    return Ok(true);
                 }
                 Err(error) => {
                     let key = emoji.key.to_string();
@@ -297,7 +331,8 @@ impl Backfill {
                     burst,
                 })
             }));
-            return Ok(self.tell(at, facts).await?);
+            self.tell(at, facts).await?;
+            return Ok(true);
         }
         let reactors = Fact::Reactors {
             guild_id,
@@ -307,6 +342,7 @@ impl Backfill {
             burst,
             users,
         };
-        Ok(self.tell(at, vec![reactors]).await?)
+        self.tell(at, vec![reactors]).await?;
+        Ok(true)
     }
 }

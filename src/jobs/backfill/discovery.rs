@@ -200,7 +200,9 @@ impl Backfill {
                     code: UNKNOWN_CHANNEL,
                     ..
                 }) => self.tell(at, vec![Fact::ChannelGone(guild, id)]).await?,
-                Err(error) => self.fail(guild, object, error).await?,
+                Err(error) => {
+                    self.fail(guild, object, error).await?;
+                }
             }
         }
         self.writer.write(Vec::new()).await?;

@@ -11,16 +11,18 @@ mod supervisor;
 pub use supervisor::{Requests, supervise};
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::{StreamExt, stream};
 
 use super::{
     clock::Clock,
-    progress::{Phase, Progress, ProgressBoard},
+    estimate::Course,
+    progress::{Phase, ProgressBoard},
     writer::{Stopped, Writer},
 };
 use crate::{
@@ -35,8 +37,19 @@ use crate::{
 };
 
 /// Channels that are read at the same time. Discord's limits are by channel, so many at once is
-/// what fills the global one.
-const CHANNELS_AT_ONCE: usize = 64;
+/// what fills the global one; and the longest, which their own limits hold up, must begin early.
+/// What they cost is little: the pages in memory are limited by the client.
+const CHANNELS_AT_ONCE: usize = 1_000;
+
+/// How often what failed for a while is tried anew before the backfill ends without it; and how
+/// long to wait before.
+fn rounds() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(2))
+        .with_factor(3.0)
+        .with_max_times(2)
+        .with_jitter()
+}
 
 /// Messages of this age or younger are read again when a session begins: they may have been edited,
 /// deleted or reacted to while nobody watched.
@@ -83,6 +96,15 @@ impl Depth {
             (Self::Channels, depth) | (depth, Self::Channels) => depth,
         }
     }
+}
+
+/// What became of a channel's lists of reactors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lists {
+    /// They are here, as far as Discord lets us.
+    Done,
+    /// Some failed, but may be had later.
+    Failed,
 }
 
 /// What a backfill came to.
@@ -144,25 +166,57 @@ impl Backfill {
         told: Option<GuildTold>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
-        self.progress.update(|it| {
-            let guild = Some((guild, name.to_owned()));
-            *it = Progress {
-                phase: Phase::Discovering,
-                guild,
-                ..Progress::default()
-            };
-        });
-        let done = self.discover_and_fetch(guild, depth, told, live).await;
-        self.progress.update(|it| it.phase = Phase::Idle);
+        self.progress.begin(guild, name, self.history.rest());
+        let done = self.in_rounds(guild, depth, told, live).await;
+        self.progress.end();
         done
     }
 
+    /// Discovers and fetches; and as long as what failed may pass, does again what is not done, up to
+    /// three times in all.
+    async fn in_rounds(
+        &self,
+        guild: GuildId,
+        depth: Depth,
+        mut told: Option<GuildTold>,
+        live: bool,
+    ) -> Result<Summary, BackfillError> {
+        let mut rounds = rounds().build();
+        let mut read = BTreeMap::new();
+        loop {
+            let ended = self
+                .discover_and_fetch(guild, depth, told.take(), live, &mut read)
+                .await;
+            let now = self.progress.look();
+            let may_pass = match &ended {
+                Ok(_) => now.failures > now.hidden,
+                Err(BackfillError::Rest(RestError::TooManyRefused { .. })) => false,
+                Err(BackfillError::Rest(error)) => error.is_transient(),
+                Err(_) => false,
+            };
+            let Some(wait) = rounds.next().filter(|_| may_pass) else {
+                return ended;
+            };
+            self.progress.update(|it| it.phase = Phase::Waiting);
+            tokio::time::sleep(wait).await;
+            self.progress.update(|it| {
+                it.phase = Phase::Discovering;
+                // What is not done is counted anew.
+                it.failures = it.hidden;
+                it.lists = it.lists_done;
+            });
+        }
+    }
+
+    /// One round. Of the channels that were `read` in an earlier one, only lists of reactors are
+    /// fetched, if some are not done; those of this round are added.
     async fn discover_and_fetch(
         &self,
         guild: GuildId,
         depth: Depth,
         told: Option<GuildTold>,
         live: bool,
+        read: &mut BTreeMap<ChannelId, Lists>,
     ) -> Result<Summary, BackfillError> {
         // All that was heard before is durable, and so the session's number is the current one,
         // before Discord is asked what there is.
@@ -180,12 +234,14 @@ impl Backfill {
         };
         let session = live.then_some(session);
         let mut described = Arc::new(described);
-        let plan = self.plan(&described, session, look_back_to).await?;
-        self.carry_out(guild, plan).await?;
-        // What was read may tell of threads that no list had.
-        while self.find_threads(Arc::make_mut(&mut described)).await? {
-            let plan = self.plan(&described, session, None).await?;
-            self.carry_out(guild, plan).await?;
+        loop {
+            let mut plan = self.plan(&described, session, look_back_to).await?;
+            leave_out(&mut plan, read);
+            read.extend(self.carry_out(guild, &described, plan).await?);
+            // What was read may tell of threads that no list had.
+            if !self.find_threads(Arc::make_mut(&mut described)).await? {
+                break;
+            }
         }
         self.conclude(guild, depth, &described).await
     }
@@ -210,24 +266,57 @@ impl Backfill {
         .await
     }
 
-    async fn carry_out(&self, guild: GuildId, plan: Plan) -> Result<(), BackfillError> {
+    /// Reads the plan's channels. Returns those whose messages were all listed, as far as
+    /// Discord lets us.
+    async fn carry_out(
+        &self,
+        guild: GuildId,
+        described: &Described,
+        plan: Plan,
+    ) -> Result<BTreeMap<ChannelId, Lists>, BackfillError> {
         self.tell_unreadable(guild, &plan).await?;
+        let settings = self.read(move |store| store.settings(guild)).await?;
+        let known = described.channels.iter().map(|it| &it.channel);
+        let mut courses: BTreeMap<ChannelId, Course> = known
+            .map(|it| {
+                let course = Course {
+                    props: settings.is_props_channel(it),
+                    thread: it.kind.is_thread(),
+                    ..Course::default()
+                };
+                (it.id, course)
+            })
+            .collect();
+        let courses = plan.channels.iter().map(|it| {
+            let course = Course {
+                reads: !it.reads.is_empty(),
+                left: u32::try_from(it.reactors.len()).unwrap_or(u32::MAX),
+                ..courses.remove(&it.channel_id).unwrap_or_default()
+            };
+            (it.channel_id, course)
+        });
+        self.progress.fetch(courses);
         self.progress.update(|it| {
-            it.phase = Phase::Fetching;
-            it.channels = plan.channels.len() as u64;
+            it.channels = it.channels.max(plan.channels.len() as u64);
+            it.channels_done = it.channels - plan.channels.len() as u64;
             it.unreadable = plan.unreadable.len() as u64;
         });
-        stream::iter(plan.channels)
-            .map(|channel| self.channel(guild, channel))
-            .buffer_unordered(CHANNELS_AT_ONCE)
-            .try_for_each(|()| {
-                self.progress.update(|it| it.channels_done += 1);
-                std::future::ready(Ok(()))
+        let mut reading = stream::iter(plan.channels)
+            .map(|plan| async {
+                let id = plan.channel_id;
+                Ok::<_, BackfillError>((id, self.channel(guild, plan).await?))
             })
-            .await?;
+            .buffer_unordered(CHANNELS_AT_ONCE);
+        let mut read = BTreeMap::new();
+        while let Some((id, (all_listed, lists))) = reading.next().await.transpose()? {
+            self.progress.done(id);
+            if all_listed {
+                read.insert(id, lists);
+            }
+        }
         // Not done before all of it is durable.
         self.writer.write(Vec::new()).await?;
-        Ok(())
+        Ok(read)
     }
 
     /// Looks at what is there now, rather than at what was done, and says whether it is complete.
@@ -303,13 +392,13 @@ impl Backfill {
         self.writer.send(observed(at, facts)).await
     }
 
-    /// Records a failure, or passes on an error that concerns everything.
+    /// Records a failure, or passes on an error that concerns everything. `false` if it may pass.
     async fn fail(
         &self,
         guild: GuildId,
         object: FailureObject,
         error: RestError,
-    ) -> Result<(), BackfillError> {
+    ) -> Result<bool, BackfillError> {
         if matches!(
             error,
             RestError::BadToken | RestError::TooManyRefused { .. }
@@ -326,7 +415,8 @@ impl Backfill {
             *count += 1;
         });
         let fact = Fact::Failed(guild, object, error.to_string());
-        Ok(self.tell(self.clock.stamp(), vec![fact]).await?)
+        self.tell(self.clock.stamp(), vec![fact]).await?;
+        Ok(refused)
     }
 
     /// Asks the store, off the async threads.
@@ -341,6 +431,20 @@ impl Backfill {
             Err(_) => Err(Stopped.into()),
         }
     }
+}
+
+/// Takes out of a plan what was done already.
+fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
+    plan.channels
+        .retain_mut(|it| match read.get(&it.channel_id) {
+            None => true,
+            Some(Lists::Done) => false,
+            Some(Lists::Failed) => {
+                it.reads.clear();
+                it.go_live = None;
+                true
+            }
+        });
 }
 
 fn look_back_to(now: Millis) -> Millis {

@@ -153,7 +153,8 @@ impl World {
         self.faults.push(Fault {
             at,
             skip,
-            times: 6,
+            // As often as anything is tried: what may pass, in three rounds.
+            times: if status >= 500 { 18 } else { 6 },
             status,
         });
     }

@@ -1,0 +1,283 @@
+//! `cargo bench --bench sync [-- SCENARIO…]`: what syncing costs, beside the least that Discord's API
+//! and its limits allow, and beside SourceCred's Discord plugin.
+//!
+//! Scenarios: `requests`, `online`, `4`, `50`, `300`, `skewed` (those with limits take one to two
+//! minutes each), and only if it is named, `million`. It judges requests, and times against simulated
+//! limits, which do not depend on the machine; other times and memory are only printed. That faults
+//! lose nothing is tested in `tests/it/faults.rs`.
+
+mod world;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use simulator::discord::{Discord, Limits, Options, Seed};
+use tempfile::TempDir;
+use world::{Least, Size, grown};
+
+/// What SourceCred's Discord plugin needs for the messages of `requests`: one after the other.
+const SOURCECRED_REQUESTS: usize = 4_196;
+/// And to do it again, with nothing changed.
+const SOURCECRED_AGAIN: usize = 117;
+
+/// The most that is allowed of requests, and of time under limits.
+const REQUESTS_RATIO: f64 = 1.02;
+const TIME_RATIO: f64 = 1.10;
+
+/// Until when the bot listens, and for how long nothing more may be asked.
+const PATIENCE: Duration = Duration::from_secs(30);
+const QUIET: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|it| !it.starts_with('-'))
+        .collect();
+    let usual = ["requests", "online", "4", "50", "300", "skewed"].map(str::to_owned);
+    let scenarios = if named.is_empty() { &usual[..] } else { &named };
+    let mut missed = Vec::new();
+    for scenario in scenarios {
+        let reached = match scenario.as_str() {
+            "requests" => requests().await,
+            "online" => online().await,
+            "million" => million().await,
+            limits => under_limits(limits).await,
+        };
+        if !reached.with_context(|| format!("the scenario {scenario}"))? {
+            missed.push(scenario.as_str());
+        }
+    }
+    ensure!(missed.is_empty(), "not reached: {}", missed.join(", "));
+    Ok(())
+}
+
+/// 20,000 messages, and the same again.
+async fn requests() -> anyhow::Result<bool> {
+    let discord = Discord::start(Options {
+        seed: Seed {
+            messages: 20_000,
+            channels: 14,
+            threads: 0,
+            reactions: 0.1,
+            ..Seed::default()
+        },
+        limits: Limits::none(),
+        ..Options::default()
+    })
+    .await?;
+    let home = tempfile::tempdir()?;
+    let least = Least::of(&discord.truth());
+    let ideal = least.pages() + least.lists();
+    let first = sync(&discord, &home).await?;
+    let again = sync(&discord, &home).await?;
+    let ratio = ratio(first.requests, ideal);
+    say(&format!(
+        "20,000 messages: {} requests, ideal {ideal} ({} pages, {} lists of reactors): ratio \
+         {ratio:.3}, to reach {REQUESTS_RATIO}; SourceCred's plugin {SOURCECRED_REQUESTS}\n  \
+         {:.1?} without limits, {} MB",
+        first.requests,
+        least.pages(),
+        least.lists(),
+        first.took,
+        first.memory >> 20,
+    ));
+    say(&format!(
+        "the same again: {} requests, to reach 5 + look-back pages; SourceCred's plugin \
+         {SOURCECRED_AGAIN}",
+        again.requests
+    ));
+    Ok(ratio <= REQUESTS_RATIO && is_well_behaved(&discord))
+}
+
+/// A late reaction on an old message, while the bot listens.
+async fn online() -> anyhow::Result<bool> {
+    let discord = Discord::start(Options::default()).await?;
+    let home = tempfile::tempdir()?;
+    let mut bot = start(&discord, &home, &["run"])?;
+    let listens = discord.wait(PATIENCE, |it| it.connected() > 0).await;
+    let quiet = async {
+        let mut before = usize::MAX;
+        while before != discord.requests().len() {
+            before = discord.requests().len();
+            tokio::time::sleep(QUIET).await;
+        }
+        before
+    };
+    let before = tokio::time::timeout(PATIENCE, quiet).await?;
+    let old = discord.truth().messages.swap_remove(0);
+    discord.react(discord.owner_id(), old.channel, old.id, "🦀", false);
+    tokio::time::sleep(QUIET).await;
+    let asked = discord.requests().len() - before;
+    bot.kill()?;
+    bot.wait()?;
+    say(&format!(
+        "a late reaction, bot online: {asked} requests, to reach 0"
+    ));
+    Ok(listens && asked == 0 && is_well_behaved(&discord))
+}
+
+/// A first sync under limits like Discord's, against the time that they allow at best.
+async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
+    let size = |messages, lists| Size {
+        messages,
+        lists,
+        silent: false,
+    };
+    let sizes = match scenario {
+        // Two are held up by their pages, two by their reactions.
+        "4" => [size(7_950, 30), size(1_950, 280)].repeat(2),
+        "50" => vec![size(1_950, 60); 50],
+        "300" => vec![size(350, 10); 300],
+        // One takes as long by itself as all others together do, and looks like the least of all:
+        // it is found only when every channel has been looked at, which takes 6 s in any case.
+        "skewed" => {
+            let mut sizes = vec![size(350, 13); 299];
+            sizes.push(Size {
+                silent: true,
+                ..size(11_150, 20)
+            });
+            sizes
+        }
+        other => anyhow::bail!("there is no scenario {other}"),
+    };
+    let discord = grown(&sizes).await?;
+    let home = tempfile::tempdir()?;
+    let least = Least::of(&discord.truth()).time(&Limits::discord());
+    let done = sync(&discord, &home).await?;
+    let ratio = done.took.as_secs_f64() / least.as_secs_f64();
+    let limited = discord.counters().rate_limited;
+    // A line a second: the one in the middle was written at half-time.
+    let said = &done.lines[done.lines.len() / 2]["eta_seconds"];
+    say(&format!(
+        "limits, {scenario} ({} channels): {:.1?} for {} requests, at best {least:.1?}: ratio \
+         {ratio:.3}, to reach {TIME_RATIO:.2}; {limited} answers of 429, {} MB\n  \
+         at half-time it said {said} s left",
+        sizes.len(),
+        done.took,
+        done.requests,
+        done.memory >> 20,
+    ));
+    Ok(ratio <= TIME_RATIO && limited == 0 && is_well_behaved(&discord))
+}
+
+/// The memory that a million messages take.
+async fn million() -> anyhow::Result<bool> {
+    let discord = Discord::start(Options {
+        seed: Seed {
+            // Some of it lies where the bot may not read.
+            messages: 1_060_000,
+            channels: 60,
+            threads: 200,
+            members: 500,
+            reactions: 0.02,
+            ..Seed::default()
+        },
+        limits: Limits::none(),
+        ..Options::default()
+    })
+    .await?;
+    let home = tempfile::tempdir()?;
+    let messages = discord.truth().messages.len();
+    let done = sync(&discord, &home).await?;
+    say(&format!(
+        "{messages} messages: {} MB at most, to reach 200; {:.1?} without limits, {} requests",
+        done.memory >> 20,
+        done.took,
+        done.requests,
+    ));
+    Ok(true)
+}
+
+/// What a sync took.
+struct Done {
+    took: Duration,
+    requests: usize,
+    /// The most memory that the process had, in bytes.
+    memory: u64,
+    /// What it said of its progress.
+    lines: Vec<serde_json::Value>,
+}
+
+async fn sync(discord: &Discord, home: &TempDir) -> anyhow::Result<Done> {
+    let before = discord.counters().requests;
+    let begun = Instant::now();
+    let mut child = start(discord, home, &["sync", "--json"])?;
+    let lines = child.stdout.take().context("its output is piped")?;
+    let lines = thread::spawn(move || {
+        let lines = serde_json::Deserializer::from_reader(lines).into_iter();
+        lines.collect::<Result<Vec<serde_json::Value>, _>>()
+    });
+    let (status, memory) = tokio::task::spawn_blocking(move || {
+        let mut memory = 0;
+        loop {
+            memory = peak(&child).unwrap_or(memory);
+            if let Some(status) = child.try_wait()? {
+                return Ok::<_, std::io::Error>((status, memory));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    })
+    .await??;
+    ensure!(status.success(), "the sync failed");
+    let took = begun.elapsed();
+    let lines = lines.join().expect("reading does not panic")?;
+    Ok(Done {
+        took,
+        lines,
+        requests: usize::try_from(discord.counters().requests - before)?,
+        memory,
+    })
+}
+
+/// The most memory that a process had so far, in bytes; `None` once it has ended.
+fn peak(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(
+        Path::new("/proc")
+            .join(child.id().to_string())
+            .join("status"),
+    );
+    let status = status.ok()?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Result<Child> {
+    let child = Command::new(env!("CARGO_BIN_EXE_propsbot"))
+        .args(arguments)
+        .current_dir(home.path())
+        .env("DISCORD_TOKEN", discord.token())
+        .env("DISCORD_API_URL", discord.url())
+        .env("STORE_PATH", home.path().join("data"))
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    Ok(child)
+}
+
+/// Whether it did nothing that a well-behaved client would not; says what, if it did.
+fn is_well_behaved(discord: &Discord) -> bool {
+    let violations = discord.violations();
+    for violation in violations.iter().take(5) {
+        say(&format!("  violation: {violation}"));
+    }
+    violations.is_empty()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of requests are small")]
+fn ratio(is: usize, ideal: usize) -> f64 {
+    is as f64 / ideal as f64
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
+fn say(line: &str) {
+    println!("{line}");
+}
