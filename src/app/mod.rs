@@ -5,6 +5,7 @@
 
 mod archive;
 mod bars;
+mod forget;
 mod run;
 mod status;
 mod sync;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 pub use archive::{export, graph, verify};
+pub use forget::forget;
 pub use run::run;
 pub use status::status;
 pub use sync::sync;

@@ -14,6 +14,7 @@ mod muted;
 mod objects;
 mod rest;
 mod route;
+mod speech;
 mod token;
 mod unparsed;
 mod wire;
@@ -26,6 +27,7 @@ pub use muted::log_filter;
 pub use objects::user;
 pub use rest::{Rest, RestError};
 pub use route::Route;
+pub use speech::Speech;
 pub use token::{MalformedToken, Token};
 
 /// Discord's own origin, used where no other is configured.

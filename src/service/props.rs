@@ -1,0 +1,484 @@
+//! Giving props: who may, how often, and where it is said.
+//!
+//! The record is durable before anything is said, under the id of the command's run: however often
+//! the run is repeated, it is one record. It counts only once its message is seen; so what could not
+//! be said is not given, and a lost answer costs nothing, since the message tells its run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, Refusal, Service, ServiceError};
+use crate::{
+    discord::RestError,
+    model::{
+        Answer, Channel, ChannelId, Class, Fact, GuildId, InteractionId, MessageId, Millis, Props,
+        PropsOrigin, RoleId, Settings, User, UserId, permissions, props_answer,
+    },
+    store::{Store, StoreError},
+};
+
+/// Props that a member wants to give.
+#[derive(Clone, Debug)]
+pub struct GiveProps {
+    /// The command's run. For a form, the run that opened it.
+    pub id: InteractionId,
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Where the command was run.
+    pub channel_id: ChannelId,
+    /// Who gives.
+    pub giver: User,
+    /// The giver's roles.
+    pub roles: Vec<RoleId>,
+    /// To whom, as typed.
+    pub receivers: Vec<UserId>,
+    /// What for, as typed.
+    pub reason: String,
+    /// The message that is thanked for.
+    pub about: Option<(ChannelId, MessageId)>,
+    /// Whether Discord tells the run of the answer: it tells the form's instead.
+    pub by_form: bool,
+}
+
+/// Where props are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where the command was run: in its answer.
+    Here(ChannelId),
+    /// In the guild's props channel.
+    Elsewhere(ChannelId),
+}
+
+impl Place {
+    fn channel(self) -> ChannelId {
+        let (Self::Here(channel) | Self::Elsewhere(channel)) = self;
+        channel
+    }
+}
+
+/// What came of giving props.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// The answer has to say this, for everyone to see, and ping the receivers.
+    SayHere {
+        /// What.
+        text: String,
+        /// Whom to ping.
+        receivers: Vec<UserId>,
+    },
+    /// It was said in another channel.
+    Posted(ChannelId, MessageId),
+    /// This run has given them already: once is enough.
+    Already,
+}
+
+/// What is being given right now: so that a member who gives twice at once is not counted once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InFlight(Arc<Mutex<BTreeMap<InteractionId, Gift>>>);
+
+#[derive(Clone, Debug)]
+struct Gift {
+    id: InteractionId,
+    guild_id: GuildId,
+    giver: UserId,
+    receivers: Vec<UserId>,
+}
+
+/// Takes a gift out when it is recorded, or was not to be.
+struct Flying {
+    all: InFlight,
+    id: InteractionId,
+}
+
+impl InFlight {
+    /// Begins a gift; nothing if this very one is under way. Also returns the giver's other ones.
+    fn begin(&self, gift: Gift) -> Option<(Flying, Vec<Gift>)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_giver = |it: &&Gift| (it.guild_id, it.giver) == (gift.guild_id, gift.giver);
+        let others = all.values().filter(of_giver).cloned().collect();
+        let id = gift.id;
+        if all.contains_key(&id) {
+            return None;
+        }
+        all.insert(id, gift);
+        let all = self.clone();
+        Some((Flying { all, id }, others))
+    }
+}
+
+impl Drop for Flying {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.id);
+    }
+}
+
+impl Service {
+    /// Where props given in this channel are said: in the first of the props channels that an admin
+    /// has chosen; here, if none was, or if here is one, or a thread of one.
+    pub async fn props_place(
+        &self,
+        guild: GuildId,
+        here: ChannelId,
+    ) -> Result<Place, ServiceError> {
+        self.ask(move |store| {
+            let settings = store.settings(guild)?;
+            let chosen = settings.props_channels.unwrap_or_default();
+            let channel = store.channel(guild, here)?;
+            let parent = channel
+                .and_then(|it| it.state.ever().cloned())
+                .filter(|it| it.kind.is_thread())
+                .and_then(|it| it.parent_id);
+            let is_props = |id: ChannelId| chosen.contains(&id);
+            if is_props(here) || parent.is_some_and(is_props) {
+                return Ok(Place::Here(here));
+            }
+            Ok(chosen
+                .first()
+                .map_or(Place::Here(here), |channel| Place::Elsewhere(*channel)))
+        })
+        .await
+    }
+
+    /// Whether these may be thanked by this giver, without giving anything yet.
+    ///
+    /// # Errors
+    /// [`Refusal`] where something has to be changed.
+    pub async fn check_receivers(
+        &self,
+        guild: GuildId,
+        giver: UserId,
+        receivers: &[UserId],
+    ) -> Result<(), ServiceError> {
+        let receivers: BTreeSet<UserId> = receivers.iter().copied().collect();
+        if receivers.contains(&giver) {
+            return Err(Refusal::ToSelf.into());
+        }
+        self.ask(move |store| check_receivers(store, guild, &receivers))
+            .await
+    }
+
+    /// Gives props: records them, and says so where that is not the answer's task. They are durable
+    /// when this returns; each receiver counts once.
+    ///
+    /// # Errors
+    /// [`Refusal`] where somebody has to change something. Then nothing was given.
+    /// [`ServiceError::Discord`] where it is not known whether it was said: if it was, it counts.
+    pub async fn give_props(&self, wish: GiveProps, place: Place) -> Result<Given, ServiceError> {
+        let reason = wish.reason.trim().to_owned();
+        let receivers = check(&wish, &reason)?;
+        let gift = Gift {
+            id: wish.id,
+            guild_id: wish.guild_id,
+            giver: wish.giver.id,
+            receivers: receivers.iter().copied().collect(),
+        };
+        let Some((_flying, others)) = self.in_flight.begin(gift) else {
+            return Ok(Given::Already);
+        };
+        let (bot, asked) = (self.parts.bot, wish.clone());
+        let to = receivers.clone();
+        let checked = self
+            .ask(move |store| allow(store, bot, &asked, &to, place, &others))
+            .await?;
+        let Allowed::New { shown } = checked else {
+            return Ok(Given::Already);
+        };
+        let mut said = Vec::new();
+        for id in &wish.receivers {
+            if !said.contains(id) {
+                said.push(*id);
+            }
+        }
+        let told_otherwise = wish.by_form || matches!(place, Place::Elsewhere(_));
+        let answer = Answer {
+            giver: wish.giver.id,
+            receivers: said.clone(),
+            reason: reason.clone(),
+            about: wish.about,
+            run: told_otherwise.then_some((shown, wish.id)),
+        };
+        let text = props_answer(wish.guild_id, &answer);
+        if text.chars().count() > LONGEST_MESSAGE {
+            return Err(Refusal::MessageTooLong.into());
+        }
+        let props = Props {
+            id: wish.id,
+            guild_id: wish.guild_id,
+            channel_id: place.channel(),
+            message_id: None,
+            giver: wish.giver.id,
+            receivers: receivers.into_iter().collect(),
+            reason,
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: wish.about,
+        };
+        self.record(vec![
+            Fact::User(wish.guild_id, wish.giver),
+            Fact::Props(props.clone()),
+        ])
+        .await?;
+        match place {
+            Place::Here(_) => Ok(Given::SayHere {
+                text,
+                receivers: said,
+            }),
+            Place::Elsewhere(channel) => self.post_props(props, channel, &text, &said).await,
+        }
+    }
+
+    async fn post_props(
+        &self,
+        mut props: Props,
+        channel: ChannelId,
+        text: &str,
+        pinged: &[UserId],
+    ) -> Result<Given, ServiceError> {
+        let posted = self
+            .parts
+            .speech
+            .post(channel, text, pinged, props.id)
+            .await;
+        let refusal = match posted {
+            Ok(message) => {
+                props.message_id = Some(message);
+                self.record(vec![Fact::Props(props)]).await?;
+                return Ok(Given::Posted(channel, message));
+            }
+            Err(RestError::NotFound { .. }) => Refusal::ChannelGone(channel),
+            Err(RestError::Forbidden { .. }) => Refusal::CannotPost {
+                channel,
+                missing: Vec::new(),
+            },
+            // It may have been posted: then its message tells the run, and it counts.
+            Err(error) => return Err(error.into()),
+        };
+        props.withdrawn = Some(self.parts.clock.stamp().millis());
+        self.record(vec![Fact::Props(props)]).await?;
+        Err(refusal.into())
+    }
+}
+
+/// What can be told without asking anybody.
+fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
+    let receivers: BTreeSet<UserId> = wish.receivers.iter().copied().collect();
+    let length = reason.chars().count();
+    if receivers.is_empty() {
+        Err(Refusal::NoReceivers)
+    } else if receivers.len() > MOST_RECEIVERS {
+        Err(Refusal::TooManyReceivers(receivers.len()))
+    } else if receivers.contains(&wish.giver.id) {
+        Err(Refusal::ToSelf)
+    } else if length == 0 {
+        Err(Refusal::NoReason)
+    } else if length > LONGEST_REASON {
+        Err(Refusal::ReasonTooLong(length))
+    } else {
+        Ok(receivers)
+    }
+}
+
+/// What the store says of a wish.
+enum Allowed {
+    /// It has been fulfilled.
+    Already,
+    /// It may be; and the channel whose name may be shown beside it.
+    New { shown: ChannelId },
+}
+
+fn allow(
+    store: &Store,
+    bot: UserId,
+    wish: &GiveProps,
+    receivers: &BTreeSet<UserId>,
+    place: Place,
+    others: &[Gift],
+) -> Result<Allowed, ServiceError> {
+    let guild = wish.guild_id;
+    let id = wish.id.0;
+    let mut known = store.props(place.channel(), id..=id);
+    if known.next().transpose()?.is_some() {
+        return Ok(Allowed::Already);
+    }
+    check_receivers(store, guild, receivers)?;
+    let settings = store.settings(guild)?;
+    let roles = &settings.giver_roles;
+    if !roles.is_empty() && !wish.roles.iter().any(|it| roles.contains(it)) {
+        return Err(Refusal::NotAGiver(roles.clone()).into());
+    }
+    check_limits(store, &settings, wish, receivers, others)?;
+    if let Place::Elsewhere(channel) = place {
+        check_may_post(store, guild, bot, channel)?;
+    }
+    Ok(Allowed::New {
+        shown: shown(store, guild, wish.channel_id, place)?,
+    })
+}
+
+pub(super) fn check_receivers(
+    store: &Store,
+    guild: GuildId,
+    receivers: &BTreeSet<UserId>,
+) -> Result<(), ServiceError> {
+    // Until all members are known, somebody unknown may well be one.
+    let all_known = store
+        .synced(guild)?
+        .iter()
+        .any(|it| it.class == Class::Members);
+    for id in receivers {
+        match store.member(guild, *id)? {
+            Some(member) if member.user.as_ref().is_some_and(|user| user.value.bot) => {
+                return Err(Refusal::ToBot(*id).into());
+            }
+            Some(member) if member.presence.now().is_some() => {}
+            Some(member) if member.presence.gone.is_none() && !all_known => {}
+            None if !all_known => {}
+            _ => return Err(Refusal::ToStranger(*id).into()),
+        }
+    }
+    Ok(())
+}
+
+/// The guild's props that stand and were given with commands since a time.
+pub(super) fn props_since(
+    store: &Store,
+    guild: GuildId,
+    since: Millis,
+) -> Result<Vec<Props>, StoreError> {
+    let from = InteractionId::at(since).0;
+    let mut all = Vec::new();
+    for channel in store.channels(guild)? {
+        for props in store.props(ChannelId(channel.id), from..=u64::MAX) {
+            all.push(props?);
+        }
+    }
+    all.retain(|it| it.withdrawn.is_none());
+    Ok(all)
+}
+
+/// Quotas and cooldowns, as of when the command was run.
+fn check_limits(
+    store: &Store,
+    settings: &Settings,
+    wish: &GiveProps,
+    receivers: &BTreeSet<UserId>,
+    others: &[Gift],
+) -> Result<(), ServiceError> {
+    let cooldown = i64::from(settings.cooldown_minutes) * 60_000;
+    let period = settings.quota.map_or(0, |it| it.period.millis());
+    let longest = cooldown.max(period);
+    if longest == 0 {
+        return Ok(());
+    }
+    let now = wish.id.created_at();
+    // When, and whom: also what is being given at this moment.
+    let mut given: BTreeMap<InteractionId, Vec<UserId>> = others
+        .iter()
+        .map(|it| (it.id, it.receivers.clone()))
+        .collect();
+    for props in props_since(store, wish.guild_id, Millis(now.0 - longest))? {
+        if props.giver == wish.giver.id {
+            given.insert(props.id, props.receivers);
+        }
+    }
+    for (id, to) in given.iter().rev() {
+        let again = Millis(id.created_at().0 + cooldown);
+        let to = to.iter().find(|it| receivers.contains(it));
+        if let Some(to) = to.filter(|_| cooldown > 0 && again > now) {
+            return Err(Refusal::TooSoon { to: *to, again }.into());
+        }
+    }
+    let Some(quota) = settings.quota else {
+        return Ok(());
+    };
+    let wanted = u32::try_from(receivers.len()).unwrap_or(u32::MAX);
+    // When each of the thanks ceases to count, the first first.
+    let ends: Vec<Millis> = given
+        .iter()
+        .flat_map(|(id, to)| to.iter().map(move |_| Millis(id.created_at().0 + period)))
+        .filter(|end| *end > now)
+        .collect();
+    let used = u32::try_from(ends.len()).unwrap_or(u32::MAX);
+    if used.saturating_add(wanted) <= quota.count {
+        return Ok(());
+    }
+    // So many have to cease to count.
+    let many = used.saturating_add(wanted) - quota.count;
+    let again = (wanted <= quota.count)
+        .then(|| ends.get(many as usize - 1).copied())
+        .flatten();
+    Err(Refusal::QuotaReached {
+        quota,
+        left: quota.count.saturating_sub(used),
+        again,
+    }
+    .into())
+}
+
+/// The permissions that posting in a channel takes, and what Discord's settings call them.
+pub(super) fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
+    let send = if channel.kind.is_thread() {
+        (
+            permissions::SEND_MESSAGES_IN_THREADS,
+            "Send Messages in Threads",
+        )
+    } else {
+        (permissions::SEND_MESSAGES, "Send Messages")
+    };
+    vec![(permissions::VIEW_CHANNEL, "View Channel"), send]
+}
+
+fn check_may_post(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    channel: ChannelId,
+) -> Result<(), ServiceError> {
+    let part = store.channel(guild, channel)?;
+    let Some(it) = part.as_ref().and_then(|it| it.state.now()) else {
+        return Err(Refusal::ChannelGone(channel).into());
+    };
+    let missing = missing(store, guild, bot, it, &needed_to_post(it))?;
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::CannotPost { channel, missing }.into())
+    }
+}
+
+/// Which of these permissions the bot lacks in a channel, as far as is known.
+pub(super) fn missing(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    channel: &Channel,
+    needed: &[(u64, &'static str)],
+) -> Result<Vec<&'static str>, StoreError> {
+    let Some(bits) = store.bits_of(guild, bot, channel)? else {
+        // Discord will tell.
+        return Ok(Vec::new());
+    };
+    Ok(needed
+        .iter()
+        .filter(|(bit, _)| bits & bit == 0)
+        .map(|(_, name)| *name)
+        .collect())
+}
+
+/// The channel whose address may stand beside props: where they were given, if everybody may know
+/// of it.
+fn shown(
+    store: &Store,
+    guild: GuildId,
+    here: ChannelId,
+    place: Place,
+) -> Result<ChannelId, StoreError> {
+    Ok(if store.everyone_reads(guild, here)? {
+        here
+    } else {
+        place.channel()
+    })
+}
