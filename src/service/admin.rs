@@ -3,7 +3,10 @@
 use super::{Admin, Refusal, Service, ServiceError, props};
 use crate::{
     jobs::export::{ExportBoard, ExportOutcome},
-    model::{Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, permissions},
+    model::{
+        Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId,
+        permissions::{self, Permissions},
+    },
 };
 
 /// What `/setup` shows.
@@ -50,10 +53,20 @@ impl Service {
             .map(|it| it.archive().to_owned());
         self.ask(move |store| {
             let settings = store.settings(guild)?;
-            let parts = store.channels(guild)?;
-            let mut channels: Vec<&Channel> =
-                parts.iter().filter_map(|it| it.state.now()).collect();
-            channels.retain(|it| it.kind.has_messages() && !it.kind.is_thread());
+            let (part, parts, roles) = (
+                store.guild(guild)?,
+                store.channels(guild)?,
+                store.roles(guild)?,
+            );
+            let member = store.member(guild, bot)?;
+            let known = part.as_ref().and_then(|it| it.state.now());
+            let presence = member.as_ref().and_then(|it| it.presence.now());
+            let all = || parts.iter().filter_map(|it| it.state.now());
+            let roles = roles.iter().filter_map(|it| it.state.now());
+            let permissions = known.map(|known| Permissions::new(known, roles, all()));
+            let mut channels: Vec<&Channel> = all()
+                .filter(|it| it.kind.has_messages() && !it.kind.is_thread())
+                .collect();
             channels.sort_by_key(|it| (it.position, it.id));
             let mut setup = Setup {
                 destination,
@@ -62,15 +75,16 @@ impl Service {
                 needs: Vec::new(),
                 settings,
             };
-            for channel in channels {
-                let public = store.everyone_reads(guild, channel.id)?;
-                if setup.settings.exports(channel, public) {
+            // Of a guild that is not known yet, nothing is exported, and nothing is missed.
+            for (channel, it) in channels.into_iter().zip(permissions.iter().cycle()) {
+                if setup.settings.exports(channel, it.everyone_reads(channel)) {
                     setup.exported.push(channel.id);
                 } else {
                     setup.withheld.push(channel.id);
                 }
-                let needed = needed(channel, &setup.settings);
-                let missing = props::missing(store, guild, bot, channel, &needed)?;
+                let Some(presence) = presence else { continue };
+                let bits = it.of_member(bot, &presence.roles, channel);
+                let missing = props::lacking(bits, &needed(channel, &setup.settings));
                 if !missing.is_empty() {
                     setup.needs.push(ChannelNeeds {
                         channel: channel.id,

@@ -318,7 +318,7 @@ fn allow(
     })
 }
 
-pub(super) fn check_receivers(
+fn check_receivers(
     store: &Store,
     guild: GuildId,
     receivers: &BTreeSet<UserId>,
@@ -419,7 +419,7 @@ fn check_limits(
 }
 
 /// The permissions that posting in a channel takes, and what Discord's settings call them.
-pub(super) fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
+fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
     let send = if channel.kind.is_thread() {
         (
             permissions::SEND_MESSAGES_IN_THREADS,
@@ -441,7 +441,9 @@ fn check_may_post(
     let Some(it) = part.as_ref().and_then(|it| it.state.now()) else {
         return Err(Refusal::ChannelGone(channel).into());
     };
-    let missing = missing(store, guild, bot, it, &needed_to_post(it))?;
+    // Where it is not known, Discord will tell.
+    let bits = store.bits_of(guild, bot, it)?.unwrap_or(u64::MAX);
+    let missing = lacking(bits, &needed_to_post(it));
     if missing.is_empty() {
         Ok(())
     } else {
@@ -449,23 +451,13 @@ fn check_may_post(
     }
 }
 
-/// Which of these permissions the bot lacks in a channel, as far as is known.
-pub(super) fn missing(
-    store: &Store,
-    guild: GuildId,
-    bot: UserId,
-    channel: &Channel,
-    needed: &[(u64, &'static str)],
-) -> Result<Vec<&'static str>, StoreError> {
-    let Some(bits) = store.bits_of(guild, bot, channel)? else {
-        // Discord will tell.
-        return Ok(Vec::new());
-    };
-    Ok(needed
+/// Which of these permissions are not among the bits, by name.
+pub(super) fn lacking(bits: u64, needed: &[(u64, &'static str)]) -> Vec<&'static str> {
+    needed
         .iter()
         .filter(|(bit, _)| bits & bit == 0)
         .map(|(_, name)| *name)
-        .collect())
+        .collect()
 }
 
 /// The channel whose address may stand beside props: where they were given, if everybody may know

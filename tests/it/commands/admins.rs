@@ -1,7 +1,7 @@
 //! What admins set up, change, ask for, and see of each other.
 
 use serde_json::json;
-use simulator::discord::{Overwrite, bit, kind};
+use simulator::discord::{Fault, Overwrite, bit, kind};
 
 use super::{SOON, Server, says};
 
@@ -299,4 +299,24 @@ async fn the_status_of_one_channel_can_be_asked_for() {
 
 async fn exported(server: &Server, words: &str) -> bool {
     format!("{:?}", server.mirror.archived().await).contains(words)
+}
+
+/// After 15 minutes Discord takes no answer to a command any more: then it is a message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_longer_than_an_answer_may_is_said_in_the_channel() {
+    const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
+    let server = Server::start().await;
+    let discord = server.discord();
+    let (owner, general) = (discord.owner_id(), server.general);
+    let gone = r#"{"code":10062,"message":"Unknown interaction"}"#.to_owned();
+    discord.fail(CALLBACK, 1, Fault::Answer(404, gone));
+    discord.slash(owner, general, "archive now", json!({}));
+    let said = |it: &simulator::discord::Discord| {
+        let truth = it.truth();
+        let mut of_bot = truth.messages.iter().filter(|it| it.channel == general);
+        of_bot.any(|it| {
+            it.content.starts_with(&format!("<@{owner}>")) && it.content.contains("generation")
+        })
+    };
+    assert!(discord.wait(SOON, said).await, "{}", server.log());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use simulator::discord::{Discord, Limits, Options, Seed};
 
+use super::Server;
 use crate::mirror::Mirror;
 
 /// 200 members, each of whom gives props once, all at once. Discord waits 3 s for each answer, and
@@ -65,4 +66,48 @@ async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answer
     assert_eq!(rows.count(), people.len());
     let late: Vec<String> = discord.violations();
     assert_eq!(late, Vec::<String>::new());
+}
+
+/// Discord takes about one message a second in a channel: who gives meanwhile is told that the answer
+/// is on its way, and gets it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_props_for_one_channel_wait_their_turn_and_none_is_lost() {
+    let mut others = Vec::new();
+    let options = Options {
+        limits: Limits::discord(),
+        ..Options::default()
+    };
+    let mut server = Server::with(options, |discord| {
+        others = (0..12)
+            .map(|n| discord.join(&format!("member{n}")))
+            .collect();
+    })
+    .await;
+    let thanks = server.choose_props_channel(vec![]).await;
+    let wish = json!({"to": format!("<@{}>", server.ben), "for": "at once"});
+    let discord = server.discord();
+    let runs: Vec<_> = others
+        .iter()
+        .map(|giver| discord.slash(*giver, server.general, "props", wish.clone()))
+        .collect();
+    let mut links = std::collections::BTreeSet::new();
+    for run in runs {
+        let answer = discord
+            .answer_within(run, Duration::from_secs(30))
+            .await
+            .unwrap();
+        let said = answer
+            .followups
+            .last()
+            .map_or(answer.content.clone(), |it| {
+                it.data["content"].as_str().unwrap_or_default().to_owned()
+            });
+        assert!(said.contains(&format!("<#{thanks}>")), "{answer:?}");
+        links.insert(said);
+    }
+    assert_eq!(links.len(), 12);
+    server.check_manners();
+    let rows = server.recorded().await;
+    assert_eq!(rows.len(), 12);
+    assert!(rows.iter().all(|it| it.message_id.is_some()));
 }
