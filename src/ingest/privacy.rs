@@ -175,3 +175,190 @@ pub(super) fn note<S: Rows>(rows: &mut S, action: &AdminAction) -> Result<(), S:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ingest::{convergence::Memory, merge},
+        model::{
+            Author, AuthorKind, ChannelId, Emoji, Evidence, Fact, InteractionId, MessageKind,
+            Millis, Observation, Presence, PropsOrigin, Tier, key,
+        },
+    };
+
+    const GUILD: GuildId = GuildId(1);
+    const CHANNEL: ChannelId = ChannelId(2);
+    const ANA: UserId = UserId(480_300_000_000_000_001);
+    const UNTIL: Millis = Millis(1_700_000_000_000);
+
+    fn id(millis: i64) -> MessageId {
+        MessageId::at(Millis(UNTIL.0 + millis))
+    }
+
+    fn user() -> User {
+        User {
+            id: ANA,
+            username: "ana".to_owned(),
+            global_name: None,
+            discriminator: None,
+            bot: false,
+        }
+    }
+
+    fn message(id: MessageId) -> Message {
+        Message {
+            id,
+            channel_id: CHANNEL,
+            guild_id: GUILD,
+            author: Author {
+                id: ANA,
+                kind: AuthorKind::User,
+            },
+            kind: MessageKind::DEFAULT,
+            content: "ana's words".to_owned(),
+            mentions: Vec::new(),
+            reply_to: None,
+            command: None,
+            edited_at: None,
+        }
+    }
+
+    fn props(id: MessageId) -> Props {
+        Props {
+            id: InteractionId(id.0),
+            guild_id: GUILD,
+            channel_id: CHANNEL,
+            message_id: None,
+            giver: ANA,
+            receivers: vec![UserId(5)],
+            reason: "ana's reason".to_owned(),
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: None,
+        }
+    }
+
+    /// What a late backfill tells, for the first time, of Ana before and after her request.
+    fn told(tier: Tier, forgotten: Option<Millis>) -> Memory {
+        let chosen = Privacy {
+            tier,
+            since: UNTIL,
+            forgotten,
+            ..Privacy::unchosen(GUILD, ANA)
+        };
+        let presence = Presence {
+            nick: Some("Ana".to_owned()),
+            roles: Vec::new(),
+            joined_at: Some(Millis(1)),
+        };
+        let mut facts = vec![Fact::Privacy(chosen), Fact::Member(GUILD, user(), presence)];
+        for id in [id(-5), id(5)] {
+            facts.push(Fact::Message(message(id)));
+            facts.push(Fact::Props(props(id)));
+        }
+        for on in [id(-6), id(6)] {
+            facts.push(Fact::Reactors {
+                guild_id: GUILD,
+                channel_id: CHANNEL,
+                message_id: on,
+                emoji: Emoji::unicode("🎉"),
+                burst: false,
+                users: vec![user()],
+            });
+        }
+        let mut rows = Memory::default();
+        // Twice, as backfills do.
+        for round in 0..2 {
+            for (at, fact) in facts.iter().cloned().enumerate() {
+                let seen = Observation {
+                    at: Stamp(
+                        UNTIL.0 * 1000 + 10_000_000 + round * 100 + i64::try_from(at).unwrap(),
+                    ),
+                    by: Evidence::Rest,
+                    fact,
+                };
+                merge(&mut rows, &seen).unwrap();
+            }
+        }
+        rows
+    }
+
+    fn contents(rows: &Memory) -> Vec<Option<String>> {
+        let all: Vec<MessageState> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        all.iter()
+            .map(|it| it.message().map(|it| it.content.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn what_was_deleted_stays_so_even_if_it_is_heard_of_only_later() {
+        let rows = told(Tier::Everything, Some(UNTIL));
+        // After it, the tier holds: no text, but that there was a message.
+        assert_eq!(contents(&rows), [None, Some(String::new())]);
+        let given: Vec<Props> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        assert_eq!((given[0].giver, given[0].reason.as_str()), (UserId(0), ""));
+        assert!(given[0].withdrawn.is_some() && given[0].receivers.is_empty());
+        assert_eq!((given[1].giver, given[1].reason.as_str()), (ANA, ""));
+        let reactions: Vec<Reaction> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        let who: Vec<UserId> = reactions.iter().map(|it| it.user_id).collect();
+        assert_eq!(who, [ANA.anonymous(), ANA]);
+        let member: Member = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap().unwrap();
+        assert_eq!(member.user.unwrap().value.username, "");
+        let presence = member.presence.now().unwrap();
+        assert_eq!((presence.nick.as_deref(), presence.joined_at), (None, None));
+    }
+
+    #[test]
+    fn a_tier_blanks_texts_and_leaves_the_rest_to_the_export() {
+        for tier in Tier::OUT {
+            let rows = told(tier, None);
+            assert_eq!(contents(&rows), [Some(String::new()), Some(String::new())]);
+            let member: Member = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap().unwrap();
+            assert_eq!(member.user.unwrap().value.username, "ana");
+        }
+        let rows = told(Tier::None, None);
+        let words = Some("ana's words".to_owned());
+        assert_eq!(contents(&rows), [words.clone(), words]);
+    }
+
+    #[test]
+    fn a_deletion_outlives_every_later_choice_and_the_latest_choice_counts() {
+        let chosen = |tier, since, forgotten| Privacy {
+            tier,
+            since: Millis(since),
+            forgotten,
+            ..Privacy::unchosen(GUILD, ANA)
+        };
+        let all = [
+            chosen(Tier::Everything, 5, Some(Millis(5))),
+            chosen(Tier::None, 9, None),
+            chosen(Tier::Identity, 7, None),
+        ];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut rows = Memory::default();
+            for index in order {
+                choose(&mut rows, &all[index]).unwrap();
+            }
+            let kept = of(&rows, GUILD, ANA).unwrap().unwrap();
+            assert_eq!(kept, chosen(Tier::None, 9, Some(Millis(5))), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_latest_actions_of_admins_are_remembered() {
+        let mut rows = Memory::default();
+        for id in 0..=KEPT_ACTIONS as u64 {
+            let action = AdminAction {
+                guild_id: GUILD,
+                id: InteractionId(id),
+                at: UNTIL,
+                by: ANA,
+                what: String::new(),
+            };
+            note(&mut rows, &action).unwrap();
+        }
+        let kept: Vec<AdminAction> = rows.scan(&key::ids([GUILD.0])).unwrap();
+        assert_eq!((kept.len(), kept[0].id), (KEPT_ACTIONS, InteractionId(1)));
+    }
+}

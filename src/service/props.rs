@@ -474,3 +474,34 @@ fn shown(
         place.channel()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gift(id: u64, giver: u64) -> Gift {
+        Gift {
+            id: InteractionId(id),
+            guild_id: GuildId(1),
+            giver: UserId(giver),
+            receivers: vec![UserId(9)],
+        }
+    }
+
+    #[test]
+    fn a_giver_is_seen_giving_until_it_is_done_and_never_the_same_twice() {
+        let all = InFlight::default();
+        let ids = |others: Vec<Gift>| others.iter().map(|it| it.id.0).collect::<Vec<_>>();
+        let (first, others) = all.begin(gift(1, 5)).unwrap();
+        assert!(others.is_empty());
+        assert!(all.begin(gift(1, 5)).is_none(), "it is under way");
+        let (_second, others) = all.begin(gift(2, 5)).unwrap();
+        assert_eq!(ids(others), [1]);
+        let (_another, others) = all.begin(gift(3, 6)).unwrap();
+        assert!(others.is_empty(), "somebody else's");
+        drop(first);
+        let (_third, others) = all.begin(gift(4, 5)).unwrap();
+        assert_eq!(ids(others), [2]);
+        assert!(all.begin(gift(1, 5)).is_some(), "it is done");
+    }
+}
