@@ -4,6 +4,7 @@
 //! anything is worded or where it came from. Each part of it is an `impl` of its own.
 
 mod admin;
+mod limits;
 mod privacy;
 mod props;
 mod settings;
@@ -32,7 +33,7 @@ pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
 pub use undo::{Undone, Which};
 
-use props::InFlight;
+use limits::InFlight;
 
 /// The longest reason, in characters.
 pub const LONGEST_REASON: usize = 500;

@@ -100,3 +100,54 @@ impl Props {
         self.withdrawn = withdrawn;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was typed, what was read back from the message, and what was taken back, in any order.
+    #[test]
+    fn records_of_the_same_props_are_one_whatever_comes_first() {
+        let typed = Props {
+            id: InteractionId(1),
+            guild_id: GuildId(2),
+            channel_id: ChannelId(3),
+            message_id: None,
+            giver: UserId(4),
+            receivers: vec![UserId(5)],
+            reason: "as typed ".to_owned(),
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: Some((ChannelId(3), MessageId(6))),
+        };
+        let read = Props {
+            message_id: Some(MessageId(7)),
+            reason: "as typed".to_owned(),
+            origin: PropsOrigin::Answer,
+            ..typed.clone()
+        };
+        let taken_back = Props {
+            withdrawn: Some(Millis(9)),
+            ..typed.clone()
+        };
+        let expected = Props {
+            message_id: Some(MessageId(7)),
+            ..taken_back.clone()
+        };
+        let all = [typed, read, taken_back];
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let mut merged = all[order[0]].clone();
+            for index in &order[1..] {
+                merged.merge(&all[*index]);
+            }
+            assert_eq!(merged, expected, "{order:?}");
+        }
+    }
+}

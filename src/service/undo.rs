@@ -1,6 +1,6 @@
 //! Taking props back.
 
-use super::{Refusal, Service, ServiceError, props::props_since};
+use super::{Refusal, Service, ServiceError, limits::props_since};
 use crate::model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId};
 
 /// Which props to take back.
