@@ -1,13 +1,21 @@
 //! Sending the answer to a command, in time and without pinging anybody by mistake.
 //! Source: <https://discord.com/developers/docs/interactions/receiving-and-responding>.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable};
-use poise::CreateReply;
+use poise::{CreateReply, ReplyHandle};
 use serenity::{
-    builder::CreateAllowedMentions,
-    http::{HttpError, StatusCode},
+    builder::{
+        CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup,
+        CreateInteractionResponseMessage, CreateMessage,
+    },
+    http::{Http, HttpError, StatusCode},
+    model::application::{ComponentInteraction, ModalInteraction},
 };
 
 use super::Context;
@@ -16,8 +24,15 @@ use crate::model::UserId;
 /// After this time an answer is announced, since Discord waits for 3 s only.
 const DEADLINE: Duration = Duration::from_millis(1_800);
 
+/// How often an answer tells how far its work is.
+const TELL: Duration = Duration::from_secs(4);
+
 /// Discord's code for "Interaction has already been acknowledged".
 const ALREADY_ANSWERED: isize = 40_060;
+
+/// Discord's codes for a token that was good for 15 minutes: "Unknown Webhook", "Unknown
+/// interaction", "Invalid Webhook Token".
+const TOO_LATE: [isize; 3] = [10_015, 10_062, 50_027];
 
 /// Who sees an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +43,99 @@ pub(super) enum Visibility {
     OnlyThem,
 }
 
+/// Who waits for an answer: whoever ran a command, filled in a form, or pressed a button.
+pub(super) trait Asker: Copy {
+    /// Tells Discord that the answer is on its way.
+    fn announce(
+        self,
+        visibility: Visibility,
+    ) -> impl Future<Output = Result<(), serenity::Error>> + Send;
+
+    /// Sends the answer, once.
+    fn send_once(
+        self,
+        reply: CreateReply,
+    ) -> impl Future<Output = Result<(), serenity::Error>> + Send;
+}
+
+impl Asker for Context<'_> {
+    async fn announce(self, visibility: Visibility) -> Result<(), serenity::Error> {
+        match visibility {
+            Visibility::Everyone => self.defer().await,
+            Visibility::OnlyThem => self.defer_ephemeral().await,
+        }
+    }
+
+    async fn send_once(self, reply: CreateReply) -> Result<(), serenity::Error> {
+        self.send(reply).await.map(drop)
+    }
+}
+
+/// A form that was filled in, or a button or list that was used.
+#[derive(Clone, Copy)]
+pub(super) struct Used<'a> {
+    /// How to reach Discord.
+    pub(super) http: &'a Http,
+    /// Which.
+    pub(super) what: What<'a>,
+    /// Whether Discord was told that it arrived.
+    pub(super) announced: &'a AtomicBool,
+}
+
+/// What was used.
+#[derive(Clone, Copy)]
+pub(super) enum What<'a> {
+    /// A form.
+    Form(&'a ModalInteraction),
+    /// A button, or a list to choose from.
+    Part(&'a ComponentInteraction),
+}
+
+impl Used<'_> {
+    async fn respond(self, response: CreateInteractionResponse) -> Result<(), serenity::Error> {
+        match self.what {
+            What::Form(it) => it.create_response(self.http, response).await?,
+            What::Part(it) => it.create_response(self.http, response).await?,
+        }
+        self.announced.swap(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Changes the message under which the button or list is.
+    pub(super) async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
+        let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
+        self.respond(CreateInteractionResponse::UpdateMessage(message))
+            .await
+    }
+}
+
+impl Asker for Used<'_> {
+    async fn announce(self, visibility: Visibility) -> Result<(), serenity::Error> {
+        let message =
+            CreateInteractionResponseMessage::new().ephemeral(visibility == Visibility::OnlyThem);
+        self.respond(CreateInteractionResponse::Defer(message))
+            .await
+    }
+
+    async fn send_once(self, reply: CreateReply) -> Result<(), serenity::Error> {
+        if self.announced.load(Ordering::Relaxed) {
+            let follow_up = CreateInteractionResponseFollowup::new();
+            let follow_up = reply.to_slash_followup_response(follow_up);
+            match self.what {
+                What::Form(it) => it.create_followup(self.http, follow_up).await?,
+                What::Part(it) => it.create_followup(self.http, follow_up).await?,
+            };
+            return Ok(());
+        }
+        let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
+        self.respond(CreateInteractionResponse::Message(message))
+            .await
+    }
+}
+
 /// Does the work; if that takes long, tells Discord that the answer is on its way.
 pub(super) async fn in_time<T>(
-    ctx: Context<'_>,
+    asker: impl Asker,
     visibility: Visibility,
     work: impl Future<Output = T>,
 ) -> T {
@@ -38,11 +143,7 @@ pub(super) async fn in_time<T>(
     if let Ok(done) = tokio::time::timeout(DEADLINE, &mut work).await {
         return done;
     }
-    let told = match visibility {
-        Visibility::Everyone => ctx.defer().await,
-        Visibility::OnlyThem => ctx.defer_ephemeral().await,
-    };
-    if let Err(error) = told {
+    if let Err(error) = asker.announce(visibility).await {
         tracing::warn!("a late answer could not be announced: {}", describe(&error));
     }
     work.await
@@ -52,7 +153,7 @@ pub(super) async fn in_time<T>(
 /// times if Discord is limiting or failing: serenity does not tell how long to wait, so the waits
 /// grow, within the 3 s there are.
 pub(super) async fn answer(
-    ctx: Context<'_>,
+    asker: impl Asker,
     reply: CreateReply,
     visibility: Visibility,
 ) -> Result<(), serenity::Error> {
@@ -61,13 +162,65 @@ pub(super) async fn answer(
         .with_min_delay(Duration::from_millis(300))
         .with_factor(2.0)
         .with_max_times(3);
-    let sent = (|| async { ctx.send(reply.clone()).await.map(drop) })
+    let sent = (|| asker.send_once(reply.clone()))
         .retry(waits)
         .when(|error| status(error).is_some_and(may_pass))
         .await;
     match sent {
         Err(error) if code(&error) == Some(ALREADY_ANSWERED) => Ok(()),
         sent => sent,
+    }
+}
+
+/// An answer that tells, as long as the work takes, how far it is.
+pub(super) struct Told<'a>(Option<ReplyHandle<'a>>);
+
+/// Does long work. If it takes more than a moment, an answer that only they see tells how far it is,
+/// again and again.
+pub(super) async fn while_telling<T>(
+    ctx: Context<'_>,
+    work: impl Future<Output = T>,
+    how_far: impl Fn() -> String,
+) -> (T, Told<'_>) {
+    let mut work = pin!(work);
+    if let Ok(done) = tokio::time::timeout(DEADLINE, &mut work).await {
+        return (done, Told(None));
+    }
+    let told = ctx.send(plain(how_far()).ephemeral(true)).await.ok();
+    loop {
+        if let Ok(done) = tokio::time::timeout(TELL, &mut work).await {
+            return (done, Told(told));
+        }
+        if let Some(told) = &told {
+            // After 15 minutes Discord takes no more edits; the work goes on.
+            let _ = told.edit(ctx, plain(how_far())).await;
+        }
+    }
+}
+
+/// Puts the answer to long work in the place of what told how far it was. After the 15 minutes for
+/// which Discord takes answers, it is `late` that is said, in the channel and to who asked.
+pub(super) async fn finish(
+    ctx: Context<'_>,
+    told: Told<'_>,
+    reply: CreateReply,
+    late: String,
+) -> Result<(), serenity::Error> {
+    let answered = match told.0 {
+        Some(told) => told.edit(ctx, reply).await,
+        None => answer(ctx, reply, Visibility::OnlyThem).await,
+    };
+    match answered {
+        Err(error) if code(&error).is_some_and(|code| TOO_LATE.contains(&code)) => {
+            let asker = ctx.author().id;
+            let mentions = CreateAllowedMentions::new().users([asker]);
+            let message = CreateMessage::new()
+                .content(format!("<@{asker}> {late}"))
+                .allowed_mentions(mentions);
+            ctx.channel_id().send_message(ctx.http(), message).await?;
+            Ok(())
+        }
+        answered => answered,
     }
 }
 

@@ -4,16 +4,28 @@
 //! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.
 
 mod answer;
+mod audit;
+mod event;
+mod exports;
+mod help;
+mod privacy;
 mod props;
 mod receivers;
 mod settings;
+mod setup;
 mod sync_status;
+mod undo;
 pub mod wording;
 
 use poise::{Command, FrameworkError};
 
-use crate::service::{Service, ServiceError};
+use crate::{
+    model::{GuildId, InteractionId},
+    service::{Admin, Service, ServiceError},
+};
 use answer::{Visibility, answer, plain};
+
+pub use event::on_event;
 
 /// What a command is run with.
 type Context<'a> = poise::Context<'a, Service, Error>;
@@ -42,9 +54,49 @@ impl From<serenity::Error> for Error {
 pub fn all() -> Vec<Command<Service, Error>> {
     vec![
         props::props(),
-        sync_status::sync_status(),
+        props::give_props_to(),
+        props::give_props_for(),
+        undo::undo(),
+        privacy::privacy(),
+        help::help(),
+        setup::setup(),
         settings::settings(),
+        sync_status::sync_status(),
+        exports::exports(),
+        audit::audit(),
     ]
+}
+
+/// The guild in which a command was run.
+fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
+    let guild = ctx.guild_id().map(Into::into);
+    guild.ok_or_else(|| Error::Mistake(wording::only_in_servers()))
+}
+
+/// The command's run, which also tells when.
+fn run(ctx: Context<'_>) -> InteractionId {
+    InteractionId(match ctx {
+        poise::Context::Application(it) => it.interaction.id.get(),
+        // No command has a prefix.
+        poise::Context::Prefix(it) => it.msg.id.get(),
+    })
+}
+
+/// Who runs a command that only admins may.
+fn admin(ctx: Context<'_>) -> Result<Admin, Error> {
+    Ok(Admin {
+        guild_id: guild(ctx)?,
+        run: run(ctx),
+        user_id: ctx.author().id.into(),
+    })
+}
+
+/// What somebody is told of an error.
+fn text_for(error: &Error) -> String {
+    match error {
+        Error::Mistake(text) => text.clone(),
+        _ => wording::our_fault(),
+    }
 }
 
 /// Tells members what they can mend, and operators what we have to.
@@ -55,9 +107,9 @@ pub async fn on_error(error: FrameworkError<'_, Service, Error>) {
     };
     let text = match &error {
         FrameworkError::Command {
-            error: Error::Mistake(text),
+            error: error @ Error::Mistake(_),
             ..
-        } => text.clone(),
+        } => text_for(error),
         FrameworkError::ArgumentParse { input, .. } => wording::unreadable_option(input.as_deref()),
         FrameworkError::MissingUserPermissions { .. } => wording::needs_manage_server(),
         FrameworkError::GuildOnly { .. } => wording::only_in_servers(),

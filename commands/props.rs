@@ -1,16 +1,30 @@
-//! `/props`: thanks, said in the open.
+//! `/props`, and "Give props" in the menus of members and messages: thanks, said in the open.
+
+use poise::ApplicationContext;
+use serenity::{
+    all::{ActionRowComponent, InputTextStyle},
+    builder::{CreateActionRow, CreateInputText, CreateInteractionResponse, CreateModal},
+    model::{application::ModalInteraction, channel::Message, user::User},
+};
 
 use super::{
     Context, Error,
-    answer::{Visibility, answer, in_time, pinging},
+    answer::{Asker, Used, Visibility, answer, in_time, pinging, plain},
     receivers::read_users,
     wording::{self, Typed},
 };
 use crate::{
     discord,
-    model::props_answer,
-    service::{GiveProps, ServiceError},
+    model::{ChannelId, GuildId, InteractionId, MessageId, UserId, jump_url},
+    service::{GiveProps, Given, LONGEST_REASON, Place, Service, ServiceError},
 };
+
+/// How the id of our form begins. After it: the run that opened it, whom it thanks, and the message
+/// that it thanks for (0 for none).
+pub(super) const FORM: &str = "props";
+
+/// The form's field.
+const REASON: &str = "reason";
 
 /// Thank somebody in front of everybody
 #[poise::command(slash_command, guild_only)]
@@ -31,28 +45,179 @@ pub(super) async fn props(
         to: &to,
         reason: &reason,
     };
-    let mistake = |text: String| Error::Mistake(text);
-    let receivers =
-        read_users(&to).map_err(|unclear| mistake(wording::unclear_receivers(&unclear, typed)))?;
-    let giver = discord::user(ctx.author());
-    let said = props_answer(giver.id, &receivers, reason.trim());
-    if said.chars().count() > wording::LONGEST_MESSAGE {
-        return Err(mistake(wording::too_long(typed)));
-    }
+    let unclear = |unclear| Error::Mistake(wording::unclear_receivers(&unclear, typed));
+    let receivers = read_users(&to).map_err(unclear)?;
+    let member = run.interaction.member.as_ref();
     let wish = GiveProps {
         id: run.interaction.id.into(),
         guild_id: guild_id.into(),
         channel_id: ctx.channel_id().into(),
-        giver,
-        receivers: receivers.clone(),
+        giver: discord::user(ctx.author()),
+        roles: member.map_or_else(Vec::new, |it| {
+            it.roles.iter().map(|it| (*it).into()).collect()
+        }),
+        receivers,
         reason: reason.clone(),
+        about: None,
+        by_form: false,
     };
-    match in_time(ctx, Visibility::Everyone, ctx.data().give_props(wish)).await {
-        Ok(_) => {}
-        Err(ServiceError::Refused(refusal)) => {
-            return Err(mistake(wording::refused(&refusal, Some(typed))));
-        }
-        Err(error) => return Err(error.into()),
+    give(ctx, ctx.data(), wish, typed).await
+}
+
+/// Asks for the reason, and thanks a member
+#[poise::command(context_menu_command = "Give props", guild_only)]
+pub(super) async fn give_props_to(
+    ctx: ApplicationContext<'_, Service, Error>,
+    user: User,
+) -> Result<(), Error> {
+    ask_for_reason(ctx, user.id.into(), None).await
+}
+
+/// Asks for the reason, and thanks a message's author for it
+#[poise::command(context_menu_command = "Give props", guild_only)]
+pub(super) async fn give_props_for(
+    ctx: ApplicationContext<'_, Service, Error>,
+    message: Message,
+) -> Result<(), Error> {
+    if message.webhook_id.is_some() && message.interaction_metadata.is_none() {
+        return Err(Error::Mistake(wording::nobody_wrote_it()));
     }
-    Ok(answer(ctx, pinging(said, &receivers), Visibility::Everyone).await?)
+    ask_for_reason(ctx, message.author.id.into(), Some(message.id.into())).await
+}
+
+async fn ask_for_reason(
+    ctx: ApplicationContext<'_, Service, Error>,
+    to: UserId,
+    about: Option<MessageId>,
+) -> Result<(), Error> {
+    let run = ctx.interaction;
+    let guild = run
+        .guild_id
+        .ok_or_else(|| Error::Mistake(wording::only_in_servers()))?;
+    // Before the form: nobody should write for nothing.
+    let service = ctx.data();
+    let checked = service
+        .check_receivers(guild.into(), run.user.id.into(), &[to])
+        .await;
+    refusable(checked, None)?;
+    let id = format!("{FORM}:{}:{to}:{}", run.id, about.unwrap_or_default());
+    let length = u16::try_from(LONGEST_REASON).expect("it is a small number");
+    let reason = CreateInputText::new(InputTextStyle::Paragraph, wording::what_for(), REASON)
+        .placeholder(wording::an_example())
+        .min_length(1)
+        .max_length(length)
+        .required(true);
+    let form = CreateModal::new(id, wording::give_props())
+        .components(vec![CreateActionRow::InputText(reason)]);
+    let response = CreateInteractionResponse::Modal(form);
+    run.create_response(ctx.http(), response).await?;
+    ctx.has_sent_initial_response
+        .swap(true, std::sync::atomic::Ordering::SeqCst);
+    Ok(())
+}
+
+/// What a form's id says.
+struct Form {
+    opened: InteractionId,
+    to: UserId,
+    about: Option<MessageId>,
+}
+
+impl Form {
+    fn read(id: &str) -> Option<Self> {
+        let mut parts = id.split(':').skip(1).map(str::parse::<u64>);
+        let mut next = || parts.next()?.ok();
+        let (opened, to, about) = (next()?, next()?, next()?);
+        Some(Self {
+            opened: InteractionId(opened),
+            to: UserId(to),
+            about: Some(MessageId(about)).filter(|it| it.0 != 0),
+        })
+    }
+}
+
+/// The form was filled in.
+pub(super) async fn submitted(
+    used: Used<'_>,
+    service: &Service,
+    form: &ModalInteraction,
+) -> Result<(), Error> {
+    let Some(guild_id) = form.guild_id else {
+        return Err(Error::Mistake(wording::only_in_servers()));
+    };
+    let Some(of) = Form::read(&form.data.custom_id) else {
+        return Err(Error::Mistake(wording::outdated_command()));
+    };
+    let mut fields = form.data.components.iter().flat_map(|row| &row.components);
+    let reason = fields
+        .find_map(|field| match field {
+            ActionRowComponent::InputText(it) if it.custom_id == REASON => it.value.clone(),
+            _ => None,
+        })
+        .unwrap_or_default();
+    let channel_id: ChannelId = form.channel_id.into();
+    let to = format!("<@{}>", of.to);
+    let typed = Typed {
+        to: &to,
+        reason: &reason,
+    };
+    let roles = form.member.as_ref().map(|it| &it.roles);
+    let wish = GiveProps {
+        id: of.opened,
+        guild_id: guild_id.into(),
+        channel_id,
+        giver: discord::user(&form.user),
+        roles: roles.map_or_else(Vec::new, |it| it.iter().map(|it| (*it).into()).collect()),
+        receivers: vec![of.to],
+        reason: reason.clone(),
+        about: of.about.map(|message| (channel_id, message)),
+        by_form: true,
+    };
+    give(used, service, wish, typed).await
+}
+
+async fn give(
+    asker: impl Asker,
+    service: &Service,
+    wish: GiveProps,
+    typed: Typed<'_>,
+) -> Result<(), Error> {
+    let guild: GuildId = wish.guild_id;
+    let place = service.props_place(guild, wish.channel_id).await?;
+    let visibility = match place {
+        Place::Here(_) => Visibility::Everyone,
+        Place::Elsewhere(_) => Visibility::OnlyThem,
+    };
+    let giving = service.give_props(wish, place);
+    let given = in_time(asker, visibility, giving).await;
+    if let (Err(ServiceError::Discord(error)), Place::Elsewhere(channel)) = (&given, place) {
+        tracing::error!(%error, "props may or may not have been posted");
+        let text = wording::perhaps_posted(channel, typed);
+        return Ok(answer(asker, plain(text), Visibility::OnlyThem).await?);
+    }
+    match refusable(given, Some(typed))? {
+        Given::SayHere { text, receivers } => {
+            let reply = pinging(text, &receivers);
+            answer(asker, reply, Visibility::Everyone).await?;
+        }
+        Given::Posted(channel, message) => {
+            let text = wording::posted(channel, &jump_url(guild, channel, message));
+            answer(asker, plain(text), Visibility::OnlyThem).await?;
+        }
+        Given::Already => {
+            let text = wording::already_given();
+            answer(asker, plain(text), Visibility::OnlyThem).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A refusal in words, with all that was typed.
+fn refusable<T>(result: Result<T, ServiceError>, typed: Option<Typed<'_>>) -> Result<T, Error> {
+    match result {
+        Err(ServiceError::Refused(refusal)) => {
+            Err(Error::Mistake(wording::refused(&refusal, typed)))
+        }
+        result => Ok(result?),
+    }
 }

@@ -1,6 +1,6 @@
 //! Reading who props are for: mentions and ids, as members type them.
 
-use crate::model::{ChannelId, UserId};
+use crate::model::{ChannelId, RoleId, UserId};
 
 /// What is wrong with a list of receivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,18 @@ pub(super) fn read_channels(text: &str) -> Result<Vec<ChannelId>, Unclear> {
             let id = inner(&word, "<#").unwrap_or(&word);
             read_id(id)
                 .map(ChannelId)
+                .ok_or_else(|| Unclear::Word(word.clone()))
+        })
+        .collect()
+}
+
+/// The roles that `text` names: `<@&1> 2`.
+pub(super) fn read_roles(text: &str) -> Result<Vec<RoleId>, Unclear> {
+    words(text)
+        .map(|word| {
+            let id = inner(&word, "<@&").unwrap_or(&word);
+            read_id(id)
+                .map(RoleId)
                 .ok_or_else(|| Unclear::Word(word.clone()))
         })
         .collect()

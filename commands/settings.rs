@@ -1,20 +1,60 @@
 //! `/settings`: what an admin chooses for the server.
 
+use serenity::{
+    all::{GuildChannel, Mentionable as _},
+    builder::{AutocompleteChoice, CreateAutocompleteResponse},
+};
+
 use super::{
-    Context, Error,
+    Context, Error, admin,
     answer::{Visibility, answer, in_time, plain},
-    receivers::read_channels,
+    guild,
+    receivers::{read_channels, read_roles},
     wording,
 };
-use crate::{model::GuildId, service::ServiceError};
+use crate::{
+    model::{
+        AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, Emoji, LOOK_BACK_DAYS, Language, QUOTA,
+        Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange, UNDO_MINUTES,
+    },
+    service::ServiceError,
+};
 
-/// What counts as props here
+/// How numbers and dates are written.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum LanguageChoice {
+    #[name = "International: 1,234 and 2026-11-23"]
+    International,
+    #[name = "American: 1,234 and 11/23/2026"]
+    American,
+    #[name = "British: 1,234 and 23/11/2026"]
+    British,
+    #[name = "German: 1.234 and 23.11.2026"]
+    German,
+    #[name = "French: 1 234 and 23/11/2026"]
+    French,
+    #[name = "Spanish: 1.234 and 23/11/2026"]
+    Spanish,
+}
+
+/// In which time a quota counts.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum Period {
+    #[name = "day"]
+    Day,
+    #[name = "week"]
+    Week,
+    #[name = "month"]
+    Month,
+}
+
+/// What counts as props here, and who may give them
 #[poise::command(
     slash_command,
     guild_only,
     default_member_permissions = "MANAGE_GUILD",
     required_permissions = "MANAGE_GUILD",
-    subcommands("show", "set"),
+    subcommands("show", "set", "include", "exclude", "reset"),
     subcommand_required
 )]
 #[expect(
@@ -34,25 +74,175 @@ async fn show(ctx: Context<'_>) -> Result<(), Error> {
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }
 
-/// Change the settings
+/// Change settings; what you do not name stays
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+#[expect(clippy::too_many_arguments, reason = "they are the command's options")]
 async fn set(
     ctx: Context<'_>,
     #[description = "Channels whose messages are props: #channels, or \"default\" for all with props in their name"]
     #[max_length = 1000]
-    props_channels: String,
+    props_channels: Option<String>,
+    #[description = "How many thanks a member may give with commands, in any stretch of a period; 0: any number"]
+    #[min = 0]
+    #[max = 1000]
+    quota: Option<u32>,
+    #[description = "The quota's period: without, a day"] quota_period: Option<Period>,
+    #[description = "Minutes before the same member may be thanked again by the same one; 0: none"]
+    #[min = 0]
+    #[max = 43200]
+    cooldown_minutes: Option<u32>,
+    #[description = "Who may give with commands: @roles, or \"everyone\""]
+    #[max_length = 1000]
+    giver_roles: Option<String>,
+    #[description = "The emoji with which I acknowledge plain props, or \"off\""]
+    #[max_length = 100]
+    acknowledge: Option<String>,
+    #[description = "Whether props hold although my message about them was deleted"]
+    keep_deleted_props: Option<bool>,
+    #[description = "Minutes for which props can be taken back; 0: never"]
+    #[min = 0]
+    #[max = 1440]
+    undo_minutes: Option<u16>,
+    #[description = "Days that I read again after an outage, for edits and deletions"]
+    #[min = 0]
+    #[max = 365]
+    look_back_days: Option<u16>,
+    #[description = "Share of my requests that checks older history, in thousandths; 0: none"]
+    #[min = 0]
+    #[max = 1000]
+    audit_share: Option<u16>,
+    #[description = "Hours between two rounds of that check"]
+    #[min = 0]
+    #[max = 720]
+    audit_rest_hours: Option<u16>,
+    #[description = "How numbers and dates are written"] language: Option<LanguageChoice>,
 ) -> Result<(), Error> {
-    let guild = guild(ctx)?;
-    let chosen = match props_channels.trim() {
-        default if default.eq_ignore_ascii_case("default") => None,
-        list => {
-            let unclear = |it| Error::Mistake(wording::unclear_channels(&it, &props_channels));
-            let channels = read_channels(list).map_err(unclear)?;
-            Some(channels.into_iter().collect())
+    let mut changes = Vec::new();
+    if let Some(text) = props_channels {
+        changes.push(SettingsChange::PropsChannels(read_props_channels(&text)?));
+    }
+    if quota.is_some() || quota_period.is_some() {
+        let before = ctx.data().settings(guild(ctx)?).await?.quota;
+        changes.push(SettingsChange::Quota(read_quota(
+            quota,
+            quota_period,
+            before,
+        )?));
+    }
+    if let Some(minutes) = cooldown_minutes {
+        within(minutes.into(), COOLDOWN_MINUTES, "cooldown_minutes")?;
+        changes.push(SettingsChange::Cooldown(minutes));
+    }
+    if let Some(text) = giver_roles {
+        let roles = if text.trim().eq_ignore_ascii_case("everyone") {
+            Vec::new()
+        } else {
+            let unclear = |it| Error::Mistake(wording::unclear_roles(&it, &text));
+            let mut roles = read_roles(&text).map_err(unclear)?;
+            roles.sort_unstable();
+            roles.dedup();
+            roles
+        };
+        changes.push(SettingsChange::GiverRoles(roles));
+    }
+    if let Some(text) = acknowledge {
+        let off = ["off", "none"].contains(&text.trim().to_lowercase().as_str());
+        let emoji = (!off).then(|| Emoji::read(&text));
+        if emoji == Some(None) {
+            return Err(Error::Mistake(wording::no_emoji(&text)));
         }
+        let emoji = emoji.flatten().map(|it| it.to_string());
+        changes.push(SettingsChange::Acknowledge(emoji));
+    }
+    changes.extend(keep_deleted_props.map(SettingsChange::KeepDeletedProps));
+    if let Some(minutes) = undo_minutes {
+        within(minutes.into(), UNDO_MINUTES, "undo_minutes")?;
+        changes.push(SettingsChange::UndoMinutes(minutes));
+    }
+    if let Some(days) = look_back_days {
+        within(days.into(), LOOK_BACK_DAYS, "look_back_days")?;
+        changes.push(SettingsChange::LookBackDays(days));
+    }
+    if let Some(share) = audit_share {
+        within(share.into(), AUDIT_SHARE, "audit_share")?;
+        changes.push(SettingsChange::AuditShare(share));
+    }
+    if let Some(hours) = audit_rest_hours {
+        within(hours.into(), AUDIT_REST_HOURS, "audit_rest_hours")?;
+        changes.push(SettingsChange::AuditRestHours(hours));
+    }
+    changes.extend(language.map(|it| SettingsChange::Language(it.into())));
+    if changes.is_empty() {
+        return Err(Error::Mistake(wording::nothing_to_change()));
+    }
+    change(ctx, changes).await
+}
+
+/// Export a channel; one that not everyone may read, only if you repeat its name
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn include(
+    ctx: Context<'_>,
+    #[description = "The channel"] channel: GuildChannel,
+    #[description = "The channel's name, if it is a private one: everything in it will be exported"]
+    #[max_length = 100]
+    confirm: Option<String>,
+) -> Result<(), Error> {
+    let what = wording::action_include(&channel.mention().to_string());
+    let including = ctx
+        .data()
+        .include_channel(admin(ctx)?, channel.id.into(), confirm, what);
+    let settings = in_time(ctx, Visibility::OnlyThem, including).await;
+    changed(ctx, settings).await
+}
+
+/// Do not export a channel, although everyone may read it
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn exclude(
+    ctx: Context<'_>,
+    #[description = "The channel; threads go with their channel"] channel: GuildChannel,
+) -> Result<(), Error> {
+    change(ctx, vec![SettingsChange::Exclude(channel.id.into())]).await
+}
+
+/// Set something back to how it was at first
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn reset(
+    ctx: Context<'_>,
+    #[description = "Which setting, or all"]
+    #[autocomplete = "names"]
+    setting: String,
+) -> Result<(), Error> {
+    let default = Settings::default_for(guild(ctx)?);
+    let names: Vec<&str> = if setting.trim() == "all" {
+        SETTINGS.to_vec()
+    } else {
+        vec![setting.trim()]
     };
-    let setting = ctx.data().set_props_channels(guild, chosen);
-    let settings = match in_time(ctx, Visibility::OnlyThem, setting).await {
+    let changes: Option<Vec<SettingsChange>> = names
+        .into_iter()
+        .map(|name| SettingsChange::reset(name, &default))
+        .collect();
+    let changes = changes.ok_or_else(|| Error::Mistake(wording::no_setting(&setting)))?;
+    change(ctx, changes).await
+}
+
+#[expect(clippy::unused_async, reason = "poise asks for it")]
+async fn names(_ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
+    let all = SETTINGS.into_iter().chain(["all"]);
+    let fitting = all.filter(|name| name.contains(typed.trim()));
+    let choices = fitting.map(|name| AutocompleteChoice::new(name, name));
+    CreateAutocompleteResponse::new().set_choices(choices.collect())
+}
+
+async fn change(ctx: Context<'_>, changes: Vec<SettingsChange>) -> Result<(), Error> {
+    let what = wording::changes(&changes);
+    let changing = ctx.data().change_settings(admin(ctx)?, changes, what);
+    let settings = in_time(ctx, Visibility::OnlyThem, changing).await;
+    changed(ctx, settings).await
+}
+
+async fn changed(ctx: Context<'_>, settings: Result<Settings, ServiceError>) -> Result<(), Error> {
+    let settings = match settings {
         Err(ServiceError::Refused(refusal)) => {
             return Err(Error::Mistake(wording::refused(&refusal, None)));
         }
@@ -62,7 +252,66 @@ async fn set(
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }
 
-fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
-    let guild = ctx.guild_id().map(Into::into);
-    guild.ok_or_else(|| Error::Mistake(wording::only_in_servers()))
+fn read_props_channels(text: &str) -> Result<Option<Vec<crate::model::ChannelId>>, Error> {
+    if text.trim().eq_ignore_ascii_case("default") {
+        return Ok(None);
+    }
+    let unclear = |it| Error::Mistake(wording::unclear_channels(&it, text));
+    let mut channels = read_channels(text).map_err(unclear)?;
+    channels.sort_unstable();
+    channels.dedup();
+    Ok(Some(channels))
+}
+
+fn read_quota(
+    count: Option<u32>,
+    period: Option<Period>,
+    before: Option<Quota>,
+) -> Result<Option<Quota>, Error> {
+    let period = period.map(|it| match it {
+        Period::Day => QuotaPeriod::Day,
+        Period::Week => QuotaPeriod::Week,
+        Period::Month => QuotaPeriod::Month,
+    });
+    let Some(count) = count.or(before.map(|it| it.count)) else {
+        return Err(Error::Mistake(wording::quota_without_count()));
+    };
+    if count == 0 {
+        return Ok(None);
+    }
+    within(count.into(), QUOTA, "quota")?;
+    let period = period.or(before.map(|it| it.period));
+    Ok(Some(Quota {
+        count,
+        period: period.unwrap_or(QuotaPeriod::Day),
+    }))
+}
+
+/// Discord checks this too; but apps are not all Discord's.
+fn within<T: Copy + Into<u64>>(
+    value: u64,
+    range: std::ops::RangeInclusive<T>,
+    name: &str,
+) -> Result<(), Error> {
+    let (least, most) = ((*range.start()).into(), (*range.end()).into());
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::Mistake(wording::out_of_range(
+            name, value, least, most,
+        )))
+    }
+}
+
+impl From<LanguageChoice> for Language {
+    fn from(it: LanguageChoice) -> Self {
+        match it {
+            LanguageChoice::International => Self::International,
+            LanguageChoice::American => Self::American,
+            LanguageChoice::British => Self::British,
+            LanguageChoice::German => Self::German,
+            LanguageChoice::French => Self::French,
+            LanguageChoice::Spanish => Self::Spanish,
+        }
+    }
 }

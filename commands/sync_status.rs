@@ -1,9 +1,11 @@
 //! `/sync-status`: how whole the mirror is.
 
+use serenity::all::GuildChannel;
+
 use super::{
     Context, Error,
     answer::{Visibility, answer, in_time, plain},
-    wording,
+    guild, wording,
 };
 
 /// How much of this server is mirrored, and what is not
@@ -14,12 +16,15 @@ use super::{
     default_member_permissions = "MANAGE_GUILD",
     required_permissions = "MANAGE_GUILD"
 )]
-pub(super) async fn sync_status(ctx: Context<'_>) -> Result<(), Error> {
-    let Some(guild_id) = ctx.guild_id() else {
-        return Err(Error::Mistake(wording::only_in_servers()));
-    };
-    let asking = ctx.data().sync_status(guild_id.into());
+pub(super) async fn sync_status(
+    ctx: Context<'_>,
+    #[description = "Only this channel or thread"] channel: Option<GuildChannel>,
+) -> Result<(), Error> {
+    let asking = ctx.data().sync_status(guild(ctx)?);
     let status = in_time(ctx, Visibility::OnlyThem, asking).await?;
-    let text = wording::sync_status(&status);
+    let text = match channel {
+        Some(channel) => wording::channel_status(&status, channel.id.into()),
+        None => wording::sync_status(&status),
+    };
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }

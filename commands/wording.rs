@@ -1,101 +1,25 @@
 //! What members and admins read. Every text is made here, from plain values.
 
+mod exports;
+mod privacy;
+mod props;
+mod settings;
+
 use std::fmt::Write as _;
 
-use super::receivers::Unclear;
 use crate::{
-    model::{Settings, escape},
-    service::{LONGEST_REASON, MOST_RECEIVERS, Refusal},
-    status::{CoverageStatus, GuildStatus},
+    model::{ChannelId, escape},
+    status::{ChannelStatus, CoverageStatus, FailureStatus, GuildStatus},
 };
 
-/// The most characters that Discord takes in a message. Source:
-/// <https://discord.com/developers/docs/resources/message#create-message-jsonform-params>.
-pub const LONGEST_MESSAGE: usize = 2_000;
+pub use crate::service::LONGEST_MESSAGE;
+pub(super) use exports::*;
+pub(super) use privacy::*;
+pub(super) use props::*;
+pub(super) use settings::*;
 
 /// How many channels and failures a status names.
 const NAMED: usize = 8;
-
-/// What a member typed into `/props`, to give it back where it was refused.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Typed<'a> {
-    /// The option `to`.
-    pub(super) to: &'a str,
-    /// The option `for`.
-    pub(super) reason: &'a str,
-}
-
-/// Somebody was named in a way that we do not understand.
-pub(super) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>) -> String {
-    let mistake = match unclear {
-        Unclear::Group(_) => {
-            "Props go to people, not to a role or to everyone. Name the members you mean."
-                .to_owned()
-        }
-        Unclear::Word(word) => format!(
-            "I don't know who “{}” is. Type @ and pick the member from the list that appears.",
-            escape(word)
-        ),
-    };
-    repeat(&mistake, typed)
-}
-
-/// A channel was named in a way that we do not understand.
-pub(super) fn unclear_channels(unclear: &Unclear, typed: &str) -> String {
-    let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
-    format!(
-        "I don't know the channel “{}”. Type # and pick it from the list that appears, or say \
-         `default`. Nothing was changed. You typed:\n{}",
-        escape(word),
-        code(&format!("/settings set props_channels:{typed}"))
-    )
-}
-
-/// The message would be longer than Discord takes.
-pub(super) fn too_long(typed: Typed<'_>) -> String {
-    repeat(
-        "That is too long for one message. Shorten the reason a little.",
-        typed,
-    )
-}
-
-/// The service refused, for this reason.
-pub(super) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
-    let mistake = match refusal {
-        Refusal::NoReceivers => "Say whom you thank: type @ in `to` and pick a member.".to_owned(),
-        Refusal::TooManyReceivers(count) => format!(
-            "That are {count} people; props go to at most {MOST_RECEIVERS} at once. Thank them in \
-             several messages."
-        ),
-        Refusal::ToSelf => {
-            "You can't give props to yourself. Take yourself out of `to`.".to_owned()
-        }
-        Refusal::ToBot(id) => {
-            format!("<@{id}> is a bot, and does it for the electricity. Name a person.")
-        }
-        Refusal::ToStranger(id) => {
-            format!("<@{id}> is not a member of this server. Name somebody who is.")
-        }
-        Refusal::NoReason => "Say what for: the reason is empty.".to_owned(),
-        Refusal::ReasonTooLong(length) => format!(
-            "The reason has {length} characters; at most {LONGEST_REASON} are possible. Shorten it."
-        ),
-        Refusal::NoTextChannel(id) => format!(
-            "<#{id}> is no text channel of this server. Name channels in which members write; \
-             nothing was changed."
-        ),
-    };
-    match typed {
-        Some(typed) => repeat(&mistake, typed),
-        None => mistake,
-    }
-}
-
-/// A mistake, and all that was typed, so that it can be copied and mended.
-fn repeat(mistake: &str, typed: Typed<'_>) -> String {
-    let typed = code(&format!("/props to:{} for:{}", typed.to, typed.reason));
-    format!("{mistake} Nothing was sent. You typed:\n{typed}")
-}
 
 /// Text to be copied, as it is. No text ends the block, or makes the message too long.
 fn code(text: &str) -> String {
@@ -139,27 +63,6 @@ pub(super) fn our_fault() -> String {
     "That did not work, and it was not your fault. The bot's operator finds the reason in its log; \
      try again in a minute."
         .to_owned()
-}
-
-/// The settings.
-pub(super) fn settings(settings: &Settings) -> String {
-    format!("**Props channels**: {}", props_channels(settings))
-}
-
-/// The settings, after they were changed.
-pub(super) fn settings_changed(settings: &Settings) -> String {
-    format!("Done. **Props channels** now: {}", props_channels(settings))
-}
-
-fn props_channels(settings: &Settings) -> String {
-    match settings.props_channels.as_deref() {
-        None => "all text channels with “props” in their name (the default)".to_owned(),
-        Some([]) => "none; only `/props` gives props".to_owned(),
-        Some(channels) => {
-            let channels: Vec<String> = channels.iter().map(|id| format!("<#{id}>")).collect();
-            channels.join(", ")
-        }
-    }
 }
 
 /// How whole the mirror is: first what matters most.
@@ -211,14 +114,7 @@ fn channels(status: &GuildStatus) -> String {
     let mut counts = [0_usize; 4];
     let mut open = Vec::new();
     for channel in &status.channels {
-        let (count, why) = match channel.coverage {
-            CoverageStatus::Live | CoverageStatus::Empty | CoverageStatus::Complete { .. } => {
-                (0, None)
-            }
-            CoverageStatus::Partial { gaps } => (1, Some(format!("{gaps} gaps"))),
-            CoverageStatus::Unknown => (2, Some("not looked at yet".to_owned())),
-            CoverageStatus::Unreadable => (3, Some("I may not read it".to_owned())),
-        };
+        let (count, why) = coverage(channel);
         counts[count] += 1;
         open.extend(why.map(|why| format!("- <#{}>: {why}\n", channel.id)));
     }
@@ -231,13 +127,48 @@ fn channels(status: &GuildStatus) -> String {
     text
 }
 
+/// Which class a channel belongs to, and what is not whole there.
+fn coverage(channel: &ChannelStatus) -> (usize, Option<String>) {
+    match channel.coverage {
+        CoverageStatus::Live | CoverageStatus::Empty | CoverageStatus::Complete { .. } => (0, None),
+        CoverageStatus::Partial { gaps } => (1, Some(format!("{gaps} gaps"))),
+        CoverageStatus::Unknown => (2, Some("not looked at yet".to_owned())),
+        CoverageStatus::Unreadable => (3, Some("I may not read it".to_owned())),
+    }
+}
+
+/// How whole the mirror of one channel is.
+pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
+    let Some(channel) = status.channels.iter().find(|it| it.id == id) else {
+        return format!("I know nothing of messages in <#{id}>: it has none, or I may not see it.");
+    };
+    let known = match channel.coverage {
+        CoverageStatus::Live => "complete, and new messages arrive as they are posted".to_owned(),
+        CoverageStatus::Empty => "nothing was posted yet".to_owned(),
+        CoverageStatus::Complete { .. } => "complete up to the last message I know of".to_owned(),
+        _ => coverage(channel).1.unwrap_or_default(),
+    };
+    let totals = &channel.totals;
+    let named = |it: &&FailureStatus| it.object.contains(&id.to_string());
+    let failures: Vec<&FailureStatus> = status.failures.iter().filter(named).collect();
+    let mut text = format!(
+        "**<#{id}>**: {known}\n{} messages ({} deleted), {} reactions, {} props\n",
+        totals.messages, totals.deleted, totals.reactions, totals.props
+    );
+    text.push_str(&failures_of(&failures));
+    text.chars().take(LONGEST_MESSAGE).collect()
+}
+
 fn failures(status: &GuildStatus) -> String {
-    if status.failures.is_empty() {
+    failures_of(&status.failures.iter().collect::<Vec<_>>())
+}
+
+fn failures_of(failures: &[&FailureStatus]) -> String {
+    if failures.is_empty() {
         return String::new();
     }
-    let mut text = format!("**Could not be fetched** ({}):\n", status.failures.len());
-    let failures: Vec<String> = status
-        .failures
+    let mut text = format!("**Could not be fetched** ({}):\n", failures.len());
+    let lines: Vec<String> = failures
         .iter()
         .map(|it| {
             let at = it.at.0.div_euclid(1000);
@@ -245,8 +176,24 @@ fn failures(status: &GuildStatus) -> String {
             format!("- {object}: {reason} ({}×, last <t:{at}:R>)\n", it.times)
         })
         .collect();
-    first_of(&mut text, &failures);
+    first_of(&mut text, &lines);
     text
+}
+
+/// What a member may do here.
+pub(super) fn help(commands: &[(String, String)], admin: bool) -> String {
+    let mut text =
+        "I keep this server's thanks: give them with `/props`, with *Give props* in the \
+                    menu of a member or message (*Apps*), or by mentioning somebody in a props \
+                    channel.\n"
+            .to_owned();
+    for (name, description) in commands {
+        let _ = writeln!(text, "- `/{name}`: {}", escape(description));
+    }
+    if admin {
+        text.push_str("Begin with `/setup`; `/sync-status` tells how whole the mirror is.\n");
+    }
+    text.chars().take(LONGEST_MESSAGE).collect()
 }
 
 /// The first few lines, and how many there are besides.

@@ -11,7 +11,7 @@ use propsbot::{
     app::{self, Error},
     archive::ArchiveSpec,
     config::{self, Config, Needs},
-    model::GuildId,
+    model::{GuildId, UserId},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +75,15 @@ enum Command {
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
     },
+    /// Delete what is kept of a member, on their request
+    Forget {
+        /// The member's user id
+        #[arg(long, value_name = "ID")]
+        user: UserId,
+        /// Only in this guild
+        #[arg(long, value_name = "ID")]
+        guild: Option<GuildId>,
+    },
     /// Show how whole the mirror is
     Status {
         /// As JSON, for programs
@@ -122,6 +131,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
         Command::Export { to, replace } => app::export(&config, to.as_ref(), replace).await,
         Command::Graph { from, out, weights } => app::graph(&from, &out, weights.as_deref()).await,
         Command::Verify { from } => app::verify(&from).await,
+        Command::Forget { user, guild } => app::forget(&config, user, guild).await,
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }
 }

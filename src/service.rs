@@ -1,45 +1,47 @@
 //! The one facade that commands see: what can be asked for, done, and refused.
 //!
-//! Owns the rules of giving props. Knows the store and the writer, so that no command has to;
-//! refuses to know how anything is worded or where it came from.
+//! Knows the store, the writer and the bot's voice, so that no command has to; refuses to know how
+//! anything is worded or where it came from. Each part of it is an `impl` of its own.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod admin;
+mod limits;
+mod privacy;
+mod props;
+mod settings;
+mod undo;
+
+use std::sync::Arc;
 
 use crate::{
+    discord::{RestError, Speech},
     jobs::{
         clock::Clock,
+        export::ExportControl,
         progress::ProgressBoard,
         writer::{Stopped, Writer},
     },
     model::{
-        ChannelId, Class, Evidence, Fact, GuildId, InteractionId, Observation, Props, PropsOrigin,
-        Settings, User, UserId,
+        AdminAction, ChannelId, Evidence, Fact, GuildId, InteractionId, Millis, Observation, Quota,
+        RoleId, UserId,
     },
     status::{self, GuildStatus},
     store::{Store, StoreError},
 };
 
+pub use admin::{ArchiveStatus, ChannelNeeds, Setup};
+pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
+pub use props::{GiveProps, Given, Place};
+pub use undo::{Undone, Which};
+
+use limits::InFlight;
+
 /// The longest reason, in characters.
 pub const LONGEST_REASON: usize = 500;
 /// The most receivers at once.
 pub const MOST_RECEIVERS: usize = 20;
-
-/// Props that a member wants to give.
-#[derive(Clone, Debug)]
-pub struct GiveProps {
-    /// The command's run.
-    pub id: InteractionId,
-    /// The guild.
-    pub guild_id: GuildId,
-    /// Where the answer will be posted.
-    pub channel_id: ChannelId,
-    /// Who gives.
-    pub giver: User,
-    /// To whom, as typed.
-    pub receivers: Vec<UserId>,
-    /// What for, as typed.
-    pub reason: String,
-}
+/// The most characters that Discord takes in a message. Source:
+/// <https://discord.com/developers/docs/resources/message#create-message-jsonform-params>.
+pub const LONGEST_MESSAGE: usize = 2_000;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +52,15 @@ pub enum ServiceError {
     /// We failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Discord did not take what we had to say.
+    #[error(transparent)]
+    Discord(#[from] RestError),
     /// We are shutting down.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-/// What is wrong with what a member typed.
+/// What is wrong with what a member wants.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Nobody was named.
@@ -79,122 +84,141 @@ pub enum Refusal {
     /// The reason is longer than [`LONGEST_REASON`].
     #[error("the reason has {0} characters, of at most {LONGEST_REASON}")]
     ReasonTooLong(usize),
+    /// The message would be longer than Discord takes.
+    #[error("the message would be too long")]
+    MessageTooLong,
+    /// Only members with one of these roles may give.
+    #[error("only members with certain roles may give props")]
+    NotAGiver(Vec<RoleId>),
+    /// So many were given that this many more are possible now, and all at that time.
+    #[error("the quota allows {left} more until {again:?}")]
+    QuotaReached {
+        /// The quota.
+        quota: Quota,
+        /// How many are possible now.
+        left: u32,
+        /// When what was wanted is possible; never, if it is more than the quota.
+        again: Option<Millis>,
+    },
+    /// The same member was thanked a short while ago.
+    #[error("{to} was thanked a short while ago, again possible at {again:?}")]
+    TooSoon {
+        /// Who.
+        to: UserId,
+        /// When it is possible again.
+        again: Millis,
+    },
+    /// The bot may not post where props are posted. Nothing was given.
+    #[error("the bot may not post in {channel}: it lacks {}", missing.join(", "))]
+    CannotPost {
+        /// Where.
+        channel: ChannelId,
+        /// The permissions that it lacks, as Discord's settings call them; none if only Discord
+        /// knows.
+        missing: Vec<&'static str>,
+    },
+    /// The channel where props are posted is gone. Nothing was given.
+    #[error("the channel {0} is gone")]
+    ChannelGone(ChannelId),
+    /// There are no props of this member to take back.
+    #[error("there is nothing to take back")]
+    NothingToUndo,
+    /// These are not this member's props.
+    #[error("these props are somebody else's")]
+    NotYours,
+    /// They were given too long ago.
+    #[error("props can be taken back for {0} minutes")]
+    TooLateToUndo(u16),
     /// A channel was named that is no text channel of the guild.
     #[error("{0} is no text channel here")]
     NoTextChannel(ChannelId),
+    /// A role was named that the guild has not.
+    #[error("{0} is no role here")]
+    NoRole(RoleId),
+    /// A private channel is exported only by explicit word: its name.
+    #[error("the name of {channel} has to be repeated")]
+    Unconfirmed {
+        /// The channel.
+        channel: ChannelId,
+        /// What it is called.
+        name: String,
+    },
+    /// This runs without an archive: there is nothing to export to.
+    #[error("there is no archive")]
+    NoArchive,
+}
+
+/// Who asks for something that only admins may, and with which run of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The run.
+    pub run: InteractionId,
+    /// Who.
+    pub user_id: UserId,
+}
+
+/// What the service works with.
+pub struct Parts {
+    /// The mirror.
+    pub store: Arc<Store>,
+    /// The only way to change it.
+    pub writer: Writer,
+    /// The time.
+    pub clock: Clock,
+    /// What is being done.
+    pub progress: ProgressBoard,
+    /// The bot's voice.
+    pub speech: Speech,
+    /// The bot's own user.
+    pub bot: UserId,
+    /// The exports; nothing where none are made.
+    pub exports: Option<ExportControl>,
 }
 
 /// What commands may ask for. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
-    store: Arc<Store>,
-    writer: Writer,
-    clock: Clock,
-    progress: ProgressBoard,
+    parts: Arc<Parts>,
+    in_flight: InFlight,
 }
 
 impl Service {
-    /// A facade over the store and its writer.
-    pub fn new(store: Arc<Store>, writer: Writer, clock: Clock, progress: ProgressBoard) -> Self {
+    /// A facade over these.
+    pub fn new(parts: Parts) -> Self {
         Self {
-            store,
-            writer,
-            clock,
-            progress,
+            parts: Arc::new(parts),
+            in_flight: InFlight::default(),
         }
-    }
-
-    /// Records props. They are durable when this returns; each receiver counts once.
-    ///
-    /// # Errors
-    /// [`Refusal`] where the giver has to change something.
-    pub async fn give_props(&self, wish: GiveProps) -> Result<Props, ServiceError> {
-        let receivers: BTreeSet<UserId> = wish.receivers.iter().copied().collect();
-        let reason = wish.reason.trim().to_owned();
-        let length = reason.chars().count();
-        if receivers.is_empty() {
-            return Err(Refusal::NoReceivers.into());
-        }
-        if receivers.len() > MOST_RECEIVERS {
-            return Err(Refusal::TooManyReceivers(receivers.len()).into());
-        }
-        if receivers.contains(&wish.giver.id) {
-            return Err(Refusal::ToSelf.into());
-        }
-        if length == 0 {
-            return Err(Refusal::NoReason.into());
-        }
-        if length > LONGEST_REASON {
-            return Err(Refusal::ReasonTooLong(length).into());
-        }
-        let to = receivers.clone();
-        self.ask(move |store| check_receivers(store, wish.guild_id, &to))
-            .await?;
-        let props = Props {
-            id: wish.id,
-            guild_id: wish.guild_id,
-            channel_id: wish.channel_id,
-            message_id: None,
-            giver: wish.giver.id,
-            receivers: receivers.into_iter().collect(),
-            reason,
-            origin: PropsOrigin::Command,
-        };
-        self.record(vec![
-            Fact::User(wish.guild_id, wish.giver),
-            Fact::Props(props.clone()),
-        ])
-        .await?;
-        Ok(props)
     }
 
     /// How whole the mirror of a guild is, and what is being done about it.
     pub async fn sync_status(&self, guild: GuildId) -> Result<GuildStatus, ServiceError> {
-        let progress = self.progress.look();
+        let progress = self.parts.progress.look();
         self.ask(move |store| Ok(status::of_guild(store, guild, Some(&progress))?))
             .await
     }
 
-    /// The guild's settings.
-    pub async fn settings(&self, guild: GuildId) -> Result<Settings, ServiceError> {
-        self.ask(move |store| Ok(store.settings(guild)?)).await
-    }
-
-    /// Chooses the props channels; `None` for the default rule. Durable when this returns.
-    ///
-    /// # Errors
-    /// [`Refusal::NoTextChannel`] for the first that is none.
-    pub async fn set_props_channels(
-        &self,
-        guild: GuildId,
-        channels: Option<BTreeSet<ChannelId>>,
-    ) -> Result<Settings, ServiceError> {
-        let chosen = channels.clone();
-        let mut settings = self
-            .ask(move |store| {
-                for id in chosen.into_iter().flatten() {
-                    let channel = store.channel(guild, id)?;
-                    let channel = channel.as_ref().and_then(|it| it.state.now());
-                    if !channel.is_some_and(|it| it.kind.has_messages() && !it.kind.is_thread()) {
-                        return Err(Refusal::NoTextChannel(id).into());
-                    }
-                }
-                Ok(store.settings(guild)?)
-            })
+    /// What admins did of late, the latest first.
+    pub async fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, ServiceError> {
+        let mut actions = self
+            .ask(move |store| Ok(store.admin_actions(guild)?))
             .await?;
-        settings.props_channels = channels.map(|it| it.into_iter().collect());
-        self.record(vec![Fact::Settings(settings.clone())]).await?;
-        Ok(settings)
+        actions.reverse();
+        Ok(actions)
     }
 
+    /// Makes facts durable.
     async fn record(&self, facts: Vec<Fact>) -> Result<(), ServiceError> {
-        let at = self.clock.stamp();
+        let at = self.parts.clock.stamp();
         let seen = |fact| Observation {
             at,
             by: Evidence::Gateway,
             fact,
         };
-        self.writer
+        self.parts
+            .writer
             .write(facts.into_iter().map(seen).collect())
             .await?;
         Ok(())
@@ -205,33 +229,22 @@ impl Service {
         &self,
         question: impl FnOnce(&Store) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(&self.parts.store);
         let answer = tokio::task::spawn_blocking(move || question(&store)).await;
         // A question neither panics nor is cancelled, unless the process is ending.
         answer.unwrap_or(Err(ServiceError::Stopped(Stopped)))
     }
 }
 
-fn check_receivers(
-    store: &Store,
-    guild: GuildId,
-    receivers: &BTreeSet<UserId>,
-) -> Result<(), ServiceError> {
-    // Until all members are known, somebody unknown may well be one.
-    let all_known = store
-        .synced(guild)?
-        .iter()
-        .any(|it| it.class == Class::Members);
-    for id in receivers {
-        match store.member(guild, *id)? {
-            Some(member) if member.user.as_ref().is_some_and(|user| user.value.bot) => {
-                return Err(Refusal::ToBot(*id).into());
-            }
-            Some(member) if member.presence.now().is_some() => {}
-            Some(member) if member.presence.gone.is_none() && !all_known => {}
-            None if !all_known => {}
-            _ => return Err(Refusal::ToStranger(*id).into()),
-        }
+impl Admin {
+    /// What this admin did, to be remembered.
+    fn did(self, what: String) -> Fact {
+        Fact::AdminAction(AdminAction {
+            guild_id: self.guild_id,
+            id: self.run,
+            at: self.run.created_at(),
+            by: self.user_id,
+            what,
+        })
     }
-    Ok(())
 }

@@ -1,10 +1,22 @@
 //! Every text as it is read.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use super::*;
 use crate::{
-    model::{ChannelId, Class, GuildId, Millis, UserId},
+    commands::receivers::Unclear,
+    jobs::{
+        export::{ExportBoard, ExportOutcome, LastExport, Summary},
+        privacy::Forgotten,
+    },
+    model::{
+        AdminAction, ChannelId, Class, GuildId, InteractionId, Language, MessageId, Millis,
+        Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings,
+        SettingsChange, Tier, UserId,
+    },
+    service::{ArchiveStatus, ChannelNeeds, Kept, Refusal, Setup, Undone},
     status::{ChannelStatus, FailureStatus, Totals},
 };
 
@@ -13,38 +25,45 @@ const TYPED: Typed<'_> = Typed {
     reason: "```all``` of it",
 };
 
-#[test]
-fn mistakes_are_explained_and_nothing_typed_is_lost() {
-    let word = Unclear::Word("@ana".to_owned());
-    assert_snapshot!(unclear_receivers(&word, TYPED).replace('\u{200b}', "·"), @r#"
-    I don't know who “@·ana” is. Type @ and pick the member from the list that appears. Nothing was sent. You typed:
-    ```
-    /props to:<@1> @ana for:`·``all`·`` of it
-    ```
-    "#);
-    let group = Unclear::Group("@everyone".to_owned());
-    assert_snapshot!(unclear_receivers(&group, TYPED).replace('\u{200b}', "·"), @r#"
-    Props go to people, not to a role or to everyone. Name the members you mean. Nothing was sent. You typed:
-    ```
-    /props to:<@1> @ana for:`·``all`·`` of it
-    ```
-    "#);
-    assert_snapshot!(unclear_channels(&word, "@ana").replace('\u{200b}', "·"), @r#"
-    I don't know the channel “@·ana”. Type # and pick it from the list that appears, or say `default`. Nothing was changed. You typed:
-    ```
-    /settings set props_channels:@ana
-    ```
-    "#);
-    assert_snapshot!(too_long(TYPED).replace('\u{200b}', "·"), @r#"
-    That is too long for one message. Shorten the reason a little. Nothing was sent. You typed:
-    ```
-    /props to:<@1> @ana for:`·``all`·`` of it
-    ```
-    "#);
+const NOW: Millis = Millis(1_700_000_000_000);
+
+/// What cannot be seen, seen.
+fn visible(texts: &[String]) -> String {
+    texts.join("\n\n").replace('\u{200b}', "·")
 }
 
 #[test]
-fn refusals_say_what_to_change() {
+fn mistakes_are_explained_and_nothing_typed_is_lost() {
+    let word = Unclear::Word("@ana".to_owned());
+    let group = Unclear::Group("@everyone".to_owned());
+    assert_snapshot!(visible(&[
+        unclear_receivers(&word, TYPED),
+        unclear_receivers(&group, TYPED),
+        unclear_channels(&word, "@ana"),
+        unclear_roles(&word, "@ana"),
+        refused(&Refusal::MessageTooLong, Some(TYPED)),
+        perhaps_posted(ChannelId(7), TYPED),
+        unclear_props("```that one"),
+        no_emoji("thanks"),
+        no_setting("props"),
+        out_of_range("quota", 5_000, 1, 1_000),
+        quota_without_count(),
+        nothing_to_change(),
+        nobody_wrote_it(),
+    ]));
+}
+
+#[test]
+fn refusals_say_what_to_change_or_when_it_is_possible_again() {
+    let quota = Quota {
+        count: 5,
+        period: QuotaPeriod::Day,
+    };
+    let reached = |left, again| Refusal::QuotaReached { quota, left, again };
+    let cannot = |missing| Refusal::CannotPost {
+        channel: ChannelId(7),
+        missing,
+    };
     let all = [
         Refusal::NoReceivers,
         Refusal::TooManyReceivers(30),
@@ -53,20 +72,115 @@ fn refusals_say_what_to_change() {
         Refusal::ToStranger(UserId(6)),
         Refusal::NoReason,
         Refusal::ReasonTooLong(900),
+        Refusal::MessageTooLong,
+        Refusal::NotAGiver(vec![RoleId(8), RoleId(9)]),
+        reached(0, Some(NOW)),
+        reached(2, Some(NOW)),
+        reached(5, None),
+        Refusal::TooSoon {
+            to: UserId(5),
+            again: NOW,
+        },
+        cannot(vec!["View Channel", "Send Messages"]),
+        cannot(vec![]),
+        Refusal::ChannelGone(ChannelId(7)),
+        Refusal::NothingToUndo,
+        Refusal::NotYours,
+        Refusal::TooLateToUndo(30),
+        Refusal::TooLateToUndo(0),
         Refusal::NoTextChannel(ChannelId(7)),
+        Refusal::NoRole(RoleId(8)),
+        Refusal::Unconfirmed {
+            channel: ChannelId(7),
+            name: "board-room".to_owned(),
+        },
+        Refusal::NoArchive,
     ];
-    let texts: Vec<String> = all.iter().map(|it| refused(it, None)).collect();
-    assert_snapshot!(texts.join("\n"), @r#"
-    Say whom you thank: type @ in `to` and pick a member.
-    That are 30 people; props go to at most 20 at once. Thank them in several messages.
-    You can't give props to yourself. Take yourself out of `to`.
-    <@5> is a bot, and does it for the electricity. Name a person.
-    <@6> is not a member of this server. Name somebody who is.
-    Say what for: the reason is empty.
-    The reason has 900 characters; at most 500 are possible. Shorten it.
-    <#7> is no text channel of this server. Name channels in which members write; nothing was changed.
-    "#);
+    let texts = all.map(|it| refused(&it, None));
+    assert_snapshot!(visible(&texts));
     assert!(refused(&Refusal::ToSelf, Some(TYPED)).contains("You typed:"));
+}
+
+/// The longest that can be typed, all of it to be escaped: Discord takes the answer all the same.
+#[test]
+fn whatever_was_typed_the_answer_fits_and_means_nothing() {
+    let (to, reason) = ("`@".repeat(500), "*".repeat(500));
+    let typed = Typed {
+        to: &to,
+        reason: &reason,
+    };
+    for unclear in [Unclear::Word(to.clone()), Unclear::Group(to.clone())] {
+        let text = unclear_receivers(&unclear, typed);
+        assert!(text.chars().count() <= LONGEST_MESSAGE, "{}", text.len());
+    }
+    for text in [
+        refused(&Refusal::MessageTooLong, Some(typed)),
+        perhaps_posted(ChannelId(u64::MAX), typed),
+        unclear_props(&to),
+        no_emoji(&to),
+        unreadable_option(Some(&to)),
+    ] {
+        assert!(text.chars().count() <= LONGEST_MESSAGE, "{text}");
+        // Nothing ends the block in which it is quoted.
+        assert_eq!(text.matches("```").count(), 2, "{text}");
+    }
+}
+
+fn some_props() -> Props {
+    Props {
+        id: InteractionId::at(Millis(NOW.0 - 130_000)),
+        guild_id: GuildId(1),
+        channel_id: ChannelId(2),
+        message_id: Some(MessageId(3)),
+        giver: UserId(4),
+        receivers: vec![UserId(5), UserId(6)],
+        reason: "for\n**all**".to_owned(),
+        origin: PropsOrigin::Command,
+        withdrawn: None,
+        about: None,
+    }
+}
+
+#[test]
+fn what_was_done_is_said() {
+    let undone_with = |message_deleted| Undone {
+        props: some_props(),
+        message_deleted,
+    };
+    let long = Props {
+        reason: "🙏".repeat(500),
+        receivers: vec![UserId(5)],
+        ..some_props()
+    };
+    let choices = [
+        props_choice(&some_props(), "Ana \u{202e}✨", NOW),
+        props_choice(&long, &"W".repeat(32), NOW),
+        props_choice(&some_props(), &"W".repeat(64), NOW),
+    ];
+    // Discord takes no longer ones.
+    assert!(choices.iter().all(|it| it.chars().count() <= 100));
+    assert_snapshot!(visible(&[
+        posted(ChannelId(7), "https://discord.com/channels/1/7/8"),
+        already_given(),
+        undone(&undone_with(true)),
+        undone(&undone_with(false)),
+        choices.join("\n"),
+        give_props().to_owned(),
+        what_for().to_owned(),
+        an_example().to_owned(),
+    ]));
+}
+
+#[test]
+fn help_lists_what_it_is_given() {
+    let commands = [
+        ("props".to_owned(), "Thank *somebody*".to_owned()),
+        ("settings set".to_owned(), "Change settings".to_owned()),
+    ];
+    assert_snapshot!(visible(&[
+        help(&commands, false),
+        help(&commands[..1], true)
+    ]));
 }
 
 #[test]
@@ -93,15 +207,180 @@ fn what_else_can_go_wrong() {
     "#);
 }
 
+fn chosen_settings() -> Settings {
+    Settings {
+        props_channels: Some(vec![ChannelId(7), ChannelId(8)]),
+        excluded_channels: (10..30).map(ChannelId).collect(),
+        included_channels: vec![ChannelId(9)],
+        quota: Some(Quota {
+            count: 5,
+            period: QuotaPeriod::Week,
+        }),
+        cooldown_minutes: 60,
+        giver_roles: vec![RoleId(3)],
+        acknowledge: Some("<:wow:8>".to_owned()),
+        keep_deleted_props: true,
+        undo_minutes: 10,
+        language: Language::German,
+        ..Settings::default_for(GuildId(1))
+    }
+}
+
 #[test]
-fn settings_name_the_props_channels() {
-    let of = |channels: Option<Vec<u64>>| Settings {
-        guild_id: GuildId(1),
-        props_channels: channels.map(|it| it.into_iter().map(ChannelId).collect()),
+fn settings_say_what_holds() {
+    let none = Settings {
+        props_channels: Some(vec![]),
+        acknowledge: None,
+        undo_minutes: 0,
+        audit_share: 0,
+        ..Settings::default_for(GuildId(1))
     };
-    assert_snapshot!(settings(&of(None)), @"**Props channels**: all text channels with “props” in their name (the default)");
-    assert_snapshot!(settings(&of(Some(vec![]))), @"**Props channels**: none; only `/props` gives props");
-    assert_snapshot!(settings_changed(&of(Some(vec![7, 8]))), @"Done. **Props channels** now: <#7>, <#8>");
+    assert_snapshot!(visible(&[
+        settings(&Settings::default_for(GuildId(1))),
+        settings_changed(&chosen_settings()),
+        settings(&none),
+    ]));
+    let many = Settings {
+        props_channels: Some((1..500).map(ChannelId).collect()),
+        giver_roles: (1..500).map(RoleId).collect(),
+        ..chosen_settings()
+    };
+    assert!(settings_changed(&many).chars().count() <= LONGEST_MESSAGE);
+}
+
+#[test]
+fn what_admins_did_is_listed_as_far_as_it_fits() {
+    let chosen = chosen_settings();
+    let mut all: Vec<SettingsChange> = SETTINGS
+        .iter()
+        .map(|name| SettingsChange::reset(name, &chosen).unwrap())
+        .collect();
+    all.push(SettingsChange::Exclude(ChannelId(7)));
+    let texts: Vec<String> = all.chunks(1).map(changes).collect();
+    let action = |what: String| AdminAction {
+        guild_id: GuildId(1),
+        id: InteractionId(1),
+        at: NOW,
+        by: UserId(5),
+        what,
+    };
+    let few = [action(action_include("<#7>")), action(action_export())];
+    assert_snapshot!(visible(&[
+        texts.join("\n"),
+        admin_actions(&[]),
+        admin_actions(&few),
+    ]));
+    let many = vec![action("x".repeat(500)); 10];
+    let text = admin_actions(&many);
+    assert!(text.chars().count() <= LONGEST_MESSAGE);
+    assert!(text.ends_with("- and 7 more, older\n"), "{text}");
+    let everything = changes(&vec![SettingsChange::Exclude(ChannelId(u64::MAX)); 100]);
+    assert!(everything.chars().count() <= 500);
+}
+
+#[test]
+fn the_first_run_says_what_there_is_and_what_is_missing() {
+    let lacking = |needs: u64| Setup {
+        settings: chosen_settings(),
+        destination: Some("dir:./archive".to_owned()),
+        exported: vec![ChannelId(7), ChannelId(8)],
+        withheld: vec![ChannelId(9)],
+        needs: (0..needs)
+            .map(|id| ChannelNeeds {
+                channel: ChannelId(id),
+                missing: vec!["View Channel", "Add Reactions"],
+            })
+            .collect(),
+    };
+    let none = Setup {
+        settings: Settings::default_for(GuildId(1)),
+        destination: None,
+        exported: vec![],
+        withheld: vec![],
+        needs: vec![],
+    };
+    assert_snapshot!(visible(&[
+        setup(&lacking(2)),
+        setup(&none),
+        choose_props_channels().to_owned(),
+    ]));
+    assert!(setup(&lacking(500)).chars().count() <= LONGEST_MESSAGE);
+}
+
+#[test]
+fn members_are_told_what_is_kept_of_them() {
+    let kept = |tier, forgotten| Kept {
+        privacy: Privacy {
+            tier,
+            since: NOW,
+            forgotten,
+            ..Privacy::unchosen(GuildId(1), UserId(2))
+        },
+        exported_within: Some(Duration::from_hours(1)),
+    };
+    let no_archive = Kept {
+        exported_within: None,
+        ..kept(Tier::Everything, Some(NOW))
+    };
+    let done = Forgotten {
+        messages: 3,
+        reactions: 2,
+        props: 1,
+    };
+    let mut texts = vec![privacy(&kept(Tier::None, None)), privacy(&no_archive)];
+    texts.extend([Tier::None, Tier::Content, Tier::Identity, Tier::Everything].map(chosen));
+    texts.extend([
+        still_blanking(),
+        privacy_done(),
+        personal_data(0),
+        personal_data(12),
+        confirm_deletion(),
+        delete_button().to_owned(),
+        forgotten(&done),
+    ]);
+    assert!(texts.iter().all(|it| it.chars().count() <= LONGEST_MESSAGE));
+    assert_snapshot!(visible(&texts));
+}
+
+#[test]
+fn the_archive_is_seen_at_a_glance() {
+    let done: ExportOutcome = Ok(Summary {
+        generation: 1_234,
+        changed: true,
+        blobs: 10,
+        indexes: 2,
+        bytes: 123_456,
+        rows: 4_000,
+        ..Default::default()
+    });
+    let unchanged: ExportOutcome = Ok(Summary::default());
+    let failed: ExportOutcome = Err("the ```disk``` is full".to_owned());
+    let status = |last: Option<&ExportOutcome>, running_since| ArchiveStatus {
+        destination: "dir:./archive".to_owned(),
+        board: ExportBoard {
+            last: last.map(|outcome| LastExport {
+                at: NOW,
+                took: Duration::from_millis(1_234),
+                outcome: outcome.clone(),
+            }),
+            running_since,
+            next: Some(NOW),
+        },
+    };
+    let faults = |many: usize| Ok(("generation 3".to_owned(), vec!["blob *x*".to_owned(); many]));
+    let texts = [
+        exported(&done, Language::German),
+        exported(&unchanged, Language::International),
+        exported(&failed, Language::International),
+        archive_status(&status(None, Some(NOW)), Language::International),
+        archive_status(&status(Some(&done), None), Language::International),
+        verified(&faults(0)),
+        verified(&faults(12)),
+        verified(&Err("no connection".to_owned())),
+        exporting(),
+        verifying(),
+    ];
+    assert_snapshot!(visible(&texts));
 }
 
 fn a_status() -> GuildStatus {
@@ -182,4 +461,13 @@ fn a_long_status_still_fits_a_message() {
     let text = sync_status(&status);
     assert!(text.chars().count() <= LONGEST_MESSAGE);
     assert!(text.contains("- and 492 more"));
+}
+
+#[test]
+fn one_channel_is_told_apart() {
+    let status = a_status();
+    let texts: Vec<String> = (1..6)
+        .map(|id| channel_status(&status, ChannelId(id)))
+        .collect();
+    assert_snapshot!(visible(&texts));
 }

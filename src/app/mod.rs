@@ -5,6 +5,7 @@
 
 mod archive;
 mod bars;
+mod forget;
 mod lines;
 mod run;
 mod status;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 pub use archive::{export, graph, verify};
+pub use forget::forget;
 pub use run::run;
 pub use status::status;
 pub use sync::sync;

@@ -14,15 +14,16 @@ use super::{Error, Mirror, log_in};
 use crate::{
     archive,
     config::Config,
-    discord::{self, GatewayOptions},
+    discord::{self, GatewayOptions, Speech},
     jobs::{
+        acknowledge::{acknowledge, acknowledgements},
         backfill::{self, Requests},
         clock::Clock,
-        export::{export_and_log, export_regularly},
+        export::{export_and_log, export_control, export_regularly},
         listener::listen,
         progress::{ProgressBoard, log_regularly},
     },
-    service::Service,
+    service::{Parts, Service},
 };
 
 /// Events that may wait to be translated. What comes when they are this many is fetched later.
@@ -37,6 +38,7 @@ const LAST_EXPORT: Duration = Duration::from_secs(3);
 /// Runs until `stop` is cancelled, or until something happens that only people can mend.
 ///
 /// In the end everything heard is durable, and exported if there is time: within 10 s.
+#[expect(clippy::too_many_lines, reason = "all parts, connected in one place")]
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> {
     let discord = config
         .discord
@@ -46,16 +48,24 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let archive: Arc<dyn archive::DataArchive> = archive::open(&config.archive).into();
     let heard = mirror.store.newest()?;
     let progress = ProgressBoard::default();
+    let (exports, export_requests) = export_control(
+        &config.archive.to_string(),
+        Arc::clone(&archive),
+        config.export_interval,
+    );
     let connecting = async {
         let (history, bot) = log_in(discord, &mirror.store).await?;
         info!(bot = bot.username, "logged in");
         let clock = mirror.clock.clone();
-        let service = Service::new(
-            Arc::clone(&mirror.store),
-            mirror.writer.clone(),
-            clock.clone(),
-            progress.clone(),
-        );
+        let service = Service::new(Parts {
+            store: Arc::clone(&mirror.store),
+            writer: mirror.writer.clone(),
+            clock: clock.clone(),
+            progress: progress.clone(),
+            speech: Speech::new(history.rest().clone()),
+            bot: bot.id,
+            exports: Some(exports),
+        });
         let gateway = discord::start(GatewayOptions {
             token: discord.token.clone(),
             origin: discord.api_url.clone(),
@@ -75,18 +85,29 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
 
     let requests = Requests::default();
     let backfill = mirror.backfill(history, bot.clone(), progress.clone());
+    let (acknowledgements, thanks) = acknowledgements();
     let listening = listen(
         gateway.items,
         bot.id,
         heard,
         mirror.writer.clone(),
         requests.clone(),
+        acknowledgements,
+    );
+    let acknowledging = acknowledge(
+        thanks,
+        Speech::new(backfill.history.rest().clone()),
+        Arc::clone(&mirror.store),
+        mirror.writer.clone(),
+        mirror.clock.clone(),
+        bot.id,
+        stop.clone(),
     );
     let supervising = backfill::supervise(backfill, requests, stop.clone());
     let exporting = export_regularly(
         Arc::clone(&mirror.store),
         Arc::clone(&archive),
-        config.export_interval,
+        export_requests,
         Clock::now,
         stop.clone(),
     );
@@ -98,6 +119,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     });
     tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
     tasks.spawn(async move { Ok(listening.await?) });
+    tasks.spawn(async move { Ok(acknowledging.await?) });
     tasks.spawn(async move { Ok(supervising.await?) });
     tasks.spawn(async move {
         exporting.await;

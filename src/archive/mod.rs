@@ -19,6 +19,7 @@ mod reader;
 pub mod rows;
 mod snapshot;
 mod table;
+mod veil;
 mod verify;
 
 pub use data_archive::{
@@ -40,4 +41,5 @@ pub use plan::{
 pub use reader::{ArchiveReader, ReadError};
 pub use snapshot::Snapshot;
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
+pub use veil::Veil;
 pub use verify::{Verification, verify};

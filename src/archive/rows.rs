@@ -10,7 +10,7 @@ use crate::model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EmojiId, EmojiKey, Evidence, Guild,
     GuildEmoji, GuildId, InteractionId, Kept, Life, Member, Mention, MessageId, MessageKind,
     MessageState, Millis, Overwrite, Part, Props, PropsOrigin, Reaction, Role, RoleId, Settings,
-    Stamp, UserId, wide,
+    Stamp, Tier, UserId, wide,
 };
 
 /// A guild.
@@ -26,6 +26,9 @@ pub struct GuildRow {
     pub props_channels: Option<Vec<ChannelId>>,
     /// When the bot was found to be no longer in it.
     pub left_at: Option<Millis>,
+    /// Whether props hold although the bot's message that says so was deleted; `None` for no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_deleted_props: Option<bool>,
 }
 
 /// A channel or thread.
@@ -121,6 +124,12 @@ pub struct MemberRow {
     pub joined_at: Option<Millis>,
     /// When the user was found to have left; `None` also for who was never seen as a member.
     pub left_at: Option<Millis>,
+    /// How far the user has opted out; `None` for not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Tier>,
+    /// Until when what the user did was deleted on their request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten_at: Option<Millis>,
 }
 
 /// A message, or the tombstone of one: then only the ids and `deleted_at` say anything.
@@ -198,6 +207,15 @@ pub struct PropsRow {
     pub reason: String,
     /// How they were given.
     pub origin: PropsOrigin,
+    /// When the giver took them back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_at: Option<Millis>,
+    /// The channel of the message that they thank for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_channel_id: Option<ChannelId>,
+    /// The message that they thank for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about_message_id: Option<MessageId>,
 }
 
 fn gone<T>(state: &Kept<T>) -> Option<Millis> {
@@ -214,6 +232,7 @@ impl GuildRow {
             owner_id: guild.owner_id,
             props_channels: settings.props_channels.clone(),
             left_at: gone(&part.state),
+            keep_deleted_props: settings.keep_deleted_props.then_some(true),
         })
     }
 }
@@ -287,6 +306,8 @@ impl From<&Member> for MemberRow {
             roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
             joined_at: presence.and_then(|it| it.joined_at),
             left_at: gone(&member.presence),
+            privacy: None,
+            forgotten_at: None,
         }
     }
 }
@@ -348,6 +369,9 @@ impl From<&Props> for PropsRow {
             receiver_ids: it.receivers.clone(),
             reason: it.reason.clone(),
             origin: it.origin,
+            withdrawn_at: it.withdrawn,
+            about_channel_id: it.about.map(|(channel, _)| channel),
+            about_message_id: it.about.map(|(_, message)| message),
         }
     }
 }

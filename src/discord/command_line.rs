@@ -1,6 +1,7 @@
 //! The slash commands on the gateway's connection: told to Discord, and run when members use them.
 
 use poise::{Framework, FrameworkOptions, builtins::create_application_commands};
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use super::{Rest, Route};
@@ -32,6 +33,12 @@ impl CommandLine {
         let options = FrameworkOptions {
             commands: commands::all(),
             on_error: |error| Box::pin(commands::on_error(error)),
+            event_handler: |framework, event| {
+                Box::pin(async move {
+                    commands::on_event(framework, event).await;
+                    Ok(())
+                })
+            },
             ..FrameworkOptions::default()
         };
         Framework::builder()
@@ -40,17 +47,22 @@ impl CommandLine {
             .setup(move |_, ready, framework| {
                 let application = UserId(ready.application.id.get());
                 let known = create_application_commands(&framework.options().commands);
-                runtime.spawn(register(rest, application, known));
+                runtime.spawn(register(rest, service.clone(), application, known));
                 Box::pin(async move { Ok(service) })
             })
             .build()
     }
 }
 
-/// Replaces the application's commands by ours. If that fails, the mirror goes on without: members
-/// then see the commands of the last start. Source:
+/// Replaces the application's commands by ours, if they are not those that Discord was told of. If
+/// that fails, the mirror goes on without: members then see the commands of the last start. Source:
 /// <https://discord.com/developers/docs/interactions/application-commands#bulk-overwrite-global-application-commands>.
-async fn register(rest: Rest, application: UserId, known: Vec<serenity::builder::CreateCommand>) {
+async fn register(
+    rest: Rest,
+    service: Service,
+    application: UserId,
+    known: Vec<serenity::builder::CreateCommand>,
+) {
     let json = match serde_json::to_vec(&known) {
         Ok(json) => json,
         Err(error) => {
@@ -58,12 +70,22 @@ async fn register(rest: Rest, application: UserId, known: Vec<serenity::builder:
             return;
         }
     };
-    match rest.put(&Route::Commands(application), json).await {
-        Ok(()) => tracing::info!(commands = known.len(), "registered the slash commands"),
-        Err(error) => tracing::error!(
+    let digest = hex::encode(Sha256::digest(&json));
+    match service.knows_commands(application, digest.clone()).await {
+        Ok(true) => return,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "it is not known which commands Discord knows"),
+    }
+    if let Err(error) = rest.put(&Route::Commands(application), json).await {
+        tracing::error!(
             %error,
             "the slash commands could not be registered; members may see old ones, or none, \
              until the next start"
-        ),
+        );
+        return;
+    }
+    tracing::info!(commands = known.len(), "registered the slash commands");
+    if let Err(error) = service.commands_are_known(application, digest).await {
+        tracing::warn!(%error, "the commands will be registered again at the next start");
     }
 }

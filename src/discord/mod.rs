@@ -15,6 +15,7 @@ mod objects;
 mod pace;
 mod rest;
 mod route;
+mod speech;
 mod token;
 mod unparsed;
 mod wire;
@@ -29,6 +30,7 @@ pub use objects::user;
 pub use pace::{Pace, Rate};
 pub use rest::{Rest, RestError};
 pub use route::Route;
+pub use speech::Speech;
 pub use token::{MalformedToken, Token};
 
 /// Discord's own origin, used where no other is configured.

@@ -297,6 +297,30 @@ impl Rest {
         put.await.map(|_| ())
     }
 
+    /// Adds this JSON at `route`, and reads the answer with `read`. It is sent again where no answer
+    /// came: what must not be there twice has to say so itself.
+    pub async fn post<T>(
+        &self,
+        route: &Route<'_>,
+        json: Vec<u8>,
+        read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, RestError> {
+        let post = self.ask(&Method::POST, route, Some(json), Urgency::AtOnce, read);
+        post.await.map(|(answer, _)| answer)
+    }
+
+    /// Makes what is at `route` be there, which takes no words.
+    pub async fn touch(&self, route: &Route<'_>) -> Result<(), RestError> {
+        let put = self.ask(&Method::PUT, route, None, Urgency::AtOnce, |_| Ok(()));
+        put.await.map(|_| ())
+    }
+
+    /// Deletes what is at `route`.
+    pub async fn delete(&self, route: &Route<'_>) -> Result<(), RestError> {
+        let delete = self.ask(&Method::DELETE, route, None, Urgency::AtOnce, |_| Ok(()));
+        delete.await.map(|_| ())
+    }
+
     /// Asks until there is a final answer: 5 more times where that may help, obeying the waits
     /// that Discord asks for.
     async fn ask<T>(
@@ -453,6 +477,8 @@ fn endpoint(method: &Method, route: &Route<'_>) -> Endpoint {
     Endpoint {
         method: match *method {
             Method::PUT => twilight_http_ratelimiting::Method::Put,
+            Method::POST => twilight_http_ratelimiting::Method::Post,
+            Method::DELETE => twilight_http_ratelimiting::Method::Delete,
             _ => twilight_http_ratelimiting::Method::Get,
         },
         path: route.bucket(),

@@ -46,8 +46,19 @@ pub enum Route<'a> {
     Member(GuildId, UserId),
     /// A channel's messages before this one, the last first; 100 a page.
     Messages(ChannelId, Option<MessageId>),
+    /// Where messages are posted in a channel.
+    Post(ChannelId),
     /// One message.
     Message(ChannelId, MessageId),
+    /// The bot's own reaction to a message.
+    OwnReaction {
+        /// The channel.
+        channel: ChannelId,
+        /// The message.
+        message: MessageId,
+        /// The emoji.
+        emoji: &'a Emoji,
+    },
     /// Who reacts to a message with an emoji, by id, after this user; 100 a page.
     Reactors {
         /// The channel.
@@ -97,7 +108,7 @@ impl Route<'_> {
         match self {
             Self::Member(guild, _) => format!("guilds/{guild}/members/:id"),
             Self::Message(channel, _) => format!("channels/{channel}/messages/:id"),
-            Self::Reactors { channel, .. } => {
+            Self::Reactors { channel, .. } | Self::OwnReaction { channel, .. } => {
                 format!("channels/{channel}/messages/:id/reactions/:emoji")
             }
             other => other.to_string(),
@@ -127,7 +138,9 @@ impl fmt::Display for Route<'_> {
             }
             Self::Members(guild, _) => write!(f, "guilds/{guild}/members"),
             Self::Member(guild, user) => write!(f, "guilds/{guild}/members/{user}"),
-            Self::Messages(channel, _) => write!(f, "channels/{channel}/messages"),
+            Self::Messages(channel, _) | Self::Post(channel) => {
+                write!(f, "channels/{channel}/messages")
+            }
             Self::Message(channel, message) => write!(f, "channels/{channel}/messages/{message}"),
             Self::Reactors {
                 channel,
@@ -136,15 +149,28 @@ impl fmt::Display for Route<'_> {
                 ..
             } => {
                 write!(f, "channels/{channel}/messages/{message}/reactions/")?;
-                // An emoji is whatever Discord says it is: an unencoded `#` would end the path.
-                match &emoji.key {
-                    EmojiKey::Unicode(text) => utf8_percent_encode(text, NON_ALPHANUMERIC).fmt(f),
-                    EmojiKey::Custom(id) => {
-                        let name = emoji.name.as_deref().unwrap_or("_");
-                        write!(f, "{}%3A{id}", utf8_percent_encode(name, NON_ALPHANUMERIC))
-                    }
-                }
+                encode(emoji, f)
             }
+            Self::OwnReaction {
+                channel,
+                message,
+                emoji,
+            } => {
+                write!(f, "channels/{channel}/messages/{message}/reactions/")?;
+                encode(emoji, f)?;
+                f.write_str("/@me")
+            }
+        }
+    }
+}
+
+/// An emoji is whatever Discord says it is: an unencoded `#` would end the path.
+fn encode(emoji: &Emoji, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match &emoji.key {
+        EmojiKey::Unicode(text) => write!(f, "{}", utf8_percent_encode(text, NON_ALPHANUMERIC)),
+        EmojiKey::Custom(id) => {
+            let name = emoji.name.as_deref().unwrap_or("_");
+            write!(f, "{}%3A{id}", utf8_percent_encode(name, NON_ALPHANUMERIC))
         }
     }
 }
@@ -187,6 +213,21 @@ mod tests {
             reactors(&Emoji::custom(EmojiId(7), None, false)),
             "channels/1/messages/2/reactions/%5F%3A7?limit=100&type=0"
         );
+    }
+
+    #[test]
+    fn the_bots_own_reaction_shares_the_bucket_of_the_lists() {
+        let emoji = Emoji::unicode("🙏");
+        let route = Route::OwnReaction {
+            channel: ChannelId(1),
+            message: MessageId(2),
+            emoji: &emoji,
+        };
+        assert_eq!(
+            route.address(),
+            "channels/1/messages/2/reactions/%F0%9F%99%8F/@me"
+        );
+        assert_eq!(route.bucket(), "channels/1/messages/:id/reactions/:emoji");
     }
 
     #[test]

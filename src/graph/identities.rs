@@ -54,7 +54,8 @@ pub struct Alias {
 
 /// Proposes an account for every member in `graph`, by age of the Discord account.
 ///
-/// Others are not proposed, unlike by the Discord plugin: a ledger is often public, and who neither
+/// Who wants nothing shown is not proposed: cred that others gave them stays with nobody. Others are
+/// not proposed either, unlike by the Discord plugin: a ledger is often public, and who neither
 /// gave nor received thanks need not be listed. The first of those who would be called the same
 /// gets the plain name, the others one with their id.
 pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<IdentityProposal> {
@@ -63,7 +64,7 @@ pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<Ide
     members
         .iter()
         .map(|member| (member, member.address()))
-        .filter(|(_, address)| graph.nodes.contains_key(address))
+        .filter(|(member, address)| graph.nodes.contains_key(address) && !member.is_nobody())
         .map(|(member, address)| IdentityProposal {
             name: free_name(member, &mut taken),
             plugin_name: "discord",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{NodeAddress, description, prefix};
 use crate::{
     archive::{Snapshot, rows::MemberRow},
-    model::UserId,
+    model::{Tier, UserId},
 };
 
 /// Everyone of whom the archive has a row. Who left is among them: thanks are history. Who has no
@@ -100,6 +100,11 @@ impl<'a> Member<'a> {
         self.0.bot
     }
 
+    /// Whether it stands for somebody who wants nothing of theirs shown.
+    pub(super) fn is_nobody(self) -> bool {
+        self.id().is_anonymous() && self.0.privacy == Some(Tier::Everything)
+    }
+
     /// `user` or `bot`, as SourceCred's addresses say it.
     pub(super) fn kind(self) -> &'static str {
         if self.0.bot { "bot" } else { "user" }
@@ -117,7 +122,9 @@ impl<'a> Member<'a> {
     pub(super) fn name(self) -> String {
         let shown = self.0.nick.as_ref().or(self.0.global_name.as_ref());
         let name = shown.unwrap_or(&self.0.username);
-        if name.is_empty() {
+        if self.is_nobody() {
+            "somebody".to_owned()
+        } else if name.is_empty() {
             self.id().to_string()
         } else {
             name.clone()
@@ -131,6 +138,9 @@ impl<'a> Member<'a> {
     /// The description that SourceCred's Discord plugin gives to the same node: two plugins that
     /// describe one node differently cannot stand in one instance.
     pub(super) fn label(self) -> String {
+        if self.is_nobody() {
+            return "discord/anonymous#0".to_owned();
+        }
         let discriminator = self.0.discriminator.unwrap_or(0);
         let name = if self.0.username.is_empty() {
             self.id().to_string()

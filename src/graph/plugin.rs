@@ -5,7 +5,8 @@
 //! Discord plugin, `createGraph.js`. Cred is minted by props and by the reactions on them, and from
 //! both flows to those who were thanked.
 //!
-//! Everything has its message's time, reactions too: when a reaction was added is known only to who
+//! Everything has the time of its contribution (the message, or the one that it thanks for),
+//! reactions too: when a reaction was added is known only to who
 //! listened, and what a mirror learnt late must not earn less.
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     archive::Snapshot,
-    model::{ChannelId, EmojiId, EmojiKey, MessageId, Millis, UserId},
+    model::{ChannelId, EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url},
 };
 
 /// How much of a reason, and of a name, a description shows, in UTF-16 code units.
@@ -50,7 +51,7 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     fn add(&mut self, id: MessageId, props: &Props<'_>) {
-        let at = id.created_at();
+        let at = props.at;
         let channel = props.channel;
         let node = prefix::props().with(&[&channel, &id]);
         let description = self.describe(id, props);
@@ -106,7 +107,7 @@ impl Drawing<'_> {
         let Some(member) = self.members.get(user) else {
             return;
         };
-        let at = id.created_at();
+        let at = props.at;
         let channel = props.channel;
         let node = prefix::reactions().with(&[&channel, emoji, &user, &id]);
         let description = format!(
@@ -172,10 +173,10 @@ impl Drawing<'_> {
     }
 }
 
-/// Where Discord shows the message.
+/// Where Discord shows what was contributed.
 fn url(id: MessageId, props: &Props<'_>) -> String {
-    let (guild, channel) = (props.guild, props.channel);
-    format!("https://discord.com/channels/{guild}/{channel}/{id}")
+    let (channel, id) = props.about.unwrap_or((props.channel, id));
+    jump_url(props.guild, channel, id)
 }
 
 /// What channels and custom emojis are called.

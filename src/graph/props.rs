@@ -2,8 +2,10 @@
 //!
 //! Props are given in two ways, and both are told by a message that stands:
 //!
-//! * with `/props`, in whichever channel, by the member who ran it. The message is the bot's
-//!   answer. Until that was seen, or once it was deleted, nothing was given.
+//! * with a command, in whichever channel, by the member who ran it. The message is the bot's.
+//!   Until that was seen, or once it was deleted, or once the giver took them back, nothing was
+//!   given. (A guild may choose that its props hold although the message was deleted.) Thanks for
+//!   a message are dated to that message: there was the contribution.
 //! * by a plain message that mentions somebody, in a props channel or in a thread of one. As in
 //!   SourceCred's Discord plugin, a mention that is only a reply's ping counts as one, unless it
 //!   pings a bot: then it answers what a bot posted, such as other props.
@@ -24,7 +26,7 @@ use crate::{
         Snapshot,
         rows::{ChannelRow, MessageRow, PropsRow, ReactionRow},
     },
-    model::{AuthorKind, ChannelId, EmojiKey, GuildId, MessageId, MessageKind, UserId},
+    model::{AuthorKind, ChannelId, EmojiKey, GuildId, MessageId, MessageKind, Millis, UserId},
 };
 
 /// A message that thanks somebody.
@@ -32,6 +34,10 @@ use crate::{
 pub(super) struct Props<'a> {
     pub(super) guild: GuildId,
     pub(super) channel: ChannelId,
+    /// When the contribution was made.
+    pub(super) at: Millis,
+    /// The message that is thanked for, where it is another.
+    pub(super) about: Option<(ChannelId, MessageId)>,
     pub(super) giver: UserId,
     /// How often each is thanked.
     pub(super) receivers: BTreeMap<UserId, u32>,
@@ -48,15 +54,25 @@ pub(super) fn props<'a>(
 ) -> BTreeMap<MessageId, Props<'a>> {
     let channels = Channels::new(snapshot);
     let answers = by_answer(snapshot);
+    let keeping: BTreeSet<GuildId> = snapshot
+        .guilds
+        .iter()
+        .filter(|guild| guild.keep_deleted_props == Some(true))
+        .map(|guild| guild.id)
+        .collect();
 
     let mut all = BTreeMap::new();
     for message in &snapshot.messages {
-        if message.deleted_at.is_some() || channels.is_deleted(message.channel_id) {
+        if channels.is_deleted(message.channel_id) {
             continue;
         }
+        let deleted = message.deleted_at.is_some();
         let given = match answers.get(&message.id) {
-            Some(row) => from_command(row, members),
-            None => from_plain(message, &channels, members),
+            Some(row) if !deleted || keeping.contains(&row.guild_id) => {
+                from_command(message.id, row, members)
+            }
+            None if !deleted => from_plain(message, &channels, members),
+            _ => None,
         };
         if let Some(given) = given {
             all.insert(message.id, given);
@@ -85,11 +101,21 @@ fn by_answer(snapshot: &Snapshot) -> BTreeMap<MessageId, &PropsRow> {
     answers
 }
 
-fn from_command<'a>(row: &'a PropsRow, members: &Members<'_>) -> Option<Props<'a>> {
+fn from_command<'a>(
+    answer: MessageId,
+    row: &'a PropsRow,
+    members: &Members<'_>,
+) -> Option<Props<'a>> {
+    if row.withdrawn_at.is_some() {
+        return None;
+    }
     let receivers = row.receiver_ids.iter().map(|id| (*id, 1));
+    let about = row.about_channel_id.zip(row.about_message_id);
     Props {
         guild: row.guild_id,
         channel: row.channel_id,
+        at: about.map_or(answer, |(_, message)| message).created_at(),
+        about,
         giver: row.giver_id,
         receivers: valid(receivers, row.giver_id, members),
         reason: &row.reason,
@@ -118,6 +144,8 @@ fn from_plain<'a>(
     Props {
         guild: message.guild_id,
         channel: message.channel_id,
+        at: message.id.created_at(),
+        about: None,
         giver,
         receivers: valid(receivers, giver, members),
         reason: message.content.as_deref().unwrap_or_default(),

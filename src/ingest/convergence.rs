@@ -22,7 +22,7 @@ const GUILD: GuildId = GuildId(1);
 const CHANNEL: ChannelId = ChannelId(2);
 
 #[derive(Default)]
-struct Memory(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
+pub(super) struct Memory(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
 
 fn read<R: Record>(bytes: &[u8]) -> R {
     rmp_serde::from_slice(bytes).unwrap()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Rows,
     merge::{next_session, session},
+    privacy,
 };
 use crate::model::{
     Channel, ChannelId, Coverage, Entity, Guild, GuildEmoji, GuildId, Member, Part, Presence,
@@ -237,7 +238,13 @@ pub(super) fn see_member<S: Rows>(
     user: &User,
     presence: Option<&Presence>,
 ) -> Result<(), S::Error> {
+    let (user, hidden) = privacy::allowed_user(rows, guild_id, user)?;
     let mut presence = presence.cloned();
+    if let Some(presence) = presence.as_mut().filter(|_| hidden) {
+        presence.nick = None;
+        presence.roles.clear();
+        presence.joined_at = None;
+    }
     if let Some(presence) = &mut presence {
         // Told late: a role that is known to be deleted is nobody's.
         let mut roles = Vec::with_capacity(presence.roles.len());
@@ -249,10 +256,7 @@ pub(super) fn see_member<S: Rows>(
         presence.roles = roles;
     }
     rows.update(Member::unknown(guild_id, user.id), |it| {
-        let seen = Stamped {
-            at,
-            value: user.clone(),
-        };
+        let seen = Stamped { at, value: user };
         match &mut it.user {
             Some(known) => known.merge(seen),
             known => *known = Some(seen),

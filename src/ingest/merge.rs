@@ -1,9 +1,9 @@
 //! One fact into the mirror.
 
-use super::{Rows, guild, message, reaction};
+use super::{Rows, guild, message, privacy, reaction};
 use crate::model::{
     ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live,
-    Message, Observation, Pending, Props, Session, Stamp, Synced, key,
+    Message, Observation, Pending, Props, Session, Settings, Stamp, Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -11,6 +11,7 @@ use crate::model::{
 ///
 /// Merging again what was merged before changes nothing. Facts may come in any order, as long as
 /// the gateway's keep their own: the same facts give the same mirror.
+#[expect(clippy::too_many_lines, reason = "a line or two for each fact")]
 pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
     let (at, by) = (seen.at, seen.by);
     match &seen.fact {
@@ -41,7 +42,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             message::see(rows, at, it)?;
             message::extend_live(rows, it)?;
         }
-        Fact::Message(it) => message::see(rows, at, it)?,
+        Fact::Message(it) => {
+            message::see(rows, at, it)?;
+        }
         Fact::MessageGone(guild_id, channel_id, id) => {
             message::delete(rows, at, *guild_id, *channel_id, *id)?;
         }
@@ -73,6 +76,18 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         }
         Fact::Props(it) => see_props(rows, it)?,
         Fact::Settings(it) => rows.put(it)?,
+        Fact::SettingsChanged(guild_id, change) => {
+            rows.update(Settings::default_for(*guild_id), |it| change.apply(it))?;
+        }
+        Fact::AdminAction(it) => privacy::note(rows, it)?,
+        Fact::Privacy(it) => privacy::choose(rows, it)?,
+        Fact::Hushed(_, channel_id, id) => privacy::hush(rows, *channel_id, *id)?,
+        Fact::ReactionForgotten(it) => privacy::anonymize(rows, it)?,
+        Fact::PropsReplaced(it) => privacy::replace_props(rows, it)?,
+        Fact::MemberForgotten(guild_id, id) => {
+            privacy::forget_member(rows, at, *guild_id, *id)?;
+        }
+        Fact::Registered(it) => rows.put(it)?,
         Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
         Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
         Fact::ArchivedThreads {
@@ -145,14 +160,8 @@ fn go_live<S: Rows>(
 }
 
 fn see_props<S: Rows>(rows: &mut S, new: &Props) -> Result<(), S::Error> {
-    let (before, _) = rows.update(new.clone(), |it| {
-        let message_id = it.message_id.or(new.message_id);
-        // What was typed beats what was read back from the answer.
-        if new.origin < it.origin {
-            *it = new.clone();
-        }
-        it.message_id = message_id;
-    })?;
+    let new = &privacy::allowed_props(rows, new)?;
+    let (before, _) = rows.update(new.clone(), |it| it.merge(new))?;
     if before.is_none() {
         message::tally(rows, new.guild_id, new.channel_id, |it| it.props += 1)?;
     }

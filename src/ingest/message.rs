@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Rows, guild,
     merge::{link_props, session, settle},
+    privacy::{self, Allowed},
     reaction,
 };
 use crate::model::{
@@ -13,13 +14,20 @@ use crate::model::{
 };
 
 /// A message was there.
-pub(super) fn see<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<(), S::Error> {
-    let alive = put(rows, MessageState::alive(at, message.clone()))?;
+/// Returns whether it stands.
+pub(super) fn see<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<bool, S::Error> {
+    let kept = match privacy::allowed(rows, message)? {
+        Allowed::Message(kept) => kept,
+        Allowed::Nothing => {
+            delete(rows, at, message.guild_id, message.channel_id, message.id)?;
+            return Ok(false);
+        }
+    };
+    let alive = put(rows, MessageState::alive(at, kept))?;
     if alive {
-        link_props(rows, message)
-    } else {
-        Ok(())
+        link_props(rows, message)?;
     }
+    Ok(alive)
 }
 
 /// A message was not there any more. What it said goes, and so do the reactions to it.
@@ -161,7 +169,7 @@ pub(super) fn page<S: Rows>(
     }
     let mut pending = Vec::new();
     for it in &page.messages {
-        see(rows, at, &it.message)?;
+        let stands = see(rows, at, &it.message)?;
         if let Some(thread) = it.thread {
             guild::hear_of_thread(rows, page.guild_id, thread)?;
         }
@@ -170,6 +178,9 @@ pub(super) fn page<S: Rows>(
             page.guild_id,
             &FailureObject::Message(page.channel_id, it.message.id),
         )?;
+        if !stands {
+            continue;
+        }
         let known = reactions.remove(&it.message.id).unwrap_or_default();
         pending.extend(reaction::compare(
             rows,

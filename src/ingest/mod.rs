@@ -10,6 +10,7 @@ mod guild;
 mod merge;
 mod message;
 mod plan;
+mod privacy;
 mod reaction;
 mod rows;
 

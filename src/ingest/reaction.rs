@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rows, guild, message};
+use super::{Rows, guild, message, privacy};
 use crate::model::{
     ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, Message, MessageId, MessageState,
     Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen, Stamp,
@@ -104,7 +104,10 @@ pub(super) fn list<S: Rows>(
         return Ok(());
     }
     see_emoji(rows, at, of.guild_id, of.emoji)?;
-    let reacted: BTreeSet<UserId> = users.iter().map(|user| user.id).collect();
+    let mut reacted: BTreeSet<UserId> = BTreeSet::new();
+    for user in users {
+        reacted.insert(privacy::reactor(rows, of.guild_id, of.message_id, user.id)?);
+    }
     for reaction in rows.scan::<Reaction>(&prefix(of))? {
         if reaction.is_present() && !reacted.contains(&reaction.user_id) {
             update(rows, &reaction, |it| it.remove(Seen { at, by }))?;
@@ -282,11 +285,12 @@ fn change<S: Rows>(
     of: &ReactionEvent,
     change: impl FnOnce(&mut Reaction),
 ) -> Result<(), S::Error> {
+    let user_id = privacy::reactor(rows, of.guild_id, of.message_id, of.user_id)?;
     let unknown = Reaction {
         guild_id: of.guild_id,
         channel_id: of.channel_id,
         message_id: of.message_id,
-        user_id: of.user_id,
+        user_id,
         emoji: of.emoji.key.clone(),
         burst: of.burst,
         added: None,

@@ -3,23 +3,26 @@
 //! Owns what is exported: by default only what everyone in the guild may read, decided anew each
 //! time. How it is laid out is the archive's matter.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+mod control;
 
-use rand::Rng as _;
-use tokio::time;
+use std::{ops::RangeInclusive, sync::Arc};
+
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
     archive::{
         self, ArchiveError, ArchiveReader, DataArchive, EncodedRow, ExportChannel, ExportError,
-        ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError, Summary, Table,
-        rows::{
-            ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
-        },
+        ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError, Table, Veil,
+        rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
-    model::{Channel, Guild, Millis, Part, Role, permissions::Permissions},
+    model::{Channel, Guild, Millis, Part, Role, Settings, permissions::Permissions},
     store::{Dirty, Store, StoreError},
+};
+
+pub use crate::archive::Summary;
+pub use control::{
+    ExportBoard, ExportControl, ExportOutcome, ExportRequests, LastExport, export_control,
 };
 
 /// What the store remembers of an archive before its first export there is confirmed.
@@ -101,33 +104,33 @@ async fn generation(archive: &dyn DataArchive) -> Result<Option<u64>, ExportJobE
     }
 }
 
-/// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), until
-/// it is stopped.
+/// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), and
+/// when somebody asks, one after the other, until it is stopped.
 pub async fn export_regularly(
     store: Arc<Store>,
     archive: Arc<dyn DataArchive>,
-    interval: Duration,
+    mut asked: ExportRequests,
     now: fn() -> Millis,
     stop: CancellationToken,
 ) {
-    loop {
-        let jitter = rand::rng().random_range(0.9..1.1);
-        if stop
-            .run_until_cancelled(time::sleep(interval.mul_f64(jitter)))
-            .await
-            .is_none()
-        {
-            return;
-        }
+    while let Some(waiting) = stop.run_until_cancelled(asked.next(now())).await {
         // Cut off in the middle, an export has published nothing, and the next one cleans up.
-        stop.run_until_cancelled(export_and_log(&store, archive.as_ref(), now()))
-            .await;
+        let exporting = export_and_log(&store, archive.as_ref(), now());
+        let Some(outcome) = stop.run_until_cancelled(exporting).await else {
+            return;
+        };
+        asked.done(now(), outcome, waiting);
     }
 }
 
 /// Exports, and tells the log what came of it.
-pub async fn export_and_log(store: &Arc<Store>, archive: &dyn DataArchive, now: Millis) {
-    match export(store, archive, now, false).await {
+pub async fn export_and_log(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    now: Millis,
+) -> Result<Summary, ExportJobError> {
+    let outcome = export(store, archive, now, false).await;
+    match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,
             rows = done.rows,
@@ -138,6 +141,7 @@ pub async fn export_and_log(store: &Arc<Store>, archive: &dyn DataArchive, now: 
         Ok(_) => {}
         Err(error) => error!("nothing was exported, it is tried again at the next time: {error}"),
     }
+    outcome
 }
 
 async fn ask<T: Send + 'static>(
@@ -168,7 +172,12 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
                 .iter()
                 .map(|it| (it.class, it.at.millis()))
                 .collect(),
-            channels: exported_channels(guild, &store.roles(guild.id)?, &store.channels(guild.id)?),
+            channels: exported_channels(
+                guild,
+                &store.settings(guild.id)?,
+                &store.roles(guild.id)?,
+                &store.channels(guild.id)?,
+            ),
         });
     }
     let since = store
@@ -186,19 +195,20 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
     ))
 }
 
-/// The channels, categories too, that everyone may read; deleted ones as they last were.
+/// The channels, categories too, that everyone may read, unless an admin chose otherwise; deleted
+/// ones as they last were.
 fn exported_channels(
     guild: &Guild,
+    settings: &Settings,
     roles: &[Part<Role>],
     channels: &[Part<Channel>],
 ) -> Vec<ExportChannel> {
     let roles = roles.iter().filter_map(|it| it.state.now());
     let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
     let permissions = Permissions::new(guild, roles, channels.iter().copied());
-    let public = channels
+    channels
         .into_iter()
-        .filter(|it| permissions.everyone_reads(it));
-    public
+        .filter(|it| settings.exports(it, permissions.everyone_reads(it)))
         .map(|it| ExportChannel {
             id: it.id,
             name: it.name.clone(),
@@ -221,16 +231,25 @@ impl Source for StoreSource {
         let guild = scope.guild_id;
         // Rows may change while they are read: what changed since the request was made is still
         // marked, and goes out with the next export.
+        let veil = Veil::new(store.privacy(guild)?);
         match (table, scope.channel_id) {
-            (Table::Messages, Some(channel)) => store
-                .messages(channel, ids)
-                .try_for_each(|row| each(EncodedRow::new(&MessageRow::from(&row?)))),
-            (Table::Reactions, Some(channel)) => store
-                .reactions(channel, ids)
-                .try_for_each(|row| each(EncodedRow::new(&ReactionRow::from(&row?)))),
-            (Table::Props, Some(channel)) => store
-                .props(channel, ids)
-                .try_for_each(|row| each(EncodedRow::new(&PropsRow::from(&row?)))),
+            (Table::Messages, Some(channel)) => {
+                let props = store.is_props_channel(guild, channel)?;
+                store.messages(channel, ids).try_for_each(|row| {
+                    let row = veil.message(&row?, props);
+                    row.iter().try_for_each(|row| each(EncodedRow::new(row)))
+                })
+            }
+            (Table::Reactions, Some(channel)) => {
+                store.reactions(channel, ids).try_for_each(|row| {
+                    let row = veil.reaction(&row?);
+                    row.iter().try_for_each(|row| each(EncodedRow::new(row)))
+                })
+            }
+            (Table::Props, Some(channel)) => store.props(channel, ids).try_for_each(|row| {
+                let row = veil.props(&row?);
+                row.iter().try_for_each(|row| each(EncodedRow::new(row)))
+            }),
             (Table::Guilds, None) => {
                 let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
                 let settings = store.settings(guild)?;
@@ -258,9 +277,12 @@ impl Source for StoreSource {
             }
             (Table::Members, None) => {
                 let rows = store.members(guild)?;
-                let rows = rows.iter().filter(|it| ids.contains(&it.user_id.0));
-                rows.map(MemberRow::from)
-                    .try_for_each(|row| each(EncodedRow::new(&row)))
+                let mut rows: Vec<MemberRow> = rows.iter().flat_map(|it| veil.member(it)).collect();
+                rows.retain(|it| ids.contains(&it.user_id.0));
+                rows.sort_by_key(|it| it.user_id);
+                // Two who are nobody may be the same nobody.
+                rows.dedup_by_key(|it| it.user_id);
+                rows.iter().try_for_each(|row| each(EncodedRow::new(row)))
             }
             (Table::Messages | Table::Reactions | Table::Props, None) | (_, Some(_)) => {
                 Err(format!("{table} is no table of {scope}").into())

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{
+    acknowledge::{Acknowledgements, Posted},
     backfill::{Depth, Requests},
     writer::{Stopped, Writer},
 };
@@ -26,6 +27,7 @@ pub async fn listen(
     heard: Stamp,
     writer: Writer,
     requests: Requests,
+    acknowledgements: Acknowledgements,
 ) -> Result<(), Stopped> {
     let mut listener = Listener::new(bot, heard);
     while let Some(item) = items.recv().await {
@@ -44,6 +46,9 @@ pub async fn listen(
         }));
         if !observations.is_empty() {
             writer.send(observations).await?;
+        }
+        for posted in heard.thanks {
+            acknowledgements.consider(posted);
         }
         // Only now: who looks must find what was said before.
         for request in heard.requests {
@@ -65,6 +70,8 @@ struct Heard {
     observations: Vec<Observation>,
     facts: Vec<Fact>,
     requests: Vec<Request>,
+    /// New messages that may be props.
+    thanks: Vec<Posted>,
 }
 
 impl Heard {
@@ -121,6 +128,9 @@ impl Listener {
                     }
                 }
                 Fact::Posted(message) | Fact::Message(message) => {
+                    if matches!(seen.fact, Fact::Posted(_)) {
+                        heard.thanks.extend(Posted::thanks(message));
+                    }
                     heard
                         .facts
                         .extend(Props::from_answer(message, self.bot).map(Fact::Props));

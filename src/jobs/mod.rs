@@ -3,10 +3,12 @@
 //! The writer owns the store's changes, backfill fetches what is missing, the listener turns what
 //! the gateway says into the mirror, the export timer keeps the archive.
 
+pub mod acknowledge;
 pub mod backfill;
 pub mod clock;
 pub mod estimate;
 pub mod export;
 pub mod listener;
+pub mod privacy;
 pub mod progress;
 pub mod writer;

@@ -1,39 +1,121 @@
-//! The message with which the bot answers `/props`: for people to read, and for us to read back.
+//! The message that gives props: for people to read, and for us to read back.
 //!
 //! It lies in Discord for years and is all that is left where the store was lost: what
 //! [`read_answer`] once could read it must always be able to read.
 
 use super::{
-    UserId,
+    ChannelId, GuildId, InteractionId, MessageId, UserId,
     markdown::{escape, unescape},
 };
 
 /// How it begins.
 const PROPS: &str = "🙏 **Props** from ";
 
-/// The message that gives props.
-pub fn props_answer(giver: UserId, receivers: &[UserId], reason: &str) -> String {
-    let receivers: Vec<String> = receivers.iter().map(|id| format!("<@{id}>")).collect();
-    let quote = escape(reason).replace('\n', "\n> ");
-    format!("{PROPS}<@{giver}> to {}\n> {quote}", enumerate(&receivers))
+/// How its last line begins, where there is one: Discord shows it small.
+const SMALL: &str = "-# ";
+
+/// What stands in that line before the address of the message that is thanked for.
+const ABOUT: &str = "for ";
+
+/// What stands there before the address of the moment at which the props were given.
+const GIVEN: &str = "given at ";
+
+/// What stands between the two.
+const AND: &str = " · ";
+
+/// What a message that gives props says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Who gives.
+    pub giver: UserId,
+    /// To whom, in the order in which they are named.
+    pub receivers: Vec<UserId>,
+    /// What for.
+    pub reason: String,
+    /// The message that is thanked for.
+    pub about: Option<(ChannelId, MessageId)>,
+    /// The command's run, and a channel in which it may be shown: for messages of which Discord
+    /// does not tell the run, or another one. Its address, as if it were a message's, leads to the
+    /// moment.
+    pub run: Option<(ChannelId, InteractionId)>,
 }
 
-/// The receivers, in the order in which they are named, and the reason in a message that
-/// [`props_answer`] made; nothing for any other message.
-pub fn read_answer(content: &str) -> Option<(Vec<UserId>, String)> {
+/// The message that gives props.
+pub fn props_answer(guild: GuildId, it: &Answer) -> String {
+    let receivers: Vec<String> = it.receivers.iter().map(|id| format!("<@{id}>")).collect();
+    let quote = escape(&it.reason).replace('\n', "\n> ");
+    let mut text = format!(
+        "{PROPS}<@{}> to {}\n> {quote}",
+        it.giver,
+        enumerate(&receivers)
+    );
+    let about = it
+        .about
+        .map(|(channel, id)| ABOUT.to_owned() + &jump_url(guild, channel, id));
+    let given = it
+        .run
+        .map(|(channel, id)| GIVEN.to_owned() + &jump_url(guild, channel, MessageId(id.0)));
+    let small: Vec<String> = about.into_iter().chain(given).collect();
+    if !small.is_empty() {
+        text = format!("{text}\n{SMALL}{}", small.join(AND));
+    }
+    text
+}
+
+/// What a message says that [`props_answer`] made; nothing for any other message.
+pub fn read_answer(content: &str) -> Option<Answer> {
     let (head, quote) = content.strip_prefix(PROPS)?.split_once('\n')?;
-    let (_, receivers) = head.split_once(" to ")?;
+    let (giver, receivers) = head.split_once(" to ")?;
     let receivers: Option<Vec<UserId>> = receivers
         .split(", ")
         .flat_map(|part| part.split(" and "))
-        .map(|mention| mention.strip_prefix("<@")?.strip_suffix('>')?.parse().ok())
+        .map(user)
         .collect();
+    let mut lines: Vec<&str> = quote.split('\n').collect();
+    let small = lines.last().and_then(|line| line.strip_prefix(SMALL));
+    if small.is_some() {
+        lines.pop();
+    }
+    let named = |what: &str| {
+        let mut parts = small.into_iter().flat_map(|small| small.split(AND));
+        parts.find_map(|part| read_jump_url(part.strip_prefix(what)?))
+    };
     // Discord may trim the blank behind the `>` of an empty line.
-    let lines: Option<Vec<&str>> = quote
-        .split('\n')
+    let lines: Option<Vec<&str>> = lines
+        .into_iter()
         .map(|line| line.strip_prefix("> ").or_else(|| line.strip_prefix('>')))
         .collect();
-    Some((receivers?, unescape(&lines?.join("\n"))))
+    Some(Answer {
+        giver: user(giver)?,
+        receivers: receivers?,
+        reason: unescape(&lines?.join("\n")),
+        about: named(ABOUT).map(|(_, channel, id)| (channel, id)),
+        run: named(GIVEN).map(|(_, channel, id)| (channel, InteractionId(id.0))),
+    })
+}
+
+/// Where Discord shows a message.
+pub fn jump_url(guild: GuildId, channel: ChannelId, message: MessageId) -> String {
+    format!("https://discord.com/channels/{guild}/{channel}/{message}")
+}
+
+/// The message whose address this is, as [`jump_url`] or one of Discord's clients writes it.
+pub fn read_jump_url(text: &str) -> Option<(GuildId, ChannelId, MessageId)> {
+    let rest = text.trim().strip_prefix("https://")?;
+    let (host, path) = rest.split_once("/channels/")?;
+    let hosts = ["discord.com", "ptb.discord.com", "canary.discord.com"];
+    if !hosts.contains(&host) {
+        return None;
+    }
+    let ids: Result<Vec<u64>, _> = path.split('/').map(str::parse).collect();
+    match ids.ok()?.as_slice() {
+        [guild, channel, id] => Some((GuildId(*guild), ChannelId(*channel), MessageId(*id))),
+        _ => None,
+    }
+}
+
+fn user(mention: &str) -> Option<UserId> {
+    mention.strip_prefix("<@")?.strip_suffix('>')?.parse().ok()
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -52,23 +134,41 @@ mod tests {
 
     use super::*;
 
+    const GUILD: GuildId = GuildId(9);
+
+    fn answer(receivers: &[u64], reason: &str) -> Answer {
+        Answer {
+            giver: UserId(1),
+            receivers: receivers.iter().copied().map(UserId).collect(),
+            reason: reason.to_owned(),
+            about: None,
+            run: None,
+        }
+    }
+
     #[test]
     fn an_answer_is_read_at_a_glance() {
-        let said = props_answer(
-            UserId(1),
-            &[UserId(3), UserId(2)],
-            "the *review*\n\n# and @everyone",
-        );
+        let said = props_answer(GUILD, &answer(&[3, 2], "the *review*\n\n# and @everyone"));
         assert_snapshot!(said.replace('\u{200b}', "·").replace("> \n", "> ·\n"), @r#"
         🙏 **Props** from <@1> to <@3> and <@2>
         > the \*review\*
         > ·
         > \# and @·everyone
         "#);
-        let three = props_answer(UserId(1), &[UserId(2), UserId(3), UserId(4)], "x");
+        let three = props_answer(GUILD, &answer(&[2, 3, 4], "x"));
         assert_snapshot!(three, @r#"
         🙏 **Props** from <@1> to <@2>, <@3> and <@4>
         > x
+        "#);
+        let about = Answer {
+            about: Some((ChannelId(7), MessageId(8))),
+            run: Some((ChannelId(7), InteractionId(10))),
+            ..answer(&[2], "x")
+        };
+        assert_snapshot!(props_answer(GUILD, &about), @r#"
+        🙏 **Props** from <@1> to <@2>
+        > x
+        -# for https://discord.com/channels/9/7/8 · given at https://discord.com/channels/9/7/10
         "#);
     }
 
@@ -77,25 +177,45 @@ mod tests {
         assert_eq!(read_answer("🙏 thanks <@2>"), None);
         assert_eq!(read_answer("🙏 **Props** from <@1> to <@2>"), None);
         assert_eq!(read_answer("🙏 **Props** from <@1> to nobody\n> x"), None);
+        assert_eq!(read_answer("🙏 **Props** from me to <@2>\n> x"), None);
         assert_eq!(
             read_answer("🙏 **Props** from <@1> to <@2>\nnot quoted"),
             None
         );
         let trimmed = "🙏 **Props** from <@1> to <@2>\n> a\n>\n> b";
-        assert_eq!(
-            read_answer(trimmed),
-            Some((vec![UserId(2)], "a\n\nb".to_owned()))
-        );
+        assert_eq!(read_answer(trimmed), Some(answer(&[2], "a\n\nb")));
+    }
+
+    #[test]
+    fn addresses_are_read_as_clients_copy_them() {
+        let ids = Some((GuildId(1), ChannelId(2), MessageId(3)));
+        for (text, read) in [
+            ("https://discord.com/channels/1/2/3", ids),
+            (" https://ptb.discord.com/channels/1/2/3 ", ids),
+            ("https://discord.com/channels/@me/2/3", None),
+            ("https://evil.example/channels/1/2/3", None),
+            ("https://discord.com/channels/1/2", None),
+        ] {
+            assert_eq!(read_jump_url(text), read, "{text}");
+        }
     }
 
     proptest! {
         #[test]
         fn what_was_given_is_read_back(
-            reason in r"[\\*_~`|<>@#\-\[\]a \n]{1,20}|.{1,60}",
+            reason in r"[\\*_~`|<>@#\-\[\]a \n]{1,20}|(-# for https://discord.com/channels/1/2/3|\n| ){1,3}|.{1,60}",
             receivers in proptest::collection::vec((1..u64::MAX).prop_map(UserId), 1..5),
+            about in proptest::option::of((0..9u64, 0..9u64)),
+            run in proptest::option::of((0..9u64, 0..9u64)),
         ) {
-            let said = props_answer(UserId(1), &receivers, &reason);
-            prop_assert_eq!(read_answer(&said), Some((receivers, reason)));
+            let given = Answer {
+                giver: UserId(1),
+                receivers,
+                reason,
+                about: about.map(|(channel, id)| (ChannelId(channel), MessageId(id))),
+                run: run.map(|(channel, id)| (ChannelId(channel), InteractionId(id))),
+            };
+            prop_assert_eq!(read_answer(&props_answer(GUILD, &given)), Some(given));
         }
     }
 }

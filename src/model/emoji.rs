@@ -38,7 +38,37 @@ pub struct Emoji {
     pub animated: bool,
 }
 
+impl fmt::Display for Emoji {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            EmojiKey::Unicode(text) => f.write_str(text),
+            EmojiKey::Custom(id) => {
+                let moves = if self.animated { "a" } else { "" };
+                write!(f, "<{moves}:{}:{id}>", self.name.as_deref().unwrap_or("_"))
+            }
+        }
+    }
+}
+
 impl Emoji {
+    /// An emoji as Discord writes it in a text: `🙏`, `<:wow:8>`, `<a:wow:8>`. Whether a text of
+    /// Unicode's is an emoji is for Discord to say; what cannot be one is refused.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Some(inside) = text.strip_prefix('<') {
+            let inside = inside.strip_suffix('>')?;
+            let named = inside.strip_prefix('a').unwrap_or(inside);
+            let (name, id) = named.strip_prefix(':')?.split_once(':')?;
+            let animated = inside.starts_with('a');
+            let id = EmojiId(id.parse().ok()?);
+            return (!name.is_empty()).then(|| Self::custom(id, Some(name.to_owned()), animated));
+        }
+        let plausible = (1..=16).contains(&text.chars().count())
+            && !text.is_ascii()
+            && !text.contains(|it: char| it.is_whitespace() || it.is_alphabetic());
+        plausible.then(|| Self::unicode(text))
+    }
+
     /// An emoji of Unicode's.
     pub fn unicode(text: impl Into<String>) -> Self {
         Self {
@@ -54,6 +84,30 @@ impl Emoji {
             key: EmojiKey::Custom(id),
             name,
             animated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emojis_are_read_as_discord_writes_them() {
+        for text in ["🙏", "#️⃣", "👨‍👩‍👧‍👦", "<:wow:8>", "<a:wow:8>"] {
+            assert_eq!(Emoji::read(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "thanks",
+            ":pray:",
+            "🙏 🙏",
+            "é",
+            "<:wow>",
+            "<@8>",
+            "<::8>",
+        ] {
+            assert_eq!(Emoji::read(text), None, "{text}");
         }
     }
 }

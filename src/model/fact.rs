@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji, GuildId, Live,
-    Message, MessageId, Presence, Props, Role, RoleId, Settings, Stamp, User, UserId,
+    AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji,
+    GuildId, Live, Message, MessageId, Presence, Privacy, Props, Reaction, Registered, Role,
+    RoleId, Settings, SettingsChange, Stamp, User, UserId,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -184,6 +185,22 @@ pub enum Fact {
     Props(Props),
     /// An admin chose these settings.
     Settings(Settings),
+    /// An admin changed this of the settings.
+    SettingsChanged(GuildId, SettingsChange),
+    /// An admin did this.
+    AdminAction(AdminAction),
+    /// A member chose what may be kept of them.
+    Privacy(Privacy),
+    /// A member's message is kept without its text from now on.
+    Hushed(GuildId, ChannelId, MessageId),
+    /// Whose reaction this was is to be forgotten.
+    ReactionForgotten(Box<Reaction>),
+    /// Of these props, already known, no more than this is to be kept.
+    PropsReplaced(Props),
+    /// A member's data was deleted: their names, and what they were in the guild.
+    MemberForgotten(GuildId, UserId),
+    /// Discord knows these commands.
+    Registered(Registered),
     /// From here on, the gateway no longer tells all that happens in the guild.
     SessionLost(GuildId),
     /// In this session, the gateway tells everything posted in the channel after this message.

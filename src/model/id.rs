@@ -109,6 +109,21 @@ ids! {
     InteractionId;
 }
 
+impl UserId {
+    /// Somebody who asked to be forgotten: always the same for the same user, and too small to be
+    /// anybody's id.
+    #[must_use]
+    pub fn anonymous(self) -> Self {
+        // Fibonacci hashing; the upper bits are the well-mixed ones.
+        Self((self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) + 1)
+    }
+
+    /// Whether it is [`anonymous`](Self::anonymous): no snowflake is older than Discord.
+    pub fn is_anonymous(self) -> bool {
+        self.0 < 1 << 22
+    }
+}
+
 /// Integers of 64 bits that are no typed id, such as permission bits: written as the ids are, since
 /// JavaScript's numbers cannot hold them.
 pub mod wide {

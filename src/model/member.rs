@@ -19,6 +19,20 @@ pub struct User {
     pub bot: bool,
 }
 
+impl User {
+    /// The user, without names.
+    #[must_use]
+    pub fn nameless(&self) -> Self {
+        Self {
+            id: self.id,
+            username: String::new(),
+            global_name: None,
+            discriminator: self.discriminator.filter(|_| self.bot),
+            bot: self.bot,
+        }
+    }
+}
+
 /// What a user is in a guild while a member of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Presence {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, GuildId, InteractionId, MessageId, Millis, Stamp, UserId};
+use super::{ChannelId, GuildId, InteractionId, MessageId, Millis, Stamp, UserId, read_answer};
 
 /// A message's type. Source:
 /// <https://discord.com/developers/docs/resources/message#message-object-message-types>.
@@ -100,6 +100,21 @@ pub struct Message {
     pub command: Option<Command>,
     /// When its text last changed.
     pub edited_at: Option<Millis>,
+}
+
+impl Message {
+    /// Whose words it has: its author's, or, where the bot says that somebody gave props, theirs.
+    /// A webhook is nobody.
+    pub fn speaker(&self) -> Option<UserId> {
+        match self.author.kind {
+            AuthorKind::User => Some(self.author.id),
+            AuthorKind::Webhook => None,
+            AuthorKind::Bot => {
+                let told = self.command.as_ref().map(|it| it.user_id);
+                told.or_else(|| Some(read_answer(&self.content)?.giver))
+            }
+        }
+    }
 }
 
 /// What is known of a message: it, or that it was deleted.

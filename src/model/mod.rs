@@ -3,6 +3,7 @@
 //! Owns the words everything else speaks. Refuses to know where a record is kept, how a fact
 //! was learnt, or what time it is.
 
+mod admin;
 mod answer;
 mod emoji;
 mod fact;
@@ -12,14 +13,17 @@ mod markdown;
 mod member;
 mod message;
 pub mod permissions;
+mod privacy;
 mod props;
 mod reaction;
 mod record;
 mod settings;
+mod settings_change;
 mod sync;
 mod time;
 
-pub use answer::{props_answer, read_answer};
+pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
+pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
 pub use guild::{
@@ -31,10 +35,15 @@ pub use id::{
 pub use markdown::escape;
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
+pub use privacy::{Privacy, Tier};
 pub use props::{Props, PropsOrigin};
 pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
-pub use settings::Settings;
+pub use settings::{
+    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, LOOK_BACK_DAYS, Language, QUOTA, Quota,
+    QuotaPeriod, Settings, UNDO_MINUTES, UnknownWord,
+};
+pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{
     Coverage, Failure, FailureObject, Gap, Interval, Live, Pending, Session, Synced, Tally,
 };

@@ -3,16 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuthorKind, ChannelId, GuildId, InteractionId, Message, MessageId, UserId, read_answer,
+    AuthorKind, ChannelId, GuildId, InteractionId, Message, MessageId, MessageKind, Millis, UserId,
+    read_answer,
 };
 
 /// How props were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PropsOrigin {
-    /// With `/props`, and recorded as it was typed.
+    /// With a command, and recorded as it was typed.
     Command,
-    /// With `/props`, and read back from the message that the bot posted.
+    /// With a command, and read back from the message that the bot posted.
     Answer,
 }
 
@@ -23,7 +24,7 @@ pub struct Props {
     pub id: InteractionId,
     /// The guild.
     pub guild_id: GuildId,
-    /// Where the answer was posted.
+    /// Where the message is posted that says so.
     pub channel_id: ChannelId,
     /// The message that says so to everyone; unknown until it was seen.
     pub message_id: Option<MessageId>,
@@ -35,32 +36,118 @@ pub struct Props {
     pub reason: String,
     /// How they were given.
     pub origin: PropsOrigin,
+    /// When the giver took them back.
+    #[serde(default)]
+    pub withdrawn: Option<Millis>,
+    /// The message that they thank for.
+    #[serde(default)]
+    pub about: Option<(ChannelId, MessageId)>,
 }
 
 impl Props {
-    /// Reads props back from the answer that the bot, `bot`, posted to `/props`; `None` if the
+    /// Reads props back from the message that the bot, `bot`, posted to give them; `None` if the
     /// message is anything else.
     pub fn from_answer(message: &Message, bot: UserId) -> Option<Self> {
-        let command = message
-            .command
-            .as_ref()
-            .filter(|_| message.kind.is_command_answer())?;
         let ours = message.author.id == bot && message.author.kind == AuthorKind::Bot;
-        if !ours || command.name.as_ref().is_some_and(|name| name != "props") {
+        let posted = message.kind == MessageKind::DEFAULT || message.kind.is_command_answer();
+        if !ours || !posted {
             return None;
         }
-        let (mut receivers, reason) = read_answer(&message.content)?;
-        receivers.sort_unstable();
-        receivers.dedup();
-        (!receivers.is_empty()).then_some(Self {
-            id: command.id,
+        let mut said = read_answer(&message.content)?;
+        said.receivers.sort_unstable();
+        said.receivers.dedup();
+        let told = message.command.as_ref().map(|command| command.id);
+        let id = said.run.map(|(_, run)| run).or(told)?;
+        (!said.receivers.is_empty()).then_some(Self {
+            id,
             guild_id: message.guild_id,
             channel_id: message.channel_id,
             message_id: Some(message.id),
-            giver: command.user_id,
-            receivers,
-            reason,
+            giver: said.giver,
+            receivers: said.receivers,
+            reason: said.reason,
             origin: PropsOrigin::Answer,
+            withdrawn: None,
+            about: said.about,
         })
+    }
+
+    /// What remains of them when who gave them has asked to be forgotten: that there were some.
+    #[must_use]
+    pub fn forgotten(&self, until: Millis) -> Self {
+        Self {
+            giver: UserId(0),
+            receivers: Vec::new(),
+            reason: String::new(),
+            withdrawn: Some(until),
+            about: None,
+            ..self.clone()
+        }
+    }
+
+    /// Adds what another record of the same props says: what was typed beats what was read back,
+    /// and what was taken back stays so.
+    pub fn merge(&mut self, other: &Self) {
+        let message_id = self.message_id.or(other.message_id);
+        let withdrawn = match (self.withdrawn, other.withdrawn) {
+            (Some(one), Some(another)) => Some(one.min(another)),
+            (one, another) => one.or(another),
+        };
+        if other.origin < self.origin {
+            self.clone_from(other);
+        }
+        self.message_id = message_id;
+        self.withdrawn = withdrawn;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was typed, what was read back from the message, and what was taken back, in any order.
+    #[test]
+    fn records_of_the_same_props_are_one_whatever_comes_first() {
+        let typed = Props {
+            id: InteractionId(1),
+            guild_id: GuildId(2),
+            channel_id: ChannelId(3),
+            message_id: None,
+            giver: UserId(4),
+            receivers: vec![UserId(5)],
+            reason: "as typed ".to_owned(),
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: Some((ChannelId(3), MessageId(6))),
+        };
+        let read = Props {
+            message_id: Some(MessageId(7)),
+            reason: "as typed".to_owned(),
+            origin: PropsOrigin::Answer,
+            ..typed.clone()
+        };
+        let taken_back = Props {
+            withdrawn: Some(Millis(9)),
+            ..typed.clone()
+        };
+        let expected = Props {
+            message_id: Some(MessageId(7)),
+            ..taken_back.clone()
+        };
+        let all = [typed, read, taken_back];
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let mut merged = all[order[0]].clone();
+            for index in &order[1..] {
+                merged.merge(&all[*index]);
+            }
+            assert_eq!(merged, expected, "{order:?}");
+        }
     }
 }

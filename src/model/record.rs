@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji, GuildId, Member,
-    MessageState, Millis, Pending, Props, Reaction, ReactionMarks, Role, Session, Settings, Stamp,
-    Synced, Tally,
+    AdminAction, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji, GuildId,
+    Member, MessageState, Millis, Pending, Privacy, Props, Reaction, ReactionMarks, Registered,
+    Role, Session, Settings, Stamp, Synced, Tally,
 };
 
 /// The kinds of records. The number is stored: never change one, never use one again.
@@ -48,6 +48,12 @@ pub enum Table {
     Tallies = 16,
     /// Partitions changed since they were last exported
     Dirty = 17,
+    /// [`Privacy`]
+    Privacy = 30,
+    /// [`AdminAction`]
+    AdminActions = 31,
+    /// [`Registered`]
+    Registrations = 32,
 }
 
 /// The smallest set of rows whose change is remembered for the next export.
@@ -299,4 +305,8 @@ records! {
         bytes
     };
     Tally: Tallies, |it| key::ids([it.guild_id.0, it.channel_id.0]);
+    Privacy: Privacy, |it| key::ids([it.guild_id.0, it.user_id.0]),
+        Partition::of_guild(it.guild_id, Table::Privacy);
+    AdminAction: AdminActions, |it| key::ids([it.guild_id.0, it.id.0]);
+    Registered: Registrations, |it| key::ids([it.application.0]);
 }

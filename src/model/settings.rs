@@ -1,8 +1,23 @@
 //! What a guild's admins have chosen.
 
+use std::{fmt, ops::RangeInclusive, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, ChannelId, ChannelKind, GuildId};
+use super::{Channel, ChannelId, ChannelKind, GuildId, Millis, RoleId};
+
+/// What [`Settings::look_back_days`] may be.
+pub const LOOK_BACK_DAYS: RangeInclusive<u16> = 0..=365;
+/// What [`Settings::audit_share`] may be.
+pub const AUDIT_SHARE: RangeInclusive<u16> = 0..=1000;
+/// What [`Settings::audit_rest_hours`] may be.
+pub const AUDIT_REST_HOURS: RangeInclusive<u16> = 0..=720;
+/// What [`Settings::cooldown_minutes`] may be: up to 30 days.
+pub const COOLDOWN_MINUTES: RangeInclusive<u32> = 0..=43_200;
+/// What [`Settings::undo_minutes`] may be: up to a day.
+pub const UNDO_MINUTES: RangeInclusive<u16> = 0..=1_440;
+/// What [`Quota::count`] may be.
+pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
 
 /// A guild's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +27,212 @@ pub struct Settings {
     /// The channels whose messages are props, sorted. `None` until an admin chose:
     /// then every text channel whose name contains "props" is one.
     pub props_channels: Option<Vec<ChannelId>>,
+    /// Messages that were this many days old or younger when we last heard are read again after an
+    /// outage.
+    #[serde(default = "look_back_days")]
+    pub look_back_days: u16,
+    /// The audit of older history takes this much of the guild's part of all requests, per mille;
+    /// 0: none is made.
+    #[serde(default = "audit_share")]
+    pub audit_share: u16,
+    /// A round of the audit begins this long after the last one began, or later.
+    #[serde(default = "audit_rest_hours")]
+    pub audit_rest_hours: u16,
+    /// Channels that are not exported although everyone may read them, sorted.
+    #[serde(default)]
+    pub excluded_channels: Vec<ChannelId>,
+    /// Channels that are exported although not everyone may read them, sorted.
+    #[serde(default)]
+    pub included_channels: Vec<ChannelId>,
+    /// How much a member may give with commands.
+    #[serde(default)]
+    pub quota: Option<Quota>,
+    /// How long a member waits before thanking the same one again with a command; 0: not at all.
+    #[serde(default)]
+    pub cooldown_minutes: u32,
+    /// Who may give with commands: members with one of these roles, sorted; where there are none,
+    /// everybody.
+    #[serde(default)]
+    pub giver_roles: Vec<RoleId>,
+    /// With what the bot reacts to plain messages that are props: an emoji as Discord writes it
+    /// (`🙏`, `<:wow:8>`); `None`: it does not.
+    #[serde(default = "acknowledge")]
+    pub acknowledge: Option<String>,
+    /// Whether props hold although the bot's message that says so was deleted.
+    #[serde(default)]
+    pub keep_deleted_props: bool,
+    /// How long members may take back props; 0: not at all.
+    #[serde(default = "undo_minutes")]
+    pub undo_minutes: u16,
+    /// How numbers and dates are written.
+    #[serde(default)]
+    pub language: Language,
+}
+
+/// How much a member may give, in any stretch of time as long as the period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// How many members may be thanked, each time counted.
+    pub count: u32,
+    /// In which time.
+    pub period: QuotaPeriod,
+}
+
+/// The time in which a quota counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaPeriod {
+    /// 24 hours.
+    Day,
+    /// 7 days.
+    Week,
+    /// 30 days.
+    Month,
+}
+
+impl QuotaPeriod {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// How long it is, in milliseconds.
+    pub fn millis(self) -> i64 {
+        let days = match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 30,
+        };
+        days * 86_400_000
+    }
+}
+
+impl fmt::Display for QuotaPeriod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        })
+    }
+}
+
+/// What is not one of the words that may stand here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not one of the possible words")]
+pub struct UnknownWord;
+
+impl FromStr for QuotaPeriod {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let text = text.trim();
+        let mut all = Self::ALL.into_iter();
+        all.find(|it| it.to_string().eq_ignore_ascii_case(text))
+            .ok_or(UnknownWord)
+    }
+}
+
+/// How numbers and dates are written. (Moments within a message are Discord's own to write: it
+/// does so in each reader's language.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// 1,234 and 2026-11-23
+    #[default]
+    International,
+    /// 1,234 and 11/23/2026
+    American,
+    /// 1,234 and 23/11/2026
+    British,
+    /// 1.234 and 23.11.2026
+    German,
+    /// 1 234 and 23/11/2026
+    French,
+    /// 1.234 and 23/11/2026
+    Spanish,
+}
+
+impl Language {
+    /// All, each with the word by which it is chosen.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("international", Self::International),
+        ("en-US", Self::American),
+        ("en-GB", Self::British),
+        ("de", Self::German),
+        ("fr", Self::French),
+        ("es", Self::Spanish),
+    ];
+
+    /// A number, its thousands apart.
+    pub fn number(self, number: u64) -> String {
+        let mark = match self {
+            Self::International | Self::American | Self::British => ',',
+            Self::German | Self::Spanish => '.',
+            // The narrow blank that French takes, and at which no line breaks.
+            Self::French => '\u{202f}',
+        };
+        let digits = number.to_string();
+        let mut text = String::new();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                text.push(mark);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
+    /// The day (UTC) of a time.
+    pub fn date(self, time: Millis) -> String {
+        let form = match self {
+            Self::International => "%Y-%m-%d",
+            Self::American => "%m/%d/%Y",
+            Self::British | Self::French | Self::Spanish => "%d/%m/%Y",
+            Self::German => "%d.%m.%Y",
+        };
+        let time = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        time.strftime(form).to_string()
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = Self::ALL.iter();
+        let word = all.find(|(_, it)| it == self).map_or("", |(word, _)| *word);
+        f.write_str(word)
+    }
+}
+
+impl FromStr for Language {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let text = text.trim();
+        let mut all = Self::ALL.into_iter();
+        all.find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, it)| it)
+            .ok_or(UnknownWord)
+    }
+}
+
+fn look_back_days() -> u16 {
+    7
+}
+
+fn audit_share() -> u16 {
+    20
+}
+
+fn audit_rest_hours() -> u16 {
+    6
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is the default of an option")]
+fn acknowledge() -> Option<String> {
+    Some("🙏".to_owned())
+}
+
+fn undo_minutes() -> u16 {
+    30
 }
 
 impl Settings {
@@ -20,6 +241,18 @@ impl Settings {
         Self {
             guild_id,
             props_channels: None,
+            look_back_days: look_back_days(),
+            audit_share: audit_share(),
+            audit_rest_hours: audit_rest_hours(),
+            excluded_channels: Vec::new(),
+            included_channels: Vec::new(),
+            quota: None,
+            cooldown_minutes: 0,
+            giver_roles: Vec::new(),
+            acknowledge: acknowledge(),
+            keep_deleted_props: false,
+            undo_minutes: undo_minutes(),
+            language: Language::default(),
         }
     }
 
@@ -33,6 +266,114 @@ impl Settings {
         match &self.props_channels {
             Some(chosen) => chosen.contains(&id),
             None => kind == ChannelKind::TEXT && name.to_lowercase().contains("props"),
+        }
+    }
+
+    /// Whether a channel or thread is exported, everyone being able to read it or not. A thread
+    /// goes with its channel, but a private one is included by its own name only.
+    pub fn exports(&self, channel: &Channel, everyone_reads: bool) -> bool {
+        let parent = channel.parent_id.filter(|_| channel.kind.is_thread());
+        let is_in = |list: &[ChannelId]| {
+            list.contains(&channel.id) || parent.is_some_and(|parent| list.contains(&parent))
+        };
+        let included = if channel.kind == ChannelKind::PRIVATE_THREAD {
+            self.included_channels.contains(&channel.id)
+        } else {
+            is_in(&self.included_channels)
+        };
+        !is_in(&self.excluded_channels) && (everyone_reads || included)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_before_have_the_defaults_of_today() {
+        let before = (GuildId(1), Some(vec![ChannelId(2)]));
+        let bytes = rmp_serde::to_vec(&before).unwrap();
+        let read: Settings = rmp_serde::from_slice(&bytes).unwrap();
+        let expected = Settings {
+            props_channels: Some(vec![ChannelId(2)]),
+            ..Settings::default_for(GuildId(1))
+        };
+        assert_eq!(read, expected);
+        assert!(LOOK_BACK_DAYS.contains(&read.look_back_days));
+        assert!(AUDIT_SHARE.contains(&read.audit_share));
+        assert!(AUDIT_REST_HOURS.contains(&read.audit_rest_hours));
+        assert!(UNDO_MINUTES.contains(&read.undo_minutes));
+    }
+
+    #[test]
+    fn numbers_and_dates_are_written_as_chosen() {
+        let time = Millis(1_700_000_000_000);
+        let texts = Language::ALL.map(|(word, it)| {
+            assert_eq!(word.parse(), Ok(it));
+            assert_eq!(it.to_string(), word);
+            format!(
+                "{} {} {}",
+                it.number(7),
+                it.number(1_234_567),
+                it.date(time)
+            )
+        });
+        assert_eq!(
+            texts,
+            [
+                "7 1,234,567 2023-11-14",
+                "7 1,234,567 11/14/2023",
+                "7 1,234,567 14/11/2023",
+                "7 1.234.567 14.11.2023",
+                "7 1\u{202f}234\u{202f}567 14/11/2023",
+                "7 1.234.567 14/11/2023",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_exclusion_beats_all_and_private_threads_are_included_one_by_one() {
+        let channel = |id, kind, parent: Option<u64>| Channel {
+            id: ChannelId(id),
+            guild_id: GuildId(1),
+            kind,
+            name: String::new(),
+            parent_id: parent.map(ChannelId),
+            position: 0,
+            nsfw: false,
+            overwrites: Vec::new(),
+            thread: None,
+        };
+        let settings = Settings {
+            excluded_channels: vec![ChannelId(2)],
+            included_channels: vec![ChannelId(2), ChannelId(3), ChannelId(7)],
+            ..Settings::default_for(GuildId(1))
+        };
+        for (channel, everyone_reads, exported) in [
+            (channel(1, ChannelKind::TEXT, None), true, true),
+            (channel(1, ChannelKind::TEXT, None), false, false),
+            (channel(2, ChannelKind::TEXT, None), true, false),
+            (channel(4, ChannelKind::PUBLIC_THREAD, Some(2)), true, false),
+            (channel(3, ChannelKind::TEXT, None), false, true),
+            (channel(5, ChannelKind::PUBLIC_THREAD, Some(3)), false, true),
+            (
+                channel(6, ChannelKind::PRIVATE_THREAD, Some(3)),
+                false,
+                false,
+            ),
+            (
+                channel(7, ChannelKind::PRIVATE_THREAD, Some(3)),
+                false,
+                true,
+            ),
+            // A category is no channel of which threads are.
+            (channel(8, ChannelKind::TEXT, Some(2)), true, true),
+        ] {
+            assert_eq!(
+                settings.exports(&channel, everyone_reads),
+                exported,
+                "{channel:?}"
+            );
         }
     }
 }

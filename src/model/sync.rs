@@ -119,6 +119,8 @@ pub enum FailureObject {
     Reactions(ChannelId, MessageId, String, bool),
     /// A gateway event that could not be read, by its name.
     Event(String),
+    /// The reactions with which the bot acknowledges props in a channel.
+    Acknowledgement(ChannelId),
 }
 
 impl fmt::Display for FailureObject {
@@ -137,6 +139,7 @@ impl fmt::Display for FailureObject {
                 write!(f, "{kind} {emoji} on message {channel}/{message}")
             }
             Self::Event(name) => write!(f, "event {name}"),
+            Self::Acknowledgement(id) => write!(f, "acknowledging props in channel {id}"),
         }
     }
 }

@@ -11,9 +11,10 @@ use std::{
 
 use super::{EXPORTED_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
-    Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member, MessageId,
-    MessageState, Part, Partition, Pending, Props, Reaction, Record, Role, Session, SessionNumber,
-    Settings, Synced, Table, Tally, User, UserId, key,
+    AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
+    MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
+    Registered, Role, Session, SessionNumber, Settings, Synced, Table, Tally, User, UserId, key,
+    permissions::Permissions,
 };
 
 /// A partition that changed since it was last exported, and the generation of its last change.
@@ -138,6 +139,83 @@ impl Store {
     pub fn settings(&self, guild: GuildId) -> Result<Settings, StoreError> {
         let chosen = self.get(&key::ids([guild.0]))?;
         Ok(chosen.unwrap_or_else(|| Settings::default_for(guild)))
+    }
+
+    /// The permission bits that a member has in a channel or thread; nothing where the guild or the
+    /// member is not known.
+    pub fn bits_of(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        channel: &Channel,
+    ) -> Result<Option<u64>, StoreError> {
+        let member = self.member(guild, user)?;
+        let Some(presence) = member.as_ref().and_then(|it| it.presence.now()) else {
+            return Ok(None);
+        };
+        let roles = &presence.roles;
+        self.with_permissions(guild, |it| it.of_member(user, roles, channel))
+    }
+
+    /// Whether everyone in the guild may read a channel or thread that is there now.
+    pub fn everyone_reads(&self, guild: GuildId, id: ChannelId) -> Result<bool, StoreError> {
+        let channel = self.channel(guild, id)?;
+        let Some(channel) = channel.as_ref().and_then(|it| it.state.now()) else {
+            return Ok(false);
+        };
+        let reads = self.with_permissions(guild, |it| it.everyone_reads(channel))?;
+        Ok(reads.unwrap_or(false))
+    }
+
+    fn with_permissions<T>(
+        &self,
+        guild: GuildId,
+        ask: impl FnOnce(&Permissions<'_>) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let part = self.guild(guild)?;
+        let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
+            return Ok(None);
+        };
+        let (roles, channels) = (self.roles(guild)?, self.channels(guild)?);
+        let roles = roles.iter().filter_map(|it| it.state.now());
+        let channels = channels.iter().filter_map(|it| it.state.now());
+        Ok(Some(ask(&Permissions::new(known, roles, channels))))
+    }
+
+    /// Whether plain messages in a channel, or in a thread of it, are props.
+    pub fn is_props_channel(&self, guild: GuildId, id: ChannelId) -> Result<bool, StoreError> {
+        let settings = self.settings(guild)?;
+        let channel = self.channel(guild, id)?;
+        let Some(channel) = channel.as_ref().and_then(|it| it.state.ever()) else {
+            return Ok(false);
+        };
+        let parent = channel.parent_id.filter(|_| channel.kind.is_thread());
+        let parent = parent.map(|id| self.channel(guild, id)).transpose()?;
+        let parent = parent.flatten();
+        let parent = parent.as_ref().and_then(|it| it.state.ever());
+        Ok(settings.is_props_channel(channel)
+            || parent.is_some_and(|it| settings.is_props_channel(it)))
+    }
+
+    /// What the guild's members have chosen to be kept of them, by user.
+    pub fn privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// What a member has chosen to be kept of them.
+    pub fn privacy_of(&self, guild: GuildId, user: UserId) -> Result<Privacy, StoreError> {
+        let chosen = self.get(&key::ids([guild.0, user.0]))?;
+        Ok(chosen.unwrap_or_else(|| Privacy::unchosen(guild, user)))
+    }
+
+    /// What the guild's admins did of late, the latest last.
+    pub fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, StoreError> {
+        self.all(&key::ids([guild.0]))
+    }
+
+    /// The commands that Discord was last told of.
+    pub fn registered(&self, application: UserId) -> Result<Option<Registered>, StoreError> {
+        self.get(&key::ids([application.0]))
     }
 
     /// The number of the guild's current session.

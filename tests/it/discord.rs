@@ -9,11 +9,11 @@ use futures::{StreamExt as _, stream};
 use propsbot::{
     discord::{
         Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
-        Token, start, translate,
+        Speech, Token, start, translate,
     },
     jobs::{clock::Clock, progress::ProgressBoard, writer},
     model::{ChannelId, Emoji, Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
-    service::Service,
+    service::{Parts, Service},
     store::Store,
 };
 use serde_json::json;
@@ -51,8 +51,10 @@ fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> Gate
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
     let token = self::token(token);
+    let rest = Rest::new(Some(origin), &token);
+    let bot = token.bot().unwrap_or_default();
     GatewayOptions {
-        rest: Rest::new(Some(origin), &token),
+        rest: rest.clone(),
         token,
         origin: Some(origin.to_owned()),
         clock: Box::new({
@@ -60,7 +62,15 @@ fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> Gate
             move || clock.stamp()
         }),
         capacity,
-        service: Service::new(store, writer, clock, ProgressBoard::default()),
+        service: Service::new(Parts {
+            store,
+            writer,
+            clock,
+            progress: ProgressBoard::default(),
+            speech: Speech::new(rest),
+            bot,
+            exports: None,
+        }),
         stop: CancellationToken::new(),
     }
 }
@@ -253,7 +263,7 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     bot.ready().await;
     assert!(
         discord
-            .wait(Duration::from_secs(5), |it| it.commands().len() == 3)
+            .wait(Duration::from_secs(5), |it| it.commands().len() >= 11)
             .await
     );
 
@@ -262,10 +272,12 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     let run = discord.slash(ana, channel, "props", options);
     let answer = discord.answer(run).await.expect("an answer in time");
     assert!(!answer.ephemeral, "{}", answer.content);
+    let said = read_answer(&answer.content).expect("props");
     assert_eq!(
-        read_answer(&answer.content),
-        Some((vec![UserId(ben)], reason.to_owned()))
+        (said.giver, said.receivers),
+        (UserId(ana), vec![UserId(ben)])
     );
+    assert_eq!(said.reason, reason);
     let posted = discord
         .message(channel, answer.message_id.unwrap())
         .unwrap();

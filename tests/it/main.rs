@@ -4,6 +4,7 @@
 mod archive;
 mod borders;
 mod cli;
+mod commands;
 mod crash;
 mod discord;
 mod faults;

@@ -82,6 +82,8 @@ pub(crate) struct Interactions {
     pub(crate) global: Vec<Value>,
     pub(crate) local: Vec<Value>,
     pub(crate) deadline: Duration,
+    /// Messages that the bot posted with an enforced nonce, by channel and nonce.
+    pub(crate) nonces: BTreeMap<(u64, String), u64>,
 }
 
 /// How many interactions are remembered.
@@ -94,6 +96,7 @@ impl Interactions {
             global: Vec::new(),
             local: Vec::new(),
             deadline,
+            nonces: BTreeMap::new(),
         }
     }
 
@@ -157,7 +160,7 @@ impl State {
         }
         if let Some(message) = occasion
             .message
-            .and_then(|id| guild.message(occasion.channel, id))
+            .and_then(|id| self.shown_message(occasion.channel, id))
         {
             event["message"] = tree(MessageObject {
                 guild,
@@ -186,6 +189,31 @@ impl State {
         self.sessions
             .dispatch(Event::new("INTERACTION_CREATE", 0, &event));
         InteractionId(id)
+    }
+
+    /// A message of a channel, or one that an interaction showed to its user alone.
+    fn shown_message(&self, channel: u64, id: u64) -> Option<&Message> {
+        let mut all = self.interactions.all.values().rev();
+        self.guild
+            .message(channel, id)
+            .or_else(|| all.find_map(|it| it.private.get(&id)))
+    }
+
+    /// The type of a message's component, by its id.
+    pub(crate) fn component_type(
+        &self,
+        channel: u64,
+        message: u64,
+        custom_id: &str,
+    ) -> Option<u64> {
+        let message = self.shown_message(channel, message)?;
+        let rows = message.extras.iter().flat_map(|it| &it.components);
+        let parts = rows
+            .filter_map(|row| row["components"].as_array())
+            .flatten();
+        parts
+            .filter(|part| part["custom_id"] == custom_id)
+            .find_map(|part| part["type"].as_u64())
     }
 
     /// A slash command, `"settings set"` with its subcommand; option types come from the registered command.

@@ -336,6 +336,14 @@ fn metadata(guild: &Guild, cause: &Cause) -> Value {
     if let Some(target) = cause.target {
         object["target_message_id"] = tree(Id(target));
     }
+    if cause.kind == 5 {
+        // Which run opened the form is not remembered here: another run of the same member.
+        object["triggering_interaction_metadata"] = json!({
+            "id": Id(cause.id - 1), "type": 2,
+            "user": guild.users.get(&cause.user).map(UserObject),
+            "authorizing_integration_owners": {"0": Id(guild.id)},
+        });
+    }
     object
 }
 

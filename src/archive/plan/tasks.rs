@@ -101,6 +101,13 @@ fn dirty_extents(dirty: &[Partition]) -> BTreeMap<(Scope, Table), Extent> {
             model::Table::Props => &[Table::Props],
             // Settings are columns of guilds and channels.
             model::Table::Settings => &[Table::Guilds, Table::Channels],
+            // It decides what of a member's rows is shown, wherever they lie.
+            model::Table::Privacy => &[
+                Table::Members,
+                Table::Messages,
+                Table::Reactions,
+                Table::Props,
+            ],
             _ => &[],
         };
         for table in tables {

@@ -36,6 +36,7 @@ impl World {
             owner_id: UserId(1),
             props_channels: None,
             left_at: None,
+            keep_deleted_props: None,
         });
         world.rows.channels = CHANNELS.map(channel_row).to_vec();
         world

@@ -41,6 +41,8 @@ pub(super) fn member(id: UserId, username: &str) -> MemberRow {
         roles: Vec::new(),
         joined_at: None,
         left_at: None,
+        privacy: None,
+        forgotten_at: None,
     }
 }
 
@@ -130,6 +132,9 @@ pub(super) fn command(
         receiver_ids: receivers.to_vec(),
         reason: reason.to_owned(),
         origin: PropsOrigin::Command,
+        withdrawn_at: None,
+        about_channel_id: None,
+        about_message_id: None,
     };
     (props, answer)
 }

@@ -2,7 +2,7 @@
 
 use super::{community::*, *};
 use crate::{
-    archive::rows::{MessageRow, ReactionRow},
+    archive::rows::{GuildRow, MessageRow, ReactionRow},
     model::{AuthorKind, GuildId, InteractionId, MessageKind, Millis, UserId},
 };
 
@@ -143,6 +143,78 @@ fn a_command_counts_while_its_answer_is_there_for_all_to_see() {
     assert_eq!(told(&snapshot(unseen, vec![answer.clone()])), []);
     assert_eq!(told(&snapshot(props.clone(), vec![tombstone(&answer)])), []);
     assert_eq!(told(&snapshot(props, vec![])), []);
+}
+
+#[test]
+fn what_was_taken_back_is_no_props() {
+    let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
+    let snapshot = Snapshot {
+        messages: vec![answer],
+        props: vec![but(props, |it| it.withdrawn_at = Some(Millis(1)))],
+        ..quiet()
+    };
+    assert_eq!(told(&snapshot), []);
+    assert!(props_graph(&snapshot, &Weights::default()).nodes.is_empty());
+}
+
+#[test]
+fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
+    let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
+    let snapshot = |props, keeps| Snapshot {
+        guilds: vec![GuildRow {
+            id: GUILD,
+            name: String::new(),
+            owner_id: ANA,
+            props_channels: None,
+            left_at: None,
+            keep_deleted_props: keeps,
+        }],
+        messages: vec![
+            tombstone(&answer),
+            tombstone(&but(thanks(), |it| it.id.0 += 9)),
+        ],
+        props: vec![props],
+        ..quiet()
+    };
+    assert_eq!(told(&snapshot(props.clone(), None)), []);
+    assert_eq!(
+        told(&snapshot(props.clone(), Some(true))),
+        [(ANA, vec![(BEN, 1)], 0)]
+    );
+    let taken_back = but(props, |it| it.withdrawn_at = Some(Millis(1)));
+    assert_eq!(told(&snapshot(taken_back, Some(true))), []);
+}
+
+/// The contribution was made when the message was written, not when somebody said thanks for it.
+#[test]
+fn thanks_for_a_message_are_dated_to_it_and_lead_there() {
+    let (props, answer) = command(500, GENERAL, ANA, &[BEN], "for all");
+    let thanked = message_id(3);
+    let snapshot = Snapshot {
+        messages: vec![answer],
+        props: vec![but(props, |it| {
+            it.about_channel_id = Some(THREAD);
+            it.about_message_id = Some(thanked);
+        })],
+        ..quiet()
+    };
+    let graph = props_graph(&snapshot, &Weights::default());
+    let at = thanked.created_at();
+    assert_eq!(graph.edges.len(), 2);
+    assert!(graph.edges.values().all(|it| it.timestamp == at));
+    let link = format!("/{THREAD}/{thanked})");
+    let of_props: Vec<_> = graph
+        .nodes
+        .values()
+        .filter(|it| it.timestamp.is_some())
+        .collect();
+    assert_eq!(of_props.len(), 1);
+    assert_eq!(of_props[0].timestamp, Some(at));
+    assert!(
+        of_props[0].description.ends_with(&link),
+        "{:?}",
+        of_props[0]
+    );
 }
 
 #[test]

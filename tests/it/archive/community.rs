@@ -81,6 +81,8 @@ fn member(user_id: UserId, username: &str) -> MemberRow {
         roles: vec![RoleId(480_200_000_000_000_009)],
         joined_at: Some(Millis(1_546_300_800_000)),
         left_at: None,
+        privacy: None,
+        forgotten_at: None,
     }
 }
 
@@ -207,6 +209,7 @@ pub(super) fn rows() -> Snapshot {
             owner_id: ADA,
             props_channels: Some(vec![PROPS]),
             left_at: None,
+            keep_deleted_props: None,
         }],
         channels: channels(),
         roles: vec![RoleRow {
@@ -251,6 +254,9 @@ pub(super) fn rows() -> Snapshot {
             receiver_ids: vec![ADA, UserId(480_300_000_000_000_002)],
             reason: "for the engine".to_owned(),
             origin: PropsOrigin::Command,
+            withdrawn_at: None,
+            about_channel_id: None,
+            about_message_id: None,
         }],
     }
 }

@@ -71,12 +71,14 @@ impl Discord {
         custom_id: &str,
         values: &[&str],
     ) -> InteractionId {
-        let kind = if values.is_empty() { 2 } else { 3 };
-        let data =
-            serde_json::json!({"custom_id": custom_id, "component_type": kind, "values": values});
-        let message = Some(message);
         let name = custom_id.to_owned();
         self.act(|state| {
+            let kind = state.component_type(channel, message, custom_id);
+            let kind = kind.unwrap_or(if values.is_empty() { 2 } else { 3 });
+            let data = serde_json::json!({
+                "custom_id": custom_id, "component_type": kind, "values": values, "resolved": {},
+            });
+            let message = Some(message);
             state.interact(Occasion {
                 kind: 3,
                 name,

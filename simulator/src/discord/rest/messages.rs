@@ -97,6 +97,19 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
     )?;
     let body = &call.body;
     let content = content(body)?;
+    let nonce = body["nonce"]
+        .as_str()
+        .map(str::to_owned)
+        .filter(|_| body["enforce_nonce"] == true);
+    if let Some(nonce) = &nonce {
+        if nonce.chars().count() > 25 {
+            return Err(Problem::form("nonce: Must be 25 or fewer in length."));
+        }
+        // "In the past few minutes": here, for ever.
+        if let Some(known) = state.interactions.nonces.get(&(id, nonce.clone())).copied() {
+            return state.show_message(id, known);
+        }
+    }
     let mut extras = extras(body);
     for (index, (name, size)) in call.files.iter().enumerate() {
         let file = state.guild.clock.next_id();
@@ -144,6 +157,9 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
         mention_everyone,
         extras,
     });
+    if let Some(nonce) = nonce {
+        state.interactions.nonces.insert((id, nonce), message);
+    }
     state.show_message(id, message)
 }
 

@@ -1,0 +1,52 @@
+//! Forms that were filled in, and buttons and lists that were used: what no command is.
+//!
+//! All that has to be known is in their ids, so that they work however long they were open, and
+//! after a restart too.
+
+use std::sync::atomic::AtomicBool;
+
+use poise::FrameworkContext;
+use serenity::{all::Interaction, client::FullEvent};
+
+use super::{
+    Error,
+    answer::{self, Used, Visibility, What, answer, plain},
+    privacy, props, setup, text_for, wording,
+};
+use crate::service::Service;
+
+/// Deals with an event, if it is one of these.
+pub async fn on_event(framework: FrameworkContext<'_, Service, Error>, event: &FullEvent) {
+    let FullEvent::InteractionCreate { interaction } = event else {
+        return;
+    };
+    let announced = AtomicBool::new(false);
+    let service = framework.user_data;
+    let (id, what) = match interaction {
+        Interaction::Modal(form) => (&form.data.custom_id, What::Form(form)),
+        Interaction::Component(part) => (&part.data.custom_id, What::Part(part)),
+        _ => return,
+    };
+    let used = Used {
+        http: &framework.serenity_context.http,
+        what,
+        announced: &announced,
+    };
+    let kind = id.split(':').next().unwrap_or_default();
+    let done = match (kind, what) {
+        (props::FORM, What::Form(form)) => props::submitted(used, service, form).await,
+        (privacy::DELETE, What::Part(part)) => privacy::delete_pressed(used, service, part).await,
+        (setup::CHANNELS, What::Part(part)) => setup::chosen(used, service, part).await,
+        _ => Err(Error::Mistake(wording::outdated_command())),
+    };
+    let Err(error) = done else { return };
+    if !matches!(error, Error::Mistake(_)) {
+        tracing::error!(kind, "{error}");
+    }
+    if let Err(error) = answer(used, plain(text_for(&error)), Visibility::OnlyThem).await {
+        tracing::error!(
+            "a member could not be told so: {}",
+            answer::describe(&error)
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! `/archive`: exports, now and at a glance.
+
+use super::{
+    Context, Error, admin,
+    answer::{Visibility, answer, finish, plain, while_telling},
+    guild, wording,
+};
+use crate::service::{Refusal, ServiceError};
+
+/// What is exported, and when
+#[poise::command(
+    slash_command,
+    guild_only,
+    default_member_permissions = "MANAGE_GUILD",
+    required_permissions = "MANAGE_GUILD",
+    rename = "archive",
+    subcommands("now", "status", "verify"),
+    subcommand_required
+)]
+#[expect(
+    clippy::unused_async,
+    reason = "poise asks for it; Discord never runs it"
+)]
+pub(super) async fn exports(_ctx: Context<'_>) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Export to the archive now
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn now(ctx: Context<'_>) -> Result<(), Error> {
+    let admin = admin(ctx)?;
+    let asking = ctx.data().export_now(admin, wording::action_export());
+    let (outcome, told) = while_telling(ctx, asking, wording::exporting).await;
+    let outcome = refusable(outcome)?;
+    let language = ctx.data().settings(admin.guild_id).await?.language;
+    let text = wording::exported(&outcome, language);
+    Ok(finish(ctx, told, plain(text.clone()), text).await?)
+}
+
+/// When the last export was made, what it wrote, and when the next one is due
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn status(ctx: Context<'_>) -> Result<(), Error> {
+    let status = refusable(ctx.data().archive_status())?;
+    let language = ctx.data().settings(guild(ctx)?).await?.language;
+    let text = wording::archive_status(&status, language);
+    Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
+}
+
+/// Check every hash, count and reference of the archive
+#[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
+async fn verify(ctx: Context<'_>) -> Result<(), Error> {
+    let checking = ctx.data().verify_archive();
+    let (found, told) = while_telling(ctx, checking, wording::verifying).await;
+    let text = wording::verified(&refusable(found)?);
+    Ok(finish(ctx, told, plain(text.clone()), text).await?)
+}
+
+fn refusable<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
+    match result {
+        Err(ServiceError::Refused(refusal @ Refusal::NoArchive)) => {
+            Err(Error::Mistake(wording::refused(&refusal, None)))
+        }
+        result => Ok(result?),
+    }
+}

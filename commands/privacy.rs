@@ -1,0 +1,127 @@
+//! `/privacy`: what is kept of a member, and how it is taken away.
+
+use serenity::{
+    all::ButtonStyle,
+    builder::{CreateActionRow, CreateAttachment, CreateButton},
+    model::application::ComponentInteraction,
+};
+
+use super::{
+    Context, Error,
+    answer::{Used, Visibility, answer, finish, in_time, plain, while_telling},
+    guild, run, wording,
+};
+use crate::{
+    model::{InteractionId, Tier},
+    service::Service,
+};
+
+/// The id of the button that deletes.
+pub(super) const DELETE: &str = "privacy-delete";
+
+/// How far to opt out.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum OptOut {
+    #[name = "My content: what I write is neither kept nor exported"]
+    Content,
+    #[name = "My identity: and my name is replaced by a pseudonym"]
+    Identity,
+    #[name = "Everything: nothing of mine is exported"]
+    Everything,
+}
+
+/// What is kept of you, and how to change that
+#[poise::command(
+    slash_command,
+    guild_only,
+    subcommands("show", "opt_out", "opt_in", "export", "delete"),
+    subcommand_required
+)]
+#[expect(
+    clippy::unused_async,
+    reason = "poise asks for it; Discord never runs it"
+)]
+pub(super) async fn privacy(_ctx: Context<'_>) -> Result<(), Error> {
+    Ok(())
+}
+
+/// What is kept of you, why, and who sees it
+#[poise::command(slash_command, guild_only)]
+async fn show(ctx: Context<'_>) -> Result<(), Error> {
+    let asking = ctx.data().privacy(guild(ctx)?, ctx.author().id.into());
+    let kept = in_time(ctx, Visibility::OnlyThem, asking).await?;
+    let text = wording::privacy(&kept);
+    Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
+}
+
+/// Have less of you kept and exported
+#[poise::command(slash_command, guild_only, rename = "opt-out")]
+async fn opt_out(
+    ctx: Context<'_>,
+    #[description = "How far; thanks that others gave you stay whole"] what: OptOut,
+) -> Result<(), Error> {
+    let tier = match what {
+        OptOut::Content => Tier::Content,
+        OptOut::Identity => Tier::Identity,
+        OptOut::Everything => Tier::Everything,
+    };
+    choose(ctx, tier).await
+}
+
+/// Have everything kept and exported again, from now on
+#[poise::command(slash_command, guild_only, rename = "opt-in")]
+async fn opt_in(ctx: Context<'_>) -> Result<(), Error> {
+    choose(ctx, Tier::None).await
+}
+
+async fn choose(ctx: Context<'_>, tier: Tier) -> Result<(), Error> {
+    let (guild, user) = (guild(ctx)?, ctx.author().id.into());
+    let choosing = ctx.data().opt_out(guild, user, tier, run(ctx).created_at());
+    let (chosen, told) = while_telling(ctx, choosing, wording::still_blanking).await;
+    chosen?;
+    let text = wording::chosen(tier);
+    Ok(finish(ctx, told, plain(text), wording::privacy_done()).await?)
+}
+
+/// Get all that is kept of you as a file
+#[poise::command(slash_command, guild_only)]
+async fn export(ctx: Context<'_>) -> Result<(), Error> {
+    let asking = ctx
+        .data()
+        .personal_data(guild(ctx)?, ctx.author().id.into());
+    let data = in_time(ctx, Visibility::OnlyThem, asking).await?;
+    let text = wording::personal_data(data.left_out);
+    let file = CreateAttachment::bytes(data.json, "my-data.json");
+    let reply = plain(text).attachment(file);
+    Ok(answer(ctx, reply, Visibility::OnlyThem).await?)
+}
+
+/// Delete what is kept of you
+#[poise::command(slash_command, guild_only)]
+async fn delete(ctx: Context<'_>) -> Result<(), Error> {
+    let button = CreateButton::new(DELETE)
+        .label(wording::delete_button())
+        .style(ButtonStyle::Danger);
+    let reply =
+        plain(wording::confirm_deletion()).components(vec![CreateActionRow::Buttons(vec![button])]);
+    Ok(answer(ctx, reply, Visibility::OnlyThem).await?)
+}
+
+/// The button was pressed. Only who asked sees it.
+pub(super) async fn delete_pressed(
+    used: Used<'_>,
+    service: &Service,
+    part: &ComponentInteraction,
+) -> Result<(), Error> {
+    let Some(guild) = part.guild_id else {
+        return Err(Error::Mistake(wording::only_in_servers()));
+    };
+    let forgetting = service.forget(
+        guild.into(),
+        part.user.id.into(),
+        InteractionId(part.id.get()).created_at(),
+    );
+    let forgotten = in_time(used, Visibility::OnlyThem, forgetting).await?;
+    let text = wording::forgotten(&forgotten);
+    Ok(answer(used, plain(text), Visibility::OnlyThem).await?)
+}

@@ -1,0 +1,95 @@
+//! `/setup`: the first run, guided.
+
+use poise::CreateReply;
+use serenity::{
+    all::{ChannelType, ComponentInteractionDataKind},
+    builder::{CreateActionRow, CreateSelectMenu, CreateSelectMenuKind},
+    model::application::ComponentInteraction,
+};
+
+use super::{
+    Context, Error,
+    answer::{Used, Visibility, answer, in_time, plain},
+    guild, wording,
+};
+use crate::{
+    model::{ChannelId, SettingsChange},
+    service::{Admin, Service, ServiceError, Setup},
+};
+
+/// The id of the list from which props channels are chosen.
+pub(super) const CHANNELS: &str = "setup-channels";
+
+/// The most channels in Discord's list.
+const MOST: u8 = 25;
+
+/// Choose the props channels, see what is exported, and check my permissions
+#[poise::command(
+    slash_command,
+    guild_only,
+    default_member_permissions = "MANAGE_GUILD",
+    required_permissions = "MANAGE_GUILD"
+)]
+pub(super) async fn setup(ctx: Context<'_>) -> Result<(), Error> {
+    let asking = ctx.data().setup(guild(ctx)?);
+    let setup = in_time(ctx, Visibility::OnlyThem, asking).await?;
+    Ok(answer(ctx, page(&setup), Visibility::OnlyThem).await?)
+}
+
+fn page(setup: &Setup) -> CreateReply {
+    let chosen = setup.settings.props_channels.iter().flatten();
+    let chosen = chosen
+        .filter(|it| it.0 != 0)
+        .take(MOST.into())
+        .map(|it| serenity::model::id::ChannelId::new(it.0));
+    let kind = CreateSelectMenuKind::Channel {
+        channel_types: Some(vec![ChannelType::Text, ChannelType::News]),
+        default_channels: Some(chosen.collect()),
+    };
+    let list = CreateSelectMenu::new(CHANNELS, kind)
+        .placeholder(wording::choose_props_channels())
+        .min_values(1)
+        .max_values(MOST);
+    plain(wording::setup(setup)).components(vec![CreateActionRow::SelectMenu(list)])
+}
+
+/// Channels were chosen from the list.
+pub(super) async fn chosen(
+    used: Used<'_>,
+    service: &Service,
+    part: &ComponentInteraction,
+) -> Result<(), Error> {
+    let member = part.member.as_ref();
+    let permissions = member.and_then(|it| it.permissions).unwrap_or_default();
+    if !permissions.administrator() && !permissions.manage_guild() {
+        return Err(Error::Mistake(wording::needs_manage_server()));
+    }
+    let Some(guild) = part.guild_id else {
+        return Err(Error::Mistake(wording::only_in_servers()));
+    };
+    let mut channels: Vec<ChannelId> = match &part.data.kind {
+        ComponentInteractionDataKind::ChannelSelect { values } => {
+            values.iter().map(|it| (*it).into()).collect()
+        }
+        _ => return Err(Error::Mistake(wording::outdated_command())),
+    };
+    channels.sort_unstable();
+    channels.dedup();
+    let admin = Admin {
+        guild_id: guild.into(),
+        run: part.id.into(),
+        user_id: part.user.id.into(),
+    };
+    let changes = vec![SettingsChange::PropsChannels(Some(channels))];
+    let what = wording::changes(&changes);
+    let changing = async {
+        service.change_settings(admin, changes, what).await?;
+        service.setup(admin.guild_id).await
+    };
+    match changing.await {
+        Err(ServiceError::Refused(refusal)) => {
+            Err(Error::Mistake(wording::refused(&refusal, None)))
+        }
+        setup => Ok(used.change_message(page(&setup?)).await?),
+    }
+}

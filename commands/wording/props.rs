@@ -1,0 +1,243 @@
+//! Giving props and taking them back.
+
+use super::{LONGEST_MESSAGE, code};
+use crate::{
+    commands::receivers::Unclear,
+    model::{ChannelId, Millis, Props, Quota, escape},
+    service::{LONGEST_REASON, MOST_RECEIVERS, Refusal, Undone},
+};
+
+/// What a member typed into `/props`, to give it back where it was refused.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::commands) struct Typed<'a> {
+    /// The option `to`.
+    pub(in crate::commands) to: &'a str,
+    /// The option `for`.
+    pub(in crate::commands) reason: &'a str,
+}
+
+/// Somebody was named in a way that we do not understand.
+pub(in crate::commands) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>) -> String {
+    let mistake = match unclear {
+        Unclear::Group(_) => {
+            "Props go to people, not to a role or to everyone. Name the members you mean."
+                .to_owned()
+        }
+        Unclear::Word(word) => format!(
+            "I don't know who “{}” is. Type @ and pick the member from the list that appears.",
+            escape(&shortened(word, 100))
+        ),
+    };
+    repeat(&mistake, typed)
+}
+
+/// The service refused, for this reason.
+pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
+    let mistake = match refusal {
+        Refusal::NoReceivers => "Say whom you thank: type @ in `to` and pick a member.".to_owned(),
+        Refusal::TooManyReceivers(count) => format!(
+            "That are {count} people; props go to at most {MOST_RECEIVERS} at once. Thank them in \
+             several messages."
+        ),
+        Refusal::ToSelf => {
+            "You can't give props to yourself. Take yourself out of `to`.".to_owned()
+        }
+        Refusal::ToBot(id) => {
+            format!("<@{id}> is a bot, and does it for the electricity. Name a person.")
+        }
+        Refusal::ToStranger(id) => {
+            format!("<@{id}> is not a member of this server. Name somebody who is.")
+        }
+        Refusal::NoReason => "Say what for: the reason is empty.".to_owned(),
+        Refusal::ReasonTooLong(length) => format!(
+            "The reason has {length} characters; at most {LONGEST_REASON} are possible. Shorten it."
+        ),
+        Refusal::MessageTooLong => {
+            "That is too long for one message. Shorten the reason a little.".to_owned()
+        }
+        Refusal::NotAGiver(roles) => {
+            let roles: Vec<String> = roles.iter().map(|id| format!("<@&{id}>")).collect();
+            format!(
+                "Here, only members with one of these roles give props with commands: {}. The \
+                 server's admins decide on that.",
+                roles.join(", ")
+            )
+        }
+        Refusal::QuotaReached { quota, left, again } => quota_reached(*quota, *left, *again),
+        Refusal::TooSoon { to, again } => format!(
+            "You thanked <@{to}> only a short while ago. You can do so again {}.",
+            moment(*again)
+        ),
+        Refusal::CannotPost { channel, missing } => {
+            let missing = if missing.is_empty() {
+                "the permission to do so".to_owned()
+            } else {
+                let s = if missing.len() > 1 { "s" } else { "" };
+                format!("the permission{s} **{}**", missing.join("** and **"))
+            };
+            format!(
+                "Props are posted in <#{channel}>, and I lack {missing} there. Ask an admin to \
+                 change that, then try again."
+            )
+        }
+        Refusal::ChannelGone(channel) => format!(
+            "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \
+             another with `/setup`, then try again."
+        ),
+        Refusal::NothingToUndo => {
+            "There are no props of yours to take back. (Plain messages in a props channel are \
+             taken back by deleting them.)"
+                .to_owned()
+        }
+        Refusal::NotYours => {
+            "These props are somebody else's: only they take them back.".to_owned()
+        }
+        Refusal::TooLateToUndo(0) => "Here, props can't be taken back.".to_owned(),
+        Refusal::TooLateToUndo(minutes) => {
+            format!("Here, props can be taken back for {minutes} minutes, and these are older.")
+        }
+        Refusal::NoTextChannel(id) => format!(
+            "<#{id}> is no text channel of this server. Name channels in which members write; \
+             nothing was changed."
+        ),
+        Refusal::NoRole(id) => {
+            format!(
+                "<@&{id}> is no role of this server. Pick one from the list; nothing was changed."
+            )
+        }
+        Refusal::Unconfirmed { channel, name } => format!(
+            "Not everyone may read <#{channel}>. If all that is written there shall be exported, \
+             for whoever reads the archive, repeat its name in `confirm`: {}\nNothing was changed.",
+            code(name)
+        ),
+        Refusal::NoArchive => "I run without an archive: nothing is exported.".to_owned(),
+    };
+    match typed {
+        Some(typed) => repeat(&mistake, typed),
+        None => mistake,
+    }
+}
+
+fn quota_reached(quota: Quota, left: u32, again: Option<Millis>) -> String {
+    let Quota { count, period } = quota;
+    let rule = format!("Here, everyone can thank {count} times a {period}");
+    match (left, again) {
+        (_, None) => format!("{rule}: these are more at once. Name fewer members."),
+        (0, Some(again)) => format!(
+            "{rule}, and you have. You can thank again {}.",
+            moment(again)
+        ),
+        (left, Some(again)) => format!(
+            "{rule}. You have {left} left: name fewer members, or wait; this many are possible \
+             {}.",
+            moment(again)
+        ),
+    }
+}
+
+/// A moment, as Discord shows it to each reader.
+pub(super) fn moment(at: Millis) -> String {
+    // Rounded up, or "now" would be a moment too early.
+    format!("<t:{}:R>", at.0.div_euclid(1000) + 1)
+}
+
+/// A mistake, and all that was typed, so that it can be copied and mended.
+fn repeat(mistake: &str, typed: Typed<'_>) -> String {
+    let typed = code(&format!("/props to:{} for:{}", typed.to, typed.reason));
+    format!("{mistake} Nothing was sent. You typed:\n{typed}")
+}
+
+/// Where the props were posted.
+pub(in crate::commands) fn posted(channel: ChannelId, url: &str) -> String {
+    format!("Your props are in <#{channel}>: {url}")
+}
+
+/// Discord did not say whether the props were posted.
+pub(in crate::commands) fn perhaps_posted(channel: ChannelId, typed: Typed<'_>) -> String {
+    let typed = code(&format!("/props to:{} for:{}", typed.to, typed.reason));
+    format!(
+        "Discord did not tell me whether your props arrived in <#{channel}>. Look there: if they \
+         did, they count; if not, nothing was given, and you can try again. You typed:\n{typed}"
+    )
+}
+
+/// The same form was sent twice.
+pub(in crate::commands) fn already_given() -> String {
+    "You have given these props already: once is enough.".to_owned()
+}
+
+/// The title of the form.
+pub(in crate::commands) fn give_props() -> &'static str {
+    "Give props"
+}
+
+/// The label of the form's field.
+pub(in crate::commands) fn what_for() -> &'static str {
+    "What for?"
+}
+
+/// What stands in the form's field before anything is typed.
+pub(in crate::commands) fn an_example() -> &'static str {
+    "for reviewing my PR at midnight"
+}
+
+/// The message has no author who could be thanked.
+pub(in crate::commands) fn nobody_wrote_it() -> String {
+    "An integration posted this message, and nobody in person. Props go to people.".to_owned()
+}
+
+/// Props that can be taken back, in a list to choose from: plain text, at most 100 characters.
+pub(in crate::commands) fn props_choice(props: &Props, first: &str, now: Millis) -> String {
+    let minutes = (now.0 - props.id.created_at().0).max(0) / 60_000;
+    let others = match props.receivers.len() {
+        0 | 1 => String::new(),
+        many => format!(" and {} more", many - 1),
+    };
+    let reason = props
+        .reason
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let text = format!(
+        "{minutes} min ago, to {}{others}: {reason}",
+        shortened(first, 32)
+    );
+    shortened(&text, 100)
+}
+
+/// The props to take back were named in a way that we do not understand.
+pub(in crate::commands) fn unclear_props(typed: &str) -> String {
+    format!(
+        "I don't know which props you mean. Pick them from the list, or paste the link of my \
+         message here (*Copy Message Link*). You typed:\n{}",
+        code(typed)
+    )
+}
+
+/// Props were taken back.
+pub(in crate::commands) fn undone(it: &Undone) -> String {
+    let to: Vec<String> = it
+        .props
+        .receivers
+        .iter()
+        .map(|id| format!("<@{id}>"))
+        .collect();
+    let to = to.join(", ");
+    if it.message_deleted {
+        format!("Done: your props to {to} are taken back, and my message is gone.")
+    } else {
+        format!(
+            "Done: your props to {to} are taken back and no longer count. My message may still \
+             stand: I could not delete it."
+        )
+    }
+}
+
+/// The first characters, and a sign that there are more.
+fn shortened(text: &str, most: usize) -> String {
+    debug_assert!(most < LONGEST_MESSAGE);
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}

@@ -1,0 +1,69 @@
+//! `propsbot forget`: a member's request for deletion, where they cannot make it themselves.
+
+use anyhow::anyhow;
+
+use super::{Error, Mirror};
+use crate::{
+    config::Config,
+    jobs::{clock::Clock, privacy},
+    model::{GuildId, UserId},
+};
+
+/// Deletes what is kept of a user, in one guild or in all, and says how much that was.
+///
+/// # Errors
+/// A store that is not there or in use, and a guild that it does not know.
+pub async fn forget(
+    config: &Config,
+    user: UserId,
+    guild: Option<GuildId>,
+) -> Result<Vec<String>, Error> {
+    if !config.store_path.exists() {
+        return Err(Error::Wrong(anyhow!(
+            "there is no store at {} (STORE_PATH): nothing is kept of anybody",
+            config.store_path.display()
+        )));
+    }
+    let mirror = Mirror::open(&config.store_path).await?;
+    let outcome = forget_in(&mirror, user, guild).await;
+    mirror.close().await?;
+    outcome
+}
+
+async fn forget_in(
+    mirror: &Mirror,
+    user: UserId,
+    guild: Option<GuildId>,
+) -> Result<Vec<String>, Error> {
+    let mut guilds: Vec<GuildId> = mirror
+        .store
+        .guilds()?
+        .iter()
+        .map(|it| it.guild_id)
+        .collect();
+    if let Some(only) = guild {
+        guilds.retain(|it| *it == only);
+        if guilds.is_empty() {
+            return Err(Error::Wrong(anyhow!(
+                "the store knows no guild {only} (--guild)"
+            )));
+        }
+    }
+    let mut lines = Vec::new();
+    for guild in guilds {
+        let done = privacy::forget(
+            &mirror.store,
+            &mirror.writer,
+            &mirror.clock,
+            (guild, user),
+            Clock::now(),
+        );
+        let done = done.await?;
+        lines.push(format!(
+            "guild {guild}: deleted {} messages, {} reactions and {} props of user {user}, and \
+             their names; the archive follows with the next export (`propsbot export`)",
+            done.messages, done.reactions, done.props
+        ));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,325 @@
+//! What members do not want shown, taken out of the rows: the one place where it is done.
+//!
+//! Pure: a row and what was chosen make the row that is exported, or none.
+
+use std::collections::BTreeMap;
+
+use super::rows::{MemberRow, MessageRow, PropsRow, ReactionRow};
+use crate::model::{Member, MessageState, Privacy, Props, Reaction, Tier, UserId};
+
+/// What the members of a guild have chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Veil(BTreeMap<UserId, Privacy>);
+
+impl Veil {
+    /// From all that was chosen in the guild.
+    pub fn new(chosen: impl IntoIterator<Item = Privacy>) -> Self {
+        Self(chosen.into_iter().map(|it| (it.user_id, it)).collect())
+    }
+
+    fn tier(&self, user: UserId) -> Tier {
+        self.0.get(&user).map_or(Tier::None, |it| it.tier)
+    }
+
+    /// The user as readers of the archive know them.
+    fn shown(&self, user: UserId) -> UserId {
+        if self.tier(user) == Tier::Everything {
+            user.anonymous()
+        } else {
+            user
+        }
+    }
+
+    /// The row of a member; and for one of whom nothing is to be shown, the row of the nobody who
+    /// receives thanks in their place.
+    pub fn member(&self, member: &Member) -> Vec<MemberRow> {
+        let mut row = MemberRow::from(member);
+        let Some(chosen) = self.0.get(&member.user_id) else {
+            return vec![row];
+        };
+        row.privacy = Some(chosen.tier).filter(|tier| *tier != Tier::None);
+        row.forgotten_at = chosen.forgotten;
+        if chosen.tier.shows_names() {
+            return vec![row];
+        }
+        row.username = format!("member-{:05x}", member.user_id.anonymous().0);
+        row.global_name = None;
+        row.nick = None;
+        row.roles.clear();
+        row.joined_at = None;
+        if chosen.tier < Tier::Everything {
+            return vec![row];
+        }
+        let anonymous = MemberRow {
+            user_id: member.user_id.anonymous(),
+            username: String::new(),
+            forgotten_at: None,
+            ..row.clone()
+        };
+        row.username.clear();
+        row.member = false;
+        row.left_at = None;
+        vec![anonymous, row]
+    }
+
+    /// The row of a message. Of who shows nothing, only thanks in a props channel remain, without
+    /// words and by nobody: they belong to those who were thanked.
+    pub fn message(&self, state: &MessageState, props_channel: bool) -> Option<MessageRow> {
+        let mut row = MessageRow::from(state);
+        let Some(message) = state.message() else {
+            return Some(row);
+        };
+        let speaker = message.speaker();
+        let tier = speaker.map_or(Tier::None, |it| self.tier(it));
+        if !tier.keeps_content() {
+            row.content = Some(String::new());
+        }
+        let written = speaker == Some(message.author.id);
+        if tier == Tier::Everything {
+            let thanks = props_channel && !message.mentions.is_empty();
+            if written && !thanks {
+                return None;
+            }
+            row.command = None;
+            row.reply_to = None;
+        }
+        if written {
+            row.author_id = row.author_id.map(|it| self.shown(it));
+        }
+        for mention in &mut row.mentions {
+            let shown = self.shown(mention.user_id);
+            if shown != mention.user_id {
+                row.content = row.content.map(|it| renamed(&it, mention.user_id, shown));
+                mention.user_id = shown;
+            }
+        }
+        row.mentions.sort_unstable();
+        Some(row)
+    }
+
+    /// The row of a reaction.
+    pub fn reaction(&self, reaction: &Reaction) -> Option<ReactionRow> {
+        let user = reaction.user_id;
+        let shown = !user.is_anonymous() && self.tier(user) < Tier::Everything;
+        shown.then(|| ReactionRow::from(reaction))
+    }
+
+    /// The row of props.
+    pub fn props(&self, props: &Props) -> Option<PropsRow> {
+        if props.receivers.is_empty() {
+            // Of who asked to be forgotten.
+            return None;
+        }
+        let mut row = PropsRow::from(props);
+        if !self.tier(props.giver).keeps_content() {
+            row.reason.clear();
+        }
+        row.giver_id = self.shown(props.giver);
+        for receiver in &mut row.receiver_ids {
+            let shown = self.shown(*receiver);
+            row.reason = renamed(&row.reason, *receiver, shown);
+            *receiver = shown;
+        }
+        row.receiver_ids.sort_unstable();
+        row.receiver_ids.dedup();
+        Some(row)
+    }
+}
+
+/// A text in which another user is mentioned in one's place.
+fn renamed(text: &str, user: UserId, other: UserId) -> String {
+    if user == other {
+        return text.to_owned();
+    }
+    text.replace(&format!("<@{user}>"), &format!("<@{other}>"))
+        .replace(&format!("<@!{user}>"), &format!("<@{other}>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Kept, Mention, Message,
+        MessageId, MessageKind, Millis, Presence, PropsOrigin, Stamp, Stamped, User,
+    };
+
+    const GUILD: GuildId = GuildId(1);
+    const ANA: UserId = UserId(480_300_000_000_000_001);
+    const BEN: UserId = UserId(480_300_000_000_000_002);
+
+    fn veil(tier: Tier) -> Veil {
+        Veil::new([Privacy {
+            tier,
+            since: Millis(1),
+            ..Privacy::unchosen(GUILD, ANA)
+        }])
+    }
+
+    fn message(author: UserId, content: &str, mentions: &[UserId]) -> MessageState {
+        let message = Message {
+            id: MessageId(480_300_000_000_000_100),
+            channel_id: ChannelId(2),
+            guild_id: GUILD,
+            author: Author {
+                id: author,
+                kind: AuthorKind::User,
+            },
+            kind: MessageKind::DEFAULT,
+            content: content.to_owned(),
+            mentions: mentions
+                .iter()
+                .map(|id| Mention {
+                    user_id: *id,
+                    count: 1,
+                })
+                .collect(),
+            reply_to: None,
+            command: None,
+            edited_at: None,
+        };
+        MessageState::alive(Stamp(1), message)
+    }
+
+    fn ana() -> Member {
+        let presence = Presence {
+            nick: Some("Queen Ana".to_owned()),
+            roles: vec![],
+            joined_at: Some(Millis(1)),
+        };
+        let mut kept = Kept::default();
+        kept.see(Stamp(1), presence);
+        Member {
+            guild_id: GUILD,
+            user_id: ANA,
+            user: Some(Stamped {
+                at: Stamp(1),
+                value: User {
+                    id: ANA,
+                    username: "ana".to_owned(),
+                    global_name: Some("Ana".to_owned()),
+                    discriminator: None,
+                    bot: false,
+                },
+            }),
+            presence: kept,
+        }
+    }
+
+    fn props(giver: UserId, receiver: UserId) -> Props {
+        Props {
+            id: InteractionId(480_300_000_000_000_200),
+            guild_id: GUILD,
+            channel_id: ChannelId(2),
+            message_id: None,
+            giver,
+            receivers: vec![receiver],
+            reason: format!("hello <@{receiver}>"),
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: None,
+        }
+    }
+
+    #[test]
+    fn who_chose_nothing_is_shown_as_they_are() {
+        for veil in [Veil::default(), veil(Tier::None)] {
+            assert_eq!(veil.member(&ana()), [MemberRow::from(&ana())]);
+            let said = message(ANA, "hi", &[BEN]);
+            assert_eq!(veil.message(&said, false), Some(MessageRow::from(&said)));
+            let given = props(ANA, BEN);
+            assert_eq!(veil.props(&given), Some(PropsRow::from(&given)));
+        }
+    }
+
+    #[test]
+    fn the_text_of_who_hides_it_is_blank_in_messages_and_in_reasons() {
+        for tier in Tier::OUT {
+            let veil = veil(tier);
+            let row = veil.message(&message(ANA, "my secret", &[BEN]), true);
+            assert_eq!(row.unwrap().content.as_deref(), Some(""), "{tier}");
+            assert_eq!(veil.props(&props(ANA, BEN)).unwrap().reason, "", "{tier}");
+            let others = veil.message(&message(BEN, "hi", &[]), false).unwrap();
+            assert_eq!(others.content.as_deref(), Some("hi"));
+        }
+    }
+
+    #[test]
+    fn a_name_is_replaced_by_the_same_pseudonym_every_time() {
+        let rows = veil(Tier::Identity).member(&ana());
+        let [row] = rows.as_slice() else {
+            panic!("{rows:?}")
+        };
+        assert_eq!(row.user_id, ANA);
+        assert!(row.username.starts_with("member-"), "{}", row.username);
+        assert_eq!((&row.nick, &row.global_name), (&None, &None));
+        assert_eq!(rows, veil(Tier::Identity).member(&ana()));
+        let named = veil(Tier::Content).member(&ana());
+        assert_eq!(named[0].nick.as_deref(), Some("Queen Ana"));
+    }
+
+    #[test]
+    fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() {
+        let veil = veil(Tier::Everything);
+        let rows = veil.member(&ana());
+        let [nobody, chosen] = rows.as_slice() else {
+            panic!("{rows:?}")
+        };
+        assert!(nobody.user_id.is_anonymous() && nobody.username.is_empty());
+        assert_eq!(
+            (chosen.user_id, chosen.privacy),
+            (ANA, Some(Tier::Everything))
+        );
+        assert!(chosen.username.is_empty() && !chosen.member && chosen.joined_at.is_none());
+
+        // What Ana says is not shown, but for thanks.
+        assert_eq!(veil.message(&message(ANA, "hi", &[BEN]), false), None);
+        assert_eq!(veil.message(&message(ANA, "hi", &[]), true), None);
+        let thanks = veil.message(&message(ANA, "thanks", &[BEN]), true).unwrap();
+        assert_eq!(thanks.author_id, Some(nobody.user_id));
+        let given = veil.props(&props(ANA, BEN)).unwrap();
+        assert_eq!(
+            (given.giver_id, given.receiver_ids),
+            (nobody.user_id, vec![BEN])
+        );
+
+        // What others say to her is whole.
+        let text = format!("<@{ANA}>: thanks <@{BEN}>");
+        let to_her = veil.message(&message(BEN, &text, &[ANA]), true).unwrap();
+        assert_eq!(to_her.author_id, Some(BEN));
+        assert_eq!(to_her.mentions[0].user_id, nobody.user_id);
+        let shown = format!("<@{}>: thanks <@{BEN}>", nobody.user_id);
+        assert_eq!(to_her.content, Some(shown));
+        let received = veil.props(&props(BEN, ANA)).unwrap();
+        assert_eq!(received.receiver_ids, [nobody.user_id]);
+        assert_eq!(received.reason, format!("hello <@{}>", nobody.user_id));
+        // Not even her id is in a row that says something.
+        for text in [
+            serde_json::to_string(&thanks).unwrap(),
+            serde_json::to_string(&to_her).unwrap(),
+            serde_json::to_string(&received).unwrap(),
+        ] {
+            assert!(!text.contains(&ANA.to_string()), "{text}");
+        }
+
+        let reaction = |user_id| Reaction {
+            guild_id: GUILD,
+            channel_id: ChannelId(2),
+            message_id: MessageId(3),
+            user_id,
+            emoji: EmojiKey::Unicode("🎉".to_owned()),
+            burst: false,
+            added: None,
+            confirmed: None,
+            removed: None,
+        };
+        assert_eq!(veil.reaction(&reaction(ANA)), None);
+        assert_eq!(veil.reaction(&reaction(ANA.anonymous())), None);
+        assert!(veil.reaction(&reaction(BEN)).is_some());
+    }
+
+    #[test]
+    fn props_of_the_forgotten_are_not_shown() {
+        let veil = Veil::default();
+        assert_eq!(veil.props(&props(ANA, BEN).forgotten(Millis(1))), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Acknowledging plain messages that are props: with a reaction, once, and only those that were
+//! heard as they were posted.
+//!
+//! It is a courtesy: what comes while too much waits goes without, and so does what cannot be
+//! reacted to, which is recorded once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    clock::Clock,
+    writer::{Stopped, Writer},
+};
+use crate::{
+    discord::{RestError, Speech},
+    model::{
+        AuthorKind, ChannelId, Emoji, Evidence, Fact, FailureObject, GuildId, Message, MessageId,
+        Observation, UserId,
+        permissions::{ADD_REACTIONS, READ_MESSAGE_HISTORY, VIEW_CHANNEL},
+    },
+    store::{Store, StoreError},
+};
+
+/// Messages that may wait: Discord takes about four reactions a second.
+const WAITING: usize = 1_000;
+
+/// Why props are not acknowledged in a channel, in the words under which it is recorded.
+const LACKING: &str = "the bot lacks View Channel, Read Message History or Add Reactions here";
+
+/// Why props were not acknowledged although the bot seems to be allowed to.
+const REFUSED: &str = "Discord refused the reaction: is the emoji one that the bot may use?";
+
+/// A message that was just posted and thanks somebody, if its channel is a props channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Posted {
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    id: MessageId,
+}
+
+impl Posted {
+    /// A person's message that mentions somebody else.
+    pub(super) fn thanks(message: &Message) -> Option<Self> {
+        let author = message.author;
+        let thanks = author.kind == AuthorKind::User
+            && message.kind.is_written()
+            && message.mentions.iter().any(|it| it.user_id != author.id);
+        thanks.then_some(Self {
+            guild_id: message.guild_id,
+            channel_id: message.channel_id,
+            id: message.id,
+        })
+    }
+}
+
+/// Where messages are handed over.
+pub struct Acknowledgements(mpsc::Sender<Posted>);
+
+/// What is handed over.
+pub struct Thanks(mpsc::Receiver<Posted>);
+
+/// Both ends.
+pub fn acknowledgements() -> (Acknowledgements, Thanks) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Acknowledgements(sender), Thanks(receiver))
+}
+
+impl Acknowledgements {
+    /// Hands a message over, if there is room.
+    pub(super) fn consider(&self, posted: Posted) {
+        if self.0.try_send(posted).is_err() {
+            tracing::debug!("so much is waiting to be acknowledged that one goes without");
+        }
+    }
+}
+
+/// Acknowledges what is handed over, until it is stopped or nobody hands over any more.
+pub async fn acknowledge(
+    mut thanks: Thanks,
+    speech: Speech,
+    store: Arc<Store>,
+    writer: Writer,
+    clock: Clock,
+    bot: UserId,
+    stop: CancellationToken,
+) -> Result<(), Stopped> {
+    // Whether it went well in each channel, the last time.
+    let mut known: BTreeMap<ChannelId, bool> = BTreeMap::new();
+    while let Some(Some(posted)) = stop.run_until_cancelled(thanks.0.recv()).await {
+        // The message may be the first that tells of its channel: what was heard before is durable
+        // after this.
+        writer.write(Vec::new()).await?;
+        let asked = Arc::clone(&store);
+        let wish = tokio::task::spawn_blocking(move || wish(&asked, bot, posted)).await;
+        let outcome = match wish {
+            Ok(Ok(Wish::Nothing)) => continue,
+            Ok(Ok(Wish::Lacking)) => Err(LACKING),
+            Ok(Ok(Wish::React(emoji))) => {
+                let reacting = speech.react(posted.channel_id, posted.id, &emoji);
+                let Some(reacted) = stop.run_until_cancelled(reacting).await else {
+                    return Ok(());
+                };
+                match reacted {
+                    Ok(()) => Ok(()),
+                    Err(RestError::Forbidden { .. } | RestError::Rejected { .. }) => Err(REFUSED),
+                    // The message is gone, or Discord is: no matter.
+                    Err(_) => continue,
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "props go without acknowledgement");
+                continue;
+            }
+            // The process is ending.
+            Err(_) => return Ok(()),
+        };
+        let object = FailureObject::Acknowledgement(posted.channel_id);
+        if known.insert(posted.channel_id, outcome.is_ok()) == Some(outcome.is_ok()) {
+            continue;
+        }
+        let fact = match outcome {
+            Ok(()) => Fact::Settled(posted.guild_id, object),
+            Err(reason) => Fact::Failed(posted.guild_id, object, reason.to_owned()),
+        };
+        let seen = Observation {
+            at: clock.stamp(),
+            by: Evidence::Gateway,
+            fact,
+        };
+        writer.send(vec![seen]).await?;
+    }
+    Ok(())
+}
+
+/// What is to be done about a message.
+enum Wish {
+    /// Nothing: it is no props, or nobody wants them acknowledged.
+    Nothing,
+    /// React with this.
+    React(Emoji),
+    /// The bot may not.
+    Lacking,
+}
+
+fn wish(store: &Store, bot: UserId, posted: Posted) -> Result<Wish, StoreError> {
+    let (guild, channel) = (posted.guild_id, posted.channel_id);
+    let emoji = store.settings(guild)?.acknowledge;
+    let Some(emoji) = emoji.and_then(|text| Emoji::read(&text)) else {
+        return Ok(Wish::Nothing);
+    };
+    if !store.is_props_channel(guild, channel)? {
+        return Ok(Wish::Nothing);
+    }
+    let part = store.channel(guild, channel)?;
+    let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
+        return Ok(Wish::Nothing);
+    };
+    let needed = VIEW_CHANNEL | READ_MESSAGE_HISTORY | ADD_REACTIONS;
+    Ok(match store.bits_of(guild, bot, known)? {
+        Some(bits) if bits & needed != needed => Wish::Lacking,
+        _ => Wish::React(emoji),
+    })
+}

@@ -1,0 +1,181 @@
+//! Asking for exports, and seeing what came of them.
+//!
+//! Whoever asks gets in line: exports are made one after the other, and all who ask before one
+//! begins share it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rand::Rng as _;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{self, Instant},
+};
+
+use super::ExportJobError;
+use crate::{
+    archive::{self, DataArchive, Summary},
+    jobs::writer::Stopped,
+    model::Millis,
+};
+
+/// How many may wait for an export.
+const WAITING: usize = 64;
+
+/// What came of an export: what was written, or why nothing was.
+pub type ExportOutcome = Result<Summary, String>;
+
+/// An export that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastExport {
+    /// When it ended.
+    pub at: Millis,
+    /// How long it took.
+    pub took: Duration,
+    /// What came of it.
+    pub outcome: ExportOutcome,
+}
+
+/// What was and will be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportBoard {
+    /// The last export since the process began.
+    pub last: Option<LastExport>,
+    /// Since when one is under way.
+    pub running_since: Option<Millis>,
+    /// When the next one is due.
+    pub next: Option<Millis>,
+}
+
+/// Asks for exports. Cheap to clone.
+#[derive(Clone)]
+pub struct ExportControl {
+    name: Arc<str>,
+    archive: Arc<dyn DataArchive>,
+    interval: Duration,
+    ask: mpsc::Sender<oneshot::Sender<ExportOutcome>>,
+    board: Arc<Mutex<ExportBoard>>,
+}
+
+/// What was asked for: the other end, for who makes the exports.
+pub struct ExportRequests {
+    asked: mpsc::Receiver<oneshot::Sender<ExportOutcome>>,
+    interval: Duration,
+    begun: Instant,
+    board: Arc<Mutex<ExportBoard>>,
+}
+
+/// Both ends, for an archive of this name.
+pub fn export_control(
+    name: &str,
+    archive: Arc<dyn DataArchive>,
+    interval: Duration,
+) -> (ExportControl, ExportRequests) {
+    let (ask, asked) = mpsc::channel(WAITING);
+    let board = Arc::<Mutex<ExportBoard>>::default();
+    let control = ExportControl {
+        name: name.into(),
+        archive,
+        interval,
+        ask,
+        board: Arc::clone(&board),
+    };
+    let requests = ExportRequests {
+        asked,
+        interval,
+        begun: Instant::now(),
+        board,
+    };
+    (control, requests)
+}
+
+impl ExportControl {
+    /// Where exports go.
+    pub fn archive(&self) -> &str {
+        &self.name
+    }
+
+    /// The usual time between two exports.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// What was and will be done.
+    pub fn look(&self) -> ExportBoard {
+        lock(&self.board).clone()
+    }
+
+    /// Has an export made that begins after this is called, and waits for it.
+    pub async fn export_now(&self) -> Result<ExportOutcome, Stopped> {
+        let (tell, outcome) = oneshot::channel();
+        self.ask.send(tell).await.map_err(|_| Stopped)?;
+        outcome.await.map_err(|_| Stopped)
+    }
+
+    /// Checks the whole archive: what was checked, and the faults; or why it could not be.
+    pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
+        let found = archive::verify(self.archive.as_ref())
+            .await
+            .map_err(|error| error.to_string())?;
+        let checked = format!(
+            "generation {}: {} indexes, {} blobs, {} rows",
+            found.generation,
+            found.indexes,
+            found.blobs,
+            found.rows.values().sum::<u64>()
+        );
+        Ok((checked, found.faults))
+    }
+}
+
+impl ExportRequests {
+    /// Waits until an export is due or asked for; returns who waits for it.
+    pub(super) async fn next(&mut self, now: Millis) -> Vec<oneshot::Sender<ExportOutcome>> {
+        let wait = self.interval.mul_f64(rand::rng().random_range(0.9..1.1));
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        lock(&self.board).next = Some(Millis(now.0.saturating_add(millis)));
+        let begun = Instant::now();
+        let mut waiting = Vec::new();
+        match time::timeout(wait, self.asked.recv()).await {
+            Ok(Some(first)) => waiting.push(first),
+            // Nobody is left who could ask.
+            Ok(None) => time::sleep_until(begun + wait).await,
+            Err(_) => {}
+        }
+        while let Ok(other) = self.asked.try_recv() {
+            waiting.push(other);
+        }
+        self.begun = Instant::now();
+        lock(&self.board).running_since = Some(now);
+        waiting
+    }
+
+    /// Tells what came of an export.
+    pub(super) fn done(
+        &mut self,
+        now: Millis,
+        outcome: Result<Summary, ExportJobError>,
+        waiting: Vec<oneshot::Sender<ExportOutcome>>,
+    ) {
+        let outcome = outcome.map_err(|error| error.to_string());
+        {
+            let mut board = lock(&self.board);
+            board.running_since = None;
+            board.last = Some(LastExport {
+                at: now,
+                took: self.begun.elapsed(),
+                outcome: outcome.clone(),
+            });
+        }
+        for it in waiting {
+            // Who stopped waiting does not need the answer.
+            let _ = it.send(outcome.clone());
+        }
+    }
+}
+
+fn lock(board: &Mutex<ExportBoard>) -> MutexGuard<'_, ExportBoard> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,177 @@
+//! What admins see at a glance, and the exports that they ask for.
+
+use super::{Admin, Refusal, Service, ServiceError, props};
+use crate::{
+    jobs::export::{ExportBoard, ExportOutcome},
+    model::{
+        Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId,
+        permissions::{self, Permissions},
+    },
+};
+
+/// What `/setup` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// The settings.
+    pub settings: Settings,
+    /// Where exports go; nothing where none are made.
+    pub destination: Option<String>,
+    /// Channels (not threads or categories) that are exported, by position.
+    pub exported: Vec<ChannelId>,
+    /// Those that are not.
+    pub withheld: Vec<ChannelId>,
+    /// Those in which the bot lacks something.
+    pub needs: Vec<ChannelNeeds>,
+}
+
+/// What the bot lacks in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelNeeds {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Permissions, as Discord's settings call them.
+    pub missing: Vec<&'static str>,
+}
+
+/// What `/archive status` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveStatus {
+    /// Where exports go.
+    pub destination: String,
+    /// What was and will be done.
+    pub board: ExportBoard,
+}
+
+impl Service {
+    /// How the bot is set up in a guild, and what it lacks there.
+    pub async fn setup(&self, guild: GuildId) -> Result<Setup, ServiceError> {
+        let bot = self.parts.bot;
+        let destination = self
+            .parts
+            .exports
+            .as_ref()
+            .map(|it| it.archive().to_owned());
+        self.ask(move |store| {
+            let settings = store.settings(guild)?;
+            let (part, parts, roles) = (
+                store.guild(guild)?,
+                store.channels(guild)?,
+                store.roles(guild)?,
+            );
+            let member = store.member(guild, bot)?;
+            let known = part.as_ref().and_then(|it| it.state.now());
+            let presence = member.as_ref().and_then(|it| it.presence.now());
+            let all = || parts.iter().filter_map(|it| it.state.now());
+            let roles = roles.iter().filter_map(|it| it.state.now());
+            let permissions = known.map(|known| Permissions::new(known, roles, all()));
+            let mut channels: Vec<&Channel> = all()
+                .filter(|it| it.kind.has_messages() && !it.kind.is_thread())
+                .collect();
+            channels.sort_by_key(|it| (it.position, it.id));
+            let mut setup = Setup {
+                destination,
+                exported: Vec::new(),
+                withheld: Vec::new(),
+                needs: Vec::new(),
+                settings,
+            };
+            // Of a guild that is not known yet, nothing is exported, and nothing is missed.
+            for (channel, it) in channels.into_iter().zip(permissions.iter().cycle()) {
+                if setup.settings.exports(channel, it.everyone_reads(channel)) {
+                    setup.exported.push(channel.id);
+                } else {
+                    setup.withheld.push(channel.id);
+                }
+                let Some(presence) = presence else { continue };
+                let bits = it.of_member(bot, &presence.roles, channel);
+                let missing = props::lacking(bits, &needed(channel, &setup.settings));
+                if !missing.is_empty() {
+                    setup.needs.push(ChannelNeeds {
+                        channel: channel.id,
+                        missing,
+                    });
+                }
+            }
+            Ok(setup)
+        })
+        .await
+    }
+
+    /// Whether Discord was last told of exactly these commands, by their digest.
+    pub async fn knows_commands(
+        &self,
+        application: UserId,
+        digest: String,
+    ) -> Result<bool, ServiceError> {
+        self.ask(move |store| {
+            let known = store.registered(application)?;
+            Ok(known.is_some_and(|it| it.digest == digest))
+        })
+        .await
+    }
+
+    /// Discord knows these commands from now on.
+    pub async fn commands_are_known(
+        &self,
+        application: UserId,
+        digest: String,
+    ) -> Result<(), ServiceError> {
+        let registered = Registered {
+            application,
+            digest,
+        };
+        self.record(vec![Fact::Registered(registered)]).await
+    }
+
+    /// Where exports go, what came of the last one, and when the next one is due.
+    ///
+    /// # Errors
+    /// [`Refusal::NoArchive`] where none are made.
+    pub fn archive_status(&self) -> Result<ArchiveStatus, ServiceError> {
+        let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
+        Ok(ArchiveStatus {
+            destination: exports.archive().to_owned(),
+            board: exports.look(),
+        })
+    }
+
+    /// Exports now, or waits for the export that is under way and then exports. Never two at once.
+    pub async fn export_now(
+        &self,
+        admin: Admin,
+        what: String,
+    ) -> Result<ExportOutcome, ServiceError> {
+        let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
+        self.record(vec![admin.did(what)]).await?;
+        Ok(exports.export_now().await?)
+    }
+
+    /// Checks every hash, count and reference of the archive. Returns what was checked, and each
+    /// fault.
+    pub async fn verify_archive(
+        &self,
+    ) -> Result<Result<(String, Vec<String>), String>, ServiceError> {
+        let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
+        Ok(exports.verify().await)
+    }
+}
+
+/// What the bot needs in a channel: to read it; and to post and react where props are given.
+fn needed(channel: &Channel, settings: &Settings) -> Vec<(u64, &'static str)> {
+    let mut needed = vec![
+        (permissions::VIEW_CHANNEL, "View Channel"),
+        (permissions::READ_MESSAGE_HISTORY, "Read Message History"),
+    ];
+    if channel.kind.is_voice() {
+        needed.push((permissions::CONNECT, "Connect"));
+    }
+    if settings.is_props_channel(channel) {
+        if settings.props_channels.is_some() {
+            needed.push((permissions::SEND_MESSAGES, "Send Messages"));
+        }
+        if settings.acknowledge.is_some() {
+            needed.push((permissions::ADD_REACTIONS, "Add Reactions"));
+        }
+    }
+    needed
+}

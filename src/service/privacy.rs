@@ -1,0 +1,177 @@
+//! What members may know, choose and take away of what is kept of them.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Service, ServiceError};
+use crate::{
+    jobs::{
+        export::ExportControl,
+        privacy::{self, Forgotten, PrivacyError},
+    },
+    model::{GuildId, Millis, Privacy, Tier, UserId},
+};
+
+/// The most bytes of a member's own data in one file: Discord takes 10 MiB.
+pub const PERSONAL_DATA_LIMIT: usize = 8 << 20;
+
+/// What a member may know of the mirror at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What they chose.
+    pub privacy: Privacy,
+    /// How long after a choice the archive follows, at the most; nothing where none is written.
+    pub exported_within: Option<std::time::Duration>,
+}
+
+/// All that is kept of a member, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonalData {
+    /// The file's contents.
+    pub json: Vec<u8>,
+    /// How many rows did not fit: the oldest.
+    pub left_out: usize,
+}
+
+impl From<PrivacyError> for ServiceError {
+    fn from(error: PrivacyError) -> Self {
+        match error {
+            PrivacyError::Store(error) => error.into(),
+            PrivacyError::Stopped(error) => error.into(),
+        }
+    }
+}
+
+impl Service {
+    /// What a member chose.
+    pub async fn privacy(&self, guild: GuildId, user: UserId) -> Result<Kept, ServiceError> {
+        let exported_within = self.parts.exports.as_ref().map(ExportControl::interval);
+        self.ask(move |store| {
+            Ok(Kept {
+                privacy: store.privacy_of(guild, user)?,
+                exported_within,
+            })
+        })
+        .await
+    }
+
+    /// A member opts out so far, or in again. When this returns it holds for all that comes, and the
+    /// text of what they wrote before is blanked where they want none kept.
+    pub async fn opt_out(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        tier: Tier,
+        now: Millis,
+    ) -> Result<(), ServiceError> {
+        let chosen = Privacy {
+            guild_id: guild,
+            user_id: user,
+            tier,
+            since: now,
+            forgotten: None,
+        };
+        let parts = &self.parts;
+        Ok(privacy::choose(&parts.store, &parts.writer, &parts.clock, chosen).await?)
+    }
+
+    /// Deletes all that a member did until now: see [`privacy::forget`].
+    pub async fn forget(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        now: Millis,
+    ) -> Result<Forgotten, ServiceError> {
+        let parts = &self.parts;
+        let forgotten = privacy::forget(
+            &parts.store,
+            &parts.writer,
+            &parts.clock,
+            (guild, user),
+            now,
+        );
+        Ok(forgotten.await?)
+    }
+
+    /// All that is kept of a member, the latest first.
+    pub async fn personal_data(
+        &self,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<PersonalData, ServiceError> {
+        self.ask(move |store| {
+            let found = privacy::find(store, guild, user)?;
+            let chosen = store.privacy_of(guild, user)?;
+            let head = json!({
+                "guild_id": guild.to_string(),
+                "user_id": user.to_string(),
+                "privacy": {"opted_out_of": chosen.tier, "since_ms": chosen.since.0},
+                "member": found.member,
+            });
+            Ok(document(
+                head,
+                [
+                    ("messages", rows(&found.messages)),
+                    ("reactions", rows(&found.reactions)),
+                    ("props_given", rows(&found.given)),
+                    ("props_received", rows(&found.received)),
+                ],
+            ))
+        })
+        .await
+    }
+}
+
+/// Rows as JSON texts, the latest first.
+fn rows<T: Serialize>(rows: &[T]) -> Vec<serde_json::Value> {
+    let rows = rows.iter().rev();
+    rows.map(|row| serde_json::to_value(row).expect("records consist of plain data"))
+        .collect()
+}
+
+fn document(
+    mut head: serde_json::Value,
+    tables: [(&str, Vec<serde_json::Value>); 4],
+) -> PersonalData {
+    let (mut left, mut left_out) = (PERSONAL_DATA_LIMIT, 0);
+    for (name, rows) in tables {
+        let all = rows.len();
+        let mut kept = Vec::new();
+        for row in rows {
+            // As it is printed below, with the blanks before each line.
+            let printed = serde_json::to_string_pretty(&row).unwrap_or_default();
+            let bytes = printed.len() + 4 * (printed.lines().count() + 1);
+            let Some(rest) = left.checked_sub(bytes) else {
+                break;
+            };
+            left = rest;
+            kept.push(row);
+        }
+        left_out += all - kept.len();
+        head[name] = kept.into();
+    }
+    let json = serde_json::to_vec_pretty(&head).expect("it is plain JSON");
+    PersonalData { json, left_out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_would_be_too_long_leaves_out_the_oldest() {
+        let long = json!("x".repeat(1 << 20));
+        let tables = [
+            ("messages", vec![long; 10]),
+            ("reactions", vec![json!(1)]),
+            ("props_given", vec![]),
+            ("props_received", vec![]),
+        ];
+        let data = document(json!({}), tables);
+        assert!(data.json.len() <= PERSONAL_DATA_LIMIT + 1_000);
+        assert_eq!(data.left_out, 3);
+        let read: serde_json::Value = serde_json::from_slice(&data.json).unwrap();
+        assert_eq!(read["messages"].as_array().unwrap().len(), 7);
+        assert_eq!(read["reactions"], json!([1]));
+    }
+}

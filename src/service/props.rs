@@ -1,0 +1,359 @@
+//! Giving props: who may, how often, and where it is said.
+//!
+//! The record is durable before anything is said, under the id of the command's run: however often
+//! the run is repeated, it is one record. It counts only once its message is seen; so what could not
+//! be said is not given, and a lost answer costs nothing, since the message tells its run.
+
+use std::collections::BTreeSet;
+
+use super::{
+    LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, Refusal, Service, ServiceError,
+    limits::{Gift, check_limits},
+};
+use crate::{
+    discord::RestError,
+    model::{
+        Answer, Channel, ChannelId, Class, Fact, GuildId, InteractionId, MessageId, Props,
+        PropsOrigin, RoleId, User, UserId, permissions, props_answer,
+    },
+    store::{Store, StoreError},
+};
+
+/// Props that a member wants to give.
+#[derive(Clone, Debug)]
+pub struct GiveProps {
+    /// The command's run. For a form, the run that opened it.
+    pub id: InteractionId,
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Where the command was run.
+    pub channel_id: ChannelId,
+    /// Who gives.
+    pub giver: User,
+    /// The giver's roles.
+    pub roles: Vec<RoleId>,
+    /// To whom, as typed.
+    pub receivers: Vec<UserId>,
+    /// What for, as typed.
+    pub reason: String,
+    /// The message that is thanked for.
+    pub about: Option<(ChannelId, MessageId)>,
+    /// Whether Discord tells the run of the answer: it tells the form's instead.
+    pub by_form: bool,
+}
+
+/// Where props are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where the command was run: in its answer.
+    Here(ChannelId),
+    /// In the guild's props channel.
+    Elsewhere(ChannelId),
+}
+
+impl Place {
+    fn channel(self) -> ChannelId {
+        let (Self::Here(channel) | Self::Elsewhere(channel)) = self;
+        channel
+    }
+}
+
+/// What came of giving props.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// The answer has to say this, for everyone to see, and ping the receivers.
+    SayHere {
+        /// What.
+        text: String,
+        /// Whom to ping.
+        receivers: Vec<UserId>,
+    },
+    /// It was said in another channel.
+    Posted(ChannelId, MessageId),
+    /// This run has given them already: once is enough.
+    Already,
+}
+
+impl Service {
+    /// Where props given in this channel are said: in the first of the props channels that an admin
+    /// has chosen; here, if none was, or if here is one, or a thread of one.
+    pub async fn props_place(
+        &self,
+        guild: GuildId,
+        here: ChannelId,
+    ) -> Result<Place, ServiceError> {
+        self.ask(move |store| {
+            let settings = store.settings(guild)?;
+            let chosen = settings.props_channels.unwrap_or_default();
+            let channel = store.channel(guild, here)?;
+            let parent = channel
+                .and_then(|it| it.state.ever().cloned())
+                .filter(|it| it.kind.is_thread())
+                .and_then(|it| it.parent_id);
+            let is_props = |id: ChannelId| chosen.contains(&id);
+            if is_props(here) || parent.is_some_and(is_props) {
+                return Ok(Place::Here(here));
+            }
+            Ok(chosen
+                .first()
+                .map_or(Place::Here(here), |channel| Place::Elsewhere(*channel)))
+        })
+        .await
+    }
+
+    /// Whether these may be thanked by this giver, without giving anything yet.
+    ///
+    /// # Errors
+    /// [`Refusal`] where something has to be changed.
+    pub async fn check_receivers(
+        &self,
+        guild: GuildId,
+        giver: UserId,
+        receivers: &[UserId],
+    ) -> Result<(), ServiceError> {
+        let receivers: BTreeSet<UserId> = receivers.iter().copied().collect();
+        if receivers.contains(&giver) {
+            return Err(Refusal::ToSelf.into());
+        }
+        self.ask(move |store| check_receivers(store, guild, &receivers))
+            .await
+    }
+
+    /// Gives props: records them, and says so where that is not the answer's task. They are durable
+    /// when this returns; each receiver counts once.
+    ///
+    /// # Errors
+    /// [`Refusal`] where somebody has to change something. Then nothing was given.
+    /// [`ServiceError::Discord`] where it is not known whether it was said: if it was, it counts.
+    pub async fn give_props(&self, wish: GiveProps, place: Place) -> Result<Given, ServiceError> {
+        let reason = wish.reason.trim().to_owned();
+        let receivers = check(&wish, &reason)?;
+        let gift = Gift {
+            id: wish.id,
+            guild_id: wish.guild_id,
+            giver: wish.giver.id,
+            receivers: receivers.iter().copied().collect(),
+        };
+        let Some((_flying, others)) = self.in_flight.begin(gift) else {
+            return Ok(Given::Already);
+        };
+        let (bot, asked) = (self.parts.bot, wish.clone());
+        let to = receivers.clone();
+        let checked = self
+            .ask(move |store| allow(store, bot, &asked, &to, place, &others))
+            .await?;
+        let Allowed::New { shown } = checked else {
+            return Ok(Given::Already);
+        };
+        let mut said = Vec::new();
+        for id in &wish.receivers {
+            if !said.contains(id) {
+                said.push(*id);
+            }
+        }
+        let told_otherwise = wish.by_form || matches!(place, Place::Elsewhere(_));
+        let answer = Answer {
+            giver: wish.giver.id,
+            receivers: said.clone(),
+            reason: reason.clone(),
+            about: wish.about,
+            run: told_otherwise.then_some((shown, wish.id)),
+        };
+        let text = props_answer(wish.guild_id, &answer);
+        if text.chars().count() > LONGEST_MESSAGE {
+            return Err(Refusal::MessageTooLong.into());
+        }
+        let props = Props {
+            id: wish.id,
+            guild_id: wish.guild_id,
+            channel_id: place.channel(),
+            message_id: None,
+            giver: wish.giver.id,
+            receivers: receivers.into_iter().collect(),
+            reason,
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: wish.about,
+        };
+        self.record(vec![
+            Fact::User(wish.guild_id, wish.giver),
+            Fact::Props(props.clone()),
+        ])
+        .await?;
+        match place {
+            Place::Here(_) => Ok(Given::SayHere {
+                text,
+                receivers: said,
+            }),
+            Place::Elsewhere(channel) => self.post_props(props, channel, &text, &said).await,
+        }
+    }
+
+    async fn post_props(
+        &self,
+        mut props: Props,
+        channel: ChannelId,
+        text: &str,
+        pinged: &[UserId],
+    ) -> Result<Given, ServiceError> {
+        let posted = self
+            .parts
+            .speech
+            .post(channel, text, pinged, props.id)
+            .await;
+        let refusal = match posted {
+            Ok(message) => {
+                props.message_id = Some(message);
+                self.record(vec![Fact::Props(props)]).await?;
+                return Ok(Given::Posted(channel, message));
+            }
+            Err(RestError::NotFound { .. }) => Refusal::ChannelGone(channel),
+            Err(RestError::Forbidden { .. }) => Refusal::CannotPost {
+                channel,
+                missing: Vec::new(),
+            },
+            // It may have been posted: then its message tells the run, and it counts.
+            Err(error) => return Err(error.into()),
+        };
+        props.withdrawn = Some(self.parts.clock.stamp().millis());
+        self.record(vec![Fact::Props(props)]).await?;
+        Err(refusal.into())
+    }
+}
+
+/// What can be told without asking anybody.
+fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
+    let receivers: BTreeSet<UserId> = wish.receivers.iter().copied().collect();
+    let length = reason.chars().count();
+    if receivers.is_empty() {
+        Err(Refusal::NoReceivers)
+    } else if receivers.len() > MOST_RECEIVERS {
+        Err(Refusal::TooManyReceivers(receivers.len()))
+    } else if receivers.contains(&wish.giver.id) {
+        Err(Refusal::ToSelf)
+    } else if length == 0 {
+        Err(Refusal::NoReason)
+    } else if length > LONGEST_REASON {
+        Err(Refusal::ReasonTooLong(length))
+    } else {
+        Ok(receivers)
+    }
+}
+
+/// What the store says of a wish.
+enum Allowed {
+    /// It has been fulfilled.
+    Already,
+    /// It may be; and the channel whose name may be shown beside it.
+    New { shown: ChannelId },
+}
+
+fn allow(
+    store: &Store,
+    bot: UserId,
+    wish: &GiveProps,
+    receivers: &BTreeSet<UserId>,
+    place: Place,
+    others: &[Gift],
+) -> Result<Allowed, ServiceError> {
+    let guild = wish.guild_id;
+    let id = wish.id.0;
+    let mut known = store.props(place.channel(), id..=id);
+    if known.next().transpose()?.is_some() {
+        return Ok(Allowed::Already);
+    }
+    check_receivers(store, guild, receivers)?;
+    let settings = store.settings(guild)?;
+    let roles = &settings.giver_roles;
+    if !roles.is_empty() && !wish.roles.iter().any(|it| roles.contains(it)) {
+        return Err(Refusal::NotAGiver(roles.clone()).into());
+    }
+    check_limits(store, &settings, wish, receivers, others)?;
+    if let Place::Elsewhere(channel) = place {
+        check_may_post(store, guild, bot, channel)?;
+    }
+    Ok(Allowed::New {
+        shown: shown(store, guild, wish.channel_id, place)?,
+    })
+}
+
+fn check_receivers(
+    store: &Store,
+    guild: GuildId,
+    receivers: &BTreeSet<UserId>,
+) -> Result<(), ServiceError> {
+    // Until all members are known, somebody unknown may well be one.
+    let all_known = store
+        .synced(guild)?
+        .iter()
+        .any(|it| it.class == Class::Members);
+    for id in receivers {
+        match store.member(guild, *id)? {
+            Some(member) if member.user.as_ref().is_some_and(|user| user.value.bot) => {
+                return Err(Refusal::ToBot(*id).into());
+            }
+            Some(member) if member.presence.now().is_some() => {}
+            Some(member) if member.presence.gone.is_none() && !all_known => {}
+            None if !all_known => {}
+            _ => return Err(Refusal::ToStranger(*id).into()),
+        }
+    }
+    Ok(())
+}
+
+/// The permissions that posting in a channel takes, and what Discord's settings call them.
+fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
+    let send = if channel.kind.is_thread() {
+        (
+            permissions::SEND_MESSAGES_IN_THREADS,
+            "Send Messages in Threads",
+        )
+    } else {
+        (permissions::SEND_MESSAGES, "Send Messages")
+    };
+    vec![(permissions::VIEW_CHANNEL, "View Channel"), send]
+}
+
+fn check_may_post(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    channel: ChannelId,
+) -> Result<(), ServiceError> {
+    let part = store.channel(guild, channel)?;
+    let Some(it) = part.as_ref().and_then(|it| it.state.now()) else {
+        return Err(Refusal::ChannelGone(channel).into());
+    };
+    // Where it is not known, Discord will tell.
+    let bits = store.bits_of(guild, bot, it)?.unwrap_or(u64::MAX);
+    let missing = lacking(bits, &needed_to_post(it));
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::CannotPost { channel, missing }.into())
+    }
+}
+
+/// Which of these permissions are not among the bits, by name.
+pub(super) fn lacking(bits: u64, needed: &[(u64, &'static str)]) -> Vec<&'static str> {
+    needed
+        .iter()
+        .filter(|(bit, _)| bits & bit == 0)
+        .map(|(_, name)| *name)
+        .collect()
+}
+
+/// The channel whose address may stand beside props: where they were given, if everybody may know
+/// of it.
+fn shown(
+    store: &Store,
+    guild: GuildId,
+    here: ChannelId,
+    place: Place,
+) -> Result<ChannelId, StoreError> {
+    Ok(if store.everyone_reads(guild, here)? {
+        here
+    } else {
+        place.channel()
+    })
+}

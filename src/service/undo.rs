@@ -1,0 +1,116 @@
+//! Taking props back.
+
+use super::{Refusal, Service, ServiceError, limits::props_since};
+use crate::model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId};
+
+/// Which props to take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The member's latest.
+    Latest,
+    /// Those of this run.
+    Run(InteractionId),
+    /// Those that this message says.
+    Message(ChannelId, MessageId),
+}
+
+/// What was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// The props.
+    pub props: Props,
+    /// Whether the message that said so is deleted.
+    pub message_deleted: bool,
+}
+
+impl Service {
+    /// The props that a member may take back, the latest first, each with the name of its first
+    /// receiver.
+    pub async fn undoable(
+        &self,
+        guild: GuildId,
+        giver: UserId,
+        now: Millis,
+    ) -> Result<Vec<(Props, String)>, ServiceError> {
+        self.ask(move |store| {
+            let minutes = store.settings(guild)?.undo_minutes;
+            let since = Millis(now.0 - i64::from(minutes) * 60_000);
+            let mut own = props_since(store, guild, since)?;
+            own.retain(|it| it.giver == giver);
+            own.sort_by_key(|it| std::cmp::Reverse(it.id));
+            let mut named = Vec::new();
+            for props in own {
+                let first = props.receivers.first().copied().unwrap_or_default();
+                let member = store.member(guild, first)?;
+                let name = member.and_then(|it| {
+                    let nick = it.presence.ever().and_then(|it| it.nick.clone());
+                    let user = it.user.map(|it| it.value);
+                    nick.or_else(|| user.map(|it| it.global_name.unwrap_or(it.username)))
+                });
+                named.push((props, name.unwrap_or_default()));
+            }
+            Ok(named)
+        })
+        .await
+    }
+
+    /// Takes props back: they count no more, and the message that says so is deleted, as far as
+    /// Discord lets us. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`Refusal`] for somebody else's, for those given too long ago, and where there are none.
+    pub async fn undo(
+        &self,
+        guild: GuildId,
+        giver: UserId,
+        which: Which,
+        now: Millis,
+    ) -> Result<Undone, ServiceError> {
+        let mut props = self
+            .ask(move |store| {
+                let minutes = store.settings(guild)?.undo_minutes;
+                let since = Millis(now.0 - i64::from(minutes) * 60_000);
+                let day = Millis(since.0.min(now.0 - 86_400_000));
+                // Those of a day, so that "too late" can be told from "not there".
+                let mut all = props_since(store, guild, day)?;
+                all.sort_by_key(|it| it.id);
+                let found = all.into_iter().rev().find(|it| match which {
+                    Which::Latest => it.giver == giver,
+                    Which::Run(id) => it.id == id,
+                    Which::Message(channel, message) => {
+                        it.channel_id == channel && it.message_id == Some(message)
+                    }
+                });
+                let found = found.ok_or(match which {
+                    Which::Message(_, message) if message.created_at() < since => {
+                        Refusal::TooLateToUndo(minutes)
+                    }
+                    _ => Refusal::NothingToUndo,
+                })?;
+                if found.giver != giver {
+                    return Err(Refusal::NotYours.into());
+                }
+                if found.id.created_at() < since {
+                    return Err(Refusal::TooLateToUndo(minutes).into());
+                }
+                Ok(found)
+            })
+            .await?;
+        props.withdrawn = Some(now);
+        self.record(vec![Fact::Props(props.clone())]).await?;
+        let message_deleted = match props.message_id {
+            Some(message) => {
+                let deleted = self.parts.speech.delete(props.channel_id, message).await;
+                if let Err(error) = &deleted {
+                    tracing::warn!(%error, "props were taken back, but their message still stands");
+                }
+                deleted.is_ok()
+            }
+            None => false,
+        };
+        Ok(Undone {
+            props,
+            message_deleted,
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! Commands, forms, buttons and lists, as members and admins use them: the built bot beside a
+//! Discord on loopback.
+
+mod admins;
+mod crowd;
+mod giving;
+mod privacy;
+mod taking_back;
+
+use std::time::{Duration, Instant};
+
+use propsbot::archive::rows::PropsRow;
+use serde_json::{Value, json};
+use simulator::discord::{Answer, Discord, Options, Overwrite, World, kind};
+
+use crate::mirror::{Mirror, Running};
+
+/// For what should take a moment.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A small server, and the bot in it, which listens.
+struct Server {
+    mirror: Mirror,
+    running: Option<Running>,
+    ana: u64,
+    ben: u64,
+    cho: u64,
+    general: u64,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::with(Options::default(), |_| ()).await
+    }
+
+    /// A server that is different before the bot comes.
+    async fn with(options: Options, prepare: impl FnOnce(&Discord)) -> Self {
+        let mut mirror = Mirror::new(Options {
+            world: World::Empty,
+            ..options
+        })
+        .await;
+        let every_second = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
+        mirror.variables.push(every_second);
+        let [ana, ben, cho] = ["ana", "ben", "cho"].map(|name| mirror.discord.join(name));
+        let general = mirror.discord.create_channel(kind::TEXT, "general", vec![]);
+        prepare(&mirror.discord);
+        let mut server = Self {
+            mirror,
+            running: None,
+            ana,
+            ben,
+            cho,
+            general,
+        };
+        server.run().await;
+        server
+    }
+
+    fn discord(&self) -> &Discord {
+        &self.mirror.discord
+    }
+
+    /// Starts the bot and waits until it listens and knows everything.
+    async fn run(&mut self) {
+        self.running = Some(self.mirror.start(&["run"]));
+        let registered = |it: &Discord| it.commands().len() >= 11 && it.connected() > 0;
+        assert!(
+            self.discord().wait(SOON, registered).await,
+            "{}",
+            self.log()
+        );
+        self.until("it listens", |status| {
+            status.contains(": listening\n") && !status.contains("never")
+        })
+        .await;
+    }
+
+    fn log(&self) -> String {
+        self.running
+            .as_ref()
+            .map(Running::stderr)
+            .unwrap_or_default()
+    }
+
+    async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.terminate();
+            running.wait().await.ok();
+        }
+    }
+
+    /// Asks for the status until it is so.
+    async fn until(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let owner = self.discord().owner_id();
+            let answer = self.ask(owner, "sync-status", json!({})).await;
+            if holds(&answer.content) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < SOON,
+                "{what}: {}\n{}",
+                answer.content,
+                self.log()
+            );
+        }
+    }
+
+    /// What a member is answered in #general.
+    async fn ask(&self, user: u64, command: &str, options: Value) -> Answer {
+        self.ask_in(self.general, user, command, options).await
+    }
+
+    async fn ask_in(&self, channel: u64, user: u64, command: &str, options: Value) -> Answer {
+        let run = self.discord().slash(user, channel, command, options);
+        let answer = self.discord().answer(run).await;
+        answer.unwrap_or_else(|| panic!("no answer to /{command}\n{}", self.log()))
+    }
+
+    /// What the owner is answered.
+    async fn admin(&self, command: &str, options: Value) -> Answer {
+        let answer = self.ask(self.discord().owner_id(), command, options).await;
+        assert!(answer.ephemeral, "{answer:?}");
+        answer
+    }
+
+    async fn give(&self, giver: u64, to: &[u64], reason: &str) -> Answer {
+        let to: Vec<String> = to.iter().map(|id| format!("<@{id}>")).collect();
+        let options = json!({"to": to.join(" "), "for": reason});
+        self.ask(giver, "props", options).await
+    }
+
+    /// Has props posted in a channel of this name, which is made.
+    async fn choose_props_channel(&self, overwrites: Vec<Overwrite>) -> u64 {
+        let channel = self
+            .discord()
+            .create_channel(kind::TEXT, "thanks", overwrites);
+        let wish = json!({"props_channels": format!("<#{channel}>")});
+        let begun = Instant::now();
+        loop {
+            // Until it has heard of the new channel.
+            let answer = self.admin("settings set", wish.clone()).await;
+            if answer.content.starts_with("Done") {
+                return channel;
+            }
+            assert!(begun.elapsed() < SOON, "{}", answer.content);
+        }
+    }
+
+    /// The props that the store has once the bot has stopped.
+    async fn recorded(&mut self) -> Vec<PropsRow> {
+        self.stop().await;
+        crate::mirror::whole(&self.mirror.store(), self.mirror.guild()).props
+    }
+
+    /// Nothing was done that a well-behaved bot would not do.
+    fn check_manners(&self) {
+        assert_eq!(self.discord().violations(), Vec::<String>::new());
+    }
+}
+
+/// The answer is for them only, and says this.
+#[track_caller]
+fn says(answer: &Answer, words: &[&str]) {
+    assert!(answer.ephemeral, "{answer:?}");
+    for word in words {
+        assert!(
+            answer.content.contains(word),
+            "no {word:?} in {:?}",
+            answer.content
+        );
+    }
+}

@@ -1,0 +1,418 @@
+//! Giving props in all ways, with good and hostile input.
+
+use propsbot::model::{UserId, read_answer};
+use serde_json::json;
+use simulator::discord::{Answer, Fault, Overwrite, bit, kind};
+
+use super::{SOON, Server, says};
+
+const POST: &str = "POST /channels/{channel_id}/messages";
+
+/// The id of the form that an answer shows.
+fn form(answer: &Answer) -> String {
+    assert_eq!(answer.kind, 9, "{answer:?}");
+    answer.data["custom_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
+    let mut server = Server::start().await;
+    let thanks = server.choose_props_channel(vec![]).await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let answer = server.give(ana, &[ben, cho, ben], "the *review*").await;
+    let guild = server.discord().guild_id();
+    says(
+        &answer,
+        &[&format!("https://discord.com/channels/{guild}/{thanks}/")],
+    );
+    let posted = answer.content.rsplit('/').next().unwrap().parse().unwrap();
+    let message = server.discord().message(thanks, posted).unwrap();
+    assert_eq!(
+        (&*message.mentions, message.mention_everyone),
+        (&[ben, cho][..], false)
+    );
+    let said = read_answer(&message.content).unwrap();
+    assert_eq!(
+        (said.giver, said.reason.as_str()),
+        (UserId(ana), "the *review*")
+    );
+
+    // Run where props are posted, it answers there.
+    let here = server
+        .ask_in(
+            thanks,
+            ana,
+            "props",
+            json!({"to": format!("<@{ben}>"), "for": "x"}),
+        )
+        .await;
+    assert!(!here.ephemeral, "{here:?}");
+
+    let rows = server.recorded().await;
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0].message_id.map(|it| it.0), Some(posted));
+    assert_eq!(rows[1].message_id.map(|it| it.0), here.message_id);
+    assert!(
+        rows.iter()
+            .all(|it| it.channel_id.0 == thanks && it.giver_id.0 == ana)
+    );
+    server.check_manners();
+
+    // The store is lost: Discord tells all of it again.
+    std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
+    server.mirror.sync().await.ok();
+    let again = server.recorded().await;
+    let known = |rows: &[propsbot::archive::rows::PropsRow]| {
+        let parts = rows.iter().map(|it| {
+            (
+                it.id,
+                it.message_id,
+                it.giver_id,
+                it.receiver_ids.clone(),
+                it.reason.clone(),
+            )
+        });
+        parts.collect::<Vec<_>>()
+    };
+    assert_eq!(known(&again), known(&rows));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_given() {
+    let mut server = Server::start().await;
+    let everyone = server.discord().guild_id();
+    let silent = Overwrite::role(everyone, 0, bit::SEND_MESSAGES);
+    let thanks = server.choose_props_channel(vec![silent]).await;
+    let (ana, ben) = (server.ana, server.ben);
+    let answer = server.give(ana, &[ben], "the review").await;
+    says(
+        &answer,
+        &[
+            "**Send Messages**",
+            &format!("<#{thanks}>"),
+            "You typed:",
+            "for:the review",
+        ],
+    );
+    assert_eq!(server.discord().count(POST), 0, "it was not even tried");
+
+    // What Discord alone knows of: it refuses, and the props are taken back.
+    server
+        .discord()
+        .update_channel(thanks, |it| it.overwrites.clear());
+    let refusal = r#"{"code":50013,"message":"Missing Permissions"}"#.to_owned();
+    let begun = std::time::Instant::now();
+    loop {
+        server
+            .discord()
+            .fail(POST, 1, Fault::Answer(403, refusal.clone()));
+        let answer = server.give(ana, &[ben], "the review").await;
+        says(&answer, &["You typed:", &format!("<#{thanks}>")]);
+        if answer.content.contains("the permission to do so") {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "{answer:?}");
+    }
+    server.discord().heal();
+    // The channel is deleted.
+    server.discord().delete_channel(thanks);
+    let answer = server.give(ana, &[ben], "the review").await;
+    says(&answer, &["gone", "/setup"]);
+    let rows = server.recorded().await;
+    assert!(
+        rows.iter()
+            .all(|it| it.withdrawn_at.is_some() && it.message_id.is_none()),
+        "{rows:?}"
+    );
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_of_discord_posts_nothing_twice() {
+    let mut server = Server::start().await;
+    let thanks = server.choose_props_channel(vec![]).await;
+    server.discord().fail(POST, 1, Fault::Lost);
+    let answer = server.give(server.ana, &[server.ben], "the review").await;
+    says(&answer, &["https://discord.com/channels/"]);
+    let truth = server.discord().truth();
+    let of_channel = truth
+        .messages
+        .iter()
+        .filter(|it| it.channel == thanks)
+        .count();
+    assert_eq!(of_channel, 1);
+    assert_eq!(server.recorded().await.len(), 1);
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_menus_of_members_and_messages_ask_for_the_reason() {
+    let mut server = Server::start().await;
+    let (ana, ben, cho, general) = (server.ana, server.ben, server.cho, server.general);
+    let discord = server.discord();
+    let work = discord.post(ben, general, "I have mended the build");
+
+    let run = discord.user_command(ana, general, "Give props", cho);
+    let to_cho = form(&discord.answer(run).await.unwrap());
+    let run = discord.message_command(ana, general, "Give props", work);
+    let for_work = form(&discord.answer(run).await.unwrap());
+
+    // Pressed twice at once: one record, one message.
+    let fields = [("reason", "for `everything`\n@everyone")];
+    let twice = [0, 1].map(|_| discord.submit(ana, general, &to_cho, &fields));
+    let mut answers = Vec::new();
+    for run in twice {
+        answers.push(discord.answer(run).await.unwrap());
+    }
+    answers.sort_by_key(|it| it.ephemeral);
+    assert!(!answers[0].ephemeral, "{answers:?}");
+    says(&answers[1], &["once is enough"]);
+
+    // For a message: it is linked.
+    let run = discord.submit(ana, general, &for_work, &[("reason", "the build")]);
+    let answer = discord.answer(run).await.unwrap();
+    assert!(!answer.ephemeral, "{answer:?}");
+    let said = read_answer(&answer.content).unwrap();
+    assert_eq!(said.receivers, [UserId(ben)]);
+    assert_eq!(
+        said.about.map(|(channel, id)| (channel.0, id.0)),
+        Some((general, work))
+    );
+
+    // A form that was opened 14 minutes ago, perhaps before a restart.
+    let old = for_work.split(':').nth(1).unwrap().parse::<u64>().unwrap() - ((14 * 60_000) << 22);
+    let late = format!("props:{old}:{ben}:{work}");
+    let run = discord.submit(ana, general, &late, &[("reason", "late")]);
+    assert!(!discord.answer(run).await.unwrap().ephemeral);
+    // And one that is none of ours.
+    let run = discord.submit(ana, general, "props:x", &[("reason", "late")]);
+    says(&discord.answer(run).await.unwrap(), &["has changed"]);
+
+    // Oneself, bots, webhooks: before anything has to be written.
+    let own = discord.post(ana, general, "mine");
+    let run = discord.message_command(ana, general, "Give props", own);
+    says(&discord.answer(run).await.unwrap(), &["to yourself"]);
+    let robot = discord.join_bot("robot");
+    let begun = std::time::Instant::now();
+    loop {
+        // Until it has heard of the other bot.
+        let run = discord.user_command(ana, general, "Give props", robot);
+        let answer = discord.answer(run).await.unwrap();
+        if answer.content.contains("is a bot") {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "{answer:?}");
+    }
+    let rows = server.recorded().await;
+    let about: Vec<_> = rows
+        .iter()
+        .map(|it| it.about_message_id.map(|it| it.0))
+        .collect();
+    assert_eq!(about, [Some(work), None, Some(work)]);
+    assert!(rows.iter().all(|it| it.message_id.is_some()), "{rows:?}");
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_typed_gets_a_friendly_answer_and_nothing_is_lost() {
+    let mut server = Server::start().await;
+    let (ana, ben) = (server.ana, server.ben);
+    let gone = server.discord().join("gone");
+    server.discord().leave(gone);
+    let many: Vec<String> = (0..40)
+        .map(|id| format!("<@{}>", 900_000_000_000_000_000_u64 + id))
+        .collect();
+    let bomb = "*_~`|>#[]()<@&1>@everyone\n".repeat(19);
+    let to_ben = format!("<@{ben}>");
+    for (to, reason, words) in [
+        (many.join(""), "all of you", "at most 20"),
+        ("@here".to_owned(), "x", "not to a role or to everyone"),
+        ("<@&1>".to_owned(), "x", "not to a role or to everyone"),
+        (format!("<@{gone}>"), "x", "not a member"),
+        (format!("<@{ana}>"), "x", "to yourself"),
+        ("ben".to_owned(), "x", "who “ben” is"),
+        (String::new(), "x", "Say whom"),
+        (to_ben.clone(), " \n ", "the reason is empty"),
+    ] {
+        let answer = server
+            .ask(ana, "props", json!({"to": to, "for": reason}))
+            .await;
+        says(&answer, &[words, "You typed:"]);
+        assert!(answer.content.chars().count() <= 2_000);
+    }
+    let answer = server
+        .ask(ana, "props", json!({"to": to_ben, "for": bomb}))
+        .await;
+    assert!(!answer.ephemeral, "{answer:?}");
+    let message = server
+        .discord()
+        .message(server.general, answer.message_id.unwrap())
+        .unwrap();
+    assert_eq!(
+        (&*message.mentions, message.mention_everyone),
+        (&[ben][..], false)
+    );
+    assert_eq!(read_answer(&message.content).unwrap().reason, bomb.trim());
+    // Right-to-left, emoji, and as long as possible.
+    let long = "🙏\u{202e}".repeat(250);
+    let answer = server
+        .ask(ana, "props", json!({"to": to_ben, "for": long}))
+        .await;
+    assert_eq!(read_answer(&answer.content).unwrap().reason, long);
+    assert_eq!(server.recorded().await.len(), 2);
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
+    let mut others = [0; 3];
+    let mut server = Server::with(simulator::discord::Options::default(), |discord| {
+        others = ["dan", "eve", "fay"].map(|name| discord.join(name));
+    })
+    .await;
+    let [dan, eve, fay] = others;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let limits = json!({"quota": 3, "quota_period": 0, "cooldown_minutes": 60});
+    says(
+        &server.admin("settings set", limits).await,
+        &["3 times in any day", "60 minutes"],
+    );
+    let answer = server.give(ana, &[ben], "one").await;
+    assert!(!answer.ephemeral, "{answer:?}");
+    says(
+        &server.give(ana, &[ben], "again").await,
+        &[&format!("<@{ben}>"), "again <t:"],
+    );
+    // Others wait for themselves.
+    assert!(!server.give(cho, &[ben], "one").await.ephemeral);
+    let answer = server.give(ana, &[cho, dan], "two more").await;
+    assert!(!answer.ephemeral, "{answer:?}");
+    says(
+        &server.give(ana, &[eve], "a fourth").await,
+        &["3 times a day", "again <t:", "You typed"],
+    );
+
+    // Twice at the same moment is once too often.
+    says(
+        &server
+            .admin("settings set", json!({"quota": 1, "cooldown_minutes": 0}))
+            .await,
+        &["1 times"],
+    );
+    let wish = |to: u64| json!({"to": format!("<@{to}>"), "for": "at once"});
+    let runs = [ana, dan].map(|to| {
+        server
+            .discord()
+            .slash(fay, server.general, "props", wish(to))
+    });
+    let mut refused = 0;
+    for run in runs {
+        refused += usize::from(server.discord().answer(run).await.unwrap().ephemeral);
+    }
+    assert_eq!(refused, 1);
+
+    let role = server.discord().create_role("thankers", 0);
+    let only = json!({"giver_roles": format!("<@&{role}>"), "quota": 0});
+    let begun = std::time::Instant::now();
+    while !server
+        .admin("settings set", only.clone())
+        .await
+        .content
+        .starts_with("Done")
+    {
+        assert!(begun.elapsed() < SOON, "{}", server.log());
+    }
+    says(
+        &server.give(ana, &[eve], "x").await,
+        &[&format!("<@&{role}>")],
+    );
+    server
+        .discord()
+        .update_member(ana, |it| it.roles.push(role));
+    assert!(!server.give(ana, &[eve], "x").await.ephemeral);
+    assert_eq!(server.recorded().await.len(), 5);
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
+    const REACT: &str =
+        "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}/@me";
+    let mut before = 0;
+    let mut server = Server::with(simulator::discord::Options::default(), |discord| {
+        let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+        let people = discord.people();
+        before = discord.post(people[0], channel, &format!("thanks <@{}>", people[1]));
+    })
+    .await;
+    let (ana, ben, general) = (server.ana, server.ben, server.general);
+    let props = server.discord().channel("props").unwrap();
+    let thanks = format!("thanks <@{ben}>");
+    let said = server.discord().post(ana, props, &thanks);
+    let plain = server.discord().post(ana, props, "no mention");
+    let own = server.discord().post(ana, props, &format!("I, <@{ana}>"));
+    let elsewhere = server.discord().post(ana, general, &thanks);
+    let reacted = |server: &Server, channel, id| {
+        let message = server.discord().message(channel, id).unwrap();
+        !message.reactions.is_empty()
+    };
+    let came = |id: u64| {
+        move |it: &simulator::discord::Discord| !it.message(props, id).unwrap().reactions.is_empty()
+    };
+    assert!(
+        server.discord().wait(SOON, came(said)).await,
+        "{}",
+        server.log()
+    );
+    // What came after it was considered after it: this one is the last.
+    let last = server
+        .discord()
+        .post(ben, props, &format!("thanks <@{ana}>"));
+    assert!(
+        server.discord().wait(SOON, came(last)).await,
+        "{}",
+        server.log()
+    );
+    for (channel, id) in [
+        (props, before),
+        (props, plain),
+        (props, own),
+        (general, elsewhere),
+    ] {
+        assert!(!reacted(&server, channel, id), "{id}");
+    }
+    assert_eq!(server.discord().count(REACT), 2);
+
+    // Without permission it is not tried, and told once.
+    let everyone = server.discord().guild_id();
+    let silent = Overwrite::role(everyone, 0, bit::ADD_REACTIONS);
+    server
+        .discord()
+        .update_channel(props, |it| it.overwrites = vec![silent]);
+    for _ in 0..3 {
+        server.discord().post(ana, props, &thanks);
+    }
+    server
+        .until("the failure", |status| {
+            status.contains("acknowledging props")
+        })
+        .await;
+    assert_eq!(server.discord().count(REACT), 2);
+    let off = server
+        .admin("settings set", json!({"acknowledge": "off"}))
+        .await;
+    says(&off, &["**Acknowledging plain props**: no"]);
+    says(
+        &server
+            .admin("settings set", json!({"acknowledge": "thanks"}))
+            .await,
+        &["no emoji"],
+    );
+    server.stop().await;
+    let failures = server.mirror.failures().await;
+    assert!(
+        failures.keys().any(|it| it.contains("acknowledging")),
+        "{failures:?}"
+    );
+    server.check_manners();
+}

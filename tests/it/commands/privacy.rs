@@ -1,0 +1,313 @@
+//! `/privacy`: what members opt out of and have deleted, in store, archive and graph, for good.
+
+use propsbot::{
+    archive::{Snapshot, rows::MessageRow},
+    graph::{Weights, props_documents},
+    model::Tier,
+};
+use serde_json::json;
+use simulator::discord::kind;
+
+use super::{Server, says};
+
+/// A server in which Ana wrote, thanked, was thanked, and reacted.
+struct Said {
+    server: Server,
+    /// Ana's message in #general, her plain thanks, and Ben's plain thanks to her.
+    ids: [u64; 3],
+    props: u64,
+}
+
+async fn said() -> Said {
+    let mut ids = [0; 3];
+    let server = Server::with(simulator::discord::Options::default(), |discord| {
+        let people = discord.people();
+        let named = |name: &str| {
+            let members = discord.members();
+            members.iter().find(|(_, it)| it == name).unwrap().0
+        };
+        let (ana, ben) = (named("ana"), named("ben"));
+        assert!(people.contains(&ana));
+        let general = discord.channel("general").unwrap();
+        let props = discord.create_channel(kind::TEXT, "props", vec![]);
+        ids = [
+            discord.post(ana, general, "ana's secret"),
+            discord.post(ana, props, &format!("ana's thanks <@{ben}>")),
+            discord.post(ben, props, &format!("ben's thanks <@{ana}>")),
+        ];
+        discord.react(ana, props, ids[2], "🎉", false);
+    })
+    .await;
+    let (ana, ben) = (server.ana, server.ben);
+    assert!(!server.give(ana, &[ben], "ana's reason").await.ephemeral);
+    assert!(!server.give(ben, &[ana], "ben's reason").await.ephemeral);
+    let props = server.discord().channel("props").unwrap();
+    Said { server, ids, props }
+}
+
+fn find(of: &Snapshot, id: u64) -> Option<&MessageRow> {
+    of.messages.iter().find(|it| it.id.0 == id)
+}
+
+/// All files of the archive and of the graph as one text: MessagePack keeps texts as they are.
+async fn everything_public(server: &Server) -> String {
+    let snapshot = server.mirror.archived().await;
+    let mut text = format!("{snapshot:?}");
+    for (_, file) in props_documents(&snapshot, &Weights::default()).files {
+        text += &file;
+    }
+    text
+}
+
+/// What the archive and the graph show of Ana, once she has opted out so far.
+async fn check_tier(server: &Server, tier: Tier, message: u64) {
+    let (ana, ben) = (server.ana, server.ben);
+    let text = everything_public(server).await;
+    for secret in [
+        "ana's secret",
+        "ana's thanks",
+        "ana's reason",
+        "ana's later",
+    ] {
+        assert!(!text.contains(secret), "{tier}: {secret}");
+    }
+    for kept in ["ben's thanks", "ben's reason"] {
+        assert!(text.contains(kept), "{tier}: {kept}");
+    }
+    let snapshot = server.mirror.archived().await;
+    let named = snapshot.members.iter().any(|it| it.username == "ana");
+    assert_eq!(named, tier == Tier::Content, "{tier}");
+    assert_eq!(
+        find(&snapshot, message).is_some(),
+        tier < Tier::Everything,
+        "{tier}"
+    );
+    let reacts = snapshot.reactions.iter().any(|it| it.user_id.0 == ana);
+    assert_eq!(reacts, tier < Tier::Everything, "{tier}");
+    // Both thanks to her and from her count, whoever they name.
+    let standings = propsbot::graph::standings(&snapshot);
+    let of_ben = standings.iter().find(|it| it.member.0 == ben).unwrap();
+    assert!(
+        of_ben.received >= 2 && of_ben.given == 2,
+        "{tier}: {of_ben:?}"
+    );
+    let of_ana = standings
+        .iter()
+        .find(|it| it.received == 2 && it.member.0 != ben);
+    let member = of_ana.unwrap().member;
+    assert_eq!(member.0 == ana, tier < Tier::Everything, "{tier}");
+    let proposals = props_documents(&snapshot, &Weights::default()).files[2]
+        .1
+        .clone();
+    assert_eq!(
+        proposals.contains(&ana.to_string()),
+        tier < Tier::Everything,
+        "{tier}"
+    );
+    // Her own id stands where her choice is remembered, and nowhere else.
+    if tier == Tier::Everything {
+        let rows: Vec<_> = snapshot
+            .members
+            .iter()
+            .filter(|it| it.user_id.0 == ana)
+            .collect();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (rows[0].privacy, rows[0].username.as_str()),
+            (Some(tier), "")
+        );
+        let mut others = snapshot.clone();
+        others.members.retain(|it| it.user_id.0 != ana);
+        assert!(!format!("{others:?}").contains(&ana.to_string()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
+    let Said {
+        mut server,
+        ids,
+        props,
+    } = said().await;
+    let (ana, ben) = (server.ana, server.ben);
+    says(
+        &server.ask(ana, "privacy show", json!({})).await,
+        &["opted out of nothing", "What I keep"],
+    );
+    for (tier, what, says_words) in [
+        (Tier::Content, 0, "is blanked"),
+        (Tier::Identity, 1, "pseudonym"),
+        (Tier::Everything, 2, "nothing of yours"),
+    ] {
+        says(
+            &server
+                .ask(ana, "privacy opt-out", json!({"what": what}))
+                .await,
+            &[says_words],
+        );
+        says(
+            &server.ask(ana, "privacy show", json!({})).await,
+            &[&format!("**{tier}**")],
+        );
+        // What she writes from now on, too.
+        server
+            .discord()
+            .post(ana, props, &format!("ana's later thanks <@{ben}>"));
+        says(
+            &server.ask(ben, "privacy show", json!({})).await,
+            &["opted out of nothing"],
+        );
+        server.stop().await;
+        server.mirror.export().await;
+        check_tier(&server, tier, ids[0]).await;
+        server.run().await;
+    }
+    // In again: what comes is kept.
+    says(
+        &server.ask(ana, "privacy opt-in", json!({})).await,
+        &["from now on"],
+    );
+    server.discord().post(ana, props, "ana is back");
+    server.until("the message", |_| true).await;
+    server.stop().await;
+    server.mirror.sync().await.ok();
+    server.mirror.export().await;
+    let text = everything_public(&server).await;
+    assert!(text.contains("ana is back") && text.contains("\"ana\""));
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
+    let Said {
+        mut server,
+        ids,
+        props,
+    } = said().await;
+    let (ana, ben, general) = (server.ana, server.ben, server.general);
+    let asked = server.ask(ana, "privacy delete", json!({})).await;
+    says(
+        &asked,
+        &[
+            "cannot be undone",
+            "older versions",
+            "In Discord itself nothing",
+        ],
+    );
+    // Nothing yet: it takes the button, and the button is hers alone.
+    says(
+        &server.ask(ana, "privacy show", json!({})).await,
+        &["opted out of nothing"],
+    );
+    let press = || {
+        server.discord().click(
+            ana,
+            general,
+            asked.message_id.unwrap(),
+            "privacy-delete",
+            &[],
+        )
+    };
+    let runs = [press(), press()];
+    for run in runs {
+        says(
+            &server.discord().answer(run).await.unwrap(),
+            &["Deleted:", "next export"],
+        );
+    }
+    server.stop().await;
+    let check = |snapshot: &Snapshot, when: &str| {
+        let text = format!("{snapshot:?}");
+        for secret in ["ana's secret", "ana's thanks", "ana's reason", "\"ana\""] {
+            assert!(!text.contains(secret), "{when}: {secret}");
+        }
+        for kept in ["ben's thanks", "ben's reason"] {
+            assert!(text.contains(kept), "{when}: {kept}");
+        }
+        assert!(
+            find(snapshot, ids[0]).is_none_or(|it| it.deleted_at.is_some()),
+            "{when}"
+        );
+        assert!(
+            snapshot.reactions.iter().all(|it| it.user_id.0 != ana),
+            "{when}"
+        );
+    };
+    check(
+        &crate::mirror::whole(&server.mirror.store(), server.mirror.guild()),
+        "at once",
+    );
+    // All is fetched again: the look-back lists the same messages and reactions.
+    server.mirror.sync().await.ok();
+    check(
+        &crate::mirror::whole(&server.mirror.store(), server.mirror.guild()),
+        "after a sync",
+    );
+    server.mirror.export().await;
+    let archived = server.mirror.archived().await;
+    check(&archived, "in the archive");
+    let standings = propsbot::graph::standings(&archived);
+    let of_ben = standings.iter().find(|it| it.member.0 == ben).unwrap();
+    assert_eq!((of_ben.given, of_ben.received), (2, 0));
+    // What she does from now on is handled by the tier: nothing of it is exported.
+    server.run().await;
+    server
+        .discord()
+        .post(ana, props, &format!("ana's new words <@{ben}>"));
+    server.ask(ana, "help", json!({})).await;
+    server.stop().await;
+    server.mirror.export().await;
+    assert!(!everything_public(&server).await.contains("ana's new words"));
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
+    let Said {
+        mut server, ids, ..
+    } = said().await;
+    let ana = server.ana;
+    let answer = server.ask(ana, "privacy export", json!({})).await;
+    says(&answer, &["all that I keep of you"]);
+    let named = answer.data["attachments"][0]["filename"] == "my-data.json";
+    assert!(named, "{}", answer.data);
+    server.stop().await;
+    let data = propsbot::jobs::privacy::find(
+        &server.mirror.store(),
+        server.mirror.guild(),
+        propsbot::model::UserId(ana),
+    )
+    .unwrap();
+    let own: Vec<u64> = data.messages.iter().map(|it| it.id.0).collect();
+    assert!(own.contains(&ids[0]) && own.contains(&ids[1]) && !own.contains(&ids[2]));
+    assert_eq!(
+        (data.reactions.len(), data.given.len(), data.received.len()),
+        (1, 1, 1)
+    );
+
+    let wrong = server
+        .mirror
+        .run(&["forget", "--user", "1", "--guild", "5"])
+        .await;
+    wrong.failed(2, &["--guild", "knows no guild 5"]);
+    let done = server
+        .mirror
+        .run(&["forget", "--user", &ana.to_string()])
+        .await
+        .ok();
+    assert!(
+        done.stdout.contains("3 messages, 1 reactions and 1 props"),
+        "{}",
+        done.stdout
+    );
+    let again = server
+        .mirror
+        .run(&["forget", "--user", &ana.to_string()])
+        .await
+        .ok();
+    assert!(
+        again.stdout.contains("deleted 0 messages"),
+        "{}",
+        again.stdout
+    );
+}

@@ -1,0 +1,116 @@
+//! `/undo`, and what becomes of props whose message was deleted.
+
+use propsbot::graph::standings;
+use serde_json::json;
+
+use super::{Server, says};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_props_are_taken_back_and_their_message_goes() {
+    let mut server = Server::start().await;
+    let thanks = server.choose_props_channel(vec![]).await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    says(
+        &server.ask(ana, "undo", json!({})).await,
+        &["no props of yours"],
+    );
+    let link = |content: &str| content[content.find("https://").unwrap()..].to_owned();
+    let first = link(&server.give(ana, &[ben], "one").await.content);
+    let second = link(&server.give(ana, &[cho], "two").await.content);
+    let third = server.give(cho, &[ben], "three").await;
+
+    // The list has one's own, the latest first.
+    let run =
+        server
+            .discord()
+            .autocomplete(ana, server.general, "undo", json!({"which": ""}), "which");
+    let choices = server.discord().answer(run).await.unwrap().data["choices"].clone();
+    let names: Vec<&str> = choices
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["0 min ago, to cho: two", "0 min ago, to ben: one"]);
+
+    says(
+        &server
+            .ask(ana, "undo", json!({"which": link(&third.content)}))
+            .await,
+        &["somebody else's"],
+    );
+    says(
+        &server.ask(ana, "undo", json!({"which": "the last"})).await,
+        &["which props you mean"],
+    );
+    says(
+        &server.ask(ana, "undo", json!({"which": first})).await,
+        &[&format!("<@{ben}>"), "is gone"],
+    );
+    says(
+        &server.ask(ana, "undo", json!({})).await,
+        &[&format!("<@{cho}>"), "is gone"],
+    );
+    says(
+        &server.ask(ana, "undo", json!({"which": second})).await,
+        &["no props of yours"],
+    );
+    let truth = server.discord().truth();
+    let left: Vec<_> = truth
+        .messages
+        .iter()
+        .filter(|it| it.channel == thanks)
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+
+    says(
+        &server
+            .admin("settings set", json!({"undo_minutes": 0}))
+            .await,
+        &["not possible"],
+    );
+    says(
+        &server.ask(cho, "undo", json!({})).await,
+        &["can't be taken back"],
+    );
+
+    let rows = server.recorded().await;
+    let taken_back: Vec<bool> = rows.iter().map(|it| it.withdrawn_at.is_some()).collect();
+    assert_eq!(taken_back, [true, true, false]);
+    server.mirror.export().await;
+    let standings = standings(&server.mirror.archived().await);
+    let received: Vec<_> = standings
+        .iter()
+        .map(|it| (it.member.0, it.received))
+        .collect();
+    assert_eq!(received, [(ben, 1), (cho, 0)]);
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
+    let mut server = Server::start().await;
+    let (ana, ben) = (server.ana, server.ben);
+    let answer = server.give(ana, &[ben], "one").await;
+    server
+        .discord()
+        .delete(server.general, answer.message_id.unwrap());
+    server
+        .until("the deletion", |status| status.contains("(1 deleted)"))
+        .await;
+    let keep = json!({"keep_deleted_props": true});
+    for (kept, change) in [(0, None), (1, Some(keep))] {
+        if let Some(change) = change {
+            server.run().await;
+            says(
+                &server.admin("settings set", change).await,
+                &["they hold all the same"],
+            );
+        }
+        server.stop().await;
+        server.mirror.export().await;
+        let standings = standings(&server.mirror.archived().await);
+        let received: usize = standings.iter().map(|it| it.received).sum();
+        assert_eq!(received, kept);
+    }
+}
