@@ -121,6 +121,20 @@ pub struct MemberRow {
     pub joined_at: Option<Millis>,
     /// When the user was found to have left; `None` also for who was never seen as a member.
     pub left_at: Option<Millis>,
+    /// Which roles the user was seen to have over time, the oldest first; `None` where nothing else
+    /// is known than what holds now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_history: Option<Vec<RoleSpanRow>>,
+}
+
+/// Roles that a user was seen to have from a time on, until the next such row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpanRow {
+    /// When they were first seen to be these.
+    pub since: Millis,
+    /// The roles, sorted; `None` while the user was no member. One that was deleted counts until
+    /// then.
+    pub roles: Option<Vec<RoleId>>,
 }
 
 /// A message, or the tombstone of one: then only the ids and `deleted_at` say anything.
@@ -287,8 +301,39 @@ impl From<&Member> for MemberRow {
             roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
             joined_at: presence.and_then(|it| it.joined_at),
             left_at: gone(&member.presence),
+            role_history: role_history(member),
         }
     }
+}
+
+impl MemberRow {
+    /// What is known of the user's roles at a time: `None` if nothing is, or the user was no
+    /// member then. Before the first time at which any were seen, nothing is known.
+    pub fn roles_at(&self, time: Millis) -> Option<&[RoleId]> {
+        match &self.role_history {
+            Some(history) => {
+                let begun = history.partition_point(|it| it.since <= time);
+                history[..begun].last()?.roles.as_deref()
+            }
+            None => self.member.then_some(&self.roles),
+        }
+    }
+}
+
+/// The member's spans, where they say more than the present.
+fn role_history(member: &Member) -> Option<Vec<RoleSpanRow>> {
+    let spans = member.history.spans();
+    let present = member.presence.now().map(|it| &it.roles);
+    if let [] | [_] = spans
+        && spans.iter().all(|it| it.roles.as_ref() == present)
+    {
+        return None;
+    }
+    let rows = spans.iter().map(|it| RoleSpanRow {
+        since: it.since.millis(),
+        roles: it.roles.clone(),
+    });
+    Some(rows.collect())
 }
 
 impl From<&MessageState> for MessageRow {

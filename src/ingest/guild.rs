@@ -221,9 +221,10 @@ pub(super) fn see_member<S: Rows>(
     user: &User,
     presence: Option<&Presence>,
 ) -> Result<(), S::Error> {
+    let named = presence.map(|it| it.roles.as_slice()).unwrap_or_default();
     let mut presence = presence.cloned();
     if let Some(presence) = &mut presence {
-        // Told late: a role that is known to be deleted is nobody's.
+        // Told late: a role that is known to be deleted is nobody's, though it was.
         let mut roles = Vec::with_capacity(presence.roles.len());
         for role in presence.roles.drain(..) {
             if !is_gone(rows, guild_id, role)? {
@@ -242,7 +243,7 @@ pub(super) fn see_member<S: Rows>(
             known => *known = Some(seen),
         }
         if let Some(presence) = presence {
-            it.presence.see(at, presence);
+            it.see(at, presence, named);
         }
     })?;
     Ok(())
@@ -255,7 +256,7 @@ pub(super) fn miss_member<S: Rows>(
     guild_id: GuildId,
     user: UserId,
 ) -> Result<(), S::Error> {
-    rows.update(Member::unknown(guild_id, user), |it| it.presence.miss(at))?;
+    rows.update(Member::unknown(guild_id, user), |it| it.miss(at))?;
     Ok(())
 }
 

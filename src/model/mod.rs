@@ -15,6 +15,7 @@ pub mod permissions;
 mod props;
 mod reaction;
 mod record;
+mod role_history;
 mod settings;
 mod sync;
 mod time;
@@ -34,6 +35,7 @@ pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKi
 pub use props::{Props, PropsOrigin};
 pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
+pub use role_history::{RoleHistory, RoleSpan};
 pub use settings::Settings;
 pub use sync::{Coverage, Failure, FailureObject, Interval, Live, Pending, Session, Synced, Tally};
 pub use time::{Millis, Stamp};

@@ -41,6 +41,7 @@ pub(super) fn member(id: UserId, username: &str) -> MemberRow {
         roles: Vec::new(),
         joined_at: None,
         left_at: None,
+        role_history: None,
     }
 }
 

@@ -81,6 +81,7 @@ fn member(user_id: UserId, username: &str) -> MemberRow {
         roles: vec![RoleId(480_200_000_000_000_009)],
         joined_at: Some(Millis(1_546_300_800_000)),
         left_at: None,
+        role_history: None,
     }
 }
 
