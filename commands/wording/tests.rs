@@ -96,8 +96,8 @@ fn what_else_can_go_wrong() {
 #[test]
 fn settings_name_the_props_channels() {
     let of = |channels: Option<Vec<u64>>| Settings {
-        guild_id: GuildId(1),
         props_channels: channels.map(|it| it.into_iter().map(ChannelId).collect()),
+        ..Settings::default_for(GuildId(1))
     };
     assert_snapshot!(settings(&of(None)), @"**Props channels**: all text channels with “props” in their name (the default)");
     assert_snapshot!(settings(&of(Some(vec![]))), @"**Props channels**: none; only `/props` gives props");

@@ -2,8 +2,8 @@
 
 use super::{Rows, guild, message, reaction};
 use crate::model::{
-    ChannelId, Coverage, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live, Message,
-    Observation, Pending, Props, Session, Stamp, Synced, key,
+    Audit, ChannelId, Coverage, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live,
+    Message, Observation, Pending, Props, Session, Stamp, Stamped, Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -41,7 +41,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             message::see(rows, at, it)?;
             message::extend_live(rows, it)?;
         }
-        Fact::Message(it) => message::see(rows, at, it)?,
+        Fact::Message(it) => {
+            message::see(rows, at, it)?;
+        }
         Fact::MessageGone(guild_id, channel_id, id) => {
             message::delete(rows, at, *guild_id, *channel_id, *id)?;
         }
@@ -75,6 +77,10 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Settings(it) => rows.put(it)?,
         Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
         Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
+        Fact::Audited(guild_id, walk) => {
+            let walk = Stamped { at, value: *walk };
+            rows.update(Audit::unknown(*guild_id), |it| it.walked(walk))?;
+        }
         Fact::Synced(guild_id, class) => {
             let unknown = Synced {
                 guild_id: *guild_id,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji, GuildId, Live,
-    Message, MessageId, Presence, Props, Role, RoleId, Settings, Stamp, User, UserId,
+    Message, MessageId, Presence, Props, Role, RoleId, Settings, Stamp, User, UserId, Walk,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -186,6 +186,8 @@ pub enum Fact {
     SessionLost(GuildId),
     /// In this session, the gateway tells everything posted in the channel after this message.
     Live(GuildId, ChannelId, Live),
+    /// The audit of the guild's older history is as far as this.
+    Audited(GuildId, Walk),
     /// The class of data is complete as of now.
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.

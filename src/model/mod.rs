@@ -4,6 +4,7 @@
 //! was learnt, or what time it is.
 
 mod answer;
+mod audit;
 mod emoji;
 mod fact;
 mod guild;
@@ -21,6 +22,7 @@ mod sync;
 mod time;
 
 pub use answer::{props_answer, read_answer};
+pub use audit::{Audit, Drift, Walk};
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
 pub use guild::{
@@ -36,6 +38,6 @@ pub use props::{Props, PropsOrigin};
 pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use role_history::{RoleHistory, RoleSpan};
-pub use settings::Settings;
+pub use settings::{AUDIT_REST_HOURS, AUDIT_SHARE, LOOK_BACK_DAYS, Settings};
 pub use sync::{Coverage, Failure, FailureObject, Interval, Live, Pending, Session, Synced, Tally};
 pub use time::{Millis, Stamp};

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji, GuildId, Member,
+    Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageState, Millis, Pending, Props, Reaction, ReactionMarks, Role, Session, Settings, Stamp,
     Synced, Tally,
 };
@@ -48,6 +48,8 @@ pub enum Table {
     Tallies = 16,
     /// Partitions changed since they were last exported
     Dirty = 17,
+    /// [`Audit`]
+    Audits = 18,
 }
 
 /// The smallest set of rows whose change is remembered for the next export.
@@ -125,7 +127,7 @@ pub mod key {
 }
 
 /// A value and when it held: of two, the later one counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamped<T> {
     /// When it held.
     pub at: Stamp,
@@ -298,5 +300,6 @@ records! {
         bytes.extend_from_slice(it.object.to_string().as_bytes());
         bytes
     };
+    Audit: Audits, |it| key::ids([it.guild_id.0]);
     Tally: Tallies, |it| key::ids([it.guild_id.0, it.channel_id.0]);
 }

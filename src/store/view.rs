@@ -11,7 +11,7 @@ use std::{
 
 use super::{EXPORTED_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
-    Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member, MessageId,
+    Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member, MessageId,
     MessageState, Part, Partition, Pending, Props, Reaction, Record, Role, Session, SessionNumber,
     Settings, Synced, Table, Tally, UserId, key,
 };
@@ -161,6 +161,12 @@ impl Store {
     /// When each class of the guild's data was last complete.
     pub fn synced(&self, guild: GuildId) -> Result<Vec<Synced>, StoreError> {
         self.all(&key::ids([guild.0]))
+    }
+
+    /// How far the audit of the guild's older history is, and what it found.
+    pub fn audit(&self, guild: GuildId) -> Result<Audit, StoreError> {
+        let audit = self.get(&key::ids([guild.0]))?;
+        Ok(audit.unwrap_or_else(|| Audit::unknown(guild)))
     }
 
     /// A message, or its tombstone.

@@ -13,7 +13,6 @@ pub use supervisor::{Requests, supervise};
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -38,9 +37,7 @@ use crate::{
 /// what fills the global one.
 const CHANNELS_AT_ONCE: usize = 64;
 
-/// Messages of this age or younger are read again when a session begins: they may have been edited,
-/// deleted or reacted to while nobody watched.
-pub const LOOK_BACK: Duration = Duration::from_hours(7 * 24);
+const DAY_MS: i64 = 86_400_000;
 
 /// Why a guild's backfill ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +163,12 @@ impl Backfill {
 
         let look_back_to = match depth {
             Depth::Channels => None,
-            Depth::Whole { heard } => Some(look_back_to(heard.millis().min(Clock::now()))),
+            // What is younger may have been edited, deleted or reacted to while nobody watched.
+            Depth::Whole { heard } => {
+                let settings = self.read(move |store| store.settings(guild)).await?;
+                let look_back = i64::from(settings.look_back_days) * DAY_MS;
+                Some(Millis(heard.millis().min(Clock::now()).0 - look_back))
+            }
         };
         let described = Arc::new(described);
         let plan = self
@@ -327,11 +329,6 @@ impl Backfill {
             Err(_) => Err(Stopped.into()),
         }
     }
-}
-
-fn look_back_to(now: Millis) -> Millis {
-    let look_back = i64::try_from(LOOK_BACK.as_millis()).expect("a week is a small number");
-    Millis(now.0 - look_back)
 }
 
 /// Facts learnt over REST by a request that was sent at `at`.
