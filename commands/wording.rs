@@ -6,7 +6,7 @@ use super::receivers::Unclear;
 use crate::{
     model::{Settings, escape},
     service::{LONGEST_REASON, MOST_RECEIVERS, Refusal},
-    status::{CoverageStatus, GuildStatus},
+    status::{AuditStatus, CoverageStatus, GuildStatus},
 };
 
 /// The most characters that Discord takes in a message. Source:
@@ -184,6 +184,7 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
     }
     text.push_str(&classes(status));
     text.push_str(&channels(status));
+    text.push_str(&audit(&status.audit));
     text.push_str(&failures(status));
     if text.chars().count() > LONGEST_MESSAGE {
         text = text
@@ -229,6 +230,24 @@ fn channels(status: &GuildStatus) -> String {
     );
     first_of(&mut text, &open);
     text
+}
+
+fn audit(audit: &AuditStatus) -> String {
+    let found = audit.drift;
+    let drift = format!(
+        "found {} edits, {} deletions, {} messages, {} reactions, {} threads unheard of",
+        found.edited, found.deleted, found.found, found.reactions, found.threads
+    );
+    match audit.found_within {
+        Some(seconds) => format!(
+            "Audit: round {}, {} of about {} pages; any change is found within {} h; {drift}\n",
+            audit.round,
+            audit.pages_done,
+            audit.pages_estimated,
+            seconds.div_ceil(3600),
+        ),
+        None => format!("Audit: off; {drift}\n"),
+    }
 }
 
 fn failures(status: &GuildStatus) -> String {

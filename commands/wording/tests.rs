@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::{
-    model::{ChannelId, Class, GuildId, Millis, UserId},
-    status::{ChannelStatus, FailureStatus, Totals},
+    model::{ChannelId, Class, Drift, GuildId, Millis, UserId},
+    status::{AuditStatus, ChannelStatus, FailureStatus, Totals},
 };
 
 const TYPED: Typed<'_> = Typed {
@@ -133,6 +133,22 @@ fn a_status() -> GuildStatus {
             channel(4, CoverageStatus::Unreadable),
         ],
         pending_lists: 5,
+        audit: AuditStatus {
+            on: true,
+            share: 20,
+            round: 3,
+            pages_done: 120,
+            pages_estimated: 400,
+            found_within: Some(21_600),
+            drift: Drift {
+                edited: 2,
+                deleted: 1,
+                found: 0,
+                reactions: 5,
+                threads: 1,
+            },
+            ..AuditStatus::default()
+        },
         failures: vec![FailureStatus {
             object: "message 2/9".to_owned(),
             reason: "Discord failed".to_owned(),
@@ -154,6 +170,7 @@ fn a_status_says_what_is_there_and_what_is_not() {
     - <#2>: 2 gaps
     - <#3>: not looked at yet
     - <#4>: I may not read it
+    Audit: round 3, 120 of about 400 pages; any change is found within 6 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
     **Could not be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     discord::{self, GatewayOptions},
     jobs::{
+        audit::audit,
         backfill::{self, Requests},
         clock::Clock,
         export::{export_and_log, export_regularly},
@@ -82,6 +83,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         mirror.writer.clone(),
         requests.clone(),
     );
+    let auditing = audit(backfill.clone(), requests.clone(), stop.clone());
     let supervising = backfill::supervise(backfill, requests, stop.clone());
     let exporting = export_regularly(
         Arc::clone(&mirror.store),
@@ -99,6 +101,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
     tasks.spawn(async move { Ok(listening.await?) });
     tasks.spawn(async move { Ok(supervising.await?) });
+    tasks.spawn(async move { Ok(auditing.await?) });
     tasks.spawn(async move {
         exporting.await;
         Ok(())

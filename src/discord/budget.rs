@@ -17,7 +17,7 @@ use governor::{Quota, RateLimiter, clock::MonotonicClock, middleware::NoOpMiddle
 /// Requests a second, of the 50 that Discord allows a bot over all routes: the rest is for answers
 /// to members and for what serenity sends. Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>.
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(45).expect("45 is not 0");
+pub const PER_SECOND: NonZeroU32 = NonZeroU32::new(45).expect("45 is not 0");
 
 /// Requests at once. With governor's default, 90 would pass in the first second.
 const BURST: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");

@@ -18,6 +18,7 @@ mod token;
 mod unparsed;
 mod wire;
 
+pub use budget::PER_SECOND;
 pub use convert::{Signal, Translated, translate};
 pub use gateway::{Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, start};
 pub use history::{GuildShape, History, Listing};

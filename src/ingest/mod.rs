@@ -3,6 +3,7 @@
 //! Owns merging, coverage, and the backfill plan. Refuses to know the database, Discord's
 //! libraries, and the time: rows come and go through [`Rows`], times come with the facts.
 
+mod audit;
 #[cfg(test)]
 mod convergence;
 mod coverage;
@@ -13,6 +14,7 @@ mod plan;
 mod reaction;
 mod rows;
 
+pub use audit::{audit_interval, found_within, round_requests};
 pub use merge::merge;
 pub use plan::{ChannelPlan, Described, Plan, Read, Settled, plan, uncovered};
 pub use rows::Rows;

@@ -48,7 +48,7 @@ impl Drift {
 /// its oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Walk {
-    /// The round's number, from 1.
+    /// The round's number, from 1; 0 for the time before the first.
     pub round: u64,
     /// When it began.
     pub begun: Millis,
@@ -64,6 +64,44 @@ pub struct Walk {
     pub requests: u64,
     /// [`Drift::threads`], of this round and of all before.
     pub threads: u64,
+}
+
+impl Walk {
+    /// No round yet: the rest before the first one begins.
+    pub fn none(now: Millis) -> Self {
+        Self {
+            round: 0,
+            begun: now,
+            finished: Some(now),
+            place: ChannelId(0),
+            before: None,
+            whole: true,
+            requests: 0,
+            threads: 0,
+        }
+    }
+
+    /// The beginning of the round after this one.
+    #[must_use]
+    pub fn next_round(self, now: Millis) -> Self {
+        Self {
+            round: self.round + 1,
+            finished: None,
+            threads: self.threads,
+            ..Self::none(now)
+        }
+    }
+
+    /// As far as this place, of which nothing was read yet.
+    #[must_use]
+    pub fn at(self, place: ChannelId) -> Self {
+        Self {
+            place,
+            before: None,
+            whole: true,
+            ..self
+        }
+    }
 }
 
 /// The audit of a guild.
@@ -105,7 +143,7 @@ impl Audit {
             self.drift_before = self.drift;
         }
         self.drift.threads = self.drift.threads.max(walk.value.threads);
-        if walk.value.finished.is_some() {
+        if walk.value.finished.is_some() && walk.value.round > 0 {
             self.last = Some(walk.value);
         }
         self.walk = Some(walk);

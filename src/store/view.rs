@@ -141,11 +141,21 @@ impl Store {
         Ok(all.into_iter().map(|it| (it.channel_id, it)).collect())
     }
 
+    /// The coverage of a channel or thread, where anything is known.
+    pub fn coverage_of(&self, channel: ChannelId) -> Result<Option<Coverage>, StoreError> {
+        self.get(&key::ids([channel.0]))
+    }
+
     /// The guild's lists of reactors that are still to be fetched.
     pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
         let mut all: Vec<Pending> = self.all(&[])?;
         all.retain(|it| it.guild_id == guild);
         Ok(all)
+    }
+
+    /// Whether this list is still to be fetched.
+    pub fn is_pending(&self, list: &Pending) -> Result<bool, StoreError> {
+        Ok(self.get::<Pending>(&list.key())?.is_some())
     }
 
     /// How much of each of the guild's channels is in the store.

@@ -11,7 +11,7 @@ use crate::mirror::{Mirror, Running};
 
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
 /// For what should take a moment.
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A community, and a bot that exports every second.
 async fn community(seed: u64) -> Mirror {
@@ -34,7 +34,7 @@ async fn community(seed: u64) -> Mirror {
 }
 
 /// Starts the bot and waits until it listens.
-async fn start(mirror: &Mirror) -> Running {
+pub(crate) async fn start(mirror: &Mirror) -> Running {
     let running = mirror.start(&["run"]);
     let connected = |it: &Discord| it.connected() > 0;
     let came = mirror.discord.wait(SOON, connected).await;
@@ -43,7 +43,7 @@ async fn start(mirror: &Mirror) -> Running {
 }
 
 /// Waits until the archive that the running bot writes says what Discord says.
-async fn settled(mirror: &Mirror, running: &Running) {
+pub(crate) async fn settled(mirror: &Mirror, running: &Running) {
     let begun = Instant::now();
     loop {
         let differences = mirror.archive_differences().await;
@@ -61,7 +61,7 @@ async fn settled(mirror: &Mirror, running: &Running) {
 }
 
 /// SIGTERM: the bot ends well and in time, and all is exported and in the store.
-async fn stop(mirror: &Mirror, running: Running) {
+pub(crate) async fn stop(mirror: &Mirror, running: Running) {
     running.terminate();
     let ended = running.wait_for(Duration::from_secs(10)).await.ok();
     assert!(!ended.stderr.contains("panicked"), "{ended:#?}");

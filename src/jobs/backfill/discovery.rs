@@ -239,7 +239,7 @@ impl Backfill {
 
     /// A channel's archived threads, the private ones too if they can be seen, and whether these are
     /// all.
-    async fn archived_in(
+    pub(in crate::jobs) async fn archived_in(
         &self,
         guild: GuildId,
         channel: ChannelId,

@@ -4,7 +4,7 @@
 //! page goes to the writer with the coverage it gives, so that a killed process has lost at most
 //! the pages in flight. What fails is recorded on its object and stops nothing else.
 
-mod channel;
+pub(in crate::jobs) mod channel;
 mod discovery;
 mod supervisor;
 
@@ -16,6 +16,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use super::{
     clock::Clock,
@@ -26,7 +27,7 @@ use crate::{
     discord::{History, RestError},
     ingest::{self, Described, Plan},
     model::{
-        ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation,
+        ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation, Pending,
         SessionNumber, Stamp, User,
     },
     status::UNREADABLE,
@@ -122,6 +123,9 @@ pub struct Backfill {
     /// The most messages that a page has had: one with less is the last. (A server may give fewer
     /// than it is asked for.)
     pub largest_page: Arc<AtomicUsize>,
+    /// Held by whoever asks Discord for history: a backfill as long as it takes, the audit for one
+    /// request.
+    pub turn: Arc<Semaphore>,
 }
 
 impl Backfill {
@@ -143,6 +147,7 @@ impl Backfill {
                 ..Progress::default()
             };
         });
+        let _turn = self.turn.acquire().await.expect("it is never closed");
         let done = self.discover_and_fetch(guild, depth, live).await;
         self.progress.update(|it| it.phase = Phase::Idle);
         done
@@ -284,15 +289,25 @@ impl Backfill {
     }
 
     /// Hands over facts that held at `at`.
-    async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
+    pub(in crate::jobs) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
         if facts.is_empty() {
             return Ok(());
         }
         self.writer.send(observed(at, facts)).await
     }
 
+    /// Hands over facts that held at `at`, and waits until they are durable. Returns the lists of
+    /// reactors that they showed to be missing.
+    pub(in crate::jobs) async fn write(
+        &self,
+        at: Stamp,
+        facts: Vec<Fact>,
+    ) -> Result<Vec<Pending>, Stopped> {
+        self.writer.write(observed(at, facts)).await
+    }
+
     /// Records a failure, or passes on an error that concerns everything.
-    async fn fail(
+    pub(in crate::jobs) async fn fail(
         &self,
         guild: GuildId,
         object: FailureObject,
@@ -318,7 +333,7 @@ impl Backfill {
     }
 
     /// Asks the store, off the async threads.
-    async fn read<T: Send + 'static>(
+    pub(in crate::jobs) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, BackfillError> {
