@@ -5,8 +5,10 @@
 //! Owns the walk and its pace. Reading a page is `backfill`'s, what the page changes is `ingest`'s:
 //! there it is counted as drift too. How far the walk is becomes durable with each page.
 
+mod place;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,6 +23,8 @@ use tokio::{sync::OwnedSemaphorePermit, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use place::{Place, channels, differ, place};
+
 use super::{
     backfill::{
         Backfill, BackfillError, Depth, Requests,
@@ -31,11 +35,8 @@ use super::{
 };
 use crate::{
     discord::{PER_SECOND, RestError},
-    ingest::{Described, audit_interval},
-    model::{
-        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, MessageId, Millis,
-        Settings, UserId, Walk,
-    },
+    ingest::audit_interval,
+    model::{ChannelId, Class, Fact, FailureObject, GuildId, Millis, Settings, Walk},
     store::{Store, StoreError},
 };
 
@@ -102,16 +103,6 @@ struct Auditor {
     guild: GuildId,
     /// The pace, and the interval that it was made for.
     limiter: Option<(Duration, Limiter)>,
-}
-
-/// A place of the guild: a channel or a thread.
-struct Place {
-    channel: Channel,
-    /// Whether its private threads can be seen.
-    private_threads: bool,
-    /// The last message that is known of it; `None` for a place that was not fetched yet, or has
-    /// only threads.
-    top: Option<MessageId>,
 }
 
 impl Auditor {
@@ -391,73 +382,4 @@ fn interval(store: &Store, guild: GuildId) -> Result<Option<Duration>, StoreErro
 
 fn next_id(id: ChannelId) -> ChannelId {
     ChannelId(id.0.saturating_add(1))
-}
-
-/// The guild's channels and threads, as they are known now.
-fn channels(store: &Store, guild: GuildId) -> Result<BTreeMap<ChannelId, Channel>, StoreError> {
-    let parts = store.channels(guild)?;
-    let known = parts.iter().filter_map(|it| it.state.now());
-    Ok(known.map(|it| (it.id, it.clone())).collect())
-}
-
-/// How many of the listed threads are not known, or not as archived as they are.
-fn differ(known: &BTreeMap<ChannelId, Channel>, listed: &[Listed]) -> u64 {
-    let archived = |it: &Channel| it.thread.as_ref().map(|thread| thread.archived);
-    let differs = |it: &&Listed| {
-        let known = known.get(&it.channel.id);
-        known.is_none_or(|known| archived(known) != archived(&it.channel))
-    };
-    listed.iter().filter(differs).count() as u64
-}
-
-/// The first of the guild's places with this id, or a later one, that the bot may read.
-fn place(
-    store: &Store,
-    guild: GuildId,
-    bot: UserId,
-    from: ChannelId,
-) -> Result<Option<Place>, StoreError> {
-    let part = store.guild(guild)?;
-    let Some(shape) = part.as_ref().and_then(|it| it.state.now()) else {
-        return Ok(None);
-    };
-    let member = store.member(guild, bot)?;
-    let presence = member.as_ref().and_then(|it| it.presence.now());
-    let roles = store.roles(guild)?;
-    let described = Described {
-        guild: shape.clone(),
-        roles: roles
-            .iter()
-            .filter_map(|it| it.state.now().cloned())
-            .collect(),
-        channels: channels(store, guild)?
-            .into_values()
-            .map(|channel| Listed {
-                channel,
-                last_message_id: None,
-            })
-            .collect(),
-        bot,
-        bot_roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
-        kept_threads: BTreeSet::new(),
-    };
-    let permissions = described.permissions();
-    let mut readable = described
-        .channels
-        .iter()
-        .map(|it| &it.channel)
-        .filter(|it| it.id >= from && (it.kind.has_messages() || it.kind.has_threads()))
-        .filter(|it| described.reads(&permissions, it));
-    let Some(channel) = readable.next() else {
-        return Ok(None);
-    };
-    let coverage = store.coverage_of(channel.id)?;
-    Ok(Some(Place {
-        channel: channel.clone(),
-        private_threads: channel.kind.has_private_threads()
-            && described.sees_private_threads(&permissions, channel),
-        top: coverage
-            .filter(|_| channel.kind.has_messages())
-            .map(|it| it.top()),
-    }))
 }
