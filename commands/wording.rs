@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use crate::{
     model::{ChannelId, escape},
-    status::{ChannelStatus, CoverageStatus, FailureStatus, GuildStatus},
+    status::{AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus},
 };
 
 pub use crate::service::LONGEST_MESSAGE;
@@ -87,6 +87,7 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
     }
     text.push_str(&classes(status));
     text.push_str(&channels(status));
+    text.push_str(&audit(&status.audit));
     text.push_str(&failures(status));
     if text.chars().count() > LONGEST_MESSAGE {
         text = text
@@ -157,6 +158,24 @@ pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
     );
     text.push_str(&failures_of(&failures));
     text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+fn audit(audit: &AuditStatus) -> String {
+    let found = audit.drift;
+    let drift = format!(
+        "found {} edits, {} deletions, {} messages, {} reactions, {} threads unheard of",
+        found.edited, found.deleted, found.found, found.reactions, found.threads
+    );
+    match audit.found_within {
+        Some(seconds) => format!(
+            "Audit: round {}, {} of about {} pages; any change is found within {} h; {drift}\n",
+            audit.round,
+            audit.pages_done,
+            audit.pages_estimated,
+            seconds.div_ceil(3600),
+        ),
+        None => format!("Audit: off; {drift}\n"),
+    }
 }
 
 fn failures(status: &GuildStatus) -> String {

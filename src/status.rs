@@ -1,12 +1,22 @@
 //! How whole the mirror is: what `/sync-status` and `propsbot status` show.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::Serialize;
 
 use crate::{
-    jobs::progress::{Phase, Progress},
-    model::{ChannelId, Class, Coverage, Evidence, FailureObject, GuildId, MessageId, Millis},
+    discord::PER_SECOND,
+    ingest::{audit_interval, found_within, round_requests},
+    jobs::{
+        audit::audited,
+        progress::{Phase, Progress},
+    },
+    model::{
+        ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
+    },
     store::{Store, StoreError},
 };
 
@@ -27,6 +37,8 @@ pub struct GuildStatus {
     pub channels: Vec<ChannelStatus>,
     /// Lists of reactors still to be fetched.
     pub pending_lists: u64,
+    /// The audit of older history.
+    pub audit: AuditStatus,
     /// What could not be fetched.
     pub failures: Vec<FailureStatus>,
     /// What is being done now.
@@ -98,6 +110,32 @@ pub enum CoverageStatus {
     Unknown,
     /// The bot may not read it.
     Unreadable,
+}
+
+/// How far the audit of older history is, and what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AuditStatus {
+    /// Whether there is one; it goes on only while the bot runs.
+    pub on: bool,
+    /// How much of the guild's part of all requests it takes, per mille.
+    pub share: u16,
+    /// The round that is under way, or was the last one; 0 before the first.
+    pub round: u64,
+    /// Requests that this round has made for pages of messages and threads.
+    pub pages_done: u64,
+    /// Those that a round takes, as far as is known.
+    pub pages_estimated: u64,
+    /// The channel or thread that is being read; `None` between two rounds.
+    pub channel: Option<ChannelId>,
+    /// When a round was last finished.
+    pub finished: Option<Millis>,
+    /// Within how many seconds any change is found, while the bot runs; `None` if there is no
+    /// audit.
+    pub found_within: Option<u64>,
+    /// What was found ever, by looking back too.
+    pub drift: Drift,
+    /// What of it was found since this round began.
+    pub round_drift: Drift,
 }
 
 /// What could not be fetched, and why.
@@ -186,6 +224,7 @@ pub fn of_guild(
             intervals: coverage.get(&channel.id).map(intervals).unwrap_or_default(),
         });
     }
+    let audit = audit(store, guild, &tallies, &unreadable)?;
     channels.sort_by_key(|it| (std::cmp::Reverse(it.totals.messages), it.id));
     Ok(GuildStatus {
         id: guild,
@@ -199,6 +238,7 @@ pub fn of_guild(
         totals,
         channels,
         pending_lists: store.pending(guild)?.len() as u64,
+        audit,
         failures: failures
             .into_iter()
             .filter(|it| it.reason != UNREADABLE)
@@ -221,6 +261,42 @@ fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
         since: it.since.millis(),
     });
     known.collect()
+}
+
+fn audit(
+    store: &Store,
+    guild: GuildId,
+    tallies: &BTreeMap<ChannelId, Totals>,
+    unreadable: &BTreeSet<ChannelId>,
+) -> Result<AuditStatus, StoreError> {
+    let settings = store.settings(guild)?;
+    let audit = store.audit(guild)?;
+    let walk = audit.walk.map(|it| it.value);
+    let channels = store.channels(guild)?;
+    let places = channels
+        .iter()
+        .filter_map(|it| it.state.now())
+        .filter(|it| !unreadable.contains(&it.id))
+        .map(|it| (it.kind, tallies.get(&it.id).map_or(0, |it| it.messages)));
+    let pages = round_requests(places);
+    let mut ids = channels.iter().filter_map(|it| it.state.now());
+    let under_way = walk.filter(|it| it.finished.is_none());
+    let channel = under_way.and_then(|walk| ids.find(|it| it.id >= walk.place));
+    let guilds = audited(store)?.len() as u64;
+    let rest = Duration::from_hours(settings.audit_rest_hours.into());
+    let interval = audit_interval(settings.audit_share, guilds, PER_SECOND.get());
+    Ok(AuditStatus {
+        on: interval.is_some(),
+        share: settings.audit_share,
+        round: walk.map_or(0, |it| it.round),
+        pages_done: walk.map_or(0, |it| it.requests),
+        pages_estimated: pages,
+        channel: channel.map(|it| it.id),
+        finished: audit.last.and_then(|it| it.finished),
+        found_within: interval.map(|it| found_within(pages, it, rest).as_secs()),
+        drift: audit.drift,
+        round_drift: audit.drift.since(audit.drift_before),
+    })
 }
 
 fn name(store: &Store, guild: GuildId) -> Result<String, StoreError> {

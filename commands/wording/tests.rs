@@ -12,12 +12,12 @@ use crate::{
         privacy::Forgotten,
     },
     model::{
-        AdminAction, ChannelId, Class, GuildId, InteractionId, Language, MessageId, Millis,
+        AdminAction, ChannelId, Class, Drift, GuildId, InteractionId, Language, MessageId, Millis,
         Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings,
         SettingsChange, Tier, UserId,
     },
     service::{ArchiveStatus, ChannelNeeds, Kept, Refusal, Setup, Undone},
-    status::{ChannelStatus, FailureStatus, Totals},
+    status::{AuditStatus, ChannelStatus, FailureStatus, Totals},
 };
 
 const TYPED: Typed<'_> = Typed {
@@ -413,6 +413,22 @@ fn a_status() -> GuildStatus {
             channel(4, CoverageStatus::Unreadable),
         ],
         pending_lists: 5,
+        audit: AuditStatus {
+            on: true,
+            share: 20,
+            round: 3,
+            pages_done: 120,
+            pages_estimated: 400,
+            found_within: Some(21_600),
+            drift: Drift {
+                edited: 2,
+                deleted: 1,
+                found: 0,
+                reactions: 5,
+                threads: 1,
+            },
+            ..AuditStatus::default()
+        },
         failures: vec![FailureStatus {
             object: "message 2/9".to_owned(),
             reason: "Discord failed".to_owned(),
@@ -434,6 +450,7 @@ fn a_status_says_what_is_there_and_what_is_not() {
     - <#2>: 2 gaps
     - <#3>: not looked at yet
     - <#4>: I may not read it
+    Audit: round 3, 120 of about 400 pages; any change is found within 6 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
     **Could not be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);

@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tracing_subscriber::EnvFilter;
 
 pub use archive::{export, graph, verify};
@@ -144,6 +144,7 @@ impl Mirror {
             bot,
             progress,
             largest_page: Arc::default(),
+            turn: Arc::new(Semaphore::new(1)),
         }
     }
 

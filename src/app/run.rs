@@ -17,6 +17,7 @@ use crate::{
     discord::{self, GatewayOptions, Speech},
     jobs::{
         acknowledge::{acknowledge, acknowledgements},
+        audit::audit,
         backfill::{self, Requests},
         clock::Clock,
         export::{export_and_log, export_control, export_regularly},
@@ -103,6 +104,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         bot.id,
         stop.clone(),
     );
+    let auditing = audit(backfill.clone(), requests.clone(), stop.clone());
     let supervising = backfill::supervise(backfill, requests, stop.clone());
     let exporting = export_regularly(
         Arc::clone(&mirror.store),
@@ -121,6 +123,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     tasks.spawn(async move { Ok(listening.await?) });
     tasks.spawn(async move { Ok(acknowledging.await?) });
     tasks.spawn(async move { Ok(supervising.await?) });
+    tasks.spawn(async move { Ok(auditing.await?) });
     tasks.spawn(async move {
         exporting.await;
         Ok(())

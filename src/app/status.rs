@@ -8,7 +8,7 @@ use super::{Error, open_existing_store};
 use crate::{
     config::Config,
     model::Millis,
-    status::{self, CoverageStatus, GuildStatus},
+    status::{self, AuditStatus, CoverageStatus, GuildStatus},
     store::StoreError,
 };
 
@@ -72,6 +72,7 @@ fn text(guild: &GuildStatus) -> String {
             guild.pending_lists
         );
     }
+    let _ = write!(text, "\n{}", audit(&guild.audit));
     for failure in &guild.failures {
         let _ = write!(
             text,
@@ -83,6 +84,36 @@ fn text(guild: &GuildStatus) -> String {
         );
     }
     text
+}
+
+fn audit(audit: &AuditStatus) -> String {
+    let mut text = match audit.found_within {
+        Some(seconds) => format!(
+            "audit of older history: round {}, {} of about {} pages; last finished: {}; while the \
+             bot runs, every change is found within {}",
+            audit.round,
+            audit.pages_done,
+            audit.pages_estimated,
+            audit.finished.map_or_else(|| "never".to_owned(), time),
+            hours(seconds),
+        ),
+        None => "audit of older history: switched off".to_owned(),
+    };
+    let found = audit.drift;
+    let _ = write!(
+        text,
+        "\n  changed unheard, and found: {} edited, {} deleted, {} unseen messages, {} reactions, \
+         {} threads",
+        found.edited, found.deleted, found.found, found.reactions, found.threads
+    );
+    text
+}
+
+fn hours(seconds: u64) -> String {
+    match seconds.div_ceil(60) {
+        minutes @ ..120 => format!("{minutes} min"),
+        minutes => format!("{} h", minutes.div_ceil(60)),
+    }
 }
 
 fn time(at: Millis) -> String {

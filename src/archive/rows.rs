@@ -130,6 +130,20 @@ pub struct MemberRow {
     /// Until when what the user did was deleted on their request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_at: Option<Millis>,
+    /// Which roles the user was seen to have over time, the oldest first; `None` where nothing else
+    /// is known than what holds now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_history: Option<Vec<RoleSpanRow>>,
+}
+
+/// Roles that a user was seen to have from a time on, until the next such row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpanRow {
+    /// When they were first seen to be these.
+    pub since: Millis,
+    /// The roles, sorted; `None` while the user was no member. One that was deleted counts until
+    /// then.
+    pub roles: Option<Vec<RoleId>>,
 }
 
 /// A message, or the tombstone of one: then only the ids and `deleted_at` say anything.
@@ -308,8 +322,39 @@ impl From<&Member> for MemberRow {
             left_at: gone(&member.presence),
             privacy: None,
             forgotten_at: None,
+            role_history: role_history(member),
         }
     }
+}
+
+impl MemberRow {
+    /// What is known of the user's roles at a time: `None` if nothing is, or the user was no
+    /// member then. Before the first time at which any were seen, nothing is known.
+    pub fn roles_at(&self, time: Millis) -> Option<&[RoleId]> {
+        match &self.role_history {
+            Some(history) => {
+                let begun = history.partition_point(|it| it.since <= time);
+                history[..begun].last()?.roles.as_deref()
+            }
+            None => self.member.then_some(&self.roles),
+        }
+    }
+}
+
+/// The member's spans, where they say more than the present.
+fn role_history(member: &Member) -> Option<Vec<RoleSpanRow>> {
+    let spans = member.history.spans();
+    let present = member.presence.now().map(|it| &it.roles);
+    if let [] | [_] = spans
+        && spans.iter().all(|it| it.roles.as_ref() == present)
+    {
+        return None;
+    }
+    let rows = spans.iter().map(|it| RoleSpanRow {
+        since: it.since.millis(),
+        roles: it.roles.clone(),
+    });
+    Some(rows.collect())
 }
 
 impl From<&MessageState> for MessageRow {

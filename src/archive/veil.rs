@@ -46,6 +46,7 @@ impl Veil {
         row.global_name = None;
         row.nick = None;
         row.roles.clear();
+        row.role_history = None;
         row.joined_at = None;
         if chosen.tier < Tier::Everything {
             return vec![row];
@@ -202,6 +203,7 @@ mod tests {
                 },
             }),
             presence: kept,
+            history: crate::model::RoleHistory::default(),
         }
     }
 

@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// Requests a second, of the 50 that Discord allows a bot over all routes. Answers to interactions
 /// do not count; the rest is for whatever else serenity sends. Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>.
-pub(super) const PER_SECOND: NonZeroU32 = NonZeroU32::new(48).expect("48 is not 0");
+pub const PER_SECOND: NonZeroU32 = NonZeroU32::new(48).expect("48 is not 0");
 
 /// Requests at once: with them, at most 50 pass in any second.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");

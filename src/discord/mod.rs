@@ -20,7 +20,7 @@ mod token;
 mod unparsed;
 mod wire;
 
-pub use budget::{Turn, Urgency};
+pub use budget::{PER_SECOND, Turn, Urgency};
 pub use convert::{GuildTold, Signal, Translated, translate};
 pub use gateway::{Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, start};
 pub use history::{GuildShape, History, Listing};

@@ -13,9 +13,9 @@ use proptest::prelude::*;
 
 use super::{Rows, merge};
 use crate::model::{
-    Author, AuthorKind, ChannelId, Coverage, Emoji, Evidence, Fact, GuildId, Message, MessageId,
-    MessageKind, MessageState, Millis, Observation, Page, PagedMessage, Pending, Reaction,
-    ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId, key,
+    Audit, Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Message,
+    MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage, Pending,
+    Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId, key,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -288,6 +288,48 @@ fn shown(rows: &Memory) -> World {
     }
 }
 
+fn drift(rows: &Memory) -> Drift {
+    let audit: Option<Audit> = rows.get(&key::ids([GUILD.0])).unwrap();
+    audit.unwrap_or(Audit::unknown(GUILD)).drift
+}
+
+/// In what the mirror differs from the world, of all that it takes itself to know.
+fn hidden(rows: &Memory, world: &World) -> Drift {
+    let coverage: Option<Coverage> = rows.get(&key::ids([CHANNEL.0])).unwrap();
+    let covers = |id: &u64| {
+        coverage
+            .as_ref()
+            .is_some_and(|it| it.covers(MessageId(*id)))
+    };
+    let mirror = shown(rows);
+    let both = |id: &u64| mirror.messages.contains_key(id) && world.messages.contains_key(id);
+    let count = |of: &World, not: &World| {
+        let ids = of.messages.keys().filter(|id| covers(id));
+        ids.filter(|id| !not.messages.contains_key(id)).count() as u64
+    };
+    let (ours, theirs) = (mirror.counts(), world.counts());
+    let kinds: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+    let is_pending = |kind: &(u64, u8, bool)| {
+        let key = key::reactions(CHANNEL.0, kind.0, &emoji(kind.1).key, kind.2);
+        rows.get::<Pending>(&key).unwrap().is_some() && theirs.contains_key(kind)
+    };
+    let changed = kinds
+        .into_iter()
+        .filter(|kind| covers(&kind.0) && both(&kind.0) && !is_pending(kind))
+        .filter(|kind| ours.get(kind) != theirs.get(kind));
+    let edited = mirror
+        .messages
+        .iter()
+        .filter(|(id, said)| covers(id) && world.messages.get(id).is_some_and(|it| it != *said));
+    Drift {
+        edited: edited.count() as u64,
+        deleted: count(&mirror, world),
+        found: count(world, &mirror),
+        reactions: changed.count() as u64,
+        threads: 0,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -332,8 +374,16 @@ proptest! {
             tell(&mut rows, asked, Evidence::Rest, fact);
         }
         // With everything heard, nothing need be fetched. After an outage, a backfill mends it.
+        if !missed {
+            prop_assert_eq!(drift(&rows), Drift::default(), "all was heard");
+        }
         if missed || final_backfill {
+            let (before, expected) = (drift(&rows), hidden(&rows, &world));
             tell(&mut rows, end, Evidence::Rest, world.list());
+            prop_assert_eq!(drift(&rows).since(before), expected);
+            // Told again, it is no other drift.
+            tell(&mut rows, end, Evidence::Rest, world.list());
+            prop_assert_eq!(drift(&rows).since(before), expected);
             let pending: Vec<Pending> = rows.scan(&[]).unwrap();
             for it in pending {
                 let list = world.reactors(it.message_id.0, &it.emoji, it.burst);

@@ -55,6 +55,12 @@ impl Coverage {
         }
     }
 
+    /// Whether the id is covered.
+    pub fn covers(&self, id: MessageId) -> bool {
+        let next = self.intervals.partition_point(|it| it.to < id);
+        self.intervals.get(next).is_some_and(|it| it.after < id)
+    }
+
     /// The last id that is covered; 0 if none is.
     pub fn top(&self) -> MessageId {
         self.intervals.last().map(|it| it.to).unwrap_or_default()

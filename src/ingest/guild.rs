@@ -239,6 +239,10 @@ pub(super) fn see_member<S: Rows>(
     presence: Option<&Presence>,
 ) -> Result<(), S::Error> {
     let (user, hidden) = privacy::allowed_user(rows, guild_id, user)?;
+    let named = match presence {
+        Some(presence) if !hidden => presence.roles.as_slice(),
+        _ => &[],
+    };
     let mut presence = presence.cloned();
     if let Some(presence) = presence.as_mut().filter(|_| hidden) {
         presence.nick = None;
@@ -246,7 +250,7 @@ pub(super) fn see_member<S: Rows>(
         presence.joined_at = None;
     }
     if let Some(presence) = &mut presence {
-        // Told late: a role that is known to be deleted is nobody's.
+        // Told late: a role that is known to be deleted is nobody's, though it was.
         let mut roles = Vec::with_capacity(presence.roles.len());
         for role in presence.roles.drain(..) {
             if !is_gone(rows, guild_id, role)? {
@@ -262,7 +266,7 @@ pub(super) fn see_member<S: Rows>(
             known => *known = Some(seen),
         }
         if let Some(presence) = presence {
-            it.presence.see(at, presence);
+            it.see(at, presence, named);
         }
     })?;
     Ok(())
@@ -275,7 +279,7 @@ pub(super) fn miss_member<S: Rows>(
     guild_id: GuildId,
     user: UserId,
 ) -> Result<(), S::Error> {
-    rows.update(Member::unknown(guild_id, user), |it| it.presence.miss(at))?;
+    rows.update(Member::unknown(guild_id, user), |it| it.miss(at))?;
     Ok(())
 }
 

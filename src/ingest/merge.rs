@@ -2,8 +2,8 @@
 
 use super::{Rows, guild, message, privacy, reaction};
 use crate::model::{
-    ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval, Live,
-    Message, Observation, Pending, Props, Session, Settings, Stamp, Synced, key,
+    Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval,
+    Live, Message, Observation, Pending, Props, Session, Settings, Stamp, Stamped, Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -103,6 +103,10 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
                 };
                 *known = (*known).max(Some(at));
             })?;
+        }
+        Fact::Audited(guild_id, walk) => {
+            let walk = Stamped { at, value: *walk };
+            rows.update(Audit::unknown(*guild_id), |it| it.walked(walk))?;
         }
         Fact::Synced(guild_id, class) => {
             let unknown = Synced {

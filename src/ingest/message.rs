@@ -9,25 +9,32 @@ use super::{
     reaction,
 };
 use crate::model::{
-    ChannelId, Coverage, Evidence, FailureObject, GuildId, Interval, Life, Message, MessageId,
-    MessageState, Page, Pending, Stamp, Tally, User, UserId, key,
+    Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, Life, Message,
+    MessageId, MessageState, Page, Pending, Seen, Stamp, Tally, User, UserId, key,
 };
 
+/// What was known of a message before (`None`: nothing), and what is now.
+type Change = (Option<MessageState>, MessageState);
+
 /// A message was there.
-/// Returns whether it stands.
-pub(super) fn see<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<bool, S::Error> {
+/// `None`: nothing of it may be kept, and it is gone.
+pub(super) fn see<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    message: &Message,
+) -> Result<Option<Change>, S::Error> {
     let kept = match privacy::allowed(rows, message)? {
         Allowed::Message(kept) => kept,
         Allowed::Nothing => {
             delete(rows, at, message.guild_id, message.channel_id, message.id)?;
-            return Ok(false);
+            return Ok(None);
         }
     };
-    let alive = put(rows, MessageState::alive(at, kept))?;
-    if alive {
+    let change = put(rows, MessageState::alive(at, kept))?;
+    if change.1.message().is_some() {
         link_props(rows, message)?;
     }
-    Ok(alive)
+    Ok(Some(change))
 }
 
 /// A message was not there any more. What it said goes, and so do the reactions to it.
@@ -48,11 +55,11 @@ pub(super) fn delete<S: Rows>(
     reaction::forget(rows, guild_id, channel_id, id)
 }
 
-/// Merges what is known of a message, keeps count, and tells whether it stands.
-fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<bool, S::Error> {
+/// Merges what is known of a message, and keeps count.
+fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<Change, S::Error> {
     let (guild_id, channel_id) = (new.guild_id, new.channel_id);
     let (before, after) = rows.update(new.clone(), |it| it.merge(new))?;
-    let was = before.map(|it| it.message().is_some());
+    let was = before.as_ref().map(|it| it.message().is_some());
     let is = after.message().is_some();
     if was != Some(is) {
         tally(rows, guild_id, channel_id, |it| {
@@ -68,7 +75,7 @@ fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<bool, S::Error> {
             }) += 1;
         })?;
     }
-    Ok(is)
+    Ok((before, after))
 }
 
 /// Changes the counts of a channel.
@@ -119,7 +126,7 @@ pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<()
 }
 
 /// A complete page of a channel's history: what stands in it, what does not any more, and whose
-/// reactions are not as counted.
+/// reactions are not as counted. Where that was thought to be known, the difference is drift.
 pub(super) fn page<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -142,6 +149,9 @@ pub(super) fn page<S: Rows>(
         Life::Alive(seen, _) if seen < at => Some(it.id),
         Life::Alive(..) | Life::Deleted(_) => None,
     });
+    let coverage: Option<Coverage> = rows.get(&key::ids([page.channel_id.0]))?;
+    let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|it| it.covers(id));
+    let mut drift = Drift::default();
     let mut reactions = reaction::of_page(rows, page.channel_id, page.after, MessageId(end))?;
     // Of some messages nothing is known but who reacted to them.
     let reacted_before = reactions
@@ -156,6 +166,8 @@ pub(super) fn page<S: Rows>(
     let to = page.to.max(alive_before.clone().max().unwrap_or_default());
     let gone: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
     for id in gone.difference(&listed) {
+        let was_known = known.iter().any(|it| it.id == *id);
+        drift.deleted += u64::from(was_known && was_covered(*id));
         delete(rows, at, page.guild_id, page.channel_id, *id)?;
     }
     let users: BTreeMap<UserId, &User> = page
@@ -169,7 +181,7 @@ pub(super) fn page<S: Rows>(
     }
     let mut pending = Vec::new();
     for it in &page.messages {
-        let stands = see(rows, at, &it.message)?;
+        let change = see(rows, at, &it.message)?;
         if let Some(thread) = it.thread {
             guild::hear_of_thread(rows, page.guild_id, thread)?;
         }
@@ -178,18 +190,27 @@ pub(super) fn page<S: Rows>(
             page.guild_id,
             &FailureObject::Message(page.channel_id, it.message.id),
         )?;
-        if !stands {
+        let Some((before, after)) = change else {
             continue;
+        };
+        let Some(now) = after.message() else { continue };
+        let known = reactions.remove(&now.id).unwrap_or_default();
+        let found = reaction::compare(rows, Seen { at, by }, now, &it.counts, known)?;
+        pending.extend(found.missing);
+        if was_covered(now.id) {
+            match before.as_ref().and_then(MessageState::message) {
+                Some(before) => {
+                    drift.edited += u64::from(before != now);
+                    drift.reactions += found.drift;
+                }
+                None => drift.found += 1,
+            }
         }
-        let known = reactions.remove(&it.message.id).unwrap_or_default();
-        pending.extend(reaction::compare(
-            rows,
-            at,
-            by,
-            &it.message,
-            &it.counts,
-            known,
-        )?);
+    }
+    if drift != Drift::default() {
+        rows.update(Audit::unknown(page.guild_id), |it| {
+            it.drift = it.drift.and(drift);
+        })?;
     }
     rows.update(Coverage::unknown(page.channel_id), |it| {
         it.add(Interval {

@@ -3,6 +3,7 @@
 //! Owns merging, coverage, and the backfill plan. Refuses to know the database, Discord's
 //! libraries, and the time: rows come and go through [`Rows`], times come with the facts.
 
+mod audit;
 #[cfg(test)]
 mod convergence;
 mod coverage;
@@ -14,6 +15,7 @@ mod privacy;
 mod reaction;
 mod rows;
 
+pub use audit::{audit_interval, found_within, round_requests};
 pub use merge::merge;
 pub use plan::{ChannelPlan, Described, Plan, Read, Settled, archived_since, plan, uncovered};
 pub use rows::Rows;

@@ -6,7 +6,7 @@
 use super::Rows;
 use crate::model::{
     AdminAction, ChannelId, GuildId, KEPT_ACTIONS, Life, Member, Message, MessageId, MessageState,
-    Privacy, Props, Reaction, Record, Stamp, Stamped, User, UserId, key,
+    Privacy, Props, Reaction, Record, RoleHistory, Stamp, Stamped, User, UserId, key,
 };
 
 /// What a member has chosen, if anything.
@@ -161,6 +161,7 @@ pub(super) fn forget_member<S: Rows>(
             presence.value.roles.clear();
             presence.value.joined_at = None;
         }
+        it.history = RoleHistory::default();
     })?;
     Ok(())
 }

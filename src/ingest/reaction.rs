@@ -132,52 +132,70 @@ pub(super) fn list<S: Rows>(
     Ok(())
 }
 
-/// Compares what Discord counted with the message's reactions that are known, and returns the lists
-/// that differ. Kinds that Discord no longer counts at all need no list: they are gone.
+/// How a message's reactions are not as they were known to be.
+pub(super) struct Found {
+    /// The lists that have to be fetched.
+    pub(super) missing: Vec<Pending>,
+    /// The kinds of reactions that changed, and nobody said so.
+    pub(super) drift: u64,
+}
+
+/// Compares what Discord counted with the message's reactions that are known. Kinds that Discord no
+/// longer counts at all need no list: they are gone.
 pub(super) fn compare<S: Rows>(
     rows: &mut S,
-    at: Stamp,
-    by: Evidence,
+    seen: Seen,
     message: &Message,
     counts: &[ReactionCount],
     reactions: Vec<Reaction>,
-) -> Result<Vec<Pending>, S::Error> {
+) -> Result<Found, S::Error> {
     let mut known: BTreeMap<(EmojiKey, bool), u64> = BTreeMap::new();
     let counted = |emoji: &EmojiKey, burst: bool| {
         let count = counts.iter().find(|it| it.emoji.key == *emoji);
         count.map_or(0, |it| if burst { it.burst } else { it.normal })
     };
+    let mut ended = BTreeSet::new();
+    // Where something happened after Discord counted, the count says nothing of what was unheard.
+    let mut moved = BTreeSet::new();
     for reaction in reactions {
+        let kind = (reaction.emoji.clone(), reaction.burst);
+        if reaction.confirmed.max(reaction.removed.map(|it| it.at)) > Some(seen.at) {
+            moved.insert(kind.clone());
+        }
         if !reaction.is_present() {
             continue;
         }
         if counted(&reaction.emoji, reaction.burst) == 0 {
-            update(rows, &reaction, |it| it.remove(Seen { at, by }))?;
+            update(rows, &reaction, |it| it.remove(seen))?;
+            ended.insert(kind);
         } else {
-            *known.entry((reaction.emoji, reaction.burst)).or_default() += 1;
+            *known.entry(kind).or_default() += 1;
         }
     }
+    let mut changed = ended;
     let mut missing = Vec::new();
     for count in counts {
         for (burst, number) in [(false, count.normal), (true, count.burst)] {
-            let have = known
-                .get(&(count.emoji.key.clone(), burst))
-                .copied()
-                .unwrap_or_default();
-            if number != have {
-                let pending = Pending {
-                    guild_id: message.guild_id,
-                    channel_id: message.channel_id,
-                    message_id: message.id,
-                    emoji: count.emoji.clone(),
-                    burst,
-                };
-                rows.put(&pending)?;
-                missing.push(pending);
+            let kind = (count.emoji.key.clone(), burst);
+            if number == known.get(&kind).copied().unwrap_or_default() {
+                continue;
             }
+            let pending = Pending {
+                guild_id: message.guild_id,
+                channel_id: message.channel_id,
+                message_id: message.id,
+                emoji: count.emoji.clone(),
+                burst,
+            };
+            let (before, pending) = rows.update(pending.clone(), |it| *it = pending)?;
+            if before.is_none() {
+                changed.insert(kind);
+            }
+            missing.push(pending);
         }
     }
-    Ok(missing)
+    let drift = changed.difference(&moved).count() as u64;
+    Ok(Found { missing, drift })
 }
 
 /// Forgets all reactions to a message that was deleted, and what was still to be fetched of them.

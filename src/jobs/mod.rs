@@ -1,9 +1,11 @@
 //! The tasks: who owns what runs for long, and how it is stopped.
 //!
-//! The writer owns the store's changes, backfill fetches what is missing, the listener turns what
-//! the gateway says into the mirror, the export timer keeps the archive.
+//! The writer owns the store's changes, backfill fetches what is missing, the audit reads older
+//! history again, the listener turns what the gateway says into the mirror, the export timer keeps
+//! the archive.
 
 pub mod acknowledge;
+pub mod audit;
 pub mod backfill;
 pub mod clock;
 pub mod estimate;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji,
     GuildId, Live, Message, MessageId, Presence, Privacy, Props, Reaction, Registered, Role,
-    RoleId, Settings, SettingsChange, Stamp, User, UserId,
+    RoleId, Settings, SettingsChange, Stamp, User, UserId, Walk,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -214,6 +214,8 @@ pub enum Fact {
         /// Which of the two lists.
         private: bool,
     },
+    /// The audit of the guild's older history is as far as this.
+    Audited(GuildId, Walk),
     /// The class of data is complete as of now.
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GuildId, Kept, Millis, RoleId, Stamped, UserId};
+use super::{GuildId, Kept, Millis, RoleHistory, RoleId, Stamp, Stamped, UserId};
 
 /// A user as Discord shows one. Source: <https://discord.com/developers/docs/resources/user>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct Member {
     pub user: Option<Stamped<User>>,
     /// The membership, kept when it ends.
     pub presence: Kept<Presence>,
+    /// The roles, and the membership itself, over time.
+    #[serde(default)]
+    pub history: RoleHistory,
 }
 
 impl Member {
@@ -66,6 +69,19 @@ impl Member {
             user_id,
             user: None,
             presence: Kept::default(),
+            history: RoleHistory::default(),
         }
+    }
+
+    /// The user was a member at `at`, with the roles that Discord named.
+    pub fn see(&mut self, at: Stamp, presence: Presence, named: &[RoleId]) {
+        self.presence.see(at, presence);
+        self.history.see(at, Some(named));
+    }
+
+    /// The user was no member at `at`.
+    pub fn miss(&mut self, at: Stamp) {
+        self.presence.miss(at);
+        self.history.see(at, None);
     }
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod audit;
 mod emoji;
 mod fact;
 mod guild;
@@ -17,6 +18,7 @@ mod privacy;
 mod props;
 mod reaction;
 mod record;
+mod role_history;
 mod settings;
 mod settings_change;
 mod sync;
@@ -24,6 +26,7 @@ mod time;
 
 pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
 pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
+pub use audit::{Audit, Drift, Walk};
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
 pub use guild::{
@@ -39,6 +42,7 @@ pub use privacy::{Privacy, Tier};
 pub use props::{Props, PropsOrigin};
 pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
+pub use role_history::{RoleHistory, RoleSpan};
 pub use settings::{
     AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, LOOK_BACK_DAYS, Language, QUOTA, Quota,
     QuotaPeriod, Settings, UNDO_MINUTES, UnknownWord,

@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AdminAction, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji, GuildId,
-    Member, MessageState, Millis, Pending, Privacy, Props, Reaction, ReactionMarks, Registered,
-    Role, Session, Settings, Stamp, Synced, Tally,
+    AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji,
+    GuildId, Member, MessageState, Millis, Pending, Privacy, Props, Reaction, ReactionMarks,
+    Registered, Role, Session, Settings, Stamp, Synced, Tally,
 };
 
 /// The kinds of records. The number is stored: never change one, never use one again.
@@ -48,6 +48,8 @@ pub enum Table {
     Tallies = 16,
     /// Partitions changed since they were last exported
     Dirty = 17,
+    /// [`Audit`]
+    Audits = 18,
     /// [`Privacy`]
     Privacy = 30,
     /// [`AdminAction`]
@@ -131,7 +133,7 @@ pub mod key {
 }
 
 /// A value and when it held: of two, the later one counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stamped<T> {
     /// When it held.
     pub at: Stamp,
@@ -304,6 +306,7 @@ records! {
         bytes.extend_from_slice(it.object.to_string().as_bytes());
         bytes
     };
+    Audit: Audits, |it| key::ids([it.guild_id.0]);
     Tally: Tallies, |it| key::ids([it.guild_id.0, it.channel_id.0]);
     Privacy: Privacy, |it| key::ids([it.guild_id.0, it.user_id.0]),
         Partition::of_guild(it.guild_id, Table::Privacy);

@@ -11,7 +11,7 @@ use std::{
 
 use super::{EXPORTED_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
-    AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
+    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
     Registered, Role, Session, SessionNumber, Settings, Synced, Table, Tally, User, UserId, key,
     permissions::Permissions,
@@ -230,11 +230,21 @@ impl Store {
         Ok(all.into_iter().map(|it| (it.channel_id, it)).collect())
     }
 
+    /// The coverage of a channel or thread, where anything is known.
+    pub fn coverage_of(&self, channel: ChannelId) -> Result<Option<Coverage>, StoreError> {
+        self.get(&key::ids([channel.0]))
+    }
+
     /// The guild's lists of reactors that are still to be fetched.
     pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
         let mut all: Vec<Pending> = self.all(&[])?;
         all.retain(|it| it.guild_id == guild);
         Ok(all)
+    }
+
+    /// Whether this list is still to be fetched.
+    pub fn is_pending(&self, list: &Pending) -> Result<bool, StoreError> {
+        Ok(self.get::<Pending>(&list.key())?.is_some())
     }
 
     /// How much of each of the guild's channels is in the store.
@@ -250,6 +260,12 @@ impl Store {
     /// When each class of the guild's data was last complete.
     pub fn synced(&self, guild: GuildId) -> Result<Vec<Synced>, StoreError> {
         self.all(&key::ids([guild.0]))
+    }
+
+    /// How far the audit of the guild's older history is, and what it found.
+    pub fn audit(&self, guild: GuildId) -> Result<Audit, StoreError> {
+        let audit = self.get(&key::ids([guild.0]))?;
+        Ok(audit.unwrap_or_else(|| Audit::unknown(guild)))
     }
 
     /// A message, or its tombstone.

@@ -11,7 +11,7 @@ use crate::mirror::{Mirror, Running};
 
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
 /// For what should take a moment.
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A community, and a bot that exports every second.
 async fn community(seed: u64) -> Mirror {
@@ -34,7 +34,7 @@ async fn community(seed: u64) -> Mirror {
 }
 
 /// Starts the bot and waits until it listens.
-async fn start(mirror: &Mirror) -> Running {
+pub(crate) async fn start(mirror: &Mirror) -> Running {
     let running = mirror.start(&["run"]);
     let connected = |it: &Discord| it.connected() > 0;
     let came = mirror.discord.wait(SOON, connected).await;
@@ -43,7 +43,7 @@ async fn start(mirror: &Mirror) -> Running {
 }
 
 /// Waits until the archive that the running bot writes says what Discord says.
-async fn settled(mirror: &Mirror, running: &Running) {
+pub(crate) async fn settled(mirror: &Mirror, running: &Running) {
     let begun = Instant::now();
     loop {
         let differences = mirror.archive_differences().await;
@@ -61,7 +61,7 @@ async fn settled(mirror: &Mirror, running: &Running) {
 }
 
 /// SIGTERM: the bot ends well and in time, and all is exported and in the store.
-async fn stop(mirror: &Mirror, running: Running) {
+pub(crate) async fn stop(mirror: &Mirror, running: Running) {
     running.terminate();
     let ended = running.wait_for(Duration::from_secs(10)).await.ok();
     assert!(!ended.stderr.contains("panicked"), "{ended:#?}");
@@ -345,4 +345,87 @@ async fn a_deleted_role_is_nobodys() {
     discord.delete_role(gone);
     settled(&mirror, &running).await;
     stop(&mirror, running).await;
+}
+
+/// What a member's roles were is known later too: as events told it, and where nobody listened, as
+/// the list of members did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roles_are_known_as_they_were() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("EXPORT_INTERVAL".to_owned(), "1s".to_owned()));
+    let discord = &mirror.discord;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let [maker, mentor] = ["maker", "mentor"].map(|name| discord.create_role(name, 0));
+    discord.update_member(ben, |it| it.roles = vec![mentor]);
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    let give = |roles: &[u64]| discord.update_member(ana, |it| it.roles = roles.to_vec());
+    // As it happens: a role comes, and goes with its deletion; the member leaves and comes back.
+    give(&[maker]);
+    settled(&mirror, &running).await;
+    give(&[maker, mentor]);
+    give(&[mentor]);
+    discord.leave(ana);
+    settled(&mirror, &running).await;
+    discord.rejoin(ana);
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+    // Unheard: only what is found afterwards.
+    give(&[maker]);
+    mirror.sync().await.ok();
+    give(&[mentor]);
+    give(&[mentor, maker]);
+    mirror.sync().await.ok();
+    discord.leave(ana);
+    mirror.sync().await.ok();
+    discord.rejoin(ana);
+    give(&[mentor]);
+    mirror.sync().await.ok();
+    // Nothing changed: nothing is said anew.
+    mirror.export().await;
+    mirror.sync().await.ok();
+    let said = mirror.export().await.stdout;
+    assert!(said.contains("nothing changed"), "{said}");
+
+    let snapshot = mirror.archived().await;
+    let row = |user: u64| snapshot.members.iter().find(|it| it.user_id.0 == user);
+    let history = row(ana).unwrap().role_history.as_ref().unwrap();
+    let found: Vec<_> = history
+        .iter()
+        .map(|it| {
+            let roles = it.roles.as_ref()?;
+            Some(roles.iter().map(|it| it.0).collect::<Vec<_>>())
+        })
+        .collect();
+    let had = |roles: &[u64]| {
+        let mut roles = roles.to_vec();
+        roles.sort_unstable();
+        Some(roles)
+    };
+    let expected = [
+        had(&[]),
+        had(&[maker]),
+        had(&[maker, mentor]),
+        had(&[mentor]),
+        None,
+        had(&[]),
+        had(&[maker]),
+        had(&[maker, mentor]),
+        None,
+        had(&[mentor]),
+    ];
+    assert_eq!(found, expected);
+    assert!(history.is_sorted_by_key(|it| it.since));
+    for (n, span) in history.iter().enumerate() {
+        // Of what began in the same millisecond, the last counts.
+        if history.get(n + 1).is_none_or(|it| it.since > span.since) {
+            let then = row(ana).unwrap().roles_at(span.since);
+            assert_eq!(then, span.roles.as_deref());
+        }
+    }
+    // Of whom nothing changed, only the present is told.
+    assert_eq!(row(ben).unwrap().role_history, None);
+    assert_eq!(row(ben).unwrap().roles.len(), 1);
 }

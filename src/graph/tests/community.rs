@@ -43,6 +43,7 @@ pub(super) fn member(id: UserId, username: &str) -> MemberRow {
         left_at: None,
         privacy: None,
         forgotten_at: None,
+        role_history: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Backfill, BackfillError, Lists, UNKNOWN_CHANNEL, observed};
+use super::{Backfill, BackfillError, Lists, UNKNOWN_CHANNEL};
 use crate::{
     discord::{Listing, RestError},
     ingest::ChannelPlan,
@@ -22,6 +22,41 @@ const REACTORS_FULL: usize = 100;
 
 /// Discord's code for a message that is not there any more; see [`UNKNOWN_CHANNEL`].
 const UNKNOWN_MESSAGE: u64 = 10008;
+
+/// Why a channel of which a message has no id is not complete.
+pub(in crate::jobs) const UNNAMED: &str =
+    "some messages are not as Discord documents them, not even their ids";
+
+/// A page of messages to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::jobs) struct Ask {
+    pub(in crate::jobs) guild: GuildId,
+    /// The channel or thread.
+    pub(in crate::jobs) channel: ChannelId,
+    /// The page ends before this message; `None`: with the newest.
+    pub(in crate::jobs) before: Option<MessageId>,
+    /// The last message posted, where Discord has told it.
+    pub(in crate::jobs) last_message_id: Option<MessageId>,
+    /// A message that was there, which tells whether an empty list is to be believed.
+    pub(in crate::jobs) witness: Option<MessageId>,
+}
+
+/// What a page showed.
+#[derive(Debug)]
+pub(in crate::jobs) struct Shown {
+    /// It has all messages with ids after this one (0: from the channel's first on).
+    pub(in crate::jobs) after: MessageId,
+    /// To this one.
+    to: MessageId,
+    /// The first of all that were listed.
+    pub(in crate::jobs) oldest: Option<MessageId>,
+    /// The last of them.
+    newest: Option<MessageId>,
+    /// Whether each had an id.
+    pub(in crate::jobs) all_named: bool,
+    /// The lists of reactors that have to be fetched.
+    pub(in crate::jobs) missing: Vec<Pending>,
+}
 
 impl Backfill {
     /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
@@ -96,80 +131,98 @@ impl Backfill {
         let first = MessageId(plan.channel_id.0);
         let mut newest = plan.last_message_id;
         for (reading, read) in plan.reads.iter().enumerate() {
-            let mut before = read.to.map(|to| MessageId(to.0.saturating_add(1)));
-            let mut witness = plan.witness;
+            let mut ask = Ask {
+                guild,
+                channel: plan.channel_id,
+                before: read.to.map(|to| MessageId(to.0.saturating_add(1))),
+                last_message_id: plan.last_message_id,
+                witness: plan.witness,
+            };
             loop {
-                let at = self.clock.stamp();
-                let urgency = self.progress.urgency(plan.channel_id);
-                let history = self.history.with_urgency(urgency);
-                let mut listing = history.messages(guild, plan.channel_id, before).await?;
-                let (len, oldest) = (listing.len, listing.oldest);
-                if len == 0
-                    && let Some(witness) = witness
-                {
-                    listing.turn = None;
-                    // Without the permission to read history, lists are empty instead of refused:
-                    // then this fails.
-                    self.history
-                        .message(guild, plan.channel_id, witness)
-                        .await?;
-                }
-                if len > 0 && (oldest.is_none() || before.is_some() && oldest >= before) {
-                    let reason = "the server gives the same messages again, whatever is asked for";
-                    self.incomplete(guild, plan.channel_id, reason).await?;
+                let Some(page) = self.page(ask, |_| None).await? else {
                     return Ok(false);
-                }
-                witness = oldest.or(witness);
-                newest = newest.max(listing.newest);
-                let unnamed = listing.unnamed() > 0;
-                let turn = listing.turn.take();
-                let mut page = self.page(guild, plan, before, listing);
-                let (after, to) = (page.after, page.to);
-                if unnamed {
-                    // It may be any message: the page covers nothing, and says of none that it is
-                    // gone.
-                    (page.after, page.newest) = (page.to, false);
-                    all_named = false;
-                }
-                let facts = self.facts(page);
-                let found = self.writer.write(observed(at, facts)).await?;
-                // Before the lists are waited for, which may wait for a turn themselves.
-                drop(turn);
-                self.progress.update(|it| it.lists += found.len() as u64);
+                };
+                all_named &= page.all_named;
+                newest = newest.max(page.newest);
+                let found = page.missing.len();
+                self.progress.update(|it| it.lists += found as u64);
                 self.progress.advance(plan.channel_id, |it| {
                     let ends = (first, newest.unwrap_or_default());
                     it.pages += 1;
-                    it.share = share(&plan.reads, ends, (reading, after));
-                    it.found += u32::try_from(found.len()).unwrap_or(u32::MAX);
+                    it.share = share(&plan.reads, ends, (reading, page.after));
+                    it.found += u32::try_from(found).unwrap_or(u32::MAX);
                 });
-                for list in found {
+                for list in page.missing {
                     // The other side ends only with an error, which ends this side too.
                     let _ = missing.send(list).await;
                 }
-                if let (None, Some(session)) = (before, plan.go_live) {
-                    self.go_live(guild, plan.channel_id, session, to).await?;
+                if let (None, Some(session)) = (ask.before, plan.go_live) {
+                    self.go_live(guild, plan.channel_id, session, page.to)
+                        .await?;
                 }
-                if after <= read.after {
+                if page.after <= read.after {
                     break;
                 }
-                before = oldest;
+                ask.witness = page.oldest.or(ask.witness);
+                ask.before = page.oldest;
             }
         }
         if !all_named {
-            let reason = "some messages are not as Discord documents them, not even their ids";
-            self.incomplete(guild, plan.channel_id, reason).await?;
+            self.incomplete(guild, plan.channel_id, UNNAMED).await?;
         }
         Ok(all_named)
     }
 
-    /// What a list that was asked for with `before` says of the channel.
-    fn page(
+    /// Lists a page of messages and has it written, with the fact that follows from it. Nothing if
+    /// the server would not let us come to the end; that is recorded.
+    pub(in crate::jobs) async fn page(
         &self,
-        guild: GuildId,
-        plan: &ChannelPlan,
-        before: Option<MessageId>,
-        listing: Listing,
-    ) -> Page {
+        ask: Ask,
+        also: impl FnOnce(&Shown) -> Option<Fact>,
+    ) -> Result<Option<Shown>, BackfillError> {
+        let Ask { guild, channel, .. } = ask;
+        let at = self.clock.stamp();
+        let history = self.history.with_urgency(self.progress.urgency(channel));
+        let mut listing = history.messages(guild, channel, ask.before).await?;
+        let (len, oldest) = (listing.len, listing.oldest);
+        if len == 0
+            && let Some(witness) = ask.witness
+        {
+            listing.turn = None;
+            // Without the permission to read history, lists are empty instead of refused: then
+            // this fails.
+            self.history.message(guild, channel, witness).await?;
+        }
+        if len > 0 && (oldest.is_none() || ask.before.is_some() && oldest >= ask.before) {
+            let reason = "the server gives the same messages again, whatever is asked for";
+            self.incomplete(guild, channel, reason).await?;
+            return Ok(None);
+        }
+        let all_named = listing.unnamed() == 0;
+        let (turn, newest) = (listing.turn.take(), listing.newest);
+        let mut page = self.listed(ask, listing);
+        let mut shown = Shown {
+            after: page.after,
+            to: page.to,
+            oldest,
+            newest,
+            all_named,
+            missing: Vec::new(),
+        };
+        if !all_named {
+            // It may be any message: the page covers nothing, and says of none that it is gone.
+            (page.after, page.newest) = (page.to, false);
+        }
+        let mut facts = self.facts(page);
+        facts.extend(also(&shown));
+        shown.missing = self.write(at, facts).await?;
+        // Before the lists are waited for, which may wait for a turn themselves.
+        drop(turn);
+        Ok(Some(shown))
+    }
+
+    /// What a list that was asked for says of the channel.
+    fn listed(&self, ask: Ask, listing: Listing) -> Page {
         self.progress
             .update(|it| it.messages += listing.messages.len() as u64);
         let largest = self
@@ -178,18 +231,18 @@ impl Backfill {
             .max(listing.len);
         let is_last = listing.len == 0 || listing.len < Listing::FULL && listing.len < largest;
         Page {
-            guild_id: guild,
-            channel_id: plan.channel_id,
+            guild_id: ask.guild,
+            channel_id: ask.channel,
             after: match listing.oldest {
                 Some(oldest) if !is_last => MessageId(oldest.0.saturating_sub(1)),
                 _ => MessageId(0),
             },
             // Whatever was the last message before we asked, it was not posted after we asked.
-            to: before.map_or_else(
-                || listing.newest.max(plan.last_message_id).unwrap_or_default(),
+            to: ask.before.map_or_else(
+                || listing.newest.max(ask.last_message_id).unwrap_or_default(),
                 |before| MessageId(before.0.saturating_sub(1)),
             ),
-            newest: before.is_none(),
+            newest: ask.before.is_none(),
             messages: listing.messages,
             unreadable: listing.unreadable,
         }
@@ -221,7 +274,7 @@ impl Backfill {
     }
 
     /// The server does not tell all messages, however it is asked.
-    async fn incomplete(
+    pub(in crate::jobs) async fn incomplete(
         &self,
         guild: GuildId,
         channel: ChannelId,
@@ -253,7 +306,7 @@ impl Backfill {
     }
 
     /// Fetches a list of reactors; `false` if it failed, but may be had later.
-    pub(super) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
+    pub(in crate::jobs) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
         let channel = list.channel_id;
         let whole = self.fetch_list(list).await;
         self.progress.advance(channel, |it| it.done += 1);

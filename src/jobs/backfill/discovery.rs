@@ -348,6 +348,28 @@ impl Backfill {
         Ok(complete)
     }
 
+    /// A channel's archived threads, the private ones too if they can be seen, and whether these are
+    /// all.
+    pub(in crate::jobs) async fn archived_in(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+        private: bool,
+    ) -> Result<(Vec<Listed>, bool), BackfillError> {
+        let (mut threads, mut whole) = (Vec::new(), true);
+        for private in [false, true].into_iter().take(1 + usize::from(private)) {
+            let list = ArchivedList {
+                channel,
+                private,
+                since: Millis(0),
+            };
+            let (more, all) = self.archived_list(guild, list).await?;
+            threads.extend(more);
+            whole &= all;
+        }
+        Ok((threads, whole))
+    }
+
     /// Lists a channel's public or private archived threads, the last archived first, and says
     /// whether these are all.
     async fn archived_list(

@@ -4,7 +4,7 @@
 //! page goes to the writer with the coverage it gives, so that a killed process has lost at most
 //! the pages in flight. What fails is recorded on its object and stops nothing else.
 
-mod channel;
+pub(in crate::jobs) mod channel;
 mod discovery;
 mod supervisor;
 
@@ -18,6 +18,7 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
 
 use super::{
     clock::Clock,
@@ -29,7 +30,7 @@ use crate::{
     discord::{GuildTold, History, RestError},
     ingest::{self, Described, Plan},
     model::{
-        ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation,
+        ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation, Pending,
         SessionNumber, Stamp, User,
     },
     status::UNREADABLE,
@@ -51,13 +52,11 @@ fn rounds() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Messages of this age or younger are read again when a session begins: they may have been edited,
-/// deleted or reacted to while nobody watched.
-pub const LOOK_BACK: Duration = Duration::from_hours(7 * 24);
+const DAY_MS: i64 = 86_400_000;
 
 /// Discord's code for a channel that is not there any more. Source:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
-const UNKNOWN_CHANNEL: u64 = 10003;
+pub(in crate::jobs) const UNKNOWN_CHANNEL: u64 = 10003;
 
 /// Why a guild's backfill ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +150,9 @@ pub struct Backfill {
     /// The most messages that a page has had: one with less is the last. (A server may give fewer
     /// than it is asked for.)
     pub largest_page: Arc<AtomicUsize>,
+    /// Held by whoever asks Discord for history: a backfill as long as it takes, the audit for one
+    /// request.
+    pub turn: Arc<Semaphore>,
 }
 
 impl Backfill {
@@ -167,6 +169,7 @@ impl Backfill {
         live: bool,
     ) -> Result<Summary, BackfillError> {
         self.progress.begin(guild, name, self.history.rest());
+        let _turn = self.turn.acquire().await.expect("it is never closed");
         let done = self.in_rounds(guild, depth, told, live).await;
         self.progress.end();
         done
@@ -227,9 +230,12 @@ impl Backfill {
 
         let look_back_to = match depth {
             Depth::Channels => None,
+            // What is younger may have been edited, deleted or reacted to while nobody watched.
             Depth::Whole { heard } => {
-                let heard = heard.millis().min(Clock::now());
-                Some(look_back_to(self.history.discord_time(heard)))
+                let settings = self.read(move |store| store.settings(guild)).await?;
+                let look_back = i64::from(settings.look_back_days) * DAY_MS;
+                let heard = self.history.discord_time(heard.millis().min(Clock::now()));
+                Some(Millis(heard.0 - look_back))
             }
         };
         let session = live.then_some(session);
@@ -385,15 +391,25 @@ impl Backfill {
     }
 
     /// Hands over facts that held at `at`.
-    async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
+    pub(in crate::jobs) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
         if facts.is_empty() {
             return Ok(());
         }
         self.writer.send(observed(at, facts)).await
     }
 
+    /// Hands over facts that held at `at`, and waits until they are durable. Returns the lists of
+    /// reactors that they showed to be missing.
+    pub(in crate::jobs) async fn write(
+        &self,
+        at: Stamp,
+        facts: Vec<Fact>,
+    ) -> Result<Vec<Pending>, Stopped> {
+        self.writer.write(observed(at, facts)).await
+    }
+
     /// Records a failure, or passes on an error that concerns everything. `false` if it may pass.
-    async fn fail(
+    pub(in crate::jobs) async fn fail(
         &self,
         guild: GuildId,
         object: FailureObject,
@@ -420,7 +436,7 @@ impl Backfill {
     }
 
     /// Asks the store, off the async threads.
-    async fn read<T: Send + 'static>(
+    pub(in crate::jobs) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, BackfillError> {
@@ -445,11 +461,6 @@ fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
                 true
             }
         });
-}
-
-fn look_back_to(now: Millis) -> Millis {
-    let look_back = i64::try_from(LOOK_BACK.as_millis()).expect("a week is a small number");
-    Millis(now.0 - look_back)
 }
 
 /// Facts learnt over REST by a request that was sent at `at`.

@@ -83,6 +83,7 @@ fn member(user_id: UserId, username: &str) -> MemberRow {
         left_at: None,
         privacy: None,
         forgotten_at: None,
+        role_history: None,
     }
 }
 

@@ -1,0 +1,385 @@
+//! The audit: older history is read again, page by page, round after round, at a small share of
+//! what may be asked of Discord. So whatever changed unheard is found within a time that can be
+//! told.
+//!
+//! Owns the walk and its pace. Reading a page is `backfill`'s, what the page changes is `ingest`'s:
+//! there it is counted as drift too. How far the walk is becomes durable with each page.
+
+mod place;
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::MonotonicClock,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinSet, time};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use place::{Place, channels, differ, place};
+
+use super::{
+    backfill::{
+        Backfill, BackfillError, Depth, Requests, UNKNOWN_CHANNEL,
+        channel::{Ask, Shown, UNNAMED},
+    },
+    clock::Clock,
+    progress::ProgressBoard,
+};
+use crate::{
+    discord::{PER_SECOND, RestError},
+    ingest::audit_interval,
+    model::{ChannelId, Class, Fact, FailureObject, GuildId, Millis, Settings, Walk},
+    store::{Store, StoreError},
+};
+
+/// How often to look whether there is something to do: a setting was changed, a rest is over.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long after Discord failed to go on.
+const RETRY: Duration = Duration::from_mins(5);
+/// Threads in a list of archived ones.
+const THREADS_A_PAGE: usize = 100;
+const HOUR_MS: i64 = 3_600_000;
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
+
+/// The guilds with an audit, and their settings.
+pub fn audited(store: &Store) -> Result<Vec<(GuildId, Settings)>, StoreError> {
+    let mut all = Vec::new();
+    for guild in store.guilds()? {
+        let settings = store.settings(guild.guild_id)?;
+        // Before the guild was looked at, a backfill will read all of it.
+        let synced = store.synced(guild.guild_id)?;
+        let is_known = synced.iter().any(|it| it.class == Class::Channels);
+        if is_known && guild.state.now().is_some() && settings.audit_share > 0 {
+            all.push((guild.guild_id, settings));
+        }
+    }
+    Ok(all)
+}
+
+/// Audits every guild, round after round, until it is stopped.
+///
+/// # Errors
+/// Only what no later try can mend: a token that is refused, a store that cannot be written.
+pub async fn audit(
+    backfill: Backfill,
+    requests: Requests,
+    stop: CancellationToken,
+) -> Result<(), BackfillError> {
+    let audited = async {
+        let mut auditors = JoinSet::new();
+        let mut begun = BTreeSet::new();
+        loop {
+            for (guild, _) in backfill.read(audited).await? {
+                if begun.insert(guild) {
+                    let auditor = Auditor::new(&backfill, &requests, guild);
+                    auditors.spawn(auditor.audit());
+                }
+            }
+            tokio::select! {
+                () = time::sleep(LOOK) => {}
+                Some(ended) = auditors.join_next() => match ended {
+                    Ok(fatal) => return Err(fatal),
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(audited).await.unwrap_or(Ok(()))
+}
+
+/// Audits one guild.
+struct Auditor {
+    backfill: Backfill,
+    requests: Requests,
+    guild: GuildId,
+    /// The pace, and the interval that it was made for.
+    limiter: Option<(Duration, Limiter)>,
+}
+
+impl Auditor {
+    fn new(backfill: &Backfill, requests: &Requests, guild: GuildId) -> Self {
+        Self {
+            backfill: Backfill {
+                // What it does is told by how far the walk is.
+                progress: ProgressBoard::default(),
+                ..backfill.clone()
+            },
+            requests: requests.clone(),
+            guild,
+            limiter: None,
+        }
+    }
+
+    /// Goes on until something happens that no later try can mend.
+    async fn audit(mut self) -> BackfillError {
+        loop {
+            match self.round().await {
+                Ok(()) => {}
+                Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
+                    warn!(guild = %self.guild, "the audit goes on later: {error}");
+                    time::sleep(RETRY).await;
+                }
+                Err(fatal) => return fatal,
+            }
+        }
+    }
+
+    /// One round, or what is left of one that was interrupted.
+    async fn round(&mut self) -> Result<(), BackfillError> {
+        let guild = self.guild;
+        let audit = self.backfill.read(move |store| store.audit(guild)).await?;
+        let mut walk = match audit.walk.map(|it| it.value) {
+            // All was just read for the first time: the first round rests too.
+            None => return self.write(Walk::none(Clock::now())).await,
+            Some(last) if last.finished.is_some() => self.begin(last).await?,
+            Some(interrupted) => interrupted,
+        };
+        debug!(%guild, round = walk.round, place = %walk.place, "auditing");
+        while let Some(place) = self.next(walk.place).await? {
+            if place.channel.id != walk.place {
+                walk = walk.at(place.channel.id);
+            }
+            self.place(&mut walk, &place).await?;
+        }
+        walk.finished = Some(Clock::now());
+        self.write(walk).await?;
+        let audit = self.backfill.read(move |store| store.audit(guild)).await?;
+        let drift = audit.drift.since(audit.drift_before);
+        info!(%guild, round = walk.round, requests = walk.requests, ?drift, "audited all history");
+        Ok(())
+    }
+
+    /// Begins a round, once the rest since the last one is over: first with what may have changed
+    /// of the guild itself.
+    async fn begin(&mut self, last: Walk) -> Result<Walk, BackfillError> {
+        let guild = self.guild;
+        while self.rests(last.begun).await? {
+            time::sleep(LOOK).await;
+        }
+        let turn = self.turn().await?;
+        let mut walk = last.next_round(Clock::now());
+        walk.requests += 1;
+        let known = self
+            .backfill
+            .read(move |store| channels(store, guild))
+            .await?;
+        let at = self.backfill.clock.stamp();
+        match self.backfill.history.active_threads(guild).await {
+            Ok(active) => {
+                walk.threads += differ(&known, &active.items);
+                let facts = active.items.into_iter().map(|it| Fact::Channel(it.channel));
+                self.backfill.tell(at, facts.collect()).await?;
+            }
+            Err(error) => {
+                let object = FailureObject::Class(Class::Threads);
+                self.backfill.fail(guild, object, error).await?;
+            }
+        }
+        drop(turn);
+        self.write(walk).await?;
+        // Channels, roles and what the bot may see.
+        self.requests.guild(guild, Depth::Channels);
+        Ok(walk)
+    }
+
+    /// Whether it is too early for the round after one that began then. A clock that was set back
+    /// since says nothing of that.
+    async fn rests(&self, begun: Millis) -> Result<bool, BackfillError> {
+        let guild = self.guild;
+        let settings = self
+            .backfill
+            .read(move |store| store.settings(guild))
+            .await?;
+        let rest = i64::from(settings.audit_rest_hours) * HOUR_MS;
+        Ok((begun..Millis(begun.0 + rest)).contains(&Clock::now()))
+    }
+
+    /// Waits until there is an audit of the guild, and returns its pace.
+    async fn interval(&self) -> Result<Duration, BackfillError> {
+        let guild = self.guild;
+        loop {
+            let interval = self
+                .backfill
+                .read(move |store| interval(store, guild))
+                .await?;
+            match interval {
+                Some(interval) => return Ok(interval),
+                None => time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Waits until one more request may be made: the pace allows it, and no backfill is under way,
+    /// nor begins before the answer is dropped.
+    async fn turn(&mut self) -> Result<OwnedSemaphorePermit, BackfillError> {
+        let interval = self.interval().await?;
+        let limiter = match self.limiter.take() {
+            Some((of, limiter)) if of == interval => limiter,
+            _ => {
+                let quota = Quota::with_period(interval).expect("an interval is not 0");
+                RateLimiter::direct_with_clock(quota, MonotonicClock)
+            }
+        };
+        limiter.until_ready().await;
+        self.limiter = Some((interval, limiter));
+        let turn = Arc::clone(&self.backfill.turn).acquire_owned().await;
+        Ok(turn.expect("it is never closed"))
+    }
+
+    /// The first place with this id, or a later one, that can be read.
+    async fn next(&self, from: ChannelId) -> Result<Option<Place>, BackfillError> {
+        // Where the bot is no member, or there is no audit any more, the walk waits.
+        self.interval().await?;
+        let (guild, bot) = (self.guild, self.backfill.bot.id);
+        self.backfill
+            .read(move |store| place(store, guild, bot, from))
+            .await
+    }
+
+    /// One place, from its newest message to its oldest. What fails in it is recorded, and ends
+    /// only this place.
+    async fn place(&mut self, walk: &mut Walk, place: &Place) -> Result<(), BackfillError> {
+        let (guild, id) = (self.guild, place.channel.id);
+        let object = FailureObject::Channel(id);
+        if walk.before.is_none() && place.channel.kind.has_threads() {
+            self.threads(walk, place).await?;
+        }
+        while walk.place == id && place.top.is_some() {
+            let whole = walk.whole;
+            match self.page(walk, place).await {
+                Ok(Some(page)) => {
+                    let fact = match whole && page.all_named {
+                        _ if walk.place == id => None,
+                        true => Some(Fact::Settled(guild, object.clone())),
+                        false => Some(Fact::Failed(guild, object.clone(), UNNAMED.to_owned())),
+                    };
+                    let at = self.backfill.clock.stamp();
+                    self.backfill.tell(at, fact.into_iter().collect()).await?;
+                    for list in page.missing {
+                        let _turn = self.turn().await?;
+                        // A backfill that came between has fetched it.
+                        let asked = list.clone();
+                        let is_pending = move |store: &Store| store.is_pending(&asked);
+                        if self.backfill.read(is_pending).await? {
+                            self.backfill.list(list).await?;
+                        }
+                    }
+                }
+                Ok(None) => break,
+                Err(BackfillError::Rest(RestError::NotFound {
+                    code: UNKNOWN_CHANNEL,
+                    ..
+                })) => {
+                    walk.threads += u64::from(place.channel.kind.is_thread());
+                    let gone = Fact::ChannelGone(guild, id);
+                    let at = self.backfill.clock.stamp();
+                    self.backfill.tell(at, vec![gone]).await?;
+                    break;
+                }
+                Err(BackfillError::Rest(error)) => {
+                    self.backfill.fail(guild, object, error).await?;
+                    break;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if walk.place == id {
+            *walk = walk.at(next_id(id));
+            self.write(*walk).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next page of a place; nothing if the server would not let us come further.
+    async fn page(
+        &mut self,
+        walk: &mut Walk,
+        place: &Place,
+    ) -> Result<Option<Shown>, BackfillError> {
+        let ask = Ask {
+            guild: self.guild,
+            channel: place.channel.id,
+            before: walk.before,
+            last_message_id: None,
+            witness: walk.before.or(place.top).filter(|id| id.0 > 0),
+        };
+        let asked = *walk;
+        let after = |shown: &Shown| {
+            let requests = asked.requests + 1;
+            let walk = if shown.after.0 == 0 {
+                asked.at(next_id(asked.place))
+            } else {
+                let whole = asked.whole && shown.all_named;
+                Walk {
+                    before: shown.oldest,
+                    whole,
+                    ..asked
+                }
+            };
+            Walk { requests, ..walk }
+        };
+        let _turn = self.turn().await?;
+        let page = self
+            .backfill
+            .page(ask, |shown| Some(Fact::Audited(ask.guild, after(shown))))
+            .await?;
+        Ok(page.inspect(|shown| *walk = after(shown)))
+    }
+
+    /// Lists a channel's archived threads. Those that were not known so are fetched.
+    async fn threads(&mut self, walk: &mut Walk, place: &Place) -> Result<(), BackfillError> {
+        let guild = self.guild;
+        let turn = self.turn().await?;
+        let known = self
+            .backfill
+            .read(move |store| channels(store, guild))
+            .await?;
+        let (listed, _) = self
+            .backfill
+            .archived_in(guild, place.channel.id, place.private_threads)
+            .await?;
+        drop(turn);
+        let lists = 1 + usize::from(place.private_threads) + listed.len() / THREADS_A_PAGE;
+        // Those that followed the first list are paid for now.
+        for _ in 1..lists {
+            drop(self.turn().await?);
+        }
+        let found = differ(&known, &listed);
+        walk.threads += found;
+        walk.requests += lists as u64;
+        self.write(*walk).await?;
+        if found > 0 {
+            self.requests.guild(guild, Depth::Channels);
+        }
+        Ok(())
+    }
+
+    /// Keeps how far the walk is. Durable when this returns: the next question finds it.
+    async fn write(&self, walk: Walk) -> Result<(), BackfillError> {
+        let at = self.backfill.clock.stamp();
+        let fact = Fact::Audited(self.guild, walk);
+        self.backfill.write(at, vec![fact]).await?;
+        Ok(())
+    }
+}
+
+/// The pace of the guild's audit; nothing where there is none.
+fn interval(store: &Store, guild: GuildId) -> Result<Option<Duration>, StoreError> {
+    let audited = audited(store)?;
+    let guilds = audited.len() as u64;
+    let own = audited.iter().find(|(id, _)| *id == guild);
+    Ok(own.and_then(|(_, it)| audit_interval(it.audit_share, guilds, PER_SECOND.get())))
+}
+
+fn next_id(id: ChannelId) -> ChannelId {
+    ChannelId(id.0.saturating_add(1))
+}

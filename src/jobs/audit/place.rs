@@ -1,0 +1,92 @@
+//! Where the audit goes: the places of a guild that can be read, as the store knows them, without
+//! asking Discord.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    ingest::Described,
+    model::{Channel, ChannelId, GuildId, Listed, MessageId, UserId},
+    store::{Store, StoreError},
+};
+
+/// A place of the guild: a channel or a thread.
+pub(super) struct Place {
+    pub(super) channel: Channel,
+    /// Whether its private threads can be seen.
+    pub(super) private_threads: bool,
+    /// The last message that is known of it; `None` for a place that was not fetched yet, or has
+    /// only threads.
+    pub(super) top: Option<MessageId>,
+}
+
+/// The guild's channels and threads, as they are known now.
+pub(super) fn channels(
+    store: &Store,
+    guild: GuildId,
+) -> Result<BTreeMap<ChannelId, Channel>, StoreError> {
+    let parts = store.channels(guild)?;
+    let known = parts.iter().filter_map(|it| it.state.now());
+    Ok(known.map(|it| (it.id, it.clone())).collect())
+}
+
+/// How many of the listed threads are not known, or not as archived as they are.
+pub(super) fn differ(known: &BTreeMap<ChannelId, Channel>, listed: &[Listed]) -> u64 {
+    let archived = |it: &Channel| it.thread.as_ref().map(|thread| thread.archived);
+    let differs = |it: &&Listed| {
+        let known = known.get(&it.channel.id);
+        known.is_none_or(|known| archived(known) != archived(&it.channel))
+    };
+    listed.iter().filter(differs).count() as u64
+}
+
+/// The first of the guild's places with this id, or a later one, that the bot may read.
+pub(super) fn place(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    from: ChannelId,
+) -> Result<Option<Place>, StoreError> {
+    let part = store.guild(guild)?;
+    let Some(shape) = part.as_ref().and_then(|it| it.state.now()) else {
+        return Ok(None);
+    };
+    let member = store.member(guild, bot)?;
+    let presence = member.as_ref().and_then(|it| it.presence.now());
+    let roles = store.roles(guild)?;
+    let described = Described {
+        guild: shape.clone(),
+        roles: roles
+            .iter()
+            .filter_map(|it| it.state.now().cloned())
+            .collect(),
+        channels: channels(store, guild)?
+            .into_values()
+            .map(|channel| Listed {
+                channel,
+                last_message_id: None,
+            })
+            .collect(),
+        bot,
+        bot_roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
+        kept_threads: BTreeSet::new(),
+    };
+    let permissions = described.permissions();
+    let mut readable = described
+        .channels
+        .iter()
+        .map(|it| &it.channel)
+        .filter(|it| it.id >= from && (it.kind.has_messages() || it.kind.has_threads()))
+        .filter(|it| described.reads(&permissions, it));
+    let Some(channel) = readable.next() else {
+        return Ok(None);
+    };
+    let coverage = store.coverage_of(channel.id)?;
+    Ok(Some(Place {
+        channel: channel.clone(),
+        private_threads: channel.kind.has_private_threads()
+            && described.sees_private_threads(&permissions, channel),
+        top: coverage
+            .filter(|_| channel.kind.has_messages())
+            .map(|it| it.top()),
+    }))
+}

@@ -1,0 +1,184 @@
+//! Which roles a member had, and when: stretches of time, as they were seen.
+
+use serde::{Deserialize, Serialize};
+
+use super::{RoleId, Stamp};
+
+/// The most spans that are kept of a member; beyond that, the oldest are forgotten.
+const MOST_SPANS: usize = 500;
+
+/// A stretch of time in which a user was seen to have the same roles each time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpan {
+    /// When they were first seen to be these: that happened then or before.
+    pub since: Stamp,
+    /// When they were last seen to be these.
+    pub until: Stamp,
+    /// The roles, sorted; `None` while the user was no member.
+    pub roles: Option<Vec<RoleId>>,
+}
+
+/// A member's roles over time: sorted spans, of which no two neighbours say the same.
+///
+/// What was seen is kept as it was seen: a role that was deleted stays in the spans, and counts
+/// until its deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RoleHistory(Vec<RoleSpan>);
+
+impl RoleHistory {
+    /// The spans, the oldest first.
+    pub fn spans(&self) -> &[RoleSpan] {
+        &self.0
+    }
+
+    /// What is known of this time: the span that began last by then.
+    pub fn at(&self, time: Stamp) -> Option<&RoleSpan> {
+        self.0[..self.begun_by(time)].last()
+    }
+
+    /// At `at` the user had these roles, or was no member. What is seen may be told in any order:
+    /// of every time at which something was seen, the answer is what was seen then.
+    pub fn see(&mut self, at: Stamp, roles: Option<&[RoleId]>) {
+        let is_same = |span: &RoleSpan| span.roles.as_deref() == roles;
+        let begun = self.begun_by(at);
+        if let Some(span) = self.0[..begun].last().filter(|it| it.until >= at) {
+            if is_same(span) {
+                return;
+            }
+            // Told late, it parts what seemed to be one stretch.
+            let (before, after) = (span.clone(), span.clone());
+            let parts = [
+                RoleSpan {
+                    until: Stamp(at.0 - 1),
+                    ..before
+                },
+                RoleSpan {
+                    since: Stamp(at.0 + 1),
+                    ..after
+                },
+            ];
+            let parts = parts.into_iter().filter(|it| it.since <= it.until);
+            self.0.splice(begun - 1..begun, parts);
+        }
+        let mut seen = RoleSpan {
+            since: at,
+            until: at,
+            roles: roles.map(<[RoleId]>::to_vec),
+        };
+        // It melts with neighbours that say the same.
+        let (mut first, mut end) = (self.begun_by(at), self.begun_by(at));
+        if let Some(before) = self.0[..first].last().filter(|it| is_same(it)) {
+            seen.since = before.since;
+            first -= 1;
+        }
+        if let Some(after) = self.0.get(end).filter(|it| is_same(it)) {
+            seen.until = after.until;
+            end += 1;
+        }
+        self.0.splice(first..end, [seen]);
+        let surplus = self.0.len().saturating_sub(MOST_SPANS);
+        self.0.drain(..surplus);
+    }
+
+    fn begun_by(&self, time: Stamp) -> usize {
+        self.0.partition_point(|it| it.since <= time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What was seen at which time: roles by a number, 0 for no member.
+    fn told(of: &[(i64, u64)]) -> RoleHistory {
+        let mut history = RoleHistory::default();
+        for (at, roles) in of {
+            history.see(Stamp(*at), roles_of(*roles).as_deref());
+        }
+        history
+    }
+
+    fn roles_of(number: u64) -> Option<Vec<RoleId>> {
+        (number > 0).then(|| (1..number).map(RoleId).collect())
+    }
+
+    fn spans(history: &RoleHistory) -> Vec<(i64, i64, u64)> {
+        let number = |it: &RoleSpan| it.roles.as_ref().map_or(0, |it| it.len() as u64 + 1);
+        let spans = history.spans().iter();
+        spans
+            .map(|it| (it.since.0, it.until.0, number(it)))
+            .collect()
+    }
+
+    #[test]
+    fn what_stays_the_same_is_one_span() {
+        let seen = [(1, 2), (3, 2), (5, 1), (7, 0), (9, 0), (11, 2)];
+        let expected = [(1, 3, 2), (5, 5, 1), (7, 9, 0), (11, 11, 2)];
+        assert_eq!(spans(&told(&seen)), expected);
+    }
+
+    #[test]
+    fn what_is_told_late_finds_its_place() {
+        // Before all, between, at an edge, and inside of what seemed to be one stretch.
+        let first = [(10, 1), (20, 1), (30, 2)];
+        for (late, expected) in [
+            ((5, 1), vec![(5, 20, 1), (30, 30, 2)]),
+            ((5, 2), vec![(5, 5, 2), (10, 20, 1), (30, 30, 2)]),
+            ((25, 1), vec![(10, 25, 1), (30, 30, 2)]),
+            ((25, 2), vec![(10, 20, 1), (25, 30, 2)]),
+            ((25, 0), vec![(10, 20, 1), (25, 25, 0), (30, 30, 2)]),
+            (
+                (15, 0),
+                vec![(10, 14, 1), (15, 15, 0), (16, 20, 1), (30, 30, 2)],
+            ),
+        ] {
+            let seen: Vec<_> = first.into_iter().chain([late]).collect();
+            assert_eq!(spans(&told(&seen)), expected, "{late:?}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_spans_are_forgotten() {
+        let many = i64::try_from(MOST_SPANS).unwrap() + 10;
+        let seen: Vec<_> = (1..=many)
+            .map(|at| (at, at.unsigned_abs() % 2 + 1))
+            .collect();
+        let history = told(&seen);
+        assert_eq!(history.spans().len(), MOST_SPANS);
+        assert_eq!(history.at(Stamp(10)), None);
+        assert!(history.at(Stamp(many)).is_some());
+    }
+
+    proptest! {
+        /// In any order, and told twice: the answer for every time at which something was seen.
+        #[test]
+        fn every_order_gives_the_same_answers(
+            truth in proptest::collection::btree_map(1..60i64, 0..3u64, 1..25),
+            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let truth: BTreeMap<i64, u64> = truth;
+            let all: Vec<_> = truth.iter().map(|(at, roles)| (*at, *roles)).collect();
+            let mut seen: Vec<_> = order.iter().map(|it| *it.get(&all)).collect();
+            seen.extend(all.iter().rev());
+            let history = told(&seen);
+            for (at, roles) in &truth {
+                let answer = history.at(Stamp(*at)).map(|it| it.roles.clone());
+                prop_assert_eq!(answer, Some(roles_of(*roles)), "at {} of {:?}", at, spans(&history));
+            }
+            let found = history.spans();
+            prop_assert!(found.iter().all(|it| it.since <= it.until));
+            prop_assert!(found.is_sorted_by(|a, b| a.until < b.since && a.roles != b.roles));
+            // Told once more, nothing changes; told in order, as few spans as there can be.
+            let mut again = seen.clone();
+            again.extend(&all);
+            prop_assert_eq!(&told(&again), &history);
+            let changes = 1 + all.windows(2).filter(|it| it[0].1 != it[1].1).count();
+            prop_assert_eq!(told(&all).spans().len(), changes);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The audit: what changed unheard in history that no look-back reads again is found all the same.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use propsbot::model::{Evidence, Fact, Millis, Observation, Settings, Stamp, Walk};
+use serde_json::json;
+use simulator::discord::{Options, Seed, TruthMessage};
+
+use crate::{
+    live::{SOON, settled, start, stop},
+    mirror::{Mirror, Running},
+};
+
+const MESSAGES: &str = "/channels/{channel_id}/messages";
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+const DAY_MS: i64 = 86_400_000;
+
+/// A community whose history is all in the store, and whose admins chose these settings.
+async fn synced(messages: usize, choose: impl FnOnce(&mut Settings)) -> Mirror {
+    let options = Options {
+        seed: Seed {
+            seed: 51,
+            messages,
+            days: 400,
+            ..Seed::default()
+        },
+        ..Options::default()
+    };
+    let mut mirror = Mirror::new(options).await;
+    mirror.manage_threads();
+    for (name, value) in [("EXPORT_INTERVAL", "1s"), ("RUST_LOG", "info")] {
+        mirror.variables.push((name.to_owned(), value.to_owned()));
+    }
+    mirror.sync().await.ok();
+    let store = mirror.store();
+    let mut settings = store.settings(mirror.guild()).unwrap();
+    choose(&mut settings);
+    let chosen = Observation {
+        at: Stamp(store.newest().unwrap().0 + 1),
+        by: Evidence::Gateway,
+        fact: Fact::Settings(settings),
+    };
+    // The rest before the first round is over.
+    let rested = Observation {
+        fact: Fact::Audited(mirror.guild(), Walk::none(Millis(0))),
+        ..chosen.clone()
+    };
+    store.merge(&[vec![chosen, rested]]).unwrap();
+    drop(store);
+    mirror
+}
+
+/// Messages in public places, of which some are within no look-back: those with so many reactions.
+fn old(mirror: &Mirror, is_like: impl Fn(&TruthMessage) -> bool) -> Vec<TruthMessage> {
+    let truth = mirror.discord.truth();
+    let last = truth.messages.iter().map(|it| it.at).max().unwrap();
+    let public = |id: u64| {
+        let channel = truth.channels.iter().find(|it| it.id == id).unwrap();
+        channel.public && channel.readable && !channel.archived
+    };
+    let mut old = truth.messages.clone();
+    old.retain(|it| it.at < last - 30 * DAY_MS && public(it.channel) && is_like(it));
+    old
+}
+
+async fn said(running: &Running, words: &str) {
+    let begun = std::time::Instant::now();
+    while !running.stderr().contains(words) {
+        assert!(begun.elapsed() < SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_finds_what_changed_unheard() {
+    let mirror = synced(600, |it| (it.audit_share, it.audit_rest_hours) = (1000, 0)).await;
+    let discord = &mirror.discord;
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    // One round in which nothing had changed.
+    said(&running, "audited all history").await;
+    let lists = discord.count(REACTORS);
+
+    let plain = old(&mirror, |it| {
+        it.reactions.is_empty() && it.webhook.is_none()
+    });
+    let reacted = old(&mirror, |it| {
+        let first = it.reactions.first();
+        first.is_some_and(|it| it.emoji_id.is_none() && it.users.len() > 1)
+    });
+    let [edited, deleted, ..] = &*plain else {
+        panic!("{plain:?}")
+    };
+    let [more, fewer, none, ..] = &*reacted else {
+        panic!("{reacted:?}")
+    };
+    let general = discord.channel("general").unwrap();
+    let ana = discord.people()[0];
+    discord.drop_events(true);
+    assert!(discord.edit(edited.channel, edited.id, "said otherwise"));
+    assert!(discord.delete(deleted.channel, deleted.id));
+    assert!(discord.react(ana, more.channel, more.id, "🦉", false));
+    let reaction = &fewer.reactions[0];
+    let emoji = reaction.emoji_name.as_deref().unwrap();
+    let user = reaction.users[0];
+    assert!(discord.unreact(user, fewer.channel, fewer.id, emoji, reaction.burst));
+    assert!(discord.clear_reactions(none.channel, none.id));
+    let thread = discord.create_thread(general, ana, "unheard of");
+    discord.post(ana, thread, "in it");
+    assert!(discord.archive_thread(thread));
+    discord.post(ana, general, "unheard");
+    discord.drop_events(false);
+    // From here on, the message before seems to be known.
+    discord.post(ana, general, "heard");
+    settled(&mirror, &running).await;
+    // Only the lists that differ are fetched.
+    assert_eq!(discord.count(REACTORS) - lists, 2);
+    stop(&mirror, running).await;
+
+    let audit = &mirror.status().await["audit"];
+    let mut drift = audit["drift"].clone();
+    // Not counted where the audit came by before it seemed to be known.
+    let found = drift.as_object_mut().unwrap().remove("found");
+    assert!(found.unwrap().as_u64().unwrap() <= 1, "{audit:#}");
+    let reactions = 2 + none.reactions.len();
+    let expected = json!({"edited": 1, "deleted": 1, "reactions": reactions, "threads": 1});
+    assert_eq!(drift, expected, "{audit:#}");
+    assert!(audit["round"].as_u64().unwrap() > 1, "{audit:#}");
+    // Each page takes a second at the least, whatever the share: that is Discord's pace.
+    assert_eq!(audit["found_within"], audit["pages_estimated"]);
+    assert_eq!(discord.violations(), Vec::<String>::new());
+    let text = mirror.run(&["status"]).await.ok().stdout;
+    assert!(text.contains("1 edited, 1 deleted"), "{text}");
+}
+
+/// Which pages before the newest one were asked for, and how often.
+fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
+    let mut pages = BTreeMap::new();
+    let asked = mirror.discord.requests().into_iter();
+    for page in asked.filter(|it| it.route == MESSAGES && it.path.contains("before=")) {
+        *pages.entry(page.path).or_default() += 1;
+    }
+    pages
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_that_is_killed_goes_on_where_it_was() {
+    let mirror = synced(4000, |it| it.audit_share = 1000).await;
+    let before = pages(&mirror);
+    let mut kills = 0;
+    let ended = loop {
+        let count = |it: &BTreeMap<String, usize>| it.values().sum::<usize>();
+        let begun = count(&pages(&mirror));
+        let running = start(&mirror).await;
+        if kills == 2 {
+            said(&running, "audited all history").await;
+            break running;
+        }
+        let asked = |_: &_| count(&pages(&mirror)) >= begun + 8;
+        assert!(
+            mirror.discord.wait(SOON, asked).await,
+            "{}",
+            running.stderr()
+        );
+        running.kill().await;
+        kills += 1;
+    };
+    stop(&mirror, ended).await;
+    // All was read, and of it at most the pages in flight at a kill twice.
+    let mut again = 0;
+    for (page, count) in pages(&mirror) {
+        let audited = count - before.get(&page).copied().unwrap_or_default();
+        again += audited.saturating_sub(1);
+    }
+    assert!(again <= kills, "{again} pages were read twice");
+    let audit = &mirror.status().await["audit"];
+    assert_eq!(audit["round"], 1, "{audit:#}");
+    // Before a full page was seen, a short one may not be the last: that takes one more request.
+    let [done, estimated] = ["pages_done", "pages_estimated"].map(|it| audit[it].as_u64().unwrap());
+    let starts = kills as u64 + 1;
+    assert!(
+        (estimated..=estimated + starts).contains(&done),
+        "{audit:#}"
+    );
+    assert_eq!(audit["found_within"], 6 * 3600, "{audit:#}");
+    // The next round has to wait: nobody asks in vain.
+    let none = json!({"edited": 0, "deleted": 0, "found": 0, "reactions": 0, "threads": 0});
+    assert_eq!(audit["drift"], none);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_a_look_back_reaches_is_a_setting() {
+    let mirror = synced(600, |it| it.look_back_days = 365).await;
+    let old = old(&mirror, |it| it.webhook.is_none());
+    let message = old.last().unwrap();
+    mirror
+        .discord
+        .edit(message.channel, message.id, "said otherwise");
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert_eq!(mirror.status().await["audit"]["drift"]["edited"], 1);
+}
