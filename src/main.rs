@@ -106,8 +106,10 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             app::sync(&config, guild, &stop).await
         }
         Command::Export { to, replace } => app::export(&config, to.as_ref(), replace).await,
-        Command::Graph { from, out, weights } => app::graph(&from, &out, weights.as_deref()).await,
-        Command::Verify { from } => app::verify(&from).await,
+        Command::Graph { from, out, weights } => {
+            app::graph(&config, &from, &out, weights.as_deref()).await
+        }
+        Command::Verify { from } => app::verify(&config, &from).await,
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }
 }

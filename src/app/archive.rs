@@ -21,7 +21,7 @@ pub async fn export(
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let archive = archive::open(spec);
+    let archive = archive::open(spec, &config.access)?;
     let done = export::export(&store, archive.as_ref(), Clock::now(), replace)
         .await
         .with_context(|| format!("could not export to {spec}"))?;
@@ -42,8 +42,8 @@ pub async fn export(
 ///
 /// # Errors
 /// Any fault, each named on a line of its own.
-pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
-    let archive = archive::open(spec);
+pub async fn verify(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
+    let archive = archive::open(spec, &config.access)?;
     let found = archive::verify(archive.as_ref())
         .await
         .with_context(|| format!("could not verify {spec}"))?;
@@ -79,6 +79,7 @@ pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
 
 /// Builds the graph and writes `SourceCred`'s three files.
 pub async fn graph(
+    config: &Config,
     spec: &ArchiveSpec,
     out: &Path,
     weights: Option<&Path>,
@@ -87,7 +88,7 @@ pub async fn graph(
         Some(path) => read_weights(path).map_err(Error::Wrong)?,
         None => Weights::default(),
     };
-    let archive = archive::open(spec);
+    let archive = archive::open(spec, &config.access)?;
     let snapshot = Snapshot::read(archive.as_ref())
         .await
         .with_context(|| format!("could not read {spec}"))?;

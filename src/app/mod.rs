@@ -26,6 +26,7 @@ pub use status::status;
 pub use sync::sync;
 
 use crate::{
+    archive::ArchiveError,
     config::{DiscordConfig, Mistakes},
     discord::{GatewayError, History, Rest, RestError, log_filter},
     jobs::{
@@ -82,6 +83,7 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
                 Some(BackfillError::Rest(RestError::BadToken))
             )
             || matches!(error.downcast_ref(), Some(StoreError::Unusable { .. }))
+            || matches!(error.downcast_ref(), Some(ArchiveError::NoAccess { .. }))
             || matches!(
                 error.downcast_ref(),
                 Some(GatewayError::BadToken(_) | GatewayError::MissingIntents)

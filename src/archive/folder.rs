@@ -16,7 +16,7 @@ use futures::{StreamExt, stream::BoxStream};
 
 use super::{
     ArchiveError, Change, DataArchive, Hash, Index, MANIFEST, Manifest, ReadError,
-    data_archive::Object,
+    data_archive::{Object, check_readable},
 };
 
 const LOCK: &str = ".lock";
@@ -38,9 +38,7 @@ impl FolderArchive {
 #[async_trait]
 impl DataArchive for FolderArchive {
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        if path != MANIFEST && Hash::in_path(path).is_none() {
-            return Err(ArchiveError::BadPath(path.to_owned()));
-        }
+        check_readable(path)?;
         let file = self.root.join(path);
         blocking(move || read_if_there(&file)).await
     }

@@ -1,12 +1,13 @@
 //! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
 //!
-//! Owns format 1, the export plan, the reader and the folder archive. Refuses to know the store,
+//! Owns format 1, the export plan, the reader, and archives in folders and object stores. Refuses to know the store,
 //! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`] and
 //! the backends wait for anything.
 //!
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
+mod bucket;
 mod data_archive;
 mod export;
 mod folder;
@@ -21,8 +22,10 @@ mod snapshot;
 mod table;
 mod verify;
 
+pub use bucket::BucketArchive;
 pub use data_archive::{
-    ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DataArchive, Object, open,
+    Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DataArchive, Object, S3Access,
+    open,
 };
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;

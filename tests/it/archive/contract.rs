@@ -27,7 +27,7 @@ async fn memory_keeps_the_contract() {
 }
 
 /// Runs every check on an archive of its own.
-async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
+pub(super) async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
     what_is_missing_is_none(&*new()).await;
     what_is_published_is_read(&*new()).await;
     nothing_is_published_without_a_word(&*new()).await;
