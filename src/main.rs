@@ -44,6 +44,9 @@ enum Command {
         /// Take over an archive that another store has written, and replace what it holds
         #[arg(long)]
         replace: bool,
+        /// Write nothing: say what would go out, what not, and why
+        #[arg(long, conflicts_with = "replace")]
+        dry_run: bool,
     },
     /// Build SourceCred's graph from an archive
     Graph {
@@ -59,6 +62,12 @@ enum Command {
     },
     /// Check every hash, count and reference of an archive
     Verify {
+        /// The archive, such as dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+    },
+    /// Rebuild an empty store from an archive
+    Restore {
         /// The archive, such as dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
@@ -105,11 +114,15 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             stop_on_signal(&stop)?;
             app::sync(&config, guild, &stop).await
         }
-        Command::Export { to, replace } => app::export(&config, to.as_ref(), replace).await,
+        Command::Export {
+            to, dry_run: true, ..
+        } => app::dry_run(&config, to.as_ref()).await,
+        Command::Export { to, replace, .. } => app::export(&config, to.as_ref(), replace).await,
         Command::Graph { from, out, weights } => {
             app::graph(&config, &from, &out, weights.as_deref()).await
         }
         Command::Verify { from } => app::verify(&config, &from).await,
+        Command::Restore { from } => app::restore(&config, &from).await,
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }
 }

@@ -20,7 +20,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-pub use archive::{export, graph, verify};
+pub use archive::{dry_run, export, graph, restore, verify};
 pub use run::run;
 pub use status::status;
 pub use sync::sync;
@@ -82,7 +82,14 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
                 error.downcast_ref(),
                 Some(BackfillError::Rest(RestError::BadToken))
             )
-            || matches!(error.downcast_ref(), Some(StoreError::Unusable { .. }))
+            || matches!(
+                error.downcast_ref(),
+                Some(
+                    StoreError::Unusable { .. }
+                        | StoreError::NotEmpty { .. }
+                        | StoreError::HalfRestored { .. }
+                )
+            )
             || matches!(error.downcast_ref(), Some(ArchiveError::NoAccess { .. }))
             || matches!(
                 error.downcast_ref(),

@@ -8,6 +8,7 @@
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
 mod bucket;
+mod covered;
 mod data_archive;
 mod export;
 mod folder;
@@ -17,12 +18,14 @@ mod partition;
 mod period;
 mod plan;
 mod reader;
+mod records;
 pub mod rows;
 mod snapshot;
 mod table;
 mod verify;
 
 pub use bucket::BucketArchive;
+pub use covered::covered;
 pub use data_archive::{
     Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DataArchive, Object, S3Access,
     open,
@@ -41,6 +44,7 @@ pub use plan::{
     SourceError, Summary, needed_indexes, plan,
 };
 pub use reader::{ArchiveReader, ReadError};
+pub use records::Restored;
 pub use snapshot::Snapshot;
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use verify::{Verification, verify};

@@ -13,6 +13,9 @@ use super::{
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
 
+/// How many partitions are read ahead.
+const AHEAD: usize = 4;
+
 /// An archive's content could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -157,7 +160,7 @@ impl<'a> ArchiveReader<'a> {
     }
 
     /// The rows of a table of this guild or channel, sorted by key, one partition after the other:
-    /// no more than one is in memory.
+    /// no more than a few are in memory.
     pub fn rows<R: Row>(&self, scope: Scope) -> impl Stream<Item = Result<Vec<R>, ReadError>> + '_ {
         let reference = self
             .manifest
@@ -166,12 +169,20 @@ impl<'a> ArchiveReader<'a> {
             .map(|(_, index)| index);
         stream::iter(reference)
             .then(move |reference| self.index(scope, reference))
-            .map_ok(move |index| {
-                let entries = index.entries(R::TABLE).to_vec();
-                stream::iter(entries)
-                    .then(move |entry| async move { self.partition(scope, &entry).await })
-            })
+            .map_ok(|index| self.table(&index))
             .try_flatten()
+    }
+
+    /// As [`Self::rows`], of a table that this index lists.
+    pub fn table<R: Row>(
+        &self,
+        index: &Index,
+    ) -> impl Stream<Item = Result<Vec<R>, ReadError>> + use<'_, 'a, R> {
+        let scope = index.scope();
+        let entries = index.entries(R::TABLE).to_vec();
+        stream::iter(entries)
+            .map(move |entry| async move { self.partition(scope, &entry).await })
+            .buffered(AHEAD)
     }
 
     /// An object's bytes, which have this hash.
@@ -201,7 +212,7 @@ impl<'a> ArchiveReader<'a> {
         }
     }
 
-    async fn table<R: Row>(&self) -> Result<Vec<R>, ReadError> {
+    async fn whole<R: Row>(&self) -> Result<Vec<R>, ReadError> {
         let mut rows = Vec::new();
         for (scope, _) in self.manifest.indexes() {
             if scope.tables().contains(&R::TABLE) {
@@ -214,14 +225,14 @@ impl<'a> ArchiveReader<'a> {
 
     async fn snapshot(&self) -> Result<Snapshot, ReadError> {
         let mut snapshot = Snapshot {
-            guilds: self.table().await?,
-            channels: self.table().await?,
-            roles: self.table().await?,
-            emojis: self.table().await?,
-            members: self.table().await?,
-            messages: self.table().await?,
-            reactions: self.table().await?,
-            props: self.table().await?,
+            guilds: self.whole().await?,
+            channels: self.whole().await?,
+            roles: self.whole().await?,
+            emojis: self.whole().await?,
+            members: self.whole().await?,
+            messages: self.whole().await?,
+            reactions: self.whole().await?,
+            props: self.whole().await?,
         };
         // Channels were read guild by guild; the tables of channels are sorted by channel alone.
         snapshot.messages.sort_by_key(|it| it.channel_id);

@@ -1,9 +1,15 @@
 //! The export: brings the archive up to date with the store, on a timer and at the end.
 //!
 //! Owns what is exported: by default only what everyone in the guild may read, decided anew each
-//! time. How it is laid out is the archive's matter.
+//! time, and why the rest is not. How it is laid out is the archive's matter.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::RangeInclusive,
+    sync::Arc,
+    time::Duration,
+};
 
 use rand::Rng as _;
 use tokio::time;
@@ -18,12 +24,15 @@ use crate::{
             ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
         },
     },
-    model::{Channel, Guild, Millis, Part, Role, permissions::Permissions},
+    model::{
+        Channel, ChannelId, ChannelKind, Coverage, FailureObject, Guild, GuildId, Interval,
+        MessageId, Millis, Part, Role, permissions::Permissions,
+    },
     store::{Dirty, Store, StoreError},
 };
 
 /// What the store remembers of an archive before its first export there is confirmed.
-const BEGUN: &str = "begun";
+pub(super) const BEGUN: &str = "begun";
 
 /// How often an export is planned again because another wrote to the archive meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -151,15 +160,99 @@ async fn ask<T: Send + 'static>(
     }
 }
 
+/// Why a channel is not exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Not everyone in the guild may read it.
+    NotForEveryone,
+    /// Only those who were invited may read the thread.
+    PrivateThread,
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotForEveryone => "not everyone in the guild may read it",
+            Self::PrivateThread => "it is a private thread",
+        })
+    }
+}
+
+/// A channel, and whether it is exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The guild's name.
+    pub guild: String,
+    /// The channel.
+    pub id: ChannelId,
+    /// What it is called.
+    pub name: String,
+    /// Why it stays here; `None` if it goes out.
+    pub withheld: Option<Withheld>,
+}
+
+/// What an export would do, and for every channel whether it goes out, without writing anything.
+pub async fn dry_run(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    now: Millis,
+) -> Result<(Summary, Vec<Decision>), ExportJobError> {
+    let (request, _) = ask(store, move |store| request(store, now)).await?;
+    let decisions = ask(store, decisions).await?;
+    let source = Arc::new(StoreSource(Arc::clone(store)));
+    let summary = archive::dry_run(archive, source, request).await?;
+    Ok((summary, decisions))
+}
+
+fn decisions(store: &Store) -> Result<Vec<Decision>, StoreError> {
+    let _reading = store.reading();
+    let mut all = Vec::new();
+    for part in store.guilds()? {
+        let Some(guild) = part.state.ever() else {
+            continue;
+        };
+        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let decided = decided(guild, &roles, &channels);
+        all.extend(decided.into_iter().map(|(channel, withheld)| Decision {
+            guild: guild.name.clone(),
+            id: channel.id,
+            name: channel.name.clone(),
+            withheld,
+        }));
+    }
+    Ok(all)
+}
+
+/// Every channel, categories too, deleted ones as they last were, and why it is not exported.
+fn decided<'a>(
+    guild: &'a Guild,
+    roles: &'a [Part<Role>],
+    channels: &'a [Part<Channel>],
+) -> Vec<(&'a Channel, Option<Withheld>)> {
+    let roles = roles.iter().filter_map(|it| it.state.now());
+    let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
+    let permissions = Permissions::new(guild, roles, channels.iter().copied());
+    let why = |channel: &Channel| match channel.kind {
+        ChannelKind::PRIVATE_THREAD => Some(Withheld::PrivateThread),
+        _ => (!permissions.everyone_reads(channel)).then_some(Withheld::NotForEveryone),
+    };
+    channels.into_iter().map(|it| (it, why(it))).collect()
+}
+
 /// What to export, and which dirty marks it settles.
 fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
     let _reading = store.reading();
     let dirty = store.dirty()?;
+    let coverage = store.coverage()?;
     let mut guilds = Vec::new();
     for part in store.guilds()? {
         let Some(guild) = part.state.ever() else {
             continue;
         };
+        let unfinished = unfinished(store, guild.id)?;
+        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let public = decided(guild, &roles, &channels);
+        let public = public.into_iter().filter(|(_, why)| why.is_none());
         guilds.push(ExportGuild {
             id: guild.id,
             name: guild.name.clone(),
@@ -168,16 +261,24 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
                 .iter()
                 .map(|it| (it.class, it.at.millis()))
                 .collect(),
-            channels: exported_channels(guild, &store.roles(guild.id)?, &store.channels(guild.id)?),
+            channels: public
+                .map(|(channel, _)| ExportChannel {
+                    id: channel.id,
+                    name: channel.name.clone(),
+                    covered: covered(channel.id, &coverage, &unfinished),
+                })
+                .collect(),
         });
     }
     let since = store
         .last_export()?
         .and_then(|left| left.parse::<Hash>().ok());
     let partitions = dirty.iter().map(|(partition, _)| *partition).collect();
+    let heard_at = store.newest()?.millis();
     Ok((
         ExportRequest {
             now,
+            heard_at: (heard_at.0 > 0).then_some(heard_at),
             guilds,
             dirty: partitions,
             since,
@@ -186,24 +287,34 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
     ))
 }
 
-/// The channels, categories too, that everyone may read; deleted ones as they last were.
-fn exported_channels(
-    guild: &Guild,
-    roles: &[Part<Role>],
-    channels: &[Part<Channel>],
-) -> Vec<ExportChannel> {
-    let roles = roles.iter().filter_map(|it| it.state.now());
-    let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
-    let permissions = Permissions::new(guild, roles, channels.iter().copied());
-    let public = channels
-        .into_iter()
-        .filter(|it| permissions.everyone_reads(it));
-    public
-        .map(|it| ExportChannel {
-            id: it.id,
-            name: it.name.clone(),
-        })
-        .collect()
+fn covered(
+    channel: ChannelId,
+    coverage: &BTreeMap<ChannelId, Coverage>,
+    unfinished: &BTreeMap<ChannelId, BTreeSet<MessageId>>,
+) -> Vec<Interval> {
+    let known = coverage.get(&channel).map_or(&[][..], |it| &it.intervals);
+    let none = BTreeSet::new();
+    archive::covered(known, unfinished.get(&channel).unwrap_or(&none))
+}
+
+/// The messages that could not be read, or to which not all who reacted are known.
+fn unfinished(
+    store: &Store,
+    guild: GuildId,
+) -> Result<BTreeMap<ChannelId, BTreeSet<MessageId>>, StoreError> {
+    let pending = store.pending(guild)?;
+    let pending = pending.iter().map(|it| (it.channel_id, it.message_id));
+    let failures = store.failures(guild)?;
+    let failed = failures.iter().filter_map(|it| match &it.object {
+        FailureObject::Message(channel, message)
+        | FailureObject::Reactions(channel, message, ..) => Some((*channel, *message)),
+        _ => None,
+    });
+    let mut unfinished: BTreeMap<ChannelId, BTreeSet<MessageId>> = BTreeMap::new();
+    for (channel, message) in pending.chain(failed) {
+        unfinished.entry(channel).or_default().insert(message);
+    }
+    Ok(unfinished)
 }
 
 /// The store, as the archive's planner reads it.

@@ -8,4 +8,5 @@ pub mod clock;
 pub mod export;
 pub mod listener;
 pub mod progress;
+pub mod restore;
 pub mod writer;

@@ -1,7 +1,7 @@
 //! The archive: what every backend promises, what readers see while exports crash, what damage is
 //! called, and format 1 as it was written once.
 
-mod bucket;
+pub(crate) mod bucket;
 mod community;
 mod contract;
 mod crash;

@@ -10,5 +10,6 @@ mod faults;
 mod foreign;
 mod live;
 mod mirror;
+mod restore;
 mod store;
 mod sync;

@@ -74,6 +74,7 @@ impl World {
     fn request(&self) -> ExportRequest {
         ExportRequest {
             now: Millis(1_800_000_000_000),
+            heard_at: None,
             guilds: vec![ExportGuild {
                 id: GUILD,
                 name: "guild".to_owned(),
@@ -84,6 +85,7 @@ impl World {
                     .map(|id| ExportChannel {
                         id,
                         name: format!("channel-{id}"),
+                        covered: Vec::new(),
                     })
                     .collect(),
             }],

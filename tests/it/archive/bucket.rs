@@ -41,7 +41,7 @@ const SECRET: &str = "what proves it";
 const BUCKET: &str = "props";
 
 /// An S3 server with one bucket. Ends when dropped.
-pub(super) struct ObjectStore {
+pub(crate) struct ObjectStore {
     folder: TempDir,
     url: String,
     faults: Arc<Faults>,
@@ -61,7 +61,7 @@ struct Faults {
 const NEVER: usize = usize::MAX;
 
 impl ObjectStore {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let files = s3s_fs::FileSystem::new(folder.path()).unwrap();
@@ -87,7 +87,7 @@ impl ObjectStore {
         }
     }
 
-    pub(super) fn archive(&self, prefix: &str) -> BucketArchive {
+    pub(crate) fn archive(&self, prefix: &str) -> BucketArchive {
         let access = Access {
             s3: S3Access {
                 access_key_id: Some(KEY.to_owned()),
@@ -100,7 +100,7 @@ impl ObjectStore {
     }
 
     /// The variables with which `propsbot` reaches it.
-    pub(super) fn variables(&self) -> [(&str, &str); 3] {
+    pub(crate) fn variables(&self) -> [(&str, &str); 3] {
         [
             ("AWS_ACCESS_KEY_ID", KEY),
             ("AWS_SECRET_ACCESS_KEY", SECRET),
@@ -116,7 +116,7 @@ impl ObjectStore {
     }
 
     /// The names of all objects under the prefix.
-    fn objects(&self, prefix: &str) -> BTreeSet<String> {
+    pub(crate) fn objects(&self, prefix: &str) -> BTreeSet<String> {
         fn collect(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
             for entry in fs::read_dir(folder).unwrap() {
                 let path: PathBuf = entry.unwrap().path();

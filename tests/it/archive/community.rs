@@ -259,6 +259,7 @@ pub(super) fn rows() -> Snapshot {
 pub(super) fn request(rows: &Snapshot) -> ExportRequest {
     ExportRequest {
         now: Millis(1_765_000_000_000),
+        heard_at: None,
         guilds: vec![ExportGuild {
             id: GUILD,
             name: "The Community".to_owned(),
@@ -269,6 +270,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
                 .map(|it| ExportChannel {
                     id: it.id,
                     name: it.name.clone(),
+                    covered: Vec::new(),
                 })
                 .collect(),
         }],

@@ -1,0 +1,90 @@
+//! What an archive says of a channel's completeness.
+//!
+//! A restored store goes on from there: what is said to be covered is not fetched again. So less is
+//! said than the store knows: a message of which something is still to be fetched is a hole.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Interval, MessageId};
+
+/// The most holes that are told apart in a channel; more of them are one.
+const HOLES: usize = 64;
+
+/// The ids whose messages, with all that reacted to them, are known; where `unfinished` are messages
+/// that could not be read, or not all of whose reactors were fetched yet.
+pub fn covered(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<Interval> {
+    let hole = |first: MessageId, last: MessageId| Interval {
+        after: MessageId(first.0.saturating_sub(1)),
+        to: last,
+    };
+    let holes: Vec<Interval> = match (unfinished.first(), unfinished.last()) {
+        (Some(first), Some(last)) if unfinished.len() > HOLES => vec![hole(*first, *last)],
+        _ => unfinished.iter().map(|id| hole(*id, *id)).collect(),
+    };
+    let mut covered = Vec::new();
+    for interval in known {
+        let mut after = interval.after;
+        for hole in &holes {
+            if hole.to > after && hole.after < interval.to {
+                covered.push(Interval {
+                    after,
+                    to: hole.after,
+                });
+                after = hole.to;
+            }
+        }
+        covered.push(Interval {
+            after,
+            to: interval.to,
+        });
+    }
+    covered.retain(|it| it.after < it.to);
+    covered
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ids(intervals: &[Interval]) -> BTreeSet<u64> {
+        let each = intervals.iter().flat_map(|it| it.after.0 + 1..=it.to.0);
+        each.collect()
+    }
+
+    proptest! {
+        /// Exactly what is known, but for what is unfinished.
+        #[test]
+        fn holes_are_cut_out(
+            ends in proptest::collection::btree_set(0u64..60, 0..12),
+            unfinished in proptest::collection::btree_set(0u64..60, 0..12),
+        ) {
+            let ends: Vec<u64> = ends.into_iter().collect();
+            let known: Vec<Interval> = ends
+                .chunks_exact(2)
+                .map(|it| Interval { after: MessageId(it[0]), to: MessageId(it[1]) })
+                .collect();
+            let found = covered(&known, &unfinished.iter().copied().map(MessageId).collect());
+            let expected: BTreeSet<u64> = ids(&known).difference(&unfinished).copied().collect();
+            prop_assert_eq!(ids(&found), expected);
+            prop_assert!(found.windows(2).all(|it| it[0].to <= it[1].after));
+        }
+    }
+
+    #[test]
+    fn many_holes_are_one() {
+        let known = [Interval {
+            after: MessageId(0),
+            to: MessageId(1000),
+        }];
+        let unfinished = (100..=200).map(MessageId).filter(|it| it.0 % 2 == 0);
+        assert_eq!(covered(&known, &unfinished.clone().collect()).len(), 52);
+        let more = unfinished.chain((301..=400).map(MessageId)).collect();
+        let found: Vec<_> = covered(&known, &more)
+            .iter()
+            .map(|it| (it.after.0, it.to.0))
+            .collect();
+        assert_eq!(found, [(0, 99), (400, 1000)]);
+    }
+}
