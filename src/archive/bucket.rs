@@ -209,12 +209,12 @@ impl BucketArchive {
         Ok(needed)
     }
 
+    /// Replaces the manifest, if it is still the expected one.
     async fn publish(
         &self,
         claim: &Claim<'_>,
         expected: Option<Hash>,
         manifest: Vec<u8>,
-        remove: BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
         claim.renew().await?;
         let stale = |found| ArchiveError::Stale { expected, found };
@@ -230,13 +230,6 @@ impl BucketArchive {
                 let found = self.get(MANIFEST).await?;
                 return Err(stale(found.as_ref().map(hash_of)));
             }
-        }
-        let remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
-        for (n, some) in remove.chunks(REMOVE).enumerate() {
-            if n > 0 {
-                claim.renew().await?;
-            }
-            self.remove(some.to_vec()).await?;
         }
         Ok(())
     }
@@ -261,9 +254,26 @@ impl BucketArchive {
                     let archive = self.clone();
                     putting.spawn(async move { archive.put(&path, bytes).await });
                 }
-                Change::Publish { manifest, remove } => {
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                } => {
                     while one_is_put(&mut putting).await? {}
-                    self.publish(claim, expected, manifest, remove).await?;
+                    self.publish(claim, expected, manifest).await?;
+                    let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
+                    for (path, document) in documents {
+                        match document {
+                            Some(bytes) => self.put(path, bytes).await?,
+                            None => remove.push(self.path(path)),
+                        }
+                    }
+                    for (n, some) in remove.chunks(REMOVE).enumerate() {
+                        if n > 0 {
+                            claim.renew().await?;
+                        }
+                        self.remove(some.to_vec()).await?;
+                    }
                     return Ok(true);
                 }
             }

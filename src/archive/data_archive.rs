@@ -4,12 +4,21 @@
 //! Owns the contract that every backend keeps (`tests/it/archive` checks it) and how archives are
 //! named on the command line. Knows nothing of rows.
 
-use std::{collections::BTreeSet, error::Error, fmt, io, path::PathBuf, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt, io,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Hash, MANIFEST, bucket::BucketArchive, folder::FolderArchive};
+use super::{Hash, MANIFEST, README, bucket::BucketArchive, folder::FolderArchive};
+
+/// The files that may lie beside the manifest for people and other programs, and are replaced.
+pub const DOCUMENTS: [&str; 1] = [README];
 
 /// An immutable file of the archive: a blob or an index, named by the hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +34,16 @@ pub struct Object {
 pub enum Change {
     /// Adds an object that the next manifest needs.
     Put(Object),
-    /// Replaces the manifest, then removes the objects with these paths. It ends the write.
+    /// Replaces the manifest, then the documents, then removes the objects with these paths. It
+    /// ends the write.
     Publish {
         /// The new manifest's bytes.
         manifest: Vec<u8>,
         /// What it no longer needs.
         remove: BTreeSet<String>,
+        /// What the files beside it, [`DOCUMENTS`], say from now on; `None` for those that go. They
+        /// follow the manifest, in no certain time: no reader depends on them.
+        documents: BTreeMap<&'static str, Option<Vec<u8>>>,
     },
 }
 
@@ -137,7 +150,8 @@ fn or_none(hash: Option<Hash>) -> String {
 }
 
 impl Change {
-    /// Checks that an object is named after its bytes, and that nothing but objects is removed, as
+    /// Checks that an object is named after its bytes, that nothing but objects is removed, and
+    /// that nothing but documents lies beside them, as
     /// every backend does before it carries out the change.
     pub fn check(&self) -> Result<(), ArchiveError> {
         let named =
@@ -150,9 +164,14 @@ impl Change {
                     return Err(ArchiveError::WrongHash { path, found });
                 }
             }
-            Self::Publish { remove, .. } => {
+            Self::Publish {
+                remove, documents, ..
+            } => {
                 for path in remove {
                     named(path)?;
+                }
+                if let Some(path) = documents.keys().find(|it| !DOCUMENTS.contains(it)) {
+                    return Err(ArchiveError::BadPath((*path).to_owned()));
                 }
             }
         }
@@ -160,9 +179,9 @@ impl Change {
     }
 }
 
-/// Refuses to read what is neither the manifest nor an object.
+/// Refuses to read what is no file of an archive.
 pub(super) fn check_readable(path: &str) -> Result<(), ArchiveError> {
-    if path == MANIFEST || Hash::in_path(path).is_some() {
+    if path == MANIFEST || DOCUMENTS.contains(&path) || Hash::in_path(path).is_some() {
         Ok(())
     } else {
         Err(ArchiveError::BadPath(path.to_owned()))

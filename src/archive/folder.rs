@@ -5,7 +5,7 @@
 //! that the next write knows to look for them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -56,8 +56,15 @@ impl DataArchive for FolderArchive {
                 Change::Put(object) => {
                     session = blocking(move || session.put(&object)).await?;
                 }
-                Change::Publish { manifest, remove } => {
-                    return blocking(move || session.publish(expected, &manifest, &remove)).await;
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                } => {
+                    return blocking(move || {
+                        session.publish(expected, &manifest, &documents, &remove)
+                    })
+                    .await;
                 }
             }
         }
@@ -136,6 +143,7 @@ impl Session {
         mut self,
         expected: Option<Hash>,
         manifest: &[u8],
+        documents: &BTreeMap<&'static str, Option<Vec<u8>>>,
         remove: &BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
         let path = self.root.join(MANIFEST);
@@ -151,6 +159,17 @@ impl Session {
             sync_folder(&self.root)?;
             replace(&path, manifest)?;
             sync_folder(&self.root)?;
+        }
+        for (path, document) in documents {
+            let path = self.root.join(path);
+            match document {
+                Some(bytes) if read_if_there(&path)?.as_ref() == Some(bytes) => {}
+                Some(bytes) => {
+                    replace(&path, bytes)?;
+                    self.touched.insert(self.root.clone());
+                }
+                None => self.remove(&path)?,
+            }
         }
         for path in remove {
             self.remove(&self.root.join(path))?;

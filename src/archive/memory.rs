@@ -54,13 +54,23 @@ impl DataArchive for MemoryArchive {
                         leftovers.insert(object.path);
                     }
                 }
-                Change::Publish { manifest, remove } => {
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                } => {
                     let mut files = self.files.lock().await;
                     let found = files.get(MANIFEST).map(|it| Hash::of(it));
                     if found != Some(Hash::of(&manifest)) && found != expected {
                         return Err(ArchiveError::Stale { expected, found });
                     }
                     files.insert(MANIFEST.to_owned(), manifest);
+                    for (path, document) in documents {
+                        match document {
+                            Some(bytes) => files.insert(path.to_owned(), bytes),
+                            None => files.remove(path),
+                        };
+                    }
                     files.retain(|path, _| !remove.contains(path));
                     leftovers.clear();
                     return Ok(());

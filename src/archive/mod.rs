@@ -18,6 +18,7 @@ mod partition;
 mod period;
 mod plan;
 mod reader;
+mod readme;
 mod records;
 pub mod rows;
 mod snapshot;
@@ -27,8 +28,8 @@ mod verify;
 pub use bucket::BucketArchive;
 pub use covered::covered;
 pub use data_archive::{
-    Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DataArchive, Object, S3Access,
-    open,
+    Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DOCUMENTS, DataArchive, Object,
+    S3Access, open,
 };
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
@@ -44,6 +45,7 @@ pub use plan::{
     SourceError, Summary, needed_indexes, plan,
 };
 pub use reader::{ArchiveReader, ReadError};
+pub use readme::README;
 pub use records::Restored;
 pub use snapshot::Snapshot;
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};

@@ -76,6 +76,7 @@ pub enum ReadError {
 /// One generation of an archive.
 pub struct ArchiveReader<'a> {
     archive: &'a dyn DataArchive,
+    bytes: Vec<u8>,
     manifest: Manifest,
     hash: Hash,
 }
@@ -88,12 +89,18 @@ impl<'a> ArchiveReader<'a> {
             archive,
             manifest: Manifest::parse(&bytes)?,
             hash: Hash::of(&bytes),
+            bytes,
         })
     }
 
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The manifest's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The hash of the manifest's bytes.

@@ -1,6 +1,6 @@
 //! What is said of an archive that is not as it was written.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use futures::{StreamExt, stream};
 use propsbot::archive::{
@@ -127,6 +127,7 @@ async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
             remove: std::iter::once(old.path())
                 .filter(|it| *it != reference.path())
                 .collect(),
+            documents: BTreeMap::new(),
         },
     ];
     let changes = stream::iter(changes).boxed();
