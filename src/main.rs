@@ -9,7 +9,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use propsbot::{
     app::{self, Error},
-    archive::ArchiveSpec,
+    archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
     model::GuildId,
 };
@@ -65,6 +65,9 @@ enum Command {
         /// The archive, such as dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
+        /// Only the manifest and the indexes: whether the blobs are there is not looked at
+        #[arg(long)]
+        structure_only: bool,
     },
     /// Rebuild an empty store from an archive
     Restore {
@@ -121,7 +124,17 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
         Command::Graph { from, out, weights } => {
             app::graph(&config, &from, &out, weights.as_deref()).await
         }
-        Command::Verify { from } => app::verify(&config, &from).await,
+        Command::Verify {
+            from,
+            structure_only,
+        } => {
+            let depth = if structure_only {
+                Depth::Structure
+            } else {
+                Depth::Whole
+            };
+            app::verify(&config, &from, depth).await
+        }
         Command::Restore { from } => app::restore(&config, &from).await,
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }

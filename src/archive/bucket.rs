@@ -42,7 +42,7 @@ const REMOVE: usize = 1000;
 
 /// How long an attempt at a request may take, and all attempts together.
 const REQUEST: Duration = Duration::from_secs(30);
-const RETRIES: Duration = Duration::from_secs(60);
+const RETRIES: Duration = Duration::from_mins(1);
 
 /// How old a claim must be to be somebody's who is gone: several times what the longest stretch
 /// between two renewals takes, if every request in it is retried to the end.
@@ -360,9 +360,10 @@ impl<'a> Claim<'a> {
     async fn renew(&self) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
         let name = self.name.clone().into_bytes();
-        match self.archive.put_if(WRITING, version, name).await? {
-            true => Ok(()),
-            false => Err(self.lost()),
+        if self.archive.put_if(WRITING, version, name).await? {
+            Ok(())
+        } else {
+            Err(self.lost())
         }
     }
 

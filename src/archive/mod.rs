@@ -1,8 +1,8 @@
 //! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
 //!
 //! Owns format 1, the export plan, the reader, and archives in folders and object stores. Refuses to know the store,
-//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`] and
-//! the backends wait for anything.
+//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`],
+//! [`verify()`] and the backends wait for anything.
 //!
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
@@ -49,4 +49,4 @@ pub use readme::README;
 pub use records::Restored;
 pub use snapshot::Snapshot;
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
-pub use verify::{Verification, verify};
+pub use verify::{Depth, Verification, verify};

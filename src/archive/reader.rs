@@ -7,7 +7,7 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
     ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, Row,
-    Scope, Snapshot, table::decode_blob,
+    Scope, Snapshot, Table, table::decode_blob,
 };
 
 /// How often a reader starts over because the archive changed under it.
@@ -112,8 +112,9 @@ impl<'a> ArchiveReader<'a> {
     pub async fn index(&self, scope: Scope, reference: IndexRef) -> Result<Index, ReadError> {
         let path = reference.path();
         let bytes = self
-            .object(&path, reference.hash, || format!("the index of {scope}"))
+            .found(&path, || format!("the index of {scope}"))
             .await?;
+        check(&path, reference.hash, &bytes)?;
         let index = Index::parse(&path, &bytes)?;
         if index.scope() != scope {
             let problem = format!("it is the index of {}, not of {scope}", index.scope());
@@ -132,38 +133,19 @@ impl<'a> ArchiveReader<'a> {
         scope: Scope,
         entry: &Entry,
     ) -> Result<Vec<R>, ReadError> {
-        let (rows, _) = self.partition_and_length(scope, entry).await?;
-        Ok(rows)
+        let bytes = self.blob(R::TABLE, scope, entry).await?;
+        rows(scope, entry, &bytes)
     }
 
-    pub(super) async fn partition_and_length<R: Row>(
+    /// A blob's bytes, as they are found: nothing is said of their hash.
+    pub(super) async fn blob(
         &self,
+        table: Table,
         scope: Scope,
         entry: &Entry,
-    ) -> Result<(Vec<R>, u64), ReadError> {
-        let path = entry.blob.blob_path();
-        let whose = || format!("{} of {scope} in {}", R::TABLE, entry.period);
-        let bytes = self.object(&path, entry.blob, whose).await?;
-        let rows: Vec<R> = match decode_blob(&bytes) {
-            Ok(rows) => rows,
-            Err(source) => {
-                let needed_by = whose();
-                return Err(ReadError::NotRows {
-                    path,
-                    needed_by,
-                    source,
-                });
-            }
-        };
-        if rows.len() as u64 != entry.rows {
-            let problem = format!(
-                "{} rows, not the {} that its index says",
-                rows.len(),
-                entry.rows
-            );
-            return Err(ReadError::Disagrees { path, problem });
-        }
-        Ok((rows, bytes.len() as u64))
+    ) -> Result<Vec<u8>, ReadError> {
+        let whose = || format!("{table} of {scope} in {}", entry.period);
+        self.found(&entry.blob.blob_path(), whose).await
     }
 
     /// The rows of a table of this guild or channel, sorted by key, one partition after the other:
@@ -192,31 +174,24 @@ impl<'a> ArchiveReader<'a> {
             .buffered(AHEAD)
     }
 
-    /// An object's bytes, which have this hash.
-    async fn object(
+    /// An object's bytes, as they are found.
+    async fn found(
         &self,
         path: &str,
-        hash: Hash,
         needed_by: impl Fn() -> String,
     ) -> Result<Vec<u8>, ReadError> {
-        let Some(bytes) = self.archive.read(path).await? else {
-            let now = self.archive.read(MANIFEST).await?;
-            return Err(if now.map(|it| Hash::of(&it)) == Some(self.hash) {
-                ReadError::Missing {
-                    path: path.to_owned(),
-                    needed_by: needed_by(),
-                }
-            } else {
-                ReadError::Superseded
-            });
-        };
-        let found = Hash::of(&bytes);
-        if found == hash {
-            Ok(bytes)
-        } else {
-            let path = path.to_owned();
-            Err(ReadError::Damaged { path, found })
+        if let Some(bytes) = self.archive.read(path).await? {
+            return Ok(bytes);
         }
+        let now = self.archive.read(MANIFEST).await?;
+        Err(if now.map(|it| Hash::of(&it)) == Some(self.hash) {
+            ReadError::Missing {
+                path: path.to_owned(),
+                needed_by: needed_by(),
+            }
+        } else {
+            ReadError::Superseded
+        })
     }
 
     async fn whole<R: Row>(&self) -> Result<Vec<R>, ReadError> {
@@ -247,6 +222,36 @@ impl<'a> ArchiveReader<'a> {
         snapshot.props.sort_by_key(|it| it.channel_id);
         Ok(snapshot)
     }
+}
+
+/// The object's bytes have the hash in its name.
+fn check(path: &str, hash: Hash, bytes: &[u8]) -> Result<(), ReadError> {
+    let found = Hash::of(bytes);
+    if found == hash {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(ReadError::Damaged { path, found })
+}
+
+/// The rows in a blob's bytes, which are as its name and its index say.
+pub(super) fn rows<R: Row>(scope: Scope, entry: &Entry, bytes: &[u8]) -> Result<Vec<R>, ReadError> {
+    let path = entry.blob.blob_path();
+    check(&path, entry.blob, bytes)?;
+    let rows: Vec<R> = decode_blob(bytes).map_err(|source| ReadError::NotRows {
+        path: path.clone(),
+        needed_by: format!("{} of {scope} in {}", R::TABLE, entry.period),
+        source,
+    })?;
+    if rows.len() as u64 != entry.rows {
+        let problem = format!(
+            "{} rows, not the {} that its index says",
+            rows.len(),
+            entry.rows
+        );
+        return Err(ReadError::Disagrees { path, problem });
+    }
+    Ok(rows)
 }
 
 /// Tries again while exports change the archive under the reader, a few times.

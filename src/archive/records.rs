@@ -173,26 +173,25 @@ impl Restored for MessageRow {
     type Record = MessageState;
 
     fn record(self, at: Stamp) -> Option<MessageState> {
-        let state = match self.deleted_at {
-            Some(deleted_at) => Life::Deleted(deleted_at),
-            None => {
-                let message = Message {
-                    id: self.id,
-                    channel_id: self.channel_id,
-                    guild_id: self.guild_id,
-                    author: Author {
-                        id: self.author_id?,
-                        kind: self.author_kind?,
-                    },
-                    kind: self.kind?,
-                    content: self.content?,
-                    mentions: self.mentions,
-                    reply_to: self.reply_to,
-                    command: self.command,
-                    edited_at: self.edited_at,
-                };
-                Life::Alive(at, Box::new(message))
-            }
+        let state = if let Some(deleted_at) = self.deleted_at {
+            Life::Deleted(deleted_at)
+        } else {
+            let message = Message {
+                id: self.id,
+                channel_id: self.channel_id,
+                guild_id: self.guild_id,
+                author: Author {
+                    id: self.author_id?,
+                    kind: self.author_kind?,
+                },
+                kind: self.kind?,
+                content: self.content?,
+                mentions: self.mentions,
+                reply_to: self.reply_to,
+                command: self.command,
+                edited_at: self.edited_at,
+            };
+            Life::Alive(at, Box::new(message))
         };
         Some(MessageState {
             guild_id: self.guild_id,

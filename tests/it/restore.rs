@@ -7,7 +7,7 @@ use std::{
 };
 
 use propsbot::{
-    archive::{FolderArchive, verify},
+    archive::{Depth, FolderArchive, verify},
     model::{ChannelId, Evidence, Fact, Observation, Settings, Stamp},
 };
 use simulator::discord::{Discord, Fault, Request, TruthChannel};
@@ -263,7 +263,7 @@ async fn an_object_store_is_an_archive_like_any_other() {
     let again = mirror.run(&["export", "--to", "s3://props/a"]).await.ok();
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     let archive = objects.archive("a");
-    assert!(verify(&archive).await.unwrap().is_valid());
+    assert!(verify(&archive, Depth::Whole).await.unwrap().is_valid());
 }
 
 /// What would go out, what not, and why; and nothing is written.
