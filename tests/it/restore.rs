@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use propsbot::{
@@ -187,7 +187,7 @@ async fn a_restore_that_was_cut_off_is_known() {
     let expected = mirror.archived().await;
     lose(&mirror);
     // The last blob that is read: everything before it is restored.
-    let (mut path, mut bytes) = (Default::default(), Vec::new());
+    let (mut path, mut bytes) = (PathBuf::new(), Vec::new());
     let channels = expected
         .messages
         .chunk_by(|a, b| a.channel_id == b.channel_id);
