@@ -5,16 +5,21 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use crate::{
-    archive::ArchiveSpec,
+    archive::{Access, ArchiveSpec, S3Access},
     discord::{OFFICIAL_ORIGIN, Token},
 };
 
 /// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
-pub const VARIABLES: [&str; 6] = [
+pub const VARIABLES: [&str; 11] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "STORE_PATH",
     "ARCHIVE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
     "EXPORT_INTERVAL",
     "RUST_LOG",
 ];
@@ -31,6 +36,8 @@ pub struct Config {
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
     pub archive: ArchiveSpec,
+    /// `AWS_…`: how to reach archives in object stores.
+    pub access: Access,
     /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
     pub export_interval: Duration,
     /// `RUST_LOG`: what is logged; `info` where unset.
@@ -135,6 +142,22 @@ impl Config {
             .and_then(|text| note(&mut mistakes, "DISCORD_API_URL", origin(text)));
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
         let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
+        let owned = |name| value(name).map(str::to_owned);
+        let access = Access {
+            s3: S3Access {
+                access_key_id: owned("AWS_ACCESS_KEY_ID"),
+                secret_access_key: owned("AWS_SECRET_ACCESS_KEY"),
+                session_token: owned("AWS_SESSION_TOKEN"),
+                region: owned("AWS_REGION"),
+                endpoint_url: owned("AWS_ENDPOINT_URL")
+                    .and_then(|url| note(&mut mistakes, "AWS_ENDPOINT_URL", server(url))),
+            },
+        };
+        if let Some(archive) = &archive {
+            let missing = archive.missing(&access);
+            let help = format!("is not set: ARCHIVE ({archive}) takes it");
+            mistakes.extend(missing.into_iter().map(|name| (name, help.clone())));
+        }
         let export_interval = value("EXPORT_INTERVAL").unwrap_or("1h");
         let export_interval = note(&mut mistakes, "EXPORT_INTERVAL", interval(export_interval));
 
@@ -143,6 +166,7 @@ impl Config {
                 discord: token.map(|token| DiscordConfig { token, api_url }),
                 store_path: value("STORE_PATH").unwrap_or("./data").into(),
                 archive,
+                access,
                 export_interval,
                 log: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
             }),
@@ -175,6 +199,16 @@ fn origin(text: &str) -> Result<String, String> {
         return Err(fail("has a path (/api/v10 is added to it)"));
     }
     Ok(url.origin().ascii_serialization())
+}
+
+fn server(text: String) -> Result<String, String> {
+    let url: Result<reqwest::Url, _> = text.parse();
+    match url {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+        _ => Err(format!(
+            "{text:?} is no http or https URL, such as https://s3.example.org"
+        )),
+    }
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -222,6 +256,28 @@ mod tests {
                 "EXPORT_INTERVAL"
             ]
         );
+    }
+
+    #[test]
+    fn an_object_store_takes_keys() {
+        let bucket = ("ARCHIVE", "s3://props/archive");
+        let Mistakes(mistakes) = read(&[bucket], Needs::Local).unwrap_err();
+        let names: Vec<_> = mistakes.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+        let keys = [
+            bucket,
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ];
+        assert!(read(&keys, Needs::Local).is_ok());
+        let server = [
+            keys[0],
+            keys[1],
+            keys[2],
+            ("AWS_ENDPOINT_URL", "minio:9000"),
+        ];
+        let Mistakes(mistakes) = read(&server, Needs::Local).unwrap_err();
+        assert_eq!(mistakes[0].0, "AWS_ENDPOINT_URL");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use propsbot::{
     app::{self, Error},
-    archive::ArchiveSpec,
+    archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
     model::{GuildId, UserId},
 };
@@ -56,6 +56,9 @@ enum Command {
         /// Take over an archive that another store has written, and replace what it holds
         #[arg(long)]
         replace: bool,
+        /// Write nothing: say what would go out, what not, and why
+        #[arg(long, conflicts_with = "replace")]
+        dry_run: bool,
     },
     /// Build SourceCred's graph from an archive
     Graph {
@@ -71,6 +74,15 @@ enum Command {
     },
     /// Check every hash, count and reference of an archive
     Verify {
+        /// The archive, such as dir:./archive
+        #[arg(long, value_name = "ARCHIVE")]
+        from: ArchiveSpec,
+        /// Only the manifest and the indexes: whether the blobs are there is not looked at
+        #[arg(long)]
+        structure_only: bool,
+    },
+    /// Rebuild an empty store from an archive
+    Restore {
         /// The archive, such as dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
@@ -128,9 +140,25 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             stop_on_signal(&stop)?;
             app::sync(&config, guild, json, &stop).await
         }
-        Command::Export { to, replace } => app::export(&config, to.as_ref(), replace).await,
-        Command::Graph { from, out, weights } => app::graph(&from, &out, weights.as_deref()).await,
-        Command::Verify { from } => app::verify(&from).await,
+        Command::Export {
+            to, dry_run: true, ..
+        } => app::dry_run(&config, to.as_ref()).await,
+        Command::Export { to, replace, .. } => app::export(&config, to.as_ref(), replace).await,
+        Command::Graph { from, out, weights } => {
+            app::graph(&config, &from, &out, weights.as_deref()).await
+        }
+        Command::Verify {
+            from,
+            structure_only,
+        } => {
+            let depth = if structure_only {
+                Depth::Structure
+            } else {
+                Depth::Whole
+            };
+            app::verify(&config, &from, depth).await
+        }
+        Command::Restore { from } => app::restore(&config, &from).await,
         Command::Forget { user, guild } => app::forget(&config, user, guild).await,
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }

@@ -1,16 +1,21 @@
-//! What is done with archives: `export`, `verify`, `graph`.
+//! What is done with archives: `export`, `verify`, `restore`, `graph`.
 
 use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Error, open_existing_store};
+use super::{Error, bars::rows_bar, open_existing_store};
 use crate::{
-    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, ManifestGuild, Snapshot},
+    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild, Snapshot},
     config::Config,
     graph::{self, Weights},
-    jobs::{clock::Clock, export},
+    jobs::{
+        clock::Clock,
+        export::{self, Decision},
+        restore,
+    },
     model::Class,
+    store::Store,
 };
 
 /// Exports once and says what was written.
@@ -21,7 +26,7 @@ pub async fn export(
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let archive = archive::open(spec);
+    let archive = archive::open(spec, &config.access)?;
     let done = export::export(&store, archive.as_ref(), Clock::now(), replace)
         .await
         .with_context(|| format!("could not export to {spec}"))?;
@@ -38,13 +43,83 @@ pub async fn export(
     }])
 }
 
+/// Says what an export would write, and for every channel whether it goes out.
+pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
+    let spec = to.unwrap_or(&config.archive);
+    let store = Arc::new(open_existing_store(&config.store_path).await?);
+    let archive = archive::open(spec, &config.access)?;
+    let (would, decisions) = export::dry_run(&store, archive.as_ref(), Clock::now())
+        .await
+        .with_context(|| format!("could not tell what an export to {spec} would write"))?;
+    let mut lines = vec![if would.changed {
+        format!(
+            "{spec} would be at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
+            would.generation, would.rows, would.blobs, would.bytes, would.removed
+        )
+    } else {
+        format!("{spec} would stay at generation {}", would.generation)
+    }];
+    for (of, ids) in [
+        ("new in the archive", &would.added_channels),
+        ("withdrawn from the archive", &would.withdrawn_channels),
+    ] {
+        if !ids.is_empty() {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            lines.push(format!("{of}: channels {}", ids.join(", ")));
+        }
+    }
+    lines.extend(decisions.into_iter().map(|it| {
+        let Decision {
+            guild, id, name, ..
+        } = &it;
+        match it.withheld {
+            None => format!("goes out:  {guild}, {name} ({id})"),
+            Some(why) => format!("stays here: {guild}, {name} ({id}): {why}"),
+        }
+    }));
+    Ok(lines)
+}
+
+/// Fills an empty store from an archive.
+pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
+    let archive = archive::open(spec, &config.access)?;
+    // A wrong address leaves no half-restored store behind.
+    ArchiveReader::open(archive.as_ref())
+        .await
+        .with_context(|| format!("could not read {spec}"))?;
+    let path = config.store_path.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open_to_restore(&path))
+        .await
+        .context("opening the store")??;
+    let bar = rows_bar();
+    let told = |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let done = restore::restore(&Arc::new(store), archive.as_ref(), &told).await;
+    bar.finish_and_clear();
+    let done = done.with_context(|| format!("could not restore {spec}"))?;
+    Ok(vec![format!(
+        "{} holds generation {} of {spec}: {} channels, {} rows. What not everyone may read was not \
+         in it: `propsbot sync` or `propsbot run` fetches that anew, and goes on from here",
+        config.store_path.display(),
+        done.generation,
+        done.channels,
+        done.rows
+    )])
+}
+
 /// Checks an archive.
 ///
 /// # Errors
 /// Any fault, each named on a line of its own.
-pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
-    let archive = archive::open(spec);
-    let found = archive::verify(archive.as_ref())
+pub async fn verify(
+    config: &Config,
+    spec: &ArchiveSpec,
+    depth: Depth,
+) -> Result<Vec<String>, Error> {
+    let archive = archive::open(spec, &config.access)?;
+    let found = archive::verify(archive.as_ref(), depth)
         .await
         .with_context(|| format!("could not verify {spec}"))?;
     if found.generation == 0 {
@@ -58,12 +133,13 @@ pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
         .iter()
         .map(|(table, count)| format!("{count} {table}"))
         .collect();
+    let blobs = match depth {
+        Depth::Whole => format!("{} blobs: {}", found.blobs, rows.join(", ")),
+        Depth::Structure => "blobs not looked at".to_owned(),
+    };
     let checked = format!(
-        "{spec}: generation {}, {} indexes, {} blobs: {}",
-        found.generation,
-        found.indexes,
-        found.blobs,
-        rows.join(", ")
+        "{spec}: generation {}, {} indexes, {blobs}",
+        found.generation, found.indexes
     );
     if found.is_valid() {
         let mut lines = vec![format!("{checked}. No fault.")];
@@ -79,6 +155,7 @@ pub async fn verify(spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
 
 /// Builds the graph and writes `SourceCred`'s three files.
 pub async fn graph(
+    config: &Config,
     spec: &ArchiveSpec,
     out: &Path,
     weights: Option<&Path>,
@@ -87,7 +164,7 @@ pub async fn graph(
         Some(path) => read_weights(path).map_err(Error::Wrong)?,
         None => Weights::default(),
     };
-    let archive = archive::open(spec);
+    let archive = archive::open(spec, &config.access)?;
     let snapshot = Snapshot::read(archive.as_ref())
         .await
         .with_context(|| format!("could not read {spec}"))?;

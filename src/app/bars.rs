@@ -88,6 +88,11 @@ fn line(now: &Progress) -> String {
     }
 }
 
+/// A bar that counts rows; nothing where stderr is no terminal.
+pub(super) fn rows_bar() -> ProgressBar {
+    ProgressBar::new(0).with_style(style("  rows [{bar:30.cyan/dim}] {pos}/{len}, {elapsed}"))
+}
+
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
     style.progress_chars("━╸─")

@@ -22,13 +22,14 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::{Semaphore, oneshot};
 use tracing_subscriber::EnvFilter;
 
-pub use archive::{export, graph, verify};
+pub use archive::{dry_run, export, graph, restore, verify};
 pub use forget::forget;
 pub use run::run;
 pub use status::status;
 pub use sync::sync;
 
 use crate::{
+    archive::ArchiveError,
     config::{DiscordConfig, Mistakes},
     discord::{GatewayError, History, Rest, RestError, log_filter},
     jobs::{
@@ -84,7 +85,15 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
                 error.downcast_ref(),
                 Some(BackfillError::Rest(RestError::BadToken))
             )
-            || matches!(error.downcast_ref(), Some(StoreError::Unusable { .. }))
+            || matches!(
+                error.downcast_ref(),
+                Some(
+                    StoreError::Unusable { .. }
+                        | StoreError::NotEmpty { .. }
+                        | StoreError::HalfRestored { .. }
+                )
+            )
+            || matches!(error.downcast_ref(), Some(ArchiveError::NoAccess { .. }))
             || matches!(
                 error.downcast_ref(),
                 Some(GatewayError::BadToken(_) | GatewayError::MissingIntents)

@@ -46,7 +46,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .as_ref()
         .expect("the command line reads what this command needs");
     let mirror = Mirror::open(&config.store_path).await?;
-    let archive: Arc<dyn archive::DataArchive> = archive::open(&config.archive).into();
+    let archive: Arc<dyn archive::DataArchive> =
+        archive::open(&config.archive, &config.access)?.into();
     let heard = mirror.store.newest()?;
     let progress = ProgressBoard::default();
     let (exports, export_requests) = export_control(

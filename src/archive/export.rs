@@ -2,7 +2,10 @@
 //!
 //! The thin edge around [`plan`]: it owns the waiting, and decides nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{
     StreamExt,
@@ -11,8 +14,8 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{
-    ArchiveError, ArchiveReader, Change, DataArchive, ExportPlan, ExportRequest, Hash, PlanError,
-    Previous, ReadError, Source, Summary,
+    ArchiveError, ArchiveReader, Change, DataArchive, ExportPlan, ExportRequest, Hash, Manifest,
+    PlanError, Previous, README, ReadError, Source, Summary,
     data_archive::Object,
     plan::{needed_indexes, plan},
 };
@@ -62,6 +65,7 @@ pub async fn export(
             send(Change::Publish {
                 manifest: manifest.print(),
                 remove: planned.remove.clone(),
+                documents: documents(manifest),
             })?;
         }
         Ok::<ExportPlan, PlanError>(planned)
@@ -71,7 +75,41 @@ pub async fn export(
     let written = archive.write(expected, changes).await;
     let planned = planning.await?;
     written?;
-    Ok(planned?.summary)
+    let planned = planned?;
+    if planned.manifest.is_none() {
+        mend_documents(archive).await?;
+    }
+    Ok(planned.summary)
+}
+
+/// What lies beside a manifest.
+fn documents(manifest: &Manifest) -> BTreeMap<&'static str, Option<Vec<u8>>> {
+    BTreeMap::from([(README, Some(manifest.readme()))])
+}
+
+/// Writes the documents that are not as they should be: an export was cut off before it came to
+/// them, somebody changed them, or an earlier version wrote them.
+async fn mend_documents(archive: &dyn DataArchive) -> Result<(), ExportError> {
+    let reader = match ArchiveReader::open(archive).await {
+        Err(ReadError::Empty) => return Ok(()),
+        reader => reader?,
+    };
+    let mut documents = documents(reader.manifest());
+    for (path, document) in documents.clone() {
+        if archive.read(path).await? == document {
+            documents.remove(path);
+        }
+    }
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let publish = Change::Publish {
+        manifest: reader.bytes().to_vec(),
+        remove: BTreeSet::new(),
+        documents,
+    };
+    let change = stream::iter([publish]).boxed();
+    Ok(archive.write(Some(reader.hash()), change).await?)
 }
 
 /// What [`export`] would do, without writing anything.

@@ -5,7 +5,7 @@
 //! that the next write knows to look for them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use futures::{StreamExt, stream::BoxStream};
 
 use super::{
     ArchiveError, Change, DataArchive, Hash, Index, MANIFEST, Manifest, ReadError,
-    data_archive::Object,
+    data_archive::{Object, check_readable},
 };
 
 const LOCK: &str = ".lock";
@@ -38,9 +38,7 @@ impl FolderArchive {
 #[async_trait]
 impl DataArchive for FolderArchive {
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        if path != MANIFEST && Hash::in_path(path).is_none() {
-            return Err(ArchiveError::BadPath(path.to_owned()));
-        }
+        check_readable(path)?;
         let file = self.root.join(path);
         blocking(move || read_if_there(&file)).await
     }
@@ -58,8 +56,15 @@ impl DataArchive for FolderArchive {
                 Change::Put(object) => {
                     session = blocking(move || session.put(&object)).await?;
                 }
-                Change::Publish { manifest, remove } => {
-                    return blocking(move || session.publish(expected, &manifest, &remove)).await;
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                } => {
+                    return blocking(move || {
+                        session.publish(expected, &manifest, &documents, &remove)
+                    })
+                    .await;
                 }
             }
         }
@@ -138,6 +143,7 @@ impl Session {
         mut self,
         expected: Option<Hash>,
         manifest: &[u8],
+        documents: &BTreeMap<&'static str, Option<Vec<u8>>>,
         remove: &BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
         let path = self.root.join(MANIFEST);
@@ -153,6 +159,17 @@ impl Session {
             sync_folder(&self.root)?;
             replace(&path, manifest)?;
             sync_folder(&self.root)?;
+        }
+        for (path, document) in documents {
+            let path = self.root.join(path);
+            match document {
+                Some(bytes) if read_if_there(&path)?.as_ref() == Some(bytes) => {}
+                Some(bytes) => {
+                    replace(&path, bytes)?;
+                    self.touched.insert(self.root.clone());
+                }
+                None => self.remove(&path)?,
+            }
         }
         for path in remove {
             self.remove(&self.root.join(path))?;

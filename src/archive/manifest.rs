@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use super::{Period, Scope, Table};
-use crate::model::{ChannelId, Class, GuildId, Millis};
+use crate::model::{ChannelId, Class, GuildId, IdRange, Millis};
 
 /// The format that is written, and the newest that can be read.
 pub const FORMAT: u32 = 1;
@@ -110,6 +110,9 @@ pub struct Manifest {
     pub previous: Option<Hash>,
     /// When it was written.
     pub created_at: Millis,
+    /// When the mirror had last heard from Discord.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Millis>,
     /// The guilds, sorted by id.
     pub guilds: Vec<ManifestGuild>,
 }
@@ -149,6 +152,9 @@ pub struct ManifestChannel {
     pub index: Option<IndexRef>,
     /// Rows by table.
     pub rows: Counts,
+    /// The ids whose messages, with all that reacted to them, are known to be here; sorted, apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covered: Vec<IdRange>,
 }
 
 /// Names an index.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use futures::{StreamExt, lock::Mutex, stream::BoxStream};
 
-use super::{ArchiveError, Change, DataArchive, Hash, MANIFEST};
+use super::{ArchiveError, Change, DataArchive, Hash, MANIFEST, data_archive::check_readable};
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
 #[derive(Debug, Default)]
@@ -30,9 +30,7 @@ impl MemoryArchive {
 #[async_trait]
 impl DataArchive for MemoryArchive {
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        if path != MANIFEST && Hash::in_path(path).is_none() {
-            return Err(ArchiveError::BadPath(path.to_owned()));
-        }
+        check_readable(path)?;
         Ok(self.files.lock().await.get(path).cloned())
     }
 
@@ -56,13 +54,23 @@ impl DataArchive for MemoryArchive {
                         leftovers.insert(object.path);
                     }
                 }
-                Change::Publish { manifest, remove } => {
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                } => {
                     let mut files = self.files.lock().await;
                     let found = files.get(MANIFEST).map(|it| Hash::of(it));
                     if found != Some(Hash::of(&manifest)) && found != expected {
                         return Err(ArchiveError::Stale { expected, found });
                     }
                     files.insert(MANIFEST.to_owned(), manifest);
+                    for (path, document) in documents {
+                        match document {
+                            Some(bytes) => files.insert(path.to_owned(), bytes),
+                            None => files.remove(path),
+                        };
+                    }
                     files.retain(|path, _| !remove.contains(path));
                     leftovers.clear();
                     return Ok(());

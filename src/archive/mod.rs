@@ -1,12 +1,14 @@
 //! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
 //!
-//! Owns format 1, the export plan, the reader and the folder archive. Refuses to know the store,
-//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`] and
-//! the backends wait for anything.
+//! Owns format 1, the export plan, the reader, and archives in folders and object stores. Refuses to know the store,
+//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`],
+//! [`verify()`] and the backends wait for anything.
 //!
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
+mod bucket;
+mod covered;
 mod data_archive;
 mod export;
 mod folder;
@@ -16,14 +18,19 @@ mod partition;
 mod period;
 mod plan;
 mod reader;
+mod readme;
+mod records;
 pub mod rows;
 mod snapshot;
 mod table;
 mod veil;
 mod verify;
 
+pub use bucket::BucketArchive;
+pub use covered::covered;
 pub use data_archive::{
-    ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DataArchive, Object, open,
+    Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DOCUMENTS, DataArchive, Object,
+    S3Access, open,
 };
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
@@ -39,7 +46,9 @@ pub use plan::{
     SourceError, Summary, needed_indexes, plan,
 };
 pub use reader::{ArchiveReader, ReadError};
+pub use readme::README;
+pub use records::Restored;
 pub use snapshot::Snapshot;
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;
-pub use verify::{Verification, verify};
+pub use verify::{Depth, Verification, verify};

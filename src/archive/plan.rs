@@ -21,7 +21,7 @@ use super::{
     EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, Manifest, ManifestChannel, ManifestGuild,
     Object, Scope, Table, manifest::Counts, partition::LIMIT,
 };
-use crate::model::{ChannelId, Class, GuildId, Millis, Partition};
+use crate::model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
 
 /// Why a source could not be read.
 pub type SourceError = Box<dyn Error + Send + Sync>;
@@ -47,6 +47,8 @@ pub trait Source: Send + Sync {
 pub struct ExportRequest {
     /// The time that the manifest will carry.
     pub now: Millis,
+    /// When the mirror last heard from Discord; `None` if that is not known.
+    pub heard_at: Option<Millis>,
     /// All guilds that the archive shall hold: one that is missing is withdrawn.
     pub guilds: Vec<ExportGuild>,
     /// What changed since the manifest with the hash `since`.
@@ -78,6 +80,9 @@ pub struct ExportChannel {
     pub id: ChannelId,
     /// What it is called.
     pub name: String,
+    /// What of it is known to be complete, as [`covered`](super::covered()) has it. That and
+    /// `heard_at` are told with a new generation, and never make one.
+    pub covered: Vec<IdRange>,
 }
 
 /// What the archive holds.
@@ -259,6 +264,7 @@ impl<'a> Planner<'a> {
             generation: generation + 1,
             previous: previous.map(|it| it.hash),
             created_at: self.request.now,
+            heard_at: self.request.heard_at,
             guilds,
         });
         self.summary.manifest = match &manifest {
@@ -352,6 +358,7 @@ fn manifest_guild(guild: &ExportGuild, listed: &BTreeMap<Scope, Listed>) -> Mani
                 name: channel.name.clone(),
                 index,
                 rows,
+                covered: channel.covered.clone(),
             }
         })
         .collect();
@@ -372,11 +379,14 @@ fn manifest_guild(guild: &ExportGuild, listed: &BTreeMap<Scope, Listed>) -> Mani
     }
 }
 
-/// What a new generation is worth publishing for: all but the sync times.
+/// What a new generation is worth publishing for: all but what is said of completeness.
 fn content(guilds: &[ManifestGuild]) -> Vec<ManifestGuild> {
     let mut guilds = guilds.to_vec();
     for guild in &mut guilds {
         guild.synced.clear();
+        for channel in &mut guild.channels {
+            channel.covered.clear();
+        }
     }
     guilds
 }

@@ -7,11 +7,14 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
     ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, Row,
-    Scope, Snapshot, table::decode_blob,
+    Scope, Snapshot, Table, table::decode_blob,
 };
 
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
+
+/// How many partitions are read ahead.
+const AHEAD: usize = 4;
 
 /// An archive's content could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,7 @@ pub enum ReadError {
 /// One generation of an archive.
 pub struct ArchiveReader<'a> {
     archive: &'a dyn DataArchive,
+    bytes: Vec<u8>,
     manifest: Manifest,
     hash: Hash,
 }
@@ -85,12 +89,18 @@ impl<'a> ArchiveReader<'a> {
             archive,
             manifest: Manifest::parse(&bytes)?,
             hash: Hash::of(&bytes),
+            bytes,
         })
     }
 
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The manifest's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The hash of the manifest's bytes.
@@ -102,8 +112,9 @@ impl<'a> ArchiveReader<'a> {
     pub async fn index(&self, scope: Scope, reference: IndexRef) -> Result<Index, ReadError> {
         let path = reference.path();
         let bytes = self
-            .object(&path, reference.hash, || format!("the index of {scope}"))
+            .found(&path, || format!("the index of {scope}"))
             .await?;
+        check(&path, reference.hash, &bytes)?;
         let index = Index::parse(&path, &bytes)?;
         if index.scope() != scope {
             let problem = format!("it is the index of {}, not of {scope}", index.scope());
@@ -122,42 +133,23 @@ impl<'a> ArchiveReader<'a> {
         scope: Scope,
         entry: &Entry,
     ) -> Result<Vec<R>, ReadError> {
-        let (rows, _) = self.partition_and_length(scope, entry).await?;
-        Ok(rows)
+        let bytes = self.blob(R::TABLE, scope, entry).await?;
+        rows(scope, entry, &bytes)
     }
 
-    pub(super) async fn partition_and_length<R: Row>(
+    /// A blob's bytes, as they are found: nothing is said of their hash.
+    pub(super) async fn blob(
         &self,
+        table: Table,
         scope: Scope,
         entry: &Entry,
-    ) -> Result<(Vec<R>, u64), ReadError> {
-        let path = entry.blob.blob_path();
-        let whose = || format!("{} of {scope} in {}", R::TABLE, entry.period);
-        let bytes = self.object(&path, entry.blob, whose).await?;
-        let rows: Vec<R> = match decode_blob(&bytes) {
-            Ok(rows) => rows,
-            Err(source) => {
-                let needed_by = whose();
-                return Err(ReadError::NotRows {
-                    path,
-                    needed_by,
-                    source,
-                });
-            }
-        };
-        if rows.len() as u64 != entry.rows {
-            let problem = format!(
-                "{} rows, not the {} that its index says",
-                rows.len(),
-                entry.rows
-            );
-            return Err(ReadError::Disagrees { path, problem });
-        }
-        Ok((rows, bytes.len() as u64))
+    ) -> Result<Vec<u8>, ReadError> {
+        let whose = || format!("{table} of {scope} in {}", entry.period);
+        self.found(&entry.blob.blob_path(), whose).await
     }
 
     /// The rows of a table of this guild or channel, sorted by key, one partition after the other:
-    /// no more than one is in memory.
+    /// no more than a few are in memory.
     pub fn rows<R: Row>(&self, scope: Scope) -> impl Stream<Item = Result<Vec<R>, ReadError>> + '_ {
         let reference = self
             .manifest
@@ -166,42 +158,43 @@ impl<'a> ArchiveReader<'a> {
             .map(|(_, index)| index);
         stream::iter(reference)
             .then(move |reference| self.index(scope, reference))
-            .map_ok(move |index| {
-                let entries = index.entries(R::TABLE).to_vec();
-                stream::iter(entries)
-                    .then(move |entry| async move { self.partition(scope, &entry).await })
-            })
+            .map_ok(|index| self.table(&index))
             .try_flatten()
     }
 
-    /// An object's bytes, which have this hash.
-    async fn object(
+    /// As [`Self::rows`], of a table that this index lists.
+    pub fn table<R: Row>(
         &self,
-        path: &str,
-        hash: Hash,
-        needed_by: impl Fn() -> String,
-    ) -> Result<Vec<u8>, ReadError> {
-        let Some(bytes) = self.archive.read(path).await? else {
-            let now = self.archive.read(MANIFEST).await?;
-            return Err(if now.map(|it| Hash::of(&it)) == Some(self.hash) {
-                ReadError::Missing {
-                    path: path.to_owned(),
-                    needed_by: needed_by(),
-                }
-            } else {
-                ReadError::Superseded
-            });
-        };
-        let found = Hash::of(&bytes);
-        if found == hash {
-            Ok(bytes)
-        } else {
-            let path = path.to_owned();
-            Err(ReadError::Damaged { path, found })
-        }
+        index: &Index,
+    ) -> impl Stream<Item = Result<Vec<R>, ReadError>> + use<'_, 'a, R> {
+        let scope = index.scope();
+        let entries = index.entries(R::TABLE).to_vec();
+        stream::iter(entries)
+            .map(move |entry| async move { self.partition(scope, &entry).await })
+            .buffered(AHEAD)
     }
 
-    async fn table<R: Row>(&self) -> Result<Vec<R>, ReadError> {
+    /// An object's bytes, as they are found.
+    async fn found(
+        &self,
+        path: &str,
+        needed_by: impl Fn() -> String,
+    ) -> Result<Vec<u8>, ReadError> {
+        if let Some(bytes) = self.archive.read(path).await? {
+            return Ok(bytes);
+        }
+        let now = self.archive.read(MANIFEST).await?;
+        Err(if now.map(|it| Hash::of(&it)) == Some(self.hash) {
+            ReadError::Missing {
+                path: path.to_owned(),
+                needed_by: needed_by(),
+            }
+        } else {
+            ReadError::Superseded
+        })
+    }
+
+    async fn whole<R: Row>(&self) -> Result<Vec<R>, ReadError> {
         let mut rows = Vec::new();
         for (scope, _) in self.manifest.indexes() {
             if scope.tables().contains(&R::TABLE) {
@@ -214,14 +207,14 @@ impl<'a> ArchiveReader<'a> {
 
     async fn snapshot(&self) -> Result<Snapshot, ReadError> {
         let mut snapshot = Snapshot {
-            guilds: self.table().await?,
-            channels: self.table().await?,
-            roles: self.table().await?,
-            emojis: self.table().await?,
-            members: self.table().await?,
-            messages: self.table().await?,
-            reactions: self.table().await?,
-            props: self.table().await?,
+            guilds: self.whole().await?,
+            channels: self.whole().await?,
+            roles: self.whole().await?,
+            emojis: self.whole().await?,
+            members: self.whole().await?,
+            messages: self.whole().await?,
+            reactions: self.whole().await?,
+            props: self.whole().await?,
         };
         // Channels were read guild by guild; the tables of channels are sorted by channel alone.
         snapshot.messages.sort_by_key(|it| it.channel_id);
@@ -229,6 +222,36 @@ impl<'a> ArchiveReader<'a> {
         snapshot.props.sort_by_key(|it| it.channel_id);
         Ok(snapshot)
     }
+}
+
+/// The object's bytes have the hash in its name.
+fn check(path: &str, hash: Hash, bytes: &[u8]) -> Result<(), ReadError> {
+    let found = Hash::of(bytes);
+    if found == hash {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(ReadError::Damaged { path, found })
+}
+
+/// The rows in a blob's bytes, which are as its name and its index say.
+pub(super) fn rows<R: Row>(scope: Scope, entry: &Entry, bytes: &[u8]) -> Result<Vec<R>, ReadError> {
+    let path = entry.blob.blob_path();
+    check(&path, entry.blob, bytes)?;
+    let rows: Vec<R> = decode_blob(bytes).map_err(|source| ReadError::NotRows {
+        path: path.clone(),
+        needed_by: format!("{} of {scope} in {}", R::TABLE, entry.period),
+        source,
+    })?;
+    if rows.len() as u64 != entry.rows {
+        let problem = format!(
+            "{} rows, not the {} that its index says",
+            rows.len(),
+            entry.rows
+        );
+        return Err(ReadError::Disagrees { path, problem });
+    }
+    Ok(rows)
 }
 
 /// Tries again while exports change the archive under the reader, a few times.

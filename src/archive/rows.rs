@@ -29,6 +29,12 @@ pub struct GuildRow {
     /// Whether props hold although the bot's message that says so was deleted; `None` for no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_deleted_props: Option<bool>,
+    /// The channels that an admin keeps out of the archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded_channels: Vec<ChannelId>,
+    /// The channels that an admin has put into it though not everyone may read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included_channels: Vec<ChannelId>,
 }
 
 /// A channel or thread.
@@ -247,6 +253,8 @@ impl GuildRow {
             props_channels: settings.props_channels.clone(),
             left_at: gone(&part.state),
             keep_deleted_props: settings.keep_deleted_props.then_some(true),
+            excluded_channels: settings.excluded_channels.clone(),
+            included_channels: settings.included_channels.clone(),
         })
     }
 }

@@ -1,19 +1,40 @@
 //! Checks an archive: structure, hashes, counts, order, partitions, references.
 //!
-//! Owns what "valid" means beyond being readable. Holds one partition in memory at a time, and of
-//! one channel the messages' ids.
+//! Owns what "valid" means beyond being readable. Some channels are checked at a time, with all cores
+//! at their blobs; in memory are a few partitions, and of these channels the messages' ids.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt, thread,
+};
+
+use futures::{
+    StreamExt,
+    stream::{self, TryStreamExt},
+};
 
 use super::{
-    ArchiveReader, DataArchive, Entry, Index, IndexRef, Manifest, ManifestGuild, ReadError, Row,
-    Scope, Table,
+    ArchiveError, ArchiveReader, DataArchive, Entry, Index, IndexRef, Manifest, ManifestChannel,
+    ManifestGuild, ReadError, Row, Scope, Table,
     manifest::{Counts, MANIFEST},
     partition::{LIMIT, undersized},
-    reader::retry,
+    reader::{self, retry},
     rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
     table::array_header,
 };
+use crate::model::{AuthorKind, UserId};
+
+/// Channels that are checked at a time.
+const CHANNELS: usize = 4;
+
+/// How much of an archive is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The manifest and the indexes; whether the blobs are there is not looked at.
+    Structure,
+    /// Everything.
+    Whole,
+}
 
 /// What was checked, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,11 +47,15 @@ pub struct Verification {
     pub indexes: u64,
     /// Blobs read.
     pub blobs: u64,
+    /// Their length together.
+    pub bytes: u64,
     /// Rows read, by table.
     pub rows: Counts,
     /// Reactions and props whose message the archive does not hold. That is no fault: the mirror
     /// may know a reaction to a message that it has not fetched yet, or could not.
     pub unresolved: u64,
+    /// Messages by people and bots without a row among the members. That is no fault either.
+    pub unknown_authors: u64,
 }
 
 impl Verification {
@@ -42,12 +67,46 @@ impl Verification {
     fn fault(&mut self, fault: impl fmt::Display) {
         self.faults.push(fault.to_string());
     }
+
+    fn add(&mut self, part: Self) {
+        self.faults.extend(part.faults);
+        self.indexes += part.indexes;
+        self.blobs += part.blobs;
+        self.bytes += part.bytes;
+        for (table, count) in part.rows {
+            *self.rows.entry(table).or_default() += count;
+        }
+        self.unresolved += part.unresolved;
+        self.unknown_authors += part.unknown_authors;
+    }
+
+    /// Notes what is wrong with the archive; passes on what kept us from looking at it.
+    fn or_fault<T>(&mut self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ (ReadError::Archive(_) | ReadError::Superseded)) => Err(error),
+            Err(error) => {
+                self.fault(error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn compare(&mut self, scope: Scope, found: &Counts, listed: &Counts) {
+        if found != listed {
+            self.fault(format_args!(
+                "{MANIFEST}: {scope} has {} by its indexes, but is listed with {}",
+                Rows(found),
+                Rows(listed)
+            ));
+        }
+    }
 }
 
-/// Checks the whole archive, as it was at one moment. An error means that it could not be read at
-/// all; what is wrong with it is in the answer.
-pub async fn verify(archive: &dyn DataArchive) -> Result<Verification, ReadError> {
-    let outcome = retry(archive, Verifier::run).await;
+/// Checks an archive, as it was at one moment. An error means that it could not be read at all; what
+/// is wrong with it is in the answer.
+pub async fn verify(archive: &dyn DataArchive, depth: Depth) -> Result<Verification, ReadError> {
+    let outcome = retry(archive, |reader| Verifier { reader, depth }.run()).await;
     match outcome {
         Err(error @ (ReadError::Empty | ReadError::Format(_))) => {
             let mut found = Verification::default();
@@ -60,241 +119,284 @@ pub async fn verify(archive: &dyn DataArchive) -> Result<Verification, ReadError
 
 struct Verifier<'a> {
     reader: ArchiveReader<'a>,
-    found: Verification,
+    depth: Depth,
 }
 
-impl<'a> Verifier<'a> {
-    async fn run(reader: ArchiveReader<'a>) -> Result<Verification, ReadError> {
-        let manifest = reader.manifest().clone();
-        let mut it = Self {
-            reader,
-            found: Verification {
-                generation: manifest.generation,
-                ..Verification::default()
-            },
+impl Verifier<'_> {
+    async fn run(self) -> Result<Verification, ReadError> {
+        let manifest = self.reader.manifest();
+        let mut found = Verification {
+            generation: manifest.generation,
+            ..Verification::default()
         };
-        it.manifest(&manifest);
+        check_manifest(manifest, &mut found);
         for guild in &manifest.guilds {
-            it.guild(guild).await?;
+            self.guild(guild, &mut found).await?;
         }
-        Ok(it.found)
+        Ok(found)
     }
 
-    fn manifest(&mut self, manifest: &Manifest) {
-        let Manifest {
-            generation,
-            previous,
-            ..
-        } = manifest;
-        if *generation == 0 || (*generation == 1) != previous.is_none() {
-            self.found.fault(format_args!(
-                "{MANIFEST}: generation {generation} {} a predecessor",
-                if previous.is_none() {
-                    "without"
-                } else {
-                    "with"
-                }
-            ));
+    async fn guild(
+        &self,
+        guild: &ManifestGuild,
+        found: &mut Verification,
+    ) -> Result<(), ReadError> {
+        let scope = guild.scope();
+        let mut total = Counts::new();
+        let mut members = HashSet::new();
+        let mut with_row = BTreeSet::new();
+        if let Some(index) = self.index(scope, guild.index, found).await? {
+            total = index.rows();
+            self.table(&index, |_: &GuildRow| (), found).await?;
+            let channels = self.table(&index, |it: &ChannelRow| it.id, found).await?;
+            with_row.extend(channels);
+            self.table(&index, |_: &RoleRow| (), found).await?;
+            self.table(&index, |_: &EmojiRow| (), found).await?;
+            let users = self.table(&index, |it: &MemberRow| it.user_id, found);
+            members.extend(users.await?);
         }
-        if !manifest.guilds.is_sorted_by(|one, next| one.id < next.id) {
-            self.found.fault(format_args!(
-                "{MANIFEST}: guilds are out of order or repeated"
-            ));
+        if total.get(&Table::Guilds) != Some(&1) {
+            found.fault(format_args!("{MANIFEST}: {scope} has no row of its own"));
         }
-        for guild in &manifest.guilds {
-            if !guild.channels.is_sorted_by(|one, next| one.id < next.id) {
-                self.found.fault(format_args!(
-                    "{MANIFEST}: channels of guild {} are out of order or repeated",
-                    guild.id
+        if self.depth == Depth::Whole {
+            let listed: BTreeSet<_> = guild.channels.iter().map(|it| it.id).collect();
+            for id in listed.difference(&with_row) {
+                found.fault(format_args!(
+                    "{MANIFEST}: channel {id} of {scope} has no row"
+                ));
+            }
+            for id in with_row.difference(&listed) {
+                found.fault(format_args!(
+                    "{MANIFEST}: channel {id} of {scope} has a row, but is not listed"
                 ));
             }
         }
-    }
-
-    async fn guild(&mut self, guild: &ManifestGuild) -> Result<(), ReadError> {
-        let scope = guild.scope();
-        let mut total = Counts::new();
-        let mut channels_with_row = BTreeSet::new();
-        if let Some(index) = self.index(scope, guild.index).await? {
-            total = index.rows();
-            self.table::<GuildRow>(&index, |_| {}).await?;
-            self.table::<ChannelRow>(&index, |row| {
-                channels_with_row.insert(row.id);
-            })
-            .await?;
-            self.table::<RoleRow>(&index, |_| {}).await?;
-            self.table::<EmojiRow>(&index, |_| {}).await?;
-            self.table::<MemberRow>(&index, |_| {}).await?;
-        }
-        if total.get(&Table::Guilds) != Some(&1) {
-            self.found
-                .fault(format_args!("{MANIFEST}: {scope} has no row of its own"));
-        }
-        let listed: BTreeSet<_> = guild.channels.iter().map(|it| it.id).collect();
-        for id in listed.difference(&channels_with_row) {
-            self.found.fault(format_args!(
-                "{MANIFEST}: channel {id} of {scope} has no row"
-            ));
-        }
-        for id in channels_with_row.difference(&listed) {
-            self.found.fault(format_args!(
-                "{MANIFEST}: channel {id} of {scope} has a row, but is not listed"
-            ));
-        }
-        for channel in &guild.channels {
-            let scope = Scope::channel(guild.id, channel.id);
-            let rows = match self.index(scope, channel.index).await? {
-                Some(index) => self.channel(&index).await?,
-                None => Counts::new(),
-            };
-            self.counts(scope, &rows, &channel.rows);
-            for (table, count) in &channel.rows {
-                *total.entry(*table).or_default() += count;
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime, and
+        // no command could wait for it.
+        let channels = guild.channels.iter();
+        let channels: Vec<_> = channels
+            .map(|channel| self.channel(guild, channel, &members))
+            .collect();
+        let mut channels = stream::iter(channels).buffered(CHANNELS);
+        while let Some((rows, part)) = channels.try_next().await? {
+            found.add(part);
+            for (table, count) in rows {
+                *total.entry(table).or_default() += count;
             }
         }
-        self.counts(scope, &total, &guild.rows);
+        found.compare(scope, &total, &guild.rows);
         Ok(())
     }
 
-    async fn channel(&mut self, index: &Index) -> Result<Counts, ReadError> {
-        // In the order of their ids, unless a fault was found.
-        let mut messages = Vec::new();
-        self.table::<MessageRow>(index, |row| messages.push(row.id))
-            .await?;
-        let mut unresolved = 0;
-        self.table::<ReactionRow>(index, |row| {
-            unresolved += u64::from(messages.binary_search(&row.message_id).is_err());
-        })
-        .await?;
-        self.table::<PropsRow>(index, |row| {
-            let known = row
-                .message_id
-                .is_none_or(|id| messages.binary_search(&id).is_ok());
-            unresolved += u64::from(!known);
-        })
-        .await?;
-        self.found.unresolved += unresolved;
-        Ok(index.rows())
-    }
-
-    fn counts(&mut self, scope: Scope, found: &Counts, listed: &Counts) {
-        if found != listed {
-            self.found.fault(format_args!(
-                "{MANIFEST}: {scope} has {} by its indexes, but is listed with {}",
-                Rows(found),
-                Rows(listed)
+    async fn channel(
+        &self,
+        guild: &ManifestGuild,
+        channel: &ManifestChannel,
+        members: &HashSet<UserId>,
+    ) -> Result<(Counts, Verification), ReadError> {
+        let scope = Scope::channel(guild.id, channel.id);
+        let mut found = Verification::default();
+        let apart = channel
+            .covered
+            .is_sorted_by(|one, next| one.to <= next.after);
+        if !apart || channel.covered.iter().any(|it| it.after >= it.to) {
+            found.fault(format_args!(
+                "{MANIFEST}: what is covered of {scope} overlaps, is out of order or empty"
             ));
         }
+        if let Some(index) = self.index(scope, channel.index, &mut found).await? {
+            self.rows_of_channel(&index, members, &mut found).await?;
+            found.compare(scope, &index.rows(), &channel.rows);
+        } else {
+            found.compare(scope, &Counts::new(), &channel.rows);
+        }
+        Ok((channel.rows.clone(), found))
+    }
+
+    async fn rows_of_channel(
+        &self,
+        index: &Index,
+        members: &HashSet<UserId>,
+        found: &mut Verification,
+    ) -> Result<(), ReadError> {
+        let author = |it: &MessageRow| {
+            let known = it.author_kind != Some(AuthorKind::Webhook);
+            (it.id, it.author_id.filter(|_| known))
+        };
+        let messages = self.table(index, author, found).await?;
+        let authors = messages.iter().filter_map(|(_, author)| *author);
+        found.unknown_authors += authors.filter(|it| !members.contains(it)).count() as u64;
+        // In the order of their ids, unless a fault was found.
+        let is_known = |id| messages.binary_search_by_key(&id, |(id, _)| *id).is_ok();
+        let reacted = self.table(index, |it: &ReactionRow| it.message_id, found);
+        let reacted = reacted.await?.into_iter();
+        let said = self.table(index, |it: &PropsRow| it.message_id, found);
+        let said = said.await?.into_iter().flatten();
+        found.unresolved += reacted.chain(said).filter(|id| !is_known(*id)).count() as u64;
+        Ok(())
     }
 
     async fn index(
-        &mut self,
+        &self,
         scope: Scope,
         reference: Option<IndexRef>,
+        found: &mut Verification,
     ) -> Result<Option<Index>, ReadError> {
         let Some(reference) = reference else {
             return Ok(None);
         };
-        let path = reference.path();
         let read = self.reader.index(scope, reference).await;
-        let Some(index) = self.or_fault(read)? else {
-            return Ok(None);
-        };
-        self.found.indexes += 1;
-        for (table, entries) in &index.tables {
-            if !scope.tables().contains(table) {
-                self.found
-                    .fault(format_args!("{path}: {scope} cannot have {table}"));
-            }
-            if entries.is_empty() {
-                self.found.fault(format_args!(
-                    "{path}: {table} without partitions are listed"
-                ));
-            }
-            let apart = |one: &Entry, next: &Entry| {
-                one.period < next.period && !one.period.contains(next.period)
-            };
-            if !entries.is_sorted_by(apart) {
-                self.found.fault(format_args!(
-                    "{path}: partitions of {table} overlap or are out of order"
-                ));
-            }
-            for entry in entries {
-                if entry.bytes > LIMIT && entry.period.unit().finer().is_some() {
-                    self.found.fault(format_args!(
-                        "{path}: {table} in {} are too long for one partition",
-                        entry.period
-                    ));
-                }
-            }
-            for period in undersized(entries.iter().map(|it| (it.period, it.bytes)), LIMIT) {
-                self.found.fault(format_args!(
-                    "{path}: {table} in {period} are split, but short enough for one partition"
-                ));
-            }
+        let index = found.or_fault(read)?;
+        if let Some(index) = &index {
+            found.indexes += 1;
+            check_index(&reference.path(), index, found);
         }
-        Ok(Some(index))
+        Ok(index)
     }
 
-    /// Checks every blob of a table, and shows its rows.
-    async fn table<R: Row>(
-        &mut self,
+    /// Checks every blob of a table, and returns what is wanted of its rows.
+    async fn table<R: Row, T: Send + 'static>(
+        &self,
         index: &Index,
-        mut show: impl FnMut(&R),
-    ) -> Result<(), ReadError> {
+        wanted: fn(&R) -> T,
+        found: &mut Verification,
+    ) -> Result<Vec<T>, ReadError> {
+        if self.depth == Depth::Structure {
+            return Ok(Vec::new());
+        }
         let scope = index.scope();
-        for entry in index.entries(R::TABLE) {
-            let path = entry.blob.blob_path();
-            let read = self.reader.partition_and_length::<R>(scope, entry).await;
-            let Some((rows, length)) = self.or_fault(read)? else {
-                continue;
-            };
-            self.found.blobs += 1;
-            *self.found.rows.entry(R::TABLE).or_default() += entry.rows;
-            if rows.is_empty() {
-                self.found.fault(format_args!("{path} has no rows"));
+        let mut all = Vec::new();
+        let entries = index.entries(R::TABLE).iter();
+        let checks: Vec<_> = entries
+            .map(async |entry| {
+                let read = self.reader.blob(R::TABLE, scope, entry).await;
+                let (entry, bytes) = (*entry, read?);
+                let check = move || check_blob(scope, &entry, &bytes, wanted);
+                let checked = tokio::task::spawn_blocking(check).await;
+                checked.map_err(|error| ArchiveError::Stopped(error.to_string()).into())
+            })
+            .collect();
+        let mut checks =
+            stream::iter(checks).buffered(thread::available_parallelism().map_or(1, usize::from));
+        while let Some(checked) = checks.next().await {
+            if let Some((some, part)) = found.or_fault(checked.and_then(|it| it))? {
+                found.add(part);
+                all.extend(some);
             }
-            let head = array_header(rows.len()).len() as u64;
-            if length != head + entry.bytes {
-                self.found.fault(format_args!(
-                    "{path} is {length} bytes long, not the {} and {head} that its index says",
-                    entry.bytes
-                ));
-            }
-            let keys: Vec<_> = rows.iter().map(Row::key).collect();
-            if !keys.is_sorted_by(|one, next| one < next) {
-                self.found
-                    .fault(format_args!("{path}: rows are out of order or repeated"));
-            }
-            let ids = entry.period.ids();
-            if let Some(key) = keys.iter().find(|it| !ids.contains(&it.id)) {
-                self.found.fault(format_args!(
-                    "{path}: row {} is not of {}",
-                    key.id, entry.period
-                ));
-            }
-            if let Some(row) = rows.iter().find(|it| it.scope() != scope) {
-                self.found.fault(format_args!(
-                    "{path} has a row of {}, not of {scope}",
-                    row.scope()
-                ));
-            }
-            rows.iter().for_each(&mut show);
         }
-        Ok(())
+        Ok(all)
     }
+}
 
-    /// Notes what is wrong with the archive; passes on what kept us from looking at it.
-    fn or_fault<T>(&mut self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
-        match read {
-            Ok(value) => Ok(Some(value)),
-            Err(error @ (ReadError::Archive(_) | ReadError::Superseded)) => Err(error),
-            Err(error) => {
-                self.found.fault(error);
-                Ok(None)
+fn check_manifest(manifest: &Manifest, found: &mut Verification) {
+    let Manifest {
+        generation,
+        previous,
+        ..
+    } = manifest;
+    if *generation == 0 || (*generation == 1) != previous.is_none() {
+        found.fault(format_args!(
+            "{MANIFEST}: generation {generation} {} a predecessor",
+            if previous.is_none() {
+                "without"
+            } else {
+                "with"
             }
+        ));
+    }
+    if !manifest.guilds.is_sorted_by(|one, next| one.id < next.id) {
+        found.fault(format_args!(
+            "{MANIFEST}: guilds are out of order or repeated"
+        ));
+    }
+    for guild in &manifest.guilds {
+        if !guild.channels.is_sorted_by(|one, next| one.id < next.id) {
+            found.fault(format_args!(
+                "{MANIFEST}: channels of guild {} are out of order or repeated",
+                guild.id
+            ));
         }
     }
+}
+
+fn check_index(path: &str, index: &Index, found: &mut Verification) {
+    let scope = index.scope();
+    for (table, entries) in &index.tables {
+        if !scope.tables().contains(table) {
+            found.fault(format_args!("{path}: {scope} cannot have {table}"));
+        }
+        if entries.is_empty() {
+            found.fault(format_args!(
+                "{path}: {table} without partitions are listed"
+            ));
+        }
+        let apart = |one: &Entry, next: &Entry| {
+            one.period < next.period && !one.period.contains(next.period)
+        };
+        if !entries.is_sorted_by(apart) {
+            found.fault(format_args!(
+                "{path}: partitions of {table} overlap or are out of order"
+            ));
+        }
+        for entry in entries {
+            if entry.bytes > LIMIT && entry.period.unit().finer().is_some() {
+                found.fault(format_args!(
+                    "{path}: {table} in {} are too long for one partition",
+                    entry.period
+                ));
+            }
+        }
+        for period in undersized(entries.iter().map(|it| (it.period, it.bytes)), LIMIT) {
+            found.fault(format_args!(
+                "{path}: {table} in {period} are split, but short enough for one partition"
+            ));
+        }
+    }
+}
+
+/// Checks one blob, and takes what is wanted of its rows.
+fn check_blob<R: Row, T>(
+    scope: Scope,
+    entry: &Entry,
+    bytes: &[u8],
+    wanted: fn(&R) -> T,
+) -> Result<(Vec<T>, Verification), ReadError> {
+    let path = entry.blob.blob_path();
+    let rows: Vec<R> = reader::rows(scope, entry, bytes)?;
+    let mut found = Verification {
+        blobs: 1,
+        bytes: bytes.len() as u64,
+        rows: Counts::from([(R::TABLE, entry.rows)]),
+        ..Verification::default()
+    };
+    if rows.is_empty() {
+        found.fault(format_args!("{path} has no rows"));
+    }
+    let (length, head) = (bytes.len() as u64, array_header(rows.len()).len() as u64);
+    if length != head + entry.bytes {
+        found.fault(format_args!(
+            "{path} is {length} bytes long, not the {} and {head} that its index says",
+            entry.bytes
+        ));
+    }
+    let keys: Vec<_> = rows.iter().map(Row::key).collect();
+    if !keys.is_sorted_by(|one, next| one < next) {
+        found.fault(format_args!("{path}: rows are out of order or repeated"));
+    }
+    let ids = entry.period.ids();
+    if let Some(key) = keys.iter().find(|it| !ids.contains(&it.id)) {
+        found.fault(format_args!(
+            "{path}: row {} is not of {}",
+            key.id, entry.period
+        ));
+    }
+    if let Some(row) = rows.iter().find(|it| it.scope() != scope) {
+        found.fault(format_args!(
+            "{path} has a row of {}, not of {scope}",
+            row.scope()
+        ));
+    }
+    Ok((rows.iter().map(wanted).collect(), found))
 }
 
 /// Row counts in words.

@@ -1,6 +1,6 @@
 //! Arithmetic on the intervals of ids that are known to be complete.
 
-use crate::model::{ChannelId, Coverage, Evidence, Gap, Interval, MessageId};
+use crate::model::{ChannelId, Coverage, Evidence, IdRange, Interval, MessageId};
 
 /// Intervals of a channel that are told apart though they touch: each restart that missed something
 /// makes two, and the row is written with every message.
@@ -67,12 +67,12 @@ impl Coverage {
     }
 
     /// What is missing up to and including `to`, sorted.
-    pub fn gaps(&self, to: MessageId) -> Vec<Gap> {
+    pub fn gaps(&self, to: MessageId) -> Vec<IdRange> {
         let mut gaps = Vec::new();
         let mut after = MessageId(0);
         for it in self.intervals.iter().take_while(|it| it.after < to) {
             if after < it.after {
-                gaps.push(Gap {
+                gaps.push(IdRange {
                     after,
                     to: it.after,
                 });
@@ -80,7 +80,7 @@ impl Coverage {
             after = it.to;
         }
         if after < to {
-            gaps.push(Gap { after, to });
+            gaps.push(IdRange { after, to });
         }
         gaps
     }

@@ -1,11 +1,16 @@
 //! The export: brings the archive up to date with the store, on a timer and at the end.
 //!
 //! Owns what is exported: by default only what everyone in the guild may read, decided anew each
-//! time. How it is laid out is the archive's matter.
+//! time, and why the rest is not. How it is laid out is the archive's matter.
 
 mod control;
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::RangeInclusive,
+    sync::Arc,
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -16,7 +21,10 @@ use crate::{
         ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError, Table, Veil,
         rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
-    model::{Channel, Guild, Millis, Part, Role, Settings, permissions::Permissions},
+    model::{
+        Channel, ChannelId, ChannelKind, Coverage, FailureObject, Guild, GuildId, IdRange,
+        MessageId, Millis, Part, Role, Settings, permissions::Permissions,
+    },
     store::{Dirty, Store, StoreError},
 };
 
@@ -26,7 +34,7 @@ pub use control::{
 };
 
 /// What the store remembers of an archive before its first export there is confirmed.
-const BEGUN: &str = "begun";
+pub(super) const BEGUN: &str = "begun";
 
 /// How often an export is planned again because another wrote to the archive meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -155,15 +163,113 @@ async fn ask<T: Send + 'static>(
     }
 }
 
+/// Why a channel is not exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Not everyone in the guild may read it.
+    NotForEveryone,
+    /// Only those who were invited may read the thread.
+    PrivateThread,
+    /// An admin has excluded it.
+    Excluded,
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotForEveryone => "not everyone in the guild may read it",
+            Self::PrivateThread => "it is a private thread",
+            Self::Excluded => "an admin has excluded it",
+        })
+    }
+}
+
+/// A channel, and whether it is exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The guild's name.
+    pub guild: String,
+    /// The channel.
+    pub id: ChannelId,
+    /// What it is called.
+    pub name: String,
+    /// Why it stays here; `None` if it goes out.
+    pub withheld: Option<Withheld>,
+}
+
+/// What an export would do, and for every channel whether it goes out, without writing anything.
+pub async fn dry_run(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    now: Millis,
+) -> Result<(Summary, Vec<Decision>), ExportJobError> {
+    let (request, _) = ask(store, move |store| request(store, now)).await?;
+    let decisions = ask(store, decisions).await?;
+    let source = Arc::new(StoreSource(Arc::clone(store)));
+    let summary = archive::dry_run(archive, source, request).await?;
+    Ok((summary, decisions))
+}
+
+fn decisions(store: &Store) -> Result<Vec<Decision>, StoreError> {
+    let _reading = store.reading();
+    let mut all = Vec::new();
+    for part in store.guilds()? {
+        let Some(guild) = part.state.ever() else {
+            continue;
+        };
+        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let settings = store.settings(guild.id)?;
+        let decided = decided(guild, &settings, &roles, &channels);
+        all.extend(decided.into_iter().map(|(channel, withheld)| Decision {
+            guild: guild.name.clone(),
+            id: channel.id,
+            name: channel.name.clone(),
+            withheld,
+        }));
+    }
+    Ok(all)
+}
+
+/// Every channel, categories too, deleted ones as they last were, and why it is not exported.
+fn decided<'a>(
+    guild: &'a Guild,
+    settings: &Settings,
+    roles: &'a [Part<Role>],
+    channels: &'a [Part<Channel>],
+) -> Vec<(&'a Channel, Option<Withheld>)> {
+    let roles = roles.iter().filter_map(|it| it.state.now());
+    let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
+    let permissions = Permissions::new(guild, roles, channels.iter().copied());
+    let why = |channel: &Channel| {
+        let everyone_reads = permissions.everyone_reads(channel);
+        if settings.exports(channel, everyone_reads) {
+            None
+        } else if everyone_reads {
+            Some(Withheld::Excluded)
+        } else if channel.kind == ChannelKind::PRIVATE_THREAD {
+            Some(Withheld::PrivateThread)
+        } else {
+            Some(Withheld::NotForEveryone)
+        }
+    };
+    channels.into_iter().map(|it| (it, why(it))).collect()
+}
+
 /// What to export, and which dirty marks it settles.
 fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
     let _reading = store.reading();
     let dirty = store.dirty()?;
+    let coverage = store.coverage()?;
     let mut guilds = Vec::new();
     for part in store.guilds()? {
         let Some(guild) = part.state.ever() else {
             continue;
         };
+        let unfinished = unfinished(store, guild.id)?;
+        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let settings = store.settings(guild.id)?;
+        let public = decided(guild, &settings, &roles, &channels);
+        let public = public.into_iter().filter(|(_, why)| why.is_none());
         guilds.push(ExportGuild {
             id: guild.id,
             name: guild.name.clone(),
@@ -172,21 +278,24 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
                 .iter()
                 .map(|it| (it.class, it.at.millis()))
                 .collect(),
-            channels: exported_channels(
-                guild,
-                &store.settings(guild.id)?,
-                &store.roles(guild.id)?,
-                &store.channels(guild.id)?,
-            ),
+            channels: public
+                .map(|(channel, _)| ExportChannel {
+                    id: channel.id,
+                    name: channel.name.clone(),
+                    covered: covered(channel.id, &coverage, &unfinished),
+                })
+                .collect(),
         });
     }
     let since = store
         .last_export()?
         .and_then(|left| left.parse::<Hash>().ok());
     let partitions = dirty.iter().map(|(partition, _)| *partition).collect();
+    let heard_at = store.newest()?.millis();
     Ok((
         ExportRequest {
             now,
+            heard_at: (heard_at.0 > 0).then_some(heard_at),
             guilds,
             dirty: partitions,
             since,
@@ -195,25 +304,34 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
     ))
 }
 
-/// The channels, categories too, that everyone may read, unless an admin chose otherwise; deleted
-/// ones as they last were.
-fn exported_channels(
-    guild: &Guild,
-    settings: &Settings,
-    roles: &[Part<Role>],
-    channels: &[Part<Channel>],
-) -> Vec<ExportChannel> {
-    let roles = roles.iter().filter_map(|it| it.state.now());
-    let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
-    let permissions = Permissions::new(guild, roles, channels.iter().copied());
-    channels
-        .into_iter()
-        .filter(|it| settings.exports(it, permissions.everyone_reads(it)))
-        .map(|it| ExportChannel {
-            id: it.id,
-            name: it.name.clone(),
-        })
-        .collect()
+fn covered(
+    channel: ChannelId,
+    coverage: &BTreeMap<ChannelId, Coverage>,
+    unfinished: &BTreeMap<ChannelId, BTreeSet<MessageId>>,
+) -> Vec<IdRange> {
+    let known = coverage.get(&channel).map_or(&[][..], |it| &it.intervals);
+    let none = BTreeSet::new();
+    archive::covered(known, unfinished.get(&channel).unwrap_or(&none))
+}
+
+/// The messages that could not be read, or to which not all who reacted are known.
+fn unfinished(
+    store: &Store,
+    guild: GuildId,
+) -> Result<BTreeMap<ChannelId, BTreeSet<MessageId>>, StoreError> {
+    let pending = store.pending(guild)?;
+    let pending = pending.iter().map(|it| (it.channel_id, it.message_id));
+    let failures = store.failures(guild)?;
+    let failed = failures.iter().filter_map(|it| match &it.object {
+        FailureObject::Message(channel, message)
+        | FailureObject::Reactions(channel, message, ..) => Some((*channel, *message)),
+        _ => None,
+    });
+    let mut unfinished: BTreeMap<ChannelId, BTreeSet<MessageId>> = BTreeMap::new();
+    for (channel, message) in pending.chain(failed) {
+        unfinished.entry(channel).or_default().insert(message);
+    }
+    Ok(unfinished)
 }
 
 /// The store, as the archive's planner reads it.

@@ -13,4 +13,5 @@ pub mod export;
 pub mod listener;
 pub mod privacy;
 pub mod progress;
+pub mod restore;
 pub mod writer;

@@ -49,6 +49,6 @@ pub use settings::{
 };
 pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{
-    Coverage, Failure, FailureObject, Gap, Interval, Live, Pending, Session, Synced, Tally,
+    Coverage, Failure, FailureObject, IdRange, Interval, Live, Pending, Session, Synced, Tally,
 };
 pub use time::{Millis, Stamp};

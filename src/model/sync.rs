@@ -22,12 +22,12 @@ pub struct Interval {
     pub since: Stamp,
 }
 
-/// The ids in `(after, to]`, of which nothing is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The last id before the gap.
+/// The ids in `(after, to]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IdRange {
+    /// The last id before them.
     pub after: MessageId,
-    /// The last id of the gap.
+    /// The last of them.
     pub to: MessageId,
 }
 

@@ -97,18 +97,27 @@ impl Engine {
     /// Applies all changes at once. When this returns they survive a power cut. After it has failed
     /// nothing more is read or written.
     pub(super) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
-        self.check()?;
         if ops.is_empty() {
-            return Ok(());
+            return self.check();
         }
-        let done = self.apply(ops);
+        self.apply(ops)?;
+        self.or_fail(self.sync())
+    }
+
+    /// As [`Self::commit`], but what it changed is durable only with the next commit.
+    pub(super) fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
+        self.check()?;
+        self.or_fail(self.apply_batch(ops))
+    }
+
+    fn or_fail(&self, done: Result<(), StoreError>) -> Result<(), StoreError> {
         if done.is_err() {
             self.failed.store(true, Ordering::Release);
         }
         done
     }
 
-    fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
+    fn apply_batch(&self, ops: &[Op]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for op in ops {
             match op {
@@ -116,9 +125,10 @@ impl Engine {
                 Op::Delete(key) => batch.remove(key.as_slice()),
             }
         }
-        self.db
-            .apply_batch(batch)
-            .map_err(|error| self.io(&error))?;
+        self.db.apply_batch(batch).map_err(|error| self.io(&error))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(|error| self.io(&error))?;
         self.log.sync_data().map_err(|error| self.io(&error.into()))
     }

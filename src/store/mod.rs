@@ -5,6 +5,7 @@
 
 mod codec;
 mod engine;
+mod restore;
 mod view;
 
 use std::{
@@ -28,6 +29,8 @@ pub const SCHEMA: u32 = 1;
 const SCHEMA_KEY: &[u8] = &[0];
 const NEWEST_KEY: &[u8] = &[0, 1];
 const EXPORTED_KEY: &[u8] = &[0, 2];
+/// Stands while a restore is under way.
+const RESTORING_KEY: &[u8] = &[0, 3];
 
 /// Why the store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,24 @@ pub enum StoreError {
         found: u32,
         /// The newest schema we know.
         known: u32,
+    },
+    /// A restore was cut off.
+    #[error(
+        "the store {path} was only half restored from an archive: run `propsbot restore` again, or \
+         delete the folder"
+    )]
+    HalfRestored {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// A restore needs an empty store.
+    #[error(
+        "the store {path} is not empty, and a restore replaces nothing: set STORE_PATH to a new \
+         folder"
+    )]
+    NotEmpty {
+        /// The store's folder.
+        path: PathBuf,
     },
     /// What is on disk cannot be read.
     #[error(
@@ -107,6 +128,15 @@ impl Store {
     /// # Errors
     /// Each as [`StoreError`] says. A damaged store is never deleted.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::open_any(path)?;
+        if store.is_half_restored()? {
+            let path = path.to_owned();
+            return Err(StoreError::HalfRestored { path });
+        }
+        Ok(store)
+    }
+
+    fn open_any(path: &Path) -> Result<Self, StoreError> {
         let engine = Engine::open(path)?;
         match engine.get(SCHEMA_KEY)? {
             None if engine.is_used()? => {

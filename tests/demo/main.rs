@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
     app,
-    archive::{self, Snapshot},
+    archive::{self, Depth, Snapshot},
     config::{Config, Needs},
     graph::{Standing, standings},
 };
@@ -92,7 +92,10 @@ async fn main() -> anyhow::Result<()> {
     discord.stop().await;
 
     say("\n4. On its way out the bot exported to the archive. `propsbot verify` checks it:");
-    for line in app::verify(&config.archive).await.map_err(failed)? {
+    for line in app::verify(&config, &config.archive, Depth::Whole)
+        .await
+        .map_err(failed)?
+    {
         say(&format!("   {line}"));
     }
 
@@ -105,14 +108,14 @@ async fn main() -> anyhow::Result<()> {
 
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
-    for line in app::graph(&config.archive, &graph, None)
+    for line in app::graph(&config, &config.archive, &graph, None)
         .await
         .map_err(failed)?
     {
         say(&format!("   {line}"));
     }
 
-    let snapshot = Snapshot::read(archive::open(&config.archive).as_ref()).await?;
+    let snapshot = Snapshot::read(archive::open(&config.archive, &config.access)?.as_ref()).await?;
     say("\nWho received the most props, and what for:\n");
     say(&ranking(&standings(&snapshot)));
     say(&farewell());

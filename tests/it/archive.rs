@@ -1,6 +1,7 @@
 //! The archive: what every backend promises, what readers see while exports crash, what damage is
 //! called, and format 1 as it was written once.
 
+pub(crate) mod bucket;
 mod community;
 mod contract;
 mod crash;
@@ -8,7 +9,9 @@ mod damage;
 mod fixture;
 
 use futures::{StreamExt, stream};
-use propsbot::archive::{ArchiveError, Change, DataArchive, Hash, Object, Verification, verify};
+use propsbot::archive::{
+    ArchiveError, Change, DataArchive, Depth, Hash, Object, Verification, verify,
+};
 
 /// An object with these bytes.
 fn blob(bytes: &[u8]) -> Object {
@@ -27,7 +30,7 @@ async fn write(
 }
 
 async fn assert_valid(archive: &dyn DataArchive) -> Verification {
-    let found = verify(archive).await.unwrap();
+    let found = verify(archive, Depth::Whole).await.unwrap();
     assert_eq!(found.faults, Vec::<String>::new());
     found
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use propsbot::archive::{FolderArchive, Snapshot, verify};
+use propsbot::archive::{Depth, FolderArchive, Snapshot, verify};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use simulator::discord::{Discord, Options, Overwrite, Seed, bit, kind};
@@ -239,7 +239,7 @@ async fn killed_at_any_moment_and_started_again_nothing_is_lost() {
         discord.step(5);
         if mirror.archive_path().join("manifest.json").exists() {
             let archive = FolderArchive::new(mirror.archive_path());
-            let found = verify(&archive).await.unwrap();
+            let found = verify(&archive, Depth::Whole).await.unwrap();
             assert!(found.is_valid(), "{:#?}", found.faults);
         }
     }

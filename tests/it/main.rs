@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 mod live;
 mod mirror;
+mod restore;
 mod store;
 mod sync;
 mod threads;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use propsbot::{
-    archive::{FolderArchive, ReadError, Snapshot, Verification, verify},
+    archive::{Depth, FolderArchive, ReadError, Snapshot, Verification, verify},
     model::{ChannelKind, GuildId},
     store::{Store, StoreError},
 };
@@ -289,7 +289,7 @@ impl Mirror {
 
     pub(crate) async fn verified(&self) -> Verification {
         let archive = FolderArchive::new(self.archive_path());
-        verify(&archive).await.unwrap()
+        verify(&archive, Depth::Whole).await.unwrap()
     }
 
     /// What `status --json` says of the guild.

@@ -37,6 +37,8 @@ impl World {
             props_channels: None,
             left_at: None,
             keep_deleted_props: None,
+            excluded_channels: vec![],
+            included_channels: vec![],
         });
         world.rows.channels = CHANNELS.map(channel_row).to_vec();
         world
@@ -75,6 +77,7 @@ impl World {
     fn request(&self) -> ExportRequest {
         ExportRequest {
             now: Millis(1_800_000_000_000),
+            heard_at: None,
             guilds: vec![ExportGuild {
                 id: GUILD,
                 name: "guild".to_owned(),
@@ -85,6 +88,7 @@ impl World {
                     .map(|id| ExportChannel {
                         id,
                         name: format!("channel-{id}"),
+                        covered: Vec::new(),
                     })
                     .collect(),
             }],

@@ -168,6 +168,8 @@ fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
             props_channels: None,
             left_at: None,
             keep_deleted_props: keeps,
+            excluded_channels: vec![],
+            included_channels: vec![],
         }],
         messages: vec![
             tombstone(&answer),

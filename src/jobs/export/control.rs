@@ -116,7 +116,7 @@ impl ExportControl {
 
     /// Checks the whole archive: what was checked, and the faults; or why it could not be.
     pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
-        let found = archive::verify(self.archive.as_ref())
+        let found = archive::verify(self.archive.as_ref(), archive::Depth::Whole)
             .await
             .map_err(|error| error.to_string())?;
         let checked = format!(

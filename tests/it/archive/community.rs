@@ -211,6 +211,8 @@ pub(super) fn rows() -> Snapshot {
             props_channels: Some(vec![PROPS]),
             left_at: None,
             keep_deleted_props: None,
+            excluded_channels: vec![],
+            included_channels: vec![],
         }],
         channels: channels(),
         roles: vec![RoleRow {
@@ -266,6 +268,7 @@ pub(super) fn rows() -> Snapshot {
 pub(super) fn request(rows: &Snapshot) -> ExportRequest {
     ExportRequest {
         now: Millis(1_765_000_000_000),
+        heard_at: None,
         guilds: vec![ExportGuild {
             id: GUILD,
             name: "The Community".to_owned(),
@@ -276,6 +279,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
                 .map(|it| ExportChannel {
                     id: it.id,
                     name: it.name.clone(),
+                    covered: Vec::new(),
                 })
                 .collect(),
         }],

@@ -1,10 +1,10 @@
 //! What [`DataArchive`] promises, of every backend.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, channel::mpsc};
 use propsbot::archive::{
-    ArchiveError, Change, DataArchive, FolderArchive, Hash, MANIFEST, MemoryArchive, Object,
+    ArchiveError, Change, DataArchive, FolderArchive, Hash, MANIFEST, MemoryArchive, Object, README,
 };
 
 use super::{blob, write};
@@ -27,7 +27,7 @@ async fn memory_keeps_the_contract() {
 }
 
 /// Runs every check on an archive of its own.
-async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
+pub(super) async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
     what_is_missing_is_none(&*new()).await;
     what_is_published_is_read(&*new()).await;
     nothing_is_published_without_a_word(&*new()).await;
@@ -35,6 +35,7 @@ async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
     writes_can_be_repeated(&*new()).await;
     one_writes_at_a_time(&*new()).await;
     wrong_names_are_refused(&*new()).await;
+    documents_lie_beside(&*new()).await;
 }
 
 /// A manifest that needs nothing.
@@ -50,6 +51,7 @@ fn publish(manifest: Vec<u8>, remove: &[&Object]) -> Change {
     Change::Publish {
         manifest,
         remove: remove.iter().map(|it| it.path.clone()).collect(),
+        documents: BTreeMap::new(),
     }
 }
 
@@ -173,6 +175,41 @@ async fn wrong_names_are_refused(archive: &dyn DataArchive) {
     let change = Change::Publish {
         manifest: manifest(1),
         remove,
+        documents: BTreeMap::new(),
     };
     assert!(write(archive, None, vec![change]).await.is_err());
+}
+
+async fn documents_lie_beside(archive: &dyn DataArchive) {
+    let with = |manifest: Vec<u8>, path, document: Option<&[u8]>| Change::Publish {
+        manifest,
+        remove: BTreeSet::new(),
+        documents: BTreeMap::from([(path, document.map(<[u8]>::to_vec))]),
+    };
+    assert_eq!(archive.read(README).await.unwrap(), None);
+    let first = Hash::of(&manifest(1));
+    let change = with(manifest(1), README, Some(b"one"));
+    write(archive, None, vec![change]).await.unwrap();
+    assert_eq!(archive.read(README).await.unwrap().unwrap(), b"one");
+    // Replaced without a new manifest, but not by who knows another.
+    let change = with(manifest(2), README, Some(b"lost"));
+    let lost = write(archive, Some(Hash::of(b"")), vec![change]).await;
+    assert!(matches!(lost, Err(ArchiveError::Stale { .. })), "{lost:?}");
+    let change = with(manifest(1), README, Some(b"two"));
+    write(archive, Some(first), vec![change]).await.unwrap();
+    assert_eq!(archive.read(README).await.unwrap().unwrap(), b"two");
+    // Kept by whoever says nothing of it, also by who cleans up.
+    let left = vec![Change::Put(blob(b"left"))];
+    write(archive, Some(first), left).await.unwrap();
+    let change = vec![publish(manifest(2), &[])];
+    write(archive, Some(first), change).await.unwrap();
+    assert_eq!(archive.read(README).await.unwrap().unwrap(), b"two");
+    let change = vec![with(manifest(2), README, None)];
+    write(archive, Some(first), change).await.unwrap();
+    assert_eq!(archive.read(README).await.unwrap(), None);
+    for path in [MANIFEST, "other.md", "../README.md"] {
+        let change = vec![with(manifest(3), path, Some(b""))];
+        let refused = write(archive, Some(first), change).await;
+        assert!(matches!(refused, Err(ArchiveError::BadPath(_))), "{path}");
+    }
 }

@@ -16,8 +16,8 @@ use futures::{
     stream,
 };
 use propsbot::archive::{
-    ArchiveReader, Change, DataArchive, FolderArchive, MANIFEST, MemoryArchive, ReadError, export,
-    plan, verify,
+    ArchiveReader, Change, DataArchive, Depth, FolderArchive, MANIFEST, MemoryArchive, ReadError,
+    export, plan, verify,
 };
 
 use super::{
@@ -183,7 +183,7 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
         let exporter = Exporter::start(folder.path());
         loop {
             // While it writes, too, every reader sees a whole archive.
-            match verify(&archive).await {
+            match verify(&archive, Depth::Whole).await {
                 // (Who is slower than a writer that never rests is told so.)
                 Err(ReadError::Superseded) => {}
                 found => assert_eq!(found.unwrap().faults, Vec::<String>::new()),

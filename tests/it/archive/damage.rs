@@ -1,12 +1,13 @@
 //! What is said of an archive that is not as it was written.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use futures::{StreamExt, stream};
 use propsbot::archive::{
-    ArchiveReader, Change, DataArchive, FolderArchive, Hash, Index, IndexRef, MANIFEST, Manifest,
-    MemoryArchive, Object, Snapshot, Table, export, verify,
+    ArchiveReader, Change, DataArchive, Depth, FolderArchive, Hash, Index, IndexRef, MANIFEST,
+    Manifest, MemoryArchive, Object, Snapshot, Table, export, verify,
 };
+use propsbot::model::{IdRange, MessageId};
 use tempfile::TempDir;
 
 use super::{
@@ -38,7 +39,11 @@ async fn paths(archive: &FolderArchive) -> (String, String) {
 
 /// Both who checks and who reads is told of the damage in these words.
 async fn assert_told(archive: &dyn DataArchive, words: &[&str]) {
-    let faults = verify(archive).await.unwrap().faults.join("\n");
+    let faults = verify(archive, Depth::Whole)
+        .await
+        .unwrap()
+        .faults
+        .join("\n");
     let error = Snapshot::read(archive).await.unwrap_err().to_string();
     for word in words {
         assert!(faults.contains(word), "{word}: {faults}");
@@ -55,7 +60,10 @@ async fn one_flipped_bit_is_found() {
     bytes[100] ^= 1;
     fs::write(&path, bytes).unwrap();
     assert_told(&archive, &[&blob, "is damaged: its bytes have the hash"]).await;
-    assert_eq!(verify(&archive).await.unwrap().faults.len(), 1);
+    assert_eq!(
+        verify(&archive, Depth::Whole).await.unwrap().faults.len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -127,6 +135,7 @@ async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
             remove: std::iter::once(old.path())
                 .filter(|it| *it != reference.path())
                 .collect(),
+            documents: BTreeMap::new(),
         },
     ];
     let changes = stream::iter(changes).boxed();
@@ -136,7 +145,11 @@ async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
 
 async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {
     let archive = forged(change).await;
-    let faults = verify(&archive).await.unwrap().faults.join("\n");
+    let faults = verify(&archive, Depth::Whole)
+        .await
+        .unwrap()
+        .faults
+        .join("\n");
     assert!(faults.contains(words), "{words}: {faults}");
 }
 
@@ -196,8 +209,31 @@ async fn verify_finds_what_hashes_do_not() {
         index.tables.get_mut(&Table::Props).unwrap()[0].blob = blob;
     })
     .await;
+    for (one, other) in [((5, 9), (8, 12)), ((5, 9), (3, 4)), ((1, 2), (7, 7))] {
+        let interval = |(after, to): (u64, u64)| IdRange {
+            after: MessageId(after),
+            to: MessageId(to),
+        };
+        assert_fault("what is covered of channel", |manifest, _| {
+            manifest.guilds[0].channels[0].covered = vec![interval(one), interval(other)];
+        })
+        .await;
+    }
     assert_fault("it is the index of", |_, index| {
         index.channel_id = Some(GENERAL);
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_structure_alone_is_the_manifest_and_the_indexes() {
+    let (folder, archive) = exported().await;
+    let (blob, index) = paths(&archive).await;
+    fs::remove_file(folder.path().join(&blob)).unwrap();
+    let found = verify(&archive, Depth::Structure).await.unwrap();
+    assert_eq!((found.faults.len(), found.blobs), (0, 0));
+    assert_eq!(found.indexes, 4);
+    fs::remove_file(folder.path().join(&index)).unwrap();
+    let found = verify(&archive, Depth::Structure).await.unwrap();
+    assert!(found.faults[0].contains(&index), "{:?}", found.faults);
 }

@@ -1,0 +1,404 @@
+//! An archive in an object store: a bucket that speaks S3's language.
+//!
+//! Owns how one writer at a time is ensured where there are no locks. An object `.writing` stands
+//! while somebody writes: it is made only where there is none, renewed as the write goes on, and
+//! removed when it is done. Found old by the store's own clock, or marked as left, it says that a
+//! write was cut off: whoever finds it takes it over, and removes what no manifest needs. Only that
+//! takes listing.
+//!
+//! The manifest is replaced only if it is still the one that was read (`If-Match`). A store that
+//! does not keep such conditions is no place for an archive.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{
+    ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    RetryConfig, UpdateVersion, aws::AmazonS3Builder, path::Path,
+};
+use tokio::task::JoinSet;
+
+use super::{
+    Access, ArchiveError, ArchiveReader, Change, DataArchive, Hash, MANIFEST, ReadError,
+    data_archive::{Object, check_readable},
+};
+
+const WRITING: &str = ".writing";
+/// Written to learn what time it is where the archive is.
+const NOW: &str = ".now";
+/// What [`WRITING`] says when nobody writes, but something may have been left.
+const LEFT: &str = "left";
+
+/// Objects that are put at the same time.
+const PUTS: usize = 8;
+/// Objects that are put between two renewals of the claim.
+const RENEW: usize = 64;
+/// Objects that are removed between two renewals: as many as one request can name.
+const REMOVE: usize = 1000;
+
+/// How long an attempt at a request may take, and all attempts together.
+const REQUEST: Duration = Duration::from_secs(30);
+const RETRIES: Duration = Duration::from_mins(1);
+
+/// How old a claim must be to be somebody's who is gone: several times what the longest stretch
+/// between two renewals takes, if every request in it is retried to the end.
+const LEASE: Duration = Duration::from_mins(30);
+
+/// An archive in a bucket.
+#[derive(Clone, Debug)]
+pub struct BucketArchive {
+    store: Arc<dyn ObjectStore>,
+    prefix: String,
+    place: String,
+    lease: Duration,
+}
+
+impl BucketArchive {
+    /// The archive under this prefix of an S3-compatible bucket. Touches nothing yet.
+    pub fn s3(bucket: &str, prefix: &str, access: &Access) -> Result<Self, ArchiveError> {
+        let place = super::ArchiveSpec::s3(bucket, prefix).to_string();
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_client_options(ClientOptions::new().with_timeout(REQUEST))
+            .with_retry(RetryConfig {
+                retry_timeout: RETRIES,
+                ..RetryConfig::default()
+            });
+        let s3 = &access.s3;
+        builder = builder.with_region(s3.region.as_deref().unwrap_or("us-east-1"));
+        if let Some(id) = &s3.access_key_id {
+            builder = builder.with_access_key_id(id);
+        }
+        if let Some(secret) = &s3.secret_access_key {
+            builder = builder.with_secret_access_key(secret);
+        }
+        if let Some(token) = &s3.session_token {
+            builder = builder.with_token(token);
+        }
+        if let Some(url) = &s3.endpoint_url {
+            builder = builder
+                .with_endpoint(url)
+                .with_allow_http(url.starts_with("http://"));
+        }
+        let store = builder.build().map_err(|source| ArchiveError::Remote {
+            action: "use",
+            place: place.clone(),
+            source: source.into(),
+        })?;
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: prefix.to_owned(),
+            place,
+            lease: LEASE,
+        })
+    }
+
+    /// The same archive, for a store and processes so fast that a claim of this age is nobody's.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    fn path(&self, path: &str) -> Path {
+        Path::from(format!("{}/{path}", self.prefix))
+    }
+
+    fn failed(&self, action: &'static str, path: &str) -> impl FnOnce(Error) -> ArchiveError {
+        let place = format!("{path} of {}", self.place);
+        move |source| ArchiveError::Remote {
+            action,
+            place,
+            source: source.into(),
+        }
+    }
+
+    /// A file and the tag of its version.
+    async fn get(&self, path: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
+        let found = match self.store.get(&self.path(path)).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(self.failed("read", path))?,
+        };
+        let version = UpdateVersion {
+            e_tag: found.meta.e_tag.clone(),
+            version: found.meta.version.clone(),
+        };
+        match found.bytes().await {
+            Ok(bytes) => Ok(Some((bytes.to_vec(), version))),
+            // It was removed while it was read.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read", path)(error)),
+        }
+    }
+
+    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
+        let put = self.store.put(&self.path(path), bytes.into()).await;
+        put.map(drop).map_err(self.failed("write", path))
+    }
+
+    /// Puts a file if it is still of this version (`None`: if there is none). `false`: it was not.
+    async fn put_if(
+        &self,
+        path: &str,
+        version: Option<UpdateVersion>,
+        bytes: Vec<u8>,
+    ) -> Result<bool, ArchiveError> {
+        let options = PutOptions::from(version.map_or(PutMode::Create, PutMode::Update));
+        let payload = PutPayload::from(bytes.clone());
+        let Err(error) = self
+            .store
+            .put_opts(&self.path(path), payload, options)
+            .await
+        else {
+            return Ok(true);
+        };
+        // The answer may be lost, or be one to a second attempt: what is there decides.
+        if self.get(path).await?.is_some_and(|(is, _)| is == bytes) {
+            return Ok(true);
+        }
+        match error {
+            Error::AlreadyExists { .. } | Error::Precondition { .. } => Ok(false),
+            error => Err(self.failed("write", path)(error)),
+        }
+    }
+
+    async fn remove(&self, paths: Vec<Path>) -> Result<(), ArchiveError> {
+        let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
+        let removed = self.store.delete_stream(paths);
+        let gone = |removed| match removed {
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("remove objects", "")(error)),
+        };
+        removed.map(gone).try_collect().await
+    }
+
+    /// Removes every object that the manifest does not need. Removes nothing unless all that it
+    /// needs is known.
+    async fn clean_up(&self) -> Result<(), ArchiveError> {
+        let needed = self
+            .needed()
+            .await
+            .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        let mut left = Vec::new();
+        for kind in ["blobs", "indexes"] {
+            let folder = self.path(kind);
+            let mut listed = self.store.list(Some(&folder));
+            while let Some(object) = listed.try_next().await.map_err(self.failed("list", kind))? {
+                if !needed.contains(&object.location) {
+                    left.push(object.location);
+                }
+            }
+        }
+        self.remove(left).await
+    }
+
+    async fn needed(&self) -> Result<BTreeSet<Path>, ReadError> {
+        let mut needed = BTreeSet::new();
+        let reader = match ArchiveReader::open(self).await {
+            Err(ReadError::Empty) => return Ok(needed),
+            reader => reader?,
+        };
+        for (scope, reference) in reader.manifest().indexes() {
+            let index = reader.index(scope, reference).await?;
+            needed.extend(index.blob_paths().map(|it| self.path(&it)));
+            needed.insert(self.path(&reference.path()));
+        }
+        Ok(needed)
+    }
+
+    /// Replaces the manifest, if it is still the expected one.
+    async fn publish(
+        &self,
+        claim: &Claim<'_>,
+        expected: Option<Hash>,
+        manifest: Vec<u8>,
+    ) -> Result<(), ArchiveError> {
+        claim.renew().await?;
+        let stale = |found| ArchiveError::Stale { expected, found };
+        let hash_of = |it: &(Vec<u8>, UpdateVersion)| Hash::of(&it.0);
+        let before = self.get(MANIFEST).await?;
+        let found = before.as_ref().map(hash_of);
+        if found != Some(Hash::of(&manifest)) {
+            if found != expected {
+                return Err(stale(found));
+            }
+            let version = before.map(|(_, version)| version);
+            if !self.put_if(MANIFEST, version, manifest).await? {
+                let found = self.get(MANIFEST).await?;
+                return Err(stale(found.as_ref().map(hash_of)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out the changes; `false` if they ended without a word of publishing.
+    async fn carry_out(
+        &self,
+        claim: &mut Claim<'_>,
+        expected: Option<Hash>,
+        mut changes: BoxStream<'_, Change>,
+    ) -> Result<bool, ArchiveError> {
+        // Dropped, it ends what it holds.
+        let mut putting: JoinSet<Result<(), ArchiveError>> = JoinSet::new();
+        while let Some(change) = changes.next().await {
+            change.check()?;
+            match change {
+                Change::Put(Object { path, bytes }) => {
+                    if putting.len() == PUTS {
+                        one_is_put(&mut putting).await?;
+                    }
+                    claim.about_to_put().await?;
+                    let archive = self.clone();
+                    putting.spawn(async move { archive.put(&path, bytes).await });
+                }
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                } => {
+                    while one_is_put(&mut putting).await? {}
+                    self.publish(claim, expected, manifest).await?;
+                    let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
+                    for (path, document) in documents {
+                        match document {
+                            Some(bytes) => self.put(path, bytes).await?,
+                            None => remove.push(self.path(path)),
+                        }
+                    }
+                    for (n, some) in remove.chunks(REMOVE).enumerate() {
+                        if n > 0 {
+                            claim.renew().await?;
+                        }
+                        self.remove(some.to_vec()).await?;
+                    }
+                    return Ok(true);
+                }
+            }
+        }
+        while one_is_put(&mut putting).await? {}
+        Ok(false)
+    }
+}
+
+/// Waits for one of these; `false` if there is none.
+async fn one_is_put(putting: &mut JoinSet<Result<(), ArchiveError>>) -> Result<bool, ArchiveError> {
+    match putting.join_next().await {
+        None => Ok(false),
+        Some(Ok(put)) => put.map(|()| true),
+        Some(Err(error)) => Err(ArchiveError::Stopped(error.to_string())),
+    }
+}
+
+#[async_trait]
+impl DataArchive for BucketArchive {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        check_readable(path)?;
+        Ok(self.get(path).await?.map(|(bytes, _)| bytes))
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        let mut claim = Claim::take(self).await?;
+        let done = self.carry_out(&mut claim, expected, changes).await;
+        let published = matches!(done, Ok(true));
+        let ended = claim.end(published).await;
+        done?;
+        ended
+    }
+}
+
+/// "I am writing here", for as long as [`WRITING`] says so in our words.
+struct Claim<'a> {
+    archive: &'a BucketArchive,
+    name: String,
+    /// Objects put in this write.
+    puts: usize,
+}
+
+impl<'a> Claim<'a> {
+    /// Claims the archive, and removes what an interrupted write left.
+    async fn take(archive: &'a BucketArchive) -> Result<Self, ArchiveError> {
+        let claim = Self {
+            archive,
+            name: format!("{:032x}", rand::random::<u128>()),
+            puts: 0,
+        };
+        let name = || claim.name.clone().into_bytes();
+        if archive.put_if(WRITING, None, name()).await? {
+            return Ok(claim);
+        }
+        let Some((says, version)) = archive.get(WRITING).await? else {
+            return Err(claim.lost());
+        };
+        let is_nobodys = says == LEFT.as_bytes() || archive.is_old().await?;
+        if !is_nobodys || !archive.put_if(WRITING, Some(version), name()).await? {
+            return Err(claim.lost());
+        }
+        archive.clean_up().await?;
+        Ok(claim)
+    }
+
+    fn lost(&self) -> ArchiveError {
+        ArchiveError::Busy(self.archive.place.clone().into())
+    }
+
+    /// The version of what says that the archive is ours.
+    async fn held(&self) -> Result<UpdateVersion, ArchiveError> {
+        match self.archive.get(WRITING).await? {
+            Some((says, version)) if says == self.name.as_bytes() => Ok(version),
+            _ => Err(self.lost()),
+        }
+    }
+
+    /// Makes the claim young again.
+    async fn renew(&self) -> Result<(), ArchiveError> {
+        let version = Some(self.held().await?);
+        let name = self.name.clone().into_bytes();
+        if self.archive.put_if(WRITING, version, name).await? {
+            Ok(())
+        } else {
+            Err(self.lost())
+        }
+    }
+
+    async fn about_to_put(&mut self) -> Result<(), ArchiveError> {
+        if self.puts > 0 && self.puts.is_multiple_of(RENEW) {
+            self.renew().await?;
+        }
+        self.puts += 1;
+        Ok(())
+    }
+
+    /// Gives the archive free. What was put and is not published is for the next one to remove.
+    async fn end(self, published: bool) -> Result<(), ArchiveError> {
+        let version = Some(self.held().await?);
+        if published || self.puts == 0 {
+            return self.archive.remove(vec![self.archive.path(WRITING)]).await;
+        }
+        self.archive.put_if(WRITING, version, LEFT.into()).await?;
+        Ok(())
+    }
+}
+
+impl BucketArchive {
+    /// Whether whoever claimed the archive has not renewed that for long, by the store's own clock.
+    async fn is_old(&self) -> Result<bool, ArchiveError> {
+        let written = |path: &'static str| async move {
+            let found = self.store.head(&self.path(path)).await;
+            let meta = found.map_err(self.failed("look at", path))?;
+            Ok::<_, ArchiveError>(meta.last_modified)
+        };
+        let claimed = written(WRITING).await?;
+        self.put(NOW, Vec::new()).await?;
+        let now = written(NOW).await?;
+        self.remove(vec![self.path(NOW)]).await?;
+        let age = (now - claimed).to_std().unwrap_or_default();
+        Ok(age >= self.lease)
+    }
+}

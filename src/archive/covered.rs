@@ -1,0 +1,100 @@
+//! What an archive says of a channel's completeness.
+//!
+//! A restored store goes on from there: what is said to be covered is not fetched again. So less is
+//! said than the store knows: a message of which something is still to be fetched is a hole.
+
+use std::collections::BTreeSet;
+
+use crate::model::{IdRange, Interval, MessageId};
+
+/// The most holes that are told apart in a channel; more of them are one.
+const HOLES: usize = 64;
+
+/// The ids whose messages, with all that reacted to them, are known; where `unfinished` are messages
+/// that could not be read, or not all of whose reactors were fetched yet.
+pub fn covered(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<IdRange> {
+    let hole = |first: MessageId, last: MessageId| IdRange {
+        after: MessageId(first.0.saturating_sub(1)),
+        to: last,
+    };
+    let holes: Vec<IdRange> = match (unfinished.first(), unfinished.last()) {
+        (Some(first), Some(last)) if unfinished.len() > HOLES => vec![hole(*first, *last)],
+        _ => unfinished.iter().map(|id| hole(*id, *id)).collect(),
+    };
+    let mut covered = Vec::new();
+    for interval in known.chunk_by(|one, next| one.to == next.after) {
+        // How they are known is the store's matter.
+        let interval = IdRange {
+            after: interval[0].after,
+            to: interval[interval.len() - 1].to,
+        };
+        let mut after = interval.after;
+        for hole in &holes {
+            if hole.to > after && hole.after < interval.to {
+                covered.push(IdRange {
+                    after,
+                    to: hole.after,
+                });
+                after = hole.to;
+            }
+        }
+        covered.push(IdRange {
+            after,
+            to: interval.to,
+        });
+    }
+    covered.retain(|it| it.after < it.to);
+    covered
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Evidence, Stamp};
+
+    fn interval(after: u64, to: u64) -> Interval {
+        Interval {
+            after: MessageId(after),
+            to: MessageId(to),
+            by: Evidence::Rest,
+            since: Stamp(1),
+        }
+    }
+
+    fn ids(intervals: &[IdRange]) -> BTreeSet<u64> {
+        let each = intervals.iter().flat_map(|it| it.after.0 + 1..=it.to.0);
+        each.collect()
+    }
+
+    proptest! {
+        /// Exactly what is known, but for what is unfinished.
+        #[test]
+        fn holes_are_cut_out(
+            ends in proptest::collection::btree_set(0u64..60, 0..12),
+            unfinished in proptest::collection::btree_set(0u64..60, 0..12),
+        ) {
+            let ends: Vec<u64> = ends.into_iter().collect();
+            let known: Vec<Interval> =
+                ends.chunks_exact(2).map(|it| interval(it[0], it[1])).collect();
+            let found = covered(&known, &unfinished.iter().copied().map(MessageId).collect());
+            let expected: BTreeSet<u64> = ids(&covered(&known, &BTreeSet::new())).difference(&unfinished).copied().collect();
+            prop_assert_eq!(ids(&found), expected);
+            prop_assert!(found.windows(2).all(|it| it[0].to <= it[1].after));
+        }
+    }
+
+    #[test]
+    fn many_holes_are_one() {
+        let known = [interval(0, 400), interval(400, 1000)];
+        let unfinished = (100..=200).map(MessageId).filter(|it| it.0 % 2 == 0);
+        assert_eq!(covered(&known, &unfinished.clone().collect()).len(), 52);
+        let more = unfinished.chain((301..=400).map(MessageId)).collect();
+        let found: Vec<_> = covered(&known, &more)
+            .iter()
+            .map(|it| (it.after.0, it.to.0))
+            .collect();
+        assert_eq!(found, [(0, 99), (400, 1000)]);
+    }
+}

@@ -1,0 +1,282 @@
+//! Records from rows: what a restore puts into the store.
+//!
+//! The way back from [`rows`](super::rows). When something was learnt is not in the archive: all of
+//! it gets the one moment at which the mirror last heard from Discord, so that whatever is heard
+//! later counts. Times that are in the archive come back as they are.
+
+use super::rows::{
+    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
+};
+use crate::model::{
+    Author, Channel, EmojiKey, Guild, GuildEmoji, Kept, Life, Member, Message, MessageState,
+    Millis, Part, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen, Settings,
+    Stamp, Stamped, Thread, User,
+};
+
+/// A row that a restore can put into the store.
+pub trait Restored {
+    /// What it was made from.
+    type Record: Record + Send + 'static;
+
+    /// The record, as of `at`; `None` if the row contradicts itself.
+    fn record(self, at: Stamp) -> Option<Self::Record>;
+
+    /// Whether it stands for itself, rather than for what another row tells.
+    fn is_own(&self) -> bool {
+        true
+    }
+}
+
+fn kept<T>(at: Stamp, value: T, gone: Option<Millis>) -> Kept<T> {
+    Kept {
+        last: Some(Stamped { at, value }),
+        gone: gone.map(Stamp::from),
+    }
+}
+
+impl GuildRow {
+    /// The settings that an admin chose, if any.
+    pub fn settings(&self) -> Option<Settings> {
+        // Only what a reader of the archive needs is in it: quotas and the like are chosen anew.
+        let settings = Settings {
+            props_channels: self.props_channels.clone(),
+            keep_deleted_props: self.keep_deleted_props.unwrap_or_default(),
+            excluded_channels: self.excluded_channels.clone(),
+            included_channels: self.included_channels.clone(),
+            ..Settings::default_for(self.id)
+        };
+        (settings != Settings::default_for(self.id)).then_some(settings)
+    }
+}
+
+impl Restored for GuildRow {
+    type Record = Part<Guild>;
+
+    fn record(self, at: Stamp) -> Option<Part<Guild>> {
+        let guild = Guild {
+            id: self.id,
+            name: self.name,
+            owner_id: self.owner_id,
+        };
+        Some(Part {
+            guild_id: self.id,
+            id: self.id.0,
+            state: kept(at, guild, self.left_at),
+        })
+    }
+}
+
+impl Restored for ChannelRow {
+    type Record = Part<Channel>;
+
+    fn record(self, at: Stamp) -> Option<Part<Channel>> {
+        let thread = self.archived.map(|archived| Thread {
+            owner_id: self.owner_id,
+            archived,
+            archive_timestamp: self.archive_timestamp,
+        });
+        let channel = Channel {
+            id: self.id,
+            guild_id: self.guild_id,
+            kind: self.kind,
+            name: self.name,
+            parent_id: self.parent_id,
+            position: self.position,
+            nsfw: self.nsfw,
+            overwrites: self.overwrites,
+            thread,
+        };
+        Some(Part {
+            guild_id: self.guild_id,
+            id: self.id.0,
+            state: kept(at, channel, self.deleted_at),
+        })
+    }
+}
+
+impl Restored for RoleRow {
+    type Record = Part<Role>;
+
+    fn record(self, at: Stamp) -> Option<Part<Role>> {
+        let role = Role {
+            id: self.id,
+            guild_id: self.guild_id,
+            name: self.name,
+            position: self.position,
+            permissions: self.permissions,
+            managed: self.managed,
+        };
+        Some(Part {
+            guild_id: self.guild_id,
+            id: self.id.0,
+            state: kept(at, role, self.deleted_at),
+        })
+    }
+}
+
+impl Restored for EmojiRow {
+    type Record = Part<GuildEmoji>;
+
+    fn record(self, at: Stamp) -> Option<Part<GuildEmoji>> {
+        let emoji = GuildEmoji {
+            id: self.id,
+            guild_id: self.guild_id,
+            name: self.name,
+            animated: self.animated,
+            own: self.own,
+        };
+        Some(Part {
+            guild_id: self.guild_id,
+            id: self.id.0,
+            state: kept(at, emoji, self.deleted_at),
+        })
+    }
+}
+
+impl MemberRow {
+    /// What the member chose to be kept of them, if anything.
+    pub fn privacy(&self) -> Option<Privacy> {
+        let chosen = Privacy {
+            tier: self.privacy.unwrap_or_default(),
+            forgotten: self.forgotten_at,
+            ..Privacy::unchosen(self.guild_id, self.user_id)
+        };
+        let is_somebody = !self.user_id.is_anonymous();
+        (is_somebody && chosen != Privacy::unchosen(self.guild_id, self.user_id)).then_some(chosen)
+    }
+}
+
+impl Restored for MemberRow {
+    type Record = Member;
+
+    fn is_own(&self) -> bool {
+        !self.user_id.is_anonymous()
+    }
+
+    fn record(self, at: Stamp) -> Option<Member> {
+        let user = User {
+            id: self.user_id,
+            username: self.username,
+            global_name: self.global_name,
+            discriminator: self.discriminator,
+            bot: self.bot,
+        };
+        let nobody = User {
+            id: self.user_id,
+            username: String::new(),
+            global_name: None,
+            discriminator: None,
+            bot: false,
+        };
+        let presence = Presence {
+            nick: self.nick,
+            roles: self.roles,
+            joined_at: self.joined_at,
+        };
+        let nothing = Presence {
+            nick: None,
+            roles: Vec::new(),
+            joined_at: None,
+        };
+        let was_member = self.member || presence != nothing;
+        let mut history = RoleHistory::default();
+        for span in self.role_history.iter().flatten() {
+            history.see(span.since.into(), span.roles.as_deref());
+        }
+        Some(Member {
+            guild_id: self.guild_id,
+            user_id: self.user_id,
+            user: (user != nobody).then_some(Stamped { at, value: user }),
+            presence: Kept {
+                last: was_member.then_some(Stamped {
+                    at,
+                    value: presence,
+                }),
+                gone: self.left_at.map(Stamp::from),
+            },
+            history,
+        })
+    }
+}
+
+impl Restored for MessageRow {
+    type Record = MessageState;
+
+    fn record(self, at: Stamp) -> Option<MessageState> {
+        let state = if let Some(deleted_at) = self.deleted_at {
+            Life::Deleted(deleted_at)
+        } else {
+            let message = Message {
+                id: self.id,
+                channel_id: self.channel_id,
+                guild_id: self.guild_id,
+                author: Author {
+                    id: self.author_id?,
+                    kind: self.author_kind?,
+                },
+                kind: self.kind?,
+                content: self.content?,
+                mentions: self.mentions,
+                reply_to: self.reply_to,
+                command: self.command,
+                edited_at: self.edited_at,
+            };
+            Life::Alive(at, Box::new(message))
+        };
+        Some(MessageState {
+            guild_id: self.guild_id,
+            channel_id: self.channel_id,
+            id: self.id,
+            state,
+        })
+    }
+}
+
+impl Restored for ReactionRow {
+    type Record = Reaction;
+
+    fn record(self, at: Stamp) -> Option<Reaction> {
+        let emoji = match (self.emoji_id, self.emoji) {
+            (Some(id), None) => EmojiKey::Custom(id),
+            (None, Some(text)) => EmojiKey::Unicode(text),
+            _ => return None,
+        };
+        let seen = |time: Option<Millis>, by| {
+            let at = Stamp::from(time?);
+            Some(Seen { at, by: by? })
+        };
+        let added = seen(self.added_at, self.added_by);
+        let removed = seen(self.removed_at, self.removed_by);
+        Some(Reaction {
+            guild_id: self.guild_id,
+            channel_id: self.channel_id,
+            message_id: self.message_id,
+            user_id: self.user_id,
+            emoji,
+            burst: self.burst,
+            added,
+            // It stands, unless its end is known.
+            confirmed: added.filter(|_| removed.is_none()).map(|_| at),
+            removed,
+        })
+    }
+}
+
+impl Restored for PropsRow {
+    type Record = Props;
+
+    fn record(self, _: Stamp) -> Option<Props> {
+        Some(Props {
+            id: self.id,
+            guild_id: self.guild_id,
+            channel_id: self.channel_id,
+            message_id: self.message_id,
+            giver: self.giver_id,
+            receivers: self.receiver_ids,
+            reason: self.reason,
+            origin: self.origin,
+            withdrawn: self.withdrawn_at,
+            about: self.about_channel_id.zip(self.about_message_id),
+        })
+    }
+}

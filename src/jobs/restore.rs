@@ -1,0 +1,269 @@
+//! Restoring: an empty store is filled from an archive alone.
+//!
+//! Owns what a restored store may claim to know. Everything in the archive is in it, and the bot goes
+//! on from there. What the archive does not hold (channels that not everyone may read) is unknown,
+//! and fetched anew: nothing is said to be complete that such channels are part of.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::TryStreamExt;
+
+use super::export::BEGUN;
+use crate::{
+    archive::{
+        ArchiveReader, DataArchive, Index, ManifestChannel, ManifestGuild, ReadError, Restored,
+        Row, Scope, Table,
+        rows::{
+            ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
+        },
+    },
+    model::{
+        Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy, Reaction,
+        Record, Stamp, Stamped, Synced, Tally, UserId,
+    },
+    store::{Store, StoreError},
+};
+
+/// How often a restore begins anew because the archive changed meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// The classes of which the archive holds all that the mirror does.
+const WHOLE: [Class; 2] = [Class::Guild, Class::Members];
+
+/// Why nothing was restored. What was begun is known to be half, and can be begun again.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The store could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A row that no store can have exported.
+    #[error(
+        "a row of the {table} of {scope} contradicts itself: was the archive written by another \
+         program?"
+    )]
+    Row {
+        /// Of which table.
+        table: Table,
+        /// Whose.
+        scope: Scope,
+    },
+    /// The process is ending.
+    #[error("the process is ending")]
+    Ending,
+}
+
+/// A restore in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The generation that was restored.
+    pub generation: u64,
+    /// Channels and threads.
+    pub channels: u64,
+    /// Rows of all tables.
+    pub rows: u64,
+}
+
+/// Fills a store that [`Store::open_to_restore`] gave. `told` hears how many rows are done, and of
+/// how many.
+pub async fn restore(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    told: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Done, RestoreError> {
+    let mut attempt = 1;
+    loop {
+        match Restore::run(store, archive, told).await {
+            Err(RestoreError::Read(ReadError::Superseded)) if attempt < ATTEMPTS => attempt += 1,
+            done => return done,
+        }
+    }
+}
+
+struct Restore<'a> {
+    store: &'a Arc<Store>,
+    reader: ArchiveReader<'a>,
+    told: &'a (dyn Fn(u64, u64) + Sync),
+    /// When all of it was known.
+    at: Stamp,
+    total: u64,
+    done: Done,
+}
+
+impl<'a> Restore<'a> {
+    async fn run(
+        store: &'a Arc<Store>,
+        archive: &'a dyn DataArchive,
+        told: &'a (dyn Fn(u64, u64) + Sync),
+    ) -> Result<Done, RestoreError> {
+        let reader = ArchiveReader::open(archive).await?;
+        write(store, Store::clear).await?;
+        let manifest = reader.manifest().clone();
+        let mut it = Self {
+            store,
+            reader,
+            told,
+            at: manifest.heard_at.unwrap_or(manifest.created_at).into(),
+            total: manifest.guilds.iter().flat_map(|it| it.rows.values()).sum(),
+            done: Done {
+                generation: manifest.generation,
+                ..Done::default()
+            },
+        };
+        for guild in &manifest.guilds {
+            it.guild(guild).await?;
+            for channel in &guild.channels {
+                it.channel(guild, channel).await?;
+            }
+        }
+        let at = it.at;
+        // The first export reads everything anew, and so finds out if anything was lost on the way.
+        write(store, move |store| store.restored(at, BEGUN)).await?;
+        Ok(it.done)
+    }
+
+    async fn guild(&mut self, guild: &ManifestGuild) -> Result<(), RestoreError> {
+        let Some(reference) = guild.index else {
+            return Ok(());
+        };
+        let index = self.reader.index(guild.scope(), reference).await?;
+        let mut settings = Vec::new();
+        self.table::<GuildRow>(&index, |row| settings.extend(row.settings()), |_| {})
+            .await?;
+        self.put(settings).await?;
+        self.table::<ChannelRow>(&index, |_| {}, |_| {}).await?;
+        self.table::<RoleRow>(&index, |_| {}, |_| {}).await?;
+        self.table::<EmojiRow>(&index, |_| {}, |_| {}).await?;
+        self.members(&index).await?;
+        let synced = WHOLE.iter().filter_map(|class| {
+            Some(Synced {
+                guild_id: guild.id,
+                class: *class,
+                at: guild.synced.get(class).copied().flatten()?.into(),
+            })
+        });
+        self.put(synced.collect()).await
+    }
+
+    /// The members, and what they chose to be kept of them. Of who is shown as nobody, that nobody's
+    /// row tells whether they are a member.
+    async fn members(&mut self, index: &Index) -> Result<(), RestoreError> {
+        let at = self.at;
+        let mut chosen = Vec::new();
+        let mut nobodies: BTreeMap<UserId, Kept<Presence>> = BTreeMap::new();
+        let row = |row: &MemberRow| {
+            chosen.extend(row.privacy());
+            if !row.is_own() {
+                let value = Presence {
+                    nick: None,
+                    roles: Vec::new(),
+                    joined_at: None,
+                };
+                let presence = Kept {
+                    last: row.member.then_some(Stamped { at, value }),
+                    gone: row.left_at.map(Stamp::from),
+                };
+                nobodies.insert(row.user_id, presence);
+            }
+        };
+        self.table::<MemberRow>(index, row, |_| {}).await?;
+        let hidden = chosen.iter().filter_map(|it: &Privacy| {
+            let presence = nobodies.remove(&it.user_id.anonymous())?;
+            Some(Member {
+                presence,
+                ..Member::unknown(it.guild_id, it.user_id)
+            })
+        });
+        let hidden: Vec<Member> = hidden.collect();
+        self.put(hidden).await?;
+        self.put(chosen).await
+    }
+
+    async fn channel(
+        &mut self,
+        guild: &ManifestGuild,
+        channel: &ManifestChannel,
+    ) -> Result<(), RestoreError> {
+        self.done.channels += 1;
+        if let Some(reference) = channel.index {
+            let scope = Scope::channel(guild.id, channel.id);
+            let index = self.reader.index(scope, reference).await?;
+            let mut tally = Tally {
+                guild_id: guild.id,
+                channel_id: channel.id,
+                messages: 0,
+                deleted: 0,
+                reactions: 0,
+                props: 0,
+            };
+            let count = |row: &MessageRow| match row.deleted_at {
+                None => tally.messages += 1,
+                Some(_) => tally.deleted += 1,
+            };
+            self.table(&index, count, |_| {}).await?;
+            let present = |it: &Reaction| tally.reactions += u64::from(it.is_present());
+            self.table::<ReactionRow>(&index, |_| {}, present).await?;
+            self.table::<PropsRow>(&index, |_| tally.props += 1, |_| {})
+                .await?;
+            self.put(vec![tally]).await?;
+        }
+        if channel.covered.is_empty() {
+            return Ok(());
+        }
+        let since = self.at;
+        let known = |it: &IdRange| Interval {
+            after: it.after,
+            to: it.to,
+            by: Evidence::Rest,
+            since,
+        };
+        self.put(vec![Coverage {
+            intervals: channel.covered.iter().map(known).collect(),
+            ..Coverage::unknown(channel.id)
+        }])
+        .await
+    }
+
+    /// Restores a table, partition by partition.
+    async fn table<R: Row + Restored>(
+        &mut self,
+        index: &Index,
+        mut row: impl FnMut(&R),
+        mut record: impl FnMut(&R::Record),
+    ) -> Result<(), RestoreError> {
+        let at = self.at;
+        let mut partitions = std::pin::pin!(self.reader.table::<R>(index));
+        while let Some(rows) = partitions.try_next().await? {
+            let count = rows.len() as u64;
+            rows.iter().for_each(&mut row);
+            let own = rows.into_iter().filter(R::is_own);
+            let records: Option<Vec<_>> = own.map(|it| it.record(at)).collect();
+            let records = records.ok_or_else(|| RestoreError::Row {
+                table: R::TABLE,
+                scope: index.scope(),
+            })?;
+            records.iter().for_each(&mut record);
+            write(self.store, move |store| store.restore(&records)).await?;
+            self.done.rows += count;
+            (self.told)(self.done.rows, self.total);
+        }
+        Ok(())
+    }
+
+    async fn put<R: Record + Send + 'static>(&self, records: Vec<R>) -> Result<(), RestoreError> {
+        write(self.store, move |store| store.restore(&records)).await
+    }
+}
+
+async fn write<T: Send + 'static>(
+    store: &Arc<Store>,
+    change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, RestoreError> {
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || change(&store)).await {
+        Ok(changed) => Ok(changed?),
+        Err(_) => Err(RestoreError::Ending),
+    }
+}

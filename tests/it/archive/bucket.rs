@@ -1,0 +1,291 @@
+//! Archives in an object store: a real S3 server on loopback, of another make than ours, in front of
+//! which requests and answers can be lost.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use propsbot::archive::{
+    Access, ArchiveError, BucketArchive, Change, DataArchive, MANIFEST, MemoryArchive, S3Access,
+    Snapshot, export,
+};
+use s3s::{
+    auth::SimpleAuth,
+    service::{S3Service, S3ServiceBuilder},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{
+    assert_valid, blob,
+    community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
+    contract::keeps_the_contract,
+    write,
+};
+
+const KEY: &str = "who";
+const SECRET: &str = "what proves it";
+const BUCKET: &str = "props";
+
+/// An S3 server with one bucket. Ends when dropped.
+pub(crate) struct ObjectStore {
+    folder: TempDir,
+    url: String,
+    faults: Arc<Faults>,
+    serving: JoinHandle<()>,
+}
+
+/// What goes wrong in front of the server.
+struct Faults {
+    service: S3Service,
+    requests: AtomicUsize,
+    /// From this request on, none arrives.
+    cut: AtomicUsize,
+    /// The answer to this request is lost.
+    lost: AtomicUsize,
+}
+
+const NEVER: usize = usize::MAX;
+
+impl ObjectStore {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(BUCKET)).unwrap();
+        let files = s3s_fs::FileSystem::new(folder.path()).unwrap();
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let faults = Arc::new(Faults {
+            service: builder.build(),
+            requests: AtomicUsize::new(0),
+            cut: AtomicUsize::new(NEVER),
+            lost: AtomicUsize::new(NEVER),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = axum::Router::new()
+            .fallback(serve)
+            .with_state(Arc::clone(&faults));
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            folder,
+            url,
+            faults,
+            serving,
+        }
+    }
+
+    pub(crate) fn archive(&self, prefix: &str) -> BucketArchive {
+        let access = Access {
+            s3: S3Access {
+                access_key_id: Some(KEY.to_owned()),
+                secret_access_key: Some(SECRET.to_owned()),
+                endpoint_url: Some(self.url.clone()),
+                ..S3Access::default()
+            },
+        };
+        BucketArchive::s3(BUCKET, prefix, &access).unwrap()
+    }
+
+    /// The variables with which `propsbot` reaches it.
+    pub(crate) fn variables(&self) -> [(&str, &str); 3] {
+        [
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET),
+            ("AWS_ENDPOINT_URL", &self.url),
+        ]
+    }
+
+    /// As another process would find it: nothing is lost any more, and what is claimed is old.
+    fn later(&self) -> BucketArchive {
+        self.faults.cut.store(NEVER, Ordering::Relaxed);
+        self.faults.lost.store(NEVER, Ordering::Relaxed);
+        self.archive("a").with_lease(Duration::ZERO)
+    }
+
+    /// The names of all objects under the prefix.
+    pub(crate) fn objects(&self, prefix: &str) -> BTreeSet<String> {
+        fn collect(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path: PathBuf = entry.unwrap().path();
+                if path.is_dir() {
+                    collect(&path, root, found);
+                } else {
+                    let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+                    found.insert(name.to_owned());
+                }
+            }
+        }
+        let root = self.folder.path().join(BUCKET).join(prefix);
+        let mut found = BTreeSet::new();
+        collect(&root, &root, &mut found);
+        found
+    }
+}
+
+impl Drop for ObjectStore {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response {
+    let number = faults.requests.fetch_add(1, Ordering::Relaxed);
+    if number >= faults.cut.load(Ordering::Relaxed) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let request = Request::from_parts(head, body.into());
+    let answer = faults.service.call(request).await.unwrap();
+    if number == faults.lost.load(Ordering::Relaxed) {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    answer.map(Body::new)
+}
+
+#[tokio::test]
+async fn an_object_store_keeps_the_contract() {
+    let store = ObjectStore::start().await;
+    let mut made = 0;
+    keeps_the_contract(&mut || {
+        made += 1;
+        Box::new(store.archive(&format!("archive-{made}")))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_archive_may_have_a_bucket_for_itself() {
+    let store = ObjectStore::start().await;
+    let archive = store.archive("");
+    let rows = rows();
+    let request = request(&rows);
+    export(&archive, Arc::new(rows), request).await.unwrap();
+    assert_valid(&archive).await;
+    assert!(store.objects("").contains(MANIFEST));
+}
+
+/// A community of few words: what takes time here is to be requests.
+fn terse() -> Snapshot {
+    let mut rows = rows();
+    rows.messages
+        .retain(|it| it.content.as_ref().is_none_or(|it| it.len() < 1000));
+    rows
+}
+
+/// The second of two exports: of a channel that was emptied, and a message more in another.
+async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
+    let mut after = terse();
+    after.messages.retain(|it| it.channel_id != PROPS);
+    after
+        .messages
+        .push(message(GENERAL, message_id(40, 0), "new"));
+    after.messages.sort_by_key(|it| (it.channel_id, it.id));
+    let mut change = request(&after);
+    change.dirty = vec![dirty(PROPS, 1), dirty(GENERAL, 40)];
+    let done = export(archive, Arc::new(after), change).await;
+    done.map(|it| it.generation).map_err(|it| it.to_string())
+}
+
+async fn first(archive: &dyn DataArchive) {
+    let before = terse();
+    let everything = request(&before);
+    export(archive, Arc::new(before), everything).await.unwrap();
+}
+
+/// The objects of an archive that was never interrupted.
+async fn clean() -> BTreeSet<String> {
+    let reference = MemoryArchive::new();
+    first(&reference).await;
+    second(&reference).await.unwrap();
+    reference.files().await.into_keys().collect()
+}
+
+#[tokio::test]
+async fn an_export_that_is_cut_off_between_any_two_requests_leaves_the_old_state_or_the_new() {
+    let clean = clean().await;
+    let mut generations = BTreeSet::new();
+    for steps in 0.. {
+        let store = ObjectStore::start().await;
+        first(&store.archive("a")).await;
+        let begun = store.faults.requests.load(Ordering::Relaxed);
+        store.faults.cut.store(begun + steps, Ordering::Relaxed);
+        let cut = second(&store.archive("a")).await;
+        let later = store.later();
+        generations.insert(assert_valid(&later).await.generation);
+
+        assert_eq!(second(&later).await, Ok(2));
+        assert_valid(&later).await;
+        assert_eq!(store.objects("a"), clean, "cut off after {steps} requests");
+        if cut.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(generations, BTreeSet::from([1, 2]));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out_by_reading() {
+    let clean = clean().await;
+    let mut all = 0;
+    for steps in 0.. {
+        let store = ObjectStore::start().await;
+        first(&store.archive("a")).await;
+        let begun = store.faults.requests.load(Ordering::Relaxed);
+        store.faults.lost.store(begun + steps, Ordering::Relaxed);
+        assert_eq!(second(&store.archive("a")).await, Ok(2), "request {steps}");
+        assert_eq!(store.objects("a"), clean, "request {steps}");
+        if begun + steps >= store.faults.requests.load(Ordering::Relaxed) {
+            all = steps;
+            break;
+        }
+    }
+    assert!(all > 8, "{all} requests are too few for an export");
+}
+
+#[tokio::test]
+async fn a_claim_is_anothers_until_it_is_old() {
+    let store = ObjectStore::start().await;
+    first(&store.archive("a")).await;
+    let before = store.objects("a");
+    let begun = store.faults.requests.load(Ordering::Relaxed);
+    // Cut off with some objects put and none published.
+    store.faults.cut.store(begun + 6, Ordering::Relaxed);
+    second(&store.archive("a")).await.unwrap_err();
+    let later = store.later();
+    assert_ne!(store.objects("a"), before);
+
+    let busy = write(&store.archive("a"), None, Vec::new()).await;
+    assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
+    write(&later, None, Vec::new()).await.unwrap();
+    assert_eq!(store.objects("a"), before);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_named() {
+    let store = ObjectStore::start().await;
+    store.faults.cut.store(0, Ordering::Relaxed);
+    let archive = store.archive("a");
+    let error = archive.read(MANIFEST).await.unwrap_err().to_string();
+    assert!(
+        error.contains("could not read manifest.json of s3://props/a"),
+        "{error}"
+    );
+    assert!(!error.contains(SECRET), "{error}");
+    let put = vec![Change::Put(blob(b"one"))];
+    let error = write(&archive, None, put).await.unwrap_err().to_string();
+    assert!(error.contains("could not "), "{error}");
+}

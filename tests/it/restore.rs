@@ -1,0 +1,309 @@
+//! `propsbot restore`: a store rebuilt from an archive alone goes on where the old one was.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use propsbot::{
+    archive::{Depth, FolderArchive, verify},
+    model::{ChannelId, Evidence, Fact, Observation, Settings, Stamp},
+};
+use simulator::discord::{Discord, Fault, Request, TruthChannel};
+
+use crate::{
+    archive::bucket::ObjectStore,
+    mirror::{Mirror, open, whole},
+};
+
+const MESSAGES: &str = "GET /channels/{channel_id}/messages";
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+const FROM: [&str; 3] = ["restore", "--from", "dir:archive"];
+
+/// The store is lost.
+fn lose(mirror: &Mirror) {
+    fs::rename(mirror.store_path(), mirror.home.path().join("lost")).unwrap();
+}
+
+/// The names of all of an archive's files.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Which messages and reactors of everyone's channels were asked for since so many requests. Whether
+/// the client also asks what was before a channel's first message depends on the order in which
+/// pages come in: that is left out.
+fn asked(discord: &Discord, since: usize) -> BTreeMap<String, usize> {
+    let truth = discord.truth();
+    let public = truth.channels.iter().filter(|it| it.public);
+    let public: BTreeSet<String> = public.map(|it| it.id.to_string()).collect();
+    let of_public = |it: &&Request| {
+        let channel = it.path.split('/').skip_while(|it| *it != "channels").nth(1);
+        channel.is_some_and(|it| public.contains(it))
+    };
+    let mut asked = BTreeMap::new();
+    let requests = discord.requests();
+    for request in requests[since..].iter().filter(of_public) {
+        let route = format!("{} {}", request.method, request.route);
+        let before = request.path.split("before=").nth(1);
+        let before: Option<u64> = before.map(|it| it.parse().unwrap());
+        let of_channel = |id: u64| request.path.contains(&format!("/{id}/"));
+        let something = before.is_none_or(|before| {
+            let mut messages = truth.messages.iter();
+            messages.any(|it| it.id < before && of_channel(it.channel))
+        });
+        if [MESSAGES, REACTORS].contains(&&*route) && something {
+            *asked.entry(request.path.clone()).or_default() += 1;
+        }
+    }
+    asked
+}
+
+fn requests(discord: &Discord) -> usize {
+    discord.requests().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_store_goes_on_where_the_old_one_was() {
+    let mirror = Mirror::seeded(7).await;
+    mirror.sync().await.ok();
+    let some = mirror.discord.truth().channels[0].id;
+    let settings = Fact::Settings(Settings {
+        props_channels: Some(vec![ChannelId(some)]),
+        excluded_channels: vec![ChannelId(mirror.discord.truth().channels[1].id)],
+        keep_deleted_props: true,
+        ..Settings::default_for(mirror.guild())
+    });
+    let chosen = Observation {
+        at: Stamp(1),
+        by: Evidence::Gateway,
+        fact: settings,
+    };
+    mirror.store().merge(&[vec![chosen]]).unwrap();
+    mirror.export().await;
+    let manifest = || fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+    let exported = manifest();
+    let before = requests(&mirror.discord);
+    mirror.sync().await.ok();
+    let asked_anyway = asked(&mirror.discord, before);
+    assert!(
+        !asked_anyway.is_empty(),
+        "the look-back reads something again"
+    );
+
+    lose(&mirror);
+    let restored = mirror.run(&FROM).await.ok();
+    assert!(restored.stdout.contains("generation 1"), "{restored:?}");
+    let again = mirror.export().await;
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    assert!(manifest() == exported);
+    // Not because it was not looked at: elsewhere it writes the same.
+    mirror.run(&["export", "--to", "dir:elsewhere"]).await.ok();
+    assert_eq!(
+        files(&mirror.home.path().join("elsewhere")),
+        files(&mirror.archive_path())
+    );
+    let settings = mirror.store().settings(mirror.guild()).unwrap();
+    assert_eq!(settings.props_channels, Some(vec![ChannelId(some)]));
+
+    let before = requests(&mirror.discord);
+    mirror.sync().await.ok();
+    assert_eq!(asked(&mirror.discord, before), asked_anyway);
+    mirror.check_store();
+    let lost = open(&mirror.home.path().join("lost")).unwrap();
+    let counted = lost.tallies(mirror.guild()).unwrap();
+    drop(lost);
+    let store = mirror.store();
+    let public: BTreeSet<u64> = mirror
+        .discord
+        .truth()
+        .channels
+        .iter()
+        .map(|it| it.id)
+        .collect();
+    for tally in counted
+        .iter()
+        .filter(|it| public.contains(&it.channel_id.0))
+    {
+        let restored = store.tallies(mirror.guild()).unwrap();
+        let restored = restored.iter().find(|it| it.channel_id == tally.channel_id);
+        // What was deleted in a private channel, only the old store had seen.
+        assert_eq!(restored.map(|it| it.messages), Some(tally.messages));
+    }
+}
+
+/// What the old store had not finished is not taken for known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_unfinished_is_fetched() {
+    let mirror = Mirror::seeded(3).await;
+    let gone = r#"{"message": "Unknown Emoji", "code": 10014}"#.to_owned();
+    // Many of them, since a look back reads the latest again anyway.
+    let truth = mirror.discord.truth();
+    let readable = truth.channels.iter().filter(|it| it.readable);
+    let readable: BTreeSet<u64> = readable.map(|it| it.id).collect();
+    let messages = truth.messages.iter();
+    let lists: usize = messages
+        .filter(|it| readable.contains(&it.channel))
+        .map(|it| it.reactions.len())
+        .sum();
+    mirror
+        .discord
+        .fail_after(REACTORS, 2, lists / 2, Fault::Answer(404, gone));
+    mirror.sync().await.ok();
+    mirror.export().await;
+    assert_ne!(mirror.archive_differences().await, Vec::<String>::new());
+    lose(&mirror);
+    mirror.run(&FROM).await.ok();
+    mirror.sync().await.ok();
+    mirror.check_store();
+    mirror.export().await;
+    mirror.check_archive().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_replaces_nothing() {
+    let mirror = Mirror::empty().await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let before = whole(&mirror.store(), mirror.guild());
+    let refused = mirror.run(&FROM).await;
+    refused.failed(2, &["is not empty", "STORE_PATH"]);
+    assert_eq!(whole(&mirror.store(), mirror.guild()), before);
+    lose(&mirror);
+    let nothing = mirror.run(&["restore", "--from", "dir:nowhere"]).await;
+    nothing.failed(1, &["dir:nowhere", "there is no manifest.json"]);
+    assert!(!mirror.store_path().exists());
+}
+
+/// Cut off anywhere, a restore leaves what nobody takes for a store, and can be begun again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_was_cut_off_is_known() {
+    let mirror = Mirror::seeded(9).await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let expected = mirror.archived().await;
+    lose(&mirror);
+    // The last blob that is read: everything before it is restored.
+    let (mut path, mut bytes) = (PathBuf::new(), Vec::new());
+    let channels = expected
+        .messages
+        .chunk_by(|a, b| a.channel_id == b.channel_id);
+    let last = channels.last().unwrap()[0].content.clone().unwrap();
+    for name in files(&mirror.archive_path()) {
+        let file = mirror.archive_path().join(name);
+        let read = fs::read(&file).unwrap();
+        if read.windows(last.len()).any(|it| it == last.as_bytes()) {
+            (path, bytes) = (file, read);
+        }
+    }
+    fs::remove_file(&path).unwrap();
+    mirror.run(&FROM).await.failed(1, &["is missing"]);
+    for command in ["sync", "export", "status", "run"] {
+        let refused = mirror.run(&[command]).await;
+        refused.failed(2, &["only half restored", "propsbot restore"]);
+    }
+    fs::write(&path, bytes).unwrap();
+    mirror.run(&FROM).await.ok();
+    mirror.export().await;
+    assert_eq!(mirror.archived().await, expected);
+
+    // The same by force, at some moment of the work.
+    for round in 0..6 {
+        fs::remove_dir_all(mirror.store_path()).unwrap();
+        let running = mirror.start(&FROM);
+        tokio::time::sleep(std::time::Duration::from_millis(15 * round)).await;
+        running.kill().await;
+        // Nothing begun, half done, or all: the bot knows, and never exports the half.
+        let exported = mirror.run(&["export"]).await;
+        let says = match exported.code {
+            Some(0) => "nothing changed",
+            Some(1) => "another store has exported",
+            _ if mirror.store_path().exists() => "only half restored",
+            _ => "there is no store",
+        };
+        let said = format!("{}{}", exported.stdout, exported.stderr);
+        assert!(said.contains(says), "{exported:?}");
+        if exported.code != Some(0) {
+            mirror.run(&FROM).await.ok();
+            mirror.export().await;
+        }
+        assert_eq!(mirror.archived().await, expected);
+    }
+}
+
+/// The whole way, with an archive that is far away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_store_is_an_archive_like_any_other() {
+    let objects = ObjectStore::start().await;
+    let mut mirror = Mirror::seeded(2).await;
+    let refused = mirror.run(&["verify", "--from", "s3://props/a"]).await;
+    refused.failed(2, &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+    let variables = objects.variables();
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    mirror.variables.extend(variables);
+    mirror.sync().await.ok();
+    mirror.run(&["export", "--to", "s3://props/a"]).await.ok();
+    mirror.export().await;
+    let verified = mirror.run(&["verify", "--from", "s3://props/a"]).await.ok();
+    assert!(verified.stdout.contains("No fault"), "{verified:?}");
+    let files = |it: &Mirror| files(&it.archive_path());
+    let mut here = files(&mirror);
+    here.remove(".lock");
+    // Only the times of the two exports differ.
+    assert_eq!(objects.objects("a"), here);
+
+    lose(&mirror);
+    mirror
+        .run(&["restore", "--from", "s3://props/a"])
+        .await
+        .ok();
+    let again = mirror.run(&["export", "--to", "s3://props/a"]).await.ok();
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    let archive = objects.archive("a");
+    assert!(verify(&archive, Depth::Whole).await.unwrap().is_valid());
+}
+
+/// What would go out, what not, and why; and nothing is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_what_would_go_out() {
+    let mirror = Mirror::seeded(1).await;
+    mirror.sync().await.ok();
+    let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
+    assert!(!mirror.archive_path().exists());
+    assert!(said.contains("would be at generation 1"), "{said}");
+    let truth = mirror.discord.truth();
+    assert!(truth.channels.iter().any(|it| it.readable && !it.public));
+    let private = simulator::discord::kind::PRIVATE_THREAD;
+    let seen = |it: &&TruthChannel| it.readable && it.kind != private;
+    for channel in truth.channels.iter().filter(seen) {
+        let id = format!("({})", channel.id);
+        let line = said.lines().find(|it| it.contains(&id)).unwrap();
+        let expected = if channel.public {
+            "goes out:"
+        } else {
+            "stays here:"
+        };
+        assert!(line.starts_with(expected), "{line}");
+    }
+    mirror.export().await;
+    let archive = FolderArchive::new(mirror.archive_path());
+    let exported = propsbot::archive::Snapshot::read(&archive).await.unwrap();
+    let would = said.lines().filter(|it| it.starts_with("goes out:"));
+    assert_eq!(would.count(), exported.channels.len());
+    let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
+    assert!(said.contains("would stay at generation 1"), "{said}");
+}
