@@ -10,7 +10,7 @@ use propsbot::{
     archive::{Depth, FolderArchive, verify},
     model::{ChannelId, Evidence, Fact, Observation, Settings, Stamp},
 };
-use simulator::discord::{Discord, Fault, Request, TruthChannel};
+use simulator::discord::{Discord, Fault, Request, TruthChannel, kind};
 
 use crate::{
     archive::bucket::ObjectStore,
@@ -46,6 +46,10 @@ fn files(folder: &Path) -> BTreeSet<String> {
 
 /// Which messages and reactors of everyone's channels were asked for since so many requests. Whether
 /// the client also asks what was before a channel's first message depends on the order in which
+fn of_kind(channels: &[TruthChannel], kind: u8) -> u64 {
+    channels.iter().find(|it| it.kind == kind).unwrap().id
+}
+
 /// pages come in: that is left out.
 fn asked(discord: &Discord, since: usize) -> BTreeMap<String, usize> {
     let truth = discord.truth();
@@ -81,17 +85,18 @@ fn requests(discord: &Discord) -> usize {
 async fn a_restored_store_goes_on_where_the_old_one_was() {
     let mirror = Mirror::seeded(7).await;
     mirror.sync().await.ok();
-    let some = mirror.discord.truth().channels[0].id;
-    let settings = Fact::Settings(Settings {
+    let channels = mirror.discord.truth().channels;
+    let (some, category) = (channels[0].id, of_kind(&channels, kind::CATEGORY));
+    let settings = Settings {
         props_channels: Some(vec![ChannelId(some)]),
-        excluded_channels: vec![ChannelId(mirror.discord.truth().channels[1].id)],
+        excluded_channels: vec![ChannelId(category)],
         keep_deleted_props: true,
         ..Settings::default_for(mirror.guild())
-    });
+    };
     let chosen = Observation {
         at: Stamp(1),
         by: Evidence::Gateway,
-        fact: settings,
+        fact: Fact::Settings(settings.clone()),
     };
     mirror.store().merge(&[vec![chosen]]).unwrap();
     mirror.export().await;
@@ -117,8 +122,7 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
         files(&mirror.home.path().join("elsewhere")),
         files(&mirror.archive_path())
     );
-    let settings = mirror.store().settings(mirror.guild()).unwrap();
-    assert_eq!(settings.props_channels, Some(vec![ChannelId(some)]));
+    assert_eq!(mirror.store().settings(mirror.guild()).unwrap(), settings);
 
     let before = requests(&mirror.discord);
     mirror.sync().await.ok();
