@@ -1,0 +1,148 @@
+//! How a request to Discord failed, in words for whoever runs the bot.
+//!
+//! Owns which failures may pass by themselves. Refuses to know how a request is made.
+
+use std::time::Duration;
+
+use super::Route;
+
+/// The longest wait that Discord may ask for before we give up instead.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// 401: final, for every request.
+    #[error(
+        "Discord refused the bot's token: it was reset, or is another application's; copy the \
+         token anew from the developer portal (your application, \"Bot\") and start again"
+    )]
+    BadToken,
+    /// 403: the bot may not. Never asked again by itself.
+    #[error("Discord refused {what}: {message} (code {code}); give the bot that permission")]
+    Forbidden {
+        /// What was asked.
+        what: String,
+        /// Discord's code for it. Source:
+        /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+        code: u64,
+        /// Discord's words for it.
+        message: String,
+    },
+    /// 404: there is no such thing, or not any more.
+    #[error("Discord does not know {what}: {message} (code {code})")]
+    NotFound {
+        /// What was asked.
+        what: String,
+        /// Discord's code for it.
+        code: u64,
+        /// Discord's words for it.
+        message: String,
+    },
+    /// Any other 4xx: we asked wrongly.
+    #[error("Discord did not accept {what} ({status}): {message} (code {code}); report this")]
+    Rejected {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+        /// Discord's code for it.
+        code: u64,
+        /// Discord's words for it.
+        message: String,
+    },
+    /// 429, again and again, or with a longer wait than we have patience for.
+    #[error("Discord limits {what}: try again in {} s", wait.as_secs())]
+    Limited {
+        /// What was asked.
+        what: String,
+        /// How long Discord wants us to wait.
+        wait: Duration,
+    },
+    /// 5xx, again and again.
+    #[error("Discord failed at {what} ({status}), several times in a row")]
+    Failing {
+        /// What was asked.
+        what: String,
+        /// The status.
+        status: u16,
+    },
+    /// No answer, again and again: no connection, a cut one, or a time-out.
+    #[error("no answer to {what}: {cause}")]
+    Unreachable {
+        /// What was asked.
+        what: String,
+        /// Why, as far as is known.
+        cause: String,
+    },
+    /// The answer is not what Discord documents.
+    #[error("the answer to {what} could not be read (at its line {line}, column {column})")]
+    Unreadable {
+        /// What was asked.
+        what: String,
+        /// The line of the answer.
+        line: usize,
+        /// The column in that line.
+        column: usize,
+    },
+    /// So much was refused that Discord would soon ban this address: nothing was sent.
+    #[error(
+        "asked nothing for {what}: nearly 10,000 requests were refused within 10 minutes, one \
+         more step from a ban; check the bot's permissions. Goes on in {} s", wait.as_secs()
+    )]
+    TooManyRefused {
+        /// What would have been asked.
+        what: String,
+        /// When it may be asked again.
+        wait: Duration,
+    },
+}
+
+impl RestError {
+    /// Whether the same request may succeed later, with nothing changed by anybody. An answer that
+    /// is no answer counts: it was cut, or came from whatever stands before Discord.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Limited { .. }
+                | Self::Failing { .. }
+                | Self::Unreachable { .. }
+                | Self::Unreadable { .. }
+                | Self::TooManyRefused { .. }
+        )
+    }
+
+    /// Whether to try at once again, and how long to wait at the least.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::Limited { wait, .. } => (*wait <= PATIENCE).then_some(*wait),
+            Self::Failing { .. } | Self::Unreachable { .. } | Self::Unreadable { .. } => {
+                Some(Duration::ZERO)
+            }
+            _ => None,
+        }
+    }
+
+    /// An answer that is not as documented. The place is told, not the text: it may be a message's.
+    pub(super) fn unreadable(route: &Route<'_>, error: &serde_json::Error) -> Self {
+        Self::Unreadable {
+            what: route.to_string(),
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+
+    pub(super) fn unreachable(route: &Route<'_>, error: &reqwest::Error) -> Self {
+        let cause = if error.is_timeout() {
+            "timed out"
+        } else if error.is_connect() {
+            "no connection"
+        } else {
+            "the connection broke"
+        };
+        Self::Unreachable {
+            what: route.to_string(),
+            cause: cause.to_owned(),
+        }
+    }
+}

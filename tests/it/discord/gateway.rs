@@ -1,0 +1,380 @@
+//! The gateway and the commands against a Discord on loopback.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use propsbot::{
+    discord::{
+        Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
+        Speech, Token, start, translate,
+    },
+    jobs::{clock::Clock, progress::ProgressBoard, writer},
+    model::{Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
+    service::{Parts, Service},
+    store::Store,
+};
+use serde_json::json;
+use simulator::discord::{Discord, Fault, intent};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{canned, empty, history};
+
+/// What a gateway of the Discord at `origin` needs.
+fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> GatewayOptions {
+    let store = Arc::new(Store::open(folder.path()).expect("a new store"));
+    let (writer, _) = writer::start(Arc::clone(&store));
+    let clock = Clock::after(Stamp(0));
+    let token = super::token(token);
+    let rest = Rest::new(Some(origin), &token);
+    let bot = token.bot().unwrap_or_default();
+    GatewayOptions {
+        rest: rest.clone(),
+        token,
+        origin: Some(origin.to_owned()),
+        clock: Box::new({
+            let clock = clock.clone();
+            move || clock.stamp()
+        }),
+        capacity,
+        service: Service::new(Parts {
+            store,
+            writer,
+            clock,
+            progress: ProgressBoard::default(),
+            speech: Speech::new(rest),
+            bot,
+            exports: None,
+        }),
+        stop: CancellationToken::new(),
+    }
+}
+
+/// A bot connected to `of`, with the folder of its store.
+struct Bot {
+    gateway: Gateway,
+    stop: CancellationToken,
+    guild: GuildId,
+    user: UserId,
+    _folder: TempDir,
+}
+
+impl Bot {
+    async fn start(of: &Discord, capacity: usize) -> Result<Self, GatewayError> {
+        Self::with(of, &of.token(), capacity).await
+    }
+
+    async fn with(of: &Discord, token: &str, capacity: usize) -> Result<Self, GatewayError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(&of.url(), token, capacity, &folder);
+        let stop = options.stop.clone();
+        let gateway = start(options).await?;
+        Ok(Self {
+            gateway,
+            stop,
+            guild: GuildId(of.guild_id()),
+            user: UserId(of.bot_id()),
+            _folder: folder,
+        })
+    }
+
+    /// The next event that says something, translated.
+    async fn next(&mut self) -> (Vec<Observation>, Option<Signal>) {
+        let patience = Duration::from_secs(20);
+        loop {
+            let item = tokio::time::timeout(patience, self.gateway.items.recv()).await;
+            let Some(GatewayItem::Event { at, event }) = item.expect("an event in time") else {
+                panic!("no event");
+            };
+            let said = translate(*event, at, self.user);
+            if !said.observations.is_empty() || said.signal.is_some() {
+                return (said.observations, said.signal);
+            }
+        }
+    }
+
+    /// Waits until the guild can be seen.
+    async fn ready(&mut self) {
+        let (_, signal) = self.next().await;
+        assert_eq!(
+            signal,
+            Some(Signal::SessionStarted {
+                guilds: vec![self.guild]
+            })
+        );
+        let (_, signal) = self.next().await;
+        assert!(matches!(signal, Some(Signal::GuildAvailable(guild, _)) if guild == self.guild));
+    }
+
+    async fn stop(self) {
+        let start = Instant::now();
+        self.stop.cancel();
+        self.gateway.ended.wait().await.expect("a clean end");
+        assert!(
+            start.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_arrive_in_discords_order() {
+    let discord = empty().await;
+    let people: Vec<u64> = ["ana", "ben"]
+        .iter()
+        .map(|name| discord.join(name))
+        .collect();
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 100_000).await.unwrap();
+    bot.ready().await;
+    let mut expected = Vec::new();
+    for n in 0..4_000 {
+        let message = discord.post(people[n % 2], channel, "hello");
+        expected.push((message, 0));
+        discord.react(people[0], channel, message, "🙏", false);
+        discord.unreact(people[0], channel, message, "🙏", false);
+        discord.edit(channel, message, "hello again");
+        expected.extend([(message, 1), (message, 2), (message, 3)]);
+    }
+    let mut seen = Vec::new();
+    let mut last = Stamp(0);
+    while seen.len() < expected.len() {
+        let (observations, _) = bot.next().await;
+        let at = observations[0].at;
+        assert!(at > last, "stamps only go up");
+        last = at;
+        seen.push(match &observations.last().unwrap().fact {
+            Fact::Posted(message) => (message.id.0, 0),
+            Fact::Reacted(event) => (event.message_id.0, 1),
+            Fact::Unreacted(event) => (event.message_id.0, 2),
+            Fact::Message(message) => (message.id.0, 3),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(seen, expected);
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn a_resumed_session_goes_on_and_a_lost_one_begins_anew() {
+    let discord = empty().await;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 1_000).await.unwrap();
+    bot.ready().await;
+    discord.cut_gateway();
+    let message = discord.post(ana, channel, "while away");
+    let mut said = Vec::new();
+    loop {
+        let (observations, signal) = bot.next().await;
+        said.extend(observations.into_iter().map(|it| it.fact));
+        if signal == Some(Signal::Resumed) {
+            break;
+        }
+    }
+    let posted = |fact: &Fact| matches!(fact, Fact::Posted(it) if it.id == MessageId(message));
+    assert!(said.iter().any(posted), "{said:?}");
+    discord.lose_sessions();
+    bot.ready().await;
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn an_overflow_is_told_instead_of_growing() {
+    let discord = empty().await;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 50).await.unwrap();
+    bot.ready().await;
+    for _ in 0..500 {
+        discord.post(ana, channel, "many");
+    }
+    let sent = discord.events_sent();
+    discord
+        .wait(Duration::from_secs(5), |it| it.events_sent() >= sent)
+        .await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut events = 0;
+    while let GatewayItem::Event { .. } = bot.gateway.items.recv().await.unwrap() {
+        events += 1;
+    }
+    assert_eq!(events, 50);
+    discord.post(ana, channel, "afterwards");
+    assert!(matches!(
+        bot.next().await.0.last().unwrap().fact,
+        Fact::Posted(_)
+    ));
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
+    let discord = empty().await;
+    let wrong = Bot::with(&discord, "wrong.to.ken", 10).await;
+    assert!(matches!(wrong.err(), Some(GatewayError::BadToken(_))));
+
+    discord.privilege(intent::GUILD_MEMBERS);
+    let bot = Bot::start(&discord, 10).await.unwrap();
+    let end = bot.gateway.ended.wait().await;
+    assert!(matches!(end, Err(GatewayError::MissingIntents)), "{end:?}");
+
+    let gone = discord.url();
+    discord.stop().await;
+    let token = Token::new("a.b.c").unwrap();
+    let nobody = History::new(Rest::new(Some(&gone), &token)).me().await;
+    assert!(
+        matches!(nobody, Err(RestError::Unreachable { .. })),
+        "{nobody:?}"
+    );
+}
+
+#[tokio::test]
+async fn props_are_given_with_a_command_and_can_be_read_back() {
+    let discord = empty().await;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 1_000).await.unwrap();
+    bot.ready().await;
+    assert!(
+        discord
+            .wait(Duration::from_secs(5), |it| it.commands().len() >= 11)
+            .await
+    );
+
+    let reason = "the *review* of @everyone's `PR`\nand more";
+    let options = json!({"to": format!("<@{ben}>"), "for": reason});
+    let run = discord.slash(ana, channel, "props", options);
+    let answer = discord.answer(run).await.expect("an answer in time");
+    assert!(!answer.ephemeral, "{}", answer.content);
+    let said = read_answer(&answer.content).expect("props");
+    assert_eq!(
+        (said.giver, said.receivers),
+        (UserId(ana), vec![UserId(ben)])
+    );
+    assert_eq!(said.reason, reason);
+    let posted = discord
+        .message(channel, answer.message_id.unwrap())
+        .unwrap();
+    assert_eq!(posted.mentions, [ben]);
+    assert!(!posted.mention_everyone);
+
+    for (to, words) in [
+        (format!("<@{ana}>"), "give props to yourself"),
+        ("@everyone".to_owned(), "not to a role or to everyone"),
+        ("ben".to_owned(), "who “ben” is"),
+    ] {
+        let run = discord.slash(ana, channel, "props", json!({"to": to, "for": "fun"}));
+        let answer = discord.answer(run).await.expect("an answer in time");
+        assert!(answer.ephemeral);
+        assert!(answer.content.contains(words), "{}", answer.content);
+        assert!(answer.content.contains(&format!("/props to:{to} for:fun")));
+    }
+
+    for (user, command, options, words) in [
+        (discord.owner_id(), "sync-status", json!({}), "Mirror of"),
+        (ana, "sync-status", json!({}), "Manage Server"),
+        (
+            discord.owner_id(),
+            "settings show",
+            json!({}),
+            "the default",
+        ),
+        (
+            discord.owner_id(),
+            "settings set",
+            json!({"props_channels": "default"}),
+            "Done",
+        ),
+        (
+            ana,
+            "settings set",
+            json!({"props_channels": "default"}),
+            "Manage Server",
+        ),
+    ] {
+        let run = discord.slash(user, channel, command, options);
+        let answer = discord.answer(run).await.expect("an answer in time");
+        assert!(
+            answer.ephemeral && answer.content.contains(words),
+            "{}",
+            answer.content
+        );
+    }
+    assert_eq!(discord.violations(), Vec::<String>::new());
+    bot.stop().await;
+}
+
+/// A server that is not Discord's may only know the question that serenity asks.
+#[tokio::test]
+async fn a_gateway_is_found_where_only_its_address_is_told() {
+    let discord = empty().await;
+    let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
+    discord.fail("GET /gateway/bot", 1, unknown);
+    let (url, connections) = history(&discord).gateway().await.expect("an address");
+    assert!(url.starts_with("ws://127.0.0.1:"), "{url}");
+    assert_eq!(connections, 1);
+    assert_eq!(discord.count("GET /gateway"), 1);
+    discord.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_stopped_before_discord_answers() {
+    // It takes connections, and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&origin, "a.b.c", 10, &folder);
+    let stop = options.stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.cancel();
+    });
+    let began = Instant::now();
+    let mut gateway = start(options).await.unwrap();
+    assert!(gateway.items.recv().await.is_none());
+    gateway.ended.wait().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{began:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
+    // The gateway is told to be where nothing is said.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", silent.local_addr().unwrap());
+    let origin = canned(json!({"url": url, "shards": 1})).await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&origin, "a.b.c", 10, &folder);
+    let stop = options.stop.clone();
+    let gateway = start(options).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let began = Instant::now();
+    stop.cancel();
+    gateway.ended.wait().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(4), "{began:?}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_nobody_hears_ends() {
+    let discord = empty().await;
+    let mut bot = Bot::start(&discord, 10).await.unwrap();
+    bot.ready().await;
+    drop(bot.gateway.items);
+    let end = tokio::time::timeout(Duration::from_secs(4), bot.gateway.ended.wait()).await;
+    assert!(matches!(end, Ok(Err(GatewayError::Unheard))), "{end:?}");
+}
+
+#[test]
+fn each_error_tells_its_cause_once() {
+    let cause = RestError::Failing {
+        what: "gateway/bot".to_owned(),
+        status: 500,
+    };
+    let told = format!("{:#}", anyhow::Error::new(GatewayError::NoAddress(cause)));
+    assert_eq!(told.matches("gateway/bot").count(), 1, "{told}");
+    let bad_token = GatewayError::BadToken(RestError::BadToken);
+    let told = format!("{:#}", anyhow::Error::new(bad_token));
+    assert_eq!(told.matches("developer portal").count(), 1, "{told}");
+}
