@@ -152,7 +152,7 @@ impl Mirror {
             clock: self.clock.clone(),
             bot,
             progress,
-            largest_page: Arc::default(),
+            page_sizes: Arc::default(),
             turn: Arc::new(Semaphore::new(1)),
         }
     }

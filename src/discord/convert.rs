@@ -252,8 +252,8 @@ fn people(event: Event, bot: UserId) -> Said {
     }
 }
 
-/// A whole guild. Its channels are told one by one only: serenity drops those it cannot read, and
-/// what it dropped is not gone.
+/// A whole guild. Its channels are facts one by one only: serenity drops those it cannot read, and
+/// what it dropped is not gone. (Backfill asks Discord where a channel that it knows is not told.)
 fn guild_create(of: guilds::Guild) -> Said {
     let id = of.id.into();
     if of.unavailable {

@@ -29,6 +29,10 @@ use super::{
 };
 use crate::model::Millis;
 
+/// How long nothing is asked after a 429 that does not say how long to wait. It is not Discord that
+/// answered so, but what stands before it, and that bans an address which goes on.
+const UNTOLD_WAIT: Duration = Duration::from_secs(10);
+
 /// What Discord asks every client to call itself. Source:
 /// <https://discord.com/developers/docs/reference#user-agent>.
 pub(super) const USER_AGENT: &str = concat!(
@@ -78,7 +82,9 @@ impl fmt::Debug for Rest {
 struct Refusal {
     code: u64,
     message: String,
+    /// Of a 429: it is for all routes.
     global: bool,
+    /// Of a 429: in seconds.
     retry_after: f64,
 }
 
@@ -282,16 +288,18 @@ impl Inner {
     async fn refusal(&self, route: &Route<'_>, answer: Response) -> RestError {
         let what = route.to_string();
         let status = answer.status();
-        let shared = answer
-            .headers()
-            .get(RateLimitHeaders::SCOPE)
-            .is_some_and(|scope| scope == "shared");
-        let header_wait = seconds(answer.headers(), RETRY_AFTER.as_str());
+        let headers = answer.headers();
+        let scope = headers.get(RateLimitHeaders::SCOPE);
+        let shared = scope.is_some_and(|scope| scope == "shared");
+        let global = scope.is_some_and(|scope| scope == "global");
+        let header_wait = seconds(headers, RETRY_AFTER.as_str());
         let body = answer.bytes().await.unwrap_or_default();
+        let is_page = body.trim_ascii_start().starts_with(b"<");
+        let told = serde_json::from_slice::<Refusal>(&body).ok();
         // Without Discord's own account, it is Cloudflare that answers: for all routes.
-        let refusal = serde_json::from_slice::<Refusal>(&body).unwrap_or_else(|_| Refusal {
+        let global = global || told.as_ref().is_none_or(|it| it.global);
+        let refusal = told.unwrap_or_else(|| Refusal {
             message: "no reason given".to_owned(),
-            global: true,
             ..Refusal::default()
         });
         if matches!(status.as_u16(), 401 | 403) || (status.as_u16() == 429 && !shared) {
@@ -299,6 +307,12 @@ impl Inner {
         }
         let Refusal { code, message, .. } = refusal;
         match status.as_u16() {
+            // A page for people, of whatever stands between Discord and us, says nothing of what was
+            // asked for.
+            401 | 403 | 404 if is_page => RestError::Failing {
+                what,
+                status: status.as_u16(),
+            },
             401 => RestError::BadToken,
             403 => RestError::Forbidden {
                 what,
@@ -311,12 +325,12 @@ impl Inner {
                 message,
             },
             429 => {
-                let body_wait = Duration::try_from_secs_f64(refusal.retry_after);
+                let body_wait = Duration::try_from_secs_f64(refusal.retry_after).ok();
                 let wait = header_wait
-                    .unwrap_or_default()
-                    .max(body_wait.unwrap_or_default())
+                    .max(body_wait.filter(|wait| !wait.is_zero()))
+                    .unwrap_or(UNTOLD_WAIT)
                     .max(Duration::from_millis(10));
-                if refusal.global {
+                if global {
                     self.budget.pause(wait);
                 }
                 RestError::Limited { what, wait }

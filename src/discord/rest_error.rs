@@ -59,7 +59,7 @@ pub enum RestError {
         /// How long Discord wants us to wait.
         wait: Duration,
     },
-    /// 5xx, again and again.
+    /// 5xx, again and again; or a refusal that is a web page, and so not Discord's.
     #[error("Discord failed at {what} ({status}), several times in a row")]
     Failing {
         /// What was asked.

@@ -182,7 +182,9 @@ const LEEWAY: Duration = Duration::from_mins(10);
 /// the messages that tell of it (see `PagedMessage::thread`) are read again anyway.
 pub fn archived_since(listed: Option<Stamp>, has_threads: bool, now: Stamp) -> Option<Millis> {
     let millis = |time: Duration| i64::try_from(time.as_millis()).expect("it is short");
-    match listed.map(Stamp::millis) {
+    // What is recorded for later than now was recorded while the clock was wrong.
+    let was_right = |listed: &Millis| listed.0 <= now.millis().0 + millis(LEEWAY);
+    match listed.map(Stamp::millis).filter(was_right) {
         None => Some(Millis(0)),
         Some(listed) => {
             let is_recent = now.millis().0 - listed.0 < millis(SHORTEST_TO_ARCHIVE);

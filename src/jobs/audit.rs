@@ -311,6 +311,7 @@ impl Auditor {
             before: walk.before,
             last_message_id: None,
             witness: walk.before.or(place.top).filter(|id| id.0 > 0),
+            len_before: None,
         };
         let asked = *walk;
         let after = |shown: &Shown| {

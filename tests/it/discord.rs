@@ -139,6 +139,7 @@ async fn passing_faults_pass_and_final_ones_are_told() {
     discord.post(ana, channel, "hello");
     let (history, guild) = (history(&discord), GuildId(discord.guild_id()));
     let route = "GET /channels/{channel_id}/messages";
+    let page = |status| Fault::Answer(status, "\n<!DOCTYPE html><title>Sorry</title>".to_owned());
     let limited = |global, shared| Fault::RateLimited {
         retry_after: 0.2,
         global,
@@ -153,6 +154,9 @@ async fn passing_faults_pass_and_final_ones_are_told() {
         limited(false, false),
         limited(true, false),
         limited(false, true),
+        page(401),
+        page(403),
+        page(404),
     ] {
         discord.fail(route, 2, fault.clone());
         let before = discord.count(route);

@@ -429,3 +429,26 @@ async fn roles_are_known_as_they_were() {
     assert_eq!(row(ben).unwrap().role_history, None);
     assert_eq!(row(ben).unwrap().roles.len(), 1);
 }
+
+/// serenity cannot read such a position, and leaves the channel out when it tells of the guild.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_the_gateway_leaves_out_is_not_gone() {
+    let mut mirror = Mirror::empty().await;
+    let every_second = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
+    mirror.variables.push(every_second);
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let [general, odd] =
+        ["general", "odd"].map(|name| discord.create_channel(kind::TEXT, name, vec![]));
+    discord.post(ana, odd, "kept");
+    discord.post(ana, general, "kept");
+    mirror.sync().await.ok();
+    discord.update_channel(odd, |it| it.position = 100_000);
+    let threads = "GET /guilds/{guild_id}/threads/active";
+    let before = discord.count(threads);
+    let running = start(&mirror).await;
+    assert!(discord.wait(SOON, |it| it.count(threads) > before).await);
+    discord.post(ana, general, "heard");
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+}

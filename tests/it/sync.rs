@@ -2,6 +2,7 @@
 
 use std::{process::Command, time::Duration};
 
+use serde_json::json;
 use simulator::discord::{
     Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,
 };
@@ -262,6 +263,48 @@ async fn permission_lost_between_two_requests_is_no_deletion() {
     discord.update_channel(channel, |it| it.overwrites.clear());
     mirror.sync().await.ok();
     mirror.check_store();
+}
+
+/// The permission is gone when the list is asked for, and there again when we look why it is empty.
+/// Or an answer has only the first of the messages that it should have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_answer_that_is_too_short_deletes_nothing() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let ids: Vec<u64> = (0..250)
+        .map(|n| discord.post(ana, channel, &n.to_string()))
+        .collect();
+    mirror.sync().await.ok();
+    let newest = |n: usize| {
+        let message = |id: &u64| {
+            json!({
+                "id": id.to_string(), "channel_id": channel.to_string(), "type": 0,
+                "author": {"id": ana.to_string(), "username": "ana"}, "content": "",
+                "timestamp": "2026-11-23T21:00:00+00:00", "edited_timestamp": null, "mentions": [],
+            })
+        };
+        let newest: Vec<_> = ids.iter().rev().take(n).map(message).collect();
+        json!(newest).to_string()
+    };
+    for (page, len) in [("newest", 0), ("newest", 40), ("next", 0), ("next", 30)] {
+        if page == "next" {
+            discord.fail(MESSAGES, 1, Fault::Answer(200, newest(100)));
+        }
+        let list = if len == 30 {
+            // Those before the newest hundred.
+            let all: Vec<serde_json::Value> = serde_json::from_str(&newest(130)).unwrap();
+            json!(all[100..]).to_string()
+        } else {
+            newest(len)
+        };
+        discord.fail(MESSAGES, 1, Fault::Answer(200, list));
+        mirror.sync().await.ok();
+        let totals = &mirror.status().await["totals"];
+        assert_eq!(totals["deleted"], 0, "{len} of the {page}");
+        assert_eq!(totals["messages"], 250, "{len} of the {page}");
+    }
 }
 
 /// Ids that differ by one are the same as floats; as text, and as integers, they are not.

@@ -1,17 +1,15 @@
 //! One channel: its messages page by page, and beside them the lists of who reacted.
 
-use std::sync::atomic::Ordering;
-
 use tokio::sync::mpsc;
 
 use super::{Backfill, BackfillError, Lists, UNKNOWN_CHANNEL};
 use crate::{
-    discord::{Listing, RestError},
+    discord::{Listing, RestError, Urgency},
     ingest::ChannelPlan,
     jobs::estimate::share,
     model::{
-        ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Page, Pending, Props,
-        ReactionEvent, SessionNumber, UserId,
+        ChannelId, Fact, FailureObject, GuildId, Life, Live, MessageId, Page, Pending, Props,
+        ReactionEvent, SessionNumber, Stamp, UserId,
     },
 };
 
@@ -39,11 +37,15 @@ pub(in crate::jobs) struct Ask {
     pub(in crate::jobs) last_message_id: Option<MessageId>,
     /// A message that was there, which tells whether an empty list is to be believed.
     pub(in crate::jobs) witness: Option<MessageId>,
+    /// How many messages were listed right before, from `before` on.
+    pub(in crate::jobs) len_before: Option<usize>,
 }
 
 /// What a page showed.
 #[derive(Debug)]
 pub(in crate::jobs) struct Shown {
+    /// How many messages were listed.
+    len: usize,
     /// It has all messages with ids after this one (0: from the channel's first on).
     pub(in crate::jobs) after: MessageId,
     /// To this one.
@@ -137,6 +139,7 @@ impl Backfill {
                 before: read.to.map(|to| MessageId(to.0.saturating_add(1))),
                 last_message_id: plan.last_message_id,
                 witness: plan.witness,
+                len_before: None,
             };
             loop {
                 let Some(page) = self.page(ask, |_| None).await? else {
@@ -165,6 +168,7 @@ impl Backfill {
                 }
                 ask.witness = page.oldest.or(ask.witness);
                 ask.before = page.oldest;
+                ask.len_before = Some(page.len);
             }
         }
         if !all_named {
@@ -181,18 +185,12 @@ impl Backfill {
         also: impl FnOnce(&Shown) -> Option<Fact>,
     ) -> Result<Option<Shown>, BackfillError> {
         let Ask { guild, channel, .. } = ask;
-        let at = self.clock.stamp();
-        let history = self.history.with_urgency(self.progress.urgency(channel));
-        let mut listing = history.messages(guild, channel, ask.before).await?;
+        let Some((at, mut listing)) = self.listing(ask).await? else {
+            let reason = "the server lists no messages, though there are some";
+            self.incomplete(guild, channel, reason).await?;
+            return Ok(None);
+        };
         let (len, oldest) = (listing.len, listing.oldest);
-        if len == 0
-            && let Some(witness) = ask.witness
-        {
-            listing.turn = None;
-            // Without the permission to read history, lists are empty instead of refused: then
-            // this fails.
-            self.history.message(guild, channel, witness).await?;
-        }
         if len > 0 && (oldest.is_none() || ask.before.is_some() && oldest >= ask.before) {
             let reason = "the server gives the same messages again, whatever is asked for";
             self.incomplete(guild, channel, reason).await?;
@@ -200,8 +198,10 @@ impl Backfill {
         }
         let all_named = listing.unnamed() == 0;
         let (turn, newest) = (listing.turn.take(), listing.newest);
-        let mut page = self.listed(ask, listing);
+        let is_last = self.is_last(ask, &listing).await?;
+        let mut page = self.listed(ask, listing, is_last);
         let mut shown = Shown {
+            len,
             after: page.after,
             to: page.to,
             oldest,
@@ -221,15 +221,60 @@ impl Backfill {
         Ok(Some(shown))
     }
 
+    /// Asks for a page, and says when it was asked for. Nothing if the server contradicts itself.
+    async fn listing(&self, ask: Ask) -> Result<Option<(Stamp, Listing)>, BackfillError> {
+        let Ask { guild, channel, .. } = ask;
+        // Whether a short page was the last tells of all others of its length, which need not ask.
+        let was_short = ask.len_before.is_some_and(|len| len < Listing::FULL);
+        let list = async || {
+            let at = self.clock.stamp();
+            let urgency = if was_short {
+                Urgency::AtOnce
+            } else {
+                self.progress.urgency(channel)
+            };
+            let history = self.history.with_urgency(urgency);
+            let listing = history.messages(guild, channel, ask.before).await?;
+            Ok::<_, RestError>((at, listing))
+        };
+        let (at, mut listing) = list().await?;
+        let Some(witness) = ask.witness.filter(|_| listing.len == 0) else {
+            return Ok(Some((at, listing)));
+        };
+        // Whoever waits for another request holds no turn.
+        listing.turn = None;
+        // Without the permission to read history, lists are empty instead of refused: then this
+        // fails. If it does not, the permission may have been given back in between.
+        let is_there = self.history.message(guild, channel, witness).await?;
+        let (at, listing) = list().await?;
+        let contradicts = listing.len == 0 && is_there.is_some() && ask.before.is_none();
+        Ok((!contradicts).then_some((at, listing)))
+    }
+
+    /// Whether nothing stands before what was listed. A page that is shorter than others may also
+    /// have been cut: if messages before it are known, the server is asked for them.
+    async fn is_last(&self, ask: Ask, listing: &Listing) -> Result<bool, BackfillError> {
+        if !self.page_sizes.is_last(ask.len_before, listing.len) {
+            return Ok(false);
+        }
+        let (Some(oldest), channel) = (listing.oldest, ask.channel) else {
+            return Ok(true);
+        };
+        self.read(move |store| {
+            for known in store.messages(channel, 0..=oldest.0.saturating_sub(1)) {
+                if matches!(known?.state, Life::Alive(..)) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
+    }
+
     /// What a list that was asked for says of the channel.
-    fn listed(&self, ask: Ask, listing: Listing) -> Page {
+    fn listed(&self, ask: Ask, listing: Listing, is_last: bool) -> Page {
         self.progress
             .update(|it| it.messages += listing.messages.len() as u64);
-        let largest = self
-            .largest_page
-            .fetch_max(listing.len, Ordering::Relaxed)
-            .max(listing.len);
-        let is_last = listing.len == 0 || listing.len < Listing::FULL && listing.len < largest;
         Page {
             guild_id: ask.guild,
             channel_id: ask.channel,

@@ -32,8 +32,8 @@ impl Backfill {
             shape,
             channels,
         } = match told {
-            Some(told) => told,
-            None => GuildTold {
+            Some(told) if self.tells_all(guild, &told.channels.items).await? => told,
+            _ => GuildTold {
                 at: self.clock.stamp(),
                 shape: self.history.guild(guild).await?,
                 channels: self.history.channels(guild).await?,
@@ -105,6 +105,21 @@ impl Backfill {
         self.find_threads(&mut described).await?;
         self.keep_threads(&mut described).await?;
         Ok(described)
+    }
+
+    /// Whether the gateway told of all channels, as far as is known. serenity leaves those out that it
+    /// cannot read, without a word: which channels are gone, or never were, only Discord can tell.
+    async fn tells_all(&self, guild: GuildId, told: &[Listed]) -> Result<bool, BackfillError> {
+        let told: BTreeSet<ChannelId> = told.iter().map(|it| it.channel.id).collect();
+        self.read(move |store| {
+            let present = store.channels(guild)?.into_iter().filter_map(|part| {
+                let last = part.state.last.filter(|_| part.state.gone.is_none())?;
+                (!last.value.kind.is_thread()).then_some(ChannelId(part.id))
+            });
+            let present: BTreeSet<ChannelId> = present.collect();
+            Ok(!present.is_empty() && present.is_subset(&told))
+        })
+        .await
     }
 
     /// Records how many of a class could not be read; or, if all could, that this is no failure.

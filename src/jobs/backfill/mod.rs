@@ -6,13 +6,15 @@
 
 pub(in crate::jobs) mod channel;
 mod discovery;
+mod page_sizes;
 mod supervisor;
 
+pub use page_sizes::PageSizes;
 pub use supervisor::{Requests, supervise};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Duration,
 };
 
@@ -147,9 +149,8 @@ pub struct Backfill {
     pub bot: User,
     /// Where progress is told.
     pub progress: ProgressBoard,
-    /// The most messages that a page has had: one with less is the last. (A server may give fewer
-    /// than it is asked for.)
-    pub largest_page: Arc<AtomicUsize>,
+    /// What the pages so far told of which is a channel's last.
+    pub page_sizes: Arc<PageSizes>,
     /// Held by whoever asks Discord for history: a backfill as long as it takes, the audit for one
     /// request.
     pub turn: Arc<Semaphore>,
