@@ -203,8 +203,8 @@ async fn what_fails_for_a_while_is_there_in_the_end() {
             assert!(!ended.stdout.contains("incomplete"), "{route}: {ended:#?}");
             assert!(mirror.failures().await.is_empty(), "{route}");
             mirror.check_store();
-            // Two pages each: the second is empty.
-            let pages = if route == MESSAGES { 4 + 12 } else { 4 };
+            // Two pages each: the second is empty, and believed when it is so again.
+            let pages = if route == MESSAGES { 6 + 12 } else { 6 };
             assert_eq!(discord.count(MESSAGES), pages, "{route}");
         })
     });
