@@ -1,6 +1,6 @@
 //! What there is: the guild, its channels, threads and members, as Discord describes them now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
@@ -346,21 +346,36 @@ impl Backfill {
             }
         }
         let found: Vec<_> = stream::iter(lists)
-            .map(|list| self.archived_list(guild, list))
+            .map(async |list| (list.channel, self.archived_list(guild, list).await))
             .buffer_unordered(LISTS_AT_ONCE)
             .collect()
             .await;
-        let mut complete = true;
+        // Of a channel, by whether all its lists are.
+        let mut whole_lists: BTreeMap<ChannelId, bool> = BTreeMap::new();
         let mut seen: BTreeSet<ChannelId> =
             described.channels.iter().map(|it| it.channel.id).collect();
-        for found in found {
+        for (channel, found) in found {
             let (threads, whole) = found?;
-            complete &= whole;
+            *whole_lists.entry(channel).or_insert(true) &= whole;
             described
                 .channels
                 .extend(threads.into_iter().filter(|it| seen.insert(it.channel.id)));
         }
+        let complete = whole_lists.values().all(|whole| *whole);
+        let whole = whole_lists.into_iter().filter(|(_, whole)| *whole);
+        self.settle_lists(guild, whole.map(|(channel, _)| channel))
+            .await?;
         Ok(complete)
+    }
+
+    /// Nothing that failed of these channels' archived threads is missing any more.
+    async fn settle_lists(
+        &self,
+        guild: GuildId,
+        channels: impl Iterator<Item = ChannelId>,
+    ) -> Result<(), BackfillError> {
+        let settled = channels.map(|it| Fact::Settled(guild, FailureObject::Threads(it)));
+        Ok(self.tell(self.clock.stamp(), settled.collect()).await?)
     }
 
     /// A channel's archived threads, the private ones too if they can be seen, and whether these are
@@ -381,6 +396,9 @@ impl Backfill {
             let (more, all) = self.archived_list(guild, list).await?;
             threads.extend(more);
             whole &= all;
+        }
+        if whole {
+            self.settle_lists(guild, [channel].into_iter()).await?;
         }
         Ok((threads, whole))
     }
@@ -439,8 +457,7 @@ impl Backfill {
                 channel_id: channel,
                 private,
             };
-            let settled = Fact::Settled(guild, FailureObject::Threads(channel));
-            self.tell(first, vec![listed, settled]).await?;
+            self.tell(first, vec![listed]).await?;
         }
         Ok((threads, whole))
     }
