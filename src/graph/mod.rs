@@ -26,6 +26,7 @@ pub use identities::{
     Alias, IdentityProposal, IdentityType, identity_proposals, identity_proposals_json,
 };
 pub use plugin::props_graph;
+pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
 pub use standings::{Standing, Thanks, standings};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};
 pub use weights::{EdgeWeight, EdgeWeights, Weight, WeightError, Weights, WeightsError};
