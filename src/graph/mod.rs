@@ -8,6 +8,7 @@
 mod address;
 mod declaration;
 mod description;
+mod explain;
 mod identities;
 mod members;
 mod plugin;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use address::{EdgeAddress, NodeAddress};
 pub use declaration::{Declaration, EdgeType, Keys, NodeType, declaration};
+pub use explain::{Explanation, Part, PartEdge, PartNode, explain};
 pub use identities::{
     Alias, IdentityProposal, IdentityType, identity_proposals, identity_proposals_json,
 };

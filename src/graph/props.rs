@@ -167,6 +167,11 @@ impl<'a> Rules<'a> {
         Ok((emoji, row.user_id))
     }
 
+    /// Whether plain messages here, in a channel or thread, may be props.
+    pub fn is_props_channel(&self, id: ChannelId) -> bool {
+        self.channels.are_props(id)
+    }
+
     /// What others call a user, as typed: escape it before it is shown.
     pub fn name(&self, user: UserId) -> String {
         self.members.name(user)
