@@ -36,6 +36,8 @@ pub struct Answer {
     pub followups: Vec<Followup>,
     /// Whether the bot deleted its answer.
     pub deleted: bool,
+    /// The files sent last, with the answer or a change of it: name and bytes.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 /// A further message after the answer.
