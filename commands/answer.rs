@@ -12,13 +12,13 @@ use poise::{CreateReply, ReplyHandle};
 use serenity::{
     builder::{
         CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup,
-        CreateInteractionResponseMessage, CreateMessage,
+        CreateInteractionResponseMessage, CreateMessage, EditInteractionResponse,
     },
     http::{Http, HttpError, StatusCode},
     model::application::{ComponentInteraction, ModalInteraction},
 };
 
-use super::Context;
+use super::{Context, Error};
 use crate::model::UserId;
 
 /// After this time an answer is announced, since Discord waits for 3 s only.
@@ -106,6 +106,27 @@ impl Used<'_> {
         let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
         self.respond(CreateInteractionResponse::UpdateMessage(message))
             .await
+    }
+}
+
+impl Used<'_> {
+    /// Does the work for another page of the message under which the button is, and shows it there.
+    /// If that takes long, tells Discord that the change is on its way.
+    pub(super) async fn turn_page(
+        self,
+        work: impl Future<Output = Result<CreateReply, Error>>,
+    ) -> Result<(), Error> {
+        let mut work = pin!(work);
+        if let Ok(page) = tokio::time::timeout(DEADLINE, &mut work).await {
+            return Ok(self.change_message(page?).await?);
+        }
+        self.respond(CreateInteractionResponse::Acknowledge).await?;
+        let page = work.await?;
+        if let What::Part(part) = self.what {
+            let edit = page.to_slash_initial_response_edit(EditInteractionResponse::new());
+            part.edit_response(self.http, edit).await?;
+        }
+        Ok(())
     }
 }
 

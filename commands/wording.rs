@@ -3,6 +3,7 @@
 mod exports;
 mod privacy;
 mod props;
+mod reports;
 mod settings;
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ pub use crate::service::LONGEST_MESSAGE;
 pub(super) use exports::*;
 pub(super) use privacy::*;
 pub(super) use props::*;
+pub(super) use reports::*;
 pub(super) use settings::*;
 
 /// How many channels and failures a status names.
@@ -55,6 +57,13 @@ pub(super) fn only_in_servers() -> String {
 /// The member's app shows a command as it was before an update of ours.
 pub(super) fn outdated_command() -> String {
     "This command has changed since your app last looked. Reload Discord (Ctrl+R) and try again."
+        .to_owned()
+}
+
+/// A button, list or form of an earlier version of ours.
+pub(super) fn outdated_button() -> String {
+    "This is from before an update of mine, and I can't make sense of it any more. Run the command \
+     again, please."
         .to_owned()
 }
 

@@ -20,6 +20,8 @@ use crate::{
     status::{AuditStatus, ChannelStatus, FailureStatus, Totals},
 };
 
+mod reports;
+
 const TYPED: Typed<'_> = Typed {
     to: "<@1> @ana",
     reason: "```all``` of it",
@@ -88,6 +90,7 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         Refusal::NotYours,
         Refusal::TooLateToUndo(30),
         Refusal::TooLateToUndo(0),
+        Refusal::NoMessage,
         Refusal::NoTextChannel(ChannelId(7)),
         Refusal::NoRole(RoleId(8)),
         Refusal::Unconfirmed {

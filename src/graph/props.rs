@@ -137,14 +137,14 @@ impl<'a> Rules<'a> {
         match given {
             Some(row) if row.withdrawn_at.is_some() => no(NoProps::Withdrawn),
             Some(row) if !deleted || self.keeping.contains(&row.guild_id) => {
-                self.from_command(message.id, row)
+                self.judge_command(message.id, row)
             }
             None if !deleted => match giver_of(message) {
                 Err(why) => no(why),
                 Ok(_) if !self.channels.are_props(message.channel_id) => {
                     no(NoProps::NoPropsChannel)
                 }
-                Ok(giver) => self.from_plain(message, giver),
+                Ok(author) => self.judge_plain(message, author),
             },
             _ => no(NoProps::MessageDeleted),
         }
@@ -187,7 +187,7 @@ impl<'a> Rules<'a> {
         self.members.get(user).is_some_and(|it| !it.is_nobody())
     }
 
-    fn from_command<'r>(&self, answer: MessageId, row: &'r PropsRow) -> Verdict<'r> {
+    fn judge_command<'r>(&self, answer: MessageId, row: &'r PropsRow) -> Verdict<'r> {
         let about = row.about_channel_id.zip(row.about_message_id);
         let props = Props {
             guild: row.guild_id,
@@ -203,7 +203,7 @@ impl<'a> Rules<'a> {
         self.received(props, thanked)
     }
 
-    fn from_plain<'r>(&self, message: &'r MessageRow, giver: UserId) -> Verdict<'r> {
+    fn judge_plain<'r>(&self, message: &'r MessageRow, giver: UserId) -> Verdict<'r> {
         let props = Props {
             guild: message.guild_id,
             channel: message.channel_id,
