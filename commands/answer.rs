@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use backon::{ExponentialBuilder, Retryable};
@@ -18,7 +18,7 @@ use serenity::{
     model::application::{ComponentInteraction, ModalInteraction},
 };
 
-use super::{Context, Error};
+use super::{Context, Error, wording};
 use crate::model::UserId;
 
 /// After this time an answer is announced, since Discord waits for 3 s only.
@@ -197,7 +197,7 @@ pub(super) async fn answer(
 pub(super) struct Told<'a>(Option<ReplyHandle<'a>>);
 
 /// Does long work. If it takes more than a moment, an answer that only they see tells how far it is,
-/// again and again.
+/// and for how long it has been under way, again and again.
 pub(super) async fn while_telling<T>(
     ctx: Context<'_>,
     work: impl Future<Output = T>,
@@ -207,14 +207,16 @@ pub(super) async fn while_telling<T>(
     if let Ok(done) = tokio::time::timeout(DEADLINE, &mut work).await {
         return (done, Told(None));
     }
-    let told = ctx.send(plain(how_far()).ephemeral(true)).await.ok();
+    let begun = Instant::now();
+    let so_far = || plain(wording::so_far(&how_far(), DEADLINE + begun.elapsed()));
+    let told = ctx.send(so_far().ephemeral(true)).await.ok();
     loop {
         if let Ok(done) = tokio::time::timeout(TELL, &mut work).await {
             return (done, Told(told));
         }
         if let Some(told) = &told {
             // After 15 minutes Discord takes no more edits; the work goes on.
-            let _ = told.edit(ctx, plain(how_far())).await;
+            let _ = told.edit(ctx, so_far()).await;
         }
     }
 }

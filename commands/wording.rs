@@ -6,7 +6,7 @@ mod props;
 mod reports;
 mod settings;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use crate::{
     model::{ChannelId, escape},
@@ -65,6 +65,12 @@ pub(super) fn outdated_button() -> String {
     "This is from before an update of mine, and I can't make sense of it any more. Run the command \
      again, please."
         .to_owned()
+}
+
+/// Long work that is under way: what it does, and for how long it has.
+pub(super) fn so_far(doing: &str, took: Duration) -> String {
+    let took = humantime::format_duration(Duration::from_secs(took.as_secs()));
+    format!("{doing} ({took} so far)")
 }
 
 /// Something that only the bot's operator can mend.

@@ -4,6 +4,7 @@
 mod admins;
 mod crowd;
 mod giving;
+mod long_work;
 mod privacy;
 mod reports;
 mod taking_back;

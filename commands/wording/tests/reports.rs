@@ -60,7 +60,6 @@ fn a_leaderboard_is_read_as_a_list_and_as_a_picture_in_words() {
         nobody_ranked(&query(Side::Given, Period::Week)),
         chart_title(&query(Side::Received, Period::Year)),
         format!("{} {} {} {}", higher(), lower(), newer(), older()),
-        outdated_button(),
     ]));
     let most = board(&[HOSTILE; 10], 10_000);
     assert!(leaderboard(&received, &most).chars().count() <= LONGEST_MESSAGE);

@@ -131,7 +131,7 @@ fn opened(state: &mut State, call: &Call) -> Result<u64, Problem> {
     let Some(interaction) = state.interactions.by_token(call.text(1)) else {
         return Err(Problem::unknown(10015));
     };
-    if interaction.at.elapsed() > TOKEN_LIVES {
+    if interaction.expired || interaction.at.elapsed() > TOKEN_LIVES {
         return Err(Problem::new(401, 50027, "Invalid Webhook Token"));
     }
     Ok(interaction.id)
