@@ -102,16 +102,14 @@ impl Used<'_> {
     }
 
     /// Changes the message under which the button or list is.
-    pub(super) async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
+    async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
         let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
         self.respond(CreateInteractionResponse::UpdateMessage(message))
             .await
     }
-}
 
-impl Used<'_> {
-    /// Does the work for another page of the message under which the button is, and shows it there.
-    /// If that takes long, tells Discord that the change is on its way.
+    /// Does the work for another page of the message under which the button or list is, and shows it
+    /// there. If that takes long, tells Discord that the change is on its way.
     pub(super) async fn turn_page(
         self,
         work: impl Future<Output = Result<CreateReply, Error>>,

@@ -8,12 +8,11 @@ use serenity::{
 use super::{
     Context, Error, allowed,
     answer::{Visibility, answer, in_time, plain},
-    reader, wording,
+    reader, run,
+    undo::CHOICES,
+    wording,
 };
-use crate::{
-    model::{ChannelId, MessageId, jump_url, read_jump_url},
-    service::{HistoryPage, HistoryQuery},
-};
+use crate::model::{ChannelId, MessageId, jump_url, read_jump_url};
 
 /// Find out what props count in SourceCred, and why
 #[poise::command(slash_command, guild_only)]
@@ -42,18 +41,15 @@ async fn latest(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
     let Ok(reader) = reader(ctx) else {
         return response;
     };
-    let query = HistoryQuery {
-        member: Some(reader.user_id),
-        side: None,
-        page: HistoryPage::Newest,
-        reader,
-    };
-    let guild = query.reader.guild_id;
-    let Ok(history) = ctx.data().history(query).await else {
+    let guild = reader.guild_id;
+    let asking = ctx
+        .data()
+        .latest_thanks(reader, run(ctx).created_at(), CHOICES);
+    let Ok(thanks) = asking.await else {
         return response;
     };
     let typed = typed.to_lowercase();
-    let choices = history.thanks.iter().map(|it| {
+    let choices = thanks.iter().map(|it| {
         let (channel, message) = it.message;
         let link = jump_url(guild, channel, message);
         (wording::thanks_choice(it), link)

@@ -219,7 +219,7 @@ pub(super) fn help(commands: &[(String, String)], admin: bool) -> String {
     let mut text =
         "I keep this server's thanks: give them with `/props`, with *Give props* in the \
                     menu of a member or message (*Apps*), or by mentioning somebody in a props \
-                    channel.\n"
+                    channel. *Why this cred?* in a message's menu tells what it counts.\n"
             .to_owned();
     for (name, description) in commands {
         let _ = writeln!(text, "- `/{name}`: {}", escape(description));

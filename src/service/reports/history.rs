@@ -14,6 +14,9 @@ use crate::{
 /// How many thanks are on a page.
 const PAGE: usize = 5;
 
+/// How far back a member's latest thanks are looked for: it is done while they type.
+const LATEST_MS: i64 = 30 * 86_400_000;
+
 /// Whether somebody gave or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -108,6 +111,37 @@ impl Service {
             }
             let channels = query.reader.channels(store)?;
             page(store, &community, &channels, &query)
+        })
+        .await
+    }
+
+    /// A member's own latest thanks, given and received, of the last 30 days; at most so many.
+    pub async fn latest_thanks(
+        &self,
+        reader: Reader,
+        now: Millis,
+        most: usize,
+    ) -> Result<Vec<Thanked>, ServiceError> {
+        self.ask(move |store| {
+            let community = Community::read(store, reader.guild_id, Some(reader.user_id))?;
+            let rules = Rules::new(&community.rows);
+            let channels = reader.channels(store)?;
+            let query = HistoryQuery {
+                member: Some(reader.user_id),
+                side: None,
+                page: HistoryPage::Newest,
+                reader,
+            };
+            let since = InteractionId::at(Millis(now.0 - LATEST_MS)).0..=u64::MAX;
+            let veiled = (&community.veil, &rules);
+            let mut found = Vec::new();
+            for entry in entries(store, veiled, &channels, &since, Order::NewestFirst)? {
+                found.extend(thanked(&rules, &entry?, &query));
+                if found.len() >= most {
+                    break;
+                }
+            }
+            Ok(found)
         })
         .await
     }

@@ -2,9 +2,9 @@
 
 use resvg::tiny_skia::Pixmap;
 use serde_json::{Value, json};
-use simulator::discord::{Answer, Options, Overwrite, bit, kind};
+use simulator::discord::{Answer, Discord, InteractionId, Options, Overwrite, bit, kind};
 
-use super::{Server, says};
+use super::{SOON, Server, says};
 
 /// What was sent last: where that took long, the answer first said only that it is on its way.
 fn body(answer: &Answer) -> &Value {
@@ -47,10 +47,27 @@ fn pictured(answer: &Answer, words: &str) {
 
 impl Server {
     async fn press(&self, user: u64, on: &Answer, button: &str) -> Answer {
-        let (discord, message) = (self.discord(), on.message_id.unwrap());
-        let run = discord.click(user, self.general, message, button, &[]);
-        let answer = discord.answer(run).await;
-        answer.unwrap_or_else(|| panic!("no answer to {button}\n{}", self.log()))
+        let message = on.message_id.unwrap();
+        let run = self
+            .discord()
+            .click(user, self.general, message, button, &[]);
+        self.pressed(run).await
+    }
+
+    /// The answer to a button, once it says something: that it is on its way is not enough.
+    async fn pressed(&self, run: InteractionId) -> Answer {
+        let says = |it: &Discord| {
+            let answer = it.answer_so_far(run);
+            answer.is_some_and(|it| body(&it)["content"].is_string())
+        };
+        let said = self.discord().wait(SOON, says).await;
+        assert!(
+            said,
+            "{:?}\n{}",
+            self.discord().answer_so_far(run),
+            self.log()
+        );
+        self.discord().answer_so_far(run).unwrap()
     }
 }
 
@@ -96,6 +113,14 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     assert!(page(&second).contains("page 2 of 20"), "{second:?}");
     pictured(&second, "3. member10 1");
     assert_eq!(buttons(&second).len(), 2);
+
+    // Pressed twice at once, both are answered.
+    let discord = server.discord();
+    let (message, general) = (first.message_id.unwrap(), server.general);
+    let twice = [0, 1].map(|_| discord.click(ana, general, message, &lower, &[]));
+    for run in twice {
+        assert!(page(&server.pressed(run).await).contains("page 2 of 20"));
+    }
 
     // Anybody else, for themselves.
     let own = server.press(ben, &first, &lower).await;
