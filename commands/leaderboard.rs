@@ -8,6 +8,8 @@ use serenity::{
     model::application::ComponentInteraction,
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
     Context, Error,
     answer::{Used, Visibility, answer, in_time, plain},
@@ -24,6 +26,9 @@ use crate::{
 /// How the ids of the buttons begin. After it: since when, of which side, which page, and who may
 /// turn the pages.
 pub(super) const TURN: &str = "leaderboard";
+
+/// How many pictures are drawn at once: it takes a core each, and others have to be answered too.
+static DRAWING: Semaphore = Semaphore::const_new(2);
 
 /// Since when.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
@@ -111,8 +116,11 @@ async fn shown(
     });
     let title = wording::chart_title(&query);
     let bars = bars(&board);
+    let turn = DRAWING.acquire().await;
     let drawing = tokio::task::spawn_blocking(move || chart::draw(&title, &bars));
-    let picture = match drawing.await {
+    let drawn = drawing.await;
+    drop(turn);
+    let picture = match drawn {
         Ok(Ok(picture)) => picture,
         // The list says the same.
         Ok(Err(error)) => {

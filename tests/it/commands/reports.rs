@@ -163,6 +163,29 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     server.check_manners();
 }
 
+/// Pictures take their time; Discord waits 3 s for each answer, and counts those that come later as
+/// violations.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_turn_pages_at_once_are_all_answered_in_time() {
+    let (server, members) = crowd().await;
+    let (ana, general) = (server.ana, server.general);
+    let first = server.ask(ana, "leaderboard", json!({})).await;
+    let message = first.message_id.unwrap();
+    let lower = buttons(&first).pop().unwrap();
+    let press = |user: u64| server.discord().click(user, general, message, &lower, &[]);
+    let others: Vec<_> = members.iter().take(12).map(|it| press(*it)).collect();
+    let own: Vec<_> = (0..6).map(|_| press(ana)).collect();
+    // Props are given meanwhile.
+    let given = server.give(ana, &[server.ben], "the wait").await;
+    assert!(!given.ephemeral, "{given:?}");
+    for run in others.into_iter().chain(own) {
+        let answer = server.pressed(run).await;
+        assert!(page(&answer).contains("page 2 of 20"), "{answer:?}");
+        assert_eq!(answer.files.len(), 1);
+    }
+    server.check_manners();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_wants_no_name_shown_has_no_rank_and_is_not_looked_up() {
     let (server, members) = crowd().await;
