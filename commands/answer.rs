@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use backon::{ExponentialBuilder, Retryable};
@@ -12,13 +12,13 @@ use poise::{CreateReply, ReplyHandle};
 use serenity::{
     builder::{
         CreateAllowedMentions, CreateInteractionResponse, CreateInteractionResponseFollowup,
-        CreateInteractionResponseMessage, CreateMessage,
+        CreateInteractionResponseMessage, CreateMessage, EditInteractionResponse,
     },
     http::{Http, HttpError, StatusCode},
     model::application::{ComponentInteraction, ModalInteraction},
 };
 
-use super::Context;
+use super::{Context, Error, wording};
 use crate::model::UserId;
 
 /// After this time an answer is announced, since Discord waits for 3 s only.
@@ -102,10 +102,29 @@ impl Used<'_> {
     }
 
     /// Changes the message under which the button or list is.
-    pub(super) async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
+    async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
         let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
         self.respond(CreateInteractionResponse::UpdateMessage(message))
             .await
+    }
+
+    /// Does the work for another page of the message under which the button or list is, and shows it
+    /// there. If that takes long, tells Discord that the change is on its way.
+    pub(super) async fn turn_page(
+        self,
+        work: impl Future<Output = Result<CreateReply, Error>>,
+    ) -> Result<(), Error> {
+        let mut work = pin!(work);
+        if let Ok(page) = tokio::time::timeout(DEADLINE, &mut work).await {
+            return Ok(self.change_message(page?).await?);
+        }
+        self.respond(CreateInteractionResponse::Acknowledge).await?;
+        let page = work.await?;
+        if let What::Part(part) = self.what {
+            let edit = page.to_slash_initial_response_edit(EditInteractionResponse::new());
+            part.edit_response(self.http, edit).await?;
+        }
+        Ok(())
     }
 }
 
@@ -176,7 +195,7 @@ pub(super) async fn answer(
 pub(super) struct Told<'a>(Option<ReplyHandle<'a>>);
 
 /// Does long work. If it takes more than a moment, an answer that only they see tells how far it is,
-/// again and again.
+/// and for how long it has been under way, again and again.
 pub(super) async fn while_telling<T>(
     ctx: Context<'_>,
     work: impl Future<Output = T>,
@@ -186,14 +205,16 @@ pub(super) async fn while_telling<T>(
     if let Ok(done) = tokio::time::timeout(DEADLINE, &mut work).await {
         return (done, Told(None));
     }
-    let told = ctx.send(plain(how_far()).ephemeral(true)).await.ok();
+    let begun = Instant::now();
+    let so_far = || plain(wording::so_far(&how_far(), DEADLINE + begun.elapsed()));
+    let told = ctx.send(so_far().ephemeral(true)).await.ok();
     loop {
         if let Ok(done) = tokio::time::timeout(TELL, &mut work).await {
             return (done, Told(told));
         }
         if let Some(told) = &told {
             // After 15 minutes Discord takes no more edits; the work goes on.
-            let _ = told.edit(ctx, plain(how_far())).await;
+            let _ = told.edit(ctx, so_far()).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use serenity::{all::Interaction, client::FullEvent};
 use super::{
     Error,
     answer::{self, Used, Visibility, What, answer, plain},
-    privacy, props, setup, text_for, wording,
+    history, leaderboard, privacy, props, setup, text_for, wording,
 };
 use crate::service::Service;
 
@@ -36,8 +36,10 @@ pub async fn on_event(framework: FrameworkContext<'_, Service, Error>, event: &F
     let done = match (kind, what) {
         (props::FORM, What::Form(form)) => props::submitted(used, service, form).await,
         (privacy::DELETE, What::Part(part)) => privacy::delete_pressed(used, service, part).await,
+        (history::TURN, What::Part(part)) => history::turned(used, service, part).await,
+        (leaderboard::TURN, What::Part(part)) => leaderboard::turned(used, service, part).await,
         (setup::CHANNELS, What::Part(part)) => setup::chosen(used, service, part).await,
-        _ => Err(Error::Mistake(wording::outdated_command())),
+        _ => Err(Error::Mistake(wording::outdated_button())),
     };
     let Err(error) = done else { return };
     if !matches!(error, Error::Mistake(_)) {

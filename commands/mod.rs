@@ -5,9 +5,12 @@
 
 mod answer;
 mod audit;
+mod chart;
 mod event;
 mod exports;
 mod help;
+mod history;
+mod leaderboard;
 mod privacy;
 mod props;
 mod receivers;
@@ -15,13 +18,14 @@ mod settings;
 mod setup;
 mod sync_status;
 mod undo;
+mod why;
 pub mod wording;
 
 use poise::{Command, FrameworkError};
 
 use crate::{
-    model::{GuildId, InteractionId},
-    service::{Admin, Service, ServiceError},
+    model::{GuildId, InteractionId, RoleId},
+    service::{Admin, Reader, Service, ServiceError},
 };
 use answer::{Visibility, answer, plain};
 
@@ -57,6 +61,10 @@ pub fn all() -> Vec<Command<Service, Error>> {
         props::give_props_to(),
         props::give_props_for(),
         undo::undo(),
+        leaderboard::leaderboard(),
+        history::history(),
+        why::why(),
+        why::why_this_cred(),
         privacy::privacy(),
         help::help(),
         setup::setup(),
@@ -80,6 +88,35 @@ fn run(ctx: Context<'_>) -> InteractionId {
         // No command has a prefix.
         poise::Context::Prefix(it) => it.msg.id.get(),
     })
+}
+
+/// Who runs a command that shows what they may read.
+fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
+    let member = match ctx {
+        poise::Context::Application(it) => it.interaction.member.as_deref(),
+        poise::Context::Prefix(_) => None,
+    };
+    Ok(Reader {
+        guild_id: guild(ctx)?,
+        user_id: ctx.author().id.into(),
+        roles: roles(member),
+    })
+}
+
+/// The roles of a member who runs a command, or presses a button.
+fn roles(member: Option<&serenity::model::guild::Member>) -> Vec<RoleId> {
+    let roles = member.iter().flat_map(|it| &it.roles);
+    roles.map(|it| (*it).into()).collect()
+}
+
+/// A refusal in words.
+fn allowed<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
+    match result {
+        Err(ServiceError::Refused(refusal)) => {
+            Err(Error::Mistake(wording::refused(&refusal, None)))
+        }
+        result => Ok(result?),
+    }
 }
 
 /// Who runs a command that only admins may.

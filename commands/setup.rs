@@ -8,13 +8,13 @@ use serenity::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, allowed,
     answer::{Used, Visibility, answer, in_time, plain},
     guild, wording,
 };
 use crate::{
     model::{ChannelId, SettingsChange},
-    service::{Admin, Service, ServiceError, Setup},
+    service::{Admin, Service, Setup},
 };
 
 /// The id of the list from which props channels are chosen.
@@ -83,13 +83,8 @@ pub(super) async fn chosen(
     let changes = vec![SettingsChange::PropsChannels(Some(channels))];
     let what = wording::changes(&changes);
     let changing = async {
-        service.change_settings(admin, changes, what).await?;
-        service.setup(admin.guild_id).await
+        allowed(service.change_settings(admin, changes, what).await)?;
+        Ok(page(&service.setup(admin.guild_id).await?))
     };
-    match changing.await {
-        Err(ServiceError::Refused(refusal)) => {
-            Err(Error::Mistake(wording::refused(&refusal, None)))
-        }
-        setup => Ok(used.change_message(page(&setup?)).await?),
-    }
+    used.turn_page(changing).await
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// The most choices that Discord shows. Source:
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding>.
-const CHOICES: usize = 25;
+pub(super) const CHOICES: usize = 25;
 
 /// Take back props that you gave a short while ago
 #[poise::command(slash_command, guild_only)]

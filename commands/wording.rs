@@ -3,9 +3,10 @@
 mod exports;
 mod privacy;
 mod props;
+mod reports;
 mod settings;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use crate::{
     model::{ChannelId, escape},
@@ -16,6 +17,7 @@ pub use crate::service::LONGEST_MESSAGE;
 pub(super) use exports::*;
 pub(super) use privacy::*;
 pub(super) use props::*;
+pub(super) use reports::*;
 pub(super) use settings::*;
 
 /// How many channels and failures a status names.
@@ -56,6 +58,19 @@ pub(super) fn only_in_servers() -> String {
 pub(super) fn outdated_command() -> String {
     "This command has changed since your app last looked. Reload Discord (Ctrl+R) and try again."
         .to_owned()
+}
+
+/// A button, list or form of an earlier version of ours.
+pub(super) fn outdated_button() -> String {
+    "This is from before an update of mine, and I can't make sense of it any more. Run the command \
+     again, please."
+        .to_owned()
+}
+
+/// Long work that is under way: what it does, and for how long it has.
+pub(super) fn so_far(doing: &str, took: Duration) -> String {
+    let took = humantime::format_duration(Duration::from_secs(took.as_secs()));
+    format!("{doing} ({took} so far)")
 }
 
 /// Something that only the bot's operator can mend.
@@ -204,7 +219,7 @@ pub(super) fn help(commands: &[(String, String)], admin: bool) -> String {
     let mut text =
         "I keep this server's thanks: give them with `/props`, with *Give props* in the \
                     menu of a member or message (*Apps*), or by mentioning somebody in a props \
-                    channel.\n"
+                    channel. *Why this cred?* in a message's menu tells what it counts.\n"
             .to_owned();
     for (name, description) in commands {
         let _ = writeln!(text, "- `/{name}`: {}", escape(description));

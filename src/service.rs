@@ -7,6 +7,7 @@ mod admin;
 mod limits;
 mod privacy;
 mod props;
+mod reports;
 mod settings;
 mod undo;
 
@@ -31,6 +32,10 @@ use crate::{
 pub use admin::{ArchiveStatus, ChannelNeeds, Setup};
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
+pub use reports::{
+    HistoryPage, HistoryQuery, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked,
+    Reader, Side, Thanked, Why,
+};
 pub use undo::{Undone, Which};
 
 use limits::InFlight;
@@ -129,6 +134,9 @@ pub enum Refusal {
     /// They were given too long ago.
     #[error("props can be taken back for {0} minutes")]
     TooLateToUndo(u16),
+    /// A message was named that is not known, or that the member may not read.
+    #[error("there is no such message")]
+    NoMessage,
     /// A channel was named that is no text channel of the guild.
     #[error("{0} is no text channel here")]
     NoTextChannel(ChannelId),

@@ -96,6 +96,9 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
         Refusal::TooLateToUndo(minutes) => {
             format!("Here, props can be taken back for {minutes} minutes, and these are older.")
         }
+        Refusal::NoMessage => "I know of no such message that you may read: it is of another \
+                               server, in a channel that you or I do not see, or too new."
+            .to_owned(),
         Refusal::NoTextChannel(id) => format!(
             "<#{id}> is no text channel of this server. Name channels in which members write; \
              nothing was changed."
@@ -234,7 +237,7 @@ pub(in crate::commands) fn undone(it: &Undone) -> String {
 }
 
 /// The first characters, and a sign that there are more.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     debug_assert!(most < LONGEST_MESSAGE);
     if text.chars().count() <= most {
         return text.to_owned();

@@ -20,6 +20,8 @@ use crate::{
     status::{AuditStatus, ChannelStatus, FailureStatus, Totals},
 };
 
+mod reports;
+
 const TYPED: Typed<'_> = Typed {
     to: "<@1> @ana",
     reason: "```all``` of it",
@@ -88,6 +90,7 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         Refusal::NotYours,
         Refusal::TooLateToUndo(30),
         Refusal::TooLateToUndo(0),
+        Refusal::NoMessage,
         Refusal::NoTextChannel(ChannelId(7)),
         Refusal::NoRole(RoleId(8)),
         Refusal::Unconfirmed {
@@ -191,6 +194,8 @@ fn what_else_can_go_wrong() {
         needs_manage_server(),
         only_in_servers(),
         outdated_command(),
+        outdated_button(),
+        so_far("Exporting…", Duration::from_millis(61_800)),
         our_fault(),
     ];
     assert_snapshot!(texts.join("\n"), @r#"
@@ -203,6 +208,8 @@ fn what_else_can_go_wrong() {
     This command is for members with the permission **Manage Server**. Ask one of them.
     This works in a server's channels only, not in direct messages.
     This command has changed since your app last looked. Reload Discord (Ctrl+R) and try again.
+    This is from before an update of mine, and I can't make sense of it any more. Run the command again, please.
+    Exporting… (1m 1s so far)
     That did not work, and it was not your fault. The bot's operator finds the reason in its log; try again in a minute.
     "#);
 }

@@ -8,6 +8,7 @@
 mod address;
 mod declaration;
 mod description;
+mod explain;
 mod identities;
 mod members;
 mod plugin;
@@ -22,10 +23,12 @@ mod tests;
 
 pub use address::{EdgeAddress, NodeAddress};
 pub use declaration::{Declaration, EdgeType, Keys, NodeType, declaration};
+pub use explain::{Explanation, Part, PartEdge, PartNode, explain};
 pub use identities::{
     Alias, IdentityProposal, IdentityType, identity_proposals, identity_proposals_json,
 };
 pub use plugin::props_graph;
+pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
 pub use standings::{Standing, Thanks, standings};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};
 pub use weights::{EdgeWeight, EdgeWeights, Weight, WeightError, Weights, WeightsError};

@@ -15,7 +15,7 @@ use super::{
     Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, Weights, description,
     members::{Member, Members},
     prefix,
-    props::{Props, props},
+    props::{Props, Rules, props},
 };
 use crate::{
     archive::Snapshot,
@@ -28,14 +28,14 @@ const NAME_UNITS: usize = 20;
 
 /// The graph of all props in `snapshot`.
 pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
-    let members = Members::new(snapshot);
+    let rules = Rules::new(snapshot);
     let mut drawing = Drawing {
-        members: &members,
+        members: &rules.members,
         names: Names::new(snapshot),
         weights,
         graph: WeightedGraph::default(),
     };
-    for (message, props) in props(snapshot, &members) {
+    for (message, props) in props(snapshot, &rules) {
         drawing.add(message, &props);
     }
     drawing.graph

@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::members::{Member, Members};
+use super::members::Members;
 use crate::{
     archive::{
         Snapshot,
@@ -31,56 +31,237 @@ use crate::{
 
 /// A message that thanks somebody.
 #[derive(Debug)]
-pub(super) struct Props<'a> {
+pub struct Props<'a> {
     pub(super) guild: GuildId,
     pub(super) channel: ChannelId,
     /// When the contribution was made.
-    pub(super) at: Millis,
+    pub at: Millis,
     /// The message that is thanked for, where it is another.
-    pub(super) about: Option<(ChannelId, MessageId)>,
-    pub(super) giver: UserId,
+    pub about: Option<(ChannelId, MessageId)>,
+    /// Who thanks.
+    pub giver: UserId,
     /// How often each is thanked.
-    pub(super) receivers: BTreeMap<UserId, u32>,
+    pub receivers: BTreeMap<UserId, u32>,
     /// What for, as it was typed.
-    pub(super) reason: &'a str,
+    pub reason: &'a str,
     /// Who reacted, and with what.
     pub(super) reactions: BTreeSet<(EmojiKey, UserId)>,
+}
+
+/// What has to be known of a community to tell which of its messages are props.
+pub struct Rules<'a> {
+    channels: Channels<'a>,
+    pub(super) members: Members<'a>,
+    /// The guilds whose props hold although the message was deleted.
+    keeping: BTreeSet<GuildId>,
+}
+
+/// What a message is to the graph.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    /// The props, without reactions; or why they are none.
+    pub props: Result<Props<'a>, NoProps>,
+    /// Who is thanked in it and receives nothing.
+    pub left_out: Vec<(UserId, NotReceived)>,
+}
+
+/// Why a message is no props.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoProps {
+    /// Its channel was deleted.
+    ChannelDeleted,
+    /// It was deleted.
+    MessageDeleted,
+    /// The giver took them back.
+    Withdrawn,
+    /// It is in no props channel, and no command posted it.
+    NoPropsChannel,
+    /// An integration posted it.
+    ByWebhook,
+    /// A bot posted it.
+    ByBot,
+    /// Nobody wrote it: Discord did, or a command.
+    NotWritten,
+    /// It thanks nobody who counts.
+    NobodyThanked,
+}
+
+/// Why somebody who is thanked receives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReceived {
+    /// They are the giver.
+    Giver,
+    /// Nothing is known of them.
+    Unknown,
+    /// A bot that is only answered.
+    BotAnswered,
+}
+
+/// Why a reaction says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReaction {
+    /// It was taken back.
+    Removed,
+    /// A bot's.
+    ByBot,
+    /// Of somebody of whom nothing is known.
+    ByUnknown,
+    /// It is not known with what.
+    NoEmoji,
+}
+
+impl<'a> Rules<'a> {
+    /// Those of the snapshot's guilds: messages, props and reactions need not be in it.
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        let keeping = snapshot.guilds.iter();
+        Self {
+            channels: Channels::new(snapshot),
+            members: Members::new(snapshot),
+            keeping: keeping
+                .filter(|guild| guild.keep_deleted_props == Some(true))
+                .map(|guild| guild.id)
+                .collect(),
+        }
+    }
+
+    /// What a message is; `given` if a command posted it.
+    pub fn judge<'r>(&self, message: &'r MessageRow, given: Option<&'r PropsRow>) -> Verdict<'r> {
+        let deleted = message.deleted_at.is_some();
+        let no = |why| Verdict {
+            props: Err(why),
+            left_out: Vec::new(),
+        };
+        if self.channels.is_deleted(message.channel_id) {
+            return no(NoProps::ChannelDeleted);
+        }
+        match given {
+            Some(row) if row.withdrawn_at.is_some() => no(NoProps::Withdrawn),
+            Some(row) if !deleted || self.keeping.contains(&row.guild_id) => {
+                self.judge_command(message.id, row)
+            }
+            None if !deleted => match giver_of(message) {
+                Err(why) => no(why),
+                Ok(_) if !self.channels.are_props(message.channel_id) => {
+                    no(NoProps::NoPropsChannel)
+                }
+                Ok(author) => self.judge_plain(message, author),
+            },
+            _ => no(NoProps::MessageDeleted),
+        }
+    }
+
+    /// What a reaction on props is: with what, and by whom.
+    pub fn judge_reaction(&self, row: &ReactionRow) -> Result<(EmojiKey, UserId), NoReaction> {
+        let member = self.members.get(row.user_id);
+        if row.removed_at.is_some() {
+            return Err(NoReaction::Removed);
+        }
+        if member.ok_or(NoReaction::ByUnknown)?.is_bot() {
+            return Err(NoReaction::ByBot);
+        }
+        let emoji = match (row.emoji_id, &row.emoji) {
+            (Some(id), _) => EmojiKey::Custom(id),
+            (None, Some(text)) => EmojiKey::Unicode(text.clone()),
+            (None, None) => return Err(NoReaction::NoEmoji),
+        };
+        Ok((emoji, row.user_id))
+    }
+
+    /// Whether plain messages here, in a channel or thread, may be props.
+    pub fn is_props_channel(&self, id: ChannelId) -> bool {
+        self.channels.are_props(id)
+    }
+
+    /// What others call a user, as typed: escape it before it is shown.
+    pub fn name(&self, user: UserId) -> String {
+        self.members.name(user)
+    }
+
+    /// A text as typed, but with names instead of ids.
+    pub fn named_in(&self, text: &str) -> String {
+        self.members.named_in(text)
+    }
+
+    /// Whether it is somebody with a name: neither unknown, nor one who wants nothing shown.
+    pub fn is_somebody(&self, user: UserId) -> bool {
+        self.members.get(user).is_some_and(|it| !it.is_nobody())
+    }
+
+    fn judge_command<'r>(&self, answer: MessageId, row: &'r PropsRow) -> Verdict<'r> {
+        let about = row.about_channel_id.zip(row.about_message_id);
+        let props = Props {
+            guild: row.guild_id,
+            channel: row.channel_id,
+            at: about.map_or(answer, |(_, message)| message).created_at(),
+            about,
+            giver: row.giver_id,
+            receivers: BTreeMap::new(),
+            reason: &row.reason,
+            reactions: BTreeSet::new(),
+        };
+        let thanked = row.receiver_ids.iter().map(|id| (*id, 1, true));
+        self.received(props, thanked)
+    }
+
+    fn judge_plain<'r>(&self, message: &'r MessageRow, giver: UserId) -> Verdict<'r> {
+        let props = Props {
+            guild: message.guild_id,
+            channel: message.channel_id,
+            at: message.id.created_at(),
+            about: None,
+            giver,
+            receivers: BTreeMap::new(),
+            reason: message.content.as_deref().unwrap_or_default(),
+            reactions: BTreeSet::new(),
+        };
+        let mentions = message.mentions.iter();
+        let thanked = mentions.map(|it| (it.user_id, it.count.max(1), it.count > 0));
+        self.received(props, thanked)
+    }
+
+    /// Gives props to those of the thanked who are known and are not the giver. Each comes with how
+    /// often, and whether by name rather than by answering them.
+    fn received<'r>(
+        &self,
+        mut props: Props<'r>,
+        thanked: impl Iterator<Item = (UserId, u32, bool)>,
+    ) -> Verdict<'r> {
+        let mut left_out = Vec::new();
+        for (id, count, named) in thanked {
+            match self.members.get(id) {
+                _ if id == props.giver => left_out.push((id, NotReceived::Giver)),
+                None => left_out.push((id, NotReceived::Unknown)),
+                Some(it) if it.is_bot() && !named => left_out.push((id, NotReceived::BotAnswered)),
+                Some(_) => {
+                    props.receivers.insert(id, count);
+                }
+            }
+        }
+        let props = if props.receivers.is_empty() {
+            Err(NoProps::NobodyThanked)
+        } else {
+            Ok(props)
+        };
+        Verdict { props, left_out }
+    }
 }
 
 /// All props that a snapshot shows, by message.
 pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
-    members: &Members<'_>,
+    rules: &Rules<'_>,
 ) -> BTreeMap<MessageId, Props<'a>> {
-    let channels = Channels::new(snapshot);
     let answers = by_answer(snapshot);
-    let keeping: BTreeSet<GuildId> = snapshot
-        .guilds
-        .iter()
-        .filter(|guild| guild.keep_deleted_props == Some(true))
-        .map(|guild| guild.id)
-        .collect();
-
     let mut all = BTreeMap::new();
     for message in &snapshot.messages {
-        if channels.is_deleted(message.channel_id) {
-            continue;
-        }
-        let deleted = message.deleted_at.is_some();
-        let given = match answers.get(&message.id) {
-            Some(row) if !deleted || keeping.contains(&row.guild_id) => {
-                from_command(message.id, row, members)
-            }
-            None if !deleted => from_plain(message, &channels, members),
-            _ => None,
-        };
-        if let Some(given) = given {
-            all.insert(message.id, given);
+        let given = answers.get(&message.id).copied();
+        if let Ok(props) = rules.judge(message, given).props {
+            all.insert(message.id, props);
         }
     }
     for reaction in &snapshot.reactions {
         if let Some(on) = all.get_mut(&reaction.message_id) {
-            on.reactions.extend(standing(reaction, members));
+            on.reactions.extend(rules.judge_reaction(reaction));
         }
     }
     all
@@ -101,88 +282,15 @@ fn by_answer(snapshot: &Snapshot) -> BTreeMap<MessageId, &PropsRow> {
     answers
 }
 
-fn from_command<'a>(
-    answer: MessageId,
-    row: &'a PropsRow,
-    members: &Members<'_>,
-) -> Option<Props<'a>> {
-    if row.withdrawn_at.is_some() {
-        return None;
+/// The person who wrote a message.
+fn giver_of(message: &MessageRow) -> Result<UserId, NoProps> {
+    match message.author_kind {
+        Some(AuthorKind::Webhook) => Err(NoProps::ByWebhook),
+        Some(AuthorKind::Bot) => Err(NoProps::ByBot),
+        _ if !message.kind.is_some_and(MessageKind::is_written) => Err(NoProps::NotWritten),
+        Some(AuthorKind::User) => message.author_id.ok_or(NoProps::NotWritten),
+        None => Err(NoProps::NotWritten),
     }
-    let receivers = row.receiver_ids.iter().map(|id| (*id, 1));
-    let about = row.about_channel_id.zip(row.about_message_id);
-    Props {
-        guild: row.guild_id,
-        channel: row.channel_id,
-        at: about.map_or(answer, |(_, message)| message).created_at(),
-        about,
-        giver: row.giver_id,
-        receivers: valid(receivers, row.giver_id, members),
-        reason: &row.reason,
-        reactions: BTreeSet::new(),
-    }
-    .if_received()
-}
-
-fn from_plain<'a>(
-    message: &'a MessageRow,
-    channels: &Channels<'_>,
-    members: &Members<'_>,
-) -> Option<Props<'a>> {
-    let written = message.kind.is_some_and(MessageKind::is_written)
-        && message.author_kind == Some(AuthorKind::User);
-    if !written || !channels.are_props(message.channel_id) {
-        return None;
-    }
-    let giver = message.author_id?;
-    let is_bot = |id| members.get(id).is_some_and(Member::is_bot);
-    let receivers = message
-        .mentions
-        .iter()
-        .filter(|mention| mention.count > 0 || !is_bot(mention.user_id))
-        .map(|mention| (mention.user_id, mention.count.max(1)));
-    Props {
-        guild: message.guild_id,
-        channel: message.channel_id,
-        at: message.id.created_at(),
-        about: None,
-        giver,
-        receivers: valid(receivers, giver, members),
-        reason: message.content.as_deref().unwrap_or_default(),
-        reactions: BTreeSet::new(),
-    }
-    .if_received()
-}
-
-/// Those of the thanked who are known and are not the giver.
-fn valid(
-    thanked: impl Iterator<Item = (UserId, u32)>,
-    giver: UserId,
-    members: &Members<'_>,
-) -> BTreeMap<UserId, u32> {
-    thanked
-        .filter(|(id, _)| *id != giver && members.get(*id).is_some())
-        .collect()
-}
-
-impl Props<'_> {
-    fn if_received(self) -> Option<Self> {
-        (!self.receivers.is_empty()).then_some(self)
-    }
-}
-
-/// The reaction, if it stands and somebody known added it.
-fn standing(row: &ReactionRow, members: &Members<'_>) -> Option<(EmojiKey, UserId)> {
-    let member = members.get(row.user_id)?;
-    if row.removed_at.is_some() || member.is_bot() {
-        return None;
-    }
-    let emoji = match (row.emoji_id, &row.emoji) {
-        (Some(id), _) => EmojiKey::Custom(id),
-        (None, Some(text)) => EmojiKey::Unicode(text.clone()),
-        (None, None) => return None,
-    };
-    Some((emoji, row.user_id))
 }
 
 /// The channels and threads, by id.

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
     members::Members,
-    props::{Props, props},
+    props::{Props, Rules, props},
 };
 use crate::{
     archive::Snapshot,
@@ -46,17 +46,18 @@ pub struct Thanks {
 /// Everyone who gave or received props: first who received most, then whose props found most
 /// reactions, then the oldest account.
 pub fn standings(snapshot: &Snapshot) -> Vec<Standing> {
-    let members = Members::new(snapshot);
+    let rules = Rules::new(snapshot);
+    let members = &rules.members;
     let mut standings = BTreeMap::new();
-    for (message, props) in props(snapshot, &members) {
+    for (message, props) in props(snapshot, &rules) {
         if members.get(props.giver).is_some() {
-            of(&mut standings, props.giver, &members).given += 1;
+            of(&mut standings, props.giver, members).given += 1;
         }
         for receiver in props.receivers.keys() {
-            let standing = of(&mut standings, *receiver, &members);
+            let standing = of(&mut standings, *receiver, members);
             standing.received += 1;
             standing.reactions += props.reactions.len();
-            standing.thanks.push(thanks(message, &props, &members));
+            standing.thanks.push(thanks(message, &props, members));
         }
     }
 

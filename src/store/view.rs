@@ -72,7 +72,7 @@ impl Store {
         &self,
         channel: ChannelId,
         ids: RangeInclusive<u64>,
-    ) -> impl Iterator<Item = Result<R, StoreError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<R, StoreError>> {
         let from = Self::key(R::TABLE, &key::ids([channel.0, *ids.start()]));
         let to = prefix_end(&Self::key(R::TABLE, &key::ids([channel.0, *ids.end()])));
         self.engine
@@ -282,7 +282,7 @@ impl Store {
         &self,
         channel: ChannelId,
         ids: RangeInclusive<u64>,
-    ) -> impl Iterator<Item = Result<MessageState, StoreError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<MessageState, StoreError>> {
         self.of_channel(channel, ids)
     }
 
@@ -300,7 +300,7 @@ impl Store {
         &self,
         channel: ChannelId,
         ids: RangeInclusive<u64>,
-    ) -> impl Iterator<Item = Result<Props, StoreError>> {
+    ) -> impl DoubleEndedIterator<Item = Result<Props, StoreError>> {
         self.of_channel(channel, ids)
     }
 

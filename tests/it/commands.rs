@@ -4,8 +4,11 @@
 mod admins;
 mod crowd;
 mod giving;
+mod long_work;
 mod privacy;
+mod reports;
 mod taking_back;
+mod why;
 
 use std::time::{Duration, Instant};
 
@@ -124,6 +127,25 @@ impl Server {
         let answer = self.ask(self.discord().owner_id(), command, options).await;
         assert!(answer.ephemeral, "{answer:?}");
         answer
+    }
+
+    /// Asks until the answer has these words: until the bot has heard of something.
+    async fn ask_until(
+        &self,
+        user: u64,
+        channel: u64,
+        command: &str,
+        options: Value,
+        words: &str,
+    ) -> Answer {
+        let begun = std::time::Instant::now();
+        loop {
+            let answer = self.ask_in(channel, user, command, options.clone()).await;
+            if answer.content.contains(words) {
+                return answer;
+            }
+            assert!(begun.elapsed() < SOON, "no {words:?} in {answer:?}");
+        }
     }
 
     async fn give(&self, giver: u64, to: &[u64], reason: &str) -> Answer {

@@ -36,6 +36,8 @@ pub struct Answer {
     pub followups: Vec<Followup>,
     /// Whether the bot deleted its answer.
     pub deleted: bool,
+    /// The files sent last, with the answer or a change of it: name and bytes.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 /// A further message after the answer.
@@ -61,6 +63,8 @@ pub(crate) struct Interaction {
     /// The message whose component was used.
     pub(crate) message: Option<u64>,
     pub(crate) at: Instant,
+    /// Its token opens nothing any more, whatever the clock says.
+    pub(crate) expired: bool,
     pub(crate) answer: Option<Answer>,
     /// Still "thinking": deferred, and nothing sent since.
     pub(crate) thinking: bool,
@@ -178,6 +182,7 @@ impl State {
             target: occasion.target,
             message: occasion.message,
             at: Instant::now(),
+            expired: false,
             answer: None,
             thinking: false,
             private: BTreeMap::new(),

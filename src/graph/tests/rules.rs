@@ -10,8 +10,7 @@ use crate::{
 type Told = (UserId, Vec<(UserId, u32)>, usize);
 
 fn told(snapshot: &Snapshot) -> Vec<Told> {
-    let members = members::Members::new(snapshot);
-    props::props(snapshot, &members)
+    props::props(snapshot, &Rules::new(snapshot))
         .into_values()
         .map(|it| {
             (

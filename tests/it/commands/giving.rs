@@ -219,7 +219,7 @@ async fn whatever_is_typed_gets_a_friendly_answer_and_nothing_is_lost() {
     let (ana, ben) = (server.ana, server.ben);
     let gone = server.discord().join("gone");
     server.discord().leave(gone);
-    let many: Vec<String> = (0..40)
+    let many: Vec<String> = (0..100)
         .map(|id| format!("<@{}>", 900_000_000_000_000_000_u64 + id))
         .collect();
     let bomb = "*_~`|>#[]()<@&1>@everyone\n".repeat(19);

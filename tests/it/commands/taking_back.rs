@@ -87,6 +87,30 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     server.check_manners();
 }
 
+/// Props are as old as the form in which they were written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_too_long_ago_is_not_taken_back() {
+    let mut server = Server::start().await;
+    let (ana, ben, general) = (server.ana, server.ben, server.general);
+    let discord = server.discord();
+    let now = discord.slash(ana, general, "help", json!({}));
+    assert!(discord.answer(now).await.is_some());
+    let opened = now.0 - ((14 * 60_000) << 22);
+    let form = format!("props:{opened}:{ben}:0");
+    let run = discord.submit(ana, general, &form, &[("reason", "long ago")]);
+    assert!(!discord.answer(run).await.unwrap().ephemeral);
+    let undo = || server.ask(ana, "undo", json!({}));
+    server
+        .admin("settings set", json!({"undo_minutes": 10}))
+        .await;
+    says(&undo().await, &["for 10 minutes, and these are older"]);
+    server
+        .admin("settings set", json!({"undo_minutes": 20}))
+        .await;
+    says(&undo().await, &["is gone"]);
+    assert!(server.recorded().await[0].withdrawn_at.is_some());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
     let mut server = Server::start().await;

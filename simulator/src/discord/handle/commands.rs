@@ -148,6 +148,15 @@ impl Discord {
             .and_then(|interaction| interaction.answer.clone())
     }
 
+    /// Lets the tokens of all interactions so far expire, as they do after 15 minutes.
+    pub fn expire_tokens(&self) {
+        self.act(|state| {
+            for interaction in state.interactions.all.values_mut() {
+                interaction.expired = true;
+            }
+        });
+    }
+
     /// The commands registered, global ones first.
     pub fn commands(&self) -> Vec<Value> {
         let state = self.shared.lock();

@@ -14,8 +14,8 @@ pub(crate) struct Call {
     pub(crate) params: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
-    /// Files of a multipart body: name and size.
-    pub(crate) files: Vec<(String, usize)>,
+    /// Files of a multipart body: name and bytes.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
 }
 
 impl Call {

@@ -68,6 +68,7 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         embeds: data["embeds"].as_array().cloned().unwrap_or_default(),
         ephemeral: flags(&data) & flag::EPHEMERAL != 0,
         data,
+        files: call.files.clone(),
         ..Default::default()
     };
     let mut message = None;
@@ -130,7 +131,7 @@ fn opened(state: &mut State, call: &Call) -> Result<u64, Problem> {
     let Some(interaction) = state.interactions.by_token(call.text(1)) else {
         return Err(Problem::unknown(10015));
     };
-    if interaction.at.elapsed() > TOKEN_LIVES {
+    if interaction.expired || interaction.at.elapsed() > TOKEN_LIVES {
         return Err(Problem::new(401, 50027, "Invalid Webhook Token"));
     }
     Ok(interaction.id)
@@ -138,11 +139,11 @@ fn opened(state: &mut State, call: &Call) -> Result<u64, Problem> {
 
 /// Finds a message of an interaction, in its channel or shown to its user alone.
 fn find(state: &State, interaction: u64, message: u64) -> Option<&Message> {
-    let interaction = state.interactions.all.get(&interaction)?;
-    interaction
-        .private
-        .get(&message)
-        .or_else(|| state.guild.message(interaction.channel, message))
+    let channel = state.interactions.all.get(&interaction)?.channel;
+    // What an earlier interaction showed to its user alone is changed by the buttons under it.
+    let mut all = state.interactions.all.values().rev();
+    all.find_map(|it| it.private.get(&message))
+        .or_else(|| state.guild.message(channel, message))
 }
 
 fn answer(state: &State, interaction: u64, message: u64) -> Answer {
@@ -151,15 +152,24 @@ fn answer(state: &State, interaction: u64, message: u64) -> Answer {
 }
 
 fn original(state: &State, interaction: u64) -> Result<u64, Problem> {
-    let answered = state
-        .interactions
-        .all
-        .get(&interaction)
-        .and_then(|i| i.answer.as_ref())
-        .filter(|answer| !answer.deleted);
+    let known = state.interactions.all.get(&interaction);
+    let answered = known.and_then(|i| Some((i, i.answer.as_ref()?)));
     answered
-        .and_then(|answer| answer.message_id)
+        .filter(|(_, answer)| !answer.deleted)
+        .and_then(|(i, answer)| {
+            // A button's answer changes the message that the button is on.
+            let changes = matches!(answer.kind, 6 | 7);
+            answer.message_id.or(i.message.filter(|_| changes))
+        })
         .ok_or_else(|| Problem::unknown(10008))
+}
+
+/// Remembers the files that come with a change of the answer.
+fn keep_files(state: &mut State, interaction: u64, call: &Call) {
+    let known = state.interactions.all.get_mut(&interaction);
+    if let Some(answer) = known.and_then(|it| it.answer.as_mut()) {
+        answer.files.clone_from(&call.files);
+    }
 }
 
 /// A further message; the first one after a deferral takes the place of "thinking".
@@ -176,6 +186,7 @@ pub(super) fn follow_up(state: &mut State, call: &Call) -> Answer {
     content(&call.body)?;
     if let (true, Some(first)) = (thinking, first) {
         change(state, id, first, &call.body)?;
+        keep_files(state, id, call);
         return answer(state, id, first);
     }
     let Some(message) = state.answer_message(id, &call.body, flags(&call.body)) else {
@@ -210,10 +221,13 @@ fn change(state: &mut State, id: u64, message: u64, body: &Value) -> Result<(), 
     let Some(interaction) = state.interactions.all.get(&id) else {
         return Err(Problem::unknown(10015));
     };
-    let first = interaction
-        .answer
-        .as_ref()
-        .and_then(|answer| answer.message_id);
+    let first = interaction.answer.as_ref().and_then(|answer| {
+        // A button's late answer changes the message that the button is on.
+        let changes = answer.kind == 6;
+        answer
+            .message_id
+            .or(interaction.message.filter(|_| changes))
+    });
     let is_first = first == Some(message);
     let was_thinking = is_first && interaction.thinking;
     let channel = interaction.channel;
@@ -280,6 +294,7 @@ pub(super) fn edit_original(state: &mut State, call: &Call) -> Answer {
     let id = opened(state, call)?;
     let message = original(state, id)?;
     change(state, id, message, &call.body)?;
+    keep_files(state, id, call);
     answer(state, id, message)
 }
 

@@ -111,11 +111,11 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
         }
     }
     let mut extras = extras(body);
-    for (index, (name, size)) in call.files.iter().enumerate() {
+    for (index, (name, bytes)) in call.files.iter().enumerate() {
         let file = state.guild.clock.next_id();
         let url = format!("https://cdn.discordapp.com/attachments/{id}/{file}/{name}");
         extras.attachments.push(serde_json::json!({
-            "id": Id(file + index as u64), "filename": name, "size": size, "url": url, "proxy_url": url,
+            "id": Id(file + index as u64), "filename": name, "size": bytes.len(), "url": url, "proxy_url": url,
         }));
     }
     if content.is_empty()

@@ -84,7 +84,7 @@ fn answer(
     parts: &Parts,
     found: Option<(&'static Route, Vec<String>)>,
     body: Value,
-    files: Vec<(String, usize)>,
+    files: Vec<(String, Vec<u8>)>,
 ) -> (End, Option<Duration>) {
     let ask = format!("{} {}", parts.method, parts.uri.path());
     let Some((route, raw)) = found else {
@@ -273,8 +273,8 @@ fn query(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The JSON of a body, plain or as `payload_json` beside files.
-fn read_body(parts: &Parts, body: &Bytes) -> (Value, Vec<(String, usize)>) {
+/// The JSON of a body, plain or as `payload_json` beside files; and the files, by name.
+fn read_body(parts: &Parts, body: &Bytes) -> (Value, Vec<(String, Vec<u8>)>) {
     let kind = parts
         .headers
         .get("content-type")
@@ -289,25 +289,34 @@ fn read_body(parts: &Parts, body: &Bytes) -> (Value, Vec<(String, usize)>) {
             Vec::new(),
         );
     };
-    let text = String::from_utf8_lossy(body);
+    let boundary = format!("--{}", boundary.trim_matches('"'));
     let mut json = Value::Null;
     let mut files = Vec::new();
-    for part in text.split(&format!("--{}", boundary.trim_matches('"'))) {
-        let Some((head, content)) = part.split_once("\r\n\r\n") else {
+    let mut rest = &body[..];
+    while let Some((part, after)) = cut(rest, boundary.as_bytes()) {
+        rest = after;
+        let Some((head, content)) = cut(part, b"\r\n\r\n") else {
             continue;
         };
-        let content = content.strip_suffix("\r\n").unwrap_or(content);
+        let head = String::from_utf8_lossy(head);
+        let content = content.strip_suffix(b"\r\n").unwrap_or(content);
         if head.contains("name=\"payload_json\"") {
-            json = serde_json::from_str(content).unwrap_or(Value::Null);
+            json = serde_json::from_slice(content).unwrap_or(Value::Null);
         } else if let Some(name) = head
             .split("filename=\"")
             .nth(1)
             .and_then(|rest| rest.split('"').next())
         {
-            files.push((name.to_owned(), content.len()));
+            files.push((name.to_owned(), content.to_vec()));
         }
     }
     (json, files)
+}
+
+/// What is before and after the first occurrence.
+fn cut<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let found = bytes.windows(at.len()).position(|it| it == at)?;
+    Some((&bytes[..found], &bytes[found + at.len()..]))
 }
 
 #[cfg(test)]

@@ -1,0 +1,286 @@
+//! The leaderboard as a picture.
+//!
+//! Knows bars, names and letters; refuses to know what is counted. The picture is a card with a
+//! ground of its own, so that it can be read on Discord's light and dark themes alike. It is drawn
+//! with fonts that come along: what a server has installed changes nothing.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
+
+use resvg::{
+    tiny_skia::{Pixmap, Transform},
+    usvg::{self, Options, Tree, fontdb},
+};
+use skrifa::{FontRef, MetadataProvider as _, charmap::Charmap};
+
+/// Width of the card, and the space within its border.
+const WIDTH: f32 = 560.0;
+const EDGE: f32 = 24.0;
+
+/// Heights: of the title with what is around it, and of each bar with its name above it.
+const HEAD: f32 = 62.0;
+const ROW: f32 = 50.0;
+
+/// Where names begin, and how much room they have.
+const NAME_AT: f32 = 66.0;
+const NAME_WIDTH: f32 = 380.0;
+
+const TITLE_SIZE: f32 = 20.0;
+const NAME_SIZE: f32 = 17.0;
+
+/// Points of the picture per unit: sharp on fine screens too.
+const SCALE: f32 = 2.0;
+
+/// Gold, silver and bronze; then what anybody's rank is written in.
+const MEDALS: [&str; 3] = ["#f5c451", "#d3d8de", "#e09a62"];
+const RANK: &str = "#a9aeb8";
+
+/// What the fonts are called.
+const FAMILIES: [&str; 2] = ["DejaVu Sans", "Noto Emoji"];
+
+/// Letters of most alphabets, Arabic and Hebrew among them; then emojis, in one colour.
+fn fonts() -> [&'static [u8]; 2] {
+    let emojis = epaint_default_fonts::NOTO_EMOJI_REGULAR;
+    [dejavu::sans::regular(), emojis]
+}
+
+/// A bar.
+#[derive(Clone, Debug)]
+pub(super) struct Bar {
+    /// Shown before the name; the first three look like medals.
+    pub(super) rank: usize,
+    /// Whose it is, on one line.
+    pub(super) name: String,
+    /// What is written where the fonts lack a letter of the name.
+    pub(super) plain_name: String,
+    /// How long the bar is, where the longest of all is 1.
+    pub(super) share: f32,
+    /// What stands at its end.
+    pub(super) count: String,
+}
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChartError {
+    /// It is a mistake of ours.
+    #[error("the chart cannot be read as SVG: {0}")]
+    Svg(#[from] usvg::Error),
+    /// Its size is none.
+    #[error("the chart has no size: {0} bars")]
+    Size(usize),
+    /// It could not be written.
+    #[error("the chart cannot be written as PNG: {0}")]
+    Png(String),
+}
+
+/// Draws the bars as a PNG picture. It takes a while: not for async threads.
+pub(super) fn draw(title: &str, bars: &[Bar]) -> Result<Vec<u8>, ChartError> {
+    let tree = Tree::from_str(&svg(title, bars)?, &OPTIONS)?;
+    let size = tree.size().to_int_size().scale_by(SCALE);
+    let mut picture = size
+        .and_then(|it| Pixmap::new(it.width(), it.height()))
+        .ok_or(ChartError::Size(bars.len()))?;
+    let scale = Transform::from_scale(SCALE, SCALE);
+    resvg::render(&tree, scale, &mut picture.as_mut());
+    picture
+        .encode_png()
+        .map_err(|error| ChartError::Png(error.to_string()))
+}
+
+fn svg(title: &str, bars: &[Bar]) -> Result<String, ChartError> {
+    let rows: f32 = bars.iter().map(|_| ROW).sum();
+    let height = HEAD + rows + EDGE / 2.0;
+    let end = WIDTH - EDGE;
+    let room = end - NAME_AT;
+    let mut svg = format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="{}">
+<rect width="{WIDTH}" height="{height}" rx="12" fill="#24262c"/>
+<text x="{EDGE}" y="38" font-size="{TITLE_SIZE}" fill="#ffffff">{}</text>
+"##,
+        FAMILIES[0],
+        text(title)
+    );
+    let mut top = HEAD;
+    for bar in bars {
+        let name = drawable(bar);
+        let wide = width(&name)?;
+        let size = NAME_SIZE * (NAME_WIDTH / wide.max(1.0)).min(1.0);
+        let medal = bar.rank.checked_sub(1).and_then(|it| MEDALS.get(it));
+        let (rank, colour) = (bar.rank, medal.unwrap_or(&RANK));
+        let (line, track) = (top + 18.0, top + 28.0);
+        let length = (room * bar.share.clamp(0.0, 1.0)).max(8.0);
+        // Marks piled upon a letter stay in the row: what is outside of an inner picture is cut off.
+        let _ = write!(
+            svg,
+            r##"<text x="{rank_at}" y="{line}" font-size="{NAME_SIZE}" text-anchor="end" fill="{colour}">{rank}</text>
+<svg x="{NAME_AT}" y="{top}" width="{room}" height="26"><text y="18" font-size="{size}" fill="#f2f3f5">{name}</text></svg>
+<text x="{end}" y="{line}" font-size="{NAME_SIZE}" text-anchor="end" fill="#ffffff">{}</text>
+<rect x="{NAME_AT}" y="{track}" width="{room}" height="8" rx="4" fill="#3a3d45"/>
+<rect x="{NAME_AT}" y="{track}" width="{length}" height="8" rx="4" fill="#7c88ff"/>
+"##,
+            text(&bar.count),
+            rank_at = NAME_AT - 14.0,
+        );
+        top += ROW;
+    }
+    svg.push_str("</svg>");
+    Ok(svg)
+}
+
+/// How wide a name, as SVG, is when it is written large.
+fn width(name: &str) -> Result<f32, ChartError> {
+    let alone = format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><text id="it" font-size="{NAME_SIZE}">{name}</text></svg>"#
+    );
+    let tree = Tree::from_str(&alone, &OPTIONS)?;
+    let drawn = tree.node_by_id("it");
+    Ok(drawn.map_or(0.0, |it| it.abs_bounding_box().width()))
+}
+
+/// The name as SVG, or the plain one where the fonts lack a letter.
+fn drawable(bar: &Bar) -> String {
+    let plain = || runs(&bar.plain_name);
+    runs(&bar.name).or_else(plain).unwrap_or_default()
+}
+
+/// A text with each run of letters in the font that has them; nothing if one is in none. (Left to
+/// find another font itself, the library gives up where that joins two letters into one picture, as
+/// those of a flag.)
+fn runs(text: &str) -> Option<String> {
+    let mut svg = String::new();
+    let mut current = None;
+    for it in text.chars().filter(|it| !joins(*it)) {
+        let has = |(at, font): (usize, &Charmap<'_>)| font.map(it).map(|_| at);
+        let font = LETTERS.iter().enumerate().find_map(has)?;
+        if current != Some(font) {
+            if current.is_some() {
+                svg.push_str("</tspan>");
+            }
+            let _ = write!(svg, r#"<tspan font-family="{}">"#, FAMILIES[font]);
+            current = Some(font);
+        }
+        svg.push_str(&self::text(it.encode_utf8(&mut [0; 4])));
+    }
+    let seen = text.chars().any(|it| !it.is_whitespace() && !joins(it));
+    seen.then(|| svg + "</tspan>")
+}
+
+/// What makes one emoji of several, or chooses its look: one colour has no skin tones, and the parts
+/// of a family stand beside each other.
+fn joins(it: char) -> bool {
+    matches!(it, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+/// Text within SVG.
+fn text(it: &str) -> String {
+    it.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+static LETTERS: LazyLock<Vec<Charmap<'static>>> = LazyLock::new(|| {
+    let fonts = self::fonts()
+        .into_iter()
+        .filter_map(|it| FontRef::new(it).ok());
+    fonts.map(|it| it.charmap()).collect()
+});
+
+static OPTIONS: LazyLock<Options<'static>> = LazyLock::new(|| {
+    let mut known = fontdb::Database::new();
+    for font in fonts() {
+        known.load_font_source(fontdb::Source::Binary(Arc::new(font)));
+    }
+    Options {
+        fontdb: Arc::new(known),
+        ..Options::default()
+    }
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(rank: usize, name: &str, share: f32) -> Bar {
+        Bar {
+            rank,
+            name: name.to_owned(),
+            plain_name: format!("@user{rank}"),
+            share,
+            count: format!("{}", (share * 1_000.0).round()),
+        }
+    }
+
+    /// Names as odd as Discord takes them.
+    fn odd() -> Vec<Bar> {
+        let names = [
+            "Ana ✨",
+            "مُحَمَّد العربي",
+            "שלום עליכם",
+            "W".repeat(32).as_str(),
+            &"🎉".repeat(32),
+            "👩🏽‍💻 Zoë 🇩🇪 ❤️",
+            "漢字かな",
+            "Z̴̢̛͓̗̆̀a̶̛̦͐̇l̷̨̛̗͊g̸̡̛̳̈́o̴̢̾",
+            "<b>&amp; \"q\" </svg>",
+            "Ελλη Ж Հայ ქარ",
+        ]
+        .map(str::to_owned);
+        let shares = [1.0, 0.83, 0.82, 0.5, 0.4, 0.31, 0.2, 0.1, 0.02, 0.001];
+        let ranked = names.iter().zip(shares).enumerate();
+        ranked
+            .map(|(at, (name, share))| bar(at + 1, name, share))
+            .collect()
+    }
+
+    #[test]
+    fn the_picture_is_sharp_small_and_lets_the_theme_through_at_its_corners() {
+        let png = draw("Props received · last 30 days", &odd()).unwrap();
+        let picture = Pixmap::decode_png(&png).unwrap();
+        assert_eq!((picture.width(), picture.height()), (1120, 1148));
+        assert_eq!(picture.pixel(0, 0).unwrap().alpha(), 0);
+        assert_eq!(picture.pixel(560, 4).unwrap().alpha(), 255);
+        assert!(png.len() < 200_000, "{}", png.len());
+    }
+
+    /// Every name leaves light on the dark card, and none where the counts are.
+    #[test]
+    fn every_name_is_seen_and_keeps_to_its_room() {
+        let picture = Pixmap::decode_png(&draw("", &odd()).unwrap()).unwrap();
+        let lit = |from: f32, to: f32, row: f32| {
+            let points = |from: f32, to: f32| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a small picture"
+                )]
+                let range = (from * SCALE) as u32..(to * SCALE) as u32;
+                range
+            };
+            let top = HEAD + row * ROW;
+            let mut all =
+                points(top, top + 26.0).flat_map(|y| points(from, to).map(move |x| (x, y)));
+            all.any(|(x, y)| picture.pixel(x, y).unwrap().red() > 200)
+        };
+        let end = NAME_AT + NAME_WIDTH;
+        for (row, bar) in odd().iter().enumerate() {
+            let row = f32::from(u8::try_from(row).unwrap());
+            assert!(lit(NAME_AT, end, row), "{}", bar.name);
+            assert!(!lit(end + 4.0, end + 30.0, row), "{}", bar.name);
+        }
+    }
+
+    #[test]
+    fn letters_that_no_font_has_are_replaced_by_the_username() {
+        for drawn in ["Ana ✨", "👩🏽‍💻", "مُحَمَّد", "🇩🇪"] {
+            assert!(!drawable(&bar(7, drawn, 1.0)).contains("@user7"), "{drawn}");
+        }
+        for lacking in ["漢字", "\u{fe0f}", "  ", ""] {
+            assert!(
+                drawable(&bar(7, lacking, 1.0)).contains("@user7"),
+                "{lacking}"
+            );
+        }
+    }
+}

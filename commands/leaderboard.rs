@@ -1,0 +1,196 @@
+//! `/leaderboard`: who was thanked most, or thanked most, with a picture.
+//!
+//! Answered in the open: it is something to talk about. It counts only what all who see it may read.
+
+use poise::CreateReply;
+use serenity::{
+    builder::{CreateActionRow, CreateAttachment, CreateButton},
+    model::application::ComponentInteraction,
+};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    Context, Error,
+    answer::{Used, Visibility, answer, in_time, plain},
+    chart::{self, Bar},
+    guild,
+    history::Direction,
+    run, wording,
+};
+use crate::{
+    model::{GuildId, InteractionId, UserId},
+    service::{Leaderboard, LeaderboardQuery, Period, Service, Side},
+};
+
+/// How the ids of the buttons begin. After it: since when, of which side, which page, and who may
+/// turn the pages.
+pub(super) const TURN: &str = "leaderboard";
+
+/// How many pictures are drawn at once: it takes a core each, and others have to be answered too.
+static DRAWING: Semaphore = Semaphore::const_new(2);
+
+/// Since when.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum Since {
+    #[name = "Last 7 days"]
+    Week,
+    #[name = "Last 30 days"]
+    Month,
+    #[name = "Last 365 days"]
+    Year,
+    #[name = "Always"]
+    Always,
+}
+
+impl From<Since> for Period {
+    fn from(since: Since) -> Self {
+        match since {
+            Since::Week => Self::Week,
+            Since::Month => Self::Month,
+            Since::Year => Self::Year,
+            Since::Always => Self::Always,
+        }
+    }
+}
+
+/// See who was thanked most, or thanked most
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn leaderboard(
+    ctx: Context<'_>,
+    #[description = "Since when; without: the last 30 days"] period: Option<Since>,
+    #[description = "Props received, or props given; without: received"] of: Option<Direction>,
+) -> Result<(), Error> {
+    let query = LeaderboardQuery {
+        guild_id: guild(ctx)?,
+        channel_id: ctx.channel_id().into(),
+        now: run(ctx).created_at(),
+        period: period.map_or(Period::Month, Into::into),
+        side: of.map_or(Side::Received, Into::into),
+        page: 0,
+    };
+    let asking = shown(ctx.data(), query, ctx.author().id.into());
+    let page = in_time(ctx, Visibility::Everyone, asking).await?;
+    Ok(answer(ctx, page, Visibility::Everyone).await?)
+}
+
+/// A button was pressed. Who asked turns the page for all; anybody else gets the page for
+/// themselves, so that nobody turns it under another's eyes.
+pub(super) async fn turned(
+    used: Used<'_>,
+    service: &Service,
+    part: &ComponentInteraction,
+) -> Result<(), Error> {
+    let Some(guild) = part.guild_id else {
+        return Err(Error::Mistake(wording::only_in_servers()));
+    };
+    let Some((query, owner)) = read(part, guild.into()) else {
+        return Err(Error::Mistake(wording::outdated_button()));
+    };
+    let presser: UserId = part.user.id.into();
+    let turning = shown(service, query, presser);
+    if presser == owner {
+        return used.turn_page(turning).await;
+    }
+    let page = in_time(used, Visibility::OnlyThem, turning).await?;
+    Ok(answer(used, page, Visibility::OnlyThem).await?)
+}
+
+/// The page, with its picture and its buttons. That nobody has a rank yet is told to who asked, and
+/// not to all.
+async fn shown(
+    service: &Service,
+    query: LeaderboardQuery,
+    owner: UserId,
+) -> Result<CreateReply, Error> {
+    let board = service.leaderboard(query).await?;
+    if board.ranked.is_empty() {
+        return Err(Error::Mistake(wording::nobody_ranked(&query)));
+    }
+    let page = plain(wording::leaderboard(&query, &board));
+    let buttons = buttons(&query, &board, owner);
+    let page = page.components(if buttons.is_empty() {
+        Vec::new()
+    } else {
+        vec![CreateActionRow::Buttons(buttons)]
+    });
+    let title = wording::chart_title(&query);
+    let bars = bars(&board);
+    let turn = DRAWING.acquire().await;
+    let drawing = tokio::task::spawn_blocking(move || chart::draw(&title, &bars));
+    let drawn = drawing.await;
+    drop(turn);
+    let picture = match drawn {
+        Ok(Ok(picture)) => picture,
+        // The list says the same.
+        Ok(Err(error)) => {
+            tracing::error!("{error}");
+            return Ok(page);
+        }
+        Err(_) => {
+            tracing::error!("drawing the chart panicked");
+            return Ok(page);
+        }
+    };
+    let picture = CreateAttachment::bytes(picture, "leaderboard.png");
+    Ok(page.attachment(picture.description(wording::chart_in_words(&query, &board))))
+}
+
+fn bars(board: &Leaderboard) -> Vec<Bar> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the length of a bar, in points of a picture"
+    )]
+    let share = |count: u64| count as f32 / board.most.max(1) as f32;
+    let ranked = board.ranked.iter().map(|it| Bar {
+        rank: it.rank,
+        name: wording::one_line(&it.name),
+        plain_name: format!("@{}", it.username),
+        share: share(it.count),
+        count: board.language.number(it.count),
+    });
+    ranked.collect()
+}
+
+fn buttons(query: &LeaderboardQuery, board: &Leaderboard, owner: UserId) -> Vec<CreateButton> {
+    let before = board.page.checked_sub(1).map(|it| (it, wording::higher()));
+    let after = Some(board.page + 1).filter(|it| *it < board.pages);
+    let after = after.map(|it| (it, wording::lower()));
+    let pages = before.into_iter().chain(after);
+    pages
+        .map(|(page, label)| CreateButton::new(id(query, page, owner)).label(label))
+        .collect()
+}
+
+fn id(query: &LeaderboardQuery, page: usize, owner: UserId) -> String {
+    let period = match query.period {
+        Period::Week => "week",
+        Period::Month => "month",
+        Period::Year => "year",
+        Period::Always => "always",
+    };
+    let side = query.side.word();
+    format!("{TURN}:{period}:{side}:{page}:{owner}")
+}
+
+fn read(part: &ComponentInteraction, guild: GuildId) -> Option<(LeaderboardQuery, UserId)> {
+    let parts: Vec<&str> = part.data.custom_id.split(':').collect();
+    let &[_, period, side, page, owner] = parts.as_slice() else {
+        return None;
+    };
+    let query = LeaderboardQuery {
+        guild_id: guild,
+        channel_id: part.channel_id.into(),
+        now: InteractionId::from(part.id).created_at(),
+        period: match period {
+            "week" => Period::Week,
+            "month" => Period::Month,
+            "year" => Period::Year,
+            "always" => Period::Always,
+            _ => return None,
+        },
+        side: Side::read(side)?,
+        page: page.parse().ok()?,
+    };
+    Some((query, owner.parse().ok()?))
+}

@@ -1,0 +1,83 @@
+//! `/why`, and "Why this cred?" in the menu of messages: what a message counts, and why.
+
+use serenity::{
+    builder::{AutocompleteChoice, CreateAutocompleteResponse},
+    model::channel::Message,
+};
+
+use super::{
+    Context, Error, allowed,
+    answer::{Visibility, answer, in_time, plain},
+    reader, run,
+    undo::CHOICES,
+    wording,
+};
+use crate::model::{ChannelId, MessageId, jump_url, read_jump_url};
+
+/// Find out what props count in SourceCred, and why
+#[poise::command(slash_command, guild_only)]
+pub(super) async fn why(
+    ctx: Context<'_>,
+    #[description = "Pick from the list, or paste the message's link; of this channel's, its id will do"]
+    #[max_length = 200]
+    #[autocomplete = "latest"]
+    message: String,
+) -> Result<(), Error> {
+    if let Ok(id) = message.trim().parse() {
+        return tell(ctx, ctx.channel_id().into(), MessageId(id)).await;
+    }
+    let Some((guild, channel, id)) = read_jump_url(&message) else {
+        return Err(Error::Mistake(wording::no_link(&message)));
+    };
+    if guild != super::guild(ctx)? {
+        return Err(Error::Mistake(wording::elsewhere()));
+    }
+    tell(ctx, channel, id).await
+}
+
+/// The latest thanks to or from the member, those that contain what was typed.
+async fn latest(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
+    let response = CreateAutocompleteResponse::new();
+    let Ok(reader) = reader(ctx) else {
+        return response;
+    };
+    let guild = reader.guild_id;
+    let asking = ctx
+        .data()
+        .latest_thanks(reader, run(ctx).created_at(), CHOICES);
+    let Ok(thanks) = asking.await else {
+        return response;
+    };
+    let typed = typed.to_lowercase();
+    let choices = thanks.iter().map(|it| {
+        let (channel, message) = it.message;
+        let link = jump_url(guild, channel, message);
+        (wording::thanks_choice(it), link)
+    });
+    let choices = choices.filter(|(label, _)| label.to_lowercase().contains(&typed));
+    response.set_choices(
+        choices
+            .map(|(label, link)| AutocompleteChoice::new(label, link))
+            .collect(),
+    )
+}
+
+/// Tells what the message counts in SourceCred, and why
+#[poise::command(context_menu_command = "Why this cred?", guild_only)]
+pub(super) async fn why_this_cred(
+    ctx: poise::ApplicationContext<'_, crate::service::Service, Error>,
+    message: Message,
+) -> Result<(), Error> {
+    let (channel, id) = (message.channel_id.into(), message.id.into());
+    tell(ctx.into(), channel, id).await
+}
+
+/// Only who asked sees it: it is about what they may read, and of interest to them.
+async fn tell(ctx: Context<'_>, channel: ChannelId, message: MessageId) -> Result<(), Error> {
+    let reader = reader(ctx)?;
+    let guild = reader.guild_id;
+    let asking = ctx.data().why(reader, channel, message);
+    let why = allowed(in_time(ctx, Visibility::OnlyThem, asking).await)?;
+    let text = wording::why(guild, &why);
+    Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
+}

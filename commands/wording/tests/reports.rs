@@ -1,0 +1,225 @@
+//! What is said of thanks.
+
+use insta::assert_snapshot;
+
+use super::{super::*, visible};
+use crate::{
+    graph::{
+        EdgeWeights, Explanation, NoProps, NoReaction, NotReceived, Part, PartEdge, PartNode,
+        Weight,
+    },
+    model::{ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis},
+    service::{
+        HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked,
+        Why,
+    },
+};
+
+const GUILD: GuildId = GuildId(1);
+
+/// A name of 32 characters, all of which mean something.
+const HOSTILE: &str = "**@everyone**\u{202e}`<@1>`||[x](y)~~#";
+
+fn query(side: Side, period: Period) -> LeaderboardQuery {
+    LeaderboardQuery {
+        guild_id: GUILD,
+        channel_id: ChannelId(2),
+        now: Millis(0),
+        period,
+        side,
+        page: 0,
+    }
+}
+
+fn board(names: &[&str], pages: usize) -> Leaderboard {
+    let ranked = names.iter().zip(1..).map(|(name, rank)| Ranked {
+        rank,
+        name: (*name).to_owned(),
+        username: format!("user{rank}"),
+        count: 12_345 / u64::try_from(rank).unwrap(),
+    });
+    Leaderboard {
+        ranked: ranked.collect(),
+        most: 12_345,
+        page: 0,
+        pages,
+        language: Language::German,
+    }
+}
+
+#[test]
+fn a_leaderboard_is_read_as_a_list_and_as_a_picture_in_words() {
+    let few = board(&["Ana ✨", "مُحَمَّد", HOSTILE, "line\nbreak"], 3);
+    let one = board(&["Ana"], 1);
+    let received = query(Side::Received, Period::Month);
+    let given = query(Side::Given, Period::Always);
+    assert_snapshot!(shown(&[
+        leaderboard(&received, &few),
+        leaderboard(&given, &one),
+        chart_in_words(&received, &few),
+        nobody_ranked(&query(Side::Given, Period::Week)),
+        chart_title(&query(Side::Received, Period::Year)),
+        format!("{} {} {} {}", higher(), lower(), newer(), older()),
+    ]));
+    let most = board(&[HOSTILE; 10], 10_000);
+    assert!(leaderboard(&received, &most).chars().count() <= LONGEST_MESSAGE);
+    assert!(chart_in_words(&received, &most).chars().count() <= 1_024);
+}
+
+/// What cannot be seen, seen.
+fn shown(texts: &[String]) -> String {
+    visible(texts).replace(['\u{2068}', '\u{2069}'], "¦")
+}
+
+fn thanks(giver: &str, receivers: &[&str], reason: &str) -> Thanked {
+    Thanked {
+        at: Millis(1_700_000_000_000),
+        giver: giver.to_owned(),
+        receivers: receivers.iter().map(|it| (*it).to_owned()).collect(),
+        reason: reason.to_owned(),
+        message: (ChannelId(u64::MAX), MessageId(u64::MAX)),
+    }
+}
+
+#[test]
+fn a_history_says_who_whom_and_what_for_and_fits_whatever_was_said() {
+    let some = HistoryReport {
+        member: None,
+        thanks: vec![
+            thanks("Ana", &["Ben"], "the *review*\nat midnight"),
+            thanks(HOSTILE, &["Ben", "Cho", "Dan"], " "),
+        ],
+        newer: None,
+        older: Some(HistoryPage::Before(5)),
+    };
+    let of = |member: &str, thanks: Vec<Thanked>| HistoryReport {
+        member: Some(member.to_owned()),
+        thanks,
+        newer: None,
+        older: None,
+    };
+    let all = || some.thanks.clone();
+    assert_snapshot!(shown(&[
+        history(GUILD, None, &some),
+        history(GUILD, None, &of("Ana", all())),
+        history(GUILD, Some(Side::Given), &of("Ana", vec![])),
+        history(GUILD, Some(Side::Received), &of(HOSTILE, vec![])),
+        thanks_choice(&some.thanks[0]),
+        thanks_choice(&some.thanks[1]),
+    ]));
+    let long = thanks(HOSTILE, &[HOSTILE; 20], &"*".repeat(500));
+    let text = history(GUILD, None, &of(HOSTILE, vec![long.clone(); 5]));
+    assert!(text.chars().count() <= LONGEST_MESSAGE, "{text}");
+    assert!(text.ends_with('\n'), "{text}");
+    assert!(thanks_choice(&long).chars().count() <= 100);
+}
+
+fn explained(no_props: Option<NoProps>) -> Explanation {
+    Explanation {
+        no_props,
+        nodes: vec![],
+        edges: vec![],
+        left_out: vec![],
+        idle: vec![],
+        mints: 0.0,
+    }
+}
+
+fn counting(many: usize) -> Explanation {
+    let (ana, ben) = (
+        Part::Member("Ana".to_owned()),
+        Part::Member(HOSTILE.to_owned()),
+    );
+    let custom = Emoji {
+        key: EmojiKey::Custom(EmojiId(77)),
+        name: Some("wow".to_owned()),
+        animated: false,
+    };
+    let wow = Part::Reaction(custom, "Cho".to_owned());
+    let weights = EdgeWeights::default();
+    let edge = |from: &Part, says, to: &Part, weight| PartEdge {
+        from: from.clone(),
+        says,
+        to: to.clone(),
+        weight,
+    };
+    let mut edges = vec![
+        edge(&ana, "authors props", &Part::Props, weights.authors),
+        edge(&wow, "reacts to", &Part::Props, weights.reacts_to),
+    ];
+    edges.extend(vec![
+        edge(
+            &Part::Props,
+            "gives props to",
+            &ben,
+            weights.gives_props
+        );
+        many
+    ]);
+    let plain = Emoji {
+        key: EmojiKey::Unicode("*".to_owned()),
+        name: None,
+        animated: false,
+    };
+    let by = |name: &str| Part::Reaction(plain.clone(), name.to_owned());
+    let mut idle = vec![
+        (by("Ana"), Some(NoReaction::Removed)),
+        (by("a bot"), Some(NoReaction::ByBot)),
+        (by("somebody"), Some(NoReaction::ByUnknown)),
+        (by("Ana"), Some(NoReaction::NoEmoji)),
+    ];
+    idle.extend(vec![(by(HOSTILE), None); many]);
+    Explanation {
+        nodes: vec![
+            PartNode {
+                part: Part::Props,
+                mints: Weight::ONE,
+            },
+            PartNode {
+                part: wow,
+                mints: Weight::ONE,
+            },
+        ],
+        edges,
+        left_out: vec![
+            ("Ana".to_owned(), NotReceived::Giver),
+            ("somebody".to_owned(), NotReceived::Unknown),
+            ("PropsBot".to_owned(), NotReceived::BotAnswered),
+        ],
+        idle,
+        mints: 2.0,
+        ..explained(None)
+    }
+}
+
+#[test]
+fn why_something_counts_is_told_in_nodes_edges_and_weights() {
+    let of = |explanation: Option<Explanation>, exported, thanked_in| Why {
+        explanation,
+        exported,
+        thanked_in,
+    };
+    let why = |it: &Why| super::super::why(GUILD, it);
+    let place = (ChannelId(5), MessageId(6));
+    assert_snapshot!(shown(&[
+        why(&of(Some(counting(1)), true, (vec![], false))),
+        why(&of(Some(counting(0)), false, (vec![], false))),
+        why(&of(None, true, (vec![place], true))),
+        no_link("```that one"),
+        elsewhere(),
+    ]));
+    let reasons = [
+        NoProps::ChannelDeleted,
+        NoProps::MessageDeleted,
+        NoProps::Withdrawn,
+        NoProps::NoPropsChannel,
+        NoProps::ByWebhook,
+        NoProps::ByBot,
+        NoProps::NotWritten,
+        NoProps::NobodyThanked,
+    ];
+    let texts = reasons.map(|it| why(&of(Some(explained(Some(it))), true, (vec![], false))));
+    assert_snapshot!(shown(&texts));
+    let long = why(&of(Some(counting(500)), false, (vec![place; 5], true)));
+    assert!(long.chars().count() <= LONGEST_MESSAGE, "{long}");
+}

@@ -1,0 +1,161 @@
+//! Why something counts: the graph of a single message in words' reach, and what counts 0.
+
+use std::collections::BTreeMap;
+
+use super::{
+    EdgeWeight, NoProps, NoReaction, NodeAddress, NotReceived, Rules, Weight, Weights, declaration,
+    prefix, props_graph,
+};
+use crate::{
+    archive::Snapshot,
+    model::{Emoji, EmojiKey, UserId},
+};
+
+/// What the graph has of a message, and what it has not, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Why the message is no props; nothing if it is.
+    pub no_props: Option<NoProps>,
+    /// Its nodes: first what mints cred.
+    pub nodes: Vec<PartNode>,
+    /// Its edges.
+    pub edges: Vec<PartEdge>,
+    /// Who is thanked, by name, and receives nothing.
+    pub left_out: Vec<(String, NotReceived)>,
+    /// Reactions that say nothing; where it is none of the reasons, their weight is 0.
+    pub idle: Vec<(Part, Option<NoReaction>)>,
+    /// The cred that all of it mints.
+    pub mints: f64,
+}
+
+/// What a node stands for. Names are as typed: escape them before they are shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The props themselves.
+    Props,
+    /// A reaction: with what, and by whom.
+    Reaction(Emoji, String),
+    /// A member, by name.
+    Member(String),
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartNode {
+    /// What it stands for.
+    pub part: Part,
+    /// How much cred it mints.
+    pub mints: Weight,
+}
+
+/// An edge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartEdge {
+    /// Where it begins.
+    pub from: Part,
+    /// What it says, in SourceCred's words.
+    pub says: &'static str,
+    /// Where it ends.
+    pub to: Part,
+    /// How much cred flows along it, and against it.
+    pub weight: EdgeWeight,
+}
+
+/// Explains the one message that a snapshot has.
+pub fn explain(snapshot: &Snapshot, weights: &Weights) -> Explanation {
+    let rules = Rules::new(snapshot);
+    let emojis = &snapshot.emojis;
+    let emoji = |key: EmojiKey| {
+        let known = emojis
+            .iter()
+            .find(|it| key == EmojiKey::Custom(it.id) && it.name.is_some());
+        Emoji {
+            name: known.and_then(|it| it.name.clone()),
+            animated: known.is_some_and(|it| it.animated),
+            key,
+        }
+    };
+    let verdict = snapshot
+        .messages
+        .first()
+        .map(|message| rules.judge(message, snapshot.props.first()));
+    let left_out = verdict.iter().flat_map(|it| &it.left_out);
+    let mut explanation = Explanation {
+        no_props: match &verdict {
+            Some(it) => it.props.as_ref().err().copied(),
+            None => Some(NoProps::MessageDeleted),
+        },
+        nodes: Vec::new(),
+        edges: Vec::new(),
+        left_out: left_out
+            .map(|(user, why)| (rules.name(*user), *why))
+            .collect(),
+        idle: Vec::new(),
+        mints: 0.0,
+    };
+    let Some((message, Ok(props))) = snapshot.messages.first().zip(verdict.map(|it| it.props))
+    else {
+        return explanation;
+    };
+
+    let graph = props_graph(snapshot, weights);
+    let types = declaration(weights);
+    let node = prefix::props().with(&[&message.channel_id, &message.id]);
+    let mut parts = BTreeMap::<NodeAddress, Part>::from([(node, Part::Props)]);
+    let mut people = |user: UserId| {
+        if let Some(member) = rules.members.get(user) {
+            parts.insert(member.address(), Part::Member(member.name()));
+        }
+    };
+    people(props.giver);
+    props.receivers.keys().copied().for_each(&mut people);
+    for row in &snapshot.reactions {
+        people(row.user_id);
+    }
+    for row in &snapshot.reactions {
+        let judged = rules.judge_reaction(row);
+        let key = match (row.emoji_id, &row.emoji) {
+            (Some(id), _) => EmojiKey::Custom(id),
+            (None, text) => EmojiKey::Unicode(text.clone().unwrap_or_default()),
+        };
+        let address =
+            prefix::reactions().with(&[&message.channel_id, &key, &row.user_id, &message.id]);
+        let part = Part::Reaction(emoji(key), rules.name(row.user_id));
+        if graph.nodes.contains_key(&address) && judged.is_ok() {
+            parts.insert(address, part);
+        } else {
+            explanation.idle.push((part, judged.err()));
+        }
+    }
+    let part = |address: &NodeAddress| parts.get(address).cloned();
+    for address in graph.nodes.keys() {
+        let own = graph.node_weights.get(address).copied();
+        let mints = types.weight_of(address).and(own.unwrap_or(Weight::ONE));
+        explanation.mints += mints.get();
+        let part = part(address);
+        explanation
+            .nodes
+            .extend(part.map(|part| PartNode { part, mints }));
+    }
+    explanation.nodes.sort_by(|a, b| a.part.cmp(&b.part));
+    for (address, edge) in &graph.edges {
+        let of_type = types
+            .edge_types
+            .iter()
+            .find(|it| address.has_prefix(&it.prefix));
+        let own = graph.edge_weights.get(address);
+        if let (Some(from), Some(to), Some(of_type)) = (part(&edge.src), part(&edge.dst), of_type) {
+            let of_type_weight = of_type.default_weight;
+            explanation.edges.push(PartEdge {
+                from,
+                says: of_type.forward_name,
+                to,
+                weight: own.map_or(of_type_weight, |own| EdgeWeight {
+                    forwards: of_type_weight.forwards.and(own.forwards),
+                    backwards: of_type_weight.backwards.and(own.backwards),
+                }),
+            });
+        }
+    }
+    explanation
+}

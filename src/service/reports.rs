@@ -1,0 +1,58 @@
+//! Reports on thanks: who thanked whom, and why something counts.
+//!
+//! Owns what is shown to whom: only what stands in channels that they may read, and of members who
+//! opted out only what the archive would show, and never under a name. What is props is for `graph`
+//! to say.
+
+mod history;
+mod leaderboard;
+mod ledger;
+mod why;
+
+use crate::{
+    model::{Channel, ChannelId, GuildId, RoleId, UserId, permissions::Permissions},
+    store::{Store, StoreError},
+};
+
+pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
+pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
+pub use why::Why;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Who.
+    pub user_id: UserId,
+    /// Their roles, as Discord says now.
+    pub roles: Vec<RoleId>,
+}
+
+impl Reader {
+    /// The channels and threads that they may read, sorted. Of private threads, only those that
+    /// they may manage: who else is in one is not known.
+    fn channels(&self, store: &Store) -> Result<Vec<ChannelId>, StoreError> {
+        channels(store, self.guild_id, |permissions, channel| {
+            permissions.member_reads(self.user_id, &self.roles, channel)
+        })
+    }
+}
+
+/// The channels and threads that are there now and of which this holds, sorted.
+fn channels(
+    store: &Store,
+    guild: GuildId,
+    holds: impl Fn(&Permissions<'_>, &Channel) -> bool,
+) -> Result<Vec<ChannelId>, StoreError> {
+    let part = store.guild(guild)?;
+    let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
+        return Ok(Vec::new());
+    };
+    let (roles, parts) = (store.roles(guild)?, store.channels(guild)?);
+    let all = || parts.iter().filter_map(|it| it.state.now());
+    let roles = roles.iter().filter_map(|it| it.state.now());
+    let permissions = Permissions::new(known, roles, all());
+    let found = all().filter(|it| it.kind.has_messages() && holds(&permissions, it));
+    Ok(found.map(|it| it.id).collect())
+}

@@ -1,0 +1,152 @@
+//! Who was thanked most, or thanked most.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::{
+    Side, channels,
+    ledger::{Community, Order, entries},
+};
+use crate::{
+    graph::Rules,
+    model::{ChannelId, GuildId, InteractionId, Language, Millis, UserId},
+    service::{Service, ServiceError},
+    store::Store,
+};
+
+/// How many members are on a page.
+const PAGE: usize = 10;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// 7 days.
+    Week,
+    /// 30 days.
+    Month,
+    /// 365 days.
+    Year,
+    /// From the beginning.
+    Always,
+}
+
+impl Period {
+    /// The first moment of it.
+    fn since(self, now: Millis) -> Millis {
+        let days = match self {
+            Self::Week => 7,
+            Self::Month => 30,
+            Self::Year => 365,
+            Self::Always => return Millis(0),
+        };
+        Millis(now.0 - days * DAY_MS)
+    }
+}
+
+/// What leaderboard is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaderboardQuery {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// Where it is shown.
+    pub channel_id: ChannelId,
+    /// Until when.
+    pub now: Millis,
+    /// Since when.
+    pub period: Period,
+    /// Who gave most, or who received most.
+    pub side: Side,
+    /// Which page, from 0.
+    pub page: usize,
+}
+
+/// A page of the leaderboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaderboard {
+    /// Who, the first first.
+    pub ranked: Vec<Ranked>,
+    /// The count of who is first of all.
+    pub most: u64,
+    /// Which page it is, from 0: the last one where there are fewer than was asked for.
+    pub page: usize,
+    /// How many pages there are.
+    pub pages: usize,
+    /// How numbers are written.
+    pub language: Language,
+}
+
+/// A member's rank. Names are as typed: escape them before they are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranked {
+    /// From 1. Who has the same count has the same rank.
+    pub rank: usize,
+    /// What others call the member.
+    pub name: String,
+    /// The member's username: Discord allows but few characters in it.
+    pub username: String,
+    /// How many props messages.
+    pub count: u64,
+}
+
+impl Service {
+    /// A page of who received or gave most in the channels that everyone may read, and in the one
+    /// where this is shown: whoever sees it may read them. Who wants no name shown has no rank.
+    pub async fn leaderboard(&self, query: LeaderboardQuery) -> Result<Leaderboard, ServiceError> {
+        self.ask(move |store| of(store, query)).await
+    }
+}
+
+fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceError> {
+    let community = Community::read(store, query.guild_id, None)?;
+    let rules = Rules::new(&community.rows);
+    let channels = channels(store, query.guild_id, |permissions, channel| {
+        channel.id == query.channel_id || permissions.everyone_reads(channel)
+    })?;
+    let ids = InteractionId::at(query.period.since(query.now)).0..=u64::MAX;
+    let mut counts = BTreeMap::<UserId, u64>::new();
+    let veiled = (&community.veil, &rules);
+    for entry in entries(store, veiled, &channels, &ids, Order::OldestFirst)? {
+        let entry = entry?;
+        let judged = rules.judge(&entry.message, entry.given.as_ref());
+        let Ok(props) = judged.props else { continue };
+        match query.side {
+            Side::Given => *counts.entry(props.giver).or_default() += 1,
+            Side::Received => {
+                for receiver in props.receivers.keys() {
+                    *counts.entry(*receiver).or_default() += 1;
+                }
+            }
+        }
+    }
+    let usernames: BTreeMap<UserId, &str> = community
+        .rows
+        .members
+        .iter()
+        .map(|it| (it.user_id, it.username.as_str()))
+        .collect();
+    let mut all: Vec<(u64, UserId)> = counts
+        .into_iter()
+        .filter(|(user, _)| usernames.contains_key(user) && !community.is_unnamed(*user))
+        .map(|(user, count)| (count, user))
+        .collect();
+    all.sort_unstable_by_key(|(count, user)| (Reverse(*count), *user));
+
+    let pages = all.len().div_ceil(PAGE);
+    let page = query.page.min(pages.saturating_sub(1));
+    let ranked = all.iter().skip(page * PAGE).take(PAGE);
+    Ok(Leaderboard {
+        ranked: ranked
+            .map(|(count, user)| Ranked {
+                rank: all.partition_point(|(other, _)| other > count) + 1,
+                name: rules.name(*user),
+                username: usernames.get(user).copied().unwrap_or_default().to_owned(),
+                count: *count,
+            })
+            .collect(),
+        most: all.first().map_or(0, |(count, _)| *count),
+        page,
+        pages,
+        language: community.language,
+    })
+}

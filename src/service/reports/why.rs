@@ -1,0 +1,114 @@
+//! Why a message counts as it does.
+
+use super::{
+    Reader, channels,
+    ledger::{Community, by_command},
+};
+use crate::{
+    archive::rows::MessageRow,
+    graph::{Explanation, Weights, explain},
+    model::{ChannelId, InteractionId, MessageId, Millis},
+    service::{Refusal, Service, ServiceError},
+    store::{Store, StoreError},
+};
+
+/// How much earlier than the message that says so props can have been begun: a form is open for at
+/// most 15 minutes, and a message that could not be posted is tried again.
+const BEGUN_BEFORE_MS: i64 = 86_400_000;
+
+/// How many thanks for a message are told.
+const TOLD: usize = 5;
+
+/// Why a message counts as it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Why {
+    /// What SourceCred's graph has of it, or would have if it were exported; nothing where its
+    /// author opted out of everything.
+    pub explanation: Option<Explanation>,
+    /// Whether its channel is exported.
+    pub exported: bool,
+    /// The messages that give props for this one, the oldest first, and whether there are more.
+    pub thanked_in: (Vec<(ChannelId, MessageId)>, bool),
+}
+
+impl Service {
+    /// What SourceCred's graph has of a message, with the default weights, and what counts 0.
+    ///
+    /// # Errors
+    /// [`Refusal::NoMessage`] where it is not known, or not theirs to read.
+    pub async fn why(
+        &self,
+        reader: Reader,
+        channel: ChannelId,
+        message: MessageId,
+    ) -> Result<Why, ServiceError> {
+        self.ask(move |store| {
+            let readable = reader.channels(store)?;
+            if !readable.contains(&channel) {
+                return Err(Refusal::NoMessage.into());
+            }
+            let Some(state) = store.message(channel, message)? else {
+                return Err(Refusal::NoMessage.into());
+            };
+            let guild = reader.guild_id;
+            let settings = store.settings(guild)?;
+            let exported = channels(store, guild, |permissions, it| {
+                it.id == channel && settings.exports(it, permissions.everyone_reads(it))
+            })?;
+            let mut community = Community::read(store, guild, None)?;
+            let props_channel = store.is_props_channel(guild, channel)?;
+            let row = community.veil.message(&state, props_channel);
+            let explanation = row.map(|row| of_message(store, &mut community, row));
+            Ok(Why {
+                explanation: explanation.transpose()?,
+                exported: !exported.is_empty(),
+                thanked_in: thanked_in(store, &readable, (channel, message))?,
+            })
+        })
+        .await
+    }
+}
+
+fn of_message(
+    store: &Store,
+    community: &mut Community,
+    row: MessageRow,
+) -> Result<Explanation, StoreError> {
+    let (channel, id) = (row.channel_id, row.id);
+    let begun = Millis(id.created_at().0 - BEGUN_BEFORE_MS);
+    for props in store.props(channel, InteractionId::at(begun).0..=id.0) {
+        let props = props?;
+        if props.message_id == Some(id) {
+            let entry = by_command(store, &community.veil, &props)?;
+            community.rows.props = entry.and_then(|it| it.given).into_iter().collect();
+            break;
+        }
+    }
+    for reaction in store.reactions(channel, id.0..=id.0) {
+        let shown = community.veil.reaction(&reaction?);
+        community.rows.reactions.extend(shown);
+    }
+    community.rows.messages = vec![row];
+    Ok(explain(&community.rows, &Weights::default()))
+}
+
+/// The first messages that give props for this one, in these channels.
+fn thanked_in(
+    store: &Store,
+    channels: &[ChannelId],
+    about: (ChannelId, MessageId),
+) -> Result<(Vec<(ChannelId, MessageId)>, bool), StoreError> {
+    let mut found = Vec::new();
+    for channel in channels {
+        for props in store.props(*channel, about.1.0..=u64::MAX) {
+            let props = props?;
+            if props.about == Some(about) && props.withdrawn.is_none() {
+                found.extend(props.message_id.map(|it| (*channel, it)));
+            }
+        }
+    }
+    found.sort_unstable_by_key(|(_, message)| *message);
+    let more = found.len() > TOLD;
+    found.truncate(TOLD);
+    Ok((found, more))
+}

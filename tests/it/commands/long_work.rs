@@ -1,0 +1,144 @@
+//! Work that takes long: told while it goes on, and when Discord takes no answer any more.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::PathBuf,
+    process::Command,
+    time::Duration,
+};
+
+use serde_json::json;
+use simulator::discord::{Answer, InteractionId};
+
+use super::{SOON, Server, says};
+
+/// The archive's manifest, for which whoever reads it waits: a pipe is in its place.
+struct SlowManifest {
+    path: PathBuf,
+    kept: PathBuf,
+    pipe: File,
+}
+
+impl SlowManifest {
+    fn of(server: &Server) -> Self {
+        let path = server.mirror.archive_path().join("manifest.json");
+        let kept = path.with_extension("kept");
+        fs::rename(&path, &kept).unwrap();
+        let made = crate::mirror::spawn(Command::new("mkfifo").arg(&path)).wait();
+        assert!(made.unwrap().success());
+        // Open for both, so that neither side waits for the other to open it.
+        let pipe = File::options().read(true).write(true).open(&path).unwrap();
+        Self { path, kept, pipe }
+    }
+
+    /// Lets those who wait read on, and everyone else read the file.
+    fn let_go(mut self) {
+        let manifest = fs::read(&self.kept).unwrap();
+        fs::rename(&self.kept, &self.path).unwrap();
+        self.pipe.write_all(&manifest).unwrap();
+    }
+}
+
+/// A server whose archive was written once, and is written when somebody asks.
+async fn exported() -> Server {
+    let mut server = Server::start().await;
+    server.stop().await;
+    let never = ("EXPORT_INTERVAL".to_owned(), "1d".to_owned());
+    server.mirror.variables.push(never);
+    server.run().await;
+    says(
+        &server.admin("archive now", json!({})).await,
+        &["generation"],
+    );
+    server
+}
+
+/// Asks for an export that does not end, and waits until it was told of this often.
+async fn told(server: &Server, times: usize) -> (InteractionId, Answer) {
+    let discord = server.discord();
+    let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
+    let enough = |it: &simulator::discord::Discord| {
+        it.answer_so_far(run)
+            .is_some_and(|it| it.edits.len() >= times)
+    };
+    assert!(discord.wait(SOON, enough).await, "{}", server.log());
+    (run, discord.answer_so_far(run).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_long_work_is_is_told_in_its_answer_and_then_what_came_of_it() {
+    let server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let (run, answer) = told(&server, 2).await;
+    assert!(
+        answer.ephemeral && answer.followups.is_empty(),
+        "{answer:?}"
+    );
+    let first = answer.data["content"].as_str().unwrap();
+    let mut texts = vec![first];
+    texts.extend(
+        answer
+            .edits
+            .iter()
+            .map(|it| it["content"].as_str().unwrap()),
+    );
+    assert!(
+        texts
+            .iter()
+            .all(|it| it.starts_with("Exporting") && it.ends_with(" so far)"))
+    );
+    texts.dedup();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    // Others are answered meanwhile.
+    assert!(
+        !server
+            .give(server.ana, &[server.ben], "meanwhile")
+            .await
+            .ephemeral
+    );
+
+    slow.let_go();
+    let done = |it: &simulator::discord::Discord| {
+        it.answer_so_far(run)
+            .is_some_and(|it| it.content.contains("generation"))
+    };
+    assert!(server.discord().wait(SOON, done).await, "{}", server.log());
+    let answer = server.discord().answer_so_far(run).unwrap();
+    assert!(answer.followups.is_empty(), "{answer:?}");
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
+    let server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let (run, before) = told(&server, 1).await;
+    let discord = server.discord();
+    discord.expire_tokens();
+    // It is tried once more to tell how far it is, and that stops nothing.
+    let edits = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original";
+    let tried = discord.count(edits);
+    let again = |it: &simulator::discord::Discord| it.count(edits) > tried;
+    assert!(
+        discord.wait(Duration::from_secs(20), again).await,
+        "{}",
+        server.log()
+    );
+
+    slow.let_go();
+    let owner = discord.owner_id();
+    let said = |it: &simulator::discord::Discord| {
+        let messages = it.truth().messages;
+        let mut here = messages.iter().filter(|it| it.channel == server.general);
+        here.any(|it| {
+            it.content.starts_with(&format!("<@{owner}> ")) && it.content.contains("generation")
+        })
+    };
+    assert!(discord.wait(SOON, said).await, "{}", server.log());
+    let after = discord.answer_so_far(run).unwrap();
+    assert_eq!(
+        after.content, before.content,
+        "it could not be changed any more"
+    );
+}

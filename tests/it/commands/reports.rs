@@ -1,0 +1,358 @@
+//! `/leaderboard` and `/history`: what is shown, and to whom.
+
+use resvg::tiny_skia::Pixmap;
+use serde_json::{Value, json};
+use simulator::discord::{Answer, Discord, InteractionId, Options, Overwrite, bit, kind};
+
+use super::{SOON, Server, says};
+
+/// What was sent last: where that took long, the answer first said only that it is on its way.
+fn body(answer: &Answer) -> &Value {
+    answer.edits.last().unwrap_or(&answer.data)
+}
+
+/// The ids of an answer's buttons.
+fn buttons(answer: &Answer) -> Vec<String> {
+    let rows = body(answer)["components"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let parts = rows
+        .iter()
+        .filter_map(|it| it["components"].as_array().cloned());
+    let ids = parts
+        .flatten()
+        .map(|it| it["custom_id"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+/// The text of the page that a button shows.
+fn page(turned: &Answer) -> &str {
+    body(turned)["content"].as_str().unwrap()
+}
+
+/// The answer has one picture, which can be read, and is told in words.
+#[track_caller]
+fn pictured(answer: &Answer, words: &str) {
+    let [(name, bytes)] = answer.files.as_slice() else {
+        panic!("{} files", answer.files.len())
+    };
+    assert_eq!(name, "leaderboard.png");
+    assert!(Pixmap::decode_png(bytes).unwrap().width() > 1_000);
+    let attachments = body(answer)["attachments"].as_array().unwrap();
+    assert_eq!(attachments.len(), 1, "{attachments:?}");
+    let description = attachments[0]["description"].as_str().unwrap();
+    assert!(description.contains(words), "{description}");
+}
+
+impl Server {
+    async fn press(&self, user: u64, on: &Answer, button: &str) -> Answer {
+        let message = on.message_id.unwrap();
+        let run = self
+            .discord()
+            .click(user, self.general, message, button, &[]);
+        self.pressed(run).await
+    }
+
+    /// The answer to a button, once it says something: that it is on its way is not enough.
+    async fn pressed(&self, run: InteractionId) -> Answer {
+        let says = |it: &Discord| {
+            let answer = it.answer_so_far(run);
+            answer.is_some_and(|it| body(&it)["content"].is_string())
+        };
+        let said = self.discord().wait(SOON, says).await;
+        assert!(
+            said,
+            "{:?}\n{}",
+            self.discord().answer_so_far(run),
+            self.log()
+        );
+        self.discord().answer_so_far(run).unwrap()
+    }
+}
+
+/// 200 members: the first was thanked 3 times, the second twice, all others once. Also the ids.
+async fn crowd() -> (Server, Vec<u64>) {
+    let mut members = Vec::new();
+    let server = Server::with(Options::default(), |discord| {
+        let props = discord.create_channel(kind::TEXT, "props", vec![]);
+        members = (0..200)
+            .map(|it| discord.join(&format!("member{it}")))
+            .collect();
+        let giver = discord.people()[0];
+        for (at, member) in members.iter().enumerate() {
+            let times = 3_usize.saturating_sub(at).max(1);
+            for _ in 0..times {
+                discord.post(giver, props, &format!("thanks <@{member}>"));
+            }
+        }
+    })
+    .await;
+    (server, members)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
+    let (mut server, _) = crowd().await;
+    let (ana, ben) = (server.ana, server.ben);
+    let first = server.ask(ana, "leaderboard", json!({})).await;
+    assert!(!first.ephemeral, "{first:?}");
+    for words in [
+        "Props received · last 30 days",
+        "page 1 of 20",
+        "1\\. **\u{2068}member0\u{2069}**: 3\n2\\. **\u{2068}member1\u{2069}**: 2\n3\\. **\u{2068}member2\u{2069}**: 1\n3\\. ",
+    ] {
+        assert!(first.content.contains(words), "{}", first.content);
+    }
+    pictured(&first, "1. member0 3, 2. member1 2");
+    let [lower] = <[String; 1]>::try_from(buttons(&first)).unwrap();
+
+    // Who asked turns the page for all.
+    let second = server.press(ana, &first, &lower).await;
+    assert!(matches!(second.kind, 6 | 7), "{second:?}");
+    assert!(page(&second).contains("page 2 of 20"), "{second:?}");
+    pictured(&second, "3. member10 1");
+    assert_eq!(buttons(&second).len(), 2);
+
+    // Pressed twice at once, both are answered.
+    let discord = server.discord();
+    let (message, general) = (first.message_id.unwrap(), server.general);
+    let twice = [0, 1].map(|_| discord.click(ana, general, message, &lower, &[]));
+    for run in twice {
+        assert!(page(&server.pressed(run).await).contains("page 2 of 20"));
+    }
+
+    // Anybody else, for themselves.
+    let own = server.press(ben, &first, &lower).await;
+    says(&own, &["page 2 of 20"]);
+    pictured(&own, "3. member10 1");
+    assert!(
+        buttons(&own)
+            .iter()
+            .all(|it| it.ends_with(&format!(":{ben}")))
+    );
+
+    server.stop().await;
+    server.run().await;
+    let third = buttons(&second).pop().unwrap();
+    let third = server.press(ana, &first, &third).await;
+    assert!(page(&third).contains("page 3 of 20"), "{third:?}");
+    // Of a time when there were more, of another version, and of nobody.
+    let far = format!("leaderboard:month:received:9999:{ana}");
+    assert!(page(&server.press(ana, &first, &far).await).contains("page 20 of 20"));
+    for odd in [
+        "leaderboard",
+        "leaderboard:decade:received:1:5",
+        "leaderboard:month:received:-1:5",
+        "x",
+    ] {
+        says(
+            &server.press(ana, &first, odd).await,
+            &["Run the command again"],
+        );
+    }
+    let given = server
+        .ask(ben, "leaderboard", json!({"period": 3, "of": 1}))
+        .await;
+    assert!(
+        given.content.contains("Props given · all time"),
+        "{given:?}"
+    );
+    assert!(buttons(&given).is_empty(), "{given:?}");
+    pictured(&given, "203");
+    server.check_manners();
+}
+
+/// Pictures take their time; Discord waits 3 s for each answer, and counts those that come later as
+/// violations.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_turn_pages_at_once_are_all_answered_in_time() {
+    let (server, members) = crowd().await;
+    let (ana, general) = (server.ana, server.general);
+    let first = server.ask(ana, "leaderboard", json!({})).await;
+    let message = first.message_id.unwrap();
+    let lower = buttons(&first).pop().unwrap();
+    let press = |user: u64| server.discord().click(user, general, message, &lower, &[]);
+    let others: Vec<_> = members.iter().take(12).map(|it| press(*it)).collect();
+    let own: Vec<_> = (0..6).map(|_| press(ana)).collect();
+    // Props are given meanwhile.
+    let given = server.give(ana, &[server.ben], "the wait").await;
+    assert!(!given.ephemeral, "{given:?}");
+    for run in others.into_iter().chain(own) {
+        let answer = server.pressed(run).await;
+        assert!(page(&answer).contains("page 2 of 20"), "{answer:?}");
+        assert_eq!(answer.files.len(), 1);
+    }
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_no_name_shown_has_no_rank_and_is_not_looked_up() {
+    let (server, members) = crowd().await;
+    let (ana, shy) = (server.ana, members[0]);
+    for (what, left) in [(1, 199), (2, 199)] {
+        server
+            .ask(shy, "privacy opt-out", json!({"what": what}))
+            .await;
+        let board = server.ask(ana, "leaderboard", json!({})).await;
+        for hidden in ["member0", "member-", "somebody", &shy.to_string()] {
+            assert!(
+                !board.content.contains(&format!("{hidden}\u{2069}")),
+                "{}",
+                board.content
+            );
+        }
+        assert!(
+            board
+                .content
+                .contains("1\\. **\u{2068}member1\u{2069}**: 2\n"),
+            "{}",
+            board.content
+        );
+        assert!(
+            board
+                .content
+                .contains(&format!("of {}", usize::div_ceil(left, 10)))
+        );
+        let of_shy = json!({"member": shy});
+        says(
+            &server.ask(ana, "history", of_shy.clone()).await,
+            &["none that I can show you"],
+        );
+        // Their own they see.
+        says(&server.ask(shy, "history", of_shy).await, &["member0"]);
+        let all = server.ask(ana, "history", json!({})).await;
+        assert!(!all.content.contains("member0\u{2069}"), "{}", all.content);
+    }
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_in_private_is_shown_to_those_who_may_read_it_only() {
+    let mut server = Server::with(Options::default(), |discord| {
+        let people = discord.members();
+        let ben = people.iter().find(|(_, name)| name == "ben").unwrap().0;
+        let view = bit::VIEW_CHANNEL;
+        let overwrites = vec![
+            Overwrite::role(discord.guild_id(), 0, view),
+            Overwrite::member(discord.bot_id(), view, 0),
+            Overwrite::member(ben, view, 0),
+        ];
+        discord.create_channel(kind::TEXT, "board-room", overwrites);
+    })
+    .await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let (general, room) = (
+        server.general,
+        server.discord().channel("board-room").unwrap(),
+    );
+    let wish = json!({"to": format!("<@{cho}>"), "for": "the secret"});
+    let given = server.ask_in(room, ben, "props", wish).await;
+    assert!(!given.ephemeral, "{given:?}");
+    let guild = server.discord().guild_id();
+    let link = format!(
+        "https://discord.com/channels/{guild}/{room}/{}",
+        given.message_id.unwrap()
+    );
+
+    server
+        .ask_until(ben, general, "history", json!({}), "the secret")
+        .await;
+    let why = json!({"message": link});
+    server
+        .ask_until(ben, general, "why", why.clone(), "not exported")
+        .await;
+    says(
+        &server.ask(ana, "history", json!({})).await,
+        &["none that I can show you"],
+    );
+    says(
+        &server.ask(cho, "history", json!({"member": cho})).await,
+        &["none that"],
+    );
+    says(
+        &server.ask(ana, "why", why).await,
+        &["no such message that you may read"],
+    );
+    // The leaderboard is for all: here without it, there with it.
+    says(
+        &server.ask(ben, "leaderboard", json!({})).await,
+        &["none that stand"],
+    );
+    let there = server.ask_in(room, ben, "leaderboard", json!({})).await;
+    assert!(there.content.contains("cho\u{2069}**: 1"), "{there:?}");
+    // The list of what one may ask about, too.
+    for (user, many) in [(ben, 1), (cho, 0)] {
+        let run =
+            server
+                .discord()
+                .autocomplete(user, general, "why", json!({"message": ""}), "message");
+        let choices = server.discord().answer(run).await.unwrap().data["choices"].clone();
+        assert_eq!(choices.as_array().map_or(0, Vec::len), many, "{choices}");
+    }
+    server.check_manners();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_is_turned_back_and_forth_without_losing_or_repeating_any() {
+    let server = Server::with(Options::default(), |discord| {
+        let props = discord.create_channel(kind::TEXT, "props", vec![]);
+        let named = |name: &str| {
+            let members = discord.members();
+            members.iter().find(|(_, it)| it == name).unwrap().0
+        };
+        let (ana, ben) = (named("ana"), named("ben"));
+        for at in 0..12 {
+            discord.post(ana, props, &format!("<@{ben}> for number {at}."));
+            discord.post(ben, props, "no thanks");
+        }
+        discord.post(ben, props, &format!("<@{ana}> for **all**"));
+    })
+    .await;
+    let (ana, ben) = (server.ana, server.ben);
+    let seen = |text: &str| {
+        let all = (0..12).filter(|at| text.contains(&format!("number {at}.")));
+        all.collect::<Vec<_>>()
+    };
+    let received = json!({"member": ben, "only": 0});
+    let first = server.ask(ana, "history", received).await;
+    says(
+        &first,
+        &["Props received by", "ben", "@\u{200b}ben for number 11"],
+    );
+    assert_eq!(seen(&first.content), [7, 8, 9, 10, 11]);
+    let older = buttons(&first).pop().unwrap();
+    let second = server.press(ana, &first, &older).await;
+    assert_eq!(seen(page(&second)), [2, 3, 4, 5, 6]);
+    let older = buttons(&second).pop().unwrap();
+    let third = server.press(ana, &first, &older).await;
+    assert_eq!(seen(page(&third)), [0, 1]);
+    let [newer] = <[String; 1]>::try_from(buttons(&third)).unwrap();
+    let back = server.press(ana, &first, &newer).await;
+    assert_eq!(seen(page(&back)), [2, 3, 4, 5, 6]);
+
+    let own = server.ask(ben, "history", json!({"only": 1})).await;
+    says(&own, &["Props given by", "for \\*\\*all\\*\\*"]);
+    says(
+        &server.ask(server.cho, "history", json!({"only": 0})).await,
+        &["none that"],
+    );
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_was_said_reports_say_so_kindly() {
+    let server = Server::start().await;
+    says(
+        &server.ask(server.ana, "leaderboard", json!({})).await,
+        &["Give the first with `/props`"],
+    );
+    says(
+        &server.ask(server.ana, "history", json!({})).await,
+        &["none that I can show you"],
+    );
+    let help = server.ask(server.ana, "help", json!({})).await;
+    says(&help, &["`/leaderboard`", "`/history`", "`/why`"]);
+    server.check_manners();
+}
