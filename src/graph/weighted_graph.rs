@@ -51,12 +51,12 @@ pub struct Edge {
 pub enum Unusable {
     /// There is nothing in it.
     #[error(
-        "the graph is empty: the archive shows no props yet. SourceCred's credrank will fail until somebody gives some"
+        "the graph is empty: the archive shows nothing yet that counts. SourceCred's credrank will fail until it does"
     )]
     Empty,
     /// Nothing in it mints cred.
     #[error(
-        "nothing in the graph mints cred: the weights of its props and reactions are all 0. SourceCred's credrank will fail; give some of them a weight above 0"
+        "nothing in the graph mints cred: what is in it weighs 0. SourceCred's credrank will fail, unless the instance's config/weights.json says otherwise; give something a weight above 0"
     )]
     MintsNothing,
 }

@@ -108,23 +108,16 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether somebody wrote the message, and not too long ago. Answers to commands come through a
-    /// webhook, the application's.
+    /// Whether somebody wrote the message, and not too long ago. What came through a webhook is
+    /// nobody's, and so, at Discord, are answers to commands.
     fn is_somebodys(&self, message: &MessageRow) -> bool {
-        let is_answer = message.command.is_some()
-            || message.kind.is_some_and(|it| {
-                matches!(
-                    it,
-                    MessageKind::CHAT_INPUT_COMMAND | MessageKind::CONTEXT_MENU_COMMAND
-                )
-            });
+        let is_answer =
+            message.command.is_some() || message.kind.is_some_and(MessageKind::is_answer);
+        let at = message.id.created_at();
         message.deleted_at.is_none()
             && message.author_kind != Some(AuthorKind::Webhook)
-            && !is_answer
-            && self
-                .config
-                .beginning
-                .is_none_or(|begin| message.id.created_at() >= begin)
+            && !message.by_webhook.unwrap_or(is_answer)
+            && self.config.beginning.is_none_or(|begin| at >= begin)
     }
 
     /// The reactions that stand, of people who count, in the order in which SourceCred's database

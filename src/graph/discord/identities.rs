@@ -28,7 +28,8 @@ pub fn discord_identities(
     };
     let is_proposed = |row: &MemberRow| {
         let member = Member::of(row);
-        let counts = row.member || graph.nodes.contains_key(&member.address());
+        let counts =
+            row.member || rules.are_improved() && graph.nodes.contains_key(&member.address());
         counts && !member.is_nobody()
     };
     let of_guild = |guild: &GuildConfig| {

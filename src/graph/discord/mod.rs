@@ -43,9 +43,7 @@ impl Rules {
 
 /// A guild that the config names is not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the guild {0}, which the config names, is not in the archive: `propsbot verify` tells which are"
-)]
+#[error("the archive holds no guild {0}, which the config names; export it first, or mend guildId")]
 pub struct NotArchived(pub GuildId);
 
 /// The discord plugin's documents for a snapshot.
