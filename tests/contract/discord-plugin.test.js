@@ -45,6 +45,26 @@ describe("worlds of odd cases", () => {
   }
 });
 
+describe("improved rules", () => {
+  it("add to the graph, take nothing away, and propose everybody in it", async () => {
+    const world = makeWorld(4);
+    await withDiscord(world, async (discord) => {
+      const {ours} = await comparison(await folder("improved"), discord);
+      const config = chosenConfigs(world)["all guilds"];
+      const nodes = ({weighted}) => new Set([...weighted.graph.nodes()].map(({address}) => address));
+      const [native, improved] = [await ours(config), await ours(config, "--improved")];
+      assert.deepEqual([...nodes(native)].filter((address) => !nodes(improved).has(address)), []);
+      const places = new Set([...nodes(improved)].map((address) => sourcecred.core.graph.NodeAddress.toParts(address)[3]));
+      const counting = [...world.guilds[0].threads, ...world.guilds[0].channels].filter(({type}) => ![4, 15].includes(type));
+      assert.deepEqual(counting.filter(({id, name}) => name !== "silent" && !places.has(id)), []);
+      const proposed = new Set(improved.proposals.map(({alias}) => alias.address));
+      const members = [...nodes(improved)].filter((address) => /\0MEMBER\0/.test(address));
+      assert.deepEqual(members.filter((address) => !proposed.has(address)), []);
+      assert.deepEqual(improved.proposals.filter(({name}) => name.length > 31), []);
+    });
+  });
+});
+
 describe("the simulator's community", () => {
   it("is the same graph, and the same cred of the same identities", {timeout: 300_000}, async () => {
     const options = ["--port", "0", "--seed", "11", "--messages", "900", "--limits", "none", "--until", "2026-01-01T00:00:00Z"];

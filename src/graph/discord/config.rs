@@ -245,9 +245,10 @@ mod tests {
         )
         .unwrap();
         let of = |ids: &[u64]| config.channels.of(ids.iter().map(|it| ChannelId(*it)));
+        let weights = [of(&[7, 8]), of(&[6, 7]), of(&[8]), of(&[9])];
         assert_eq!(
-            [of(&[7, 8]), of(&[6, 7]), of(&[8]), of(&[9])],
-            [0.0, 0.0, 3.0, 3.0]
+            weights.map(f64::to_bits),
+            [0.0, 0.0, 3.0, 3.0].map(f64::to_bits)
         );
         assert_eq!(config.props_channels, HashSet::from([ChannelId(7)]));
     }
@@ -262,7 +263,8 @@ mod tests {
             let roles: Vec<_> = ids.iter().map(|it| RoleId(*it)).collect();
             config.roles.of(&roles)
         };
-        assert_eq!([of(&[]), of(&[1]), of(&[1, 3, 2])], [1.0, 1.0, 3.0]);
+        let weights = [of(&[]), of(&[1]), of(&[1, 3, 2])];
+        assert_eq!(weights.map(f64::to_bits), [1.0, 1.0, 3.0].map(f64::to_bits));
     }
 
     #[test]

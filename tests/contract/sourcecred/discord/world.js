@@ -79,7 +79,7 @@ export function makeWorld(seed, {messages = 22} = {}) {
 
   const makeGuild = (index) => {
     const guildId = id();
-    const roles = [{id: guildId, name: "@everyone", position: 0, permissions: "66560", managed: false}];
+    const roles = [{id: guildId, name: "@everyone", position: 0, permissions: "1115136", managed: false}];
     for (const name of ["core", "new", "helpers"]) {
       roles.push({id: id(), name, position: roles.length, permissions: "0", managed: false});
     }
