@@ -73,6 +73,7 @@ impl Community {
             reply_to: None,
             command: None,
             edited_at: None,
+            by_webhook: None,
         }
     }
 

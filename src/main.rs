@@ -6,11 +6,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use anyhow::anyhow;
+use clap::{Parser, Subcommand, ValueEnum};
 use propsbot::{
-    app::{self, Error},
+    app::{self, Error, GraphPlugin},
     archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
+    graph::discord::Rules,
     model::{GuildId, UserId},
 };
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,35 @@ Fields: guild, name, phase (discovering, fetching, waiting, done), channels_done
 lists_done, lists, requests, eta_seconds (null while unknown), failures. The last line of a guild has
 phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, and error
 if the guild could not be looked at.";
+
+/// What `graph --plugin discord` is for.
+const DISCORD_PLUGIN: &str = "\
+The graph that is built.
+
+props    Who was thanked: messages in props channels, and /props. Weighed by --weights.
+discord  Exactly the graph of SourceCred 0.11.2's own Discord plugin, from the same config.json
+         (--config), so that an instance can go on without that plugin: in sourcecred.json replace
+         \"sourcecred/discord\" by \"external/discord\", and put the three files into
+         config/plugins/external/discord. Nodes, edges, weights and the members' addresses stay as
+         they are, so ledger and cred do; config/weights.json does too. In config/pluginBudgets.json
+         rename the plugin alike. Never run both: they are the same nodes.";
+
+/// What `graph --improved` changes.
+const IMPROVED: &str = "\
+With --plugin discord: better rules than SourceCred's own, so cred changes.
+
+Who left the guild counts, with their messages, reactions and mentions. Announcement, voice and stage
+channels count, and threads and forum posts, as the channel that they are in (its weight, category,
+props, NSFW) unless they have a weight of their own. Super reactions count. Proposed names have at most
+31 characters, so that two of one name cannot fail the whole run.";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Plugin {
+    /// Who was thanked
+    Props,
+    /// The graph of SourceCred's own Discord plugin
+    Discord,
+}
 
 #[derive(Subcommand)]
 enum Command {
@@ -68,9 +99,18 @@ enum Command {
         /// The folder for graph.json, declaration.json and identityProposals.json
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// A JSON file with other weights than the default ones
-        #[arg(long, value_name = "FILE")]
+        /// Which graph
+        #[arg(long, value_name = "PLUGIN", default_value = "props", long_help = DISCORD_PLUGIN)]
+        plugin: Plugin,
+        /// A JSON file with other weights than the default ones, for the props plugin
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "improved"])]
         weights: Option<PathBuf>,
+        /// The config.json of SourceCred's Discord plugin, for the discord plugin
+        #[arg(long, value_name = "FILE", required_if_eq("plugin", "discord"))]
+        config: Option<PathBuf>,
+        /// Better rules than those of SourceCred's Discord plugin
+        #[arg(long, requires = "config", long_help = IMPROVED)]
+        improved: bool,
     },
     /// Check every hash, count and reference of an archive
     Verify {
@@ -144,8 +184,29 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             to, dry_run: true, ..
         } => app::dry_run(&config, to.as_ref()).await,
         Command::Export { to, replace, .. } => app::export(&config, to.as_ref(), replace).await,
-        Command::Graph { from, out, weights } => {
-            app::graph(&config, &from, &out, weights.as_deref()).await
+        Command::Graph {
+            from,
+            out,
+            plugin,
+            weights,
+            config: of_discord,
+            improved,
+        } => {
+            let rules = if improved {
+                Rules::Improved
+            } else {
+                Rules::Native
+            };
+            let plugin = match (plugin, of_discord) {
+                (Plugin::Props, None) => GraphPlugin::Props { weights },
+                (Plugin::Discord, Some(config)) => GraphPlugin::Discord { config, rules },
+                _ => {
+                    return Err(Error::Wrong(anyhow!(
+                        "--config and --plugin discord go together"
+                    )));
+                }
+            };
+            app::graph(&config, &from, &out, &plugin).await
         }
         Command::Verify {
             from,

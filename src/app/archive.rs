@@ -1,6 +1,10 @@
 //! What is done with archives: `export`, `verify`, `restore`, `graph`.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, anyhow};
 
@@ -8,7 +12,10 @@ use super::{Error, bars::rows_bar, open_existing_store};
 use crate::{
     archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild, Snapshot},
     config::Config,
-    graph::{self, Weights},
+    graph::{
+        self, Weights,
+        discord::{DiscordConfig, Rules, discord_documents},
+    },
     jobs::{
         clock::Clock,
         export::{self, Decision},
@@ -153,22 +160,72 @@ pub async fn verify(
     )))
 }
 
+/// Which graph is built, and the files that say how things count.
+pub enum GraphPlugin {
+    /// That of props.
+    Props {
+        /// Other weights than the default ones.
+        weights: Option<PathBuf>,
+    },
+    /// That of `SourceCred`'s own Discord plugin.
+    Discord {
+        /// Its config.
+        config: PathBuf,
+        /// Whether exactly.
+        rules: Rules,
+    },
+}
+
+/// The same, read.
+enum Counting {
+    Props(Weights),
+    Discord(DiscordConfig, Rules),
+}
+
+impl GraphPlugin {
+    fn read(&self) -> anyhow::Result<Counting> {
+        Ok(match self {
+            Self::Props { weights: None } => Counting::Props(Weights::default()),
+            Self::Props {
+                weights: Some(path),
+            } => {
+                let weights = Weights::from_json(&read("the weights", path)?);
+                let wrong = || format!("the weights {} are wrong", path.display());
+                Counting::Props(weights.with_context(wrong)?)
+            }
+            Self::Discord {
+                config: path,
+                rules,
+            } => {
+                let config = DiscordConfig::from_json(&read("the config", path)?);
+                let wrong = || format!("the config {} is wrong", path.display());
+                Counting::Discord(config.with_context(wrong)?, *rules)
+            }
+        })
+    }
+}
+
+fn read(what: &str, path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {what} {}", path.display()))
+}
+
 /// Builds the graph and writes `SourceCred`'s three files.
 pub async fn graph(
     config: &Config,
     spec: &ArchiveSpec,
     out: &Path,
-    weights: Option<&Path>,
+    plugin: &GraphPlugin,
 ) -> Result<Vec<String>, Error> {
-    let weights = match weights {
-        Some(path) => read_weights(path).map_err(Error::Wrong)?,
-        None => Weights::default(),
-    };
+    let counting = plugin.read().map_err(Error::Wrong)?;
     let archive = archive::open(spec, &config.access)?;
     let snapshot = Snapshot::read(archive.as_ref())
         .await
         .with_context(|| format!("could not read {spec}"))?;
-    let documents = graph::props_documents(&snapshot, &weights);
+    let documents = match &counting {
+        Counting::Props(weights) => graph::props_documents(&snapshot, weights),
+        Counting::Discord(config, rules) => discord_documents(&snapshot, config, *rules)
+            .map_err(|error| Error::Wrong(error.into()))?,
+    };
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let mut lines = Vec::new();
     for (name, text) in &documents.files {
@@ -203,10 +260,4 @@ async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
         })
     };
     Ok(reader.manifest().guilds.iter().filter_map(never).collect())
-}
-
-fn read_weights(path: &Path) -> anyhow::Result<Weights> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the weights {}", path.display()))?;
-    Weights::from_json(&text).with_context(|| format!("the weights {} are wrong", path.display()))
 }

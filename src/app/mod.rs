@@ -22,7 +22,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::{Semaphore, oneshot};
 use tracing_subscriber::EnvFilter;
 
-pub use archive::{dry_run, export, graph, restore, verify};
+pub use archive::{GraphPlugin, dry_run, export, graph, restore, verify};
 pub use forget::forget;
 pub use run::run;
 pub use status::status;

@@ -220,6 +220,7 @@ impl Restored for MessageRow {
                 reply_to: self.reply_to,
                 command: self.command,
                 edited_at: self.edited_at,
+                by_webhook: self.by_webhook,
             };
             Life::Alive(at, Box::new(message))
         };

@@ -179,6 +179,10 @@ pub struct MessageRow {
     pub command: Option<Command>,
     /// When its text last changed.
     pub edited_at: Option<Millis>,
+    /// Whether it came through a webhook although its author is no webhook; `None` for what answers
+    /// no command, or where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_webhook: Option<bool>,
 }
 
 /// A reaction, present or past.
@@ -384,6 +388,7 @@ impl From<&MessageState> for MessageRow {
             reply_to: message.and_then(|it| it.reply_to),
             command: message.and_then(|it| it.command.clone()),
             edited_at: message.and_then(|it| it.edited_at),
+            by_webhook: message.and_then(|it| it.by_webhook),
         }
     }
 }

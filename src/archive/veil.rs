@@ -177,6 +177,7 @@ mod tests {
             reply_to: None,
             command: None,
             edited_at: None,
+            by_webhook: None,
         };
         MessageState::alive(Stamp(1), message)
     }

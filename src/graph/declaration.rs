@@ -26,7 +26,7 @@ pub struct Declaration {
     pub edge_types: Vec<EdgeType>,
     /// Those types of nodes that are people.
     pub user_types: Vec<NodeType>,
-    /// For a part of SourceCred that the External plugin has none of; required and empty.
+    /// For a part of SourceCred that External plugins have none of; required all the same.
     pub keys: Keys,
 }
 
@@ -62,14 +62,14 @@ pub struct EdgeType {
     pub description: &'static str,
 }
 
-/// The names of operators, weights and shares, of which there are none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The names of operators, weights and shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "SourceCred's names")]
 pub struct Keys {
-    operator_keys: [&'static str; 0],
-    weight_keys: [&'static str; 0],
-    share_keys: [&'static str; 0],
+    pub(super) operator_keys: &'static [&'static str],
+    pub(super) weight_keys: &'static [&'static str],
+    pub(super) share_keys: &'static [&'static str],
 }
 
 /// The props plugin's declaration.

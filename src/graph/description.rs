@@ -3,16 +3,13 @@
 
 use std::fmt::Write as _;
 
-/// How much of a username SourceCred's Discord plugin shows, in UTF-16 code units.
-const MEMBER_NAME_UNITS: usize = 20;
-
-/// A username as SourceCred's Discord plugin shows it (`createGraph.js`, `memberNode`): cut after
-/// 20 UTF-16 code units, even within a character, and escaped as the npm package `entities` 2.2
-/// does. Brackets are escaped as well, so that no name can be a link; usernames contain none.
-pub(super) fn member_name(username: &str) -> String {
-    let mut left = MEMBER_NAME_UNITS;
+/// A text as SourceCred's Discord plugin shows it (`createGraph.js`): cut after so many UTF-16 code
+/// units, even within a character, and escaped as the npm package `entities` 2.2 does. That leaves
+/// Markdown in it.
+pub(super) fn escaped(from: &str, units: usize) -> String {
+    let mut left = units;
     let mut text = String::new();
-    for char in username.chars() {
+    for char in from.chars() {
         if left == 0 {
             break;
         }
@@ -22,7 +19,7 @@ pub(super) fn member_name(username: &str) -> String {
             break;
         }
         left -= char.len_utf16();
-        if char.is_ascii() && !"&<>\"'[]".contains(char) {
+        if char.is_ascii() && !"&<>\"'".contains(char) {
             text.push(char);
         } else {
             reference(&mut text, char.into());
@@ -62,25 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usernames_read_as_in_the_discord_plugin() {
-        assert_eq!(member_name("ana_b.c"), "ana_b.c");
+    fn texts_read_as_in_the_discord_plugin() {
+        assert_eq!(escaped("ana_b.c [x]", 20), "ana_b.c [x]");
         assert_eq!(
-            member_name("<b>&\"'é"),
+            escaped("<b>&\"'é", 20),
             "&#x3C;b&#x3E;&#x26;&#x22;&#x27;&#xE9;"
         );
-        assert_eq!(
-            member_name("[a](https://b.c)"),
-            "&#x5B;a&#x5D;(https://b.c)"
-        );
-        assert_eq!(member_name(&"a".repeat(21)), "a".repeat(20));
-        assert_eq!(
-            member_name(&format!("{}🎉b", "a".repeat(18))),
-            format!("{}&#x1F389;", "a".repeat(18))
-        );
-        assert_eq!(
-            member_name(&format!("{}🎉", "a".repeat(19))),
-            format!("{}&#xD83C;", "a".repeat(19))
-        );
+        assert_eq!(escaped("abc", 2), "ab");
+        assert_eq!(escaped("a🎉b", 3), "a&#x1F389;");
+        assert_eq!(escaped("a🎉", 2), "a&#xD83C;");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::archive::Snapshot;
 
 /// The longest name that is proposed. SourceCred's limit is 42, but where a name is taken it
 /// appends up to `-discord-99`, and fails as a whole if that is too long.
-const NAME_LENGTH: usize = 31;
+pub(super) const NAME_LENGTH: usize = 31;
 
 /// An account that the ledger should have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,11 +68,7 @@ pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<Ide
         .map(|(member, address)| IdentityProposal {
             name: free_name(member, &mut taken),
             plugin_name: "discord",
-            r#type: if member.is_bot() {
-                IdentityType::Bot
-            } else {
-                IdentityType::User
-            },
+            r#type: member.identity_type(),
             alias: Alias {
                 description: member.label(),
                 address,

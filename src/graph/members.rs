@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeAddress, description, prefix};
+use super::{IdentityType, NodeAddress, description, prefix};
 use crate::{
     archive::{Snapshot, rows::MemberRow},
     model::{Tier, UserId},
 };
+
+/// How much of a username a description shows, in UTF-16 code units: as SourceCred's Discord plugin.
+const NAME_UNITS: usize = 20;
 
 /// Everyone of whom the archive has a row. Who left is among them: thanks are history. Who has no
 /// row (somebody mentioned but never seen, or whose data was deleted) is nobody to the graph.
@@ -92,6 +95,10 @@ fn emoji_name(inside: &str) -> Option<&str> {
 }
 
 impl<'a> Member<'a> {
+    pub(super) fn of(row: &'a MemberRow) -> Self {
+        Self(row)
+    }
+
     pub(super) fn id(self) -> UserId {
         self.0.user_id
     }
@@ -103,6 +110,15 @@ impl<'a> Member<'a> {
     /// Whether it stands for somebody who wants nothing of theirs shown.
     pub(super) fn is_nobody(self) -> bool {
         self.id().is_anonymous() && self.0.privacy == Some(Tier::Everything)
+    }
+
+    /// What the account is to SourceCred's ledger.
+    pub(super) fn identity_type(self) -> IdentityType {
+        if self.is_bot() {
+            IdentityType::Bot
+        } else {
+            IdentityType::User
+        }
     }
 
     /// `user` or `bot`, as SourceCred's addresses say it.
@@ -141,16 +157,19 @@ impl<'a> Member<'a> {
         if self.is_nobody() {
             return "discord/anonymous#0".to_owned();
         }
-        let discriminator = self.0.discriminator.unwrap_or(0);
         let name = if self.0.username.is_empty() {
             self.id().to_string()
         } else {
-            description::member_name(&self.0.username)
+            description::escaped(&self.0.username, NAME_UNITS)
         };
-        if discriminator == 0 {
-            format!("discord/{name}#0")
-        } else {
-            format!("discord/{name}#{discriminator:04}")
+        format!("discord/{name}#{}", self.discriminator())
+    }
+
+    /// The four digits that bots still have, and people had; `0` where there are none.
+    pub(super) fn discriminator(self) -> String {
+        match self.0.discriminator {
+            Some(digits) => format!("{digits:04}"),
+            None => "0".to_owned(),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The graph: what SourceCred reads to turn thanks into cred.
 //!
-//! Owns what counts as props (`props`), the graph drawn from them (`plugin`), and
-//! SourceCred's files. A pure function of an archive and weights: it refuses to know where the
+//! Owns what counts as props (`props`), the graph drawn from them (`plugin`), the graph of
+//! SourceCred's own Discord plugin (`discord`), and SourceCred's files. A pure function of an archive and weights: it refuses to know where the
 //! archive was, where the files go, and what time it is. The same rows give the same bytes, in
 //! whichever order the rows come.
 
 mod address;
 mod declaration;
 mod description;
+pub mod discord;
 mod explain;
 mod identities;
 mod members;
@@ -44,20 +45,26 @@ pub struct Documents {
     pub unusable: Option<Unusable>,
 }
 
+impl Documents {
+    fn new(
+        graph: &WeightedGraph,
+        declaration: &Declaration,
+        proposals: &[IdentityProposal],
+    ) -> Self {
+        Self {
+            unusable: graph.check(declaration).err(),
+            files: [
+                ("graph.json", graph.to_json()),
+                ("declaration.json", declaration.to_json()),
+                ("identityProposals.json", identity_proposals_json(proposals)),
+            ],
+        }
+    }
+}
+
 /// The props plugin's documents for a snapshot.
 pub fn props_documents(snapshot: &Snapshot, weights: &Weights) -> Documents {
     let graph = props_graph(snapshot, weights);
-    let declaration = declaration(weights);
     let proposals = identity_proposals(snapshot, &graph);
-    Documents {
-        unusable: graph.check(&declaration).err(),
-        files: [
-            ("graph.json", graph.to_json()),
-            ("declaration.json", declaration.to_json()),
-            (
-                "identityProposals.json",
-                identity_proposals_json(&proposals),
-            ),
-        ],
-    }
+    Documents::new(&graph, &declaration(weights), &proposals)
 }

@@ -2,7 +2,10 @@
 //!
 //! Source: SourceCred 0.11.2, `core/graph.js` and `core/weights.js` (`toJSON`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io,
+};
 
 use serde::Serialize;
 
@@ -14,7 +17,7 @@ use crate::model::Millis;
 pub struct WeightedGraph {
     /// The nodes.
     pub nodes: BTreeMap<NodeAddress, Node>,
-    /// The edges between them. One that leads to no node is not written: SourceCred ignores it.
+    /// The edges between them. SourceCred ignores one that leads to no node.
     pub edges: BTreeMap<EdgeAddress, Edge>,
     /// Weights of nodes, on top of (multiplied with) their types'. SourceCred refuses a prefix that
     /// the declaration weighs too.
@@ -48,12 +51,12 @@ pub struct Edge {
 pub enum Unusable {
     /// There is nothing in it.
     #[error(
-        "the graph is empty: the archive shows no props yet. SourceCred's credrank will fail until somebody gives some"
+        "the graph is empty: the archive shows nothing yet that counts. SourceCred's credrank will fail until it does"
     )]
     Empty,
     /// Nothing in it mints cred.
     #[error(
-        "nothing in the graph mints cred: the weights of its props and reactions are all 0. SourceCred's credrank will fail; give some of them a weight above 0"
+        "nothing in the graph mints cred: what is in it weighs 0. SourceCred's credrank will fail, unless the instance's config/weights.json says otherwise; give something a weight above 0"
     )]
     MintsNothing,
 }
@@ -78,29 +81,33 @@ impl WeightedGraph {
 
     /// The contents of `graph.json`.
     pub fn to_json(&self) -> String {
-        let nodes = self.nodes.values().enumerate();
-        let edges = self.edges.iter();
+        // Nodes that are not there are addressed all the same, if edges lead to them.
+        let ends = self.edges.values().flat_map(|edge| [&edge.src, &edge.dst]);
+        let absent: BTreeSet<_> = ends.filter(|it| !self.nodes.contains_key(*it)).collect();
+        let mut addresses: Vec<&NodeAddress> = self.nodes.keys().chain(absent).collect();
+        addresses.sort_unstable();
         // Looked up, never iterated: its order is nobody's.
-        let indices: HashMap<&NodeAddress, usize> = self.nodes.keys().zip(0..).collect();
-        let index = |address| indices.get(address).copied();
+        let indices: HashMap<&NodeAddress, usize> = addresses.iter().copied().zip(0..).collect();
 
         let graph = GraphJson {
-            sorted_node_addresses: self.nodes.keys().map(NodeAddress::parts).collect(),
-            nodes: nodes
-                .map(|(index, node)| NodeJson {
-                    index,
+            sorted_node_addresses: addresses.iter().map(|it| it.parts()).collect(),
+            nodes: self
+                .nodes
+                .iter()
+                .map(|(address, node)| NodeJson {
+                    index: indices[address],
                     description: &node.description,
                     timestamp_ms: node.timestamp,
                 })
                 .collect(),
-            edges: edges
-                .filter_map(|(address, edge)| {
-                    Some(EdgeJson {
-                        address: address.parts(),
-                        src_index: index(&edge.src)?,
-                        dst_index: index(&edge.dst)?,
-                        timestamp_ms: edge.timestamp,
-                    })
+            edges: self
+                .edges
+                .iter()
+                .map(|(address, edge)| EdgeJson {
+                    address: address.parts(),
+                    src_index: indices[&edge.src],
+                    dst_index: indices[&edge.dst],
+                    timestamp_ms: edge.timestamp,
                 })
                 .collect(),
         };
@@ -118,9 +125,22 @@ impl WeightedGraph {
 
 /// A document of SourceCred's as text, ending its last line.
 pub(super) fn to_json(document: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(document).expect("text and numbers are always JSON");
-    text.push('\n');
-    text
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, AsJavaScript);
+    document
+        .serialize(&mut serializer)
+        .expect("text and numbers are always JSON");
+    bytes.push(b'\n');
+    String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+/// Writes numbers as JavaScript does, so that the same graph has the same bytes.
+struct AsJavaScript;
+
+impl serde_json::ser::Formatter for AsJavaScript {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, number: f64) -> io::Result<()> {
+        writer.write_all(ryu_js::Buffer::new().format_finite(number).as_bytes())
+    }
 }
 
 /// How SourceCred marks what a document is: the mark, then the document.

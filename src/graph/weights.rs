@@ -34,6 +34,11 @@ impl Weight {
         Self(f64::from(count))
     }
 
+    /// A weight that was computed: any number, since SourceCred's Discord plugin allows any.
+    pub(super) fn computed(number: f64) -> Self {
+        Self(number)
+    }
+
     /// Both weights on one thing.
     pub(super) fn and(self, other: Self) -> Self {
         Self(self.0 * other.0)
@@ -57,7 +62,7 @@ impl Serialize for Weight {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Both bounds are exact in f64, and larger weights come only from small factors.
         #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole i64")]
-        if self.0.fract() == 0.0 && self.0 < 9_007_199_254_740_992.0 {
+        if self.0.fract() == 0.0 && self.0.abs() < 9_007_199_254_740_992.0 {
             serializer.serialize_i64(self.0 as i64)
         } else {
             serializer.serialize_f64(self.0)
@@ -80,7 +85,7 @@ pub struct EdgeWeight {
 }
 
 impl EdgeWeight {
-    const fn new(forwards: f64, backwards: f64) -> Self {
+    pub(super) const fn new(forwards: f64, backwards: f64) -> Self {
         Self {
             forwards: Weight(forwards),
             backwards: Weight(backwards),

@@ -143,6 +143,7 @@ impl World {
             reply_to: None,
             command: None,
             edited_at: edited.map(Millis),
+            by_webhook: None,
         }
     }
 

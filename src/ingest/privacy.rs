@@ -222,6 +222,7 @@ mod tests {
             reply_to: None,
             command: None,
             edited_at: None,
+            by_webhook: None,
         }
     }
 

@@ -22,6 +22,11 @@ impl MessageKind {
     /// The answer to a user or message command.
     pub const CONTEXT_MENU_COMMAND: Self = Self(23);
 
+    /// Whether it answers a command at once. Later answers are replies.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Self::CHAT_INPUT_COMMAND | Self::CONTEXT_MENU_COMMAND)
+    }
+
     /// Whether a person wrote it, rather than Discord or a command.
     pub fn is_written(self) -> bool {
         matches!(self, Self::DEFAULT | Self::REPLY)
@@ -100,6 +105,10 @@ pub struct Message {
     pub command: Option<Command>,
     /// When its text last changed.
     pub edited_at: Option<Millis>,
+    /// Whether it came through a webhook although its author is no webhook: as answers to commands
+    /// do. `None` for what answers none, and for what was stored before this was.
+    #[serde(default)]
+    pub by_webhook: Option<bool>,
 }
 
 impl Message {

@@ -44,34 +44,44 @@ export async function recordTraffic(scratch) {
 }
 
 async function withBot(scratch, use) {
-  for (const program of [PROPSBOT, SIMULATOR]) await mustExist(program);
-  const simulator = await startSimulator(join(scratch, "traffic.jsonl"), ["discord", ...WORLD], "DISCORD");
-  try {
-    const archive = `dir:${join(scratch, "archive")}`;
-    const options = {
-      // In a folder without `.env`, and with nothing of the caller's settings.
-      cwd: scratch,
-      env: {
-        PATH: process.env.PATH,
-        DISCORD_TOKEN: simulator.token,
-        DISCORD_API_URL: simulator.address,
-        STORE_PATH: join(scratch, "store"),
-        ARCHIVE: archive,
-        RUST_LOG: "info",
-      },
+  return withDiscordSimulator(scratch, WORLD, async (simulator) => {
+    const bot = await botAt(scratch, simulator);
+    const recording = async () => {
+      await simulator.stop();
+      return (await readFile(simulator.recording, "utf8")).split("\n");
     };
-    return await use({
-      archive,
-      async recording() {
-        await simulator.stop();
-        return (await readFile(simulator.recording, "utf8")).split("\n");
-      },
-      run: (...command) => runCommand(command, options),
-      listen: () => listen(options),
-    });
+    return use({...bot, recording});
+  });
+}
+
+/** Runs a simulated Discord with these options for `use({address, token})`. */
+export async function withDiscordSimulator(scratch, world, use) {
+  await mustExist(SIMULATOR);
+  const simulator = await startSimulator(join(scratch, "traffic.jsonl"), ["discord", ...world], "DISCORD");
+  try {
+    return await use(simulator);
   } finally {
     await simulator.stop();
   }
+}
+
+/** propsbot, with its store and archive in `scratch`, against the Discord at `address`. */
+export async function botAt(scratch, {address, token}) {
+  await mustExist(PROPSBOT);
+  const archive = `dir:${join(scratch, "archive")}`;
+  const options = {
+    // In a folder without `.env`, and with nothing of the caller's settings.
+    cwd: scratch,
+    env: {
+      PATH: process.env.PATH,
+      DISCORD_TOKEN: token,
+      DISCORD_API_URL: address,
+      STORE_PATH: join(scratch, "store"),
+      ARCHIVE: archive,
+      RUST_LOG: "info",
+    },
+  };
+  return {archive, run: (...command) => runCommand(command, options), listen: () => listen(options)};
 }
 
 async function runCommand(command, options) {

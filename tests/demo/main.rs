@@ -108,7 +108,8 @@ async fn main() -> anyhow::Result<()> {
 
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
-    for line in app::graph(&config, &config.archive, &graph, None)
+    let plugin = app::GraphPlugin::Props { weights: None };
+    for line in app::graph(&config, &config.archive, &graph, &plugin)
         .await
         .map_err(failed)?
     {

@@ -44,6 +44,7 @@ fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
         reply_to: None,
         command: None,
         edited_at: None,
+        by_webhook: None,
     };
     (0..size)
         .map(|n| {

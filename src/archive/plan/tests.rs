@@ -59,6 +59,7 @@ impl World {
             reply_to: None,
             command: None,
             edited_at: None,
+            by_webhook: None,
         });
         self.rows.messages.sort_by_key(|it| (it.channel_id, it.id));
     }

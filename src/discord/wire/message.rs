@@ -130,6 +130,9 @@ impl Message {
             .filter(|it| kind == MessageKind::REPLY && it.kind.0 == REFERENCE_DEFAULT)
             .and_then(|it| it.message_id);
         let command = command(self.interaction_metadata, self.interaction);
+        let came_by_webhook = self.webhook_id.is_some();
+        let by_webhook = (!is_webhook && (kind.is_answer() || answers_command || came_by_webhook))
+            .then_some(came_by_webhook);
         let counts = self
             .reactions
             .into_iter()
@@ -147,6 +150,7 @@ impl Message {
                 reply_to,
                 command,
                 edited_at: self.edited_timestamp,
+                by_webhook,
             },
             author: (!is_webhook).then(|| self.author.into()),
             mentioned: self.mentions.into_iter().map(Into::into).collect(),
@@ -185,20 +189,25 @@ fn mentions(content: &str, users: &[User]) -> Vec<Mention> {
     if users.is_empty() {
         return Vec::new();
     }
-    let named: Vec<UserId> = content
+    // As texts: `<@07>` is nobody.
+    let named: Vec<&str> = content
         .split("<@")
         .skip(1)
         .filter_map(|rest| {
             let (id, _) = rest.split_once('>')?;
-            id.strip_prefix('!').unwrap_or(id).parse().ok()
+            Some(id.strip_prefix('!').unwrap_or(id))
         })
         .collect();
+    let times = |user: UserId| {
+        let id = user.to_string();
+        let count = named.iter().filter(|named| **named == id).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
     let mut mentions: Vec<_> = users
         .iter()
         .map(|user| Mention {
             user_id: user.id,
-            count: u32::try_from(named.iter().filter(|id| **id == user.id).count())
-                .unwrap_or(u32::MAX),
+            count: times(user.id),
         })
         .collect();
     mentions.sort_unstable();
@@ -250,7 +259,7 @@ mod tests {
     #[test]
     fn a_mention_is_counted_as_often_as_the_text_names_the_user() {
         let paged = read(json!({
-            "content": "<@5> <@!5> <@6 <@&5> <@7>", "mentions": [user(9), user(5), user(5)],
+            "content": "<@5> <@!5> <@6 <@&5> <@7> <@05>", "mentions": [user(9), user(5), user(5)],
         }));
         let mention = |id, count| Mention {
             user_id: UserId(id),
@@ -270,6 +279,7 @@ mod tests {
             "interaction": interaction,
         }));
         assert_eq!(paged.message.author.kind, AuthorKind::Bot);
+        assert_eq!(paged.message.by_webhook, Some(true));
         assert_eq!(paged.author.unwrap().discriminator, Some(1234));
         let command = paged.message.command.unwrap();
         assert_eq!(
@@ -283,7 +293,7 @@ mod tests {
     fn a_webhooks_author_is_no_user() {
         let paged = read(json!({"webhook_id": "60", "application_id": "50"}));
         assert_eq!(paged.message.author.kind, AuthorKind::Webhook);
-        assert_eq!(paged.author, None);
+        assert_eq!((paged.author, paged.message.by_webhook), (None, None));
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub(super) fn message(
         reply_to: None,
         command: None,
         edited_at: None,
+        by_webhook: None,
     }
 }
 
@@ -107,6 +108,7 @@ pub(super) fn tombstone(row: &MessageRow) -> MessageRow {
         reply_to: None,
         command: None,
         edited_at: None,
+        by_webhook: None,
     }
 }
 

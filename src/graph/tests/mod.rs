@@ -1,6 +1,7 @@
 //! The graph as a whole.
 
 mod community;
+mod discord;
 mod explain;
 mod invariants;
 mod rules;

@@ -18,19 +18,28 @@ export const GRAPH_FILES = ["graph.json", "declaration.json", "identityProposals
 
 /** Makes an instance in `dir` whose only plugin reads `graphDir`; `ledger` is one that the community already has. */
 export async function createInstance(dir, graphDir, ledger) {
-  const plugin = join(dir, "config/plugins/external/props");
-  for (const folder of [plugin, join(dir, "data"), join(dir, "output")]) await mkdir(folder, {recursive: true});
-  await writeFile(join(dir, "sourcecred.json"), JSON.stringify({bundledPlugins: ["external/props"]}));
+  const plugin = await emptyInstance(dir, "external/props", ledger);
   for (const file of GRAPH_FILES) await cp(join(graphDir, file), join(plugin, file));
-  if (ledger) await writeFile(join(dir, "data/ledger.json"), ledger.serialize());
 }
 
-/** Runs `load`, `graph` and `credrank`, and throws with everything they said if one of them fails. */
-export async function computeCred(dir) {
+/** Makes an instance in `dir` whose only plugin is `id`, and returns the folder of that plugin's config. */
+export async function emptyInstance(dir, id, ledger) {
+  const plugin = join(dir, "config/plugins", id);
+  for (const folder of [plugin, join(dir, "data"), join(dir, "output")]) await mkdir(folder, {recursive: true});
+  await writeFile(join(dir, "sourcecred.json"), JSON.stringify({bundledPlugins: [id]}));
+  if (ledger) await writeFile(join(dir, "data/ledger.json"), ledger.serialize());
+  return plugin;
+}
+
+/**
+ * Runs `load`, `graph` and `credrank`, and throws with everything they said if one of them fails. `options` and `env` are
+ * more for Node.
+ */
+export async function computeCred(dir, {options = [], env = {}} = {}) {
   for (const command of ["load", "graph", "credrank"]) {
     let said;
     try {
-      said = await promisify(execFile)(process.execPath, [CLI, command], {cwd: dir});
+      said = await promisify(execFile)(process.execPath, [...options, CLI, command], {cwd: dir, env: {...process.env, ...env}});
     } catch (error) {
       throw new Error(`sourcecred ${command} failed: ${error.message}\n${error.stdout}\n${error.stderr}`);
     }

@@ -101,6 +101,7 @@ pub(super) fn message(channel_id: ChannelId, id: MessageId, content: &str) -> Me
         reply_to: None,
         command: None,
         edited_at: None,
+        by_webhook: None,
     }
 }
 

@@ -1,0 +1,309 @@
+//! What an instance's `config/plugins/sourcecred/discord/config.json` says, read as SourceCred reads it.
+//!
+//! Source: SourceCred 0.11.2, `plugins/discord/config.js` and `util/combo.js`: fields that it does
+//! not know are passed over, `null` is no value, and in some texts all after `//` is a comment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    str::FromStr,
+};
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::model::{ChannelId, GuildId, Millis, RoleId};
+
+/// The guilds whose graph is wanted, in the file's order, and how each counts.
+#[derive(Clone, Debug)]
+pub struct DiscordConfig(Vec<GuildConfig>);
+
+/// A config that cannot be used: where, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not what SourceCred reads.
+    #[error("this is no config of SourceCred's Discord plugin: {0}")]
+    Json(#[from] serde_json::Error),
+    /// SourceCred, too, fails on it: what both entries weigh is weighed twice.
+    #[error("the guild {0} has two entries; leave one")]
+    Twice(GuildId),
+}
+
+impl DiscordConfig {
+    /// The contents of `config.json`.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let guilds: Vec<GuildConfig> = serde_json::from_str(text)?;
+        let mut seen = BTreeSet::new();
+        match guilds.iter().find(|it| !seen.insert(it.guild_id)) {
+            Some(it) => Err(ConfigError::Twice(it.guild_id)),
+            None => Ok(Self(guilds)),
+        }
+    }
+
+    /// The guilds, in the file's order.
+    pub fn guilds(&self) -> &[GuildConfig] {
+        &self.0
+    }
+}
+
+/// How one guild counts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuildConfig {
+    /// Which.
+    #[serde(deserialize_with = "guild")]
+    pub guild_id: GuildId,
+    /// What each emoji weighs.
+    #[serde(rename = "reactionWeightConfig")]
+    pub(super) reactions: ReactionWeights,
+    /// What the reactions of those who have a role weigh.
+    #[serde(rename = "roleWeightConfig", default)]
+    pub(super) roles: ById<RoleId>,
+    /// What all in a channel or category weighs.
+    #[serde(rename = "channelWeightConfig", default)]
+    pub(super) channels: ById<ChannelId>,
+    /// Where mentions are props.
+    #[serde(default, deserialize_with = "channels")]
+    pub(super) props_channels: HashSet<ChannelId>,
+    /// Whether age-restricted channels count.
+    #[serde(rename = "includeNsfwChannels", default)]
+    pub(super) nsfw: bool,
+    /// Whether messages get the weight of the reactions to them, which are then left out.
+    #[serde(rename = "simplifyGraph", default)]
+    pub(super) simplify: bool,
+    /// Older messages do not count.
+    #[serde(rename = "beginningDate", default, deserialize_with = "date")]
+    pub(super) beginning: Option<Millis>,
+}
+
+/// What each emoji weighs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReactionWeights {
+    weights: HashMap<String, f64>,
+    default_weight: f64,
+    /// Whether the weights of a message's reactions are divided by those of who gave them.
+    pub(super) apply_averaging: bool,
+    /// What is added to that divisor.
+    #[serde(default)]
+    pub(super) confidence_dampener: f64,
+}
+
+impl ReactionWeights {
+    /// What an emoji weighs, which is called as in the file: a Unicode one, or `name:id`.
+    pub(super) fn of(&self, emoji: &str) -> f64 {
+        self.weights
+            .get(emoji)
+            .copied()
+            .unwrap_or(self.default_weight)
+    }
+}
+
+/// Weights by id.
+#[derive(Clone, Debug)]
+pub(super) struct ById<Id> {
+    weights: HashMap<Id, f64>,
+    default: f64,
+}
+
+impl<Id> Default for ById<Id> {
+    fn default() -> Self {
+        Self {
+            weights: HashMap::new(),
+            default: 1.0,
+        }
+    }
+}
+
+impl ById<RoleId> {
+    /// What somebody with these roles weighs: as the weightiest of them, and not below the default.
+    pub(super) fn of(&self, roles: &[RoleId]) -> f64 {
+        let weights = roles.iter().filter_map(|role| self.weights.get(role));
+        weights.fold(
+            self.default,
+            |most, weight| {
+                if *weight > most { *weight } else { most }
+            },
+        )
+    }
+}
+
+impl ById<ChannelId> {
+    /// What the first of these weighs that has a weight: a channel, then what it is in.
+    pub(super) fn of(&self, channels: impl IntoIterator<Item = ChannelId>) -> f64 {
+        let mut weights = channels.into_iter().filter_map(|it| self.weights.get(&it));
+        weights.next().copied().unwrap_or(self.default)
+    }
+}
+
+impl<'de, Id: FromStr + ToString + Eq + std::hash::Hash> Deserialize<'de> for ById<Id> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written {
+            default_weight: f64,
+            weights: BTreeMap<String, f64>,
+        }
+
+        let written = Written::deserialize(deserializer)?;
+        let mut seen = BTreeSet::new();
+        let mut weights = HashMap::new();
+        for (key, weight) in &written.weights {
+            let name = uncommented(key);
+            if !seen.insert(name) {
+                return Err(D::Error::custom(format_args!(
+                    "{name} is given two weights"
+                )));
+            }
+            // What is no id matches nothing.
+            weights.extend(id(name).map(|id| (id, *weight)));
+        }
+        Ok(Self {
+            weights,
+            default: written.default_weight,
+        })
+    }
+}
+
+/// A text without the comment behind it.
+fn uncommented(text: &str) -> &str {
+    text.split_once("//").map_or(text, |(text, _)| text)
+}
+
+/// The id that is written as Discord writes it; SourceCred compares texts.
+fn id<Id: FromStr + ToString>(text: &str) -> Option<Id> {
+    let id: Id = text.parse().ok()?;
+    (id.to_string() == text).then_some(id)
+}
+
+fn guild<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GuildId, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let text = uncommented(&text);
+    id(text).ok_or_else(|| D::Error::custom(format_args!("guildId is no guild's id: {text:?}")))
+}
+
+fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashSet<ChannelId>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    Ok(texts.iter().filter_map(|text| id(text)).collect())
+}
+
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let time = moment(&text).ok_or_else(|| {
+        D::Error::custom(format_args!(
+            "beginningDate is no date that can be read: {text:?}; write one as 2021-12-31, or \
+             2021-12-31T23:59:00Z"
+        ))
+    })?;
+    Ok(Some(time))
+}
+
+/// A date as JavaScript reads it, where it does so everywhere alike. One that names a time of day
+/// and no time zone is taken as UTC; SourceCred takes its machine's.
+fn moment(text: &str) -> Option<Millis> {
+    let whole = match text.len() {
+        4 => format!("{text}-01-01"),
+        7 => format!("{text}-01"),
+        _ => text.to_owned(),
+    };
+    let time = whole.parse::<Timestamp>().ok().or_else(|| {
+        let local: DateTime = whole.parse().ok()?;
+        TimeZone::UTC.to_timestamp(local).ok()
+    })?;
+    Some(Millis(time.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &str) -> Result<GuildConfig, ConfigError> {
+        let reactions = r#""reactionWeightConfig": {"weights": {"🥰": 16, "party:7": 0}, "defaultWeight": 2, "applyAveraging": false}"#;
+        let text = format!(r#"[{{"guildId": "5//ours", {reactions}{fields}}}]"#);
+        let config = DiscordConfig::from_json(&text)?;
+        Ok(config.guilds()[0].clone())
+    }
+
+    #[test]
+    fn what_is_left_out_has_sourcecreds_defaults() {
+        let config = read("").unwrap();
+        assert_eq!(config.guild_id, GuildId(5));
+        assert_eq!(config.reactions.confidence_dampener.to_bits(), 0);
+        assert_eq!(config.roles.of(&[RoleId(1)]).to_bits(), 1_f64.to_bits());
+        assert_eq!(
+            config.channels.of([ChannelId(1)]).to_bits(),
+            1_f64.to_bits()
+        );
+        assert!(config.props_channels.is_empty() && !config.nsfw && !config.simplify);
+        assert_eq!(config.beginning, None);
+    }
+
+    #[test]
+    fn an_id_is_compared_as_text_and_may_have_a_comment_behind_it() {
+        let config = read(
+            r#", "channelWeightConfig": {"defaultWeight": 3, "weights": {"7//general": 0, "08": 5, "9 // x": 5}},
+               "propsChannels": ["7", "8//not here", "x"], "unheardOf": 1"#,
+        )
+        .unwrap();
+        let of = |ids: &[u64]| config.channels.of(ids.iter().map(|it| ChannelId(*it)));
+        let weights = [of(&[7, 8]), of(&[6, 7]), of(&[8]), of(&[9])];
+        assert_eq!(
+            weights.map(f64::to_bits),
+            [0.0, 0.0, 3.0, 3.0].map(f64::to_bits)
+        );
+        assert_eq!(config.props_channels, HashSet::from([ChannelId(7)]));
+    }
+
+    #[test]
+    fn the_weightiest_role_counts_but_not_less_than_the_default() {
+        let config = read(
+            r#", "roleWeightConfig": {"defaultWeight": 1, "weights": {"1": 0.5, "2": 3, "3": 2}}"#,
+        )
+        .unwrap();
+        let of = |ids: &[u64]| {
+            let roles: Vec<_> = ids.iter().map(|it| RoleId(*it)).collect();
+            config.roles.of(&roles)
+        };
+        let weights = [of(&[]), of(&[1]), of(&[1, 3, 2])];
+        assert_eq!(weights.map(f64::to_bits), [1.0, 1.0, 3.0].map(f64::to_bits));
+    }
+
+    #[test]
+    fn dates_are_read_as_javascript_does() {
+        for (text, ms) in [
+            ("2021", 1_609_459_200_000),
+            ("2021-01", 1_609_459_200_000),
+            ("2021-01-01", 1_609_459_200_000),
+            ("2021-01-01T00:00Z", 1_609_459_200_000),
+            ("2021-01-01T01:00:00+01:00", 1_609_459_200_000),
+            ("2021-01-01T00:00:00.1239Z", 1_609_459_200_123),
+            ("2021-01-01T00:00:00", 1_609_459_200_000),
+        ] {
+            assert_eq!(moment(text), Some(Millis(ms)), "{text}");
+        }
+        for text in ["", "soon", "2021-13-01", "2021-02-30"] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_sourcecred_refuses_is_refused_and_named() {
+        for (fields, says) in [
+            (r#", "simplifyGraph": null"#, "invalid type: null"),
+            (r#", "propsChannels": [7]"#, "invalid type: integer `7`"),
+            (
+                r#", "roleWeightConfig": {"defaultWeight": 1, "weights": {"7": 1, "7//x": 2}}"#,
+                "7 is given two weights",
+            ),
+            (r#", "beginningDate": "soon""#, "beginningDate is no date"),
+        ] {
+            let error = read(fields).unwrap_err().to_string();
+            assert!(error.contains(says), "{fields}: {error}");
+        }
+        let missing = DiscordConfig::from_json(r#"[{"guildId": "5"}]"#);
+        let error = missing.unwrap_err().to_string();
+        assert!(
+            error.contains("missing field `reactionWeightConfig`"),
+            "{error}"
+        );
+    }
+}

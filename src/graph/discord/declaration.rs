@@ -1,0 +1,142 @@
+//! The types of SourceCred's Discord plugin, word for word, and what their addresses begin with.
+//!
+//! Source: SourceCred 0.11.2, `plugins/discord/declaration.js`, its spelling included. None may
+//! ever change: operators' weights and ledgers name them.
+
+use crate::graph::{Declaration, EdgeType, EdgeWeight, Keys, NodeType, Weight};
+
+/// What the addresses of each type begin with.
+pub(super) mod prefix {
+    use crate::graph::{EdgeAddress, NodeAddress};
+
+    pub(in crate::graph::discord) fn nodes() -> NodeAddress {
+        NodeAddress::new(&[&"sourcecred", &"discord"])
+    }
+
+    pub(in crate::graph::discord) fn edges() -> EdgeAddress {
+        EdgeAddress::new(&[&"sourcecred", &"discord"])
+    }
+
+    /// Then `user` or `bot`, and the user: `members::Member` knows.
+    pub(in crate::graph::discord) fn members() -> NodeAddress {
+        nodes().with(&[&"MEMBER"])
+    }
+
+    /// Then channel, message.
+    pub(in crate::graph::discord) fn messages() -> NodeAddress {
+        nodes().with(&[&"MESSAGE"])
+    }
+
+    /// Then channel, emoji, user, message.
+    pub(in crate::graph::discord) fn reactions() -> NodeAddress {
+        nodes().with(&[&"REACTION"])
+    }
+
+    /// Then `user` or `bot`, user, channel, message.
+    pub(in crate::graph::discord) fn authors() -> EdgeAddress {
+        edges().with(&[&"AUTHORS", &"MESSAGE"])
+    }
+
+    /// Then `user` or `bot`, user, emoji, channel, message.
+    pub(in crate::graph::discord) fn adds_reaction() -> EdgeAddress {
+        edges().with(&[&"ADDS_REACTION"])
+    }
+
+    /// Then emoji, user, channel, message.
+    pub(in crate::graph::discord) fn reacts_to() -> EdgeAddress {
+        edges().with(&[&"REACTS_TO"])
+    }
+
+    /// Then channel, author, message, `user` or `bot`, user.
+    pub(in crate::graph::discord) fn mentions() -> EdgeAddress {
+        edges().with(&[&"MENTIONS"])
+    }
+
+    /// As mentions.
+    pub(in crate::graph::discord) fn props() -> EdgeAddress {
+        edges().with(&[&"PROPS"])
+    }
+}
+
+/// The discord plugin's declaration.
+pub fn discord_declaration() -> Declaration {
+    let member = NodeType {
+        name: "Member",
+        plural_name: "Members",
+        prefix: prefix::members(),
+        default_weight: Weight::ZERO,
+        description: "A member of the Discord server",
+    };
+    Declaration {
+        name: "Discord".to_owned(),
+        node_prefix: prefix::nodes(),
+        edge_prefix: prefix::edges(),
+        node_types: vec![
+            member.clone(),
+            NodeType {
+                name: "Message",
+                plural_name: "Messages",
+                prefix: prefix::messages(),
+                default_weight: Weight::ZERO,
+                description: "A Discord message, posted in a particular channel",
+            },
+            NodeType {
+                name: "Reaction",
+                plural_name: "Reactions",
+                prefix: prefix::reactions(),
+                default_weight: Weight::ONE,
+                description: "A reaction by some user, directed at some message",
+            },
+        ],
+        edge_types: edge_types(),
+        user_types: vec![member],
+        keys: Keys {
+            operator_keys: &[
+                "reactionsAcrossParticipants",
+                "reactionsOfSingleParticipant",
+            ],
+            weight_keys: &["emoji", "role", "channel", "category"],
+            share_keys: &["author", "mention"],
+        },
+    }
+}
+
+fn edge_types() -> Vec<EdgeType> {
+    vec![
+        EdgeType {
+            forward_name: "authors message",
+            backward_name: "message is authored by",
+            prefix: prefix::authors(),
+            default_weight: EdgeWeight::new(0.25, 1.0),
+            description: "Connects an author to a message they've created.",
+        },
+        EdgeType {
+            forward_name: "adds reaction",
+            backward_name: "reaction added by",
+            prefix: prefix::adds_reaction(),
+            default_weight: EdgeWeight::new(1.0, 0.0625),
+            description: "Connects a member to a reaction that they added.",
+        },
+        EdgeType {
+            forward_name: "reacts to",
+            backward_name: "is reacted to by",
+            prefix: prefix::reacts_to(),
+            default_weight: EdgeWeight::new(1.0, 0.0625),
+            description: "Connects a reaction to a message that it reacts to.",
+        },
+        EdgeType {
+            forward_name: "mentions",
+            backward_name: "is mentioned by",
+            prefix: prefix::mentions(),
+            default_weight: EdgeWeight::new(1.0, 0.0625),
+            description: "Connects a message to the member being mentioned.",
+        },
+        EdgeType {
+            forward_name: "gives props to",
+            backward_name: "recieves props from",
+            prefix: prefix::props(),
+            default_weight: EdgeWeight::new(19.0, 0.0625),
+            description: "Connects a props message to the person getting props",
+        },
+    ]
+}

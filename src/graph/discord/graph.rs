@@ -1,0 +1,338 @@
+//! The graph: who reacted to what, by whom it was written, and whom it mentions.
+//!
+//! Source: SourceCred 0.11.2, `plugins/discord/createGraph.js` and `reactionWeights.js`. Cred is
+//! minted by reactions alone. All has the time of its message: reactions have none in Discord.
+
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap};
+
+use super::{
+    Rules,
+    config::{DiscordConfig, GuildConfig},
+    declaration::prefix,
+    place::{Place, places},
+};
+use crate::{
+    archive::{
+        Snapshot,
+        rows::{MemberRow, MessageRow, ReactionRow},
+    },
+    graph::{
+        Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
+        members::Member,
+    },
+    model::{AuthorKind, ChannelId, EmojiId, GuildId, MessageId, MessageKind, Millis, UserId},
+};
+
+/// How much of a message a description shows, in UTF-16 code units.
+const MESSAGE_UNITS: usize = 30;
+
+/// What stands for the name of an emoji that Discord does not tell any more.
+const NAMELESS: &str = "null";
+
+/// The graph of all guilds that `config` names.
+pub fn discord_graph(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) -> WeightedGraph {
+    let mut graph = WeightedGraph::default();
+    for guild in config.guilds() {
+        let scene = Scene::new(snapshot, guild, rules);
+        let mut drawing = Drawing {
+            scene: &scene,
+            graph: &mut graph,
+        };
+        for place in places(&snapshot.channels, guild, rules) {
+            let messages = of_channel(&snapshot.messages, place.id, |it| it.channel_id);
+            let mut reactions = of_channel(&snapshot.reactions, place.id, |it| it.channel_id);
+            for message in messages {
+                let before = reactions.partition_point(|it| it.message_id < message.id);
+                let rest = &reactions[before..];
+                let end = rest.partition_point(|it| it.message_id == message.id);
+                let (own, rest) = rest.split_at(end);
+                reactions = rest;
+                drawing.add(&place, message, own);
+            }
+        }
+    }
+    graph
+}
+
+/// Those of the rows, which are sorted by channel, that are of this one.
+fn of_channel<T>(rows: &[T], id: ChannelId, channel: impl Fn(&T) -> ChannelId) -> &[T] {
+    let rows = &rows[rows.partition_point(|it| channel(it) < id)..];
+    &rows[..rows.partition_point(|it| channel(it) == id)]
+}
+
+/// Somebody who counts.
+struct Person<'a> {
+    member: Member<'a>,
+    /// What their reactions weigh by their roles.
+    weight: f64,
+}
+
+/// A reaction of somebody who counts.
+struct Reacted<'a> {
+    by: &'a Person<'a>,
+    emoji: &'a str,
+    is_custom: bool,
+}
+
+/// What is known of a guild. The maps are looked up, never iterated.
+struct Scene<'a> {
+    config: &'a GuildConfig,
+    rules: Rules,
+    people: HashMap<UserId, Person<'a>>,
+    /// Custom emojis as `name:id`.
+    emojis: HashMap<EmojiId, String>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(snapshot: &'a Snapshot, config: &'a GuildConfig, rules: Rules) -> Self {
+        let members = snapshot.members.iter();
+        let person = |row: &'a MemberRow| Person {
+            member: Member::of(row),
+            weight: config.roles.of(&row.roles),
+        };
+        let emojis = snapshot.emojis.iter();
+        Self {
+            config,
+            rules,
+            people: members
+                .filter(|row| row.guild_id == config.guild_id && counts(row, rules))
+                .map(|row| (row.user_id, person(row)))
+                .collect(),
+            emojis: emojis
+                .filter(|row| row.guild_id == config.guild_id)
+                .map(|row| {
+                    let name = row.name.as_deref().unwrap_or(NAMELESS);
+                    (row.id, format!("{name}:{}", row.id))
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether somebody wrote the message, and not too long ago. What came through a webhook is
+    /// nobody's, and so, at Discord, are answers to commands.
+    fn is_somebodys(&self, message: &MessageRow) -> bool {
+        let is_answer =
+            message.command.is_some() || message.kind.is_some_and(MessageKind::is_answer);
+        let at = message.id.created_at();
+        message.deleted_at.is_none()
+            && message.author_kind != Some(AuthorKind::Webhook)
+            && !message.by_webhook.unwrap_or(is_answer)
+            && self.config.beginning.is_none_or(|begin| at >= begin)
+    }
+
+    /// The reactions that stand, of people who count, in the order in which SourceCred's database
+    /// yields them: floating sums depend on it.
+    fn standing<'b>(&'b self, reactions: &'b [ReactionRow]) -> Vec<Reacted<'b>> {
+        let mut standing: Vec<Reacted<'b>> = reactions
+            .iter()
+            .filter(|it| it.removed_at.is_none() && (self.rules.are_improved() || !it.burst))
+            .filter_map(|it| {
+                let by = self.people.get(&it.user_id)?;
+                let emoji = match it.emoji_id {
+                    Some(id) => self.emojis.get(&id)?,
+                    None => it.emoji.as_deref()?,
+                };
+                let is_custom = it.emoji_id.is_some();
+                Some(Reacted {
+                    by,
+                    emoji,
+                    is_custom,
+                })
+            })
+            .collect();
+        standing.sort_by(|a, b| {
+            let by_author = text_order(a.by.member.id(), b.by.member.id());
+            by_author.then_with(|| a.emoji.cmp(b.emoji))
+        });
+        standing.dedup_by(|a, b| a.by.member.id() == b.by.member.id() && a.emoji == b.emoji);
+        standing
+    }
+
+    /// By what each reaction to a message is multiplied.
+    fn averaging(&self, author: UserId, reacted: &[Reacted<'_>]) -> f64 {
+        let reactions = &self.config.reactions;
+        if !reactions.apply_averaging {
+            return 1.0;
+        }
+        let others = reacted.iter().filter(|it| it.by.member.id() != author);
+        let mut last = None;
+        let sum = others
+            .filter(|it| last.replace(it.by.member.id()) != Some(it.by.member.id()))
+            .fold(0.0, |sum, it| sum + it.by.weight);
+        let divisor = sum + reactions.confidence_dampener;
+        if is_something(divisor) {
+            1.0 / divisor
+        } else {
+            1.0
+        }
+    }
+}
+
+/// A guild's graph while it is drawn.
+struct Drawing<'a> {
+    scene: &'a Scene<'a>,
+    graph: &'a mut WeightedGraph,
+}
+
+impl Drawing<'_> {
+    fn add(&mut self, place: &Place<'_>, message: &MessageRow, reactions: &[ReactionRow]) {
+        let scene = self.scene;
+        let Some(author_id) = message.author_id.filter(|_| scene.is_somebodys(message)) else {
+            return;
+        };
+        let reacted = scene.standing(reactions);
+        let averaging = scene.averaging(author_id, &reacted);
+        let at = message.id.created_at();
+        let node = message_node(place.id, message.id);
+
+        let mut total = 0.0;
+        for reaction in &reacted {
+            let weight = if reaction.by.member.id() == author_id && !place.is_props {
+                0.0
+            } else {
+                let emoji = scene.config.reactions.of(reaction.emoji);
+                reaction.by.weight * place.weight * emoji * averaging
+            };
+            total += weight;
+            if is_something(weight) && !scene.config.simplify {
+                self.add_reaction(place, message.id, reaction, weight);
+            }
+        }
+        if is_something(total) {
+            if let Some(author) = scene.people.get(&author_id) {
+                let member = author.member;
+                let edge =
+                    prefix::authors().with(&[&member.kind(), &author_id, &place.id, &message.id]);
+                self.add_member(member);
+                self.add_edge(edge, member.address(), node.clone(), at);
+            }
+            self.add_message(place, message, &node);
+            if scene.config.simplify {
+                self.graph
+                    .node_weights
+                    .insert(node.clone(), Weight::computed(total));
+            }
+            for mention in &message.mentions {
+                if let Some(person) = scene.people.get(&mention.user_id) {
+                    self.add_mention(place, message.id, author_id, person.member, mention.count);
+                }
+            }
+        }
+    }
+
+    fn add_reaction(
+        &mut self,
+        place: &Place<'_>,
+        message: MessageId,
+        reaction: &Reacted<'_>,
+        weight: f64,
+    ) {
+        let at = message.created_at();
+        let member = reaction.by.member;
+        let (user, emoji) = (member.id(), reaction.emoji);
+        let node = prefix::reactions().with(&[&place.id, &emoji, &user, &message]);
+        let shown = if reaction.is_custom {
+            let name = emoji.split_once(':').map_or(emoji, |(name, _)| name);
+            Cow::from(format!(":{name}:"))
+        } else {
+            Cow::from(emoji)
+        };
+        let url = url(self.scene.config.guild_id, place.id, message);
+        let description = format!("Reacted `{shown}` to message [{message}]({url})");
+        self.graph
+            .node_weights
+            .insert(node.clone(), Weight::computed(weight));
+        self.add_node(node.clone(), description, Some(at));
+        self.add_member(member);
+
+        let edge = prefix::reacts_to().with(&[&emoji, &user, &place.id, &message]);
+        self.add_edge(edge, node.clone(), message_node(place.id, message), at);
+        let edge =
+            prefix::adds_reaction().with(&[&member.kind(), &user, &emoji, &place.id, &message]);
+        self.add_edge(edge, member.address(), node, at);
+    }
+
+    fn add_message(&mut self, place: &Place<'_>, message: &MessageRow, node: &NodeAddress) {
+        let content = message.content.as_deref().unwrap_or_default();
+        let content = description::escaped(content, MESSAGE_UNITS);
+        let url = url(self.scene.config.guild_id, place.id, message.id);
+        let description = format!("#{} message [\"{content}...\"]({url})", place.name);
+        self.add_node(node.clone(), description, Some(message.id.created_at()));
+    }
+
+    fn add_mention(
+        &mut self,
+        place: &Place<'_>,
+        message: MessageId,
+        author: UserId,
+        member: Member<'_>,
+        count: u32,
+    ) {
+        let r#type = if place.is_props {
+            prefix::props()
+        } else {
+            prefix::mentions()
+        };
+        let edge = r#type.with(&[&place.id, &author, &message, &member.kind(), &member.id()]);
+        self.add_member(member);
+        if count > 1 {
+            let weight = EdgeWeight {
+                forwards: Weight::times(count),
+                backwards: Weight::ONE,
+            };
+            self.graph.edge_weights.insert(edge.clone(), weight);
+        }
+        let at = message.created_at();
+        self.add_edge(edge, message_node(place.id, message), member.address(), at);
+    }
+
+    fn add_member(&mut self, member: Member<'_>) {
+        self.add_node(member.address(), member.label(), None);
+    }
+
+    fn add_node(&mut self, address: NodeAddress, description: String, timestamp: Option<Millis>) {
+        let node = Node {
+            description,
+            timestamp,
+        };
+        self.graph.nodes.insert(address, node);
+    }
+
+    fn add_edge(&mut self, address: EdgeAddress, src: NodeAddress, dst: NodeAddress, at: Millis) {
+        let timestamp = at;
+        let edge = Edge {
+            src,
+            dst,
+            timestamp,
+        };
+        self.graph.edges.insert(address, edge);
+    }
+}
+
+/// Whether somebody's reactions and mentions count.
+fn counts(row: &MemberRow, rules: Rules) -> bool {
+    row.member || rules.are_improved() && !row.username.is_empty()
+}
+
+/// Whether JavaScript takes the number for true.
+fn is_something(number: f64) -> bool {
+    number != 0.0 && !number.is_nan()
+}
+
+/// How the ids are ordered as texts.
+fn text_order(a: UserId, b: UserId) -> Ordering {
+    if a.0.checked_ilog10() == b.0.checked_ilog10() {
+        a.cmp(&b)
+    } else {
+        a.to_string().cmp(&b.to_string())
+    }
+}
+
+fn message_node(channel: ChannelId, message: MessageId) -> NodeAddress {
+    prefix::messages().with(&[&channel, &message])
+}
+
+/// Where Discord shows the message; the plugin's own spelling.
+fn url(guild: GuildId, channel: ChannelId, message: MessageId) -> String {
+    format!("https://discordapp.com/channels/{guild}/{channel}/{message}")
+}

@@ -1,0 +1,69 @@
+//! Which channels count, and how: their weight, whether mentions there are props, what they are
+//! called.
+//!
+//! Source: SourceCred 0.11.2, `plugins/discord/mirror.js` (`addTextChannels`), and
+//! `reactionWeights.js` (`channelWeight`).
+
+use std::{borrow::Cow, collections::HashMap};
+
+use super::{Rules, config::GuildConfig};
+use crate::{
+    archive::rows::ChannelRow,
+    graph::description,
+    model::{ChannelId, ChannelKind},
+};
+
+/// How much of a thread's name is shown, in UTF-16 code units.
+const NAME_UNITS: usize = 30;
+
+/// A channel that counts.
+pub(super) struct Place<'a> {
+    pub(super) id: ChannelId,
+    pub(super) weight: f64,
+    pub(super) is_props: bool,
+    /// What it is called, fit for a description.
+    pub(super) name: Cow<'a, str>,
+}
+
+/// The channels that count, by id.
+pub(super) fn places<'a>(
+    channels: &'a [ChannelRow],
+    config: &GuildConfig,
+    rules: Rules,
+) -> Vec<Place<'a>> {
+    let own = || {
+        let of_guild = channels.iter().filter(|it| it.guild_id == config.guild_id);
+        of_guild.filter(|it| it.deleted_at.is_none())
+    };
+    let by_id: HashMap<ChannelId, &ChannelRow> = own().map(|it| (it.id, it)).collect();
+    own()
+        .filter_map(|channel| {
+            // A thread is as its channel is; without one it is gone.
+            let home = if channel.kind.is_thread() {
+                by_id.get(&channel.parent_id?)?
+            } else {
+                channel
+            };
+            let counts = match rules {
+                Rules::Native => channel.kind == ChannelKind::TEXT,
+                Rules::Improved => channel.kind.has_messages(),
+            };
+            let within = [Some(channel.id), channel.parent_id, home.parent_id];
+            let weight = config.channels.of(within.into_iter().flatten());
+            let is_seen = config.nsfw || !home.nsfw;
+            (counts && is_seen && weight != 0.0).then(|| Place {
+                id: channel.id,
+                weight,
+                is_props: [channel, home]
+                    .iter()
+                    .any(|it| config.props_channels.contains(&it.id)),
+                // Discord allows little in a channel's name, and anything in a thread's.
+                name: if channel.kind.is_thread() {
+                    description::text(&channel.name, NAME_UNITS).into()
+                } else {
+                    channel.name.as_str().into()
+                },
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! Where the discord plugin may do better than SourceCred's own. That it is the same otherwise, the
+//! contract tests hold against that one.
+
+use std::collections::BTreeSet;
+
+use super::{
+    community::{
+        ANA, BEN, BOT, CY, GENERAL, GUILD, PROPS, THREAD, member, message, quiet, reaction,
+    },
+    *,
+};
+use crate::{
+    archive::rows::{GuildRow, MemberRow, ReactionRow},
+    graph::discord::{
+        DiscordConfig, NotArchived, Rules, discord_documents, discord_graph, discord_identities,
+    },
+    model::{GuildId, Tier, UserId},
+};
+
+fn config() -> DiscordConfig {
+    let json = format!(
+        r#"[{{
+            "guildId": "{GUILD}", "propsChannels": ["{PROPS}"],
+            "reactionWeightConfig": {{"weights": {{}}, "defaultWeight": 1, "applyAveraging": false}},
+            "channelWeightConfig": {{"defaultWeight": 1, "weights": {{"{PROPS}": 3}}}}
+        }}]"#
+    );
+    DiscordConfig::from_json(&json).unwrap()
+}
+
+fn edges(snapshot: &Snapshot, rules: Rules) -> BTreeSet<String> {
+    let graph = discord_graph(snapshot, &config(), rules);
+    let edges = graph.edges.keys();
+    edges
+        .map(|edge| {
+            let parts = serde_json::to_value(edge.parts()).unwrap();
+            let parts = parts.as_array().unwrap()[2..].iter();
+            let parts: Vec<_> = parts.map(|it| it.as_str().unwrap()).collect();
+            parts.join(" ")
+        })
+        .collect()
+}
+
+/// What only improved rules see.
+fn gained(snapshot: &Snapshot) -> BTreeSet<String> {
+    let native = edges(snapshot, Rules::Native);
+    let improved = edges(snapshot, Rules::Improved);
+    assert!(native.is_subset(&improved), "{native:?} {improved:?}");
+    &improved - &native
+}
+
+#[test]
+fn who_left_counts_by_improved_rules() {
+    let mut snapshot = quiet();
+    let by_cy = message(1, GENERAL, CY, "hi", &[(CY, 1), (BEN, 1)]);
+    snapshot.reactions = vec![reaction(&by_cy, ANA, "🎉")];
+    let id = by_cy.id;
+    let by_ana = message(2, GENERAL, ANA, "hi", &[]);
+    snapshot.reactions.push(reaction(&by_ana, CY, "👍"));
+    let on = by_ana.id;
+    snapshot.messages = vec![by_cy, by_ana];
+    let wanted = [
+        format!("AUTHORS MESSAGE user 3 200 {id}"),
+        format!("MENTIONS 200 3 {id} user 3"),
+        format!("AUTHORS MESSAGE user 1 200 {on}"),
+        format!("ADDS_REACTION user 3 👍 200 {on}"),
+        format!("REACTS_TO 👍 3 200 {on}"),
+    ];
+    assert_eq!(gained(&snapshot), BTreeSet::from(wanted));
+
+    let proposed = |rules| {
+        let graph = discord_graph(&snapshot, &config(), rules);
+        let proposals = discord_identities(&snapshot, &config(), rules, &graph);
+        proposals.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    assert_eq!(proposed(Rules::Native), ["Ana--", "ben-b", "PropsBot"]);
+    assert_eq!(
+        proposed(Rules::Improved),
+        ["Ana--", "ben-b", "cy", "PropsBot"]
+    );
+}
+
+#[test]
+fn threads_count_as_their_channel_by_improved_rules() {
+    let mut snapshot = quiet();
+    let said = message(1, THREAD, ANA, "<@2>", &[(BEN, 1)]);
+    snapshot.reactions = vec![reaction(&said, BEN, "🎉")];
+    let id = said.id;
+    snapshot.messages = vec![said];
+    let gained = gained(&snapshot);
+    assert!(
+        gained.contains(&format!("PROPS 202 1 {id} user 2")),
+        "{gained:?}"
+    );
+    let graph = discord_graph(&snapshot, &config(), Rules::Improved);
+    let weights: Vec<_> = graph.node_weights.values().map(|it| it.get()).collect();
+    assert_eq!(weights, [3.0]);
+}
+
+#[test]
+fn a_super_reaction_counts_by_improved_rules_but_not_twice() {
+    let mut snapshot = quiet();
+    let said = message(1, GENERAL, ANA, "hi", &[]);
+    let burst = |user| ReactionRow {
+        burst: true,
+        ..reaction(&said, user, "🎉")
+    };
+    snapshot.reactions = vec![reaction(&said, BEN, "🎉"), burst(BEN), burst(BOT)];
+    let id = said.id;
+    snapshot.messages = vec![said];
+    let wanted = [
+        format!("ADDS_REACTION bot 9 🎉 200 {id}"),
+        format!("REACTS_TO 🎉 9 200 {id}"),
+    ];
+    assert_eq!(gained(&snapshot), BTreeSet::from(wanted));
+}
+
+#[test]
+fn improved_names_can_be_suffixed_and_nobody_is_proposed() {
+    let snapshot = Snapshot {
+        members: vec![
+            MemberRow {
+                privacy: Some(Tier::Everything),
+                ..member(UserId(77), "")
+            },
+            member(UserId(1 << 40), &"a".repeat(40)),
+        ],
+        ..quiet()
+    };
+    let lengths = |rules| {
+        let graph = WeightedGraph::default();
+        let proposals = discord_identities(&snapshot, &config(), rules, &graph);
+        proposals.iter().map(|it| it.name.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(Rules::Native), [39]);
+    assert_eq!(lengths(Rules::Improved), [31]);
+}
+
+#[test]
+fn a_guild_that_is_not_archived_is_named() {
+    let mut snapshot = quiet();
+    let documents = |snapshot: &Snapshot| discord_documents(snapshot, &config(), Rules::Native);
+    assert_eq!(documents(&snapshot).unwrap_err(), NotArchived(GUILD));
+    snapshot.guilds.push(GuildRow {
+        id: GuildId(GUILD.0),
+        name: "here".to_owned(),
+        owner_id: ANA,
+        props_channels: None,
+        left_at: None,
+        keep_deleted_props: None,
+        excluded_channels: Vec::new(),
+        included_channels: Vec::new(),
+    });
+    assert_eq!(
+        documents(&snapshot).unwrap().unusable,
+        Some(Unusable::Empty)
+    );
+}
