@@ -6,10 +6,12 @@
 //! whichever order the rows come.
 
 mod address;
+mod channels;
 mod declaration;
 mod description;
 mod identities;
 mod members;
+mod minting;
 mod plugin;
 mod prefix;
 mod props;
@@ -28,7 +30,7 @@ pub use identities::{
 pub use plugin::props_graph;
 pub use standings::{Standing, Thanks, standings};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};
-pub use weights::{EdgeWeight, EdgeWeights, Weight, WeightError, Weights, WeightsError};
+pub use weights::{EdgeWeight, EdgeWeights, RolesAsOf, Weight, WeightError, Weights, WeightsError};
 
 use crate::archive::Snapshot;
 

@@ -20,11 +20,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::members::{Member, Members};
+use super::{
+    channels::Channels,
+    members::{Member, Members},
+};
 use crate::{
     archive::{
         Snapshot,
-        rows::{ChannelRow, MessageRow, PropsRow, ReactionRow},
+        rows::{MessageRow, PropsRow, ReactionRow},
     },
     model::{AuthorKind, ChannelId, EmojiKey, GuildId, MessageId, MessageKind, Millis, UserId},
 };
@@ -34,6 +37,8 @@ use crate::{
 pub(super) struct Props<'a> {
     pub(super) guild: GuildId,
     pub(super) channel: ChannelId,
+    /// When they were given.
+    pub(super) given: Millis,
     /// When the contribution was made.
     pub(super) at: Millis,
     /// The message that is thanked for, where it is another.
@@ -51,8 +56,8 @@ pub(super) struct Props<'a> {
 pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
     members: &Members<'_>,
+    channels: &Channels<'_>,
 ) -> BTreeMap<MessageId, Props<'a>> {
-    let channels = Channels::new(snapshot);
     let answers = by_answer(snapshot);
     let keeping: BTreeSet<GuildId> = snapshot
         .guilds
@@ -71,7 +76,7 @@ pub(super) fn props<'a>(
             Some(row) if !deleted || keeping.contains(&row.guild_id) => {
                 from_command(message.id, row, members)
             }
-            None if !deleted => from_plain(message, &channels, members),
+            None if !deleted => from_plain(message, channels, members),
             _ => None,
         };
         if let Some(given) = given {
@@ -114,6 +119,7 @@ fn from_command<'a>(
     Props {
         guild: row.guild_id,
         channel: row.channel_id,
+        given: answer.created_at(),
         at: about.map_or(answer, |(_, message)| message).created_at(),
         about,
         giver: row.giver_id,
@@ -144,6 +150,7 @@ fn from_plain<'a>(
     Props {
         guild: message.guild_id,
         channel: message.channel_id,
+        given: message.id.created_at(),
         at: message.id.created_at(),
         about: None,
         giver,
@@ -183,31 +190,4 @@ fn standing(row: &ReactionRow, members: &Members<'_>) -> Option<(EmojiKey, UserI
         (None, None) => return None,
     };
     Some((emoji, row.user_id))
-}
-
-/// The channels and threads, by id.
-struct Channels<'a>(BTreeMap<ChannelId, &'a ChannelRow>);
-
-impl<'a> Channels<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        Self(snapshot.channels.iter().map(|row| (row.id, row)).collect())
-    }
-
-    /// The channel and, for a thread, the channel it was opened in.
-    fn with_parent(&self, id: ChannelId) -> impl Iterator<Item = &'a ChannelRow> {
-        let channel = self.0.get(&id).copied();
-        let parent = channel
-            .filter(|channel| channel.kind.is_thread())
-            .and_then(|thread| self.0.get(&thread.parent_id?).copied());
-        channel.into_iter().chain(parent)
-    }
-
-    fn are_props(&self, id: ChannelId) -> bool {
-        self.with_parent(id).any(|channel| channel.props_channel)
-    }
-
-    fn is_deleted(&self, id: ChannelId) -> bool {
-        self.with_parent(id)
-            .any(|channel| channel.deleted_at.is_some())
-    }
 }

@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
+    channels::Channels,
     members::Members,
     props::{Props, props},
 };
@@ -48,7 +49,7 @@ pub struct Thanks {
 pub fn standings(snapshot: &Snapshot) -> Vec<Standing> {
     let members = Members::new(snapshot);
     let mut standings = BTreeMap::new();
-    for (message, props) in props(snapshot, &members) {
+    for (message, props) in props(snapshot, &members, &Channels::new(snapshot)) {
         if members.get(props.giver).is_some() {
             of(&mut standings, props.giver, &members).given += 1;
         }

@@ -48,7 +48,7 @@ pub struct Edge {
 pub enum Unusable {
     /// There is nothing in it.
     #[error(
-        "the graph is empty: the archive shows no props yet. SourceCred's credrank will fail until somebody gives some"
+        "the graph is empty: the archive shows no props yet, or none in a channel that the weights let count. SourceCred's credrank will fail until there are some"
     )]
     Empty,
     /// Nothing in it mints cred.

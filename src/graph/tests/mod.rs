@@ -2,6 +2,7 @@
 
 mod community;
 mod invariants;
+mod minting;
 mod rules;
 
 use super::*;

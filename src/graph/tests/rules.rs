@@ -11,7 +11,7 @@ type Told = (UserId, Vec<(UserId, u32)>, usize);
 
 fn told(snapshot: &Snapshot) -> Vec<Told> {
     let members = members::Members::new(snapshot);
-    props::props(snapshot, &members)
+    props::props(snapshot, &members, &channels::Channels::new(snapshot))
         .into_values()
         .map(|it| {
             (
