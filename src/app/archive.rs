@@ -1,14 +1,13 @@
-//! What is done with archives: `export`, `verify`, `restore`, `graph`.
+//! What is done with archives: `export`, `verify`, `restore`.
 
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
 use super::{Error, bars::rows_bar, open_existing_store};
 use crate::{
-    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild, Snapshot},
+    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild},
     config::Config,
-    graph::{self, Weights},
     jobs::{
         clock::Clock,
         export::{self, Decision},
@@ -153,38 +152,8 @@ pub async fn verify(
     )))
 }
 
-/// Builds the graph and writes `SourceCred`'s three files.
-pub async fn graph(
-    config: &Config,
-    spec: &ArchiveSpec,
-    out: &Path,
-    weights: Option<&Path>,
-) -> Result<Vec<String>, Error> {
-    let weights = match weights {
-        Some(path) => read_weights(path).map_err(Error::Wrong)?,
-        None => Weights::default(),
-    };
-    let archive = archive::open(spec, &config.access)?;
-    let snapshot = Snapshot::read(archive.as_ref())
-        .await
-        .with_context(|| format!("could not read {spec}"))?;
-    let documents = graph::props_documents(&snapshot, &weights);
-    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let mut lines = Vec::new();
-    for (name, text) in &documents.files {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        lines.push(format!("wrote {}", path.display()));
-    }
-    if let Some(unusable) = documents.unusable {
-        lines.push(format!("mind: {unusable}"));
-    }
-    lines.extend(incomplete(archive.as_ref()).await?);
-    Ok(lines)
-}
-
 /// What has never been complete in the archive, as sentences.
-async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
+pub(super) async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
     let reader = ArchiveReader::open(archive).await?;
     let never = |guild: &ManifestGuild| {
         let synced = |class: &Class| guild.synced.get(class).copied().flatten().is_some();
@@ -203,10 +172,4 @@ async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
         })
     };
     Ok(reader.manifest().guilds.iter().filter_map(never).collect())
-}
-
-fn read_weights(path: &Path) -> anyhow::Result<Weights> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the weights {}", path.display()))?;
-    Weights::from_json(&text).with_context(|| format!("the weights {} are wrong", path.display()))
 }

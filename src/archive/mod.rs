@@ -48,7 +48,7 @@ pub use plan::{
 pub use reader::{ArchiveReader, ReadError};
 pub use readme::README;
 pub use records::Restored;
-pub use snapshot::Snapshot;
+pub use snapshot::{Sieve, Snapshot};
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;
 pub use verify::{Depth, Verification, verify};

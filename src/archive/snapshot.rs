@@ -6,6 +6,7 @@ use super::{
     EncodedRow, Row, Scope, Source, SourceError, Table,
     rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
+use crate::model::ChannelId;
 
 /// Every row of every table, each table sorted by its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,34 @@ pub struct Snapshot {
     pub reactions: Vec<ReactionRow>,
     /// By channel and id.
     pub props: Vec<PropsRow>,
+}
+
+/// Which messages and reactions a reader wants; of the other tables it gets every row. What it does
+/// not keep is never in memory as a whole.
+pub trait Sieve: Send {
+    /// Whether messages and reactions in this channel are to be looked at.
+    fn channel(&self, id: ChannelId) -> bool;
+    /// Whether to keep a message. All are shown before the first reaction.
+    fn message(&mut self, row: &MessageRow) -> bool;
+    /// Whether to keep a reaction.
+    fn reaction(&mut self, row: &ReactionRow) -> bool;
+}
+
+/// Keeps everything.
+pub(super) struct Everything;
+
+impl Sieve for Everything {
+    fn channel(&self, _: ChannelId) -> bool {
+        true
+    }
+
+    fn message(&mut self, _: &MessageRow) -> bool {
+        true
+    }
+
+    fn reaction(&mut self, _: &ReactionRow) -> bool {
+        true
+    }
 }
 
 /// A snapshot can be exported again: to copy an archive, and in tests.

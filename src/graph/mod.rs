@@ -9,12 +9,14 @@ mod address;
 mod channels;
 mod declaration;
 mod description;
+mod documents;
 mod identities;
 mod members;
 mod minting;
 mod plugin;
 mod prefix;
 mod props;
+mod sieve;
 mod standings;
 mod weighted_graph;
 mod weights;
@@ -24,39 +26,22 @@ mod tests;
 
 pub use address::{EdgeAddress, NodeAddress};
 pub use declaration::{Declaration, EdgeType, Keys, NodeType, declaration};
-pub use identities::{
-    Alias, IdentityProposal, IdentityType, identity_proposals, identity_proposals_json,
-};
+pub use documents::{Document, Documents};
+pub use identities::{Alias, IdentityProposal, IdentityType, identity_proposals};
 pub use plugin::props_graph;
+pub use sieve::PropsSieve;
 pub use standings::{Standing, Thanks, standings};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};
 pub use weights::{EdgeWeight, EdgeWeights, RolesAsOf, Weight, WeightError, Weights, WeightsError};
 
 use crate::archive::Snapshot;
 
-/// What SourceCred's External plugin reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Documents {
-    /// Each file's name and contents.
-    pub files: [(&'static str, String); 3],
-    /// Why SourceCred will fail on them although they are sound, if it will.
-    pub unusable: Option<Unusable>,
-}
-
-/// The props plugin's documents for a snapshot.
+/// The props plugin's documents for a snapshot: a whole one, or what [`PropsSieve`] left of it.
 pub fn props_documents(snapshot: &Snapshot, weights: &Weights) -> Documents {
     let graph = props_graph(snapshot, weights);
-    let declaration = declaration(weights);
-    let proposals = identity_proposals(snapshot, &graph);
     Documents {
-        unusable: graph.check(&declaration).err(),
-        files: [
-            ("graph.json", graph.to_json()),
-            ("declaration.json", declaration.to_json()),
-            (
-                "identityProposals.json",
-                identity_proposals_json(&proposals),
-            ),
-        ],
+        declaration: declaration(weights),
+        proposals: identity_proposals(snapshot, &graph),
+        graph,
     }
 }

@@ -135,6 +135,10 @@ impl Drawing<'_> {
 
     fn add_member(&mut self, member: Member<'_>) -> NodeAddress {
         let address = member.address();
+        // The same member is drawn again and again: one copy of the address is enough.
+        if let Some((known, _)) = self.graph.nodes.get_key_value(&address) {
+            return known.clone();
+        }
         self.add_node(address.clone(), member.label(), None);
         address
     }

@@ -135,9 +135,7 @@ fn from_plain<'a>(
     channels: &Channels<'_>,
     members: &Members<'_>,
 ) -> Option<Props<'a>> {
-    let written = message.kind.is_some_and(MessageKind::is_written)
-        && message.author_kind == Some(AuthorKind::User);
-    if !written || !channels.are_props(message.channel_id) {
+    if !may_be_given(message) || !channels.are_props(message.channel_id) {
         return None;
     }
     let giver = message.author_id?;
@@ -159,6 +157,14 @@ fn from_plain<'a>(
         reactions: BTreeSet::new(),
     }
     .if_received()
+}
+
+/// Whether a plain message, in a props channel, may be props: a person wrote it, and it mentions
+/// somebody.
+pub(super) fn may_be_given(message: &MessageRow) -> bool {
+    message.kind.is_some_and(MessageKind::is_written)
+        && message.author_kind == Some(AuthorKind::User)
+        && !message.mentions.is_empty()
 }
 
 /// Those of the thanked who are known and are not the giver.

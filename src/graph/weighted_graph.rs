@@ -2,9 +2,12 @@
 //!
 //! Source: SourceCred 0.11.2, `core/graph.js` and `core/weights.js` (`toJSON`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{self, Write},
+};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{Declaration, EdgeAddress, EdgeWeight, NodeAddress, Weight, address::Parts};
 use crate::model::Millis;
@@ -76,51 +79,24 @@ impl WeightedGraph {
         }
     }
 
-    /// The contents of `graph.json`.
-    pub fn to_json(&self) -> String {
-        let nodes = self.nodes.values().enumerate();
-        let edges = self.edges.iter();
-        // Looked up, never iterated: its order is nobody's.
-        let indices: HashMap<&NodeAddress, usize> = self.nodes.keys().zip(0..).collect();
-        let index = |address| indices.get(address).copied();
-
-        let graph = GraphJson {
-            sorted_node_addresses: self.nodes.keys().map(NodeAddress::parts).collect(),
-            nodes: nodes
-                .map(|(index, node)| NodeJson {
-                    index,
-                    description: &node.description,
-                    timestamp_ms: node.timestamp,
-                })
-                .collect(),
-            edges: edges
-                .filter_map(|(address, edge)| {
-                    Some(EdgeJson {
-                        address: address.parts(),
-                        src_index: index(&edge.src)?,
-                        dst_index: index(&edge.dst)?,
-                        timestamp_ms: edge.timestamp,
-                    })
-                })
-                .collect(),
-        };
+    /// Writes `graph.json`, a node and an edge at a time.
+    pub fn write_json(&self, to: impl Write) -> io::Result<()> {
         let weights = WeightsJson {
             node_weights: &self.node_weights,
             edge_weights: &self.edge_weights,
         };
         let both = WeightedGraphJson {
-            graph_json: versioned("sourcecred/graph", "0.8.0", graph),
+            graph_json: versioned("sourcecred/graph", "0.8.0", GraphJson::new(self)),
             weights_json: versioned("sourcecred/weights", "0.2.0", weights),
         };
-        to_json(&versioned("sourcecred/weightedGraph", "0.1.0", both))
+        write_json(to, &versioned("sourcecred/weightedGraph", "0.1.0", both))
     }
 }
 
-/// A document of SourceCred's as text, ending its last line.
-pub(super) fn to_json(document: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(document).expect("text and numbers are always JSON");
-    text.push('\n');
-    text
+/// Writes a document of SourceCred's, and ends its last line.
+pub(super) fn write_json(mut to: impl Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut to, document)?;
+    to.write_all(b"\n")
 }
 
 /// How SourceCred marks what a document is: the mark, then the document.
@@ -145,12 +121,61 @@ struct WeightedGraphJson<'a> {
     weights_json: Versioned<WeightsJson<'a>>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// A graph as it is written: the nodes' addresses, the nodes, and the edges, each by address.
 struct GraphJson<'a> {
-    sorted_node_addresses: Vec<Parts<'a>>,
-    nodes: Vec<NodeJson<'a>>,
-    edges: Vec<EdgeJson<'a>>,
+    graph: &'a WeightedGraph,
+    /// Looked up, never iterated: its order is nobody's.
+    indices: HashMap<&'a NodeAddress, usize>,
+}
+
+impl<'a> GraphJson<'a> {
+    fn new(graph: &'a WeightedGraph) -> Self {
+        Self {
+            graph,
+            indices: graph.nodes.keys().zip(0..).collect(),
+        }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeJson<'a>> {
+        let nodes = self.graph.nodes.values().enumerate();
+        nodes.map(|(index, node)| NodeJson {
+            index,
+            description: &node.description,
+            timestamp_ms: node.timestamp,
+        })
+    }
+
+    fn edges(&self) -> impl Iterator<Item = EdgeJson<'a>> {
+        let index = |address| self.indices.get(address).copied();
+        self.graph.edges.iter().filter_map(move |(address, edge)| {
+            Some(EdgeJson {
+                address: address.parts(),
+                src_index: index(&edge.src)?,
+                dst_index: index(&edge.dst)?,
+                timestamp_ms: edge.timestamp,
+            })
+        })
+    }
+}
+
+impl Serialize for GraphJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let addresses = || self.graph.nodes.keys().map(NodeAddress::parts);
+        let mut fields = serializer.serialize_struct("GraphJson", 3)?;
+        fields.serialize_field("sortedNodeAddresses", &Each(addresses))?;
+        fields.serialize_field("nodes", &Each(|| self.nodes()))?;
+        fields.serialize_field("edges", &Each(|| self.edges()))?;
+        fields.end()
+    }
+}
+
+/// A list that is made as it is written.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 #[derive(Serialize)]
