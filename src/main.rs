@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use propsbot::{
-    app::{self, Error},
+    app::{self, Error, GraphOrder},
     archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
     model::{GuildId, UserId},
@@ -66,11 +66,18 @@ enum Command {
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
         /// The folder for graph.json, declaration.json and identityProposals.json
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
+        #[arg(long, value_name = "DIR", required_unless_present = "diff")]
+        out: Option<PathBuf>,
         /// A JSON file with other weights than the default ones
         #[arg(long, value_name = "FILE")]
         weights: Option<PathBuf>,
+        /// Show, per member, what differs in minted weight from an earlier graph: the folder of its
+        /// files, or its graph.json
+        #[arg(long, value_name = "OLD")]
+        diff: Option<PathBuf>,
+        /// The difference as JSON, for programs
+        #[arg(long, requires = "diff")]
+        json: bool,
     },
     /// Check every hash, count and reference of an archive
     Verify {
@@ -144,8 +151,20 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             to, dry_run: true, ..
         } => app::dry_run(&config, to.as_ref()).await,
         Command::Export { to, replace, .. } => app::export(&config, to.as_ref(), replace).await,
-        Command::Graph { from, out, weights } => {
-            app::graph(&config, &from, &out, weights.as_deref()).await
+        Command::Graph {
+            from,
+            out,
+            weights,
+            diff,
+            json,
+        } => {
+            let order = GraphOrder {
+                weights: weights.as_deref(),
+                out: out.as_deref(),
+                diff: diff.as_deref(),
+                json,
+            };
+            app::graph(&config, &from, order).await
         }
         Command::Verify {
             from,

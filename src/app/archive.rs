@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Error, bars::rows_bar, open_existing_store};
+use super::{Error, bars::rows_bar, graph::beside, open_existing_store};
 use crate::{
     archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild},
     config::Config,
@@ -26,9 +26,15 @@ pub async fn export(
     let spec = to.unwrap_or(&config.archive);
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let archive = archive::open(spec, &config.access)?;
-    let done = export::export(&store, archive.as_ref(), Clock::now(), replace)
-        .await
-        .with_context(|| format!("could not export to {spec}"))?;
+    let done = export::export(
+        &store,
+        archive.as_ref(),
+        beside(config)?.as_ref(),
+        Clock::now(),
+        replace,
+    )
+    .await
+    .with_context(|| format!("could not export to {spec}"))?;
     Ok(vec![if done.changed {
         format!(
             "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",

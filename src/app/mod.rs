@@ -25,7 +25,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use archive::{dry_run, export, restore, verify};
 pub use forget::forget;
-pub use graph::graph;
+pub use graph::{GraphOrder, graph};
 pub use run::run;
 pub use status::status;
 pub use sync::sync;

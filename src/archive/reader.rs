@@ -255,10 +255,7 @@ impl<'a> ArchiveReader<'a> {
         let is_looked_at = |scope| looked_at.contains(&scope);
         snapshot.messages = self.select(is_looked_at, |it| sieve.message(it)).await?;
         snapshot.reactions = self.select(is_looked_at, |it| sieve.reaction(it)).await?;
-        // Channels were read guild by guild; the tables of channels are sorted by channel alone.
-        snapshot.messages.sort_by_key(|it| it.channel_id);
-        snapshot.reactions.sort_by_key(|it| it.channel_id);
-        snapshot.props.sort_by_key(|it| it.channel_id);
+        snapshot.sort_channels();
         Ok(snapshot)
     }
 }

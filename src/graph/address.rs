@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeSeq};
 
 macro_rules! addresses {
     ($($(#[$doc:meta])* $name:ident = $nonce:literal;)*) => {$(
@@ -37,9 +37,33 @@ macro_rules! addresses {
                 self.0.starts_with(&*prefix.0)
             }
 
+            /// The raw form.
+            pub(super) fn raw(&self) -> &str {
+                &self.0
+            }
+
             /// The address as the list of its parts.
             pub(super) fn parts(&self) -> Parts<'_> {
                 Parts(&self.0)
+            }
+        }
+
+        impl From<&[String]> for $name {
+            fn from(parts: &[String]) -> Self {
+                let parts: Vec<&dyn Display> = parts.iter().map(|it| it as &dyn Display).collect();
+                Self::new(&parts)
+            }
+        }
+
+        /// From the raw form.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = String::deserialize(deserializer)?;
+                if raw.starts_with(concat!($nonce, "\0")) && raw.ends_with('\0') {
+                    Ok(Self(raw.into()))
+                } else {
+                    Err(D::Error::custom(format_args!("{raw:?} is no address")))
+                }
             }
         }
 

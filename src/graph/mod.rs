@@ -7,9 +7,11 @@
 
 mod address;
 mod channels;
+mod comparison;
 mod declaration;
 mod description;
 mod documents;
+mod flow;
 mod identities;
 mod members;
 mod minting;
@@ -18,6 +20,7 @@ mod prefix;
 mod props;
 mod sieve;
 mod standings;
+mod stored;
 mod weighted_graph;
 mod weights;
 
@@ -25,12 +28,15 @@ mod weights;
 mod tests;
 
 pub use address::{EdgeAddress, NodeAddress};
+pub use comparison::{BeforeAndNow, Changes, Comparison, MemberChange};
 pub use declaration::{Declaration, EdgeType, Keys, NodeType, declaration};
 pub use documents::{Document, Documents};
+pub use flow::Minted;
 pub use identities::{Alias, IdentityProposal, IdentityType, identity_proposals};
 pub use plugin::props_graph;
 pub use sieve::PropsSieve;
 pub use standings::{Standing, Thanks, standings};
+pub use stored::{NotStored, Types};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};
 pub use weights::{EdgeWeight, EdgeWeights, RolesAsOf, Weight, WeightError, Weights, WeightsError};
 

@@ -39,6 +39,12 @@ impl Weight {
         Self((self.0 * other.0).min(f64::MAX))
     }
 
+    /// A weight that may be larger than one that is given, being a product of several; `None` if it
+    /// is negative or no number.
+    pub(super) fn product(number: f64) -> Option<Self> {
+        (number >= 0.0 && number.is_finite()).then_some(Self(number))
+    }
+
     /// The weight of one part of a whole that counts as `whole`.
     pub(super) fn part_of(whole: f64) -> Self {
         Self(whole.recip().min(f64::MAX))
@@ -85,6 +91,17 @@ pub struct EdgeWeight {
 }
 
 impl EdgeWeight {
+    /// Everything flows both ways; what `SourceCred` assumes where no weight is given.
+    pub const ONE: Self = Self::new(1.0, 1.0);
+
+    /// Both weights on one edge.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            forwards: self.forwards.and(other.forwards),
+            backwards: self.backwards.and(other.backwards),
+        }
+    }
+
     const fn new(forwards: f64, backwards: f64) -> Self {
         Self {
             forwards: Weight(forwards),

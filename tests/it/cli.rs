@@ -132,6 +132,30 @@ const CASES: &[Case] = &[
     },
     Case {
         variables: &[],
+        arguments: &["graph", "--from", "dir:nowhere", "--diff", "missing"],
+        code: 2,
+        says: &["missing", "--diff takes the folder of an earlier output"],
+    },
+    Case {
+        variables: &[],
+        arguments: &["graph", "--from", "dir:nowhere"],
+        code: 2,
+        says: &["--out <DIR>"],
+    },
+    Case {
+        variables: &[
+            ("EXPORT_SOURCECRED", "maybe"),
+            ("SOURCECRED_WEIGHTS", "weights.json"),
+        ],
+        arguments: &["export"],
+        code: 2,
+        says: &[
+            "EXPORT_SOURCECRED: \"maybe\" is neither yes nor no",
+            "SOURCECRED_WEIGHTS: is for the files that EXPORT_SOURCECRED=yes",
+        ],
+    },
+    Case {
+        variables: &[],
         arguments: &["export", "--to", "dir:archive"],
         code: 2,
         says: &["there is no store at ./data", "STORE_PATH", "propsbot sync"],
@@ -387,6 +411,21 @@ async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
         (
             &["graph", "--from", "dir:archive", "--out", "graph"],
             "wrote graph/graph.json",
+        ),
+        (
+            &["graph", "--from", "dir:archive", "--diff", "graph"],
+            "all that is minted",
+        ),
+        (
+            &[
+                "graph",
+                "--from",
+                "dir:archive",
+                "--diff",
+                "graph/graph.json",
+                "--json",
+            ],
+            "{\"minted\":{\"before\":",
         ),
         (&["status"], "1 messages"),
         (&["export"], "nothing changed"),

@@ -1,6 +1,7 @@
 //! The graph as a whole.
 
 mod community;
+mod comparison;
 mod invariants;
 mod minting;
 mod rules;

@@ -285,6 +285,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
         }],
         dirty: Vec::new(),
         since: None,
+        beside: None,
     }
 }
 
