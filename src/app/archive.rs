@@ -24,17 +24,13 @@ pub async fn export(
     replace: bool,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
+    let beside = beside(config)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let archive = archive::open(spec, &config.access)?;
-    let done = export::export(
-        &store,
-        archive.as_ref(),
-        beside(config)?.as_ref(),
-        Clock::now(),
-        replace,
-    )
-    .await
-    .with_context(|| format!("could not export to {spec}"))?;
+    let (to, beside) = (archive.as_ref(), beside.as_ref());
+    let done = export::export(&store, to, beside, Clock::now(), replace)
+        .await
+        .with_context(|| format!("could not export to {spec}"))?;
     Ok(vec![if done.changed {
         format!(
             "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",

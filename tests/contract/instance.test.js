@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {cp, mkdtemp, readFile, rm, symlink, writeFile} from "node:fs/promises";
 import {createServer} from "node:http";
+import {createRequire} from "node:module";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {after, before, describe, it} from "node:test";
@@ -12,6 +13,9 @@ import {parse} from "yaml";
 import {PROPSBOT, withArchive} from "./blackbox.js";
 import {checkCredFollowsProps, checkGraphFolder, isMember, mintedIn, propsReceived} from "./sourcecred/check.js";
 import {computeCred, GRAPH_FILES, readCred, readGraph, runStep} from "./sourcecred/instance.js";
+
+// The one that SourceCred brings.
+const {Parser} = createRequire(createRequire(import.meta.url).resolve("sourcecred"))("commonmark");
 
 const docs = (path) => fileURLToPath(new URL(`../../docs/${path}`, import.meta.url));
 const EXAMPLE = docs("sourcecred-instance");
@@ -62,6 +66,19 @@ describe("the example instance", () => {
     const graph = await checkGraphFolder(drawn);
     byFile = await cred(dir);
     checkCredFollowsProps(propsReceived(graph), byFile);
+  });
+
+  it("describes everything in Markdown that leads to Discord, if anywhere", async () => {
+    const {weighted} = await readGraph(drawn);
+    let links = 0;
+    for (const {address, description} of weighted.graph.nodes()) {
+      const found = linksIn(description);
+      assert.equal(found.length, isMember(address) ? 0 : 1, description);
+      for (const link of found) assert.match(link, /^https:\/\/discord\.com\/channels\/\d+\/\d+\/\d+$/, description);
+      links += found.length;
+    }
+    assert.ok(links > 10, "too little was described to say anything");
+    assert.throws(() => linksIn("by <b>Ann</b>"), /html_inline/, "the check lets HTML pass");
   });
 
   it("is told what other weights mint, and for whom, as SourceCred mints it", async () => {
@@ -119,6 +136,18 @@ const byMember = (participants) =>
       .flatMap(({aliases, cred}) => aliases.filter(isMember).map((address) => [address, cred]))
       .toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
+
+/** The addresses that a description's links lead to. It may hold nothing else but text. */
+function linksIn(description) {
+  const walker = new Parser().parse(description).walker();
+  const links = [];
+  for (let event = walker.next(); event; event = walker.next()) {
+    const {type, destination} = event.node;
+    assert.ok(["document", "paragraph", "text", "link"].includes(type), `${type} in ${description}`);
+    if (type === "link" && event.entering) links.push(destination);
+  }
+  return links;
+}
 
 /** The `config.json` that the documentation shows. */
 async function documentedConfig() {

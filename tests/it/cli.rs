@@ -155,6 +155,15 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        variables: &[
+            ("EXPORT_SOURCECRED", "yes"),
+            ("SOURCECRED_WEIGHTS", "missing"),
+        ],
+        arguments: &["export"],
+        code: 2,
+        says: &["SOURCECRED_WEIGHTS", "cannot read the weights missing"],
+    },
+    Case {
         variables: &[],
         arguments: &["export", "--to", "dir:archive"],
         code: 2,
