@@ -219,9 +219,8 @@ async fn main() -> anyhow::Result<()> {
                 return draw(Path::new(&folder)).await;
             }
             "--keep" => {
-                kept = Some(PathBuf::from(
-                    given.next().context("--keep takes a folder")?,
-                ))
+                let folder = given.next().context("--keep takes a folder")?;
+                kept = Some(PathBuf::from(folder));
             }
             number => sizes.push(
                 number

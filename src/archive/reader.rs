@@ -142,7 +142,7 @@ impl<'a> ArchiveReader<'a> {
         entry: &Entry,
     ) -> Result<Vec<R>, ReadError> {
         let bytes = self.blob(R::TABLE, scope, entry).await?;
-        let entry = entry.clone();
+        let entry = *entry;
         // Hashing and decoding is the work of several cores.
         tokio::task::spawn_blocking(move || rows(scope, &entry, &bytes))
             .await
@@ -214,7 +214,7 @@ impl<'a> ArchiveReader<'a> {
             .iter()
             .flat_map(|index| {
                 let entries = index.entries(R::TABLE).iter();
-                entries.map(|entry| (index.scope(), entry.clone()))
+                entries.map(|entry| (index.scope(), *entry))
             })
             .collect();
         let mut parts = pin!(

@@ -175,6 +175,7 @@ struct StoredWeights {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "SourceCred's names")]
 struct StoredTypes {
     node_types: Vec<StoredType<NodeAddress, StoredWeight>>,
     edge_types: Vec<StoredType<EdgeAddress, StoredEdgeWeight>>,
