@@ -334,11 +334,11 @@ async fn programs_read_progress_line_by_line() {
     );
 }
 
-/// A synced and exported guild with a message in it.
+/// A synced and exported guild with a message in it, where a graph looks for props.
 async fn exported() -> Mirror {
     let mirror = Mirror::empty().await;
     let ana = mirror.discord.join("ana");
-    let channel = mirror.discord.create_channel(kind::TEXT, "general", vec![]);
+    let channel = mirror.discord.create_channel(kind::TEXT, "props", vec![]);
     mirror.discord.post(ana, channel, "hello");
     mirror.sync().await.ok();
     mirror.export().await;
