@@ -132,7 +132,9 @@ async function* rows(index, table) {
   for (const {blob} of tables[table] ?? []) yield* decode(await readFile(join(archive, object("blobs", blob, "msgpack"))));
 }
 
-const object = (kind, name, suffix) => `${kind}/${name.slice(0, 2)}/${name}.${suffix}`;
+function object(kind, name, suffix) {
+  return `${kind}/${name.slice(0, 2)}/${name}.${suffix}`;
+}
 
 async function json(path) {
   return JSON.parse(await readFile(join(archive, path), "utf8"));
