@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
-pub const VARIABLES: [&str; 11] = [
+pub const VARIABLES: [&str; 13] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "STORE_PATH",
@@ -21,6 +21,8 @@ pub const VARIABLES: [&str; 11] = [
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
     "EXPORT_INTERVAL",
+    "EXPORT_SOURCECRED",
+    "SOURCECRED_WEIGHTS",
     "RUST_LOG",
 ];
 
@@ -40,8 +42,17 @@ pub struct Config {
     pub access: Access,
     /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
     pub export_interval: Duration,
+    /// `EXPORT_SOURCECRED`: whether SourceCred's files lie beside the archive, and how they are made.
+    pub sourcecred: Option<SourceCredConfig>,
     /// `RUST_LOG`: what is logged; `info` where unset.
     pub log: String,
+}
+
+/// How SourceCred's files beside the archive are made.
+#[derive(Clone, Debug)]
+pub struct SourceCredConfig {
+    /// `SOURCECRED_WEIGHTS`: a file with weights; `None` for the default ones.
+    pub weights: Option<PathBuf>,
 }
 
 /// How to reach Discord.
@@ -161,6 +172,14 @@ impl Config {
         let export_interval = value("EXPORT_INTERVAL").unwrap_or("1h");
         let export_interval = note(&mut mistakes, "EXPORT_INTERVAL", interval(export_interval));
 
+        let with_sourcecred = value("EXPORT_SOURCECRED")
+            .and_then(|text| note(&mut mistakes, "EXPORT_SOURCECRED", yes(text)));
+        let weights = value("SOURCECRED_WEIGHTS").map(PathBuf::from);
+        if weights.is_some() && with_sourcecred != Some(true) {
+            let help = "is for the files that EXPORT_SOURCECRED=yes switches on";
+            mistakes.push(("SOURCECRED_WEIGHTS", help.to_owned()));
+        }
+
         match (archive, export_interval) {
             (Some(archive), Some(export_interval)) if mistakes.is_empty() => Ok(Self {
                 discord: token.map(|token| DiscordConfig { token, api_url }),
@@ -168,6 +187,9 @@ impl Config {
                 archive,
                 access,
                 export_interval,
+                sourcecred: with_sourcecred
+                    .unwrap_or_default()
+                    .then_some(SourceCredConfig { weights }),
                 log: value("RUST_LOG").unwrap_or("propsbot=info,warn").to_owned(),
             }),
             _ => Err(Mistakes(mistakes)),
@@ -183,6 +205,14 @@ fn note<T, E: fmt::Display>(
     result
         .map_err(|error| mistakes.push((variable, error.to_string())))
         .ok()
+}
+
+fn yes(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("{text:?} is neither yes nor no")),
+    }
 }
 
 fn origin(text: &str) -> Result<String, String> {

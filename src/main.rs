@@ -9,7 +9,7 @@ use std::{
 use anyhow::anyhow;
 use clap::{Parser, Subcommand, ValueEnum};
 use propsbot::{
-    app::{self, Error, GraphPlugin},
+    app::{self, Error, GraphOrder, GraphPlugin},
     archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
     graph::discord::Rules,
@@ -97,8 +97,8 @@ enum Command {
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
         /// The folder for graph.json, declaration.json and identityProposals.json
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
+        #[arg(long, value_name = "DIR", required_unless_present = "diff")]
+        out: Option<PathBuf>,
         /// Which graph
         #[arg(long, value_name = "PLUGIN", default_value = "props", long_help = DISCORD_PLUGIN)]
         plugin: Plugin,
@@ -111,6 +111,13 @@ enum Command {
         /// Better rules than those of SourceCred's Discord plugin
         #[arg(long, requires = "config", long_help = IMPROVED)]
         improved: bool,
+        /// Show, per member, what differs in minted weight from an earlier graph: the folder of its
+        /// files, or its graph.json
+        #[arg(long, value_name = "OLD")]
+        diff: Option<PathBuf>,
+        /// The difference as JSON, for programs
+        #[arg(long, requires = "diff")]
+        json: bool,
     },
     /// Check every hash, count and reference of an archive
     Verify {
@@ -191,6 +198,8 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             weights,
             config: of_discord,
             improved,
+            diff,
+            json,
         } => {
             let rules = if improved {
                 Rules::Improved
@@ -206,7 +215,13 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
                     )));
                 }
             };
-            app::graph(&config, &from, &out, &plugin).await
+            let order = GraphOrder {
+                plugin: &plugin,
+                out: out.as_deref(),
+                diff: diff.as_deref(),
+                json,
+            };
+            app::graph(&config, &from, order).await
         }
         Command::Verify {
             from,

@@ -1,21 +1,13 @@
-//! What is done with archives: `export`, `verify`, `restore`, `graph`.
+//! What is done with archives: `export`, `verify`, `restore`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Error, bars::rows_bar, open_existing_store};
+use super::{Error, bars::rows_bar, graph::beside, open_existing_store};
 use crate::{
-    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild, Snapshot},
+    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild},
     config::Config,
-    graph::{
-        self, Weights,
-        discord::{DiscordConfig, Rules, discord_documents},
-    },
     jobs::{
         clock::Clock,
         export::{self, Decision},
@@ -32,9 +24,11 @@ pub async fn export(
     replace: bool,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
+    let beside = beside(config)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let archive = archive::open(spec, &config.access)?;
-    let done = export::export(&store, archive.as_ref(), Clock::now(), replace)
+    let (to, beside) = (archive.as_ref(), beside.as_ref());
+    let done = export::export(&store, to, beside, Clock::now(), replace)
         .await
         .with_context(|| format!("could not export to {spec}"))?;
     Ok(vec![if done.changed {
@@ -160,88 +154,8 @@ pub async fn verify(
     )))
 }
 
-/// Which graph is built, and the files that say how things count.
-pub enum GraphPlugin {
-    /// That of props.
-    Props {
-        /// Other weights than the default ones.
-        weights: Option<PathBuf>,
-    },
-    /// That of `SourceCred`'s own Discord plugin.
-    Discord {
-        /// Its config.
-        config: PathBuf,
-        /// Whether exactly.
-        rules: Rules,
-    },
-}
-
-/// The same, read.
-enum Counting {
-    Props(Weights),
-    Discord(DiscordConfig, Rules),
-}
-
-impl GraphPlugin {
-    fn read(&self) -> anyhow::Result<Counting> {
-        Ok(match self {
-            Self::Props { weights: None } => Counting::Props(Weights::default()),
-            Self::Props {
-                weights: Some(path),
-            } => {
-                let weights = Weights::from_json(&read("the weights", path)?);
-                let wrong = || format!("the weights {} are wrong", path.display());
-                Counting::Props(weights.with_context(wrong)?)
-            }
-            Self::Discord {
-                config: path,
-                rules,
-            } => {
-                let config = DiscordConfig::from_json(&read("the config", path)?);
-                let wrong = || format!("the config {} is wrong", path.display());
-                Counting::Discord(config.with_context(wrong)?, *rules)
-            }
-        })
-    }
-}
-
-fn read(what: &str, path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {what} {}", path.display()))
-}
-
-/// Builds the graph and writes `SourceCred`'s three files.
-pub async fn graph(
-    config: &Config,
-    spec: &ArchiveSpec,
-    out: &Path,
-    plugin: &GraphPlugin,
-) -> Result<Vec<String>, Error> {
-    let counting = plugin.read().map_err(Error::Wrong)?;
-    let archive = archive::open(spec, &config.access)?;
-    let snapshot = Snapshot::read(archive.as_ref())
-        .await
-        .with_context(|| format!("could not read {spec}"))?;
-    let documents = match &counting {
-        Counting::Props(weights) => graph::props_documents(&snapshot, weights),
-        Counting::Discord(config, rules) => discord_documents(&snapshot, config, *rules)
-            .map_err(|error| Error::Wrong(error.into()))?,
-    };
-    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let mut lines = Vec::new();
-    for (name, text) in &documents.files {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        lines.push(format!("wrote {}", path.display()));
-    }
-    if let Some(unusable) = documents.unusable {
-        lines.push(format!("mind: {unusable}"));
-    }
-    lines.extend(incomplete(archive.as_ref()).await?);
-    Ok(lines)
-}
-
 /// What has never been complete in the archive, as sentences.
-async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
+pub(super) async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
     let reader = ArchiveReader::open(archive).await?;
     let never = |guild: &ManifestGuild| {
         let synced = |class: &Class| guild.synced.get(class).copied().flatten().is_some();

@@ -6,6 +6,7 @@
 mod archive;
 mod bars;
 mod forget;
+mod graph;
 mod lines;
 mod run;
 mod status;
@@ -22,8 +23,9 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::{Semaphore, oneshot};
 use tracing_subscriber::EnvFilter;
 
-pub use archive::{GraphPlugin, dry_run, export, graph, restore, verify};
+pub use archive::{dry_run, export, restore, verify};
 pub use forget::forget;
+pub use graph::{GraphOrder, GraphPlugin, graph};
 pub use run::run;
 pub use status::status;
 pub use sync::sync;

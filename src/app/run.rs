@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Error, Mirror, log_in};
+use super::{Error, Mirror, graph::beside, log_in};
 use crate::{
     archive,
     config::Config,
@@ -46,6 +46,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .as_ref()
         .expect("the command line reads what this command needs");
     let mirror = Mirror::open(&config.store_path).await?;
+    let beside = beside(config)?;
     let archive: Arc<dyn archive::DataArchive> =
         archive::open(&config.archive, &config.access)?.into();
     let heard = mirror.store.newest()?;
@@ -110,6 +111,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let exporting = export_regularly(
         Arc::clone(&mirror.store),
         Arc::clone(&archive),
+        beside.clone(),
         export_requests,
         Clock::now,
         stop.clone(),
@@ -153,7 +155,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     // If the store failed, that is why all else ended.
     mirror.close().await?;
     first.and(rest)?;
-    let last = export_and_log(&store, archive.as_ref(), Clock::now());
+    let last = export_and_log(&store, archive.as_ref(), beside.as_ref(), Clock::now());
     if timeout(LAST_EXPORT, last).await.is_err() {
         warn!("the last export took too long: what it did not write is exported next time");
     }

@@ -17,8 +17,15 @@ use futures::stream::BoxStream;
 
 use super::{Hash, MANIFEST, README, bucket::BucketArchive, folder::FolderArchive};
 
+/// The files that SourceCred reads: the graph, its types, and who the members are.
+pub const SOURCECRED: [&str; 3] = [
+    "sourcecred/props/graph.json",
+    "sourcecred/props/declaration.json",
+    "sourcecred/props/identityProposals.json",
+];
+
 /// The files that may lie beside the manifest for people and other programs, and are replaced.
-pub const DOCUMENTS: [&str; 1] = [README];
+pub const DOCUMENTS: [&str; 4] = [README, SOURCECRED[0], SOURCECRED[1], SOURCECRED[2]];
 
 /// An immutable file of the archive: a blob or an index, named by the hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

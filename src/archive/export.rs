@@ -14,8 +14,8 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{
-    ArchiveError, ArchiveReader, Change, DataArchive, ExportPlan, ExportRequest, Hash, Manifest,
-    PlanError, Previous, README, ReadError, Source, Summary,
+    ArchiveError, ArchiveReader, Change, DOCUMENTS, DataArchive, ExportPlan, ExportRequest, Hash,
+    Manifest, PlanError, Previous, README, ReadError, SOURCECRED, Source, Summary,
     data_archive::Object,
     plan::{needed_indexes, plan},
 };
@@ -43,7 +43,7 @@ pub enum ExportError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// Brings the archive up to date with the source. Also removes what an interrupted export left,
+/// Brings the archive up to date with the source, and what lies beside it. Also removes what an interrupted export left,
 /// even if there is nothing to publish.
 pub async fn export(
     archive: &dyn DataArchive,
@@ -52,6 +52,7 @@ pub async fn export(
 ) -> Result<Summary, ExportError> {
     let previous = load_previous(archive, &request).await?;
     let expected = previous.as_ref().map(|it| it.hash);
+    let left = left_beside(archive, &request).await?;
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let planning = tokio::task::spawn_blocking(move || {
         let send = |change| sender.blocking_send(change).map_err(|_| PlanError::Stopped);
@@ -61,42 +62,70 @@ pub async fn export(
             source.as_ref(),
             &mut |object| send(Change::Put(object)),
         )?;
+        let beside = match &request.beside {
+            Some(beside) => some(beside.documents(&request, source.as_ref())?),
+            None => left,
+        };
         if let Some(manifest) = &planned.manifest {
             send(Change::Publish {
                 manifest: manifest.print(),
                 remove: planned.remove.clone(),
-                documents: documents(manifest),
+                documents: documents(manifest, &beside),
             })?;
         }
-        Ok::<ExportPlan, PlanError>(planned)
+        Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
     });
     let changes = stream::poll_fn(move |context| receiver.poll_recv(context)).boxed();
     // If planning fails, the changes end early and nothing is published.
     let written = archive.write(expected, changes).await;
     let planned = planning.await?;
     written?;
-    let planned = planned?;
+    let (planned, beside) = planned?;
     if planned.manifest.is_none() {
-        mend_documents(archive).await?;
+        mend_documents(archive, &beside).await?;
     }
     Ok(planned.summary)
 }
 
+/// What the files beside a manifest say; `None` for those that go.
+type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
+
+fn some(documents: BTreeMap<&'static str, Vec<u8>>) -> Documents {
+    let documents = documents.into_iter();
+    documents.map(|(path, bytes)| (path, Some(bytes))).collect()
+}
+
+/// That what an earlier export left for other programs goes, if nothing is to lie there any more:
+/// they would take it for the present.
+async fn left_beside(
+    archive: &dyn DataArchive,
+    request: &ExportRequest,
+) -> Result<Documents, ArchiveError> {
+    let [graph, ..] = SOURCECRED;
+    if request.beside.is_some() || archive.read(graph).await?.is_none() {
+        return Ok(Documents::new());
+    }
+    Ok(SOURCECRED.map(|path| (path, None)).into())
+}
+
 /// What lies beside a manifest.
-fn documents(manifest: &Manifest) -> BTreeMap<&'static str, Option<Vec<u8>>> {
-    BTreeMap::from([(README, Some(manifest.readme()))])
+fn documents(manifest: &Manifest, beside: &Documents) -> Documents {
+    let mut documents = beside.clone();
+    documents.insert(README, Some(manifest.readme()));
+    documents
 }
 
 /// Writes the documents that are not as they should be: an export was cut off before it came to
-/// them, somebody changed them, or an earlier version wrote them.
-async fn mend_documents(archive: &dyn DataArchive) -> Result<(), ExportError> {
+/// them, somebody changed them, an earlier version wrote them, or they were asked for just now.
+async fn mend_documents(archive: &dyn DataArchive, beside: &Documents) -> Result<(), ExportError> {
     let reader = match ArchiveReader::open(archive).await {
         Err(ReadError::Empty) => return Ok(()),
         reader => reader?,
     };
-    let mut documents = documents(reader.manifest());
-    for (path, document) in documents.clone() {
-        if archive.read(path).await? == document {
+    let mut documents = documents(reader.manifest(), beside);
+    for path in DOCUMENTS {
+        let document = documents.get(path);
+        if document.is_some() && document == Some(&archive.read(path).await?) {
             documents.remove(path);
         }
     }

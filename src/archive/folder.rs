@@ -165,8 +165,12 @@ impl Session {
             match document {
                 Some(bytes) if read_if_there(&path)?.as_ref() == Some(bytes) => {}
                 Some(bytes) => {
+                    let folder = path.parent().expect("documents lie in the archive");
+                    fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
                     replace(&path, bytes)?;
-                    self.touched.insert(self.root.clone());
+                    let folders = folder.ancestors().map(Path::to_owned);
+                    let within = folders.take_while(|it| it.starts_with(&self.root));
+                    self.touched.extend(within);
                 }
                 None => self.remove(&path)?,
             }

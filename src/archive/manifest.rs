@@ -306,6 +306,14 @@ impl Manifest {
                 .filter_map(|(scope, index)| Some((scope, index?)))
         })
     }
+
+    /// The channels, with how many rows each has.
+    pub fn channel_rows(&self) -> impl Iterator<Item = (Scope, &Counts)> {
+        self.guilds.iter().flat_map(|guild| {
+            let channels = guild.channels.iter();
+            channels.map(|it| (Scope::channel(guild.id, it.id), &it.rows))
+        })
+    }
 }
 
 impl Index {

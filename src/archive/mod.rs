@@ -30,7 +30,7 @@ pub use bucket::BucketArchive;
 pub use covered::covered;
 pub use data_archive::{
     Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DOCUMENTS, DataArchive, Object,
-    S3Access, open,
+    S3Access, SOURCECRED, open,
 };
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
@@ -42,13 +42,13 @@ pub use memory::MemoryArchive;
 pub use partition::LIMIT;
 pub use period::{NotAPeriod, Period, Unit};
 pub use plan::{
-    ExportChannel, ExportGuild, ExportPlan, ExportRequest, PlanError, Previous, Source,
+    Beside, ExportChannel, ExportGuild, ExportPlan, ExportRequest, PlanError, Previous, Source,
     SourceError, Summary, needed_indexes, plan,
 };
 pub use reader::{ArchiveReader, ReadError};
 pub use readme::README;
 pub use records::Restored;
-pub use snapshot::Snapshot;
+pub use snapshot::{Sieve, Snapshot};
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;
 pub use verify::{Depth, Verification, verify};

@@ -8,7 +8,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
+    fmt,
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 mod tables;
@@ -42,6 +44,16 @@ pub trait Source: Send + Sync {
     ) -> Result<(), SourceError>;
 }
 
+/// Makes files for other programs that lie beside the manifest.
+pub trait Beside: fmt::Debug + Send + Sync {
+    /// What they say, by path, for an archive that this request makes of this source.
+    fn documents(
+        &self,
+        request: &ExportRequest,
+        source: &dyn Source,
+    ) -> Result<BTreeMap<&'static str, Vec<u8>>, PlanError>;
+}
+
 /// What to export.
 #[derive(Clone, Debug, Default)]
 pub struct ExportRequest {
@@ -57,6 +69,8 @@ pub struct ExportRequest {
     /// has another (it is another archive, a copy was put back, a store was restored), everything
     /// is read anew, and what differs is written.
     pub since: Option<Hash>,
+    /// What is to lie beside it, README aside; `None` for nothing.
+    pub beside: Option<Arc<dyn Beside>>,
 }
 
 /// A guild to export.

@@ -3,11 +3,16 @@
 //! Owns what it means to read consistently while somebody exports. Knows nothing of which backend
 //! it reads from.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+};
+
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
-    ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, Row,
-    Scope, Snapshot, Table, table::decode_blob,
+    ArchiveError, Counts, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST,
+    Manifest, Row, Scope, Sieve, Snapshot, Table, snapshot::Everything, table::decode_blob,
 };
 
 /// How often a reader starts over because the archive changed under it.
@@ -15,6 +20,9 @@ const ATTEMPTS: usize = 5;
 
 /// How many partitions are read ahead.
 const AHEAD: usize = 4;
+
+/// How many indexes are read at a time.
+const INDEXES: usize = 16;
 
 /// An archive's content could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +142,11 @@ impl<'a> ArchiveReader<'a> {
         entry: &Entry,
     ) -> Result<Vec<R>, ReadError> {
         let bytes = self.blob(R::TABLE, scope, entry).await?;
-        rows(scope, entry, &bytes)
+        let entry = *entry;
+        // Hashing and decoding is the work of several cores.
+        tokio::task::spawn_blocking(move || rows(scope, &entry, &bytes))
+            .await
+            .map_err(|error| ArchiveError::Stopped(error.to_string()))?
     }
 
     /// A blob's bytes, as they are found: nothing is said of their hash.
@@ -148,21 +160,8 @@ impl<'a> ArchiveReader<'a> {
         self.found(&entry.blob.blob_path(), whose).await
     }
 
-    /// The rows of a table of this guild or channel, sorted by key, one partition after the other:
-    /// no more than a few are in memory.
-    pub fn rows<R: Row>(&self, scope: Scope) -> impl Stream<Item = Result<Vec<R>, ReadError>> + '_ {
-        let reference = self
-            .manifest
-            .indexes()
-            .find(|(of, _)| *of == scope)
-            .map(|(_, index)| index);
-        stream::iter(reference)
-            .then(move |reference| self.index(scope, reference))
-            .map_ok(|index| self.table(&index))
-            .try_flatten()
-    }
-
-    /// As [`Self::rows`], of a table that this index lists.
+    /// The rows of a table that this index lists, sorted by key, one partition after the other: no
+    /// more than a few are in memory.
     pub fn table<R: Row>(
         &self,
         index: &Index,
@@ -194,32 +193,69 @@ impl<'a> ArchiveReader<'a> {
         })
     }
 
-    async fn whole<R: Row>(&self) -> Result<Vec<R>, ReadError> {
+    /// The rows of a table that are `wanted`, of those guilds or channels that are, in the order of
+    /// the manifest. Of the others, no more than a few partitions are in memory at once.
+    pub async fn select<R: Row>(
+        &self,
+        scopes: impl Fn(Scope) -> bool,
+        mut wanted: impl FnMut(&R) -> bool,
+    ) -> Result<Vec<R>, ReadError> {
+        let scopes: Vec<(Scope, IndexRef)> = self
+            .manifest
+            .indexes()
+            .filter(|(scope, _)| scope.tables().contains(&R::TABLE) && scopes(*scope))
+            .collect();
+        let indexes: Vec<Index> = stream::iter(scopes)
+            .map(|(scope, index)| self.index(scope, index))
+            .buffered(INDEXES)
+            .try_collect()
+            .await?;
+        let entries: Vec<(Scope, Entry)> = indexes
+            .iter()
+            .flat_map(|index| {
+                let entries = index.entries(R::TABLE).iter();
+                entries.map(|entry| (index.scope(), *entry))
+            })
+            .collect();
+        let mut parts = pin!(
+            stream::iter(entries)
+                .map(|(scope, entry)| async move { self.partition::<R>(scope, &entry).await })
+                .buffered(AHEAD)
+        );
         let mut rows = Vec::new();
-        for (scope, _) in self.manifest.indexes() {
-            if scope.tables().contains(&R::TABLE) {
-                let parts: Vec<Vec<R>> = self.rows(scope).try_collect().await?;
-                rows.extend(parts.into_iter().flatten());
-            }
+        while let Some(part) = parts.try_next().await? {
+            rows.extend(part.into_iter().filter(|row| wanted(row)));
         }
         Ok(rows)
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, ReadError> {
-        let mut snapshot = Snapshot {
-            guilds: self.whole().await?,
-            channels: self.whole().await?,
-            roles: self.whole().await?,
-            emojis: self.whole().await?,
-            members: self.whole().await?,
-            messages: self.whole().await?,
-            reactions: self.whole().await?,
-            props: self.whole().await?,
+    async fn snapshot<S: Sieve>(
+        &self,
+        sieve: &(impl Fn(&Snapshot) -> S + Sync),
+    ) -> Result<Snapshot, ReadError> {
+        let counts: BTreeMap<Scope, &Counts> = self.manifest.channel_rows().collect();
+        let has_props = |scope| {
+            let counts = counts.get(&scope);
+            counts.is_some_and(|it| it.contains_key(&Table::Props))
         };
-        // Channels were read guild by guild; the tables of channels are sorted by channel alone.
-        snapshot.messages.sort_by_key(|it| it.channel_id);
-        snapshot.reactions.sort_by_key(|it| it.channel_id);
-        snapshot.props.sort_by_key(|it| it.channel_id);
+        let mut snapshot = Snapshot {
+            guilds: self.select(|_| true, |_| true).await?,
+            channels: self.select(|_| true, |_| true).await?,
+            roles: self.select(|_| true, |_| true).await?,
+            emojis: self.select(|_| true, |_| true).await?,
+            members: self.select(|_| true, |_| true).await?,
+            props: self.select(has_props, |_| true).await?,
+            ..Snapshot::default()
+        };
+        let mut sieve = sieve(&snapshot);
+        let looked_at: BTreeSet<Scope> = counts
+            .into_keys()
+            .filter(|scope| scope.channel_id.is_some_and(|it| sieve.channel(it)))
+            .collect();
+        let is_looked_at = |scope| looked_at.contains(&scope);
+        snapshot.messages = self.select(is_looked_at, |it| sieve.message(it)).await?;
+        snapshot.reactions = self.select(is_looked_at, |it| sieve.reaction(it)).await?;
+        snapshot.sort_channels();
         Ok(snapshot)
     }
 }
@@ -271,6 +307,20 @@ pub(super) async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
 impl Snapshot {
     /// Reads the whole archive, as it was at one moment.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
-        retry(archive, |reader| async move { reader.snapshot().await }).await
+        Self::read_sifted(archive, |_| Everything).await
+    }
+
+    /// Reads of the archive, as it was at one moment, all but those messages and reactions that a
+    /// sieve does not keep. It is made from the other tables.
+    pub async fn read_sifted<S: Sieve>(
+        archive: &dyn DataArchive,
+        sieve: impl Fn(&Self) -> S + Sync,
+    ) -> Result<Self, ReadError> {
+        let sieve = &sieve;
+        retry(
+            archive,
+            |reader| async move { reader.snapshot(sieve).await },
+        )
+        .await
     }
 }

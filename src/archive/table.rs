@@ -222,6 +222,14 @@ pub(super) fn array_header(len: usize) -> Vec<u8> {
     }
 }
 
+impl EncodedRow {
+    /// Reads the row.
+    pub fn decode<R: Row>(&self) -> Result<R, rmp_serde::decode::Error> {
+        let mut row = rmp_serde::Deserializer::from_read_ref(&self.bytes[..]).with_human_readable();
+        R::deserialize(&mut row)
+    }
+}
+
 /// The rows of a blob. Fields that this version does not know are passed over.
 pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();

@@ -6,23 +6,24 @@
 use std::{
     cmp::Ordering,
     fmt::{self, Display, Write as _},
+    sync::Arc,
 };
 
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeSeq};
 
 macro_rules! addresses {
     ($($(#[$doc:meta])* $name:ident = $nonce:literal;)*) => {$(
         $(#[$doc])*
         ///
-        /// Ordered as JavaScript orders the raw form, by UTF-16 code units. Serialized raw.
-        #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        /// Ordered as JavaScript orders the raw form, by UTF-16 code units. Serialized raw. A copy
+        /// takes no memory.
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The address that consists of `parts`.
             pub fn new(parts: &[&dyn Display]) -> Self {
-                Self(String::from(concat!($nonce, "\0"))).with(parts)
+                Self(append(concat!($nonce, "\0"), parts))
             }
 
             /// The address with more parts at its end.
@@ -33,12 +34,42 @@ macro_rules! addresses {
 
             /// Whether the address begins with all of `prefix`'s parts.
             pub fn has_prefix(&self, prefix: &Self) -> bool {
-                self.0.starts_with(&prefix.0)
+                self.0.starts_with(&*prefix.0)
+            }
+
+            /// The raw form.
+            pub(super) fn raw(&self) -> &str {
+                &self.0
             }
 
             /// The address as the list of its parts.
             pub(super) fn parts(&self) -> Parts<'_> {
                 Parts(&self.0)
+            }
+        }
+
+        impl From<&[String]> for $name {
+            fn from(parts: &[String]) -> Self {
+                let parts: Vec<&dyn Display> = parts.iter().map(|it| it as &dyn Display).collect();
+                Self::new(&parts)
+            }
+        }
+
+        /// From the raw form.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = String::deserialize(deserializer)?;
+                if raw.starts_with(concat!($nonce, "\0")) && raw.ends_with('\0') {
+                    Ok(Self(raw.into()))
+                } else {
+                    Err(D::Error::custom(format_args!("{raw:?} is no address")))
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -82,7 +113,7 @@ impl Serialize for Parts<'_> {
     }
 }
 
-fn append(raw: &str, parts: &[&dyn Display]) -> String {
+fn append(raw: &str, parts: &[&dyn Display]) -> Arc<str> {
     let mut raw = raw.to_owned();
     for part in parts {
         let start = raw.len();
@@ -94,7 +125,7 @@ fn append(raw: &str, parts: &[&dyn Display]) -> String {
         }
         raw.push('\0');
     }
-    raw
+    raw.into()
 }
 
 fn split(raw: &str) -> impl Iterator<Item = &str> {

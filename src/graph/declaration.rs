@@ -4,10 +4,12 @@
 //! Source: SourceCred 0.11.2, `analysis/pluginDeclaration.js`; names and weights after
 //! `plugins/discord/declaration.js`.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
 use super::{
-    EdgeAddress, EdgeWeight, NodeAddress, Weight, Weights, prefix, weighted_graph::to_json,
+    EdgeAddress, EdgeWeight, NodeAddress, Weight, Weights, prefix, weighted_graph::write_json,
 };
 
 /// A plugin's types.
@@ -162,8 +164,8 @@ impl Declaration {
             .fold(Weight::ONE, |weight, it| weight.and(it.default_weight))
     }
 
-    /// The contents of `declaration.json`.
-    pub fn to_json(&self) -> String {
-        to_json(self)
+    /// Writes `declaration.json`.
+    pub fn write_json(&self, to: impl Write) -> io::Result<()> {
+        write_json(to, self)
     }
 }

@@ -49,6 +49,27 @@ pub(super) fn text(text: &str, units: usize) -> String {
     safe
 }
 
+/// What a description says, as plain text of one line: for terminals, so without anything that
+/// would steer one.
+pub(super) fn plain(description: &str) -> String {
+    let mut text = String::new();
+    let mut rest = description;
+    while let Some((before, from)) = rest.split_once("&#x") {
+        text.push_str(before);
+        let code = from.split_once(';').and_then(|(code, after)| {
+            let code = u32::from_str_radix(code, 16).ok()?;
+            Some((char::from_u32(code).unwrap_or('\u{FFFD}'), after))
+        });
+        (text, rest) = match code {
+            Some((char, after)) => (text + &String::from(char), after),
+            None => (text + "&#x", from),
+        };
+    }
+    text.push_str(rest);
+    text.retain(|char| !char.is_control());
+    text
+}
+
 /// A character reference. In Markdown it stands for the character as text, never for its meaning.
 fn reference(to: &mut String, code: u32) {
     write!(to, "&#x{code:X};").expect("writing to a string cannot fail");
@@ -82,6 +103,14 @@ mod tests {
             "two &#x23; lines x"
         );
         assert_eq!(text("a\0b", 30), "a&#x0;b");
+    }
+
+    #[test]
+    fn descriptions_are_read_back_as_plain_text() {
+        for name in ["ana", "<b>&\"'é🎉", "&#xZZ; &#x", "[a]"] {
+            assert_eq!(plain(&escaped(name, 40)), name);
+        }
+        assert_eq!(plain("a&#x1B;[31m&#xA;&#xD83C;\u{9b}b"), "a[31m\u{FFFD}b");
     }
 
     #[test]

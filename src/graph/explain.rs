@@ -150,10 +150,7 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights) -> Explanation {
                 from,
                 says: of_type.forward_name,
                 to,
-                weight: own.map_or(of_type_weight, |own| EdgeWeight {
-                    forwards: of_type_weight.forwards.and(own.forwards),
-                    backwards: of_type_weight.backwards.and(own.backwards),
-                }),
+                weight: own.map_or(of_type_weight, |own| of_type_weight.and(*own)),
             });
         }
     }

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::{
     NodeAddress, WeightedGraph,
     members::{Member, Members},
-    weighted_graph::to_json,
 };
 use crate::archive::Snapshot;
 
@@ -75,11 +74,6 @@ pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<Ide
             },
         })
         .collect()
-}
-
-/// The contents of `identityProposals.json`.
-pub fn identity_proposals_json(proposals: &[IdentityProposal]) -> String {
-    to_json(&proposals)
 }
 
 /// A name for `member` that is not taken; now it is. Names are the same if only their case differs.

@@ -6,16 +6,23 @@
 //! whichever order the rows come.
 
 mod address;
+mod channels;
+mod comparison;
 mod declaration;
 mod description;
 pub mod discord;
+mod documents;
 mod explain;
+mod flow;
 mod identities;
 mod members;
+mod minting;
 mod plugin;
 mod prefix;
 mod props;
+mod sieve;
 mod standings;
+mod stored;
 mod weighted_graph;
 mod weights;
 
@@ -23,48 +30,28 @@ mod weights;
 mod tests;
 
 pub use address::{EdgeAddress, NodeAddress};
+pub use comparison::{BeforeAndNow, Changes, Comparison, MemberChange};
 pub use declaration::{Declaration, EdgeType, Keys, NodeType, declaration};
+pub use documents::{Document, Documents};
 pub use explain::{Explanation, Part, PartEdge, PartNode, explain};
-pub use identities::{
-    Alias, IdentityProposal, IdentityType, identity_proposals, identity_proposals_json,
-};
+pub use flow::Minted;
+pub use identities::{Alias, IdentityProposal, IdentityType, identity_proposals};
 pub use plugin::props_graph;
 pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
+pub use sieve::PropsSieve;
 pub use standings::{Standing, Thanks, standings};
+pub use stored::{NotStored, Types};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};
-pub use weights::{EdgeWeight, EdgeWeights, Weight, WeightError, Weights, WeightsError};
+pub use weights::{EdgeWeight, EdgeWeights, RolesAsOf, Weight, WeightError, Weights, WeightsError};
 
 use crate::archive::Snapshot;
 
-/// What SourceCred's External plugin reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Documents {
-    /// Each file's name and contents.
-    pub files: [(&'static str, String); 3],
-    /// Why SourceCred will fail on them although they are sound, if it will.
-    pub unusable: Option<Unusable>,
-}
-
-impl Documents {
-    fn new(
-        graph: &WeightedGraph,
-        declaration: &Declaration,
-        proposals: &[IdentityProposal],
-    ) -> Self {
-        Self {
-            unusable: graph.check(declaration).err(),
-            files: [
-                ("graph.json", graph.to_json()),
-                ("declaration.json", declaration.to_json()),
-                ("identityProposals.json", identity_proposals_json(proposals)),
-            ],
-        }
-    }
-}
-
-/// The props plugin's documents for a snapshot.
+/// The props plugin's documents for a snapshot: a whole one, or what [`PropsSieve`] left of it.
 pub fn props_documents(snapshot: &Snapshot, weights: &Weights) -> Documents {
     let graph = props_graph(snapshot, weights);
-    let proposals = identity_proposals(snapshot, &graph);
-    Documents::new(&graph, &declaration(weights), &proposals)
+    Documents {
+        declaration: declaration(weights),
+        proposals: identity_proposals(snapshot, &graph),
+        graph,
+    }
 }

@@ -5,21 +5,24 @@
 //! Discord plugin, `createGraph.js`. Cred is minted by props and by the reactions on them, and from
 //! both flows to those who were thanked.
 //!
-//! Everything has the time of its contribution (the message, or the one that it thanks for),
+//! How much each mints is `minting`'s to say. Everything has the time of its contribution (the message, or the one that it thanks for),
 //! reactions too: when a reaction was added is known only to who
 //! listened, and what a mirror learnt late must not earn less.
 
 use std::collections::BTreeMap;
 
 use super::{
-    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, Weights, description,
+    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, Weights,
+    channels::Channels,
+    description,
     members::{Member, Members},
+    minting::Minting,
     prefix,
     props::{Props, Rules, props},
 };
 use crate::{
     archive::Snapshot,
-    model::{ChannelId, EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url},
+    model::{EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url},
 };
 
 /// How much of a reason, and of a name, a description shows, in UTF-16 code units.
@@ -31,8 +34,9 @@ pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
     let rules = Rules::new(snapshot);
     let mut drawing = Drawing {
         members: &rules.members,
-        names: Names::new(snapshot),
-        weights,
+        channels: &rules.channels,
+        emojis: emoji_names(snapshot),
+        minting: Minting::new(snapshot, weights, &rules.channels),
         graph: WeightedGraph::default(),
     };
     for (message, props) in props(snapshot, &rules) {
@@ -44,18 +48,23 @@ pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
 /// The graph while it is drawn, and what that takes.
 struct Drawing<'a> {
     members: &'a Members<'a>,
-    names: Names<'a>,
-    weights: &'a Weights,
+    channels: &'a Channels<'a>,
+    emojis: BTreeMap<EmojiId, &'a str>,
+    minting: Minting<'a>,
     graph: WeightedGraph,
 }
 
 impl Drawing<'_> {
     fn add(&mut self, id: MessageId, props: &Props<'_>) {
+        let Some(factors) = self.minting.factors(props) else {
+            return;
+        };
         let at = props.at;
         let channel = props.channel;
         let node = prefix::props().with(&[&channel, &id]);
         let description = self.describe(id, props);
         self.add_node(node.clone(), description, Some(at));
+        self.weigh(&node, self.minting.of_props(props, &factors));
 
         // A giver of whom nothing is known is no node; the thanks hold all the same.
         if let Some(giver) = self.members.get(props.giver) {
@@ -86,9 +95,7 @@ impl Drawing<'_> {
             }
         }
         for (emoji, user) in &props.reactions {
-            let weight = self
-                .weights
-                .of_reaction(emoji, props.receivers.contains_key(user));
+            let weight = self.minting.of_reaction(emoji, *user, props, &factors);
             if weight > Weight::ZERO {
                 self.add_reaction(&node, id, props, emoji, *user, weight);
             }
@@ -112,13 +119,11 @@ impl Drawing<'_> {
         let node = prefix::reactions().with(&[&channel, emoji, &user, &id]);
         let description = format!(
             "Reacted {} to [props {id}]({})",
-            self.names.emoji(emoji),
+            self.emoji(emoji),
             url(id, props)
         );
         self.add_node(node.clone(), description, Some(at));
-        if weight != Weight::ONE {
-            self.graph.node_weights.insert(node.clone(), weight);
-        }
+        self.weigh(&node, weight);
         let edge = prefix::reacts_to().with(&[emoji, &user, &channel, &id]);
         self.add_edge(edge, node.clone(), props_node.clone(), at);
 
@@ -129,6 +134,10 @@ impl Drawing<'_> {
 
     fn add_member(&mut self, member: Member<'_>) -> NodeAddress {
         let address = member.address();
+        // The same member is drawn again and again: one copy of the address is enough.
+        if let Some((known, _)) = self.graph.nodes.get_key_value(&address) {
+            return known.clone();
+        }
         self.add_node(address.clone(), member.label(), None);
         address
     }
@@ -141,6 +150,12 @@ impl Drawing<'_> {
                 timestamp,
             },
         );
+    }
+
+    fn weigh(&mut self, node: &NodeAddress, weight: Weight) {
+        if weight != Weight::ONE {
+            self.graph.node_weights.insert(node.clone(), weight);
+        }
     }
 
     fn add_edge(
@@ -162,7 +177,10 @@ impl Drawing<'_> {
 
     fn describe(&self, id: MessageId, props: &Props<'_>) -> String {
         let giver = description::text(&self.members.name(props.giver), NAME_UNITS);
-        let place = self.names.channel(props.channel);
+        let place = match self.channels.name(props.channel) {
+            Some(name) => format!(" in #{}", description::text(name, NAME_UNITS)),
+            None => String::new(),
+        };
         let reason = description::text(&self.members.named_in(props.reason), REASON_UNITS);
         let said = if reason.is_empty() {
             "for no stated reason".to_owned()
@@ -170,46 +188,6 @@ impl Drawing<'_> {
             format!("\"{reason}\"")
         };
         format!("Props by {giver}{place}: [{said}]({})", url(id, props))
-    }
-}
-
-/// Where Discord shows what was contributed.
-fn url(id: MessageId, props: &Props<'_>) -> String {
-    let (channel, id) = props.about.unwrap_or((props.channel, id));
-    jump_url(props.guild, channel, id)
-}
-
-/// What channels and custom emojis are called.
-struct Names<'a> {
-    channels: BTreeMap<ChannelId, &'a str>,
-    emojis: BTreeMap<EmojiId, &'a str>,
-}
-
-impl<'a> Names<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        let channels = snapshot.channels.iter();
-        let mut emojis = BTreeMap::new();
-        for row in &snapshot.emojis {
-            // One emoji may have been seen in several guilds, under its names of different times.
-            if let Some(name) = row.name.as_deref() {
-                let known = emojis.entry(row.id).or_insert((row.guild_id, name));
-                *known = (*known).min((row.guild_id, name));
-            }
-        }
-        Self {
-            channels: channels.map(|row| (row.id, row.name.as_str())).collect(),
-            emojis: emojis
-                .into_iter()
-                .map(|(id, (_, name))| (id, name))
-                .collect(),
-        }
-    }
-
-    fn channel(&self, id: ChannelId) -> String {
-        match self.channels.get(&id) {
-            Some(name) => format!(" in #{}", description::text(name, NAME_UNITS)),
-            None => String::new(),
-        }
     }
 
     fn emoji(&self, emoji: &EmojiKey) -> String {
@@ -221,4 +199,24 @@ impl<'a> Names<'a> {
             },
         }
     }
+}
+
+/// Where Discord shows what was contributed.
+fn url(id: MessageId, props: &Props<'_>) -> String {
+    let (channel, id) = props.about.unwrap_or((props.channel, id));
+    jump_url(props.guild, channel, id)
+}
+
+/// What custom emojis are called.
+fn emoji_names(snapshot: &Snapshot) -> BTreeMap<EmojiId, &str> {
+    let mut emojis = BTreeMap::new();
+    for row in &snapshot.emojis {
+        // One emoji may have been seen in several guilds, under its names of different times.
+        if let Some(name) = row.name.as_deref() {
+            let known = emojis.entry(row.id).or_insert((row.guild_id, name));
+            *known = (*known).min((row.guild_id, name));
+        }
+    }
+    let names = emojis.into_iter();
+    names.map(|(id, (_, name))| (id, name)).collect()
 }

@@ -20,11 +20,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::members::Members;
+use super::{channels::Channels, members::Members};
 use crate::{
     archive::{
         Snapshot,
-        rows::{ChannelRow, MessageRow, PropsRow, ReactionRow},
+        rows::{MessageRow, PropsRow, ReactionRow},
     },
     model::{AuthorKind, ChannelId, EmojiKey, GuildId, MessageId, MessageKind, Millis, UserId},
 };
@@ -34,6 +34,8 @@ use crate::{
 pub struct Props<'a> {
     pub(super) guild: GuildId,
     pub(super) channel: ChannelId,
+    /// When they were given.
+    pub(super) given: Millis,
     /// When the contribution was made.
     pub at: Millis,
     /// The message that is thanked for, where it is another.
@@ -50,7 +52,7 @@ pub struct Props<'a> {
 
 /// What has to be known of a community to tell which of its messages are props.
 pub struct Rules<'a> {
-    channels: Channels<'a>,
+    pub(super) channels: Channels<'a>,
     pub(super) members: Members<'a>,
     /// The guilds whose props hold although the message was deleted.
     keeping: BTreeSet<GuildId>,
@@ -192,6 +194,7 @@ impl<'a> Rules<'a> {
         let props = Props {
             guild: row.guild_id,
             channel: row.channel_id,
+            given: answer.created_at(),
             at: about.map_or(answer, |(_, message)| message).created_at(),
             about,
             giver: row.giver_id,
@@ -207,6 +210,7 @@ impl<'a> Rules<'a> {
         let props = Props {
             guild: message.guild_id,
             channel: message.channel_id,
+            given: message.id.created_at(),
             at: message.id.created_at(),
             about: None,
             giver,
@@ -293,29 +297,8 @@ fn giver_of(message: &MessageRow) -> Result<UserId, NoProps> {
     }
 }
 
-/// The channels and threads, by id.
-struct Channels<'a>(BTreeMap<ChannelId, &'a ChannelRow>);
-
-impl<'a> Channels<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        Self(snapshot.channels.iter().map(|row| (row.id, row)).collect())
-    }
-
-    /// The channel and, for a thread, the channel it was opened in.
-    fn with_parent(&self, id: ChannelId) -> impl Iterator<Item = &'a ChannelRow> {
-        let channel = self.0.get(&id).copied();
-        let parent = channel
-            .filter(|channel| channel.kind.is_thread())
-            .and_then(|thread| self.0.get(&thread.parent_id?).copied());
-        channel.into_iter().chain(parent)
-    }
-
-    fn are_props(&self, id: ChannelId) -> bool {
-        self.with_parent(id).any(|channel| channel.props_channel)
-    }
-
-    fn is_deleted(&self, id: ChannelId) -> bool {
-        self.with_parent(id)
-            .any(|channel| channel.deleted_at.is_some())
-    }
+/// Whether a plain message, in a props channel, may be props: a person wrote it, and it mentions
+/// somebody.
+pub(super) fn may_be_given(message: &MessageRow) -> bool {
+    giver_of(message).is_ok() && !message.mentions.is_empty()
 }

@@ -4,10 +4,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    io,
+    io::{self, Write},
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{Declaration, EdgeAddress, EdgeWeight, NodeAddress, Weight, address::Parts};
 use crate::model::Millis;
@@ -79,66 +79,32 @@ impl WeightedGraph {
         }
     }
 
-    /// The contents of `graph.json`.
-    pub fn to_json(&self) -> String {
-        // Nodes that are not there are addressed all the same, if edges lead to them.
-        let ends = self.edges.values().flat_map(|edge| [&edge.src, &edge.dst]);
-        let absent: BTreeSet<_> = ends.filter(|it| !self.nodes.contains_key(*it)).collect();
-        let mut addresses: Vec<&NodeAddress> = self.nodes.keys().chain(absent).collect();
-        addresses.sort_unstable();
-        // Looked up, never iterated: its order is nobody's.
-        let indices: HashMap<&NodeAddress, usize> = addresses.iter().copied().zip(0..).collect();
-
-        let graph = GraphJson {
-            sorted_node_addresses: addresses.iter().map(|it| it.parts()).collect(),
-            nodes: self
-                .nodes
-                .iter()
-                .map(|(address, node)| NodeJson {
-                    index: indices[address],
-                    description: &node.description,
-                    timestamp_ms: node.timestamp,
-                })
-                .collect(),
-            edges: self
-                .edges
-                .iter()
-                .map(|(address, edge)| EdgeJson {
-                    address: address.parts(),
-                    src_index: indices[&edge.src],
-                    dst_index: indices[&edge.dst],
-                    timestamp_ms: edge.timestamp,
-                })
-                .collect(),
-        };
+    /// Writes `graph.json`, a node and an edge at a time.
+    pub fn write_json(&self, to: impl Write) -> io::Result<()> {
         let weights = WeightsJson {
             node_weights: &self.node_weights,
             edge_weights: &self.edge_weights,
         };
         let both = WeightedGraphJson {
-            graph_json: versioned("sourcecred/graph", "0.8.0", graph),
+            graph_json: versioned("sourcecred/graph", "0.8.0", GraphJson::new(self)),
             weights_json: versioned("sourcecred/weights", "0.2.0", weights),
         };
-        to_json(&versioned("sourcecred/weightedGraph", "0.1.0", both))
+        write_json(to, &versioned("sourcecred/weightedGraph", "0.1.0", both))
     }
 }
 
-/// A document of SourceCred's as text, ending its last line.
-pub(super) fn to_json(document: &impl Serialize) -> String {
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, AsJavaScript);
-    document
-        .serialize(&mut serializer)
-        .expect("text and numbers are always JSON");
-    bytes.push(b'\n');
-    String::from_utf8(bytes).expect("JSON is UTF-8")
+/// Writes a document of SourceCred's, and ends its last line.
+pub(super) fn write_json(mut to: impl Write, document: &impl Serialize) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut to, AsJavaScript);
+    document.serialize(&mut serializer)?;
+    to.write_all(b"\n")
 }
 
 /// Writes numbers as JavaScript does, so that the same graph has the same bytes.
 struct AsJavaScript;
 
 impl serde_json::ser::Formatter for AsJavaScript {
-    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, number: f64) -> io::Result<()> {
+    fn write_f64<W: Write + ?Sized>(&mut self, writer: &mut W, number: f64) -> io::Result<()> {
         writer.write_all(ryu_js::Buffer::new().format_finite(number).as_bytes())
     }
 }
@@ -165,12 +131,66 @@ struct WeightedGraphJson<'a> {
     weights_json: Versioned<WeightsJson<'a>>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// A graph as it is written: the addresses, the nodes, and the edges, each by address.
 struct GraphJson<'a> {
-    sorted_node_addresses: Vec<Parts<'a>>,
-    nodes: Vec<NodeJson<'a>>,
-    edges: Vec<EdgeJson<'a>>,
+    graph: &'a WeightedGraph,
+    /// Nodes that are not there are addressed all the same, if edges lead to them.
+    addresses: Vec<&'a NodeAddress>,
+    /// Looked up, never iterated: its order is nobody's.
+    indices: HashMap<&'a NodeAddress, usize>,
+}
+
+impl<'a> GraphJson<'a> {
+    fn new(graph: &'a WeightedGraph) -> Self {
+        let ends = graph.edges.values().flat_map(|edge| [&edge.src, &edge.dst]);
+        let absent: BTreeSet<_> = ends.filter(|it| !graph.nodes.contains_key(*it)).collect();
+        let mut addresses: Vec<&NodeAddress> = graph.nodes.keys().chain(absent).collect();
+        addresses.sort_unstable();
+        Self {
+            graph,
+            indices: addresses.iter().copied().zip(0..).collect(),
+            addresses,
+        }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeJson<'a>> {
+        let nodes = self.graph.nodes.iter();
+        nodes.map(|(address, node)| NodeJson {
+            index: self.indices[address],
+            description: &node.description,
+            timestamp_ms: node.timestamp,
+        })
+    }
+
+    fn edges(&self) -> impl Iterator<Item = EdgeJson<'a>> {
+        let edges = self.graph.edges.iter();
+        edges.map(|(address, edge)| EdgeJson {
+            address: address.parts(),
+            src_index: self.indices[&edge.src],
+            dst_index: self.indices[&edge.dst],
+            timestamp_ms: edge.timestamp,
+        })
+    }
+}
+
+impl Serialize for GraphJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let addresses = || self.addresses.iter().map(|it| it.parts());
+        let mut fields = serializer.serialize_struct("GraphJson", 3)?;
+        fields.serialize_field("sortedNodeAddresses", &Each(addresses))?;
+        fields.serialize_field("nodes", &Each(|| self.nodes()))?;
+        fields.serialize_field("edges", &Each(|| self.edges()))?;
+        fields.end()
+    }
+}
+
+/// A list that is made as it is written.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 #[derive(Serialize)]

@@ -3,11 +3,11 @@
 //! Edge weights, and the reaction's, are those of SourceCred's Discord plugin
 //! (`plugins/discord/declaration.js`), so that props are worth what they are worth there.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::model::{EmojiId, EmojiKey};
+use crate::model::{ChannelId, EmojiId, EmojiKey, RoleId};
 
 /// The largest weight that is accepted: products of weights stay finite.
 const LARGEST: f64 = 1_000_000.0;
@@ -41,7 +41,18 @@ impl Weight {
 
     /// Both weights on one thing.
     pub(super) fn and(self, other: Self) -> Self {
-        Self(self.0 * other.0)
+        Self((self.0 * other.0).min(f64::MAX))
+    }
+
+    /// A weight that may be larger than one that is given, being a product of several; `None` if it
+    /// is negative or no number.
+    pub(super) fn product(number: f64) -> Option<Self> {
+        (number >= 0.0 && number.is_finite()).then_some(Self(number))
+    }
+
+    /// The weight of one part of a whole that counts as `whole`.
+    pub(super) fn part_of(whole: f64) -> Self {
+        Self(whole.recip().min(f64::MAX))
     }
 }
 
@@ -85,6 +96,17 @@ pub struct EdgeWeight {
 }
 
 impl EdgeWeight {
+    /// Everything flows both ways; what `SourceCred` assumes where no weight is given.
+    pub const ONE: Self = Self::new(1.0, 1.0);
+
+    /// Both weights on one edge.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            forwards: self.forwards.and(other.forwards),
+            backwards: self.backwards.and(other.backwards),
+        }
+    }
+
     pub(super) const fn new(forwards: f64, backwards: f64) -> Self {
         Self {
             forwards: Weight(forwards),
@@ -111,6 +133,29 @@ pub struct Weights {
     /// By how much the reactions of those who received the props are multiplied. 1, as in
     /// SourceCred's props channels; 0 where nobody shall mint cred for themselves.
     pub receiver_reaction: Weight,
+    /// By how much the giver's own reactions to the props are multiplied. 1, as in SourceCred's
+    /// props channels; 0 is its rule for all other channels.
+    pub giver_reaction: Weight,
+    /// By how much that is multiplied which a member mints who has none of `roles`: the props that
+    /// they give, and their reactions. 0 where only certain roles shall mint cred.
+    pub role: Weight,
+    /// The same for those with a certain role, by its id. Of several the largest counts, and `role`
+    /// at least.
+    #[serde(deserialize_with = "by_id")]
+    pub roles: BTreeMap<RoleId, Weight>,
+    /// Which roles a member is taken to have.
+    pub roles_as_of: RolesAsOf,
+    /// By how much props and their reactions are multiplied in channels that are not in `channels`.
+    pub channel: Weight,
+    /// The same for a certain channel or thread, or for all channels of a category, by its id: what
+    /// is nearest to the message counts. Where it is 0, props are left out of the graph.
+    #[serde(deserialize_with = "by_id")]
+    pub channels: BTreeMap<ChannelId, Weight>,
+    /// Whether the reactions to one message are divided by the number of members who reacted (each
+    /// counted as their role weighs, the giver not at all) and `confidence_dampener` together.
+    pub apply_averaging: bool,
+    /// What is added to that number: the larger, the less the reactions of a few mint.
+    pub confidence_dampener: Weight,
     /// How cred flows between members, props and reactions.
     pub edges: EdgeWeights,
 }
@@ -122,6 +167,14 @@ impl Default for Weights {
             reaction: Weight::ONE,
             emojis: BTreeMap::new(),
             receiver_reaction: Weight::ONE,
+            giver_reaction: Weight::ONE,
+            role: Weight::ONE,
+            roles: BTreeMap::new(),
+            roles_as_of: RolesAsOf::Today,
+            channel: Weight::ONE,
+            channels: BTreeMap::new(),
+            apply_averaging: false,
+            confidence_dampener: Weight::ZERO,
             edges: EdgeWeights::default(),
         }
     }
@@ -133,15 +186,32 @@ impl Weights {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// What a reaction with `emoji` mints.
-    pub fn of_reaction(&self, emoji: &EmojiKey, by_receiver: bool) -> Weight {
-        let weight = self.emojis.get(emoji).copied().unwrap_or(self.reaction);
-        if by_receiver {
-            weight.and(self.receiver_reaction)
-        } else {
-            weight
-        }
+    /// What an emoji weighs.
+    pub fn of_emoji(&self, emoji: &EmojiKey) -> Weight {
+        self.emojis.get(emoji).copied().unwrap_or(self.reaction)
     }
+
+    /// What a member weighs who has these roles.
+    pub fn of_roles(&self, roles: impl Iterator<Item = RoleId>) -> Weight {
+        let weights = roles.filter_map(|role| self.roles.get(&role).copied());
+        weights.fold(self.role, |most, it| if it > most { it } else { most })
+    }
+
+    /// What the first of these channels weighs that has a weight: a channel, then what it lies in.
+    pub fn of_channel(&self, mut nearest_first: impl Iterator<Item = ChannelId>) -> Weight {
+        let own = nearest_first.find_map(|id| self.channels.get(&id).copied());
+        own.unwrap_or(self.channel)
+    }
+}
+
+/// Which of the roles that a member had over time count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RolesAsOf {
+    /// Those of today, as in SourceCred; of who left, those that they had then.
+    Today,
+    /// Those of when the props were given, as far as the archive knows them; else those of today.
+    Giving,
 }
 
 /// A weights file that cannot be used: where, and why.
@@ -227,6 +297,28 @@ fn by_emoji<'de, D: Deserializer<'de>>(
     Ok(weights)
 }
 
+/// Weights by id. As in SourceCred's configuration, an id may be followed by `//` and words for
+/// people.
+fn by_id<'de, D: Deserializer<'de>, I: Ord + FromStr>(
+    deserializer: D,
+) -> Result<BTreeMap<I, Weight>, D::Error> {
+    let mut weights = BTreeMap::new();
+    for (text, weight) in BTreeMap::<String, Weight>::deserialize(deserializer)? {
+        let id = text.split_once("//").map_or(&*text, |(id, _)| id);
+        let id = id.trim().parse().map_err(|_| {
+            D::Error::custom(format_args!(
+                "{text:?} is no id: it takes the number that Discord's \"Copy ID\" gives"
+            ))
+        })?;
+        if weights.insert(id, weight).is_some() {
+            return Err(D::Error::custom(format_args!(
+                "{text:?} is given two weights"
+            )));
+        }
+    }
+    Ok(weights)
+}
+
 /// The emoji that is written as `text`.
 fn emoji(text: &str) -> EmojiKey {
     let id = text.rsplit(':').next().unwrap_or(text);
@@ -250,6 +342,30 @@ mod tests {
         );
     }
 
+    /// It is what `docs/sourcecred.md` explains, field by field.
+    #[test]
+    fn the_example_is_understood_and_says_the_defaults_where_it_says_nothing_of_its_own() {
+        let example = include_str!("../../docs/sourcecred-instance/weights.json");
+        let weights = Weights::from_json(example).unwrap();
+        assert_eq!(weights.of_roles([RoleId(1)].into_iter()), Weight::ONE);
+        let own = Weights {
+            emojis: weights.emojis.clone(),
+            roles: weights.roles.clone(),
+            channels: weights.channels.clone(),
+            ..Weights::default()
+        };
+        assert_eq!(weights, own);
+        let fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(example).unwrap();
+        let explained = include_str!("../../docs/sourcecred.md");
+        for field in fields.keys() {
+            assert!(explained.contains(&format!("`{field}`")), "{field}");
+        }
+        let unknown = Weights::from_json(r#"{"": 1}"#).unwrap_err().to_string();
+        let known: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
+        assert_eq!(known.len(), fields.len(), "{known:?}");
+        assert!(known.iter().all(|it| fields.contains_key(*it)));
+    }
+
     #[test]
     fn a_file_changes_only_what_it_mentions() {
         let weights = Weights::from_json(
@@ -259,15 +375,15 @@ mod tests {
         assert_eq!(weights.props, Weight(2.5));
         assert_eq!(weights.reaction, Weight::ONE);
         assert_eq!(weights.edges.gives_props, EdgeWeight::new(9.0, 0.0625));
-        let of = |key: EmojiKey| weights.of_reaction(&key, false).get();
+        let of = |key: EmojiKey| weights.of_emoji(&key).get();
         assert!((of(EmojiKey::Unicode("🎉".into())) - 3.0).abs() < f64::EPSILON);
         assert!((of(EmojiKey::Unicode("1️⃣".into())) - 4.0).abs() < f64::EPSILON);
         assert_eq!(
-            weights.of_reaction(&EmojiKey::Custom(EmojiId(42)), false),
+            weights.of_emoji(&EmojiKey::Custom(EmojiId(42))),
             Weight::ZERO
         );
         assert_eq!(
-            weights.of_reaction(&EmojiKey::Unicode("👍".into()), true),
+            weights.of_emoji(&EmojiKey::Unicode("👍".into())),
             Weight::ONE
         );
     }
@@ -282,6 +398,16 @@ mod tests {
                 "-0.5 is no weight",
             ),
             (r#"{"props": "1"}"#, "invalid type: string \"1\""),
+            (r#"{"confidenceDampener": -2}"#, "-2 is no weight"),
+            (r#"{"roles": {"admin": 1}}"#, "\"admin\" is no id"),
+            (
+                r#"{"channels": {"5//a": 1, "5//b": 1}}"#,
+                "\"5//b\" is given two weights",
+            ),
+            (
+                r#"{"rolesAsOf": "then"}"#,
+                "unknown variant `then`, expected `today` or `giving`",
+            ),
             (
                 r#"{"reactions": 1}"#,
                 "unknown field `reactions`, expected one of `props`",

@@ -4,6 +4,7 @@
 //! time, and why the rest is not. How it is laid out is the archive's matter.
 
 mod control;
+mod sourcecred;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,8 +18,9 @@ use tracing::{error, info};
 
 use crate::{
     archive::{
-        self, ArchiveError, ArchiveReader, DataArchive, EncodedRow, ExportChannel, ExportError,
-        ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError, Table, Veil,
+        self, ArchiveError, ArchiveReader, Beside, DataArchive, EncodedRow, ExportChannel,
+        ExportError, ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError,
+        Table, Veil,
         rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
     model::{
@@ -29,6 +31,8 @@ use crate::{
 };
 
 pub use crate::archive::Summary;
+pub use sourcecred::SourceCredFiles;
+
 pub use control::{
     ExportBoard, ExportControl, ExportOutcome, ExportRequests, LastExport, export_control,
 };
@@ -71,6 +75,7 @@ pub enum ExportJobError {
 pub async fn export(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
+    beside: Option<&Arc<dyn Beside>>,
     now: Millis,
     replace: bool,
 ) -> Result<Summary, ExportJobError> {
@@ -83,7 +88,8 @@ pub async fn export(
     }
     let mut attempt = 1;
     loop {
-        let (request, dirty) = ask(store, move |store| request(store, now)).await?;
+        let (mut request, dirty) = ask(store, move |store| request(store, now)).await?;
+        request.beside = beside.cloned();
         let source = Arc::new(StoreSource(Arc::clone(store)));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
@@ -117,13 +123,14 @@ async fn generation(archive: &dyn DataArchive) -> Result<Option<u64>, ExportJobE
 pub async fn export_regularly(
     store: Arc<Store>,
     archive: Arc<dyn DataArchive>,
+    beside: Option<Arc<dyn Beside>>,
     mut asked: ExportRequests,
     now: fn() -> Millis,
     stop: CancellationToken,
 ) {
     while let Some(waiting) = stop.run_until_cancelled(asked.next(now())).await {
         // Cut off in the middle, an export has published nothing, and the next one cleans up.
-        let exporting = export_and_log(&store, archive.as_ref(), now());
+        let exporting = export_and_log(&store, archive.as_ref(), beside.as_ref(), now());
         let Some(outcome) = stop.run_until_cancelled(exporting).await else {
             return;
         };
@@ -135,9 +142,10 @@ pub async fn export_regularly(
 pub async fn export_and_log(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
+    beside: Option<&Arc<dyn Beside>>,
     now: Millis,
 ) -> Result<Summary, ExportJobError> {
-    let outcome = export(store, archive, now, false).await;
+    let outcome = export(store, archive, beside, now, false).await;
     match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,
@@ -299,6 +307,7 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
             guilds,
             dirty: partitions,
             since,
+            beside: None,
         },
         dirty,
     ))

@@ -9,7 +9,7 @@ import {fileURLToPath} from "node:url";
 import {promisify} from "node:util";
 
 const built = (name) => fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
-const PROPSBOT = process.env.PROPSBOT_BIN || built("propsbot");
+export const PROPSBOT = process.env.PROPSBOT_BIN || built("propsbot");
 const SIMULATOR = process.env.SIMULATOR_BIN || built("simulator");
 
 const START_MS = 30_000;
@@ -34,6 +34,22 @@ export async function buildGraph(out) {
   });
 }
 
+/**
+ * A simulated community's archive in `dir`, exported with SourceCred's files beside it, made with `weights`. `use` gets
+ * its folder, and `propsbot(...arguments)`, which returns what the command said.
+ */
+export async function withArchive(dir, weights, use) {
+  await withBot(
+    dir,
+    async (bot) => {
+      await bot.run("sync");
+      await bot.run("export");
+      await use({folder: join(dir, "archive"), propsbot: bot.run});
+    },
+    {EXPORT_SOURCECRED: "yes", SOURCECRED_WEIGHTS: weights},
+  );
+}
+
 /** The traffic of a first sync and of a live session, as the lines of a recording. */
 export async function recordTraffic(scratch) {
   return withBot(scratch, async (bot) => {
@@ -43,9 +59,9 @@ export async function recordTraffic(scratch) {
   });
 }
 
-async function withBot(scratch, use) {
+async function withBot(scratch, use, settings = {}) {
   return withDiscordSimulator(scratch, WORLD, async (simulator) => {
-    const bot = await botAt(scratch, simulator);
+    const bot = await botAt(scratch, simulator, settings);
     const recording = async () => {
       await simulator.stop();
       return (await readFile(simulator.recording, "utf8")).split("\n");
@@ -66,7 +82,7 @@ export async function withDiscordSimulator(scratch, world, use) {
 }
 
 /** propsbot, with its store and archive in `scratch`, against the Discord at `address`. */
-export async function botAt(scratch, {address, token}) {
+export async function botAt(scratch, {address, token}, settings = {}) {
   await mustExist(PROPSBOT);
   const archive = `dir:${join(scratch, "archive")}`;
   const options = {
@@ -79,6 +95,7 @@ export async function botAt(scratch, {address, token}) {
       STORE_PATH: join(scratch, "store"),
       ARCHIVE: archive,
       RUST_LOG: "info",
+      ...settings,
     },
   };
   return {archive, run: (...command) => runCommand(command, options), listen: () => listen(options)};
@@ -86,7 +103,8 @@ export async function botAt(scratch, {address, token}) {
 
 async function runCommand(command, options) {
   try {
-    await promisify(execFile)(PROPSBOT, command, {...options, timeout: COMMAND_MS, maxBuffer: 1 << 28});
+    const said = await promisify(execFile)(PROPSBOT, command, {...options, timeout: COMMAND_MS, maxBuffer: 1 << 28});
+    return said.stdout;
   } catch (error) {
     throw new Error(`propsbot ${command.join(" ")} failed: ${error.message}\n${error.stdout}\n${error.stderr}`);
   }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
-    app,
+    app::{self, GraphOrder},
     archive::{self, Depth, Snapshot},
     config::{Config, Needs},
     graph::{Standing, standings},
@@ -109,7 +109,13 @@ async fn main() -> anyhow::Result<()> {
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
     let plugin = app::GraphPlugin::Props { weights: None };
-    for line in app::graph(&config, &config.archive, &graph, &plugin)
+    let order = GraphOrder {
+        plugin: &plugin,
+        out: Some(&graph),
+        diff: None,
+        json: false,
+    };
+    for line in app::graph(&config, &config.archive, order)
         .await
         .map_err(failed)?
     {

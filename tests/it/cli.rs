@@ -165,6 +165,39 @@ const CASES: &[Case] = &[
     },
     Case {
         variables: &[],
+        arguments: &["graph", "--from", "dir:nowhere", "--diff", "missing"],
+        code: 2,
+        says: &["missing", "--diff takes the folder of an earlier output"],
+    },
+    Case {
+        variables: &[],
+        arguments: &["graph", "--from", "dir:nowhere"],
+        code: 2,
+        says: &["--out <DIR>"],
+    },
+    Case {
+        variables: &[
+            ("EXPORT_SOURCECRED", "maybe"),
+            ("SOURCECRED_WEIGHTS", "weights.json"),
+        ],
+        arguments: &["export"],
+        code: 2,
+        says: &[
+            "EXPORT_SOURCECRED: \"maybe\" is neither yes nor no",
+            "SOURCECRED_WEIGHTS: is for the files that EXPORT_SOURCECRED=yes",
+        ],
+    },
+    Case {
+        variables: &[
+            ("EXPORT_SOURCECRED", "yes"),
+            ("SOURCECRED_WEIGHTS", "missing"),
+        ],
+        arguments: &["export"],
+        code: 2,
+        says: &["SOURCECRED_WEIGHTS", "cannot read the weights missing"],
+    },
+    Case {
+        variables: &[],
         arguments: &["export", "--to", "dir:archive"],
         code: 2,
         says: &["there is no store at ./data", "STORE_PATH", "propsbot sync"],
@@ -334,11 +367,11 @@ async fn programs_read_progress_line_by_line() {
     );
 }
 
-/// A synced and exported guild with a message in it.
+/// A synced and exported guild with a message in it, where a graph looks for props.
 async fn exported() -> Mirror {
     let mirror = Mirror::empty().await;
     let ana = mirror.discord.join("ana");
-    let channel = mirror.discord.create_channel(kind::TEXT, "general", vec![]);
+    let channel = mirror.discord.create_channel(kind::TEXT, "props", vec![]);
     mirror.discord.post(ana, channel, "hello");
     mirror.sync().await.ok();
     mirror.export().await;
@@ -420,6 +453,21 @@ async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
         (
             &["graph", "--from", "dir:archive", "--out", "graph"],
             "wrote graph/graph.json",
+        ),
+        (
+            &["graph", "--from", "dir:archive", "--diff", "graph"],
+            "all that is minted",
+        ),
+        (
+            &[
+                "graph",
+                "--from",
+                "dir:archive",
+                "--diff",
+                "graph/graph.json",
+                "--json",
+            ],
+            "{\"minted\":{\"before\":",
         ),
         (&["status"], "1 messages"),
         (&["export"], "nothing changed"),

@@ -59,5 +59,9 @@ pub fn discord_documents(
     }
     let graph = discord_graph(snapshot, config, rules);
     let proposals = discord_identities(snapshot, config, rules, &graph);
-    Ok(Documents::new(&graph, &discord_declaration(), &proposals))
+    Ok(Documents {
+        graph,
+        declaration: discord_declaration(),
+        proposals,
+    })
 }

@@ -152,7 +152,7 @@ fn a_guild_that_is_not_archived_is_named() {
         included_channels: Vec::new(),
     });
     assert_eq!(
-        documents(&snapshot).unwrap().unusable,
+        documents(&snapshot).unwrap().unusable(),
         Some(Unusable::Empty)
     );
 }

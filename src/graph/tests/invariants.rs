@@ -6,7 +6,10 @@ use proptest::{prelude::*, sample::select};
 
 use super::{community::*, *};
 use crate::{
-    archive::rows::{MessageRow, PropsRow},
+    archive::{
+        Sieve as _,
+        rows::{MessageRow, PropsRow},
+    },
     model::{ChannelId, Millis, UserId},
 };
 
@@ -88,10 +91,6 @@ fn shuffled(snapshot: Snapshot) -> impl Strategy<Value = Snapshot> {
         })
 }
 
-fn parsed(document: &(&str, String)) -> serde_json::Value {
-    serde_json::from_str(&document.1).unwrap()
-}
-
 /// A list of parts, or the addresses' raw form, in UTF-16.
 fn units(parts: &serde_json::Value) -> Vec<u16> {
     let parts = parts.as_array().unwrap().iter();
@@ -110,10 +109,24 @@ proptest! {
     }
 
     #[test]
+    fn what_the_sieve_leaves_gives_the_same_graph(snapshot in community()) {
+        let mut sieve = PropsSieve::new(&Snapshot {
+            messages: Vec::new(),
+            reactions: Vec::new(),
+            ..snapshot.clone()
+        });
+        let mut sifted = snapshot.clone();
+        sifted.messages.retain(|it| sieve.channel(it.channel_id) && sieve.message(it));
+        sifted.reactions.retain(|it| sieve.channel(it.channel_id) && sieve.reaction(it));
+        let weights = Weights::default();
+        prop_assert_eq!(props_documents(&sifted, &weights), props_documents(&snapshot, &weights));
+    }
+
+    #[test]
     fn the_graph_is_as_sourcecred_would_write_it(snapshot in community()) {
         let drawn = props_graph(&snapshot, &Weights::default());
-        let [graph, ..] = props_documents(&snapshot, &Weights::default()).files;
-        let graph = &parsed(&graph)[1]["graphJSON"][1];
+        let documents = props_documents(&snapshot, &Weights::default());
+        let graph = &parsed(&documents, Document::Graph)[1]["graphJSON"][1];
         let nodes = graph["nodes"].as_array().unwrap();
         let addresses = graph["sortedNodeAddresses"].as_array().unwrap();
         let edges = graph["edges"].as_array().unwrap();

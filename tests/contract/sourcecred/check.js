@@ -102,6 +102,12 @@ export function propsReceived({weighted, declaration}) {
   return received;
 }
 
+/** All that a graph mints, by SourceCred's rule. */
+export function mintedIn({weighted, declaration}) {
+  const minted = weigher(weighted.weights.nodeWeights, declaration.nodeTypes, NodeAddress);
+  return [...weighted.graph.nodes()].reduce((sum, {address}) => sum + minted(address), 0);
+}
+
 // SourceCred's rule: the weights of all matching prefixes, multiplied.
 function weigher(weights, types, Address, read = (weight) => weight) {
   const all = [...weights, ...types.map((type) => [type.prefix, type.defaultWeight])];

@@ -1,7 +1,7 @@
 // The real SourceCred from npm: an instance on disk, its command line, and its own parsers.
 
 import {execFile} from "node:child_process";
-import {cp, mkdir, readFile, writeFile} from "node:fs/promises";
+import {cp, mkdir, readFile, symlink, writeFile} from "node:fs/promises";
 import {createRequire} from "node:module";
 import {join} from "node:path";
 import {promisify} from "node:util";
@@ -51,8 +51,26 @@ export async function computeCred(dir, {options = [], env = {}} = {}) {
   return readCred(dir);
 }
 
+/** Runs a shell script as a workflow's step in `dir` runs it, with `propsbot` and SourceCred installed. */
+export async function runStep(dir, script, propsbot) {
+  const bin = join(dir, ".bin");
+  await mkdir(bin, {recursive: true});
+  await symlink(propsbot, join(bin, "propsbot")).catch(ignoreExisting);
+  await symlink(join(CLI, "../../.."), join(dir, "node_modules")).catch(ignoreExisting);
+  const env = {PATH: `${bin}:${process.env.PATH}`, GITHUB_STEP_SUMMARY: join(dir, "summary.md")};
+  try {
+    await promisify(execFile)("bash", ["-e", "-o", "pipefail", "-c", script], {cwd: dir, env});
+  } catch (error) {
+    throw new Error(`a step failed: ${error.message}\n${error.stdout}\n${error.stderr}`);
+  }
+}
+
+function ignoreExisting(error) {
+  if (error.code !== "EEXIST") throw error;
+}
+
 /** What `credrank` concluded: each participant's `{id, name, type, cred, aliases}`. */
-async function readCred(dir) {
+export async function readCred(dir) {
   const view = JSON.parse(inflateSync(await readFile(join(dir, "output/credGrainView"))));
   return view.participants.map(({identity, cred}) => ({
     id: identity.id,

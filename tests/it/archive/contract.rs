@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, channel::mpsc};
 use propsbot::archive::{
-    ArchiveError, Change, DataArchive, FolderArchive, Hash, MANIFEST, MemoryArchive, Object, README,
+    ArchiveError, Change, DOCUMENTS, DataArchive, FolderArchive, Hash, MANIFEST, MemoryArchive,
+    Object,
 };
 
 use super::{blob, write};
@@ -35,7 +36,9 @@ pub(super) async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArch
     writes_can_be_repeated(&*new()).await;
     one_writes_at_a_time(&*new()).await;
     wrong_names_are_refused(&*new()).await;
-    documents_lie_beside(&*new()).await;
+    for path in DOCUMENTS {
+        documents_lie_beside(&*new(), path).await;
+    }
 }
 
 /// A manifest that needs nothing.
@@ -180,34 +183,39 @@ async fn wrong_names_are_refused(archive: &dyn DataArchive) {
     assert!(write(archive, None, vec![change]).await.is_err());
 }
 
-async fn documents_lie_beside(archive: &dyn DataArchive) {
+async fn documents_lie_beside(archive: &dyn DataArchive, path: &'static str) {
     let with = |manifest: Vec<u8>, path, document: Option<&[u8]>| Change::Publish {
         manifest,
         remove: BTreeSet::new(),
         documents: BTreeMap::from([(path, document.map(<[u8]>::to_vec))]),
     };
-    assert_eq!(archive.read(README).await.unwrap(), None);
+    assert_eq!(archive.read(path).await.unwrap(), None);
     let first = Hash::of(&manifest(1));
-    let change = with(manifest(1), README, Some(b"one"));
+    let change = with(manifest(1), path, Some(b"one"));
     write(archive, None, vec![change]).await.unwrap();
-    assert_eq!(archive.read(README).await.unwrap().unwrap(), b"one");
+    assert_eq!(archive.read(path).await.unwrap().unwrap(), b"one");
     // Replaced without a new manifest, but not by who knows another.
-    let change = with(manifest(2), README, Some(b"lost"));
+    let change = with(manifest(2), path, Some(b"lost"));
     let lost = write(archive, Some(Hash::of(b"")), vec![change]).await;
     assert!(matches!(lost, Err(ArchiveError::Stale { .. })), "{lost:?}");
-    let change = with(manifest(1), README, Some(b"two"));
+    let change = with(manifest(1), path, Some(b"two"));
     write(archive, Some(first), vec![change]).await.unwrap();
-    assert_eq!(archive.read(README).await.unwrap().unwrap(), b"two");
+    assert_eq!(archive.read(path).await.unwrap().unwrap(), b"two");
     // Kept by whoever says nothing of it, also by who cleans up.
     let left = vec![Change::Put(blob(b"left"))];
     write(archive, Some(first), left).await.unwrap();
     let change = vec![publish(manifest(2), &[])];
     write(archive, Some(first), change).await.unwrap();
-    assert_eq!(archive.read(README).await.unwrap().unwrap(), b"two");
-    let change = vec![with(manifest(2), README, None)];
+    assert_eq!(archive.read(path).await.unwrap().unwrap(), b"two");
+    let change = vec![with(manifest(2), path, None)];
     write(archive, Some(first), change).await.unwrap();
-    assert_eq!(archive.read(README).await.unwrap(), None);
-    for path in [MANIFEST, "other.md", "../README.md"] {
+    assert_eq!(archive.read(path).await.unwrap(), None);
+    for path in [
+        MANIFEST,
+        "other.md",
+        "../README.md",
+        "sourcecred/graph.json",
+    ] {
         let change = vec![with(manifest(3), path, Some(b""))];
         let refused = write(archive, Some(first), change).await;
         assert!(matches!(refused, Err(ArchiveError::BadPath(_))), "{path}");

@@ -7,9 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use propsbot::archive::{
-    ArchiveReader, Change, DOCUMENTS, FolderArchive, MANIFEST, MemoryArchive, README, Scope,
-    Snapshot, Table, Unit, export,
+use propsbot::{
+    archive::{
+        ArchiveReader, Change, DOCUMENTS, DataArchive, ExportRequest, FolderArchive, MANIFEST,
+        MemoryArchive, README, SOURCECRED, Scope, Snapshot, Table, Unit, export,
+    },
+    graph::{Document, PropsSieve, Weights, props_documents},
+    jobs::export::SourceCredFiles,
 };
 
 use super::{
@@ -109,4 +113,89 @@ async fn an_archive_explains_itself() {
     assert_ne!(archive.files().await, before);
     assert!(!again().await.unwrap().changed);
     assert_eq!(archive.files().await, before);
+}
+
+/// With the next export after they were asked for, and as long as they are; without a new generation
+/// if nothing else changed.
+#[tokio::test]
+async fn what_sourcecred_reads_lies_beside_if_it_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let archives: [&dyn DataArchive; 2] = [
+        &MemoryArchive::new(),
+        &FolderArchive::new(folder.path().join("archive")),
+    ];
+    for archive in archives {
+        let rows = rows();
+        let mut request = request(&rows);
+        let says = async || {
+            let mut says = Vec::new();
+            for path in SOURCECRED {
+                says.extend(archive.read(path).await.unwrap());
+            }
+            says
+        };
+        let drawn = |weights: &Weights| {
+            let documents = props_documents(&rows, weights);
+            assert!(!documents.graph.nodes.is_empty());
+            Document::ALL.map(|it| documents.bytes(it)).to_vec()
+        };
+        let again = async |request: &ExportRequest| {
+            let done = export(archive, Arc::new(rows.clone()), request.clone()).await;
+            done.unwrap().generation
+        };
+        assert_eq!(again(&request).await, 1);
+        assert_eq!(says().await, Vec::<Vec<u8>>::new());
+
+        let other = Weights::from_json(r#"{"props": 3}"#).unwrap();
+        for weights in [Weights::default(), other] {
+            request.beside = Some(Arc::new(SourceCredFiles(weights.clone())));
+            assert_eq!(again(&request).await, 1);
+            assert_eq!(says().await, drawn(&weights));
+        }
+        let before = ArchiveReader::open(archive).await.unwrap().hash();
+        assert_eq!(again(&request).await, 1);
+        assert_eq!(ArchiveReader::open(archive).await.unwrap().hash(), before);
+
+        request.beside = None;
+        assert_eq!(again(&request).await, 1);
+        assert_eq!(says().await, Vec::<Vec<u8>>::new());
+    }
+}
+
+/// They are of the same export as the manifest: what was withdrawn is not in them either.
+#[tokio::test]
+async fn what_sourcecred_reads_follows_what_is_exported() {
+    let archive = MemoryArchive::new();
+    let rows = rows();
+    let mut request = request(&rows);
+    request.beside = Some(Arc::new(SourceCredFiles(Weights::default())));
+    export(&archive, Arc::new(rows.clone()), request.clone())
+        .await
+        .unwrap();
+    let [graph, ..] = SOURCECRED;
+    let before = archive.read(graph).await.unwrap().unwrap();
+    request.guilds[0].channels.clear();
+    let summary = export(&archive, Arc::new(rows), request).await.unwrap();
+    assert!(summary.changed);
+    let now = archive.read(graph).await.unwrap().unwrap();
+    assert!(now.len() < before.len());
+    let left = Snapshot::read(&archive).await.unwrap();
+    let drawn = props_documents(&left, &Weights::default());
+    assert_eq!(now, drawn.bytes(Document::Graph));
+}
+
+#[tokio::test]
+async fn a_reader_gets_no_more_than_its_sieve_keeps() {
+    let archive = FolderArchive::new(folder());
+    let rows = rows();
+    let sifted = Snapshot::read_sifted(&archive, PropsSieve::new)
+        .await
+        .unwrap();
+    assert!(sifted.messages.len() < rows.messages.len());
+    assert_eq!(sifted.members, rows.members);
+    let drawn = |of: &Snapshot| props_documents(of, &Weights::default());
+    assert_eq!(drawn(&sifted), drawn(&rows));
+    // The same before it is exported.
+    let of_source = Snapshot::of_source(&rows, &request(&rows), PropsSieve::new).unwrap();
+    assert_eq!(of_source, sifted);
 }

@@ -2,7 +2,7 @@
 
 use propsbot::{
     archive::{Snapshot, rows::MessageRow},
-    graph::{Weights, props_documents},
+    graph::{Document, Weights, props_documents},
     model::Tier,
 };
 use serde_json::json;
@@ -53,8 +53,9 @@ fn find(of: &Snapshot, id: u64) -> Option<&MessageRow> {
 async fn everything_public(server: &Server) -> String {
     let snapshot = server.mirror.archived().await;
     let mut text = format!("{snapshot:?}");
-    for (_, file) in props_documents(&snapshot, &Weights::default()).files {
-        text += &file;
+    let documents = props_documents(&snapshot, &Weights::default());
+    for document in Document::ALL {
+        text += &String::from_utf8(documents.bytes(document)).unwrap();
     }
     text
 }
@@ -96,9 +97,8 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
         .find(|it| it.received == 2 && it.member.0 != ben);
     let member = of_ana.unwrap().member;
     assert_eq!(member.0 == ana, tier < Tier::Everything, "{tier}");
-    let proposals = props_documents(&snapshot, &Weights::default()).files[2]
-        .1
-        .clone();
+    let documents = props_documents(&snapshot, &Weights::default());
+    let proposals = String::from_utf8(documents.bytes(Document::IdentityProposals)).unwrap();
     assert_eq!(
         proposals.contains(&ana.to_string()),
         tier < Tier::Everything,

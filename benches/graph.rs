@@ -1,0 +1,318 @@
+//! `cargo bench --bench graph [-- [--keep DIR] MESSAGES …]`: what the graph of so many messages costs
+//! (20,000, 200,000 and 1,000,000 if nothing is said), in CPU time and in memory at its peak, by a
+//! process of its own. It prints figures, and judges nothing. With `--keep`, the archive stays in DIR,
+//! for `tests/contract/sourcecred/speed.js` to hold the real SourceCred beside it.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::{Context as _, bail};
+use propsbot::{
+    app::{self, GraphOrder, GraphPlugin},
+    archive::{
+        EncodedRow, ExportChannel, ExportGuild, ExportRequest, FolderArchive, Scope, Source,
+        SourceError, Table, export,
+        rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow},
+    },
+    config::{Config, Needs},
+    model::{
+        AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind,
+        Millis, UserId,
+    },
+};
+
+const GUILD: GuildId = GuildId(1_000_000);
+const CHANNELS: u64 = 10;
+const MEMBERS: u64 = 500;
+/// 2022-01-01, and the four years after it.
+const BEGIN: i64 = 1_640_995_200_000;
+const YEARS: i64 = 4 * 365 * 86_400_000;
+const EMOJIS: [&str; 2] = ["👍", "🎉"];
+/// How many members react with each.
+const REACTORS: u64 = 3;
+
+/// What the child is told to do.
+const DRAW: &str = "--draw";
+
+/// A community that is computed, not kept. All channels are props channels; a message in ten thanks
+/// somebody, and has two emojis by three members each.
+struct Community {
+    /// In each channel.
+    messages: u64,
+}
+
+impl Community {
+    fn messages(
+        &self,
+        channel_id: ChannelId,
+        ids: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = (u64, MessageRow)> {
+        let step = YEARS / i64::try_from(self.messages).expect("few enough");
+        let id = move |n: u64| {
+            MessageId::at(Millis(BEGIN + i64::try_from(n).expect("few enough") * step)).0
+                + channel_id.0
+        };
+        let (first, last) = (*ids.start(), *ids.end());
+        (0..self.messages)
+            .skip_while(move |n| id(*n) < first)
+            .take_while(move |n| id(*n) <= last)
+            .map(move |n| {
+                let thanks = n % 10 == 0;
+                let mention = Mention {
+                    user_id: member(n + 1),
+                    count: 1,
+                };
+                let row = MessageRow {
+                    guild_id: GUILD,
+                    channel_id,
+                    id: MessageId(id(n)),
+                    deleted_at: None,
+                    author_id: Some(member(n)),
+                    author_kind: Some(AuthorKind::User),
+                    kind: Some(MessageKind::DEFAULT),
+                    content: Some(format!("{n} thanks for it, and for all the rest of it too")),
+                    mentions: if thanks { vec![mention] } else { Vec::new() },
+                    reply_to: None,
+                    command: None,
+                    by_webhook: None,
+                    edited_at: None,
+                };
+                (n, row)
+            })
+    }
+}
+
+fn member(n: u64) -> UserId {
+    UserId(480_300_000_000_000_000 + n % MEMBERS)
+}
+
+fn reactions(n: u64, on: &MessageRow) -> impl Iterator<Item = ReactionRow> {
+    let who = (0..REACTORS).map(move |k| member(n + 2 + k));
+    EMOJIS.into_iter().flat_map(move |emoji| {
+        who.clone().map(move |user_id| ReactionRow {
+            guild_id: on.guild_id,
+            channel_id: on.channel_id,
+            message_id: on.id,
+            user_id,
+            emoji_id: None,
+            emoji: Some(emoji.to_owned()),
+            burst: false,
+            added_at: Some(on.id.created_at()),
+            added_by: Some(Evidence::Gateway),
+            removed_at: None,
+            removed_by: None,
+        })
+    })
+}
+
+impl Source for Community {
+    fn scan(
+        &self,
+        scope: Scope,
+        table: Table,
+        ids: RangeInclusive<u64>,
+        each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        match (table, scope.channel_id) {
+            (Table::Guilds, None) if ids.contains(&GUILD.0) => each(EncodedRow::new(&GuildRow {
+                id: GUILD,
+                name: "The Community".to_owned(),
+                owner_id: member(0),
+                props_channels: None,
+                left_at: None,
+                keep_deleted_props: None,
+                excluded_channels: Vec::new(),
+                included_channels: Vec::new(),
+            })),
+            (Table::Channels, None) => (1..=CHANNELS)
+                .filter(|id| ids.contains(id))
+                .try_for_each(|id| each(EncodedRow::new(&channel(ChannelId(id))))),
+            (Table::Members, None) => (0..MEMBERS)
+                .map(member)
+                .filter(|id| ids.contains(&id.0))
+                .try_for_each(|id| each(EncodedRow::new(&member_row(id)))),
+            (Table::Messages, Some(channel)) => self
+                .messages(channel, ids)
+                .try_for_each(|(_, row)| each(EncodedRow::new(&row))),
+            (Table::Reactions, Some(channel)) => self
+                .messages(channel, ids)
+                .filter(|(n, _)| n % 10 == 0)
+                .try_for_each(|(n, on)| {
+                    reactions(n, &on).try_for_each(|row| each(EncodedRow::new(&row)))
+                }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn channel(id: ChannelId) -> ChannelRow {
+    ChannelRow {
+        id,
+        guild_id: GUILD,
+        kind: ChannelKind::TEXT,
+        name: format!("props-{id}"),
+        parent_id: None,
+        position: 0,
+        nsfw: false,
+        props_channel: true,
+        overwrites: Vec::new(),
+        owner_id: None,
+        archived: None,
+        archive_timestamp: None,
+        deleted_at: None,
+    }
+}
+
+fn member_row(user_id: UserId) -> MemberRow {
+    MemberRow {
+        guild_id: GUILD,
+        user_id,
+        username: format!("member_{user_id}"),
+        global_name: None,
+        discriminator: None,
+        bot: false,
+        member: true,
+        nick: None,
+        roles: Vec::new(),
+        joined_at: None,
+        left_at: None,
+        privacy: None,
+        forgotten_at: None,
+        role_history: None,
+    }
+}
+
+fn request() -> ExportRequest {
+    ExportRequest {
+        now: Millis(1_800_000_000_000),
+        guilds: vec![ExportGuild {
+            id: GUILD,
+            name: "The Community".to_owned(),
+            synced: BTreeMap::new(),
+            channels: (1..=CHANNELS)
+                .map(|id| ExportChannel {
+                    id: ChannelId(id),
+                    name: format!("props-{id}"),
+                    covered: Vec::new(),
+                })
+                .collect(),
+        }],
+        ..ExportRequest::default()
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut given = env::args().skip(1).filter(|it| it != "--bench");
+    let mut sizes = Vec::new();
+    let mut kept = None;
+    while let Some(argument) = given.next() {
+        match argument.as_str() {
+            DRAW => {
+                let folder = given.next().context("--draw takes a folder")?;
+                return draw(Path::new(&folder)).await;
+            }
+            "--keep" => {
+                let folder = given.next().context("--keep takes a folder")?;
+                kept = Some(PathBuf::from(folder));
+            }
+            number => sizes.push(
+                number
+                    .parse::<u64>()
+                    .with_context(|| format!("{number} is no number"))?,
+            ),
+        }
+    }
+    if sizes.is_empty() {
+        sizes = vec![20_000, 200_000, 1_000_000];
+    }
+    if kept.is_some() && sizes.len() > 1 {
+        bail!("--keep takes one number of messages");
+    }
+    say("messages  reactions  wall s  CPU s  peak MiB  graph.json MiB");
+    for messages in sizes {
+        let folder = tempfile::tempdir()?;
+        measure(kept.as_deref().unwrap_or(folder.path()), messages).await?;
+    }
+    Ok(())
+}
+
+async fn measure(folder: &Path, messages: u64) -> anyhow::Result<()> {
+    let archive = FolderArchive::new(folder.join("archive"));
+    let community = Community {
+        messages: messages / CHANNELS,
+    };
+    let reactions = messages / 10 * REACTORS * EMOJIS.len() as u64;
+    export(&archive, Arc::new(community), request()).await?;
+    let begun = Instant::now();
+    let ended = Command::new(env::current_exe()?)
+        .arg(DRAW)
+        .arg(folder)
+        .output()?;
+    let wall = begun.elapsed().as_secs_f64();
+    if !ended.status.success() {
+        bail!("{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    let told = String::from_utf8(ended.stdout)?;
+    let (cpu, peak) = told.trim().split_once(' ').context("the child's figures")?;
+    let size = fs::metadata(folder.join("graph/graph.json"))?.len() / (1 << 20);
+    say(&format!(
+        "{messages:>8}  {reactions:>9}  {wall:>6.2}  {cpu:>5}  {peak:>8}  {size:>14}"
+    ));
+    Ok(())
+}
+
+/// Does what `propsbot graph` does, and tells what it took.
+async fn draw(folder: &Path) -> anyhow::Result<()> {
+    let config = Config::read(&BTreeMap::new(), Needs::Local)?;
+    let spec = format!("dir:{}", folder.join("archive").display()).parse()?;
+    let plugin = GraphPlugin::Props { weights: None };
+    let order = GraphOrder {
+        plugin: &plugin,
+        out: Some(&folder.join("graph")),
+        diff: None,
+        json: false,
+    };
+    if let Err(error) = app::graph(&config, &spec, order).await {
+        bail!("{error}");
+    }
+    say(&format!("{:.2} {}", cpu_seconds()?, peak_mebibytes()?));
+    Ok(())
+}
+
+/// This process's, in user and system mode: Linux tells it in hundredths of a second.
+fn cpu_seconds() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name, in brackets, may hold blanks; from the state on there are none.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: Result<Vec<u32>, _> = after
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse)
+        .collect();
+    Ok(ticks?.into_iter().map(f64::from).sum::<f64>() / 100.0)
+}
+
+fn peak_mebibytes() -> anyhow::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+    let kibibytes: u64 = line
+        .context("no VmHWM in /proc/self/status")?
+        .trim_end_matches("kB")
+        .trim()
+        .parse()?;
+    Ok(kibibytes / 1024)
+}
+
+#[expect(clippy::print_stdout, reason = "it is what this program is for")]
+fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,274 @@
+//! `graph`: from an archive to the files that SourceCred reads, and what differs from earlier ones.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::{Error, archive::incomplete};
+use crate::{
+    archive::{self, ArchiveSpec, Beside, DataArchive, ReadError, Snapshot},
+    config::Config,
+    graph::{
+        BeforeAndNow, Changes, Comparison, Document, Documents, PropsSieve, Types, WeightedGraph,
+        Weights,
+        discord::{DiscordConfig, NotArchived, Rules, discord_documents},
+        props_documents,
+    },
+    jobs::export::SourceCredFiles,
+};
+
+/// Which graph is built, and the file that says how things count.
+#[derive(Clone, Debug)]
+pub enum GraphPlugin {
+    /// That of props.
+    Props {
+        /// A file with weights; `None` for the default ones.
+        weights: Option<PathBuf>,
+    },
+    /// That of `SourceCred`'s own Discord plugin.
+    Discord {
+        /// Its config.
+        config: PathBuf,
+        /// Whether exactly.
+        rules: Rules,
+    },
+}
+
+/// The same, read.
+enum Counting {
+    Props(Weights),
+    Discord(DiscordConfig, Rules),
+}
+
+impl GraphPlugin {
+    fn read(&self) -> anyhow::Result<Counting> {
+        Ok(match self {
+            Self::Props { weights: None } => Counting::Props(Weights::default()),
+            Self::Props {
+                weights: Some(path),
+            } => Counting::Props(read_weights(path)?),
+            Self::Discord {
+                config: path,
+                rules,
+            } => {
+                let text = fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the config {}", path.display()))?;
+                let config = DiscordConfig::from_json(&text)
+                    .with_context(|| format!("the config {} is wrong", path.display()))?;
+                Counting::Discord(config, *rules)
+            }
+        })
+    }
+}
+
+impl Counting {
+    /// What the plugin needs of the archive.
+    async fn snapshot(&self, archive: &dyn DataArchive) -> Result<Snapshot, ReadError> {
+        match self {
+            Self::Props(_) => Snapshot::read_sifted(archive, PropsSieve::new).await,
+            Self::Discord(..) => Snapshot::read(archive).await,
+        }
+    }
+
+    fn documents(&self, snapshot: &Snapshot) -> Result<Documents, NotArchived> {
+        match self {
+            Self::Props(weights) => Ok(props_documents(snapshot, weights)),
+            Self::Discord(config, rules) => discord_documents(snapshot, config, *rules),
+        }
+    }
+}
+
+/// What to do with the graph.
+#[derive(Debug)]
+pub struct GraphOrder<'a> {
+    /// Which graph.
+    pub plugin: &'a GraphPlugin,
+    /// The folder to write `SourceCred`'s three files to.
+    pub out: Option<&'a Path>,
+    /// A graph of earlier to compare it with: its file, or the folder.
+    pub diff: Option<&'a Path>,
+    /// Whether the comparison is for a program.
+    pub json: bool,
+}
+
+/// Builds the graph, writes `SourceCred`'s three files, and compares it with an earlier one.
+pub async fn graph(
+    config: &Config,
+    spec: &ArchiveSpec,
+    order: GraphOrder<'_>,
+) -> Result<Vec<String>, Error> {
+    let counting = order.plugin.read().map_err(Error::Wrong)?;
+    // Before anything is written: it may be written over.
+    let earlier = match order.diff {
+        Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
+        None => None,
+    };
+    let archive = archive::open(spec, &config.access)?;
+    let snapshot = counting
+        .snapshot(archive.as_ref())
+        .await
+        .with_context(|| format!("could not read {spec}"))?;
+    let out = order.out.map(Path::to_owned);
+    let drawing = tokio::task::spawn_blocking(move || {
+        let documents = counting
+            .documents(&snapshot)
+            .map_err(|error| Error::Wrong(error.into()))?;
+        drop(snapshot);
+        let mut notes = Vec::new();
+        if let Some(out) = &out {
+            let written = write(&documents, out)?;
+            notes.extend(written.iter().map(|it| format!("wrote {}", it.display())));
+        }
+        notes.extend(documents.unusable().map(|it| format!("mind: {it}")));
+        let compared = earlier.map(|(graph, types)| {
+            let now = Types::from(&documents.declaration);
+            Comparison::new((&graph, &types), (&documents.graph, &now))
+        });
+        Ok::<_, Error>((notes, compared))
+    });
+    let (mut notes, compared) = drawing.await.context("drawing the graph")??;
+    notes.extend(incomplete(archive.as_ref()).await?);
+    Ok(match compared {
+        None => notes,
+        Some(compared) if order.json => vec![json(&compared, &notes)?],
+        Some(compared) => {
+            notes.push(table(&compared));
+            notes
+        }
+    })
+}
+
+/// What lies beside the archive for `SourceCred`, if it is configured.
+///
+/// # Errors
+/// Weights that cannot be used.
+pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn Beside>>, Error> {
+    let Some(configured) = &config.sourcecred else {
+        return Ok(None);
+    };
+    let weights = match &configured.weights {
+        Some(path) => read_weights(path)
+            .context("SOURCECRED_WEIGHTS")
+            .map_err(Error::Wrong)?,
+        None => Weights::default(),
+    };
+    Ok(Some(Arc::new(SourceCredFiles(weights))))
+}
+
+/// A graph that was written earlier, and its types: `path` is the folder, or the graph's file in it.
+fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
+    let folder = path.is_dir();
+    let in_folder = |document: Document| path.join(document.name());
+    let (graph, declaration) = if folder {
+        (in_folder(Document::Graph), in_folder(Document::Declaration))
+    } else {
+        let declaration = path.with_file_name(Document::Declaration.name());
+        (path.to_owned(), declaration)
+    };
+    let read = |path: &Path| {
+        fs::read(path).with_context(|| {
+            format!(
+                "cannot read {}: --diff takes the folder of an earlier output, or its graph.json with \
+                 declaration.json beside it",
+                path.display()
+            )
+        })
+    };
+    let wrong = |path: &Path| format!("cannot compare with {}", path.display());
+    let graph = WeightedGraph::from_json(&read(&graph)?).with_context(|| wrong(&graph))?;
+    let types = Types::from_json(&read(&declaration)?).with_context(|| wrong(&declaration))?;
+    Ok((graph, types))
+}
+
+/// The comparison for programs.
+fn json(compared: &Comparison, notes: &[String]) -> anyhow::Result<String> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        #[serde(flatten)]
+        compared: &'a Comparison,
+        notes: &'a [String],
+    }
+    Ok(serde_json::to_string(&Told { compared, notes })?)
+}
+
+/// The comparison for people.
+fn table(compared: &Comparison) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["minted for", "before", "now", "change", ""]);
+    for it in &compared.members {
+        table.add_row(row(&it.name, it.minted));
+    }
+    table.add_row(row("all that is minted", compared.minted));
+    for column in 1..5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let Comparison { nodes, edges, .. } = compared;
+    let changes = |it: &Changes| {
+        format!(
+            "{} appeared, {} vanished, {} changed",
+            it.appeared, it.vanished, it.changed
+        )
+    };
+    format!(
+        "{table}\nmembers whose minted weight is the same: {}\nnodes: {}\nedges: {}",
+        compared.unchanged_members,
+        changes(nodes),
+        changes(edges)
+    )
+}
+
+fn row(name: &str, minted: BeforeAndNow) -> [String; 5] {
+    let BeforeAndNow { before, now } = minted;
+    let change = minted.change();
+    let percent = if before > 0.0 {
+        format!("{:+.1} %", 100.0 * change / before)
+    } else {
+        String::new()
+    };
+    [
+        name.to_owned(),
+        format!("{before:.3}"),
+        format!("{now:.3}"),
+        format!("{change:+.3}"),
+        percent,
+    ]
+}
+
+/// Writes the three files into a folder, and only then replaces those that are there.
+fn write(documents: &Documents, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let path = |document: Document| folder.join(document.name());
+    let partial = |document: Document| folder.join(format!(".{}.partial", document.name()));
+    for document in Document::ALL {
+        let path = partial(document);
+        let write = || {
+            let mut file = BufWriter::with_capacity(1 << 16, File::create(&path)?);
+            documents.write(document, &mut file)?;
+            file.flush()
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    for document in Document::ALL {
+        let path = path(document);
+        fs::rename(partial(document), &path)
+            .with_context(|| format!("cannot replace {}", path.display()))?;
+    }
+    Ok(Document::ALL.map(path).to_vec())
+}
+
+fn read_weights(path: &Path) -> anyhow::Result<Weights> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the weights {}", path.display()))?;
+    Weights::from_json(&text).with_context(|| format!("the weights {} are wrong", path.display()))
+}

@@ -1,0 +1,47 @@
+//! The channels, and what lies in what.
+
+use std::{collections::BTreeMap, iter::successors};
+
+use crate::{
+    archive::{Snapshot, rows::ChannelRow},
+    model::ChannelId,
+};
+
+/// The channels, threads and categories, by id.
+pub(super) struct Channels<'a>(BTreeMap<ChannelId, &'a ChannelRow>);
+
+impl<'a> Channels<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
+        Self(snapshot.channels.iter().map(|row| (row.id, row)).collect())
+    }
+
+    /// Whether plain messages here that mention somebody are props.
+    pub(super) fn are_props(&self, id: ChannelId) -> bool {
+        self.with_parent(id).any(|channel| channel.props_channel)
+    }
+
+    pub(super) fn is_deleted(&self, id: ChannelId) -> bool {
+        self.with_parent(id)
+            .any(|channel| channel.deleted_at.is_some())
+    }
+
+    pub(super) fn name(&self, id: ChannelId) -> Option<&'a str> {
+        self.0.get(&id).map(|row| row.name.as_str())
+    }
+
+    /// The channel, and what it lies in: a thread in a channel, a channel in a category.
+    pub(super) fn outwards(&self, id: ChannelId) -> impl Iterator<Item = ChannelId> {
+        // Deeper than a thread in a channel in a category Discord does not nest.
+        let parent = |id: &ChannelId| self.0.get(id).and_then(|row| row.parent_id);
+        successors(Some(id), parent).take(3)
+    }
+
+    /// The channel and, for a thread, the channel it was opened in.
+    fn with_parent(&self, id: ChannelId) -> impl Iterator<Item = &'a ChannelRow> {
+        let channel = self.0.get(&id).copied();
+        let parent = channel
+            .filter(|channel| channel.kind.is_thread())
+            .and_then(|thread| self.0.get(&thread.parent_id?).copied());
+        channel.into_iter().chain(parent)
+    }
+}

@@ -1,0 +1,132 @@
+//! Two graphs side by side: what another state of the data, or other weights, do to what is minted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{Minted, NodeAddress, Types, WeightedGraph, description, flow::Weigher};
+
+/// Less than this is no difference: what is minted is computed to about that.
+const NOTICEABLE: f64 = 1e-6;
+
+/// What differs between two graphs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// All that is minted.
+    pub minted: BeforeAndNow,
+    /// People whose minted weight differs, or who are in one of the graphs only: first whose changes
+    /// most.
+    pub members: Vec<MemberChange>,
+    /// How many people are the same in both.
+    pub unchanged_members: usize,
+    /// How the nodes differ, people included.
+    pub nodes: Changes,
+    /// How the edges differ.
+    pub edges: Changes,
+}
+
+/// A number in both graphs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct BeforeAndNow {
+    /// In the old one.
+    pub before: f64,
+    /// In the new one.
+    pub now: f64,
+}
+
+/// A member, and what is minted that reaches them first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberChange {
+    /// Their node.
+    pub address: NodeAddress,
+    /// What the newer of the graphs calls them, as plain text of one line.
+    pub name: String,
+    /// How much of it.
+    #[serde(flatten)]
+    pub minted: BeforeAndNow,
+}
+
+/// How many things of a kind are not what they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// In the new graph alone.
+    pub appeared: usize,
+    /// In the old one alone.
+    pub vanished: usize,
+    /// In both, with another weight, time, description or other ends.
+    pub changed: usize,
+}
+
+impl BeforeAndNow {
+    /// By how much it is more now.
+    pub fn change(self) -> f64 {
+        self.now - self.before
+    }
+}
+
+impl Comparison {
+    /// Compares two graphs, each with its types.
+    pub fn new(old: (&WeightedGraph, &Types), new: (&WeightedGraph, &Types)) -> Self {
+        let (before, now) = (Minted::of(old.0, old.1), Minted::of(new.0, new.1));
+        let people: BTreeSet<&NodeAddress> = before
+            .by_person
+            .keys()
+            .chain(now.by_person.keys())
+            .collect();
+        let all = people.len();
+        let is_in_both = |it| before.by_person.contains_key(it) && now.by_person.contains_key(it);
+        let of = |minted: &Minted, it| minted.by_person.get(it).copied().unwrap_or_default();
+        let mut members: Vec<MemberChange> = people
+            .into_iter()
+            .map(|it| (it, of(&before, it), of(&now, it)))
+            .filter(|(it, before, now)| !is_in_both(it) || (before - now).abs() >= NOTICEABLE)
+            .map(|(it, before, now)| MemberChange {
+                address: it.clone(),
+                name: name(it, new.0, old.0),
+                minted: BeforeAndNow { before, now },
+            })
+            .collect();
+        members.sort_by(|a, b| {
+            let [a, b] = [a, b].map(|it| it.minted.change().abs());
+            b.total_cmp(&a)
+        });
+
+        let (weighed, weighs) = (Weigher::new(old.0, old.1), Weigher::new(new.0, new.1));
+        Self {
+            minted: BeforeAndNow {
+                before: before.total,
+                now: now.total,
+            },
+            unchanged_members: all - members.len(),
+            members,
+            nodes: changes(&old.0.nodes, &new.0.nodes, |address, was, is| {
+                was == is && weighed.node(address) == weighs.node(address)
+            }),
+            edges: changes(&old.0.edges, &new.0.edges, |address, was, is| {
+                was == is && weighed.edge(address) == weighs.edge(address)
+            }),
+        }
+    }
+}
+
+fn name(address: &NodeAddress, new: &WeightedGraph, old: &WeightedGraph) -> String {
+    let node = new.nodes.get(address).or_else(|| old.nodes.get(address));
+    node.map_or_else(String::new, |node| description::plain(&node.description))
+}
+
+fn changes<A: Ord, T>(
+    old: &BTreeMap<A, T>,
+    new: &BTreeMap<A, T>,
+    same: impl Fn(&A, &T, &T) -> bool,
+) -> Changes {
+    let mut changes = Changes::default();
+    for (address, is) in new {
+        match old.get(address) {
+            None => changes.appeared += 1,
+            Some(was) if !same(address, was, is) => changes.changed += 1,
+            Some(_) => {}
+        }
+    }
+    changes.vanished = old.keys().filter(|it| !new.contains_key(it)).count();
+    changes
+}

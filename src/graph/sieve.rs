@@ -1,0 +1,57 @@
+//! What of an archive the props plugin needs at all: in most guilds, a small part.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{channels::Channels, props::may_be_given};
+use crate::{
+    archive::{
+        Sieve, Snapshot,
+        rows::{MessageRow, ReactionRow},
+    },
+    model::{ChannelId, MessageId},
+};
+
+/// Keeps the messages that may be props, and the reactions to those. The graph of what it keeps is
+/// the graph of the whole.
+pub struct PropsSieve {
+    /// Where plain messages are props.
+    props_channels: BTreeSet<ChannelId>,
+    /// Where props by command are.
+    channels: BTreeSet<ChannelId>,
+    answers: HashSet<MessageId>,
+    kept: HashSet<MessageId>,
+}
+
+impl PropsSieve {
+    /// For a snapshot, of which neither messages nor reactions are looked at.
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let channels = Channels::new(snapshot);
+        let ids = snapshot.channels.iter().map(|row| row.id);
+        let props = snapshot.props.iter();
+        Self {
+            props_channels: ids.filter(|id| channels.are_props(*id)).collect(),
+            channels: props.clone().map(|row| row.channel_id).collect(),
+            answers: props.filter_map(|row| row.message_id).collect(),
+            kept: HashSet::new(),
+        }
+    }
+}
+
+impl Sieve for PropsSieve {
+    fn channel(&self, id: ChannelId) -> bool {
+        self.props_channels.contains(&id) || self.channels.contains(&id)
+    }
+
+    fn message(&mut self, row: &MessageRow) -> bool {
+        let keep = self.answers.contains(&row.id)
+            || self.props_channels.contains(&row.channel_id) && may_be_given(row);
+        if keep {
+            self.kept.insert(row.id);
+        }
+        keep
+    }
+
+    fn reaction(&mut self, row: &ReactionRow) -> bool {
+        row.removed_at.is_none() && self.kept.contains(&row.message_id)
+    }
+}

@@ -1,0 +1,245 @@
+//! Graphs that were written earlier, by us or by any other plugin, read back.
+
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+
+use super::{Declaration, Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph};
+use crate::model::Millis;
+
+/// The types of a graph's nodes and edges, as far as they say what it mints and where that goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Types {
+    /// What each node weighs by the beginnings of its address.
+    pub nodes: Vec<(NodeAddress, Weight)>,
+    /// What each edge weighs by the beginnings of its address.
+    pub edges: Vec<(EdgeAddress, EdgeWeight)>,
+    /// What the addresses of people begin with.
+    pub people: Vec<NodeAddress>,
+}
+
+/// Why something is no graph of `SourceCred`'s, or no declaration.
+#[derive(Debug, thiserror::Error)]
+#[error("this is no {what} as SourceCred 0.11.2 writes it: {source}")]
+pub struct NotStored {
+    what: &'static str,
+    source: serde_json::Error,
+}
+
+impl From<&Declaration> for Types {
+    fn from(declaration: &Declaration) -> Self {
+        let nodes = declaration.node_types.iter();
+        let edges = declaration.edge_types.iter();
+        let people = declaration.user_types.iter();
+        Self {
+            nodes: nodes
+                .map(|it| (it.prefix.clone(), it.default_weight))
+                .collect(),
+            edges: edges
+                .map(|it| (it.prefix.clone(), it.default_weight))
+                .collect(),
+            people: people.map(|it| it.prefix.clone()).collect(),
+        }
+    }
+}
+
+impl Types {
+    /// Reads a `declaration.json`.
+    pub fn from_json(json: &[u8]) -> Result<Self, NotStored> {
+        let stored: StoredTypes = parse("declaration", json)?;
+        let nodes = stored.node_types.into_iter();
+        let edges = stored.edge_types.into_iter();
+        let people = stored.user_types.into_iter();
+        Ok(Self {
+            nodes: nodes.map(|it| (it.prefix, it.default_weight.0)).collect(),
+            edges: edges
+                .map(|it| (it.prefix, it.default_weight.into()))
+                .collect(),
+            people: people.map(|it| it.prefix).collect(),
+        })
+    }
+}
+
+impl WeightedGraph {
+    /// Reads a `graph.json`.
+    pub fn from_json(json: &[u8]) -> Result<Self, NotStored> {
+        let (_, both): (WeightedGraphMark, StoredBoth) = parse("graph", json)?;
+        let (_, graph) = both.graph_json;
+        let (_, weights) = both.weights_json;
+        let addresses: Vec<NodeAddress> = graph.addresses.into_iter().map(|it| it.0).collect();
+        let at = |index: usize| {
+            addresses.get(index).cloned().ok_or_else(|| NotStored {
+                what: "graph",
+                source: serde_json::Error::custom(format_args!("it has no address {index}")),
+            })
+        };
+        let mut read = Self::default();
+        for node in graph.nodes {
+            let timestamp = node.timestamp_ms;
+            let description = node.description;
+            read.nodes.insert(
+                at(node.index)?,
+                Node {
+                    description,
+                    timestamp,
+                },
+            );
+        }
+        for edge in graph.edges {
+            read.edges.insert(
+                edge.address.0,
+                Edge {
+                    src: at(edge.src_index)?,
+                    dst: at(edge.dst_index)?,
+                    timestamp: edge.timestamp_ms,
+                },
+            );
+        }
+        let nodes = weights.node_weights.into_iter();
+        let edges = weights.edge_weights.into_iter();
+        read.node_weights = nodes.map(|(prefix, it)| (prefix, it.0)).collect();
+        read.edge_weights = edges.map(|(prefix, it)| (prefix, it.into())).collect();
+        Ok(read)
+    }
+}
+
+fn parse<'de, T: Deserialize<'de>>(what: &'static str, json: &'de [u8]) -> Result<T, NotStored> {
+    serde_json::from_slice(json).map_err(|source| NotStored { what, source })
+}
+
+/// What a graph begins with; there is no other version.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read to be checked")]
+struct WeightedGraphMark {
+    r#type: WeightedGraphType,
+    version: Version,
+}
+
+#[derive(Deserialize)]
+enum WeightedGraphType {
+    #[serde(rename = "sourcecred/weightedGraph")]
+    WeightedGraph,
+}
+
+#[derive(Deserialize)]
+enum Version {
+    #[serde(rename = "0.1.0")]
+    Current,
+}
+
+type Marked<T> = (serde::de::IgnoredAny, T);
+
+#[derive(Deserialize)]
+struct StoredBoth {
+    #[serde(rename = "graphJSON")]
+    graph_json: Marked<StoredGraph>,
+    #[serde(rename = "weightsJSON")]
+    weights_json: Marked<StoredWeights>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredGraph {
+    #[serde(rename = "sortedNodeAddresses")]
+    addresses: Vec<OfParts<NodeAddress>>,
+    nodes: Vec<StoredNode>,
+    edges: Vec<StoredEdge>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredNode {
+    index: usize,
+    description: String,
+    timestamp_ms: Option<Millis>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredEdge {
+    address: OfParts<EdgeAddress>,
+    src_index: usize,
+    dst_index: usize,
+    timestamp_ms: Millis,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredWeights {
+    node_weights: BTreeMap<NodeAddress, StoredWeight>,
+    edge_weights: BTreeMap<EdgeAddress, StoredEdgeWeight>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "SourceCred's names")]
+struct StoredTypes {
+    node_types: Vec<StoredType<NodeAddress, StoredWeight>>,
+    edge_types: Vec<StoredType<EdgeAddress, StoredEdgeWeight>>,
+    user_types: Vec<StoredType<NodeAddress, StoredWeight>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredType<A, W> {
+    prefix: A,
+    default_weight: W,
+}
+
+/// A weight that is a product of ours, or another plugin's: as large as it likes.
+struct StoredWeight(Weight);
+
+impl<'de> Deserialize<'de> for StoredWeight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(deserializer)?;
+        let weight = Weight::product(number);
+        weight
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format_args!("{number} is no weight: it is negative")))
+    }
+}
+
+#[derive(Deserialize)]
+struct StoredEdgeWeight {
+    forwards: StoredWeight,
+    backwards: StoredWeight,
+}
+
+impl From<StoredEdgeWeight> for EdgeWeight {
+    fn from(stored: StoredEdgeWeight) -> Self {
+        Self {
+            forwards: stored.forwards.0,
+            backwards: stored.backwards.0,
+        }
+    }
+}
+
+/// An address that is written as the list of its parts.
+struct OfParts<A>(A);
+
+impl<'de, A: for<'a> From<&'a [String]>> Deserialize<'de> for OfParts<A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Parts<A>(PhantomData<A>);
+
+        impl<'de, A: for<'a> From<&'a [String]>> Visitor<'de> for Parts<A> {
+            type Value = A;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address's parts")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<A, S::Error> {
+                let mut parts = Vec::with_capacity(8);
+                while let Some(part) = seq.next_element::<String>()? {
+                    parts.push(part);
+                }
+                Ok(A::from(&parts))
+            }
+        }
+
+        deserializer.deserialize_seq(Parts(PhantomData)).map(Self)
+    }
+}
