@@ -66,6 +66,7 @@ pub async fn export(
                 manifest: manifest.print(),
                 remove: planned.remove.clone(),
                 documents: documents(manifest),
+                headline: manifest.headline(previous.as_ref().map(|it| &it.manifest)),
             })?;
         }
         Ok::<ExportPlan, PlanError>(planned)
@@ -106,6 +107,10 @@ async fn mend_documents(archive: &dyn DataArchive) -> Result<(), ExportError> {
     let publish = Change::Publish {
         manifest: reader.bytes().to_vec(),
         remove: BTreeSet::new(),
+        headline: format!(
+            "Put right {}",
+            documents.keys().copied().collect::<Vec<_>>().join(", ")
+        ),
         documents,
     };
     let change = stream::iter([publish]).boxed();

@@ -60,6 +60,7 @@ impl DataArchive for FolderArchive {
                     manifest,
                     remove,
                     documents,
+                    ..
                 } => {
                     return blocking(move || {
                         session.publish(expected, &manifest, &documents, &remove)

@@ -12,6 +12,8 @@ mod covered;
 mod data_archive;
 mod export;
 mod folder;
+mod github;
+mod headline;
 mod manifest;
 mod memory;
 mod partition;
@@ -22,18 +24,17 @@ mod readme;
 mod records;
 pub mod rows;
 mod snapshot;
+mod spec;
 mod table;
 mod veil;
 mod verify;
 
 pub use bucket::BucketArchive;
 pub use covered::covered;
-pub use data_archive::{
-    Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DOCUMENTS, DataArchive, Object,
-    S3Access, open,
-};
+pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object};
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
+pub use github::{GithubArchive, GithubError};
 pub use manifest::{
     Counts, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, ManifestChannel,
     ManifestGuild, NotAHash,
@@ -49,6 +50,9 @@ pub use reader::{ArchiveReader, ReadError};
 pub use readme::README;
 pub use records::Restored;
 pub use snapshot::Snapshot;
+pub use spec::{
+    Access, ArchiveSpec, ArchiveSpecError, GithubAccess, GithubPlace, History, S3Access, open,
+};
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;
 pub use verify::{Depth, Verification, verify};

@@ -95,6 +95,7 @@ impl ObjectStore {
                 endpoint_url: Some(self.url.clone()),
                 ..S3Access::default()
             },
+            ..Access::default()
         };
         BucketArchive::s3(BUCKET, prefix, &access).unwrap()
     }
