@@ -1,6 +1,6 @@
 //! What is done with archives: `export`, `verify`, `restore`, `graph`.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fmt::Write as _, fs, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 
@@ -27,10 +27,11 @@ pub async fn export(
     let spec = to.unwrap_or(&config.archive);
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let archive = archive::open(spec, &config.access)?;
+    let begun = Instant::now();
     let done = export::export(&store, archive.as_ref(), Clock::now(), replace)
         .await
         .with_context(|| format!("could not export to {spec}"))?;
-    Ok(vec![if done.changed {
+    let mut line = if done.changed {
         format!(
             "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
             done.generation, done.rows, done.blobs, done.bytes, done.removed
@@ -40,7 +41,12 @@ pub async fn export(
             "{spec} is at generation {}: nothing changed",
             done.generation
         )
-    }])
+    };
+    if let Some(commit) = &done.commit {
+        let (requests, took) = (done.requests, begun.elapsed());
+        let _ = write!(line, "; commit {commit}, {requests} requests, {took:.1?}");
+    }
+    Ok(vec![line])
 }
 
 /// Says what an export would write, and for every channel whether it goes out.
@@ -82,7 +88,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
-    let archive = archive::open(spec, &config.access)?;
+    let archive = archive::open_to_read(spec, &config.access)?;
     // A wrong address leaves no half-restored store behind.
     ArchiveReader::open(archive.as_ref())
         .await
@@ -164,7 +170,7 @@ pub async fn graph(
         Some(path) => read_weights(path).map_err(Error::Wrong)?,
         None => Weights::default(),
     };
-    let archive = archive::open(spec, &config.access)?;
+    let archive = archive::open_to_read(spec, &config.access)?;
     let snapshot = Snapshot::read(archive.as_ref())
         .await
         .with_context(|| format!("could not read {spec}"))?;

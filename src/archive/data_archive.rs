@@ -82,6 +82,26 @@ pub trait DataArchive: Send + Sync {
     ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
         Ok(None)
     }
+
+    /// Drops what was published earlier, where the archive keeps that and is set to drop it after a
+    /// member's deletion request.
+    async fn forget_history(&self) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
+    /// What was asked of a server so far, for archives that are on one.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// What an archive has asked of a server since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests, also those that failed and were sent again.
+    pub requests: u64,
+    /// The commit that it was at last, if its versions are such.
+    pub commit: Option<String>,
 }
 
 /// An archive could not be read or written.

@@ -8,6 +8,7 @@
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
 mod bucket;
+mod cache;
 mod covered;
 mod data_archive;
 mod export;
@@ -30,8 +31,9 @@ mod veil;
 mod verify;
 
 pub use bucket::BucketArchive;
+pub use cache::CachedArchive;
 pub use covered::covered;
-pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object};
+pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object, Traffic};
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
 pub use github::{GithubArchive, GithubError};
@@ -52,6 +54,7 @@ pub use records::Restored;
 pub use snapshot::Snapshot;
 pub use spec::{
     Access, ArchiveSpec, ArchiveSpecError, GithubAccess, GithubPlace, History, S3Access, open,
+    open_to_read,
 };
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;

@@ -5,7 +5,8 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::{
-    ArchiveError, DataArchive, bucket::BucketArchive, folder::FolderArchive, github::GithubArchive,
+    ArchiveError, CachedArchive, DataArchive, Hash, bucket::BucketArchive, folder::FolderArchive,
+    github::GithubArchive,
 };
 
 /// What it takes to reach archives that are not on this machine.
@@ -40,11 +41,13 @@ pub enum History {
     Keep,
     /// After each export the branch is replaced by one fresh commit.
     Squash,
+    /// The same, after each export that carries out a member's wish for privacy or deletion.
+    SquashAfterDeletion,
 }
 
 /// A text names no [`History`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither `keep` nor `squash`")]
+#[error("{0:?} is none of `keep`, `squash` and `squash-after-deletion`")]
 pub struct NoHistory(String);
 
 impl FromStr for History {
@@ -54,6 +57,7 @@ impl FromStr for History {
         match text {
             "keep" => Ok(Self::Keep),
             "squash" => Ok(Self::Squash),
+            "squash-after-deletion" => Ok(Self::SquashAfterDeletion),
             _ => Err(NoHistory(text.to_owned())),
         }
     }
@@ -275,6 +279,26 @@ pub fn open(spec: &ArchiveSpec, access: &Access) -> Result<Box<dyn DataArchive>,
         ArchiveSpec::Folder(path) => Box::new(FolderArchive::new(path)),
         ArchiveSpec::S3 { bucket, prefix } => Box::new(BucketArchive::s3(bucket, prefix, access)?),
         ArchiveSpec::Github(place) => Box::new(GithubArchive::new(place.clone(), &access.github)?),
+    })
+}
+
+/// The archive that this names, to read all of it: what is read of an archive that is not on this
+/// machine is kept for the next time.
+///
+/// # Errors
+/// As [`open`]; or there is no place for copies.
+pub fn open_to_read(
+    spec: &ArchiveSpec,
+    access: &Access,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
+    let archive = open(spec, access)?;
+    Ok(match (spec, &access.cache) {
+        (ArchiveSpec::Folder(_), _) => archive,
+        (_, Some(cache)) => {
+            let name = Hash::of(spec.to_string().as_bytes()).to_string();
+            Box::new(CachedArchive::new(archive, cache.join(&name[..16])))
+        }
+        (_, None) => Box::new(CachedArchive::in_scratch(archive)?),
     })
 }
 

@@ -3,13 +3,18 @@
 //! Owns that no limit is exceeded and that reading is tried again. What creates content is sent once:
 //! whoever asked finds out by looking whether it was done.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http::{HeaderMap, Method, StatusCode, Uri, header::ACCEPT, request::Builder};
-use http_body_util::{BodyDataStream, BodyExt as _};
+use http::{HeaderMap, Method, StatusCode, Uri, header::ACCEPT, request::Builder, response::Parts};
+use http_body_util::{BodyDataStream, BodyExt as _, combinators::BoxBody};
 use octocrab::Octocrab;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,6 +46,7 @@ pub(super) struct Client {
     graphql: String,
     by_minute: DefaultDirectRateLimiter,
     by_hour: DefaultDirectRateLimiter,
+    requests: AtomicU64,
 }
 
 /// Waits between attempts at the same thing.
@@ -126,7 +132,13 @@ impl Client {
             graphql: format!("{graphql}/graphql"),
             by_minute: limiter(BY_MINUTE, Quota::per_minute),
             by_hour: limiter(BY_HOUR, Quota::per_hour),
+            requests: AtomicU64::default(),
         })
+    }
+
+    /// How many requests were sent.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// What is at this route; `None` if there is nothing.
@@ -147,24 +159,29 @@ impl Client {
         }
     }
 
-    /// The bytes at this route, as they come. The request is sent once.
+    /// The bytes at this route, as they come. If they are cut off, that is for the caller to notice.
     pub(super) async fn download(
         &self,
         route: &str,
-    ) -> Result<BoxStream<'static, std::io::Result<bytes::Bytes>>, GithubError> {
-        let request = self.request(Method::GET, &self.rest, route);
-        let request = self.octocrab.build_request(request, None::<&()>);
-        let request = request.map_err(|error| GithubError::Unreachable(cause(&error)))?;
-        let answer = self.octocrab.execute(request).await;
-        let answer = answer.map_err(|error| GithubError::Unreachable(cause(&error)))?;
-        let (head, body) = answer.into_parts();
-        if !head.status.is_success() {
-            return Err(refusal(head.status, &head.headers, b""));
+    ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            let request = self.request(Method::GET, &self.rest, route);
+            match self.send(request, None::<&()>).await {
+                Ok((head, body)) if head.status.is_success() => {
+                    let broken = |error| std::io::Error::other(cause(&error));
+                    return Ok(BodyDataStream::new(body)
+                        .map(move |it| it.map_err(broken))
+                        .boxed());
+                }
+                Ok((head, _)) => {
+                    tries
+                        .again(refusal(head.status, &head.headers, b""))
+                        .await?;
+                }
+                Err(error) => tries.again(error).await?,
+            }
         }
-        let broken = |error| std::io::Error::other(cause(&error));
-        Ok(BodyDataStream::new(body)
-            .map(move |it| it.map_err(broken))
-            .boxed())
     }
 
     /// The answer to a GraphQL query.
@@ -237,25 +254,38 @@ impl Client {
         request: Builder,
         body: Option<&B>,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
-        let request = self.octocrab.build_request(request, body);
-        let request = request.map_err(|error| GithubError::Unreachable(cause(&error)))?;
         let answered = async {
-            let answer = self.octocrab.execute(request).await?;
-            let (head, body) = answer.into_parts();
-            let body = body.collect().await?.to_bytes();
-            Ok::<_, octocrab::Error>((head, Vec::from(body)))
+            let (head, body) = self.send(request, body).await?;
+            let body = body.collect().await.map_err(|it| unreachable(&it))?;
+            Ok((head, Vec::from(body.to_bytes())))
         };
-        let (head, body) = match tokio::time::timeout(REQUEST, answered).await {
-            Ok(answered) => answered.map_err(|it| GithubError::Unreachable(cause(&it)))?,
-            Err(_) => return Err(GithubError::Unreachable("timed out".to_owned())),
-        };
-        tracing::trace!(status = head.status.as_u16(), "asked GitHub");
+        let answered = tokio::time::timeout(REQUEST, answered).await;
+        let late = |_| Err(GithubError::Unreachable("timed out".to_owned()));
+        let (head, body) = answered.unwrap_or_else(late)?;
         if head.status == StatusCode::OK || head.status == StatusCode::CREATED {
             Ok((head.headers, body))
         } else {
             Err(refusal(head.status, &head.headers, &body))
         }
     }
+
+    async fn send<B: Serialize + ?Sized>(
+        &self,
+        request: Builder,
+        body: Option<&B>,
+    ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
+        let request = self.octocrab.build_request(request, body);
+        let request = request.map_err(|error| unreachable(&error))?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = self.octocrab.execute(request).await;
+        let answer = answer.map_err(|error| unreachable(&error))?;
+        tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
+        Ok(answer.into_parts())
+    }
+}
+
+fn unreachable(error: &octocrab::Error) -> GithubError {
+    GithubError::Unreachable(cause(error))
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {

@@ -89,14 +89,13 @@ impl GithubArchive {
         Ok(made.sha)
     }
 
-    /// Replaces the branch by one commit of what it has, unless it is one already or somebody else
-    /// moves it: then that is for the next time.
+    /// Replaces the branch by one commit of what it has, unless it is one already.
     pub(super) async fn squash(&self) -> Result<(), GithubError> {
         let mut tries = Tries::new();
         loop {
             let look = self.look_to_write().await?;
             match self.squash_once(look).await {
-                Err(GithubError::Overtaken) | Ok(()) => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error) => tries.again(error).await?,
             }
         }

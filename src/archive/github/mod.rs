@@ -34,7 +34,7 @@ pub use self::error::GithubError;
 use self::{branch::Head, client::Client, client::RAW, commit::git_oid, write::Write};
 use super::{
     ArchiveError, ArchiveReader, Change, DataArchive, GithubAccess, GithubPlace, Hash, History,
-    MANIFEST, Object, ReadError, data_archive::check_readable,
+    MANIFEST, Object, ReadError, Traffic, data_archive::check_readable,
 };
 
 /// An archive on a branch of a repository on GitHub.
@@ -236,9 +236,32 @@ impl DataArchive for GithubArchive {
         };
         Write::new(self, expected).carry_out(changes).await?;
         if self.history == History::Squash {
-            self.squash().await.map_err(self.failed("squash"))?;
+            match self.squash().await {
+                // What was published is; the history goes with the next export.
+                Err(error @ GithubError::Overtaken) => {
+                    tracing::warn!(%error, place = %self.place, "the history was not squashed");
+                }
+                squashed => squashed.map_err(self.failed("squash"))?,
+            }
         }
         Ok(())
+    }
+
+    async fn forget_history(&self) -> Result<(), ArchiveError> {
+        if self.history == History::Keep {
+            return Ok(());
+        }
+        let Ok(_writing) = self.writing.try_lock() else {
+            return Err(ArchiveError::Busy(self.place.to_string().into()));
+        };
+        self.squash().await.map_err(self.failed("squash"))
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            requests: self.client.requests(),
+            commit: self.seen().head.clone(),
+        }
     }
 
     async fn read_all(
