@@ -64,6 +64,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
     /// As [`Self::in_scratch`], with all that the archive has now, if it hands that out at once.
     pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
         let cached = Self::in_scratch(archive)?;
+        // It hands out what this was read of.
+        cached.archive.read(MANIFEST).await?;
         Ok(cached.fill().await?.then_some(cached))
     }
 

@@ -103,6 +103,13 @@ impl GithubError {
     }
 }
 
+/// How GitHub says that a branch has moved meanwhile.
+const OVERTAKEN: [&str; 3] = [
+    "but expected",
+    "Expected branch to point",
+    "Reference cannot be updated",
+];
+
 /// GitHub's account of an error.
 #[derive(Default, Deserialize)]
 struct Account {
@@ -132,7 +139,7 @@ fn named(status: u16, message: String) -> GithubError {
         GithubError::Protected(first.collect::<Vec<_>>().join(" "))
     } else if message.contains("was archived") {
         GithubError::Archived
-    } else if message.contains("but expected") || message.contains("Expected branch to point") {
+    } else if OVERTAKEN.iter().any(|it| message.contains(it)) {
         GithubError::Overtaken
     } else if status == 403 {
         GithubError::NoRights(message)

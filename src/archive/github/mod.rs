@@ -37,12 +37,17 @@ use super::{
     MANIFEST, Object, ReadError, Traffic, data_archive::check_readable,
 };
 
+/// In base64 it is a third more; GitHub takes about 30 MB.
+const PART: usize = 20_000_000;
+
 /// An archive on a branch of a repository on GitHub.
 pub struct GithubArchive {
     client: Client,
     place: GithubPlace,
     allow_public: bool,
     history: History,
+    /// Objects of so many bytes are a part.
+    part: usize,
     /// Held by the one writer.
     writing: tokio::sync::Mutex<()>,
     seen: Mutex<Seen>,
@@ -68,9 +73,16 @@ impl GithubArchive {
             place,
             allow_public: access.allow_public,
             history: access.history,
+            part: PART,
             writing: tokio::sync::Mutex::default(),
             seen: Mutex::default(),
         })
+    }
+
+    /// The same, with parts of so many bytes.
+    #[must_use]
+    pub fn with_part(self, part: usize) -> Self {
+        Self { part, ..self }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -17,9 +17,6 @@ use crate::archive::{ArchiveError, Change, Hash, MANIFEST, Object, README};
 /// Names who is writing, while a write has more than one commit.
 pub(super) const WRITING: &str = ".writing";
 
-/// Objects of so many bytes are a part. In base64 it is a third more; GitHub takes about 30 MB.
-const PART: usize = 20_000_000;
-
 /// A write under way.
 pub(super) struct Write<'a> {
     archive: &'a GithubArchive,
@@ -119,7 +116,7 @@ impl<'a> Write<'a> {
         }
         self.bytes += bytes.len();
         self.batch.insert(path, bytes);
-        if self.bytes >= PART {
+        if self.bytes >= self.archive.part {
             self.put_part().await?;
         }
         Ok(())
