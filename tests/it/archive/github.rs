@@ -19,7 +19,7 @@ use propsbot::{
     },
     model::Partition,
 };
-use simulator::github::{Github, Kind, Options};
+use simulator::github::{Github, Kind, Limits, Options};
 
 use super::{
     assert_valid,
@@ -32,10 +32,11 @@ use crate::mirror::spawn;
 /// What keeps git from changing line ends.
 const ATTRIBUTES: &str = ".gitattributes";
 
-/// A repository that has a commit already, with a README of its own.
+/// A repository that has a commit already, and no limits: tests are many bots at once.
 async fn started() -> Github {
     let options = Options {
         files: vec![("notes.txt".to_owned(), b"ours\n".to_vec())],
+        limits: Limits::none(),
         ..Options::default()
     };
     Github::start(options).await.unwrap()
@@ -78,14 +79,12 @@ fn commits(github: &Github) -> usize {
 /// The archive's files at the head, but for those that only git has.
 fn files(github: &Github, prefix: &str) -> BTreeSet<String> {
     let head = github.head().unwrap().expect("a commit");
-    let all = github.files_at(&head).unwrap();
-    let prefix = if prefix.is_empty() {
-        String::new()
-    } else {
-        format!("{prefix}/")
-    };
-    all.keys()
-        .filter_map(|it| it.strip_prefix(&prefix))
+    let listed = ["ls-tree", "-r", "--name-only", "--full-tree", &head];
+    let folder = format!("{prefix}/");
+    let prefix = if prefix.is_empty() { "" } else { &folder };
+    git(github.repository_path(), &listed)
+        .lines()
+        .filter_map(|it| it.strip_prefix(prefix))
         .filter(|it| *it != ATTRIBUTES)
         .map(str::to_owned)
         .collect()
