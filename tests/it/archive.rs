@@ -7,7 +7,7 @@ mod contract;
 mod crash;
 mod damage;
 mod fixture;
-pub(crate) mod github;
+mod github;
 
 use futures::{StreamExt, stream};
 use propsbot::archive::{
