@@ -1,8 +1,8 @@
 //! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
 //!
-//! Owns format 1, the export plan, the reader, and archives in folders and object stores. Refuses to know the store,
-//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`],
-//! [`verify()`] and the backends wait for anything.
+//! Owns format 1, the export plan, the reader, and archives in folders, object stores and on GitHub.
+//! Refuses to know the store, Discord, and the time: rows come through [`Source`], time is an
+//! argument. Only [`export()`], [`verify()`] and the backends wait for anything.
 //!
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.

@@ -43,7 +43,22 @@ export async function recordTraffic(scratch) {
   });
 }
 
-async function withBot(scratch, use) {
+/** The traffic of an archive on a branch of its own of a simulated GitHub: written, squashed, checked and read. */
+export async function recordArchive(scratch) {
+  return withGithub(scratch, ({address, token}) => {
+    const variables = {GITHUB_API_URL: address, GITHUB_TOKEN: token, GITHUB_HISTORY: "squash", CACHE_PATH: join(scratch, "cache")};
+    return withBot(scratch, async (bot) => {
+      const archive = "github:octo-org/archive@data:props";
+      await bot.run("sync");
+      await bot.run("export", "--to", archive);
+      await bot.run("export", "--to", archive);
+      await bot.run("verify", "--from", archive);
+      await bot.run("graph", "--from", archive, "--out", join(scratch, "graph"));
+    }, variables);
+  });
+}
+
+async function withBot(scratch, use, variables = {}) {
   for (const program of [PROPSBOT, SIMULATOR]) await mustExist(program);
   const simulator = await startSimulator(join(scratch, "traffic.jsonl"), ["discord", ...WORLD], "DISCORD");
   try {
@@ -58,6 +73,7 @@ async function withBot(scratch, use) {
         STORE_PATH: join(scratch, "store"),
         ARCHIVE: archive,
         RUST_LOG: "info",
+        ...variables,
       },
     };
     return await use({
