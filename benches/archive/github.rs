@@ -2,7 +2,7 @@
 //! own, so that its memory is its own.
 
 use std::{
-    process::Stdio,
+    process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +14,6 @@ use propsbot::archive::{
 };
 use serde::{Deserialize, Serialize};
 use simulator::github::{Github, Kind, Options};
-use tokio::process::Command;
 
 use super::{
     community::{Community, request},
@@ -136,11 +135,11 @@ async fn exported(
         more,
     };
     let before = github.counters();
-    let exporter = Command::new(std::env::current_exe()?)
+    let mut exporter = Command::new(std::env::current_exe()?);
+    exporter
         .args([EXPORTER, &serde_json::to_string(&order)?])
-        .stderr(Stdio::inherit())
-        .output()
-        .await?;
+        .stderr(Stdio::inherit());
+    let exporter = tokio::task::spawn_blocking(move || exporter.output()).await??;
     anyhow::ensure!(exporter.status.success(), "the exporter failed");
     let report: Report = serde_json::from_slice(&exporter.stdout)?;
     let after = github.counters();

@@ -1,4 +1,4 @@
-//! `cargo bench --bench archive [-- MESSAGES …]`: what an export of so many messages costs (100,000 and
+//! `cargo bench --bench archive [-- MESSAGES … [folder|github]]`: what an export of so many messages costs (100,000 and
 //! 1,000,000 if nothing is said), what one message more, and how fast the archive is verified and
 //! read back: in a folder, and on a simulated GitHub. It prints figures, and judges nothing.
 
@@ -30,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
     {
         return github::exporter(rest).await;
     }
+    let only = given.pop_if(|it| ["folder", "github"].contains(&it.as_str()));
     let mut sizes: Vec<u64> = given
         .iter()
         .map(|it| it.parse().with_context(|| format!("{it} is no number")))
@@ -38,10 +39,14 @@ async fn main() -> anyhow::Result<()> {
         sizes = vec![100_000, 1_000_000];
     }
     for messages in &sizes {
-        measure(*messages).await?;
+        if only.as_deref() != Some("github") {
+            measure(*messages).await?;
+        }
     }
     for messages in sizes {
-        github::measure(messages).await?;
+        if only.as_deref() != Some("folder") {
+            github::measure(messages).await?;
+        }
     }
     Ok(())
 }
