@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::{live, mirror::Mirror};
 
 const ARCHIVE: &str = "github:octo-org/archive";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A synced mirror whose processes reach this GitHub.
 async fn mirror(github: &Github) -> Mirror {

@@ -125,9 +125,10 @@ impl Client {
             .set_read_timeout(Some(SILENCE))
             .set_write_timeout(Some(SILENCE))
             .base_uri(format!("{scheme}://{authority}"));
-        let octocrab = builder.and_then(|it| it.build());
+        let failed = |error| unusable(cause(&error));
+        let octocrab = builder.map_err(failed)?.build().map_err(failed)?;
         Ok(Self {
-            octocrab: octocrab.map_err(|error| unusable(cause(&error)))?,
+            octocrab,
             rest: path.to_owned(),
             graphql: format!("{graphql}/graphql"),
             by_minute: limiter(BY_MINUTE, Quota::per_minute),
@@ -149,7 +150,7 @@ impl Client {
     ) -> Result<Option<Vec<u8>>, GithubError> {
         let mut tries = Tries::new();
         loop {
-            let request = self.request(Method::GET, &self.rest, route);
+            let request = request(Method::GET, &self.rest, route);
             let asked = self.ask(request.header(ACCEPT, wanted), None::<&()>);
             match asked.await {
                 Ok((_, body)) => return Ok(Some(body)),
@@ -166,7 +167,7 @@ impl Client {
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, GithubError> {
         let mut tries = Tries::new();
         loop {
-            let request = self.request(Method::GET, &self.rest, route);
+            let request = request(Method::GET, &self.rest, route);
             match self.send(request, None::<&()>).await {
                 Ok((head, body)) if head.status.is_success() => {
                     let broken = |error| std::io::Error::other(cause(&error));
@@ -218,7 +219,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, GithubError> {
         self.turn().await;
-        let request = self.request(method, &self.rest, route);
+        let request = request(method, &self.rest, route);
         let (_, answer) = self.ask(request.header(ACCEPT, JSON), Some(body)).await?;
         read(&answer)
     }
@@ -234,7 +235,7 @@ impl Client {
         query: &str,
         variables: &impl Serialize,
     ) -> Result<T, GithubError> {
-        let request = self.request(Method::POST, &self.graphql, "");
+        let request = request(Method::POST, &self.graphql, "");
         let question = Question { query, variables };
         let (headers, body) = self.ask(request, Some(&question)).await?;
         let answer: GraphqlAnswer<T> = read(&body)?;
@@ -243,10 +244,6 @@ impl Client {
             (None, Some(data)) => Ok(data),
             (None, None) => Err(GithubError::Unreadable("it has no data".to_owned())),
         }
-    }
-
-    fn request(&self, method: Method, base: &str, route: &str) -> Builder {
-        Builder::new().method(method).uri(format!("{base}{route}"))
     }
 
     async fn ask<B: Serialize + ?Sized>(
@@ -282,6 +279,10 @@ impl Client {
         tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
         Ok(answer.into_parts())
     }
+}
+
+fn request(method: Method, base: &str, route: &str) -> Builder {
+    Builder::new().method(method).uri(format!("{base}{route}"))
 }
 
 fn unreachable(error: &octocrab::Error) -> GithubError {

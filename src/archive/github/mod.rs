@@ -144,7 +144,7 @@ impl GithubArchive {
     /// The objects that a tree has, whether they are needed or not.
     async fn objects(&self, head: &Head) -> Result<Files, GithubError> {
         #[derive(Deserialize)]
-        struct Tree {
+        struct Listing {
             sha: String,
             tree: Vec<Entry>,
             truncated: bool,
@@ -159,7 +159,7 @@ impl GithubArchive {
             let route = self.route(&format!("/git/trees/{sha}{ask}"));
             let found = self.client.get(&route, client::JSON).await?;
             let found = found.ok_or(GithubError::Overtaken)?;
-            let found = serde_json::from_slice::<Tree>(&found);
+            let found = serde_json::from_slice::<Listing>(&found);
             found.map_err(|error| GithubError::Unreadable(error.to_string()))
         };
         let prefix = self.path("");
