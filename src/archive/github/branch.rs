@@ -95,7 +95,7 @@ fn question(named: bool) -> String {
              id visibility isArchived isEmpty
              branch: {branch} {{
                name
-               target {{ ... on Commit {{
+               target {{ __typename ... on Commit {{
                  oid
                  tree {{ oid }}
                  history(first: 2) {{ nodes {{ oid }} }}
