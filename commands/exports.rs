@@ -40,7 +40,7 @@ async fn now(ctx: Context<'_>) -> Result<(), Error> {
 /// When the last export was made, what it wrote, and when the next one is due
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn status(ctx: Context<'_>) -> Result<(), Error> {
-    let status = refusable(ctx.data().archive_status())?;
+    let status = refusable(ctx.data().archive_status().await)?;
     let language = ctx.data().settings(guild(ctx)?).await?.language;
     let text = wording::archive_status(&status, language);
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)

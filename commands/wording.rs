@@ -103,6 +103,7 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
     text.push_str(&classes(status));
     text.push_str(&channels(status));
     text.push_str(&audit(&status.audit));
+    text.push_str(&last_export(status.export.as_ref()));
     text.push_str(&failures(status));
     if text.chars().count() > LONGEST_MESSAGE {
         text = text

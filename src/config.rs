@@ -5,16 +5,21 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use crate::{
-    archive::{Access, ArchiveSpec, S3Access},
+    archive::{Access, ArchiveSpec, GithubAccess, History, S3Access},
     discord::{OFFICIAL_ORIGIN, Token},
 };
 
 /// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
-pub const VARIABLES: [&str; 13] = [
+pub const VARIABLES: [&str; 18] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "STORE_PATH",
     "ARCHIVE",
+    "CACHE_PATH",
+    "GITHUB_TOKEN",
+    "GITHUB_API_URL",
+    "GITHUB_ALLOW_PUBLIC",
+    "GITHUB_HISTORY",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -38,7 +43,7 @@ pub struct Config {
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
     pub archive: ArchiveSpec,
-    /// `AWS_…`: how to reach archives in object stores.
+    /// `GITHUB_…`, `AWS_…`, `CACHE_PATH`: how to reach archives that are not on this machine.
     pub access: Access,
     /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
     pub export_interval: Duration,
@@ -154,7 +159,20 @@ impl Config {
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
         let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
         let owned = |name| value(name).map(str::to_owned);
+        let allow_public = value("GITHUB_ALLOW_PUBLIC")
+            .and_then(|text| note(&mut mistakes, "GITHUB_ALLOW_PUBLIC", yes(text)));
+        let history = value("GITHUB_HISTORY")
+            .and_then(|text| note(&mut mistakes, "GITHUB_HISTORY", text.parse::<History>()));
         let access = Access {
+            cache: cache(value("CACHE_PATH")),
+            github: GithubAccess {
+                token: value("GITHUB_TOKEN")
+                    .and_then(|text| note(&mut mistakes, "GITHUB_TOKEN", secret(text))),
+                api_url: owned("GITHUB_API_URL")
+                    .and_then(|url| note(&mut mistakes, "GITHUB_API_URL", server(url))),
+                allow_public: allow_public.unwrap_or_default(),
+                history: history.unwrap_or_default(),
+            },
             s3: S3Access {
                 access_key_id: owned("AWS_ACCESS_KEY_ID"),
                 secret_access_key: owned("AWS_SECRET_ACCESS_KEY"),
@@ -207,14 +225,6 @@ fn note<T, E: fmt::Display>(
         .ok()
 }
 
-fn yes(text: &str) -> Result<bool, String> {
-    match text {
-        "yes" | "true" => Ok(true),
-        "no" | "false" => Ok(false),
-        _ => Err(format!("{text:?} is neither yes nor no")),
-    }
-}
-
 fn origin(text: &str) -> Result<String, String> {
     let fail = |why: &str| {
         format!(
@@ -231,12 +241,39 @@ fn origin(text: &str) -> Result<String, String> {
     Ok(url.origin().ascii_serialization())
 }
 
+/// A token goes into a header.
+fn secret(text: &str) -> Result<String, &'static str> {
+    if text.bytes().all(|it| it.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("is no token: it has blanks, or characters that no token has")
+    }
+}
+
+fn yes(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("{text:?} is neither yes nor no")),
+    }
+}
+
+/// Where what was read of archives elsewhere is kept; `None` on a machine that has no place for it.
+fn cache(named: Option<&str>) -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let platform = || {
+        let folders = etcetera::choose_base_strategy().ok()?;
+        Some(folders.cache_dir().join("propsbot"))
+    };
+    named.map(PathBuf::from).or_else(platform)
+}
+
 fn server(text: String) -> Result<String, String> {
     let url: Result<reqwest::Url, _> = text.parse();
     match url {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
         _ => Err(format!(
-            "{text:?} is no http or https URL, such as https://s3.example.org"
+            "{text:?} is no http or https URL, such as https://example.org"
         )),
     }
 }

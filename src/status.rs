@@ -12,6 +12,7 @@ use crate::{
     ingest::{audit_interval, found_within, round_requests},
     jobs::{
         audit::audited,
+        export::{ExportReport, LastExport},
         progress::{Phase, Progress},
     },
     model::{
@@ -39,6 +40,8 @@ pub struct GuildStatus {
     pub pending_lists: u64,
     /// The audit of older history.
     pub audit: AuditStatus,
+    /// The last export, of all guilds together; `None` if there was none.
+    pub export: Option<LastExport>,
     /// What could not be fetched.
     pub failures: Vec<FailureStatus>,
     /// What is being done now.
@@ -239,6 +242,7 @@ pub fn of_guild(
         channels,
         pending_lists: store.pending(guild)?.len() as u64,
         audit,
+        export: ExportReport::of(store)?.last,
         failures: failures
             .into_iter()
             .filter(|it| it.reason != UNREADABLE)

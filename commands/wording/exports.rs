@@ -4,13 +4,16 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code};
 use crate::{
-    jobs::export::ExportOutcome,
+    jobs::export::{ExportOutcome, LastExport, Summary},
     model::{Language, escape},
     service::ArchiveStatus,
 };
 
 /// How many faults are named.
 const NAMED: usize = 8;
+
+/// How much of a commit's name is shown, as git does.
+const SHORT: usize = 7;
 
 /// An export is being made.
 pub(in crate::commands) fn exporting() -> String {
@@ -26,15 +29,19 @@ pub(in crate::commands) fn verifying() -> String {
 pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language) -> String {
     match outcome {
         Ok(done) if done.changed => format!(
-            "Exported: the archive is at generation {}; {} rows in {} new files, {} bytes.",
-            language.number(done.generation),
+            "Exported: the archive is at {}; {} rows in {} new files, {} bytes{}.",
+            version(done, language),
             language.number(done.rows),
             language.number(done.blobs + done.indexes),
-            language.number(done.bytes)
+            language.number(done.bytes),
+            match done.requests {
+                0 => String::new(),
+                some => format!(", {} requests", language.number(some)),
+            }
         ),
         Ok(done) => format!(
-            "Nothing has changed: the archive stays at generation {}.",
-            language.number(done.generation)
+            "Nothing has changed: the archive stays at {}.",
+            version(done, language)
         ),
         Err(error) => format!(
             "Nothing was exported; it is tried again at the next time. Why: {}",
@@ -43,22 +50,44 @@ pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language)
     }
 }
 
+/// Which generation it is, and in which commit.
+fn version(done: &Summary, language: Language) -> String {
+    let generation = language.number(done.generation);
+    match done.commit.as_ref().and_then(|it| it.get(..SHORT)) {
+        None => format!("generation {generation}"),
+        Some(commit) => format!("generation {generation} (commit `{commit}`)"),
+    }
+}
+
+/// What came of an export, and when.
+fn told(what: &str, export: &LastExport, language: Language) -> String {
+    let at = export.at.0.div_euclid(1000);
+    // A tenth of a second is fine enough.
+    let took = humantime::format_duration(Duration::from_millis(export.took_ms / 100 * 100));
+    let outcome = exported(&export.outcome, language);
+    format!("{what} <t:{at}:R> (it took {took}): {outcome}\n")
+}
+
+/// The last export, in a line; nothing if there was none.
+pub(in crate::commands) fn last_export(last: Option<&LastExport>) -> String {
+    last.map(|it| told("Last export", it, Language::International))
+        .unwrap_or_default()
+}
+
 /// When the last export was, what came of it, and when the next one is due.
 pub(in crate::commands) fn archive_status(status: &ArchiveStatus, language: Language) -> String {
     let mut text = format!("**Archive**: `{}`\n", status.destination.replace('`', "'"));
-    let board = &status.board;
-    match &board.last {
-        None => text.push_str("No export yet since I was started.\n"),
-        Some(last) => {
-            let at = last.at.0.div_euclid(1000);
-            // A tenth of a second is fine enough.
-            let took = Duration::from_millis(
-                u64::try_from(last.took.as_millis()).unwrap_or(0) / 100 * 100,
-            );
-            let took = humantime::format_duration(took);
-            let outcome = exported(&last.outcome, language);
-            let _ = writeln!(text, "Last export <t:{at}:R> (it took {took}): {outcome}");
-        }
+    let (board, report) = (&status.board, &status.report);
+    match &report.last {
+        None => text.push_str("No export yet.\n"),
+        Some(last) => text.push_str(&told("Last export", last, language)),
+    }
+    if let Some(written) = report
+        .written
+        .as_ref()
+        .filter(|_| report.last != report.written)
+    {
+        text.push_str(&told("The last that wrote something", written, language));
     }
     if let Some(since) = board.running_since {
         let _ = writeln!(

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     commands::receivers::Unclear,
     jobs::{
-        export::{ExportBoard, ExportOutcome, LastExport, Summary},
+        export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Summary},
         privacy::Forgotten,
     },
     model::{
@@ -349,6 +349,14 @@ fn members_are_told_what_is_kept_of_them() {
     assert_snapshot!(visible(&texts));
 }
 
+fn an_export(outcome: &ExportOutcome) -> LastExport {
+    LastExport {
+        at: NOW,
+        took_ms: 1_234,
+        outcome: outcome.clone(),
+    }
+}
+
 #[test]
 fn the_archive_is_seen_at_a_glance() {
     let done: ExportOutcome = Ok(Summary {
@@ -360,27 +368,33 @@ fn the_archive_is_seen_at_a_glance() {
         rows: 4_000,
         ..Default::default()
     });
+    let committed: ExportOutcome = Ok(Summary {
+        requests: 5,
+        commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        ..done.clone().unwrap()
+    });
     let unchanged: ExportOutcome = Ok(Summary::default());
     let failed: ExportOutcome = Err("the ```disk``` is full".to_owned());
     let status = |last: Option<&ExportOutcome>, running_since| ArchiveStatus {
         destination: "dir:./archive".to_owned(),
         board: ExportBoard {
-            last: last.map(|outcome| LastExport {
-                at: NOW,
-                took: Duration::from_millis(1_234),
-                outcome: outcome.clone(),
-            }),
             running_since,
             next: Some(NOW),
+        },
+        report: ExportReport {
+            last: last.map(an_export),
+            written: last.map(|_| an_export(&committed)),
         },
     };
     let faults = |many: usize| Ok(("generation 3".to_owned(), vec!["blob *x*".to_owned(); many]));
     let texts = [
         exported(&done, Language::German),
         exported(&unchanged, Language::International),
+        exported(&committed, Language::International),
         exported(&failed, Language::International),
         archive_status(&status(None, Some(NOW)), Language::International),
-        archive_status(&status(Some(&done), None), Language::International),
+        archive_status(&status(Some(&unchanged), None), Language::International),
+        archive_status(&status(Some(&committed), None), Language::International),
         verified(&faults(0)),
         verified(&faults(12)),
         verified(&Err("no connection".to_owned())),
@@ -436,6 +450,7 @@ fn a_status() -> GuildStatus {
             },
             ..AuditStatus::default()
         },
+        export: Some(an_export(&Ok(Summary::default()))),
         failures: vec![FailureStatus {
             object: "message 2/9".to_owned(),
             reason: "Discord failed".to_owned(),
@@ -458,6 +473,7 @@ fn a_status_says_what_is_there_and_what_is_not() {
     - <#3>: not looked at yet
     - <#4>: I may not read it
     Audit: round 3, 120 of about 400 pages; any change is found within 6 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
+    Last export <t:1700000000:R> (it took 1s 200ms): Nothing has changed: the archive stays at generation 0.
     **Could not be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);

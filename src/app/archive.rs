@@ -1,6 +1,6 @@
 //! What is done with archives: `export`, `verify`, `restore`.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 
@@ -28,10 +28,11 @@ pub async fn export(
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let archive = archive::open(spec, &config.access)?;
     let (to, beside) = (archive.as_ref(), beside.as_ref());
+    let begun = Instant::now();
     let done = export::export(&store, to, beside, Clock::now(), replace)
         .await
         .with_context(|| format!("could not export to {spec}"))?;
-    Ok(vec![if done.changed {
+    let mut line = if done.changed {
         format!(
             "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
             done.generation, done.rows, done.blobs, done.bytes, done.removed
@@ -41,7 +42,12 @@ pub async fn export(
             "{spec} is at generation {}: nothing changed",
             done.generation
         )
-    }])
+    };
+    if let Some(commit) = &done.commit {
+        let (requests, took) = (done.requests, begun.elapsed());
+        let _ = write!(line, "; commit {commit}, {requests} requests, {took:.1?}");
+    }
+    Ok(vec![line])
 }
 
 /// Says what an export would write, and for every channel whether it goes out.
@@ -83,7 +89,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
-    let archive = archive::open(spec, &config.access)?;
+    let archive = archive::open_to_read(spec, &config.access)?;
     // A wrong address leaves no half-restored store behind.
     ArchiveReader::open(archive.as_ref())
         .await

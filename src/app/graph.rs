@@ -110,7 +110,7 @@ pub async fn graph(
         Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
         None => None,
     };
-    let archive = archive::open(spec, &config.access)?;
+    let archive = archive::open_to_read(spec, &config.access)?;
     let snapshot = counting
         .snapshot(archive.as_ref())
         .await

@@ -20,7 +20,7 @@ use crate::{
         audit::audit,
         backfill::{self, Requests},
         clock::Clock,
-        export::{export_and_log, export_control, export_regularly},
+        export::{export_and_log, export_control, export_regularly, is_due},
         listener::listen,
         progress::{ProgressBoard, log_regularly},
     },
@@ -155,6 +155,9 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     // If the store failed, that is why all else ended.
     mirror.close().await?;
     first.and(rest)?;
+    if !is_due(&store).await? {
+        return Ok(());
+    }
     let last = export_and_log(&store, archive.as_ref(), beside.as_ref(), Clock::now());
     if timeout(LAST_EXPORT, last).await.is_err() {
         warn!("the last export took too long: what it did not write is exported next time");

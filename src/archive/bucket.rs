@@ -258,6 +258,7 @@ impl BucketArchive {
                     manifest,
                     remove,
                     documents,
+                    ..
                 } => {
                     while one_is_put(&mut putting).await? {}
                     self.publish(claim, expected, manifest).await?;

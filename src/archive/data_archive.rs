@@ -7,15 +7,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
-    fmt, io,
+    io,
     path::PathBuf,
-    str::FromStr,
 };
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Hash, MANIFEST, README, bucket::BucketArchive, folder::FolderArchive};
+use super::{Hash, MANIFEST, README};
 
 /// The files that SourceCred reads: the graph, its types, and who the members are.
 pub const SOURCECRED: [&str; 3] = [
@@ -51,6 +50,8 @@ pub enum Change {
         /// What the files beside it, [`DOCUMENTS`], say from now on; `None` for those that go. They
         /// follow the manifest, in no certain time: no reader depends on them.
         documents: BTreeMap<&'static str, Option<Vec<u8>>>,
+        /// What changed, in a line for people; for archives that keep such lines.
+        headline: String,
     },
 }
 
@@ -79,6 +80,35 @@ pub trait DataArchive: Send + Sync {
         expected: Option<Hash>,
         changes: BoxStream<'_, Change>,
     ) -> Result<(), ArchiveError>;
+
+    /// All objects of the generation whose manifest was read last, and perhaps more, in any order, if
+    /// that is cheaper than to read them one by one; `None` if it is not. Nothing is said of their
+    /// hashes.
+    async fn read_all(
+        &self,
+    ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
+        Ok(None)
+    }
+
+    /// Drops what was published earlier, where the archive keeps that and is set to drop it after a
+    /// member's deletion request.
+    async fn forget_history(&self) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
+    /// What was asked of a server so far, for archives that are on one.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// What an archive has asked of a server since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests, also those that failed and were sent again.
+    pub requests: u64,
+    /// The commit that it was at last, if its versions are such.
+    pub commit: Option<String>,
 }
 
 /// An archive could not be read or written.
@@ -192,195 +222,5 @@ pub(super) fn check_readable(path: &str) -> Result<(), ArchiveError> {
         Ok(())
     } else {
         Err(ArchiveError::BadPath(path.to_owned()))
-    }
-}
-
-/// What it takes to reach archives that are not on this machine.
-#[derive(Clone, Debug, Default)]
-pub struct Access {
-    /// Object stores that speak S3's language.
-    pub s3: S3Access,
-}
-
-/// How to reach an S3-compatible object store. Printing it shows no secret.
-#[derive(Clone, Default)]
-pub struct S3Access {
-    /// Who we are there.
-    pub access_key_id: Option<String>,
-    /// What proves it.
-    pub secret_access_key: Option<String>,
-    /// What also proves it, where the keys are only lent.
-    pub session_token: Option<String>,
-    /// Where the bucket is; `us-east-1` where nothing is said.
-    pub region: Option<String>,
-    /// The server's URL; `None` for Amazon's.
-    pub endpoint_url: Option<String>,
-}
-
-impl fmt::Debug for S3Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Access")
-            .field("region", &self.region)
-            .field("endpoint_url", &self.endpoint_url)
-            .finish_non_exhaustive()
-    }
-}
-
-impl S3Access {
-    /// The variables without which nothing can be reached, and that are not set.
-    pub fn missing(&self) -> Vec<&'static str> {
-        [
-            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
-        ]
-        .into_iter()
-        .filter(|(_, value)| value.is_none())
-        .map(|(name, _)| name)
-        .collect()
-    }
-}
-
-/// Which archive, as it is written on the command line and in `ARCHIVE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ArchiveSpec {
-    /// `dir:PATH`: a folder, made with the first write.
-    Folder(PathBuf),
-    /// `s3://BUCKET/PREFIX`: a bucket of an S3-compatible object store.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The folder in it, without `/` around it; empty for none.
-        prefix: String,
-    },
-}
-
-impl ArchiveSpec {
-    /// The archive under this prefix of a bucket.
-    pub fn s3(bucket: &str, prefix: &str) -> Self {
-        Self::S3 {
-            bucket: bucket.to_owned(),
-            prefix: prefix.trim_matches('/').to_owned(),
-        }
-    }
-
-    /// The variables that this archive needs, and that are not set.
-    pub fn missing(&self, access: &Access) -> Vec<&'static str> {
-        match self {
-            Self::Folder(_) => Vec::new(),
-            Self::S3 { .. } => access.s3.missing(),
-        }
-    }
-}
-
-impl fmt::Display for ArchiveSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(path) => write!(f, "dir:{}", path.display()),
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
-        }
-    }
-}
-
-/// A text names no archive that there is support for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArchiveSpecError {
-    /// A kind of archive still to come.
-    #[error("`{0}`: archives on {1} are not supported yet; use `dir:PATH` or `s3://BUCKET/PREFIX`")]
-    NotYet(String, &'static str),
-    /// A folder without a name.
-    #[error("`dir:` needs a path, such as `dir:./archive`")]
-    NoPath,
-    /// An object store without a bucket.
-    #[error("`{0}` needs a bucket, such as `s3://bucket/prefix`, and nothing behind the prefix")]
-    NoBucket(String),
-    /// Anything else.
-    #[error(
-        "`{0}` is no archive; write `dir:PATH`, such as `dir:./archive`, or `s3://BUCKET/PREFIX`"
-    )]
-    Unknown(String),
-}
-
-impl FromStr for ArchiveSpec {
-    type Err = ArchiveSpecError;
-
-    fn from_str(text: &str) -> Result<Self, ArchiveSpecError> {
-        match text.split_once(':') {
-            Some(("dir", "")) => Err(ArchiveSpecError::NoPath),
-            Some(("dir", path)) => Ok(Self::Folder(path.into())),
-            Some(("github", _)) => Err(ArchiveSpecError::NotYet(text.to_owned(), "GitHub")),
-            Some(("s3", place)) => {
-                let place = place.strip_prefix("//").unwrap_or_default();
-                let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-                if bucket.is_empty() || place.contains(['?', '#', '@']) {
-                    return Err(ArchiveSpecError::NoBucket(text.to_owned()));
-                }
-                Ok(Self::s3(bucket, prefix))
-            }
-            _ => Err(ArchiveSpecError::Unknown(text.to_owned())),
-        }
-    }
-}
-
-/// The archive that this names. Touches nothing yet.
-///
-/// # Errors
-/// What it takes to reach it is not configured.
-pub fn open(spec: &ArchiveSpec, access: &Access) -> Result<Box<dyn DataArchive>, ArchiveError> {
-    let variables = spec.missing(access);
-    if !variables.is_empty() {
-        let place = spec.to_string();
-        return Err(ArchiveError::NoAccess { place, variables });
-    }
-    Ok(match spec {
-        ArchiveSpec::Folder(path) => Box::new(FolderArchive::new(path)),
-        ArchiveSpec::S3 { bucket, prefix } => Box::new(BucketArchive::s3(bucket, prefix, access)?),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_is_named_by_its_kind_and_place() {
-        let spec: ArchiveSpec = "dir:./a:b".parse().unwrap();
-        assert_eq!(spec, ArchiveSpec::Folder("./a:b".into()));
-        assert_eq!(spec.to_string(), "dir:./a:b");
-        for (text, prefix) in [("s3://props", ""), ("s3://props/a/b", "a/b")] {
-            let spec: ArchiveSpec = text.parse().unwrap();
-            assert_eq!(spec, ArchiveSpec::s3("props", prefix));
-            assert_eq!(spec.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn what_reaches_an_object_store_is_not_shown() {
-        let access = S3Access {
-            secret_access_key: Some("hidden".to_owned()),
-            ..S3Access::default()
-        };
-        assert!(!format!("{access:?}").contains("hidden"));
-        let spec = ArchiveSpec::s3("props", "");
-        let error = open(&spec, &Access { s3: access }).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "s3://props takes AWS_ACCESS_KEY_ID: set them in the environment or .env"
-        );
-    }
-
-    #[test]
-    fn other_names_say_what_to_write_instead() {
-        for (text, says) in [
-            ("github:owner/repo@main", "GitHub are not supported yet"),
-            ("s3://", "needs a bucket"),
-            ("s3://key:secret@bucket", "needs a bucket"),
-            ("gs://bucket/prefix", "is no archive; write `dir:PATH`"),
-            ("dir:", "needs a path"),
-            ("archive", "is no archive; write `dir:PATH`"),
-        ] {
-            let error = text.parse::<ArchiveSpec>().unwrap_err().to_string();
-            assert!(error.contains(says), "{error}");
-        }
     }
 }

@@ -71,6 +71,7 @@ pub async fn export(
                 manifest: manifest.print(),
                 remove: planned.remove.clone(),
                 documents: documents(manifest, &beside),
+                headline: manifest.headline(previous.as_ref().map(|it| &it.manifest)),
             })?;
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
@@ -135,6 +136,10 @@ async fn mend_documents(archive: &dyn DataArchive, beside: &Documents) -> Result
     let publish = Change::Publish {
         manifest: reader.bytes().to_vec(),
         remove: BTreeSet::new(),
+        headline: format!(
+            "Put right {}",
+            documents.keys().copied().collect::<Vec<_>>().join(", ")
+        ),
         documents,
     };
     let change = stream::iter([publish]).boxed();

@@ -60,6 +60,7 @@ impl DataArchive for FolderArchive {
                     manifest,
                     remove,
                     documents,
+                    ..
                 } => {
                     return blocking(move || {
                         session.publish(expected, &manifest, &documents, &remove)
@@ -72,7 +73,8 @@ impl DataArchive for FolderArchive {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Work that waits for a disk, off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
 ) -> Result<T, ArchiveError> {
     match tokio::task::spawn_blocking(work).await {

@@ -58,6 +58,7 @@ impl DataArchive for MemoryArchive {
                     manifest,
                     remove,
                     documents,
+                    ..
                 } => {
                     let mut files = self.files.lock().await;
                     let found = files.get(MANIFEST).map(|it| Hash::of(it));

@@ -1,17 +1,20 @@
 //! The archive: the mirror as immutable blobs, for anyone to read (`docs/archive-format.md`).
 //!
-//! Owns format 1, the export plan, the reader, and archives in folders and object stores. Refuses to know the store,
-//! Discord, and the time: rows come through [`Source`], time is an argument. Only [`export()`],
-//! [`verify()`] and the backends wait for anything.
+//! Owns format 1, the export plan, the reader, and archives in folders, object stores and on GitHub.
+//! Refuses to know the store, Discord, and the time: rows come through [`Source`], time is an
+//! argument. Only [`export()`], [`verify()`] and the backends wait for anything.
 //!
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
 mod bucket;
+mod cache;
 mod covered;
 mod data_archive;
 mod export;
 mod folder;
+mod github;
+mod headline;
 mod manifest;
 mod memory;
 mod partition;
@@ -22,18 +25,18 @@ mod readme;
 mod records;
 pub mod rows;
 mod snapshot;
+mod spec;
 mod table;
 mod veil;
 mod verify;
 
 pub use bucket::BucketArchive;
+pub use cache::CachedArchive;
 pub use covered::covered;
-pub use data_archive::{
-    Access, ArchiveError, ArchiveSpec, ArchiveSpecError, Change, DOCUMENTS, DataArchive, Object,
-    S3Access, SOURCECRED, open,
-};
+pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object, SOURCECRED, Traffic};
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
+pub use github::{GithubArchive, GithubError};
 pub use manifest::{
     Counts, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, ManifestChannel,
     ManifestGuild, NotAHash,
@@ -49,6 +52,10 @@ pub use reader::{ArchiveReader, ReadError};
 pub use readme::README;
 pub use records::Restored;
 pub use snapshot::{Sieve, Snapshot};
+pub use spec::{
+    Access, ArchiveSpec, ArchiveSpecError, GithubAccess, GithubPlace, History, S3Access, open,
+    open_to_read,
+};
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;
 pub use verify::{Depth, Verification, verify};

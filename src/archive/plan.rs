@@ -13,6 +13,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 mod tables;
 mod tasks;
 #[cfg(test)]
@@ -122,7 +124,7 @@ pub struct ExportPlan {
 }
 
 /// An export in numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The generation that the archive is at afterwards; 0 if nothing was ever exported.
     pub generation: u64,
@@ -144,6 +146,10 @@ pub struct Summary {
     pub added_channels: Vec<ChannelId>,
     /// Channels that the archive no longer holds.
     pub withdrawn_channels: Vec<ChannelId>,
+    /// Requests that it took, where the archive is on a server; a plan takes none.
+    pub requests: u64,
+    /// The commit that the archive is at afterwards, where it is in git.
+    pub commit: Option<String>,
 }
 
 /// No plan could be made.

@@ -14,8 +14,8 @@ use futures::{
 };
 
 use super::{
-    ArchiveError, ArchiveReader, DataArchive, Entry, Index, IndexRef, Manifest, ManifestChannel,
-    ManifestGuild, ReadError, Row, Scope, Table,
+    ArchiveError, ArchiveReader, CachedArchive, DataArchive, Entry, Index, IndexRef, Manifest,
+    ManifestChannel, ManifestGuild, ReadError, Row, Scope, Table,
     manifest::{Counts, MANIFEST},
     partition::{LIMIT, undersized},
     reader::{self, retry},
@@ -106,6 +106,12 @@ impl Verification {
 /// Checks an archive, as it was at one moment. An error means that it could not be read at all; what
 /// is wrong with it is in the answer.
 pub async fn verify(archive: &dyn DataArchive, depth: Depth) -> Result<Verification, ReadError> {
+    // What the archive has now, not what was read of it once.
+    let fetched = match depth {
+        Depth::Whole => CachedArchive::fetched(archive).await?,
+        Depth::Structure => None,
+    };
+    let archive = fetched.as_ref().map_or(archive, |it| it);
     let outcome = retry(archive, |reader| Verifier { reader, depth }.run()).await;
     match outcome {
         Err(error @ (ReadError::Empty | ReadError::Format(_))) => {

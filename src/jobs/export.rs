@@ -4,6 +4,7 @@
 //! time, and why the rest is not. How it is laid out is the archive's matter.
 
 mod control;
+mod report;
 mod sourcecred;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
     fmt,
     ops::RangeInclusive,
     sync::Arc,
+    time::Instant,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -24,18 +26,16 @@ use crate::{
         rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
     model::{
-        Channel, ChannelId, ChannelKind, Coverage, FailureObject, Guild, GuildId, IdRange,
+        self, Channel, ChannelId, ChannelKind, Coverage, FailureObject, Guild, GuildId, IdRange,
         MessageId, Millis, Part, Role, Settings, permissions::Permissions,
     },
     store::{Dirty, Store, StoreError},
 };
 
 pub use crate::archive::Summary;
+pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
+pub use report::{ExportOutcome, ExportReport, LastExport};
 pub use sourcecred::SourceCredFiles;
-
-pub use control::{
-    ExportBoard, ExportControl, ExportOutcome, ExportRequests, LastExport, export_control,
-};
 
 /// What the store remembers of an archive before its first export there is confirmed.
 pub(super) const BEGUN: &str = "begun";
@@ -79,6 +79,28 @@ pub async fn export(
     now: Millis,
     replace: bool,
 ) -> Result<Summary, ExportJobError> {
+    let (begun, before) = (Instant::now(), archive.traffic().requests);
+    let outcome = bring_up_to_date(store, archive, beside, now, replace).await;
+    let traffic = archive.traffic();
+    let outcome = outcome.map(|summary| Summary {
+        requests: traffic.requests - before,
+        commit: traffic.commit,
+        ..summary
+    });
+    let last = LastExport::new(now, begun.elapsed(), &outcome);
+    let kept = ask(store, move |store| ExportReport::add(store, last)).await;
+    let done = outcome?;
+    kept?;
+    Ok(done)
+}
+
+async fn bring_up_to_date(
+    store: &Arc<Store>,
+    archive: &dyn DataArchive,
+    beside: Option<&Arc<dyn Beside>>,
+    now: Millis,
+    replace: bool,
+) -> Result<Summary, ExportJobError> {
     if ask(store, Store::last_export).await?.is_none() {
         if let (false, Some(generation)) = (replace, generation(archive).await?) {
             return Err(ExportJobError::Foreign { generation });
@@ -93,6 +115,10 @@ pub async fn export(
         let source = Arc::new(StoreSource(Arc::clone(store)));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
+                let wishes = |it: &Dirty| it.0.table == model::Table::Privacy;
+                if dirty.iter().any(wishes) {
+                    archive.forget_history().await.map_err(ExportError::from)?;
+                }
                 if let Some(manifest) = summary.manifest {
                     ask(store, move |store| {
                         store.exported(&manifest.to_string(), &dirty)
@@ -134,7 +160,7 @@ pub async fn export_regularly(
         let Some(outcome) = stop.run_until_cancelled(exporting).await else {
             return;
         };
-        asked.done(now(), outcome, waiting);
+        asked.done(outcome, waiting);
     }
 }
 
@@ -152,12 +178,20 @@ pub async fn export_and_log(
             rows = done.rows,
             blobs = done.blobs,
             bytes = done.bytes,
+            requests = done.requests,
+            commit = done.commit,
             "exported to the archive"
         ),
         Ok(_) => {}
         Err(error) => error!("nothing was exported, it is tried again at the next time: {error}"),
     }
     outcome
+}
+
+/// Whether an export may have anything to write.
+pub async fn is_due(store: &Arc<Store>) -> Result<bool, ExportJobError> {
+    let due = |store: &Store| Ok(store.last_export()?.is_none() || !store.dirty()?.is_empty());
+    ask(store, due).await
 }
 
 async fn ask<T: Send + 'static>(

@@ -2,7 +2,7 @@
 
 use super::{Admin, Refusal, Service, ServiceError, props};
 use crate::{
-    jobs::export::{ExportBoard, ExportOutcome},
+    jobs::export::{ExportBoard, ExportOutcome, ExportReport},
     model::{
         Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId,
         permissions::{self, Permissions},
@@ -38,8 +38,10 @@ pub struct ChannelNeeds {
 pub struct ArchiveStatus {
     /// Where exports go.
     pub destination: String,
-    /// What was and will be done.
+    /// What is being done, and what will be.
     pub board: ExportBoard,
+    /// What came of exports.
+    pub report: ExportReport,
 }
 
 impl Service {
@@ -127,11 +129,13 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::NoArchive`] where none are made.
-    pub fn archive_status(&self) -> Result<ArchiveStatus, ServiceError> {
+    pub async fn archive_status(&self) -> Result<ArchiveStatus, ServiceError> {
+        let report = self.ask(|store| Ok(ExportReport::of(store)?)).await?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         Ok(ArchiveStatus {
             destination: exports.archive().to_owned(),
             board: exports.look(),
+            report,
         })
     }
 

@@ -29,6 +29,8 @@ pub const SCHEMA: u32 = 1;
 const SCHEMA_KEY: &[u8] = &[0];
 const NEWEST_KEY: &[u8] = &[0, 1];
 const EXPORTED_KEY: &[u8] = &[0, 2];
+/// What came of exports, in the words of who made them.
+const REPORT_KEY: &[u8] = &[0, 4];
 /// Stands while a restore is under way.
 const RESTORING_KEY: &[u8] = &[0, 3];
 

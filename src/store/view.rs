@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{EXPORTED_KEY, Store, StoreError, codec, engine::Op};
+use super::{EXPORTED_KEY, REPORT_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
@@ -350,6 +350,18 @@ impl Store {
             ops.push(Op::Put(EXPORTED_KEY.to_vec(), left.as_bytes().to_vec()));
         }
         self.engine.commit(&ops)
+    }
+
+    /// What came of exports, as it was kept last.
+    pub fn export_report(&self) -> Result<Option<String>, StoreError> {
+        let bytes = self.engine.get(REPORT_KEY)?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Keeps what came of exports.
+    pub fn keep_export_report(&self, report: &str) -> Result<(), StoreError> {
+        let put = Op::Put(REPORT_KEY.to_vec(), report.as_bytes().to_vec());
+        self.engine.commit(&[put])
     }
 
     pub(super) fn next_dirty_generation(&self) -> u64 {

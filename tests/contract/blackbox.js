@@ -59,6 +59,21 @@ export async function recordTraffic(scratch) {
   });
 }
 
+/** The traffic of an archive on a branch of its own of a simulated GitHub: written, squashed, checked and read. */
+export async function recordArchive(scratch) {
+  return withGithub(scratch, ({address, token}) => {
+    const variables = {GITHUB_API_URL: address, GITHUB_TOKEN: token, GITHUB_HISTORY: "squash", CACHE_PATH: join(scratch, "cache")};
+    return withBot(scratch, async (bot) => {
+      const archive = "github:octo-org/archive@data:props";
+      await bot.run("sync");
+      await bot.run("export", "--to", archive);
+      await bot.run("export", "--to", archive);
+      await bot.run("verify", "--from", archive);
+      await bot.run("graph", "--from", archive, "--out", join(scratch, "graph"));
+    }, variables);
+  });
+}
+
 async function withBot(scratch, use, settings = {}) {
   return withDiscordSimulator(scratch, WORLD, async (simulator) => {
     const bot = await botAt(scratch, simulator, settings);

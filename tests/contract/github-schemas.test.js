@@ -6,7 +6,7 @@ import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {after, before, describe as suite, it} from "node:test";
 import {buildClientSchema, getIntrospectionQuery} from "graphql";
-import {withGithub} from "./blackbox.js";
+import {recordArchive, withGithub} from "./blackbox.js";
 import {checkSchema} from "./github/graphql.js";
 import {drive} from "./github/session.js";
 import {checkTraffic, describe} from "./github/traffic.js";
@@ -52,6 +52,21 @@ suite("the simulated GitHub", () => {
 
   it("has a GraphQL schema that is part of GitHub's", () => {
     assert.deepEqual(checkSchema(buildClientSchema(introspected)), []);
+  });
+});
+
+suite("propsbot's archive on GitHub", () => {
+  it("is written and read as GitHub's published schemas say", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "props-archive-"));
+    try {
+      const {violations, seen} = checkTraffic(await recordArchive(folder));
+      assert.equal(describe(violations), "");
+      const must = ["repository", "createCommitOnBranch", "createRef", "updateRefs", "codeload", `GET ${HOME}/tarball/{ref} -> 302`,
+        `GET ${HOME}/contents/{path} -> 200`, `POST ${HOME}/git/trees -> 201`, `POST ${HOME}/git/commits -> 201`];
+      assert.deepEqual(must.filter((what) => !seen.has(what)), []);
+    } finally {
+      await rm(folder, {recursive: true, force: true});
+    }
   });
 });
 

@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod damage;
 mod fixture;
+mod github;
 
 use futures::{StreamExt, stream};
 use propsbot::archive::{

@@ -30,6 +30,7 @@ const BORDERS: &[Border] = &[
             "src/archive/export.rs",
             "src/archive/folder.rs",
             "src/archive/bucket.rs",
+            "src/archive/github/",
         ],
         never: &["serenity", "poise", "sled", "octocrab", "tokio", "reqwest"],
     },
@@ -50,6 +51,12 @@ const BORDERS: &[Border] = &[
         within: EVERYTHING,
         except: &["src/archive/bucket.rs"],
         never: &["object_store"],
+    },
+    Border {
+        rule: "only the archive on GitHub knows its library",
+        within: EVERYTHING,
+        except: &["src/archive/github/"],
+        never: &["octocrab"],
     },
     Border {
         rule: "only the Discord side and the commands know Discord's libraries",

@@ -10,6 +10,7 @@ mod crash;
 mod discord;
 mod faults;
 mod foreign;
+mod github;
 mod live;
 mod mirror;
 mod restore;

@@ -119,7 +119,9 @@ impl Log {
     /// Notes a request with its answer.
     pub(crate) fn note(&mut self, request: Request, said: &Said<'_>) {
         if self.record.is_some() {
-            let answer = std::str::from_utf8(said.answered).unwrap_or_default();
+            // A file may be JSON too, but it is no answer of the API, and may have lines of its own.
+            let is_json = said.content_type.starts_with("application/json");
+            let answer = std::str::from_utf8(said.answered).ok().filter(|_| is_json);
             self.write(&Line {
                 r#type: if request.kind.graphql() {
                     "graphql"
@@ -134,7 +136,7 @@ impl Log {
                 request: serde_json::from_slice(said.sent).ok(),
                 status: request.status,
                 content_type: said.content_type,
-                response: serde_json::from_str(answer).ok(),
+                response: answer.and_then(|it| serde_json::from_str(it).ok()),
             });
         }
         let counters = &mut self.counters;

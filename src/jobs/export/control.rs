@@ -14,7 +14,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::ExportJobError;
+use super::{ExportJobError, ExportOutcome};
 use crate::{
     archive::{self, DataArchive, Summary},
     jobs::writer::Stopped,
@@ -24,25 +24,9 @@ use crate::{
 /// How many may wait for an export.
 const WAITING: usize = 64;
 
-/// What came of an export: what was written, or why nothing was.
-pub type ExportOutcome = Result<Summary, String>;
-
-/// An export that has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastExport {
-    /// When it ended.
-    pub at: Millis,
-    /// How long it took.
-    pub took: Duration,
-    /// What came of it.
-    pub outcome: ExportOutcome,
-}
-
-/// What was and will be done.
+/// What is being done, and what will be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportBoard {
-    /// The last export since the process began.
-    pub last: Option<LastExport>,
     /// Since when one is under way.
     pub running_since: Option<Millis>,
     /// When the next one is due.
@@ -63,7 +47,6 @@ pub struct ExportControl {
 pub struct ExportRequests {
     asked: mpsc::Receiver<oneshot::Sender<ExportOutcome>>,
     interval: Duration,
-    begun: Instant,
     board: Arc<Mutex<ExportBoard>>,
 }
 
@@ -85,7 +68,6 @@ pub fn export_control(
     let requests = ExportRequests {
         asked,
         interval,
-        begun: Instant::now(),
         board,
     };
     (control, requests)
@@ -102,7 +84,7 @@ impl ExportControl {
         self.interval
     }
 
-    /// What was and will be done.
+    /// What is being done, and what will be.
     pub fn look(&self) -> ExportBoard {
         lock(&self.board).clone()
     }
@@ -147,7 +129,6 @@ impl ExportRequests {
         while let Ok(other) = self.asked.try_recv() {
             waiting.push(other);
         }
-        self.begun = Instant::now();
         lock(&self.board).running_since = Some(now);
         waiting
     }
@@ -155,20 +136,11 @@ impl ExportRequests {
     /// Tells what came of an export.
     pub(super) fn done(
         &mut self,
-        now: Millis,
         outcome: Result<Summary, ExportJobError>,
         waiting: Vec<oneshot::Sender<ExportOutcome>>,
     ) {
         let outcome = outcome.map_err(|error| error.to_string());
-        {
-            let mut board = lock(&self.board);
-            board.running_since = None;
-            board.last = Some(LastExport {
-                at: now,
-                took: self.begun.elapsed(),
-                outcome: outcome.clone(),
-            });
-        }
+        lock(&self.board).running_since = None;
         for it in waiting {
             // Who stopped waiting does not need the answer.
             let _ = it.send(outcome.clone());

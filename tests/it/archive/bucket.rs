@@ -95,6 +95,7 @@ impl ObjectStore {
                 endpoint_url: Some(self.url.clone()),
                 ..S3Access::default()
             },
+            ..Access::default()
         };
         BucketArchive::s3(BUCKET, prefix, &access).unwrap()
     }
@@ -179,7 +180,7 @@ async fn an_archive_may_have_a_bucket_for_itself() {
 }
 
 /// A community of few words: what takes time here is to be requests.
-fn terse() -> Snapshot {
+pub(super) fn terse() -> Snapshot {
     let mut rows = rows();
     rows.messages
         .retain(|it| it.content.as_ref().is_none_or(|it| it.len() < 1000));
@@ -187,7 +188,7 @@ fn terse() -> Snapshot {
 }
 
 /// The second of two exports: of a channel that was emptied, and a message more in another.
-async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
+pub(super) async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
     let mut after = terse();
     after.messages.retain(|it| it.channel_id != PROPS);
     after
@@ -200,14 +201,14 @@ async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
     done.map(|it| it.generation).map_err(|it| it.to_string())
 }
 
-async fn first(archive: &dyn DataArchive) {
+pub(super) async fn first(archive: &dyn DataArchive) {
     let before = terse();
     let everything = request(&before);
     export(archive, Arc::new(before), everything).await.unwrap();
 }
 
 /// The objects of an archive that was never interrupted.
-async fn clean() -> BTreeSet<String> {
+pub(super) async fn clean() -> BTreeSet<String> {
     let reference = MemoryArchive::new();
     first(&reference).await;
     second(&reference).await.unwrap();

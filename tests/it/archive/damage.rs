@@ -136,6 +136,7 @@ async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
                 .filter(|it| *it != reference.path())
                 .collect(),
             documents: BTreeMap::new(),
+            headline: "Archive".to_owned(),
         },
     ];
     let changes = stream::iter(changes).boxed();

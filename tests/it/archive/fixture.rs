@@ -108,6 +108,7 @@ async fn an_archive_explains_itself() {
         manifest: before[MANIFEST].clone(),
         remove: BTreeSet::new(),
         documents: BTreeMap::from([(README, None)]),
+        headline: "Archive".to_owned(),
     };
     write(&archive, Some(hash), vec![gone]).await.unwrap();
     assert_ne!(archive.files().await, before);

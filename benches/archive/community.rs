@@ -1,46 +1,53 @@
-//! `cargo bench --bench archive [-- MESSAGES …]`: what an export of so many messages costs (100,000 and
-//! 1,000,000 if nothing is said), what one message more, and how fast the archive is verified and
-//! read back. It prints figures, and judges nothing.
+//! A community that is computed, not kept: what is measured is the archive.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    ops::RangeInclusive,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use anyhow::Context as _;
 use propsbot::{
     archive::{
-        Depth, EncodedRow, ExportChannel, ExportGuild, ExportRequest, FolderArchive, Scope, Source,
-        SourceError, Table, dry_run, export,
+        EncodedRow, ExportChannel, ExportGuild, ExportRequest, Hash, Scope, Source, SourceError,
+        Table,
         rows::{ChannelRow, GuildRow, MessageRow, ReactionRow},
-        verify,
     },
-    jobs::restore::restore,
     model::{
         self, AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, MessageId, MessageKind,
         Millis, Partition, UserId,
     },
-    store::Store,
 };
 
 const GUILD: GuildId = GuildId(1_000_000);
-const CHANNELS: u64 = 14;
+pub(crate) const CHANNELS: u64 = 14;
 /// 2022-01-01, and the four years after it.
 const BEGIN: i64 = 1_640_995_200_000;
 const YEARS: i64 = 4 * 365 * 86_400_000;
 
-/// A community that is computed, not kept: what is measured is the archive.
-struct Community {
+/// Messages, spread over channels and years.
+pub(crate) struct Community {
     /// In each channel.
     messages: u64,
+    /// With the last message of each.
     more: bool,
 }
 
 impl Community {
+    /// So many messages, or as many and then another in each channel.
+    pub(crate) fn new(messages: u64, more: bool) -> Self {
+        let messages = (messages / CHANNELS).max(2);
+        Self { messages, more }
+    }
+
+    /// Asks for what one message more in the first channel changes, since this manifest.
+    pub(crate) fn change(&self, since: Option<Hash>) -> ExportRequest {
+        let day = self.id(self.messages - 1).created_at().0 / 86_400_000;
+        let mut change = request();
+        change.since = since;
+        change.dirty = vec![Partition {
+            guild_id: GUILD,
+            table: model::Table::Messages,
+            channel_day: Some((ChannelId(1), day)),
+        }];
+        change
+    }
+
     fn id(&self, n: u64) -> MessageId {
         let step = YEARS / i64::try_from(self.messages).expect("few enough");
         MessageId::at(Millis(BEGIN + i64::try_from(n).expect("few enough") * step))
@@ -146,7 +153,8 @@ impl Source for Community {
     }
 }
 
-fn request() -> ExportRequest {
+/// Asks for all of it.
+pub(crate) fn request() -> ExportRequest {
     ExportRequest {
         now: Millis(1_800_000_000_000),
         guilds: vec![ExportGuild {
@@ -163,101 +171,4 @@ fn request() -> ExportRequest {
         }],
         ..ExportRequest::default()
     }
-}
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let given = std::env::args().skip(1).filter(|it| it != "--bench");
-    let mut sizes: Vec<u64> = given
-        .map(|it| it.parse().with_context(|| format!("{it} is no number")))
-        .collect::<Result<_, _>>()?;
-    if sizes.is_empty() {
-        sizes = vec![100_000, 1_000_000];
-    }
-    for messages in sizes {
-        measure(messages).await?;
-    }
-    Ok(())
-}
-
-async fn measure(messages: u64) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let archive = FolderArchive::new(folder.path().join("archive"));
-    let community = |more| {
-        let messages = (messages / CHANNELS).max(2);
-        Arc::new(Community { messages, more })
-    };
-    say(&format!("{messages} messages in {CHANNELS} channels"));
-
-    let begun = Instant::now();
-    let planned = dry_run(&archive, community(false), request()).await?;
-    tell("planned", begun.elapsed(), planned.bytes);
-
-    let begun = Instant::now();
-    let first = export(&archive, community(false), request()).await?;
-    tell("exported", begun.elapsed(), first.bytes);
-    say(&format!(
-        "  {} blobs, {} indexes",
-        first.blobs, first.indexes
-    ));
-
-    // A message more in the first channel.
-    let last = community(true);
-    let day = last.id(last.messages - 1).created_at().0 / 86_400_000;
-    let mut change = request();
-    change.since = first.manifest;
-    change.dirty = vec![Partition {
-        guild_id: GUILD,
-        table: model::Table::Messages,
-        channel_day: Some((ChannelId(1), day)),
-    }];
-    let begun = Instant::now();
-    let more = export(&archive, community(true), change).await?;
-    let files = more.blobs + more.indexes + 1;
-    say(&format!(
-        "  one message more: {:.1?}, {files} files, {} bytes",
-        begun.elapsed(),
-        more.bytes
-    ));
-
-    let begun = Instant::now();
-    let found = verify(&archive, Depth::Whole).await?;
-    anyhow::ensure!(found.is_valid(), "{:?}", found.faults);
-    tell("verified", begun.elapsed(), found.bytes);
-
-    let begun = Instant::now();
-    let store = Store::open_to_restore(&folder.path().join("store"))?;
-    let restored = restore(&Arc::new(store), &archive, &|_, _| {}).await?;
-    tell("restored", begun.elapsed(), found.bytes);
-    anyhow::ensure!(
-        restored.rows == found.rows.values().sum::<u64>(),
-        "rows are missing"
-    );
-    say(&format!(
-        "  most memory so far: {} MiB",
-        most_memory()? >> 10
-    ));
-    Ok(())
-}
-
-/// The most memory that this process ever had, in KiB.
-fn most_memory() -> anyhow::Result<u64> {
-    let status = fs::read_to_string(Path::new("/proc/self/status"))?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    let number = line.and_then(|it| it.trim().strip_suffix(" kB"));
-    Ok(number.context("no VmHWM")?.trim().parse()?)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn tell(what: &str, took: Duration, bytes: u64) {
-    let megabytes = bytes as f64 / 1e6;
-    let speed = megabytes / took.as_secs_f64();
-    say(&format!(
-        "  {what}: {took:.1?}, {megabytes:.1} MB, {speed:.0} MB/s"
-    ));
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
-fn say(line: &str) {
-    println!("{line}");
 }

@@ -1,0 +1,123 @@
+//! `cargo bench --bench archive [-- MESSAGES … [folder|github]]`: what an export of so many messages costs (100,000 and
+//! 1,000,000 if nothing is said), what one message more, and how fast the archive is verified and
+//! read back: in a folder, and on a simulated GitHub. It prints figures, and judges nothing.
+
+mod community;
+mod github;
+
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use propsbot::{
+    archive::{Depth, FolderArchive, dry_run, export, verify},
+    jobs::restore::restore,
+    store::Store,
+};
+
+use community::{CHANNELS, Community, request};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut given: Vec<String> = std::env::args().skip(1).collect();
+    given.retain(|it| it != "--bench");
+    if let [exporter, rest @ ..] = given.as_slice()
+        && exporter == github::EXPORTER
+    {
+        return github::exporter(rest).await;
+    }
+    let only = given.pop_if(|it| ["folder", "github"].contains(&it.as_str()));
+    let mut sizes: Vec<u64> = given
+        .iter()
+        .map(|it| it.parse().with_context(|| format!("{it} is no number")))
+        .collect::<Result<_, _>>()?;
+    if sizes.is_empty() {
+        sizes = vec![100_000, 1_000_000];
+    }
+    for messages in &sizes {
+        if only.as_deref() != Some("github") {
+            measure(*messages).await?;
+        }
+    }
+    for messages in sizes {
+        if only.as_deref() != Some("folder") {
+            github::measure(messages).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn measure(messages: u64) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let archive = FolderArchive::new(folder.path().join("archive"));
+    let community = |more| Arc::new(Community::new(messages, more));
+    say(&format!("{messages} messages in {CHANNELS} channels"));
+
+    let begun = Instant::now();
+    let planned = dry_run(&archive, community(false), request()).await?;
+    tell("planned", begun.elapsed(), planned.bytes);
+
+    let begun = Instant::now();
+    let first = export(&archive, community(false), request()).await?;
+    tell("exported", begun.elapsed(), first.bytes);
+    say(&format!(
+        "  {} blobs, {} indexes",
+        first.blobs, first.indexes
+    ));
+
+    // A message more in the first channel.
+    let change = community(true).change(first.manifest);
+    let begun = Instant::now();
+    let more = export(&archive, community(true), change).await?;
+    let files = more.blobs + more.indexes + 1;
+    say(&format!(
+        "  one message more: {:.1?}, {files} files, {} bytes",
+        begun.elapsed(),
+        more.bytes
+    ));
+
+    let begun = Instant::now();
+    let found = verify(&archive, Depth::Whole).await?;
+    anyhow::ensure!(found.is_valid(), "{:?}", found.faults);
+    tell("verified", begun.elapsed(), found.bytes);
+
+    let begun = Instant::now();
+    let store = Store::open_to_restore(&folder.path().join("store"))?;
+    let restored = restore(&Arc::new(store), &archive, &|_, _| {}).await?;
+    tell("restored", begun.elapsed(), found.bytes);
+    anyhow::ensure!(
+        restored.rows == found.rows.values().sum::<u64>(),
+        "rows are missing"
+    );
+    say(&format!(
+        "  most memory so far: {} MiB",
+        most_memory()? >> 10
+    ));
+    Ok(())
+}
+
+/// The most memory that this process ever had, in KiB.
+pub(crate) fn most_memory() -> anyhow::Result<u64> {
+    let status = fs::read_to_string(Path::new("/proc/self/status"))?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+    let number = line.and_then(|it| it.trim().strip_suffix(" kB"));
+    Ok(number.context("no VmHWM")?.trim().parse()?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn tell(what: &str, took: Duration, bytes: u64) {
+    let megabytes = bytes as f64 / 1e6;
+    let speed = megabytes / took.as_secs_f64();
+    say(&format!(
+        "  {what}: {took:.1?}, {megabytes:.1} MB, {speed:.0} MB/s"
+    ));
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,255 @@
+//! A copy of what was read of an archive that is not on this machine, for the next time.
+//!
+//! Owns which objects are in it: all that the manifest needs that was read last, and no others, so
+//! that what an archive withdrew does not stay here either. Each is checked before it is kept and
+//! when it is read: a damaged copy is fetched again. Knows nothing of where the archive is.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream, TryStreamExt as _},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    ArchiveError, Change, DataArchive, Hash, Index, IndexRef, MANIFEST, Manifest, Object,
+    data_archive::Traffic, folder::blocking,
+};
+
+/// How many indexes are read at a time.
+const READS: usize = 8;
+
+/// How often all of an archive is fetched at the most, if that is cut off.
+const FILLS: usize = 3;
+
+/// An archive that is read through a folder of copies. Whoever writes to it writes to the archive.
+pub struct CachedArchive<A> {
+    archive: A,
+    folder: PathBuf,
+    /// The same folder, where it goes when this is dropped.
+    #[expect(dead_code, reason = "held until it is dropped")]
+    scratch: Option<TempDir>,
+}
+
+impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A> {
+    /// The archive with its copies in this folder, which is made with the first, and has no others'.
+    pub fn new(archive: A, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            archive,
+            folder: folder.into(),
+            scratch: None,
+        }
+    }
+
+    /// The archive with copies that go when this is dropped.
+    pub fn in_scratch(archive: A) -> Result<Self, ArchiveError> {
+        let scratch = tempfile::tempdir();
+        let scratch =
+            scratch.map_err(|error| failed("make", Path::new("a temporary folder"), error))?;
+        Ok(Self {
+            archive,
+            folder: scratch.path().to_owned(),
+            scratch: Some(scratch),
+        })
+    }
+
+    /// As [`Self::in_scratch`], with all that the archive has now, if it hands that out at once.
+    pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
+        let cached = Self::in_scratch(archive)?;
+        // It hands out what this was read of.
+        cached.archive.read(MANIFEST).await?;
+        Ok(cached.fill().await?.then_some(cached))
+    }
+
+    /// Fetches everything that the archive has, if it hands that out at once; whether it
+    /// does. What goes wrong is tried again.
+    async fn fill(&self) -> Result<bool, ArchiveError> {
+        for _ in 1..FILLS {
+            match self.fill_once().await {
+                Ok(filled) => return Ok(filled),
+                Err(error) => tracing::debug!(%error, "fetching the archive again"),
+            }
+        }
+        self.fill_once().await
+    }
+
+    async fn fill_once(&self) -> Result<bool, ArchiveError> {
+        let Some(mut objects) = self.archive.read_all().await? else {
+            return Ok(false);
+        };
+        while let Some(Object { path, bytes }) = objects.try_next().await? {
+            self.keep(path, bytes).await?;
+        }
+        // It follows no manifest yet, but needs no filling any more.
+        let followed = self.folder.join(MANIFEST);
+        blocking(move || put(&followed, b"")).await?;
+        Ok(true)
+    }
+
+    /// The copy of an object, if it is there and intact.
+    async fn copy(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let Some(hash) = Hash::in_path(path) else {
+            return Ok(None);
+        };
+        let file = self.folder.join(path);
+        blocking(move || match fs::read(&file) {
+            Ok(bytes) => Ok(Some(bytes).filter(|it| Hash::of(it) == hash)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", &file, error)),
+        })
+        .await
+    }
+
+    /// Keeps a copy of an object, unless its bytes are not what its name says, and gives them back.
+    async fn keep(&self, path: String, bytes: Vec<u8>) -> Result<Vec<u8>, ArchiveError> {
+        let file = self.folder.join(&path);
+        blocking(move || {
+            if Hash::in_path(&path) == Some(Hash::of(&bytes)) {
+                put(&file, &bytes)?;
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// The paths of the blobs that an index names; `None` if it cannot be read.
+    async fn blobs(&self, index: String) -> Result<Option<Vec<String>>, ArchiveError> {
+        let bytes = self.object(index.clone()).await?;
+        let parsed = bytes.and_then(|it| Index::parse(&index, &it).ok());
+        Ok(parsed.map(|it| it.blob_paths().collect()))
+    }
+
+    /// An object: its copy, or as the archive has it.
+    async fn object(&self, path: String) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if let Some(bytes) = self.copy(&path).await? {
+            return Ok(Some(bytes));
+        }
+        match self.archive.read(&path).await? {
+            Some(bytes) => self.keep(path, bytes).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Brings the copies in line with a manifest that was just read.
+    async fn follow(&self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        // Who reads it is told what is wrong with it.
+        let Ok(manifest) = Manifest::parse(bytes) else {
+            return Ok(());
+        };
+        let followed = self.folder.join(MANIFEST);
+        let known = blocking(move || Ok(fs::read(followed).ok())).await?;
+        if known.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        if known.is_none() {
+            self.fill().await?;
+        }
+        let indexes: Vec<IndexRef> = manifest.indexes().map(|(_, it)| it).collect();
+        let found: Vec<_> = indexes.iter().map(|it| self.blobs(it.path())).collect();
+        let found: Vec<_> = stream::iter(found)
+            .buffer_unordered(READS)
+            .try_collect()
+            .await?;
+        // Where an index cannot be read, it is not known what goes.
+        let Some(blobs) = found.into_iter().collect::<Option<Vec<_>>>() else {
+            return Ok(());
+        };
+        let mut needed: BTreeSet<String> = blobs.into_iter().flatten().collect();
+        needed.extend(indexes.iter().map(|it| it.path()));
+        let (folder, bytes) = (self.folder.clone(), bytes.to_vec());
+        blocking(move || {
+            remove_others(&folder, &needed)?;
+            put(&folder.join(MANIFEST), &bytes)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for CachedArchive<A> {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if Hash::in_path(path).is_some() {
+            return self.object(path.to_owned()).await;
+        }
+        let found = self.archive.read(path).await?;
+        if let Some(bytes) = found.as_ref().filter(|_| path == MANIFEST) {
+            self.follow(bytes).await?;
+        }
+        Ok(found)
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        self.archive.write(expected, changes).await
+    }
+
+    async fn read_all(
+        &self,
+    ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
+        self.archive.read_all().await
+    }
+
+    async fn forget_history(&self) -> Result<(), ArchiveError> {
+        self.archive.forget_history().await
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.archive.traffic()
+    }
+}
+
+/// Writes a file. If that is cut off it is damaged, which is noticed.
+fn put(file: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let folder = file.parent().expect("it is in the folder of copies");
+    fs::create_dir_all(folder).map_err(|error| failed("make", folder, error))?;
+    fs::write(file, bytes).map_err(|error| failed("write", file, error))
+}
+
+/// Removes every file of this folder that is not needed.
+fn remove_others(folder: &Path, needed: &BTreeSet<String>) -> Result<(), ArchiveError> {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        let entries = match fs::read_dir(&next) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed("list", &next, error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(|error| failed("list", &next, error))?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).expect("it is in this folder");
+            let parts: Vec<_> = name.iter().map(|it| it.to_string_lossy()).collect();
+            if !needed.contains(&parts.join("/")) {
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(failed("remove", &path, error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> ArchiveError {
+    ArchiveError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,307 @@
+//! Asking GitHub: one request at a time, the waiting between them, and their limits.
+//!
+//! Owns that no limit is exceeded and that reading is tried again. What creates content is sent once:
+//! whoever asked finds out by looking whether it was done.
+
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::BoxStream};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use http::{HeaderMap, Method, StatusCode, Uri, header::ACCEPT, request::Builder, response::Parts};
+use http_body_util::{BodyDataStream, BodyExt as _, combinators::BoxBody};
+use octocrab::Octocrab;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::error::{GithubError, Said, refusal};
+use crate::archive::{ArchiveError, GithubAccess};
+
+const OFFICIAL_API: &str = "https://api.github.com";
+
+/// What is wanted: described, or as it is stored.
+pub(super) const JSON: &str = "application/vnd.github+json";
+pub(super) const RAW: &str = "application/vnd.github.raw+json";
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long nothing may be heard, also while a long request is on its way out.
+const SILENCE: Duration = Duration::from_mins(2);
+/// How long a request may take with its answer.
+const REQUEST: Duration = Duration::from_mins(5);
+
+/// GitHub's figures are 80 a minute and 500 an hour, for all that use the token. These, with what may
+/// come at once, stay below: 70 in any minute, 450 in any hour.
+const BY_MINUTE: (u32, u32) = (50, 20);
+const BY_HOUR: (u32, u32) = (400, 50);
+
+/// A client of GitHub's API.
+pub(super) struct Client {
+    octocrab: Octocrab,
+    /// Where REST routes begin, and where GraphQL is.
+    rest: String,
+    graphql: String,
+    by_minute: DefaultDirectRateLimiter,
+    by_hour: DefaultDirectRateLimiter,
+    requests: AtomicU64,
+}
+
+/// Waits between attempts at the same thing.
+pub(super) struct Tries {
+    waits: ExponentialBackoff,
+    limited: u32,
+}
+
+impl Tries {
+    pub(super) fn new() -> Self {
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(20))
+            .with_max_times(6)
+            .with_jitter();
+        Self {
+            waits: waits.build(),
+            limited: 0,
+        }
+    }
+
+    /// Waits until it may be tried again, if that may help; or gives the error back.
+    pub(super) async fn again(&mut self, error: GithubError) -> Result<(), GithubError> {
+        let Some((least, next)) = error.retry(self.limited).zip(self.waits.next()) else {
+            return Err(error);
+        };
+        if matches!(error, GithubError::Limited(_)) {
+            self.limited += 1;
+        }
+        let wait = next.max(least);
+        tracing::debug!(%error, ?wait, "asking GitHub again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+fn limiter((rate, burst): (u32, u32), quota: fn(NonZeroU32) -> Quota) -> DefaultDirectRateLimiter {
+    let some = |it| NonZeroU32::new(it).expect("the rates are not zero");
+    RateLimiter::direct(quota(some(rate)).allow_burst(some(burst)))
+}
+
+#[derive(Deserialize)]
+struct GraphqlAnswer<T> {
+    data: Option<T>,
+    #[serde(default)]
+    errors: Vec<Said>,
+}
+
+#[derive(Serialize)]
+struct Question<'a, V> {
+    query: &'a str,
+    variables: &'a V,
+}
+
+impl Client {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(access: &GithubAccess, place: &str) -> Result<Self, ArchiveError> {
+        let unusable = |why: String| ArchiveError::Remote {
+            action: "use",
+            place: place.to_owned(),
+            source: Box::new(GithubError::Unreachable(why)),
+        };
+        let url = access.api_url.as_deref().unwrap_or(OFFICIAL_API);
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| unusable(format!("{url} is no URL")))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(unusable(format!("{url} is no URL")));
+        };
+        let path = uri.path().trim_end_matches('/');
+        // An Enterprise Server has them side by side.
+        let graphql = path.strip_suffix("/v3").unwrap_or(path);
+        let builder = Octocrab::builder()
+            .personal_token(access.token.clone().unwrap_or_default())
+            .set_connect_timeout(Some(CONNECT))
+            .set_read_timeout(Some(SILENCE))
+            .set_write_timeout(Some(SILENCE))
+            .base_uri(format!("{scheme}://{authority}"));
+        let failed = |error| unusable(cause(&error));
+        let octocrab = builder.map_err(failed)?.build().map_err(failed)?;
+        Ok(Self {
+            octocrab,
+            rest: path.to_owned(),
+            graphql: format!("{graphql}/graphql"),
+            by_minute: limiter(BY_MINUTE, Quota::per_minute),
+            by_hour: limiter(BY_HOUR, Quota::per_hour),
+            requests: AtomicU64::default(),
+        })
+    }
+
+    /// How many requests were sent.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// What is at this route; `None` if there is nothing.
+    pub(super) async fn get(
+        &self,
+        route: &str,
+        wanted: &str,
+    ) -> Result<Option<Vec<u8>>, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            let request = request(Method::GET, &self.rest, route);
+            let asked = self.ask(request.header(ACCEPT, wanted), None::<&()>);
+            match asked.await {
+                Ok((_, body)) => return Ok(Some(body)),
+                Err(GithubError::NoRepository) => return Ok(None),
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// The bytes at this route, as they come. If they are cut off, that is for the caller to notice.
+    pub(super) async fn download(
+        &self,
+        route: &str,
+    ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            let request = request(Method::GET, &self.rest, route);
+            match self.send(request, None::<&()>).await {
+                Ok((head, body)) if head.status.is_success() => {
+                    let broken = |error| std::io::Error::other(cause(&error));
+                    return Ok(BodyDataStream::new(body)
+                        .map(move |it| it.map_err(broken))
+                        .boxed());
+                }
+                Ok((head, _)) => {
+                    tries
+                        .again(refusal(head.status, &head.headers, b""))
+                        .await?;
+                }
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// The answer to a GraphQL query.
+    pub(super) async fn query<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        variables: &impl Serialize,
+    ) -> Result<T, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            match self.question(query, variables).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// Carries out a GraphQL mutation, in its turn. It is sent once: with an error that may pass, it
+    /// may have been done.
+    pub(super) async fn mutate<T: DeserializeOwned>(
+        &self,
+        mutation: &str,
+        variables: &impl Serialize,
+    ) -> Result<T, GithubError> {
+        self.turn().await;
+        self.question(mutation, variables).await
+    }
+
+    /// Creates something over REST, in its turn. It is sent once, as in [`Self::mutate`].
+    pub(super) async fn create<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        route: &str,
+        body: &impl Serialize,
+    ) -> Result<T, GithubError> {
+        self.turn().await;
+        let request = request(method, &self.rest, route);
+        let (_, answer) = self.ask(request.header(ACCEPT, JSON), Some(body)).await?;
+        read(&answer)
+    }
+
+    /// Waits until content may be created.
+    async fn turn(&self) {
+        self.by_hour.until_ready().await;
+        self.by_minute.until_ready().await;
+    }
+
+    async fn question<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        variables: &impl Serialize,
+    ) -> Result<T, GithubError> {
+        let request = request(Method::POST, &self.graphql, "");
+        let question = Question { query, variables };
+        let (headers, body) = self.ask(request, Some(&question)).await?;
+        let answer: GraphqlAnswer<T> = read(&body)?;
+        match (answer.errors.into_iter().next(), answer.data) {
+            (Some(said), _) => Err(said.meaning(&headers)),
+            (None, Some(data)) => Ok(data),
+            (None, None) => Err(GithubError::Unreadable("it has no data".to_owned())),
+        }
+    }
+
+    async fn ask<B: Serialize + ?Sized>(
+        &self,
+        request: Builder,
+        body: Option<&B>,
+    ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
+        let answered = async {
+            let (head, body) = self.send(request, body).await?;
+            let body = body.collect().await.map_err(|it| unreachable(&it))?;
+            Ok((head, Vec::from(body.to_bytes())))
+        };
+        let answered = tokio::time::timeout(REQUEST, answered).await;
+        let late = |_| Err(GithubError::Unreachable("timed out".to_owned()));
+        let (head, body) = answered.unwrap_or_else(late)?;
+        if head.status == StatusCode::OK || head.status == StatusCode::CREATED {
+            Ok((head.headers, body))
+        } else {
+            Err(refusal(head.status, &head.headers, &body))
+        }
+    }
+
+    async fn send<B: Serialize + ?Sized>(
+        &self,
+        request: Builder,
+        body: Option<&B>,
+    ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
+        let request = self.octocrab.build_request(request, body);
+        let request = request.map_err(|error| unreachable(&error))?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = self.octocrab.execute(request).await;
+        let answer = answer.map_err(|error| unreachable(&error))?;
+        tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
+        Ok(answer.into_parts())
+    }
+}
+
+fn request(method: Method, base: &str, route: &str) -> Builder {
+    Builder::new().method(method).uri(format!("{base}{route}"))
+}
+
+fn unreachable(error: &octocrab::Error) -> GithubError {
+    GithubError::Unreachable(cause(error))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
+    serde_json::from_slice(body).map_err(|error| {
+        // The place is told, not the text.
+        let (line, column) = (error.line(), error.column());
+        GithubError::Unreadable(format!("at its line {line}, column {column}"))
+    })
+}
+
+/// What is at the bottom of an error.
+fn cause(error: &octocrab::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,276 @@
+//! How GitHub refuses, what that means, and whether asking again may help.
+//!
+//! Pure: answers come in as values. Sources: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+//! and <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header::DATE, header::RETRY_AFTER};
+use jiff::fmt::rfc2822;
+use serde::Deserialize;
+
+/// Why GitHub did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GithubError {
+    /// 401.
+    #[error(
+        "GitHub refused GITHUB_TOKEN: it is mistyped, has expired, or was revoked; make a new \
+         fine-grained token with \"Contents: read and write\" on this repository"
+    )]
+    BadToken,
+    /// There is no such repository, or not for this token.
+    #[error(
+        "there is no such repository, or GITHUB_TOKEN was not given it: check the name, and that \
+         the token may use this repository"
+    )]
+    NoRepository,
+    /// The token or its owner may not.
+    #[error(
+        "GITHUB_TOKEN may not do that ({0}): give it \"Contents: read and write\" on this \
+         repository, and its owner the right to write there"
+    )]
+    NoRights(String),
+    /// The branch takes pull requests only, or something like it.
+    #[error(
+        "the branch is protected ({0}): let the token's owner bypass the rule, or name another \
+         branch in ARCHIVE (github:OWNER/REPO@BRANCH)"
+    )]
+    Protected(String),
+    /// The repository is read-only.
+    #[error("the repository was archived on GitHub, so that nobody can write: unarchive it")]
+    Archived,
+    /// Everyone can read the repository.
+    #[error(
+        "the repository is public: everyone could read what is exported, for ever. Make it private, \
+         or set GITHUB_ALLOW_PUBLIC=yes if that is what your community wants"
+    )]
+    Public,
+    /// A rate limit, for longer than we have patience for.
+    #[error("GitHub limits our requests{}", again(*.0))]
+    Limited(Option<Duration>),
+    /// 5xx.
+    #[error("GitHub failed ({0}), several times in a row; try again later")]
+    Failing(String),
+    /// No answer, or half of one.
+    #[error("no answer ({0}): check the connection, and GITHUB_API_URL")]
+    Unreachable(String),
+    /// The answer is not what GitHub documents.
+    #[error("the answer could not be read ({0}): check GITHUB_API_URL")]
+    Unreadable(String),
+    /// Somebody else committed to the branch first.
+    #[error("others keep committing to the branch; try again later")]
+    Overtaken,
+    /// A file to be removed is not there.
+    #[error("a file to be removed is not there: {0}")]
+    NoFile(String),
+    /// Anything else.
+    #[error("GitHub refused ({status}): {message}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// GitHub's words for it.
+        message: String,
+    },
+}
+
+fn again(wait: Option<Duration>) -> String {
+    wait.map_or_else(
+        || "; try again later".to_owned(),
+        |wait| format!("; try again in {} s", wait.as_secs()),
+    )
+}
+
+/// The first wait where GitHub limits us and does not say for how long; it doubles from there.
+pub(super) const UNTOLD_WAIT: Duration = Duration::from_mins(1);
+
+/// The longest single wait that GitHub may ask for before we give up instead.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+impl GithubError {
+    /// Whether to ask again, and how long to wait at the least, where GitHub has limited us `limited`
+    /// times in a row before.
+    pub(super) fn retry(&self, limited: u32) -> Option<Duration> {
+        match self {
+            Self::Limited(told) => {
+                let untold = UNTOLD_WAIT * 2_u32.saturating_pow(limited);
+                Some(told.unwrap_or(untold)).filter(|wait| *wait <= PATIENCE)
+            }
+            Self::Failing(_) | Self::Unreachable(_) | Self::Unreadable(_) | Self::Overtaken => {
+                Some(Duration::ZERO)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How GitHub says that a branch has moved meanwhile.
+const OVERTAKEN: [&str; 3] = [
+    "but expected",
+    "Expected branch to point",
+    "Reference cannot be updated",
+];
+
+/// GitHub's account of an error.
+#[derive(Default, Deserialize)]
+struct Account {
+    #[serde(default)]
+    message: String,
+}
+
+/// What an answer other than 2xx means.
+pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> GithubError {
+    let account: Account = serde_json::from_slice(body).unwrap_or_default();
+    let message = account.message;
+    let is_limit = message.contains("rate limit") || headers.contains_key(RETRY_AFTER);
+    match status.as_u16() {
+        401 => GithubError::BadToken,
+        429 => GithubError::Limited(wait(headers)),
+        403 if is_limit || used_up(headers) => GithubError::Limited(wait(headers)),
+        404 => GithubError::NoRepository,
+        408 | 500.. => GithubError::Failing(status.to_string()),
+        status => named(status, message),
+    }
+}
+
+/// What GitHub's words mean, where the status does not tell.
+fn named(status: u16, message: String) -> GithubError {
+    if message.contains("rule violations") || message.to_lowercase().contains("protected branch") {
+        let first = message.lines().map(str::trim).filter(|it| !it.is_empty());
+        GithubError::Protected(first.collect::<Vec<_>>().join(" "))
+    } else if message.contains("was archived") {
+        GithubError::Archived
+    } else if OVERTAKEN.iter().any(|it| message.contains(it)) {
+        GithubError::Overtaken
+    } else if status == 403 {
+        GithubError::NoRights(message)
+    } else {
+        GithubError::Refused { status, message }
+    }
+}
+
+/// An error in a GraphQL answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    #[serde(default)]
+    r#type: String,
+    message: String,
+}
+
+impl Said {
+    /// What it means. The status was 200, whatever it is.
+    pub(super) fn meaning(self, headers: &HeaderMap) -> GithubError {
+        let Self { r#type, message } = self;
+        match &*r#type {
+            "RATE_LIMITED" => GithubError::Limited(wait(headers)),
+            "STALE_DATA" => GithubError::Overtaken,
+            "FORBIDDEN" => named(403, message),
+            "NOT_FOUND" if message.contains("for deletion") => GithubError::NoFile(message),
+            "NOT_FOUND" if message.contains("Branch not found") => GithubError::Overtaken,
+            "NOT_FOUND" => GithubError::NoRepository,
+            // So GitHub says that it ran out of time.
+            _ if message.contains("Something went wrong") => GithubError::Failing("200".to_owned()),
+            _ => named(200, message),
+        }
+    }
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn used_up(headers: &HeaderMap) -> bool {
+    number(headers, "x-ratelimit-remaining") == Some(0)
+}
+
+/// How long GitHub asks us to wait, if it says so: in so many words, or as the time, by its own clock,
+/// at which a used-up budget is whole again.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let told = number(headers, RETRY_AFTER.as_str());
+    let told = told.or_else(|| {
+        let reset = number(headers, "x-ratelimit-reset").filter(|_| used_up(headers))?;
+        let now = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
+        Some(reset - now.timestamp().as_second() + 1)
+    });
+    u64::try_from(told?).ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            let name = http::HeaderName::from_static(name);
+            (name, http::HeaderValue::from_static(value))
+        });
+        pairs.collect()
+    }
+
+    fn meaning(status: u16, pairs: &[(&'static str, &'static str)], body: &str) -> GithubError {
+        let status = StatusCode::from_u16(status).unwrap();
+        refusal(status, &headers(pairs), body.as_bytes())
+    }
+
+    const SECONDARY: &str = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+
+    #[test]
+    fn a_limit_says_how_long_or_a_minute_doubling() {
+        let told = meaning(403, &[("retry-after", "7")], SECONDARY);
+        assert_eq!(told.retry(3), Some(Duration::from_secs(7)));
+        let pairs = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1795428030"),
+            ("date", "Mon, 23 Nov 2026 10:00:00 GMT"),
+        ];
+        let primary = meaning(403, &pairs, r#"{"message":"API rate limit exceeded"}"#);
+        assert_eq!(primary.retry(0), Some(Duration::from_secs(31)));
+        for status in [403, 429] {
+            let untold = meaning(status, &[], SECONDARY);
+            let waits: Vec<_> = (0..5).map(|n| untold.retry(n)).collect();
+            let minutes = |n| Some(Duration::from_mins(n));
+            assert_eq!(
+                waits,
+                [minutes(1), minutes(2), minutes(4), minutes(8), None]
+            );
+        }
+        let long = meaning(429, &[("retry-after", "3000")], SECONDARY);
+        assert_eq!(long.retry(0), None);
+        assert!(long.to_string().ends_with("try again in 3000 s"));
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_change() {
+        for (status, body, says) in [
+            (401, "{}", "GITHUB_TOKEN"),
+            (
+                403,
+                r#"{"message":"Resource not accessible"}"#,
+                "read and write",
+            ),
+            (
+                403,
+                r#"{"message":"Repository was archived so is read-only."}"#,
+                "unarchive",
+            ),
+            (404, "{}", "no such repository"),
+            (
+                409,
+                r#"{"message":"Repository rule violations found\n\nx"}"#,
+                "bypass the rule",
+            ),
+            (
+                422,
+                r#"{"message":"Protected branch update failed"}"#,
+                "bypass the rule",
+            ),
+            (422, r#"{"message":"odd"}"#, "refused (422): odd"),
+        ] {
+            let error = meaning(status, &[], body);
+            assert_eq!(error.retry(0), None, "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        for status in [408, 500, 502, 503] {
+            assert!(meaning(status, &[], "").retry(0).is_some(), "{status}");
+        }
+    }
+}

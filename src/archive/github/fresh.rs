@@ -1,0 +1,123 @@
+//! Commits without a past: the first of a repository, of a branch, and of a branch whose past goes.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    GithubArchive, GithubError,
+    branch::{ATTRIBUTES, Look},
+    client::Tries,
+};
+
+/// What [`ATTRIBUTES`] says: no line ends are to be changed, which would change hashes.
+pub(super) const KEEP_BYTES: &str = "* -text\n";
+
+const BEGIN: &str = "Begin the archive";
+
+const CREATE_REF: &str = "mutation($input: CreateRefInput!) {
+  createRef(input: $input) { clientMutationId }
+}";
+
+const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
+  updateRefs(input: $input) { clientMutationId }
+}";
+
+#[derive(Deserialize)]
+struct Made {
+    sha: String,
+}
+
+/// What was to be made may have been made meanwhile, by us or another.
+fn there_already(error: GithubError) -> GithubError {
+    match &error {
+        GithubError::Refused { message, .. }
+            if message.contains("already exists") || message.contains("\"sha\"") =>
+        {
+            GithubError::Overtaken
+        }
+        _ => error,
+    }
+}
+
+impl GithubArchive {
+    /// Makes the branch, which is not there: with a commit that has nothing before it, so that
+    /// nothing of other branches is in the archive's.
+    ///
+    /// Whether it is there afterwards is for the caller to look, whatever the outcome.
+    pub(super) async fn begin(&self) -> Result<(), GithubError> {
+        let look = self.look_to_write().await?;
+        if look.head.is_some() {
+            return Ok(());
+        }
+        if look.is_empty {
+            // Of an empty repository, GitHub takes nothing but a file.
+            let route = self.route(&format!("/contents/{}", self.path(ATTRIBUTES)));
+            let file = json!({"message": BEGIN, "content": STANDARD.encode(KEEP_BYTES)});
+            let put: Result<Value, _> = self.client.create(Method::PUT, &route, &file).await;
+            return put.map(drop).map_err(there_already);
+        }
+        let Some(branch) = &self.place.branch else {
+            return Err(GithubError::Refused {
+                status: 404,
+                message: "the repository has no default branch; name one in ARCHIVE \
+                          (github:OWNER/REPO@BRANCH)"
+                    .to_owned(),
+            });
+        };
+        let entry = json!({"path": self.path(ATTRIBUTES), "mode": "100644", "type": "blob",
+                           "content": KEEP_BYTES});
+        let route = self.route("/git/trees");
+        let tree = json!({"tree": [entry]});
+        let tree: Made = self.client.create(Method::POST, &route, &tree).await?;
+        let commit = self.commit_alone(&tree.sha, BEGIN).await?;
+        let input = json!({"input": {
+            "repositoryId": look.id,
+            "name": format!("refs/heads/{branch}"),
+            "oid": commit,
+        }});
+        let made: Result<Value, _> = self.client.mutate(CREATE_REF, &input).await;
+        made.map(drop).map_err(there_already)
+    }
+
+    /// A commit of this tree, with nothing before it, on no branch yet.
+    async fn commit_alone(&self, tree: &str, message: &str) -> Result<String, GithubError> {
+        let commit = json!({"message": message, "tree": tree, "parents": []});
+        let route = self.route("/git/commits");
+        let made: Made = self.client.create(Method::POST, &route, &commit).await?;
+        Ok(made.sha)
+    }
+
+    /// Replaces the branch by one commit of what it has, unless it is one already.
+    pub(super) async fn squash(&self) -> Result<(), GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            let look = self.look_to_write().await?;
+            match self.squash_once(look).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    async fn squash_once(&self, look: Look) -> Result<(), GithubError> {
+        let Some(head) = look.head.filter(|it| it.has_parent) else {
+            return Ok(());
+        };
+        let message = "Archive: all of it, without what was before";
+        let commit = self.commit_alone(&head.tree, message).await?;
+        let input = json!({"input": {
+            "repositoryId": look.id,
+            "refUpdates": [{
+                "name": format!("refs/heads/{}", head.branch),
+                "beforeOid": head.commit,
+                "afterOid": commit,
+                "force": true,
+            }],
+        }});
+        let _: Value = self.client.mutate(UPDATE_REFS, &input).await?;
+        self.seen().head = Some(commit);
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! Archives on GitHub: a simulated one on loopback, over a real git repository.
+
+mod cache;
+mod faults;
+mod history;
+mod refusals;
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use propsbot::{
+    archive::{
+        ArchiveReader, DataArchive, FolderArchive, GithubAccess, GithubArchive, GithubPlace,
+        MANIFEST, README, export,
+    },
+    model::Partition,
+};
+use simulator::github::{Github, Kind, Limits, Options};
+
+use super::{
+    assert_valid,
+    bucket::{first, second},
+    community::{GENERAL, dirty, message, message_id, request, rows},
+    contract::keeps_the_contract,
+};
+use crate::mirror::spawn;
+
+/// What keeps git from changing line ends.
+const ATTRIBUTES: &str = ".gitattributes";
+
+/// A repository that has a commit already, and no limits: tests are many bots at once.
+async fn started() -> Github {
+    let options = Options {
+        files: vec![("notes.txt".to_owned(), b"ours\n".to_vec())],
+        limits: Limits::none(),
+        ..Options::default()
+    };
+    Github::start(options).await.unwrap()
+}
+
+/// How the archive reaches this GitHub.
+fn access(github: &Github) -> GithubAccess {
+    GithubAccess {
+        token: Some(github.token()),
+        api_url: Some(github.url()),
+        ..GithubAccess::default()
+    }
+}
+
+fn place(github: &Github, prefix: &str) -> GithubPlace {
+    GithubPlace {
+        owner: github.owner(),
+        repo: github.repo(),
+        branch: None,
+        prefix: prefix.to_owned(),
+    }
+}
+
+fn archive_in(github: &Github, prefix: &str) -> GithubArchive {
+    GithubArchive::new(place(github, prefix), &access(github)).unwrap()
+}
+
+/// Content-creating requests so far.
+fn writes(github: &Github) -> usize {
+    github.requests().iter().filter(|it| it.writes).count()
+}
+
+fn commits(github: &Github) -> usize {
+    match github.head().unwrap() {
+        Some(head) => github.history(&head).unwrap().len(),
+        None => 0,
+    }
+}
+
+/// The archive's files at the head, but for those that only git has.
+fn files(github: &Github, prefix: &str) -> BTreeSet<String> {
+    let head = github.head().unwrap().expect("a commit");
+    let listed = ["ls-tree", "-r", "--name-only", "--full-tree", &head];
+    let folder = format!("{prefix}/");
+    let prefix = if prefix.is_empty() { "" } else { &folder };
+    git(github.repository_path(), &listed)
+        .lines()
+        .filter_map(|it| it.strip_prefix(prefix))
+        .filter(|it| *it != ATTRIBUTES)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .stdout(Stdio::piped());
+    let output = spawn(&mut command).wait_with_output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn github_keeps_the_contract() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut made = 0;
+    keeps_the_contract(&mut || {
+        made += 1;
+        Box::new(archive_in(&github, &format!("archive-{made}")))
+    })
+    .await;
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// The changes that the next export has to carry out.
+async fn message_more(archive: &dyn DataArchive, marks: Vec<Partition>) -> bool {
+    let mut rows = rows();
+    let id = message_id(40, 0);
+    rows.messages.push(message(GENERAL, id, "one more"));
+    rows.messages.sort_by_key(|it| (it.channel_id, it.id));
+    let mut change = request(&rows);
+    let reader = ArchiveReader::open(archive).await.unwrap();
+    change.since = Some(reader.hash());
+    change.dirty = marks;
+    export(archive, Arc::new(rows), change)
+        .await
+        .unwrap()
+        .changed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_one_commit_and_none_if_nothing_changed() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let rows = rows();
+    let everything = request(&rows);
+    export(&archive, Arc::new(rows), everything).await.unwrap();
+    assert_eq!((writes(&github), commits(&github)), (1, 2));
+    let head = github.head().unwrap().unwrap();
+    assert_eq!(
+        github.message_of(&head).unwrap().trim(),
+        "Archive 2025-12-06 05:46 UTC: 305 messages, 1 props, 3 channels"
+    );
+    assert_valid(&archive).await;
+
+    assert!(message_more(&archive, vec![dirty(GENERAL, 40)]).await);
+    assert_eq!((writes(&github), commits(&github)), (2, 3));
+    let head = github.head().unwrap().unwrap();
+    assert!(
+        github
+            .message_of(&head)
+            .unwrap()
+            .contains(": 1 message, 1 channel")
+    );
+    let changed = git(
+        github.repository_path(),
+        &[
+            "show",
+            "--format=",
+            "--name-status",
+            "-M10%",
+            "--diff-filter=AMR",
+            &head,
+        ],
+    );
+    let changed: Vec<&str> = changed.lines().collect();
+    assert!(changed.len() <= 3, "{changed:?}");
+
+    assert!(!message_more(&archive, Vec::new()).await);
+    assert_eq!((writes(&github), commits(&github)), (2, 3));
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_repository_and_a_branch_of_ones_own_are_begun() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let archive = archive_in(&github, "");
+    first(&archive).await;
+    assert_eq!((writes(&github), commits(&github)), (2, 2));
+    assert_valid(&archive).await;
+
+    let named = GithubPlace {
+        branch: Some("data/new".to_owned()),
+        ..place(&github, "in/here")
+    };
+    let main = github.head().unwrap();
+    let archive = GithubArchive::new(named, &access(&github)).unwrap();
+    first(&archive).await;
+    second(&archive).await.unwrap();
+    assert_valid(&archive).await;
+    assert_eq!(github.head().unwrap(), main);
+    // Nothing of the other branch is in it.
+    let head = github.head_of("data/new").unwrap().unwrap();
+    assert_eq!(github.history(&head).unwrap().len(), 3);
+    let strangers = github.files_at(&head).unwrap().into_keys();
+    assert!(strangers.into_iter().all(|it| it.starts_with("in/here/")));
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// With git's own means, on a machine where git changes line ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_is_a_sound_repository_and_a_valid_archive() {
+    let github = started().await;
+    let archive = archive_in(&github, "props").with_part(300_000);
+    first(&archive).await;
+    let rows = rows();
+    let everything = request(&rows);
+    export(&archive, Arc::new(rows), everything).await.unwrap();
+    assert!(github.count(Kind::CommitOnBranch) > 3);
+
+    let home = tempfile::tempdir().unwrap();
+    let path = github.repository_path().to_str().unwrap();
+    let clone = [
+        "clone",
+        "--config=core.autocrlf=true",
+        "--quiet",
+        path,
+        "clone",
+    ];
+    git(home.path(), &clone);
+    let clone = home.path().join("clone");
+    git(&clone, &["fsck", "--strict"]);
+    assert_eq!(git(&clone, &["status", "--porcelain"]), "");
+    let archive = FolderArchive::new(clone.join("props"));
+    assert_eq!(assert_valid(&archive).await.generation, 2);
+    let reader = ArchiveReader::open(&archive).await.unwrap();
+    assert_eq!(reader.manifest().guilds[0].name, "The Community");
+    let beside: BTreeSet<String> = files(&github, "props")
+        .into_iter()
+        .filter(|it| !it.contains('/'))
+        .collect();
+    assert_eq!(
+        beside,
+        BTreeSet::from([MANIFEST.to_owned(), README.to_owned()])
+    );
+}

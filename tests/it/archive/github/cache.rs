@@ -1,0 +1,194 @@
+//! What is fetched of an archive, and what of it is kept for the next time.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use propsbot::archive::{Access, ArchiveSpec, DataArchive, MANIFEST, Snapshot, open_to_read};
+use simulator::github::{Fault, Github, Kind};
+use tempfile::TempDir;
+
+use super::{
+    super::bucket::{first, second, terse},
+    access, archive_in, place, started,
+};
+
+struct Reader<'a> {
+    github: &'a Github,
+    cache: TempDir,
+}
+
+impl<'a> Reader<'a> {
+    fn new(github: &'a Github) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        Self { github, cache }
+    }
+
+    /// As a process of its own opens it.
+    fn open(&self) -> Box<dyn DataArchive> {
+        let spec = ArchiveSpec::Github(place(self.github, ""));
+        let access = Access {
+            github: access(self.github),
+            cache: Some(self.cache.path().to_owned()),
+            ..Access::default()
+        };
+        open_to_read(&spec, &access).unwrap()
+    }
+
+    /// Reads everything; how many files and tarballs that took.
+    async fn read(&self) -> (Snapshot, usize, usize) {
+        let count = || {
+            let of = |kind| self.github.count(kind);
+            (of(Kind::ReadContents), of(Kind::Codeload))
+        };
+        let before = count();
+        let rows = Snapshot::read(self.open().as_ref()).await.unwrap();
+        let after = count();
+        (rows, after.0 - before.0, after.1 - before.1)
+    }
+
+    fn copies(&self) -> Vec<PathBuf> {
+        fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    collect(&path, found);
+                } else {
+                    found.push(path);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        collect(self.cache.path(), &mut found);
+        found
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_fetched_at_once_and_then_only_what_changed() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    first(&archive).await;
+    let reader = Reader::new(&github);
+    assert_eq!(reader.read().await, (terse(), 1, 1));
+    assert_eq!(reader.read().await, (terse(), 1, 0));
+
+    second(&archive).await.unwrap();
+    let (rows, files, tarballs) = reader.read().await;
+    assert_ne!(rows, terse());
+    // The manifest; the index and the blob of the channel with one message more; the index of the one
+    // that was emptied.
+    assert!((2..=4).contains(&files) && tarballs == 0, "{files} files");
+
+    // What the archive withdrew does not stay here.
+    let head = github.head().unwrap().unwrap();
+    let there: BTreeSet<String> = github
+        .files_at(&head)
+        .unwrap()
+        .into_keys()
+        .filter(|it| it.contains('/'))
+        .chain([MANIFEST.to_owned()])
+        .collect();
+    let here: BTreeSet<String> = reader
+        .copies()
+        .iter()
+        .map(|it| {
+            let path = it.strip_prefix(reader.cache.path()).unwrap();
+            let parts: Vec<_> = path.iter().skip(1).map(|it| it.to_str().unwrap()).collect();
+            parts.join("/")
+        })
+        .collect();
+    assert_eq!(here, there);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_copy_is_fetched_again() {
+    let github = started().await;
+    first(&archive_in(&github, "")).await;
+    let reader = Reader::new(&github);
+    reader.read().await;
+    let mut harmed = 0;
+    for copy in reader.copies() {
+        if copy.extension().is_some_and(|it| it == "msgpack") {
+            let mut bytes = fs::read(&copy).unwrap();
+            bytes[0] ^= 1;
+            fs::write(copy, bytes).unwrap();
+            harmed += 1;
+        }
+    }
+    assert_eq!(reader.read().await, (terse(), 1 + harmed, 0));
+    assert_eq!(reader.read().await, (terse(), 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_is_cut_off_begins_again() {
+    let github = started().await;
+    first(&archive_in(&github, "")).await;
+    let reader = Reader::new(&github);
+    github.fail(Kind::Codeload, 1, Fault::Truncated);
+    github.fail(Kind::Tarball, 1, Fault::Status(502));
+    assert_eq!(reader.read().await, (terse(), 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_and_a_wrong_blob_are_named() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    first(&archive).await;
+    let head = github.head().unwrap().unwrap();
+    let files = github.files_at(&head).unwrap();
+    let (path, bytes) = files
+        .into_iter()
+        .find(|(path, _)| path.starts_with("blobs/"))
+        .unwrap();
+    let mut wrong = bytes.clone();
+    wrong[0] ^= 1;
+    github.commit_as_somebody([(path.clone(), wrong)]).unwrap();
+    let read = Snapshot::read(Reader::new(&github).open().as_ref()).await;
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains(&format!("{path} is damaged")), "{error}");
+    let faults = propsbot::archive::verify(&archive, propsbot::archive::Depth::Whole)
+        .await
+        .unwrap()
+        .faults;
+    assert!(
+        faults[0].contains(&format!("{path} is damaged")),
+        "{faults:?}"
+    );
+
+    // As if somebody had removed it by hand.
+    github.push_as_somebody("main", Some(&head)).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let from = github.repository_path().to_str().unwrap();
+    super::git(home.path(), &["clone", "--quiet", from, "clone"]);
+    let clone = home.path().join("clone");
+    super::git(&clone, &["rm", "--quiet", &path]);
+    let by = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
+    let commit = [&by[..], &["commit", "--quiet", "-m", "Remove"]].concat();
+    super::git(&clone, &commit);
+    super::git(&clone, &["push", "--quiet", "origin", "HEAD"]);
+    let read = Snapshot::read(Reader::new(&github).open().as_ref()).await;
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains(&format!("{path} is missing")), "{error}");
+}
+
+/// A check is of what GitHub has, whatever copies there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_takes_one_request_and_trusts_no_copy() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    first(&archive).await;
+    let before = (
+        github.count(Kind::ReadContents),
+        github.count(Kind::Codeload),
+    );
+    super::assert_valid(&archive).await;
+    let after = (
+        github.count(Kind::ReadContents),
+        github.count(Kind::Codeload),
+    );
+    assert_eq!((after.0 - before.0, after.1 - before.1), (2, 1));
+}

@@ -1,0 +1,167 @@
+//! A network that fails, and a process that is killed, at every single request of an export.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::future::{Either, select};
+use propsbot::archive::{DataArchive, MemoryArchive, export};
+use simulator::github::{Fault, Github, Options, What};
+
+use super::{
+    super::{
+        assert_valid,
+        bucket::{clean, first, second, terse},
+        community::request,
+    },
+    ATTRIBUTES, archive_in, commits, files, started,
+};
+
+/// Longer than any test takes.
+const FOR_EVER: Duration = Duration::from_mins(10);
+
+/// Has every request of an export meet this fault, one export after the other, and checks that nobody
+/// notices: that it is written, once.
+async fn nobody_notices(fault: &Fault, strangers: usize) {
+    let clean = clean().await;
+    let github = started().await;
+    for step in 0.. {
+        let prefix = format!("step-{step}");
+        first(&archive_in(&github, &prefix)).await;
+        let (before, made) = (github.requests().len(), commits(&github));
+        github.fail_after(What::Any, step, 1, fault.clone());
+        let archive = archive_in(&github, &prefix);
+        assert_eq!(second(&archive).await, Ok(2), "{fault:?} at {step}");
+        assert_eq!(files(&github, &prefix), clean, "{fault:?} at {step}");
+        let struck = github.requests().len() > before + step;
+        let made = commits(&github) - made;
+        let most = 1 + if struck { strangers } else { 0 };
+        assert!((1..=most).contains(&made), "{fault:?} at {step}: {made}");
+        github.heal();
+        if !struck {
+            assert!(step > 6, "{step} requests are too few for an export");
+            break;
+        }
+        assert_valid(&archive).await;
+    }
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_connection_is_no_matter() {
+    nobody_notices(&Fault::Reset, 0).await;
+    nobody_notices(&Fault::Truncated, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_found_out_by_looking() {
+    nobody_notices(&Fault::Lost, 0).await;
+    nobody_notices(&Fault::DoneBut(502), 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_server_is_asked_again() {
+    nobody_notices(&Fault::Status(503), 0).await;
+    let limit = Fault::SecondaryLimit {
+        status: 429,
+        retry_after: Some(0),
+    };
+    nobody_notices(&limit, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_else_who_commits_is_no_matter() {
+    let files = || {
+        vec![(
+            "theirs.txt".to_owned(),
+            rand::random::<u128>().to_string().into(),
+        )]
+    };
+    nobody_notices(&Fault::Overtaken(files()), 1).await;
+    nobody_notices(&Fault::Raced(files()), 1).await;
+}
+
+/// How a process ends at a request.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// Before it is sent: nothing is done any more.
+    Before,
+    /// After it was sent: it is done, and nobody hears of it.
+    After,
+}
+
+/// Exports in parts until it is killed at this request. Whether it was.
+async fn killed(
+    github: &Github,
+    step: usize,
+    end: End,
+    exporting: impl Future<Output = Result<u64, String>>,
+) -> bool {
+    let fault = match end {
+        End::Before => Fault::Answer(401, "{}".to_owned()),
+        End::After => Fault::Delay(FOR_EVER),
+    };
+    let before = github.requests().len();
+    github.fail_after(What::Any, step, usize::MAX / 2, fault);
+    let reached = github.wait(FOR_EVER, |it| it.requests().len() > before + step);
+    let ended = select(Box::pin(exporting), Box::pin(reached)).await;
+    let alive = matches!(ended, Either::Left((Ok(_), _)));
+    drop(ended);
+    github.heal();
+    !alive
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_request_the_archive_is_the_old_or_the_new() {
+    let clean = clean().await;
+    for end in [End::Before, End::After] {
+        let mut generations = BTreeSet::new();
+        let github = started().await;
+        for step in 0.. {
+            let prefix = format!("step-{step}");
+            let archive = || archive_in(&github, &prefix).with_part(1);
+            first(&archive_in(&github, &prefix)).await;
+            let killed = killed(&github, step, end, second(&archive())).await;
+            let later = archive();
+            generations.insert(assert_valid(&later).await.generation);
+            assert_eq!(second(&later).await, Ok(2), "{end:?} {step}");
+            assert_eq!(files(&github, &prefix), clean, "{end:?} {step}");
+            assert_valid(&later).await;
+            if !killed {
+                assert!(step > 10, "{step} requests are too few");
+                break;
+            }
+        }
+        assert_eq!(generations, BTreeSet::from([1, 2]), "{end:?}");
+    }
+}
+
+/// The first export, of so few words that it is of few parts.
+async fn beginning(archive: &dyn DataArchive) -> Result<u64, String> {
+    let rows = terse();
+    let everything = request(&rows);
+    let done = export(archive, Arc::new(rows), everything).await;
+    done.map(|it| it.generation).map_err(|it| it.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_request_of_the_first_export_there_is_nothing_or_all() {
+    let undisturbed = MemoryArchive::new();
+    beginning(&undisturbed).await.unwrap();
+    let undisturbed: BTreeSet<String> = undisturbed.files().await.into_keys().collect();
+    for end in [End::Before, End::After] {
+        for step in 0.. {
+            let github = Github::start(Options::default()).await.unwrap();
+            let archive = || archive_in(&github, "").with_part(1_000);
+            let killed = killed(&github, step, end, beginning(&archive())).await;
+            let later = archive();
+            assert_eq!(beginning(&later).await, Ok(1), "{end:?} {step}");
+            assert_eq!(files(&github, ""), undisturbed, "{end:?} {step}");
+            assert_valid(&later).await;
+            let head = github.head().unwrap().unwrap();
+            assert!(github.files_at(&head).unwrap().contains_key(ATTRIBUTES));
+            if !killed {
+                assert!(step > 10, "{step} requests are too few");
+                break;
+            }
+        }
+    }
+}

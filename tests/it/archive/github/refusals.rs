@@ -1,0 +1,223 @@
+//! What GitHub refuses, and what is said about it.
+
+use std::time::{Duration, Instant};
+
+use propsbot::archive::{ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, MANIFEST};
+use simulator::github::{Access, Fault, Github, Kind, Role, Visibility, What};
+
+use super::{
+    super::{
+        blob,
+        bucket::{first, second},
+        write,
+    },
+    access, archive_in, commits, files, place, started, writes,
+};
+
+/// What is done to a GitHub.
+type Harm = fn(&Github);
+
+/// What keeps an export from being written, and what is said.
+const REFUSALS: &[(Harm, &[&str])] = &[
+    (
+        |it| it.set_token("another"),
+        &["GITHUB_TOKEN", "expired", "Contents: read and write"],
+    ),
+    (
+        |it| it.set_access(Access::None),
+        &["no such repository", "GITHUB_TOKEN was not given it"],
+    ),
+    (
+        |it| it.set_access(Access::Read),
+        &["GITHUB_TOKEN may not do that", "Contents: read and write"],
+    ),
+    (
+        |it| it.set_role(Role::Read),
+        &["GITHUB_TOKEN may not do that", "the right to write there"],
+    ),
+    (
+        |it| it.set_protected("main", true),
+        &[
+            "the branch is protected",
+            "bypass",
+            "github:OWNER/REPO@BRANCH",
+        ],
+    ),
+    (
+        |it| it.set_archived(true),
+        &["archived on GitHub", "unarchive it"],
+    ),
+    (|it| it.delete_repository(), &["no such repository"]),
+    (
+        |it| it.set_visibility(Visibility::Public),
+        &[
+            "the repository is public",
+            "Make it private",
+            "GITHUB_ALLOW_PUBLIC=yes",
+        ],
+    ),
+    (
+        |it| {
+            let limit = Fault::SecondaryLimit {
+                status: 429,
+                retry_after: Some(3_000),
+            };
+            it.fail(What::Writes, 1, limit);
+        },
+        &["GitHub limits our requests; try again in 3000 s"],
+    ),
+    (
+        |it| it.fail(What::Writes, 1, Fault::Status(422)),
+        &["GitHub refused (422): 422: planned fault"],
+    ),
+    (
+        |it| it.fail(What::Any, 1, Fault::Answer(404, "<html>".to_owned())),
+        &["no such repository"],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_says_what_to_change() {
+    for (harm, says) in REFUSALS {
+        let github = started().await;
+        let archive = archive_in(&github, "");
+        first(&archive).await;
+        let (made, head) = (writes(&github), github.head().unwrap());
+        harm(&github);
+        let error = second(&archive).await.unwrap_err();
+        for part in *says {
+            assert!(error.contains(part), "{error}\n\nlacks: {part}");
+        }
+        assert!(error.contains("github:octo-org/archive"), "{error}");
+        assert!(!error.contains(&github.token()), "{error}");
+        assert_eq!(github.head().unwrap(), head);
+        // It was not tried again.
+        assert!(writes(&github) <= made + 1, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_none_is_named() {
+    let nowhere = GithubAccess {
+        token: Some("token".to_owned()),
+        api_url: Some("not a URL".to_owned()),
+        ..GithubAccess::default()
+    };
+    let github = started().await;
+    let error = GithubArchive::new(place(&github, ""), &nowhere)
+        .err()
+        .unwrap();
+    let error = error.to_string();
+    assert!(
+        error.contains("check the connection, and GITHUB_API_URL"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_repository_takes_a_word_and_is_looked_at_before_every_commit() {
+    let github = started().await;
+    github.set_visibility(Visibility::Public);
+    let put = || vec![Change::Put(blob(b"one"))];
+    let archive = archive_in(&github, "");
+    let refused = write(&archive, None, put()).await.unwrap_err();
+    assert!(refused.to_string().contains("is public"), "{refused}");
+    let allowed = GithubAccess {
+        allow_public: true,
+        ..access(&github)
+    };
+    let archive = GithubArchive::new(place(&github, ""), &allowed).unwrap();
+    first(&archive).await;
+
+    // It becomes public between two parts of one export.
+    github.set_visibility(Visibility::Private);
+    let archive = archive_in(&github, "b").with_part(1);
+    let made = commits(&github);
+    let changes = async_stream(&github);
+    let refused = archive.write(None, changes).await.unwrap_err();
+    assert!(refused.to_string().contains("is public"), "{refused}");
+    assert_eq!(commits(&github), made + 1);
+    assert!(!files(&github, "b").contains(MANIFEST));
+}
+
+/// Two objects, and between them the repository becomes public.
+fn async_stream(github: &Github) -> futures::stream::BoxStream<'_, Change> {
+    use futures::{StreamExt as _, stream};
+    let objects = [&b"one"[..], b"two"].into_iter().enumerate();
+    stream::iter(objects)
+        .map(move |(n, bytes)| {
+            if n > 0 {
+                github.set_visibility(Visibility::Public);
+            }
+            Change::Put(blob(bytes))
+        })
+        .boxed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_obeyed_to_the_second() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    first(&archive).await;
+    for (status, told) in [(403, 1), (429, 2)] {
+        let limit = Fault::SecondaryLimit {
+            status,
+            retry_after: Some(told),
+        };
+        github.fail(Kind::CommitOnBranch, 1, limit);
+    }
+    let reset_in = Duration::from_millis(500);
+    github.fail(Kind::Query, 1, Fault::PrimaryLimit { reset_in });
+    let begun = Instant::now();
+    assert_eq!(second(&archive).await, Ok(2));
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+    assert_eq!(commits(&github), 3);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_writers_loses_cleanly() {
+    let github = started().await;
+    first(&archive_in(&github, "")).await;
+    let ours = b"of the one who is slower".as_slice();
+    // Two bots export to the same branch at the same time, in parts.
+    let (one, two) = (
+        archive_in(&github, "").with_part(1),
+        archive_in(&github, "").with_part(1),
+    );
+    let (a, b) = tokio::join!(second(&one), second(&two));
+    assert!(a == Ok(2) || b == Ok(2), "{a:?} {b:?}");
+    for lost in [a, b].into_iter().filter_map(Result::err) {
+        let says = ["another process is writing", "the archive changed while"];
+        assert!(says.iter().any(|it| lost.contains(it)), "{lost}");
+    }
+    super::assert_valid(&one).await;
+
+    // Somebody commits another file: no reason to give up.
+    let strangers = vec![("theirs.txt".to_owned(), ours.to_vec())];
+    github.fail(Kind::CommitOnBranch, 1, Fault::Raced(strangers));
+    let change = vec![Change::Put(blob(b"more"))];
+    let reader = propsbot::archive::ArchiveReader::open(&one).await.unwrap();
+    write(&one, Some(reader.hash()), change).await.unwrap();
+    assert!(files(&github, "").contains("theirs.txt"));
+
+    // Somebody else publishes between our look and our commit.
+    let other = br#"{"format":1,"provider":"discord","generation":9,"previous":null,
+        "created_at":0,"guilds":[]}"#;
+    let theirs = vec![(MANIFEST.to_owned(), other.to_vec())];
+    github.fail(Kind::CommitOnBranch, 1, Fault::Overtaken(theirs));
+    let error = write(
+        &one,
+        Some(reader.hash()),
+        vec![Change::Put(blob(b"even more"))],
+    )
+    .await;
+    assert!(
+        matches!(
+            error,
+            Ok(()) | Err(ArchiveError::Stale { .. } | ArchiveError::Busy(_))
+        ),
+        "{error:?}"
+    );
+    assert_eq!(one.read(MANIFEST).await.unwrap().unwrap(), other);
+}

@@ -1,0 +1,225 @@
+//! The whole program with its archive on GitHub: export, check, graph, restore, the bot itself.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use propsbot::{
+    archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST},
+    jobs::export::{export, is_due},
+    model::Millis,
+    store::Store,
+};
+use simulator::github::{Fault, Github, Kind, Options, Visibility};
+use tempfile::TempDir;
+
+use crate::{live, mirror::Mirror};
+
+const ARCHIVE: &str = "github:octo-org/archive";
+const SOON: Duration = Duration::from_mins(1);
+
+/// A synced mirror whose processes reach this GitHub.
+async fn mirror(github: &Github) -> Mirror {
+    let mut mirror = Mirror::seeded(3).await;
+    let cache = mirror.home.path().join("cache");
+    for (name, value) in [
+        ("GITHUB_TOKEN", github.token()),
+        ("GITHUB_API_URL", github.url()),
+        ("CACHE_PATH", cache.to_str().unwrap().to_owned()),
+    ] {
+        mirror.variables.push((name.to_owned(), value));
+    }
+    mirror.sync().await.ok();
+    mirror
+}
+
+fn writes(github: &Github) -> usize {
+    github.requests().iter().filter(|it| it.writes).count()
+}
+
+fn commits(github: &Github) -> usize {
+    github.history("main").unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_on_github_is_like_any_other() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = mirror(&github).await;
+    let to = ["export", "--to", ARCHIVE];
+    let from = |command| [command, "--from", ARCHIVE];
+    mirror.variables.push(("RUST_LOG".into(), "trace".into()));
+    let exported = mirror.run(&to).await.ok();
+    let head = github.head().unwrap().unwrap();
+    assert!(exported.stdout.contains(&head), "{exported:?}");
+    assert!(!exported.stderr.contains(&github.token()));
+    mirror.variables.pop();
+    let told = &mirror.status().await["export"]["outcome"]["Ok"];
+    assert_eq!(told["commit"], *head);
+    assert_eq!(told["generation"], 1);
+    assert_eq!(told["requests"], github.requests().len());
+
+    let made = writes(&github);
+    let again = mirror.run(&to).await.ok();
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    assert_eq!(writes(&github), made);
+
+    let verified = mirror.run(&from("verify")).await.ok();
+    assert!(verified.stdout.contains("No fault"), "{verified:?}");
+    mirror.export().await;
+    for (source, out) in [(ARCHIVE, "there"), ("dir:archive", "here")] {
+        let draw = ["graph", "--from", source, "--out", out];
+        mirror.run(&draw).await.ok();
+    }
+    let graph = |out: &str| {
+        let files = fs::read_dir(mirror.home.path().join(out)).unwrap();
+        let all = files.map(|it| {
+            let path = it.unwrap().path();
+            (
+                path.file_name().unwrap().to_owned(),
+                fs::read(path).unwrap(),
+            )
+        });
+        all.collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(graph("there"), graph("here"));
+
+    let lost = mirror.home.path().join("lost");
+    fs::rename(mirror.store_path(), lost).unwrap();
+    mirror.run(&from("restore")).await.ok();
+    let again = mirror.run(&to).await.ok();
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    assert_eq!(writes(&github), made);
+    // Once for the check, once for all that was read.
+    assert_eq!(github.count(Kind::Codeload), 2);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_is_said_on_the_command_line() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = mirror(&github).await;
+    let to = ["export", "--to", ARCHIVE];
+    github.set_visibility(Visibility::Public);
+    let refused = mirror.run(&to).await;
+    refused.failed(1, &["is public", "GITHUB_ALLOW_PUBLIC=yes"]);
+    assert_eq!(writes(&github), 0);
+    let allow = ("GITHUB_ALLOW_PUBLIC".to_owned(), "yes".to_owned());
+    mirror.variables.push(allow);
+    mirror.run(&to).await.ok();
+    let absent = ["export", "--to", "github:octo-org/absent"];
+    let refused = mirror.run(&absent).await;
+    refused.failed(1, &["no such repository", "github:octo-org/absent"]);
+    mirror.variables.retain(|(name, _)| name != "GITHUB_TOKEN");
+    mirror.run(&to).await.failed(2, &["GITHUB_TOKEN"]);
+    let odd = ("GITHUB_HISTORY".to_owned(), "rewrite".to_owned());
+    mirror.variables.push(odd);
+    let refused = mirror.run(&to).await;
+    refused.failed(2, &["GITHUB_HISTORY", "squash-after-deletion"]);
+}
+
+/// `kill -9` while a commit is on its way, or made and not known to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_is_killed_is_made_up_for() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mirror = mirror(&github).await;
+    let to = ["export", "--to", ARCHIVE];
+    github.fail(Kind::CommitOnBranch, 1, Fault::Delay(SOON * 10));
+    let exporting = mirror.start(&to);
+    let asked = |it: &Github| it.count(Kind::CommitOnBranch) == 1;
+    assert!(github.wait(SOON, asked).await);
+    exporting.kill().await;
+    assert_eq!(commits(&github), 2);
+    let again = mirror.run(&to).await.ok();
+    assert!(again.stdout.contains("generation 1"), "{again:?}");
+    assert_eq!(commits(&github), 2);
+    let verified = mirror.run(&["verify", "--from", ARCHIVE]).await.ok();
+    assert!(verified.stdout.contains("No fault"), "{verified:?}");
+}
+
+/// A member's deletion leaves nothing of them in the branch, its history included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_may_squash_the_history() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = mirror(&github).await;
+    let history = (
+        "GITHUB_HISTORY".to_owned(),
+        "squash-after-deletion".to_owned(),
+    );
+    mirror.variables.push(history);
+    let to = ["export", "--to", ARCHIVE];
+    mirror.run(&to).await.ok();
+    assert_eq!(commits(&github), 2);
+    let truth = mirror.discord.truth();
+    let author = truth
+        .messages
+        .iter()
+        .find(|it| it.webhook.is_none())
+        .unwrap()
+        .author;
+    mirror
+        .run(&["forget", "--user", &author.to_string()])
+        .await
+        .ok();
+    // Until the history is gone, the request is not carried out.
+    github.fail(Kind::Mutation, usize::MAX / 2, Fault::Status(403));
+    mirror
+        .run(&to)
+        .await
+        .failed(1, &["could not squash github:octo-org/archive"]);
+    github.heal();
+    mirror.run(&to).await.ok();
+    assert_eq!(commits(&github), 1);
+    mirror.run(&["verify", "--from", ARCHIVE]).await.ok();
+    mirror.run(&to).await.ok();
+    assert_eq!(commits(&github), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bot_exports_in_the_end_if_something_changed() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = mirror(&github).await;
+    mirror.variables.push(("ARCHIVE".into(), ARCHIVE.into()));
+    mirror.variables.push(("RUST_LOG".into(), "info".into()));
+    // The second time there is nothing to write.
+    for _ in 0..2 {
+        let bot = live::start(&mirror).await;
+        bot.terminate();
+        let ended = bot.wait().await.ok();
+        assert_eq!(commits(&github), 2, "{ended:?}");
+    }
+}
+
+/// Another bot publishes while ours plans: ours plans again, on what is there now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_was_overtaken_is_planned_again() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let place = GithubPlace {
+        owner: github.owner(),
+        repo: github.repo(),
+        branch: None,
+        prefix: String::new(),
+    };
+    let access = GithubAccess {
+        token: Some(github.token()),
+        api_url: Some(github.url()),
+        ..GithubAccess::default()
+    };
+    let archive = GithubArchive::new(place, &access).unwrap();
+    let other = |generation: u32| {
+        let text = format!(
+            r#"{{"format":1,"provider":"discord","generation":{generation},
+                "previous":"{}","created_at":0,"guilds":[]}}"#,
+            "0".repeat(64)
+        );
+        Fault::Overtaken(vec![(MANIFEST.to_owned(), text.into_bytes())])
+    };
+    let home = TempDir::new().unwrap();
+    let store = std::sync::Arc::new(Store::open(&home.path().join("store")).unwrap());
+    assert!(is_due(&store).await.unwrap());
+    github.fail(Kind::CommitOnBranch, 1, other(9));
+    let done = export(&store, &archive, None, Millis(1), true)
+        .await
+        .unwrap();
+    // What the other published was all there is to say.
+    assert_eq!((done.generation, done.changed), (9, false));
+    assert_eq!(github.count(Kind::CommitOnBranch), 2);
+    assert!(!is_due(&store).await.unwrap());
+}
