@@ -99,7 +99,8 @@ fn question(named: bool) -> String {
         ("", "defaultBranchRef")
     };
     let aliases = || (0..DOCUMENTS.len()).map(alias);
-    let variables: String = aliases().map(|it| format!("${it}: String!, ")).collect();
+    let variables: Vec<String> = aliases().map(|it| format!("${it}: String!, ")).collect();
+    let variables = variables.concat();
     let documents: Vec<String> = aliases()
         .map(|it| format!("{it}: file(path: ${it}) {{ oid }}"))
         .collect();
