@@ -164,7 +164,7 @@ pub fn of_guild(
 ) -> Result<GuildStatus, StoreError> {
     let _reading = store.reading();
     let listening = progress.is_some();
-    let session = store.session(guild)?;
+    let session = store.session(guild)?.number;
     let coverage = store.coverage()?;
     let failures = store.failures(guild)?;
     let unreadable: BTreeSet<ChannelId> = failures

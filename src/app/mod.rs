@@ -38,7 +38,7 @@ use crate::{
         progress::ProgressBoard,
         writer::{self, Writer},
     },
-    model::User,
+    model::{Evidence, Fact, Observation, User},
     store::{Store, StoreError},
 };
 
@@ -136,12 +136,31 @@ impl Mirror {
         let store = Arc::new(open_store(path).await?);
         let clock = Clock::after(store.newest()?);
         let (writer, stopped) = writer::start(Arc::clone(&store));
-        Ok(Self {
+        let mirror = Self {
             store,
             writer,
             clock,
             stopped,
+        };
+        mirror.lose_sessions().await?;
+        Ok(mirror)
+    }
+
+    /// Whoever listened before listens no more: of no guild that is known. That must be durable
+    /// before anything new is.
+    async fn lose_sessions(&self) -> Result<(), Error> {
+        let store = Arc::clone(&self.store);
+        let (guilds, heard) = tokio::task::spawn_blocking(move || {
+            Ok::<_, StoreError>((store.guilds()?, store.heard()?))
         })
+        .await??;
+        let lost = guilds.iter().map(|guild| Observation {
+            at: self.clock.stamp(),
+            by: Evidence::Rest,
+            fact: Fact::SessionLost(guild.guild_id, heard),
+        });
+        self.writer.write(lost.collect()).await?;
+        Ok(())
     }
 
     fn backfill(&self, history: History, bot: User, progress: ProgressBoard) -> Backfill {

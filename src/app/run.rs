@@ -48,7 +48,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let mirror = Mirror::open(&config.store_path).await?;
     let archive: Arc<dyn archive::DataArchive> =
         archive::open(&config.archive, &config.access)?.into();
-    let heard = mirror.store.newest()?;
+    let heard = mirror.store.heard()?;
     let progress = ProgressBoard::default();
     let (exports, export_requests) = export_control(
         &config.archive.to_string(),

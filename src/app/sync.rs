@@ -11,7 +11,7 @@ use crate::{
         backfill::{BackfillError, Depth, Summary},
         progress::ProgressBoard,
     },
-    model::{Evidence, Fact, GuildId, Observation},
+    model::GuildId,
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
@@ -32,7 +32,6 @@ pub async fn sync(
         .expect("the command line reads what this command needs");
     // First what is wrong on this machine, then what Discord says.
     let mirror = Mirror::open(&config.store_path).await?;
-    let heard = mirror.store.newest()?;
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord, &mirror.store).await?;
         let guilds = match (history.guilds().await, only) {
@@ -45,18 +44,9 @@ pub async fn sync(
         let mut lines = Vec::new();
         let mut whole = true;
         for (guild, name) in guilds {
-            // Nobody listened since the last session, whatever the store says.
-            let lost = Fact::SessionLost(guild);
-            let (at, by) = (mirror.clock.stamp(), Evidence::Rest);
-            mirror
-                .writer
-                .write(vec![Observation { at, by, fact: lost }])
-                .await?;
             let bars = Bars::show(progress.clone());
             let written = json.then(|| Lines::write(progress.clone()));
-            let done = backfill
-                .run(guild, &name, Depth::Whole { heard }, None, false)
-                .await;
+            let done = backfill.run(guild, &name, Depth::Whole, None, false).await;
             bars.finish().await;
             if let Some(written) = written {
                 let ended = done.as_ref().map_err(ToString::to_string);

@@ -47,7 +47,7 @@ pub(super) fn all_guilds<S: Rows>(
     for guild in known.iter().filter_map(|it| it.state.now()) {
         if !ids.contains(&guild.id) {
             miss::<S, Guild>(rows, at, guild.id, guild.id.0)?;
-            next_session(rows, guild.id)?;
+            next_session(rows, at, guild.id, at)?;
         }
     }
     Ok(())
@@ -143,7 +143,7 @@ pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<
     let (before, after) = rows.update(unknown, |it| it.state.see(at, role.clone()))?;
     let permissions = |part: &Part<Role>| part.state.ever().map(|it| it.permissions);
     if before.is_some_and(|before| permissions(&before) != permissions(&after)) {
-        next_session(rows, role.guild_id)?;
+        next_session(rows, at, role.guild_id, at)?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use super::{Rows, guild, message, privacy, reaction};
 use crate::model::{
     Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval,
-    Live, Message, Observation, Pending, Props, Session, Settings, Stamp, Stamped, Synced, key,
+    Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped, Synced,
+    key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -19,14 +20,14 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Guild(it) => guild::see(rows, at, it.id, it.id.0, it)?,
         Fact::GuildGone(id) => {
             guild::miss::<S, Guild>(rows, at, *id, id.0)?;
-            next_session(rows, *id)?;
+            next_session(rows, at, *id, at)?;
         }
         Fact::Channel(it) => guild::see_channel(rows, at, it)?,
         Fact::ChannelGone(guild_id, id) => guild::miss_channel(rows, at, *guild_id, *id)?,
         Fact::Role(it) => guild::see_role(rows, at, it)?,
         Fact::RoleGone(guild_id, id) => {
             guild::miss_role(rows, at, *guild_id, *id)?;
-            next_session(rows, *guild_id)?;
+            next_session(rows, at, *guild_id, at)?;
         }
         Fact::Emoji(it) => guild::see(rows, at, it.guild_id, it.id.0, it)?,
         Fact::AllChannels(guild_id, ids) => guild::all_channels(rows, at, *guild_id, ids)?,
@@ -88,7 +89,21 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             privacy::forget_member(rows, at, *guild_id, *id)?;
         }
         Fact::Registered(it) => rows.put(it)?,
-        Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
+        Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
+        Fact::Noted(guild_id, session, until) => {
+            rows.update(Session::none(*guild_id), |it| {
+                // What was lost since, nobody has noted.
+                if it.number == *session {
+                    it.unheard = *until;
+                }
+            })?;
+        }
+        Fact::Unseen(_, channel_id, since) => {
+            rows.update(Coverage::unknown(*channel_id), |it| it.unseen(*since))?;
+        }
+        Fact::LookedBack(_, channel_id) => {
+            rows.update(Coverage::unknown(*channel_id), |it| it.unseen_since = None)?;
+        }
         Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
         Fact::ArchivedThreads {
             channel_id,
@@ -128,15 +143,21 @@ pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<u64, S::Er
     Ok(session.map_or(0, |session| session.number))
 }
 
-/// Begins a new session: no channel is live in it until it is said to be.
-pub(super) fn next_session<S: Rows>(rows: &mut S, guild_id: GuildId) -> Result<(), S::Error> {
-    rows.update(
-        Session {
-            guild_id,
-            number: 0,
-        },
-        |it| it.number += 1,
-    )?;
+/// Begins a new session: no channel is live in it until it is said to be. The guild was heard until
+/// `heard`; of one that was never heard, nothing is known that could have changed.
+pub(super) fn next_session<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    heard: Stamp,
+) -> Result<(), S::Error> {
+    let known: Option<Part<Guild>> = rows.get(&key::ids([guild_id.0, guild_id.0]))?;
+    let heard = known.map_or(at, |_| heard.min(at));
+    rows.update(Session::none(guild_id), |it| {
+        it.unheard.get_or_insert(heard);
+        it.number += 1;
+        it.since = it.since.max(at);
+    })?;
     Ok(())
 }
 

@@ -17,5 +17,7 @@ mod rows;
 
 pub use audit::{audit_interval, found_within, round_requests};
 pub use merge::merge;
-pub use plan::{ChannelPlan, Described, Plan, Read, Settled, archived_since, plan, uncovered};
+pub use plan::{
+    ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, plan, uncovered, unseen,
+};
 pub use rows::Rows;

@@ -77,9 +77,8 @@ struct Heard {
 impl Heard {
     /// What was said of the guild after `until` is not known.
     fn lose(&mut self, guild: GuildId, until: Stamp) {
-        self.facts.push(Fact::SessionLost(guild));
-        self.requests
-            .push(Request::Guild(guild, Depth::Whole { heard: until }));
+        self.facts.push(Fact::SessionLost(guild, until));
+        self.requests.push(Request::Guild(guild, Depth::Whole));
     }
 }
 
@@ -123,7 +122,7 @@ impl Listener {
                 Fact::Member(guild, user, presence) if user.id == self.bot => {
                     let before = self.bot_roles.insert(*guild, presence.roles.clone());
                     if before.is_some_and(|before| before != presence.roles) {
-                        heard.facts.push(Fact::SessionLost(*guild));
+                        heard.facts.push(Fact::SessionLost(*guild, seen.at));
                         heard.requests.push(Request::Guild(*guild, Depth::Channels));
                     }
                 }
@@ -151,11 +150,13 @@ impl Listener {
             Signal::SessionStarted { guilds } => {
                 info!(guilds = guilds.len(), "connected to the gateway");
                 self.heard_before = self.heard;
+                let before = std::mem::take(&mut self.guilds);
                 self.guilds = guilds.into_iter().collect();
                 heard.facts.push(Fact::AllGuilds(self.guilds.clone()));
+                let lost = self.guilds.union(&before);
                 heard
                     .facts
-                    .extend(self.guilds.iter().copied().map(Fact::SessionLost));
+                    .extend(lost.map(|guild| Fact::SessionLost(*guild, self.heard)));
             }
             Signal::Resumed => info!("the gateway's session was resumed: nothing was missed"),
             Signal::GuildAvailable(guild, told) => {
@@ -165,12 +166,13 @@ impl Listener {
                 heard.requests.extend(told.map(Request::Told));
             }
             Signal::GuildUnavailable(guild) => {
-                self.silent.insert(guild, self.heard);
-                heard.facts.push(Fact::SessionLost(guild));
+                let until = *self.silent.entry(guild).or_insert(self.heard);
+                heard.facts.push(Fact::SessionLost(guild, until));
             }
             Signal::GuildLeft(guild) => {
                 self.guilds.remove(&guild);
-                heard.facts.push(Fact::SessionLost(guild));
+                self.silent.remove(&guild);
+                heard.facts.push(Fact::SessionLost(guild, self.heard));
             }
             Signal::ShapeChanged(guild) => {
                 heard.requests.push(Request::Guild(guild, Depth::Channels));

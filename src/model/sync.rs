@@ -51,6 +51,10 @@ pub struct Coverage {
     /// The same of its archived private threads.
     #[serde(default)]
     pub private_threads: Option<Stamp>,
+    /// What is known of it was true at that time, and may have changed unseen since: it is to be looked
+    /// back at.
+    #[serde(default)]
+    pub unseen_since: Option<Stamp>,
 }
 
 /// "In this session, all that was posted after this message arrived by the gateway." It ends with
@@ -90,6 +94,25 @@ pub struct Session {
     pub guild_id: GuildId,
     /// The current one.
     pub number: SessionNumber,
+    /// When it began.
+    #[serde(default)]
+    pub since: Stamp,
+    /// Until when all of the guild was heard, or looked at; what changed after that is to be looked
+    /// back at. `None`: it is being heard, or was until the process ended.
+    #[serde(default)]
+    pub unheard: Option<Stamp>,
+}
+
+impl Session {
+    /// Nothing was ever heard of the guild.
+    pub fn none(guild_id: GuildId) -> Self {
+        Self {
+            guild_id,
+            number: 0,
+            since: Stamp::default(),
+            unheard: None,
+        }
+    }
 }
 
 /// When a class of a guild's data was last known to be complete.

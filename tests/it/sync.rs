@@ -1,7 +1,11 @@
 //! `propsbot sync`: whatever the world, its changes and its faults, the store ends up as Discord is.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use propsbot::model::{Millis, Session};
 use simulator::discord::{
     Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,
 };
@@ -95,6 +99,60 @@ async fn nothing_changed_nothing_done() {
     assert!(said.contains("nothing changed"), "{said}");
     assert_eq!(manifest(), before);
     mirror.check_store();
+}
+
+/// After an outage of a month, syncs are killed before they have read all of the week before it again.
+/// What changed in that week is found all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_back_is_owed_until_it_is_done() {
+    let month_ago = SystemTime::now() - Duration::from_hours(30 * 24);
+    let month_ago = month_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let month_ago = i64::try_from(month_ago).unwrap();
+    let mirror = Mirror::new(Options {
+        seed: Seed {
+            messages: 300,
+            days: 6,
+            until: Some(month_ago),
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let discord = &mirror.discord;
+    let passer_by = discord.join("passer-by");
+    discord.leave(passer_by);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    // As if that had been then.
+    let store = mirror.store();
+    let then = Session {
+        unheard: Some(Millis(month_ago).into()),
+        ..store.session(mirror.guild()).unwrap()
+    };
+    store.restore(&[then]).unwrap();
+    drop(store);
+
+    for message in discord.truth().messages {
+        discord.edit(message.channel, message.id, "edited a month later");
+    }
+    discord.fail("*", usize::MAX, Fault::Delay(Duration::from_millis(5)));
+    for more in [2, 6, 9, 12] {
+        let asked = discord.counters().requests + more;
+        let running = mirror.start(&["sync"]);
+        let reached = |it: &Discord| it.counters().requests >= asked;
+        assert!(discord.wait(Duration::from_secs(30), reached).await);
+        running.kill().await;
+    }
+    discord.heal();
+    // That the store was written to says nothing of when Discord was heard.
+    let user = passer_by.to_string();
+    mirror.run(&["forget", "--user", &user]).await.ok();
+    mirror.sync().await.ok();
+    mirror.check_store();
+    let again = discord.count(MESSAGES);
+    // Done once, it is done.
+    mirror.sync().await.ok();
+    assert_eq!(discord.count(MESSAGES), again);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

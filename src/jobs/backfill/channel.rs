@@ -66,6 +66,7 @@ impl Backfill {
         guild: GuildId,
         plan: ChannelPlan,
     ) -> Result<(bool, Lists), BackfillError> {
+        let begun = self.clock.stamp();
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
         let left = plan.reactors.clone();
         self.progress.update(|it| it.lists += left.len() as u64);
@@ -75,8 +76,12 @@ impl Backfill {
                 // Asked again, the server would say the same.
                 Ok(false) => Ok(true),
                 Ok(true) => {
-                    let settled = Fact::Settled(guild, object);
-                    self.tell(self.clock.stamp(), vec![settled]).await?;
+                    let mut facts = vec![Fact::Settled(guild, object)];
+                    facts.extend(
+                        plan.looks_back
+                            .then_some(Fact::LookedBack(guild, plan.channel_id)),
+                    );
+                    self.tell(begun, facts).await?;
                     Ok(true)
                 }
                 Err(BackfillError::Rest(RestError::NotFound {

@@ -76,7 +76,7 @@ impl Backfill {
         }
 
         let listed = match depth {
-            Depth::Whole { .. } => self.members(guild, shape.members).await?,
+            Depth::Whole => self.members(guild, shape.members).await?,
             Depth::Channels => None,
         };
         let bot_roles = match listed {
@@ -92,7 +92,7 @@ impl Backfill {
             kept_threads: BTreeSet::new(),
         };
         whole &= self.archived_threads(&mut described, depth).await?;
-        if whole && matches!(depth, Depth::Whole { .. }) {
+        if whole && depth == Depth::Whole {
             self.tell(
                 self.clock.stamp(),
                 vec![

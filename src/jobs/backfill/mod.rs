@@ -28,10 +28,10 @@ use super::{
 };
 use crate::{
     discord::{GuildTold, History, RestError},
-    ingest::{self, Described, Plan},
+    ingest::{self, Described, LookBack, Plan},
     model::{
         ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation, Pending,
-        SessionNumber, Stamp, User,
+        SessionNumber, Settings, Stamp, User,
     },
     status::UNREADABLE,
     store::{Store, StoreError},
@@ -77,23 +77,15 @@ pub enum BackfillError {
 pub enum Depth {
     /// Its channels and active threads: after a change of what the bot may see.
     Channels,
-    /// Everything: also members, archived threads, and what may have changed unheard.
-    Whole {
-        /// Until when everything was heard.
-        heard: Stamp,
-    },
+    /// Everything: also members and archived threads.
+    Whole,
 }
 
 impl Depth {
     /// Both at once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Whole { heard }, Self::Whole { heard: also }) => Self::Whole {
-                heard: heard.min(also),
-            },
-            (Self::Channels, depth) | (depth, Self::Channels) => depth,
-        }
+        if self == Self::Whole { self } else { other }
     }
 }
 
@@ -221,27 +213,13 @@ impl Backfill {
         live: bool,
         read: &mut BTreeMap<ChannelId, Lists>,
     ) -> Result<Summary, BackfillError> {
-        // All that was heard before is durable, and so the session's number is the current one,
-        // before Discord is asked what there is.
-        self.writer.write(Vec::new()).await?;
-        let session = self.read(move |store| store.session(guild)).await?;
-        let described = self.describe(guild, depth, told).await?;
-        self.writer.write(Vec::new()).await?;
-
-        let look_back_to = match depth {
-            Depth::Channels => None,
-            // What is younger may have been edited, deleted or reacted to while nobody watched.
-            Depth::Whole { heard } => {
-                let settings = self.read(move |store| store.settings(guild)).await?;
-                let look_back = i64::from(settings.look_back_days) * DAY_MS;
-                let heard = self.history.discord_time(heard.millis().min(Clock::now()));
-                Some(Millis(heard.0 - look_back))
-            }
-        };
+        let begun = self.clock.stamp();
+        let mut described = Arc::new(self.describe(guild, depth, told).await?);
+        let until = (!live).then_some(begun);
+        let session = self.note_unseen(&described, until).await?;
         let session = live.then_some(session);
-        let mut described = Arc::new(described);
         loop {
-            let mut plan = self.plan(&described, session, look_back_to).await?;
+            let mut plan = self.plan(&described, session).await?;
             leave_out(&mut plan, read);
             read.extend(self.carry_out(guild, &described, plan).await?);
             // What was read may tell of threads that no list had.
@@ -252,20 +230,59 @@ impl Backfill {
         self.conclude(guild, depth, &described).await
     }
 
+    /// Notes of each channel what may have changed in it while the guild was not heard. From then on
+    /// it is known channel by channel what to look back at, whenever this process ends; all else was
+    /// heard, or is known `until` then. Returns the number of the guild's session.
+    async fn note_unseen(
+        &self,
+        described: &Arc<Described>,
+        until: Option<Stamp>,
+    ) -> Result<SessionNumber, BackfillError> {
+        let guild = described.guild.id;
+        self.writer.write(Vec::new()).await?;
+        let session = self.read(move |store| store.session(guild)).await?;
+        let mut facts = Vec::new();
+        if let Some(heard) = session.unheard {
+            // The clock may have been set back since.
+            let since = heard.min(Clock::now().into());
+            let (described, ahead) = (Arc::clone(described), self.ahead());
+            let unseen = self.read(move |store| {
+                let look_back = look_back(&store.settings(guild)?, ahead);
+                Ok(ingest::unseen(
+                    &described,
+                    &store.coverage()?,
+                    since,
+                    look_back,
+                ))
+            });
+            let unseen = unseen.await?.into_iter();
+            facts.extend(unseen.map(|id| Fact::Unseen(guild, id, since)));
+        }
+        facts.push(Fact::Noted(guild, session.number, until));
+        self.write(self.clock.stamp(), facts).await?;
+        Ok(session.number)
+    }
+
+    /// By how many milliseconds Discord's clock is ahead of ours.
+    fn ahead(&self) -> i64 {
+        self.history.discord_time(Millis(0)).0
+    }
+
     async fn plan(
         &self,
         described: &Arc<Described>,
         session: Option<SessionNumber>,
-        look_back_to: Option<Millis>,
     ) -> Result<Plan, BackfillError> {
         let (described, guild) = (Arc::clone(described), described.guild.id);
+        let ahead = self.ahead();
         self.read(move |store| {
+            let settings = &store.settings(guild)?;
             let settled = ingest::Settled {
                 coverage: &store.coverage()?,
                 pending: store.pending(guild)?,
-                settings: &store.settings(guild)?,
+                settings,
                 session,
-                look_back_to,
+                look_back: look_back(settings, ahead),
             };
             Ok(ingest::plan(&described, settled))
         })
@@ -332,7 +349,7 @@ impl Backfill {
         depth: Depth,
         described: &Arc<Described>,
     ) -> Result<Summary, BackfillError> {
-        let left = self.plan(described, None, None).await?;
+        let left = self.plan(described, None).await?;
         let incomplete = self
             .read(move |store| Ok(ingest::uncovered(&left, &store.coverage()?)))
             .await?;
@@ -346,7 +363,7 @@ impl Backfill {
             refused: done.refused,
             incomplete: incomplete as u64,
         };
-        if summary.is_complete() && matches!(depth, Depth::Whole { .. }) {
+        if summary.is_complete() && depth == Depth::Whole {
             let mut facts = vec![
                 Fact::Synced(guild, Class::Messages),
                 Fact::Synced(guild, Class::Reactions),
@@ -449,6 +466,11 @@ impl Backfill {
     }
 }
 
+fn look_back(settings: &Settings, ahead: i64) -> LookBack {
+    let window = i64::from(settings.look_back_days) * DAY_MS;
+    LookBack { window, ahead }
+}
+
 /// Takes out of a plan what was done already.
 fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
     plan.channels
@@ -457,6 +479,7 @@ fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
             Some(Lists::Done) => false,
             Some(Lists::Failed) => {
                 it.reads.clear();
+                it.looks_back = false;
                 it.go_live = None;
                 true
             }

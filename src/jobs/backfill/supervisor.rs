@@ -133,7 +133,7 @@ impl Backfill {
         depth: Depth,
         told: Option<GuildTold>,
     ) -> Result<bool, BackfillError> {
-        if matches!(depth, Depth::Whole { .. }) {
+        if depth == Depth::Whole {
             info!(%guild, "fetching what was missed");
         }
         match self.run(guild, "", depth, told, true).await {
@@ -145,7 +145,7 @@ impl Backfill {
                         "some history could not be fetched, `/sync-status` says what; it is tried \
                          again"
                     ),
-                    Depth::Whole { .. } => {
+                    Depth::Whole => {
                         info!(%guild, messages, lists, "all history that can be read is here");
                     }
                     Depth::Channels => debug!(%guild, messages, lists, "looked again"),
