@@ -137,10 +137,10 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
     Ok(Vec::new())
 }
 
-/// The number of the guild's current session; 0 before the first.
-pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<u64, S::Error> {
-    let session: Option<Session> = rows.get(&key::ids([guild_id.0]))?;
-    Ok(session.map_or(0, |session| session.number))
+/// The guild's current session.
+pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<Session, S::Error> {
+    let session = rows.get(&key::ids([guild_id.0]))?;
+    Ok(session.unwrap_or_else(|| Session::none(guild_id)))
 }
 
 /// Begins a new session: no channel is live in it until it is said to be. The guild was heard until
@@ -168,7 +168,7 @@ fn go_live<S: Rows>(
     live: Live,
 ) -> Result<(), S::Error> {
     // Said of a session that has ended meanwhile, it says nothing.
-    if session(rows, guild_id)? != live.session {
+    if session(rows, guild_id)?.number != live.session {
         return Ok(());
     }
     let newest = message::newest(rows, channel_id)?.unwrap_or_default();

@@ -111,7 +111,7 @@ pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<()
     let coverage: Option<Coverage> = rows.get(&key::ids([message.channel_id.0]))?;
     if let Some(mut coverage) = coverage
         && let Some(live) = coverage.live
-        && live.session == session(rows, message.guild_id)?
+        && live.session == session(rows, message.guild_id)?.number
         && coverage.top() < message.id
     {
         coverage.add(Interval {

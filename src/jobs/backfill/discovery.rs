@@ -293,9 +293,14 @@ impl Backfill {
     ) -> Result<bool, BackfillError> {
         let guild = described.guild.id;
         self.writer.write(Vec::new()).await?;
-        let (coverage, parts) = self
-            .read(move |store| Ok((store.coverage()?, store.channels(guild)?)))
+        let (coverage, parts, session) = self
+            .read(move |store| {
+                let (coverage, parts) = (store.coverage()?, store.channels(guild)?);
+                Ok((coverage, parts, store.session(guild)?))
+            })
             .await?;
+        // What was archived is told to whoever may see it: as long as all was heard, nothing is new.
+        let is_told = depth == Depth::Channels && session.unheard.is_none();
         let mut with_threads: BTreeSet<ChannelId> =
             described.channels.iter().filter_map(parent).collect();
         with_threads.extend(parts.iter().filter_map(|it| parent_of(it.state.ever()?)));
@@ -308,8 +313,8 @@ impl Backfill {
         {
             let known = coverage.get(&channel.id);
             let has_threads = with_threads.contains(&channel.id);
-            let since = |listed: Option<Stamp>| match (depth, listed) {
-                (Depth::Channels, Some(_)) => None,
+            let since = |listed: Option<Stamp>| match listed {
+                Some(_) if is_told => None,
                 _ => ingest::archived_since(listed, has_threads, now),
             };
             lists.extend(
