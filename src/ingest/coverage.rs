@@ -16,6 +16,7 @@ impl Coverage {
             public_threads: None,
             private_threads: None,
             unseen_since: None,
+            readers_changed: Stamp::default(),
         }
     }
 

@@ -112,6 +112,7 @@ fn end_live<S: Rows>(
         rows.update(Coverage::unknown(channel.id), |it| {
             it.live = it.live.filter(|live| live.session != session.number);
             it.unseen(since);
+            it.readers_changed = it.readers_changed.max(at);
             // Threads archived while it could not be seen were not announced.
             (it.public_threads, it.private_threads) = (None, None);
         })?;

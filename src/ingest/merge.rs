@@ -102,9 +102,14 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             rows.update(Coverage::unknown(*channel_id), |it| it.unseen(*since))?;
         }
         Fact::LookedBack(_, channel_id) => {
-            rows.update(Coverage::unknown(*channel_id), |it| it.unseen_since = None)?;
+            rows.update(Coverage::unknown(*channel_id), |it| {
+                // It may have been hidden meanwhile.
+                if at >= it.readers_changed {
+                    it.unseen_since = None;
+                }
+            })?;
         }
-        Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
+        Fact::Live(guild_id, channel_id, live) => go_live(rows, at, *guild_id, *channel_id, *live)?,
         Fact::ArchivedThreads {
             channel_id,
             private,
@@ -161,18 +166,25 @@ pub(super) fn next_session<S: Rows>(
     Ok(())
 }
 
+/// `at` is when the channel's last message was `live.after`, as the gateway or REST has told it.
 fn go_live<S: Rows>(
     rows: &mut S,
+    at: Stamp,
     guild_id: GuildId,
     channel_id: ChannelId,
     live: Live,
 ) -> Result<(), S::Error> {
-    // Said of a session that has ended meanwhile, it says nothing.
-    if session(rows, guild_id)?.number != live.session {
+    // Of a session that has ended meanwhile it says nothing; and what was told before this one began,
+    // or before the channel was shown again, says nothing of what was posted in between.
+    let session = session(rows, guild_id)?;
+    if session.number != live.session || at < session.since {
         return Ok(());
     }
     let newest = message::newest(rows, channel_id)?.unwrap_or_default();
     rows.update(Coverage::unknown(channel_id), |it| {
+        if at < it.readers_changed {
+            return;
+        }
         it.add(Interval {
             after: live.after,
             to: newest,

@@ -8,6 +8,8 @@ mod audit;
 mod convergence;
 mod coverage;
 mod guild;
+#[cfg(test)]
+mod liveness;
 mod merge;
 mod message;
 mod plan;

@@ -14,6 +14,8 @@ use crate::model::{
 /// A guild as Discord describes it now, and what of it we are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
+    /// When it was so.
+    pub at: Stamp,
     /// The guild.
     pub guild: Guild,
     /// All of its roles.

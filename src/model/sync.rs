@@ -55,6 +55,9 @@ pub struct Coverage {
     /// back at.
     #[serde(default)]
     pub unseen_since: Option<Stamp>,
+    /// When it was last noticed that others may read it than before, the bot perhaps not among them.
+    #[serde(default)]
+    pub readers_changed: Stamp,
 }
 
 /// "In this session, all that was posted after this message arrived by the gateway." It ends with

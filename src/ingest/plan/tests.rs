@@ -110,6 +110,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
             .map(|id| MessageId(*id)),
     });
     Described {
+        at: Stamp(0),
         channels: channels.collect(),
         guild,
         roles: vec![everyone],

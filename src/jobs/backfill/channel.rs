@@ -11,7 +11,7 @@ use crate::{
     jobs::estimate::share,
     model::{
         ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Page, Pending, Props,
-        ReactionEvent, SessionNumber, UserId,
+        ReactionEvent, SessionNumber, Stamp, UserId,
     },
 };
 
@@ -44,6 +44,8 @@ pub(in crate::jobs) struct Ask {
 /// What a page showed.
 #[derive(Debug)]
 pub(in crate::jobs) struct Shown {
+    /// When it was asked for.
+    asked: Stamp,
     /// It has all messages with ids after this one (0: from the channel's first on).
     pub(in crate::jobs) after: MessageId,
     /// To this one.
@@ -61,10 +63,12 @@ pub(in crate::jobs) struct Shown {
 impl Backfill {
     /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
     /// whether its messages were listed, as far as Discord lets us, and what became of the lists.
+    /// `described` is when its last message was the one that the plan names.
     pub(super) async fn channel(
         &self,
         guild: GuildId,
         plan: ChannelPlan,
+        described: Stamp,
     ) -> Result<(bool, Lists), BackfillError> {
         let begun = self.clock.stamp();
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
@@ -72,7 +76,7 @@ impl Backfill {
         self.progress.update(|it| it.lists += left.len() as u64);
         let messages = async {
             let object = FailureObject::Channel(plan.channel_id);
-            match self.messages(guild, &plan, missing).await {
+            match self.messages(guild, &plan, described, missing).await {
                 // Asked again, the server would say the same.
                 Ok(false) => Ok(true),
                 Ok(true) => {
@@ -100,15 +104,14 @@ impl Backfill {
         Ok((pages, if lists { Lists::Done } else { Lists::Failed }))
     }
 
-    /// As of now, whatever is posted after `after` arrives by the gateway.
+    /// Since `since`, whatever is posted after `after` arrives by the gateway.
     async fn go_live(
         &self,
         guild: GuildId,
         channel: ChannelId,
         session: SessionNumber,
-        after: MessageId,
+        (after, since): (MessageId, Stamp),
     ) -> Result<(), BackfillError> {
-        let since = self.clock.stamp();
         let live = Live {
             session,
             after,
@@ -125,12 +128,14 @@ impl Backfill {
         &self,
         guild: GuildId,
         plan: &ChannelPlan,
+        described: Stamp,
         missing: mpsc::Sender<Pending>,
     ) -> Result<bool, BackfillError> {
         let asks_newest = plan.reads.iter().any(|read| read.to.is_none());
         if let (Some(session), false) = (plan.go_live, asks_newest) {
             let after = plan.last_message_id.unwrap_or_default();
-            self.go_live(guild, plan.channel_id, session, after).await?;
+            self.go_live(guild, plan.channel_id, session, (after, described))
+                .await?;
         }
         let mut all_named = true;
         let first = MessageId(plan.channel_id.0);
@@ -162,8 +167,8 @@ impl Backfill {
                     let _ = missing.send(list).await;
                 }
                 if let (None, Some(session)) = (ask.before, plan.go_live) {
-                    self.go_live(guild, plan.channel_id, session, page.to)
-                        .await?;
+                    let end = (page.to, page.asked);
+                    self.go_live(guild, plan.channel_id, session, end).await?;
                 }
                 if page.after <= read.after {
                     break;
@@ -207,6 +212,7 @@ impl Backfill {
         let (turn, newest) = (listing.turn.take(), listing.newest);
         let mut page = self.listed(ask, listing);
         let mut shown = Shown {
+            asked: at,
             after: page.after,
             to: page.to,
             oldest,

@@ -59,6 +59,7 @@ impl Backfill {
         facts.push(Fact::Synced(guild, Class::Channels));
         self.tell(at, facts).await?;
         let mut channels = channels.items;
+        let described_at = at;
 
         let at = self.clock.stamp();
         let mut whole = true;
@@ -84,6 +85,7 @@ impl Backfill {
             None => self.bot_roles(guild).await?,
         };
         let mut described = Described {
+            at: described_at,
             guild: shape.guild,
             roles: shape.roles.items,
             channels,

@@ -213,6 +213,10 @@ impl Backfill {
         live: bool,
         read: &mut BTreeMap<ChannelId, Lists>,
     ) -> Result<Summary, BackfillError> {
+        self.writer.write(Vec::new()).await?;
+        let session = self.read(move |store| store.session(guild)).await?;
+        // What was told before something was lost does not describe what there is now.
+        let told = told.filter(|it| it.at >= session.since);
         let begun = self.clock.stamp();
         let mut described = Arc::new(self.describe(guild, depth, told).await?);
         let until = (!live).then_some(begun);
@@ -327,7 +331,7 @@ impl Backfill {
         let mut reading = stream::iter(plan.channels)
             .map(|plan| async {
                 let id = plan.channel_id;
-                Ok::<_, BackfillError>((id, self.channel(guild, plan).await?))
+                Ok::<_, BackfillError>((id, self.channel(guild, plan, described.at).await?))
             })
             .buffer_unordered(CHANNELS_AT_ONCE);
         let mut read = BTreeMap::new();
