@@ -136,7 +136,12 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             };
             rows.update(unknown, |it| it.at = it.at.max(at))?;
         }
-        Fact::Failed(guild_id, object, reason) => fail(rows, at, *guild_id, object, reason)?,
+        Fact::Failed(guild_id, object, reason) => {
+            fail(rows, at, *guild_id, object, (reason, false))?;
+        }
+        Fact::Refused(guild_id, object, reason) => {
+            fail(rows, at, *guild_id, object, (reason, true))?;
+        }
         Fact::Settled(guild_id, object) => settle(rows, *guild_id, object)?,
     }
     Ok(Vec::new())
@@ -229,7 +234,7 @@ fn fail<S: Rows>(
     at: Stamp,
     guild_id: GuildId,
     object: &FailureObject,
-    reason: &str,
+    (reason, refused): (&str, bool),
 ) -> Result<(), S::Error> {
     let unknown = Failure {
         guild_id,
@@ -237,8 +242,10 @@ fn fail<S: Rows>(
         reason: reason.to_owned(),
         times: 0,
         at: at.millis(),
+        refused,
     };
     rows.update(unknown, |it| {
+        it.refused = refused;
         reason.clone_into(&mut it.reason);
         it.times = it.times.saturating_add(1);
         it.at = it.at.max(at.millis());

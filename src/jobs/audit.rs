@@ -260,7 +260,7 @@ impl Auditor {
                     let fact = match whole && page.all_named {
                         _ if walk.place == id => None,
                         true => Some(Fact::Settled(guild, object.clone())),
-                        false => Some(Fact::Failed(guild, object.clone(), UNNAMED.to_owned())),
+                        false => Some(Fact::Refused(guild, object.clone(), UNNAMED.to_owned())),
                     };
                     let at = self.backfill.clock.stamp();
                     self.backfill.tell(at, fact.into_iter().collect()).await?;

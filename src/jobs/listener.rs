@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     discord::{GatewayItem, GuildTold, Signal, translate},
-    model::{
-        ChannelId, Evidence, Fact, FailureObject, GuildId, MessageId, Observation, Props, RoleId,
-        Stamp, UserId,
-    },
+    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
 };
 
 /// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an
@@ -55,9 +52,7 @@ pub async fn listen(
             match request {
                 Request::Guild(guild, depth) => requests.guild(guild, depth),
                 Request::Told(told) => requests.told(*told),
-                Request::Reread(guild, channel, message) => {
-                    requests.reread(guild, channel, message);
-                }
+                Request::Reread => requests.reread(),
             }
         }
     }
@@ -85,7 +80,7 @@ impl Heard {
 enum Request {
     Guild(GuildId, Depth),
     Told(Box<GuildTold>),
-    Reread(GuildId, ChannelId, MessageId),
+    Reread,
 }
 
 struct Listener {
@@ -178,9 +173,12 @@ impl Listener {
                 heard.requests.push(Request::Guild(guild, Depth::Channels));
             }
             Signal::Reread(guild, channel, message) => {
+                let object = FailureObject::Message(channel, message);
+                let reason = "Discord sent it in a form that cannot be read";
                 heard
-                    .requests
-                    .push(Request::Reread(guild, channel, message));
+                    .facts
+                    .push(Fact::Failed(guild, object, reason.to_owned()));
+                heard.requests.push(Request::Reread);
             }
             Signal::Unreadable { guild, event } => {
                 warn!(

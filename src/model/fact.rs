@@ -229,6 +229,8 @@ pub enum Fact {
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.
     Failed(GuildId, FailureObject, String),
+    /// This is not to be had from Discord, for this reason.
+    Refused(GuildId, FailureObject, String),
     /// This could be fetched, or is no longer there to fetch.
     Settled(GuildId, FailureObject),
 }

@@ -183,6 +183,28 @@ pub struct Failure {
     pub times: u32,
     /// When, the last time.
     pub at: Millis,
+    /// Whether Discord refuses it, so that nothing is gained by asking again soon.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+/// How long what was refused is not asked for again.
+const REFUSED_FOR: i64 = 86_400_000;
+/// How long to wait after the first failure, and the most.
+const RETRIES: (i64, i64) = (5 * 60_000, 4 * 3_600_000);
+
+impl Failure {
+    /// When it is worth to be tried again: at once what was only noticed, later and later what failed
+    /// again and again.
+    pub fn due(&self) -> Millis {
+        let (first, most) = RETRIES;
+        let wait = match self.times {
+            _ if self.refused => REFUSED_FOR,
+            0 | 1 => 0,
+            times => first.saturating_mul(1 << (times - 2).min(16)).min(most),
+        };
+        Millis(self.at.0.saturating_add(wait))
+    }
 }
 
 /// How much of a channel is in the store.

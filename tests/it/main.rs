@@ -16,3 +16,4 @@ mod restore;
 mod store;
 mod sync;
 mod threads;
+mod unseen;

@@ -267,11 +267,8 @@ impl Backfill {
             .iter()
             .map(|id| {
                 let object = FailureObject::Message(channel, *id);
-                Fact::Failed(
-                    guild,
-                    object,
-                    "it is not as Discord documents messages".to_owned(),
-                )
+                let reason = "it is not as Discord documents messages";
+                Fact::Refused(guild, object, reason.to_owned())
             })
             .collect();
         self.progress.update(|it| it.refused += facts.len() as u64);
@@ -295,8 +292,8 @@ impl Backfill {
             it.failures += 1;
             it.hidden += 1;
         });
-        let failed = Fact::Failed(guild, FailureObject::Channel(channel), reason.to_owned());
-        Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
+        let refused = Fact::Refused(guild, FailureObject::Channel(channel), reason.to_owned());
+        Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
     /// Fetches lists of reactors: those left from before, then those found missing. `false` if some
@@ -383,7 +380,7 @@ impl Backfill {
             let object = FailureObject::Reactions(channel_id, message_id, key, burst);
             let reason = "some users are not as Discord documents them".to_owned();
             self.progress.update(|it| it.refused += 1);
-            let mut facts = vec![Fact::Failed(guild_id, object, reason)];
+            let mut facts = vec![Fact::Refused(guild_id, object, reason)];
             facts.extend(users.into_iter().map(|user| {
                 let (user_id, emoji) = (user.id, emoji.clone());
                 Fact::Reacted(ReactionEvent {

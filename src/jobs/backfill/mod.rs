@@ -6,6 +6,7 @@
 
 pub(in crate::jobs) mod channel;
 mod discovery;
+mod reread;
 mod supervisor;
 
 pub use supervisor::{Requests, supervise};
@@ -451,7 +452,11 @@ impl Backfill {
             };
             *count += 1;
         });
-        let fact = Fact::Failed(guild, object, error.to_string());
+        let fact = if refused {
+            Fact::Refused(guild, object, error.to_string())
+        } else {
+            Fact::Failed(guild, object, error.to_string())
+        };
         self.tell(self.clock.stamp(), vec![fact]).await?;
         Ok(refused)
     }

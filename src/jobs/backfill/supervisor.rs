@@ -1,7 +1,7 @@
 //! When to backfill: whoever notices that something may be missing says so here.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,18 +14,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Backfill, BackfillError, Depth, observed};
+use super::{Backfill, BackfillError, Depth, reread::reread};
 use crate::{
     discord::{GuildTold, RestError},
-    model::{ChannelId, Fact, FailureObject, GuildId, MessageId, Page},
+    model::GuildId,
 };
 
 /// What changes together is looked at together: this long after the first change.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_mins(5);
-/// Messages that may wait to be read again.
-const MOST_REREADS: usize = 1_000;
 
 /// What is to be fetched, each thing once however often it was asked for.
 #[derive(Debug, Default)]
@@ -33,7 +31,6 @@ struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
     /// What the gateway tells of them, as long as nothing has changed since.
     told: BTreeMap<GuildId, GuildTold>,
-    rereads: BTreeSet<(GuildId, ChannelId, MessageId)>,
 }
 
 /// Asks for backfills. Cheap to clone.
@@ -41,6 +38,7 @@ struct Wanted {
 pub struct Requests {
     wanted: Arc<Mutex<Wanted>>,
     news: Arc<Notify>,
+    pub(super) rereads: Arc<Notify>,
 }
 
 impl Requests {
@@ -59,15 +57,9 @@ impl Requests {
         });
     }
 
-    /// The message has to be read again.
-    pub fn reread(&self, guild: GuildId, channel: ChannelId, message: MessageId) {
-        self.change(|wanted| {
-            wanted.rereads.insert((guild, channel, message));
-            // Beyond that many, what is lost is found when a look-back comes over it.
-            while wanted.rereads.len() > MOST_REREADS {
-                wanted.rereads.pop_first();
-            }
-        });
+    /// A message has to be read again: it is among what could not be read.
+    pub fn reread(&self) {
+        self.rereads.notify_one();
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
@@ -90,32 +82,37 @@ pub async fn supervise(
     stop: CancellationToken,
 ) -> Result<(), BackfillError> {
     let supervised = async {
-        let mut retries: BTreeMap<GuildId, Depth> = BTreeMap::new();
-        let mut due = Instant::now();
-        loop {
-            tokio::select! {
-                () = requests.news.notified() => time::sleep(SETTLE).await,
-                () = time::sleep_until(due), if !retries.is_empty() => {}
-            }
-            let mut wanted = requests.take();
-            for (guild, channel, message) in wanted.rereads {
-                backfill.reread(guild, channel, message).await?;
-            }
-            if due <= Instant::now() {
-                for (guild, depth) in mem::take(&mut retries) {
-                    want(&mut wanted.guilds, guild, depth);
-                }
-            }
-            for (guild, depth) in wanted.guilds {
-                let told = wanted.told.remove(&guild);
-                if !backfill.done(guild, depth, told).await? {
-                    want(&mut retries, guild, depth);
-                    due = Instant::now() + RETRY;
-                }
-            }
-        }
+        tokio::try_join!(
+            backfill_wanted(&backfill, &requests),
+            reread(&backfill, &requests)
+        )?;
+        Ok(())
     };
     stop.run_until_cancelled(supervised).await.unwrap_or(Ok(()))
+}
+
+async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
+    let mut retries: BTreeMap<GuildId, Depth> = BTreeMap::new();
+    let mut due = Instant::now();
+    loop {
+        tokio::select! {
+            () = requests.news.notified() => time::sleep(SETTLE).await,
+            () = time::sleep_until(due), if !retries.is_empty() => {}
+        }
+        let mut wanted = requests.take();
+        if due <= Instant::now() {
+            for (guild, depth) in mem::take(&mut retries) {
+                want(&mut wanted.guilds, guild, depth);
+            }
+        }
+        for (guild, depth) in wanted.guilds {
+            let told = wanted.told.remove(&guild);
+            if !backfill.done(guild, depth, told).await? {
+                want(&mut retries, guild, depth);
+                due = Instant::now() + RETRY;
+            }
+        }
+    }
 }
 
 fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
@@ -160,44 +157,6 @@ impl Backfill {
             Err(fatal) => {
                 error!(%guild, "backfill ended: {fatal}");
                 Err(fatal)
-            }
-        }
-    }
-
-    /// Reads one message again: as a page of its own.
-    async fn reread(
-        &self,
-        guild_id: GuildId,
-        channel_id: ChannelId,
-        id: MessageId,
-    ) -> Result<(), BackfillError> {
-        let at = self.clock.stamp();
-        match self.history.message(guild_id, channel_id, id).await {
-            Ok(found) => {
-                let page = Page {
-                    guild_id,
-                    channel_id,
-                    after: MessageId(id.0.saturating_sub(1)),
-                    to: id,
-                    newest: false,
-                    messages: found.into_iter().collect(),
-                    unreadable: Vec::new(),
-                };
-                for list in self
-                    .writer
-                    .write(observed(at, vec![Fact::Page(page)]))
-                    .await?
-                {
-                    self.list(list).await?;
-                }
-                Ok(())
-            }
-            Err(error @ RestError::BadToken) => Err(error.into()),
-            Err(error) => {
-                warn!("a message could not be read again: {error}");
-                let object = FailureObject::Message(channel_id, id);
-                let failed = Fact::Failed(guild_id, object, error.to_string());
-                Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
             }
         }
     }
