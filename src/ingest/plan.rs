@@ -226,8 +226,8 @@ pub fn archived_since(listed: Option<Stamp>, has_threads: bool, now: Stamp) -> O
     }
 }
 
-/// How many of the plan's channels are not covered up to what Discord says is their last message.
-pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> usize {
+/// Which of the plan's channels are not covered up to what Discord says is their last message.
+pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> Vec<ChannelId> {
     let is_covered = |it: &ChannelPlan| {
         coverage.get(&it.channel_id).is_some_and(|known| {
             known
@@ -235,7 +235,8 @@ pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> usize
                 .is_empty()
         })
     };
-    plan.channels.iter().filter(|it| !is_covered(it)).count()
+    let channels = plan.channels.iter().filter(|it| !is_covered(it));
+    channels.map(|it| it.channel_id).collect()
 }
 
 fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBack) -> Vec<Read> {

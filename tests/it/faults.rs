@@ -1,11 +1,14 @@
 //! What goes wrong while `propsbot sync` runs costs only itself, is recorded, and is made good.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use simulator::discord::{Fault, Options, Seed, kind};
 
-use crate::mirror::Mirror;
+use crate::{
+    live::{SOON, start},
+    mirror::{Mirror, Running},
+};
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
@@ -173,6 +176,42 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     mirror.check_store();
     assert!(mirror.failures().await.is_empty());
     assert_eq!(mirror.status().await["pending_lists"], 0);
+}
+
+/// What Discord refuses for good is named, and not waited for: the rest is complete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_keeps_nothing_else_waiting() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("RUST_LOG".to_owned(), "propsbot=info".to_owned()));
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    discord.fail(MESSAGES, usize::MAX, Fault::Status(403));
+    let running = start(&mirror).await;
+    let begun = Instant::now();
+    while !running
+        .stderr()
+        .contains("all history that can be read is here")
+    {
+        assert!(begun.elapsed() < SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop_at_once(running).await;
+    let status = mirror.status().await;
+    assert!(status["synced"]["messages"].is_i64(), "{status}");
+    let failures = mirror.failures().await;
+    let named: Vec<&String> = failures.keys().collect();
+    assert_eq!(named, [&format!("channel {channel}")]);
+    // Who asks for it is told that it is not there.
+    mirror.sync().await.failed(1, &["incomplete"]);
+}
+
+async fn stop_at_once(running: Running) {
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
 }
 
 /// What fails so often that a request gives up is tried again before the sync ends: channels, lists

@@ -322,6 +322,27 @@ async fn permission_lost_between_two_requests_is_no_deletion() {
     mirror.check_store();
 }
 
+/// A channel that is deleted before it was read leaves nothing incomplete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_deleted_meanwhile_is_not_missed() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let [kept, doomed] =
+        ["kept", "doomed"].map(|name| discord.create_channel(kind::TEXT, name, vec![]));
+    for channel in [kept, doomed] {
+        discord.post(ana, channel, "hello");
+    }
+    discord.fail(MESSAGES, 100, Fault::Delay(Duration::from_millis(700)));
+    let running = mirror.start(&["sync"]);
+    let described = |it: &Discord| it.count("GET /guilds/{guild_id}/threads/active") > 0;
+    assert!(discord.wait(Duration::from_secs(20), described).await);
+    discord.delete_channel(doomed);
+    let said = running.wait().await.ok().stdout;
+    assert!(!said.contains("incomplete"), "{said}");
+    mirror.check_store();
+}
+
 /// Ids that differ by one are the same as floats; as text, and as integers, they are not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_above_2_to_the_53_stay_apart() {

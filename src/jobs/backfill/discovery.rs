@@ -123,8 +123,8 @@ impl Backfill {
         }
         self.progress.update(|it| it.refused += count as u64);
         let reason = format!("{count} of them are not as Discord documents them");
-        let failed = Fact::Failed(guild, object, reason);
-        Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
+        let refused = Fact::Refused(guild, object, reason);
+        Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
     /// Whether all of these threads could be read; if not, that is recorded. One list of threads
@@ -272,8 +272,8 @@ impl Backfill {
             if all.len() == before {
                 // Whether there are more cannot be known: nobody is said to have left.
                 let reason = "the server gives the same members again, whatever is asked for";
-                let failed = Fact::Failed(guild, object, reason.to_owned());
-                self.tell(self.clock.stamp(), vec![failed]).await?;
+                let refused = Fact::Refused(guild, object, reason.to_owned());
+                self.tell(self.clock.stamp(), vec![refused]).await?;
                 return Ok(bot_roles);
             }
         }

@@ -31,8 +31,8 @@ use crate::{
     discord::{GuildTold, History, RestError},
     ingest::{self, Described, LookBack, Plan},
     model::{
-        ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation, Pending,
-        SessionNumber, Settings, Stamp, User,
+        ChannelId, Class, Evidence, Fact, Failure, FailureObject, GuildId, Millis, Observation,
+        Pending, SessionNumber, Settings, Stamp, User,
     },
     status::UNREADABLE,
     store::{Store, StoreError},
@@ -116,6 +116,8 @@ pub struct Summary {
     pub refused: u64,
     /// Channels and threads of which something is still missing.
     pub incomplete: u64,
+    /// What is to be looked at again, since it may be had later.
+    pub again: Option<Depth>,
 }
 
 impl Summary {
@@ -232,7 +234,7 @@ impl Backfill {
                 break;
             }
         }
-        self.conclude(guild, depth, &described).await
+        self.conclude(guild, &described).await
     }
 
     /// Notes of each channel what may have changed in it while the guild was not heard. From then on
@@ -347,18 +349,23 @@ impl Backfill {
         Ok(read)
     }
 
-    /// Looks at what is there now, rather than at what was done, and says whether it is complete.
+    /// Looks at what is there now, rather than at what was done, and says whether it is complete. What
+    /// Discord refuses is not waited for.
     async fn conclude(
         &self,
         guild: GuildId,
-        depth: Depth,
         described: &Arc<Described>,
     ) -> Result<Summary, BackfillError> {
         let left = self.plan(described, None).await?;
-        let incomplete = self
-            .read(move |store| Ok(ingest::uncovered(&left, &store.coverage()?)))
+        let (incomplete, failures) = self
+            .read(move |store| {
+                let incomplete = ingest::uncovered(&left, &store.coverage()?);
+                Ok((incomplete, store.failures(guild)?))
+            })
             .await?;
         let done = self.progress.look();
+        let failed = done.failures > done.hidden;
+        let again = again(&failures, &incomplete, failed);
         let summary = Summary {
             channels: done.channels,
             unreadable: done.unreadable,
@@ -366,15 +373,15 @@ impl Backfill {
             lists: done.lists_done,
             failures: done.failures,
             refused: done.refused,
-            incomplete: incomplete as u64,
+            incomplete: incomplete.len() as u64,
+            again,
         };
-        if summary.is_complete() && depth == Depth::Whole {
+        if again.is_none() {
             let mut facts = vec![
                 Fact::Synced(guild, Class::Messages),
                 Fact::Synced(guild, Class::Reactions),
             ];
             // What an event would have said was fetched.
-            let failures = self.read(move |store| store.failures(guild)).await?;
             facts.extend(failures.into_iter().filter_map(|it| match it.object {
                 object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
                 _ => None,
@@ -475,6 +482,25 @@ impl Backfill {
     }
 }
 
+/// What is to be looked at again: as little as will do. `failed` says that something failed now that
+/// may be had later.
+fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option<Depth> {
+    let refused = |id: &ChannelId| {
+        let object = FailureObject::Channel(*id);
+        failures.iter().any(|it| it.refused && it.object == object)
+    };
+    let is_list = |it: &&Failure| {
+        matches!(
+            it.object,
+            FailureObject::Class(_) | FailureObject::Threads(_)
+        )
+    };
+    if failures.iter().filter(is_list).any(|it| !it.refused) {
+        return Some(Depth::Whole);
+    }
+    (failed || !incomplete.iter().all(refused)).then_some(Depth::Channels)
+}
+
 fn look_back(settings: &Settings, ahead: i64) -> LookBack {
     let window = i64::from(settings.look_back_days) * DAY_MS;
     LookBack { window, ahead }
@@ -505,4 +531,38 @@ fn observed(at: Stamp, facts: Vec<Fact>) -> Vec<Observation> {
             fact,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_had_later_is_looked_at_again() {
+        let failure = |object, refused| Failure {
+            guild_id: GuildId(1),
+            object,
+            reason: String::new(),
+            times: 1,
+            at: Millis(0),
+            refused,
+        };
+        let channel = |id, refused| failure(FailureObject::Channel(ChannelId(id)), refused);
+        let members = |refused| failure(FailureObject::Class(Class::Members), refused);
+        let looks = |failures: &[Failure], incomplete: &[u64], failed| {
+            let incomplete: Vec<_> = incomplete.iter().copied().map(ChannelId).collect();
+            again(failures, &incomplete, failed)
+        };
+        assert_eq!(looks(&[], &[], false), None);
+        assert_eq!(looks(&[], &[7], false), Some(Depth::Channels));
+        assert_eq!(looks(&[channel(7, true)], &[7], false), None);
+        assert_eq!(looks(&[channel(7, true), members(true)], &[7], false), None);
+        let both = [channel(7, true), channel(8, false)];
+        assert_eq!(looks(&both, &[7, 8], true), Some(Depth::Channels));
+        let list = [channel(7, false), members(false)];
+        assert_eq!(looks(&list, &[7], true), Some(Depth::Whole));
+        // It is due still, also if something else was looked at.
+        assert_eq!(looks(&list[1..], &[], false), Some(Depth::Whole));
+        assert_eq!(looks(&[], &[], true), Some(Depth::Channels));
+    }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::{
     sync::Notify,
     time::{self, Instant},
@@ -22,8 +23,41 @@ use crate::{
 
 /// What changes together is looked at together: this long after the first change.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long after a failure it is tried again.
-const RETRY: Duration = Duration::from_mins(5);
+
+/// How long after a failure it is tried again: later and later, as long as it goes on failing.
+fn retries() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_mins(5))
+        .with_factor(2.0)
+        .with_max_delay(Duration::from_hours(4))
+        .without_max_times()
+}
+
+/// What of a guild is to be looked at again.
+struct Retry {
+    waits: ExponentialBackoff,
+    /// What, and when.
+    due: Option<(Depth, Instant)>,
+}
+
+impl Retry {
+    fn new() -> Self {
+        Self {
+            waits: retries().build(),
+            due: None,
+        }
+    }
+
+    fn at(&self) -> Option<Instant> {
+        self.due.map(|(_, at)| at)
+    }
+
+    /// Waits longer than the last time.
+    fn later(&mut self, depth: Depth) {
+        let wait = self.waits.next().expect("it has no end");
+        self.due = Some((depth, Instant::now() + wait));
+    }
+}
 
 /// What is to be fetched, each thing once however often it was asked for.
 #[derive(Debug, Default)]
@@ -92,24 +126,24 @@ pub async fn supervise(
 }
 
 async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
-    let mut retries: BTreeMap<GuildId, Depth> = BTreeMap::new();
-    let mut due = Instant::now();
+    let mut retries: BTreeMap<GuildId, Retry> = BTreeMap::new();
     loop {
+        let next = retries.values().filter_map(Retry::at).min();
         tokio::select! {
             () = requests.news.notified() => time::sleep(SETTLE).await,
-            () = time::sleep_until(due), if !retries.is_empty() => {}
+            () = time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
         let mut wanted = requests.take();
-        if due <= Instant::now() {
-            for (guild, depth) in mem::take(&mut retries) {
-                want(&mut wanted.guilds, guild, depth);
+        for (guild, retry) in &mut retries {
+            if let Some((depth, _)) = retry.due.take_if(|(_, at)| *at <= Instant::now()) {
+                want(&mut wanted.guilds, *guild, depth);
             }
         }
         for (guild, depth) in wanted.guilds {
             let told = wanted.told.remove(&guild);
-            if !backfill.done(guild, depth, told).await? {
-                want(&mut retries, guild, depth);
-                due = Instant::now() + RETRY;
+            match backfill.done(guild, depth, told).await? {
+                Some(depth) => retries.entry(guild).or_insert_with(Retry::new).later(depth),
+                None => drop(retries.remove(&guild)),
             }
         }
     }
@@ -123,13 +157,13 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 }
 
 impl Backfill {
-    /// Backfills a guild; `false` if some of it is to be tried again later.
+    /// Backfills a guild; returns what of it is to be looked at again later.
     async fn done(
         &self,
         guild: GuildId,
         depth: Depth,
         told: Option<GuildTold>,
-    ) -> Result<bool, BackfillError> {
+    ) -> Result<Option<Depth>, BackfillError> {
         if depth == Depth::Whole {
             info!(%guild, "fetching what was missed");
         }
@@ -137,7 +171,7 @@ impl Backfill {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
                 match depth {
-                    _ if !done.is_complete() => warn!(
+                    _ if done.again.is_some() => warn!(
                         %guild, failures, channels = done.incomplete,
                         "some history could not be fetched, `/sync-status` says what; it is tried \
                          again"
@@ -147,12 +181,12 @@ impl Backfill {
                     }
                     Depth::Channels => debug!(%guild, messages, lists, "looked again"),
                 }
-                Ok(done.is_complete())
+                Ok(done.again)
             }
             Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
                 warn!(%guild, "the guild could not be looked at: {error}");
                 // What is refused, such as a guild that the bot was removed from, stays refused.
-                Ok(!error.is_transient())
+                Ok(error.is_transient().then_some(depth))
             }
             Err(fatal) => {
                 error!(%guild, "backfill ended: {fatal}");
