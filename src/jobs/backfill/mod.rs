@@ -356,9 +356,14 @@ impl Backfill {
         guild: GuildId,
         described: &Arc<Described>,
     ) -> Result<Summary, BackfillError> {
-        let left = self.plan(described, None).await?;
+        let mut left = self.plan(described, None).await?;
         let (incomplete, failures) = self
             .read(move |store| {
+                // What was deleted since it was described is not missing.
+                let channels = store.channels(guild)?;
+                let gone = channels.iter().filter(|it| it.state.now().is_none());
+                let gone: BTreeSet<u64> = gone.map(|it| it.id).collect();
+                left.channels.retain(|it| !gone.contains(&it.channel_id.0));
                 let incomplete = ingest::uncovered(&left, &store.coverage()?);
                 Ok((incomplete, store.failures(guild)?))
             })
