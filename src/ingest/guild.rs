@@ -8,8 +8,9 @@ use super::{
     privacy,
 };
 use crate::model::{
-    Channel, ChannelId, Coverage, Entity, Guild, GuildEmoji, GuildId, Member, Overwrite, Part,
-    Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key, permissions::READING,
+    Channel, ChannelId, Coverage, Entity, Failure, Guild, GuildEmoji, GuildId, Member, Overwrite,
+    Part, Pending, Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
+    permissions::READING,
 };
 
 /// An entity was there.
@@ -127,11 +128,28 @@ pub(super) fn miss_channel<S: Rows>(
     guild_id: GuildId,
     id: ChannelId,
 ) -> Result<(), S::Error> {
-    miss::<S, Channel>(rows, at, guild_id, id.0)?;
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
-    for thread in channels.iter().filter_map(|it| it.state.now()) {
-        if thread.kind.is_thread() && thread.parent_id == Some(id) {
-            miss::<S, Channel>(rows, at, guild_id, thread.id.0)?;
+    let threads = channels.iter().filter_map(|it| it.state.now());
+    let threads = threads.filter(|it| it.kind.is_thread() && it.parent_id == Some(id));
+    let mut gone = BTreeSet::new();
+    for id in threads.map(|it| it.id).chain([id]) {
+        let unknown = Part::<Channel>::unknown(guild_id, id.0);
+        let (_, part) = rows.update(unknown, |it| it.state.miss(at))?;
+        gone.extend(part.state.now().is_none().then_some(id));
+    }
+    // Of what is gone there is nothing left to fetch.
+    for id in &gone {
+        for pending in rows.scan::<Pending>(&key::ids([id.0]))? {
+            rows.delete(&pending)?;
+        }
+    }
+    for failure in rows.scan::<Failure>(&key::ids([guild_id.0]))? {
+        if failure
+            .object
+            .channel()
+            .is_some_and(|it| gone.contains(&it))
+        {
+            rows.delete(&failure)?;
         }
     }
     Ok(())

@@ -141,6 +141,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         }
         Fact::Refused(guild_id, object, reason) => {
             fail(rows, at, *guild_id, object, (reason, true))?;
+            if let FailureObject::Reactions(channel_id, message_id, emoji, burst) = object {
+                reaction::refuse(rows, at, (*channel_id, *message_id), emoji, *burst)?;
+            }
         }
         Fact::Settled(guild_id, object) => settle(rows, *guild_id, object)?,
     }

@@ -108,6 +108,8 @@ pub struct Settled<'a> {
     pub session: Option<SessionNumber>,
     /// How far to look back.
     pub look_back: LookBack,
+    /// The time.
+    pub now: Millis,
 }
 
 /// How far to look back where something may have changed unseen.
@@ -148,7 +150,11 @@ pub fn unseen(
 pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     let permissions = described.permissions();
     let mut pending: BTreeMap<ChannelId, Vec<Pending>> = BTreeMap::new();
-    for it in settled.pending {
+    for it in settled
+        .pending
+        .into_iter()
+        .filter(|it| it.is_due(settled.now))
+    {
         pending.entry(it.channel_id).or_default().push(it);
     }
     let mut plan = Plan::default();

@@ -86,6 +86,26 @@ pub struct Pending {
     pub emoji: Emoji,
     /// Normal or burst.
     pub burst: bool,
+    /// How many reacted, as Discord counted.
+    #[serde(default)]
+    pub count: u64,
+    /// When Discord counted.
+    #[serde(default)]
+    pub counted: Stamp,
+    /// How often in a row Discord refused the list since then.
+    #[serde(default)]
+    pub refused: u32,
+    /// When, the last time.
+    #[serde(default)]
+    pub refused_at: Millis,
+}
+
+impl Pending {
+    /// Whether it is worth to be asked for. What was refused is asked for once more, and then once a
+    /// day.
+    pub fn is_due(&self, now: Millis) -> bool {
+        self.refused < 2 || self.refused_at.0.saturating_add(REFUSED_FOR) <= now.0
+    }
 }
 
 /// Numbers the stretches of time in which the gateway told us all that happened in a guild. A new
@@ -147,6 +167,20 @@ pub enum FailureObject {
     Event(String),
     /// The reactions with which the bot acknowledges props in a channel.
     Acknowledgement(ChannelId),
+}
+
+impl FailureObject {
+    /// The channel or thread that it is of.
+    pub fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::Channel(id)
+            | Self::Threads(id)
+            | Self::Message(id, _)
+            | Self::Reactions(id, ..)
+            | Self::Acknowledgement(id) => Some(*id),
+            Self::Class(_) | Self::Event(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for FailureObject {

@@ -214,6 +214,44 @@ async fn stop_at_once(running: Running) {
     running.wait_for(Duration::from_secs(10)).await.ok();
 }
 
+/// A list of reactors that Discord refuses is asked for again once, and then left alone, until there is
+/// something new about it. What is not there any more is no failure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_not_asked_for_in_every_run() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let doomed = discord.create_channel(kind::TEXT, "doomed", vec![]);
+    let ids = ["more", "cleared", "deleted"].map(|it| discord.post(ana, channel, it));
+    for id in ids {
+        discord.react(ana, channel, id, "👍", false);
+    }
+    let in_doomed = discord.post(ana, doomed, "soon gone");
+    discord.react(ana, doomed, in_doomed, "👍", false);
+    let unknown = r#"{"message": "Unknown Emoji", "code": 10014}"#.to_owned();
+    discord.fail(REACTORS, usize::MAX, Fault::Answer(404, unknown));
+    for _ in 0..2 {
+        mirror.sync().await.ok();
+    }
+    assert_eq!(mirror.failures().await.len(), 4);
+    assert_eq!(mirror.status().await["pending_lists"], 0);
+    let asked = discord.count(REACTORS);
+    mirror.sync().await.ok();
+    assert_eq!(discord.count(REACTORS), asked);
+
+    discord.heal();
+    discord.react(ben, channel, ids[0], "👍", false);
+    discord.clear_reactions(channel, ids[1]);
+    discord.delete(channel, ids[2]);
+    discord.delete_channel(doomed);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert_eq!(discord.count(REACTORS), asked + 1);
+    let failures = mirror.failures().await;
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
 /// What fails so often that a request gives up is tried again before the sync ends: channels, lists
 /// of reactors, and what has to be known first. Nothing that was fetched is fetched again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

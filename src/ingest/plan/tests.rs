@@ -191,6 +191,7 @@ proptest! {
                 settings: &settings,
                 session: None,
                 look_back: LookBack::default(),
+                now: Millis(0),
             })
         };
         // As far as the planner can know: an empty world tells no last message either.

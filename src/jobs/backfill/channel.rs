@@ -328,6 +328,7 @@ impl Backfill {
             message_id,
             emoji,
             burst,
+            ..
         } = list;
         let at = self.clock.stamp();
         let mut users = Vec::new();

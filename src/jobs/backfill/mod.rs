@@ -290,6 +290,7 @@ impl Backfill {
                 settings,
                 session,
                 look_back: look_back(settings, ahead),
+                now: Clock::now(),
             };
             Ok(ingest::plan(&described, settled))
         })
