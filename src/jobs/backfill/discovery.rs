@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, stream};
 
 use super::{Backfill, BackfillError, Depth, UNKNOWN_CHANNEL};
+use crate::jobs::clock::Clock;
 use crate::{
     discord::{GuildTold, Items, RestError},
     ingest::{self, Described},
     model::{
-        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, RoleId, Stamp,
-        UserId,
+        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, Part, RoleId,
+        Stamp, UserId,
     },
 };
 
@@ -174,27 +175,37 @@ impl Backfill {
             .await?;
         let listed: BTreeSet<ChannelId> =
             described.channels.iter().map(|it| it.channel.id).collect();
-        let unlisted = parts.iter().filter_map(|part| {
-            let id = ChannelId(part.id);
-            let sought = match (&part.state.last, part.state.gone) {
-                (_, Some(_)) => false,
-                (None, None) => true,
-                (Some(last), None) => last.value.thread.as_ref().is_some_and(|it| !it.archived),
-            };
-            (sought && !listed.contains(&id)).then_some(id)
-        });
+        let (now, described_at) = (Clock::now(), described.at.millis());
+        // Asked again, Discord would say the same.
+        let is_answered = |object: &FailureObject| {
+            let mut failures = failures.iter().filter(|it| it.object == *object);
+            failures.any(|it| it.refused && it.due() > now || it.at >= described_at)
+        };
+        let permissions = described.permissions();
+        let is_sought = |part: &Part<Channel>| match (&part.state.last, part.state.gone) {
+            (_, Some(_)) => false,
+            (None, None) => true,
+            (Some(last), None) => {
+                let thread = &last.value;
+                let is_active = thread.thread.as_ref().is_some_and(|it| !it.archived);
+                is_active && described.reads(&permissions, thread)
+            }
+        };
+        let unlisted = parts.iter().filter(|it| is_sought(it));
+        let unlisted = unlisted.map(|it| ChannelId(it.id));
+        let unlisted: Vec<_> = unlisted.filter(|id| !listed.contains(id)).collect();
         let mut found = false;
         for id in unlisted {
             let object = FailureObject::Channel(id);
-            if failures.iter().any(|it| it.object == object) {
-                // It was refused before, and nothing tells that this has changed.
+            if is_answered(&object) {
                 continue;
             }
             let at = self.clock.stamp();
             match self.history.channel(guild, id).await {
                 Ok(thread) => {
-                    self.tell(at, vec![Fact::Channel(thread.channel.clone())])
-                        .await?;
+                    let seen = Fact::Channel(thread.channel.clone());
+                    let settled = Fact::Settled(guild, object);
+                    self.tell(at, vec![seen, settled]).await?;
                     described.channels.push(thread);
                     found = true;
                 }
