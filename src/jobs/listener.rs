@@ -53,6 +53,7 @@ pub async fn listen(
                 Request::Guild(guild, depth) => requests.guild(guild, depth),
                 Request::Told(told) => requests.told(*told),
                 Request::Reread => requests.reread(),
+                Request::Guilds => requests.guilds(),
             }
         }
     }
@@ -81,6 +82,7 @@ enum Request {
     Guild(GuildId, Depth),
     Told(Box<GuildTold>),
     Reread,
+    Guilds,
 }
 
 struct Listener {
@@ -203,8 +205,10 @@ impl Listener {
     fn lose_all(&self) -> Heard {
         let mut heard = Heard::default();
         for guild in &self.guilds {
-            heard.lose(*guild, self.heard);
+            heard.facts.push(Fact::SessionLost(*guild, self.heard));
         }
+        // Also that there is a guild more, or less, may have been said.
+        heard.requests.push(Request::Guilds);
         heard
     }
 }

@@ -1,11 +1,28 @@
 //! What the bot cannot hear while it runs: in channels that it cannot see, and in events that say too
 //! little.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use propsbot::model::{Evidence, Fact, Observation, Settings, Stamp};
+use propsbot::{
+    discord::{GatewayItem, History, Rest, Token},
+    jobs::{
+        acknowledge::acknowledgements,
+        backfill::{Backfill, Requests, supervise},
+        clock::Clock,
+        listener::listen,
+        progress::ProgressBoard,
+        writer,
+    },
+    model::{Evidence, Fact, GuildId, Observation, Settings, Stamp},
+    store::Store,
+};
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Overwrite, bit, kind};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     live::{SOON, settled, start, stop},
@@ -170,4 +187,66 @@ async fn a_message_whose_event_said_nothing_is_fetched_in_the_end() {
     stop(&mirror, running).await;
     let failures = mirror.failures().await;
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+/// Where so much was said that some of it was dropped, it may have been that the bot joined a guild, or
+/// left one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guilds_that_came_and_went_in_an_overflow_are_found() {
+    let discord = Mirror::empty().await.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(folder.path()).unwrap());
+    let (writer, _) = writer::start(Arc::clone(&store));
+    let clock = Clock::after(Stamp(0));
+    let token = Token::new(&discord.token()).unwrap();
+    let history = History::new(Rest::new(Some(&discord.url()), &token));
+    let bot = history.me().await.unwrap();
+    let (bot_id, requests, stop) = (bot.id, Requests::default(), CancellationToken::new());
+    let backfill = Backfill {
+        history,
+        store: Arc::clone(&store),
+        writer: writer.clone(),
+        clock: clock.clone(),
+        bot,
+        progress: ProgressBoard::default(),
+        largest_page: Arc::default(),
+        turn: Arc::new(Semaphore::new(1)),
+    };
+    let supervising = tokio::spawn(supervise(backfill, requests.clone(), stop.clone()));
+    let (items, heard) = mpsc::channel(1);
+    let (acknowledgements, _thanks) = acknowledgements();
+    let listening = listen(heard, bot_id, Stamp(0), writer, requests, acknowledgements);
+    let listening = tokio::spawn(listening);
+    let guild = GuildId(discord.guild_id());
+    let is_in = |store: &Store| {
+        let part = store.guild(guild).unwrap();
+        part.is_some_and(|it| it.state.now().is_some())
+    };
+    let messages = |store: &Store| {
+        store
+            .tallies(guild)
+            .unwrap()
+            .iter()
+            .map(|it| it.messages)
+            .sum()
+    };
+    for joined in [true, false] {
+        if !joined {
+            discord.kick_bot();
+        }
+        let overflow = GatewayItem::Overflow { at: clock.stamp() };
+        items.send(overflow).await.unwrap();
+        let begun = Instant::now();
+        while is_in(&store) != joined || 1_u64 != messages(&store) {
+            assert!(begun.elapsed() < SOON, "joined: {joined}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    drop(items);
+    listening.await.unwrap().unwrap();
+    stop.cancel();
+    supervising.await.unwrap().unwrap();
 }

@@ -1,7 +1,7 @@
 //! When to backfill: whoever notices that something may be missing says so here.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     mem,
     sync::{Arc, Mutex},
     time::Duration,
@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::{Backfill, BackfillError, Depth, reread::reread};
 use crate::{
     discord::{GuildTold, RestError},
-    model::GuildId,
+    model::{Fact, GuildId},
 };
 
 /// What changes together is looked at together: this long after the first change.
@@ -65,6 +65,8 @@ struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
     /// What the gateway tells of them, as long as nothing has changed since.
     told: BTreeMap<GuildId, GuildTold>,
+    /// Every guild that there is.
+    all: bool,
 }
 
 /// Asks for backfills. Cheap to clone.
@@ -89,6 +91,11 @@ impl Requests {
         self.change(|wanted| {
             wanted.told.insert(told.shape.guild.id, told);
         });
+    }
+
+    /// Every guild has to be looked at, and which there are.
+    pub fn guilds(&self) {
+        self.change(|wanted| wanted.all = true);
     }
 
     /// A message has to be read again: it is among what could not be read.
@@ -134,6 +141,11 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
             () = time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
         let mut wanted = requests.take();
+        if wanted.all {
+            for guild in backfill.guilds().await? {
+                want(&mut wanted.guilds, guild, Depth::Whole);
+            }
+        }
         for (guild, retry) in &mut retries {
             if let Some((depth, _)) = retry.due.take_if(|(_, at)| *at <= Instant::now()) {
                 want(&mut wanted.guilds, *guild, depth);
@@ -157,6 +169,34 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 }
 
 impl Backfill {
+    /// Finds out which guilds the bot is in, and records it; without an answer, those that are known.
+    async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
+        self.writer.write(Vec::new()).await?;
+        let known = self.read(|store| store.guilds()).await?;
+        let known = known.iter().filter(|it| it.state.now().is_some());
+        let known: BTreeSet<GuildId> = known.map(|it| it.guild_id).collect();
+        let at = self.clock.stamp();
+        let listed: BTreeSet<GuildId> = match self.history.guilds().await {
+            Ok(guilds) => guilds.into_iter().map(|(id, _)| id).collect(),
+            Err(error @ RestError::BadToken) => return Err(error.into()),
+            Err(error) => {
+                warn!("which guilds there are is not known: {error}");
+                return Ok(known);
+            }
+        };
+        // Where nothing is known, this is where hearing it begins.
+        let mut facts: Vec<Fact> = listed.iter().map(|id| Fact::SessionLost(*id, at)).collect();
+        for guild in known.difference(&listed) {
+            // One that could not be read is not listed either.
+            let answer = self.history.guild(*guild).await;
+            if let Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) = answer {
+                facts.push(Fact::GuildGone(*guild));
+            }
+        }
+        self.write(at, facts).await?;
+        Ok(known.union(&listed).copied().collect())
+    }
+
     /// Backfills a guild; returns what of it is to be looked at again later.
     async fn done(
         &self,
