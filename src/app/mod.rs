@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 pub use archive::{dry_run, export, graph, restore, verify};
@@ -33,8 +33,9 @@ use crate::{
     config::{DiscordConfig, Mistakes},
     discord::{GatewayError, History, Rest, RestError, log_filter},
     jobs::{
-        backfill::{Backfill, BackfillError},
+        backfill::{Backfill, BackfillError, Turn},
         clock::Clock,
+        guilds::PerGuild,
         progress::ProgressBoard,
         writer::{self, Writer},
     },
@@ -163,16 +164,18 @@ impl Mirror {
         Ok(())
     }
 
-    fn backfill(&self, history: History, bot: User, progress: ProgressBoard) -> Backfill {
+    fn backfill(&self, history: History, bot: User, boards: PerGuild<ProgressBoard>) -> Backfill {
         Backfill {
             history,
             store: Arc::clone(&self.store),
             writer: self.writer.clone(),
             clock: self.clock.clone(),
             bot,
-            progress,
+            boards,
+            progress: ProgressBoard::default(),
             largest_page: Arc::default(),
-            turn: Arc::new(Semaphore::new(1)),
+            turns: PerGuild::default(),
+            turn: Turn::default(),
         }
     }
 

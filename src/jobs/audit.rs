@@ -111,7 +111,7 @@ impl Auditor {
             backfill: Backfill {
                 // What it does is told by how far the walk is.
                 progress: ProgressBoard::default(),
-                ..backfill.clone()
+                ..backfill.of(guild)
             },
             requests: requests.clone(),
             guild,
@@ -231,7 +231,7 @@ impl Auditor {
         };
         limiter.until_ready().await;
         self.limiter = Some((interval, limiter));
-        let turn = Arc::clone(&self.backfill.turn).acquire_owned().await;
+        let turn = Arc::clone(&self.backfill.turn.0).acquire_owned().await;
         Ok(turn.expect("it is never closed"))
     }
 

@@ -10,6 +10,7 @@ mod crash;
 mod discord;
 mod faults;
 mod foreign;
+mod guilds;
 mod live;
 mod mirror;
 mod restore;

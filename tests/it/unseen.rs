@@ -10,8 +10,9 @@ use propsbot::{
     discord::{GatewayItem, History, Rest, Token},
     jobs::{
         acknowledge::acknowledgements,
-        backfill::{Backfill, Requests, supervise},
+        backfill::{Backfill, Requests, Turn, supervise},
         clock::Clock,
+        guilds::PerGuild,
         listener::listen,
         progress::ProgressBoard,
         writer,
@@ -21,7 +22,7 @@ use propsbot::{
 };
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Overwrite, bit, kind};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -211,9 +212,11 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
         writer: writer.clone(),
         clock: clock.clone(),
         bot,
+        boards: PerGuild::default(),
         progress: ProgressBoard::default(),
         largest_page: Arc::default(),
-        turn: Arc::new(Semaphore::new(1)),
+        turns: PerGuild::default(),
+        turn: Turn::default(),
     };
     let supervising = tokio::spawn(supervise(backfill, requests.clone(), stop.clone()));
     let (items, heard) = mpsc::channel(1);

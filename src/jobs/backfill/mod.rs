@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use super::{
     clock::Clock,
     estimate::Course,
+    guilds::PerGuild,
     progress::{Phase, ProgressBoard},
     writer::{Stopped, Writer},
 };
@@ -140,17 +141,41 @@ pub struct Backfill {
     pub clock: Clock,
     /// The bot's own user.
     pub bot: User,
-    /// Where progress is told.
+    /// Where progress is told, guild by guild.
+    pub boards: PerGuild<ProgressBoard>,
+    /// The guild's own of these, see [`Self::of`].
     pub progress: ProgressBoard,
     /// The most messages that a page has had: one with less is the last. (A server may give fewer
     /// than it is asked for.)
     pub largest_page: Arc<AtomicUsize>,
-    /// Held by whoever asks Discord for history: a backfill as long as it takes, the audit for one
-    /// request.
-    pub turn: Arc<Semaphore>,
+    /// Whose turn it is, guild by guild.
+    pub turns: PerGuild<Turn>,
+    /// The guild's own of these. Held by whoever asks Discord for its history: a backfill as long as it
+    /// takes, the audit for one request.
+    pub turn: Turn,
+}
+
+/// One at a time.
+#[derive(Clone, Debug)]
+pub struct Turn(pub Arc<Semaphore>);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
 impl Backfill {
+    /// For this guild: with its own progress, in its own turn.
+    #[must_use]
+    pub fn of(&self, guild: GuildId) -> Self {
+        Self {
+            progress: self.boards.of(guild),
+            turn: self.turns.of(guild),
+            ..self.clone()
+        }
+    }
+
     /// Fetches what is missing of the guild until all that can be read is covered.
     ///
     /// `told` is what the gateway told of it; without it, Discord is asked. `live` says that the
@@ -163,10 +188,11 @@ impl Backfill {
         told: Option<GuildTold>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
-        self.progress.begin(guild, name, self.history.rest());
-        let _turn = self.turn.acquire().await.expect("it is never closed");
-        let done = self.in_rounds(guild, depth, told, live).await;
-        self.progress.end();
+        let own = self.of(guild);
+        own.progress.begin(guild, name, own.history.rest());
+        let _turn = own.turn.0.acquire().await.expect("it is never closed");
+        let done = own.in_rounds(guild, depth, told, live).await;
+        own.progress.end();
         done
     }
 

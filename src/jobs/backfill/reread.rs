@@ -32,7 +32,10 @@ pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(
         starting = false;
         for it in &due {
             if let FailureObject::Message(channel, message) = it.object
-                && !backfill.reread(it.guild_id, channel, message).await?
+                && !backfill
+                    .of(it.guild_id)
+                    .reread(it.guild_id, channel, message)
+                    .await?
             {
                 requests.guild(it.guild_id, Depth::Channels);
             }

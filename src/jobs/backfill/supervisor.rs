@@ -10,6 +10,7 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::{
     sync::Notify,
+    task::{JoinError, JoinSet},
     time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -108,8 +109,23 @@ impl Requests {
         self.news.notify_one();
     }
 
-    fn take(&self) -> Wanted {
-        mem::take(&mut self.wanted.lock().expect("no change panics"))
+    /// The guild is to be looked at again, though nothing is known to have changed.
+    fn again(&self, guild: GuildId, depth: Depth) {
+        self.change(|wanted| want(&mut wanted.guilds, guild, depth));
+    }
+
+    fn take_all(&self) -> bool {
+        mem::take(&mut self.wanted.lock().expect("no change panics").all)
+    }
+
+    /// What is wanted of guilds that are not `busy`.
+    fn take(&self, busy: &BTreeSet<GuildId>) -> Vec<(GuildId, Depth, Option<GuildTold>)> {
+        let mut wanted = self.wanted.lock().expect("no change panics");
+        let Wanted { guilds, told, .. } = &mut *wanted;
+        let taken = guilds.extract_if(.., |guild, _| !busy.contains(guild));
+        taken
+            .map(|(guild, depth)| (guild, depth, told.remove(&guild)))
+            .collect()
     }
 }
 
@@ -132,31 +148,47 @@ pub async fn supervise(
     stop.run_until_cancelled(supervised).await.unwrap_or(Ok(()))
 }
 
+/// Backfills guilds side by side, each once at a time.
 async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
     let mut retries: BTreeMap<GuildId, Retry> = BTreeMap::new();
+    let mut busy = BTreeSet::new();
+    let mut tasks = JoinSet::new();
     loop {
-        let next = retries.values().filter_map(Retry::at).min();
+        let idle = retries.iter().filter(|(guild, _)| !busy.contains(*guild));
+        let next = idle.filter_map(|(_, retry)| retry.at()).min();
         tokio::select! {
             () = requests.news.notified() => time::sleep(SETTLE).await,
             () = time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            Some(ended) = tasks.join_next() => {
+                let (guild, again) = match ended {
+                    Ok(ended) => ended,
+                    Err(panic) => std::panic::resume_unwind(JoinError::into_panic(panic)),
+                };
+                busy.remove(&guild);
+                match again? {
+                    Some(depth) => retries.entry(guild).or_insert_with(Retry::new).later(depth),
+                    None => drop(retries.remove(&guild)),
+                }
+            }
         }
-        let mut wanted = requests.take();
-        if wanted.all {
+        if requests.take_all() {
             for guild in backfill.guilds().await? {
-                want(&mut wanted.guilds, guild, Depth::Whole);
+                requests.guild(guild, Depth::Whole);
             }
         }
-        for (guild, retry) in &mut retries {
-            if let Some((depth, _)) = retry.due.take_if(|(_, at)| *at <= Instant::now()) {
-                want(&mut wanted.guilds, *guild, depth);
+        for (guild, retry) in retries
+            .iter_mut()
+            .filter(|(guild, _)| !busy.contains(*guild))
+        {
+            let is_due = |(_, at): &mut (Depth, Instant)| *at <= Instant::now();
+            if let Some((depth, _)) = retry.due.take_if(is_due) {
+                requests.again(*guild, depth);
             }
         }
-        for (guild, depth) in wanted.guilds {
-            let told = wanted.told.remove(&guild);
-            match backfill.done(guild, depth, told).await? {
-                Some(depth) => retries.entry(guild).or_insert_with(Retry::new).later(depth),
-                None => drop(retries.remove(&guild)),
-            }
+        for (guild, depth, told) in requests.take(&busy) {
+            busy.insert(guild);
+            let backfill = backfill.clone();
+            tasks.spawn(async move { (guild, backfill.done(guild, depth, told).await) });
         }
     }
 }
