@@ -1,6 +1,6 @@
 //! What there is: the guild, its channels, threads and members, as Discord describes them now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
@@ -349,20 +349,28 @@ impl Backfill {
             }
         }
         let found: Vec<_> = stream::iter(lists)
-            .map(|list| self.archived_list(guild, list))
+            .map(async |list| (list.channel, self.archived_list(guild, list).await))
             .buffer_unordered(LISTS_AT_ONCE)
             .collect()
             .await;
         let mut complete = true;
         let mut seen: BTreeSet<ChannelId> =
             described.channels.iter().map(|it| it.channel.id).collect();
-        for found in found {
+        let mut listed: BTreeMap<ChannelId, bool> = BTreeMap::new();
+        for (channel, found) in found {
             let (threads, whole) = found?;
             complete &= whole;
+            *listed.entry(channel).or_insert(true) &= whole;
             described
                 .channels
                 .extend(threads.into_iter().filter(|it| seen.insert(it.channel.id)));
         }
+        // Neither list says anything of the other.
+        let whole = listed
+            .into_iter()
+            .filter_map(|(id, whole)| whole.then_some(id));
+        let settled = whole.map(|id| Fact::Settled(guild, FailureObject::Threads(id)));
+        self.tell(now, settled.collect()).await?;
         Ok(complete)
     }
 
@@ -384,6 +392,10 @@ impl Backfill {
             let (more, all) = self.archived_list(guild, list).await?;
             threads.extend(more);
             whole &= all;
+        }
+        if whole {
+            let settled = Fact::Settled(guild, FailureObject::Threads(channel));
+            self.tell(self.clock.stamp(), vec![settled]).await?;
         }
         Ok((threads, whole))
     }
@@ -442,8 +454,7 @@ impl Backfill {
                 channel_id: channel,
                 private,
             };
-            let settled = Fact::Settled(guild, FailureObject::Threads(channel));
-            self.tell(first, vec![listed, settled]).await?;
+            self.tell(first, vec![listed]).await?;
         }
         Ok((threads, whole))
     }
