@@ -18,6 +18,7 @@ use crate::{
     jobs::{
         clock::Clock,
         export::ExportControl,
+        guilds::PerGuild,
         progress::ProgressBoard,
         writer::{Stopped, Writer},
     },
@@ -176,7 +177,7 @@ pub struct Parts {
     /// The time.
     pub clock: Clock,
     /// What is being done.
-    pub progress: ProgressBoard,
+    pub progress: PerGuild<ProgressBoard>,
     /// The bot's voice.
     pub speech: Speech,
     /// The bot's own user.
@@ -203,7 +204,7 @@ impl Service {
 
     /// How whole the mirror of a guild is, and what is being done about it.
     pub async fn sync_status(&self, guild: GuildId) -> Result<GuildStatus, ServiceError> {
-        let progress = self.parts.progress.look();
+        let progress = self.parts.progress.of(guild).look();
         self.ask(move |store| Ok(status::of_guild(store, guild, Some(&progress))?))
             .await
     }

@@ -36,7 +36,7 @@ pub struct GuildStatus {
     pub totals: Totals,
     /// Every channel and thread with messages, those with most messages first.
     pub channels: Vec<ChannelStatus>,
-    /// Lists of reactors still to be fetched.
+    /// Lists of reactors still to be fetched. Those that Discord refuses are among the failures.
     pub pending_lists: u64,
     /// The audit of older history.
     pub audit: AuditStatus,
@@ -167,7 +167,7 @@ pub fn of_guild(
 ) -> Result<GuildStatus, StoreError> {
     let _reading = store.reading();
     let listening = progress.is_some();
-    let session = store.session(guild)?;
+    let session = store.session(guild)?.number;
     let coverage = store.coverage()?;
     let failures = store.failures(guild)?;
     let unreadable: BTreeSet<ChannelId> = failures
@@ -229,6 +229,7 @@ pub fn of_guild(
     }
     let audit = audit(store, guild, &tallies, &unreadable)?;
     channels.sort_by_key(|it| (std::cmp::Reverse(it.totals.messages), it.id));
+    let pending = store.pending(guild)?.into_iter();
     Ok(GuildStatus {
         id: guild,
         name: name(store, guild)?,
@@ -240,7 +241,7 @@ pub fn of_guild(
             .count() as u64,
         totals,
         channels,
-        pending_lists: store.pending(guild)?.len() as u64,
+        pending_lists: pending.filter(|it| it.refused == 0).count() as u64,
         audit,
         export: ExportReport::of(store)?.last,
         failures: failures

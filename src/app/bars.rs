@@ -1,6 +1,7 @@
-//! Progress bars on the terminal: what the board says, ten times a second.
+//! Progress bars on the terminal: what the boards say, ten times a second.
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal as _},
     time::Duration,
 };
@@ -9,7 +10,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
-use crate::jobs::progress::{Phase, Progress, ProgressBoard, log_regularly};
+use crate::{
+    jobs::{
+        guilds::PerGuild,
+        progress::{Phase, Progress, ProgressBoard, log_regularly},
+    },
+    model::GuildId,
+};
 
 /// Bars that are shown until they are finished. Where stderr is no terminal, the log tells instead.
 pub(super) struct Bars {
@@ -18,12 +25,12 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    pub(super) fn show(board: ProgressBoard) -> Self {
+    pub(super) fn show(boards: PerGuild<ProgressBoard>) -> Self {
         let stop = CancellationToken::new();
         let shown = if io::stderr().is_terminal() {
-            tokio::spawn(draw(board, stop.clone()))
+            tokio::spawn(draw(boards, stop.clone()))
         } else {
-            tokio::spawn(log_regularly(board, stop.clone()))
+            tokio::spawn(log_regularly(boards, stop.clone()))
         };
         Self { stop, shown }
     }
@@ -35,30 +42,15 @@ impl Bars {
     }
 }
 
-async fn draw(board: ProgressBoard, stop: CancellationToken) {
-    let bars = MultiProgress::new();
-    // As wide as the terminal, and no wider.
-    let doing = bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}")));
-    let mut fetching: Option<(ProgressBar, ProgressBar)> = None;
+async fn draw(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
+    let all = MultiProgress::new();
+    let mut shown: BTreeMap<GuildId, GuildBars> = BTreeMap::new();
     let mut tick = time::interval(Duration::from_millis(100));
     loop {
         let stopping = stop.is_cancelled();
-        let now = board.look();
-        doing.set_message(line(&now));
-        doing.tick();
-        if now.phase != Phase::Discovering && now.channels > 0 {
-            let (channels, lists) = fetching.get_or_insert_with(|| {
-                let bar = |template| bars.add(ProgressBar::new(0).with_style(style(template)));
-                (
-                    bar("  messages  [{bar:20.cyan/dim}] {pos}/{len} channels, {msg} messages"),
-                    bar("  reactions [{bar:20.cyan/dim}] {pos}/{len} lists"),
-                )
-            });
-            channels.set_length(now.channels);
-            channels.set_position(now.channels_done);
-            channels.set_message(now.messages.to_string());
-            lists.set_length(now.lists);
-            lists.set_position(now.lists_done);
+        for (guild, board) in boards.all() {
+            let bars = shown.entry(guild).or_insert_with(|| GuildBars::below(&all));
+            bars.show(&board.look());
         }
         if stopping {
             break;
@@ -68,12 +60,63 @@ async fn draw(board: ProgressBoard, stop: CancellationToken) {
             () = stop.cancelled() => {}
         }
     }
-    doing.finish_and_clear();
-    for bar in fetching
-        .into_iter()
-        .flat_map(|(channels, lists)| [channels, lists])
-    {
-        bar.abandon();
+    shown.into_values().for_each(GuildBars::end);
+}
+
+/// The bars of one guild: what is being done, and, once that is known, how much of it is done.
+struct GuildBars {
+    all: MultiProgress,
+    doing: ProgressBar,
+    fetching: Option<(ProgressBar, ProgressBar)>,
+}
+
+impl GuildBars {
+    /// Below those of the guilds before.
+    fn below(all: &MultiProgress) -> Self {
+        // As wide as the terminal, and no wider.
+        let doing = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
+        Self {
+            all: all.clone(),
+            doing: all.add(doing),
+            fetching: None,
+        }
+    }
+
+    fn show(&mut self, now: &Progress) {
+        self.doing.set_message(line(now));
+        self.doing.tick();
+        if now.phase == Phase::Discovering || now.channels == 0 {
+            return;
+        }
+        let (channels, lists) = self.fetching.get_or_insert_with(|| {
+            let bar = |template, above: &ProgressBar| {
+                let bar = ProgressBar::new(0).with_style(style(template));
+                self.all.insert_after(above, bar)
+            };
+            let messages = "  messages  [{bar:20.cyan/dim}] {pos}/{len} channels, {msg} messages";
+            let channels = bar(messages, &self.doing);
+            let lists = bar(
+                "  reactions [{bar:20.cyan/dim}] {pos}/{len} lists",
+                &channels,
+            );
+            (channels, lists)
+        });
+        channels.set_length(now.channels);
+        channels.set_position(now.channels_done);
+        channels.set_message(now.messages.to_string());
+        lists.set_length(now.lists);
+        lists.set_position(now.lists_done);
+    }
+
+    fn end(self) {
+        self.doing.finish_and_clear();
+        for bar in self
+            .fetching
+            .into_iter()
+            .flat_map(|(channels, lists)| [channels, lists])
+        {
+            bar.abandon();
+        }
     }
 }
 

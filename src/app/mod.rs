@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 pub use archive::{dry_run, export, restore, verify};
@@ -35,12 +35,13 @@ use crate::{
     config::{DiscordConfig, Mistakes},
     discord::{GatewayError, History, Rest, RestError, log_filter},
     jobs::{
-        backfill::{Backfill, BackfillError},
+        backfill::{Backfill, BackfillError, Turn},
         clock::Clock,
+        guilds::PerGuild,
         progress::ProgressBoard,
         writer::{self, Writer},
     },
-    model::User,
+    model::{Evidence, Fact, Observation, User},
     store::{Store, StoreError},
 };
 
@@ -138,24 +139,45 @@ impl Mirror {
         let store = Arc::new(open_store(path).await?);
         let clock = Clock::after(store.newest()?);
         let (writer, stopped) = writer::start(Arc::clone(&store));
-        Ok(Self {
+        let mirror = Self {
             store,
             writer,
             clock,
             stopped,
-        })
+        };
+        mirror.lose_sessions().await?;
+        Ok(mirror)
     }
 
-    fn backfill(&self, history: History, bot: User, progress: ProgressBoard) -> Backfill {
+    /// Whoever listened before listens no more: of no guild that is known. That must be durable
+    /// before anything new is.
+    async fn lose_sessions(&self) -> Result<(), Error> {
+        let store = Arc::clone(&self.store);
+        let (guilds, heard) = tokio::task::spawn_blocking(move || {
+            Ok::<_, StoreError>((store.guilds()?, store.heard()?))
+        })
+        .await??;
+        let lost = guilds.iter().map(|guild| Observation {
+            at: self.clock.stamp(),
+            by: Evidence::Rest,
+            fact: Fact::SessionLost(guild.guild_id, heard),
+        });
+        self.writer.write(lost.collect()).await?;
+        Ok(())
+    }
+
+    fn backfill(&self, history: History, bot: User, boards: PerGuild<ProgressBoard>) -> Backfill {
         Backfill {
             history,
             store: Arc::clone(&self.store),
             writer: self.writer.clone(),
             clock: self.clock.clone(),
             bot,
-            progress,
+            boards,
+            progress: ProgressBoard::default(),
             page_sizes: Arc::default(),
-            turn: Arc::new(Semaphore::new(1)),
+            turns: PerGuild::default(),
+            turn: Turn::default(),
         }
     }
 

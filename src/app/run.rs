@@ -21,6 +21,7 @@ use crate::{
         backfill::{self, Requests},
         clock::Clock,
         export::{export_and_log, export_control, export_regularly, is_due},
+        guilds::PerGuild,
         listener::listen,
         progress::{ProgressBoard, log_regularly},
     },
@@ -49,8 +50,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let beside = beside(config)?;
     let archive: Arc<dyn archive::DataArchive> =
         archive::open(&config.archive, &config.access)?.into();
-    let heard = mirror.store.newest()?;
-    let progress = ProgressBoard::default();
+    let heard = mirror.store.heard()?;
+    let progress: PerGuild<ProgressBoard> = PerGuild::default();
     let (exports, export_requests) = export_control(
         &config.archive.to_string(),
         Arc::clone(&archive),

@@ -1,6 +1,7 @@
 //! `propsbot sync`: backfill without a gateway, until complete.
 
 use anyhow::anyhow;
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Mirror, bars::Bars, lines::Lines, log_in};
@@ -9,9 +10,10 @@ use crate::{
     discord::RestError,
     jobs::{
         backfill::{BackfillError, Depth, Summary},
+        guilds::PerGuild,
         progress::ProgressBoard,
     },
-    model::{Evidence, Fact, GuildId, Observation},
+    model::GuildId,
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
@@ -32,7 +34,6 @@ pub async fn sync(
         .expect("the command line reads what this command needs");
     // First what is wrong on this machine, then what Discord says.
     let mirror = Mirror::open(&config.store_path).await?;
-    let heard = mirror.store.newest()?;
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord, &mirror.store).await?;
         let guilds = match (history.guilds().await, only) {
@@ -40,30 +41,27 @@ pub async fn sync(
             (Err(RestError::NotFound { .. }), Some(only)) => vec![(only, only.to_string())],
             (guilds, only) => choose(guilds?, only)?,
         };
-        let progress = ProgressBoard::default();
-        let backfill = mirror.backfill(history, bot, progress.clone());
+        let boards: PerGuild<ProgressBoard> = PerGuild::default();
+        let backfill = mirror.backfill(history, bot, boards.clone());
+        let bars = Bars::show(boards.clone());
+        // Side by side: all share the client, which keeps Discord's limits and bounds the memory.
+        let work = guilds.iter().map(|(guild, name)| {
+            let (backfill, board) = (&backfill, boards.of(*guild));
+            async move {
+                let written = json.then(|| Lines::write(board.clone()));
+                let done = backfill.run(*guild, name, Depth::Whole, None, false).await;
+                if let Some(written) = written {
+                    let ended = done.as_ref().map_err(ToString::to_string);
+                    written.finish((*guild, name), &board.look(), ended).await;
+                }
+                done
+            }
+        });
+        let all = join_all(work).await;
+        bars.finish().await;
         let mut lines = Vec::new();
         let mut whole = true;
-        for (guild, name) in guilds {
-            // Nobody listened since the last session, whatever the store says.
-            let lost = Fact::SessionLost(guild);
-            let (at, by) = (mirror.clock.stamp(), Evidence::Rest);
-            mirror
-                .writer
-                .write(vec![Observation { at, by, fact: lost }])
-                .await?;
-            let bars = Bars::show(progress.clone());
-            let written = json.then(|| Lines::write(progress.clone()));
-            let done = backfill
-                .run(guild, &name, Depth::Whole { heard }, None, false)
-                .await;
-            bars.finish().await;
-            if let Some(written) = written {
-                let ended = done.as_ref().map_err(ToString::to_string);
-                written
-                    .finish((guild, &name), &progress.look(), ended)
-                    .await;
-            }
+        for ((guild, name), done) in guilds.into_iter().zip(all) {
             match done {
                 Ok(done) => {
                     whole &= done.is_complete();

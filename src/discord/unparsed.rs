@@ -11,12 +11,7 @@ use super::{
     convert::{Said, Signal, member, message},
     wire,
 };
-use crate::model::{
-    ChannelId, Fact, FailureObject, GuildId, MessageId, ReactionEvent, RoleId, UserId,
-};
-
-/// Why an event's message is on the list of failures.
-const REASON: &str = "Discord sent it in a form that cannot be read";
+use crate::model::{ChannelId, Fact, GuildId, MessageId, ReactionEvent, RoleId, UserId};
 
 /// Events that we need, of those that always name a guild or are about all of them. All others
 /// are somebody else's: new ones appear often, and are no failures.
@@ -214,18 +209,15 @@ fn guild_create(mut of: wire::Guild) -> Option<Said> {
     Some((facts, Some(Signal::GuildAvailable(id, None))))
 }
 
-/// What to do about an event that says nothing readable: fetch the message it is about, and keep
-/// that on the list of failures until then; or else report the event itself, for whoever hears it
-/// to record it and to look at everything again.
+/// What to do about an event that says nothing readable: fetch the message it is about; or else report
+/// the event itself. Whoever hears it records it until then.
 fn failed(name: &str, value: &Value, guild: Option<GuildId>) -> Said {
     let message = guild.zip(message_of(name, value));
     let Some((guild_id, (channel, message))) = message else {
         let event = name.to_owned();
         return (Vec::new(), Some(Signal::Unreadable { guild, event }));
     };
-    let object = FailureObject::Message(channel, message);
-    let fact = Fact::Failed(guild_id, object, REASON.to_owned());
-    (vec![fact], Some(Signal::Reread(guild_id, channel, message)))
+    (Vec::new(), Some(Signal::Reread(guild_id, channel, message)))
 }
 
 fn message_of(name: &str, value: &Value) -> Option<(ChannelId, MessageId)> {

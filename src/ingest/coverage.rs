@@ -1,6 +1,6 @@
 //! Arithmetic on the intervals of ids that are known to be complete.
 
-use crate::model::{ChannelId, Coverage, Evidence, IdRange, Interval, MessageId};
+use crate::model::{ChannelId, Coverage, Evidence, IdRange, Interval, MessageId, Stamp};
 
 /// Intervals of a channel that are told apart though they touch: each restart that missed something
 /// makes two, and the row is written with every message.
@@ -15,6 +15,8 @@ impl Coverage {
             live: None,
             public_threads: None,
             private_threads: None,
+            unseen_since: None,
+            readers_changed: Stamp::default(),
         }
     }
 
@@ -55,6 +57,12 @@ impl Coverage {
         }
     }
 
+    /// Notes that what is known may have changed unseen since that time.
+    pub fn unseen(&mut self, since: Stamp) {
+        let since = self.unseen_since.map_or(since, |known| known.min(since));
+        self.unseen_since = Some(since);
+    }
+
     /// Whether the id is covered.
     pub fn covers(&self, id: MessageId) -> bool {
         let next = self.intervals.partition_point(|it| it.to < id);
@@ -93,7 +101,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Stamp;
 
     fn covered(coverage: &Coverage) -> BTreeSet<u64> {
         coverage

@@ -8,8 +8,9 @@ use super::{
     privacy,
 };
 use crate::model::{
-    Channel, ChannelId, Coverage, Entity, Guild, GuildEmoji, GuildId, Member, Part, Presence,
-    Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
+    Channel, ChannelId, Coverage, Entity, Failure, Guild, GuildEmoji, GuildId, Member, Overwrite,
+    Part, Pending, Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
+    permissions::READING,
 };
 
 /// An entity was there.
@@ -47,14 +48,14 @@ pub(super) fn all_guilds<S: Rows>(
     for guild in known.iter().filter_map(|it| it.state.now()) {
         if !ids.contains(&guild.id) {
             miss::<S, Guild>(rows, at, guild.id, guild.id.0)?;
-            next_session(rows, guild.id)?;
+            next_session(rows, at, guild.id, at)?;
         }
     }
     Ok(())
 }
 
-/// A channel was there. Where its overwrites changed, so may what we see of it: it is no longer
-/// live, and neither are its threads.
+/// A channel was there. Where its overwrites changed who may read it, so may what we see of it: it is
+/// no longer live, and neither are its threads.
 pub(super) fn see_channel<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -62,11 +63,22 @@ pub(super) fn see_channel<S: Rows>(
 ) -> Result<(), S::Error> {
     let unknown = Part::unknown(channel.guild_id, channel.id.0);
     let (before, after) = rows.update(unknown, |it| it.state.see(at, channel.clone()))?;
-    let overwrites = |part: &Part<Channel>| part.state.ever().map(|it| it.overwrites.clone());
-    if before.is_some_and(|before| overwrites(&before) != overwrites(&after)) {
-        end_live(rows, channel.guild_id, channel.id)?;
+    if before.is_some_and(|before| readers(&before) != readers(&after)) {
+        end_live(rows, at, channel.guild_id, channel.id)?;
     }
     Ok(())
+}
+
+/// What a channel's overwrites say of who may read it.
+fn readers(part: &Part<Channel>) -> Option<Vec<Overwrite>> {
+    let reading = |it: &Overwrite| Overwrite {
+        allow: it.allow & READING,
+        deny: it.deny & READING,
+        ..it.clone()
+    };
+    let mut readers: Vec<Overwrite> = part.state.ever()?.overwrites.iter().map(reading).collect();
+    readers.retain(|it| it.allow | it.deny != 0);
+    Some(readers)
 }
 
 /// A message tells of a thread: where nothing is known of it, that much is kept, so that it is
@@ -83,23 +95,28 @@ pub(super) fn hear_of_thread<S: Rows>(
     Ok(())
 }
 
-fn end_live<S: Rows>(rows: &mut S, guild_id: GuildId, id: ChannelId) -> Result<(), S::Error> {
-    let current = session(rows, guild_id)?;
+fn end_live<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    id: ChannelId,
+) -> Result<(), S::Error> {
+    let session = session(rows, guild_id)?;
+    // Until then it was heard, unless there is something of the guild to be looked back at anyway.
+    let since = session.unheard.unwrap_or(at).min(at);
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     let below = channels
         .iter()
         .filter_map(|it| it.state.ever())
         .filter(|it| it.id == id || it.kind.is_thread() && it.parent_id == Some(id));
     for channel in below {
-        let coverage: Option<Coverage> = rows.get(&key::ids([channel.id.0]))?;
-        let Some(before) = coverage else { continue };
-        let mut after = before.clone();
-        after.live = before.live.filter(|live| live.session != current);
-        // Threads archived while it could not be seen were not announced.
-        (after.public_threads, after.private_threads) = (None, None);
-        if after != before {
-            rows.put(&after)?;
-        }
+        rows.update(Coverage::unknown(channel.id), |it| {
+            it.live = it.live.filter(|live| live.session != session.number);
+            it.unseen(since);
+            it.readers_changed = it.readers_changed.max(at);
+            // Threads archived while it could not be seen were not announced.
+            (it.public_threads, it.private_threads) = (None, None);
+        })?;
     }
     Ok(())
 }
@@ -111,11 +128,28 @@ pub(super) fn miss_channel<S: Rows>(
     guild_id: GuildId,
     id: ChannelId,
 ) -> Result<(), S::Error> {
-    miss::<S, Channel>(rows, at, guild_id, id.0)?;
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
-    for thread in channels.iter().filter_map(|it| it.state.now()) {
-        if thread.kind.is_thread() && thread.parent_id == Some(id) {
-            miss::<S, Channel>(rows, at, guild_id, thread.id.0)?;
+    let threads = channels.iter().filter_map(|it| it.state.now());
+    let threads = threads.filter(|it| it.kind.is_thread() && it.parent_id == Some(id));
+    let mut gone = BTreeSet::new();
+    for id in threads.map(|it| it.id).chain([id]) {
+        let unknown = Part::<Channel>::unknown(guild_id, id.0);
+        let (_, part) = rows.update(unknown, |it| it.state.miss(at))?;
+        gone.extend(part.state.now().is_none().then_some(id));
+    }
+    // Of what is gone there is nothing left to fetch.
+    for id in &gone {
+        for pending in rows.scan::<Pending>(&key::ids([id.0]))? {
+            rows.delete(&pending)?;
+        }
+    }
+    for failure in rows.scan::<Failure>(&key::ids([guild_id.0]))? {
+        if failure
+            .object
+            .channel()
+            .is_some_and(|it| gone.contains(&it))
+        {
+            rows.delete(&failure)?;
         }
     }
     Ok(())
@@ -137,13 +171,13 @@ pub(super) fn all_channels<S: Rows>(
     Ok(())
 }
 
-/// A role was there. Where its permissions changed, so may what we see of the guild.
+/// A role was there. Where its permission to read changed, so may what we see of the guild.
 pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<(), S::Error> {
     let unknown = Part::unknown(role.guild_id, role.id.0);
     let (before, after) = rows.update(unknown, |it| it.state.see(at, role.clone()))?;
-    let permissions = |part: &Part<Role>| part.state.ever().map(|it| it.permissions);
+    let permissions = |part: &Part<Role>| part.state.ever().map(|it| it.permissions & READING);
     if before.is_some_and(|before| permissions(&before) != permissions(&after)) {
-        next_session(rows, role.guild_id)?;
+        next_session(rows, at, role.guild_id, at)?;
     }
     Ok(())
 }

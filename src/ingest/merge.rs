@@ -3,7 +3,8 @@
 use super::{Rows, guild, message, privacy, reaction};
 use crate::model::{
     Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval,
-    Live, Message, Observation, Pending, Props, Session, Settings, Stamp, Stamped, Synced, key,
+    Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped, Synced,
+    key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -19,14 +20,14 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Guild(it) => guild::see(rows, at, it.id, it.id.0, it)?,
         Fact::GuildGone(id) => {
             guild::miss::<S, Guild>(rows, at, *id, id.0)?;
-            next_session(rows, *id)?;
+            next_session(rows, at, *id, at)?;
         }
         Fact::Channel(it) => guild::see_channel(rows, at, it)?,
         Fact::ChannelGone(guild_id, id) => guild::miss_channel(rows, at, *guild_id, *id)?,
         Fact::Role(it) => guild::see_role(rows, at, it)?,
         Fact::RoleGone(guild_id, id) => {
             guild::miss_role(rows, at, *guild_id, *id)?;
-            next_session(rows, *guild_id)?;
+            next_session(rows, at, *guild_id, at)?;
         }
         Fact::Emoji(it) => guild::see(rows, at, it.guild_id, it.id.0, it)?,
         Fact::AllChannels(guild_id, ids) => guild::all_channels(rows, at, *guild_id, ids)?,
@@ -88,8 +89,27 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             privacy::forget_member(rows, at, *guild_id, *id)?;
         }
         Fact::Registered(it) => rows.put(it)?,
-        Fact::SessionLost(guild_id) => next_session(rows, *guild_id)?,
-        Fact::Live(guild_id, channel_id, live) => go_live(rows, *guild_id, *channel_id, *live)?,
+        Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
+        Fact::Noted(guild_id, session, until) => {
+            rows.update(Session::none(*guild_id), |it| {
+                // What was lost since, nobody has noted.
+                if it.number == *session {
+                    it.unheard = *until;
+                }
+            })?;
+        }
+        Fact::Unseen(_, channel_id, since) => {
+            rows.update(Coverage::unknown(*channel_id), |it| it.unseen(*since))?;
+        }
+        Fact::LookedBack(_, channel_id) => {
+            rows.update(Coverage::unknown(*channel_id), |it| {
+                // It may have been hidden meanwhile.
+                if at >= it.readers_changed {
+                    it.unseen_since = None;
+                }
+            })?;
+        }
+        Fact::Live(guild_id, channel_id, live) => go_live(rows, at, *guild_id, *channel_id, *live)?,
         Fact::ArchivedThreads {
             channel_id,
             private,
@@ -116,42 +136,63 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             };
             rows.update(unknown, |it| it.at = it.at.max(at))?;
         }
-        Fact::Failed(guild_id, object, reason) => fail(rows, at, *guild_id, object, reason)?,
+        Fact::Failed(guild_id, object, reason) => {
+            fail(rows, at, *guild_id, object, (reason, false))?;
+        }
+        Fact::Refused(guild_id, object, reason) => {
+            fail(rows, at, *guild_id, object, (reason, true))?;
+            if let FailureObject::Reactions(channel_id, message_id, emoji, burst) = object {
+                reaction::refuse(rows, at, (*channel_id, *message_id), emoji, *burst)?;
+            }
+        }
         Fact::Settled(guild_id, object) => settle(rows, *guild_id, object)?,
     }
     Ok(Vec::new())
 }
 
-/// The number of the guild's current session; 0 before the first.
-pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<u64, S::Error> {
-    let session: Option<Session> = rows.get(&key::ids([guild_id.0]))?;
-    Ok(session.map_or(0, |session| session.number))
+/// The guild's current session.
+pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<Session, S::Error> {
+    let session = rows.get(&key::ids([guild_id.0]))?;
+    Ok(session.unwrap_or_else(|| Session::none(guild_id)))
 }
 
-/// Begins a new session: no channel is live in it until it is said to be.
-pub(super) fn next_session<S: Rows>(rows: &mut S, guild_id: GuildId) -> Result<(), S::Error> {
-    rows.update(
-        Session {
-            guild_id,
-            number: 0,
-        },
-        |it| it.number += 1,
-    )?;
+/// Begins a new session: no channel is live in it until it is said to be. The guild was heard until
+/// `heard`; of one that was never heard, nothing is known that could have changed.
+pub(super) fn next_session<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    guild_id: GuildId,
+    heard: Stamp,
+) -> Result<(), S::Error> {
+    let known: Option<Part<Guild>> = rows.get(&key::ids([guild_id.0, guild_id.0]))?;
+    let heard = known.map_or(at, |_| heard.min(at));
+    rows.update(Session::none(guild_id), |it| {
+        it.unheard.get_or_insert(heard);
+        it.number += 1;
+        it.since = it.since.max(at);
+    })?;
     Ok(())
 }
 
+/// `at` is when the channel's last message was `live.after`, as the gateway or REST has told it.
 fn go_live<S: Rows>(
     rows: &mut S,
+    at: Stamp,
     guild_id: GuildId,
     channel_id: ChannelId,
     live: Live,
 ) -> Result<(), S::Error> {
-    // Said of a session that has ended meanwhile, it says nothing.
-    if session(rows, guild_id)? != live.session {
+    // Of a session that has ended meanwhile it says nothing; and what was told before this one began,
+    // or before the channel was shown again, says nothing of what was posted in between.
+    let session = session(rows, guild_id)?;
+    if session.number != live.session || at < session.since {
         return Ok(());
     }
     let newest = message::newest(rows, channel_id)?.unwrap_or_default();
     rows.update(Coverage::unknown(channel_id), |it| {
+        if at < it.readers_changed {
+            return;
+        }
         it.add(Interval {
             after: live.after,
             to: newest,
@@ -196,7 +237,7 @@ fn fail<S: Rows>(
     at: Stamp,
     guild_id: GuildId,
     object: &FailureObject,
-    reason: &str,
+    (reason, refused): (&str, bool),
 ) -> Result<(), S::Error> {
     let unknown = Failure {
         guild_id,
@@ -204,8 +245,10 @@ fn fail<S: Rows>(
         reason: reason.to_owned(),
         times: 0,
         at: at.millis(),
+        refused,
     };
     rows.update(unknown, |it| {
+        it.refused = refused;
         reason.clone_into(&mut it.reason);
         it.times = it.times.saturating_add(1);
         it.at = it.at.max(at.millis());

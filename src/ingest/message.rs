@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{
     Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, Life, Message,
-    MessageId, MessageState, Page, Pending, Seen, Stamp, Tally, User, UserId, key,
+    MessageId, MessageState, Page, Pending, Reaction, Seen, Stamp, Tally, User, UserId, key,
 };
 
 /// What was known of a message before (`None`: nothing), and what is now.
@@ -52,6 +52,7 @@ pub(super) fn delete<S: Rows>(
         state: Life::Deleted(at.millis()),
     };
     put(rows, tombstone)?;
+    settle(rows, guild_id, &FailureObject::Message(channel_id, id))?;
     reaction::forget(rows, guild_id, channel_id, id)
 }
 
@@ -111,7 +112,7 @@ pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<()
     let coverage: Option<Coverage> = rows.get(&key::ids([message.channel_id.0]))?;
     if let Some(mut coverage) = coverage
         && let Some(live) = coverage.live
-        && live.session == session(rows, message.guild_id)?
+        && live.session == session(rows, message.guild_id)?.number
         && coverage.top() < message.id
     {
         coverage.add(Interval {
@@ -152,7 +153,10 @@ pub(super) fn page<S: Rows>(
     let coverage: Option<Coverage> = rows.get(&key::ids([page.channel_id.0]))?;
     let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|it| it.covers(id));
     let mut drift = Drift::default();
-    let mut reactions = reaction::of_page(rows, page.channel_id, page.after, MessageId(end))?;
+    let ids = (page.after, MessageId(end));
+    let mut reactions =
+        reaction::of_page(rows, page.channel_id, ids, |it: &Reaction| it.message_id)?;
+    let mut lists = reaction::of_page(rows, page.channel_id, ids, |it: &Pending| it.message_id)?;
     // Of some messages nothing is known but who reacted to them.
     let reacted_before = reactions
         .iter()
@@ -194,7 +198,10 @@ pub(super) fn page<S: Rows>(
             continue;
         };
         let Some(now) = after.message() else { continue };
-        let known = reactions.remove(&now.id).unwrap_or_default();
+        let known = reaction::Known {
+            reactions: reactions.remove(&now.id).unwrap_or_default(),
+            lists: lists.remove(&now.id).unwrap_or_default(),
+        };
         let found = reaction::compare(rows, Seen { at, by }, now, &it.counts, known)?;
         pending.extend(found.missing);
         if was_covered(now.id) {

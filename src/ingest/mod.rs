@@ -8,6 +8,8 @@ mod audit;
 mod convergence;
 mod coverage;
 mod guild;
+#[cfg(test)]
+mod liveness;
 mod merge;
 mod message;
 mod plan;
@@ -17,5 +19,7 @@ mod rows;
 
 pub use audit::{audit_interval, found_within, round_requests};
 pub use merge::merge;
-pub use plan::{ChannelPlan, Described, Plan, Read, Settled, archived_since, plan, uncovered};
+pub use plan::{
+    ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, plan, uncovered, unseen,
+};
 pub use rows::Rows;

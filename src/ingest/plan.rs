@@ -14,6 +14,8 @@ use crate::model::{
 /// A guild as Discord describes it now, and what of it we are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
+    /// When it was so.
+    pub at: Stamp,
     /// The guild.
     pub guild: Guild,
     /// All of its roles.
@@ -76,6 +78,8 @@ pub struct ChannelPlan {
     pub witness: Option<MessageId>,
     /// What is to be listed, newest first.
     pub reads: Vec<Read>,
+    /// Whether that is all that may have changed unseen.
+    pub looks_back: bool,
     /// The session in which the channel is to go live: what is posted from here on arrives by the
     /// gateway.
     pub go_live: Option<SessionNumber>,
@@ -102,9 +106,41 @@ pub struct Settled<'a> {
     pub settings: &'a Settings,
     /// The session in which the gateway is telling everything new, if it is connected.
     pub session: Option<SessionNumber>,
-    /// Messages posted at this time or later are read again, since they may have changed while
-    /// nobody listened. `None`: nothing is read again.
-    pub look_back_to: Option<Millis>,
+    /// How far to look back.
+    pub look_back: LookBack,
+    /// The time.
+    pub now: Millis,
+}
+
+/// How far to look back where something may have changed unseen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LookBack {
+    /// Messages are read again that were posted since, or at most this many milliseconds before.
+    pub window: i64,
+    /// By how much Discord's clock, which ids tell, is ahead of ours, in milliseconds.
+    pub ahead: i64,
+}
+
+impl LookBack {
+    /// The last id before those that are read again where nobody has looked since that time.
+    fn after(self, unseen_since: Stamp) -> MessageId {
+        let first = MessageId::at(Millis(unseen_since.millis().0 + self.ahead - self.window));
+        MessageId(first.0.saturating_sub(1))
+    }
+}
+
+/// The channels of which something is known that may have changed since that time, and would be
+/// looked back at.
+pub fn unseen(
+    described: &Described,
+    coverage: &BTreeMap<ChannelId, Coverage>,
+    since: Stamp,
+    look_back: LookBack,
+) -> Vec<ChannelId> {
+    let after = look_back.after(since);
+    let ids = described.channels.iter().map(|it| it.channel.id);
+    ids.filter(|id| coverage.get(id).is_some_and(|it| it.top() > after))
+        .collect()
 }
 
 /// Plans what to fetch, so that every message the bot may read becomes covered.
@@ -114,7 +150,11 @@ pub struct Settled<'a> {
 pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     let permissions = described.permissions();
     let mut pending: BTreeMap<ChannelId, Vec<Pending>> = BTreeMap::new();
-    for it in settled.pending {
+    for it in settled
+        .pending
+        .into_iter()
+        .filter(|it| it.is_due(settled.now))
+    {
         pending.entry(it.channel_id).or_default().push(it);
     }
     let mut plan = Plan::default();
@@ -159,7 +199,8 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
             name: channel.name.clone(),
             last_message_id: last,
             witness: [last, top].into_iter().flatten().find(|id| id.0 > 0),
-            reads: reads(coverage, last, settled.look_back_to),
+            reads: reads(coverage, last, settled.look_back),
+            looks_back: coverage.is_some_and(|it| it.unseen_since.is_some()),
             go_live: settled.session.filter(|_| !is_live && !is_kept),
             reactors: pending.remove(&channel.id).unwrap_or_default(),
         });
@@ -193,8 +234,8 @@ pub fn archived_since(listed: Option<Stamp>, has_threads: bool, now: Stamp) -> O
     }
 }
 
-/// How many of the plan's channels are not covered up to what Discord says is their last message.
-pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> usize {
+/// Which of the plan's channels are not covered up to what Discord says is their last message.
+pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> Vec<ChannelId> {
     let is_covered = |it: &ChannelPlan| {
         coverage.get(&it.channel_id).is_some_and(|known| {
             known
@@ -202,14 +243,11 @@ pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> usize
                 .is_empty()
         })
     };
-    plan.channels.iter().filter(|it| !is_covered(it)).count()
+    let channels = plan.channels.iter().filter(|it| !is_covered(it));
+    channels.map(|it| it.channel_id).collect()
 }
 
-fn reads(
-    coverage: Option<&Coverage>,
-    last: Option<MessageId>,
-    look_back_to: Option<Millis>,
-) -> Vec<Read> {
+fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBack) -> Vec<Read> {
     let Some(coverage) = coverage else {
         return vec![Read {
             after: MessageId(0),
@@ -219,8 +257,7 @@ fn reads(
     let top = coverage.top();
     // From here on, all is asked for.
     let mut tail = (last != Some(top)).then_some(top);
-    if let Some(time) = look_back_to {
-        let first = MessageId(MessageId::at(time).0.saturating_sub(1));
+    if let Some(first) = coverage.unseen_since.map(|it| look_back.after(it)) {
         if last.is_none_or(|last| last > first) || top > first {
             tail = Some(tail.map_or(first, |tail| tail.min(first)));
         }

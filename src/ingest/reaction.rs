@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rows, guild, message, privacy};
+use super::{Rows, guild, merge::settle, message, privacy};
 use crate::model::{
-    ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, Message, MessageId, MessageState,
-    Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark, ReactionMarks, Seen, Stamp,
-    User, UserId, key,
+    ChannelId, Emoji, EmojiKey, Evidence, FailureObject, GuildEmoji, GuildId, Message, MessageId,
+    MessageState, Millis, Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark,
+    ReactionMarks, Record, Seen, Stamp, User, UserId, key,
 };
 
 /// Reactions of one kind to one message.
@@ -132,6 +132,40 @@ pub(super) fn list<S: Rows>(
     Ok(())
 }
 
+/// Discord does not let us have this list.
+pub(super) fn refuse<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    (channel_id, message_id): (ChannelId, MessageId),
+    emoji: &str,
+    burst: bool,
+) -> Result<(), S::Error> {
+    let lists: Vec<Pending> = rows.scan(&key::ids([channel_id.0, message_id.0]))?;
+    for mut list in lists {
+        if list.burst == burst && list.emoji.key.to_string() == emoji {
+            list.refused = list.refused.saturating_add(1);
+            list.refused_at = list.refused_at.max(at.millis());
+            rows.put(&list)?;
+        }
+    }
+    Ok(())
+}
+
+/// A list need not be fetched any more.
+fn drop_list<S: Rows>(rows: &mut S, list: &Pending) -> Result<(), S::Error> {
+    rows.delete(list)?;
+    let emoji = list.emoji.key.to_string();
+    let object = FailureObject::Reactions(list.channel_id, list.message_id, emoji, list.burst);
+    settle(rows, list.guild_id, &object)
+}
+
+/// What is known of the reactions to a message.
+pub(super) struct Known {
+    pub(super) reactions: Vec<Reaction>,
+    /// The lists that were found to be missing before.
+    pub(super) lists: Vec<Pending>,
+}
+
 /// How a message's reactions are not as they were known to be.
 pub(super) struct Found {
     /// The lists that have to be fetched.
@@ -147,7 +181,7 @@ pub(super) fn compare<S: Rows>(
     seen: Seen,
     message: &Message,
     counts: &[ReactionCount],
-    reactions: Vec<Reaction>,
+    Known { reactions, lists }: Known,
 ) -> Result<Found, S::Error> {
     let mut known: BTreeMap<(EmojiKey, bool), u64> = BTreeMap::new();
     let counted = |emoji: &EmojiKey, burst: bool| {
@@ -172,6 +206,11 @@ pub(super) fn compare<S: Rows>(
             *known.entry(kind).or_default() += 1;
         }
     }
+    for list in &lists {
+        if counted(&list.emoji.key, list.burst) == 0 && list.counted < seen.at {
+            drop_list(rows, list)?;
+        }
+    }
     let mut changed = ended;
     let mut missing = Vec::new();
     for count in counts {
@@ -180,17 +219,27 @@ pub(super) fn compare<S: Rows>(
             if number == known.get(&kind).copied().unwrap_or_default() {
                 continue;
             }
+            let same = |it: &&Pending| it.burst == burst && it.emoji.key == count.emoji.key;
+            let before = lists.iter().find(same);
+            let refused = before.filter(|it| it.count == number);
+            if refused.is_some_and(|it| !it.is_due(seen.at.millis())) {
+                continue;
+            }
+            if before.is_none() {
+                changed.insert(kind);
+            }
             let pending = Pending {
                 guild_id: message.guild_id,
                 channel_id: message.channel_id,
                 message_id: message.id,
                 emoji: count.emoji.clone(),
                 burst,
+                count: number,
+                counted: before.map_or(seen.at, |it| it.counted.max(seen.at)),
+                refused: refused.map_or(0, |it| it.refused),
+                refused_at: refused.map_or(Millis(0), |it| it.refused_at),
             };
-            let (before, pending) = rows.update(pending.clone(), |it| *it = pending)?;
-            if before.is_none() {
-                changed.insert(kind);
-            }
+            rows.put(&pending)?;
             missing.push(pending);
         }
     }
@@ -211,8 +260,8 @@ pub(super) fn forget<S: Rows>(
         rows.delete(reaction)?;
     }
     let prefix = key::ids([channel_id.0, message_id.0]);
-    for pending in rows.scan::<Pending>(&prefix)? {
-        rows.delete(&pending)?;
+    for list in rows.scan::<Pending>(&prefix)? {
+        drop_list(rows, &list)?;
     }
     if let Some(marks) = rows.get::<ReactionMarks>(&prefix)? {
         rows.delete(&marks)?;
@@ -225,17 +274,17 @@ pub(super) fn forget<S: Rows>(
     Ok(())
 }
 
-/// The reactions that are known to each of the channel's messages with ids in `(after, to]`.
-pub(super) fn of_page<S: Rows>(
+/// Rows about reactions to each of the channel's messages with ids in `(after, to]`.
+pub(super) fn of_page<S: Rows, R: Record>(
     rows: &S,
     channel_id: ChannelId,
-    after: MessageId,
-    to: MessageId,
-) -> Result<BTreeMap<MessageId, Vec<Reaction>>, S::Error> {
+    (after, to): (MessageId, MessageId),
+    message: fn(&R) -> MessageId,
+) -> Result<BTreeMap<MessageId, Vec<R>>, S::Error> {
     let bound = |id: u64| key::ids([channel_id.0, id.saturating_add(1)]);
-    let mut of: BTreeMap<MessageId, Vec<Reaction>> = BTreeMap::new();
-    for reaction in rows.range::<Reaction>(&bound(after.0), &bound(to.0))? {
-        of.entry(reaction.message_id).or_default().push(reaction);
+    let mut of: BTreeMap<MessageId, Vec<R>> = BTreeMap::new();
+    for row in rows.range::<R>(&bound(after.0), &bound(to.0))? {
+        of.entry(message(&row)).or_default().push(row);
     }
     Ok(of)
 }

@@ -111,7 +111,7 @@ impl Auditor {
             backfill: Backfill {
                 // What it does is told by how far the walk is.
                 progress: ProgressBoard::default(),
-                ..backfill.clone()
+                ..backfill.of(guild)
             },
             requests: requests.clone(),
             guild,
@@ -231,7 +231,7 @@ impl Auditor {
         };
         limiter.until_ready().await;
         self.limiter = Some((interval, limiter));
-        let turn = Arc::clone(&self.backfill.turn).acquire_owned().await;
+        let turn = Arc::clone(&self.backfill.turn.0).acquire_owned().await;
         Ok(turn.expect("it is never closed"))
     }
 
@@ -260,7 +260,7 @@ impl Auditor {
                     let fact = match whole && page.all_named {
                         _ if walk.place == id => None,
                         true => Some(Fact::Settled(guild, object.clone())),
-                        false => Some(Fact::Failed(guild, object.clone(), UNNAMED.to_owned())),
+                        false => Some(Fact::Refused(guild, object.clone(), UNNAMED.to_owned())),
                     };
                     let at = self.backfill.clock.stamp();
                     self.backfill.tell(at, fact.into_iter().collect()).await?;

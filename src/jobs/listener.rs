@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     discord::{GatewayItem, GuildTold, Signal, translate},
-    model::{
-        ChannelId, Evidence, Fact, FailureObject, GuildId, MessageId, Observation, Props, RoleId,
-        Stamp, UserId,
-    },
+    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
 };
 
 /// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an
@@ -55,9 +52,8 @@ pub async fn listen(
             match request {
                 Request::Guild(guild, depth) => requests.guild(guild, depth),
                 Request::Told(told) => requests.told(*told),
-                Request::Reread(guild, channel, message) => {
-                    requests.reread(guild, channel, message);
-                }
+                Request::Reread => requests.reread(),
+                Request::Guilds => requests.guilds(),
             }
         }
     }
@@ -77,16 +73,16 @@ struct Heard {
 impl Heard {
     /// What was said of the guild after `until` is not known.
     fn lose(&mut self, guild: GuildId, until: Stamp) {
-        self.facts.push(Fact::SessionLost(guild));
-        self.requests
-            .push(Request::Guild(guild, Depth::Whole { heard: until }));
+        self.facts.push(Fact::SessionLost(guild, until));
+        self.requests.push(Request::Guild(guild, Depth::Whole));
     }
 }
 
 enum Request {
     Guild(GuildId, Depth),
     Told(Box<GuildTold>),
-    Reread(GuildId, ChannelId, MessageId),
+    Reread,
+    Guilds,
 }
 
 struct Listener {
@@ -123,7 +119,7 @@ impl Listener {
                 Fact::Member(guild, user, presence) if user.id == self.bot => {
                     let before = self.bot_roles.insert(*guild, presence.roles.clone());
                     if before.is_some_and(|before| before != presence.roles) {
-                        heard.facts.push(Fact::SessionLost(*guild));
+                        heard.facts.push(Fact::SessionLost(*guild, seen.at));
                         heard.requests.push(Request::Guild(*guild, Depth::Channels));
                     }
                 }
@@ -151,11 +147,13 @@ impl Listener {
             Signal::SessionStarted { guilds } => {
                 info!(guilds = guilds.len(), "connected to the gateway");
                 self.heard_before = self.heard;
+                let before = std::mem::take(&mut self.guilds);
                 self.guilds = guilds.into_iter().collect();
                 heard.facts.push(Fact::AllGuilds(self.guilds.clone()));
+                let lost = self.guilds.union(&before);
                 heard
                     .facts
-                    .extend(self.guilds.iter().copied().map(Fact::SessionLost));
+                    .extend(lost.map(|guild| Fact::SessionLost(*guild, self.heard)));
             }
             Signal::Resumed => info!("the gateway's session was resumed: nothing was missed"),
             Signal::GuildAvailable(guild, told) => {
@@ -165,20 +163,24 @@ impl Listener {
                 heard.requests.extend(told.map(Request::Told));
             }
             Signal::GuildUnavailable(guild) => {
-                self.silent.insert(guild, self.heard);
-                heard.facts.push(Fact::SessionLost(guild));
+                let until = *self.silent.entry(guild).or_insert(self.heard);
+                heard.facts.push(Fact::SessionLost(guild, until));
             }
             Signal::GuildLeft(guild) => {
                 self.guilds.remove(&guild);
-                heard.facts.push(Fact::SessionLost(guild));
+                self.silent.remove(&guild);
+                heard.facts.push(Fact::SessionLost(guild, self.heard));
             }
             Signal::ShapeChanged(guild) => {
                 heard.requests.push(Request::Guild(guild, Depth::Channels));
             }
             Signal::Reread(guild, channel, message) => {
+                let object = FailureObject::Message(channel, message);
+                let reason = "Discord sent it in a form that cannot be read";
                 heard
-                    .requests
-                    .push(Request::Reread(guild, channel, message));
+                    .facts
+                    .push(Fact::Failed(guild, object, reason.to_owned()));
+                heard.requests.push(Request::Reread);
             }
             Signal::Unreadable { guild, event } => {
                 warn!(
@@ -203,8 +205,10 @@ impl Listener {
     fn lose_all(&self) -> Heard {
         let mut heard = Heard::default();
         for guild in &self.guilds {
-            heard.lose(*guild, self.heard);
+            heard.facts.push(Fact::SessionLost(*guild, self.heard));
         }
+        // Also that there is a guild more, or less, may have been said.
+        heard.requests.push(Request::Guilds);
         heard
     }
 }

@@ -10,6 +10,7 @@ pub mod backfill;
 pub mod clock;
 pub mod estimate;
 pub mod export;
+pub mod guilds;
 pub mod listener;
 pub mod privacy;
 pub mod progress;

@@ -10,7 +10,10 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::estimate::{self, About, Course};
+use super::{
+    estimate::{self, About, Course},
+    guilds::PerGuild,
+};
 use crate::{
     discord::{Rest, Urgency},
     model::{ChannelId, GuildId},
@@ -180,12 +183,16 @@ impl Progress {
 /// How often the log tells how far a long backfill is.
 const TELL: Duration = Duration::from_secs(15);
 
-/// Tells the log how far a backfill is, as long as one is under way, until it is stopped.
-pub async fn log_regularly(board: ProgressBoard, stop: CancellationToken) {
+/// Tells the log how far each backfill is, as long as one is under way, until it is stopped.
+pub async fn log_regularly(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
     while stop.run_until_cancelled(time::sleep(TELL)).await.is_some() {
-        let now = board.look();
-        if now.phase == Phase::Fetching {
+        for (guild, board) in boards.all() {
+            let now = board.look();
+            if now.phase != Phase::Fetching {
+                continue;
+            }
             info!(
+                %guild,
                 channels = format_args!("{}/{}", now.channels_done, now.channels),
                 messages = now.messages,
                 reaction_lists = format_args!("{}/{}", now.lists_done, now.lists),

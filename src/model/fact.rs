@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji,
     GuildId, Live, Message, MessageId, Presence, Privacy, Props, Reaction, Registered, Role,
-    RoleId, Settings, SettingsChange, Stamp, User, UserId, Walk,
+    RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId, Walk,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -201,8 +201,17 @@ pub enum Fact {
     MemberForgotten(GuildId, UserId),
     /// Discord knows these commands.
     Registered(Registered),
-    /// From here on, the gateway no longer tells all that happens in the guild.
-    SessionLost(GuildId),
+    /// From here on, the gateway no longer tells all that happens in the guild. Until this time it
+    /// did; where what came later was to be looked back at already, it still is.
+    SessionLost(GuildId, Stamp),
+    /// In this session, all that changed unheard until now is noted by channel, as
+    /// [`Self::Unseen`]. From here on the gateway tells it; or nobody does, and then until when it is
+    /// known.
+    Noted(GuildId, SessionNumber, Option<Stamp>),
+    /// What is known of the channel may have changed unseen since that time.
+    Unseen(GuildId, ChannelId, Stamp),
+    /// What may have changed unseen in the channel was read again.
+    LookedBack(GuildId, ChannelId),
     /// In this session, the gateway tells everything posted in the channel after this message.
     Live(GuildId, ChannelId, Live),
     /// All archived threads of the channel were listed: the private ones, or the public ones.
@@ -220,6 +229,8 @@ pub enum Fact {
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.
     Failed(GuildId, FailureObject, String),
+    /// This is not to be had from Discord, for this reason.
+    Refused(GuildId, FailureObject, String),
     /// This could be fetched, or is no longer there to fetch.
     Settled(GuildId, FailureObject),
 }

@@ -25,6 +25,10 @@ pub const MANAGE_THREADS: u64 = 1 << 34;
 /// Posting in threads.
 pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
 
+/// What decides whether somebody may read a place, and all of its threads.
+pub const READING: u64 =
+    ADMINISTRATOR | VIEW_CHANNEL | READ_MESSAGE_HISTORY | CONNECT | MANAGE_THREADS;
+
 /// What is needed to compute permissions in a guild.
 pub struct Permissions<'a> {
     guild: &'a Guild,

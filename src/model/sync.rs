@@ -51,6 +51,13 @@ pub struct Coverage {
     /// The same of its archived private threads.
     #[serde(default)]
     pub private_threads: Option<Stamp>,
+    /// What is known of it was true at that time, and may have changed unseen since: it is to be looked
+    /// back at.
+    #[serde(default)]
+    pub unseen_since: Option<Stamp>,
+    /// When it was last noticed that others may read it than before, the bot perhaps not among them.
+    #[serde(default)]
+    pub readers_changed: Stamp,
 }
 
 /// "In this session, all that was posted after this message arrived by the gateway." It ends with
@@ -79,6 +86,26 @@ pub struct Pending {
     pub emoji: Emoji,
     /// Normal or burst.
     pub burst: bool,
+    /// How many reacted, as Discord counted.
+    #[serde(default)]
+    pub count: u64,
+    /// When Discord counted.
+    #[serde(default)]
+    pub counted: Stamp,
+    /// How often in a row Discord refused the list since then.
+    #[serde(default)]
+    pub refused: u32,
+    /// When, the last time.
+    #[serde(default)]
+    pub refused_at: Millis,
+}
+
+impl Pending {
+    /// Whether it is worth to be asked for. What was refused is asked for once more, and then once a
+    /// day.
+    pub fn is_due(&self, now: Millis) -> bool {
+        self.refused < 2 || self.refused_at.0.saturating_add(REFUSED_FOR) <= now.0
+    }
 }
 
 /// Numbers the stretches of time in which the gateway told us all that happened in a guild. A new
@@ -90,6 +117,25 @@ pub struct Session {
     pub guild_id: GuildId,
     /// The current one.
     pub number: SessionNumber,
+    /// When it began.
+    #[serde(default)]
+    pub since: Stamp,
+    /// Until when all of the guild was heard, or looked at; what changed after that is to be looked
+    /// back at. `None`: it is being heard, or was until the process ended.
+    #[serde(default)]
+    pub unheard: Option<Stamp>,
+}
+
+impl Session {
+    /// Nothing was ever heard of the guild.
+    pub fn none(guild_id: GuildId) -> Self {
+        Self {
+            guild_id,
+            number: 0,
+            since: Stamp::default(),
+            unheard: None,
+        }
+    }
 }
 
 /// When a class of a guild's data was last known to be complete.
@@ -121,6 +167,20 @@ pub enum FailureObject {
     Event(String),
     /// The reactions with which the bot acknowledges props in a channel.
     Acknowledgement(ChannelId),
+}
+
+impl FailureObject {
+    /// The channel or thread that it is of.
+    pub fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::Channel(id)
+            | Self::Threads(id)
+            | Self::Message(id, _)
+            | Self::Reactions(id, ..)
+            | Self::Acknowledgement(id) => Some(*id),
+            Self::Class(_) | Self::Event(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for FailureObject {
@@ -157,6 +217,28 @@ pub struct Failure {
     pub times: u32,
     /// When, the last time.
     pub at: Millis,
+    /// Whether Discord refuses it, so that nothing is gained by asking again soon.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+/// How long what was refused is not asked for again.
+const REFUSED_FOR: i64 = 86_400_000;
+/// How long to wait after the first failure, and the most.
+const RETRIES: (i64, i64) = (5 * 60_000, 4 * 3_600_000);
+
+impl Failure {
+    /// When it is worth to be tried again: at once what was only noticed, later and later what failed
+    /// again and again.
+    pub fn due(&self) -> Millis {
+        let (first, most) = RETRIES;
+        let wait = match self.times {
+            _ if self.refused => REFUSED_FOR,
+            0 | 1 => 0,
+            times => first.saturating_mul(1 << (times - 2).min(16)).min(most),
+        };
+        Millis(self.at.0.saturating_add(wait))
+    }
 }
 
 /// How much of a channel is in the store.

@@ -18,7 +18,7 @@ use engine::{Engine, Op};
 
 use crate::{
     ingest::{self, Rows},
-    model::{Observation, Partition, Pending, Record, Stamp, Table},
+    model::{Evidence, Observation, Partition, Pending, Record, Stamp, Table},
 };
 
 pub use view::{Dirty, Reading};
@@ -28,6 +28,7 @@ pub const SCHEMA: u32 = 1;
 
 const SCHEMA_KEY: &[u8] = &[0];
 const NEWEST_KEY: &[u8] = &[0, 1];
+const HEARD_KEY: &[u8] = &[0, 4];
 const EXPORTED_KEY: &[u8] = &[0, 2];
 /// What came of exports, in the words of who made them.
 const REPORT_KEY: &[u8] = &[0, 4];
@@ -191,6 +192,9 @@ impl Store {
             for seen in group {
                 pending.extend(ingest::merge(&mut batch, seen)?);
                 batch.newest = batch.newest.max(seen.at);
+                if seen.by == Evidence::Gateway {
+                    batch.heard = batch.heard.max(seen.at);
+                }
             }
             missing.push(pending);
         }
@@ -200,14 +204,20 @@ impl Store {
 
     /// The latest stamp that was ever merged: a clock that was set back must go on from there.
     pub fn newest(&self) -> Result<Stamp, StoreError> {
-        let bytes = self.engine.get(NEWEST_KEY)?.unwrap_or_default();
-        Ok(Stamp(
-            bytes
-                .as_slice()
-                .try_into()
-                .map(i64::from_be_bytes)
-                .unwrap_or_default(),
-        ))
+        Ok(self.stamp(NEWEST_KEY)?.unwrap_or_default())
+    }
+
+    /// The latest stamp that was merged of what the gateway told: until then it was heard.
+    pub fn heard(&self) -> Result<Stamp, StoreError> {
+        // It was not always noted.
+        let heard = self.stamp(HEARD_KEY)?;
+        heard.map_or_else(|| self.newest(), Ok)
+    }
+
+    fn stamp(&self, key: &[u8]) -> Result<Option<Stamp>, StoreError> {
+        let bytes = self.engine.get(key)?;
+        let stamp = bytes.and_then(|it| it.as_slice().try_into().ok());
+        Ok(stamp.map(i64::from_be_bytes).map(Stamp))
     }
 
     /// Begins a batch. Only one may be under way at a time.
@@ -217,6 +227,7 @@ impl Store {
             changed: BTreeMap::new(),
             dirty: BTreeSet::new(),
             newest: Stamp::default(),
+            heard: Stamp::default(),
         }
     }
 
@@ -241,6 +252,8 @@ struct Batch<'a> {
     dirty: BTreeSet<Partition>,
     /// The latest stamp among the observations merged.
     newest: Stamp,
+    /// The latest among those of the gateway's.
+    heard: Stamp,
 }
 
 impl Batch<'_> {
@@ -266,11 +279,10 @@ impl Batch<'_> {
                 None => Op::Delete(key),
             });
         }
-        if self.newest > self.store.newest()? {
-            ops.push(Op::Put(
-                NEWEST_KEY.to_vec(),
-                self.newest.0.to_be_bytes().to_vec(),
-            ));
+        for (key, stamp) in [(NEWEST_KEY, self.newest), (HEARD_KEY, self.heard)] {
+            if stamp > self.store.stamp(key)?.unwrap_or_default() {
+                ops.push(Op::Put(key.to_vec(), stamp.0.to_be_bytes().to_vec()));
+            }
         }
         let _applying = self
             .store

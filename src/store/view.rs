@@ -13,7 +13,7 @@ use super::{EXPORTED_KEY, REPORT_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
-    Registered, Role, Session, SessionNumber, Settings, Synced, Table, Tally, User, UserId, key,
+    Registered, Role, Session, Settings, Synced, Table, Tally, User, UserId, key,
     permissions::Permissions,
 };
 
@@ -218,10 +218,10 @@ impl Store {
         self.get(&key::ids([application.0]))
     }
 
-    /// The number of the guild's current session.
-    pub fn session(&self, guild: GuildId) -> Result<SessionNumber, StoreError> {
-        let session: Option<Session> = self.get(&key::ids([guild.0]))?;
-        Ok(session.map_or(0, |it| it.number))
+    /// The guild's current session.
+    pub fn session(&self, guild: GuildId) -> Result<Session, StoreError> {
+        let session = self.get(&key::ids([guild.0]))?;
+        Ok(session.unwrap_or_else(|| Session::none(guild)))
     }
 
     /// The coverage of every channel and thread of which anything is known.

@@ -1,11 +1,14 @@
 //! What goes wrong while `propsbot sync` runs costs only itself, is recorded, and is made good.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use simulator::discord::{Fault, Options, Seed, kind};
 
-use crate::mirror::Mirror;
+use crate::{
+    live::{SOON, start},
+    mirror::{Mirror, Running},
+};
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
@@ -173,6 +176,80 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     mirror.check_store();
     assert!(mirror.failures().await.is_empty());
     assert_eq!(mirror.status().await["pending_lists"], 0);
+}
+
+/// What Discord refuses for good is named, and not waited for: the rest is complete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_keeps_nothing_else_waiting() {
+    let mut mirror = Mirror::empty().await;
+    mirror
+        .variables
+        .push(("RUST_LOG".to_owned(), "propsbot=info".to_owned()));
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    discord.fail(MESSAGES, usize::MAX, Fault::Status(403));
+    let running = start(&mirror).await;
+    let begun = Instant::now();
+    while !running
+        .stderr()
+        .contains("all history that can be read is here")
+    {
+        assert!(begun.elapsed() < SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop_at_once(running).await;
+    let status = mirror.status().await;
+    assert!(status["synced"]["messages"].is_i64(), "{status}");
+    let failures = mirror.failures().await;
+    let named: Vec<&String> = failures.keys().collect();
+    assert_eq!(named, [&format!("channel {channel}")]);
+    // Who asks for it is told that it is not there.
+    mirror.sync().await.failed(1, &["incomplete"]);
+}
+
+async fn stop_at_once(running: Running) {
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
+}
+
+/// A list of reactors that Discord refuses is asked for again once, and then left alone, until there is
+/// something new about it. What is not there any more is no failure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_not_asked_for_in_every_run() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let doomed = discord.create_channel(kind::TEXT, "doomed", vec![]);
+    let ids = ["more", "cleared", "deleted"].map(|it| discord.post(ana, channel, it));
+    for id in ids {
+        discord.react(ana, channel, id, "👍", false);
+    }
+    let in_doomed = discord.post(ana, doomed, "soon gone");
+    discord.react(ana, doomed, in_doomed, "👍", false);
+    let unknown = r#"{"message": "Unknown Emoji", "code": 10014}"#.to_owned();
+    discord.fail(REACTORS, usize::MAX, Fault::Answer(404, unknown));
+    for _ in 0..2 {
+        mirror.sync().await.ok();
+    }
+    assert_eq!(mirror.failures().await.len(), 4);
+    assert_eq!(mirror.status().await["pending_lists"], 0);
+    let asked = discord.count(REACTORS);
+    mirror.sync().await.ok();
+    assert_eq!(discord.count(REACTORS), asked);
+
+    discord.heal();
+    discord.react(ben, channel, ids[0], "👍", false);
+    discord.clear_reactions(channel, ids[1]);
+    discord.delete(channel, ids[2]);
+    discord.delete_channel(doomed);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert_eq!(discord.count(REACTORS), asked + 1);
+    let failures = mirror.failures().await;
+    assert!(failures.is_empty(), "{failures:?}");
 }
 
 /// What fails so often that a request gives up is tried again before the sync ends: channels, lists

@@ -1,7 +1,11 @@
 //! `propsbot sync`: whatever the world, its changes and its faults, the store ends up as Discord is.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use propsbot::model::{Millis, Session};
 use serde_json::json;
 use simulator::discord::{
     Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,
@@ -96,6 +100,60 @@ async fn nothing_changed_nothing_done() {
     assert!(said.contains("nothing changed"), "{said}");
     assert_eq!(manifest(), before);
     mirror.check_store();
+}
+
+/// After an outage of a month, syncs are killed before they have read all of the week before it again.
+/// What changed in that week is found all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_back_is_owed_until_it_is_done() {
+    let month_ago = SystemTime::now() - Duration::from_hours(30 * 24);
+    let month_ago = month_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let month_ago = i64::try_from(month_ago).unwrap();
+    let mirror = Mirror::new(Options {
+        seed: Seed {
+            messages: 300,
+            days: 6,
+            until: Some(month_ago),
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let discord = &mirror.discord;
+    let passer_by = discord.join("passer-by");
+    discord.leave(passer_by);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    // As if that had been then.
+    let store = mirror.store();
+    let then = Session {
+        unheard: Some(Millis(month_ago).into()),
+        ..store.session(mirror.guild()).unwrap()
+    };
+    store.restore(&[then]).unwrap();
+    drop(store);
+
+    for message in discord.truth().messages {
+        discord.edit(message.channel, message.id, "edited a month later");
+    }
+    discord.fail("*", usize::MAX, Fault::Delay(Duration::from_millis(5)));
+    for more in [2, 6, 9, 12] {
+        let asked = discord.counters().requests + more;
+        let running = mirror.start(&["sync"]);
+        let reached = |it: &Discord| it.counters().requests >= asked;
+        assert!(discord.wait(Duration::from_secs(30), reached).await);
+        running.kill().await;
+    }
+    discord.heal();
+    // That the store was written to says nothing of when Discord was heard.
+    let user = passer_by.to_string();
+    mirror.run(&["forget", "--user", &user]).await.ok();
+    mirror.sync().await.ok();
+    mirror.check_store();
+    let again = discord.count(MESSAGES);
+    // Done once, it is done.
+    mirror.sync().await.ok();
+    assert_eq!(discord.count(MESSAGES), again);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -305,6 +363,27 @@ async fn one_answer_that_is_too_short_deletes_nothing() {
         assert_eq!(totals["deleted"], 0, "{len} of the {page}");
         assert_eq!(totals["messages"], 250, "{len} of the {page}");
     }
+}
+
+/// A channel that is deleted before it was read leaves nothing incomplete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_deleted_meanwhile_is_not_missed() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let [kept, doomed] =
+        ["kept", "doomed"].map(|name| discord.create_channel(kind::TEXT, name, vec![]));
+    for channel in [kept, doomed] {
+        discord.post(ana, channel, "hello");
+    }
+    discord.fail(MESSAGES, 100, Fault::Delay(Duration::from_millis(700)));
+    let running = mirror.start(&["sync"]);
+    let described = |it: &Discord| it.count("GET /guilds/{guild_id}/threads/active") > 0;
+    assert!(discord.wait(Duration::from_secs(20), described).await);
+    discord.delete_channel(doomed);
+    let said = running.wait().await.ok().stdout;
+    assert!(!said.contains("incomplete"), "{said}");
+    mirror.check_store();
 }
 
 /// Ids that differ by one are the same as floats; as text, and as integers, they are not.

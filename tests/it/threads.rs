@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use simulator::discord::{Options, Overwrite, Seed, World, bit, kind};
+use simulator::discord::{Fault, Options, Overwrite, Seed, World, bit, kind};
 
 use crate::mirror::Mirror;
 
@@ -87,6 +87,50 @@ async fn threads_of_a_channel_that_was_hidden_are_found() {
     discord.update_channel(channel, |it| it.overwrites.clear());
     mirror.sync().await.ok();
     mirror.check_store();
+}
+
+/// What permissions tell of a thread is not asked, and what failed for a while is asked for again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
+    const CHANNEL: &str = "GET /channels/{channel_id}";
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let [general, quiet] =
+        ["general", "quiet"].map(|name| discord.create_channel(kind::TEXT, name, vec![]));
+    for n in 0..20 {
+        discord.create_thread(general, ana, &format!("thread {n}"));
+    }
+    let said = discord.post(ana, quiet, "said");
+    mirror.sync().await.ok();
+    let asked = discord.count(CHANNEL);
+    let hidden = Overwrite {
+        id: discord.bot_id(),
+        member: true,
+        allow: 0,
+        deny: bit::VIEW_CHANNEL,
+    };
+    discord.update_channel(general, |it| it.overwrites.push(hidden));
+    mirror.sync().await.ok();
+    assert_eq!(discord.count(CHANNEL), asked);
+
+    // Of this one only a message tells.
+    let thread = discord.create_thread_on(quiet, said, ana, "on a message");
+    discord.post(ana, thread, "here");
+    discord.archive_thread(thread);
+    discord.fail(CHANNEL, 18, Fault::Status(500));
+    mirror.sync().await.failed(1, &["incomplete"]);
+    assert_eq!(discord.count(CHANNEL), asked + 18);
+    let failures = mirror.failures().await;
+    assert!(
+        failures.contains_key(&format!("channel {thread}")),
+        "{failures:?}"
+    );
+    discord.update_channel(general, |it| it.overwrites.clear());
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert!(mirror.failures().await.is_empty());
+    assert_eq!(discord.violations(), Vec::<String>::new());
 }
 
 /// Many archived threads: each is listed once, read once, and left alone from then on.

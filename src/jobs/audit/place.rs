@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     ingest::Described,
-    model::{Channel, ChannelId, GuildId, Listed, MessageId, UserId},
+    model::{Channel, ChannelId, GuildId, Listed, MessageId, Stamp, UserId},
     store::{Store, StoreError},
 };
 
@@ -54,6 +54,7 @@ pub(super) fn place(
     let presence = member.as_ref().and_then(|it| it.presence.now());
     let roles = store.roles(guild)?;
     let described = Described {
+        at: Stamp::default(),
         guild: shape.clone(),
         roles: roles
             .iter()

@@ -46,6 +46,8 @@ pub(in crate::jobs) struct Ask {
 pub(in crate::jobs) struct Shown {
     /// How many messages were listed.
     len: usize,
+    /// When it was asked for.
+    asked: Stamp,
     /// It has all messages with ids after this one (0: from the channel's first on).
     pub(in crate::jobs) after: MessageId,
     /// To this one.
@@ -63,22 +65,29 @@ pub(in crate::jobs) struct Shown {
 impl Backfill {
     /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
     /// whether its messages were listed, as far as Discord lets us, and what became of the lists.
+    /// `described` is when its last message was the one that the plan names.
     pub(super) async fn channel(
         &self,
         guild: GuildId,
         plan: ChannelPlan,
+        described: Stamp,
     ) -> Result<(bool, Lists), BackfillError> {
+        let begun = self.clock.stamp();
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
         let left = plan.reactors.clone();
         self.progress.update(|it| it.lists += left.len() as u64);
         let messages = async {
             let object = FailureObject::Channel(plan.channel_id);
-            match self.messages(guild, &plan, missing).await {
+            match self.messages(guild, &plan, described, missing).await {
                 // Asked again, the server would say the same.
                 Ok(false) => Ok(true),
                 Ok(true) => {
-                    let settled = Fact::Settled(guild, object);
-                    self.tell(self.clock.stamp(), vec![settled]).await?;
+                    let mut facts = vec![Fact::Settled(guild, object)];
+                    facts.extend(
+                        plan.looks_back
+                            .then_some(Fact::LookedBack(guild, plan.channel_id)),
+                    );
+                    self.tell(begun, facts).await?;
                     Ok(true)
                 }
                 Err(BackfillError::Rest(RestError::NotFound {
@@ -97,15 +106,14 @@ impl Backfill {
         Ok((pages, if lists { Lists::Done } else { Lists::Failed }))
     }
 
-    /// As of now, whatever is posted after `after` arrives by the gateway.
+    /// Since `since`, whatever is posted after `after` arrives by the gateway.
     async fn go_live(
         &self,
         guild: GuildId,
         channel: ChannelId,
         session: SessionNumber,
-        after: MessageId,
+        (after, since): (MessageId, Stamp),
     ) -> Result<(), BackfillError> {
-        let since = self.clock.stamp();
         let live = Live {
             session,
             after,
@@ -122,12 +130,14 @@ impl Backfill {
         &self,
         guild: GuildId,
         plan: &ChannelPlan,
+        described: Stamp,
         missing: mpsc::Sender<Pending>,
     ) -> Result<bool, BackfillError> {
         let asks_newest = plan.reads.iter().any(|read| read.to.is_none());
         if let (Some(session), false) = (plan.go_live, asks_newest) {
             let after = plan.last_message_id.unwrap_or_default();
-            self.go_live(guild, plan.channel_id, session, after).await?;
+            self.go_live(guild, plan.channel_id, session, (after, described))
+                .await?;
         }
         let mut all_named = true;
         let first = MessageId(plan.channel_id.0);
@@ -160,8 +170,8 @@ impl Backfill {
                     let _ = missing.send(list).await;
                 }
                 if let (None, Some(session)) = (ask.before, plan.go_live) {
-                    self.go_live(guild, plan.channel_id, session, page.to)
-                        .await?;
+                    let end = (page.to, page.asked);
+                    self.go_live(guild, plan.channel_id, session, end).await?;
                 }
                 if page.after <= read.after {
                     break;
@@ -202,6 +212,7 @@ impl Backfill {
         let mut page = self.listed(ask, listing, is_last);
         let mut shown = Shown {
             len,
+            asked: at,
             after: page.after,
             to: page.to,
             oldest,
@@ -301,11 +312,8 @@ impl Backfill {
             .iter()
             .map(|id| {
                 let object = FailureObject::Message(channel, *id);
-                Fact::Failed(
-                    guild,
-                    object,
-                    "it is not as Discord documents messages".to_owned(),
-                )
+                let reason = "it is not as Discord documents messages";
+                Fact::Refused(guild, object, reason.to_owned())
             })
             .collect();
         self.progress.update(|it| it.refused += facts.len() as u64);
@@ -329,8 +337,8 @@ impl Backfill {
             it.failures += 1;
             it.hidden += 1;
         });
-        let failed = Fact::Failed(guild, FailureObject::Channel(channel), reason.to_owned());
-        Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
+        let refused = Fact::Refused(guild, FailureObject::Channel(channel), reason.to_owned());
+        Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
     /// Fetches lists of reactors: those left from before, then those found missing. `false` if some
@@ -365,6 +373,7 @@ impl Backfill {
             message_id,
             emoji,
             burst,
+            ..
         } = list;
         let at = self.clock.stamp();
         let mut users = Vec::new();
@@ -417,7 +426,7 @@ impl Backfill {
             let object = FailureObject::Reactions(channel_id, message_id, key, burst);
             let reason = "some users are not as Discord documents them".to_owned();
             self.progress.update(|it| it.refused += 1);
-            let mut facts = vec![Fact::Failed(guild_id, object, reason)];
+            let mut facts = vec![Fact::Refused(guild_id, object, reason)];
             facts.extend(users.into_iter().map(|user| {
                 let (user_id, emoji) = (user.id, emoji.clone());
                 Fact::Reacted(ReactionEvent {

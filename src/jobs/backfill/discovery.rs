@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 
 use super::{Backfill, BackfillError, Depth, UNKNOWN_CHANNEL};
+use crate::jobs::clock::Clock;
 use crate::{
     discord::{GuildTold, Items, RestError},
     ingest::{self, Described},
     model::{
-        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, RoleId, Stamp,
-        UserId,
+        Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, Part, RoleId,
+        Stamp, UserId,
     },
 };
 
@@ -59,6 +60,7 @@ impl Backfill {
         facts.push(Fact::Synced(guild, Class::Channels));
         self.tell(at, facts).await?;
         let mut channels = channels.items;
+        let described_at = at;
 
         let at = self.clock.stamp();
         let mut whole = true;
@@ -76,7 +78,7 @@ impl Backfill {
         }
 
         let listed = match depth {
-            Depth::Whole { .. } => self.members(guild, shape.members).await?,
+            Depth::Whole => self.members(guild, shape.members).await?,
             Depth::Channels => None,
         };
         let bot_roles = match listed {
@@ -84,6 +86,7 @@ impl Backfill {
             None => self.bot_roles(guild).await?,
         };
         let mut described = Described {
+            at: described_at,
             guild: shape.guild,
             roles: shape.roles.items,
             channels,
@@ -92,7 +95,7 @@ impl Backfill {
             kept_threads: BTreeSet::new(),
         };
         whole &= self.archived_threads(&mut described, depth).await?;
-        if whole && matches!(depth, Depth::Whole { .. }) {
+        if whole && depth == Depth::Whole {
             self.tell(
                 self.clock.stamp(),
                 vec![
@@ -136,8 +139,8 @@ impl Backfill {
         }
         self.progress.update(|it| it.refused += count as u64);
         let reason = format!("{count} of them are not as Discord documents them");
-        let failed = Fact::Failed(guild, object, reason);
-        Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
+        let refused = Fact::Refused(guild, object, reason);
+        Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
     /// Whether all of these threads could be read; if not, that is recorded. One list of threads
@@ -187,27 +190,37 @@ impl Backfill {
             .await?;
         let listed: BTreeSet<ChannelId> =
             described.channels.iter().map(|it| it.channel.id).collect();
-        let unlisted = parts.iter().filter_map(|part| {
-            let id = ChannelId(part.id);
-            let sought = match (&part.state.last, part.state.gone) {
-                (_, Some(_)) => false,
-                (None, None) => true,
-                (Some(last), None) => last.value.thread.as_ref().is_some_and(|it| !it.archived),
-            };
-            (sought && !listed.contains(&id)).then_some(id)
-        });
+        let (now, described_at) = (Clock::now(), described.at.millis());
+        // Asked again, Discord would say the same.
+        let is_answered = |object: &FailureObject| {
+            let mut failures = failures.iter().filter(|it| it.object == *object);
+            failures.any(|it| it.refused && it.due() > now || it.at >= described_at)
+        };
+        let permissions = described.permissions();
+        let is_sought = |part: &Part<Channel>| match (&part.state.last, part.state.gone) {
+            (_, Some(_)) => false,
+            (None, None) => true,
+            (Some(last), None) => {
+                let thread = &last.value;
+                let is_active = thread.thread.as_ref().is_some_and(|it| !it.archived);
+                is_active && described.reads(&permissions, thread)
+            }
+        };
+        let unlisted = parts.iter().filter(|it| is_sought(it));
+        let unlisted = unlisted.map(|it| ChannelId(it.id));
+        let unlisted: Vec<_> = unlisted.filter(|id| !listed.contains(id)).collect();
         let mut found = false;
         for id in unlisted {
             let object = FailureObject::Channel(id);
-            if failures.iter().any(|it| it.object == object) {
-                // It was refused before, and nothing tells that this has changed.
+            if is_answered(&object) {
                 continue;
             }
             let at = self.clock.stamp();
             match self.history.channel(guild, id).await {
                 Ok(thread) => {
-                    self.tell(at, vec![Fact::Channel(thread.channel.clone())])
-                        .await?;
+                    let seen = Fact::Channel(thread.channel.clone());
+                    let settled = Fact::Settled(guild, object);
+                    self.tell(at, vec![seen, settled]).await?;
                     described.channels.push(thread);
                     found = true;
                 }
@@ -285,8 +298,8 @@ impl Backfill {
             if all.len() == before {
                 // Whether there are more cannot be known: nobody is said to have left.
                 let reason = "the server gives the same members again, whatever is asked for";
-                let failed = Fact::Failed(guild, object, reason.to_owned());
-                self.tell(self.clock.stamp(), vec![failed]).await?;
+                let refused = Fact::Refused(guild, object, reason.to_owned());
+                self.tell(self.clock.stamp(), vec![refused]).await?;
                 return Ok(bot_roles);
             }
         }
@@ -308,9 +321,14 @@ impl Backfill {
     ) -> Result<bool, BackfillError> {
         let guild = described.guild.id;
         self.writer.write(Vec::new()).await?;
-        let (coverage, parts) = self
-            .read(move |store| Ok((store.coverage()?, store.channels(guild)?)))
+        let (coverage, parts, session) = self
+            .read(move |store| {
+                let (coverage, parts) = (store.coverage()?, store.channels(guild)?);
+                Ok((coverage, parts, store.session(guild)?))
+            })
             .await?;
+        // What was archived is told to whoever may see it: as long as all was heard, nothing is new.
+        let is_told = depth == Depth::Channels && session.unheard.is_none();
         let mut with_threads: BTreeSet<ChannelId> =
             described.channels.iter().filter_map(parent).collect();
         with_threads.extend(parts.iter().filter_map(|it| parent_of(it.state.ever()?)));
@@ -323,8 +341,8 @@ impl Backfill {
         {
             let known = coverage.get(&channel.id);
             let has_threads = with_threads.contains(&channel.id);
-            let since = |listed: Option<Stamp>| match (depth, listed) {
-                (Depth::Channels, Some(_)) => None,
+            let since = |listed: Option<Stamp>| match listed {
+                Some(_) if is_told => None,
                 _ => ingest::archived_since(listed, has_threads, now),
             };
             lists.extend(

@@ -7,6 +7,7 @@
 pub(in crate::jobs) mod channel;
 mod discovery;
 mod page_sizes;
+mod reread;
 mod supervisor;
 
 pub use page_sizes::PageSizes;
@@ -25,15 +26,16 @@ use tokio::sync::Semaphore;
 use super::{
     clock::Clock,
     estimate::Course,
+    guilds::PerGuild,
     progress::{Phase, ProgressBoard},
     writer::{Stopped, Writer},
 };
 use crate::{
     discord::{GuildTold, History, RestError},
-    ingest::{self, Described, Plan},
+    ingest::{self, Described, LookBack, Plan},
     model::{
-        ChannelId, Class, Evidence, Fact, FailureObject, GuildId, Millis, Observation, Pending,
-        SessionNumber, Stamp, User,
+        ChannelId, Class, Evidence, Fact, Failure, FailureObject, GuildId, Millis, Observation,
+        Pending, SessionNumber, Settings, Stamp, User,
     },
     status::UNREADABLE,
     store::{Store, StoreError},
@@ -79,23 +81,15 @@ pub enum BackfillError {
 pub enum Depth {
     /// Its channels and active threads: after a change of what the bot may see.
     Channels,
-    /// Everything: also members, archived threads, and what may have changed unheard.
-    Whole {
-        /// Until when everything was heard.
-        heard: Stamp,
-    },
+    /// Everything: also members and archived threads.
+    Whole,
 }
 
 impl Depth {
     /// Both at once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Whole { heard }, Self::Whole { heard: also }) => Self::Whole {
-                heard: heard.min(also),
-            },
-            (Self::Channels, depth) | (depth, Self::Channels) => depth,
-        }
+        if self == Self::Whole { self } else { other }
     }
 }
 
@@ -125,6 +119,8 @@ pub struct Summary {
     pub refused: u64,
     /// Channels and threads of which something is still missing.
     pub incomplete: u64,
+    /// What is to be looked at again, since it may be had later.
+    pub again: Option<Depth>,
 }
 
 impl Summary {
@@ -147,16 +143,40 @@ pub struct Backfill {
     pub clock: Clock,
     /// The bot's own user.
     pub bot: User,
-    /// Where progress is told.
+    /// Where progress is told, guild by guild.
+    pub boards: PerGuild<ProgressBoard>,
+    /// The guild's own of these, see [`Self::of`].
     pub progress: ProgressBoard,
     /// What the pages so far told of which is a channel's last.
     pub page_sizes: Arc<PageSizes>,
-    /// Held by whoever asks Discord for history: a backfill as long as it takes, the audit for one
-    /// request.
-    pub turn: Arc<Semaphore>,
+    /// Whose turn it is, guild by guild.
+    pub turns: PerGuild<Turn>,
+    /// The guild's own of these. Held by whoever asks Discord for its history: a backfill as long as it
+    /// takes, the audit for one request.
+    pub turn: Turn,
+}
+
+/// One at a time.
+#[derive(Clone, Debug)]
+pub struct Turn(pub Arc<Semaphore>);
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
 impl Backfill {
+    /// For this guild: with its own progress, in its own turn.
+    #[must_use]
+    pub fn of(&self, guild: GuildId) -> Self {
+        Self {
+            progress: self.boards.of(guild),
+            turn: self.turns.of(guild),
+            ..self.clone()
+        }
+    }
+
     /// Fetches what is missing of the guild until all that can be read is covered.
     ///
     /// `told` is what the gateway told of it; without it, Discord is asked. `live` says that the
@@ -169,10 +189,11 @@ impl Backfill {
         told: Option<GuildTold>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
-        self.progress.begin(guild, name, self.history.rest());
-        let _turn = self.turn.acquire().await.expect("it is never closed");
-        let done = self.in_rounds(guild, depth, told, live).await;
-        self.progress.end();
+        let own = self.of(guild);
+        own.progress.begin(guild, name, own.history.rest());
+        let _turn = own.turn.0.acquire().await.expect("it is never closed");
+        let done = own.in_rounds(guild, depth, told, live).await;
+        own.progress.end();
         done
     }
 
@@ -222,27 +243,17 @@ impl Backfill {
         live: bool,
         read: &mut BTreeMap<ChannelId, Lists>,
     ) -> Result<Summary, BackfillError> {
-        // All that was heard before is durable, and so the session's number is the current one,
-        // before Discord is asked what there is.
         self.writer.write(Vec::new()).await?;
         let session = self.read(move |store| store.session(guild)).await?;
-        let described = self.describe(guild, depth, told).await?;
-        self.writer.write(Vec::new()).await?;
-
-        let look_back_to = match depth {
-            Depth::Channels => None,
-            // What is younger may have been edited, deleted or reacted to while nobody watched.
-            Depth::Whole { heard } => {
-                let settings = self.read(move |store| store.settings(guild)).await?;
-                let look_back = i64::from(settings.look_back_days) * DAY_MS;
-                let heard = self.history.discord_time(heard.millis().min(Clock::now()));
-                Some(Millis(heard.0 - look_back))
-            }
-        };
+        // What was told before something was lost does not describe what there is now.
+        let told = told.filter(|it| it.at >= session.since);
+        let begun = self.clock.stamp();
+        let mut described = Arc::new(self.describe(guild, depth, told).await?);
+        let until = (!live).then_some(begun);
+        let session = self.note_unseen(&described, until).await?;
         let session = live.then_some(session);
-        let mut described = Arc::new(described);
         loop {
-            let mut plan = self.plan(&described, session, look_back_to).await?;
+            let mut plan = self.plan(&described, session).await?;
             leave_out(&mut plan, read);
             read.extend(self.carry_out(guild, &described, plan).await?);
             // What was read may tell of threads that no list had.
@@ -250,23 +261,63 @@ impl Backfill {
                 break;
             }
         }
-        self.conclude(guild, depth, &described).await
+        self.conclude(guild, &described).await
+    }
+
+    /// Notes of each channel what may have changed in it while the guild was not heard. From then on
+    /// it is known channel by channel what to look back at, whenever this process ends; all else was
+    /// heard, or is known `until` then. Returns the number of the guild's session.
+    async fn note_unseen(
+        &self,
+        described: &Arc<Described>,
+        until: Option<Stamp>,
+    ) -> Result<SessionNumber, BackfillError> {
+        let guild = described.guild.id;
+        self.writer.write(Vec::new()).await?;
+        let session = self.read(move |store| store.session(guild)).await?;
+        let mut facts = Vec::new();
+        if let Some(heard) = session.unheard {
+            // The clock may have been set back since.
+            let since = heard.min(Clock::now().into());
+            let (described, ahead) = (Arc::clone(described), self.ahead());
+            let unseen = self.read(move |store| {
+                let look_back = look_back(&store.settings(guild)?, ahead);
+                Ok(ingest::unseen(
+                    &described,
+                    &store.coverage()?,
+                    since,
+                    look_back,
+                ))
+            });
+            let unseen = unseen.await?.into_iter();
+            facts.extend(unseen.map(|id| Fact::Unseen(guild, id, since)));
+        }
+        facts.push(Fact::Noted(guild, session.number, until));
+        self.write(self.clock.stamp(), facts).await?;
+        Ok(session.number)
+    }
+
+    /// By how many milliseconds Discord's clock is ahead of ours.
+    fn ahead(&self) -> i64 {
+        self.history.discord_time(Millis(0)).0
     }
 
     async fn plan(
         &self,
         described: &Arc<Described>,
         session: Option<SessionNumber>,
-        look_back_to: Option<Millis>,
     ) -> Result<Plan, BackfillError> {
         let (described, guild) = (Arc::clone(described), described.guild.id);
+        let ahead = self.ahead();
         self.read(move |store| {
+            let settings = &store.settings(guild)?;
             let settled = ingest::Settled {
                 coverage: &store.coverage()?,
                 pending: store.pending(guild)?,
-                settings: &store.settings(guild)?,
+                settings,
                 session,
-                look_back_to,
+                look_back: look_back(settings, ahead),
+                now: Clock::now(),
             };
             Ok(ingest::plan(&described, settled))
         })
@@ -311,7 +362,7 @@ impl Backfill {
         let mut reading = stream::iter(plan.channels)
             .map(|plan| async {
                 let id = plan.channel_id;
-                Ok::<_, BackfillError>((id, self.channel(guild, plan).await?))
+                Ok::<_, BackfillError>((id, self.channel(guild, plan, described.at).await?))
             })
             .buffer_unordered(CHANNELS_AT_ONCE);
         let mut read = BTreeMap::new();
@@ -326,18 +377,28 @@ impl Backfill {
         Ok(read)
     }
 
-    /// Looks at what is there now, rather than at what was done, and says whether it is complete.
+    /// Looks at what is there now, rather than at what was done, and says whether it is complete. What
+    /// Discord refuses is not waited for.
     async fn conclude(
         &self,
         guild: GuildId,
-        depth: Depth,
         described: &Arc<Described>,
     ) -> Result<Summary, BackfillError> {
-        let left = self.plan(described, None, None).await?;
-        let incomplete = self
-            .read(move |store| Ok(ingest::uncovered(&left, &store.coverage()?)))
+        let mut left = self.plan(described, None).await?;
+        let (incomplete, failures) = self
+            .read(move |store| {
+                // What was deleted since it was described is not missing.
+                let channels = store.channels(guild)?;
+                let gone = channels.iter().filter(|it| it.state.now().is_none());
+                let gone: BTreeSet<u64> = gone.map(|it| it.id).collect();
+                left.channels.retain(|it| !gone.contains(&it.channel_id.0));
+                let incomplete = ingest::uncovered(&left, &store.coverage()?);
+                Ok((incomplete, store.failures(guild)?))
+            })
             .await?;
         let done = self.progress.look();
+        let failed = done.failures > done.hidden;
+        let again = again(&failures, &incomplete, failed);
         let summary = Summary {
             channels: done.channels,
             unreadable: done.unreadable,
@@ -345,15 +406,15 @@ impl Backfill {
             lists: done.lists_done,
             failures: done.failures,
             refused: done.refused,
-            incomplete: incomplete as u64,
+            incomplete: incomplete.len() as u64,
+            again,
         };
-        if summary.is_complete() && matches!(depth, Depth::Whole { .. }) {
+        if again.is_none() {
             let mut facts = vec![
                 Fact::Synced(guild, Class::Messages),
                 Fact::Synced(guild, Class::Reactions),
             ];
             // What an event would have said was fetched.
-            let failures = self.read(move |store| store.failures(guild)).await?;
             facts.extend(failures.into_iter().filter_map(|it| match it.object {
                 object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
                 _ => None,
@@ -431,7 +492,11 @@ impl Backfill {
             };
             *count += 1;
         });
-        let fact = Fact::Failed(guild, object, error.to_string());
+        let fact = if refused {
+            Fact::Refused(guild, object, error.to_string())
+        } else {
+            Fact::Failed(guild, object, error.to_string())
+        };
         self.tell(self.clock.stamp(), vec![fact]).await?;
         Ok(refused)
     }
@@ -450,6 +515,30 @@ impl Backfill {
     }
 }
 
+/// What is to be looked at again: as little as will do. `failed` says that something failed now that
+/// may be had later.
+fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option<Depth> {
+    let refused = |id: &ChannelId| {
+        let object = FailureObject::Channel(*id);
+        failures.iter().any(|it| it.refused && it.object == object)
+    };
+    let is_list = |it: &&Failure| {
+        matches!(
+            it.object,
+            FailureObject::Class(_) | FailureObject::Threads(_)
+        )
+    };
+    if failures.iter().filter(is_list).any(|it| !it.refused) {
+        return Some(Depth::Whole);
+    }
+    (failed || !incomplete.iter().all(refused)).then_some(Depth::Channels)
+}
+
+fn look_back(settings: &Settings, ahead: i64) -> LookBack {
+    let window = i64::from(settings.look_back_days) * DAY_MS;
+    LookBack { window, ahead }
+}
+
 /// Takes out of a plan what was done already.
 fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
     plan.channels
@@ -458,6 +547,7 @@ fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
             Some(Lists::Done) => false,
             Some(Lists::Failed) => {
                 it.reads.clear();
+                it.looks_back = false;
                 it.go_live = None;
                 true
             }
@@ -474,4 +564,38 @@ fn observed(at: Stamp, facts: Vec<Fact>) -> Vec<Observation> {
             fact,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_had_later_is_looked_at_again() {
+        let failure = |object, refused| Failure {
+            guild_id: GuildId(1),
+            object,
+            reason: String::new(),
+            times: 1,
+            at: Millis(0),
+            refused,
+        };
+        let channel = |id, refused| failure(FailureObject::Channel(ChannelId(id)), refused);
+        let members = |refused| failure(FailureObject::Class(Class::Members), refused);
+        let looks = |failures: &[Failure], incomplete: &[u64], failed| {
+            let incomplete: Vec<_> = incomplete.iter().copied().map(ChannelId).collect();
+            again(failures, &incomplete, failed)
+        };
+        assert_eq!(looks(&[], &[], false), None);
+        assert_eq!(looks(&[], &[7], false), Some(Depth::Channels));
+        assert_eq!(looks(&[channel(7, true)], &[7], false), None);
+        assert_eq!(looks(&[channel(7, true), members(true)], &[7], false), None);
+        let both = [channel(7, true), channel(8, false)];
+        assert_eq!(looks(&both, &[7, 8], true), Some(Depth::Channels));
+        let list = [channel(7, false), members(false)];
+        assert_eq!(looks(&list, &[7], true), Some(Depth::Whole));
+        // It is due still, also if something else was looked at.
+        assert_eq!(looks(&list[1..], &[], false), Some(Depth::Whole));
+        assert_eq!(looks(&[], &[], true), Some(Depth::Channels));
+    }
 }

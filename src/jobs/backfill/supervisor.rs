@@ -7,25 +7,58 @@ use std::{
     time::Duration,
 };
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::{
     sync::Notify,
+    task::{JoinError, JoinSet},
     time::{self, Instant},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Backfill, BackfillError, Depth, observed};
+use super::{Backfill, BackfillError, Depth, reread::reread};
 use crate::{
     discord::{GuildTold, RestError},
-    model::{ChannelId, Fact, FailureObject, GuildId, MessageId, Page},
+    model::{Fact, GuildId},
 };
 
 /// What changes together is looked at together: this long after the first change.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long after a failure it is tried again.
-const RETRY: Duration = Duration::from_mins(5);
-/// Messages that may wait to be read again.
-const MOST_REREADS: usize = 1_000;
+
+/// How long after a failure it is tried again: later and later, as long as it goes on failing.
+fn retries() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_mins(5))
+        .with_factor(2.0)
+        .with_max_delay(Duration::from_hours(4))
+        .without_max_times()
+}
+
+/// What of a guild is to be looked at again.
+struct Retry {
+    waits: ExponentialBackoff,
+    /// What, and when.
+    due: Option<(Depth, Instant)>,
+}
+
+impl Retry {
+    fn new() -> Self {
+        Self {
+            waits: retries().build(),
+            due: None,
+        }
+    }
+
+    fn at(&self) -> Option<Instant> {
+        self.due.map(|(_, at)| at)
+    }
+
+    /// Waits longer than the last time.
+    fn later(&mut self, depth: Depth) {
+        let wait = self.waits.next().expect("it has no end");
+        self.due = Some((depth, Instant::now() + wait));
+    }
+}
 
 /// What is to be fetched, each thing once however often it was asked for.
 #[derive(Debug, Default)]
@@ -33,7 +66,8 @@ struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
     /// What the gateway tells of them, as long as nothing has changed since.
     told: BTreeMap<GuildId, GuildTold>,
-    rereads: BTreeSet<(GuildId, ChannelId, MessageId)>,
+    /// Every guild that there is.
+    all: bool,
 }
 
 /// Asks for backfills. Cheap to clone.
@@ -41,6 +75,7 @@ struct Wanted {
 pub struct Requests {
     wanted: Arc<Mutex<Wanted>>,
     news: Arc<Notify>,
+    pub(super) rereads: Arc<Notify>,
 }
 
 impl Requests {
@@ -59,15 +94,14 @@ impl Requests {
         });
     }
 
-    /// The message has to be read again.
-    pub fn reread(&self, guild: GuildId, channel: ChannelId, message: MessageId) {
-        self.change(|wanted| {
-            wanted.rereads.insert((guild, channel, message));
-            // Beyond that many, what is lost is found when a look-back comes over it.
-            while wanted.rereads.len() > MOST_REREADS {
-                wanted.rereads.pop_first();
-            }
-        });
+    /// Every guild has to be looked at, and which there are.
+    pub fn guilds(&self) {
+        self.change(|wanted| wanted.all = true);
+    }
+
+    /// A message has to be read again: it is among what could not be read.
+    pub fn reread(&self) {
+        self.rereads.notify_one();
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
@@ -75,8 +109,23 @@ impl Requests {
         self.news.notify_one();
     }
 
-    fn take(&self) -> Wanted {
-        mem::take(&mut self.wanted.lock().expect("no change panics"))
+    /// The guild is to be looked at again, though nothing is known to have changed.
+    fn again(&self, guild: GuildId, depth: Depth) {
+        self.change(|wanted| want(&mut wanted.guilds, guild, depth));
+    }
+
+    fn take_all(&self) -> bool {
+        mem::take(&mut self.wanted.lock().expect("no change panics").all)
+    }
+
+    /// What is wanted of guilds that are not `busy`.
+    fn take(&self, busy: &BTreeSet<GuildId>) -> Vec<(GuildId, Depth, Option<GuildTold>)> {
+        let mut wanted = self.wanted.lock().expect("no change panics");
+        let Wanted { guilds, told, .. } = &mut *wanted;
+        let taken = guilds.extract_if(.., |guild, _| !busy.contains(guild));
+        taken
+            .map(|(guild, depth)| (guild, depth, told.remove(&guild)))
+            .collect()
     }
 }
 
@@ -90,32 +139,58 @@ pub async fn supervise(
     stop: CancellationToken,
 ) -> Result<(), BackfillError> {
     let supervised = async {
-        let mut retries: BTreeMap<GuildId, Depth> = BTreeMap::new();
-        let mut due = Instant::now();
-        loop {
-            tokio::select! {
-                () = requests.news.notified() => time::sleep(SETTLE).await,
-                () = time::sleep_until(due), if !retries.is_empty() => {}
-            }
-            let mut wanted = requests.take();
-            for (guild, channel, message) in wanted.rereads {
-                backfill.reread(guild, channel, message).await?;
-            }
-            if due <= Instant::now() {
-                for (guild, depth) in mem::take(&mut retries) {
-                    want(&mut wanted.guilds, guild, depth);
-                }
-            }
-            for (guild, depth) in wanted.guilds {
-                let told = wanted.told.remove(&guild);
-                if !backfill.done(guild, depth, told).await? {
-                    want(&mut retries, guild, depth);
-                    due = Instant::now() + RETRY;
+        tokio::try_join!(
+            backfill_wanted(&backfill, &requests),
+            reread(&backfill, &requests)
+        )?;
+        Ok(())
+    };
+    stop.run_until_cancelled(supervised).await.unwrap_or(Ok(()))
+}
+
+/// Backfills guilds side by side, each once at a time.
+async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
+    let mut retries: BTreeMap<GuildId, Retry> = BTreeMap::new();
+    let mut busy = BTreeSet::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        let idle = retries.iter().filter(|(guild, _)| !busy.contains(*guild));
+        let next = idle.filter_map(|(_, retry)| retry.at()).min();
+        tokio::select! {
+            () = requests.news.notified() => time::sleep(SETTLE).await,
+            () = time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            Some(ended) = tasks.join_next() => {
+                let (guild, again) = match ended {
+                    Ok(ended) => ended,
+                    Err(panic) => std::panic::resume_unwind(JoinError::into_panic(panic)),
+                };
+                busy.remove(&guild);
+                match again? {
+                    Some(depth) => retries.entry(guild).or_insert_with(Retry::new).later(depth),
+                    None => drop(retries.remove(&guild)),
                 }
             }
         }
-    };
-    stop.run_until_cancelled(supervised).await.unwrap_or(Ok(()))
+        if requests.take_all() {
+            for guild in backfill.guilds().await? {
+                requests.guild(guild, Depth::Whole);
+            }
+        }
+        for (guild, retry) in retries
+            .iter_mut()
+            .filter(|(guild, _)| !busy.contains(*guild))
+        {
+            let is_due = |(_, at): &mut (Depth, Instant)| *at <= Instant::now();
+            if let Some((depth, _)) = retry.due.take_if(is_due) {
+                requests.again(*guild, depth);
+            }
+        }
+        for (guild, depth, told) in requests.take(&busy) {
+            busy.insert(guild);
+            let backfill = backfill.clone();
+            tasks.spawn(async move { (guild, backfill.done(guild, depth, told).await) });
+        }
+    }
 }
 
 fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
@@ -126,78 +201,68 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 }
 
 impl Backfill {
-    /// Backfills a guild; `false` if some of it is to be tried again later.
+    /// Finds out which guilds the bot is in, and records it; without an answer, those that are known.
+    async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
+        self.writer.write(Vec::new()).await?;
+        let known = self.read(|store| store.guilds()).await?;
+        let known = known.iter().filter(|it| it.state.now().is_some());
+        let known: BTreeSet<GuildId> = known.map(|it| it.guild_id).collect();
+        let at = self.clock.stamp();
+        let listed: BTreeSet<GuildId> = match self.history.guilds().await {
+            Ok(guilds) => guilds.into_iter().map(|(id, _)| id).collect(),
+            Err(error @ RestError::BadToken) => return Err(error.into()),
+            Err(error) => {
+                warn!("which guilds there are is not known: {error}");
+                return Ok(known);
+            }
+        };
+        // Where nothing is known, this is where hearing it begins.
+        let mut facts: Vec<Fact> = listed.iter().map(|id| Fact::SessionLost(*id, at)).collect();
+        for guild in known.difference(&listed) {
+            // One that could not be read is not listed either.
+            let answer = self.history.guild(*guild).await;
+            if let Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) = answer {
+                facts.push(Fact::GuildGone(*guild));
+            }
+        }
+        self.write(at, facts).await?;
+        Ok(known.union(&listed).copied().collect())
+    }
+
+    /// Backfills a guild; returns what of it is to be looked at again later.
     async fn done(
         &self,
         guild: GuildId,
         depth: Depth,
         told: Option<GuildTold>,
-    ) -> Result<bool, BackfillError> {
-        if matches!(depth, Depth::Whole { .. }) {
+    ) -> Result<Option<Depth>, BackfillError> {
+        if depth == Depth::Whole {
             info!(%guild, "fetching what was missed");
         }
         match self.run(guild, "", depth, told, true).await {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
                 match depth {
-                    _ if !done.is_complete() => warn!(
+                    _ if done.again.is_some() => warn!(
                         %guild, failures, channels = done.incomplete,
                         "some history could not be fetched, `/sync-status` says what; it is tried \
                          again"
                     ),
-                    Depth::Whole { .. } => {
+                    Depth::Whole => {
                         info!(%guild, messages, lists, "all history that can be read is here");
                     }
                     Depth::Channels => debug!(%guild, messages, lists, "looked again"),
                 }
-                Ok(done.is_complete())
+                Ok(done.again)
             }
             Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
                 warn!(%guild, "the guild could not be looked at: {error}");
                 // What is refused, such as a guild that the bot was removed from, stays refused.
-                Ok(!error.is_transient())
+                Ok(error.is_transient().then_some(depth))
             }
             Err(fatal) => {
                 error!(%guild, "backfill ended: {fatal}");
                 Err(fatal)
-            }
-        }
-    }
-
-    /// Reads one message again: as a page of its own.
-    async fn reread(
-        &self,
-        guild_id: GuildId,
-        channel_id: ChannelId,
-        id: MessageId,
-    ) -> Result<(), BackfillError> {
-        let at = self.clock.stamp();
-        match self.history.message(guild_id, channel_id, id).await {
-            Ok(found) => {
-                let page = Page {
-                    guild_id,
-                    channel_id,
-                    after: MessageId(id.0.saturating_sub(1)),
-                    to: id,
-                    newest: false,
-                    messages: found.into_iter().collect(),
-                    unreadable: Vec::new(),
-                };
-                for list in self
-                    .writer
-                    .write(observed(at, vec![Fact::Page(page)]))
-                    .await?
-                {
-                    self.list(list).await?;
-                }
-                Ok(())
-            }
-            Err(error @ RestError::BadToken) => Err(error.into()),
-            Err(error) => {
-                warn!("a message could not be read again: {error}");
-                let object = FailureObject::Message(channel_id, id);
-                let failed = Fact::Failed(guild_id, object, error.to_string());
-                Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
             }
         }
     }

@@ -1,0 +1,137 @@
+//! Tests: what is covered was heard or fetched, however a channel is hidden and shown, sessions are
+//! lost, and descriptions come late.
+
+use proptest::prelude::*;
+
+use super::{Rows, convergence::Memory, merge};
+use crate::model::{
+    Author, AuthorKind, Channel, ChannelId, ChannelKind, Coverage, Evidence, Fact, GuildId, Live,
+    Message, MessageId, MessageKind, Observation, Overwrite, OverwriteKind, Session, Stamp, UserId,
+    key, permissions::VIEW_CHANNEL,
+};
+
+const GUILD: GuildId = GuildId(1);
+const CHANNEL: ChannelId = ChannelId(2);
+
+#[derive(Clone, Debug)]
+enum Action {
+    Post,
+    /// Hides the channel from the bot, or shows it again.
+    Hide(bool),
+    /// The connection is lost, or a new session begins.
+    Connect(bool),
+    /// Somebody learns which message is the channel's last, and says so after this many more actions:
+    /// of the session that there is then.
+    Describe(usize),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        4 => Just(Action::Post),
+        2 => any::<bool>().prop_map(Action::Hide),
+        1 => any::<bool>().prop_map(Action::Connect),
+        3 => (0..8usize).prop_map(Action::Describe),
+    ]
+}
+
+fn channel(hidden: bool) -> Channel {
+    let hides = Overwrite {
+        kind: OverwriteKind::Member,
+        id: 3,
+        allow: 0,
+        deny: VIEW_CHANNEL,
+    };
+    Channel {
+        id: CHANNEL,
+        guild_id: GUILD,
+        kind: ChannelKind::TEXT,
+        name: String::new(),
+        parent_id: None,
+        position: 0,
+        nsfw: false,
+        overwrites: hidden.then_some(hides).into_iter().collect(),
+        thread: None,
+    }
+}
+
+fn message(id: MessageId) -> Message {
+    Message {
+        id,
+        channel_id: CHANNEL,
+        guild_id: GUILD,
+        author: Author {
+            id: UserId(4),
+            kind: AuthorKind::User,
+        },
+        kind: MessageKind::DEFAULT,
+        content: String::new(),
+        mentions: vec![],
+        reply_to: None,
+        command: None,
+        by_webhook: None,
+        edited_at: None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn nothing_unheard_is_covered(actions in proptest::collection::vec(action(), 1..40)) {
+        let mut rows = Memory::default();
+        let mut tell = |now: usize, fact: Fact| {
+            let (at, by) = (Stamp(i64::try_from(now).unwrap()), Evidence::Gateway);
+            merge(&mut rows, &Observation { at, by, fact }).unwrap();
+            let session: Option<Session> = rows.get(&key::ids([GUILD.0])).unwrap();
+            let coverage: Option<Coverage> = rows.get(&key::ids([CHANNEL.0])).unwrap();
+            (session.map_or(0, |it| it.number), coverage)
+        };
+        let (mut hidden, mut connected) = (false, true);
+        let (mut last, mut unheard) = (MessageId(0), vec![]);
+        let mut late: Vec<(usize, usize, MessageId)> = vec![];
+        tell(0, Fact::SessionLost(GUILD, Stamp(0)));
+        let (mut session, _) = tell(0, Fact::Channel(channel(false)));
+        let mut heard_until = 0;
+        for (n, action) in actions.iter().enumerate() {
+            let now = n + 1;
+            let mut coverage = None;
+            match *action {
+                Action::Post => {
+                    last = MessageId(now as u64);
+                    if connected && !hidden {
+                        coverage = tell(now, Fact::Posted(message(last))).1;
+                    } else {
+                        unheard.push(last);
+                    }
+                }
+                Action::Hide(hide) => {
+                    hidden = hide;
+                    if connected {
+                        tell(now, Fact::Channel(channel(hide)));
+                    }
+                }
+                Action::Connect(true) if !connected => {
+                    let at = Stamp(heard_until);
+                    session = tell(now, Fact::SessionLost(GUILD, at)).0;
+                    tell(now, Fact::Channel(channel(hidden)));
+                }
+                // Whoever may not see it is not told.
+                Action::Describe(delay) if !hidden => late.push((now + delay, now, last)),
+                Action::Describe(_) | Action::Connect(_) => {}
+            }
+            if let Action::Connect(on) = *action {
+                connected = on;
+            }
+            if connected {
+                heard_until = i64::try_from(now).unwrap();
+            }
+            for (_, asked, after) in late.extract_if(.., |it| it.0 <= now) {
+                let since = Stamp(i64::try_from(asked).unwrap());
+                let live = Live { session, after, since };
+                coverage = tell(asked, Fact::Live(GUILD, CHANNEL, live)).1.or(coverage);
+            }
+            let covers = |it: &Coverage| unheard.iter().find(|id| it.covers(**id)).copied();
+            prop_assert_eq!(coverage.as_ref().and_then(covers), None, "after action {}", now);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Messages that are read again one by one, since an event about them said too little.
+//!
+//! What is to be done is what the store lists as failed: so nothing is forgotten however the process
+//! ends, and what fails again is tried later and later.
+
+use std::time::Duration;
+
+use tokio::time;
+use tracing::warn;
+
+use super::{Backfill, BackfillError, Depth, Requests, observed};
+use crate::{
+    discord::RestError,
+    jobs::clock::Clock,
+    model::{ChannelId, Fact, Failure, FailureObject, GuildId, MessageId, Page},
+    store::{Store, StoreError},
+};
+
+/// Reads again whatever is asked for, and at first all that is left from before.
+///
+/// # Errors
+/// Only what no later try can mend.
+pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
+    let mut starting = true;
+    loop {
+        // What was said before is durable.
+        backfill.writer.write(Vec::new()).await?;
+        let failed = backfill.read(failed).await?;
+        let now = Clock::now();
+        let is_due = |it: &Failure| it.due() <= now || starting && !it.refused;
+        let (due, later): (Vec<_>, Vec<_>) = failed.into_iter().partition(is_due);
+        starting = false;
+        for it in &due {
+            if let FailureObject::Message(channel, message) = it.object
+                && !backfill
+                    .of(it.guild_id)
+                    .reread(it.guild_id, channel, message)
+                    .await?
+            {
+                requests.guild(it.guild_id, Depth::Channels);
+            }
+        }
+        if !due.is_empty() {
+            continue;
+        }
+        let next = later.iter().map(|it| it.due().0 - now.0).min();
+        let wait = Duration::from_millis(next.unwrap_or_default().unsigned_abs());
+        tokio::select! {
+            () = requests.rereads.notified() => {}
+            () = time::sleep(wait), if next.is_some() => {}
+        }
+    }
+}
+
+/// Every message that could not be read, of the guilds that the bot is in.
+fn failed(store: &Store) -> Result<Vec<Failure>, StoreError> {
+    let mut all = Vec::new();
+    for guild in store.guilds()? {
+        if guild.state.now().is_some() {
+            all.extend(store.failures(guild.guild_id)?);
+        }
+    }
+    all.retain(|it| matches!(it.object, FailureObject::Message(..)));
+    Ok(all)
+}
+
+impl Backfill {
+    /// Reads one message again: as a page of its own. `false` if who reacted to it could not be
+    /// fetched, but may be later.
+    async fn reread(
+        &self,
+        guild_id: GuildId,
+        channel_id: ChannelId,
+        id: MessageId,
+    ) -> Result<bool, BackfillError> {
+        let at = self.clock.stamp();
+        let object = FailureObject::Message(channel_id, id);
+        let failed = match self.history.message(guild_id, channel_id, id).await {
+            Ok(found) => {
+                let page = Page {
+                    guild_id,
+                    channel_id,
+                    after: MessageId(id.0.saturating_sub(1)),
+                    to: id,
+                    newest: false,
+                    messages: found.into_iter().collect(),
+                    unreadable: Vec::new(),
+                };
+                // If it is not there any more, there is nothing left to read either.
+                let facts = vec![Fact::Page(page), Fact::Settled(guild_id, object)];
+                let mut whole = true;
+                for list in self.writer.write(observed(at, facts)).await? {
+                    whole &= match self.list(list).await {
+                        Err(BackfillError::Rest(error))
+                            if !matches!(error, RestError::BadToken) =>
+                        {
+                            false
+                        }
+                        fetched => fetched?,
+                    };
+                }
+                return Ok(whole);
+            }
+            Err(error @ RestError::BadToken) => return Err(error.into()),
+            Err(error) => {
+                warn!("a message could not be read again: {error}");
+                let failure = if error.is_transient() {
+                    Fact::Failed
+                } else {
+                    Fact::Refused
+                };
+                failure(guild_id, object, error.to_string())
+            }
+        };
+        self.tell(self.clock.stamp(), vec![failed]).await?;
+        Ok(true)
+    }
+}
