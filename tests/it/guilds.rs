@@ -87,7 +87,7 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
         },
         boards: boards.clone(),
         progress: ProgressBoard::default(),
-        largest_page: Arc::default(),
+        page_sizes: Arc::default(),
         turns: PerGuild::default(),
         turn: Turn::default(),
     };

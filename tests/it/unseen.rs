@@ -214,7 +214,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
         bot,
         boards: PerGuild::default(),
         progress: ProgressBoard::default(),
-        largest_page: Arc::default(),
+        page_sizes: Arc::default(),
         turns: PerGuild::default(),
         turn: Turn::default(),
     };
@@ -234,7 +234,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
             .unwrap()
             .iter()
             .map(|it| it.messages)
-            .sum()
+            .sum::<u64>()
     };
     for joined in [true, false] {
         if !joined {
