@@ -74,7 +74,7 @@ fn readers(part: &Part<Channel>) -> Option<Vec<Overwrite>> {
     let reading = |it: &Overwrite| Overwrite {
         allow: it.allow & READING,
         deny: it.deny & READING,
-        ..it.clone()
+        ..*it
     };
     let mut readers: Vec<Overwrite> = part.state.ever()?.overwrites.iter().map(reading).collect();
     readers.retain(|it| it.allow | it.deny != 0);

@@ -257,10 +257,10 @@ fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBa
     let top = coverage.top();
     // From here on, all is asked for.
     let mut tail = (last != Some(top)).then_some(top);
-    if let Some(first) = coverage.unseen_since.map(|it| look_back.after(it)) {
-        if last.is_none_or(|last| last > first) || top > first {
-            tail = Some(tail.map_or(first, |tail| tail.min(first)));
-        }
+    if let Some(first) = coverage.unseen_since.map(|it| look_back.after(it))
+        && (last.is_none_or(|last| last > first) || top > first)
+    {
+        tail = Some(tail.map_or(first, |tail| tail.min(first)));
     }
     let mut reads = Vec::new();
     for gap in coverage.gaps(top).into_iter().rev() {

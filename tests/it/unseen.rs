@@ -46,7 +46,7 @@ fn veil(discord: &Discord, channels: &[u64], of: (u64, bool), hides: bool) {
     for channel in channels {
         discord.update_channel(*channel, |it| {
             it.overwrites.retain(|it| it.id != id);
-            it.overwrites.extend(hides.then(|| overwrite.clone()));
+            it.overwrites.extend(hides.then_some(overwrite));
         });
     }
 }
@@ -243,7 +243,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
         let overflow = GatewayItem::Overflow { at: clock.stamp() };
         items.send(overflow).await.unwrap();
         let begun = Instant::now();
-        while is_in(&store) != joined || 1_u64 != messages(&store) {
+        while is_in(&store) != joined || messages(&store) != 1 {
             assert!(begun.elapsed() < SOON, "joined: {joined}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

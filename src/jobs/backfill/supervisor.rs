@@ -20,6 +20,7 @@ use super::{Backfill, BackfillError, Depth, reread::reread};
 use crate::{
     discord::{GuildTold, RestError},
     model::{Fact, GuildId},
+    store::Store,
 };
 
 /// What changes together is looked at together: this long after the first change.
@@ -204,7 +205,7 @@ impl Backfill {
     /// Finds out which guilds the bot is in, and records it; without an answer, those that are known.
     async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
         self.writer.write(Vec::new()).await?;
-        let known = self.read(|store| store.guilds()).await?;
+        let known = self.read(Store::guilds).await?;
         let known = known.iter().filter(|it| it.state.now().is_some());
         let known: BTreeSet<GuildId> = known.map(|it| it.guild_id).collect();
         let at = self.clock.stamp();
