@@ -22,6 +22,7 @@ use propsbot::{
         rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow},
     },
     config::{Config, Needs},
+    graph::discord::Rules,
     model::{
         AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind,
         Millis, UserId,
@@ -40,6 +41,9 @@ const REACTORS: u64 = 3;
 
 /// What the child is told to do.
 const DRAW: &str = "--draw";
+
+/// The config of the discord plugin, beside the archive.
+const CONFIG: &str = "config.json";
 
 /// A community that is computed, not kept. All channels are props channels; a message in ten thanks
 /// somebody, and has two emojis by three members each.
@@ -216,8 +220,9 @@ async fn main() -> anyhow::Result<()> {
     while let Some(argument) = given.next() {
         match argument.as_str() {
             DRAW => {
+                let plugin = given.next().context("--draw takes a plugin")?;
                 let folder = given.next().context("--draw takes a folder")?;
-                return draw(Path::new(&folder)).await;
+                return draw(&plugin, Path::new(&folder)).await;
             }
             "--keep" => {
                 let folder = given.next().context("--keep takes a folder")?;
@@ -236,7 +241,7 @@ async fn main() -> anyhow::Result<()> {
     if kept.is_some() && sizes.len() > 1 {
         bail!("--keep takes one number of messages");
     }
-    say("messages  reactions  wall s  CPU s  peak MiB  graph.json MiB");
+    say("plugin   messages  reactions  wall s  CPU s  peak MiB  graph.json MiB");
     for messages in sizes {
         let folder = tempfile::tempdir()?;
         measure(kept.as_deref().unwrap_or(folder.path()), messages).await?;
@@ -251,29 +256,42 @@ async fn measure(folder: &Path, messages: u64) -> anyhow::Result<()> {
     };
     let reactions = messages / 10 * REACTORS * EMOJIS.len() as u64;
     export(&archive, Arc::new(community), request()).await?;
-    let begun = Instant::now();
-    let ended = Command::new(env::current_exe()?)
-        .arg(DRAW)
-        .arg(folder)
-        .output()?;
-    let wall = begun.elapsed().as_secs_f64();
-    if !ended.status.success() {
-        bail!("{}", String::from_utf8_lossy(&ended.stderr));
+    let config = serde_json::json!([{
+        "guildId": GUILD.to_string(),
+        "reactionWeightConfig": {"weights": {}, "defaultWeight": 1, "applyAveraging": false},
+    }]);
+    fs::write(folder.join(CONFIG), config.to_string())?;
+    for plugin in ["props", "discord"] {
+        let begun = Instant::now();
+        let ended = Command::new(env::current_exe()?)
+            .args([DRAW, plugin])
+            .arg(folder)
+            .output()?;
+        let wall = begun.elapsed().as_secs_f64();
+        if !ended.status.success() {
+            bail!("{}", String::from_utf8_lossy(&ended.stderr));
+        }
+        let told = String::from_utf8(ended.stdout)?;
+        let (cpu, peak) = told.trim().split_once(' ').context("the child's figures")?;
+        let size = fs::metadata(folder.join("graph/graph.json"))?.len() / (1 << 20);
+        say(&format!(
+            "{plugin:<7}  {messages:>8}  {reactions:>9}  {wall:>6.2}  {cpu:>5}  {peak:>8}  {size:>14}"
+        ));
     }
-    let told = String::from_utf8(ended.stdout)?;
-    let (cpu, peak) = told.trim().split_once(' ').context("the child's figures")?;
-    let size = fs::metadata(folder.join("graph/graph.json"))?.len() / (1 << 20);
-    say(&format!(
-        "{messages:>8}  {reactions:>9}  {wall:>6.2}  {cpu:>5}  {peak:>8}  {size:>14}"
-    ));
     Ok(())
 }
 
 /// Does what `propsbot graph` does, and tells what it took.
-async fn draw(folder: &Path) -> anyhow::Result<()> {
+async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
     let config = Config::read(&BTreeMap::new(), Needs::Local)?;
     let spec = format!("dir:{}", folder.join("archive").display()).parse()?;
-    let plugin = GraphPlugin::Props { weights: None };
+    let plugin = match plugin {
+        "discord" => GraphPlugin::Discord {
+            config: folder.join(CONFIG),
+            rules: Rules::Native,
+        },
+        _ => GraphPlugin::Props { weights: None },
+    };
     let order = GraphOrder {
         plugin: &plugin,
         out: Some(&folder.join("graph")),

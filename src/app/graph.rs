@@ -18,7 +18,7 @@ use crate::{
     graph::{
         BeforeAndNow, Changes, Comparison, Document, Documents, PropsSieve, Types, WeightedGraph,
         Weights,
-        discord::{DiscordConfig, NotArchived, Rules, discord_documents},
+        discord::{DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents},
         props_documents,
     },
     jobs::export::SourceCredFiles,
@@ -73,7 +73,10 @@ impl Counting {
     async fn snapshot(&self, archive: &dyn DataArchive) -> Result<Snapshot, ReadError> {
         match self {
             Self::Props(_) => Snapshot::read_sifted(archive, PropsSieve::new).await,
-            Self::Discord(..) => Snapshot::read(archive).await,
+            Self::Discord(config, rules) => {
+                let sieve = |it: &Snapshot| DiscordSieve::new(it, config, *rules);
+                Snapshot::read_sifted(archive, sieve).await
+            }
         }
     }
 

@@ -253,8 +253,13 @@ impl<'a> ArchiveReader<'a> {
             .filter(|scope| scope.channel_id.is_some_and(|it| sieve.channel(it)))
             .collect();
         let is_looked_at = |scope| looked_at.contains(&scope);
-        snapshot.messages = self.select(is_looked_at, |it| sieve.message(it)).await?;
-        snapshot.reactions = self.select(is_looked_at, |it| sieve.reaction(it)).await?;
+        for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
+            if reactions {
+                snapshot.reactions = self.select(is_looked_at, |it| sieve.reaction(it)).await?;
+            } else {
+                snapshot.messages = self.select(is_looked_at, |it| sieve.message(it)).await?;
+            }
+        }
         snapshot.sort_channels();
         Ok(snapshot)
     }

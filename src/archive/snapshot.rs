@@ -32,9 +32,12 @@ pub struct Snapshot {
 /// Which messages and reactions a reader wants; of the other tables it gets every row. What it does
 /// not keep is never in memory as a whole.
 pub trait Sieve: Send {
+    /// Whether all reactions are shown before the first message, rather than after the last.
+    const REACTIONS_FIRST: bool = false;
+
     /// Whether messages and reactions in this channel are to be looked at.
     fn channel(&self, id: ChannelId) -> bool;
-    /// Whether to keep a message. All are shown before the first reaction.
+    /// Whether to keep a message.
     fn message(&mut self, row: &MessageRow) -> bool;
     /// Whether to keep a reaction.
     fn reaction(&mut self, row: &ReactionRow) -> bool;
@@ -84,15 +87,16 @@ impl Snapshot {
         }
         let mut sieve = sieve(&snapshot);
         channels.retain(|it| it.channel_id.is_some_and(|id| sieve.channel(id)));
-        for scope in &channels {
-            select(source, *scope, &mut snapshot.messages, |it| {
-                sieve.message(it)
-            })?;
-        }
-        for scope in &channels {
-            select(source, *scope, &mut snapshot.reactions, |it| {
-                sieve.reaction(it)
-            })?;
+        for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
+            for scope in &channels {
+                if reactions {
+                    let to = &mut snapshot.reactions;
+                    select(source, *scope, to, |it| sieve.reaction(it))?;
+                } else {
+                    let to = &mut snapshot.messages;
+                    select(source, *scope, to, |it| sieve.message(it))?;
+                }
+            }
         }
         snapshot.sort_channels();
         Ok(snapshot)

@@ -125,7 +125,7 @@ impl<'a> Scene<'a> {
     fn standing<'b>(&'b self, reactions: &'b [ReactionRow]) -> Vec<Reacted<'b>> {
         let mut standing: Vec<Reacted<'b>> = reactions
             .iter()
-            .filter(|it| it.removed_at.is_none() && (self.rules.are_improved() || !it.burst))
+            .filter(|it| it.removed_at.is_none() && self.rules.count(it))
             .filter_map(|it| {
                 let by = self.people.get(&it.user_id)?;
                 let emoji = match it.emoji_id {

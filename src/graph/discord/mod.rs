@@ -11,14 +11,19 @@ mod declaration;
 mod graph;
 mod identities;
 mod place;
+mod sieve;
 
 pub use config::{ConfigError, DiscordConfig, GuildConfig};
 pub use declaration::discord_declaration;
 pub use graph::discord_graph;
 pub use identities::discord_identities;
+pub use sieve::DiscordSieve;
 
 use super::Documents;
-use crate::{archive::Snapshot, model::GuildId};
+use crate::{
+    archive::{Snapshot, rows::ReactionRow},
+    model::GuildId,
+};
 
 /// Which rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,11 @@ impl Rules {
     fn are_improved(self) -> bool {
         self == Self::Improved
     }
+
+    /// Whether a reaction of this kind says something: SourceCred's plugin knows no super reactions.
+    fn count(self, reaction: &ReactionRow) -> bool {
+        self.are_improved() || !reaction.burst
+    }
 }
 
 /// A guild that the config names is not in the archive.
@@ -46,7 +56,7 @@ impl Rules {
 #[error("the archive holds no guild {0}, which the config names; export it first, or mend guildId")]
 pub struct NotArchived(pub GuildId);
 
-/// The discord plugin's documents for a snapshot.
+/// The discord plugin's documents for a snapshot: a whole one, or what [`DiscordSieve`] left of it.
 pub fn discord_documents(
     snapshot: &Snapshot,
     config: &DiscordConfig,

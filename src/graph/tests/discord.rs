@@ -3,16 +3,22 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::{
     community::{
         ANA, BEN, BOT, CY, GENERAL, GUILD, PROPS, THREAD, member, message, quiet, reaction,
     },
-    *,
+    invariants, *,
 };
 use crate::{
-    archive::rows::{GuildRow, MemberRow, ReactionRow},
+    archive::{
+        Sieve as _,
+        rows::{GuildRow, MemberRow, ReactionRow},
+    },
     graph::discord::{
-        DiscordConfig, NotArchived, Rules, discord_documents, discord_graph, discord_identities,
+        DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents, discord_graph,
+        discord_identities,
     },
     model::{GuildId, Tier, UserId},
 };
@@ -155,4 +161,21 @@ fn a_guild_that_is_not_archived_is_named() {
         documents(&snapshot).unwrap().unusable(),
         Some(Unusable::Empty)
     );
+}
+
+proptest! {
+    #[test]
+    fn what_the_sieve_leaves_gives_the_same_graph(snapshot in invariants::community()) {
+        for rules in [Rules::Native, Rules::Improved] {
+            let config = config();
+            let mut sieve = DiscordSieve::new(&snapshot, &config, rules);
+            let mut sifted = snapshot.clone();
+            sifted.reactions.retain(|it| sieve.channel(it.channel_id) && sieve.reaction(it));
+            sifted.messages.retain(|it| sieve.channel(it.channel_id) && sieve.message(it));
+            prop_assert_eq!(
+                discord_graph(&sifted, &config, rules),
+                discord_graph(&snapshot, &config, rules)
+            );
+        }
+    }
 }

@@ -42,7 +42,7 @@ fn said(index: u64) -> impl Strategy<Value = (MessageRow, Option<PropsRow>)> {
     )
 }
 
-fn community() -> impl Strategy<Value = Snapshot> {
+pub(super) fn community() -> impl Strategy<Value = Snapshot> {
     let said = (said(1), said(2), said(3), said(4));
     let emoji = select(vec!["🎉", "👍", "\u{fe0f}", "\u{ffff}", "a"]);
     let reactions = prop::collection::btree_set((0..4_usize, user(), emoji, any::<bool>()), 0..20);

@@ -1,0 +1,53 @@
+//! What of an archive the discord plugin needs at all: messages that somebody reacted to.
+
+use std::collections::HashSet;
+
+use super::{DiscordConfig, Rules, place::places};
+use crate::{
+    archive::{
+        Sieve, Snapshot,
+        rows::{MessageRow, ReactionRow},
+    },
+    model::{ChannelId, MessageId},
+};
+
+/// Keeps the reactions that may count, and the messages that have some. The graph of what it keeps
+/// is the graph of the whole.
+pub struct DiscordSieve {
+    channels: HashSet<ChannelId>,
+    reacted: HashSet<MessageId>,
+    rules: Rules,
+}
+
+impl DiscordSieve {
+    /// For a snapshot, of which neither messages nor reactions are looked at.
+    pub fn new(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) -> Self {
+        let guilds = config.guilds().iter();
+        let places = guilds.flat_map(|guild| places(&snapshot.channels, guild, rules));
+        Self {
+            channels: places.map(|place| place.id).collect(),
+            reacted: HashSet::new(),
+            rules,
+        }
+    }
+}
+
+impl Sieve for DiscordSieve {
+    const REACTIONS_FIRST: bool = true;
+
+    fn channel(&self, id: ChannelId) -> bool {
+        self.channels.contains(&id)
+    }
+
+    fn message(&mut self, row: &MessageRow) -> bool {
+        self.reacted.contains(&row.id) && row.deleted_at.is_none()
+    }
+
+    fn reaction(&mut self, row: &ReactionRow) -> bool {
+        let keep = row.removed_at.is_none() && self.rules.count(row);
+        if keep {
+            self.reacted.insert(row.message_id);
+        }
+        keep
+    }
+}
