@@ -30,9 +30,10 @@ pub(super) async fn exports(_ctx: Context<'_>) -> Result<(), Error> {
 async fn now(ctx: Context<'_>) -> Result<(), Error> {
     let admin = admin(ctx)?;
     let asking = ctx.data().export_now(admin, wording::action_export());
-    let (outcome, told) = while_telling(ctx, asking, wording::exporting).await;
-    let outcome = refusable(outcome)?;
     let language = ctx.data().settings(admin.guild_id).await?.language;
+    let how_far = || wording::exporting(ctx.data().export_made(), language);
+    let (outcome, told) = while_telling(ctx, asking, how_far).await;
+    let outcome = refusable(outcome)?;
     let text = wording::exported(&outcome, language);
     Ok(finish(ctx, told, plain(text.clone()), text).await?)
 }

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code};
 use crate::{
+    archive::Made,
     jobs::export::{ExportOutcome, LastExport, Summary},
     model::{Language, escape},
     service::ArchiveStatus,
@@ -16,8 +17,23 @@ const NAMED: usize = 8;
 const SHORT: usize = 7;
 
 /// An export is being made.
-pub(in crate::commands) fn exporting() -> String {
-    "Exporting… I write here when it is done.".to_owned()
+pub(in crate::commands) fn exporting(made: Made, language: Language) -> String {
+    format!(
+        "Exporting{}… I write here when it is done.",
+        so_much(made, language)
+    )
+}
+
+/// What was made so far; nothing before the first file.
+fn so_much(made: Made, language: Language) -> String {
+    match made.files {
+        0 => String::new(),
+        files => format!(
+            " ({} new files, {} bytes so far)",
+            language.number(files),
+            language.number(made.bytes)
+        ),
+    }
 }
 
 /// An archive is being checked.
@@ -92,8 +108,9 @@ pub(in crate::commands) fn archive_status(status: &ArchiveStatus, language: Lang
     if let Some(since) = board.running_since {
         let _ = writeln!(
             text,
-            "One is being made, since <t:{}:R>.",
-            since.0.div_euclid(1000)
+            "One is being made, since <t:{}:R>{}.",
+            since.0.div_euclid(1000),
+            so_much(board.made, language)
         );
     }
     if let Some(next) = board.next.filter(|_| board.running_since.is_none()) {

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::{
+    archive::Made,
     commands::receivers::Unclear,
     jobs::{
         export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Summary},
@@ -375,11 +376,16 @@ fn the_archive_is_seen_at_a_glance() {
     });
     let unchanged: ExportOutcome = Ok(Summary::default());
     let failed: ExportOutcome = Err("the ```disk``` is full".to_owned());
-    let status = |last: Option<&ExportOutcome>, running_since| ArchiveStatus {
+    let made = Made {
+        files: 1_200,
+        bytes: 30_000_000,
+    };
+    let status = |last: Option<&ExportOutcome>, running_since: Option<Millis>| ArchiveStatus {
         destination: "dir:./archive".to_owned(),
         board: ExportBoard {
             running_since,
             next: Some(NOW),
+            made: running_since.map(|_| made).unwrap_or_default(),
         },
         report: ExportReport {
             last: last.map(an_export),
@@ -398,7 +404,8 @@ fn the_archive_is_seen_at_a_glance() {
         verified(&faults(0)),
         verified(&faults(12)),
         verified(&Err("no connection".to_owned())),
-        exporting(),
+        exporting(Made::default(), Language::International),
+        exporting(made, Language::German),
         verifying(),
     ];
     assert_snapshot!(visible(&texts));

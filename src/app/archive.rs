@@ -4,13 +4,18 @@ use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Error, bars::rows_bar, graph::beside, open_existing_store};
+use super::{
+    Error,
+    bars::{rows_bar, tell_made},
+    graph::beside,
+    open_existing_store,
+};
 use crate::{
-    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ManifestGuild},
+    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild},
     config::Config,
     jobs::{
         clock::Clock,
-        export::{self, Decision},
+        export::{self, Decision, ExportTarget},
         restore,
     },
     model::Class,
@@ -26,12 +31,16 @@ pub async fn export(
     let spec = to.unwrap_or(&config.archive);
     let beside = beside(config)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let archive = archive::open(spec, &config.access)?;
-    let (to, beside) = (archive.as_ref(), beside.as_ref());
+    let target = ExportTarget {
+        archive: archive::open(spec, &config.access)?.into(),
+        beside,
+        made: MadeBoard::default(),
+    };
     let begun = Instant::now();
-    let done = export::export(&store, to, beside, Clock::now(), replace)
-        .await
-        .with_context(|| format!("could not export to {spec}"))?;
+    let telling = tell_made(target.made.clone());
+    let done = export::export(&store, &target, Clock::now(), replace).await;
+    drop(telling);
+    let done = done.with_context(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
         format!(
             "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",

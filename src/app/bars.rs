@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    archive::{Made, MadeBoard},
     jobs::{
         guilds::PerGuild,
         progress::{Phase, Progress, ProgressBoard, log_regularly},
@@ -129,6 +130,24 @@ fn line(now: &Progress) -> String {
         Phase::Fetching => format!("{}, {} requests: {name}", now.time_left(), now.requests),
         Phase::Waiting => format!("waiting to try again what failed: {name}"),
     }
+}
+
+/// Tells what an export has made, for as long as what is returned is kept; nothing where stderr is no
+/// terminal.
+pub(super) fn tell_made(board: MadeBoard) -> AbortOnDropHandle<()> {
+    let bar = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut tick = time::interval(Duration::from_millis(100));
+        loop {
+            tick.tick().await;
+            let Made { files, bytes } = board.look();
+            bar.set_message(format!(
+                "exporting: {files} new files, {}",
+                HumanBytes(bytes)
+            ));
+            bar.tick();
+        }
+    }))
 }
 
 /// A bar that counts rows; nothing where stderr is no terminal.

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{Error, Mirror, graph::beside, log_in};
 use crate::{
-    archive,
+    archive::{self, MadeBoard},
     config::Config,
     discord::{self, GatewayOptions, Speech},
     jobs::{
@@ -20,7 +20,7 @@ use crate::{
         audit::audit,
         backfill::{self, Requests},
         clock::Clock,
-        export::{export_and_log, export_control, export_regularly, is_due},
+        export::{ExportTarget, export_and_log, export_control, export_regularly, is_due},
         guilds::PerGuild,
         listener::listen,
         progress::{ProgressBoard, log_regularly},
@@ -47,14 +47,16 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .as_ref()
         .expect("the command line reads what this command needs");
     let mirror = Mirror::open(&config.store_path).await?;
-    let beside = beside(config)?;
-    let archive: Arc<dyn archive::DataArchive> =
-        archive::open(&config.archive, &config.access)?.into();
+    let target = ExportTarget {
+        archive: archive::open(&config.archive, &config.access)?.into(),
+        beside: beside(config)?,
+        made: MadeBoard::default(),
+    };
     let heard = mirror.store.heard()?;
     let progress: PerGuild<ProgressBoard> = PerGuild::default();
     let (exports, export_requests) = export_control(
         &config.archive.to_string(),
-        Arc::clone(&archive),
+        target.clone(),
         config.export_interval,
     );
     let connecting = async {
@@ -111,8 +113,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let supervising = backfill::supervise(backfill, requests, stop.clone());
     let exporting = export_regularly(
         Arc::clone(&mirror.store),
-        Arc::clone(&archive),
-        beside.clone(),
+        target.clone(),
         export_requests,
         Clock::now,
         stop.clone(),
@@ -159,7 +160,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     if !is_due(&store).await? {
         return Ok(());
     }
-    let last = export_and_log(&store, archive.as_ref(), beside.as_ref(), Clock::now());
+    let last = export_and_log(&store, &target, Clock::now());
     if timeout(LAST_EXPORT, last).await.is_err() {
         warn!("the last export took too long: what it did not write is exported next time");
     }

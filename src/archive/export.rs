@@ -53,6 +53,8 @@ pub async fn export(
     let previous = load_previous(archive, &request).await?;
     let expected = previous.as_ref().map(|it| it.hash);
     let left = left_beside(archive, &request).await?;
+    let made = request.made.clone();
+    made.begin();
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let planning = tokio::task::spawn_blocking(move || {
         let send = |change| sender.blocking_send(change).map_err(|_| PlanError::Stopped);
@@ -76,7 +78,13 @@ pub async fn export(
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
     });
-    let changes = stream::poll_fn(move |context| receiver.poll_recv(context)).boxed();
+    let changes = stream::poll_fn(move |context| receiver.poll_recv(context))
+        .inspect(move |change| {
+            if let Change::Put(object) = change {
+                made.add(object.bytes.len());
+            }
+        })
+        .boxed();
     // If planning fails, the changes end early and nothing is published.
     let written = archive.write(expected, changes).await;
     let planned = planning.await?;

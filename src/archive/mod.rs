@@ -15,6 +15,7 @@ mod export;
 mod folder;
 mod github;
 mod headline;
+mod made;
 mod manifest;
 mod memory;
 mod partition;
@@ -37,6 +38,7 @@ pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object, SOU
 pub use export::{ExportError, dry_run, export};
 pub use folder::FolderArchive;
 pub use github::{GithubArchive, GithubError};
+pub use made::{Made, MadeBoard};
 pub use manifest::{
     Counts, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, ManifestChannel,
     ManifestGuild, NotAHash,

@@ -22,8 +22,8 @@ mod tests;
 
 use self::tasks::{Task, tasks};
 use super::{
-    EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, Manifest, ManifestChannel, ManifestGuild,
-    Object, Scope, Table, manifest::Counts, partition::LIMIT,
+    EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, MadeBoard, Manifest, ManifestChannel,
+    ManifestGuild, Object, Scope, Table, manifest::Counts, partition::LIMIT,
 };
 use crate::model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
 
@@ -73,6 +73,8 @@ pub struct ExportRequest {
     pub since: Option<Hash>,
     /// What is to lie beside it, README aside; `None` for nothing.
     pub beside: Option<Arc<dyn Beside>>,
+    /// Where it is told how much is made.
+    pub made: MadeBoard,
 }
 
 /// A guild to export.

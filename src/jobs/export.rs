@@ -21,8 +21,8 @@ use tracing::{error, info};
 use crate::{
     archive::{
         self, ArchiveError, ArchiveReader, Beside, DataArchive, EncodedRow, ExportChannel,
-        ExportError, ExportGuild, ExportRequest, Hash, ReadError, Scope, Source, SourceError,
-        Table, Veil,
+        ExportError, ExportGuild, ExportRequest, Hash, MadeBoard, ReadError, Scope, Source,
+        SourceError, Table, Veil,
         rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
     model::{
@@ -67,6 +67,17 @@ pub enum ExportJobError {
     Ending,
 }
 
+/// Where exports go, and what is made with them. Cheap to clone.
+#[derive(Clone)]
+pub struct ExportTarget {
+    /// The archive.
+    pub archive: Arc<dyn DataArchive>,
+    /// What lies beside it; `None` for nothing.
+    pub beside: Option<Arc<dyn Beside>>,
+    /// Where it is told how much is made.
+    pub made: MadeBoard,
+}
+
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
 /// the archive has confirmed it.
 ///
@@ -74,13 +85,13 @@ pub enum ExportJobError {
 /// `replace` that: it may be a new store, or the wrong one.
 pub async fn export(
     store: &Arc<Store>,
-    archive: &dyn DataArchive,
-    beside: Option<&Arc<dyn Beside>>,
+    target: &ExportTarget,
     now: Millis,
     replace: bool,
 ) -> Result<Summary, ExportJobError> {
+    let archive = target.archive.as_ref();
     let (begun, before) = (Instant::now(), archive.traffic().requests);
-    let outcome = bring_up_to_date(store, archive, beside, now, replace).await;
+    let outcome = bring_up_to_date(store, target, now, replace).await;
     let traffic = archive.traffic();
     let outcome = outcome.map(|summary| Summary {
         requests: traffic.requests - before,
@@ -96,11 +107,11 @@ pub async fn export(
 
 async fn bring_up_to_date(
     store: &Arc<Store>,
-    archive: &dyn DataArchive,
-    beside: Option<&Arc<dyn Beside>>,
+    target: &ExportTarget,
     now: Millis,
     replace: bool,
 ) -> Result<Summary, ExportJobError> {
+    let archive = target.archive.as_ref();
     if ask(store, Store::last_export).await?.is_none() {
         if let (false, Some(generation)) = (replace, generation(archive).await?) {
             return Err(ExportJobError::Foreign { generation });
@@ -111,7 +122,8 @@ async fn bring_up_to_date(
     let mut attempt = 1;
     loop {
         let (mut request, dirty) = ask(store, move |store| request(store, now)).await?;
-        request.beside = beside.cloned();
+        request.beside.clone_from(&target.beside);
+        request.made = target.made.clone();
         let source = Arc::new(StoreSource(Arc::clone(store)));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
@@ -148,15 +160,14 @@ async fn generation(archive: &dyn DataArchive) -> Result<Option<u64>, ExportJobE
 /// when somebody asks, one after the other, until it is stopped.
 pub async fn export_regularly(
     store: Arc<Store>,
-    archive: Arc<dyn DataArchive>,
-    beside: Option<Arc<dyn Beside>>,
+    target: ExportTarget,
     mut asked: ExportRequests,
     now: fn() -> Millis,
     stop: CancellationToken,
 ) {
     while let Some(waiting) = stop.run_until_cancelled(asked.next(now())).await {
         // Cut off in the middle, an export has published nothing, and the next one cleans up.
-        let exporting = export_and_log(&store, archive.as_ref(), beside.as_ref(), now());
+        let exporting = export_and_log(&store, &target, now());
         let Some(outcome) = stop.run_until_cancelled(exporting).await else {
             return;
         };
@@ -167,11 +178,10 @@ pub async fn export_regularly(
 /// Exports, and tells the log what came of it.
 pub async fn export_and_log(
     store: &Arc<Store>,
-    archive: &dyn DataArchive,
-    beside: Option<&Arc<dyn Beside>>,
+    target: &ExportTarget,
     now: Millis,
 ) -> Result<Summary, ExportJobError> {
-    let outcome = export(store, archive, beside, now, false).await;
+    let outcome = export(store, target, now, false).await;
     match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,
@@ -342,6 +352,7 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
             dirty: partitions,
             since,
             beside: None,
+            made: MadeBoard::default(),
         },
         dirty,
     ))

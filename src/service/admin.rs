@@ -2,6 +2,7 @@
 
 use super::{Admin, Refusal, Service, ServiceError, props};
 use crate::{
+    archive::Made,
     jobs::export::{ExportBoard, ExportOutcome, ExportReport},
     model::{
         Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId,
@@ -137,6 +138,12 @@ impl Service {
             board: exports.look(),
             report,
         })
+    }
+
+    /// What was made so far of the export that is under way.
+    pub fn export_made(&self) -> Made {
+        let exports = self.parts.exports.as_ref();
+        exports.map(|it| it.look().made).unwrap_or_default()
     }
 
     /// Exports now, or waits for the export that is under way and then exports. Never two at once.

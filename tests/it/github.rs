@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use propsbot::{
-    archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST},
-    jobs::export::{export, is_due},
+    archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST, MadeBoard},
+    jobs::export::{ExportTarget, export, is_due},
     model::Millis,
     store::Store,
 };
@@ -215,9 +215,12 @@ async fn an_export_that_was_overtaken_is_planned_again() {
     let store = std::sync::Arc::new(Store::open(&home.path().join("store")).unwrap());
     assert!(is_due(&store).await.unwrap());
     github.fail(Kind::CommitOnBranch, 1, other(9));
-    let done = export(&store, &archive, None, Millis(1), true)
-        .await
-        .unwrap();
+    let target = ExportTarget {
+        archive: std::sync::Arc::new(archive),
+        beside: None,
+        made: MadeBoard::default(),
+    };
+    let done = export(&store, &target, Millis(1), true).await.unwrap();
     // What the other published was all there is to say.
     assert_eq!((done.generation, done.changed), (9, false));
     assert_eq!(github.count(Kind::CommitOnBranch), 2);

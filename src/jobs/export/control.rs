@@ -14,9 +14,9 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{ExportJobError, ExportOutcome};
+use super::{ExportJobError, ExportOutcome, ExportTarget};
 use crate::{
-    archive::{self, DataArchive, Summary},
+    archive::{self, Made, Summary},
     jobs::writer::Stopped,
     model::Millis,
 };
@@ -31,13 +31,15 @@ pub struct ExportBoard {
     pub running_since: Option<Millis>,
     /// When the next one is due.
     pub next: Option<Millis>,
+    /// What was made so far of the one that is under way.
+    pub made: Made,
 }
 
 /// Asks for exports. Cheap to clone.
 #[derive(Clone)]
 pub struct ExportControl {
     name: Arc<str>,
-    archive: Arc<dyn DataArchive>,
+    target: ExportTarget,
     interval: Duration,
     ask: mpsc::Sender<oneshot::Sender<ExportOutcome>>,
     board: Arc<Mutex<ExportBoard>>,
@@ -53,14 +55,14 @@ pub struct ExportRequests {
 /// Both ends, for an archive of this name.
 pub fn export_control(
     name: &str,
-    archive: Arc<dyn DataArchive>,
+    target: ExportTarget,
     interval: Duration,
 ) -> (ExportControl, ExportRequests) {
     let (ask, asked) = mpsc::channel(WAITING);
     let board = Arc::<Mutex<ExportBoard>>::default();
     let control = ExportControl {
         name: name.into(),
-        archive,
+        target,
         interval,
         ask,
         board: Arc::clone(&board),
@@ -86,7 +88,10 @@ impl ExportControl {
 
     /// What is being done, and what will be.
     pub fn look(&self) -> ExportBoard {
-        lock(&self.board).clone()
+        ExportBoard {
+            made: self.target.made.look(),
+            ..lock(&self.board).clone()
+        }
     }
 
     /// Has an export made that begins after this is called, and waits for it.
@@ -98,7 +103,7 @@ impl ExportControl {
 
     /// Checks the whole archive: what was checked, and the faults; or why it could not be.
     pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
-        let found = archive::verify(self.archive.as_ref(), archive::Depth::Whole)
+        let found = archive::verify(self.target.archive.as_ref(), archive::Depth::Whole)
             .await
             .map_err(|error| error.to_string())?;
         let checked = format!(

@@ -286,7 +286,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
         }],
         dirty: Vec::new(),
         since: None,
-        beside: None,
+        ..ExportRequest::default()
     }
 }
 
