@@ -40,7 +40,11 @@ async fn format_1_is_written() {
     let archive = MemoryArchive::new();
     let rows = rows();
     let request = request(&rows);
-    export(&archive, Arc::new(rows), request).await.unwrap();
+    let told = request.made.clone();
+    let done = export(&archive, Arc::new(rows), request).await.unwrap();
+    let made = told.look();
+    assert_eq!(made.files, done.blobs + done.indexes);
+    assert!(made.bytes >= done.bytes && done.bytes > 0, "{made:?}");
     for (path, bytes) in archive.files().await {
         // What lies beside is no part of the format.
         if DOCUMENTS.contains(&&*path) {
