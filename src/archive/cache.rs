@@ -9,6 +9,7 @@ use std::{
     fs, io,
     ops::Deref,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -37,6 +38,8 @@ pub struct CachedArchive<A> {
     /// The same folder, where it goes when this is dropped.
     #[expect(dead_code, reason = "held until it is dropped")]
     scratch: Option<TempDir>,
+    /// Whether it was said that copies cannot be kept.
+    has_failed: AtomicBool,
 }
 
 impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A> {
@@ -46,6 +49,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
             archive,
             folder: folder.into(),
             scratch: None,
+            has_failed: AtomicBool::new(false),
         }
     }
 
@@ -58,6 +62,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
             archive,
             folder: scratch.path().to_owned(),
             scratch: Some(scratch),
+            has_failed: AtomicBool::new(false),
         })
     }
 
@@ -90,7 +95,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
         }
         // It follows no manifest yet, but needs no filling any more.
         let followed = self.folder.join(MANIFEST);
-        blocking(move || put(&followed, b"")).await?;
+        let kept = blocking(move || put(&followed, b"")).await;
+        self.may_fail(kept);
         Ok(true)
     }
 
@@ -102,8 +108,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
         let file = self.folder.join(path);
         blocking(move || match fs::read(&file) {
             Ok(bytes) => Ok(Some(bytes).filter(|it| Hash::of(it) == hash)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read", &file, error)),
+            // What cannot be read here is read there.
+            Err(_) => Ok(None),
         })
         .await
     }
@@ -111,13 +117,26 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
     /// Keeps a copy of an object, unless its bytes are not what its name says, and gives them back.
     async fn keep(&self, path: String, bytes: Vec<u8>) -> Result<Vec<u8>, ArchiveError> {
         let file = self.folder.join(&path);
-        blocking(move || {
-            if Hash::in_path(&path) == Some(Hash::of(&bytes)) {
-                put(&file, &bytes)?;
-            }
-            Ok(bytes)
-        })
-        .await
+        let kept = blocking(move || {
+            let kept = if Hash::in_path(&path) == Some(Hash::of(&bytes)) {
+                put(&file, &bytes)
+            } else {
+                Ok(())
+            };
+            Ok((bytes, kept))
+        });
+        let (bytes, kept) = kept.await?;
+        self.may_fail(kept);
+        Ok(bytes)
+    }
+
+    /// Goes on without a copy that cannot be kept, and says so once.
+    fn may_fail(&self, kept: Result<(), ArchiveError>) {
+        if let Err(error) = kept
+            && !self.has_failed.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(%error, "reading the archive without keeping copies; CACHE_PATH names another place for them");
+        }
     }
 
     /// The paths of the blobs that an index names; `None` if it cannot be read.
@@ -149,8 +168,10 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
         if known.as_deref() == Some(bytes) {
             return Ok(());
         }
-        if known.is_none() {
-            self.fill().await?;
+        if known.is_none()
+            && let Err(error) = self.fill().await
+        {
+            tracing::warn!(%error, "could not fetch the archive at once: reading it file by file");
         }
         let indexes: Vec<IndexRef> = manifest.indexes().map(|(_, it)| it).collect();
         let found: Vec<_> = indexes.iter().map(|it| self.blobs(it.path())).collect();
@@ -165,11 +186,12 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
         let mut needed: BTreeSet<String> = blobs.into_iter().flatten().collect();
         needed.extend(indexes.iter().map(|it| it.path()));
         let (folder, bytes) = (self.folder.clone(), bytes.to_vec());
-        blocking(move || {
+        let kept = blocking(move || {
             remove_others(&folder, &needed)?;
             put(&folder.join(MANIFEST), &bytes)
-        })
-        .await
+        });
+        self.may_fail(kept.await);
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ const NEWEST_KEY: &[u8] = &[0, 1];
 const HEARD_KEY: &[u8] = &[0, 4];
 const EXPORTED_KEY: &[u8] = &[0, 2];
 /// What came of exports, in the words of who made them.
-const REPORT_KEY: &[u8] = &[0, 4];
+const REPORT_KEY: &[u8] = &[0, 5];
 /// Stands while a restore is under way.
 const RESTORING_KEY: &[u8] = &[0, 3];
 

@@ -175,9 +175,15 @@ impl Client {
                         .map(move |it| it.map_err(broken))
                         .boxed());
                 }
-                Ok((head, _)) => {
+                Ok((head, body)) => {
+                    // What it says is of use only if it is all there.
+                    let said = body
+                        .collect()
+                        .await
+                        .map(http_body_util::Collected::to_bytes);
+                    let said = said.unwrap_or_default();
                     tries
-                        .again(refusal(head.status, &head.headers, b""))
+                        .again(refusal(head.status, &head.headers, &said))
                         .await?;
                 }
                 Err(error) => tries.again(error).await?,

@@ -161,10 +161,12 @@ impl Said {
     pub(super) fn meaning(self, headers: &HeaderMap) -> GithubError {
         let Self { r#type, message } = self;
         match &*r#type {
-            "RATE_LIMITED" => GithubError::Limited(wait(headers)),
+            "RATE_LIMITED" | "RATE_LIMIT" => GithubError::Limited(wait(headers)),
+            // A secondary limit has only words for it.
+            _ if message.contains("rate limit") => GithubError::Limited(wait(headers)),
+            _ if message.contains("requested for deletion") => GithubError::NoFile(message),
             "STALE_DATA" => GithubError::Overtaken,
             "FORBIDDEN" => named(403, message),
-            "NOT_FOUND" if message.contains("for deletion") => GithubError::NoFile(message),
             "NOT_FOUND" if message.contains("Branch not found") => GithubError::Overtaken,
             "NOT_FOUND" => GithubError::NoRepository,
             // So GitHub says that it ran out of time.

@@ -109,9 +109,8 @@ impl<'a> Write<'a> {
 
     async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
         let Object { path, bytes } = object;
-        if self.leftovers.get(&path) == Some(&git_oid(&bytes)) {
-            // It is there already.
-            self.leftovers.remove(&path);
+        // It is needed, whatever is there; and is there already, unless that is damaged.
+        if self.leftovers.remove(&path) == Some(git_oid(&bytes)) {
             return Ok(());
         }
         self.bytes += bytes.len();

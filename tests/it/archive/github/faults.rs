@@ -165,3 +165,21 @@ async fn killed_at_any_request_of_the_first_export_there_is_nothing_or_all() {
         }
     }
 }
+
+/// What an interrupted export left may have been changed since.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_and_is_damaged_is_written_anew() {
+    for part in [1_000, 20_000_000] {
+        let github = Github::start(Options::default()).await.unwrap();
+        let cut_off = archive_in(&github, "").with_part(1_000);
+        assert!(killed(&github, 12, End::After, beginning(&cut_off)).await);
+        let left = files(&github, "").into_iter();
+        let left: Vec<String> = left.filter(|it| it.contains('/')).collect();
+        assert!(left.len() > 1, "{left:?}");
+        let damaged = left.into_iter().map(|it| (it, b"damaged".to_vec()));
+        github.commit_as_somebody(damaged).unwrap();
+        let later = archive_in(&github, "").with_part(part);
+        assert_eq!(beginning(&later).await, Ok(1), "{part}");
+        assert_valid(&later).await;
+    }
+}
