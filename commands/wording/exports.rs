@@ -4,8 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code};
 use crate::{
-    archive::Made,
-    jobs::export::{ExportOutcome, LastExport, Summary},
+    jobs::export::{ExportOutcome, LastExport, Made, Summary},
     model::{Language, escape},
     service::ArchiveStatus,
 };

@@ -6,10 +6,9 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::{
-    archive::Made,
     commands::receivers::Unclear,
     jobs::{
-        export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Summary},
+        export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Made, Summary},
         privacy::Forgotten,
     },
     model::{

@@ -32,7 +32,7 @@ use crate::{
     store::{Dirty, Store, StoreError},
 };
 
-pub use crate::archive::Summary;
+pub use crate::archive::{Made, Summary};
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use report::{ExportOutcome, ExportReport, LastExport};
 pub use sourcecred::SourceCredFiles;

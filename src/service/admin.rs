@@ -2,8 +2,7 @@
 
 use super::{Admin, Refusal, Service, ServiceError, props};
 use crate::{
-    archive::Made,
-    jobs::export::{ExportBoard, ExportOutcome, ExportReport},
+    jobs::export::{ExportBoard, ExportOutcome, ExportReport, Made},
     model::{
         Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId,
         permissions::{self, Permissions},
