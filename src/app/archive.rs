@@ -11,7 +11,9 @@ use super::{
     open_existing_store,
 };
 use crate::{
-    archive::{self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild},
+    archive::{
+        self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild, SOURCECRED,
+    },
     config::Config,
     jobs::{
         clock::Clock,
@@ -29,13 +31,8 @@ pub async fn export(
     replace: bool,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
-    let beside = beside(config)?;
+    let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let target = ExportTarget {
-        archive: archive::open(spec, &config.access)?.into(),
-        beside,
-        made: MadeBoard::default(),
-    };
     let begun = Instant::now();
     let telling = tell_made(target.made.clone());
     let done = export::export(&store, &target, Clock::now(), replace).await;
@@ -46,10 +43,16 @@ pub async fn export(
             "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
             done.generation, done.rows, done.blobs, done.bytes, done.removed
         )
-    } else {
+    } else if done.mended.is_empty() {
         format!(
             "{spec} is at generation {}: nothing changed",
             done.generation
+        )
+    } else {
+        format!(
+            "{spec} stays at generation {}; put right beside it: {}",
+            done.generation,
+            done.mended.join(", ")
         )
     };
     if let Some(commit) = &done.commit {
@@ -59,12 +62,22 @@ pub async fn export(
     Ok(vec![line])
 }
 
+/// Where exports to this archive go, and what is made with them.
+pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget, Error> {
+    Ok(ExportTarget {
+        name: spec.to_string(),
+        archive: archive::open(spec, &config.access)?.into(),
+        beside: beside(config)?,
+        made: MadeBoard::default(),
+    })
+}
+
 /// Says what an export would write, and for every channel whether it goes out.
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
+    let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let archive = archive::open(spec, &config.access)?;
-    let (would, decisions) = export::dry_run(&store, archive.as_ref(), Clock::now())
+    let (would, decisions) = export::dry_run(&store, &target, Clock::now())
         .await
         .with_context(|| format!("could not tell what an export to {spec} would write"))?;
     let mut lines = vec![if would.changed {
@@ -83,6 +96,12 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             lines.push(format!("{of}: channels {}", ids.join(", ")));
         }
+    }
+    if target.beside.is_some() {
+        lines.push(format!(
+            "beside it, for SourceCred: {}",
+            SOURCECRED.join(", ")
+        ));
     }
     lines.extend(decisions.into_iter().map(|it| {
         let Decision {

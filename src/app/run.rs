@@ -10,9 +10,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Error, Mirror, graph::beside, log_in};
+use super::{Error, Mirror, archive::target, log_in};
 use crate::{
-    archive::{self, MadeBoard},
     config::Config,
     discord::{self, GatewayOptions, Speech},
     jobs::{
@@ -20,7 +19,7 @@ use crate::{
         audit::audit,
         backfill::{self, Requests},
         clock::Clock,
-        export::{ExportTarget, export_and_log, export_control, export_regularly, is_due},
+        export::{export_and_log, export_control, export_regularly, is_due},
         guilds::PerGuild,
         listener::listen,
         progress::{ProgressBoard, log_regularly},
@@ -47,18 +46,10 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .as_ref()
         .expect("the command line reads what this command needs");
     let mirror = Mirror::open(&config.store_path).await?;
-    let target = ExportTarget {
-        archive: archive::open(&config.archive, &config.access)?.into(),
-        beside: beside(config)?,
-        made: MadeBoard::default(),
-    };
+    let target = target(config, &config.archive)?;
     let heard = mirror.store.heard()?;
     let progress: PerGuild<ProgressBoard> = PerGuild::default();
-    let (exports, export_requests) = export_control(
-        &config.archive.to_string(),
-        target.clone(),
-        config.export_interval,
-    );
+    let (exports, export_requests) = export_control(target.clone(), config.export_interval);
     let connecting = async {
         let (history, bot) = log_in(discord, &mirror.store).await?;
         info!(bot = bot.username, "logged in");

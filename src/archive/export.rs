@@ -38,6 +38,16 @@ pub enum ExportError {
     /// The archive could not be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Another store has written the archive.
+    #[error(
+        "the archive holds generation {generation}, which another store has exported: what this \
+         store did not write, it does not replace unasked. Set ARCHIVE to an empty place, or take it \
+         over once with `propsbot export --replace`"
+    )]
+    Foreign {
+        /// What it holds.
+        generation: u64,
+    },
     /// The planning thread broke down.
     #[error("planning the export broke down: {0}; this is a bug, please report it")]
     Broken(#[from] tokio::task::JoinError),
@@ -90,10 +100,15 @@ pub async fn export(
     let planned = planning.await?;
     written?;
     let (planned, beside) = planned?;
-    if planned.manifest.is_none() {
-        mend_documents(archive, &beside).await?;
-    }
-    Ok(planned.summary)
+    let mended = match planned.manifest {
+        None => mend_documents(archive, &beside).await?,
+        Some(_) => Vec::new(),
+    };
+    Ok(Summary {
+        before: expected,
+        mended,
+        ..planned.summary
+    })
 }
 
 /// What the files beside a manifest say; `None` for those that go.
@@ -110,11 +125,15 @@ async fn left_beside(
     archive: &dyn DataArchive,
     request: &ExportRequest,
 ) -> Result<Documents, ArchiveError> {
-    let [graph, ..] = SOURCECRED;
-    if request.beside.is_some() || archive.read(graph).await?.is_none() {
-        return Ok(Documents::new());
+    let mut left = Documents::new();
+    if request.beside.is_none() {
+        for path in SOURCECRED {
+            if archive.read(path).await?.is_some() {
+                left.insert(path, None);
+            }
+        }
     }
-    Ok(SOURCECRED.map(|path| (path, None)).into())
+    Ok(left)
 }
 
 /// What lies beside a manifest.
@@ -126,9 +145,13 @@ fn documents(manifest: &Manifest, beside: &Documents) -> Documents {
 
 /// Writes the documents that are not as they should be: an export was cut off before it came to
 /// them, somebody changed them, an earlier version wrote them, or they were asked for just now.
-async fn mend_documents(archive: &dyn DataArchive, beside: &Documents) -> Result<(), ExportError> {
+/// Returns which.
+async fn mend_documents(
+    archive: &dyn DataArchive,
+    beside: &Documents,
+) -> Result<Vec<String>, ExportError> {
     let reader = match ArchiveReader::open(archive).await {
-        Err(ReadError::Empty) => return Ok(()),
+        Err(ReadError::Empty) => return Ok(Vec::new()),
         reader => reader?,
     };
     let mut documents = documents(reader.manifest(), beside);
@@ -139,19 +162,18 @@ async fn mend_documents(archive: &dyn DataArchive, beside: &Documents) -> Result
         }
     }
     if documents.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mended: Vec<String> = documents.keys().map(ToString::to_string).collect();
     let publish = Change::Publish {
         manifest: reader.bytes().to_vec(),
         remove: BTreeSet::new(),
-        headline: format!(
-            "Put right {}",
-            documents.keys().copied().collect::<Vec<_>>().join(", ")
-        ),
+        headline: format!("Put right {}", mended.join(", ")),
         documents,
     };
     let change = stream::iter([publish]).boxed();
-    Ok(archive.write(Some(reader.hash()), change).await?)
+    archive.write(Some(reader.hash()), change).await?;
+    Ok(mended)
 }
 
 /// What [`export`] would do, without writing anything.
@@ -161,20 +183,43 @@ pub async fn dry_run(
     request: ExportRequest,
 ) -> Result<Summary, ExportError> {
     let previous = load_previous(archive, &request).await?;
+    let before = previous.as_ref().map(|it| it.hash);
     let planning = tokio::task::spawn_blocking(move || {
         let mut forget = |_: Object| Ok(());
         plan(previous.as_ref(), &request, source.as_ref(), &mut forget)
     });
-    Ok(planning.await??.summary)
+    let summary = planning.await??.summary;
+    Ok(Summary { before, ..summary })
+}
+
+/// Whether [`export`] would be refused: reads no more than the manifest.
+pub async fn look(archive: &dyn DataArchive, request: &ExportRequest) -> Result<(), ExportError> {
+    open(archive, request).await.map(|_| ())
+}
+
+/// What the archive holds, if anything, and if the request may take its place.
+async fn open<'a>(
+    archive: &'a dyn DataArchive,
+    request: &ExportRequest,
+) -> Result<Option<ArchiveReader<'a>>, ExportError> {
+    let reader = match ArchiveReader::open(archive).await {
+        Err(ReadError::Empty) => return Ok(None),
+        reader => reader?,
+    };
+    match &request.only_over {
+        Some(only) if !only.contains(&reader.hash()) => Err(ExportError::Foreign {
+            generation: reader.manifest().generation,
+        }),
+        _ => Ok(Some(reader)),
+    }
 }
 
 async fn load_previous(
     archive: &dyn DataArchive,
     request: &ExportRequest,
-) -> Result<Option<Previous>, ReadError> {
-    let reader = match ArchiveReader::open(archive).await {
-        Err(ReadError::Empty) => return Ok(None),
-        reader => reader?,
+) -> Result<Option<Previous>, ExportError> {
+    let Some(reader) = open(archive, request).await? else {
+        return Ok(None);
     };
     let indexes: BTreeMap<Hash, _> =
         stream::iter(needed_indexes(reader.manifest(), reader.hash(), request))

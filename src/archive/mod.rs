@@ -35,7 +35,7 @@ pub use bucket::BucketArchive;
 pub use cache::CachedArchive;
 pub use covered::covered;
 pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object, SOURCECRED, Traffic};
-pub use export::{ExportError, dry_run, export};
+pub use export::{ExportError, dry_run, export, look};
 pub use folder::FolderArchive;
 pub use github::{GithubArchive, GithubError};
 pub use made::{Made, MadeBoard};

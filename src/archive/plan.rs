@@ -71,6 +71,9 @@ pub struct ExportRequest {
     /// has another (it is another archive, a copy was put back, a store was restored), everything
     /// is read anew, and what differs is written.
     pub since: Option<Hash>,
+    /// The manifests that it may take the place of; `None` for any. One that is not among them is
+    /// another's, and is not replaced unasked.
+    pub only_over: Option<Vec<Hash>>,
     /// What is to lie beside it, README aside; `None` for nothing.
     pub beside: Option<Arc<dyn Beside>>,
     /// Where it is told how much is made.
@@ -127,6 +130,7 @@ pub struct ExportPlan {
 
 /// An export in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// The generation that the archive is at afterwards; 0 if nothing was ever exported.
     pub generation: u64,
@@ -148,6 +152,10 @@ pub struct Summary {
     pub added_channels: Vec<ChannelId>,
     /// Channels that the archive no longer holds.
     pub withdrawn_channels: Vec<ChannelId>,
+    /// The hash of the manifest that the archive had before; `None` if it had none.
+    pub before: Option<Hash>,
+    /// The files beside the manifest that were put right although it stays as it is.
+    pub mended: Vec<String>,
     /// Requests that it took, where the archive is on a server; a plan takes none.
     pub requests: u64,
     /// The commit that the archive is at afterwards, where it is in git.

@@ -20,14 +20,14 @@ use tracing::{error, info};
 
 use crate::{
     archive::{
-        self, ArchiveError, ArchiveReader, Beside, DataArchive, EncodedRow, ExportChannel,
-        ExportError, ExportGuild, ExportRequest, Hash, MadeBoard, ReadError, Scope, Source,
-        SourceError, Table, Veil,
+        self, ArchiveError, Beside, DataArchive, EncodedRow, ExportChannel, ExportError,
+        ExportGuild, ExportRequest, Hash, MadeBoard, Scope, Source, SourceError, Table, Veil,
         rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
     model::{
         self, Channel, ChannelId, ChannelKind, Coverage, FailureObject, Guild, GuildId, IdRange,
-        MessageId, Millis, Part, Role, Settings, permissions::Permissions,
+        MessageId, Millis, Part, Partition, Privacy, Role, Settings, Stamp, Tier,
+        permissions::Permissions,
     },
     store::{Dirty, Store, StoreError},
 };
@@ -37,8 +37,9 @@ pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use report::{ExportOutcome, ExportReport, LastExport};
 pub use sourcecred::SourceCredFiles;
 
-/// What the store remembers of an archive before its first export there is confirmed.
-pub(super) const BEGUN: &str = "begun";
+/// What a store that was rebuilt from an archive remembers until its first export: this, and the
+/// hash of the manifest.
+pub(super) const RESTORED: &str = "restored ";
 
 /// How often an export is planned again because another wrote to the archive meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -52,16 +53,6 @@ pub enum ExportJobError {
     /// The archive could not be read or written.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// Another store has written the archive.
-    #[error(
-        "the archive holds generation {generation}, which another store has exported: a store that \
-         has never exported does not replace it unasked. Set ARCHIVE to an empty place, or take it \
-         over once with `propsbot export --replace`"
-    )]
-    Foreign {
-        /// What it holds.
-        generation: u64,
-    },
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
@@ -70,6 +61,8 @@ pub enum ExportJobError {
 /// Where exports go, and what is made with them. Cheap to clone.
 #[derive(Clone)]
 pub struct ExportTarget {
+    /// What it is called in the configuration.
+    pub name: String,
     /// The archive.
     pub archive: Arc<dyn DataArchive>,
     /// What lies beside it; `None` for nothing.
@@ -81,7 +74,7 @@ pub struct ExportTarget {
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
 /// the archive has confirmed it.
 ///
-/// A store that has never exported does not touch an archive that holds something, unless it is to
+/// An archive that this store neither wrote nor was rebuilt from is not touched, unless it is to
 /// `replace` that: it may be a new store, or the wrong one.
 pub async fn export(
     store: &Arc<Store>,
@@ -112,23 +105,37 @@ async fn bring_up_to_date(
     replace: bool,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
-    if ask(store, Store::last_export).await?.is_none() {
-        if let (false, Some(generation)) = (replace, generation(archive).await?) {
-            return Err(ExportJobError::Foreign { generation });
-        }
-        // From here on it is ours, also if we are killed before the first export is confirmed.
-        ask(store, |store| store.exported(BEGUN, &[])).await?;
+    let name = &target.name;
+    let (request, _) = planned(store, name, now).await?;
+    let only_over = request.only_over.clone().filter(|_| !replace);
+    if let Some(only_over) = &only_over {
+        let only_over = Some(only_over.clone());
+        archive::look(
+            archive,
+            &ExportRequest {
+                only_over,
+                ..request
+            },
+        )
+        .await?;
     }
+    // From here on it is ours, also if we are killed before the first export is confirmed.
+    let known = name.clone();
+    ask(store, move |store| store.know_archive(&known)).await?;
     let mut attempt = 1;
     loop {
-        let (mut request, dirty) = ask(store, move |store| request(store, now)).await?;
+        let (mut request, dirty) = planned(store, name, now).await?;
+        let since = request.since;
+        request.only_over.clone_from(&only_over);
         request.beside.clone_from(&target.beside);
         request.made = target.made.clone();
         let source = Arc::new(StoreSource(Arc::clone(store)));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
                 let wishes = |it: &Dirty| it.0.table == model::Table::Privacy;
-                if dirty.iter().any(wishes) {
+                // A wish's mark may be gone since an export to another archive.
+                let is_elsewhere = summary.before.is_some() && summary.before != since;
+                if dirty.iter().any(wishes) || is_elsewhere && ask(store, has_wishes).await? {
                     archive.forget_history().await.map_err(ExportError::from)?;
                 }
                 if let Some(manifest) = summary.manifest {
@@ -142,18 +149,46 @@ async fn bring_up_to_date(
             Err(ExportError::Archive(ArchiveError::Stale { .. })) if attempt < ATTEMPTS => {
                 attempt += 1;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                if matches!(error, ExportError::Foreign { .. }) {
+                    // Another was quicker to begin an archive there.
+                    let name = name.clone();
+                    ask(store, move |store| store.forget_archive(&name)).await?;
+                }
+                return Err(error.into());
+            }
         }
     }
 }
 
-/// The generation that an archive holds, if any.
-async fn generation(archive: &dyn DataArchive) -> Result<Option<u64>, ExportJobError> {
-    match ArchiveReader::open(archive).await {
-        Ok(reader) => Ok(Some(reader.manifest().generation)),
-        Err(ReadError::Empty) => Ok(None),
-        Err(error) => Err(ExportError::from(error).into()),
+/// What to export to the archive of this name, and which dirty marks it settles.
+async fn planned(
+    store: &Arc<Store>,
+    name: &str,
+    now: Millis,
+) -> Result<(ExportRequest, Vec<Dirty>), ExportJobError> {
+    let name = name.to_owned();
+    ask(store, move |store| request(store, &name, now)).await
+}
+
+/// Whether an export would be refused, without writing anything.
+pub async fn look(
+    store: &Arc<Store>,
+    target: &ExportTarget,
+    now: Millis,
+) -> Result<(), ExportJobError> {
+    let (request, _) = planned(store, &target.name, now).await?;
+    Ok(archive::look(target.archive.as_ref(), &request).await?)
+}
+
+/// Whether anybody wants less shown than there is.
+fn has_wishes(store: &Store) -> Result<bool, StoreError> {
+    for guild in store.guilds()? {
+        if !store.privacy(GuildId(guild.id))?.is_empty() {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 /// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), and
@@ -165,6 +200,11 @@ pub async fn export_regularly(
     now: fn() -> Millis,
     stop: CancellationToken,
 ) {
+    // What is wrong with it is better known now than after the first interval.
+    let looking = look(&store, &target, now());
+    if let Some(Err(error)) = stop.run_until_cancelled(looking).await {
+        error!("exports are going to fail until this is mended: {error}");
+    }
     while let Some(waiting) = stop.run_until_cancelled(asked.next(now())).await {
         // Cut off in the middle, an export has published nothing, and the next one cleans up.
         let exporting = export_and_log(&store, &target, now());
@@ -252,13 +292,13 @@ pub struct Decision {
 /// What an export would do, and for every channel whether it goes out, without writing anything.
 pub async fn dry_run(
     store: &Arc<Store>,
-    archive: &dyn DataArchive,
+    target: &ExportTarget,
     now: Millis,
 ) -> Result<(Summary, Vec<Decision>), ExportJobError> {
-    let (request, _) = ask(store, move |store| request(store, now)).await?;
+    let (request, _) = planned(store, &target.name, now).await?;
     let decisions = ask(store, decisions).await?;
     let source = Arc::new(StoreSource(Arc::clone(store)));
-    let summary = archive::dry_run(archive, source, request).await?;
+    let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
     Ok((summary, decisions))
 }
 
@@ -307,8 +347,11 @@ fn decided<'a>(
     channels.into_iter().map(|it| (it, why(it))).collect()
 }
 
-/// What to export, and which dirty marks it settles.
-fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
+fn request(
+    store: &Store,
+    name: &str,
+    now: Millis,
+) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
     let _reading = store.reading();
     let dirty = store.dirty()?;
     let coverage = store.coverage()?;
@@ -339,11 +382,14 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
                 .collect(),
         });
     }
-    let since = store
-        .last_export()?
-        .and_then(|left| left.parse::<Hash>().ok());
-    let partitions = dirty.iter().map(|(partition, _)| *partition).collect();
-    let heard_at = store.newest()?.millis();
+    let left = store.last_export()?.unwrap_or_default();
+    let since = left.parse::<Hash>().ok();
+    let restored_from = || left.strip_prefix(RESTORED)?.parse::<Hash>().ok();
+    let is_known = store.knows_archive(name)?;
+    let only_over = (!is_known).then(|| since.or_else(restored_from).into_iter().collect());
+    let mut partitions: Vec<Partition> = dirty.iter().map(|(partition, _)| *partition).collect();
+    partitions.extend(reconsidered(store, &partitions)?);
+    let heard_at = heard_at(store)?.millis();
     Ok((
         ExportRequest {
             now,
@@ -351,11 +397,47 @@ fn request(store: &Store, now: Millis) -> Result<(ExportRequest, Vec<Dirty>), St
             guilds,
             dirty: partitions,
             since,
+            only_over,
             beside: None,
             made: MadeBoard::default(),
         },
         dirty,
     ))
+}
+
+/// What has to be looked at again since it may be shown otherwise: of a member who wants nothing shown
+/// there are thanks in props channels, and which these are follows from the settings or, where they
+/// name none, from what channels are called.
+fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partition>, StoreError> {
+    let mut again = BTreeSet::new();
+    for guild_id in changed.iter().map(|it| it.guild_id) {
+        let of_guild = |table| {
+            let mut changed = changed.iter();
+            changed.any(|it| it.guild_id == guild_id && it.table == table)
+        };
+        let by_name = store.settings(guild_id)?.props_channels.is_none();
+        let moved = of_guild(model::Table::Settings) || by_name && of_guild(model::Table::Channels);
+        let hides = |it: &Privacy| it.tier == Tier::Everything;
+        if moved && store.privacy(guild_id)?.iter().any(hides) {
+            again.insert(Partition {
+                guild_id,
+                table: model::Table::Messages,
+                channel_day: None,
+            });
+        }
+    }
+    Ok(again)
+}
+
+/// Until when everything was heard, in every guild.
+fn heard_at(store: &Store) -> Result<Stamp, StoreError> {
+    let mut heard = store.heard()?;
+    for guild in store.guilds()? {
+        if let Some(unheard) = store.session(GuildId(guild.id))?.unheard {
+            heard = heard.min(unheard);
+        }
+    }
+    Ok(heard)
 }
 
 fn covered(

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::TryStreamExt;
 
-use super::export::BEGUN;
+use super::export::RESTORED;
 use crate::{
     archive::{
         ArchiveReader, DataArchive, Index, ManifestChannel, ManifestGuild, ReadError, Restored,
@@ -118,9 +118,9 @@ impl<'a> Restore<'a> {
                 it.channel(guild, channel).await?;
             }
         }
-        let at = it.at;
+        let (at, left) = (it.at, format!("{RESTORED}{}", it.reader.hash()));
         // The first export reads everything anew, and so finds out if anything was lost on the way.
-        write(store, move |store| store.restored(at, BEGUN)).await?;
+        write(store, move |store| store.restored(at, &left)).await?;
         Ok(it.done)
     }
 

@@ -26,12 +26,15 @@ pub use view::{Dirty, Reading};
 /// The version of the layout that this code writes. A store of a newer one is refused.
 pub const SCHEMA: u32 = 1;
 
+// Each of these names another value, and none is the beginning of a row's key.
 const SCHEMA_KEY: &[u8] = &[0];
 const NEWEST_KEY: &[u8] = &[0, 1];
 const HEARD_KEY: &[u8] = &[0, 4];
 const EXPORTED_KEY: &[u8] = &[0, 2];
 /// What came of exports, in the words of who made them.
 const REPORT_KEY: &[u8] = &[0, 5];
+/// Followed by an archive's name: this store has exported to it.
+const ARCHIVE_KEY: &[u8] = &[0, 6];
 /// Stands while a restore is under way.
 const RESTORING_KEY: &[u8] = &[0, 3];
 

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{EXPORTED_KEY, REPORT_KEY, Store, StoreError, codec, engine::Op};
+use super::{ARCHIVE_KEY, EXPORTED_KEY, REPORT_KEY, Store, StoreError, codec, engine::Op};
 use crate::model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
@@ -350,6 +350,24 @@ impl Store {
             ops.push(Op::Put(EXPORTED_KEY.to_vec(), left.as_bytes().to_vec()));
         }
         self.engine.commit(&ops)
+    }
+
+    /// Whether this store has begun to export to the archive of this name.
+    pub fn knows_archive(&self, name: &str) -> Result<bool, StoreError> {
+        let key = [ARCHIVE_KEY, name.as_bytes()].concat();
+        Ok(self.engine.get(&key)?.is_some())
+    }
+
+    /// Remembers that this store exports to the archive of this name.
+    pub fn know_archive(&self, name: &str) -> Result<(), StoreError> {
+        let key = [ARCHIVE_KEY, name.as_bytes()].concat();
+        self.engine.commit(&[Op::Put(key, Vec::new())])
+    }
+
+    /// Forgets that again.
+    pub fn forget_archive(&self, name: &str) -> Result<(), StoreError> {
+        let key = [ARCHIVE_KEY, name.as_bytes()].concat();
+        self.engine.commit(&[Op::Delete(key)])
     }
 
     /// What came of exports, as it was kept last.

@@ -216,6 +216,7 @@ async fn an_export_that_was_overtaken_is_planned_again() {
     assert!(is_due(&store).await.unwrap());
     github.fail(Kind::CommitOnBranch, 1, other(9));
     let target = ExportTarget {
+        name: ARCHIVE.to_owned(),
         archive: std::sync::Arc::new(archive),
         beside: None,
         made: MadeBoard::default(),

@@ -38,7 +38,6 @@ pub struct ExportBoard {
 /// Asks for exports. Cheap to clone.
 #[derive(Clone)]
 pub struct ExportControl {
-    name: Arc<str>,
     target: ExportTarget,
     interval: Duration,
     ask: mpsc::Sender<oneshot::Sender<ExportOutcome>>,
@@ -52,16 +51,11 @@ pub struct ExportRequests {
     board: Arc<Mutex<ExportBoard>>,
 }
 
-/// Both ends, for an archive of this name.
-pub fn export_control(
-    name: &str,
-    target: ExportTarget,
-    interval: Duration,
-) -> (ExportControl, ExportRequests) {
+/// Both ends.
+pub fn export_control(target: ExportTarget, interval: Duration) -> (ExportControl, ExportRequests) {
     let (ask, asked) = mpsc::channel(WAITING);
     let board = Arc::<Mutex<ExportBoard>>::default();
     let control = ExportControl {
-        name: name.into(),
         target,
         interval,
         ask,
@@ -78,7 +72,7 @@ pub fn export_control(
 impl ExportControl {
     /// Where exports go.
     pub fn archive(&self) -> &str {
-        &self.name
+        &self.target.name
     }
 
     /// The usual time between two exports.

@@ -264,7 +264,7 @@ async fn a_claim_is_anothers_until_it_is_old() {
     let before = store.objects("a");
     let begun = store.faults.requests.load(Ordering::Relaxed);
     // Cut off with some objects put and none published.
-    store.faults.cut.store(begun + 7, Ordering::Relaxed);
+    store.faults.cut.store(begun + 9, Ordering::Relaxed);
     second(&store.archive("a")).await.unwrap_err();
     let later = store.later();
     assert_ne!(store.objects("a"), before);

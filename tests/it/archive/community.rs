@@ -286,6 +286,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
         }],
         dirty: Vec::new(),
         since: None,
+        only_over: None,
         ..ExportRequest::default()
     }
 }
