@@ -1,7 +1,7 @@
 //! `/privacy`: what members opt out of and have deleted, in store, archive and graph, for good.
 
 use propsbot::{
-    archive::{Snapshot, rows::MessageRow},
+    archive::{FolderArchive, Snapshot, rows::MessageRow},
     graph::{Document, Weights, props_documents},
     model::Tier,
 };
@@ -175,6 +175,35 @@ async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
     let text = everything_public(&server).await;
     assert!(text.contains("ana is back") && text.contains("\"ana\""));
     server.check_manners();
+}
+
+/// What is shown of who wants nothing shown are thanks: which channels these are in is the admins'
+/// choice, and an archive that was brought up to date says the same as a new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_props_channels_show_other_thanks_of_who_wants_nothing_shown() {
+    let Said { mut server, .. } = said().await;
+    let (ana, ben, general) = (server.ana, server.ben, server.general);
+    let all = json!({"what": 2});
+    says(&server.ask(ana, "privacy opt-out", all).await, &["nothing"]);
+    let more = format!("more thanks <@{ben}>");
+    server.discord().post(ana, general, &more);
+    server.stop().await;
+    server.mirror.export().await;
+    let thanks = async |server: &Server| {
+        let standings = propsbot::graph::standings(&server.mirror.archived().await);
+        standings.iter().map(|it| it.given).sum::<usize>()
+    };
+    let before = thanks(&server).await;
+    server.run().await;
+    let chosen = json!({"props_channels": format!("<#{general}>")});
+    says(&server.admin("settings set", chosen).await, &["#"]);
+    server.stop().await;
+    server.mirror.export().await;
+    assert_ne!(thanks(&server).await, before);
+    let brought = server.mirror.archived().await;
+    server.mirror.run(&["export", "--to", "dir:new"]).await.ok();
+    let new = FolderArchive::new(server.mirror.home.path().join("new"));
+    assert_eq!(Snapshot::read(&new).await.unwrap(), brought);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
