@@ -44,6 +44,7 @@ impl Veil {
         }
         row.username = format!("member-{:05x}", member.user_id.anonymous().0);
         row.global_name = None;
+        row.discriminator = None;
         row.nick = None;
         row.roles.clear();
         row.role_history = None;
@@ -55,6 +56,9 @@ impl Veil {
             user_id: member.user_id.anonymous(),
             username: String::new(),
             forgotten_at: None,
+            // When the nobody left would tell who it is.
+            member: true,
+            left_at: None,
             ..row.clone()
         };
         row.username.clear();
@@ -273,6 +277,9 @@ mod tests {
             (ANA, Some(Tier::Everything))
         );
         assert!(chosen.username.is_empty() && !chosen.member && chosen.joined_at.is_none());
+        let mut left = ana();
+        left.presence.miss(Stamp(2));
+        assert_eq!(veil.member(&left), rows);
 
         // What Ana says is not shown, but for thanks.
         assert_eq!(veil.message(&message(ANA, "hi", &[BEN]), false), None);
