@@ -1,0 +1,141 @@
+//! What an export is asked for, read from the store in one go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::decided;
+use crate::{
+    archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard},
+    model::{
+        self, ChannelId, Coverage, FailureObject, GuildId, IdRange, MessageId, Millis, Partition,
+        Privacy, Stamp, Tier,
+    },
+    store::{Dirty, Store, StoreError},
+};
+
+/// What a store that was rebuilt from an archive remembers until its first export: this, and the
+/// hash of the manifest.
+pub(in crate::jobs) const RESTORED: &str = "restored ";
+
+/// What to export to the archive of this name, and which dirty marks it settles.
+pub(super) fn request(
+    store: &Store,
+    name: &str,
+    now: Millis,
+) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
+    let _reading = store.reading();
+    let dirty = store.dirty()?;
+    let coverage = store.coverage()?;
+    let mut guilds = Vec::new();
+    for part in store.guilds()? {
+        let Some(guild) = part.state.ever() else {
+            continue;
+        };
+        let unfinished = unfinished(store, guild.id)?;
+        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let settings = store.settings(guild.id)?;
+        let public = decided(guild, &settings, &roles, &channels);
+        let public = public.into_iter().filter(|(_, why)| why.is_none());
+        guilds.push(ExportGuild {
+            id: guild.id,
+            name: guild.name.clone(),
+            synced: store
+                .synced(guild.id)?
+                .iter()
+                .map(|it| (it.class, it.at.millis()))
+                .collect(),
+            channels: public
+                .map(|(channel, _)| ExportChannel {
+                    id: channel.id,
+                    name: channel.name.clone(),
+                    covered: covered(channel.id, &coverage, &unfinished),
+                })
+                .collect(),
+        });
+    }
+    let left = store.last_export()?.unwrap_or_default();
+    let since = left.parse::<Hash>().ok();
+    let restored_from = || left.strip_prefix(RESTORED)?.parse::<Hash>().ok();
+    let is_known = store.knows_archive(name)?;
+    let only_over = (!is_known).then(|| since.or_else(restored_from).into_iter().collect());
+    let mut partitions: Vec<Partition> = dirty.iter().map(|(partition, _)| *partition).collect();
+    partitions.extend(reconsidered(store, &partitions)?);
+    let heard_at = heard_at(store)?.millis();
+    Ok((
+        ExportRequest {
+            now,
+            heard_at: (heard_at.0 > 0).then_some(heard_at),
+            guilds,
+            dirty: partitions,
+            since,
+            only_over,
+            beside: None,
+            made: MadeBoard::default(),
+        },
+        dirty,
+    ))
+}
+
+/// What has to be looked at again since it may be shown otherwise: of a member who wants nothing shown
+/// there are thanks in props channels, and which these are follows from the settings or, where they
+/// name none, from what channels are called.
+fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partition>, StoreError> {
+    let mut again = BTreeSet::new();
+    for guild_id in changed.iter().map(|it| it.guild_id) {
+        let of_guild = |table| {
+            let mut changed = changed.iter();
+            changed.any(|it| it.guild_id == guild_id && it.table == table)
+        };
+        let by_name = store.settings(guild_id)?.props_channels.is_none();
+        let moved = of_guild(model::Table::Settings) || by_name && of_guild(model::Table::Channels);
+        let hides = |it: &Privacy| it.tier == Tier::Everything;
+        if moved && store.privacy(guild_id)?.iter().any(hides) {
+            again.insert(Partition {
+                guild_id,
+                table: model::Table::Messages,
+                channel_day: None,
+            });
+        }
+    }
+    Ok(again)
+}
+
+/// Until when everything was heard, in every guild.
+fn heard_at(store: &Store) -> Result<Stamp, StoreError> {
+    let mut heard = store.heard()?;
+    for guild in store.guilds()? {
+        if let Some(unheard) = store.session(GuildId(guild.id))?.unheard {
+            heard = heard.min(unheard);
+        }
+    }
+    Ok(heard)
+}
+
+fn covered(
+    channel: ChannelId,
+    coverage: &BTreeMap<ChannelId, Coverage>,
+    unfinished: &BTreeMap<ChannelId, BTreeSet<MessageId>>,
+) -> Vec<IdRange> {
+    let known = coverage.get(&channel).map_or(&[][..], |it| &it.intervals);
+    let none = BTreeSet::new();
+    archive::covered(known, unfinished.get(&channel).unwrap_or(&none))
+}
+
+/// The messages that could not be read, or to which not all who reacted are known.
+fn unfinished(
+    store: &Store,
+    guild: GuildId,
+) -> Result<BTreeMap<ChannelId, BTreeSet<MessageId>>, StoreError> {
+    let pending = store.pending(guild)?;
+    let pending = pending.iter().map(|it| (it.channel_id, it.message_id));
+    let failures = store.failures(guild)?;
+    let failed = failures.iter().filter_map(|it| match &it.object {
+        FailureObject::Message(channel, message)
+        | FailureObject::Reactions(channel, message, ..) => Some((*channel, *message)),
+        _ => None,
+    });
+    let mut unfinished: BTreeMap<ChannelId, BTreeSet<MessageId>> = BTreeMap::new();
+    for (channel, message) in pending.chain(failed) {
+        unfinished.entry(channel).or_default().insert(message);
+    }
+    Ok(unfinished)
+}
