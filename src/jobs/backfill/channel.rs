@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::{Backfill, BackfillError, Lists, UNKNOWN_CHANNEL};
+use super::{Backfill, BackfillError, UNKNOWN_CHANNEL, rounds::Lists};
 use crate::{
     discord::{Listing, RestError, Urgency},
     ingest::ChannelPlan,

@@ -1,0 +1,273 @@
+//! The rounds of a backfill: describe, plan, carry out, and what failed for a while once more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::{StreamExt, stream};
+
+use super::{Backfill, BackfillError, Depth, Summary};
+use crate::{
+    discord::{GuildTold, RestError},
+    ingest::{self, Described, LookBack, Plan},
+    jobs::{clock::Clock, estimate::Course, progress::Phase},
+    model::{ChannelId, Fact, FailureObject, GuildId, Millis, SessionNumber, Settings, Stamp},
+    status::UNREADABLE,
+};
+
+/// Channels that are read at the same time. Discord's limits are by channel, so many at once is
+/// what fills the global one; and the longest, which their own limits hold up, must begin early.
+/// What they cost is little: the pages in memory are limited by the client.
+const CHANNELS_AT_ONCE: usize = 1_000;
+
+/// How often what failed for a while is tried anew before the backfill ends without it; and how
+/// long to wait before.
+fn rounds() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(2))
+        .with_factor(3.0)
+        .with_max_times(2)
+        .with_jitter()
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What became of a channel's lists of reactors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// They are here, as far as Discord lets us.
+    Done,
+    /// Some failed, but may be had later.
+    Failed,
+}
+
+impl Backfill {
+    /// Discovers and fetches; and as long as what failed may pass, does again what is not done, up to
+    /// three times in all.
+    pub(super) async fn in_rounds(
+        &self,
+        guild: GuildId,
+        depth: Depth,
+        mut told: Option<GuildTold>,
+        live: bool,
+    ) -> Result<Summary, BackfillError> {
+        let mut rounds = rounds().build();
+        let mut read = BTreeMap::new();
+        loop {
+            let ended = self
+                .discover_and_fetch(guild, depth, told.take(), live, &mut read)
+                .await;
+            let now = self.progress.look();
+            let may_pass = match &ended {
+                Ok(_) => now.failures > now.hidden,
+                Err(BackfillError::Rest(RestError::TooManyRefused { .. })) => false,
+                Err(BackfillError::Rest(error)) => error.is_transient(),
+                Err(_) => false,
+            };
+            let Some(wait) = rounds.next().filter(|_| may_pass) else {
+                return ended;
+            };
+            self.progress.update(|it| it.phase = Phase::Waiting);
+            tokio::time::sleep(wait).await;
+            self.progress.update(|it| {
+                it.phase = Phase::Discovering;
+                // What is not done is counted anew.
+                it.failures = it.hidden;
+                it.lists = it.lists_done;
+            });
+        }
+    }
+
+    /// One round. Of the channels that were `read` in an earlier one, only lists of reactors are
+    /// fetched, if some are not done; those of this round are added.
+    async fn discover_and_fetch(
+        &self,
+        guild: GuildId,
+        depth: Depth,
+        told: Option<GuildTold>,
+        live: bool,
+        read: &mut BTreeMap<ChannelId, Lists>,
+    ) -> Result<Summary, BackfillError> {
+        self.writer.write(Vec::new()).await?;
+        let session = self.read(move |store| store.session(guild)).await?;
+        // What was told before something was lost does not describe what there is now.
+        let told = told.filter(|it| it.at >= session.since);
+        let begun = self.clock.stamp();
+        let mut described = Arc::new(self.describe(guild, depth, told).await?);
+        let until = (!live).then_some(begun);
+        let session = self.note_unseen(&described, until).await?;
+        let session = live.then_some(session);
+        loop {
+            let mut plan = self.plan(&described, session).await?;
+            leave_out(&mut plan, read);
+            read.extend(self.carry_out(guild, &described, plan).await?);
+            // What was read may tell of threads that no list had.
+            if !self.find_threads(Arc::make_mut(&mut described)).await? {
+                break;
+            }
+        }
+        self.conclude(guild, &described).await
+    }
+
+    /// Notes of each channel what may have changed in it while the guild was not heard. From then on
+    /// it is known channel by channel what to look back at, whenever this process ends; all else was
+    /// heard, or is known `until` then. Returns the number of the guild's session.
+    async fn note_unseen(
+        &self,
+        described: &Arc<Described>,
+        until: Option<Stamp>,
+    ) -> Result<SessionNumber, BackfillError> {
+        let guild = described.guild.id;
+        self.writer.write(Vec::new()).await?;
+        let session = self.read(move |store| store.session(guild)).await?;
+        let mut facts = Vec::new();
+        if let Some(heard) = session.unheard {
+            // The clock may have been set back since.
+            let since = heard.min(Clock::now().into());
+            let (described, ahead) = (Arc::clone(described), self.ahead());
+            let unseen = self.read(move |store| {
+                let look_back = look_back(&store.settings(guild)?, ahead);
+                Ok(ingest::unseen(
+                    &described,
+                    &store.coverage()?,
+                    since,
+                    look_back,
+                ))
+            });
+            let unseen = unseen.await?.into_iter();
+            facts.extend(unseen.map(|id| Fact::Unseen(guild, id, since)));
+        }
+        facts.push(Fact::Noted(guild, session.number, until));
+        self.write(self.clock.stamp(), facts).await?;
+        Ok(session.number)
+    }
+
+    /// By how many milliseconds Discord's clock is ahead of ours.
+    fn ahead(&self) -> i64 {
+        self.history.discord_time(Millis(0)).0
+    }
+
+    pub(super) async fn plan(
+        &self,
+        described: &Arc<Described>,
+        session: Option<SessionNumber>,
+    ) -> Result<Plan, BackfillError> {
+        let (described, guild) = (Arc::clone(described), described.guild.id);
+        let ahead = self.ahead();
+        self.read(move |store| {
+            let settings = &store.settings(guild)?;
+            let settled = ingest::Settled {
+                coverage: &store.coverage()?,
+                pending: store.pending(guild)?,
+                settings,
+                session,
+                look_back: look_back(settings, ahead),
+                now: Clock::now(),
+            };
+            Ok(ingest::plan(&described, settled))
+        })
+        .await
+    }
+
+    /// Reads the plan's channels. Returns those whose messages were all listed, as far as
+    /// Discord lets us.
+    async fn carry_out(
+        &self,
+        guild: GuildId,
+        described: &Described,
+        plan: Plan,
+    ) -> Result<BTreeMap<ChannelId, Lists>, BackfillError> {
+        self.tell_unreadable(guild, &plan).await?;
+        let settings = self.read(move |store| store.settings(guild)).await?;
+        let known = described.channels.iter().map(|it| &it.channel);
+        let mut courses: BTreeMap<ChannelId, Course> = known
+            .map(|it| {
+                let course = Course {
+                    props: settings.is_props_channel(it),
+                    thread: it.kind.is_thread(),
+                    ..Course::default()
+                };
+                (it.id, course)
+            })
+            .collect();
+        let courses = plan.channels.iter().map(|it| {
+            let course = Course {
+                reads: !it.reads.is_empty(),
+                left: u32::try_from(it.reactors.len()).unwrap_or(u32::MAX),
+                ..courses.remove(&it.channel_id).unwrap_or_default()
+            };
+            (it.channel_id, course)
+        });
+        self.progress.fetch(courses);
+        self.progress.update(|it| {
+            it.channels = it.channels.max(plan.channels.len() as u64);
+            it.channels_done = it.channels - plan.channels.len() as u64;
+            it.unreadable = plan.unreadable.len() as u64;
+        });
+        let mut reading = stream::iter(plan.channels)
+            .map(|plan| async {
+                let id = plan.channel_id;
+                Ok::<_, BackfillError>((id, self.channel(guild, plan, described.at).await?))
+            })
+            .buffer_unordered(CHANNELS_AT_ONCE);
+        let mut read = BTreeMap::new();
+        while let Some((id, (all_listed, lists))) = reading.next().await.transpose()? {
+            self.progress.done(id);
+            if all_listed {
+                read.insert(id, lists);
+            }
+        }
+        // Not done before all of it is durable.
+        self.writer.write(Vec::new()).await?;
+        Ok(read)
+    }
+
+    /// Records which channels the bot may not read, and that it may read those that it could not.
+    async fn tell_unreadable(&self, guild: GuildId, plan: &Plan) -> Result<(), BackfillError> {
+        let unreadable: BTreeSet<ChannelId> = plan.unreadable.iter().copied().collect();
+        let known = self.read(move |store| store.failures(guild)).await?;
+        let is_known = |id: ChannelId| {
+            let object = FailureObject::Channel(id);
+            known
+                .iter()
+                .any(|it| it.object == object && it.reason == UNREADABLE)
+        };
+        let mut facts: Vec<Fact> = unreadable
+            .iter()
+            .filter(|id| !is_known(**id))
+            .map(|id| Fact::Failed(guild, FailureObject::Channel(*id), UNREADABLE.to_owned()))
+            .collect();
+        facts.extend(known.iter().filter_map(|it| match &it.object {
+            object @ FailureObject::Channel(id)
+                if it.reason == UNREADABLE && !unreadable.contains(id) =>
+            {
+                Some(Fact::Settled(guild, object.clone()))
+            }
+            _ => None,
+        }));
+        Ok(self.tell(self.clock.stamp(), facts).await?)
+    }
+}
+
+fn look_back(settings: &Settings, ahead: i64) -> LookBack {
+    let window = i64::from(settings.look_back_days) * DAY_MS;
+    LookBack { window, ahead }
+}
+
+/// Takes out of a plan what was done already.
+fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
+    plan.channels
+        .retain_mut(|it| match read.get(&it.channel_id) {
+            None => true,
+            Some(Lists::Done) => false,
+            Some(Lists::Failed) => {
+                it.reads.clear();
+                it.looks_back = false;
+                it.go_live = None;
+                true
+            }
+        });
+}
