@@ -5,12 +5,12 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use crate::{
-    archive::{Access, ArchiveSpec, GithubAccess, History, S3Access},
+    archive::{Access, ArchiveSpec, BucketAccess, GithubAccess, History},
     discord::{OFFICIAL_ORIGIN, Token},
 };
 
 /// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
-pub const VARIABLES: [&str; 18] = [
+pub const VARIABLES: [&str; 23] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "STORE_PATH",
@@ -25,6 +25,11 @@ pub const VARIABLES: [&str; 18] = [
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
+    "GOOGLE_SERVICE_ACCOUNT",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_ENDPOINT",
     "EXPORT_INTERVAL",
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
@@ -43,7 +48,7 @@ pub struct Config {
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
     pub archive: ArchiveSpec,
-    /// `GITHUB_…`, `AWS_…`, `CACHE_PATH`: how to reach archives that are not on this machine.
+    /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach archives that are not on this machine.
     pub access: Access,
     /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
     pub export_interval: Duration,
@@ -173,14 +178,7 @@ impl Config {
                 allow_public: allow_public.unwrap_or_default(),
                 history: history.unwrap_or_default(),
             },
-            s3: S3Access {
-                access_key_id: owned("AWS_ACCESS_KEY_ID"),
-                secret_access_key: owned("AWS_SECRET_ACCESS_KEY"),
-                session_token: owned("AWS_SESSION_TOKEN"),
-                region: owned("AWS_REGION"),
-                endpoint_url: owned("AWS_ENDPOINT_URL")
-                    .and_then(|url| note(&mut mistakes, "AWS_ENDPOINT_URL", server(url))),
-            },
+            buckets: buckets(&value, &mut mistakes),
         };
         if let Some(archive) = &archive {
             let missing = archive.missing(&access);
@@ -213,6 +211,24 @@ impl Config {
             _ => Err(Mistakes(mistakes)),
         }
     }
+}
+
+/// What is said of object stores.
+fn buckets<'a>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> BucketAccess {
+    let mut access = BucketAccess::default();
+    for name in BucketAccess::VARIABLES {
+        let text = value(name).map(str::to_owned);
+        let is_server = ["AWS_ENDPOINT_URL", "AZURE_STORAGE_ENDPOINT"].contains(&name);
+        let text = match text {
+            Some(url) if is_server => note(mistakes, name, server(url)),
+            text => text,
+        };
+        access.0.extend(text.map(|it| (name, it)));
+    }
+    access
 }
 
 fn note<T, E: fmt::Display>(

@@ -1,4 +1,4 @@
-//! An archive in an object store: a bucket that speaks S3's language.
+//! An archive in an object store: a bucket of S3's kind, of Google's, or a container of Azure's.
 //!
 //! Owns how one writer at a time is ensured where there are no locks. An object `.writing` stands
 //! while somebody writes: it is made only where there is none, renewed as the write goes on, and
@@ -6,8 +6,8 @@
 //! write was cut off: whoever finds it takes it over, and removes what no manifest needs. Only that
 //! takes listing.
 //!
-//! The manifest is replaced only if it is still the one that was read (`If-Match`). A store that
-//! does not keep such conditions is no place for an archive.
+//! The manifest is replaced only if it is still the one that was read (`If-Match`, or what a store has
+//! in its place). A store that does not keep such conditions is no place for an archive.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,12 +18,14 @@ use futures::{
 };
 use object_store::{
     ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    RetryConfig, UpdateVersion, aws::AmazonS3Builder, path::Path,
+    RetryConfig, UpdateVersion, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder,
+    gcp::GoogleCloudStorageBuilder, path::Path,
 };
 use tokio::task::JoinSet;
 
 use super::{
-    Access, ArchiveError, ArchiveReader, Change, DataArchive, Hash, MANIFEST, ReadError,
+    ArchiveError, ArchiveReader, BucketAccess, BucketPlace, Change, DataArchive, Hash, MANIFEST,
+    ObjectStoreKind, ReadError,
     data_archive::{Object, check_readable},
 };
 
@@ -58,41 +60,18 @@ pub struct BucketArchive {
 }
 
 impl BucketArchive {
-    /// The archive under this prefix of an S3-compatible bucket. Touches nothing yet.
-    pub fn s3(bucket: &str, prefix: &str, access: &Access) -> Result<Self, ArchiveError> {
-        let place = super::ArchiveSpec::s3(bucket, prefix).to_string();
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(bucket)
-            .with_client_options(ClientOptions::new().with_timeout(REQUEST))
-            .with_retry(RetryConfig {
-                retry_timeout: RETRIES,
-                ..RetryConfig::default()
-            });
-        let s3 = &access.s3;
-        builder = builder.with_region(s3.region.as_deref().unwrap_or("us-east-1"));
-        if let Some(id) = &s3.access_key_id {
-            builder = builder.with_access_key_id(id);
-        }
-        if let Some(secret) = &s3.secret_access_key {
-            builder = builder.with_secret_access_key(secret);
-        }
-        if let Some(token) = &s3.session_token {
-            builder = builder.with_token(token);
-        }
-        if let Some(url) = &s3.endpoint_url {
-            builder = builder
-                .with_endpoint(url)
-                .with_allow_http(url.starts_with("http://"));
-        }
-        let store = builder.build().map_err(|source| ArchiveError::Remote {
+    /// The archive at this place. Touches nothing yet.
+    pub fn new(place: BucketPlace, access: &BucketAccess) -> Result<Self, ArchiveError> {
+        let name = place.to_string();
+        let store = connect(&place, access).map_err(|source| ArchiveError::Remote {
             action: "use",
-            place: place.clone(),
+            place: name.clone(),
             source: source.into(),
         })?;
         Ok(Self {
-            store: Arc::new(store),
-            prefix: prefix.to_owned(),
-            place,
+            store,
+            prefix: place.prefix,
+            place: name,
             lease: LEASE,
         })
     }
@@ -281,6 +260,44 @@ impl BucketArchive {
         }
         while one_is_put(&mut putting).await? {}
         Ok(false)
+    }
+}
+
+/// A client for the store. Each kind takes of the variables those that are its own.
+fn connect(
+    place: &BucketPlace,
+    access: &BucketAccess,
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let url = format!("{}://{}", place.kind.scheme(), place.bucket);
+    let is_plain = access.0.values().any(|it| it.starts_with("http://"));
+    let client = ClientOptions::new()
+        .with_timeout(REQUEST)
+        .with_allow_http(is_plain);
+    let retry = RetryConfig {
+        retry_timeout: RETRIES,
+        ..RetryConfig::default()
+    };
+    macro_rules! connect {
+        ($builder:ty, $prefix:literal) => {{
+            let begun = <$builder>::new()
+                .with_url(url)
+                .with_client_options(client)
+                .with_retry(retry);
+            let own = access
+                .0
+                .iter()
+                .filter(|(name, _)| name.starts_with($prefix));
+            let built = own.fold(begun, |builder, (name, value)| {
+                let key = name.to_ascii_lowercase().parse();
+                builder.with_config(key.expect("the crate knows these names"), value)
+            });
+            Ok(Arc::new(built.build()?))
+        }};
+    }
+    match place.kind {
+        ObjectStoreKind::S3 => connect!(AmazonS3Builder, "AWS_"),
+        ObjectStoreKind::Google => connect!(GoogleCloudStorageBuilder, "GOOGLE_"),
+        ObjectStoreKind::Azure => connect!(MicrosoftAzureBuilder, "AZURE_"),
     }
 }
 

@@ -14,14 +14,18 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{
-    ArchiveError, ArchiveReader, Change, DOCUMENTS, DataArchive, ExportPlan, ExportRequest, Hash,
-    Manifest, PlanError, Previous, README, ReadError, SOURCECRED, Source, Summary,
+    ArchiveError, ArchiveReader, Change, DataArchive, ExportPlan, ExportRequest, Hash, PlanError,
+    Previous, README, ReadError, SOURCECRED, Source, Summary,
     data_archive::Object,
     plan::{needed_indexes, plan},
 };
 
 /// How many objects may wait to be written; one is at most a little over a mebibyte long, as a rule.
 const QUEUE: usize = 8;
+
+/// The objects that are new where one partition changed: a blob and an index. With so few, the README
+/// is left as it is.
+const ONE_PARTITION: u64 = 2;
 
 /// How many indexes are read at a time.
 const READS: usize = 16;
@@ -79,11 +83,18 @@ pub async fn export(
             None => left,
         };
         if let Some(manifest) = &planned.manifest {
+            let before = previous.as_ref().map(|it| &it.manifest);
+            let mut documents = beside.clone();
+            if planned.summary.blobs + planned.summary.indexes > ONE_PARTITION
+                || before.is_none_or(|it| manifest.names_others(it))
+            {
+                documents.insert(README, Some(manifest.readme()));
+            }
             send(Change::Publish {
                 manifest: manifest.print(),
                 remove: planned.remove.clone(),
-                documents: documents(manifest, &beside),
-                headline: manifest.headline(previous.as_ref().map(|it| &it.manifest)),
+                documents,
+                headline: manifest.headline(before),
             })?;
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
@@ -136,13 +147,6 @@ async fn left_beside(
     Ok(left)
 }
 
-/// What lies beside a manifest.
-fn documents(manifest: &Manifest, beside: &Documents) -> Documents {
-    let mut documents = beside.clone();
-    documents.insert(README, Some(manifest.readme()));
-    documents
-}
-
 /// Writes the documents that are not as they should be: an export was cut off before it came to
 /// them, somebody changed them, an earlier version wrote them, or they were asked for just now.
 /// Returns which.
@@ -154,12 +158,16 @@ async fn mend_documents(
         Err(ReadError::Empty) => return Ok(Vec::new()),
         reader => reader?,
     };
-    let mut documents = documents(reader.manifest(), beside);
-    for path in DOCUMENTS {
-        let document = documents.get(path);
-        if document.is_some() && document == Some(&archive.read(path).await?) {
-            documents.remove(path);
+    let mut documents = Documents::new();
+    for (path, document) in beside {
+        if *document != archive.read(path).await? {
+            documents.insert(path, document.clone());
         }
+    }
+    let manifest = reader.manifest();
+    let readme = archive.read(README).await?;
+    if !readme.is_some_and(|it| manifest.fits(&it)) {
+        documents.insert(README, Some(manifest.readme()));
     }
     if documents.is_empty() {
         return Ok(Vec::new());

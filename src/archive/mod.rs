@@ -7,6 +7,7 @@
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or a [`Snapshot`] of all of them.
 
+mod access;
 mod bucket;
 mod cache;
 mod covered;
@@ -31,6 +32,7 @@ mod table;
 mod veil;
 mod verify;
 
+pub use access::{Access, BucketAccess, GithubAccess, History};
 pub use bucket::BucketArchive;
 pub use cache::CachedArchive;
 pub use covered::covered;
@@ -55,8 +57,7 @@ pub use readme::README;
 pub use records::Restored;
 pub use snapshot::{Sieve, Snapshot};
 pub use spec::{
-    Access, ArchiveSpec, ArchiveSpecError, GithubAccess, GithubPlace, History, S3Access, open,
-    open_to_read,
+    ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, open, open_to_read,
 };
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;

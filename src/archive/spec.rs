@@ -5,134 +5,86 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::{
-    ArchiveError, CachedArchive, DataArchive, Hash, bucket::BucketArchive, folder::FolderArchive,
-    github::GithubArchive,
+    Access, ArchiveError, CachedArchive, DataArchive, Hash, bucket::BucketArchive,
+    folder::FolderArchive, github::GithubArchive,
 };
-
-/// What it takes to reach archives that are not on this machine.
-#[derive(Clone, Debug, Default)]
-pub struct Access {
-    /// Object stores that speak S3's language.
-    pub s3: S3Access,
-    /// Repositories on GitHub.
-    pub github: GithubAccess,
-    /// Where what was read is kept, for the next time; `None` for nowhere.
-    pub cache: Option<PathBuf>,
-}
-
-/// How to reach GitHub, and what may be done there. Printing it shows no secret.
-#[derive(Clone, Default)]
-pub struct GithubAccess {
-    /// A personal access token.
-    pub token: Option<String>,
-    /// The API's URL; `None` for GitHub's own.
-    pub api_url: Option<String>,
-    /// Whether a repository may be written to that everyone can read.
-    pub allow_public: bool,
-    /// What becomes of earlier exports.
-    pub history: History,
-}
-
-/// What becomes of earlier exports in a git repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum History {
-    /// They stay in the branch's history.
-    #[default]
-    Keep,
-    /// After each export the branch is replaced by one fresh commit.
-    Squash,
-    /// The same, after each export that carries out a member's wish for privacy or deletion.
-    SquashAfterDeletion,
-}
-
-/// A text names no [`History`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is none of `keep`, `squash` and `squash-after-deletion`")]
-pub struct NoHistory(String);
-
-impl FromStr for History {
-    type Err = NoHistory;
-
-    fn from_str(text: &str) -> Result<Self, NoHistory> {
-        match text {
-            "keep" => Ok(Self::Keep),
-            "squash" => Ok(Self::Squash),
-            "squash-after-deletion" => Ok(Self::SquashAfterDeletion),
-            _ => Err(NoHistory(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Debug for GithubAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GithubAccess")
-            .field("api_url", &self.api_url)
-            .field("allow_public", &self.allow_public)
-            .field("history", &self.history)
-            .finish_non_exhaustive()
-    }
-}
-
-impl GithubAccess {
-    /// The variables without which nothing can be reached, and that are not set.
-    pub fn missing(&self) -> Vec<&'static str> {
-        let token = self.token.is_none().then_some("GITHUB_TOKEN");
-        token.into_iter().collect()
-    }
-}
-
-/// How to reach an S3-compatible object store. Printing it shows no secret.
-#[derive(Clone, Default)]
-pub struct S3Access {
-    /// Who we are there.
-    pub access_key_id: Option<String>,
-    /// What proves it.
-    pub secret_access_key: Option<String>,
-    /// What also proves it, where the keys are only lent.
-    pub session_token: Option<String>,
-    /// Where the bucket is; `us-east-1` where nothing is said.
-    pub region: Option<String>,
-    /// The server's URL; `None` for Amazon's.
-    pub endpoint_url: Option<String>,
-}
-
-impl fmt::Debug for S3Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Access")
-            .field("region", &self.region)
-            .field("endpoint_url", &self.endpoint_url)
-            .finish_non_exhaustive()
-    }
-}
-
-impl S3Access {
-    /// The variables without which nothing can be reached, and that are not set.
-    pub fn missing(&self) -> Vec<&'static str> {
-        [
-            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
-        ]
-        .into_iter()
-        .filter(|(_, value)| value.is_none())
-        .map(|(name, _)| name)
-        .collect()
-    }
-}
 
 /// Which archive, as it is written on the command line and in `ARCHIVE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArchiveSpec {
     /// `dir:PATH`: a folder, made with the first write.
     Folder(PathBuf),
-    /// `s3://BUCKET/PREFIX`: a bucket of an S3-compatible object store.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The folder in it, without `/` around it; empty for none.
-        prefix: String,
-    },
+    /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`: an object store.
+    Bucket(BucketPlace),
     /// `github:OWNER/REPO[@BRANCH][:PREFIX]`: a branch of a repository on GitHub.
     Github(GithubPlace),
+}
+
+/// Whose language an object store speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectStoreKind {
+    /// Amazon's S3, which many others speak too.
+    S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage, where buckets are called containers.
+    Azure,
+}
+
+impl ObjectStoreKind {
+    /// What the names of archives there begin with.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Google => "gs",
+            Self::Azure => "az",
+        }
+    }
+
+    fn of_scheme(scheme: &str) -> Option<Self> {
+        let kinds = [Self::S3, Self::Google, Self::Azure];
+        kinds.into_iter().find(|it| it.scheme() == scheme)
+    }
+}
+
+/// Where an archive in an object store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketPlace {
+    /// In which kind of store.
+    pub kind: ObjectStoreKind,
+    /// The bucket, or container.
+    pub bucket: String,
+    /// The folder in it, without `/` around it; empty for none.
+    pub prefix: String,
+}
+
+impl BucketPlace {
+    /// The archive under this prefix of a bucket.
+    pub fn new(kind: ObjectStoreKind, bucket: &str, prefix: &str) -> Self {
+        Self {
+            kind,
+            bucket: bucket.to_owned(),
+            prefix: prefix.trim_matches('/').to_owned(),
+        }
+    }
+
+    /// `None` if there is no bucket, or something that is neither a bucket nor a prefix.
+    fn parse(kind: ObjectStoreKind, text: &str) -> Option<Self> {
+        let place = text.strip_prefix("//")?;
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let good = !bucket.is_empty() && !place.contains(['?', '#', '@']);
+        good.then(|| Self::new(kind, bucket, prefix))
+    }
+}
+
+impl fmt::Display for BucketPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.kind.scheme(), self.bucket)?;
+        if !self.prefix.is_empty() {
+            write!(f, "/{}", self.prefix)?;
+        }
+        Ok(())
+    }
 }
 
 /// Where an archive on GitHub is.
@@ -190,19 +142,11 @@ impl fmt::Display for GithubPlace {
 }
 
 impl ArchiveSpec {
-    /// The archive under this prefix of a bucket.
-    pub fn s3(bucket: &str, prefix: &str) -> Self {
-        Self::S3 {
-            bucket: bucket.to_owned(),
-            prefix: prefix.trim_matches('/').to_owned(),
-        }
-    }
-
     /// The variables that this archive needs, and that are not set.
     pub fn missing(&self, access: &Access) -> Vec<&'static str> {
         match self {
             Self::Folder(_) => Vec::new(),
-            Self::S3 { .. } => access.s3.missing(),
+            Self::Bucket(place) => access.buckets.missing(place.kind),
             Self::Github(_) => access.github.missing(),
         }
     }
@@ -212,8 +156,7 @@ impl fmt::Display for ArchiveSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "dir:{}", path.display()),
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::Bucket(place) => place.fmt(f),
             Self::Github(place) => place.fmt(f),
         }
     }
@@ -237,7 +180,7 @@ pub enum ArchiveSpecError {
     /// Anything else.
     #[error(
         "`{0}` is no archive; write `dir:PATH`, such as `dir:./archive`, `github:OWNER/REPO`, or \
-         `s3://BUCKET/PREFIX`"
+         `s3://BUCKET/PREFIX` (`gs://` for Google's, `az://` for Azure's object stores)"
     )]
     Unknown(String),
 }
@@ -252,13 +195,10 @@ impl FromStr for ArchiveSpec {
             Some(("github", place)) => GithubPlace::parse(place)
                 .map(Self::Github)
                 .ok_or_else(|| ArchiveSpecError::NoRepository(text.to_owned())),
-            Some(("s3", place)) => {
-                let place = place.strip_prefix("//").unwrap_or_default();
-                let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-                if bucket.is_empty() || place.contains(['?', '#', '@']) {
-                    return Err(ArchiveSpecError::NoBucket(text.to_owned()));
-                }
-                Ok(Self::s3(bucket, prefix))
+            Some((scheme, place)) if let Some(kind) = ObjectStoreKind::of_scheme(scheme) => {
+                BucketPlace::parse(kind, place)
+                    .map(Self::Bucket)
+                    .ok_or_else(|| ArchiveSpecError::NoBucket(text.to_owned()))
             }
             _ => Err(ArchiveSpecError::Unknown(text.to_owned())),
         }
@@ -277,7 +217,7 @@ pub fn open(spec: &ArchiveSpec, access: &Access) -> Result<Box<dyn DataArchive>,
     }
     Ok(match spec {
         ArchiveSpec::Folder(path) => Box::new(FolderArchive::new(path)),
-        ArchiveSpec::S3 { bucket, prefix } => Box::new(BucketArchive::s3(bucket, prefix, access)?),
+        ArchiveSpec::Bucket(place) => Box::new(BucketArchive::new(place.clone(), &access.buckets)?),
         ArchiveSpec::Github(place) => Box::new(GithubArchive::new(place.clone(), &access.github)?),
     })
 }
@@ -311,9 +251,14 @@ mod tests {
         let spec: ArchiveSpec = "dir:./a:b".parse().unwrap();
         assert_eq!(spec, ArchiveSpec::Folder("./a:b".into()));
         assert_eq!(spec.to_string(), "dir:./a:b");
-        for (text, prefix) in [("s3://props", ""), ("s3://props/a/b", "a/b")] {
+        for (text, kind, prefix) in [
+            ("s3://props", ObjectStoreKind::S3, ""),
+            ("gs://props/a", ObjectStoreKind::Google, "a"),
+            ("az://props/a/b", ObjectStoreKind::Azure, "a/b"),
+        ] {
             let spec: ArchiveSpec = text.parse().unwrap();
-            assert_eq!(spec, ArchiveSpec::s3("props", prefix));
+            let place = BucketPlace::new(kind, "props", prefix);
+            assert_eq!(spec, ArchiveSpec::Bucket(place));
             assert_eq!(spec.to_string(), text);
         }
     }
@@ -339,38 +284,6 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_shown() {
-        let access = GithubAccess {
-            token: Some("hidden".to_owned()),
-            ..GithubAccess::default()
-        };
-        assert!(!format!("{access:?}").contains("hidden"));
-    }
-
-    #[test]
-    fn what_reaches_an_object_store_is_not_shown() {
-        let access = S3Access {
-            secret_access_key: Some("hidden".to_owned()),
-            ..S3Access::default()
-        };
-        assert!(!format!("{access:?}").contains("hidden"));
-        let spec = ArchiveSpec::s3("props", "");
-        let error = open(
-            &spec,
-            &Access {
-                s3: access,
-                ..Access::default()
-            },
-        )
-        .err()
-        .unwrap();
-        assert_eq!(
-            error.to_string(),
-            "s3://props takes AWS_ACCESS_KEY_ID: set them in the environment or .env"
-        );
-    }
-
-    #[test]
     fn other_names_say_what_to_write_instead() {
         for (text, says) in [
             ("github:owner", "needs an owner and a repository"),
@@ -381,7 +294,9 @@ mod tests {
             ("github:owner/repo@", "needs an owner and a repository"),
             ("s3://", "needs a bucket"),
             ("s3://key:secret@bucket", "needs a bucket"),
-            ("gs://bucket/prefix", "is no archive; write `dir:PATH`"),
+            ("gs:///prefix", "needs a bucket"),
+            ("az://container?sig=secret", "needs a bucket"),
+            ("ftp://bucket/prefix", "is no archive; write `dir:PATH`"),
             ("dir:", "needs a path"),
             ("archive", "is no archive; write `dir:PATH`"),
         ] {

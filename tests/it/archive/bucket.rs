@@ -19,8 +19,8 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use propsbot::archive::{
-    Access, ArchiveError, BucketArchive, Change, DataArchive, MANIFEST, MemoryArchive, S3Access,
-    Snapshot, export,
+    ArchiveError, BucketAccess, BucketArchive, BucketPlace, Change, DataArchive, MANIFEST,
+    MemoryArchive, ObjectStoreKind, Snapshot, export,
 };
 use s3s::{
     auth::SimpleAuth,
@@ -88,20 +88,18 @@ impl ObjectStore {
     }
 
     pub(crate) fn archive(&self, prefix: &str) -> BucketArchive {
-        let access = Access {
-            s3: S3Access {
-                access_key_id: Some(KEY.to_owned()),
-                secret_access_key: Some(SECRET.to_owned()),
-                endpoint_url: Some(self.url.clone()),
-                ..S3Access::default()
-            },
-            ..Access::default()
-        };
-        BucketArchive::s3(BUCKET, prefix, &access).unwrap()
+        let variables = self.variables();
+        let access = BucketAccess(
+            variables
+                .map(|(name, value)| (name, value.to_owned()))
+                .into(),
+        );
+        let place = BucketPlace::new(ObjectStoreKind::S3, BUCKET, prefix);
+        BucketArchive::new(place, &access).unwrap()
     }
 
     /// The variables with which `propsbot` reaches it.
-    pub(crate) fn variables(&self) -> [(&str, &str); 3] {
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 3] {
         [
             ("AWS_ACCESS_KEY_ID", KEY),
             ("AWS_SECRET_ACCESS_KEY", SECRET),
