@@ -18,7 +18,7 @@ use propsbot::{
 
 use super::{
     assert_valid,
-    community::{GENERAL, request, rows},
+    community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
     write,
 };
 
@@ -87,7 +87,7 @@ async fn write_fixture() {
     fs::remove_file(folder().join(".lock")).unwrap();
 }
 
-/// Only its own export makes a README of an archive anew, and what is not as it should be is mended.
+/// What it is, how much of it there is, and as of when. What is not as it should be is mended.
 #[tokio::test]
 async fn an_archive_explains_itself() {
     let archive = MemoryArchive::new();
@@ -98,7 +98,8 @@ async fn an_archive_explains_itself() {
     let before = archive.files().await;
     let readme = String::from_utf8(before[README].clone()).unwrap();
     for says in [
-        "- The Community (`480200000000000001`)",
+        "As of generation 1, exported 2025-12-06 05:46 UTC:",
+        "| The Community (`480200000000000001`) | 4 | 305 | 6 | 1 | 2 | never yet |",
         "format is number 1",
         "manifest.json",
     ] {
@@ -118,6 +119,48 @@ async fn an_archive_explains_itself() {
     assert_ne!(archive.files().await, before);
     assert!(!again().await.unwrap().changed);
     assert_eq!(archive.files().await, before);
+}
+
+/// One message more touches no README, and that says which generation its figures are of. Anything
+/// more brings it up to date.
+#[tokio::test]
+async fn a_readme_is_not_written_for_one_message() {
+    let archive = MemoryArchive::new();
+    let first = rows();
+    let everything = request(&first);
+    export(&archive, Arc::new(first), everything).await.unwrap();
+    let says = async || String::from_utf8(archive.read(README).await.unwrap().unwrap()).unwrap();
+    let before = says().await;
+    let mut told = Vec::new();
+    let mut now = rows();
+    for (channels, name) in [
+        (vec![GENERAL], "The Community"),
+        (vec![], "The Community"),
+        (vec![GENERAL, PROPS], "The Community"),
+        (vec![], "The Other | Community"),
+    ] {
+        let day = 40 + i64::try_from(told.len()).unwrap();
+        for channel in &channels {
+            now.messages
+                .push(message(*channel, message_id(day, 0), "more"));
+        }
+        now.messages.sort_by_key(|it| (it.channel_id, it.id));
+        let mut change = request(&now);
+        change.guilds[0].name = name.to_owned();
+        change.since = Some(ArchiveReader::open(&archive).await.unwrap().hash());
+        change.dirty = channels.iter().map(|it| dirty(*it, day)).collect();
+        export(&archive, Arc::new(now.clone()), change)
+            .await
+            .unwrap();
+        told.push(says().await);
+    }
+    assert_eq!(told[..2], [before.clone(), before]);
+    assert!(told[2].contains("As of generation 3,"), "{}", told[2]);
+    assert!(
+        told[3].contains(r"| The Other \| Community (`"),
+        "{}",
+        told[3]
+    );
 }
 
 /// With the next export after they were asked for, and as long as they are; without a new generation
