@@ -42,11 +42,12 @@ pub enum ExportError {
     /// The archive could not be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// Another store has written the archive.
+    /// Another store has written the archive, or this one when it knew more.
     #[error(
-        "the archive holds generation {generation}, which another store has exported: what this \
-         store did not write, it does not replace unasked. Set ARCHIVE to an empty place, or take it \
-         over once with `propsbot export --replace`"
+        "the archive holds generation {generation}, which another store has exported, or this one \
+         before an older copy of it was put back: what this store did not write, it does not replace \
+         unasked. Set ARCHIVE to an empty place, rebuild the store from the archive with `propsbot \
+         restore`, or replace the archive once with `propsbot export --replace`"
     )]
     Foreign {
         /// What it holds.
@@ -83,6 +84,9 @@ pub async fn export(
             None => left,
         };
         if let Some(manifest) = &planned.manifest {
+            let bytes = manifest.print();
+            let may = source.about_to_publish(Hash::of(&bytes));
+            may.map_err(PlanError::Withheld)?;
             let before = previous.as_ref().map(|it| &it.manifest);
             let mut documents = beside.clone();
             if planned.summary.blobs + planned.summary.indexes > ONE_PARTITION
@@ -91,7 +95,7 @@ pub async fn export(
                 documents.insert(README, Some(manifest.readme()));
             }
             send(Change::Publish {
-                manifest: manifest.print(),
+                manifest: bytes,
                 remove: planned.remove.clone(),
                 documents,
                 headline: manifest.headline(before),

@@ -33,7 +33,7 @@ const HEARD_KEY: &[u8] = &[0, 4];
 const EXPORTED_KEY: &[u8] = &[0, 2];
 /// What came of exports, in the words of who made them.
 const REPORT_KEY: &[u8] = &[0, 5];
-/// Followed by an archive's name: this store has exported to it.
+/// Followed by an archive's name: what this store has published there.
 const ARCHIVE_KEY: &[u8] = &[0, 6];
 /// Stands while a restore is under way.
 const RESTORING_KEY: &[u8] = &[0, 3];

@@ -38,6 +38,14 @@ pub(super) fn dirty_key(partition: &Partition) -> Vec<u8> {
     bytes
 }
 
+/// What is remembered of what was published in one archive: so far back, a copy of it that was put back
+/// is known again.
+const PUBLISHED: usize = 64;
+
+fn published_key(archive: &str) -> Vec<u8> {
+    [ARCHIVE_KEY, archive.as_bytes()].concat()
+}
+
 /// Rows that belong together: while this is held, no batch is applied.
 pub struct Reading<'a> {
     _applying: RwLockReadGuard<'a, ()>,
@@ -334,7 +342,7 @@ impl Store {
 
     /// Remembers what an export left, and forgets that these changed, except for those that changed
     /// again since.
-    pub fn exported(&self, left: &str, done: &[Dirty]) -> Result<(), StoreError> {
+    pub fn exported(&self, archive: &str, left: &str, done: &[Dirty]) -> Result<(), StoreError> {
         let _applying = self
             .applying
             .write()
@@ -349,25 +357,37 @@ impl Store {
         if self.last_export()?.as_deref() != Some(left) {
             ops.push(Op::Put(EXPORTED_KEY.to_vec(), left.as_bytes().to_vec()));
         }
+        ops.extend(self.one_more_published(archive, left)?);
         self.engine.commit(&ops)
     }
 
-    /// Whether this store has begun to export to the archive of this name.
-    pub fn knows_archive(&self, name: &str) -> Result<bool, StoreError> {
-        let key = [ARCHIVE_KEY, name.as_bytes()].concat();
-        Ok(self.engine.get(&key)?.is_some())
+    /// What this store has published, or was about to, in the archive of this name: the last of it, in
+    /// the order in which it was.
+    pub fn published(&self, archive: &str) -> Result<Vec<String>, StoreError> {
+        let bytes = self.engine.get(&published_key(archive))?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect())
     }
 
-    /// Remembers that this store exports to the archive of this name.
-    pub fn know_archive(&self, name: &str) -> Result<(), StoreError> {
-        let key = [ARCHIVE_KEY, name.as_bytes()].concat();
-        self.engine.commit(&[Op::Put(key, Vec::new())])
+    /// Remembers what is about to be published there.
+    pub fn publishing(&self, archive: &str, manifest: &str) -> Result<(), StoreError> {
+        let more = self.one_more_published(archive, manifest)?;
+        self.engine.commit(&more.into_iter().collect::<Vec<_>>())
     }
 
-    /// Forgets that again.
-    pub fn forget_archive(&self, name: &str) -> Result<(), StoreError> {
-        let key = [ARCHIVE_KEY, name.as_bytes()].concat();
-        self.engine.commit(&[Op::Delete(key)])
+    fn one_more_published(&self, archive: &str, manifest: &str) -> Result<Option<Op>, StoreError> {
+        let mut all = self.published(archive)?;
+        if all.iter().any(|it| it == manifest) {
+            return Ok(None);
+        }
+        all.push(manifest.to_owned());
+        let last = &all[all.len().saturating_sub(PUBLISHED)..];
+        let put = Op::Put(published_key(archive), last.join("\n").into_bytes());
+        Ok(Some(put))
     }
 
     /// What came of exports, as it was kept last.

@@ -323,9 +323,10 @@ async fn a_new_store_does_not_replace_a_foreign_archive() {
     let said = second.run(&export).await.ok().stdout;
     assert!(said.contains("nothing changed"), "{said}");
 
-    // The first finds that it is not its own any more, and lays out everything anew.
-    first.run(&export).await.ok();
-    assert_eq!(rows(&first).await, 373);
+    // The first finds that it is not its own any more.
+    let refused = first.run(&export).await;
+    refused.failed(1, &["generation 2", "another store", "--replace"]);
+    assert_eq!(rows(&first).await, 383);
 }
 
 /// The bot is in two servers: both are mirrored into one store; from one of them it is removed.

@@ -14,6 +14,7 @@ mod github;
 mod guilds;
 mod live;
 mod mirror;
+mod ownership;
 mod restore;
 mod store;
 mod sync;

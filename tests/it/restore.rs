@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use propsbot::{
@@ -15,7 +14,6 @@ use simulator::discord::{Discord, Fault, Request, TruthChannel, kind};
 
 use crate::{
     archive::bucket::ObjectStore,
-    live::SOON,
     mirror::{Mirror, open, whole},
 };
 
@@ -281,48 +279,6 @@ async fn an_object_store_is_an_archive_like_any_other() {
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     let archive = objects.archive("a");
     assert!(verify(&archive, Depth::Whole).await.unwrap().is_valid());
-}
-
-/// What the archive says since then would be lost.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_restored_from_an_older_copy_replaces_nothing_unasked() {
-    let mirror = Mirror::seeded(3).await;
-    mirror.sync().await.ok();
-    mirror.run(&["export", "--to", "dir:older"]).await.ok();
-    let author = mirror.discord.truth().members[0].id;
-    let channels = mirror.discord.truth().channels;
-    let open = channels
-        .iter()
-        .find(|it| it.public && it.kind == kind::TEXT);
-    mirror.discord.post(author, open.unwrap().id, "later");
-    mirror.sync().await.ok();
-    mirror.export().await;
-    let manifest = || fs::read(mirror.archive_path().join("manifest.json")).unwrap();
-    let exported = manifest();
-
-    lose(&mirror);
-    let older = ["restore", "--from", "dir:older"];
-    mirror.run(&older).await.ok();
-    for refused in [&["export"][..], &["export", "--dry-run"], &["export"]] {
-        let told = mirror.run(refused).await;
-        told.failed(1, &["holds generation 1", "another store", "--replace"]);
-        assert!(manifest() == exported, "{refused:?}");
-    }
-    let running = mirror.start(&["run"]);
-    let begun = Instant::now();
-    // It is told at the start, not after the first interval.
-    while !running.stderr().contains("exports are going to fail") {
-        assert!(begun.elapsed() < SOON, "{}", running.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    running.terminate();
-    running.wait_for(Duration::from_secs(10)).await.ok();
-    assert!(manifest() == exported);
-    mirror.sync().await.ok();
-    mirror.run(&["export", "--replace"]).await.ok();
-    mirror.check_archive().await;
-    let again = mirror.export().await;
-    assert!(again.stdout.contains("nothing changed"), "{again:?}");
 }
 
 /// What would go out, what not, and why; and nothing is written.

@@ -187,7 +187,9 @@ fn what_changed_since_it_was_exported_stays_marked() {
     assert_eq!(second[0].0, first[0].0);
     assert!(second[0].1 > first[0].1);
     // An export that read the first batch only.
-    store.exported("dir:somewhere", &first).unwrap();
+    store
+        .exported("dir:archive", "what it left", &first)
+        .unwrap();
     assert_eq!(store.dirty().unwrap(), second);
     drop(store);
     let store = open(folder.path()).unwrap();
@@ -196,10 +198,12 @@ fn what_changed_since_it_was_exported_stays_marked() {
         store.dirty().unwrap()[0].1 > second[0].1,
         "generations go on after a restart"
     );
-    store.exported("dir:somewhere", &second).unwrap();
+    store
+        .exported("dir:archive", "what it left", &second)
+        .unwrap();
     assert_eq!(store.dirty().unwrap().len(), 1);
     store
-        .exported("dir:somewhere", &store.dirty().unwrap())
+        .exported("dir:archive", "what it left", &store.dirty().unwrap())
         .unwrap();
     assert_eq!(store.dirty().unwrap(), []);
     // What says nothing new is no change.

@@ -44,6 +44,11 @@ pub trait Source: Send + Sync {
         ids: RangeInclusive<u64>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError>;
+
+    /// Hears that a manifest is about to be published. If this fails, nothing is.
+    fn about_to_publish(&self, _manifest: Hash) -> Result<(), SourceError> {
+        Ok(())
+    }
 }
 
 /// Makes files for other programs that lie beside the manifest.
@@ -72,7 +77,7 @@ pub struct ExportRequest {
     /// is read anew, and what differs is written.
     pub since: Option<Hash>,
     /// The manifests that it may take the place of; `None` for any. One that is not among them is
-    /// another's, and is not replaced unasked.
+    /// another's, or newer than the store, and is not replaced unasked.
     pub only_over: Option<Vec<Hash>>,
     /// What is to lie beside it, README aside; `None` for nothing.
     pub beside: Option<Arc<dyn Beside>>,
@@ -181,6 +186,9 @@ pub enum PlanError {
     /// The archive stopped taking objects; why is the archive's to say.
     #[error("the archive stopped taking objects")]
     Stopped,
+    /// The source did not want it to be published.
+    #[error("nothing was published: {0}")]
+    Withheld(SourceError),
 }
 
 /// The indexes that [`plan`] has to know for this request, of an archive with this manifest, whose

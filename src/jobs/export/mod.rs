@@ -15,10 +15,16 @@ use std::{sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use self::{decision::decisions, request::request, source::StoreSource};
+use self::{
+    decision::decisions,
+    request::request,
+    source::{Outdated, StoreSource, is_wish},
+};
 use crate::{
-    archive::{self, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, MadeBoard},
-    model::{self, GuildId, Millis},
+    archive::{
+        self, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, MadeBoard, PlanError,
+    },
+    model::{GuildId, Millis},
     store::{Dirty, Store, StoreError},
 };
 
@@ -29,7 +35,8 @@ pub use report::{ExportOutcome, ExportReport, LastExport};
 pub(super) use request::RESTORED;
 pub use sourcecred::SourceCredFiles;
 
-/// How often an export is planned again because another wrote to the archive meanwhile.
+/// How often an export is planned at the most, where it comes to nothing since something changed
+/// meanwhile.
 const ATTEMPTS: u32 = 3;
 
 /// Why nothing was exported.
@@ -63,7 +70,7 @@ pub struct ExportTarget {
 /// the archive has confirmed it.
 ///
 /// An archive that this store neither wrote nor was rebuilt from is not touched, unless it is to
-/// `replace` that: it may be a new store, or the wrong one.
+/// `replace` that: it may be a new store, the wrong one, or an old copy of it.
 pub async fn export(
     store: &Arc<Store>,
     target: &ExportTarget,
@@ -94,58 +101,44 @@ async fn bring_up_to_date(
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let name = &target.name;
-    let (request, _) = planned(store, name, now).await?;
-    let only_over = request.only_over.clone().filter(|_| !replace);
-    if let Some(only_over) = &only_over {
-        let only_over = Some(only_over.clone());
-        archive::look(
-            archive,
-            &ExportRequest {
-                only_over,
-                ..request
-            },
-        )
-        .await?;
-    }
-    // From here on it is ours, also if we are killed before the first export is confirmed.
-    let known = name.clone();
-    ask(store, move |store| store.know_archive(&known)).await?;
     let mut attempt = 1;
     loop {
         let (mut request, dirty) = planned(store, name, now).await?;
         let since = request.since;
-        request.only_over.clone_from(&only_over);
+        if replace {
+            request.only_over = None;
+        }
         request.beside.clone_from(&target.beside);
         request.made = target.made.clone();
-        let source = Arc::new(StoreSource(Arc::clone(store)));
+        let source = Arc::new(StoreSource::new(store, name, &request, &dirty));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
-                let wishes = |it: &Dirty| it.0.table == model::Table::Privacy;
                 // A wish's mark may be gone since an export to another archive.
                 let is_elsewhere = summary.before.is_some() && summary.before != since;
-                if dirty.iter().any(wishes) || is_elsewhere && ask(store, has_wishes).await? {
+                if dirty.iter().any(is_wish) || is_elsewhere && ask(store, has_wishes).await? {
                     archive.forget_history().await.map_err(ExportError::from)?;
                 }
                 if let Some(manifest) = summary.manifest {
+                    let name = name.clone();
                     ask(store, move |store| {
-                        store.exported(&manifest.to_string(), &dirty)
+                        store.exported(&name, &manifest.to_string(), &dirty)
                     })
                     .await?;
                 }
                 return Ok(summary);
             }
-            Err(ExportError::Archive(ArchiveError::Stale { .. })) if attempt < ATTEMPTS => {
-                attempt += 1;
-            }
-            Err(error) => {
-                if matches!(error, ExportError::Foreign { .. }) {
-                    // Another was quicker to begin an archive there.
-                    let name = name.clone();
-                    ask(store, move |store| store.forget_archive(&name)).await?;
-                }
-                return Err(error.into());
-            }
+            Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => attempt += 1,
+            Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether planning it again may lead to something.
+fn is_overtaken(error: &ExportError) -> bool {
+    match error {
+        ExportError::Archive(ArchiveError::Stale { .. }) => true,
+        ExportError::Plan(PlanError::Withheld(why)) => why.is::<Outdated>(),
+        _ => false,
     }
 }
 
@@ -249,9 +242,9 @@ pub async fn dry_run(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<(Summary, Vec<Decision>), ExportJobError> {
-    let (request, _) = planned(store, &target.name, now).await?;
+    let (request, dirty) = planned(store, &target.name, now).await?;
     let decisions = ask(store, decisions).await?;
-    let source = Arc::new(StoreSource(Arc::clone(store)));
+    let source = Arc::new(StoreSource::new(store, &target.name, &request, &dirty));
     let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
     Ok((summary, decisions))
 }

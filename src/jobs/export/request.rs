@@ -55,8 +55,9 @@ pub(super) fn request(
     let left = store.last_export()?.unwrap_or_default();
     let since = left.parse::<Hash>().ok();
     let restored_from = || left.strip_prefix(RESTORED)?.parse::<Hash>().ok();
-    let is_known = store.knows_archive(name)?;
-    let only_over = (!is_known).then(|| since.or_else(restored_from).into_iter().collect());
+    let published = store.published(name)?;
+    let published = published.iter().filter_map(|it| it.parse().ok());
+    let own = published.chain(since.or_else(restored_from)).collect();
     let mut partitions: Vec<Partition> = dirty.iter().map(|(partition, _)| *partition).collect();
     partitions.extend(reconsidered(store, &partitions)?);
     let heard_at = heard_at(store)?.millis();
@@ -67,7 +68,7 @@ pub(super) fn request(
             guilds,
             dirty: partitions,
             since,
-            only_over,
+            only_over: Some(own),
             beside: None,
             made: MadeBoard::default(),
         },

@@ -1,17 +1,62 @@
 //! What the store holds, as the archive's planner reads it: without what members do not want shown.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use crate::{
     archive::{
-        EncodedRow, Scope, Source, SourceError, Table, Veil,
+        EncodedRow, ExportRequest, Hash, Scope, Source, SourceError, Table, Veil,
         rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
     },
-    store::Store,
+    jobs::export::decision::decisions,
+    model::{self, ChannelId},
+    store::{Dirty, Store, StoreError},
 };
 
 /// The store, as the archive's planner reads it.
-pub(super) struct StoreSource(pub(super) Arc<Store>);
+pub(super) struct StoreSource {
+    pub(super) store: Arc<Store>,
+    /// What the archive is called.
+    archive: String,
+    /// The channels that go out, and the marks of wishes that are carried out.
+    channels: BTreeSet<ChannelId>,
+    wishes: Vec<Dirty>,
+}
+
+/// What is not to be shown any more became so while the export was made.
+#[derive(Debug, thiserror::Error)]
+#[error("while it was made, a channel was withdrawn, or a member chose what is shown of them")]
+pub(super) struct Outdated;
+
+impl StoreSource {
+    /// For an export to the archive of this name, which settles these marks.
+    pub(super) fn new(
+        store: &Arc<Store>,
+        archive: &str,
+        request: &ExportRequest,
+        dirty: &[Dirty],
+    ) -> Self {
+        let channels = request.guilds.iter().flat_map(|it| &it.channels);
+        Self {
+            store: Arc::clone(store),
+            archive: archive.to_owned(),
+            channels: channels.map(|it| it.id).collect(),
+            wishes: dirty.iter().filter(|it| is_wish(it)).copied().collect(),
+        }
+    }
+
+    fn is_outdated(&self) -> Result<bool, StoreError> {
+        let decisions = decisions(&self.store)?.into_iter();
+        let public = decisions.filter(|it| it.withheld.is_none()).map(|it| it.id);
+        let public: BTreeSet<ChannelId> = public.collect();
+        let wishes: Vec<Dirty> = self.store.dirty()?.into_iter().filter(is_wish).collect();
+        Ok(!self.channels.is_subset(&public) || self.wishes != wishes)
+    }
+}
+
+/// Whether it is the mark of a member's wish.
+pub(super) fn is_wish((partition, _): &Dirty) -> bool {
+    partition.table == model::Table::Privacy
+}
 
 impl Source for StoreSource {
     fn scan(
@@ -21,7 +66,7 @@ impl Source for StoreSource {
         ids: RangeInclusive<u64>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        let store = &self.0;
+        let store = &self.store;
         let guild = scope.guild_id;
         // Rows may change while they are read: what changed since the request was made is still
         // marked, and goes out with the next export.
@@ -82,5 +127,16 @@ impl Source for StoreSource {
                 Err(format!("{table} is no table of {scope}").into())
             }
         }
+    }
+
+    /// What turned private meanwhile does not go out. That this is published is remembered first: killed
+    /// afterwards, the store knows the archive for its own.
+    fn about_to_publish(&self, manifest: Hash) -> Result<(), SourceError> {
+        if self.is_outdated()? {
+            return Err(Outdated.into());
+        }
+        Ok(self
+            .store
+            .publishing(&self.archive, &manifest.to_string())?)
     }
 }

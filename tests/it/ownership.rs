@@ -1,0 +1,198 @@
+//! Whose an archive is: a store replaces what it has written itself, and nothing newer or another's.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use propsbot::{
+    archive::{ArchiveError, Change, DataArchive, FolderArchive, Hash, MadeBoard, Snapshot},
+    jobs::export::{ExportTarget, export},
+    model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier},
+    store::Store,
+};
+use simulator::discord::kind;
+
+use crate::{
+    live::SOON,
+    mirror::{Mirror, spawn},
+};
+
+/// A member's message that everyone may read.
+fn post(mirror: &Mirror, text: &str) {
+    let truth = mirror.discord.truth();
+    let open = |it: &&simulator::discord::TruthChannel| it.public && it.kind == kind::TEXT;
+    let channel = truth.channels.iter().find(open).unwrap();
+    mirror.discord.post(truth.members[0].id, channel.id, text);
+}
+
+/// Puts a copy of a folder in the place of another.
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    let mut copying = Command::new("cp");
+    copying.arg("-a").args([from, to]);
+    assert!(spawn(&mut copying).wait().unwrap().success());
+}
+
+fn manifest(mirror: &Mirror) -> Vec<u8> {
+    fs::read(mirror.archive_path().join("manifest.json")).unwrap()
+}
+
+/// What the archive says since then would be lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_restored_from_an_older_copy_replaces_nothing_unasked() {
+    let mirror = Mirror::seeded(3).await;
+    mirror.sync().await.ok();
+    mirror.run(&["export", "--to", "dir:older"]).await.ok();
+    post(&mirror, "later");
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let exported = manifest(&mirror);
+
+    fs::remove_dir_all(mirror.store_path()).unwrap();
+    let older = ["restore", "--from", "dir:older"];
+    mirror.run(&older).await.ok();
+    for refused in [&["export"][..], &["export", "--dry-run"], &["export"]] {
+        let told = mirror.run(refused).await;
+        told.failed(1, &["holds generation 1", "another store", "--replace"]);
+        assert!(manifest(&mirror) == exported, "{refused:?}");
+    }
+    let running = mirror.start(&["run"]);
+    let begun = Instant::now();
+    // It is told at the start, not after the first interval.
+    while !running.stderr().contains("exports are going to fail") {
+        assert!(begun.elapsed() < SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
+    assert!(manifest(&mirror) == exported);
+    mirror.sync().await.ok();
+    mirror.run(&["export", "--replace"]).await.ok();
+    mirror.check_archive().await;
+    let again = mirror.export().await;
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+}
+
+/// A backup of the store is older than the archive.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_copy_of_the_store_replaces_nothing_unasked() {
+    let mirror = Mirror::seeded(3).await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let backup = mirror.home.path().join("backup");
+    copy(&mirror.store_path(), &backup);
+    post(&mirror, "later");
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let exported = manifest(&mirror);
+
+    copy(&backup, &mirror.store_path());
+    let refused = mirror.run(&["export"]).await;
+    refused.failed(1, &["holds generation 2", "older copy", "restore"]);
+    assert!(manifest(&mirror) == exported);
+    mirror.run(&["export", "--replace"]).await.ok();
+    assert!(manifest(&mirror) != exported);
+    mirror.export().await;
+}
+
+/// A backup of the archive is older than the store, which wrote it once: it is brought up to date.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_copy_of_the_archive_is_brought_up_to_date() {
+    let mirror = Mirror::seeded(3).await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let backup = mirror.home.path().join("backup");
+    copy(&mirror.archive_path(), &backup);
+    post(&mirror, "later");
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let rows = mirror.archived().await;
+
+    copy(&backup, &mirror.archive_path());
+    assert_ne!(mirror.archived().await, rows);
+    mirror.export().await;
+    assert_eq!(mirror.archived().await, rows);
+}
+
+/// An archive, and what happens while the first two exports to it are made.
+struct Meanwhile {
+    archive: FolderArchive,
+    happens: Box<dyn Fn() + Send + Sync>,
+    writes: AtomicUsize,
+}
+
+#[async_trait]
+impl DataArchive for Meanwhile {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.archive.read(path).await
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        // What is to be exported has been decided.
+        if self.writes.fetch_add(1, Ordering::Relaxed) < 2 {
+            (self.happens)();
+        }
+        self.archive.write(expected, changes).await
+    }
+}
+
+/// Who wants nothing shown before an export is published is not in it, however late they say so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_withdrawn_while_an_export_is_made_is_not_in_it() {
+    let mirror = Mirror::seeded(3).await;
+    mirror.sync().await.ok();
+    mirror.run(&["export", "--to", "dir:other"]).await.ok();
+    let other = FolderArchive::new(mirror.home.path().join("other"));
+    let shown = Snapshot::read(&other).await.unwrap();
+    let (guild_id, user_id) = (mirror.guild(), shown.reactions[0].user_id);
+    let store = Arc::new(Store::open(&mirror.store_path()).unwrap());
+    let wish = {
+        let store = Arc::clone(&store);
+        let now = AtomicUsize::new(1);
+        move || {
+            let now = i64::try_from(now.fetch_add(1, Ordering::Relaxed)).unwrap();
+            let tier = [Tier::Content, Tier::Everything][usize::from(now > 1)];
+            let chosen = Privacy {
+                tier,
+                since: Millis(now),
+                ..Privacy::unchosen(guild_id, user_id)
+            };
+            let seen = Observation {
+                at: Stamp(now),
+                by: Evidence::Gateway,
+                fact: Fact::Privacy(chosen),
+            };
+            store.merge(&[vec![seen]]).unwrap();
+        }
+    };
+    let archive = FolderArchive::new(mirror.archive_path());
+    let target = ExportTarget {
+        name: "dir:archive".to_owned(),
+        archive: Arc::new(Meanwhile {
+            archive: archive.clone(),
+            happens: Box::new(wish),
+            writes: AtomicUsize::new(0),
+        }),
+        beside: None,
+        made: MadeBoard::default(),
+    };
+    let done = export(&store, &target, Millis(1), false).await.unwrap();
+    // Nothing was published before.
+    assert_eq!(done.generation, 1);
+    let rows = Snapshot::read(&archive).await.unwrap();
+    assert!(!rows.reactions.is_empty());
+    assert!(rows.reactions.iter().all(|it| it.user_id != user_id));
+}
