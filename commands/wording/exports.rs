@@ -44,7 +44,7 @@ pub(in crate::commands) fn verifying() -> String {
 pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language) -> String {
     match outcome {
         Ok(done) if done.changed => format!(
-            "Exported: the archive is at {}; {} rows in {} new files, {} bytes{}.",
+            "Exported: the archive is at {}; {} rows in {} new files, {} bytes{}.{}",
             version(done, language),
             language.number(done.rows),
             language.number(done.blobs + done.indexes),
@@ -52,17 +52,28 @@ pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language)
             match done.requests {
                 0 => String::new(),
                 some => format!(", {} requests", language.number(some)),
-            }
+            },
+            left_out(&done.too_large),
         ),
         Ok(done) => format!(
-            "Nothing has changed: the archive stays at {}.",
-            version(done, language)
+            "Nothing has changed: the archive stays at {}.{}",
+            version(done, language),
+            left_out(&done.too_large),
         ),
         Err(error) => format!(
             "Nothing was exported; it is tried again at the next time. Why: {}",
             code(error)
         ),
     }
+}
+
+/// What the archive does not take.
+fn left_out(too_large: &[String]) -> String {
+    if too_large.is_empty() {
+        return String::new();
+    }
+    let files: Vec<String> = too_large.iter().map(|it| code(it)).collect();
+    format!(" Too large for it, so left out: {}.", files.join(", "))
 }
 
 /// Which generation it is, and in which commit.

@@ -59,6 +59,13 @@ pub async fn export(
         let (requests, took) = (done.requests, begun.elapsed());
         let _ = write!(line, "; commit {commit}, {requests} requests, {took:.1?}");
     }
+    if !done.too_large.is_empty() {
+        let _ = write!(
+            line,
+            "; too large for it, so left out: {}",
+            done.too_large.join(", ")
+        );
+    }
     Ok(vec![line])
 }
 
@@ -66,7 +73,7 @@ pub async fn export(
 pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget, Error> {
     Ok(ExportTarget {
         name: spec.to_string(),
-        archive: archive::open(spec, &config.access)?.into(),
+        archive: archive::open_to_write(spec, &config.access)?.into(),
         beside: beside(config)?,
         made: MadeBoard::default(),
     })

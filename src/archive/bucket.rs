@@ -9,7 +9,11 @@
 //! The manifest is replaced only if it is still the one that was read (`If-Match`, or what a store has
 //! in its place). A store that does not keep such conditions is no place for an archive.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use futures::{
@@ -41,6 +45,8 @@ const PUTS: usize = 8;
 const RENEW: usize = 64;
 /// Objects that are removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
+/// What [`WRITING`] would say in a store that keeps no conditions.
+const PROBE: &str = "probe";
 
 /// How long an attempt at a request may take, and all attempts together.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -156,7 +162,7 @@ impl BucketArchive {
 
     /// Removes every object that the manifest does not need. Removes nothing unless all that it
     /// needs is known.
-    async fn clean_up(&self) -> Result<(), ArchiveError> {
+    async fn clean_up(&self, claim: &mut Claim<'_>) -> Result<(), ArchiveError> {
         let needed = self
             .needed()
             .await
@@ -171,7 +177,20 @@ impl BucketArchive {
                 }
             }
         }
-        self.remove(left).await
+        self.remove_for(claim, left).await
+    }
+
+    /// Removes objects, as long as the archive is ours.
+    async fn remove_for(
+        &self,
+        claim: &mut Claim<'_>,
+        paths: Vec<Path>,
+    ) -> Result<(), ArchiveError> {
+        for some in paths.chunks(REMOVE) {
+            claim.renew().await?;
+            self.remove(some.to_vec()).await?;
+        }
+        Ok(())
     }
 
     async fn needed(&self) -> Result<BTreeSet<Path>, ReadError> {
@@ -191,7 +210,7 @@ impl BucketArchive {
     /// Replaces the manifest, if it is still the expected one.
     async fn publish(
         &self,
-        claim: &Claim<'_>,
+        claim: &mut Claim<'_>,
         expected: Option<Hash>,
         manifest: Vec<u8>,
     ) -> Result<(), ArchiveError> {
@@ -205,6 +224,7 @@ impl BucketArchive {
                 return Err(stale(found));
             }
             let version = before.map(|(_, version)| version);
+            claim.check_age()?;
             if !self.put_if(MANIFEST, version, manifest).await? {
                 let found = self.get(MANIFEST).await?;
                 return Err(stale(found.as_ref().map(hash_of)));
@@ -213,7 +233,7 @@ impl BucketArchive {
         Ok(())
     }
 
-    /// Carries out the changes; `false` if they ended without a word of publishing.
+    /// Carries out the changes; whether nothing is left that the manifest does not need.
     async fn carry_out(
         &self,
         claim: &mut Claim<'_>,
@@ -241,25 +261,34 @@ impl BucketArchive {
                 } => {
                     while one_is_put(&mut putting).await? {}
                     self.publish(claim, expected, manifest).await?;
-                    let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
-                    for (path, document) in documents {
-                        match document {
-                            Some(bytes) => self.put(path, bytes).await?,
-                            None => remove.push(self.path(path)),
-                        }
+                    let followed = self.follow(claim, documents, &remove).await;
+                    if let Err(error) = &followed {
+                        let place = &self.place;
+                        tracing::warn!(%place, %error, "published, but not all that goes with it is done: the next export makes up for it");
                     }
-                    for (n, some) in remove.chunks(REMOVE).enumerate() {
-                        if n > 0 {
-                            claim.renew().await?;
-                        }
-                        self.remove(some.to_vec()).await?;
-                    }
-                    return Ok(true);
+                    return Ok(followed.is_ok());
                 }
             }
         }
         while one_is_put(&mut putting).await? {}
-        Ok(false)
+        Ok(claim.puts == 0)
+    }
+
+    /// What is done once the manifest is replaced.
+    async fn follow(
+        &self,
+        claim: &mut Claim<'_>,
+        documents: BTreeMap<&'static str, Option<Vec<u8>>>,
+        remove: &BTreeSet<String>,
+    ) -> Result<(), ArchiveError> {
+        let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
+        for (path, document) in documents {
+            match document {
+                Some(bytes) => self.put(path, bytes).await?,
+                None => remove.push(self.path(path)),
+            }
+        }
+        self.remove_for(claim, remove).await
     }
 }
 
@@ -323,11 +352,18 @@ impl DataArchive for BucketArchive {
         changes: BoxStream<'_, Change>,
     ) -> Result<(), ArchiveError> {
         let mut claim = Claim::take(self).await?;
+        if expected.is_none() {
+            claim.check_conditions().await?;
+        }
         let done = self.carry_out(&mut claim, expected, changes).await;
-        let published = matches!(done, Ok(true));
-        let ended = claim.end(published).await;
+        let is_tidy = done.as_ref().map_or(claim.puts == 0, |it| *it);
+        let ended = claim.end(is_tidy).await;
         done?;
-        ended
+        if let Err(error) = ended {
+            let place = &self.place;
+            tracing::warn!(%place, %error, "the archive stays claimed for a while");
+        }
+        Ok(())
     }
 }
 
@@ -335,6 +371,9 @@ impl DataArchive for BucketArchive {
 struct Claim<'a> {
     archive: &'a BucketArchive,
     name: String,
+    /// How often it was renewed, and when last by this machine's clock, which goes on while it sleeps.
+    renewals: u64,
+    renewed: SystemTime,
     /// Objects put in this write.
     puts: usize,
 }
@@ -342,46 +381,74 @@ struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Claims the archive, and removes what an interrupted write left.
     async fn take(archive: &'a BucketArchive) -> Result<Self, ArchiveError> {
-        let claim = Self {
+        let mut claim = Self {
             archive,
             name: format!("{:032x}", rand::random::<u128>()),
+            renewals: 0,
+            renewed: SystemTime::now(),
             puts: 0,
         };
-        let name = || claim.name.clone().into_bytes();
-        if archive.put_if(WRITING, None, name()).await? {
+        if archive.put_if(WRITING, None, claim.says()).await? {
             return Ok(claim);
         }
         let Some((says, version)) = archive.get(WRITING).await? else {
             return Err(claim.lost());
         };
         let is_nobodys = says == LEFT.as_bytes() || archive.is_old().await?;
-        if !is_nobodys || !archive.put_if(WRITING, Some(version), name()).await? {
+        if !is_nobodys || !archive.put_if(WRITING, Some(version), claim.says()).await? {
             return Err(claim.lost());
         }
-        archive.clean_up().await?;
+        archive.clean_up(&mut claim).await?;
         Ok(claim)
+    }
+
+    /// Never the same twice: some stores tell versions by what they say alone.
+    fn says(&self) -> Vec<u8> {
+        format!("{} {}", self.name, self.renewals).into_bytes()
     }
 
     fn lost(&self) -> ArchiveError {
         ArchiveError::Busy(self.archive.place.clone().into())
     }
 
+    /// A store that makes an object anew that is there keeps no conditions: it has no place for claims.
+    async fn check_conditions(&self) -> Result<(), ArchiveError> {
+        let made_anew = self.archive.put_if(WRITING, None, PROBE.into()).await?;
+        if !made_anew {
+            return Ok(());
+        }
+        self.archive
+            .remove(vec![self.archive.path(WRITING)])
+            .await?;
+        let place = self.archive.place.clone();
+        Err(ArchiveError::Unconditional { place })
+    }
+
     /// The version of what says that the archive is ours.
     async fn held(&self) -> Result<UpdateVersion, ArchiveError> {
         match self.archive.get(WRITING).await? {
-            Some((says, version)) if says == self.name.as_bytes() => Ok(version),
+            Some((says, version)) if says == self.says() => Ok(version),
             _ => Err(self.lost()),
         }
     }
 
     /// Makes the claim young again.
-    async fn renew(&self) -> Result<(), ArchiveError> {
+    async fn renew(&mut self) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
-        let name = self.name.clone().into_bytes();
-        if self.archive.put_if(WRITING, version, name).await? {
-            Ok(())
-        } else {
-            Err(self.lost())
+        let now = SystemTime::now();
+        self.renewals += 1;
+        if !self.archive.put_if(WRITING, version, self.says()).await? {
+            return Err(self.lost());
+        }
+        self.renewed = now;
+        Ok(())
+    }
+
+    /// Whether nobody can have taken it meanwhile for one that is nobody's.
+    fn check_age(&self) -> Result<(), ArchiveError> {
+        match self.renewed.elapsed() {
+            Ok(age) if age < LEASE / 2 => Ok(()),
+            _ => Err(self.lost()),
         }
     }
 
@@ -393,10 +460,10 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
-    /// Gives the archive free. What was put and is not published is for the next one to remove.
-    async fn end(self, published: bool) -> Result<(), ArchiveError> {
+    /// Gives the archive free. What is left behind is for the next one to remove.
+    async fn end(self, is_tidy: bool) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
-        if published || self.puts == 0 {
+        if is_tidy {
             return self.archive.remove(vec![self.archive.path(WRITING)]).await;
         }
         self.archive.put_if(WRITING, version, LEFT.into()).await?;
@@ -408,15 +475,20 @@ impl BucketArchive {
     /// Whether whoever claimed the archive has not renewed that for long, by the store's own clock.
     async fn is_old(&self) -> Result<bool, ArchiveError> {
         let written = |path: &'static str| async move {
-            let found = self.store.head(&self.path(path)).await;
-            let meta = found.map_err(self.failed("look at", path))?;
-            Ok::<_, ArchiveError>(meta.last_modified)
+            match self.store.head(&self.path(path)).await {
+                Err(Error::NotFound { .. }) => Ok(None),
+                found => {
+                    let meta = found.map_err(self.failed("look at", path))?;
+                    Ok::<_, ArchiveError>(Some(meta.last_modified))
+                }
+            }
         };
         let claimed = written(WRITING).await?;
         self.put(NOW, Vec::new()).await?;
         let now = written(NOW).await?;
         self.remove(vec![self.path(NOW)]).await?;
-        let age = (now - claimed).to_std().unwrap_or_default();
-        Ok(age >= self.lease)
+        // Of two who ask at the same time, one may find it removed.
+        let age = now.zip(claimed).map(|(now, claimed)| now - claimed);
+        Ok(age.is_some_and(|it| it.to_std().unwrap_or_default() >= self.lease))
     }
 }

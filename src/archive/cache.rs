@@ -6,8 +6,10 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs::{self, DirBuilder},
+    io,
     ops::Deref,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -234,7 +236,9 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for 
 /// Writes a file. If that is cut off it is damaged, which is noticed.
 fn put(file: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     let folder = file.parent().expect("it is in the folder of copies");
-    fs::create_dir_all(folder).map_err(|error| failed("make", folder, error))?;
+    // The archive may be private, and others may use this machine.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| failed("make", folder, error))?;
     fs::write(file, bytes).map_err(|error| failed("write", file, error))
 }
 

@@ -69,6 +69,7 @@ pub trait DataArchive: Send + Sync {
     ///   find an object gone: they read the manifest again.)
     /// - **Durable.** When it returns, the new state survives a power cut; objects are durable
     ///   before the manifest is replaced.
+    /// - What follows the manifest (documents, removal) is done by a later write, where it fails.
     /// - **Compare and set.** If the manifest is another than `expected`, nothing is published and
     ///   the error is [`ArchiveError::Stale`]. If it already is the one to publish, all is well.
     /// - **Without a [`Change::Publish`] nothing is published**; a writer that gives up just ends
@@ -90,6 +91,16 @@ pub trait DataArchive: Send + Sync {
         Ok(None)
     }
 
+    /// Whether the file at this path has these bytes.
+    async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {
+        Ok(self.read(path).await?.is_some_and(|it| it == bytes))
+    }
+
+    /// Whether a write would be refused, as far as that can be told without writing.
+    async fn check_writable(&self) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
     /// Drops what was published earlier, where the archive keeps that and is set to drop it after a
     /// member's deletion request.
     async fn forget_history(&self) -> Result<(), ArchiveError> {
@@ -109,6 +120,8 @@ pub struct Traffic {
     pub requests: u64,
     /// The commit that it was at last, if its versions are such.
     pub commit: Option<String>,
+    /// The [`DOCUMENTS`] that the last write left out, since the server takes none so large.
+    pub too_large: Vec<String>,
 }
 
 /// An archive could not be read or written.
@@ -161,6 +174,15 @@ pub enum ArchiveError {
         .0.display()
     )]
     Busy(PathBuf),
+    /// An object store that is no place for an archive.
+    #[error(
+        "{place} keeps no conditions (it replaced an object that was to be made only where there is \
+         none): two exports at a time would spoil the archive; use another store"
+    )]
+    Unconditional {
+        /// The archive.
+        place: String,
+    },
     /// The bytes are not what their name says.
     #[error(
         "refused to write {path}: its bytes have the hash {found}; this is a bug, please report it"
@@ -170,6 +192,21 @@ pub enum ArchiveError {
         path: String,
         /// The bytes' hash.
         found: Hash,
+    },
+    /// No such archive can keep it.
+    #[error(
+        "{path} is {bytes} bytes long, and {place} takes {most} at the most: keep the archive in a \
+         folder or an object store (ARCHIVE), or exclude the channel that has so much in one second"
+    )]
+    TooLarge {
+        /// The object.
+        path: String,
+        /// Its length.
+        bytes: usize,
+        /// The most that the archive takes.
+        most: usize,
+        /// The archive.
+        place: String,
     },
     /// The path is no object's.
     #[error("refused {0}: it is no path of an archive; this is a bug, please report it")]

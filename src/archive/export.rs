@@ -164,7 +164,11 @@ async fn mend_documents(
     };
     let mut documents = Documents::new();
     for (path, document) in beside {
-        if *document != archive.read(path).await? {
+        let is_right = match document {
+            Some(bytes) => archive.has(path, bytes).await?,
+            None => archive.read(path).await?.is_none(),
+        };
+        if !is_right {
             documents.insert(path, document.clone());
         }
     }
@@ -176,7 +180,7 @@ async fn mend_documents(
     if documents.is_empty() {
         return Ok(Vec::new());
     }
-    let mended: Vec<String> = documents.keys().map(ToString::to_string).collect();
+    let mut mended: Vec<String> = documents.keys().map(ToString::to_string).collect();
     let publish = Change::Publish {
         manifest: reader.bytes().to_vec(),
         remove: BTreeSet::new(),
@@ -185,6 +189,8 @@ async fn mend_documents(
     };
     let change = stream::iter([publish]).boxed();
     archive.write(Some(reader.hash()), change).await?;
+    let too_large = archive.traffic().too_large;
+    mended.retain(|it| !too_large.contains(it));
     Ok(mended)
 }
 
@@ -194,6 +200,7 @@ pub async fn dry_run(
     source: Arc<dyn Source>,
     request: ExportRequest,
 ) -> Result<Summary, ExportError> {
+    archive.check_writable().await?;
     let previous = load_previous(archive, &request).await?;
     let before = previous.as_ref().map(|it| it.hash);
     let planning = tokio::task::spawn_blocking(move || {
@@ -206,6 +213,7 @@ pub async fn dry_run(
 
 /// Whether [`export`] would be refused: reads no more than the manifest.
 pub async fn look(archive: &dyn DataArchive, request: &ExportRequest) -> Result<(), ExportError> {
+    archive.check_writable().await?;
     open(archive, request).await.map(|_| ())
 }
 

@@ -97,9 +97,13 @@ struct Session {
 impl Session {
     /// Takes the lock, and removes what an interrupted write left.
     fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
-        if !root.is_dir() {
-            fs::create_dir_all(&root).map_err(failed("create the folder", &root))?;
-            sync_folder(root.parent().unwrap_or(Path::new("")))?;
+        let missing = root
+            .ancestors()
+            .take_while(|it| !it.is_dir() && **it != *"");
+        let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        fs::create_dir_all(&root).map_err(failed("create the folder", &root))?;
+        for folder in missing {
+            sync_folder(folder.parent().unwrap_or(Path::new("")))?;
         }
         let path = root.join(LOCK);
         let lock = File::options()
@@ -131,9 +135,9 @@ impl Session {
         let folder = path.parent().expect("objects lie in folders").to_owned();
         if !folder.is_dir() {
             fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
-            let around = folder.parent().expect("their folders too").to_owned();
-            self.touched.insert(around);
         }
+        let around = folder.parent().expect("their folders too").to_owned();
+        self.touched.insert(around);
         if read_if_there(&path)?.as_ref() != Some(&object.bytes) {
             replace(&path, &object.bytes)?;
         }
@@ -160,7 +164,23 @@ impl Session {
             }
             sync_folder(&self.root)?;
             replace(&path, manifest)?;
-            sync_folder(&self.root)?;
+        }
+        // Also what was published by another who was cut off right then.
+        sync_folder(&self.root)?;
+        if let Err(error) = self.follow(documents, remove) {
+            tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
+        }
+        Ok(())
+    }
+
+    /// What is done once the manifest is replaced.
+    fn follow(
+        &mut self,
+        documents: &BTreeMap<&'static str, Option<Vec<u8>>>,
+        remove: &BTreeSet<String>,
+    ) -> Result<(), ArchiveError> {
+        if !remove.is_empty() {
+            self.mark()?;
         }
         for (path, document) in documents {
             let path = self.root.join(path);
@@ -186,6 +206,8 @@ impl Session {
     /// Removes every object that the manifest does not need. Removes nothing unless all that it
     /// needs is known.
     fn clean_up(&mut self) -> Result<(), ArchiveError> {
+        // A manifest that may vanish with the power shall not be what is gone by.
+        sync_folder(&self.root)?;
         let needed = needed_objects(&self.root)?;
         for kind in ["blobs", "indexes"] {
             for folder in list(&self.root.join(kind))? {

@@ -58,6 +58,7 @@ pub use records::Restored;
 pub use snapshot::{Sieve, Snapshot};
 pub use spec::{
     ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, open, open_to_read,
+    open_to_write,
 };
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
 pub use veil::Veil;

@@ -205,15 +205,35 @@ impl FromStr for ArchiveSpec {
     }
 }
 
-/// The archive that this names. Touches nothing yet.
+/// The archive that this names, to write to. Touches nothing yet.
+///
+/// # Errors
+/// What it takes to reach it is not configured.
+pub fn open_to_write(
+    spec: &ArchiveSpec,
+    access: &Access,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
+    check_access(spec, access)?;
+    open(spec, access)
+}
+
+fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError> {
+    let variables = spec.missing(access);
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let place = spec.to_string();
+    Err(ArchiveError::NoAccess { place, variables })
+}
+
+/// The archive that this names, to read of. What is public on GitHub takes no token. Touches nothing
+/// yet.
 ///
 /// # Errors
 /// What it takes to reach it is not configured.
 pub fn open(spec: &ArchiveSpec, access: &Access) -> Result<Box<dyn DataArchive>, ArchiveError> {
-    let variables = spec.missing(access);
-    if !variables.is_empty() {
-        let place = spec.to_string();
-        return Err(ArchiveError::NoAccess { place, variables });
+    if !matches!(spec, ArchiveSpec::Github(_)) {
+        check_access(spec, access)?;
     }
     Ok(match spec {
         ArchiveSpec::Folder(path) => Box::new(FolderArchive::new(path)),

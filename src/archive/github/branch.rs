@@ -1,11 +1,13 @@
-//! What the branch is like right now: one question, so that its answers fit together.
-
-use std::collections::BTreeMap;
+//! What the branch is like right now. Only its head moves: all else is asked for by the names that it
+//! leads to, so that the answers fit together.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::{GithubArchive, GithubError, write::WRITING};
+use super::{
+    Files, GithubArchive, GithubError,
+    client::{JSON, Tries},
+    write::WRITING,
+};
 use crate::archive::{DOCUMENTS, MANIFEST};
 
 /// What keeps git from changing line ends, and so hashes, on some machines.
@@ -15,7 +17,7 @@ pub(super) const ATTRIBUTES: &str = ".gitattributes";
 pub(super) struct Look {
     /// The repository's id.
     pub(super) id: String,
-    /// Whether everyone can read it.
+    /// Whether everyone can read it, or it is not said that not everyone can.
     pub(super) is_public: bool,
     /// Whether nobody can write it.
     pub(super) is_archived: bool,
@@ -25,7 +27,7 @@ pub(super) struct Look {
     pub(super) head: Option<Head>,
 }
 
-/// The branch's head. Files by their names in git; `None` for those that are not there.
+/// The branch's head.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     /// The branch's name, without `refs/heads/`.
@@ -34,145 +36,115 @@ pub(super) struct Head {
     pub(super) commit: String,
     /// Its tree.
     pub(super) tree: String,
-    /// The commit before it, if any.
+    /// Whether there is a commit before it.
     pub(super) has_parent: bool,
-    pub(super) manifest: Option<String>,
-    /// Those of [`DOCUMENTS`] that are there.
-    pub(super) documents: BTreeMap<&'static str, String>,
-    pub(super) attributes: Option<String>,
-    pub(super) writing: Option<String>,
+    /// The files beside the objects that are there.
+    files: Files,
+}
+
+impl Head {
+    /// The name that git has for a file beside the objects; `None` if it is not there.
+    pub(super) fn file(&self, path: &str) -> Option<&String> {
+        self.files.get(path)
+    }
+
+    /// Who is writing in parts.
+    pub(super) fn writing(&self) -> Option<&String> {
+        self.file(WRITING)
+    }
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    repository: Option<Repository>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Repository {
-    id: String,
-    visibility: String,
-    is_archived: bool,
-    is_empty: bool,
-    branch: Option<Branch>,
+    #[serde(default)]
+    node_id: String,
+    full_name: String,
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    visibility: Option<String>,
+    #[serde(default)]
+    archived: bool,
+    #[serde(default)]
+    default_branch: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Branch {
-    name: String,
-    target: Option<Commit>,
+struct Reference {
+    object: Named,
 }
 
 #[derive(Deserialize)]
 struct Commit {
-    oid: String,
     tree: Named,
-    history: Commits,
-    manifest: Option<Named>,
-    attributes: Option<Named>,
-    writing: Option<Named>,
-    /// The documents, by their [`alias`].
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
-}
-
-#[derive(Deserialize)]
-struct Commits {
-    nodes: Vec<Named>,
+    #[serde(default)]
+    parents: Vec<Named>,
 }
 
 #[derive(Deserialize)]
 struct Named {
-    oid: String,
-}
-
-/// What the document with this number is called in the question.
-fn alias(number: usize) -> String {
-    format!("document{number}")
-}
-
-fn question(named: bool) -> String {
-    let (variable, branch) = if named {
-        ("$branch: String!, ", "ref(qualifiedName: $branch)")
-    } else {
-        ("", "defaultBranchRef")
-    };
-    let aliases = || (0..DOCUMENTS.len()).map(alias);
-    let variables: Vec<String> = aliases().map(|it| format!("${it}: String!, ")).collect();
-    let variables = variables.concat();
-    let documents: Vec<String> = aliases()
-        .map(|it| format!("{it}: file(path: ${it}) {{ oid }}"))
-        .collect();
-    let documents = documents.join(" ");
-    format!(
-        "query({variable}{variables}$owner: String!, $name: String!, $manifest: String!, \
-         $attributes: String!, $writing: String!) {{
-           repository(owner: $owner, name: $name) {{
-             id visibility isArchived isEmpty
-             branch: {branch} {{
-               name
-               target {{ __typename ... on Commit {{
-                 oid
-                 tree {{ oid }}
-                 history(first: 2) {{ nodes {{ oid }} }}
-                 manifest: file(path: $manifest) {{ oid }}
-                 {documents}
-                 attributes: file(path: $attributes) {{ oid }}
-                 writing: file(path: $writing) {{ oid }}
-               }} }}
-             }}
-           }}
-         }}"
-    )
+    sha: String,
 }
 
 impl GithubArchive {
     /// Looks at the branch. What is read from now on is read there.
     pub(super) async fn look(&self) -> Result<Look, GithubError> {
-        let mut variables = json!({
-            "owner": self.place.owner,
-            "name": self.place.repo,
-            "manifest": self.path(MANIFEST),
-            "attributes": self.path(ATTRIBUTES),
-            "writing": self.path(WRITING),
-        });
-        for (number, path) in DOCUMENTS.iter().enumerate() {
-            variables[alias(number)] = json!(self.path(path));
+        let mut tries = Tries::new();
+        loop {
+            match self.look_once().await {
+                // What the head leads to is not everywhere yet.
+                Err(error @ GithubError::Overtaken) => tries.again(error).await?,
+                outcome => return outcome,
+            }
         }
-        if let Some(branch) = &self.place.branch {
-            variables["branch"] = json!(format!("refs/heads/{branch}"));
+    }
+
+    async fn look_once(&self) -> Result<Look, GithubError> {
+        let home = format!("/repos/{}/{}", self.place.owner, self.place.repo);
+        let found = self.client.get(&home, JSON).await?;
+        let found = found.ok_or(GithubError::NoRepository)?;
+        let repository: Repository = super::client::read(&found)?;
+        let is_public = !repository.private
+            || repository
+                .visibility
+                .is_some_and(|it| it.eq_ignore_ascii_case("public"));
+        // It may have been renamed: then only reading is led to where it is now.
+        self.seen().repository = Some(repository.full_name);
+        let mut look = Look {
+            id: repository.node_id,
+            is_public,
+            is_archived: repository.archived,
+            is_empty: false,
+            head: None,
+        };
+        if let Some(branch) = self.place.branch.clone().or(repository.default_branch) {
+            match self.head(branch).await {
+                Err(GithubError::NoCommit) => look.is_empty = true,
+                head => look.head = head?,
+            }
         }
-        let question = question(self.place.branch.is_some());
-        let answer: Answer = self.client.query(&question, &variables).await?;
-        let repository = answer.repository.ok_or(GithubError::NoRepository)?;
-        let head = repository.branch.and_then(|branch| {
-            let commit = branch.target?;
-            let oid = |it: Option<Named>| it.map(|it| it.oid);
-            let documents = DOCUMENTS.iter().enumerate().filter_map(|(number, path)| {
-                let oid = commit.others.get(&alias(number))?.get("oid")?.as_str()?;
-                Some((*path, oid.to_owned()))
-            });
-            let documents = documents.collect();
-            Some(Head {
-                branch: branch.name,
-                commit: commit.oid,
-                tree: commit.tree.oid,
-                has_parent: commit.history.nodes.len() > 1,
-                manifest: oid(commit.manifest),
-                documents,
-                attributes: oid(commit.attributes),
-                writing: oid(commit.writing),
-            })
-        });
-        self.seen().head = head.as_ref().map(|it| it.commit.clone());
-        Ok(Look {
-            id: repository.id,
-            is_public: repository.visibility == "PUBLIC",
-            is_archived: repository.is_archived,
-            is_empty: repository.is_empty,
-            head,
-        })
+        self.seen().head = look.head.as_ref().map(|it| it.commit.clone());
+        Ok(look)
+    }
+
+    async fn head(&self, branch: String) -> Result<Option<Head>, GithubError> {
+        let route = self.route(&format!("/git/ref/heads/{branch}"));
+        let Some(found) = self.client.get(&route, JSON).await? else {
+            return Ok(None);
+        };
+        let Reference { object } = super::client::read(&found)?;
+        let route = self.route(&format!("/git/commits/{}", object.sha));
+        let found = self.client.get(&route, JSON).await?;
+        let commit: Commit = super::client::read(&found.ok_or(GithubError::Overtaken)?)?;
+        let beside = [MANIFEST, ATTRIBUTES, WRITING];
+        let beside = beside.into_iter().chain(DOCUMENTS).map(|it| self.path(it));
+        Ok(Some(Head {
+            branch,
+            files: self.files(&commit.tree.sha, &beside.collect()).await?,
+            commit: object.sha,
+            tree: commit.tree.sha,
+            has_parent: !commit.parents.is_empty(),
+        }))
     }
 
     /// Looks at the branch, and whether it may be written to.

@@ -5,7 +5,10 @@
 
 use std::{
     num::NonZeroU32,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,12 +16,19 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http::{HeaderMap, Method, StatusCode, Uri, header::ACCEPT, request::Builder, response::Parts};
+use http::{
+    HeaderMap, Method, StatusCode, Uri,
+    header::{ACCEPT, RETRY_AFTER},
+    request::Builder,
+    response::Parts,
+};
 use http_body_util::{BodyDataStream, BodyExt as _, combinators::BoxBody};
 use octocrab::Octocrab;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::Instant;
 
-use super::error::{GithubError, Said, refusal};
+use super::error::{GithubError, PATIENCE, Said, refusal, used_up, wait};
 use crate::archive::{ArchiveError, GithubAccess};
 
 const OFFICIAL_API: &str = "https://api.github.com";
@@ -29,9 +39,9 @@ pub(super) const RAW: &str = "application/vnd.github.raw+json";
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing may be heard, also while a long request is on its way out.
-const SILENCE: Duration = Duration::from_mins(2);
+const SILENCE: Duration = Duration::from_mins(5);
 /// How long a request may take with its answer.
-const REQUEST: Duration = Duration::from_mins(5);
+const REQUEST: Duration = Duration::from_mins(10);
 
 /// GitHub's figures are 80 a minute and 500 an hour, for all that use the token. These, with what may
 /// come at once, stay below: 70 in any minute, 450 in any hour.
@@ -47,6 +57,8 @@ pub(super) struct Client {
     by_minute: DefaultDirectRateLimiter,
     by_hour: DefaultDirectRateLimiter,
     requests: AtomicU64,
+    /// Until when GitHub wants no request, over REST and by GraphQL: they have budgets of their own.
+    not_before: Mutex<[Option<Instant>; 2]>,
 }
 
 /// Waits between attempts at the same thing.
@@ -89,10 +101,9 @@ fn limiter((rate, burst): (u32, u32), quota: fn(NonZeroU32) -> Quota) -> Default
 }
 
 #[derive(Deserialize)]
-struct GraphqlAnswer<T> {
-    data: Option<T>,
-    #[serde(default)]
-    errors: Vec<Said>,
+struct GraphqlAnswer {
+    data: Option<Value>,
+    errors: Option<Vec<Said>>,
 }
 
 #[derive(Serialize)]
@@ -119,8 +130,11 @@ impl Client {
         let path = uri.path().trim_end_matches('/');
         // An Enterprise Server has them side by side.
         let graphql = path.strip_suffix("/v3").unwrap_or(path);
-        let builder = Octocrab::builder()
-            .personal_token(access.token.clone().unwrap_or_default())
+        let builder = match &access.token {
+            Some(token) => Octocrab::builder().personal_token(token.clone()),
+            None => Octocrab::builder(),
+        };
+        let builder = builder
             .set_connect_timeout(Some(CONNECT))
             .set_read_timeout(Some(SILENCE))
             .set_write_timeout(Some(SILENCE))
@@ -134,6 +148,7 @@ impl Client {
             by_minute: limiter(BY_MINUTE, Quota::per_minute),
             by_hour: limiter(BY_HOUR, Quota::per_hour),
             requests: AtomicU64::default(),
+            not_before: Mutex::default(),
         })
     }
 
@@ -191,30 +206,26 @@ impl Client {
         }
     }
 
-    /// The answer to a GraphQL query.
-    pub(super) async fn query<T: DeserializeOwned>(
-        &self,
-        query: &str,
-        variables: &impl Serialize,
-    ) -> Result<T, GithubError> {
-        let mut tries = Tries::new();
-        loop {
-            match self.question(query, variables).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => tries.again(error).await?,
-            }
-        }
-    }
-
-    /// Carries out a GraphQL mutation, in its turn. It is sent once: with an error that may pass, it
-    /// may have been done.
+    /// Carries out a GraphQL mutation, whose [`Self::turn`] has come. It is sent once: with an error
+    /// that may pass, it may have been done.
     pub(super) async fn mutate<T: DeserializeOwned>(
         &self,
         mutation: &str,
         variables: &impl Serialize,
     ) -> Result<T, GithubError> {
-        self.turn().await;
-        self.question(mutation, variables).await
+        let request = request(Method::POST, &self.graphql, "");
+        let question = Question {
+            query: mutation,
+            variables,
+        };
+        let (headers, body) = self.ask(request, Some(&question)).await?;
+        let answer: GraphqlAnswer = read(&body)?;
+        match (answer.errors.into_iter().flatten().next(), answer.data) {
+            (Some(said), _) => Err(said.meaning(&headers)),
+            (None, Some(data)) => serde_json::from_value(data)
+                .map_err(|error| GithubError::Unreadable(error.to_string())),
+            (None, None) => Err(GithubError::Unreadable("it has no data".to_owned())),
+        }
     }
 
     /// Creates something over REST, in its turn. It is sent once, as in [`Self::mutate`].
@@ -230,26 +241,10 @@ impl Client {
         read(&answer)
     }
 
-    /// Waits until content may be created.
-    async fn turn(&self) {
+    /// Waits until content may be created. What has to be looked at before is looked at afterwards.
+    pub(super) async fn turn(&self) {
         self.by_hour.until_ready().await;
         self.by_minute.until_ready().await;
-    }
-
-    async fn question<T: DeserializeOwned>(
-        &self,
-        query: &str,
-        variables: &impl Serialize,
-    ) -> Result<T, GithubError> {
-        let request = request(Method::POST, &self.graphql, "");
-        let question = Question { query, variables };
-        let (headers, body) = self.ask(request, Some(&question)).await?;
-        let answer: GraphqlAnswer<T> = read(&body)?;
-        match (answer.errors.into_iter().next(), answer.data) {
-            (Some(said), _) => Err(said.meaning(&headers)),
-            (None, Some(data)) => Ok(data),
-            (None, None) => Err(GithubError::Unreadable("it has no data".to_owned())),
-        }
     }
 
     async fn ask<B: Serialize + ?Sized>(
@@ -279,11 +274,51 @@ impl Client {
     ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
         let request = self.octocrab.build_request(request, body);
         let request = request.map_err(|error| unreachable(&error))?;
+        let is_graphql = request.uri().path() == self.graphql;
+        self.wait_for_budget(is_graphql).await?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.octocrab.execute(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
         tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
+        self.mind(is_graphql, answer.headers());
         Ok(answer.into_parts())
+    }
+
+    /// Waits until GitHub wants to be asked again; or says that this is too long.
+    async fn wait_for_budget(&self, is_graphql: bool) -> Result<(), GithubError> {
+        let until = self.not_before()[usize::from(is_graphql)];
+        let Some(until) = until else {
+            return Ok(());
+        };
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait > PATIENCE {
+            return Err(GithubError::Limited(Some(wait)));
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    /// Remembers until when GitHub does not want to be asked.
+    fn mind(&self, is_graphql: bool, headers: &HeaderMap) {
+        let is_told = headers.contains_key(RETRY_AFTER);
+        if !is_told && !used_up(headers) {
+            return;
+        }
+        let until = wait(headers).map(|it| Instant::now() + it);
+        let mut not_before = self.not_before();
+        for budget in [false, true] {
+            // To wait so long is about all requests, a used-up budget about its own.
+            if is_told || budget == is_graphql {
+                let known = &mut not_before[usize::from(budget)];
+                *known = (*known).max(until);
+            }
+        }
+    }
+
+    fn not_before(&self) -> MutexGuard<'_, [Option<Instant>; 2]> {
+        self.not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -295,7 +330,8 @@ fn unreachable(error: &octocrab::Error) -> GithubError {
     GithubError::Unreachable(cause(error))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
+/// What an answer says.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
     serde_json::from_slice(body).map_err(|error| {
         // The place is told, not the text.
         let (line, column) = (error.line(), error.column());

@@ -115,7 +115,7 @@ impl GithubArchive {
         });
         let input = Input {
             branch: Branch {
-                repository_name_with_owner: format!("{}/{}", self.place.owner, self.place.repo),
+                repository_name_with_owner: self.repository(),
                 branch_name: &head.branch,
             },
             expected_head_oid: &head.commit,

@@ -20,10 +20,13 @@ pub enum GithubError {
     BadToken,
     /// There is no such repository, or not for this token.
     #[error(
-        "there is no such repository, or GITHUB_TOKEN was not given it: check the name, and that \
-         the token may use this repository"
+        "there is no such repository, or GITHUB_TOKEN was not given it: check the name, that the \
+         token may use this repository, and GITHUB_API_URL if it is set"
     )]
     NoRepository,
+    /// 409: nothing was ever committed to the repository.
+    #[error("the repository is empty")]
+    NoCommit,
     /// The token or its owner may not.
     #[error(
         "GITHUB_TOKEN may not do that ({0}): give it \"Contents: read and write\" on this \
@@ -84,7 +87,7 @@ fn again(wait: Option<Duration>) -> String {
 pub(super) const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
 /// The longest single wait that GitHub may ask for before we give up instead.
-const PATIENCE: Duration = Duration::from_mins(10);
+pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 impl GithubError {
     /// Whether to ask again, and how long to wait at the least, where GitHub has limited us `limited`
@@ -101,14 +104,44 @@ impl GithubError {
             _ => None,
         }
     }
+
+    /// Whether a commit that is refused so may have been made on what is not there any more: GitHub
+    /// has many words for that.
+    pub(super) fn may_be_overtaken(&self) -> bool {
+        matches!(self, Self::NoRepository | Self::Refused { .. })
+    }
+
+    /// Whether less at a time may help.
+    pub(super) fn may_be_too_much(&self) -> bool {
+        matches!(self, Self::Failing(_) | Self::Unreachable(_))
+    }
 }
 
 /// How GitHub says that a branch has moved meanwhile.
-const OVERTAKEN: [&str; 3] = [
+const OVERTAKEN: [&str; 4] = [
     "but expected",
-    "Expected branch to point",
-    "Reference cannot be updated",
+    "expected branch to point",
+    "expectedheadoid",
+    "reference cannot be updated",
 ];
+
+/// How it says that a rule keeps the branch from being committed to.
+const PROTECTED: [&str; 6] = [
+    "rule violations",
+    "protected branch",
+    "through a pull request",
+    "required status check",
+    "not authorized to push",
+    "verified signatures",
+];
+
+/// How it says that there were too many requests.
+const LIMITED: [&str; 3] = ["rate limit", "abuse detection", "submitted too quickly"];
+
+fn says_one_of(message: &str, words: &[&str]) -> bool {
+    let message = message.to_lowercase();
+    words.iter().any(|it| message.contains(it))
+}
 
 /// GitHub's account of an error.
 #[derive(Default, Deserialize)]
@@ -121,25 +154,26 @@ struct Account {
 pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> GithubError {
     let account: Account = serde_json::from_slice(body).unwrap_or_default();
     let message = account.message;
-    let is_limit = message.contains("rate limit") || headers.contains_key(RETRY_AFTER);
+    let is_limit = says_one_of(&message, &LIMITED) || headers.contains_key(RETRY_AFTER);
     match status.as_u16() {
         401 => GithubError::BadToken,
         429 => GithubError::Limited(wait(headers)),
         403 if is_limit || used_up(headers) => GithubError::Limited(wait(headers)),
         404 => GithubError::NoRepository,
-        408 | 500.. => GithubError::Failing(status.to_string()),
+        409 if message.contains("is empty") => GithubError::NoCommit,
+        408 | 413 | 500.. => GithubError::Failing(status.to_string()),
         status => named(status, message),
     }
 }
 
 /// What GitHub's words mean, where the status does not tell.
 fn named(status: u16, message: String) -> GithubError {
-    if message.contains("rule violations") || message.to_lowercase().contains("protected branch") {
+    if says_one_of(&message, &PROTECTED) {
         let first = message.lines().map(str::trim).filter(|it| !it.is_empty());
         GithubError::Protected(first.collect::<Vec<_>>().join(" "))
     } else if message.contains("was archived") {
         GithubError::Archived
-    } else if OVERTAKEN.iter().any(|it| message.contains(it)) {
+    } else if says_one_of(&message, &OVERTAKEN) {
         GithubError::Overtaken
     } else if status == 403 {
         GithubError::NoRights(message)
@@ -152,7 +186,8 @@ fn named(status: u16, message: String) -> GithubError {
 #[derive(Debug, Deserialize)]
 pub(super) struct Said {
     #[serde(default)]
-    r#type: String,
+    r#type: Option<String>,
+    #[serde(default)]
     message: String,
 }
 
@@ -160,14 +195,16 @@ impl Said {
     /// What it means. The status was 200, whatever it is.
     pub(super) fn meaning(self, headers: &HeaderMap) -> GithubError {
         let Self { r#type, message } = self;
-        match &*r#type {
+        match r#type.as_deref().unwrap_or_default() {
             "RATE_LIMITED" | "RATE_LIMIT" => GithubError::Limited(wait(headers)),
             // A secondary limit has only words for it.
-            _ if message.contains("rate limit") => GithubError::Limited(wait(headers)),
+            _ if says_one_of(&message, &LIMITED) => GithubError::Limited(wait(headers)),
             _ if message.contains("requested for deletion") => GithubError::NoFile(message),
             "STALE_DATA" => GithubError::Overtaken,
-            "FORBIDDEN" => named(403, message),
-            "NOT_FOUND" if message.contains("Branch not found") => GithubError::Overtaken,
+            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => named(403, message),
+            "NOT_FOUND" if says_one_of(&message, &["branch", "ref", "commit"]) => {
+                GithubError::Overtaken
+            }
             "NOT_FOUND" => GithubError::NoRepository,
             // So GitHub says that it ran out of time.
             _ if message.contains("Something went wrong") => GithubError::Failing("200".to_owned()),
@@ -180,13 +217,14 @@ fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-fn used_up(headers: &HeaderMap) -> bool {
+/// Whether the budget that the request came out of is used up.
+pub(super) fn used_up(headers: &HeaderMap) -> bool {
     number(headers, "x-ratelimit-remaining") == Some(0)
 }
 
 /// How long GitHub asks us to wait, if it says so: in so many words, or as the time, by its own clock,
 /// at which a used-up budget is whole again.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let told = number(headers, RETRY_AFTER.as_str());
     let told = told.or_else(|| {
         let reset = number(headers, "x-ratelimit-reset").filter(|_| used_up(headers))?;

@@ -16,10 +16,6 @@ pub(super) const KEEP_BYTES: &str = "* -text\n";
 
 const BEGIN: &str = "Begin the archive";
 
-const CREATE_REF: &str = "mutation($input: CreateRefInput!) {
-  createRef(input: $input) { clientMutationId }
-}";
-
 const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
   updateRefs(input: $input) { clientMutationId }
 }";
@@ -52,11 +48,7 @@ impl GithubArchive {
             return Ok(());
         }
         if look.is_empty {
-            // Of an empty repository, GitHub takes nothing but a file.
-            let route = self.route(&format!("/contents/{}", self.path(ATTRIBUTES)));
-            let file = json!({"message": BEGIN, "content": STANDARD.encode(KEEP_BYTES)});
-            let put: Result<Value, _> = self.client.create(Method::PUT, &route, &file).await;
-            return put.map(drop).map_err(there_already);
+            return self.begin_repository().await;
         }
         let Some(branch) = &self.place.branch else {
             return Err(GithubError::Refused {
@@ -70,15 +62,23 @@ impl GithubArchive {
                            "content": KEEP_BYTES});
         let route = self.route("/git/trees");
         let tree = json!({"tree": [entry]});
-        let tree: Made = self.client.create(Method::POST, &route, &tree).await?;
+        let tree: Made = match self.client.create(Method::POST, &route, &tree).await {
+            Err(GithubError::NoCommit) => return self.begin_repository().await,
+            tree => tree?,
+        };
         let commit = self.commit_alone(&tree.sha, BEGIN).await?;
-        let input = json!({"input": {
-            "repositoryId": look.id,
-            "name": format!("refs/heads/{branch}"),
-            "oid": commit,
-        }});
-        let made: Result<Value, _> = self.client.mutate(CREATE_REF, &input).await;
+        let branch = json!({"ref": format!("refs/heads/{branch}"), "sha": commit});
+        let route = self.route("/git/refs");
+        let made: Result<Value, _> = self.client.create(Method::POST, &route, &branch).await;
         made.map(drop).map_err(there_already)
+    }
+
+    /// Makes the first commit of an empty repository, of which GitHub takes nothing but a file.
+    async fn begin_repository(&self) -> Result<(), GithubError> {
+        let route = self.route(&format!("/contents/{}", self.path(ATTRIBUTES)));
+        let file = json!({"message": BEGIN, "content": STANDARD.encode(KEEP_BYTES)});
+        let put: Result<Value, _> = self.client.create(Method::PUT, &route, &file).await;
+        put.map(drop).map_err(there_already)
     }
 
     /// A commit of this tree, with nothing before it, on no branch yet.
@@ -116,6 +116,7 @@ impl GithubArchive {
                 "force": true,
             }],
         }});
+        self.client.turn().await;
         let _: Value = self.client.mutate(UPDATE_REFS, &input).await?;
         self.seen().head = Some(commit);
         Ok(())

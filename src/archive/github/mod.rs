@@ -9,8 +9,8 @@
 //! Whether a commit was made of which no answer came is found out by looking at the branch, never by
 //! making it again: no commit is made but on the head that was looked at.
 //!
-//! `client` asks, within GitHub's limits; `error` understands refusals. `branch` is what is looked
-//! at, `commit` what is made of it, `write` the order of things, `fresh` how branches begin.
+//! `client` asks, within GitHub's limits; `error` understands refusals. `branch` and `tree` are what is
+//! looked at, `commit` what is made of it, `write` the order of things, `fresh` how branches begin.
 //! Only this folder knows octocrab.
 
 mod branch;
@@ -19,6 +19,7 @@ mod commit;
 mod error;
 mod fresh;
 mod tarball;
+mod tree;
 mod write;
 
 use std::{
@@ -27,18 +28,27 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::stream::BoxStream;
 use serde::Deserialize;
 
 pub use self::error::GithubError;
-use self::{branch::Head, client::Client, client::RAW, commit::git_oid, write::Write};
+use self::{
+    branch::Head,
+    client::{Client, RAW, Tries},
+    commit::git_oid,
+    write::Write,
+};
 use super::{
     ArchiveError, ArchiveReader, Change, DataArchive, GithubAccess, GithubPlace, Hash, History,
     MANIFEST, Object, ReadError, Traffic, data_archive::check_readable,
 };
 
-/// In base64 it is a third more; GitHub takes about 30 MB.
+/// How many bytes of objects are a part. In base64 it is a third more; GitHub takes about 30 MB.
 const PART: usize = 20_000_000;
+
+/// The most bytes that one commit can add.
+const MOST: usize = 22_000_000;
 
 /// An archive on a branch of a repository on GitHub.
 pub struct GithubArchive {
@@ -56,6 +66,11 @@ pub struct GithubArchive {
 /// What was last seen of the branch.
 #[derive(Default)]
 struct Seen {
+    /// The repository's name with its owner's: it may be another than the configured one, which was
+    /// its name once.
+    repository: Option<String>,
+    /// Files beside the manifest that were too large.
+    too_large: Vec<String>,
     /// Its head: what is read is read there.
     head: Option<String>,
     /// A manifest by its name in git and ours.
@@ -101,7 +116,14 @@ impl GithubArchive {
 
     /// A route of the repository.
     fn route(&self, end: &str) -> String {
-        format!("/repos/{}/{}{end}", self.place.owner, self.place.repo)
+        format!("/repos/{}{end}", self.repository())
+    }
+
+    /// The repository's name with its owner's.
+    fn repository(&self) -> String {
+        let GithubPlace { owner, repo, .. } = &self.place;
+        let seen = self.seen().repository.clone();
+        seen.unwrap_or_else(|| format!("{owner}/{repo}"))
     }
 
     fn failed(&self, action: &'static str) -> impl FnOnce(GithubError) -> ArchiveError {
@@ -116,12 +138,13 @@ impl GithubArchive {
     /// A file as a commit has it.
     async fn file(&self, path: &str, commit: &str) -> Result<Option<Vec<u8>>, GithubError> {
         let end = format!("/contents/{}?ref={commit}", self.path(path));
-        self.client.get(&self.route(&end), RAW).await
+        let found = self.client.get(&self.route(&end), RAW).await?;
+        Ok(found.map(|it| unwrapped(&it).unwrap_or(it)))
     }
 
     /// The hash of the manifest that the head has.
     async fn manifest_at(&self, head: Option<&Head>) -> Result<Option<Hash>, GithubError> {
-        let Some((head, oid)) = head.and_then(|it| Some((it, it.manifest.as_ref()?))) else {
+        let Some((head, oid)) = head.and_then(|it| Some((it, it.file(MANIFEST)?))) else {
             return Ok(None);
         };
         if let Some((known, hash)) = &self.seen().manifest
@@ -129,9 +152,14 @@ impl GithubArchive {
         {
             return Ok(Some(*hash));
         }
-        let found = self.file(MANIFEST, &head.commit).await?;
-        let found = found.ok_or(GithubError::Overtaken)?;
-        Ok(Some(self.learn(&found)))
+        let mut tries = Tries::new();
+        loop {
+            match self.file(MANIFEST, &head.commit).await? {
+                Some(found) => return Ok(Some(self.learn(&found))),
+                // It is not everywhere yet.
+                None => tries.again(GithubError::Overtaken).await?,
+            }
+        }
     }
 
     /// Remembers a manifest.
@@ -139,53 +167,6 @@ impl GithubArchive {
         let hash = Hash::of(manifest);
         self.seen().manifest = Some((git_oid(manifest), hash));
         hash
-    }
-
-    /// The objects that a tree has, whether they are needed or not.
-    async fn objects(&self, head: &Head) -> Result<Files, GithubError> {
-        #[derive(Deserialize)]
-        struct Listing {
-            sha: String,
-            tree: Vec<Entry>,
-            truncated: bool,
-        }
-        #[derive(Deserialize)]
-        struct Entry {
-            path: String,
-            r#type: String,
-            sha: String,
-        }
-        let tree = async |sha: &str, ask: &str| {
-            let route = self.route(&format!("/git/trees/{sha}{ask}"));
-            let found = self.client.get(&route, client::JSON).await?;
-            let found = found.ok_or(GithubError::Overtaken)?;
-            let found = serde_json::from_slice::<Listing>(&found);
-            found.map_err(|error| GithubError::Unreadable(error.to_string()))
-        };
-        let prefix = self.path("");
-        let mut files = Files::new();
-        let mut trees = vec![(String::new(), tree(&head.tree, "?recursive=1").await?)];
-        while let Some((folder, mut found)) = trees.pop() {
-            if found.truncated {
-                // Too large for one answer: folder by folder.
-                found = tree(&found.sha, "").await?;
-                for entry in found.tree.iter().filter(|it| it.r#type == "tree") {
-                    let path = format!("{folder}{}/", entry.path);
-                    if path.starts_with(&prefix) || prefix.starts_with(&path) {
-                        trees.push((path, tree(&entry.sha, "?recursive=1").await?));
-                    }
-                }
-            }
-            for entry in found.tree.into_iter().filter(|it| it.r#type == "blob") {
-                let path = format!("{folder}{}", entry.path);
-                if let Some(path) = path.strip_prefix(&prefix)
-                    && Hash::in_path(path).is_some()
-                {
-                    files.insert(path.to_owned(), entry.sha);
-                }
-            }
-        }
-        Ok(files)
     }
 
     /// The objects that the manifest at the head does not need.
@@ -211,6 +192,24 @@ impl GithubArchive {
         }
         Ok(needed)
     }
+}
+
+/// A file's bytes, where a server describes it although its bytes were asked for.
+fn unwrapped(answer: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct File {
+        encoding: String,
+        content: String,
+    }
+    if !answer.starts_with(b"{") {
+        return None;
+    }
+    let file: File = serde_json::from_slice(answer).ok()?;
+    let content: String = file.content.split_ascii_whitespace().collect();
+    STANDARD
+        .decode(content)
+        .ok()
+        .filter(|_| file.encoding == "base64")
 }
 
 #[async_trait]
@@ -270,10 +269,23 @@ impl DataArchive for GithubArchive {
     }
 
     fn traffic(&self) -> Traffic {
+        let seen = self.seen();
         Traffic {
             requests: self.client.requests(),
-            commit: self.seen().head.clone(),
+            commit: seen.head.clone(),
+            too_large: seen.too_large.clone(),
         }
+    }
+
+    async fn check_writable(&self) -> Result<(), ArchiveError> {
+        let looked = self.look_to_write().await;
+        looked.map(drop).map_err(self.failed("write to"))
+    }
+
+    async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {
+        let look = self.look().await.map_err(self.failed("look at"))?;
+        let there = look.head.as_ref().and_then(|it| it.file(path));
+        Ok(there == Some(&git_oid(bytes)))
     }
 
     async fn read_all(

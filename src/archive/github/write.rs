@@ -1,12 +1,12 @@
 //! The order of things in a write: parts, then the commit that publishes, each on a head that was
 //! looked at a moment before.
 
-use std::{collections::BTreeMap, mem};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, stream::BoxStream};
 
 use super::{
-    Files as Listed, GithubArchive, GithubError,
+    Files as Listed, GithubArchive, GithubError, MOST,
     branch::{ATTRIBUTES, Head},
     client::Tries,
     commit::{Files, git_oid},
@@ -17,13 +17,20 @@ use crate::archive::{ArchiveError, Change, Hash, MANIFEST, Object};
 /// Names who is writing, while a write has more than one commit.
 pub(super) const WRITING: &str = ".writing";
 
+/// How many files a commit adds at the most: GitHub takes long for many.
+const FILES: usize = 1000;
+
+/// Objects of so many bytes are a part, however often GitHub failed.
+const LEAST_PART: usize = 1_000_000;
+
 /// A write under way.
 pub(super) struct Write<'a> {
     archive: &'a GithubArchive,
     expected: Option<Hash>,
-    /// Objects not committed yet, and their bytes together.
+    /// Objects not committed yet.
     batch: BTreeMap<String, Vec<u8>>,
-    bytes: usize,
+    /// Objects of so many bytes are a part: fewer, where GitHub failed at more.
+    part: usize,
     /// Parts committed.
     parts: u32,
     /// Who we are, in [`WRITING`].
@@ -45,9 +52,12 @@ struct Publish {
     hash: Hash,
     oid: String,
     remove: Vec<String>,
-    documents: BTreeMap<&'static str, Option<Vec<u8>>>,
+    documents: Documents,
     headline: String,
 }
+
+/// What the files beside the manifest say; `None` for those that go.
+type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
 
 impl<'a> Write<'a> {
     pub(super) fn new(archive: &'a GithubArchive, expected: Option<Hash>) -> Self {
@@ -55,7 +65,7 @@ impl<'a> Write<'a> {
             archive,
             expected,
             batch: BTreeMap::new(),
-            bytes: 0,
+            part: archive.part,
             parts: 0,
             name: format!("{:032x}", rand::random::<u128>()),
             writing: None,
@@ -71,9 +81,10 @@ impl<'a> Write<'a> {
     ) -> Result<(), ArchiveError> {
         let failed = || self.archive.failed("look at");
         let look = self.archive.look_to_write().await.map_err(failed())?;
-        if let Some(head) = look.head.filter(|it| it.writing.is_some()) {
+        self.archive.seen().too_large.clear();
+        if let Some(head) = look.head.filter(|it| it.writing().is_some()) {
             self.leftovers = self.archive.leftovers(&head).await?;
-            self.writing = head.writing;
+            self.writing = head.writing().cloned();
         }
         let mut puts = false;
         while let Some(change) = changes.next().await {
@@ -92,9 +103,9 @@ impl<'a> Write<'a> {
                     let publish = Publish {
                         hash: Hash::of(&manifest),
                         oid: git_oid(&manifest),
+                        documents: self.fitting(documents, manifest.len()),
                         manifest,
                         remove: remove.into_iter().collect(),
-                        documents,
                         headline,
                     };
                     return self.publish(publish).await;
@@ -110,45 +121,69 @@ impl<'a> Write<'a> {
     async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
         let Object { path, bytes } = object;
         // It is needed, whatever is there; and is there already, unless that is damaged.
-        if self.leftovers.remove(&path) == Some(git_oid(&bytes)) {
+        if self.leftovers.remove(&path) == Some(git_oid(&bytes)) || self.stale {
             return Ok(());
         }
-        self.bytes += bytes.len();
+        if bytes.len() > MOST {
+            return Err(ArchiveError::TooLarge {
+                path,
+                bytes: bytes.len(),
+                most: MOST,
+                place: self.archive.place.to_string(),
+            });
+        }
         self.batch.insert(path, bytes);
-        if self.bytes >= self.archive.part {
+        while self.is_too_much(0) {
             self.put_part().await?;
         }
         Ok(())
     }
 
-    /// Commits what has come together. If the manifest is not the expected one, drops it.
+    /// Whether the batch, and so many bytes beside it, are more than one commit is to have.
+    fn is_too_much(&self, beside: usize) -> bool {
+        let bytes: usize = self.batch.values().map(Vec::len).sum();
+        let is_part = bytes + beside >= self.part || self.batch.len() >= FILES;
+        is_part && !self.batch.is_empty()
+    }
+
+    /// The beginning of the batch, as much as a commit is to have, and that it is ours.
+    fn next_part(&mut self, says: &[u8]) -> Files {
+        let mut files = Files::default();
+        let mut bytes = 0;
+        while bytes < self.part && files.put.len() < FILES {
+            let Some((path, object)) = self.batch.pop_first() else {
+                break;
+            };
+            bytes += object.len();
+            files.put.insert(path, object);
+        }
+        files.put.insert(WRITING.to_owned(), says.to_vec());
+        files
+    }
+
+    /// Commits some of what has come together. If the manifest is not the expected one, drops it all.
     async fn put_part(&mut self) -> Result<(), ArchiveError> {
         self.parts += 1;
-        self.bytes = 0;
         let says = format!("{} {}\n", self.name, self.parts).into_bytes();
         let ours = git_oid(&says);
-        let mut files = Files {
-            put: mem::take(&mut self.batch),
-            ..Files::default()
-        };
-        files.put.insert(WRITING.to_owned(), says);
+        let mut files = Files::default();
         let headline = format!("Archive, part {}: an export is under way", self.parts);
         let mut tries = Tries::new();
-        while !self.stale {
+        loop {
             let head = self.head().await?;
             let found = self.found(head.as_ref()).await?;
             if found != self.expected {
                 self.stale = true;
+                self.batch.clear();
                 break;
             }
-            if head
-                .as_ref()
-                .is_some_and(|it| it.writing.as_ref() == Some(&ours))
-            {
-                // The answer was lost.
+            // The answer was lost. If it was one to more than this, the rest is only put once more.
+            if head.as_ref().and_then(Head::writing) == Some(&ours) {
                 break;
             }
             self.check_writing(head.as_ref())?;
+            self.batch_back(files);
+            files = self.next_part(&says);
             if self
                 .make_or_fail(head, &files, &headline, &mut tries)
                 .await?
@@ -164,7 +199,12 @@ impl<'a> Write<'a> {
     async fn publish(&mut self, publish: Publish) -> Result<(), ArchiveError> {
         let mut tries = Tries::new();
         let mut listed = None;
+        let documents_too = publish.documents.values().flatten();
+        let beside = publish.manifest.len() + documents_too.map(Vec::len).sum::<usize>();
         loop {
+            while self.is_too_much(beside) {
+                self.put_part().await?;
+            }
             let head = self.head().await?;
             let found = self.found(head.as_ref()).await?;
             let is_published = found == Some(publish.hash);
@@ -214,7 +254,7 @@ impl<'a> Write<'a> {
         files
             .put
             .insert(MANIFEST.to_owned(), publish.manifest.clone());
-        if head.is_none_or(|it| it.attributes.is_none()) {
+        if head.is_none_or(|it| it.file(ATTRIBUTES).is_none()) {
             files.put.insert(ATTRIBUTES.to_owned(), KEEP_BYTES.into());
         }
         if self.writing.is_some() {
@@ -239,7 +279,7 @@ impl<'a> Write<'a> {
         let headline = "Remove what an interrupted export left";
         loop {
             let head = self.head().await?;
-            if head.as_ref().is_none_or(|it| it.writing.is_none()) {
+            if head.as_ref().is_none_or(|it| it.writing().is_none()) {
                 return Ok(());
             }
             self.check_writing(head.as_ref())?;
@@ -252,9 +292,10 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// The branch's head. The one that our last commit has replaced is shown no more, a moment later
-    /// at the latest.
+    /// The branch's head, when it is our turn to commit to it. The one that our last commit has
+    /// replaced is shown no more, a moment later at the latest.
     async fn head(&self) -> Result<Option<Head>, ArchiveError> {
+        self.archive.client.turn().await;
         let mut tries = Tries::new();
         let look = async {
             loop {
@@ -278,7 +319,7 @@ impl<'a> Write<'a> {
 
     /// Whether nobody else has begun or ended a write since we looked.
     fn check_writing(&self, head: Option<&Head>) -> Result<(), ArchiveError> {
-        if head.and_then(|it| it.writing.as_ref()) == self.writing.as_ref() {
+        if head.and_then(Head::writing) == self.writing.as_ref() {
             Ok(())
         } else {
             let place = self.archive.place.to_string();
@@ -308,8 +349,48 @@ impl<'a> Write<'a> {
                 Ok(true)
             }
             Ok(false) => Ok(false),
-            Err(error) => tries.again(error).await.map(|()| false),
+            Err(error) => {
+                let overtaken = error.may_be_overtaken() && self.is_another(head.as_ref()).await?;
+                if error.may_be_too_much() && files.put.len() > 2 {
+                    self.part = (self.part / 2).max(LEAST_PART.min(self.part));
+                }
+                let error = if overtaken {
+                    GithubError::Overtaken
+                } else {
+                    error
+                };
+                tries.again(error).await.map(|()| false)
+            }
         }
+    }
+
+    /// Whether the branch has another head by now.
+    async fn is_another(&self, head: Option<&Head>) -> Result<bool, GithubError> {
+        let now = self.archive.look().await?.head;
+        Ok(now.map(|it| it.commit) != head.map(|it| it.commit.clone()))
+    }
+
+    /// The documents that one commit can have beside the manifest. Those that are too large for that
+    /// are said so, and go: they would be taken for the present.
+    fn fitting(&self, documents: Documents, manifest: usize) -> Documents {
+        let mut left = MOST.saturating_sub(manifest);
+        let mut too_large = Vec::new();
+        let mut sorted: Vec<_> = documents.into_iter().collect();
+        sorted.sort_by_key(|(path, document)| (document.as_ref().map(Vec::len), *path));
+        let fit = |(path, document): (&'static str, Option<Vec<u8>>)| {
+            let bytes = document.as_ref().map_or(0, Vec::len);
+            let Some(rest) = left.checked_sub(bytes) else {
+                let place = &self.archive.place;
+                tracing::warn!(%place, path, bytes, "too large for GitHub: it is left out");
+                too_large.push(path.to_owned());
+                return (path, None);
+            };
+            left = rest;
+            (path, document)
+        };
+        let fitting = sorted.into_iter().map(fit).collect();
+        self.archive.seen().too_large = too_large;
+        fitting
     }
 
     /// As [`Self::make`], where nothing is removed that may not be there.
@@ -329,7 +410,7 @@ impl<'a> Write<'a> {
 fn documents(publish: &Publish, head: Option<&Head>) -> Files {
     let mut files = Files::default();
     for (path, document) in &publish.documents {
-        let there = head.and_then(|it| it.documents.get(path));
+        let there = head.and_then(|it| it.file(path));
         match document {
             Some(bytes) if there != Some(&git_oid(bytes)) => {
                 files.put.insert((*path).to_owned(), bytes.clone());

@@ -165,6 +165,8 @@ pub struct Summary {
     pub requests: u64,
     /// The commit that the archive is at afterwards, where it is in git.
     pub commit: Option<String>,
+    /// The files beside the manifest that are not there, since the archive takes none so large.
+    pub too_large: Vec<String>,
 }
 
 /// No plan could be made.

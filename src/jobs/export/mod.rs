@@ -84,6 +84,7 @@ pub async fn export(
     let outcome = outcome.map(|summary| Summary {
         requests: traffic.requests - before,
         commit: traffic.commit,
+        too_large: traffic.too_large,
         ..summary
     });
     let last = LastExport::new(now, begun.elapsed(), &outcome);

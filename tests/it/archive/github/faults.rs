@@ -172,7 +172,7 @@ async fn what_was_left_and_is_damaged_is_written_anew() {
     for part in [1_000, 20_000_000] {
         let github = Github::start(Options::default()).await.unwrap();
         let cut_off = archive_in(&github, "").with_part(1_000);
-        assert!(killed(&github, 12, End::After, beginning(&cut_off)).await);
+        assert!(killed(&github, 30, End::After, beginning(&cut_off)).await);
         let left = files(&github, "").into_iter();
         let left: Vec<String> = left.filter(|it| it.contains('/')).collect();
         assert!(left.len() > 1, "{left:?}");

@@ -167,7 +167,7 @@ async fn limits_are_obeyed_to_the_second() {
         github.fail(Kind::CommitOnBranch, 1, limit);
     }
     let reset_in = Duration::from_millis(500);
-    github.fail(Kind::Query, 1, Fault::PrimaryLimit { reset_in });
+    github.fail(Kind::ReadRef, 1, Fault::PrimaryLimit { reset_in });
     let begun = Instant::now();
     assert_eq!(second(&archive).await, Ok(2));
     assert!(begun.elapsed() >= Duration::from_secs(3));
