@@ -205,6 +205,14 @@ impl Github {
         self.act(|state| token.clone_into(&mut state.settings.token));
     }
 
+    /// The repository gets another name. Requests to the one before are redirected, as by GitHub.
+    pub fn rename_repository(&self, to: &str) {
+        self.act(|state| {
+            let before = std::mem::replace(&mut state.settings.repo, to.to_owned());
+            state.settings.former = Some(before);
+        });
+    }
+
     /// The repository is gone, for everyone. The folder stays until the end.
     pub fn delete_repository(&self) {
         self.act(|state| state.settings.deleted = true);

@@ -73,6 +73,7 @@ impl Github {
                 url: format!("http://{address}"),
                 owner: options.owner,
                 repo: options.repo,
+                former: None,
                 visibility: options.visibility,
                 archived: false,
                 deleted: false,

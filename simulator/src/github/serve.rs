@@ -349,6 +349,21 @@ fn rest(
     (route, params): (&'static Route, Vec<String>),
     race: Option<Files>,
 ) -> Reply {
+    if route.template.contains("{repo}") && viewer.settings.was_named(&params[0], &params[1]) {
+        let former = format!("/{}/{}", params[0], params[1]);
+        let now = format!("/{}", viewer.settings.full_name());
+        let to = format!(
+            "{}{}",
+            viewer.settings.url,
+            incoming.path.replacen(&former, &now, 1)
+        );
+        let status = if incoming.parts.method == "GET" {
+            301
+        } else {
+            307
+        };
+        return Reply::none(status).with("location", to);
+    }
     if route.template.contains("{repo}") && !viewer.settings.is_named(&params[0], &params[1]) {
         return Problem::not_found().reply();
     }

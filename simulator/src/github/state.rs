@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) owner: String,
     pub(crate) repo: String,
+    /// What the repository was called before, if it was renamed: reading is led on from there.
+    pub(crate) former: Option<String>,
     pub(crate) visibility: Visibility,
     pub(crate) archived: bool,
     pub(crate) deleted: bool,
@@ -42,6 +44,12 @@ impl Settings {
         !self.deleted
             && self.owner.eq_ignore_ascii_case(owner)
             && self.repo.eq_ignore_ascii_case(repo)
+    }
+
+    /// Whether this was the repository's name.
+    pub(crate) fn was_named(&self, owner: &str, repo: &str) -> bool {
+        let former = self.former.as_ref();
+        former.is_some_and(|it| it.eq_ignore_ascii_case(repo)) && self.is_named(owner, &self.repo)
     }
 
     /// The default branch's rules and the others': whether a commit may go there.

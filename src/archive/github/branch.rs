@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Files, GithubArchive, GithubError,
-    client::{JSON, Tries},
+    client::{JSON, Tries, read},
     write::WRITING,
 };
 use crate::archive::{DOCUMENTS, MANIFEST};
@@ -103,7 +103,7 @@ impl GithubArchive {
         let home = format!("/repos/{}/{}", self.place.owner, self.place.repo);
         let found = self.client.get(&home, JSON).await?;
         let found = found.ok_or(GithubError::NoRepository)?;
-        let repository: Repository = super::client::read(&found)?;
+        let repository: Repository = read(&found)?;
         let is_public = !repository.private
             || repository
                 .visibility
@@ -132,19 +132,25 @@ impl GithubArchive {
         let Some(found) = self.client.get(&route, JSON).await? else {
             return Ok(None);
         };
-        let Reference { object } = super::client::read(&found)?;
+        let Reference { object } = read(&found)?;
+        let known = self.seen().known.clone();
+        if let Some(known) = known.filter(|it| it.commit == object.sha && it.branch == branch) {
+            return Ok(Some(known));
+        }
         let route = self.route(&format!("/git/commits/{}", object.sha));
         let found = self.client.get(&route, JSON).await?;
-        let commit: Commit = super::client::read(&found.ok_or(GithubError::Overtaken)?)?;
+        let commit: Commit = read(&found.ok_or(GithubError::Overtaken)?)?;
         let beside = [MANIFEST, ATTRIBUTES, WRITING];
         let beside = beside.into_iter().chain(DOCUMENTS).map(|it| self.path(it));
-        Ok(Some(Head {
+        let head = Head {
             branch,
             files: self.files(&commit.tree.sha, &beside.collect()).await?,
             commit: object.sha,
             tree: commit.tree.sha,
             has_parent: !commit.parents.is_empty(),
-        }))
+        };
+        self.seen().known = Some(head.clone());
+        Ok(Some(head))
     }
 
     /// Looks at the branch, and whether it may be written to.

@@ -95,9 +95,9 @@ impl Tries {
     }
 }
 
-fn limiter((rate, burst): (u32, u32), quota: fn(NonZeroU32) -> Quota) -> DefaultDirectRateLimiter {
+fn quota((rate, burst): (u32, u32), per: fn(NonZeroU32) -> Quota) -> Quota {
     let some = |it| NonZeroU32::new(it).expect("the rates are not zero");
-    RateLimiter::direct(quota(some(rate)).allow_burst(some(burst)))
+    per(some(rate)).allow_burst(some(burst))
 }
 
 #[derive(Deserialize)]
@@ -145,8 +145,8 @@ impl Client {
             octocrab,
             rest: path.to_owned(),
             graphql: format!("{graphql}/graphql"),
-            by_minute: limiter(BY_MINUTE, Quota::per_minute),
-            by_hour: limiter(BY_HOUR, Quota::per_hour),
+            by_minute: RateLimiter::direct(quota(BY_MINUTE, Quota::per_minute)),
+            by_hour: RateLimiter::direct(quota(BY_HOUR, Quota::per_hour)),
             requests: AtomicU64::default(),
             not_before: Mutex::default(),
         })
@@ -346,4 +346,47 @@ fn cause(error: &octocrab::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    /// Who takes all that there is, at every second of three hours, stays below GitHub's figures in any
+    /// minute and any hour.
+    #[test]
+    fn no_minute_and_no_hour_has_more_writes_than_are_allowed() {
+        let clock = FakeRelativeClock::default();
+        let by_minute =
+            RateLimiter::direct_with_clock(quota(BY_MINUTE, Quota::per_minute), clock.clone());
+        let by_hour =
+            RateLimiter::direct_with_clock(quota(BY_HOUR, Quota::per_hour), clock.clone());
+        let mut taken = Vec::new();
+        let mut at_hour = false;
+        for second in 0..3 * 3600_u64 {
+            // As a turn waits: for the hour's first, then for the minute's.
+            loop {
+                at_hour = at_hour || by_hour.check().is_ok();
+                if !at_hour || by_minute.check().is_err() {
+                    break;
+                }
+                at_hour = false;
+                taken.push(second);
+            }
+            clock.advance(Duration::from_secs(1));
+        }
+        let most = |window: u64| {
+            let until = |from: &u64| taken.partition_point(|it| *it < from + window);
+            let each = taken.iter().enumerate();
+            each.map(|(n, from)| until(from) - n).max().unwrap_or(0)
+        };
+        assert!((50..=70).contains(&most(60)), "{} in a minute", most(60));
+        assert!(
+            (400..=450).contains(&most(3600)),
+            "{} in an hour",
+            most(3600)
+        );
+    }
 }

@@ -309,8 +309,42 @@ mod tests {
             assert_eq!(error.retry(0), None, "{error}");
             assert!(error.to_string().contains(says), "{error}");
         }
-        for status in [408, 500, 502, 503] {
+        for status in [408, 413, 500, 502, 503] {
             assert!(meaning(status, &[], "").retry(0).is_some(), "{status}");
+        }
+    }
+
+    /// GitHub has many words for the same; what they begin with differs.
+    #[test]
+    fn an_error_in_an_answer_is_understood_by_its_kind_first() {
+        let meaning = |json: &str| {
+            let said: Said = serde_json::from_str(json).unwrap();
+            said.meaning(&HeaderMap::new())
+        };
+        for (said, means) in [
+            (r#"{"type":"STALE_DATA"}"#, "others keep committing"),
+            (
+                r#"{"type":"NOT_FOUND","message":"No commit exists with specified expectedHeadOid"}"#,
+                "others keep committing",
+            ),
+            (
+                r#"{"type":"NOT_FOUND","message":"Could not resolve to a Repository"}"#,
+                "no such repository",
+            ),
+            (
+                r#"{"type":"UNPROCESSABLE","message":"Changes must be made through a pull request."}"#,
+                "protected",
+            ),
+            (r#"{"type":"INSUFFICIENT_SCOPES","message":"x"}"#, "may not"),
+            (
+                r#"{"type":null,"message":"was submitted too quickly"}"#,
+                "limits",
+            ),
+            (r#"{"message":"Something went wrong"}"#, "GitHub failed"),
+            (r#"{"message":"odd"}"#, "refused (200): odd"),
+        ] {
+            let error = meaning(said).to_string();
+            assert!(error.contains(means), "{said}: {error}");
         }
     }
 }

@@ -71,6 +71,8 @@ struct Seen {
     repository: Option<String>,
     /// Files beside the manifest that were too large.
     too_large: Vec<String>,
+    /// The last head that was looked at: what a commit has does not change.
+    known: Option<Head>,
     /// Its head: what is read is read there.
     head: Option<String>,
     /// A manifest by its name in git and ours.
@@ -292,5 +294,19 @@ impl DataArchive for GithubArchive {
         &self,
     ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
         self.tarball().await.map_err(self.failed("download"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_from_its_description() {
+        let described = br#"{"name":"a","encoding":"base64","content":"eyJm\nIjoxfQ==\n"}"#;
+        assert_eq!(unwrapped(described).unwrap(), br#"{"f":1}"#);
+        for itself in [&br#"{"format":1}"#[..], b"", b"{", b"\x91\x80"] {
+            assert_eq!(unwrapped(itself), None);
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod faults;
 mod history;
+mod limits;
 mod refusals;
 
 use std::{

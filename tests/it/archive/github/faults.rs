@@ -117,7 +117,7 @@ async fn killed_at_any_request_the_archive_is_the_old_or_the_new() {
         let github = started().await;
         for step in 0.. {
             let prefix = format!("step-{step}");
-            let archive = || archive_in(&github, &prefix).with_part(1);
+            let archive = || archive_in(&github, &prefix).with_part(600);
             first(&archive_in(&github, &prefix)).await;
             let killed = killed(&github, step, end, second(&archive())).await;
             let later = archive();
@@ -150,7 +150,7 @@ async fn killed_at_any_request_of_the_first_export_there_is_nothing_or_all() {
     for end in [End::Before, End::After] {
         for step in 0.. {
             let github = Github::start(Options::default()).await.unwrap();
-            let archive = || archive_in(&github, "").with_part(1_000);
+            let archive = || archive_in(&github, "").with_part(2_500);
             let killed = killed(&github, step, end, beginning(&archive())).await;
             let later = archive();
             assert_eq!(beginning(&later).await, Ok(1), "{end:?} {step}");

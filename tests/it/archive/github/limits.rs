@@ -1,0 +1,192 @@
+//! What GitHub takes at a time, and how often.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use propsbot::archive::{
+    ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, MANIFEST, Object, README,
+    SOURCECRED, Snapshot,
+};
+use simulator::github::{Fault, Kind, Limits, Rate, Visibility};
+
+use super::{
+    super::{
+        assert_valid, blob,
+        bucket::{first, second, terse},
+        write,
+    },
+    access, archive_in, commits, files, place, started,
+};
+
+const MEGABYTE: usize = 1_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_obeyed_to_the_second() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    first(&archive).await;
+    for (status, told) in [(403, 1), (429, 2)] {
+        let limit = Fault::SecondaryLimit {
+            status,
+            retry_after: Some(told),
+        };
+        github.fail(Kind::CommitOnBranch, 1, limit);
+    }
+    let reset_in = Duration::from_millis(500);
+    github.fail(Kind::ReadRef, 1, Fault::PrimaryLimit { reset_in });
+    let begun = Instant::now();
+    assert_eq!(second(&archive).await, Ok(2));
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+    assert_eq!(commits(&github), 3);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// Who waits for a new budget before the old one is overdrawn is never refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_used_up_budget_is_waited_for() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let few = Limits {
+        core: Some(Rate::new(6, Duration::from_secs(1))),
+        ..Limits::none()
+    };
+    github.limit(few);
+    first(&archive).await;
+    assert!(github.requests().len() > 12);
+    assert_eq!(github.counters().rate_limited, 0);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// Bytes that git can make little of.
+fn noise(megabytes: usize, seed: u8) -> Vec<u8> {
+    let mut state = u64::from(seed) + 1;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        state.to_be_bytes()[0]
+    };
+    (0..megabytes * MEGABYTE).map(|_| next()).collect()
+}
+
+fn publish(generation: u32, documents: BTreeMap<&'static str, Option<Vec<u8>>>) -> Change {
+    let manifest = format!(
+        r#"{{"format":1,"provider":"discord","generation":{generation},"previous":null,
+            "created_at":0,"guilds":[]}}"#
+    );
+    Change::Publish {
+        manifest: manifest.into_bytes(),
+        remove: BTreeSet::new(),
+        documents,
+        headline: "Archive".to_owned(),
+    }
+}
+
+/// No commit has more than GitHub takes, also if there is much beside the manifest.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_for_one_commit_is_made_in_parts() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let [graph, ..] = SOURCECRED;
+    let mut changes: Vec<Change> = (0..8).map(|n| Change::Put(blob(&noise(2, n)))).collect();
+    let documents = BTreeMap::from([
+        (graph, Some(noise(15, 9))),
+        (README, Some(b"Read".to_vec())),
+    ]);
+    changes.push(publish(1, documents));
+    write(&archive, None, changes).await.unwrap();
+    assert_eq!(github.count(Kind::CommitOnBranch), 2);
+    assert_eq!(archive.traffic().too_large, [""; 0]);
+    assert!(archive.read(graph).await.unwrap() == Some(noise(15, 9)));
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// A file that no commit can have keeps nothing else from being exported.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let [graph, types, _] = SOURCECRED;
+    let with = |bytes: &[u8]| {
+        BTreeMap::from([(graph, Some(bytes.to_vec())), (types, Some(b"{}".to_vec()))])
+    };
+    write(&archive, None, vec![publish(1, with(b"small"))])
+        .await
+        .unwrap();
+    assert!(files(&github, "").contains(graph));
+    let expected = Some(propsbot::archive::Hash::of(
+        &archive.read(MANIFEST).await.unwrap().unwrap(),
+    ));
+    let change = publish(2, with(&noise(23, 1)));
+    write(&archive, expected, vec![change]).await.unwrap();
+    assert_eq!(archive.traffic().too_large, [graph]);
+    // The one of before would be taken for the present.
+    let there = files(&github, "");
+    assert!(!there.contains(graph) && there.contains(types));
+
+    let bytes = noise(23, 2);
+    let path = propsbot::archive::Hash::of(&bytes).blob_path();
+    let refused = write(&archive, None, vec![Change::Put(Object { path, bytes })]).await;
+    assert!(
+        matches!(refused, Err(ArchiveError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// Where GitHub fails at a commit, less at a time is tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_shrink_where_they_fail() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    github.limit(Limits {
+        body: 8 * MEGABYTE,
+        ..Limits::none()
+    });
+    let mut changes: Vec<Change> = (0..16).map(|n| Change::Put(blob(&noise(1, n)))).collect();
+    changes.push(publish(1, BTreeMap::new()));
+    write(&archive, None, changes).await.unwrap();
+    for n in 0..16 {
+        let path = blob(&noise(1, n)).path;
+        assert!(archive.read(&path).await.unwrap().is_some(), "{n}");
+    }
+    let made = commits(&github);
+    assert!((4..8).contains(&made), "{made}");
+}
+
+/// GitHub leads who reads on to the new name, and nobody who writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_repository_is_found() {
+    let github = started().await;
+    let before = place(&github, "");
+    github.rename_repository("renamed");
+    let access = GithubAccess {
+        history: propsbot::archive::History::Squash,
+        ..access(&github)
+    };
+    let archive = GithubArchive::new(before, &access).unwrap();
+    first(&archive).await;
+    assert_eq!(second(&archive).await, Ok(2));
+    assert_valid(&archive).await;
+    assert_eq!(commits(&github), 1);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
+/// What everyone may read is read without a token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_archive_takes_no_token() {
+    let github = started().await;
+    first(&archive_in(&github, "")).await;
+    let nobody = GithubAccess {
+        token: None,
+        ..access(&github)
+    };
+    let archive = GithubArchive::new(place(&github, ""), &nobody).unwrap();
+    let refused = archive.read(MANIFEST).await.unwrap_err().to_string();
+    assert!(refused.contains("no such repository"), "{refused}");
+    github.set_visibility(Visibility::Public);
+    assert_eq!(Snapshot::read(&archive).await.unwrap(), terse());
+    assert_eq!(github.violations(), [""; 0]);
+}
