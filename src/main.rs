@@ -9,7 +9,7 @@ use std::{
 use anyhow::anyhow;
 use clap::{Parser, Subcommand, ValueEnum};
 use propsbot::{
-    app::{self, Error, GraphOrder, GraphPlugin},
+    app::{self, Error, ExportOrder, GraphOrder, GraphPlugin},
     archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
     graph::discord::Rules,
@@ -87,8 +87,11 @@ enum Command {
         /// Take over an archive that another store has written, and replace what it holds
         #[arg(long)]
         replace: bool,
+        /// First check all of the archive, and make anew from the store what is missing or damaged in it
+        #[arg(long)]
+        repair: bool,
         /// Write nothing: say what would go out, what not, and why
-        #[arg(long, conflicts_with = "replace")]
+        #[arg(long, conflicts_with_all = ["replace", "repair"])]
         dry_run: bool,
     },
     /// Build SourceCred's graph from an archive
@@ -127,6 +130,9 @@ enum Command {
         /// Only the manifest and the indexes: whether the blobs are there is not looked at
         #[arg(long)]
         structure_only: bool,
+        /// Every blob too, which is what is done if nothing else is said
+        #[arg(long, conflicts_with = "structure_only")]
+        read_data: bool,
     },
     /// Rebuild an empty store from an archive
     Restore {
@@ -190,7 +196,12 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
         Command::Export {
             to, dry_run: true, ..
         } => app::dry_run(&config, to.as_ref()).await,
-        Command::Export { to, replace, .. } => app::export(&config, to.as_ref(), replace).await,
+        Command::Export {
+            to,
+            replace,
+            repair,
+            ..
+        } => app::export(&config, to.as_ref(), ExportOrder { replace, repair }).await,
         Command::Graph {
             from,
             out,
@@ -226,6 +237,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
         Command::Verify {
             from,
             structure_only,
+            ..
         } => {
             let depth = if structure_only {
                 Depth::Structure

@@ -1,6 +1,6 @@
 //! What is done with archives: `export`, `verify`, `restore`.
 
-use std::{fmt::Write as _, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 
@@ -17,25 +17,42 @@ use crate::{
     config::Config,
     jobs::{
         clock::Clock,
-        export::{self, Decision, ExportTarget},
+        export::{self, Decision, ExportTarget, Leave},
         restore,
     },
     model::Class,
     store::Store,
 };
 
+/// What `export` is to do besides exporting what changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExportOrder {
+    /// Take over what another store has written.
+    pub replace: bool,
+    /// Check the whole archive, and make anew what is missing or damaged.
+    pub repair: bool,
+}
+
 /// Exports once and says what was written.
 pub async fn export(
     config: &Config,
     to: Option<&ArchiveSpec>,
-    replace: bool,
+    order: ExportOrder,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let begun = Instant::now();
+    let mut leave = Leave {
+        replace: order.replace,
+        ..Leave::default()
+    };
+    if order.repair {
+        leave.anew = damaged(spec, target.archive.as_ref()).await?;
+    }
+    let anew = leave.anew.len();
     let telling = tell_made(target.made.clone());
-    let done = export::export(&store, &target, Clock::now(), replace).await;
+    let done = export::export(&store, &target, Clock::now(), leave).await;
     drop(telling);
     let done = done.with_context(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
@@ -55,6 +72,9 @@ pub async fn export(
             done.mended.join(", ")
         )
     };
+    if order.repair {
+        let _ = write!(line, "; {anew} missing or damaged files made anew");
+    }
     if let Some(commit) = &done.commit {
         let (requests, took) = (done.requests, begun.elapsed());
         let _ = write!(line, "; commit {commit}, {requests} requests, {took:.1?}");
@@ -67,6 +87,20 @@ pub async fn export(
         );
     }
     Ok(vec![line])
+}
+
+/// The objects of an archive that are missing or damaged.
+async fn damaged(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<BTreeSet<String>, Error> {
+    let found = archive::verify(archive, Depth::Whole).await;
+    let found = found.with_context(|| format!("could not verify {spec}"))?;
+    // What is wrong with a manifest is for people to decide.
+    if found.generation == 0 {
+        return Err(Error::Failed(anyhow!(
+            "{spec}: {}; put back an intact copy, or remove it and export again",
+            found.faults.join("\n  ")
+        )));
+    }
+    Ok(found.damaged)
 }
 
 /// Where exports to this archive go, and what is made with them.
@@ -185,6 +219,13 @@ pub async fn verify(
     );
     if found.is_valid() {
         let mut lines = vec![format!("{checked}. No fault.")];
+        if found.unresolved + found.unknown_authors > 0 {
+            lines.push(format!(
+                "{} reactions and props are about messages that are not in it, {} messages by who is \
+                 no member in it: that is no fault (docs/archive-format.md says why)",
+                found.unresolved, found.unknown_authors
+            ));
+        }
         lines.extend(incomplete(archive.as_ref()).await?);
         return Ok(lines);
     }

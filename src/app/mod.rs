@@ -23,7 +23,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-pub use archive::{dry_run, export, restore, verify};
+pub use archive::{ExportOrder, dry_run, export, restore, verify};
 pub use forget::forget;
 pub use graph::{GraphOrder, GraphPlugin, graph};
 pub use run::run;

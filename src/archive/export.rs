@@ -98,7 +98,16 @@ pub async fn export(
                 manifest: bytes,
                 remove: planned.remove.clone(),
                 documents,
-                headline: manifest.headline(before),
+                headline: match request.anew.len() {
+                    0 => manifest.headline(before),
+                    1 => format!("{}; 1 damaged file made anew", manifest.headline(before)),
+                    more => {
+                        format!(
+                            "{}; {more} damaged files made anew",
+                            manifest.headline(before)
+                        )
+                    }
+                },
             })?;
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))

@@ -14,6 +14,9 @@ use crate::model::{ChannelId, Class, GuildId, IdRange, Millis};
 /// The format that is written, and the newest that can be read.
 pub const FORMAT: u32 = 1;
 
+/// Whose words the rows have.
+pub const PROVIDER: &str = "discord";
+
 /// Where the manifest is.
 pub const MANIFEST: &str = "manifest.json";
 

@@ -43,7 +43,7 @@ pub use github::{GithubArchive, GithubError};
 pub use made::{Made, MadeBoard};
 pub use manifest::{
     Counts, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, ManifestChannel,
-    ManifestGuild, NotAHash,
+    ManifestGuild, NotAHash, PROVIDER,
 };
 pub use memory::MemoryArchive;
 pub use partition::LIMIT;

@@ -38,8 +38,8 @@ pub enum ReadError {
     Format(#[from] FormatError),
     /// An object that the manifest needs is not there.
     #[error(
-        "{path} is missing, which {needed_by} needs; put it back from a copy, or export to a new \
-         archive"
+        "{path} is missing, which {needed_by} needs: put it back from a copy, or have it made anew from \
+         the store (`propsbot export --repair`)"
     )]
     Missing {
         /// The object.
@@ -49,8 +49,8 @@ pub enum ReadError {
     },
     /// An object's bytes are not what was written.
     #[error(
-        "{path} is damaged: its bytes have the hash {found}; put back an intact copy, or export to \
-         a new archive"
+        "{path} is damaged: its bytes have the hash {found}; put back an intact copy, or have it made \
+         anew from the store (`propsbot export --repair`)"
     )]
     Damaged {
         /// The object.

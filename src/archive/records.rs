@@ -10,7 +10,7 @@ use super::rows::{
 use crate::model::{
     Author, Channel, EmojiKey, Guild, GuildEmoji, Kept, Life, Member, Message, MessageState,
     Millis, Part, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen, Settings,
-    Stamp, Stamped, Thread, User,
+    Stamp, Stamped, Thread, Tier, User,
 };
 
 /// A row that a restore can put into the store.
@@ -182,6 +182,10 @@ impl Restored for MemberRow {
         let mut history = RoleHistory::default();
         for span in self.role_history.iter().flatten() {
             history.see(span.since.into(), span.roles.as_deref());
+        }
+        // What is hidden is not known to be nothing.
+        if self.member && self.privacy.is_none_or(Tier::shows_names) {
+            history.see(at, Some(&presence.roles));
         }
         Some(Member {
             guild_id: self.guild_id,

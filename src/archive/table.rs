@@ -3,9 +3,12 @@
 //! Owns the encoding of rows and of blobs, and the order of rows. Knows nothing of the fields but
 //! what scope and key need.
 
-use std::fmt;
+use std::{fmt, io::ErrorKind};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
@@ -233,7 +236,15 @@ impl EncodedRow {
 /// The rows of a blob. Fields that this version does not know are passed over.
 pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
-    Vec::deserialize(&mut deserializer)
+    let rows = Vec::deserialize(&mut deserializer)?;
+    match IgnoredAny::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(end))
+            if end.kind() == ErrorKind::UnexpectedEof =>
+        {
+            Ok(rows)
+        }
+        _ => Err(serde::de::Error::custom("more follows its rows")),
+    }
 }
 
 #[cfg(test)]

@@ -14,15 +14,15 @@ use futures::{
 };
 
 use super::{
-    ArchiveError, ArchiveReader, CachedArchive, DataArchive, Entry, Index, IndexRef, Manifest,
-    ManifestChannel, ManifestGuild, ReadError, Row, Scope, Table,
+    ArchiveError, ArchiveReader, CachedArchive, DataArchive, Entry, FORMAT, Index, IndexRef,
+    Manifest, ManifestChannel, ManifestGuild, PROVIDER, ReadError, Restored, Row, Scope, Table,
     manifest::{Counts, MANIFEST},
     partition::{LIMIT, undersized},
     reader::{self, retry},
     rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
     table::array_header,
 };
-use crate::model::{AuthorKind, UserId};
+use crate::model::{AuthorKind, Stamp, UserId};
 
 /// Channels that are checked at a time.
 const CHANNELS: usize = 4;
@@ -43,6 +43,8 @@ pub struct Verification {
     pub generation: u64,
     /// What is wrong: sentences that name the object. Empty if the archive is valid.
     pub faults: Vec<String>,
+    /// The objects that are missing or damaged.
+    pub damaged: BTreeSet<String>,
     /// Indexes read.
     pub indexes: u64,
     /// Blobs read.
@@ -70,6 +72,7 @@ impl Verification {
 
     fn add(&mut self, part: Self) {
         self.faults.extend(part.faults);
+        self.damaged.extend(part.damaged);
         self.indexes += part.indexes;
         self.blobs += part.blobs;
         self.bytes += part.bytes;
@@ -84,8 +87,16 @@ impl Verification {
     fn or_fault<T>(&mut self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
         match read {
             Ok(value) => Ok(Some(value)),
-            Err(error @ (ReadError::Archive(_) | ReadError::Superseded)) => Err(error),
+            // A file that this machine cannot read is one that is not there.
+            Err(error @ (ReadError::Archive(_) | ReadError::Superseded))
+                if !matches!(error, ReadError::Archive(ArchiveError::Io { .. })) =>
+            {
+                Err(error)
+            }
             Err(error) => {
+                if let ReadError::Missing { path, .. } | ReadError::Damaged { path, .. } = &error {
+                    self.damaged.insert(path.clone());
+                }
                 self.fault(error);
                 Ok(None)
             }
@@ -261,7 +272,7 @@ impl Verifier<'_> {
     }
 
     /// Checks every blob of a table, and returns what is wanted of its rows.
-    async fn table<R: Row, T: Send + 'static>(
+    async fn table<R: Row + Restored, T: Send + 'static>(
         &self,
         index: &Index,
         wanted: fn(&R) -> T,
@@ -298,8 +309,15 @@ fn check_manifest(manifest: &Manifest, found: &mut Verification) {
     let Manifest {
         generation,
         previous,
+        format,
+        provider,
         ..
     } = manifest;
+    if *format == 0 || provider != PROVIDER {
+        found.fault(format_args!(
+            "{MANIFEST}: format {format} of the provider {provider:?}, not {FORMAT} of {PROVIDER:?}"
+        ));
+    }
     if *generation == 0 || (*generation == 1) != previous.is_none() {
         found.fault(format_args!(
             "{MANIFEST}: generation {generation} {} a predecessor",
@@ -361,7 +379,7 @@ fn check_index(path: &str, index: &Index, found: &mut Verification) {
 }
 
 /// Checks one blob, and takes what is wanted of its rows.
-fn check_blob<R: Row, T>(
+fn check_blob<R: Row + Restored, T>(
     scope: Scope,
     entry: &Entry,
     bytes: &[u8],
@@ -379,7 +397,7 @@ fn check_blob<R: Row, T>(
         found.fault(format_args!("{path} has no rows"));
     }
     let (length, head) = (bytes.len() as u64, array_header(rows.len()).len() as u64);
-    if length != head + entry.bytes {
+    if length.checked_sub(head) != Some(entry.bytes) {
         found.fault(format_args!(
             "{path} is {length} bytes long, not the {} and {head} that its index says",
             entry.bytes
@@ -402,7 +420,15 @@ fn check_blob<R: Row, T>(
             row.scope()
         ));
     }
-    Ok((rows.iter().map(wanted).collect(), found))
+    let wanted = rows.iter().map(wanted).collect();
+    let contradicts_itself = |it: R| it.is_own() && it.record(Stamp::default()).is_none();
+    if rows.into_iter().any(contradicts_itself) {
+        found.fault(format_args!(
+            "{path}: a row contradicts itself (a message that stands without an author, say, or a \
+             reaction with no emoji or two)"
+        ));
+    }
+    Ok((wanted, found))
 }
 
 /// Row counts in words.

@@ -41,8 +41,8 @@ pub enum RestoreError {
     Read(#[from] ReadError),
     /// A row that no store can have exported.
     #[error(
-        "a row of the {table} of {scope} contradicts itself: was the archive written by another \
-         program?"
+        "a row of the {table} of {scope} contradicts itself, or is another's: was the archive written by \
+         another program? `propsbot verify` tells more"
     )]
     Row {
         /// Of which table.
@@ -237,6 +237,12 @@ impl<'a> Restore<'a> {
         let mut partitions = std::pin::pin!(self.reader.table::<R>(index));
         while let Some(rows) = partitions.try_next().await? {
             let count = rows.len() as u64;
+            if rows.iter().any(|it| it.scope() != index.scope()) {
+                return Err(RestoreError::Row {
+                    table: R::TABLE,
+                    scope: index.scope(),
+                });
+            }
             rows.iter().for_each(&mut row);
             let own = rows.into_iter().filter(R::is_own);
             let records: Option<Vec<_>> = own.map(|it| it.record(at)).collect();

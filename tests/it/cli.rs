@@ -403,7 +403,7 @@ const DAMAGES: &[Damage] = &[
             *bytes.last_mut().unwrap() ^= 1;
             fs::write(blob, bytes).unwrap();
         },
-        &["blobs/", "is damaged", "put back an intact copy"],
+        &["blobs/", "is damaged", "--repair"],
     ),
     (
         |archive| fs::remove_file(first_blob(archive)).unwrap(),

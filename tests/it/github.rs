@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use propsbot::{
     archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST, MadeBoard},
-    jobs::export::{ExportTarget, export, is_due},
+    jobs::export::{ExportTarget, Leave, export, is_due},
     model::Millis,
     store::Store,
 };
@@ -221,7 +221,11 @@ async fn an_export_that_was_overtaken_is_planned_again() {
         beside: None,
         made: MadeBoard::default(),
     };
-    let done = export(&store, &target, Millis(1), true).await.unwrap();
+    let leave = Leave {
+        replace: true,
+        ..Leave::default()
+    };
+    let done = export(&store, &target, Millis(1), leave).await.unwrap();
     // What the other published was all there is to say.
     assert_eq!((done.generation, done.changed), (9, false));
     assert_eq!(github.count(Kind::CommitOnBranch), 2);

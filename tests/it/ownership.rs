@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use propsbot::{
     archive::{ArchiveError, Change, DataArchive, FolderArchive, Hash, MadeBoard, Snapshot},
-    jobs::export::{ExportTarget, export},
+    jobs::export::{ExportTarget, Leave, export},
     model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier},
     store::Store,
 };
@@ -189,7 +189,9 @@ async fn what_is_withdrawn_while_an_export_is_made_is_not_in_it() {
         beside: None,
         made: MadeBoard::default(),
     };
-    let done = export(&store, &target, Millis(1), false).await.unwrap();
+    let done = export(&store, &target, Millis(1), Leave::default())
+        .await
+        .unwrap();
     // Nothing was published before.
     assert_eq!(done.generation, 1);
     let rows = Snapshot::read(&archive).await.unwrap();

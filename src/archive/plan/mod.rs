@@ -23,7 +23,7 @@ mod tests;
 use self::tasks::{Task, tasks};
 use super::{
     EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, MadeBoard, Manifest, ManifestChannel,
-    ManifestGuild, Object, Scope, Table, manifest::Counts, partition::LIMIT,
+    ManifestGuild, Object, PROVIDER, Scope, Table, manifest::Counts, partition::LIMIT,
 };
 use crate::model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
 
@@ -79,6 +79,9 @@ pub struct ExportRequest {
     /// The manifests that it may take the place of; `None` for any. One that is not among them is
     /// another's, or newer than the store, and is not replaced unasked.
     pub only_over: Option<Vec<Hash>>,
+    /// Objects of the archive that are missing or damaged: they are made anew, and a generation with
+    /// them. Everything is read for that.
+    pub anew: BTreeSet<String>,
     /// What is to lie beside it, README aside; `None` for nothing.
     pub beside: Option<Arc<dyn Beside>>,
     /// Where it is told how much is made.
@@ -203,6 +206,7 @@ pub fn needed_indexes(
     tasks(Some((manifest, hash)), request)
         .into_iter()
         .filter_map(|task| Some((task.scope, task.previous?)))
+        .filter(|(_, index)| !request.anew.contains(&index.path()))
         .collect()
 }
 
@@ -294,13 +298,14 @@ impl<'a> Planner<'a> {
             .cloned()
             .collect();
         let generation = before.map_or(0, |it| it.generation);
-        let changed = before.is_none_or(|it| content(&it.guilds) != content(&guilds));
+        let changed = before.is_none_or(|it| content(&it.guilds) != content(&guilds))
+            || !self.request.anew.is_empty();
         self.summary.changed = changed;
         self.summary.generation = generation + u64::from(changed);
         self.summary.removed = remove.len() as u64;
         let manifest = changed.then(|| Manifest {
             format: FORMAT,
-            provider: "discord".to_owned(),
+            provider: PROVIDER.to_owned(),
             generation: generation + 1,
             previous: previous.map(|it| it.hash),
             created_at: self.request.now,
@@ -321,7 +326,8 @@ impl<'a> Planner<'a> {
     /// Brings one index up to date, with the blobs that it names.
     fn carry_out(&mut self, task: &Task, previous: Option<&Previous>) -> Result<Listed, PlanError> {
         let mut tables: BTreeMap<Table, Vec<Entry>> = BTreeMap::new();
-        if let Some(index) = task.previous {
+        let is_sound = |it: &IndexRef| !self.request.anew.contains(&it.path());
+        if let Some(index) = task.previous.filter(is_sound) {
             let loaded = previous
                 .and_then(|it| it.indexes.get(&index.hash))
                 .ok_or(PlanError::IndexNotLoaded(task.scope))?;

@@ -131,7 +131,9 @@ impl Planner<'_> {
 
     /// Hands on an object, unless the archive has it; returns whether it was new.
     pub(super) fn put(&mut self, object: Object) -> Result<bool, PlanError> {
-        if self.unneeded.contains(&object.path) || self.written.contains(&object.path) {
+        let is_there =
+            self.unneeded.contains(&object.path) && !self.request.anew.contains(&object.path);
+        if is_there || self.written.contains(&object.path) {
             return Ok(false);
         }
         self.written.insert(object.path.clone());

@@ -28,7 +28,8 @@ pub(super) struct Task {
 
 /// All that the request asks for, against what the manifest lists.
 pub(super) fn tasks(previous: Option<(&Manifest, Hash)>, request: &ExportRequest) -> Vec<Task> {
-    let known_store = previous.is_some_and(|(_, hash)| request.since == Some(hash));
+    let known_store =
+        request.anew.is_empty() && previous.is_some_and(|(_, hash)| request.since == Some(hash));
     let mut before: BTreeMap<Scope, Option<IndexRef>> = BTreeMap::new();
     for guild in previous.into_iter().flat_map(|it| &it.0.guilds) {
         before.insert(guild.scope(), guild.index);

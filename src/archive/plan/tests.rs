@@ -96,6 +96,7 @@ impl World {
             dirty: self.dirty.iter().copied().collect(),
             since: self.files.get(MANIFEST).map(|it| Hash::of(it)),
             only_over: None,
+            anew: BTreeSet::new(),
             beside: None,
             made: MadeBoard::default(),
         }

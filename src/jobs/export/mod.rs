@@ -10,7 +10,7 @@ mod request;
 mod source;
 mod sourcecred;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -66,20 +66,29 @@ pub struct ExportTarget {
     pub made: MadeBoard,
 }
 
+/// What an export may do that it does not unasked.
+#[derive(Clone, Debug, Default)]
+pub struct Leave {
+    /// Take the place of what another store has exported.
+    pub replace: bool,
+    /// Make these objects of the archive anew, which are missing or damaged.
+    pub anew: BTreeSet<String>,
+}
+
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
 /// the archive has confirmed it.
 ///
-/// An archive that this store neither wrote nor was rebuilt from is not touched, unless it is to
-/// `replace` that: it may be a new store, the wrong one, or an old copy of it.
+/// An archive that this store neither wrote nor was rebuilt from is not touched, unless there is
+/// leave: it may be a new store, the wrong one, or an old copy of it.
 pub async fn export(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-    replace: bool,
+    leave: Leave,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let (begun, before) = (Instant::now(), archive.traffic().requests);
-    let outcome = bring_up_to_date(store, target, now, replace).await;
+    let outcome = bring_up_to_date(store, target, now, leave).await;
     let traffic = archive.traffic();
     let outcome = outcome.map(|summary| Summary {
         requests: traffic.requests - before,
@@ -98,7 +107,7 @@ async fn bring_up_to_date(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-    replace: bool,
+    leave: Leave,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let name = &target.name;
@@ -106,9 +115,10 @@ async fn bring_up_to_date(
     loop {
         let (mut request, dirty) = planned(store, name, now).await?;
         let since = request.since;
-        if replace {
+        if leave.replace {
             request.only_over = None;
         }
+        request.anew.clone_from(&leave.anew);
         request.beside.clone_from(&target.beside);
         request.made = target.made.clone();
         let source = Arc::new(StoreSource::new(store, name, &request, &dirty));
@@ -203,7 +213,7 @@ pub async fn export_and_log(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<Summary, ExportJobError> {
-    let outcome = export(store, target, now, false).await;
+    let outcome = export(store, target, now, Leave::default()).await;
     match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,

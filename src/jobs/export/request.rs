@@ -69,6 +69,7 @@ pub(super) fn request(
             dirty: partitions,
             since,
             only_over: Some(own),
+            anew: BTreeSet::new(),
             beside: None,
             made: MadeBoard::default(),
         },

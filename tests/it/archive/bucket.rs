@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,7 +15,7 @@ use std::{
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use propsbot::archive::{
@@ -33,6 +33,7 @@ use super::{
     assert_valid, blob,
     community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
     contract::keeps_the_contract,
+    damage::is_repaired,
     write,
 };
 
@@ -56,6 +57,9 @@ struct Faults {
     cut: AtomicUsize,
     /// The answer to this request is lost.
     lost: AtomicUsize,
+    /// Whether it is passed over that an object is to be made only where there is none.
+    unconditional: AtomicBool,
+    folder: PathBuf,
 }
 
 const NEVER: usize = usize::MAX;
@@ -72,6 +76,8 @@ impl ObjectStore {
             requests: AtomicUsize::new(0),
             cut: AtomicUsize::new(NEVER),
             lost: AtomicUsize::new(NEVER),
+            unconditional: AtomicBool::new(false),
+            folder: folder.path().to_owned(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -146,6 +152,10 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
         return StatusCode::FORBIDDEN.into_response();
     }
     let (head, body) = request.into_parts();
+    let conditional = head.headers.contains_key(header::IF_NONE_MATCH);
+    if conditional && faults.unconditional.load(Ordering::Relaxed) {
+        let _ = fs::remove_file(faults.folder.join(&head.uri.path()[1..]));
+    }
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let request = Request::from_parts(head, body.into());
     let answer = faults.service.call(request).await.unwrap();
@@ -271,6 +281,60 @@ async fn a_claim_is_anothers_until_it_is_old() {
     assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
     write(&later, None, Vec::new()).await.unwrap();
     assert_eq!(store.objects("a"), before);
+}
+
+#[tokio::test]
+async fn a_damaged_object_is_made_anew() {
+    let store = ObjectStore::start().await;
+    let archive = store.archive("a");
+    let rows = rows();
+    let request = request(&rows);
+    export(&archive, Arc::new(rows), request).await.unwrap();
+    let objects = store.objects("a");
+    let blob = objects.iter().find(|it| it.starts_with("blobs/")).unwrap();
+    let folder = store.folder.path().join(BUCKET).join("a");
+    fs::write(folder.join(blob), "damaged").unwrap();
+    is_repaired(&archive, &[blob]).await;
+    assert_eq!(store.objects("a"), objects);
+}
+
+/// Stores that tell versions by what they say would take a renewed claim for the one of before.
+#[tokio::test]
+async fn no_claim_says_the_same_twice() {
+    use futures::StreamExt as _;
+    let store = ObjectStore::start().await;
+    let archive = store.archive("a");
+    let path = store.folder.path().join(BUCKET).join("a/.writing");
+    let (mut said, more) = (Vec::new(), AtomicUsize::new(0));
+    let objects = futures::stream::repeat_with(|| {
+        said.extend(fs::read(&path).ok());
+        let n = more.fetch_add(1, Ordering::Relaxed);
+        Change::Put(blob(&n.to_be_bytes()))
+    });
+    archive
+        .write(None, objects.take(150).boxed())
+        .await
+        .unwrap();
+    assert_eq!(said.len(), 150);
+    said.dedup();
+    let different: BTreeSet<&Vec<u8>> = said.iter().collect();
+    assert_eq!((said.len(), different.len()), (3, 3));
+}
+
+/// A store that makes anew what is there is no place for claims.
+#[tokio::test]
+async fn a_store_without_conditions_is_refused() {
+    let store = ObjectStore::start().await;
+    store.faults.unconditional.store(true, Ordering::Relaxed);
+    let put = || vec![Change::Put(blob(b"one"))];
+    let refused = write(&store.archive("a"), None, put()).await;
+    assert!(
+        matches!(refused, Err(ArchiveError::Unconditional { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(store.objects("a"), BTreeSet::new());
+    store.faults.unconditional.store(false, Ordering::Relaxed);
+    write(&store.archive("a"), None, put()).await.unwrap();
 }
 
 #[tokio::test]

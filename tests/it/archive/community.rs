@@ -1,6 +1,6 @@
 //! A small community with one row of every kind, and one channel that is too long for one blob.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use propsbot::{
     archive::{ExportChannel, ExportGuild, ExportRequest, Snapshot, rows::*},
@@ -287,6 +287,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
         dirty: Vec::new(),
         since: None,
         only_over: None,
+        anew: BTreeSet::new(),
         ..ExportRequest::default()
     }
 }

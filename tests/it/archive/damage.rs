@@ -1,11 +1,16 @@
 //! What is said of an archive that is not as it was written.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use futures::{StreamExt, stream};
 use propsbot::archive::{
-    ArchiveReader, Change, DataArchive, Depth, FolderArchive, Hash, Index, IndexRef, MANIFEST,
-    Manifest, MemoryArchive, Object, Snapshot, Table, export, verify,
+    ArchiveReader, Change, DataArchive, Depth, EncodedRow, FolderArchive, Hash, Index, IndexRef,
+    MANIFEST, Manifest, MemoryArchive, Object, Snapshot, Table, export, rows::MessageRow, verify,
 };
 use propsbot::model::{IdRange, MessageId};
 use tempfile::TempDir;
@@ -106,13 +111,128 @@ async fn an_empty_folder_is_no_archive() {
     assert_told(&archive, &["there is no manifest.json"]).await;
 }
 
+/// What is missing or damaged is made anew from the store, and nothing else is written.
+pub(super) async fn is_repaired(archive: &dyn DataArchive, harmed: &[&str]) {
+    let found = verify(archive, Depth::Whole).await.unwrap();
+    let named: Vec<&str> = found.damaged.iter().map(String::as_str).collect();
+    let mut harmed = harmed.to_vec();
+    harmed.sort_unstable();
+    assert_eq!(named, harmed);
+    let rows = rows();
+    let mut repair = request(&rows);
+    repair.since = Some(ArchiveReader::open(archive).await.unwrap().hash());
+    repair.anew = found.damaged;
+    let done = export(archive, Arc::new(rows.clone()), repair)
+        .await
+        .unwrap();
+    assert_eq!((done.generation, done.changed), (2, true));
+    assert_eq!(done.withdrawn_channels, []);
+    assert_valid(archive).await;
+    assert_eq!(Snapshot::read(archive).await.unwrap(), rows);
+}
+
+#[tokio::test]
+async fn what_is_damaged_can_be_made_anew() {
+    let (folder, archive) = exported().await;
+    let (blob, index) = paths(&archive).await;
+    fs::write(folder.path().join(&blob), "damaged").unwrap();
+    is_repaired(&archive, &[&blob]).await;
+
+    let (folder, archive) = exported().await;
+    fs::remove_file(folder.path().join(&index)).unwrap();
+    is_repaired(&archive, &[&index]).await;
+
+    // All of them.
+    let (folder, archive) = exported().await;
+    let reader = ArchiveReader::open(&archive).await.unwrap();
+    let indexes: Vec<String> = reader.manifest().indexes().map(|it| it.1.path()).collect();
+    for path in &indexes {
+        fs::write(folder.path().join(path), "{}").unwrap();
+    }
+    for kind in fs::read_dir(folder.path().join("blobs")).unwrap() {
+        fs::remove_dir_all(kind.unwrap().path()).unwrap();
+    }
+    let indexes: Vec<&str> = indexes.iter().map(String::as_str).collect();
+    is_repaired(&archive, &indexes).await;
+}
+
+/// An archive whose blob of messages in a channel was changed, with all hashes and counts in order.
+async fn forged_rows(change: impl Fn(&mut Vec<MessageRow>, &mut Vec<u8>)) -> String {
+    let archive = MemoryArchive::new();
+    let rows = rows();
+    let of_channel = rows.messages.iter().filter(|it| it.channel_id == PROPS);
+    let mut messages: Vec<MessageRow> = of_channel.cloned().collect();
+    let mut more = Vec::new();
+    change(&mut messages, &mut more);
+    let request = request(&rows);
+    export(&archive, Arc::new(rows), request).await.unwrap();
+    let encoded = messages.iter().map(EncodedRow::new);
+    let all: Vec<u8> = encoded.flat_map(|it| it.bytes).chain(more).collect();
+    let head = 0x90 | u8::try_from(messages.len()).unwrap();
+    let bytes = [&[head][..], &all].concat();
+    let blob = Hash::of(&bytes);
+    let path = blob.blob_path();
+    let forged = forge(&archive, |_, index| {
+        let entry = self::messages(index);
+        (entry.blob, entry.bytes) = (blob, all.len() as u64);
+    });
+    forged.await;
+    let hash = ArchiveReader::open(&archive).await.unwrap().hash();
+    let put = [
+        Change::Put(Object { path, bytes }),
+        publish_again(&archive).await,
+    ];
+    let put = stream::iter(put).boxed();
+    archive.write(Some(hash), put).await.unwrap();
+    let found = verify(&archive, Depth::Whole).await.unwrap();
+    found.faults.join("\n")
+}
+
+async fn publish_again(archive: &dyn DataArchive) -> Change {
+    Change::Publish {
+        manifest: archive.read(MANIFEST).await.unwrap().unwrap(),
+        remove: BTreeSet::new(),
+        documents: BTreeMap::new(),
+        headline: "Archive".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn verify_finds_what_is_wrong_with_rows() {
+    let none = forged_rows(|_, _| ()).await;
+    assert_eq!(none, "");
+    let faults: [(&str, fn(&mut Vec<MessageRow>, &mut Vec<u8>)); 6] = [
+        ("out of order or repeated", |rows, _| rows.swap(0, 1)),
+        ("out of order or repeated", |rows, _| {
+            rows[1] = rows[0].clone()
+        }),
+        ("has a row of channel", |rows, _| {
+            rows[1].channel_id = GENERAL
+        }),
+        ("is not of 2025", |rows, _| {
+            rows[2].id = MessageId(2_000_000_000_000_000_000);
+        }),
+        ("contradicts itself", |rows, _| rows[0].author_id = None),
+        ("more follows its rows", |_, more| more.push(0xc0)),
+    ];
+    for (says, change) in faults {
+        let found = forged_rows(change).await;
+        assert!(found.contains(says), "{says}: {found}");
+    }
+}
+
 /// An archive with its hashes in order, whose index of a channel was changed before.
 async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
     let archive = MemoryArchive::new();
     let rows = rows();
     let request = request(&rows);
     export(&archive, Arc::new(rows), request).await.unwrap();
-    let reader = ArchiveReader::open(&archive).await.unwrap();
+    forge(&archive, change).await;
+    archive
+}
+
+async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Index)) {
+    let reader = ArchiveReader::open(archive).await.unwrap();
     let mut manifest = reader.manifest().clone();
     let guild = &mut manifest.guilds[0];
     let scope = guild.scope();
@@ -141,7 +261,6 @@ async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
     ];
     let changes = stream::iter(changes).boxed();
     archive.write(Some(reader.hash()), changes).await.unwrap();
-    archive
 }
 
 async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {
@@ -199,6 +318,23 @@ async fn verify_finds_what_hashes_do_not() {
     .await;
     assert_fault("has a row, but is not listed", |manifest, _| {
         manifest.guilds[0].channels.pop();
+    })
+    .await;
+    assert_fault("the provider", |manifest, _| {
+        manifest.provider = "irc".to_owned();
+    })
+    .await;
+    assert_fault("cannot have roles", |_, index| {
+        let messages = index.tables[&Table::Messages].clone();
+        index.tables.insert(Table::Roles, messages);
+    })
+    .await;
+    assert_fault("without partitions are listed", |_, index| {
+        index.tables.insert(Table::Props, Vec::new());
+    })
+    .await;
+    assert_fault("are too long for one partition", |_, index| {
+        messages(index).bytes = 2_000_000;
     })
     .await;
     assert_fault("generation 2 without a predecessor", |manifest, _| {

@@ -1,9 +1,12 @@
 //! What GitHub refuses, and what is said about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use propsbot::archive::{
-    ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, Hash, MANIFEST,
+    ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, Hash, MANIFEST, export,
 };
 use simulator::github::{Access, Fault, Github, Kind, Role, Visibility, What};
 
@@ -11,6 +14,8 @@ use super::{
     super::{
         blob,
         bucket::{first, second},
+        community::{request, rows},
+        damage::is_repaired,
         write,
     },
     access, archive_in, commits, files, place, started, writes,
@@ -154,6 +159,25 @@ fn async_stream(github: &Github) -> futures::stream::BoxStream<'_, Change> {
             Change::Put(blob(bytes))
         })
         .boxed()
+}
+
+/// Somebody changed a blob by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_spoilt_is_made_anew() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let rows = rows();
+    let everything = request(&rows);
+    export(&archive, Arc::new(rows), everything).await.unwrap();
+    let there = files(&github, "");
+    let blob = there.iter().find(|it| it.starts_with("blobs/")).unwrap();
+    let spoilt = [(blob.clone(), b"spoilt".to_vec())];
+    github.commit_as_somebody(spoilt).unwrap();
+    is_repaired(&archive, &[blob]).await;
+    assert_eq!(files(&github, ""), there);
+    let head = github.head().unwrap().unwrap();
+    let message = github.message_of(&head).unwrap();
+    assert!(message.contains("1 damaged file made anew"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
