@@ -61,5 +61,5 @@ pub use spec::{
     open_to_write,
 };
 pub use table::{EncodedRow, Row, RowKey, Scope, Table};
-pub use veil::Veil;
+pub use veil::{RULES, Veil};
 pub use verify::{Depth, Verification, verify};

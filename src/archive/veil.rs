@@ -2,39 +2,98 @@
 //!
 //! Pure: a row and what was chosen make the row that is exported, or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::rows::{MemberRow, MessageRow, PropsRow, ReactionRow};
-use crate::model::{Member, MessageState, Privacy, Props, Reaction, Tier, UserId};
+use super::rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow};
+use crate::model::{Member, MessageState, OverwriteKind, Privacy, Props, Reaction, Tier, UserId};
+
+/// The rules by which it is made of rows what is shown: with another number, rows look otherwise.
+pub const RULES: u8 = 2;
 
 /// What the members of a guild have chosen.
 #[derive(Clone, Debug, Default)]
-pub struct Veil(BTreeMap<UserId, Privacy>);
+pub struct Veil {
+    chosen: BTreeMap<UserId, Privacy>,
+    /// Of whom nothing is to be shown.
+    hidden: BTreeSet<UserId>,
+}
+
+/// Who is hidden in one row: each as another nobody, so that who thanked and who was thanked are told
+/// apart. In the next row the same number may be somebody else, so that nothing can be learnt of it.
+struct Nobodies<'a> {
+    veil: &'a Veil,
+    met: Vec<UserId>,
+}
+
+impl Nobodies<'_> {
+    /// The user as readers of the archive know them.
+    fn shown(&mut self, user: UserId) -> UserId {
+        if !self.veil.hidden.contains(&user) {
+            return user;
+        }
+        let known = self.met.iter().position(|it| *it == user);
+        let at = known.unwrap_or_else(|| {
+            self.met.push(user);
+            self.met.len() - 1
+        });
+        UserId::nobody(u32::try_from(at + 1).unwrap_or(u32::MAX))
+    }
+
+    /// A text in which nobody is mentioned in place of whoever is hidden.
+    fn renamed(&mut self, text: String) -> String {
+        let veil = self.veil;
+        if !text.contains("<@") {
+            return text;
+        }
+        let named = |id: &&UserId| text.contains(&id.to_string());
+        let named: Vec<UserId> = veil.hidden.iter().filter(named).copied().collect();
+        named.into_iter().fold(text, |text, id| {
+            let shown = format!("<@{}>", self.shown(id));
+            text.replace(&format!("<@{id}>"), &shown)
+                .replace(&format!("<@!{id}>"), &shown)
+        })
+    }
+}
 
 impl Veil {
     /// From all that was chosen in the guild.
     pub fn new(chosen: impl IntoIterator<Item = Privacy>) -> Self {
-        Self(chosen.into_iter().map(|it| (it.user_id, it)).collect())
+        let chosen: BTreeMap<UserId, Privacy> =
+            chosen.into_iter().map(|it| (it.user_id, it)).collect();
+        let hidden = chosen.values().filter(|it| it.tier == Tier::Everything);
+        let hidden = hidden.map(|it| it.user_id).collect();
+        Self { chosen, hidden }
     }
 
     fn tier(&self, user: UserId) -> Tier {
-        self.0.get(&user).map_or(Tier::None, |it| it.tier)
+        self.chosen.get(&user).map_or(Tier::None, |it| it.tier)
     }
 
-    /// The user as readers of the archive know them.
-    fn shown(&self, user: UserId) -> UserId {
-        if self.tier(user) == Tier::Everything {
-            user.anonymous()
-        } else {
-            user
-        }
+    fn nobodies(&self) -> Nobodies<'_> {
+        let met = Vec::new();
+        Nobodies { veil: self, met }
     }
 
-    /// The row of a member; and for one of whom nothing is to be shown, the row of the nobody who
-    /// receives thanks in their place.
+    /// The row of a guild.
+    pub fn guild(&self, mut row: GuildRow) -> GuildRow {
+        row.owner_id = self.nobodies().shown(row.owner_id);
+        row
+    }
+
+    /// The row of a channel or thread.
+    pub fn channel(&self, mut row: ChannelRow) -> ChannelRow {
+        row.owner_id = row.owner_id.filter(|it| !self.hidden.contains(it));
+        let hidden = |id: u64| self.hidden.contains(&UserId(id));
+        row.overwrites
+            .retain(|it| it.kind != OverwriteKind::Member || !hidden(it.id));
+        row
+    }
+
+    /// The row of a member; and for one of whom nothing is to be shown, the row of a nobody too: there
+    /// are as many as can be met in one row.
     pub fn member(&self, member: &Member) -> Vec<MemberRow> {
         let mut row = MemberRow::from(member);
-        let Some(chosen) = self.0.get(&member.user_id) else {
+        let Some(chosen) = self.chosen.get(&member.user_id) else {
             return vec![row];
         };
         row.privacy = Some(chosen.tier).filter(|tier| *tier != Tier::None);
@@ -52,19 +111,22 @@ impl Veil {
         if chosen.tier < Tier::Everything {
             return vec![row];
         }
-        let anonymous = MemberRow {
-            user_id: member.user_id.anonymous(),
+        let number = self.hidden.range(..=member.user_id).count();
+        let nobody = MemberRow {
+            user_id: UserId::nobody(u32::try_from(number).unwrap_or(u32::MAX)),
             username: String::new(),
+            bot: false,
             forgotten_at: None,
-            // When the nobody left would tell who it is.
+            // When one of them left would tell who it is.
             member: true,
             left_at: None,
             ..row.clone()
         };
         row.username.clear();
+        row.bot = false;
         row.member = false;
         row.left_at = None;
-        vec![anonymous, row]
+        vec![nobody, row]
     }
 
     /// The row of a message. Of who shows nothing, only thanks in a props channel remain, without
@@ -88,16 +150,14 @@ impl Veil {
             row.command = None;
             row.reply_to = None;
         }
+        let mut nobodies = self.nobodies();
         if written {
-            row.author_id = row.author_id.map(|it| self.shown(it));
+            row.author_id = row.author_id.map(|it| nobodies.shown(it));
         }
         for mention in &mut row.mentions {
-            let shown = self.shown(mention.user_id);
-            if shown != mention.user_id {
-                row.content = row.content.map(|it| renamed(&it, mention.user_id, shown));
-                mention.user_id = shown;
-            }
+            mention.user_id = nobodies.shown(mention.user_id);
         }
+        row.content = row.content.map(|it| nobodies.renamed(it));
         row.mentions.sort_unstable();
         Some(row)
     }
@@ -105,7 +165,7 @@ impl Veil {
     /// The row of a reaction.
     pub fn reaction(&self, reaction: &Reaction) -> Option<ReactionRow> {
         let user = reaction.user_id;
-        let shown = !user.is_anonymous() && self.tier(user) < Tier::Everything;
+        let shown = !user.is_anonymous() && !self.hidden.contains(&user);
         shown.then(|| ReactionRow::from(reaction))
     }
 
@@ -119,25 +179,16 @@ impl Veil {
         if !self.tier(props.giver).keeps_content() {
             row.reason.clear();
         }
-        row.giver_id = self.shown(props.giver);
+        let mut nobodies = self.nobodies();
+        row.giver_id = nobodies.shown(props.giver);
         for receiver in &mut row.receiver_ids {
-            let shown = self.shown(*receiver);
-            row.reason = renamed(&row.reason, *receiver, shown);
-            *receiver = shown;
+            *receiver = nobodies.shown(*receiver);
         }
+        row.reason = nobodies.renamed(row.reason);
         row.receiver_ids.sort_unstable();
         row.receiver_ids.dedup();
         Some(row)
     }
-}
-
-/// A text in which another user is mentioned in one's place.
-fn renamed(text: &str, user: UserId, other: UserId) -> String {
-    if user == other {
-        return text.to_owned();
-    }
-    text.replace(&format!("<@{user}>"), &format!("<@{other}>"))
-        .replace(&format!("<@!{user}>"), &format!("<@{other}>"))
 }
 
 #[cfg(test)]
@@ -145,7 +196,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Kept, Mention, Message,
-        MessageId, MessageKind, Millis, Presence, PropsOrigin, Stamp, Stamped, User,
+        MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Stamped, User,
     };
 
     const GUILD: GuildId = GuildId(1);
@@ -325,6 +376,109 @@ mod tests {
         assert_eq!(veil.reaction(&reaction(ANA)), None);
         assert_eq!(veil.reaction(&reaction(ANA.anonymous())), None);
         assert!(veil.reaction(&reaction(BEN)).is_some());
+    }
+
+    /// Who gave and who received are told apart in a row; who they are, or that they are the same as in
+    /// another row, is not.
+    #[test]
+    fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
+        let cy = UserId(480_300_000_000_000_003);
+        let hide = |user_id| Privacy {
+            tier: Tier::Everything,
+            since: Millis(1),
+            ..Privacy::unchosen(GUILD, user_id)
+        };
+        let veil = Veil::new([hide(cy), hide(ANA)]);
+        let nobody = UserId::nobody;
+        for (giver, receiver) in [(ANA, cy), (cy, ANA)] {
+            let row = veil.props(&props(giver, receiver)).unwrap();
+            assert_eq!(
+                (row.giver_id, row.receiver_ids),
+                (nobody(1), vec![nobody(2)])
+            );
+            let thanks = message(giver, "", &[BEN, receiver]);
+            let row = veil.message(&thanks, true).unwrap();
+            let mentioned: Vec<_> = row.mentions.iter().map(|it| it.user_id).collect();
+            assert_eq!(
+                (row.author_id, mentioned),
+                (Some(nobody(1)), vec![nobody(2), BEN])
+            );
+        }
+        // As many of them are members as are met in one row; all look the same.
+        let rows: Vec<MemberRow> = [ANA, cy]
+            .iter()
+            .flat_map(|id| {
+                veil.member(&Member {
+                    user_id: *id,
+                    ..ana()
+                })
+            })
+            .filter(|it| it.user_id.is_anonymous())
+            .collect();
+        assert_eq!((rows[0].user_id, rows[1].user_id), (nobody(1), nobody(2)));
+        let renumbered = MemberRow {
+            user_id: nobody(2),
+            ..rows[0].clone()
+        };
+        assert_eq!(rows[1], renumbered);
+    }
+
+    /// Their ids stand in no row but the one that remembers their wish.
+    #[test]
+    fn the_id_of_who_is_hidden_is_nowhere_else() {
+        let veil = veil(Tier::Everything);
+        let by_name = format!("`<@!{ANA}>` and <@{ANA}>");
+        let said = veil.message(&message(BEN, &by_name, &[]), true).unwrap();
+        assert_eq!(said.content.unwrap(), "`<@1>` and <@1>");
+        let for_her = Props {
+            reason: by_name,
+            ..props(BEN, BEN)
+        };
+        assert_eq!(veil.props(&for_her).unwrap().reason, "`<@1>` and <@1>");
+        let member = Overwrite {
+            kind: OverwriteKind::Member,
+            id: ANA.0,
+            allow: 1,
+            deny: 0,
+        };
+        let of = |row: ChannelRow| serde_json::to_string(&veil.channel(row)).unwrap();
+        let thread = ChannelRow {
+            owner_id: Some(ANA),
+            overwrites: vec![
+                member.clone(),
+                Overwrite {
+                    id: BEN.0,
+                    ..member
+                },
+            ],
+            ..channel()
+        };
+        let shown = of(thread);
+        assert!(
+            !shown.contains(&ANA.to_string()) && shown.contains(&BEN.to_string()),
+            "{shown}"
+        );
+        let guild = GuildRow {
+            owner_id: ANA,
+            ..guild()
+        };
+        assert_eq!(veil.guild(guild).owner_id, UserId::nobody(1));
+    }
+
+    fn channel() -> ChannelRow {
+        serde_json::from_value(serde_json::json!({
+            "id": "2", "guild_id": "1", "kind": 11, "name": "thread", "parent_id": null, "position": 0,
+            "nsfw": false, "props_channel": false, "overwrites": [], "owner_id": null,
+            "archived": false, "archive_timestamp": null, "deleted_at": null,
+        }))
+        .unwrap()
+    }
+
+    fn guild() -> GuildRow {
+        serde_json::from_value(serde_json::json!({
+            "id": "1", "name": "Guild", "owner_id": "9", "props_channels": null, "left_at": null,
+        }))
+        .unwrap()
     }
 
     #[test]

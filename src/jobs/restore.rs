@@ -4,7 +4,7 @@
 //! on from there. What the archive does not hold (channels that not everyone may read) is unknown,
 //! and fetched anew: nothing is said to be complete that such channels are part of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 
@@ -19,7 +19,7 @@ use crate::{
     },
     model::{
         Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy, Reaction,
-        Record, Stamp, Stamped, Synced, Tally, UserId,
+        Record, Stamp, Stamped, Synced, Tally, Tier,
     },
     store::{Store, StoreError},
 };
@@ -147,34 +147,25 @@ impl<'a> Restore<'a> {
         self.put(synced.collect()).await
     }
 
-    /// The members, and what they chose to be kept of them. Of who is shown as nobody, that nobody's
-    /// row tells whether they are a member.
+    /// The members, and what they chose to be kept of them. Of who is shown as nobody it is not told
+    /// whether they are a member still: they are taken for one.
     async fn members(&mut self, index: &Index) -> Result<(), RestoreError> {
-        let at = self.at;
         let mut chosen = Vec::new();
-        let mut nobodies: BTreeMap<UserId, Kept<Presence>> = BTreeMap::new();
-        let row = |row: &MemberRow| {
-            chosen.extend(row.privacy());
-            if !row.is_own() {
-                let value = Presence {
-                    nick: None,
-                    roles: Vec::new(),
-                    joined_at: None,
-                };
-                let presence = Kept {
-                    last: row.member.then_some(Stamped { at, value }),
-                    gone: row.left_at.map(Stamp::from),
-                };
-                nobodies.insert(row.user_id, presence);
-            }
-        };
+        let row = |row: &MemberRow| chosen.extend(row.privacy());
         self.table::<MemberRow>(index, row, |_| {}).await?;
-        let hidden = chosen.iter().filter_map(|it: &Privacy| {
-            let presence = nobodies.remove(&it.user_id.anonymous())?;
-            Some(Member {
-                presence,
-                ..Member::unknown(it.guild_id, it.user_id)
-            })
+        let value = Presence {
+            nick: None,
+            roles: Vec::new(),
+            joined_at: None,
+        };
+        let presence = Kept {
+            last: Some(Stamped { at: self.at, value }),
+            gone: None,
+        };
+        let hidden = chosen.iter().filter(|it| it.tier == Tier::Everything);
+        let hidden = hidden.map(|it: &Privacy| Member {
+            presence: presence.clone(),
+            ..Member::unknown(it.guild_id, it.user_id)
         });
         let hidden: Vec<Member> = hidden.collect();
         self.put(hidden).await?;

@@ -118,7 +118,14 @@ impl UserId {
         Self((self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) + 1)
     }
 
-    /// Whether it is [`anonymous`](Self::anonymous): no snowflake is older than Discord.
+    /// One of those who are nobody in particular, by a number from 1 on.
+    #[must_use]
+    pub fn nobody(number: u32) -> Self {
+        Self(u64::from(number.clamp(1, (1 << 22) - 1)))
+    }
+
+    /// Whether it is [`anonymous`](Self::anonymous) or [`nobody`](Self::nobody): no snowflake is older
+    /// than Discord.
     pub fn is_anonymous(self) -> bool {
         self.0 < 1 << 22
     }

@@ -35,6 +35,8 @@ const EXPORTED_KEY: &[u8] = &[0, 2];
 const REPORT_KEY: &[u8] = &[0, 5];
 /// Followed by an archive's name: what this store has published there.
 const ARCHIVE_KEY: &[u8] = &[0, 6];
+/// The rules by which rows were made of the mirror in the last export.
+const RULES_KEY: &[u8] = &[0, 7];
 /// Stands while a restore is under way.
 const RESTORING_KEY: &[u8] = &[0, 3];
 

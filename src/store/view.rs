@@ -9,7 +9,9 @@ use std::{
     },
 };
 
-use super::{ARCHIVE_KEY, EXPORTED_KEY, REPORT_KEY, Store, StoreError, codec, engine::Op};
+use super::{
+    ARCHIVE_KEY, EXPORTED_KEY, REPORT_KEY, RULES_KEY, Store, StoreError, codec, engine::Op,
+};
 use crate::model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
@@ -340,9 +342,21 @@ impl Store {
         Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 
-    /// Remembers what an export left, and forgets that these changed, except for those that changed
+    /// By which rules rows were made of the mirror in the last export; `None` if it is not remembered.
+    pub fn exported_by(&self) -> Result<Option<u8>, StoreError> {
+        let bytes = self.engine.get(RULES_KEY)?;
+        Ok(bytes.and_then(|it| it.first().copied()))
+    }
+
+    /// Remembers what an export left, made by these rules, and forgets that these changed, except for those that changed
     /// again since.
-    pub fn exported(&self, archive: &str, left: &str, done: &[Dirty]) -> Result<(), StoreError> {
+    pub fn exported(
+        &self,
+        archive: &str,
+        left: &str,
+        rules: u8,
+        done: &[Dirty],
+    ) -> Result<(), StoreError> {
         let _applying = self
             .applying
             .write()
@@ -356,6 +370,9 @@ impl Store {
         }
         if self.last_export()?.as_deref() != Some(left) {
             ops.push(Op::Put(EXPORTED_KEY.to_vec(), left.as_bytes().to_vec()));
+        }
+        if self.exported_by()? != Some(rules) {
+            ops.push(Op::Put(RULES_KEY.to_vec(), vec![rules]));
         }
         ops.extend(self.one_more_published(archive, left)?);
         self.engine.commit(&ops)

@@ -188,7 +188,7 @@ fn what_changed_since_it_was_exported_stays_marked() {
     assert!(second[0].1 > first[0].1);
     // An export that read the first batch only.
     store
-        .exported("dir:archive", "what it left", &first)
+        .exported("dir:archive", "what it left", 1, &first)
         .unwrap();
     assert_eq!(store.dirty().unwrap(), second);
     drop(store);
@@ -199,11 +199,11 @@ fn what_changed_since_it_was_exported_stays_marked() {
         "generations go on after a restart"
     );
     store
-        .exported("dir:archive", "what it left", &second)
+        .exported("dir:archive", "what it left", 1, &second)
         .unwrap();
     assert_eq!(store.dirty().unwrap().len(), 1);
     store
-        .exported("dir:archive", "what it left", &store.dirty().unwrap())
+        .exported("dir:archive", "what it left", 1, &store.dirty().unwrap())
         .unwrap();
     assert_eq!(store.dirty().unwrap(), []);
     // What says nothing new is no change.

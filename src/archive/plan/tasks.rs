@@ -104,6 +104,8 @@ fn dirty_extents(dirty: &[Partition]) -> BTreeMap<(Scope, Table), Extent> {
             model::Table::Settings => &[Table::Guilds, Table::Channels],
             // It decides what of a member's rows is shown, wherever they lie.
             model::Table::Privacy => &[
+                Table::Guilds,
+                Table::Channels,
                 Table::Members,
                 Table::Messages,
                 Table::Reactions,

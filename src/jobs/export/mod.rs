@@ -132,7 +132,8 @@ async fn bring_up_to_date(
                 if let Some(manifest) = summary.manifest {
                     let name = name.clone();
                     ask(store, move |store| {
-                        store.exported(&name, &manifest.to_string(), &dirty)
+                        let manifest = manifest.to_string();
+                        store.exported(&name, &manifest, archive::RULES, &dirty)
                     })
                     .await?;
                 }

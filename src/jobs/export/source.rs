@@ -93,13 +93,16 @@ impl Source for StoreSource {
                 let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
                 let settings = store.settings(guild)?;
                 let row = row.and_then(|it| GuildRow::new(&it, &settings));
-                row.iter().try_for_each(|row| each(EncodedRow::new(row)))
+                row.map(|it| veil.guild(it))
+                    .iter()
+                    .try_for_each(|row| each(EncodedRow::new(row)))
             }
             (Table::Channels, None) => {
                 let settings = store.settings(guild)?;
                 let rows = store.channels(guild)?;
                 let rows = rows.iter().filter(|it| ids.contains(&it.id));
                 rows.filter_map(|it| ChannelRow::new(it, &settings))
+                    .map(|it| veil.channel(it))
                     .try_for_each(|row| each(EncodedRow::new(&row)))
             }
             (Table::Roles, None) => {
@@ -119,8 +122,6 @@ impl Source for StoreSource {
                 let mut rows: Vec<MemberRow> = rows.iter().flat_map(|it| veil.member(it)).collect();
                 rows.retain(|it| ids.contains(&it.user_id.0));
                 rows.sort_by_key(|it| it.user_id);
-                // Two who are nobody may be the same nobody.
-                rows.dedup_by_key(|it| it.user_id);
                 rows.iter().try_for_each(|row| each(EncodedRow::new(row)))
             }
             (Table::Messages | Table::Reactions | Table::Props, None) | (_, Some(_)) => {

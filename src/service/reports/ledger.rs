@@ -42,14 +42,12 @@ impl Community {
         let mut chosen = store.privacy(guild)?;
         chosen.retain(|it| Some(it.user_id) != asking);
         let unnamed = chosen.iter().filter(|it| !it.tier.shows_names());
-        let unnamed: BTreeSet<UserId> = unnamed
-            .flat_map(|it| [it.user_id, it.user_id.anonymous()])
-            .collect();
+        let unnamed: BTreeSet<UserId> = unnamed.map(|it| it.user_id).collect();
         let veil = Veil::new(chosen);
         let members = store.members(guild)?;
         let mut shown: Vec<MemberRow> = members.iter().flat_map(|it| veil.member(it)).collect();
         for row in &mut shown {
-            if unnamed.contains(&row.user_id) {
+            if row.user_id.is_anonymous() || unnamed.contains(&row.user_id) {
                 row.nick = Some(UNNAMED.to_owned());
             }
         }
@@ -82,7 +80,7 @@ impl Community {
 
     /// Whether this is a member who wants no name shown.
     pub(super) fn is_unnamed(&self, user: UserId) -> bool {
-        self.unnamed.contains(&user)
+        user.is_anonymous() || self.unnamed.contains(&user)
     }
 }
 
