@@ -89,6 +89,9 @@ struct Restore<'a> {
     /// When all of it was known.
     at: Stamp,
     total: u64,
+    /// Whether somebody in the guild wants nothing of theirs shown: what they did is not in the archive,
+    /// so that nothing of it is known to be whole.
+    is_veiled: bool,
     done: Done,
 }
 
@@ -107,6 +110,7 @@ impl<'a> Restore<'a> {
             told,
             at: manifest.heard_at.unwrap_or(manifest.created_at).into(),
             total: manifest.guilds.iter().flat_map(|it| it.rows.values()).sum(),
+            is_veiled: false,
             done: Done {
                 generation: manifest.generation,
                 ..Done::default()
@@ -125,6 +129,7 @@ impl<'a> Restore<'a> {
     }
 
     async fn guild(&mut self, guild: &ManifestGuild) -> Result<(), RestoreError> {
+        self.is_veiled = false;
         let Some(reference) = guild.index else {
             return Ok(());
         };
@@ -168,6 +173,7 @@ impl<'a> Restore<'a> {
             ..Member::unknown(it.guild_id, it.user_id)
         });
         let hidden: Vec<Member> = hidden.collect();
+        self.is_veiled = !hidden.is_empty();
         self.put(hidden).await?;
         self.put(chosen).await
     }
@@ -200,7 +206,7 @@ impl<'a> Restore<'a> {
                 .await?;
             self.put(vec![tally]).await?;
         }
-        if channel.covered.is_empty() {
+        if channel.covered.is_empty() || self.is_veiled {
             return Ok(());
         }
         let since = self.at;

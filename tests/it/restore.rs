@@ -8,7 +8,10 @@ use std::{
 
 use propsbot::{
     archive::{Depth, FolderArchive, verify},
-    model::{ChannelId, Evidence, Fact, Observation, Settings, Stamp},
+    model::{
+        ChannelId, Evidence, Fact, Millis, Observation, Privacy, Settings, Stamp, Tier, UserId,
+    },
+    store::Store,
 };
 use simulator::discord::{Discord, Fault, Request, TruthChannel, kind};
 
@@ -148,6 +151,47 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
         // What was deleted in a private channel, only the old store had seen.
         assert_eq!(restored.map(|it| it.messages), Some(tally.messages));
     }
+}
+
+/// What members want nothing shown of is not in the archive, and not taken for known either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_hidden_is_fetched_again() {
+    let mirror = Mirror::seeded(7).await;
+    mirror.sync().await.ok();
+    let guild = mirror.guild();
+    let truth = mirror.discord.truth();
+    let author = truth.messages.iter().find(|it| it.webhook.is_none());
+    let hide = Privacy {
+        tier: Tier::Everything,
+        since: Millis(1),
+        ..Privacy::unchosen(guild, UserId(author.unwrap().author))
+    };
+    let chosen = Observation {
+        at: Stamp(1),
+        by: Evidence::Gateway,
+        fact: Fact::Privacy(hide.clone()),
+    };
+    mirror.store().merge(&[vec![chosen]]).unwrap();
+    mirror.export().await;
+    lose(&mirror);
+    mirror.run(&FROM).await.ok();
+    assert_eq!(mirror.store().privacy(guild).unwrap()[0].tier, hide.tier);
+    let again = mirror.export().await;
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    mirror.sync().await.ok();
+    let lost = open(&mirror.home.path().join("lost")).unwrap();
+    let counts = |store: &Store| {
+        let tallies = store.tallies(guild).unwrap().into_iter();
+        let counts: Vec<_> = tallies
+            .map(|it| (it.channel_id, it.messages, it.reactions))
+            .collect();
+        counts
+    };
+    let before = counts(&lost);
+    drop(lost);
+    assert_eq!(counts(&mirror.store()), before);
+    let again = mirror.export().await;
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
 }
 
 /// What the old store had not finished is not taken for known.

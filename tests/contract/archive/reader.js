@@ -3,6 +3,7 @@
 import {createHash} from "node:crypto";
 import {readFile} from "node:fs/promises";
 import {join} from "node:path";
+import {isDeepStrictEqual as same} from "node:util";
 import {decode, encode} from "@msgpack/msgpack";
 
 const FORMAT = 1;
@@ -24,7 +25,7 @@ const bool = when((value) => typeof value === "boolean", "is no bool");
 const below64 = (value) => typeof value === "string" && DECIMAL.test(value) && BigInt(value) < 1n << 64n;
 const id = when(below64, "is no id");
 const bits = when(below64, "is no set of bits");
-const time = when((value) => Number.isSafeInteger(value) && value >= 0, "is no time");
+const time = when(Number.isSafeInteger, "is no time");
 const hash = when((value) => typeof value === "string" && HASH.test(value), "is no SHA-256");
 const oneOf = (...values) => when((value) => values.includes(value), `is none of ${values.join(", ")}`);
 /** A field that is missing is nil. */
@@ -38,7 +39,11 @@ const map = (fields) => (value) => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "is no map";
   return Object.entries(fields).map(([name, type]) => complaint(type(value[name]), `.${name}`)).find(Boolean);
 };
-const mapOf = (keys, type) => (value) => map(Object.fromEntries(Object.keys(value ?? {}).map((key) => [key, keys.includes(key) ? type : () => "is not known"])))(value);
+/** Other keys than these may not. */
+const mapOf = (keys, type) => (value) => {
+  const fields = Object.keys(value ?? {}).map((key) => [key, keys.includes(key) ? type : () => "is not known"]);
+  return map(Object.fromEntries(fields))(value);
+};
 const complaint = (inner, where) => inner && (/^[.[]/.test(inner) ? where + inner : `${where} ${inner}`);
 
 /** The tables: the field with the partition id, and the fields. */
@@ -148,6 +153,7 @@ export async function readArchive(folder) {
       for (const part of parts) rows.push(...(await readBlob(part, table, where, guild, channel)));
       tables.push({guild, channel, table, rows: rows.map(({row}) => row)});
       counted[table] = rows.length;
+      if (!parts.length) fault(path, `lists no ${table}, and should leave them out`);
       const [found, expected] = [parts.map((part) => part.period), periodsOf(rows)];
       if (!same(found, expected)) fault(path, `${table} lie in ${found.join(", ")}, and should in ${expected.join(", ")}`);
     }
@@ -221,6 +227,7 @@ function oddity(table, row) {
   const said = (names) => names.find((name) => ![undefined, null, ""].includes(row[name]) && row[name].length !== 0);
   const sorted = (items) => items.every((item, index) => index === 0 || items[index - 1] < item);
   if (table === "messages") {
+    if (row.deleted_at == null && row.mentions == null) return ".mentions is no array";
     const left = row.deleted_at != null && said(["author_id", "author_kind", "kind", "content", "mentions", "reply_to", "command", "edited_at"]);
     if (left) return `.${left} is left of a deleted message`;
     if (!sorted((row.mentions ?? []).map((mention) => BigInt(mention.user_id)))) return ".mentions are not by user";
@@ -253,9 +260,27 @@ function isBefore(a, b) {
 
 /** In which periods rows have to lie, by the splitting rule. */
 function periodsOf(rows, level = 0) {
-  const groups = Map.groupBy ? Map.groupBy(rows, nameAt(level)) : grouped(rows, nameAt(level));
-  return [...groups].toSorted().flatMap(([period, members]) => {
-    const size = members.reduce((sum, {size}) => sum + size, 0);
-    return size > LARGEST_PARTITION && level + 1 < PERIODS.length ? periodsOf(members, level + 1) : [period];
+  const groups = new Map();
+  for (const row of rows) {
+    const period = beginning(row.id).slice(0, PERIODS[level]);
+    if (!groups.has(period)) groups.set(period, []);
+    groups.get(period).push(row);
+  }
+  return [...groups.keys()].toSorted().flatMap((period) => {
+    const members = groups.get(period);
+    const isLarge = members.reduce((sum, {size}) => sum + size, 0) > LARGEST_PARTITION;
+    return isLarge && level + 1 < PERIODS.length ? periodsOf(members, level + 1) : [period];
   });
+}
+
+/** When an id was made, such that a period is a beginning of it. */
+const beginning = (id) => new Date(Number((BigInt(id) >> 22n) + DISCORD_EPOCH)).toISOString();
+
+const pathOf = (kind, name, ending) => `${kind}/${name.slice(0, 2)}/${name}.${ending}`;
+export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+function sum(counts) {
+  const total = {};
+  for (const [table, rows] of counts.flatMap(Object.entries)) total[table] = (total[table] ?? 0) + rows;
+  return total;
 }
