@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, anyhow};
 use tokio::{
     task::{JoinError, JoinSet},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -33,8 +33,9 @@ const EVENTS: usize = 16_384;
 /// How long the gateway may take to say goodbye, and the tasks to come to an end.
 const ENDING: Duration = Duration::from_secs(6);
 
-/// How long the last export may take. What it did not write stays marked for the next one.
-const LAST_EXPORT: Duration = Duration::from_secs(3);
+/// How long all that may take, with the last export. What that did not write stays marked for the next
+/// one.
+const WITH_LAST_EXPORT: Duration = Duration::from_secs(9);
 
 /// Runs until `stop` is cancelled, or until something happens that only people can mend.
 ///
@@ -131,6 +132,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     };
     info!("stopping");
     stop.cancel();
+    let over = Instant::now() + WITH_LAST_EXPORT;
     let rest = timeout(ENDING, async {
         let mut all = Ok(());
         while let Some(end) = tasks.join_next().await {
@@ -152,7 +154,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         return Ok(());
     }
     let last = export_and_log(&store, &target, Clock::now());
-    if timeout(LAST_EXPORT, last).await.is_err() {
+    if timeout_at(over, last).await.is_err() {
         warn!("the last export took too long: what it did not write is exported next time");
     }
     Ok(())

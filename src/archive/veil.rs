@@ -445,7 +445,7 @@ mod tests {
         let thread = ChannelRow {
             owner_id: Some(ANA),
             overwrites: vec![
-                member.clone(),
+                member,
                 Overwrite {
                     id: BEN.0,
                     ..member

@@ -53,10 +53,18 @@ impl Deref for Opened {
 /// Opens the store at this path, which no process may have open.
 pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
     let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
-    Ok(Opened {
-        store: Store::open(path)?,
-        no_forks,
-    })
+    let begun = Instant::now();
+    // Simulators start processes too, and know nothing of this: what they hold they let go of at once.
+    let is_held = |it: &StoreError| matches!(it, StoreError::Unusable { source, .. } if source.to_string().contains("acquire lock"));
+    let store = loop {
+        match Store::open(path) {
+            Err(error) if is_held(&error) && begun.elapsed() < PATIENCE => {
+                std::thread::sleep(GLANCE);
+            }
+            opened => break opened?,
+        }
+    };
+    Ok(Opened { store, no_forks })
 }
 
 /// A Discord and a home for the bot: its store and its archive.

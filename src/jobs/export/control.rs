@@ -112,9 +112,15 @@ impl ExportControl {
 }
 
 impl ExportRequests {
-    /// Waits until an export is due or asked for; returns who waits for it.
-    pub(super) async fn next(&mut self, now: Millis) -> Vec<oneshot::Sender<ExportOutcome>> {
-        let wait = self.interval.mul_f64(rand::rng().random_range(0.9..1.1));
+    /// Waits until an export is due, that is in the usual time since `last`, or asked for; returns who
+    /// waits for it.
+    pub(super) async fn next(
+        &mut self,
+        last: Millis,
+        now: Millis,
+    ) -> Vec<oneshot::Sender<ExportOutcome>> {
+        let usual = self.interval.mul_f64(rand::rng().random_range(0.9..1.1));
+        let wait = left_of(usual, last, now);
         let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         lock(&self.board).next = Some(Millis(now.0.saturating_add(millis)));
         let begun = Instant::now();
@@ -147,6 +153,28 @@ impl ExportRequests {
     }
 }
 
+/// What is left of the usual time since `last`. Some of it always: after a start, what was missed is
+/// being fetched first.
+fn left_of(usual: Duration, last: Millis, now: Millis) -> Duration {
+    let since = u64::try_from(now.0.saturating_sub(last.0)).unwrap_or_default();
+    let left = usual.saturating_sub(Duration::from_millis(since));
+    left.max(usual / 10)
+}
+
 fn lock(board: &Mutex<ExportBoard>) -> MutexGuard<'_, ExportBoard> {
     board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_does_not_put_the_next_export_off() {
+        let minutes = |it: i64| Millis(it * 60_000);
+        for (last, left) in [(0, 60), (-40, 20), (-58, 6), (-600, 6), (5, 60)] {
+            let found = left_of(Duration::from_hours(1), minutes(last), minutes(0));
+            assert_eq!(found, Duration::from_mins(left), "{last}");
+        }
+    }
 }

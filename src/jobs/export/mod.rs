@@ -10,7 +10,11 @@ mod request;
 mod source;
 mod sourcecred;
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -38,6 +42,9 @@ pub use sourcecred::SourceCredFiles;
 /// How often an export is planned at the most, where it comes to nothing since something changed
 /// meanwhile.
 const ATTEMPTS: u32 = 3;
+
+/// How long an export that is under way goes on when the process is told to stop: most end by then.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
@@ -198,14 +205,26 @@ pub async fn export_regularly(
     if let Some(Err(error)) = stop.run_until_cancelled(looking).await {
         error!("exports are going to fail until this is mended: {error}");
     }
-    while let Some(waiting) = stop.run_until_cancelled(asked.next(now())).await {
-        // Cut off in the middle, an export has published nothing, and the next one cleans up.
+    let mut last = last_ended(&store).await.unwrap_or_else(now);
+    while let Some(waiting) = stop.run_until_cancelled(asked.next(last, now())).await {
         let exporting = export_and_log(&store, &target, now());
-        let Some(outcome) = stop.run_until_cancelled(exporting).await else {
-            return;
+        let out_of_time = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
         };
-        asked.done(outcome, waiting);
+        tokio::select! {
+            outcome = exporting => asked.done(outcome, waiting),
+            // Cut off in the middle, an export has published nothing, and the next one cleans up.
+            () = out_of_time => return,
+        }
+        last = now();
     }
+}
+
+/// When the last export ended that is remembered.
+async fn last_ended(store: &Arc<Store>) -> Option<Millis> {
+    let report = ask(store, ExportReport::of).await.ok()?;
+    Some(report.last?.at)
 }
 
 /// Exports, and tells the log what came of it.

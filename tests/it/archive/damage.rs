@@ -197,25 +197,30 @@ async fn publish_again(archive: &dyn DataArchive) -> Change {
     }
 }
 
+/// What is done to a channel's messages, and what follows them.
+type Forgery = fn(&mut Vec<MessageRow>, &mut Vec<u8>);
+
+/// What no hash tells, and what is said about it.
+const FORGERIES: [(&str, Forgery); 6] = [
+    ("out of order or repeated", |rows, _| rows.swap(0, 1)),
+    ("out of order or repeated", |rows, _| {
+        rows[1] = rows[0].clone();
+    }),
+    ("has a row of channel", |rows, _| {
+        rows[1].channel_id = GENERAL;
+    }),
+    ("is not of 2025", |rows, _| {
+        rows[2].id = MessageId(2_000_000_000_000_000_000);
+    }),
+    ("contradicts itself", |rows, _| rows[0].author_id = None),
+    ("more follows its rows", |_, more| more.push(0xc0)),
+];
+
 #[tokio::test]
 async fn verify_finds_what_is_wrong_with_rows() {
     let none = forged_rows(|_, _| ()).await;
     assert_eq!(none, "");
-    let faults: [(&str, fn(&mut Vec<MessageRow>, &mut Vec<u8>)); 6] = [
-        ("out of order or repeated", |rows, _| rows.swap(0, 1)),
-        ("out of order or repeated", |rows, _| {
-            rows[1] = rows[0].clone()
-        }),
-        ("has a row of channel", |rows, _| {
-            rows[1].channel_id = GENERAL
-        }),
-        ("is not of 2025", |rows, _| {
-            rows[2].id = MessageId(2_000_000_000_000_000_000);
-        }),
-        ("contradicts itself", |rows, _| rows[0].author_id = None),
-        ("more follows its rows", |_, more| more.push(0xc0)),
-    ];
-    for (says, change) in faults {
+    for (says, change) in FORGERIES {
         let found = forged_rows(change).await;
         assert!(found.contains(says), "{says}: {found}");
     }

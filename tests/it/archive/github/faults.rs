@@ -15,6 +15,16 @@ use super::{
     ATTRIBUTES, archive_in, commits, files, started,
 };
 
+/// Puts the first export in place, as it would have been written.
+async fn begin(github: &Github, prefix: &str) {
+    let written = MemoryArchive::new();
+    first(&written).await;
+    let named = |(path, bytes)| (format!("{prefix}/{path}"), bytes);
+    let attributes = (ATTRIBUTES.to_owned(), b"* -text\n".to_vec());
+    let files = written.files().await.into_iter().chain([attributes]);
+    github.commit_as_somebody(files.map(named)).unwrap();
+}
+
 /// Longer than any test takes.
 const FOR_EVER: Duration = Duration::from_mins(10);
 
@@ -25,7 +35,7 @@ async fn nobody_notices(fault: &Fault, strangers: usize) {
     let github = started().await;
     for step in 0.. {
         let prefix = format!("step-{step}");
-        first(&archive_in(&github, &prefix)).await;
+        begin(&github, &prefix).await;
         let (before, made) = (github.requests().len(), commits(&github));
         github.fail_after(What::Any, step, 1, fault.clone());
         let archive = archive_in(&github, &prefix);
@@ -118,7 +128,7 @@ async fn killed_at_any_request_the_archive_is_the_old_or_the_new() {
         for step in 0.. {
             let prefix = format!("step-{step}");
             let archive = || archive_in(&github, &prefix).with_part(600);
-            first(&archive_in(&github, &prefix)).await;
+            begin(&github, &prefix).await;
             let killed = killed(&github, step, end, second(&archive())).await;
             let later = archive();
             generations.insert(assert_valid(&later).await.generation);
