@@ -9,8 +9,9 @@ use crate::{
     discord::{OFFICIAL_ORIGIN, Token},
 };
 
-/// The variables that are read here. (`RUST_LOG` is read by [`crate::app::log`].)
-pub const VARIABLES: [&str; 23] = [
+/// The variables that are read here, besides those of object stores. (`RUST_LOG` is read by
+/// [`crate::app::log`].)
+const VARIABLES: [&str; 13] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
     "STORE_PATH",
@@ -20,21 +21,16 @@ pub const VARIABLES: [&str; 23] = [
     "GITHUB_API_URL",
     "GITHUB_ALLOW_PUBLIC",
     "GITHUB_HISTORY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_ENDPOINT_URL",
-    "GOOGLE_SERVICE_ACCOUNT",
-    "AZURE_STORAGE_ACCOUNT_NAME",
-    "AZURE_STORAGE_ACCOUNT_KEY",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_ENDPOINT",
     "EXPORT_INTERVAL",
     "EXPORT_SOURCECRED",
     "SOURCECRED_WEIGHTS",
     "RUST_LOG",
 ];
+
+/// All of them.
+fn all_variables() -> impl Iterator<Item = &'static str> {
+    VARIABLES.into_iter().chain(BucketAccess::VARIABLES)
+}
 
 /// The shortest time between two exports.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -126,11 +122,9 @@ pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
         Err(error) if error.not_found() => {}
         Err(error) => return Err(broken(error)),
     }
-    variables.extend(VARIABLES.iter().filter_map(|name| {
-        std::env::var(name)
-            .ok()
-            .filter(|value| !value.trim().is_empty())
-            .map(|value| ((*name).to_owned(), value))
+    variables.extend(all_variables().filter_map(|name| {
+        let value = std::env::var(name).ok()?;
+        Some((name.to_owned(), value)).filter(|(_, value)| !value.trim().is_empty())
     }));
     Ok(variables)
 }
@@ -389,7 +383,7 @@ mod tests {
             .filter(|name| name.bytes().all(|it| it.is_ascii_uppercase() || it == b'_'))
             .collect();
         named.sort_unstable();
-        let mut read = VARIABLES;
+        let mut read: Vec<&str> = all_variables().collect();
         read.sort_unstable();
         assert_eq!(named, read);
     }

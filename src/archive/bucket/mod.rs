@@ -1,18 +1,15 @@
 //! An archive in an object store: a bucket of S3's kind, of Google's, or a container of Azure's.
 //!
-//! Owns how one writer at a time is ensured where there are no locks. An object `.writing` stands
-//! while somebody writes: it is made only where there is none, renewed as the write goes on, and
-//! removed when it is done. Found old by the store's own clock, or marked as left, it says that a
-//! write was cut off: whoever finds it takes it over, and removes what no manifest needs. Only that
-//! takes listing.
-//!
+//! Owns what is put and removed, and in which order; `claim` owns how one writer at a time is ensured.
 //! The manifest is replaced only if it is still the one that was read (`If-Match`, or what a store has
 //! in its place). A store that does not keep such conditions is no place for an archive.
+
+mod claim;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -27,34 +24,21 @@ use object_store::{
 };
 use tokio::task::JoinSet;
 
+use self::claim::{Claim, LEASE};
 use super::{
     ArchiveError, ArchiveReader, BucketAccess, BucketPlace, Change, DataArchive, Hash, MANIFEST,
     ObjectStoreKind, ReadError,
     data_archive::{Object, check_readable},
 };
 
-const WRITING: &str = ".writing";
-/// Written to learn what time it is where the archive is.
-const NOW: &str = ".now";
-/// What [`WRITING`] says when nobody writes, but something may have been left.
-const LEFT: &str = "left";
-
 /// Objects that are put at the same time.
 const PUTS: usize = 8;
-/// Objects that are put between two renewals of the claim.
-const RENEW: usize = 64;
 /// Objects that are removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
-/// What [`WRITING`] would say in a store that keeps no conditions.
-const PROBE: &str = "probe";
 
 /// How long an attempt at a request may take, and all attempts together.
 const REQUEST: Duration = Duration::from_secs(30);
 const RETRIES: Duration = Duration::from_mins(1);
-
-/// How old a claim must be to be somebody's who is gone: several times what the longest stretch
-/// between two renewals takes, if every request in it is retried to the end.
-const LEASE: Duration = Duration::from_mins(30);
 
 /// An archive in a bucket.
 #[derive(Clone, Debug)]
@@ -271,7 +255,7 @@ impl BucketArchive {
             }
         }
         while one_is_put(&mut putting).await? {}
-        Ok(claim.puts == 0)
+        Ok(!claim.has_put())
     }
 
     /// What is done once the manifest is replaced.
@@ -356,7 +340,7 @@ impl DataArchive for BucketArchive {
             claim.check_conditions().await?;
         }
         let done = self.carry_out(&mut claim, expected, changes).await;
-        let is_tidy = done.as_ref().map_or(claim.puts == 0, |it| *it);
+        let is_tidy = done.as_ref().map_or(!claim.has_put(), |it| *it);
         let ended = claim.end(is_tidy).await;
         done?;
         if let Err(error) = ended {
@@ -364,131 +348,5 @@ impl DataArchive for BucketArchive {
             tracing::warn!(%place, %error, "the archive stays claimed for a while");
         }
         Ok(())
-    }
-}
-
-/// "I am writing here", for as long as [`WRITING`] says so in our words.
-struct Claim<'a> {
-    archive: &'a BucketArchive,
-    name: String,
-    /// How often it was renewed, and when last by this machine's clock, which goes on while it sleeps.
-    renewals: u64,
-    renewed: SystemTime,
-    /// Objects put in this write.
-    puts: usize,
-}
-
-impl<'a> Claim<'a> {
-    /// Claims the archive, and removes what an interrupted write left.
-    async fn take(archive: &'a BucketArchive) -> Result<Self, ArchiveError> {
-        let mut claim = Self {
-            archive,
-            name: format!("{:032x}", rand::random::<u128>()),
-            renewals: 0,
-            renewed: SystemTime::now(),
-            puts: 0,
-        };
-        if archive.put_if(WRITING, None, claim.says()).await? {
-            return Ok(claim);
-        }
-        let Some((says, version)) = archive.get(WRITING).await? else {
-            return Err(claim.lost());
-        };
-        let is_nobodys = says == LEFT.as_bytes() || archive.is_old().await?;
-        if !is_nobodys || !archive.put_if(WRITING, Some(version), claim.says()).await? {
-            return Err(claim.lost());
-        }
-        archive.clean_up(&mut claim).await?;
-        Ok(claim)
-    }
-
-    /// Never the same twice: some stores tell versions by what they say alone.
-    fn says(&self) -> Vec<u8> {
-        format!("{} {}", self.name, self.renewals).into_bytes()
-    }
-
-    fn lost(&self) -> ArchiveError {
-        ArchiveError::Busy(self.archive.place.clone().into())
-    }
-
-    /// A store that makes an object anew that is there keeps no conditions: it has no place for claims.
-    async fn check_conditions(&self) -> Result<(), ArchiveError> {
-        let made_anew = self.archive.put_if(WRITING, None, PROBE.into()).await?;
-        if !made_anew {
-            return Ok(());
-        }
-        self.archive
-            .remove(vec![self.archive.path(WRITING)])
-            .await?;
-        let place = self.archive.place.clone();
-        Err(ArchiveError::Unconditional { place })
-    }
-
-    /// The version of what says that the archive is ours.
-    async fn held(&self) -> Result<UpdateVersion, ArchiveError> {
-        match self.archive.get(WRITING).await? {
-            Some((says, version)) if says == self.says() => Ok(version),
-            _ => Err(self.lost()),
-        }
-    }
-
-    /// Makes the claim young again.
-    async fn renew(&mut self) -> Result<(), ArchiveError> {
-        let version = Some(self.held().await?);
-        let now = SystemTime::now();
-        self.renewals += 1;
-        if !self.archive.put_if(WRITING, version, self.says()).await? {
-            return Err(self.lost());
-        }
-        self.renewed = now;
-        Ok(())
-    }
-
-    /// Whether nobody can have taken it meanwhile for one that is nobody's.
-    fn check_age(&self) -> Result<(), ArchiveError> {
-        match self.renewed.elapsed() {
-            Ok(age) if age < LEASE / 2 => Ok(()),
-            _ => Err(self.lost()),
-        }
-    }
-
-    async fn about_to_put(&mut self) -> Result<(), ArchiveError> {
-        if self.puts > 0 && self.puts.is_multiple_of(RENEW) {
-            self.renew().await?;
-        }
-        self.puts += 1;
-        Ok(())
-    }
-
-    /// Gives the archive free. What is left behind is for the next one to remove.
-    async fn end(self, is_tidy: bool) -> Result<(), ArchiveError> {
-        let version = Some(self.held().await?);
-        if is_tidy {
-            return self.archive.remove(vec![self.archive.path(WRITING)]).await;
-        }
-        self.archive.put_if(WRITING, version, LEFT.into()).await?;
-        Ok(())
-    }
-}
-
-impl BucketArchive {
-    /// Whether whoever claimed the archive has not renewed that for long, by the store's own clock.
-    async fn is_old(&self) -> Result<bool, ArchiveError> {
-        let written = |path: &'static str| async move {
-            match self.store.head(&self.path(path)).await {
-                Err(Error::NotFound { .. }) => Ok(None),
-                found => {
-                    let meta = found.map_err(self.failed("look at", path))?;
-                    Ok::<_, ArchiveError>(Some(meta.last_modified))
-                }
-            }
-        };
-        let claimed = written(WRITING).await?;
-        self.put(NOW, Vec::new()).await?;
-        let now = written(NOW).await?;
-        self.remove(vec![self.path(NOW)]).await?;
-        // Of two who ask at the same time, one may find it removed.
-        let age = now.zip(claimed).map(|(now, claimed)| now - claimed);
-        Ok(age.is_some_and(|it| it.to_std().unwrap_or_default() >= self.lease))
     }
 }

@@ -1,0 +1,295 @@
+//! What is shown of whom.
+
+use super::*;
+use crate::model::{
+    Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Kept, Mention, Message,
+    MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Stamped, User,
+};
+
+const GUILD: GuildId = GuildId(1);
+const ANA: UserId = UserId(480_300_000_000_000_001);
+const BEN: UserId = UserId(480_300_000_000_000_002);
+
+fn veil(tier: Tier) -> Veil {
+    Veil::new([Privacy {
+        tier,
+        since: Millis(1),
+        ..Privacy::unchosen(GUILD, ANA)
+    }])
+}
+
+fn message(author: UserId, content: &str, mentions: &[UserId]) -> MessageState {
+    let message = Message {
+        id: MessageId(480_300_000_000_000_100),
+        channel_id: ChannelId(2),
+        guild_id: GUILD,
+        author: Author {
+            id: author,
+            kind: AuthorKind::User,
+        },
+        kind: MessageKind::DEFAULT,
+        content: content.to_owned(),
+        mentions: mentions
+            .iter()
+            .map(|id| Mention {
+                user_id: *id,
+                count: 1,
+            })
+            .collect(),
+        reply_to: None,
+        command: None,
+        edited_at: None,
+        by_webhook: None,
+    };
+    MessageState::alive(Stamp(1), message)
+}
+
+fn ana() -> Member {
+    let presence = Presence {
+        nick: Some("Queen Ana".to_owned()),
+        roles: vec![],
+        joined_at: Some(Millis(1)),
+    };
+    let mut kept = Kept::default();
+    kept.see(Stamp(1), presence);
+    Member {
+        guild_id: GUILD,
+        user_id: ANA,
+        user: Some(Stamped {
+            at: Stamp(1),
+            value: User {
+                id: ANA,
+                username: "ana".to_owned(),
+                global_name: Some("Ana".to_owned()),
+                discriminator: None,
+                bot: false,
+            },
+        }),
+        presence: kept,
+        history: crate::model::RoleHistory::default(),
+    }
+}
+
+fn props(giver: UserId, receiver: UserId) -> Props {
+    Props {
+        id: InteractionId(480_300_000_000_000_200),
+        guild_id: GUILD,
+        channel_id: ChannelId(2),
+        message_id: None,
+        giver,
+        receivers: vec![receiver],
+        reason: format!("hello <@{receiver}>"),
+        origin: PropsOrigin::Command,
+        withdrawn: None,
+        about: None,
+    }
+}
+
+#[test]
+fn who_chose_nothing_is_shown_as_they_are() {
+    for veil in [Veil::default(), veil(Tier::None)] {
+        assert_eq!(veil.member(&ana()), [MemberRow::from(&ana())]);
+        let said = message(ANA, "hi", &[BEN]);
+        assert_eq!(veil.message(&said, false), Some(MessageRow::from(&said)));
+        let given = props(ANA, BEN);
+        assert_eq!(veil.props(&given), Some(PropsRow::from(&given)));
+    }
+}
+
+#[test]
+fn the_text_of_who_hides_it_is_blank_in_messages_and_in_reasons() {
+    for tier in Tier::OUT {
+        let veil = veil(tier);
+        let row = veil.message(&message(ANA, "my secret", &[BEN]), true);
+        assert_eq!(row.unwrap().content.as_deref(), Some(""), "{tier}");
+        assert_eq!(veil.props(&props(ANA, BEN)).unwrap().reason, "", "{tier}");
+        let others = veil.message(&message(BEN, "hi", &[]), false).unwrap();
+        assert_eq!(others.content.as_deref(), Some("hi"));
+    }
+}
+
+#[test]
+fn a_name_is_replaced_by_the_same_pseudonym_every_time() {
+    let rows = veil(Tier::Identity).member(&ana());
+    let [row] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(row.user_id, ANA);
+    assert!(row.username.starts_with("member-"), "{}", row.username);
+    assert_eq!((&row.nick, &row.global_name), (&None, &None));
+    assert_eq!(rows, veil(Tier::Identity).member(&ana()));
+    let named = veil(Tier::Content).member(&ana());
+    assert_eq!(named[0].nick.as_deref(), Some("Queen Ana"));
+}
+
+#[test]
+fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() {
+    let veil = veil(Tier::Everything);
+    let rows = veil.member(&ana());
+    let [nobody, chosen] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    assert!(nobody.user_id.is_anonymous() && nobody.username.is_empty());
+    assert_eq!(
+        (chosen.user_id, chosen.privacy),
+        (ANA, Some(Tier::Everything))
+    );
+    assert!(chosen.username.is_empty() && !chosen.member && chosen.joined_at.is_none());
+    let mut left = ana();
+    left.presence.miss(Stamp(2));
+    assert_eq!(veil.member(&left), rows);
+
+    // What Ana says is not shown, but for thanks.
+    assert_eq!(veil.message(&message(ANA, "hi", &[BEN]), false), None);
+    assert_eq!(veil.message(&message(ANA, "hi", &[]), true), None);
+    let thanks = veil.message(&message(ANA, "thanks", &[BEN]), true).unwrap();
+    assert_eq!(thanks.author_id, Some(nobody.user_id));
+    let given = veil.props(&props(ANA, BEN)).unwrap();
+    assert_eq!(
+        (given.giver_id, given.receiver_ids),
+        (nobody.user_id, vec![BEN])
+    );
+
+    // What others say to her is whole.
+    let text = format!("<@{ANA}>: thanks <@{BEN}>");
+    let to_her = veil.message(&message(BEN, &text, &[ANA]), true).unwrap();
+    assert_eq!(to_her.author_id, Some(BEN));
+    assert_eq!(to_her.mentions[0].user_id, nobody.user_id);
+    let shown = format!("<@{}>: thanks <@{BEN}>", nobody.user_id);
+    assert_eq!(to_her.content, Some(shown));
+    let received = veil.props(&props(BEN, ANA)).unwrap();
+    assert_eq!(received.receiver_ids, [nobody.user_id]);
+    assert_eq!(received.reason, format!("hello <@{}>", nobody.user_id));
+    // Not even her id is in a row that says something.
+    for text in [
+        serde_json::to_string(&thanks).unwrap(),
+        serde_json::to_string(&to_her).unwrap(),
+        serde_json::to_string(&received).unwrap(),
+    ] {
+        assert!(!text.contains(&ANA.to_string()), "{text}");
+    }
+
+    let reaction = |user_id| Reaction {
+        guild_id: GUILD,
+        channel_id: ChannelId(2),
+        message_id: MessageId(3),
+        user_id,
+        emoji: EmojiKey::Unicode("🎉".to_owned()),
+        burst: false,
+        added: None,
+        confirmed: None,
+        removed: None,
+    };
+    assert_eq!(veil.reaction(&reaction(ANA)), None);
+    assert_eq!(veil.reaction(&reaction(ANA.anonymous())), None);
+    assert!(veil.reaction(&reaction(BEN)).is_some());
+}
+
+/// Who gave and who received are told apart in a row; who they are, or that they are the same as in
+/// another row, is not.
+#[test]
+fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
+    let cy = UserId(480_300_000_000_000_003);
+    let hide = |user_id| Privacy {
+        tier: Tier::Everything,
+        since: Millis(1),
+        ..Privacy::unchosen(GUILD, user_id)
+    };
+    let veil = Veil::new([hide(cy), hide(ANA)]);
+    let nobody = UserId::nobody;
+    for (giver, receiver) in [(ANA, cy), (cy, ANA)] {
+        let row = veil.props(&props(giver, receiver)).unwrap();
+        assert_eq!(
+            (row.giver_id, row.receiver_ids),
+            (nobody(1), vec![nobody(2)])
+        );
+        let thanks = message(giver, "", &[BEN, receiver]);
+        let row = veil.message(&thanks, true).unwrap();
+        let mentioned: Vec<_> = row.mentions.iter().map(|it| it.user_id).collect();
+        assert_eq!(
+            (row.author_id, mentioned),
+            (Some(nobody(1)), vec![nobody(2), BEN])
+        );
+    }
+    // As many of them are members as are met in one row; all look the same.
+    let rows: Vec<MemberRow> = [ANA, cy]
+        .iter()
+        .flat_map(|id| {
+            veil.member(&Member {
+                user_id: *id,
+                ..ana()
+            })
+        })
+        .filter(|it| it.user_id.is_anonymous())
+        .collect();
+    assert_eq!((rows[0].user_id, rows[1].user_id), (nobody(1), nobody(2)));
+    let renumbered = MemberRow {
+        user_id: nobody(2),
+        ..rows[0].clone()
+    };
+    assert_eq!(rows[1], renumbered);
+}
+
+/// Their ids stand in no row but the one that remembers their wish.
+#[test]
+fn the_id_of_who_is_hidden_is_nowhere_else() {
+    let veil = veil(Tier::Everything);
+    let by_name = format!("`<@!{ANA}>` and <@{ANA}>");
+    let said = veil.message(&message(BEN, &by_name, &[]), true).unwrap();
+    assert_eq!(said.content.unwrap(), "`<@1>` and <@1>");
+    let for_her = Props {
+        reason: by_name,
+        ..props(BEN, BEN)
+    };
+    assert_eq!(veil.props(&for_her).unwrap().reason, "`<@1>` and <@1>");
+    let member = Overwrite {
+        kind: OverwriteKind::Member,
+        id: ANA.0,
+        allow: 1,
+        deny: 0,
+    };
+    let of = |row: ChannelRow| serde_json::to_string(&veil.channel(row)).unwrap();
+    let thread = ChannelRow {
+        owner_id: Some(ANA),
+        overwrites: vec![
+            member,
+            Overwrite {
+                id: BEN.0,
+                ..member
+            },
+        ],
+        ..channel()
+    };
+    let shown = of(thread);
+    assert!(
+        !shown.contains(&ANA.to_string()) && shown.contains(&BEN.to_string()),
+        "{shown}"
+    );
+    let guild = GuildRow {
+        owner_id: ANA,
+        ..guild()
+    };
+    assert_eq!(veil.guild(guild).owner_id, UserId::nobody(1));
+}
+
+fn channel() -> ChannelRow {
+    serde_json::from_value(serde_json::json!({
+        "id": "2", "guild_id": "1", "kind": 11, "name": "thread", "parent_id": null, "position": 0,
+        "nsfw": false, "props_channel": false, "overwrites": [], "owner_id": null,
+        "archived": false, "archive_timestamp": null, "deleted_at": null,
+    }))
+    .unwrap()
+}
+
+fn guild() -> GuildRow {
+    serde_json::from_value(serde_json::json!({
+        "id": "1", "name": "Guild", "owner_id": "9", "props_channels": null, "left_at": null,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn props_of_the_forgotten_are_not_shown() {
+    let veil = Veil::default();
+    assert_eq!(veil.props(&props(ANA, BEN).forgotten(Millis(1))), None);
+}
