@@ -23,6 +23,8 @@ pub(super) struct Look {
     pub(super) is_archived: bool,
     /// Whether it has no commit on any branch.
     pub(super) is_empty: bool,
+    /// The branch's name, whether it is there or not; `None` if the repository has no default branch.
+    pub(super) branch: Option<String>,
     /// What the branch points to; `None` if there is no such branch.
     pub(super) head: Option<Head>,
 }
@@ -58,7 +60,8 @@ impl Head {
 struct Repository {
     #[serde(default)]
     node_id: String,
-    full_name: String,
+    #[serde(default)]
+    full_name: Option<String>,
     #[serde(default)]
     private: bool,
     #[serde(default)]
@@ -109,15 +112,16 @@ impl GithubArchive {
                 .visibility
                 .is_some_and(|it| it.eq_ignore_ascii_case("public"));
         // It may have been renamed: then only reading is led to where it is now.
-        self.seen().repository = Some(repository.full_name);
+        self.seen().repository = repository.full_name;
         let mut look = Look {
             id: repository.node_id,
             is_public,
             is_archived: repository.archived,
             is_empty: false,
+            branch: self.place.branch.clone().or(repository.default_branch),
             head: None,
         };
-        if let Some(branch) = self.place.branch.clone().or(repository.default_branch) {
+        if let Some(branch) = look.branch.clone() {
             match self.head(branch).await {
                 Err(GithubError::NoCommit) => look.is_empty = true,
                 head => look.head = head?,

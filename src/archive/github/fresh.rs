@@ -47,10 +47,15 @@ impl GithubArchive {
         if look.head.is_some() {
             return Ok(());
         }
-        if look.is_empty {
-            return self.begin_repository().await;
+        let is_default = self.place.branch.is_none() && look.branch.is_some();
+        if look.is_empty || is_default {
+            match self.begin_repository().await {
+                // There are other branches: the default one is made as any is.
+                Err(GithubError::NoRepository) if is_default => {}
+                begun => return begun,
+            }
         }
-        let Some(branch) = &self.place.branch else {
+        let Some(branch) = &look.branch else {
             return Err(GithubError::Refused {
                 status: 404,
                 message: "the repository has no default branch; name one in ARCHIVE \
