@@ -61,8 +61,10 @@ suite("propsbot's archive on GitHub", () => {
     try {
       const {violations, seen} = checkTraffic(await recordArchive(folder));
       assert.equal(describe(violations), "");
-      const must = ["repository", "createCommitOnBranch", "createRef", "updateRefs", "codeload", `GET ${HOME}/tarball/{ref} -> 302`,
-        `GET ${HOME}/contents/{path} -> 200`, `POST ${HOME}/git/trees -> 201`, `POST ${HOME}/git/commits -> 201`];
+      const read = ["", "/contents/{path}", "/git/ref/{ref}", "/git/commits/{commit_sha}", "/git/trees/{tree_sha}"];
+      const must = ["createCommitOnBranch", "updateRefs", "codeload", `GET ${HOME}/tarball/{ref} -> 302`,
+        ...read.map((route) => `GET ${HOME}${route} -> 200`),
+        ...["trees", "commits", "refs"].map((what) => `POST ${HOME}/git/${what} -> 201`)];
       assert.deepEqual(must.filter((what) => !seen.has(what)), []);
     } finally {
       await rm(folder, {recursive: true, force: true});
