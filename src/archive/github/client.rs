@@ -14,7 +14,10 @@ use std::{
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{
     HeaderMap, Method, StatusCode, Uri,
@@ -26,7 +29,7 @@ use http_body_util::{BodyDataStream, BodyExt as _, combinators::BoxBody};
 use octocrab::Octocrab;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, error::Elapsed};
 
 use super::error::{GithubError, PATIENCE, Said, refusal, used_up, wait};
 use crate::archive::{ArchiveError, GithubAccess};
@@ -39,9 +42,11 @@ pub(super) const RAW: &str = "application/vnd.github.raw+json";
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing may be heard, also while a long request is on its way out.
-const SILENCE: Duration = Duration::from_mins(5);
-/// How long a request may take with its answer.
-const REQUEST: Duration = Duration::from_mins(10);
+const SILENCE: Duration = Duration::from_mins(10);
+/// How long a request may take with its answer, if neither is long.
+const REQUEST: Duration = Duration::from_mins(1);
+/// Bytes that go out in a second at the least.
+const SLOWEST: usize = 50_000;
 
 /// GitHub's figures are 80 a minute and 500 an hour, for all that use the token. These, with what may
 /// come at once, stay below: 70 in any minute, 450 in any hour.
@@ -99,6 +104,9 @@ fn quota((rate, burst): (u32, u32), per: fn(NonZeroU32) -> Quota) -> Quota {
     let some = |it| NonZeroU32::new(it).expect("the rates are not zero");
     per(some(rate)).allow_burst(some(burst))
 }
+
+/// An answer's body, as it comes.
+type Body = BodyDataStream<BoxBody<Bytes, octocrab::Error>>;
 
 #[derive(Deserialize)]
 struct GraphqlAnswer {
@@ -166,7 +174,7 @@ impl Client {
         let mut tries = Tries::new();
         loop {
             let request = request(Method::GET, &self.rest, route);
-            let asked = self.ask(request.header(ACCEPT, wanted), None::<&()>);
+            let asked = self.ask(request.header(ACCEPT, wanted), None::<&()>, REQUEST * 3);
             match asked.await {
                 Ok((_, body)) => return Ok(Some(body)),
                 Err(GithubError::NoRepository) => return Ok(None),
@@ -183,12 +191,11 @@ impl Client {
         let mut tries = Tries::new();
         loop {
             let request = request(Method::GET, &self.rest, route);
-            match self.send(request, None::<&()>).await {
+            self.wait_for_budget(&request).await?;
+            let sent = tokio::time::timeout(REQUEST, self.send(request, None::<&()>)).await;
+            match sent.unwrap_or_else(late) {
                 Ok((head, body)) if head.status.is_success() => {
-                    let broken = |error| std::io::Error::other(cause(&error));
-                    return Ok(BodyDataStream::new(body)
-                        .map(move |it| it.map_err(broken))
-                        .boxed());
+                    return Ok(stream::unfold(BodyDataStream::new(body), next).boxed());
                 }
                 Ok((head, body)) => {
                     // What it says is of use only if it is all there.
@@ -207,18 +214,21 @@ impl Client {
     }
 
     /// Carries out a GraphQL mutation, whose [`Self::turn`] has come. It is sent once: with an error
-    /// that may pass, it may have been done.
+    /// that may pass, it may have been done. The variables are about so many `bytes`.
     pub(super) async fn mutate<T: DeserializeOwned>(
         &self,
         mutation: &str,
         variables: &impl Serialize,
+        bytes: usize,
     ) -> Result<T, GithubError> {
         let request = request(Method::POST, &self.graphql, "");
         let question = Question {
             query: mutation,
             variables,
         };
-        let (headers, body) = self.ask(request, Some(&question)).await?;
+        let seconds = u64::try_from(bytes / SLOWEST).unwrap_or(u64::MAX);
+        let patience = REQUEST + Duration::from_secs(seconds);
+        let (headers, body) = self.ask(request, Some(&question), patience).await?;
         let answer: GraphqlAnswer = read(&body)?;
         match (answer.errors.into_iter().flatten().next(), answer.data) {
             (Some(said), _) => Err(said.meaning(&headers)),
@@ -237,7 +247,8 @@ impl Client {
     ) -> Result<T, GithubError> {
         self.turn().await;
         let request = request(method, &self.rest, route);
-        let (_, answer) = self.ask(request.header(ACCEPT, JSON), Some(body)).await?;
+        let request = request.header(ACCEPT, JSON);
+        let (_, answer) = self.ask(request, Some(body), REQUEST).await?;
         read(&answer)
     }
 
@@ -251,14 +262,15 @@ impl Client {
         &self,
         request: Builder,
         body: Option<&B>,
+        patience: Duration,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
+        self.wait_for_budget(&request).await?;
         let answered = async {
             let (head, body) = self.send(request, body).await?;
             let body = body.collect().await.map_err(|it| unreachable(&it))?;
             Ok((head, Vec::from(body.to_bytes())))
         };
-        let answered = tokio::time::timeout(REQUEST, answered).await;
-        let late = |_| Err(GithubError::Unreachable("timed out".to_owned()));
+        let answered = tokio::time::timeout(patience, answered).await;
         let (head, body) = answered.unwrap_or_else(late)?;
         if head.status == StatusCode::OK || head.status == StatusCode::CREATED {
             Ok((head.headers, body))
@@ -275,7 +287,6 @@ impl Client {
         let request = self.octocrab.build_request(request, body);
         let request = request.map_err(|error| unreachable(&error))?;
         let is_graphql = request.uri().path() == self.graphql;
-        self.wait_for_budget(is_graphql).await?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.octocrab.execute(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
@@ -284,8 +295,10 @@ impl Client {
         Ok(answer.into_parts())
     }
 
-    /// Waits until GitHub wants to be asked again; or says that this is too long.
-    async fn wait_for_budget(&self, is_graphql: bool) -> Result<(), GithubError> {
+    /// Waits until GitHub wants to be asked this; or says that it is too long.
+    async fn wait_for_budget(&self, request: &Builder) -> Result<(), GithubError> {
+        let path = request.uri_ref().map(Uri::path);
+        let is_graphql = path == Some(&self.graphql);
         let until = self.not_before()[usize::from(is_graphql)];
         let Some(until) = until else {
             return Ok(());
@@ -324,6 +337,20 @@ impl Client {
 
 fn request(method: Method, base: &str, route: &str) -> Builder {
     Builder::new().method(method).uri(format!("{base}{route}"))
+}
+
+fn late<T>(_: Elapsed) -> Result<T, GithubError> {
+    Err(GithubError::Unreachable("timed out".to_owned()))
+}
+
+/// What comes next of a body, if it comes in time.
+async fn next(mut body: Body) -> Option<(std::io::Result<Bytes>, Body)> {
+    let came = tokio::time::timeout(REQUEST, body.next()).await;
+    let came = match came {
+        Ok(came) => came?.map_err(|error| std::io::Error::other(cause(&error))),
+        Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+    };
+    Some((came, body))
 }
 
 fn unreachable(error: &octocrab::Error) -> GithubError {

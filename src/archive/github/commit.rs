@@ -125,7 +125,9 @@ impl GithubArchive {
                 deletions: deletions.collect(),
             },
         };
-        let answer: Answer = self.client.mutate(COMMIT, &Variables { input }).await?;
+        let bytes = files.put.values().map(Vec::len).sum::<usize>() / 3 * 4;
+        let variables = Variables { input };
+        let answer: Answer = self.client.mutate(COMMIT, &variables, bytes).await?;
         let made = answer.create_commit_on_branch.and_then(|it| it.commit);
         let made = made.ok_or_else(|| GithubError::Unreadable("it names no commit".to_owned()))?;
         self.seen().head = Some(made.oid);

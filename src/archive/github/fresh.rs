@@ -122,7 +122,7 @@ impl GithubArchive {
             }],
         }});
         self.client.turn().await;
-        let _: Value = self.client.mutate(UPDATE_REFS, &input).await?;
+        let _: Value = self.client.mutate(UPDATE_REFS, &input, 0).await?;
         self.seen().head = Some(commit);
         Ok(())
     }

@@ -10,6 +10,9 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use super::{GithubArchive, GithubError};
 use crate::archive::{ArchiveError, Hash, Object};
 
+/// What a file may have: GitHub takes no larger ones, so that more is none of ours.
+const LARGEST: u64 = 100 << 20;
+
 /// How many objects may wait to be taken.
 const QUEUE: usize = 8;
 
@@ -62,6 +65,12 @@ fn unpack(
         };
         if Hash::in_path(&path).is_none() {
             continue;
+        }
+        let size = entry.size();
+        if size > LARGEST {
+            return Err(std::io::Error::other(format!(
+                "{path} is {size} bytes long"
+            )));
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;
