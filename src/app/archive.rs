@@ -1,6 +1,6 @@
 //! What is done with archives: `export`, `verify`, `restore`.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Instant};
+use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     archive::{
         self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild, SOURCECRED,
+        Verification,
     },
     config::Config,
     jobs::{
@@ -47,10 +48,12 @@ pub async fn export(
         replace: order.replace,
         ..Leave::default()
     };
+    let mut was_sound = true;
     if order.repair {
-        leave.anew = damaged(spec, target.archive.as_ref()).await?;
+        let found = checked(spec, target.archive.as_ref()).await?;
+        was_sound = found.is_valid();
+        leave.repair = (!was_sound).then_some(found.damaged);
     }
-    let anew = leave.anew.len();
     let telling = tell_made(target.made.clone());
     let done = export::export(&store, &target, Clock::now(), leave).await;
     drop(telling);
@@ -72,8 +75,17 @@ pub async fn export(
             done.mended.join(", ")
         )
     };
-    if order.repair {
-        let _ = write!(line, "; {anew} missing or damaged files made anew");
+    if !was_sound {
+        let left = checked(spec, target.archive.as_ref()).await?.faults;
+        if !left.is_empty() {
+            return Err(Error::Failed(anyhow!(
+                "{spec} was made anew as far as that can be done; what is wrong still: {}",
+                left.join("\n  ")
+            )));
+        }
+        line.push_str("; it was damaged, and is sound again");
+    } else if order.repair {
+        line.push_str("; no fault was found");
     }
     if let Some(commit) = &done.commit {
         let (requests, took) = (done.requests, begun.elapsed());
@@ -89,8 +101,8 @@ pub async fn export(
     Ok(vec![line])
 }
 
-/// The objects of an archive that are missing or damaged.
-async fn damaged(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<BTreeSet<String>, Error> {
+/// What is wrong with an archive. One that is empty has no faults yet.
+async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verification, Error> {
     let found = archive::verify(archive, Depth::Whole).await;
     let found = found.with_context(|| format!("could not verify {spec}"))?;
     // What is wrong with a manifest is for people to decide.
@@ -100,7 +112,7 @@ async fn damaged(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<BTreeS
             found.faults.join("\n  ")
         )));
     }
-    Ok(found.damaged)
+    Ok(found)
 }
 
 /// Where exports to this archive go, and what is made with them.

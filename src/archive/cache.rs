@@ -224,6 +224,10 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for 
         self.archive.read_all().await
     }
 
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        self.archive.sweep().await
+    }
+
     async fn forget_history(&self) -> Result<(), ArchiveError> {
         self.archive.forget_history().await
     }

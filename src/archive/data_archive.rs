@@ -35,6 +35,9 @@ pub struct Object {
     pub bytes: Vec<u8>,
 }
 
+/// What the files beside the manifest say; `None` for those that go.
+pub type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
+
 /// A step of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -49,7 +52,7 @@ pub enum Change {
         remove: BTreeSet<String>,
         /// What the files beside it, [`DOCUMENTS`], say from now on; `None` for those that go. They
         /// follow the manifest, in no certain time: no reader depends on them.
-        documents: BTreeMap<&'static str, Option<Vec<u8>>>,
+        documents: Documents,
         /// What changed, in a line for people; for archives that keep such lines.
         headline: String,
     },
@@ -69,7 +72,8 @@ pub trait DataArchive: Send + Sync {
     ///   find an object gone: they read the manifest again.)
     /// - **Durable.** When it returns, the new state survives a power cut; objects are durable
     ///   before the manifest is replaced.
-    /// - What follows the manifest (documents, removal) is done by a later write, where it fails.
+    /// - Where what follows the manifest fails, the write does not: what was to be removed is by a later
+    ///   one, and the documents are looked at by whoever exports.
     /// - **Compare and set.** If the manifest is another than `expected`, nothing is published and
     ///   the error is [`ArchiveError::Stale`]. If it already is the one to publish, all is well.
     /// - **Without a [`Change::Publish`] nothing is published**; a writer that gives up just ends
@@ -100,6 +104,10 @@ pub trait DataArchive: Send + Sync {
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         Ok(())
     }
+
+    /// Removes all objects that the manifest does not need. It lists the archive: to be used where
+    /// something may lie there that no write knows of.
+    async fn sweep(&self) -> Result<(), ArchiveError>;
 
     /// Drops what was published earlier, where the archive keeps that and is set to drop it after a
     /// member's deletion request.
@@ -170,7 +178,7 @@ pub enum ArchiveError {
     /// Somebody else is writing right now.
     #[error(
         "another process is writing to the archive in {}, or was cut off a moment ago; try again \
-         later",
+         later (in an object store, what was cut off is given up after half an hour)",
         .0.display()
     )]
     Busy(PathBuf),

@@ -14,8 +14,8 @@ use futures::{
 use tokio::sync::mpsc;
 
 use super::{
-    ArchiveError, ArchiveReader, Change, DataArchive, ExportPlan, ExportRequest, Hash, PlanError,
-    Previous, README, ReadError, SOURCECRED, Source, Summary,
+    ArchiveError, ArchiveReader, Change, DataArchive, Documents, ExportPlan, ExportRequest, Hash,
+    Manifest, PlanError, Previous, README, ReadError, SOURCECRED, Source, Summary,
     data_archive::Object,
     plan::{needed_indexes, plan},
 };
@@ -98,16 +98,7 @@ pub async fn export(
                 manifest: bytes,
                 remove: planned.remove.clone(),
                 documents,
-                headline: match request.anew.len() {
-                    0 => manifest.headline(before),
-                    1 => format!("{}; 1 damaged file made anew", manifest.headline(before)),
-                    more => {
-                        format!(
-                            "{}; {more} damaged files made anew",
-                            manifest.headline(before)
-                        )
-                    }
-                },
+                headline: headline(manifest, before, request.anew.len()),
             })?;
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
@@ -135,8 +126,14 @@ pub async fn export(
     })
 }
 
-/// What the files beside a manifest say; `None` for those that go.
-type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
+fn headline(manifest: &Manifest, before: Option<&Manifest>, anew: usize) -> String {
+    let headline = manifest.headline(before);
+    match anew {
+        0 => headline,
+        1 => format!("{headline}; 1 damaged file made anew"),
+        more => format!("{headline}; {more} damaged files made anew"),
+    }
+}
 
 fn some(documents: BTreeMap<&'static str, Vec<u8>>) -> Documents {
     let documents = documents.into_iter();

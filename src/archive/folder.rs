@@ -5,7 +5,7 @@
 //! that the next write knows to look for them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 
 use super::{
-    ArchiveError, Change, DataArchive, Hash, Index, MANIFEST, Manifest, ReadError,
+    ArchiveError, Change, DataArchive, Documents, Hash, Index, MANIFEST, Manifest, ReadError,
     data_archive::{Object, check_readable},
 };
 
@@ -70,6 +70,17 @@ impl DataArchive for FolderArchive {
             }
         }
         Ok(())
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let root = self.root.clone();
+        blocking(move || {
+            let mut session = Session::begin(root)?;
+            session.mark()?;
+            session.clean_up()?;
+            session.unmark()
+        })
+        .await
     }
 }
 
@@ -138,7 +149,9 @@ impl Session {
         }
         let around = folder.parent().expect("their folders too").to_owned();
         self.touched.insert(around);
-        if read_if_there(&path)?.as_ref() != Some(&object.bytes) {
+        // What cannot be read is replaced.
+        let there = read_if_there(&path).ok().flatten();
+        if there.as_ref() != Some(&object.bytes) {
             replace(&path, &object.bytes)?;
         }
         self.touched.insert(folder);
@@ -149,7 +162,7 @@ impl Session {
         mut self,
         expected: Option<Hash>,
         manifest: &[u8],
-        documents: &BTreeMap<&'static str, Option<Vec<u8>>>,
+        documents: &Documents,
         remove: &BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
         let path = self.root.join(MANIFEST);
@@ -176,7 +189,7 @@ impl Session {
     /// What is done once the manifest is replaced.
     fn follow(
         &mut self,
-        documents: &BTreeMap<&'static str, Option<Vec<u8>>>,
+        documents: &Documents,
         remove: &BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
         if !remove.is_empty() {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use futures::{StreamExt, lock::Mutex, stream::BoxStream};
 
-use super::{ArchiveError, Change, DataArchive, Hash, MANIFEST, data_archive::check_readable};
+use super::{
+    ArchiveError, Change, DataArchive, Hash, MANIFEST, data_archive::check_readable, reader::needed,
+};
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
 #[derive(Debug, Default)]
@@ -78,6 +80,15 @@ impl DataArchive for MemoryArchive {
                 }
             }
         }
+        Ok(())
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let needed = needed(self)
+            .await
+            .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        let is_needed = |path: &String| Hash::in_path(path).is_none() || needed.contains(path);
+        self.files.lock().await.retain(|path, _| is_needed(path));
         Ok(())
     }
 }

@@ -36,7 +36,9 @@ pub use access::{Access, BucketAccess, GithubAccess, History};
 pub use bucket::BucketArchive;
 pub use cache::CachedArchive;
 pub use covered::covered;
-pub use data_archive::{ArchiveError, Change, DOCUMENTS, DataArchive, Object, SOURCECRED, Traffic};
+pub use data_archive::{
+    ArchiveError, Change, DOCUMENTS, DataArchive, Documents, Object, SOURCECRED, Traffic,
+};
 pub use export::{ExportError, dry_run, export, look};
 pub use folder::FolderArchive;
 pub use github::{GithubArchive, GithubError};

@@ -265,6 +265,21 @@ impl<'a> ArchiveReader<'a> {
     }
 }
 
+/// The paths of all objects that an archive's manifest needs; none if there is no manifest.
+pub(super) async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
+    let mut needed = BTreeSet::new();
+    let reader = match ArchiveReader::open(archive).await {
+        Err(ReadError::Empty) => return Ok(needed),
+        reader => reader?,
+    };
+    for (scope, reference) in reader.manifest.indexes() {
+        let index = reader.index(scope, reference).await?;
+        needed.extend(index.blob_paths());
+        needed.insert(reference.path());
+    }
+    Ok(needed)
+}
+
 /// The object's bytes have the hash in its name.
 fn check(path: &str, hash: Hash, bytes: &[u8]) -> Result<(), ReadError> {
     let found = Hash::of(bytes);

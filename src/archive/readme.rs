@@ -41,11 +41,11 @@ import json, msgpack
 def path(kind, name, suffix):
     return f"{kind}/{name[:2]}/{name}.{suffix}"
 
-for guild in json.load(open("manifest.json"))["guilds"]:
+for guild in json.load(open("manifest.json", encoding="utf-8"))["guilds"]:
     for channel in guild["channels"]:
         if channel["index"] is None:
             continue
-        index = json.load(open(path("indexes", channel["index"]["hash"], "json")))
+        index = json.load(open(path("indexes", channel["index"]["hash"], "json"), encoding="utf-8"))
         for part in index["tables"].get("messages", []):
             for row in msgpack.load(open(path("blobs", part["blob"], "msgpack"), "rb")):
                 print(channel["name"], row["author_id"], row["content"])

@@ -4,6 +4,8 @@
 //! it gets the one moment at which the mirror last heard from Discord, so that whatever is heard
 //! later counts. Times that are in the archive come back as they are.
 
+use std::collections::BTreeSet;
+
 use super::rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
@@ -208,6 +210,10 @@ impl Restored for MessageRow {
 
     fn record(self, at: Stamp) -> Option<MessageState> {
         let state = if let Some(deleted_at) = self.deleted_at {
+            // What was deleted says nothing any more.
+            if self.author_id.is_some() || self.content.is_some() {
+                return None;
+            }
             Life::Deleted(deleted_at)
         } else {
             let message = Message {
@@ -271,7 +277,8 @@ impl Restored for PropsRow {
     type Record = Props;
 
     fn record(self, _: Stamp) -> Option<Props> {
-        Some(Props {
+        let receivers: BTreeSet<_> = self.receiver_ids.iter().collect();
+        (receivers.len() == self.receiver_ids.len()).then_some(Props {
             id: self.id,
             guild_id: self.guild_id,
             channel_id: self.channel_id,

@@ -12,6 +12,7 @@ use futures::{
     StreamExt,
     stream::{self, TryStreamExt},
 };
+use tokio::task::JoinError;
 
 use super::{
     ArchiveError, ArchiveReader, CachedArchive, DataArchive, Entry, FORMAT, Index, IndexRef,
@@ -43,7 +44,7 @@ pub struct Verification {
     pub generation: u64,
     /// What is wrong: sentences that name the object. Empty if the archive is valid.
     pub faults: Vec<String>,
-    /// The objects that are missing or damaged.
+    /// The objects that are missing, cannot be read, or are not as they should be.
     pub damaged: BTreeSet<String>,
     /// Indexes read.
     pub indexes: u64,
@@ -83,8 +84,12 @@ impl Verification {
         self.unknown_authors += part.unknown_authors;
     }
 
-    /// Notes what is wrong with the archive; passes on what kept us from looking at it.
-    fn or_fault<T>(&mut self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+    /// Notes what is wrong with an object; passes on what kept us from looking at the archive.
+    fn or_fault<T>(
+        &mut self,
+        path: String,
+        read: Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
         match read {
             Ok(value) => Ok(Some(value)),
             // A file that this machine cannot read is one that is not there.
@@ -94,9 +99,7 @@ impl Verification {
                 Err(error)
             }
             Err(error) => {
-                if let ReadError::Missing { path, .. } | ReadError::Damaged { path, .. } = &error {
-                    self.damaged.insert(path.clone());
-                }
+                self.damaged.insert(path);
                 self.fault(error);
                 Ok(None)
             }
@@ -263,7 +266,7 @@ impl Verifier<'_> {
             return Ok(None);
         };
         let read = self.reader.index(scope, reference).await;
-        let index = found.or_fault(read)?;
+        let index = found.or_fault(reference.path(), read)?;
         if let Some(index) = &index {
             found.indexes += 1;
             check_index(&reference.path(), index, found);
@@ -286,17 +289,22 @@ impl Verifier<'_> {
         let entries = index.entries(R::TABLE).iter();
         let checks: Vec<_> = entries
             .map(async |entry| {
-                let read = self.reader.blob(R::TABLE, scope, entry).await;
-                let (entry, bytes) = (*entry, read?);
+                let path = entry.blob.blob_path();
+                let bytes = match self.reader.blob(R::TABLE, scope, entry).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => return (path, Err(error)),
+                };
+                let entry = *entry;
                 let check = move || check_blob(scope, &entry, &bytes, wanted);
                 let checked = tokio::task::spawn_blocking(check).await;
-                checked.map_err(|error| ArchiveError::Stopped(error.to_string()).into())
+                let stopped = |error: JoinError| ArchiveError::Stopped(error.to_string()).into();
+                (path, checked.map_err(stopped).and_then(|it| it))
             })
             .collect();
         let mut checks =
             stream::iter(checks).buffered(thread::available_parallelism().map_or(1, usize::from));
-        while let Some(checked) = checks.next().await {
-            if let Some((some, part)) = found.or_fault(checked.and_then(|it| it))? {
+        while let Some((path, checked)) = checks.next().await {
+            if let Some((some, part)) = found.or_fault(path, checked)? {
                 found.add(part);
                 all.extend(some);
             }
@@ -427,6 +435,9 @@ fn check_blob<R: Row + Restored, T>(
             "{path}: a row contradicts itself (a message that stands without an author, say, or a \
              reaction with no emoji or two)"
         ));
+    }
+    if !found.is_valid() {
+        found.damaged.insert(path);
     }
     Ok((wanted, found))
 }

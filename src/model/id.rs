@@ -120,8 +120,8 @@ impl UserId {
 
     /// One of those who are nobody in particular, by a number from 1 on.
     #[must_use]
-    pub fn nobody(number: u32) -> Self {
-        Self(u64::from(number.clamp(1, (1 << 22) - 1)))
+    pub fn nobody(number: u64) -> Self {
+        Self(number.clamp(1, (1 << 22) - 1))
     }
 
     /// Whether it is [`anonymous`](Self::anonymous) or [`nobody`](Self::nobody): no snowflake is older

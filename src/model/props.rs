@@ -85,15 +85,20 @@ impl Props {
         }
     }
 
-    /// Adds what another record of the same props says: what was typed beats what was read back,
-    /// and what was taken back stays so.
+    /// Adds what another record of the same props says: who tells of somebody beats who tells of
+    /// nobody (an archive does, of who is hidden), what was typed beats what was read back, and what was
+    /// taken back stays so.
     pub fn merge(&mut self, other: &Self) {
         let message_id = self.message_id.or(other.message_id);
         let withdrawn = match (self.withdrawn, other.withdrawn) {
             (Some(one), Some(another)) => Some(one.min(another)),
             (one, another) => one.or(another),
         };
-        if other.origin < self.origin {
+        let rank = |it: &Self| {
+            let mut all = it.receivers.iter().chain([&it.giver]);
+            (all.any(|it| it.is_anonymous()), it.origin)
+        };
+        if rank(other) < rank(self) {
             self.clone_from(other);
         }
         self.message_id = message_id;
@@ -113,8 +118,8 @@ mod tests {
             guild_id: GuildId(2),
             channel_id: ChannelId(3),
             message_id: None,
-            giver: UserId(4),
-            receivers: vec![UserId(5)],
+            giver: UserId(4 << 22),
+            receivers: vec![UserId(5 << 22)],
             reason: "as typed ".to_owned(),
             origin: PropsOrigin::Command,
             withdrawn: None,
@@ -134,7 +139,19 @@ mod tests {
             message_id: Some(MessageId(7)),
             ..taken_back.clone()
         };
-        let all = [typed, read, taken_back];
+        let all = [typed.clone(), read.clone(), taken_back];
+        merge_to(&all, &expected);
+        // As an archive has them, whose giver was hidden.
+        let restored = Props {
+            giver: UserId::nobody(1),
+            reason: String::new(),
+            message_id: Some(MessageId(7)),
+            ..typed
+        };
+        merge_to(&[restored.clone(), read.clone(), restored], &read);
+    }
+
+    fn merge_to(all: &[Props; 3], expected: &Props) {
         for order in [
             [0, 1, 2],
             [0, 2, 1],
@@ -147,7 +164,7 @@ mod tests {
             for index in &order[1..] {
                 merged.merge(&all[*index]);
             }
-            assert_eq!(merged, expected, "{order:?}");
+            assert_eq!(merged, *expected, "{order:?}");
         }
     }
 }

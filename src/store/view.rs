@@ -41,8 +41,29 @@ pub(super) fn dirty_key(partition: &Partition) -> Vec<u8> {
 }
 
 /// What is remembered of what was published in one archive: so far back, a copy of it that was put back
-/// is known again.
+/// is known again. Of what may never have been published, as much.
 const PUBLISHED: usize = 64;
+
+/// Stands before what was about to be published, as long as nobody has confirmed that it was.
+const UNCONFIRMED: char = '?';
+
+/// Remembers what was published in an archive, one a line.
+fn published(archive: &str, mut lines: Vec<String>) -> Op {
+    for unconfirmed in [false, true] {
+        let of = |it: &String| it.starts_with(UNCONFIRMED) == unconfirmed;
+        let surplus = lines
+            .iter()
+            .filter(|it| of(it))
+            .count()
+            .saturating_sub(PUBLISHED);
+        let mut passed = 0;
+        lines.retain(|it| {
+            passed += usize::from(of(it));
+            !of(it) || passed > surplus
+        });
+    }
+    Op::Put(published_key(archive), lines.join("\n").into_bytes())
+}
 
 fn published_key(archive: &str) -> Vec<u8> {
     [ARCHIVE_KEY, archive.as_bytes()].concat()
@@ -374,37 +395,38 @@ impl Store {
         if self.exported_by()? != Some(rules) {
             ops.push(Op::Put(RULES_KEY.to_vec(), vec![rules]));
         }
-        ops.extend(self.one_more_published(archive, left)?);
+        let mut lines = self.published_lines(archive)?.unwrap_or_default();
+        if lines.last().is_none_or(|it| it != left) {
+            lines.retain(|it| it.trim_start_matches(UNCONFIRMED) != left);
+            lines.push(left.to_owned());
+            ops.push(published(archive, lines));
+        }
         self.engine.commit(&ops)
     }
 
-    /// What this store has published, or was about to, in the archive of this name: the last of it, in
-    /// the order in which it was.
-    pub fn published(&self, archive: &str) -> Result<Vec<String>, StoreError> {
-        let bytes = self.engine.get(&published_key(archive))?;
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect())
+    /// What this store has published, or was about to, in the archive of this name: the last of it.
+    /// `None` if nothing is known of such an archive; nothing in particular, if an earlier version
+    /// exported there.
+    pub fn published(&self, archive: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let lines = self.published_lines(archive)?;
+        let hash = |it: String| it.trim_start_matches(UNCONFIRMED).to_owned();
+        Ok(lines.map(|it| it.into_iter().map(hash).collect()))
     }
 
     /// Remembers what is about to be published there.
     pub fn publishing(&self, archive: &str, manifest: &str) -> Result<(), StoreError> {
-        let more = self.one_more_published(archive, manifest)?;
-        self.engine.commit(&more.into_iter().collect::<Vec<_>>())
+        let mut lines = self.published_lines(archive)?.unwrap_or_default();
+        if lines.iter().any(|it| it == manifest) {
+            return Ok(());
+        }
+        lines.push(format!("{UNCONFIRMED}{manifest}"));
+        self.engine.commit(&[published(archive, lines)])
     }
 
-    fn one_more_published(&self, archive: &str, manifest: &str) -> Result<Option<Op>, StoreError> {
-        let mut all = self.published(archive)?;
-        if all.iter().any(|it| it == manifest) {
-            return Ok(None);
-        }
-        all.push(manifest.to_owned());
-        let last = &all[all.len().saturating_sub(PUBLISHED)..];
-        let put = Op::Put(published_key(archive), last.join("\n").into_bytes());
-        Ok(Some(put))
+    fn published_lines(&self, archive: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let bytes = self.engine.get(&published_key(archive))?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.map(|it| it.lines().map(str::to_owned).collect()))
     }
 
     /// What came of exports, as it was kept last.

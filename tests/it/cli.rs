@@ -430,6 +430,37 @@ const DAMAGES: &[Damage] = &[
     ),
 ];
 
+/// What is damaged is made anew from the store, on request, and nothing else changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_archive_is_repaired_on_request() {
+    let repair = ["export", "--repair"];
+    let mirror = exported().await;
+    let rows = mirror.archived().await;
+    let sound = mirror.run(&repair).await.ok();
+    assert!(sound.stdout.contains("no fault was found"), "{sound:?}");
+    for index in [false, true] {
+        let archive = mirror.archive_path();
+        let kind = if index { "indexes" } else { "blobs" };
+        let folder = fs::read_dir(archive.join(kind)).unwrap().next().unwrap();
+        fs::remove_dir_all(folder.unwrap().path()).unwrap();
+        let verified = mirror.run(&["verify", "--from", "dir:archive"]).await;
+        verified.failed(1, &["is missing", "propsbot export --repair"]);
+        let repaired = mirror.run(&repair).await.ok();
+        assert!(repaired.stdout.contains("is sound again"), "{repaired:?}");
+        let verified = mirror.run(&["verify", "--from", "dir:archive"]).await.ok();
+        assert!(verified.stdout.contains("No fault"), "{verified:?}");
+        assert_eq!(mirror.archived().await, rows);
+    }
+    let again = mirror.export().await;
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+    fs::write(mirror.archive_path().join("manifest.json"), "{").unwrap();
+    let refused = mirror.run(&repair).await;
+    refused.failed(
+        1,
+        &["manifest.json is damaged", "remove it and export again"],
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_archive_is_named_and_used_for_nothing() {
     for (damage, says) in DAMAGES {

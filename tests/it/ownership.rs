@@ -147,6 +147,10 @@ impl DataArchive for Meanwhile {
         }
         self.archive.write(expected, changes).await
     }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        self.archive.sweep().await
+    }
 }
 
 /// Who wants nothing shown before an export is published is not in it, however late they say so.

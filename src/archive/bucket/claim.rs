@@ -68,10 +68,14 @@ impl<'a> Claim<'a> {
         ArchiveError::Busy(self.archive.place.clone().into())
     }
 
-    /// A store that makes an object anew that is there keeps no conditions: it has no place for claims.
-    pub(super) async fn check_conditions(&self) -> Result<(), ArchiveError> {
+    /// A store that makes an object anew that is there, or replaces one by what was to replace an older
+    /// one, keeps no conditions: it has no place for claims.
+    pub(super) async fn check_conditions(&mut self) -> Result<(), ArchiveError> {
+        let before = Some(self.held().await?);
+        self.renew().await?;
         let made_anew = self.archive.put_if(WRITING, None, PROBE.into()).await?;
-        if !made_anew {
+        let replaced = self.archive.put_if(WRITING, before, PROBE.into()).await?;
+        if !made_anew && !replaced {
             return Ok(());
         }
         self.archive
@@ -125,6 +129,7 @@ impl<'a> Claim<'a> {
     /// Gives the archive free. What is left behind is for the next one to remove.
     pub(super) async fn end(self, is_tidy: bool) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
+        self.check_age()?;
         if is_tidy {
             return self.archive.remove(vec![self.archive.path(WRITING)]).await;
         }

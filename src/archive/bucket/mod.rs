@@ -6,11 +6,7 @@
 
 mod claim;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{
@@ -26,9 +22,10 @@ use tokio::task::JoinSet;
 
 use self::claim::{Claim, LEASE};
 use super::{
-    ArchiveError, ArchiveReader, BucketAccess, BucketPlace, Change, DataArchive, Hash, MANIFEST,
-    ObjectStoreKind, ReadError,
+    ArchiveError, BucketAccess, BucketPlace, Change, DataArchive, Documents, Hash, MANIFEST,
+    ObjectStoreKind,
     data_archive::{Object, check_readable},
+    reader::needed,
 };
 
 /// Objects that are put at the same time.
@@ -81,7 +78,12 @@ impl BucketArchive {
         move |source| ArchiveError::Remote {
             action,
             place,
-            source: source.into(),
+            source: match source {
+                Error::NotFound { .. } if action == "write" => {
+                    "there is no such bucket or container: make it first".into()
+                }
+                source => source.into(),
+            },
         }
     }
 
@@ -147,10 +149,10 @@ impl BucketArchive {
     /// Removes every object that the manifest does not need. Removes nothing unless all that it
     /// needs is known.
     async fn clean_up(&self, claim: &mut Claim<'_>) -> Result<(), ArchiveError> {
-        let needed = self
-            .needed()
+        let needed = needed(self)
             .await
             .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        let needed: BTreeSet<Path> = needed.iter().map(|it| self.path(it)).collect();
         let mut left = Vec::new();
         for kind in ["blobs", "indexes"] {
             let folder = self.path(kind);
@@ -175,20 +177,6 @@ impl BucketArchive {
             self.remove(some.to_vec()).await?;
         }
         Ok(())
-    }
-
-    async fn needed(&self) -> Result<BTreeSet<Path>, ReadError> {
-        let mut needed = BTreeSet::new();
-        let reader = match ArchiveReader::open(self).await {
-            Err(ReadError::Empty) => return Ok(needed),
-            reader => reader?,
-        };
-        for (scope, reference) in reader.manifest().indexes() {
-            let index = reader.index(scope, reference).await?;
-            needed.extend(index.blob_paths().map(|it| self.path(&it)));
-            needed.insert(self.path(&reference.path()));
-        }
-        Ok(needed)
     }
 
     /// Replaces the manifest, if it is still the expected one.
@@ -262,7 +250,7 @@ impl BucketArchive {
     async fn follow(
         &self,
         claim: &mut Claim<'_>,
-        documents: BTreeMap<&'static str, Option<Vec<u8>>>,
+        documents: Documents,
         remove: &BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
         let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
@@ -282,10 +270,10 @@ fn connect(
     access: &BucketAccess,
 ) -> object_store::Result<Arc<dyn ObjectStore>> {
     let url = format!("{}://{}", place.kind.scheme(), place.bucket);
-    let is_plain = access.0.values().any(|it| it.starts_with("http://"));
     let client = ClientOptions::new()
         .with_timeout(REQUEST)
-        .with_allow_http(is_plain);
+        // Whoever names a server without encryption means it.
+        .with_allow_http(true);
     let retry = RetryConfig {
         retry_timeout: RETRIES,
         ..RetryConfig::default()
@@ -340,13 +328,19 @@ impl DataArchive for BucketArchive {
             claim.check_conditions().await?;
         }
         let done = self.carry_out(&mut claim, expected, changes).await;
-        let is_tidy = done.as_ref().map_or(!claim.has_put(), |it| *it);
-        let ended = claim.end(is_tidy).await;
+        let ended = claim.end(matches!(done, Ok(true))).await;
         done?;
         if let Err(error) = ended {
             let place = &self.place;
             tracing::warn!(%place, %error, "the archive stays claimed for a while");
         }
         Ok(())
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let mut claim = Claim::take(self).await?;
+        let swept = self.clean_up(&mut claim).await;
+        let ended = claim.end(swept.is_ok()).await;
+        swept.and(ended)
     }
 }

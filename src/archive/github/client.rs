@@ -191,7 +191,7 @@ impl Client {
         let mut tries = Tries::new();
         loop {
             let request = request(Method::GET, &self.rest, route);
-            self.wait_for_budget(&request).await?;
+            self.wait_for_budget(false).await?;
             let sent = tokio::time::timeout(REQUEST, self.send(request, None::<&()>)).await;
             match sent.unwrap_or_else(late) {
                 Ok((head, body)) if head.status.is_success() => {
@@ -238,14 +238,14 @@ impl Client {
         }
     }
 
-    /// Creates something over REST, in its turn. It is sent once, as in [`Self::mutate`].
+    /// Creates something over REST, whose [`Self::turn`] has come. It is sent once, as in
+    /// [`Self::mutate`].
     pub(super) async fn create<T: DeserializeOwned>(
         &self,
         method: Method,
         route: &str,
         body: &impl Serialize,
     ) -> Result<T, GithubError> {
-        self.turn().await;
         let request = request(method, &self.rest, route);
         let request = request.header(ACCEPT, JSON);
         let (_, answer) = self.ask(request, Some(body), REQUEST).await?;
@@ -253,9 +253,13 @@ impl Client {
     }
 
     /// Waits until content may be created. What has to be looked at before is looked at afterwards.
-    pub(super) async fn turn(&self) {
+    pub(super) async fn turn(&self) -> Result<(), GithubError> {
         self.by_hour.until_ready().await;
         self.by_minute.until_ready().await;
+        for is_graphql in [false, true] {
+            self.wait_for_budget(is_graphql).await?;
+        }
+        Ok(())
     }
 
     async fn ask<B: Serialize + ?Sized>(
@@ -264,7 +268,7 @@ impl Client {
         body: Option<&B>,
         patience: Duration,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
-        self.wait_for_budget(&request).await?;
+        self.wait_for_budget(self.is_graphql(&request)).await?;
         let answered = async {
             let (head, body) = self.send(request, body).await?;
             let body = body.collect().await.map_err(|it| unreachable(&it))?;
@@ -284,9 +288,9 @@ impl Client {
         request: Builder,
         body: Option<&B>,
     ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
+        let is_graphql = self.is_graphql(&request);
         let request = self.octocrab.build_request(request, body);
         let request = request.map_err(|error| unreachable(&error))?;
-        let is_graphql = request.uri().path() == self.graphql;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.octocrab.execute(request).await;
         let answer = answer.map_err(|error| unreachable(&error))?;
@@ -295,10 +299,12 @@ impl Client {
         Ok(answer.into_parts())
     }
 
-    /// Waits until GitHub wants to be asked this; or says that it is too long.
-    async fn wait_for_budget(&self, request: &Builder) -> Result<(), GithubError> {
-        let path = request.uri_ref().map(Uri::path);
-        let is_graphql = path == Some(&self.graphql);
+    fn is_graphql(&self, request: &Builder) -> bool {
+        request.uri_ref().map(Uri::path) == Some(&self.graphql)
+    }
+
+    /// Waits until GitHub wants to be asked again; or says that it is too long.
+    async fn wait_for_budget(&self, is_graphql: bool) -> Result<(), GithubError> {
         let until = self.not_before()[usize::from(is_graphql)];
         let Some(until) = until else {
             return Ok(());
@@ -317,7 +323,7 @@ impl Client {
         if !is_told && !used_up(headers) {
             return;
         }
-        let until = wait(headers).map(|it| Instant::now() + it);
+        let until = wait(headers).and_then(|it| Instant::now().checked_add(it));
         let mut not_before = self.not_before();
         for budget in [false, true] {
             // To wait so long is about all requests, a used-up budget about its own.

@@ -229,7 +229,11 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let told = told.or_else(|| {
         let reset = number(headers, "x-ratelimit-reset").filter(|_| used_up(headers))?;
         let now = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
-        Some(reset - now.timestamp().as_second() + 1)
+        Some(
+            reset
+                .saturating_sub(now.timestamp().as_second())
+                .saturating_add(1),
+        )
     });
     u64::try_from(told?).ok().map(Duration::from_secs)
 }

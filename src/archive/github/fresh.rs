@@ -43,6 +43,10 @@ impl GithubArchive {
     ///
     /// Whether it is there afterwards is for the caller to look, whatever the outcome.
     pub(super) async fn begin(&self) -> Result<(), GithubError> {
+        // Each of what it takes has its turn; the one to commit was waited for before.
+        for _ in 0..3 {
+            self.client.turn().await?;
+        }
         let look = self.look_to_write().await?;
         if look.head.is_some() {
             return Ok(());
@@ -98,6 +102,9 @@ impl GithubArchive {
     pub(super) async fn squash(&self) -> Result<(), GithubError> {
         let mut tries = Tries::new();
         loop {
+            for _ in 0..2 {
+                self.client.turn().await?;
+            }
             let look = self.look_to_write().await?;
             match self.squash_once(look).await {
                 Ok(()) => return Ok(()),
@@ -121,7 +128,6 @@ impl GithubArchive {
                 "force": true,
             }],
         }});
-        self.client.turn().await;
         let _: Value = self.client.mutate(UPDATE_REFS, &input, 0).await?;
         self.seen().head = Some(commit);
         Ok(())

@@ -23,7 +23,7 @@ mod tree;
 mod write;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -40,8 +40,8 @@ use self::{
     write::Write,
 };
 use super::{
-    ArchiveError, ArchiveReader, Change, DataArchive, GithubAccess, GithubPlace, Hash, History,
-    MANIFEST, Object, ReadError, Traffic, data_archive::check_readable,
+    ArchiveError, Change, DataArchive, GithubAccess, GithubPlace, Hash, History, MANIFEST, Object,
+    Traffic, data_archive::check_readable, reader::needed,
 };
 
 /// How many bytes of objects are a part. In base64 it is a third more; GitHub takes about 30 MB.
@@ -175,24 +175,10 @@ impl GithubArchive {
     async fn leftovers(&self, head: &Head) -> Result<Files, ArchiveError> {
         let mut files = self.objects(head).await.map_err(self.failed("list"))?;
         self.seen().head = Some(head.commit.clone());
-        let needed = self.needed().await;
+        let needed = needed(self).await;
         let needed = needed.map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
         files.retain(|path, _| !needed.contains(path));
         Ok(files)
-    }
-
-    async fn needed(&self) -> Result<BTreeSet<String>, ReadError> {
-        let mut needed = BTreeSet::new();
-        let reader = match ArchiveReader::open(self).await {
-            Err(ReadError::Empty) => return Ok(needed),
-            reader => reader?,
-        };
-        for (scope, reference) in reader.manifest().indexes() {
-            let index = reader.index(scope, reference).await?;
-            needed.extend(index.blob_paths());
-            needed.insert(reference.path());
-        }
-        Ok(needed)
     }
 }
 
@@ -258,6 +244,13 @@ impl DataArchive for GithubArchive {
             }
         }
         Ok(())
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let Ok(_writing) = self.writing.try_lock() else {
+            return Err(ArchiveError::Busy(self.place.to_string().into()));
+        };
+        Write::new(self, None).sweep().await
     }
 
     async fn forget_history(&self) -> Result<(), ArchiveError> {

@@ -12,7 +12,7 @@ use super::{
     commit::{Files, git_oid},
     fresh::KEEP_BYTES,
 };
-use crate::archive::{ArchiveError, Change, Hash, MANIFEST, Object};
+use crate::archive::{ArchiveError, Change, Documents, Hash, MANIFEST, Object};
 
 /// Names who is writing, while a write has more than one commit.
 pub(super) const WRITING: &str = ".writing";
@@ -39,8 +39,9 @@ pub(super) struct Write<'a> {
     writing: Option<String>,
     /// Objects at the head that nobody needs, as far as this write has not put them.
     leftovers: Listed,
-    /// The commit that our last one was made on.
+    /// The commit that our last one was made on, and the one that our last attempt was.
     replaced: Option<String>,
+    tried: Option<String>,
     /// Whether objects were dropped because the manifest is another: nothing can be published then,
     /// unless it has been already.
     stale: bool,
@@ -56,9 +57,6 @@ struct Publish {
     headline: String,
 }
 
-/// What the files beside the manifest say; `None` for those that go.
-type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
-
 impl<'a> Write<'a> {
     pub(super) fn new(archive: &'a GithubArchive, expected: Option<Hash>) -> Self {
         Self {
@@ -71,6 +69,7 @@ impl<'a> Write<'a> {
             writing: None,
             leftovers: Listed::new(),
             replaced: None,
+            tried: None,
             stale: false,
         }
     }
@@ -154,6 +153,10 @@ impl<'a> Write<'a> {
             let Some((path, object)) = self.batch.pop_first() else {
                 break;
             };
+            if bytes > 0 && bytes + object.len() > MOST {
+                self.batch.insert(path, object);
+                break;
+            }
             bytes += object.len();
             files.put.insert(path, object);
         }
@@ -179,6 +182,7 @@ impl<'a> Write<'a> {
             }
             // The answer was lost. If it was one to more than this, the rest is only put once more.
             if head.as_ref().and_then(Head::writing) == Some(&ours) {
+                self.replaced = self.tried.take();
                 break;
             }
             self.check_writing(head.as_ref())?;
@@ -270,6 +274,30 @@ impl<'a> Write<'a> {
             .extend(objects.filter(|(path, _)| Hash::in_path(path).is_some()));
     }
 
+    /// Removes all objects that the manifest does not need.
+    pub(super) async fn sweep(mut self) -> Result<(), ArchiveError> {
+        let mut tries = Tries::new();
+        loop {
+            let Some(head) = self.head().await? else {
+                return Ok(());
+            };
+            let mut files = Files::default();
+            let leftovers = self.archive.leftovers(&head).await?;
+            files.remove.extend(leftovers.into_keys());
+            if head.writing().is_some() {
+                files.remove.insert(WRITING.to_owned());
+            }
+            let headline = "Remove what no manifest needs";
+            if files.is_empty()
+                || self
+                    .make_or_fail(Some(head), &files, headline, &mut tries)
+                    .await?
+            {
+                return Ok(());
+            }
+        }
+    }
+
     /// Removes what was left, and nothing else.
     async fn clean_up(&mut self) -> Result<(), ArchiveError> {
         let mut files = Files::default();
@@ -295,7 +323,8 @@ impl<'a> Write<'a> {
     /// The branch's head, when it is our turn to commit to it. The one that our last commit has
     /// replaced is shown no more, a moment later at the latest.
     async fn head(&self) -> Result<Option<Head>, ArchiveError> {
-        self.archive.client.turn().await;
+        let turn = self.archive.client.turn().await;
+        turn.map_err(self.archive.failed("write to"))?;
         let mut tries = Tries::new();
         let look = async {
             loop {
@@ -335,6 +364,7 @@ impl<'a> Write<'a> {
         headline: &str,
         tries: &mut Tries,
     ) -> Result<bool, GithubError> {
+        self.tried = head.as_ref().map(|it| it.commit.clone());
         let made = match &head {
             Some(head) => self
                 .archive
@@ -345,7 +375,7 @@ impl<'a> Write<'a> {
         };
         match made {
             Ok(true) => {
-                self.replaced = head.map(|it| it.commit);
+                self.replaced = self.tried.take();
                 Ok(true)
             }
             Ok(false) => Ok(false),

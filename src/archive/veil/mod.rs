@@ -25,6 +25,8 @@ pub struct Veil {
 /// apart. In the next row the same number may be somebody else, so that nothing can be learnt of it.
 struct Nobodies<'a> {
     veil: &'a Veil,
+    /// The highest number that is given already: a restored store has rows about nobody.
+    given: u64,
     met: Vec<UserId>,
 }
 
@@ -39,7 +41,7 @@ impl Nobodies<'_> {
             self.met.push(user);
             self.met.len() - 1
         });
-        UserId::nobody(u32::try_from(at + 1).unwrap_or(u32::MAX))
+        UserId::nobody(self.given + at as u64 + 1)
     }
 
     /// A text in which nobody is mentioned in place of whoever is hidden.
@@ -72,14 +74,19 @@ impl Veil {
         self.chosen.get(&user).map_or(Tier::None, |it| it.tier)
     }
 
-    fn nobodies(&self) -> Nobodies<'_> {
-        let met = Vec::new();
-        Nobodies { veil: self, met }
+    /// For a row in which these users are.
+    fn nobodies(&self, users: impl IntoIterator<Item = UserId>) -> Nobodies<'_> {
+        let nobodies = users.into_iter().filter(|it| it.is_anonymous());
+        Nobodies {
+            veil: self,
+            given: nobodies.map(|it| it.0).max().unwrap_or(0),
+            met: Vec::new(),
+        }
     }
 
     /// The row of a guild.
     pub fn guild(&self, mut row: GuildRow) -> GuildRow {
-        row.owner_id = self.nobodies().shown(row.owner_id);
+        row.owner_id = self.nobodies([row.owner_id]).shown(row.owner_id);
         row
     }
 
@@ -116,7 +123,7 @@ impl Veil {
         }
         let number = self.hidden.range(..=member.user_id).count();
         let nobody = MemberRow {
-            user_id: UserId::nobody(u32::try_from(number).unwrap_or(u32::MAX)),
+            user_id: UserId::nobody(number as u64),
             username: String::new(),
             bot: false,
             forgotten_at: None,
@@ -153,7 +160,8 @@ impl Veil {
             row.command = None;
             row.reply_to = None;
         }
-        let mut nobodies = self.nobodies();
+        let mentioned = row.mentions.iter().map(|it| it.user_id);
+        let mut nobodies = self.nobodies(mentioned.chain(row.author_id));
         if written {
             row.author_id = row.author_id.map(|it| nobodies.shown(it));
         }
@@ -182,7 +190,8 @@ impl Veil {
         if !self.tier(props.giver).keeps_content() {
             row.reason.clear();
         }
-        let mut nobodies = self.nobodies();
+        let users = props.receivers.iter().copied();
+        let mut nobodies = self.nobodies(users.chain([props.giver]));
         row.giver_id = nobodies.shown(props.giver);
         for receiver in &mut row.receiver_ids {
             *receiver = nobodies.shown(*receiver);

@@ -230,6 +230,30 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
     assert_eq!(rows[1], renumbered);
 }
 
+/// In a restored store there are rows about nobody: who hides later is told apart from them.
+#[test]
+fn who_is_nobody_already_stays_so() {
+    let veil = veil(Tier::Everything);
+    let nobody = UserId::nobody;
+    let row = veil.props(&props(nobody(1), ANA)).unwrap();
+    assert_eq!(
+        (row.giver_id, row.receiver_ids),
+        (nobody(1), vec![nobody(2)])
+    );
+    let row = veil.message(&message(nobody(1), "", &[nobody(2), ANA]), true);
+    let row = row.unwrap();
+    let mentioned: Vec<_> = row.mentions.iter().map(|it| it.user_id).collect();
+    assert_eq!(
+        (row.author_id, mentioned),
+        (Some(nobody(1)), vec![nobody(2), nobody(3)])
+    );
+    let untouched = message(nobody(1), "", &[nobody(2), BEN]);
+    assert_eq!(
+        veil.message(&untouched, true),
+        Some(MessageRow::from(&untouched))
+    );
+}
+
 /// Their ids stand in no row but the one that remembers their wish.
 #[test]
 fn the_id_of_who_is_hidden_is_nowhere_else() {

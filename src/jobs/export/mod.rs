@@ -41,7 +41,7 @@ pub use sourcecred::SourceCredFiles;
 
 /// How often an export is planned at the most, where it comes to nothing since something changed
 /// meanwhile.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 5;
 
 /// How long an export that is under way goes on when the process is told to stop: most end by then.
 const GRACE: Duration = Duration::from_secs(4);
@@ -78,8 +78,8 @@ pub struct ExportTarget {
 pub struct Leave {
     /// Take the place of what another store has exported.
     pub replace: bool,
-    /// Make these objects of the archive anew, which are missing or damaged.
-    pub anew: BTreeSet<String>,
+    /// Read everything anew, and make these objects of the archive anew, which are missing or damaged.
+    pub repair: Option<BTreeSet<String>>,
 }
 
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
@@ -125,7 +125,10 @@ async fn bring_up_to_date(
         if leave.replace {
             request.only_over = None;
         }
-        request.anew.clone_from(&leave.anew);
+        if let Some(damaged) = &leave.repair {
+            request.since = None;
+            request.anew.clone_from(damaged);
+        }
         request.beside.clone_from(&target.beside);
         request.made = target.made.clone();
         let source = Arc::new(StoreSource::new(store, name, &request, &dirty));
@@ -135,6 +138,10 @@ async fn bring_up_to_date(
                 let is_elsewhere = summary.before.is_some() && summary.before != since;
                 if dirty.iter().any(is_wish) || is_elsewhere && ask(store, has_wishes).await? {
                     archive.forget_history().await.map_err(ExportError::from)?;
+                }
+                // Of an index that was damaged nobody knows what it named.
+                if leave.repair.as_ref().is_some_and(|it| !it.is_empty()) {
+                    archive.sweep().await.map_err(ExportError::from)?;
                 }
                 if let Some(manifest) = summary.manifest {
                     let name = name.clone();

@@ -56,7 +56,9 @@ pub(super) fn request(
     let since = left.parse::<Hash>().ok();
     let restored_from = || left.strip_prefix(RESTORED)?.parse::<Hash>().ok();
     let published = store.published(name)?;
-    let published = published.iter().filter_map(|it| it.parse().ok());
+    // An earlier version did not remember what it had exported there, but that it had.
+    let is_ours = published.as_ref().is_some_and(Vec::is_empty);
+    let published = published.iter().flatten().filter_map(|it| it.parse().ok());
     let own = published.chain(since.or_else(restored_from)).collect();
     // By other rules, rows look otherwise although nothing changed.
     let is_made_alike = store.exported_by()? == Some(archive::RULES);
@@ -71,7 +73,7 @@ pub(super) fn request(
             guilds,
             dirty: partitions,
             since,
-            only_over: Some(own),
+            only_over: (!is_ours).then_some(own),
             anew: BTreeSet::new(),
             beside: None,
             made: MadeBoard::default(),

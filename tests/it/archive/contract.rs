@@ -36,6 +36,7 @@ pub(super) async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArch
     writes_can_be_repeated(&*new()).await;
     one_writes_at_a_time(&*new()).await;
     wrong_names_are_refused(&*new()).await;
+    what_no_manifest_needs_is_swept(&*new()).await;
     for path in DOCUMENTS {
         documents_lie_beside(&*new(), path).await;
     }
@@ -132,6 +133,17 @@ async fn writes_can_be_repeated(archive: &dyn DataArchive) {
         assert_eq!(archive.read(MANIFEST).await.unwrap(), Some(manifest(2)));
         assert!(archive.read(&blob(b"new").path).await.unwrap().is_some());
         assert!(archive.read(&old.path).await.unwrap().is_none());
+    }
+}
+
+async fn what_no_manifest_needs_is_swept(archive: &dyn DataArchive) {
+    let stray = blob(b"stray");
+    let changes = vec![Change::Put(stray.clone()), publish(manifest(1), &[])];
+    write(archive, None, changes).await.unwrap();
+    for _ in 0..2 {
+        archive.sweep().await.unwrap();
+        assert_eq!(archive.read(&stray.path).await.unwrap(), None);
+        assert_eq!(archive.read(MANIFEST).await.unwrap(), Some(manifest(1)));
     }
 }
 

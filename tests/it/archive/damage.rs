@@ -12,7 +12,7 @@ use propsbot::archive::{
     ArchiveReader, Change, DataArchive, Depth, EncodedRow, FolderArchive, Hash, Index, IndexRef,
     MANIFEST, Manifest, MemoryArchive, Object, Snapshot, Table, export, rows::MessageRow, verify,
 };
-use propsbot::model::{IdRange, MessageId};
+use propsbot::model::{IdRange, MessageId, Millis};
 use tempfile::TempDir;
 
 use super::{
@@ -125,6 +125,7 @@ pub(super) async fn is_repaired(archive: &dyn DataArchive, harmed: &[&str]) {
     let done = export(archive, Arc::new(rows.clone()), repair)
         .await
         .unwrap();
+    archive.sweep().await.unwrap();
     assert_eq!((done.generation, done.changed), (2, true));
     assert_eq!(done.withdrawn_channels, []);
     assert_valid(archive).await;
@@ -141,6 +142,16 @@ async fn what_is_damaged_can_be_made_anew() {
     let (folder, archive) = exported().await;
     fs::remove_file(folder.path().join(&index)).unwrap();
     is_repaired(&archive, &[&index]).await;
+
+    // What it named alone, and is no more, goes too.
+    let (folder, archive) = exported().await;
+    let unknown =
+        "blobs/00/0000000000000000000000000000000000000000000000000000000000000000.msgpack";
+    fs::create_dir_all(folder.path().join("blobs/00")).unwrap();
+    fs::write(folder.path().join(unknown), "withdrawn").unwrap();
+    fs::write(folder.path().join(&index), "damaged").unwrap();
+    is_repaired(&archive, &[&index]).await;
+    assert!(!folder.path().join(unknown).exists());
 
     // All of them.
     let (folder, archive) = exported().await;
@@ -201,7 +212,7 @@ async fn publish_again(archive: &dyn DataArchive) -> Change {
 type Forgery = fn(&mut Vec<MessageRow>, &mut Vec<u8>);
 
 /// What no hash tells, and what is said about it.
-const FORGERIES: [(&str, Forgery); 6] = [
+const FORGERIES: [(&str, Forgery); 7] = [
     ("out of order or repeated", |rows, _| rows.swap(0, 1)),
     ("out of order or repeated", |rows, _| {
         rows[1] = rows[0].clone();
@@ -213,6 +224,9 @@ const FORGERIES: [(&str, Forgery); 6] = [
         rows[2].id = MessageId(2_000_000_000_000_000_000);
     }),
     ("contradicts itself", |rows, _| rows[0].author_id = None),
+    ("contradicts itself", |rows, _| {
+        rows[0].deleted_at = Some(Millis(1));
+    }),
     ("more follows its rows", |_, more| more.push(0xc0)),
 ];
 
