@@ -101,17 +101,22 @@ const MANIFEST = map({
 const partitions = list(map({period: text, rows: integer, bytes: integer, blob: hash}));
 const INDEX = (tables) => map({format: oneOf(FORMAT), guild_id: id, channel_id: maybe(id), tables: mapOf(tables, partitions)});
 
+/** The files in a folder, by their path in it. */
+const filesOf = (folder) => (path) => readFile(join(folder, path));
+
 /**
- * Reads the archive in a folder. Returns its `manifest`, its `tables` as `{guild, channel, table, rows}` (`channel` is null for
- * a guild's own), the `files` that it consists of, and its `faults`, one text each. Of what is too broken, the rest is read.
+ * Reads the archive in a folder, or wherever `get(path)` finds its files. Returns its `manifest`, its `tables` as `{guild, channel, table,
+ * rows}` (`channel` is null for a guild's own), the `files` that it consists of, and its `faults`, one text each. What is too broken to
+ * be read is left out.
  */
-export async function readArchive(folder) {
+export async function readArchive(place) {
+  const get = typeof place === "function" ? place : filesOf(place);
   const faults = [];
   const files = ["manifest.json"];
   const tables = [];
   const fault = (where, what) => faults.push(`${where}: ${what}`);
 
-  const bytes = await readFile(join(folder, "manifest.json"));
+  const bytes = await get("manifest.json");
   const manifest = parse(bytes, "manifest.json", MANIFEST);
   if (!manifest) return {faults, files, tables};
   if ((manifest.generation === 1) !== (manifest.previous === null)) fault("manifest.json", "only generation 1 has none before it");
@@ -193,7 +198,7 @@ export async function readArchive(folder) {
 
   async function read(path, name, of) {
     files.push(path);
-    const bytes = await readFile(join(folder, path)).catch(() => fault(path, `is missing, of ${of}`));
+    const bytes = await get(path).catch(() => fault(path, `is missing, of ${of}`));
     if (!Buffer.isBuffer(bytes)) return undefined;
     if (sha256(bytes) !== name) fault(path, "has another SHA-256 than its name");
     return bytes;
@@ -217,8 +222,10 @@ export async function readArchive(folder) {
   }
 
   function checkCovered({id: channel, covered}) {
-    const ends = (covered ?? []).flatMap(({after, to}) => [BigInt(after), BigInt(to)]);
-    if (ends.some((end, index) => index > 0 && end <= ends[index - 1])) fault(`channel ${channel}`, "has covered intervals that are not sorted and apart");
+    const wrong = (covered ?? []).some(
+      ({after, to}, index) => BigInt(after) >= BigInt(to) || (index > 0 && BigInt(after) < BigInt(covered[index - 1].to)),
+    );
+    if (wrong) fault(`channel ${channel}`, "has covered intervals that are empty, or not sorted and apart");
   }
 }
 
@@ -276,7 +283,7 @@ function periodsOf(rows, level = 0) {
 /** When an id was made, such that a period is a beginning of it. */
 const beginning = (id) => new Date(Number((BigInt(id) >> 22n) + DISCORD_EPOCH)).toISOString();
 
-const pathOf = (kind, name, ending) => `${kind}/${name.slice(0, 2)}/${name}.${ending}`;
+export const pathOf = (kind, name, ending) => `${kind}/${name.slice(0, 2)}/${name}.${ending}`;
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 function sum(counts) {
