@@ -5,21 +5,21 @@ use std::{fmt::Write as _, sync::Arc, time::Instant};
 use anyhow::{Context as _, anyhow};
 
 use super::{
-    Error,
+    Error, Mirror,
     bars::{rows_bar, tell_made},
     graph::beside,
     open_existing_store,
 };
 use crate::{
     archive::{
-        self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild, SOURCECRED,
-        Verification,
+        self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild, ReadError,
+        SOURCECRED, Verification, rows::MemberRow,
     },
     config::Config,
     jobs::{
         clock::Clock,
         export::{self, Decision, ExportTarget, Leave},
-        restore,
+        privacy, restore,
     },
     model::Class,
     store::Store,
@@ -42,6 +42,11 @@ pub async fn export(
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
+    let adopted = if order.replace {
+        adopt_wishes(config, spec, target.archive.as_ref()).await?
+    } else {
+        0
+    };
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let begun = Instant::now();
     let mut leave = Leave {
@@ -75,6 +80,12 @@ pub async fn export(
             done.mended.join(", ")
         )
     };
+    if adopted > 0 {
+        let _ = write!(
+            line,
+            "; {adopted} members' wishes that it remembered are kept"
+        );
+    }
     if !was_sound {
         let left = checked(spec, target.archive.as_ref()).await?.faults;
         if !left.is_empty() {
@@ -101,16 +112,44 @@ pub async fn export(
     Ok(vec![line])
 }
 
+/// Makes members' wishes that an archive remembers the store's, before it takes the archive's place:
+/// nobody's data comes back because the store is older. Returns of how many members.
+async fn adopt_wishes(
+    config: &Config,
+    spec: &ArchiveSpec,
+    archive: &dyn DataArchive,
+) -> Result<usize, Error> {
+    let wishes = async {
+        let reader = match ArchiveReader::open(archive).await {
+            Err(ReadError::Empty) => return Ok(Vec::new()),
+            reader => reader?,
+        };
+        let chosen = |it: &MemberRow| it.privacy().is_some();
+        let rows: Vec<MemberRow> = reader.select(|_| true, chosen).await?;
+        Ok::<_, ReadError>(rows.iter().filter_map(MemberRow::privacy).collect())
+    };
+    let wishes = wishes
+        .await
+        .with_context(|| format!("could not read what members wished of {spec}"))?;
+    if wishes.is_empty() {
+        return Ok(0);
+    }
+    // Made by no mistake: there is a store to export.
+    drop(open_existing_store(&config.store_path).await?);
+    let mirror = Mirror::open(&config.store_path).await?;
+    let adopted = privacy::adopt(&mirror.store, &mirror.writer, &mirror.clock, wishes).await;
+    mirror.close().await?;
+    Ok(adopted?)
+}
+
 /// What is wrong with an archive. One that is empty has no faults yet.
 async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verification, Error> {
     let found = archive::verify(archive, Depth::Whole).await;
     let found = found.with_context(|| format!("could not verify {spec}"))?;
     // What is wrong with a manifest is for people to decide.
     if found.generation == 0 {
-        return Err(Error::Failed(anyhow!(
-            "{spec}: {}; put back an intact copy, or remove it and export again",
-            found.faults.join("\n  ")
-        )));
+        let faults = found.faults.join("\n  ");
+        return Err(Error::Failed(anyhow!("{spec}: {faults}")));
     }
     Ok(found)
 }

@@ -4,6 +4,7 @@ use anyhow::anyhow;
 
 use super::{Error, Mirror};
 use crate::{
+    archive::{ArchiveSpec, History},
     config::Config,
     jobs::{clock::Clock, privacy},
     model::{GuildId, UserId},
@@ -18,6 +19,11 @@ pub async fn forget(
     user: UserId,
     guild: Option<GuildId>,
 ) -> Result<Vec<String>, Error> {
+    if user.is_anonymous() {
+        return Err(Error::Wrong(anyhow!(
+            "{user} is nobody's id: a user's has 17 digits or more (--user)"
+        )));
+    }
     if !config.store_path.exists() {
         return Err(Error::Wrong(anyhow!(
             "there is no store at {} (STORE_PATH): nothing is kept of anybody",
@@ -27,7 +33,16 @@ pub async fn forget(
     let mirror = Mirror::open(&config.store_path).await?;
     let outcome = forget_in(&mirror, user, guild).await;
     mirror.close().await?;
-    outcome
+    let mut lines = outcome?;
+    let keeps = config.access.github.history == History::Keep;
+    if matches!(config.archive, ArchiveSpec::Github(_)) && keeps {
+        let archive = &config.archive;
+        lines.push(format!(
+            "mind: earlier exports stay in the history of {archive} (GITHUB_HISTORY=keep). To drop it, set \
+             GITHUB_HISTORY=squash for the next export"
+        ));
+    }
+    Ok(lines)
 }
 
 async fn forget_in(
@@ -51,6 +66,7 @@ async fn forget_in(
     }
     let mut lines = Vec::new();
     for guild in guilds {
+        let is_known = mirror.store.member(guild, user)?.is_some();
         let done = privacy::forget(
             &mirror.store,
             &mirror.writer,
@@ -59,8 +75,13 @@ async fn forget_in(
             Clock::now(),
         );
         let done = done.await?;
+        let seen = if is_known {
+            ""
+        } else {
+            " (who was never seen there: is it the right id?)"
+        };
         lines.push(format!(
-            "guild {guild}: deleted {} messages, {} reactions and {} props of user {user}, and \
+            "guild {guild}: deleted {} messages, {} reactions and {} props of user {user}{seen}, and \
              their names; the archive follows with the next export (`propsbot export`)",
             done.messages, done.reactions, done.props
         ));

@@ -102,11 +102,11 @@ impl BucketAccess {
         let needed: &[&str] = match kind {
             ObjectStoreKind::S3 => &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
             ObjectStoreKind::Google => &["GOOGLE_SERVICE_ACCOUNT"],
-            // A token that was made for one container takes the key's place.
-            ObjectStoreKind::Azure if self.0.contains_key("AZURE_STORAGE_SAS_TOKEN") => {
+            // The account's key does as well, but it opens everything.
+            ObjectStoreKind::Azure if self.0.contains_key("AZURE_STORAGE_ACCOUNT_KEY") => {
                 &["AZURE_STORAGE_ACCOUNT_NAME"]
             }
-            ObjectStoreKind::Azure => &["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"],
+            ObjectStoreKind::Azure => &["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_SAS_TOKEN"],
         };
         let needed = needed.iter().copied();
         needed.filter(|name| !self.0.contains_key(name)).collect()

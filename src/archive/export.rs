@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{
     ArchiveError, ArchiveReader, Change, DataArchive, Documents, ExportPlan, ExportRequest, Hash,
-    Manifest, PlanError, Previous, README, ReadError, SOURCECRED, Source, Summary,
+    PlanError, Previous, README, ReadError, SOURCECRED, Source, Summary,
     data_archive::Object,
     plan::{needed_indexes, plan},
 };
@@ -98,7 +98,7 @@ pub async fn export(
                 manifest: bytes,
                 remove: planned.remove.clone(),
                 documents,
-                headline: headline(manifest, before, request.anew.len()),
+                headline: manifest.headline(before, request.anew.len()),
             })?;
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
@@ -124,15 +124,6 @@ pub async fn export(
         mended,
         ..planned.summary
     })
-}
-
-fn headline(manifest: &Manifest, before: Option<&Manifest>, anew: usize) -> String {
-    let headline = manifest.headline(before);
-    match anew {
-        0 => headline,
-        1 => format!("{headline}; 1 damaged file made anew"),
-        more => format!("{headline}; {more} damaged files made anew"),
-    }
 }
 
 fn some(documents: BTreeMap<&'static str, Vec<u8>>) -> Documents {

@@ -15,8 +15,8 @@ const TOLD: [(Table, &str, &str); 2] = [
 impl Manifest {
     /// What it says that `previous` did not, such as `Archive 2026-11-23 10:00 UTC: 128 messages, 9
     /// props, 3 channels`: how many more rows there are (or fewer), and in how many channels
-    /// something changed.
-    pub fn headline(&self, previous: Option<&Self>) -> String {
+    /// something changed, and how many damaged files are made anew.
+    pub fn headline(&self, previous: Option<&Self>, anew: usize) -> String {
         let rows = |table: Table, manifest: &Self| -> i64 {
             let of = |it: &ManifestGuild| it.rows.get(&table).copied().unwrap_or_default();
             let all: u64 = manifest.guilds.iter().map(of).sum();
@@ -31,6 +31,11 @@ impl Manifest {
                 1.. => parts.push(format!("{more} {name}")),
                 _ => parts.push(format!("{} {name} fewer", more.abs())),
             }
+        }
+        match anew {
+            0 => {}
+            1 => parts.push("1 damaged file made anew".to_owned()),
+            many => parts.push(format!("{many} damaged files made anew")),
         }
         match self.changed_channels(previous) {
             0 if parts.is_empty() => parts.push("servers, members or roles".to_owned()),
@@ -91,14 +96,16 @@ mod tests {
     fn it_tells_what_is_new() {
         let before = manifest(10, 2, &["a", "b", "c"]);
         let all = "Archive 2026-11-23 10:00 UTC: 10 messages, 2 props, 3 channels";
-        assert_eq!(before.headline(None), all);
+        assert_eq!(before.headline(None, 0), all);
         let more = manifest(11, 2, &["a", "B", "c"]);
         let one = "Archive 2026-11-23 10:00 UTC: 1 message, 1 channel";
-        assert_eq!(more.headline(Some(&before)), one);
+        assert_eq!(more.headline(Some(&before), 0), one);
         let fewer = manifest(7, 2, &["a", "b"]);
         let gone = "Archive 2026-11-23 10:00 UTC: 3 messages fewer, 1 channel";
-        assert_eq!(fewer.headline(Some(&before)), gone);
+        assert_eq!(fewer.headline(Some(&before), 0), gone);
+        let repaired = "Archive 2026-11-23 10:00 UTC: 2 damaged files made anew";
+        assert_eq!(before.headline(Some(&before), 2), repaired);
         let same = "Archive 2026-11-23 10:00 UTC: servers, members or roles";
-        assert_eq!(before.headline(Some(&before)), same);
+        assert_eq!(before.headline(Some(&before), 0), same);
     }
 }

@@ -116,6 +116,29 @@ pub async fn choose(
     write(writer, clock, texts.chain(reasons).collect()).await
 }
 
+/// Makes the wishes that an archive remembers this store's own, for members who have told this store
+/// nothing: what it is to replace may be newer than the store. Returns of how many.
+pub async fn adopt(
+    store: &Arc<Store>,
+    writer: &Writer,
+    clock: &Clock,
+    wishes: Vec<Privacy>,
+) -> Result<usize, PrivacyError> {
+    let mut adopted = 0;
+    for wish in wishes {
+        let known = store.privacy(wish.guild_id)?;
+        if known.iter().any(|it| it.user_id == wish.user_id) {
+            continue;
+        }
+        adopted += 1;
+        if let Some(until) = wish.forgotten {
+            forget(store, writer, clock, (wish.guild_id, wish.user_id), until).await?;
+        }
+        choose(store, writer, clock, wish).await?;
+    }
+    Ok(adopted)
+}
+
 /// Deletes all that a member did until `until`, and their names; what others did stays, without
 /// them. From then on nothing of theirs is exported, until they choose otherwise. It is remembered,
 /// so that no later fetch brings it back. Asked for again, it goes on where it was interrupted.

@@ -6,8 +6,9 @@
 
 use std::{
     cell::Cell,
-    fs::{self, File, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io::Write as _,
+    os::unix::fs::DirBuilderExt as _,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::{
@@ -55,7 +56,12 @@ impl Engine {
             source,
         };
         let folder = path.join("sled");
-        fs::create_dir_all(&folder).map_err(unusable)?;
+        // What is private in Discord shall not be readable for others on this machine.
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+        made.map_err(unusable)?;
         let lock = File::options()
             .create(true)
             .write(true)

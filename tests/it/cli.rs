@@ -455,10 +455,7 @@ async fn a_damaged_archive_is_repaired_on_request() {
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     fs::write(mirror.archive_path().join("manifest.json"), "{").unwrap();
     let refused = mirror.run(&repair).await;
-    refused.failed(
-        1,
-        &["manifest.json is damaged", "remove it and export again"],
-    );
+    refused.failed(1, &["manifest.json is damaged", "put back an intact copy"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

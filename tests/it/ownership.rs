@@ -104,6 +104,43 @@ async fn an_older_copy_of_the_store_replaces_nothing_unasked() {
     mirror.export().await;
 }
 
+/// Who had their data deleted since is not brought back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wish_that_the_archive_remembers_outlives_an_older_copy_of_the_store() {
+    let mirror = Mirror::seeded(3).await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    let backup = mirror.home.path().join("backup");
+    copy(&mirror.store_path(), &backup);
+    let user = mirror.archived().await.reactions[0].user_id;
+    mirror
+        .run(&["forget", "--user", &user.to_string()])
+        .await
+        .ok();
+    mirror.export().await;
+    let shown = async || {
+        let rows = mirror.archived().await;
+        let member = rows
+            .members
+            .into_iter()
+            .find(|it| it.user_id == user)
+            .unwrap();
+        let reacted = rows.reactions.iter().any(|it| it.user_id == user);
+        (member.username, member.forgotten_at.is_some(), reacted)
+    };
+    assert_eq!(shown().await, (String::new(), true, false));
+
+    copy(&backup, &mirror.store_path());
+    let replaced = mirror.run(&["export", "--replace"]).await.ok();
+    assert!(
+        replaced.stdout.contains("1 members' wishes"),
+        "{replaced:?}"
+    );
+    assert_eq!(shown().await, (String::new(), true, false));
+    let again = mirror.run(&["export", "--replace"]).await.ok();
+    assert!(again.stdout.contains("nothing changed"), "{again:?}");
+}
+
 /// A backup of the archive is older than the store, which wrote it once: it is brought up to date.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_copy_of_the_archive_is_brought_up_to_date() {

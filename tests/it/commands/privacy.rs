@@ -316,7 +316,7 @@ async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
 
     let wrong = server
         .mirror
-        .run(&["forget", "--user", "1", "--guild", "5"])
+        .run(&["forget", "--user", "480300000000000001", "--guild", "5"])
         .await;
     wrong.failed(2, &["--guild", "knows no guild 5"]);
     let done = server
