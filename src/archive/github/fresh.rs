@@ -100,8 +100,12 @@ impl GithubArchive {
 
     /// Replaces the branch by one commit of what it has, unless it is one already.
     pub(super) async fn squash(&self) -> Result<(), GithubError> {
+        if self.look().await?.head.is_none_or(|it| !it.has_parent) {
+            return Ok(());
+        }
         let mut tries = Tries::new();
         loop {
+            // For the commit, and to put it in the branch's place.
             for _ in 0..2 {
                 self.client.turn().await?;
             }

@@ -17,7 +17,7 @@ use crate::archive::{ArchiveError, Change, Documents, Hash, MANIFEST, Object};
 /// Names who is writing, while a write has more than one commit.
 pub(super) const WRITING: &str = ".writing";
 
-/// How many files a commit adds at the most: GitHub takes long for many.
+/// How many files a commit adds at the most, and how many it removes: GitHub takes long for many.
 const FILES: usize = 1000;
 
 /// Objects of so many bytes are a part, however often GitHub failed.
@@ -216,11 +216,14 @@ impl<'a> Write<'a> {
                 let expected = self.expected;
                 return Err(ArchiveError::Stale { expected, found });
             }
+            let mut later = Listed::new();
             let files = if is_published {
                 documents(&publish, head.as_ref())
             } else {
                 self.check_writing(head.as_ref())?;
-                self.files(&publish, head.as_ref(), listed.as_ref())
+                let mut files = self.files(&publish, head.as_ref(), listed.as_ref());
+                later = self.put_off(&mut files);
+                files
             };
             if files.is_empty() {
                 return Ok(());
@@ -229,14 +232,15 @@ impl<'a> Write<'a> {
             match made.await {
                 Ok(false) => {}
                 Ok(true) => {
-                    let mut seen = self.archive.seen();
-                    seen.manifest = Some((publish.oid, publish.hash));
+                    self.archive.seen().manifest = Some((publish.oid, publish.hash));
+                    self.remove_later(later, files.put.get(WRITING)).await;
                     return Ok(());
                 }
                 Err(GithubError::NoFile(_)) if listed.is_none() => {
-                    let Some(head) = &head else { continue };
-                    let objects = self.archive.objects(head).await;
-                    listed = Some(objects.map_err(self.archive.failed("list"))?);
+                    if let Some(head) = &head {
+                        let objects = self.archive.objects(head).await;
+                        listed = Some(objects.map_err(self.archive.failed("list"))?);
+                    }
                 }
                 Err(error) => return Err(self.archive.failed("write to")(error)),
             }
@@ -265,6 +269,31 @@ impl<'a> Write<'a> {
             files.remove.insert(WRITING.to_owned());
         }
         files
+    }
+
+    /// Takes from a commit what it would remove beyond what one can: that goes later, while [`WRITING`]
+    /// says so.
+    fn put_off(&self, files: &mut Files) -> Listed {
+        let Some(first) = files.remove.iter().nth(FILES).cloned() else {
+            return Listed::new();
+        };
+        let later = files.remove.split_off(&first).into_iter();
+        files.remove.remove(WRITING);
+        let says = format!("{} removes\n", self.name).into_bytes();
+        files.put.insert(WRITING.to_owned(), says);
+        later.map(|it| (it, String::new())).collect()
+    }
+
+    /// Removes what was put off. What goes wrong is made up for by the next write.
+    async fn remove_later(&mut self, later: Listed, says: Option<&Vec<u8>>) {
+        let Some(says) = says else {
+            return;
+        };
+        self.writing = Some(git_oid(says));
+        self.leftovers = later;
+        if let Err(error) = self.clean_up().await {
+            tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
+        }
     }
 
     /// Keeps the objects of a commit that was not made for the next attempt.
@@ -300,22 +329,31 @@ impl<'a> Write<'a> {
 
     /// Removes what was left, and nothing else.
     async fn clean_up(&mut self) -> Result<(), ArchiveError> {
-        let mut files = Files::default();
-        files.remove.extend(self.leftovers.keys().cloned());
-        files.remove.insert(WRITING.to_owned());
         let mut tries = Tries::new();
-        let headline = "Remove what an interrupted export left";
+        let headline = "Remove what no export needs any more";
         loop {
             let head = self.head().await?;
             if head.as_ref().is_none_or(|it| it.writing().is_none()) {
                 return Ok(());
             }
             self.check_writing(head.as_ref())?;
+            let mut files = Files::default();
+            files
+                .remove
+                .extend(self.leftovers.keys().take(FILES).cloned());
+            let is_last = files.remove.len() == self.leftovers.len();
+            if is_last {
+                files.remove.insert(WRITING.to_owned());
+            }
             if self
                 .make_or_fail(head, &files, headline, &mut tries)
                 .await?
             {
-                return Ok(());
+                if is_last {
+                    return Ok(());
+                }
+                self.leftovers
+                    .retain(|path, _| !files.remove.contains(path));
             }
         }
     }

@@ -136,6 +136,47 @@ async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
+/// Many files come, and go, some at a time; and nobody who reads sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_are_removed_in_parts() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let objects: Vec<Object> = (0..2_100_u32).map(|n| blob(&n.to_be_bytes())).collect();
+    let mut changes: Vec<Change> = objects.iter().cloned().map(Change::Put).collect();
+    changes.push(publish(1, BTreeMap::new()));
+    let Some(Change::Publish { manifest, .. }) = changes.last().cloned() else {
+        unreachable!()
+    };
+    write(&archive, None, changes).await.unwrap();
+    assert_eq!(github.count(Kind::CommitOnBranch), 3);
+
+    let Change::Publish {
+        manifest: next,
+        documents,
+        headline,
+        ..
+    } = publish(2, BTreeMap::new())
+    else {
+        unreachable!()
+    };
+    let change = Change::Publish {
+        manifest: next.clone(),
+        remove: objects.iter().map(|it| it.path.clone()).collect(),
+        documents,
+        headline,
+    };
+    let expected = Some(propsbot::archive::Hash::of(&manifest));
+    write(&archive, expected, vec![change]).await.unwrap();
+    assert_eq!(github.count(Kind::CommitOnBranch), 6);
+    let left = files(&github, "");
+    assert_eq!(
+        left,
+        ["manifest.json", "notes.txt"].map(str::to_owned).into()
+    );
+    assert_eq!(archive.read(MANIFEST).await.unwrap(), Some(next));
+    assert_eq!(github.violations(), [""; 0]);
+}
+
 /// Where GitHub fails at a commit, less at a time is tried.
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_shrink_where_they_fail() {
