@@ -153,7 +153,7 @@ describe("an archive on GitHub", () => {
 
   it("is read by the script in its README", async (t) => {
     const [, script] = (await readFile(join(clone, "README.md"), "utf8")).match(/```python\n(.*?)```/s);
-    const python = (code) => run("python3", ["-c", code], {cwd: clone, env: {...ownEnvironment, PYTHONUTF8: "1"}, maxBuffer: 1 << 26});
+    const python = (code) => run("python3", ["-c", code], {cwd: clone, env: {...ownEnvironment, PYTHONPATH: process.env.PYTHONPATH ?? "", PYTHONUTF8: "1"}, maxBuffer: 1 << 26});
     const missing = await python("import msgpack").then(() => "", (error) => error.stderr || error.message);
     if (missing) {
       t.diagnostic(`the script in the archive's README was NOT run, for want of python3 or its msgpack: ${missing.trim().split("\n").at(-1)}`);
