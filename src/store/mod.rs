@@ -5,6 +5,7 @@
 
 mod codec;
 mod engine;
+mod exports;
 mod restore;
 mod view;
 

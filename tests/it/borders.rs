@@ -26,7 +26,7 @@ const BORDERS: &[Border] = &[
         // all cores.
         except: &[
             "src/archive/reader.rs",
-            "src/archive/verify.rs",
+            "src/archive/verify/mod.rs",
             "src/archive/export.rs",
             "src/archive/folder.rs",
             "src/archive/bucket/",
