@@ -44,7 +44,8 @@ pub struct Config {
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
     pub archive: ArchiveSpec,
-    /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach archives that are not on this machine.
+    /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach archives that are not on
+    /// this machine.
     pub access: Access,
     /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
     pub export_interval: Duration,

@@ -57,7 +57,7 @@ pub async fn export(
     if order.repair {
         let found = checked(spec, target.archive.as_ref()).await?;
         was_sound = found.is_valid();
-        leave.repair = (!was_sound).then_some(found.damaged);
+        leave.repair = Some(found.damaged);
     }
     let telling = tell_made(target.made.clone());
     let done = export::export(&store, &target, Clock::now(), leave).await;

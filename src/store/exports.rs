@@ -71,8 +71,8 @@ impl Store {
         Ok(bytes.and_then(|it| it.first().copied()))
     }
 
-    /// Remembers what an export left, made by these rules, and forgets that these changed, except for those that changed
-    /// again since.
+    /// Remembers what an export left, made by these rules, and forgets that these changed, except for
+    /// those that changed again since.
     pub fn exported(
         &self,
         archive: &str,

@@ -436,8 +436,16 @@ async fn a_damaged_archive_is_repaired_on_request() {
     let repair = ["export", "--repair"];
     let mirror = exported().await;
     let rows = mirror.archived().await;
+    let stray = mirror
+        .archive_path()
+        .join(format!("blobs/00/{}.msgpack", "0".repeat(64)));
+    fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    fs::write(&stray, "withdrawn").unwrap();
     let sound = mirror.run(&repair).await.ok();
+    assert!(sound.stdout.contains("nothing changed"), "{sound:?}");
     assert!(sound.stdout.contains("no fault was found"), "{sound:?}");
+    assert!(!stray.exists(), "what nothing names goes too");
+    fs::remove_dir(stray.parent().unwrap()).unwrap();
     for index in [false, true] {
         let archive = mirror.archive_path();
         let kind = if index { "indexes" } else { "blobs" };

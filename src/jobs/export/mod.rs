@@ -78,7 +78,8 @@ pub struct ExportTarget {
 pub struct Leave {
     /// Take the place of what another store has exported.
     pub replace: bool,
-    /// Read everything anew, and make these objects of the archive anew, which are missing or damaged.
+    /// Read everything anew, make these objects of the archive anew, which are missing or damaged, and
+    /// remove what no manifest needs.
     pub repair: Option<BTreeSet<String>>,
 }
 
@@ -139,10 +140,6 @@ async fn bring_up_to_date(
                 if dirty.iter().any(is_wish) || is_elsewhere && ask(store, has_wishes).await? {
                     archive.forget_history().await.map_err(ExportError::from)?;
                 }
-                // Of an index that was damaged nobody knows what it named.
-                if leave.repair.as_ref().is_some_and(|it| !it.is_empty()) {
-                    archive.sweep().await.map_err(ExportError::from)?;
-                }
                 if let Some(manifest) = summary.manifest {
                     let name = name.clone();
                     ask(store, move |store| {
@@ -150,6 +147,10 @@ async fn bring_up_to_date(
                         store.exported(&name, &manifest, archive::RULES, &dirty)
                     })
                     .await?;
+                }
+                // Of an index that was damaged nobody knows what it named.
+                if leave.repair.is_some() {
+                    archive.sweep().await.map_err(ExportError::from)?;
                 }
                 return Ok(summary);
             }
