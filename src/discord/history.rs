@@ -10,7 +10,7 @@ use crate::model::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Items, Rest, RestError, Route, Turn, Urgency, wire};
+use super::{Items, Rest, RestError, Route, Turn, Urgency, json, wire};
 
 /// Discord's code for "Unknown Message". Source, of the next two as well:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
@@ -126,13 +126,13 @@ impl History {
 
     /// The bot's own user; [`RestError::BadToken`] if the token is nobody's.
     pub async fn me(&self) -> Result<User, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<wire::User>(json);
+        let read = json::read::<wire::User>;
         Ok(self.rest.get(&Route::Me, read).await?.into())
     }
 
     /// Where the gateway is, and how many connections Discord wants a bot of this size to have.
     pub async fn gateway(&self) -> Result<(String, u32), RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<Connection>(json);
+        let read = json::read::<Connection>;
         let connection = match self.rest.get(&Route::Gateway, read).await {
             // A server that is not Discord's may know the simpler question only.
             Err(RestError::NotFound { .. }) => self.rest.get(&Route::GatewayUrl, read).await?,
@@ -163,7 +163,7 @@ impl History {
 
     /// A guild with its roles and emojis.
     pub async fn guild(&self, guild_id: GuildId) -> Result<GuildShape, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<wire::Guild>(json);
+        let read = json::read::<wire::Guild>;
         let mut guild = self.rest.get(&Route::Guild(guild_id), read).await?;
         // Discord's own guilds come with both; another server may want to be asked.
         guild.roles = self.told(guild.roles, &Route::Roles(guild_id)).await?;
@@ -179,7 +179,7 @@ impl History {
         guild_id: GuildId,
         channel: ChannelId,
     ) -> Result<Listed, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<wire::Channel>(json);
+        let read = json::read::<wire::Channel>;
         let found = self.rest.get(&Route::Channel(channel), read).await?;
         Ok(found.into_listed(guild_id))
     }
@@ -256,7 +256,7 @@ impl History {
         guild_id: GuildId,
         user: UserId,
     ) -> Result<Option<(User, Presence)>, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<wire::Member>(json);
+        let read = json::read::<wire::Member>;
         match self.rest.get(&Route::Member(guild_id, user), read).await {
             Ok(member) => Ok(Some(member.into_pair())),
             Err(RestError::NotFound { code, .. }) if NO_MEMBER.contains(&code) => Ok(None),
@@ -301,7 +301,7 @@ impl History {
         message: MessageId,
     ) -> Result<Option<PagedMessage>, RestError> {
         let route = Route::Message(channel, message);
-        let read = |json: &[u8]| serde_json::from_slice::<wire::Message>(json);
+        let read = json::read::<wire::Message>;
         match self.rest.get(&route, read).await {
             Ok(message) => Ok(Some(message.into_paged(guild_id))),
             Err(RestError::NotFound { code, .. }) if code == UNKNOWN_MESSAGE => Ok(None),
@@ -364,7 +364,7 @@ impl History {
 
     /// A list of threads, item by item.
     async fn threads(&self, route: &Route<'_>) -> Result<ThreadList, RestError> {
-        let read = |json: &[u8]| serde_json::from_slice::<ThreadList>(json);
+        let read = json::read::<ThreadList>;
         let list = self.rest.get(route, read).await?;
         report(route, &list.threads);
         Ok(list)

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use super::json;
 use crate::model::wide;
 
 /// What a list of Discord's says.
@@ -71,14 +72,15 @@ impl<T: DeserializeOwned> Items<T> {
         if let Ok(all) = serde_json::from_slice::<Vec<T>>(json) {
             return Ok(all.into());
         }
-        let all = serde_json::from_slice::<Vec<&RawValue>>(json)?;
+        let json = json::mend(json);
+        let all = serde_json::from_slice::<Vec<&RawValue>>(&json)?;
         let mut list = Self {
             len: all.len(),
             all_named: true,
             ..Self::default()
         };
         for raw in all {
-            match serde_json::from_str(raw.get()) {
+            match json::read(raw.get().as_bytes()) {
                 Ok(item) => list.items.push(item),
                 Err(_) => match id(raw) {
                     Some(id) => list.unreadable.push(id),
@@ -142,11 +144,18 @@ mod tests {
 
     #[test]
     fn nothing_follows_from_a_list_that_hides_an_id() {
-        for json in ["[7]", "[null]", r#"[{"id": []}]"#, r#"[{"odd": 1e999}]"#] {
+        for json in [
+            "[7]",
+            "[null]",
+            r#"[{"id": []}]"#,
+            r#"[{"odd": 1e999}]"#,
+            r#"[{"id": "\ud800"}]"#,
+        ] {
             let list = read(json);
             assert_eq!((list.len, list.all_named), (1, false), "{json}");
         }
         assert!(read("[]").all_readable());
+        assert!(read(r#"[{"odd": true, "name": "\ud800"}]"#).all_readable());
     }
 
     #[test]

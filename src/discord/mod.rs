@@ -10,6 +10,7 @@ mod convert;
 mod gateway;
 mod history;
 mod items;
+mod json;
 mod muted;
 mod objects;
 mod pace;

@@ -26,6 +26,7 @@ use twilight_http_ratelimiting::{Endpoint, RateLimitHeaders, RateLimiter};
 use super::{
     OFFICIAL_ORIGIN, Pace, RestError, Route, Token,
     budget::{Budget, Turn, Urgency},
+    json,
 };
 use crate::model::Millis;
 
@@ -295,7 +296,7 @@ impl Inner {
         let header_wait = seconds(headers, RETRY_AFTER.as_str());
         let body = answer.bytes().await.unwrap_or_default();
         let is_page = body.trim_ascii_start().starts_with(b"<");
-        let told = serde_json::from_slice::<Refusal>(&body).ok();
+        let told = json::read::<Refusal>(&body).ok();
         // Without Discord's own account, it is Cloudflare that answers: for all routes.
         let global = global || told.as_ref().is_none_or(|it| it.global);
         let refusal = told.unwrap_or_else(|| Refusal {
