@@ -9,7 +9,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -188,7 +188,8 @@ impl Rest {
     }
 
     /// Asks until there is a final answer: 5 more times where that may help, obeying the waits
-    /// that Discord asks for.
+    /// that Discord asks for. A refusal to read something is believed the second time, and a refused
+    /// token only if `GET /users/@me` refuses it too.
     async fn ask<T>(
         &self,
         method: &Method,
@@ -213,11 +214,33 @@ impl Rest {
             let answer = read(&answer).map_err(|error| RestError::unreadable(route, &error))?;
             Ok((answer, turn))
         };
-        once.retry(waits)
-            .when(|error: &RestError| error.retry().is_some())
-            .adjust(|error, next| Some(next?.max(error.retry()?)))
+        let doubted = AtomicBool::new(*method != Method::GET);
+        let doubts = |it: &RestError| it.is_doubtful() && !doubted.swap(true, Ordering::Relaxed);
+        let answer = once
+            .retry(waits)
+            .when(|error: &RestError| error.retry().is_some() || doubts(error))
+            .adjust(|error, next| Some(next?.max(error.retry().unwrap_or_default())))
             .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))
-            .await
+            .await;
+        match answer {
+            Err(RestError::BadToken) if self.is_token_good().await => Err(RestError::Failing {
+                what: route.to_string(),
+                status: StatusCode::UNAUTHORIZED.as_u16(),
+            }),
+            answer => answer,
+        }
+    }
+
+    /// Whether Discord knows the bot by its token, whatever it has refused because of it.
+    async fn is_token_good(&self) -> bool {
+        let me = &Route::Me;
+        let Ok(url) = Url::parse(&format!("{}{}", self.inner.base, me.address())) else {
+            return false;
+        };
+        let asked = self
+            .inner
+            .once(&Method::GET, me, &url, None, Urgency::AtOnce);
+        asked.await.is_ok()
     }
 }
 

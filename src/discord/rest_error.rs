@@ -9,10 +9,15 @@ use super::Route;
 /// The longest wait that Discord may ask for before we give up instead.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// Discord's codes for a message, a member, a user and an emoji that are not there any more: common,
+/// and worth no doubt. Source:
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+const OFTEN_GONE: [u64; 4] = [10_008, 10_007, 10_013, 10_014];
+
 /// How a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
-    /// 401: final, for every request.
+    /// 401, also to `GET /users/@me`: final, for every request.
     #[error(
         "Discord refused the bot's token: it was reset, or is another application's; copy the \
          token anew from the developer portal (your application, \"Bot\") and start again"
@@ -120,6 +125,15 @@ impl RestError {
                 Some(Duration::ZERO)
             }
             _ => None,
+        }
+    }
+
+    /// Whether it is asked once more before it is believed: a single refusal may be a stray one.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::BadToken | Self::Forbidden { .. } => true,
+            Self::NotFound { code, .. } => !OFTEN_GONE.contains(code),
+            _ => false,
         }
     }
 

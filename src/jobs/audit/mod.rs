@@ -28,7 +28,7 @@ use place::{Place, channels, differ, place};
 use super::{
     backfill::{
         Backfill, BackfillError, Depth, Requests, UNKNOWN_CHANNEL,
-        channel::{Ask, Shown, UNNAMED},
+        page::{Ask, Shown, UNNAMED},
     },
     clock::Clock,
     progress::ProgressBoard,

@@ -4,10 +4,11 @@
 //! page goes to the writer with the coverage it gives, so that a killed process has lost at most
 //! the pages in flight. What fails is recorded on its object and stops nothing else.
 
-pub(in crate::jobs) mod channel;
+mod channel;
 mod conclusion;
 mod discovery;
 mod members;
+pub(in crate::jobs) mod page;
 mod page_sizes;
 mod reread;
 mod rounds;
