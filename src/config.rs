@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use crate::{
     archive::{Access, ArchiveSpec, BucketAccess, GithubAccess, History},
     discord::{OFFICIAL_ORIGIN, Token},
+    network::Network,
 };
 
-/// The variables that are read here, besides those of object stores. (`RUST_LOG` is read by
-/// [`crate::app::log`].)
+/// The variables that are read here, besides those of object stores and of the network. (`RUST_LOG` is
+/// read by [`crate::app::log`].)
 const VARIABLES: [&str; 13] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
@@ -29,7 +30,10 @@ const VARIABLES: [&str; 13] = [
 
 /// All of them.
 fn all_variables() -> impl Iterator<Item = &'static str> {
-    VARIABLES.into_iter().chain(BucketAccess::VARIABLES)
+    VARIABLES
+        .into_iter()
+        .chain(BucketAccess::VARIABLES)
+        .chain(Network::VARIABLES)
 }
 
 /// The shortest time between two exports.
@@ -47,6 +51,8 @@ pub struct Config {
     /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach archives that are not on
     /// this machine.
     pub access: Access,
+    /// `HTTPS_PROXY`, `SSL_CERT_FILE`, …: how connections are made.
+    pub network: Network,
     /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
     pub export_interval: Duration,
     /// `EXPORT_SOURCECRED`: whether SourceCred's files lie beside the archive, and how they are made.
@@ -117,17 +123,31 @@ pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
         Ok(file) => {
             for entry in file {
                 let (name, value) = entry.map_err(broken)?;
-                variables.insert(name, value);
+                variables.insert(canonical(name), value);
             }
         }
         Err(error) if error.not_found() => {}
         Err(error) => return Err(broken(error)),
     }
+    let set = |name: &str| {
+        let value = std::env::var(name).ok();
+        value.filter(|value| !value.trim().is_empty())
+    };
     variables.extend(all_variables().filter_map(|name| {
-        let value = std::env::var(name).ok()?;
-        Some((name.to_owned(), value)).filter(|(_, value)| !value.trim().is_empty())
+        let small = || set(&name.to_lowercase()).filter(|_| is_of_network(name));
+        Some((name.to_owned(), set(name).or_else(small)?))
     }));
     Ok(variables)
+}
+
+/// Variables of the network are known in small letters too.
+fn canonical(name: String) -> String {
+    let upper = name.to_uppercase();
+    if is_of_network(&upper) { upper } else { name }
+}
+
+fn is_of_network(name: &str) -> bool {
+    Network::VARIABLES.contains(&name)
 }
 
 impl Config {
@@ -181,6 +201,7 @@ impl Config {
             let help = format!("is not set: ARCHIVE ({archive}) needs it, see .env.example");
             mistakes.extend(missing.into_iter().map(|name| (name, help.clone())));
         }
+        let network = network(&value, &mut mistakes);
         let export_interval = value("EXPORT_INTERVAL").unwrap_or("1h");
         let export_interval = note(&mut mistakes, "EXPORT_INTERVAL", interval(export_interval));
 
@@ -198,6 +219,7 @@ impl Config {
                 store_path: value("STORE_PATH").unwrap_or("./data").into(),
                 archive,
                 access,
+                network,
                 export_interval,
                 sourcecred: with_sourcecred
                     .unwrap_or_default()
@@ -207,6 +229,20 @@ impl Config {
             _ => Err(Mistakes(mistakes)),
         }
     }
+}
+
+/// How connections are made.
+fn network<'a>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> Network {
+    let set = Network::VARIABLES
+        .into_iter()
+        .filter_map(|name| Some((name, value(name)?.to_owned())));
+    Network::new(&set.collect()).unwrap_or_else(|found| {
+        mistakes.extend(found);
+        Network::default()
+    })
 }
 
 /// What is said of object stores.

@@ -10,6 +10,7 @@ pub mod graph;
 pub mod ingest;
 pub mod jobs;
 pub mod model;
+pub mod network;
 pub mod service;
 pub mod status;
 pub mod store;

@@ -8,9 +8,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use propsbot::archive::{
-    Access, ArchiveReader, ArchiveSpec, DataArchive, GithubAccess, GithubArchive, GithubPlace,
-    Hash, Previous, Snapshot, export, needed_indexes, open_to_read, plan,
+use propsbot::{
+    archive::{
+        Access, ArchiveReader, ArchiveSpec, DataArchive, GithubAccess, GithubArchive, GithubPlace,
+        Hash, Previous, Snapshot, export, needed_indexes, open_to_read, plan,
+    },
+    network::Network,
 };
 use serde::{Deserialize, Serialize};
 use simulator::github::{Github, Kind, Options};
@@ -68,7 +71,7 @@ fn access(order: &Order) -> (GithubPlace, GithubAccess) {
 pub(crate) async fn exporter(given: &[String]) -> anyhow::Result<()> {
     let order: Order = serde_json::from_str(given.first().context("no order")?)?;
     let (place, access) = access(&order);
-    let archive = GithubArchive::new(place, &access)?;
+    let archive = GithubArchive::new(place, &access, &Network::default())?;
     let community = Arc::new(Community::new(order.messages, order.more));
     let since = order.since.as_ref().map(|it| it.parse::<Hash>());
     let asked = match since.transpose()? {
@@ -197,7 +200,7 @@ async fn read(github: &Github, cache: &tempfile::TempDir, what: &str) -> anyhow:
     let files = || github.count(Kind::ReadContents);
     let (before, found) = (github.counters(), files());
     let begun = Instant::now();
-    let archive = open_to_read(&ArchiveSpec::Github(place), &access)?;
+    let archive = open_to_read(&ArchiveSpec::Github(place), &access, &Network::default())?;
     let rows = Snapshot::read(archive.as_ref()).await?;
     let after = github.counters();
     say(&format!(

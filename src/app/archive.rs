@@ -158,7 +158,7 @@ async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verifi
 pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget, Error> {
     Ok(ExportTarget {
         name: spec.to_string(),
-        archive: archive::open_to_write(spec, &config.access)?.into(),
+        archive: archive::open_to_write(spec, &config.access, &config.network)?.into(),
         beside: beside(config)?,
         made: MadeBoard::default(),
     })
@@ -209,7 +209,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
-    let archive = archive::open_to_read(spec, &config.access)?;
+    let archive = archive::open_to_read(spec, &config.access, &config.network)?;
     // A wrong address leaves no half-restored store behind.
     ArchiveReader::open(archive.as_ref())
         .await
@@ -245,7 +245,7 @@ pub async fn verify(
     spec: &ArchiveSpec,
     depth: Depth,
 ) -> Result<Vec<String>, Error> {
-    let archive = archive::open(spec, &config.access)?;
+    let archive = archive::open(spec, &config.access, &config.network)?;
     let found = archive::verify(archive.as_ref(), depth)
         .await
         .with_context(|| format!("could not verify {spec}"))?;

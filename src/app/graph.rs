@@ -113,7 +113,7 @@ pub async fn graph(
         Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
         None => None,
     };
-    let archive = archive::open_to_read(spec, &config.access)?;
+    let archive = archive::open_to_read(spec, &config.access, &config.network)?;
     let snapshot = counting
         .snapshot(archive.as_ref())
         .await

@@ -42,6 +42,7 @@ use crate::{
         writer::{self, Writer},
     },
     model::{Evidence, Fact, Observation, User},
+    network::Network,
     store::{Store, StoreError},
 };
 
@@ -219,8 +220,13 @@ async fn open_existing_store(path: &Path) -> Result<Store, Error> {
 
 /// Reaches Discord and finds out who we are there: with a request, unless the token names a bot that
 /// we have met.
-async fn log_in(config: &DiscordConfig, store: &Arc<Store>) -> Result<(History, User), Error> {
-    let history = History::new(Rest::new(config.api_url.as_deref(), &config.token));
+async fn log_in(
+    config: &DiscordConfig,
+    network: &Network,
+    store: &Arc<Store>,
+) -> Result<(History, User), Error> {
+    let rest = Rest::new(config.api_url.as_deref(), &config.token, network);
+    let history = History::new(rest);
     if let Some(id) = config.token.bot() {
         let store = Arc::clone(store);
         let known = tokio::task::spawn_blocking(move || store.bot(id)).await??;

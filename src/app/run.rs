@@ -52,7 +52,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let progress: PerGuild<ProgressBoard> = PerGuild::default();
     let (exports, export_requests) = export_control(target.clone(), config.export_interval);
     let connecting = async {
-        let (history, bot) = log_in(discord, &mirror.store).await?;
+        let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
         info!(bot = bot.username, "logged in");
         let clock = mirror.clock.clone();
         let service = Service::new(Parts {

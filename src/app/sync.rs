@@ -35,7 +35,7 @@ pub async fn sync(
     // First what is wrong on this machine, then what Discord says.
     let mirror = Mirror::open(&config.store_path).await?;
     let done = stop.run_until_cancelled(async {
-        let (history, bot) = log_in(discord, &mirror.store).await?;
+        let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
         let guilds = match (history.guilds().await, only) {
             // A server that is not Discord's may not list them.
             (Err(RestError::NotFound { .. }), Some(only)) => vec![(only, only.to_string())],

@@ -122,7 +122,10 @@ impl fmt::Debug for BucketAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::{ArchiveSpec, open_to_write};
+    use crate::{
+        archive::{ArchiveSpec, open_to_write},
+        network::Network,
+    };
 
     #[test]
     fn no_secret_is_shown() {
@@ -152,7 +155,10 @@ mod tests {
             ("github:a/b", "github:a/b takes GITHUB_TOKEN:"),
         ] {
             let spec: ArchiveSpec = spec.parse().unwrap();
-            let error = open_to_write(&spec, &access).err().unwrap().to_string();
+            let error = open_to_write(&spec, &access, &Network::default())
+                .err()
+                .unwrap()
+                .to_string();
             assert!(error.starts_with(says), "{error}");
         }
     }

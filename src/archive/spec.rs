@@ -8,6 +8,7 @@ use super::{
     Access, ArchiveError, CachedArchive, DataArchive, Hash, bucket::BucketArchive,
     folder::FolderArchive, github::GithubArchive,
 };
+use crate::network::Network;
 
 /// Which archive, as it is written on the command line and in `ARCHIVE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,9 +213,10 @@ impl FromStr for ArchiveSpec {
 pub fn open_to_write(
     spec: &ArchiveSpec,
     access: &Access,
+    network: &Network,
 ) -> Result<Box<dyn DataArchive>, ArchiveError> {
     check_access(spec, access)?;
-    open(spec, access)
+    open(spec, access, network)
 }
 
 fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError> {
@@ -231,14 +233,22 @@ fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError>
 ///
 /// # Errors
 /// What it takes to reach it is not configured.
-pub fn open(spec: &ArchiveSpec, access: &Access) -> Result<Box<dyn DataArchive>, ArchiveError> {
+pub fn open(
+    spec: &ArchiveSpec,
+    access: &Access,
+    network: &Network,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
     if !matches!(spec, ArchiveSpec::Github(_)) {
         check_access(spec, access)?;
     }
     Ok(match spec {
         ArchiveSpec::Folder(path) => Box::new(FolderArchive::new(path)),
-        ArchiveSpec::Bucket(place) => Box::new(BucketArchive::new(place.clone(), &access.buckets)?),
-        ArchiveSpec::Github(place) => Box::new(GithubArchive::new(place.clone(), &access.github)?),
+        ArchiveSpec::Bucket(place) => {
+            Box::new(BucketArchive::new(place.clone(), &access.buckets, network)?)
+        }
+        ArchiveSpec::Github(place) => {
+            Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
+        }
     })
 }
 
@@ -250,8 +260,9 @@ pub fn open(spec: &ArchiveSpec, access: &Access) -> Result<Box<dyn DataArchive>,
 pub fn open_to_read(
     spec: &ArchiveSpec,
     access: &Access,
+    network: &Network,
 ) -> Result<Box<dyn DataArchive>, ArchiveError> {
-    let archive = open(spec, access)?;
+    let archive = open(spec, access, network)?;
     Ok(match (spec, &access.cache) {
         (ArchiveSpec::Folder(_), _) => archive,
         (_, Some(cache)) => {

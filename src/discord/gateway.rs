@@ -33,7 +33,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{History, OFFICIAL_ORIGIN, Rest, RestError, Token, command_line::CommandLine};
-use crate::{model::Stamp, service::Service};
+use crate::{model::Stamp, network::Network, service::Service};
 
 /// How long Discord may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -190,6 +190,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
         http: HttpSettings {
             token: options.token,
             origin: options.origin,
+            network: options.rest.network().clone(),
         },
         commands: CommandLine::new(options.rest, options.service),
         stop: options.stop,
@@ -285,13 +286,14 @@ impl Connection {
 struct HttpSettings {
     token: Token,
     origin: Option<String>,
+    network: Network,
 }
 
 impl HttpSettings {
     /// Without serenity's own rate limiter: with it, the origin would be ignored.
     fn build(&self) -> Http {
-        let client = reqwest::Client::builder().timeout(HTTP_TIMEOUT).build();
-        let client = client.expect("a client without custom certificates can always be built");
+        let client = self.network.serenity_client().timeout(HTTP_TIMEOUT).build();
+        let client = client.expect("a client can be built of what was checked when it was read");
         let origin = self.origin.as_deref().unwrap_or(OFFICIAL_ORIGIN);
         HttpBuilder::new(self.token.secret())
             .client(client)

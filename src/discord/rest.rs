@@ -28,7 +28,7 @@ use super::{
     budget::{Budget, Turn, Urgency},
     json,
 };
-use crate::model::Millis;
+use crate::{model::Millis, network::Network};
 
 /// How long nothing is asked after a 429 that does not say how long to wait. It is not Discord that
 /// answered so, but what stands before it, and that bans an address which goes on.
@@ -53,6 +53,7 @@ pub struct Rest {
 
 struct Inner {
     client: Client,
+    network: Network,
     /// The origin and `/api/v10/`.
     base: String,
     authorization: HeaderValue,
@@ -94,17 +95,19 @@ impl Rest {
     ///
     /// Must be called within a tokio runtime, which then keeps the limits for as long as there is
     /// a clone.
-    pub fn new(origin: Option<&str>, token: &Token) -> Self {
+    pub fn new(origin: Option<&str>, token: &Token, network: &Network) -> Self {
         let origin = origin.unwrap_or(OFFICIAL_ORIGIN).trim_end_matches('/');
-        let client = Client::builder()
+        let client = network
+            .client()
             .user_agent(USER_AGENT)
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
             .build()
-            .expect("a client without custom certificates can always be built");
+            .expect("a client can be built of what was checked when it was read");
         Self {
             inner: Arc::new(Inner {
                 client,
+                network: network.clone(),
                 base: format!("{origin}/api/v10/"),
                 authorization: token.authorization(),
                 // Its own global limit would neither know ours nor keep a reserve.
@@ -115,6 +118,11 @@ impl Rest {
                 sent: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// How its connections are made.
+    pub fn network(&self) -> &Network {
+        &self.inner.network
     }
 
     /// What Discord's clock tells at this time of ours, as of its last answer.

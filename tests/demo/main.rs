@@ -122,7 +122,9 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("   {line}"));
     }
 
-    let snapshot = Snapshot::read(archive::open(&config.archive, &config.access)?.as_ref()).await?;
+    let snapshot =
+        Snapshot::read(archive::open(&config.archive, &config.access, &config.network)?.as_ref())
+            .await?;
     say("\nWho received the most props, and what for:\n");
     say(&ranking(&standings(&snapshot)));
     say(&farewell());

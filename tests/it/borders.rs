@@ -83,6 +83,12 @@ const BORDERS: &[Border] = &[
         never: &["env::var", "env::vars", "env::var_os", "dotenvy"],
     },
     Border {
+        rule: "connections are made by one policy",
+        within: EVERYTHING,
+        except: &["src/network/"],
+        never: &["Client::builder", "TcpStream::connect", "HttpsConnector"],
+    },
+    Border {
         rule: "only main ends the process",
         within: EVERYTHING,
         except: &["src/main.rs"],

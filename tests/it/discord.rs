@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use propsbot::{
     discord::{History, Rest, RestError, Token},
     model::{ChannelId, Emoji, GuildId, MessageId, UserId},
+    network::Network,
 };
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Limits, Options, Seed, World};
@@ -29,7 +30,7 @@ fn token(text: &str) -> Token {
 }
 
 fn rest(of: &Discord) -> Rest {
-    Rest::new(Some(&of.url()), &token(&of.token()))
+    Rest::new(Some(&of.url()), &token(&of.token()), &Network::default())
 }
 
 fn history(of: &Discord) -> History {
@@ -244,7 +245,11 @@ async fn canned(json: serde_json::Value) -> String {
 }
 
 async fn canned_history(json: serde_json::Value) -> History {
-    History::new(Rest::new(Some(&canned(json).await), &token("a.b.c")))
+    History::new(Rest::new(
+        Some(&canned(json).await),
+        &token("a.b.c"),
+        &Network::default(),
+    ))
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use propsbot::{
     archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST, MadeBoard},
     jobs::export::{ExportTarget, Leave, export, is_due},
     model::Millis,
+    network::Network,
     store::Store,
 };
 use simulator::github::{Fault, Github, Kind, Options, Visibility};
@@ -202,7 +203,7 @@ async fn an_export_that_was_overtaken_is_planned_again() {
         api_url: Some(github.url()),
         ..GithubAccess::default()
     };
-    let archive = GithubArchive::new(place, &access).unwrap();
+    let archive = GithubArchive::new(place, &access, &Network::default()).unwrap();
     let other = |generation: u32| {
         let text = format!(
             r#"{{"format":1,"provider":"discord","generation":{generation},

@@ -15,6 +15,7 @@ use propsbot::{
         writer,
     },
     model::{Class, GuildId, Stamp, User, UserId},
+    network::Network,
     store::Store,
 };
 use serde_json::json;
@@ -74,7 +75,7 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
     let token = Token::new("a.b.c").unwrap();
     let boards: PerGuild<ProgressBoard> = PerGuild::default();
     let backfill = Backfill {
-        history: History::new(Rest::new(Some(&serve().await), &token)),
+        history: History::new(Rest::new(Some(&serve().await), &token, &Network::default())),
         store: Arc::clone(&store),
         writer,
         clock: Clock::after(Stamp(0)),

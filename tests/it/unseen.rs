@@ -18,6 +18,7 @@ use propsbot::{
         writer,
     },
     model::{Evidence, Fact, GuildId, Observation, Settings, Stamp},
+    network::Network,
     store::Store,
 };
 use serde_json::json;
@@ -203,7 +204,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
     let token = Token::new(&discord.token()).unwrap();
-    let history = History::new(Rest::new(Some(&discord.url()), &token));
+    let history = History::new(Rest::new(Some(&discord.url()), &token, &Network::default()));
     let bot = history.me().await.unwrap();
     let (bot_id, requests, stop) = (bot.id, Requests::default(), CancellationToken::new());
     let backfill = Backfill {

@@ -15,8 +15,12 @@ use futures::{
 };
 use object_store::{
     ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
-    RetryConfig, UpdateVersion, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder,
-    gcp::GoogleCloudStorageBuilder, path::Path,
+    RetryConfig, UpdateVersion,
+    aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder,
+    client::{HttpClient, HttpConnector},
+    gcp::GoogleCloudStorageBuilder,
+    path::Path,
 };
 use tokio::task::JoinSet;
 
@@ -27,6 +31,7 @@ use super::{
     data_archive::{Object, check_readable},
     reader::needed,
 };
+use crate::network::Network;
 
 /// Objects that are put at the same time.
 const PUTS: usize = 8;
@@ -48,9 +53,13 @@ pub struct BucketArchive {
 
 impl BucketArchive {
     /// The archive at this place. Touches nothing yet.
-    pub fn new(place: BucketPlace, access: &BucketAccess) -> Result<Self, ArchiveError> {
+    pub fn new(
+        place: BucketPlace,
+        access: &BucketAccess,
+        network: &Network,
+    ) -> Result<Self, ArchiveError> {
         let name = place.to_string();
-        let store = connect(&place, access).map_err(|source| ArchiveError::Remote {
+        let store = connect(&place, access, network).map_err(|source| ArchiveError::Remote {
             action: "use",
             place: name.clone(),
             source: source.into(),
@@ -268,12 +277,12 @@ impl BucketArchive {
 fn connect(
     place: &BucketPlace,
     access: &BucketAccess,
+    network: &Network,
 ) -> object_store::Result<Arc<dyn ObjectStore>> {
     let url = format!("{}://{}", place.kind.scheme(), place.bucket);
-    let client = ClientOptions::new()
-        .with_timeout(REQUEST)
-        // Whoever names a server without encryption means it.
-        .with_allow_http(true);
+    // Whoever names a server without encryption means it.
+    let client = ClientOptions::new().with_allow_http(true);
+    let connector = Connector(network.clone());
     let retry = RetryConfig {
         retry_timeout: RETRIES,
         ..RetryConfig::default()
@@ -283,6 +292,7 @@ fn connect(
             let begun = <$builder>::new()
                 .with_url(url)
                 .with_client_options(client)
+                .with_http_connector(connector)
                 .with_retry(retry);
             let own = access
                 .0
@@ -299,6 +309,22 @@ fn connect(
         ObjectStoreKind::S3 => connect!(AmazonS3Builder, "AWS_"),
         ObjectStoreKind::Google => connect!(GoogleCloudStorageBuilder, "GOOGLE_"),
         ObjectStoreKind::Azure => connect!(MicrosoftAzureBuilder, "AZURE_"),
+    }
+}
+
+/// Makes the HTTP client that object stores are reached with.
+#[derive(Debug)]
+struct Connector(Network);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = self.0.client().timeout(REQUEST).build();
+        client
+            .map(HttpClient::new)
+            .map_err(|source| Error::Generic {
+                store: "HTTP client",
+                source: source.into(),
+            })
     }
 }
 

@@ -32,7 +32,10 @@ use serde_json::Value;
 use tokio::time::{Instant, error::Elapsed};
 
 use super::error::{GithubError, PATIENCE, Said, refusal, used_up, wait};
-use crate::archive::{ArchiveError, GithubAccess};
+use crate::{
+    archive::{ArchiveError, GithubAccess},
+    network::{Network, cause},
+};
 
 const OFFICIAL_API: &str = "https://api.github.com";
 
@@ -40,7 +43,6 @@ const OFFICIAL_API: &str = "https://api.github.com";
 pub(super) const JSON: &str = "application/vnd.github+json";
 pub(super) const RAW: &str = "application/vnd.github.raw+json";
 
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing may be heard, also while a long request is on its way out.
 const SILENCE: Duration = Duration::from_mins(10);
 /// How long a request may take with its answer, if neither is long.
@@ -122,7 +124,11 @@ struct Question<'a, V> {
 
 impl Client {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(access: &GithubAccess, place: &str) -> Result<Self, ArchiveError> {
+    pub(super) fn new(
+        access: &GithubAccess,
+        place: &str,
+        network: &Network,
+    ) -> Result<Self, ArchiveError> {
         let unusable = |why: String| ArchiveError::Remote {
             action: "use",
             place: place.to_owned(),
@@ -142,13 +148,17 @@ impl Client {
             Some(token) => Octocrab::builder().personal_token(token.clone()),
             None => Octocrab::builder(),
         };
-        let builder = builder
-            .set_connect_timeout(Some(CONNECT))
-            .set_read_timeout(Some(SILENCE))
-            .set_write_timeout(Some(SILENCE))
-            .base_uri(format!("{scheme}://{authority}"));
-        let failed = |error| unusable(cause(&error));
-        let octocrab = builder.map_err(failed)?.build().map_err(failed)?;
+        let builder = builder.base_uri(format!("{scheme}://{authority}"));
+        let failed = |error: octocrab::Error| unusable(cause(&error));
+        // Octocrab follows redirects itself, and knows where the token may go.
+        let http = network
+            .client()
+            .redirect(reqwest::redirect::Policy::none())
+            .read_timeout(SILENCE)
+            .build()
+            .map_err(|error| unusable(cause(&error)))?;
+        let octocrab = builder.map_err(failed)?.build_with_reqwest(http);
+        let octocrab = octocrab.map_err(failed)?;
         Ok(Self {
             octocrab,
             rest: path.to_owned(),
@@ -370,15 +380,6 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
         let (line, column) = (error.line(), error.column());
         GithubError::Unreadable(format!("at its line {line}, column {column}"))
     })
-}
-
-/// What is at the bottom of an error.
-fn cause(error: &octocrab::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

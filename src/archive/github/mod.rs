@@ -43,6 +43,7 @@ use super::{
     ArchiveError, Change, DataArchive, GithubAccess, GithubPlace, Hash, History, MANIFEST, Object,
     Traffic, data_archive::check_readable, reader::needed,
 };
+use crate::network::Network;
 
 /// How many bytes of objects are a part. In base64 it is a third more; GitHub takes about 30 MB.
 const PART: usize = 20_000_000;
@@ -84,9 +85,13 @@ type Files = BTreeMap<String, String>;
 
 impl GithubArchive {
     /// The archive at this place. Touches nothing yet. Must be called within a tokio runtime.
-    pub fn new(place: GithubPlace, access: &GithubAccess) -> Result<Self, ArchiveError> {
+    pub fn new(
+        place: GithubPlace,
+        access: &GithubAccess,
+        network: &Network,
+    ) -> Result<Self, ArchiveError> {
         Ok(Self {
-            client: Client::new(access, &place.to_string())?,
+            client: Client::new(access, &place.to_string(), network)?,
             place,
             allow_public: access.allow_public,
             history: access.history,

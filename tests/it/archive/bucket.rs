@@ -18,9 +18,12 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use propsbot::archive::{
-    ArchiveError, BucketAccess, BucketArchive, BucketPlace, Change, DataArchive, MANIFEST,
-    MemoryArchive, ObjectStoreKind, Snapshot, export,
+use propsbot::{
+    archive::{
+        ArchiveError, BucketAccess, BucketArchive, BucketPlace, Change, DataArchive, MANIFEST,
+        MemoryArchive, ObjectStoreKind, Snapshot, export,
+    },
+    network::Network,
 };
 use s3s::{
     auth::SimpleAuth,
@@ -101,7 +104,7 @@ impl ObjectStore {
                 .into(),
         );
         let place = BucketPlace::new(ObjectStoreKind::S3, BUCKET, prefix);
-        BucketArchive::new(place, &access).unwrap()
+        BucketArchive::new(place, &access, &Network::default()).unwrap()
     }
 
     /// The variables with which `propsbot` reaches it.

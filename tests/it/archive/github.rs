@@ -19,6 +19,7 @@ use propsbot::{
         MANIFEST, README, export,
     },
     model::Partition,
+    network::Network,
 };
 use simulator::github::{Github, Kind, Limits, Options};
 
@@ -62,7 +63,7 @@ fn place(github: &Github, prefix: &str) -> GithubPlace {
 }
 
 fn archive_in(github: &Github, prefix: &str) -> GithubArchive {
-    GithubArchive::new(place(github, prefix), &access(github)).unwrap()
+    GithubArchive::new(place(github, prefix), &access(github), &Network::default()).unwrap()
 }
 
 /// Content-creating requests so far.
@@ -186,7 +187,7 @@ async fn an_empty_repository_and_a_branch_of_ones_own_are_begun() {
         ..place(&github, "in/here")
     };
     let main = github.head().unwrap();
-    let archive = GithubArchive::new(named, &access(&github)).unwrap();
+    let archive = GithubArchive::new(named, &access(&github), &Network::default()).unwrap();
     first(&archive).await;
     second(&archive).await.unwrap();
     assert_valid(&archive).await;

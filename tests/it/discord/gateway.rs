@@ -12,6 +12,7 @@ use propsbot::{
     },
     jobs::{clock::Clock, guilds::PerGuild, writer},
     model::{Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
+    network::Network,
     service::{Parts, Service},
     store::Store,
 };
@@ -28,7 +29,7 @@ fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> Gate
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
     let token = super::token(token);
-    let rest = Rest::new(Some(origin), &token);
+    let rest = Rest::new(Some(origin), &token, &Network::default());
     let bot = token.bot().unwrap_or_default();
     GatewayOptions {
         rest: rest.clone(),
@@ -224,7 +225,9 @@ async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
     let gone = discord.url();
     discord.stop().await;
     let token = Token::new("a.b.c").unwrap();
-    let nobody = History::new(Rest::new(Some(&gone), &token)).me().await;
+    let nobody = History::new(Rest::new(Some(&gone), &token, &Network::default()))
+        .me()
+        .await;
     assert!(
         matches!(nobody, Err(RestError::Unreachable { .. })),
         "{nobody:?}"

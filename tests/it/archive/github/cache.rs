@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use propsbot::archive::{Access, ArchiveSpec, DataArchive, MANIFEST, Snapshot, open_to_read};
+use propsbot::{
+    archive::{Access, ArchiveSpec, DataArchive, MANIFEST, Snapshot, open_to_read},
+    network::Network,
+};
 use simulator::github::{Fault, Github, Kind};
 use tempfile::TempDir;
 
@@ -34,7 +37,7 @@ impl<'a> Reader<'a> {
             cache: Some(self.cache.path().to_owned()),
             ..Access::default()
         };
-        open_to_read(&spec, &access).unwrap()
+        open_to_read(&spec, &access, &Network::default()).unwrap()
     }
 
     /// Reads everything; how many files and tarballs that took.

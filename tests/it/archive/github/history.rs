@@ -1,6 +1,9 @@
 //! What becomes of earlier exports.
 
-use propsbot::archive::{DataArchive, GithubAccess, GithubArchive, History};
+use propsbot::{
+    archive::{DataArchive, GithubAccess, GithubArchive, History},
+    network::Network,
+};
 use simulator::github::{Fault, Github, Kind, What};
 
 use super::{
@@ -16,7 +19,7 @@ fn archive(github: &Github, history: History) -> GithubArchive {
         history,
         ..access(github)
     };
-    GithubArchive::new(place(github, ""), &access).unwrap()
+    GithubArchive::new(place(github, ""), &access, &Network::default()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::archive::{
-    ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, MANIFEST, Object, README,
-    SOURCECRED, Snapshot,
+use propsbot::{
+    archive::{
+        ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, MANIFEST, Object, README,
+        SOURCECRED, Snapshot,
+    },
+    network::Network,
 };
 use simulator::github::{Fault, Kind, Limits, Rate, Visibility};
 
@@ -207,7 +210,7 @@ async fn a_renamed_repository_is_found() {
         history: propsbot::archive::History::Squash,
         ..access(&github)
     };
-    let archive = GithubArchive::new(before, &access).unwrap();
+    let archive = GithubArchive::new(before, &access, &Network::default()).unwrap();
     first(&archive).await;
     assert_eq!(second(&archive).await, Ok(2));
     assert_valid(&archive).await;
@@ -224,7 +227,7 @@ async fn a_public_archive_takes_no_token() {
         token: None,
         ..access(&github)
     };
-    let archive = GithubArchive::new(place(&github, ""), &nobody).unwrap();
+    let archive = GithubArchive::new(place(&github, ""), &nobody, &Network::default()).unwrap();
     let refused = archive.read(MANIFEST).await.unwrap_err().to_string();
     assert!(refused.contains("no such repository"), "{refused}");
     github.set_visibility(Visibility::Public);

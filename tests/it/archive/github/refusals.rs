@@ -5,8 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use propsbot::archive::{
-    ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, Hash, MANIFEST, export,
+use propsbot::{
+    archive::{
+        ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, Hash, MANIFEST, export,
+    },
+    network::Network,
 };
 use simulator::github::{Access, Fault, Github, Kind, Role, Visibility, What};
 
@@ -111,7 +114,7 @@ async fn a_server_that_is_none_is_named() {
         ..GithubAccess::default()
     };
     let github = started().await;
-    let error = GithubArchive::new(place(&github, ""), &nowhere)
+    let error = GithubArchive::new(place(&github, ""), &nowhere, &Network::default())
         .err()
         .unwrap();
     let error = error.to_string();
@@ -133,7 +136,7 @@ async fn a_public_repository_takes_a_word_and_is_looked_at_before_every_commit()
         allow_public: true,
         ..access(&github)
     };
-    let archive = GithubArchive::new(place(&github, ""), &allowed).unwrap();
+    let archive = GithubArchive::new(place(&github, ""), &allowed, &Network::default()).unwrap();
     first(&archive).await;
 
     // It becomes public between two parts of one export.
