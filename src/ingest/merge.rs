@@ -83,7 +83,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::AdminAction(it) => privacy::note(rows, it)?,
         Fact::Privacy(it) => privacy::choose(rows, it)?,
         Fact::Hushed(_, channel_id, id) => privacy::hush(rows, *channel_id, *id)?,
-        Fact::ReactionForgotten(it) => privacy::anonymize(rows, it)?,
+        Fact::ReactionForgotten(it) => reaction::leave_out(rows, it)?,
         Fact::PropsReplaced(it) => privacy::replace_props(rows, it)?,
         Fact::MemberForgotten(guild_id, id) => {
             privacy::forget_member(rows, at, *guild_id, *id)?;

@@ -9,8 +9,9 @@ use super::{
     reaction,
 };
 use crate::model::{
-    Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, Life, Message,
-    MessageId, MessageState, Page, Pending, Reaction, Seen, Stamp, Tally, User, UserId, key,
+    Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life,
+    Message, MessageId, MessageState, Page, Pending, Reaction, Seen, Stamp, Tally, User, UserId,
+    key,
 };
 
 /// What was known of a message before (`None`: nothing), and what is now.
@@ -157,6 +158,7 @@ pub(super) fn page<S: Rows>(
     let mut reactions =
         reaction::of_page(rows, page.channel_id, ids, |it: &Reaction| it.message_id)?;
     let mut lists = reaction::of_page(rows, page.channel_id, ids, |it: &Pending| it.message_id)?;
+    let mut left_out = reaction::of_page(rows, page.channel_id, ids, |it: &LeftOut| it.message_id)?;
     // Of some messages nothing is known but who reacted to them.
     let reacted_before = reactions
         .iter()
@@ -201,6 +203,7 @@ pub(super) fn page<S: Rows>(
         let known = reaction::Known {
             reactions: reactions.remove(&now.id).unwrap_or_default(),
             lists: lists.remove(&now.id).unwrap_or_default(),
+            left_out: left_out.remove(&now.id).unwrap_or_default(),
         };
         let found = reaction::compare(rows, Seen { at, by }, now, &it.counts, known)?;
         pending.extend(found.missing);

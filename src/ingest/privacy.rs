@@ -6,7 +6,7 @@
 use super::Rows;
 use crate::model::{
     AdminAction, ChannelId, GuildId, KEPT_ACTIONS, Life, Member, Message, MessageId, MessageState,
-    Privacy, Props, Reaction, Record, RoleHistory, Stamp, Stamped, User, UserId, key,
+    Millis, Privacy, Props, Record, RoleHistory, Stamp, Stamped, User, UserId, key,
 };
 
 /// What a member has chosen, if anything.
@@ -73,20 +73,15 @@ pub(super) fn allowed_props<S: Rows>(rows: &S, props: &Props) -> Result<Props, S
     Ok(props)
 }
 
-/// As whom a member's reaction to a message is kept.
-pub(super) fn reactor<S: Rows>(
+/// Whether what a user did at this time was deleted on their request.
+pub(super) fn forgets<S: Rows>(
     rows: &S,
     guild_id: GuildId,
-    message_id: MessageId,
     user_id: UserId,
-) -> Result<UserId, S::Error> {
+    time: Millis,
+) -> Result<bool, S::Error> {
     let privacy = of(rows, guild_id, user_id)?;
-    let forgets = privacy.is_some_and(|it| it.forgets(message_id.created_at()));
-    Ok(if forgets {
-        user_id.anonymous()
-    } else {
-        user_id
-    })
+    Ok(privacy.is_some_and(|chosen| chosen.forgets(time)))
 }
 
 /// What a user is called, as far as that may be kept.
@@ -118,17 +113,6 @@ pub(super) fn hush<S: Rows>(
     {
         message.content.clear();
         rows.put(&state)?;
-    }
-    Ok(())
-}
-
-/// A reaction is nobody's any more.
-pub(super) fn anonymize<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<(), S::Error> {
-    let known: Option<Reaction> = rows.get(&reaction.key())?;
-    if let Some(mut known) = known {
-        rows.delete(&known)?;
-        known.user_id = known.user_id.anonymous();
-        rows.put(&known)?;
     }
     Ok(())
 }
@@ -183,8 +167,8 @@ mod tests {
     use crate::{
         ingest::{convergence::Memory, merge},
         model::{
-            Author, AuthorKind, ChannelId, Emoji, Evidence, Fact, InteractionId, MessageKind,
-            Millis, Observation, Presence, PropsOrigin, Tier, key,
+            Author, AuthorKind, ChannelId, Emoji, Evidence, Fact, InteractionId, LeftOut,
+            MessageKind, Millis, Observation, Presence, PropsOrigin, Reaction, Tier, key,
         },
     };
 
@@ -304,7 +288,13 @@ mod tests {
         assert_eq!((given[1].giver, given[1].reason.as_str()), (ANA, ""));
         let reactions: Vec<Reaction> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
         let who: Vec<UserId> = reactions.iter().map(|it| it.user_id).collect();
-        assert_eq!(who, [ANA.anonymous(), ANA]);
+        assert_eq!(who, [ANA]);
+        let left_out: Vec<LeftOut> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        let left_out: Vec<_> = left_out
+            .iter()
+            .map(|it| (it.message_id, it.count))
+            .collect();
+        assert_eq!(left_out, [(id(-6), 1)]);
         let member: Member = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap().unwrap();
         assert_eq!(member.user.unwrap().value.username, "");
         let presence = member.presence.now().unwrap();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Rows, guild, merge::settle, message, privacy};
 use crate::model::{
-    ChannelId, Emoji, EmojiKey, Evidence, FailureObject, GuildEmoji, GuildId, Message, MessageId,
-    MessageState, Millis, Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark,
+    ChannelId, Emoji, EmojiKey, Evidence, FailureObject, GuildEmoji, GuildId, LeftOut, Message,
+    MessageId, MessageState, Millis, Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark,
     ReactionMarks, Record, Seen, Stamp, User, UserId, key,
 };
 
@@ -70,6 +70,11 @@ pub(super) fn clear<S: Rows>(
             update(rows, &reaction, |it| it.remove(mark.seen))?;
         }
     }
+    for left_out in rows.scan::<LeftOut>(&key::ids([channel_id.0, message_id.0]))? {
+        if mark.covers(&left_out.emoji) && left_out.at < at {
+            rows.delete(&left_out)?;
+        }
+    }
     rows.update(
         ReactionMarks {
             channel_id,
@@ -105,16 +110,22 @@ pub(super) fn list<S: Rows>(
     }
     see_emoji(rows, at, of.guild_id, of.emoji)?;
     let mut reacted: BTreeSet<UserId> = BTreeSet::new();
+    let mut left_out = 0;
     for user in users {
-        reacted.insert(privacy::reactor(rows, of.guild_id, of.message_id, user.id)?);
+        if privacy::forgets(rows, of.guild_id, user.id, of.message_id.created_at())? {
+            left_out += 1;
+        } else {
+            reacted.insert(user.id);
+        }
     }
+    leave_out_all(rows, at, of, left_out)?;
     for reaction in rows.scan::<Reaction>(&prefix(of))? {
         if reaction.is_present() && !reacted.contains(&reaction.user_id) {
             update(rows, &reaction, |it| it.remove(Seen { at, by }))?;
         }
     }
     let marks = marks(rows, of.channel_id, of.message_id)?;
-    for user in users {
+    for user in users.iter().filter(|user| reacted.contains(&user.id)) {
         guild::see_member(rows, at, of.guild_id, user, None)?;
         let event = ReactionEvent {
             guild_id: of.guild_id,
@@ -129,6 +140,56 @@ pub(super) fn list<S: Rows>(
             cleared(reaction, &marks);
         })?;
     }
+    Ok(())
+}
+
+/// So many of a list's users are not kept.
+fn leave_out_all<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    of: &List<'_>,
+    count: u64,
+) -> Result<(), S::Error> {
+    let known: Option<LeftOut> = rows.get(&prefix(of))?;
+    match known {
+        Some(known) if known.at > at => Ok(()),
+        Some(known) if count == 0 => rows.delete(&known),
+        None if count == 0 => Ok(()),
+        _ => rows.put(&LeftOut {
+            guild_id: of.guild_id,
+            channel_id: of.channel_id,
+            message_id: of.message_id,
+            emoji: of.emoji.key.clone(),
+            burst: of.burst,
+            count,
+            at,
+        }),
+    }
+}
+
+/// A reaction goes, and is left out of its list from now on.
+pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<(), S::Error> {
+    let Some(known) = rows.get::<Reaction>(&reaction.key())? else {
+        return Ok(());
+    };
+    rows.delete(&known)?;
+    if !known.is_present() {
+        return Ok(());
+    }
+    message::tally(rows, known.guild_id, known.channel_id, |it| {
+        it.reactions = it.reactions.saturating_sub(1);
+    })?;
+    let none = LeftOut {
+        guild_id: known.guild_id,
+        channel_id: known.channel_id,
+        message_id: known.message_id,
+        emoji: known.emoji,
+        burst: known.burst,
+        count: 0,
+        // Any list that is asked for tells better.
+        at: Stamp::default(),
+    };
+    rows.update(none, |it| it.count += 1)?;
     Ok(())
 }
 
@@ -164,6 +225,8 @@ pub(super) struct Known {
     pub(super) reactions: Vec<Reaction>,
     /// The lists that were found to be missing before.
     pub(super) lists: Vec<Pending>,
+    /// How many of each list are not kept.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// How a message's reactions are not as they were known to be.
@@ -181,7 +244,11 @@ pub(super) fn compare<S: Rows>(
     seen: Seen,
     message: &Message,
     counts: &[ReactionCount],
-    Known { reactions, lists }: Known,
+    Known {
+        reactions,
+        lists,
+        left_out,
+    }: Known,
 ) -> Result<Found, S::Error> {
     let mut known: BTreeMap<(EmojiKey, bool), u64> = BTreeMap::new();
     let counted = |emoji: &EmojiKey, burst: bool| {
@@ -204,6 +271,13 @@ pub(super) fn compare<S: Rows>(
             ended.insert(kind);
         } else {
             *known.entry(kind).or_default() += 1;
+        }
+    }
+    for it in left_out {
+        if counted(&it.emoji, it.burst) > 0 {
+            *known.entry((it.emoji, it.burst)).or_default() += it.count;
+        } else if it.at < seen.at {
+            rows.delete(&it)?;
         }
     }
     for list in &lists {
@@ -265,6 +339,9 @@ pub(super) fn forget<S: Rows>(
     }
     if let Some(marks) = rows.get::<ReactionMarks>(&prefix)? {
         rows.delete(&marks)?;
+    }
+    for left_out in rows.scan::<LeftOut>(&prefix)? {
+        rows.delete(&left_out)?;
     }
     if stood > 0 {
         message::tally(rows, guild_id, channel_id, |it| {
@@ -352,12 +429,15 @@ fn change<S: Rows>(
     of: &ReactionEvent,
     change: impl FnOnce(&mut Reaction),
 ) -> Result<(), S::Error> {
-    let user_id = privacy::reactor(rows, of.guild_id, of.message_id, of.user_id)?;
+    if privacy::forgets(rows, of.guild_id, of.user_id, of.message_id.created_at())? {
+        // Not kept; the message's next count tells that the list is to be fetched, which counts it.
+        return Ok(());
+    }
     let unknown = Reaction {
         guild_id: of.guild_id,
         channel_id: of.channel_id,
         message_id: of.message_id,
-        user_id,
+        user_id: of.user_id,
         emoji: of.emoji.key.clone(),
         burst: of.burst,
         added: None,

@@ -193,7 +193,7 @@ pub enum Fact {
     Privacy(Privacy),
     /// A member's message is kept without its text from now on.
     Hushed(GuildId, ChannelId, MessageId),
-    /// Whose reaction this was is to be forgotten.
+    /// A member's reaction goes; that there was one more stays, as [`LeftOut`](super::LeftOut).
     ReactionForgotten(Box<Reaction>),
     /// Of these props, already known, no more than this is to be kept.
     PropsReplaced(Props),

@@ -40,7 +40,7 @@ pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
 pub use privacy::{Privacy, Tier};
 pub use props::{Props, PropsOrigin};
-pub use reaction::{Evidence, Reaction, ReactionMark, ReactionMarks, Seen};
+pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use settings::{

@@ -92,6 +92,30 @@ impl Reaction {
     }
 }
 
+/// How many users of one list of reactors are not kept, because they had their data deleted: no row
+/// says who they are.
+///
+/// A list is whole when the rows that stand, plus [`count`](Self::count), are as many as Discord counts.
+/// It is set by each list that is fetched (its users who are not kept), and grows by one for each row
+/// that a deletion takes away; so a counter of Discord's can still be judged. Never exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The message's channel or thread.
+    pub channel_id: ChannelId,
+    /// The message reacted to.
+    pub message_id: MessageId,
+    /// With what.
+    pub emoji: EmojiKey,
+    /// Normal or burst.
+    pub burst: bool,
+    /// How many.
+    pub count: u64,
+    /// When the list was asked for that showed it.
+    pub at: Stamp,
+}
+
 /// "At this moment, somebody cleared all reactions of this kind."
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionMark {

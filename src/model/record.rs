@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji,
-    GuildId, Member, MessageState, Millis, Pending, Privacy, Props, Reaction, ReactionMarks,
-    Registered, Role, Session, Settings, Stamp, Synced, Tally,
+    GuildId, LeftOut, Member, MessageState, Millis, Pending, Privacy, Props, Reaction,
+    ReactionMarks, Registered, Role, Session, Settings, Stamp, Synced, Tally,
 };
 
 /// The kinds of records. The number is stored: never change one, never use one again.
@@ -56,6 +56,8 @@ pub enum Table {
     AdminActions = 31,
     /// [`Registered`]
     Registrations = 32,
+    /// [`LeftOut`]
+    LeftOut = 33,
 }
 
 /// The smallest set of rows whose change is remembered for the next export.
@@ -294,6 +296,7 @@ records! {
         Partition::of_guild(it.guild_id, Table::Settings);
     Coverage: Coverage, |it| key::ids([it.channel_id.0]);
     Pending: Pending, |it| key::reactions(it.channel_id.0, it.message_id.0, &it.emoji.key, it.burst);
+    LeftOut: LeftOut, |it| key::reactions(it.channel_id.0, it.message_id.0, &it.emoji, it.burst);
     ReactionMarks: ReactionMarks, |it| key::ids([it.channel_id.0, it.message_id.0]);
     Session: Sessions, |it| key::ids([it.guild_id.0]);
     Synced: Synced, |it| {
