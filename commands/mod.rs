@@ -5,6 +5,7 @@
 
 mod answer;
 mod audit;
+mod channels;
 mod chart;
 mod event;
 mod exports;

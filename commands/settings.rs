@@ -1,13 +1,11 @@
 //! `/settings`: what an admin chooses for the server.
 
-use serenity::{
-    all::{GuildChannel, Mentionable as _},
-    builder::{AutocompleteChoice, CreateAutocompleteResponse},
-};
+use serenity::builder::{AutocompleteChoice, CreateAutocompleteResponse};
 
 use super::{
     Context, Error, admin,
     answer::{Visibility, answer, in_time, plain},
+    channels::AnyChannel,
     guild,
     receivers::{read_channels, read_roles},
     wording,
@@ -79,7 +77,7 @@ async fn show(ctx: Context<'_>) -> Result<(), Error> {
 #[expect(clippy::too_many_arguments, reason = "they are the command's options")]
 async fn set(
     ctx: Context<'_>,
-    #[description = "Channels whose messages are props: #channels, or \"default\" for all with props in their name"]
+    #[description = "#channels or categories whose messages are props; \"default\": all with props in their name"]
     #[max_length = 1000]
     props_channels: Option<String>,
     #[description = "How many thanks a member may give with commands, in any stretch of a period; 0: any number"]
@@ -178,30 +176,32 @@ async fn set(
     change(ctx, changes).await
 }
 
-/// Export a channel; one that not everyone may read, only if you repeat its name
+/// Export a channel or category; what not everyone may read, only if you repeat its name
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn include(
     ctx: Context<'_>,
-    #[description = "The channel"] channel: GuildChannel,
-    #[description = "The channel's name, if it is a private one: everything in it will be exported"]
+    #[description = "The channel; a category means all of its channels, now and later"]
+    channel: AnyChannel,
+    #[description = "Its name again, if it is private: everything in it will be exported"]
     #[max_length = 100]
     confirm: Option<String>,
 ) -> Result<(), Error> {
-    let what = wording::action_include(&channel.mention().to_string());
+    let what = wording::action_include(channel.0);
     let including = ctx
         .data()
-        .include_channel(admin(ctx)?, channel.id.into(), confirm, what);
+        .include_channel(admin(ctx)?, channel.0, confirm, what);
     let settings = in_time(ctx, Visibility::OnlyThem, including).await;
     changed(ctx, settings).await
 }
 
-/// Do not export a channel, although everyone may read it
+/// Do not export a channel or category, although everyone may read it
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn exclude(
     ctx: Context<'_>,
-    #[description = "The channel; threads go with their channel"] channel: GuildChannel,
+    #[description = "The channel, with its threads; a category means all of its channels, now and later"]
+    channel: AnyChannel,
 ) -> Result<(), Error> {
-    change(ctx, vec![SettingsChange::Exclude(channel.id.into())]).await
+    change(ctx, vec![SettingsChange::Exclude(channel.0)]).await
 }
 
 /// Set something back to how it was at first

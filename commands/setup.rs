@@ -2,7 +2,7 @@
 
 use poise::CreateReply;
 use serenity::{
-    all::{ChannelType, ComponentInteractionDataKind},
+    all::ComponentInteractionDataKind,
     builder::{CreateActionRow, CreateSelectMenu, CreateSelectMenuKind},
     model::application::ComponentInteraction,
 };
@@ -10,6 +10,7 @@ use serenity::{
 use super::{
     Context, Error, allowed,
     answer::{Used, Visibility, answer, in_time, plain},
+    channels::PROPS,
     guild, wording,
 };
 use crate::{
@@ -43,7 +44,7 @@ fn page(setup: &Setup) -> CreateReply {
         .take(MOST.into())
         .map(|it| serenity::model::id::ChannelId::new(it.0));
     let kind = CreateSelectMenuKind::Channel {
-        channel_types: Some(vec![ChannelType::Text, ChannelType::News]),
+        channel_types: Some(PROPS.to_vec()),
         default_channels: Some(chosen.collect()),
     };
     let list = CreateSelectMenu::new(CHANNELS, kind)

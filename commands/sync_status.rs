@@ -1,10 +1,9 @@
 //! `/sync-status`: how whole the mirror is.
 
-use serenity::all::GuildChannel;
-
 use super::{
     Context, Error,
     answer::{Visibility, answer, in_time, plain},
+    channels::MessageChannel,
     guild, wording,
 };
 
@@ -18,12 +17,12 @@ use super::{
 )]
 pub(super) async fn sync_status(
     ctx: Context<'_>,
-    #[description = "Only this channel or thread"] channel: Option<GuildChannel>,
+    #[description = "Only this channel or thread"] channel: Option<MessageChannel>,
 ) -> Result<(), Error> {
     let asking = ctx.data().sync_status(guild(ctx)?);
     let status = in_time(ctx, Visibility::OnlyThem, asking).await?;
     let text = match channel {
-        Some(channel) => wording::channel_status(&status, channel.id.into()),
+        Some(channel) => wording::channel_status(&status, channel.0),
         None => wording::sync_status(&status),
     };
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)

@@ -68,18 +68,7 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             "You thanked <@{to}> only a short while ago. You can do so again {}.",
             moment(*again)
         ),
-        Refusal::CannotPost { channel, missing } => {
-            let missing = if missing.is_empty() {
-                "the permission to do so".to_owned()
-            } else {
-                let s = if missing.len() > 1 { "s" } else { "" };
-                format!("the permission{s} **{}**", missing.join("** and **"))
-            };
-            format!(
-                "Props are posted in <#{channel}>, and I lack {missing} there. Ask an admin to \
-                 change that, then try again."
-            )
-        }
+        Refusal::CannotPost { channel, missing } => cannot_post(*channel, missing),
         Refusal::ChannelGone(channel) => format!(
             "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \
              another with `/setup`, then try again."
@@ -99,26 +88,63 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
         Refusal::NoMessage => "I know of no such message that you may read: it is of another \
                                server, in a channel that you or I do not see, or too new."
             .to_owned(),
-        Refusal::NoTextChannel(id) => format!(
-            "<#{id}> is no text channel of this server. Name channels in which members write; \
-             nothing was changed."
+        Refusal::NoChannel(id) => format!(
+            "I don't know <#{id}> in this server. If it is new, try again in a moment; nothing \
+             was changed."
+        ),
+        Refusal::NoPropsChannel(id) => format!(
+            "<#{id}> can't be a props channel. Name channels in which members write, forums, or \
+             categories; a thread follows its channel. Nothing was changed."
+        ),
+        Refusal::ExcludedWith { channel, within } => format!(
+            "<#{channel}> is in <#{within}>, which is excluded with everything in it. Include \
+             <#{within}>, or move <#{channel}> out of it. Nothing was changed."
         ),
         Refusal::NoRole(id) => {
             format!(
                 "<@&{id}> is no role of this server. Pick one from the list; nothing was changed."
             )
         }
-        Refusal::Unconfirmed { channel, name } => format!(
-            "Not everyone may read <#{channel}>. If all that is written there shall be exported, \
-             for whoever reads the archive, repeat its name in `confirm`: {}\nNothing was changed.",
-            code(name)
-        ),
+        Refusal::Unconfirmed {
+            channel,
+            name,
+            category,
+        } => unconfirmed(*channel, name, *category),
         Refusal::NoArchive => "I run without an archive: nothing is exported.".to_owned(),
     };
     match typed {
         Some(typed) => repeat(&mistake, typed),
         None => mistake,
     }
+}
+
+fn unconfirmed(channel: ChannelId, name: &str, category: bool) -> String {
+    let (hidden, what) = if category {
+        (
+            "all channels in ",
+            "Everything in its channels, including channels that are added later,",
+        )
+    } else {
+        ("", "Everything in it")
+    };
+    format!(
+        "Not everyone may read {hidden}<#{channel}>. {what} would be exported for whoever reads \
+         the archive. If you want that, repeat its name in `confirm`: {}\nNothing was changed.",
+        code(name)
+    )
+}
+
+fn cannot_post(channel: ChannelId, missing: &[&str]) -> String {
+    let missing = if missing.is_empty() {
+        "the permission to do so".to_owned()
+    } else {
+        let s = if missing.len() > 1 { "s" } else { "" };
+        format!("the permission{s} **{}**", missing.join("** and **"))
+    };
+    format!(
+        "Props are posted in <#{channel}>, and I lack {missing} there. Ask an admin to change \
+         that, then try again."
+    )
 }
 
 fn quota_reached(quota: Quota, left: u32, again: Option<Millis>) -> String {

@@ -139,7 +139,7 @@ fn change(it: &SettingsChange) -> String {
         SettingsChange::PropsChannels(list) => {
             format!("props channels: {}", props_channels(list.as_deref()))
         }
-        SettingsChange::Include { channel, .. } => action_include(&format!("<#{channel}>")),
+        SettingsChange::Include { channel, .. } => action_include(*channel),
         SettingsChange::Exclude(channel) => format!("<#{channel}> is not exported"),
         SettingsChange::NoExceptions => "no channel is an exception any more".to_owned(),
         SettingsChange::Quota(it) => format!("quota: {}", quota(*it)),
@@ -160,8 +160,8 @@ fn change(it: &SettingsChange) -> String {
 }
 
 /// A channel was included by explicit word.
-pub(in crate::commands) fn action_include(channel: &str) -> String {
-    format!("{channel} is exported")
+pub(in crate::commands) fn action_include(channel: ChannelId) -> String {
+    format!("<#{channel}> is exported")
 }
 
 /// An export was asked for.

@@ -23,6 +23,7 @@ mod settings;
 mod settings_change;
 mod sync;
 mod time;
+mod withheld;
 
 pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
 pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
@@ -52,3 +53,4 @@ pub use sync::{
     Coverage, Failure, FailureObject, IdRange, Interval, Live, Pending, Session, Synced, Tally,
 };
 pub use time::{Millis, Stamp};
+pub use withheld::Withheld;

@@ -79,6 +79,19 @@ impl<'a> Permissions<'a> {
             && (channel.kind != ChannelKind::PRIVATE_THREAD || bits & MANAGE_THREADS != 0)
     }
 
+    /// The channel, and what it is in: a thread in a channel, a channel in a category.
+    pub fn outwards(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
+        let channels = &self.channels;
+        let parent = |id: ChannelId| channels.get(&id).and_then(|channel| channel.parent_id);
+        let category = channel.parent_id.filter(|_| channel.kind.is_thread());
+        let places = [
+            Some(channel.id),
+            channel.parent_id,
+            category.and_then(parent),
+        ];
+        places.into_iter().flatten()
+    }
+
     fn compute(&self, user: Option<UserId>, roles: &[RoleId], channel: &Channel) -> u64 {
         let everyone = RoleId(self.guild.id.0);
         let bits_of = |role: &RoleId| self.roles.get(role).map_or(0, |role| role.permissions);

@@ -24,8 +24,8 @@ pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
 pub struct Settings {
     /// The guild.
     pub guild_id: GuildId,
-    /// The channels whose messages are props, sorted. `None` until an admin chose:
-    /// then every text channel whose name contains "props" is one.
+    /// The channels whose messages are props, sorted; a category stands for its channels. `None`
+    /// until an admin chose: then every text channel whose name contains "props" is one.
     pub props_channels: Option<Vec<ChannelId>>,
     /// Messages that were this many days old or younger when we last heard are read again after an
     /// outage.
@@ -38,10 +38,10 @@ pub struct Settings {
     /// A round of the audit begins this long after the last one began, or later.
     #[serde(default = "audit_rest_hours")]
     pub audit_rest_hours: u16,
-    /// Channels that are not exported although everyone may read them, sorted.
+    /// Channels and categories that are not exported although everyone may read them, sorted.
     #[serde(default)]
     pub excluded_channels: Vec<ChannelId>,
-    /// Channels that are exported although not everyone may read them, sorted.
+    /// Channels and categories that are exported although not everyone may read them, sorted.
     #[serde(default)]
     pub included_channels: Vec<ChannelId>,
     /// How much a member may give with commands.
@@ -256,32 +256,18 @@ impl Settings {
         }
     }
 
-    /// Whether plain messages in `channel` that mention somebody are props.
+    /// Whether plain messages in `channel` that mention somebody are props. A category that was
+    /// chosen means its channels; for a thread, also ask about its channel.
     pub fn is_props_channel(&self, channel: &Channel) -> bool {
-        self.is_props_channel_named(channel.id, channel.kind, &channel.name)
-    }
-
-    /// As [`Self::is_props_channel`], from a channel's parts.
-    pub fn is_props_channel_named(&self, id: ChannelId, kind: ChannelKind, name: &str) -> bool {
         match &self.props_channels {
-            Some(chosen) => chosen.contains(&id),
-            None => kind == ChannelKind::TEXT && name.to_lowercase().contains("props"),
+            Some(chosen) => {
+                let category = channel.parent_id.filter(|_| !channel.kind.is_thread());
+                chosen.contains(&channel.id) || category.is_some_and(|id| chosen.contains(&id))
+            }
+            None => {
+                channel.kind == ChannelKind::TEXT && channel.name.to_lowercase().contains("props")
+            }
         }
-    }
-
-    /// Whether a channel or thread is exported, everyone being able to read it or not. A thread
-    /// goes with its channel, but a private one is included by its own name only.
-    pub fn exports(&self, channel: &Channel, everyone_reads: bool) -> bool {
-        let parent = channel.parent_id.filter(|_| channel.kind.is_thread());
-        let is_in = |list: &[ChannelId]| {
-            list.contains(&channel.id) || parent.is_some_and(|parent| list.contains(&parent))
-        };
-        let included = if channel.kind == ChannelKind::PRIVATE_THREAD {
-            self.included_channels.contains(&channel.id)
-        } else {
-            is_in(&self.included_channels)
-        };
-        !is_in(&self.excluded_channels) && (everyone_reads || included)
     }
 }
 
@@ -329,51 +315,5 @@ mod tests {
                 "7 1.234.567 14/11/2023",
             ]
         );
-    }
-
-    #[test]
-    fn an_exclusion_beats_all_and_private_threads_are_included_one_by_one() {
-        let channel = |id, kind, parent: Option<u64>| Channel {
-            id: ChannelId(id),
-            guild_id: GuildId(1),
-            kind,
-            name: String::new(),
-            parent_id: parent.map(ChannelId),
-            position: 0,
-            nsfw: false,
-            overwrites: Vec::new(),
-            thread: None,
-        };
-        let settings = Settings {
-            excluded_channels: vec![ChannelId(2)],
-            included_channels: vec![ChannelId(2), ChannelId(3), ChannelId(7)],
-            ..Settings::default_for(GuildId(1))
-        };
-        for (channel, everyone_reads, exported) in [
-            (channel(1, ChannelKind::TEXT, None), true, true),
-            (channel(1, ChannelKind::TEXT, None), false, false),
-            (channel(2, ChannelKind::TEXT, None), true, false),
-            (channel(4, ChannelKind::PUBLIC_THREAD, Some(2)), true, false),
-            (channel(3, ChannelKind::TEXT, None), false, true),
-            (channel(5, ChannelKind::PUBLIC_THREAD, Some(3)), false, true),
-            (
-                channel(6, ChannelKind::PRIVATE_THREAD, Some(3)),
-                false,
-                false,
-            ),
-            (
-                channel(7, ChannelKind::PRIVATE_THREAD, Some(3)),
-                false,
-                true,
-            ),
-            // A category is no channel of which threads are.
-            (channel(8, ChannelKind::TEXT, Some(2)), true, true),
-        ] {
-            assert_eq!(
-                settings.exports(&channel, everyone_reads),
-                exported,
-                "{channel:?}"
-            );
-        }
     }
 }

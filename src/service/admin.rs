@@ -79,7 +79,7 @@ impl Service {
             };
             // Of a guild that is not known yet, nothing is exported, and nothing is missed.
             for (channel, it) in channels.into_iter().zip(permissions.iter().cycle()) {
-                if setup.settings.exports(channel, it.everyone_reads(channel)) {
+                if setup.settings.withheld(channel, it).is_none() {
                     setup.exported.push(channel.id);
                 } else {
                     setup.withheld.push(channel.id);

@@ -138,9 +138,20 @@ pub enum Refusal {
     /// A message was named that is not known, or that the member may not read.
     #[error("there is no such message")]
     NoMessage,
-    /// A channel was named that is no text channel of the guild.
-    #[error("{0} is no text channel here")]
-    NoTextChannel(ChannelId),
+    /// A channel was named that the guild has not, or not any more.
+    #[error("{0} is no channel here")]
+    NoChannel(ChannelId),
+    /// A channel was named in which no plain messages can be props.
+    #[error("{0} can be no props channel")]
+    NoPropsChannel(ChannelId),
+    /// A channel is to be exported, but one that it is in is excluded.
+    #[error("{channel} is excluded with {within}")]
+    ExcludedWith {
+        /// The channel or thread.
+        channel: ChannelId,
+        /// The category or channel that is excluded.
+        within: ChannelId,
+    },
     /// A role was named that the guild has not.
     #[error("{0} is no role here")]
     NoRole(RoleId),
@@ -151,6 +162,8 @@ pub enum Refusal {
         channel: ChannelId,
         /// What it is called.
         name: String,
+        /// Whether it is a category: then all of its channels are meant.
+        category: bool,
     },
     /// This runs without an archive: there is nothing to export to.
     #[error("there is no archive")]

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     discord::RestError,
     model::{
-        Answer, Channel, ChannelId, Class, Fact, GuildId, InteractionId, MessageId, Props,
-        PropsOrigin, RoleId, User, UserId, permissions, props_answer,
+        Answer, Channel, ChannelId, ChannelKind, Class, Fact, GuildId, InteractionId, MessageId,
+        Props, PropsOrigin, RoleId, User, UserId, permissions, props_answer,
     },
     store::{Store, StoreError},
 };
@@ -76,27 +76,22 @@ pub enum Given {
 
 impl Service {
     /// Where props given in this channel are said: in the first of the props channels that an admin
-    /// has chosen; here, if none was, or if here is one, or a thread of one.
+    /// has chosen; here, if none was (or only forums, in which nothing can be posted), or if here is
+    /// one, or a thread of one.
     pub async fn props_place(
         &self,
         guild: GuildId,
         here: ChannelId,
     ) -> Result<Place, ServiceError> {
         self.ask(move |store| {
-            let settings = store.settings(guild)?;
-            let chosen = settings.props_channels.unwrap_or_default();
-            let channel = store.channel(guild, here)?;
-            let parent = channel
-                .and_then(|it| it.state.ever().cloned())
-                .filter(|it| it.kind.is_thread())
-                .and_then(|it| it.parent_id);
-            let is_props = |id: ChannelId| chosen.contains(&id);
-            if is_props(here) || parent.is_some_and(is_props) {
+            let Some(chosen) = store.settings(guild)?.props_channels else {
+                return Ok(Place::Here(here));
+            };
+            if store.is_props_channel(guild, here)? {
                 return Ok(Place::Here(here));
             }
-            Ok(chosen
-                .first()
-                .map_or(Place::Here(here), |channel| Place::Elsewhere(*channel)))
+            let first = posting_places(store, guild, &chosen)?.into_iter().next();
+            Ok(first.map_or(Place::Here(here), Place::Elsewhere))
         })
         .await
     }
@@ -238,6 +233,33 @@ fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
     } else {
         Ok(receivers)
     }
+}
+
+/// The channels among these in which props can be posted, in their order. A category stands for its
+/// channels.
+fn posting_places(
+    store: &Store,
+    guild: GuildId,
+    chosen: &[ChannelId],
+) -> Result<Vec<ChannelId>, StoreError> {
+    let parts = store.channels(guild)?;
+    let channels = || parts.iter().filter_map(|part| part.state.now());
+    let mut places = Vec::new();
+    for id in chosen {
+        match channels().find(|channel| channel.id == *id) {
+            Some(category) if category.kind == ChannelKind::CATEGORY => {
+                let mut inside: Vec<&Channel> = channels()
+                    .filter(|channel| channel.parent_id == Some(*id) && channel.kind.has_messages())
+                    .collect();
+                inside.sort_by_key(|channel| (channel.position, channel.id));
+                places.extend(inside.into_iter().map(|channel| channel.id));
+            }
+            Some(channel) if !channel.kind.has_messages() => {}
+            // Of one that is gone, the giver is told so.
+            _ => places.push(*id),
+        }
+    }
+    Ok(places)
 }
 
 /// What the store says of a wish.

@@ -2,7 +2,10 @@
 
 use super::{Admin, Refusal, Service, ServiceError};
 use crate::{
-    model::{ChannelId, Fact, GuildId, RoleId, Settings, SettingsChange},
+    model::{
+        Channel, ChannelId, ChannelKind, Fact, GuildId, RoleId, Settings, SettingsChange,
+        permissions::Permissions,
+    },
     store::Store,
 };
 
@@ -35,11 +38,12 @@ impl Service {
         self.settings(guild).await
     }
 
-    /// Has a channel exported. One that not everyone may read only by explicit word: its name,
-    /// repeated.
+    /// Has a channel exported, or all channels of a category. Where not everyone may read it, only
+    /// by explicit word: its name, repeated.
     ///
     /// # Errors
-    /// [`Refusal::Unconfirmed`] without that word.
+    /// [`Refusal::Unconfirmed`] without that word. [`Refusal::ExcludedWith`] where the channel or
+    /// category that it is in is excluded.
     pub async fn include_channel(
         &self,
         admin: Admin,
@@ -50,15 +54,27 @@ impl Service {
         let guild = admin.guild_id;
         let private = self
             .ask(move |store| {
-                let part = store.channel(guild, channel)?;
-                let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
-                    return Err(Refusal::NoTextChannel(channel).into());
-                };
-                let private = !store.everyone_reads(guild, channel)?;
+                let known = known(store, guild, channel)?;
+                let settings = store.settings(guild)?;
+                let channels = store.channels(guild)?;
+                let inside = channels.iter().filter_map(|part| part.state.now());
+                let inside = inside.filter(|it| it.parent_id == Some(channel));
+                let asked = store.with_permissions(guild, |permissions| {
+                    let private = is_private(&known, inside, permissions);
+                    (private, settings.excluded_by(&known, permissions))
+                })?;
+                let (private, excluded) = asked.unwrap_or((true, None));
+                if let Some(within) = excluded.filter(|within| *within != channel) {
+                    return Err(Refusal::ExcludedWith { channel, within }.into());
+                }
                 let repeats = |word: &str| word.trim().trim_start_matches('#') == known.name;
                 if private && !word.as_deref().is_some_and(repeats) {
-                    let name = known.name.clone();
-                    return Err(Refusal::Unconfirmed { channel, name }.into());
+                    return Err(Refusal::Unconfirmed {
+                        channel,
+                        name: known.name,
+                        category: known.kind == ChannelKind::CATEGORY,
+                    }
+                    .into());
                 }
                 Ok(private)
             })
@@ -72,7 +88,8 @@ fn check(store: &Store, guild: GuildId, change: &SettingsChange) -> Result<(), S
     match change {
         SettingsChange::PropsChannels(Some(channels)) => channels
             .iter()
-            .try_for_each(|id| has_text(store, guild, *id)),
+            .try_for_each(|id| can_have_props(store, guild, *id)),
+        SettingsChange::Exclude(channel) => known(store, guild, *channel).map(drop),
         SettingsChange::GiverRoles(roles) => {
             roles.iter().try_for_each(|id| is_role(store, guild, *id))
         }
@@ -80,13 +97,30 @@ fn check(store: &Store, guild: GuildId, change: &SettingsChange) -> Result<(), S
     }
 }
 
-fn has_text(store: &Store, guild: GuildId, id: ChannelId) -> Result<(), ServiceError> {
-    let channel = store.channel(guild, id)?;
-    let channel = channel.as_ref().and_then(|it| it.state.now());
-    if channel.is_some_and(|it| it.kind.has_messages() && !it.kind.is_thread()) {
+/// A channel, thread or category that is there now.
+fn known(store: &Store, guild: GuildId, id: ChannelId) -> Result<Channel, ServiceError> {
+    let part = store.channel(guild, id)?;
+    let known = part.and_then(|part| part.state.now().cloned());
+    known.ok_or_else(|| Refusal::NoChannel(id).into())
+}
+
+/// Whether not everyone may read it; of a category, one of its channels.
+fn is_private<'a>(
+    channel: &Channel,
+    mut inside: impl Iterator<Item = &'a Channel>,
+    permissions: &Permissions<'_>,
+) -> bool {
+    let hidden = |channel: &Channel| !permissions.everyone_reads(channel);
+    hidden(channel) || channel.kind == ChannelKind::CATEGORY && inside.any(hidden)
+}
+
+fn can_have_props(store: &Store, guild: GuildId, id: ChannelId) -> Result<(), ServiceError> {
+    let kind = known(store, guild, id)?.kind;
+    let holds = kind.has_messages() || kind.has_threads() || kind == ChannelKind::CATEGORY;
+    if holds && !kind.is_thread() {
         Ok(())
     } else {
-        Err(Refusal::NoTextChannel(id).into())
+        Err(Refusal::NoPropsChannel(id).into())
     }
 }
 

@@ -167,7 +167,8 @@ impl Store {
         Ok(reads.unwrap_or(false))
     }
 
-    fn with_permissions<T>(
+    /// What follows from who may read what in the guild now; `None` where the guild is not known.
+    pub fn with_permissions<T>(
         &self,
         guild: GuildId,
         ask: impl FnOnce(&Permissions<'_>) -> T,

@@ -91,11 +91,22 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         Refusal::TooLateToUndo(30),
         Refusal::TooLateToUndo(0),
         Refusal::NoMessage,
-        Refusal::NoTextChannel(ChannelId(7)),
+        Refusal::NoChannel(ChannelId(7)),
+        Refusal::NoPropsChannel(ChannelId(7)),
+        Refusal::ExcludedWith {
+            channel: ChannelId(7),
+            within: ChannelId(8),
+        },
         Refusal::NoRole(RoleId(8)),
         Refusal::Unconfirmed {
             channel: ChannelId(7),
             name: "board-room".to_owned(),
+            category: false,
+        },
+        Refusal::Unconfirmed {
+            channel: ChannelId(7),
+            name: "board-room".to_owned(),
+            category: true,
         },
         Refusal::NoArchive,
     ];
@@ -271,7 +282,10 @@ fn what_admins_did_is_listed_as_far_as_it_fits() {
         by: UserId(5),
         what,
     };
-    let few = [action(action_include("<#7>")), action(action_export())];
+    let few = [
+        action(action_include(ChannelId(7))),
+        action(action_export()),
+    ];
     assert_snapshot!(visible(&[
         texts.join("\n"),
         admin_actions(&[]),

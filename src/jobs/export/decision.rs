@@ -1,35 +1,10 @@
 //! Which channels go out, decided anew for each export: those that everyone in the guild may read,
 //! unless an admin says otherwise.
 
-use std::fmt;
-
 use crate::{
-    model::{
-        Channel, ChannelId, ChannelKind, Guild, Part, Role, Settings, permissions::Permissions,
-    },
+    model::{Channel, ChannelId, Guild, Part, Role, Settings, Withheld, permissions::Permissions},
     store::{Store, StoreError},
 };
-
-/// Why a channel is not exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Withheld {
-    /// Not everyone in the guild may read it.
-    NotForEveryone,
-    /// Only those who were invited may read the thread.
-    PrivateThread,
-    /// An admin has excluded it.
-    Excluded,
-}
-
-impl fmt::Display for Withheld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotForEveryone => "not everyone in the guild may read it",
-            Self::PrivateThread => "it is a private thread",
-            Self::Excluded => "an admin has excluded it",
-        })
-    }
-}
 
 /// A channel, and whether it is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,17 +50,9 @@ pub(super) fn decided<'a>(
     let roles = roles.iter().filter_map(|it| it.state.now());
     let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
     let permissions = Permissions::new(guild, roles, channels.iter().copied());
-    let why = |channel: &Channel| {
-        let everyone_reads = permissions.everyone_reads(channel);
-        if settings.exports(channel, everyone_reads) {
-            None
-        } else if everyone_reads {
-            Some(Withheld::Excluded)
-        } else if channel.kind == ChannelKind::PRIVATE_THREAD {
-            Some(Withheld::PrivateThread)
-        } else {
-            Some(Withheld::NotForEveryone)
-        }
-    };
-    channels.into_iter().map(|it| (it, why(it))).collect()
+    let why = |channel: &&'a Channel| settings.withheld(channel, &permissions);
+    channels
+        .iter()
+        .map(|channel| (*channel, why(channel)))
+        .collect()
 }

@@ -34,7 +34,7 @@ use crate::{
 
 pub use crate::archive::{Made, Summary};
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
-pub use decision::{Decision, Withheld};
+pub use decision::Decision;
 pub use report::{ExportOutcome, ExportReport, LastExport};
 pub(super) use request::RESTORED;
 pub use sourcecred::SourceCredFiles;

@@ -6,8 +6,8 @@ use super::decision::decided;
 use crate::{
     archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard},
     model::{
-        self, ChannelId, Coverage, FailureObject, GuildId, IdRange, MessageId, Millis, Partition,
-        Privacy, Stamp, Tier,
+        self, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, MessageId, Millis,
+        Partition, Privacy, Stamp, Tier,
     },
     store::{Dirty, Store, StoreError},
 };
@@ -84,7 +84,7 @@ pub(super) fn request(
 
 /// What has to be looked at again since it may be shown otherwise: of a member who wants nothing shown
 /// there are thanks in props channels, and which these are follows from the settings or, where they
-/// name none, from what channels are called.
+/// name none, from what channels are called, or from the category that they are in.
 fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partition>, StoreError> {
     let mut again = BTreeSet::new();
     for guild_id in changed.iter().map(|it| it.guild_id) {
@@ -92,8 +92,8 @@ fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partiti
             let mut changed = changed.iter();
             changed.any(|it| it.guild_id == guild_id && it.table == table)
         };
-        let by_name = store.settings(guild_id)?.props_channels.is_none();
-        let moved = of_guild(model::Table::Settings) || by_name && of_guild(model::Table::Channels);
+        let moved = of_guild(model::Table::Settings)
+            || of_guild(model::Table::Channels) && follow_channels(store, guild_id)?;
         let hides = |it: &Privacy| it.tier == Tier::Everything;
         if moved && store.privacy(guild_id)?.iter().any(hides) {
             again.insert(Partition {
@@ -104,6 +104,21 @@ fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partiti
         }
     }
     Ok(again)
+}
+
+/// Whether a change of a channel can make it a props channel.
+fn follow_channels(store: &Store, guild: GuildId) -> Result<bool, StoreError> {
+    let Some(chosen) = store.settings(guild)?.props_channels else {
+        return Ok(true);
+    };
+    for id in chosen {
+        let channel = store.channel(guild, id)?;
+        let channel = channel.as_ref().and_then(|it| it.state.ever());
+        if channel.is_some_and(|it| it.kind == ChannelKind::CATEGORY) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Until when everything was heard, in every guild.

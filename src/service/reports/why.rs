@@ -53,7 +53,7 @@ impl Service {
             let guild = reader.guild_id;
             let settings = store.settings(guild)?;
             let exported = channels(store, guild, |permissions, it| {
-                it.id == channel && settings.exports(it, permissions.everyone_reads(it))
+                it.id == channel && settings.withheld(it, permissions).is_none()
             })?;
             let mut community = Community::read(store, guild, None)?;
             let props_channel = store.is_props_channel(guild, channel)?;

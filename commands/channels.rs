@@ -1,0 +1,104 @@
+//! Options that take a channel, and which types of channel Discord offers for them.
+//!
+//! Only the id is read: what the channel is, the service knows.
+
+use async_trait::async_trait;
+use poise::{SlashArgError, SlashArgument};
+use serenity::{
+    all::{ChannelType, CommandInteraction, CommandOptionType, ResolvedValue},
+    builder::CreateCommandOption,
+    client,
+};
+
+use crate::model::ChannelId;
+
+/// Discord's number for media channels, which serenity does not name.
+const MEDIA: ChannelType = ChannelType::Unknown(16);
+
+/// The types of what can be exported or not.
+const ALL: [ChannelType; 10] = [
+    ChannelType::Text,
+    ChannelType::Voice,
+    ChannelType::Category,
+    ChannelType::News,
+    ChannelType::NewsThread,
+    ChannelType::PublicThread,
+    ChannelType::PrivateThread,
+    ChannelType::Stage,
+    ChannelType::Forum,
+    MEDIA,
+];
+
+/// The types of channels whose plain messages can be props.
+pub(super) const PROPS: [ChannelType; 7] = [
+    ChannelType::Text,
+    ChannelType::Voice,
+    ChannelType::Category,
+    ChannelType::News,
+    ChannelType::Stage,
+    ChannelType::Forum,
+    MEDIA,
+];
+
+/// The types of what holds messages itself.
+const WITH_MESSAGES: [ChannelType; 7] = [
+    ChannelType::Text,
+    ChannelType::Voice,
+    ChannelType::News,
+    ChannelType::NewsThread,
+    ChannelType::PublicThread,
+    ChannelType::PrivateThread,
+    ChannelType::Stage,
+];
+
+/// A channel, a thread, or a category that means all of its channels.
+#[derive(Clone, Copy)]
+pub(super) struct AnyChannel(pub(super) ChannelId);
+
+/// A channel or thread with messages.
+#[derive(Clone, Copy)]
+pub(super) struct MessageChannel(pub(super) ChannelId);
+
+#[async_trait]
+impl SlashArgument for AnyChannel {
+    async fn extract(
+        _: &client::Context,
+        _: &CommandInteraction,
+        value: &ResolvedValue<'_>,
+    ) -> Result<Self, SlashArgError> {
+        id(value).map(Self).ok_or_else(no_channel)
+    }
+
+    fn create(option: CreateCommandOption) -> CreateCommandOption {
+        option
+            .kind(CommandOptionType::Channel)
+            .channel_types(ALL.to_vec())
+    }
+}
+
+#[async_trait]
+impl SlashArgument for MessageChannel {
+    async fn extract(
+        _: &client::Context,
+        _: &CommandInteraction,
+        value: &ResolvedValue<'_>,
+    ) -> Result<Self, SlashArgError> {
+        id(value).map(Self).ok_or_else(no_channel)
+    }
+
+    fn create(option: CreateCommandOption) -> CreateCommandOption {
+        let types = WITH_MESSAGES.to_vec();
+        option.kind(CommandOptionType::Channel).channel_types(types)
+    }
+}
+
+fn id(value: &ResolvedValue<'_>) -> Option<ChannelId> {
+    match value {
+        ResolvedValue::Channel(channel) => Some(channel.id.into()),
+        _ => None,
+    }
+}
+
+fn no_channel() -> SlashArgError {
+    SlashArgError::new_command_structure_mismatch("expected a channel")
+}

@@ -1,0 +1,158 @@
+//! Which channels stay out of the archive: the one rule for it.
+//!
+//! Exports, their dry runs, the graph beside the archive, reports and `/setup` all ask here.
+
+use std::fmt;
+
+use super::{Channel, ChannelId, ChannelKind, Settings, permissions::Permissions};
+
+/// Why a channel is not exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Not everyone in the guild may read it.
+    NotForEveryone,
+    /// Only those who were invited may read the thread.
+    PrivateThread,
+    /// An admin has excluded it, its channel or its category.
+    Excluded,
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotForEveryone => "not everyone in the guild may read it",
+            Self::PrivateThread => "it is a private thread",
+            Self::Excluded => "an admin has excluded it",
+        })
+    }
+}
+
+impl Settings {
+    /// Why a channel or thread is not exported; `None` if it is.
+    ///
+    /// An exclusion beats everything. A thread follows its channel, and a channel its category;
+    /// but a private thread is only included by its own id.
+    pub fn withheld(&self, channel: &Channel, permissions: &Permissions<'_>) -> Option<Withheld> {
+        if self.excluded_by(channel, permissions).is_some() {
+            return Some(Withheld::Excluded);
+        }
+        let is_included = |id: ChannelId| self.included_channels.contains(&id);
+        if channel.kind == ChannelKind::PRIVATE_THREAD {
+            return (!is_included(channel.id)).then_some(Withheld::PrivateThread);
+        }
+        let exported =
+            permissions.everyone_reads(channel) || permissions.outwards(channel).any(is_included);
+        (!exported).then_some(Withheld::NotForEveryone)
+    }
+
+    /// Which excluded channel or category keeps this one out: itself, or one that it is in.
+    pub fn excluded_by(
+        &self,
+        channel: &Channel,
+        permissions: &Permissions<'_>,
+    ) -> Option<ChannelId> {
+        let mut places = permissions.outwards(channel);
+        places.find(|id| self.excluded_channels.contains(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Guild, GuildId, Overwrite, OverwriteKind, Role, RoleId, UserId,
+        permissions::{READ_MESSAGE_HISTORY, VIEW_CHANNEL},
+    };
+
+    const TEXT: ChannelKind = ChannelKind::TEXT;
+    const THREAD: ChannelKind = ChannelKind::PUBLIC_THREAD;
+    const PRIVATE: ChannelKind = ChannelKind::PRIVATE_THREAD;
+
+    /// A channel; those with an id above 100 are hidden from everyone.
+    fn channel(id: u64, kind: ChannelKind, parent: Option<u64>) -> Channel {
+        let hidden = Overwrite {
+            kind: OverwriteKind::Role,
+            id: 1,
+            allow: 0,
+            deny: VIEW_CHANNEL,
+        };
+        Channel {
+            id: ChannelId(id),
+            guild_id: GuildId(1),
+            kind,
+            name: String::new(),
+            parent_id: parent.map(ChannelId),
+            position: 0,
+            nsfw: false,
+            overwrites: (id > 100).then_some(hidden).into_iter().collect(),
+            thread: None,
+        }
+    }
+
+    #[test]
+    fn threads_follow_channels_and_channels_categories() {
+        let guild = Guild {
+            id: GuildId(1),
+            name: String::new(),
+            owner_id: UserId(9),
+        };
+        let everyone = Role {
+            id: RoleId(1),
+            guild_id: GuildId(1),
+            name: String::new(),
+            position: 0,
+            permissions: VIEW_CHANNEL | READ_MESSAGE_HISTORY,
+            managed: false,
+        };
+        let category = |id| channel(id, ChannelKind::CATEGORY, None);
+        let cases = [
+            (category(10), Some(Withheld::Excluded)),
+            (channel(11, TEXT, Some(10)), Some(Withheld::Excluded)),
+            (channel(12, THREAD, Some(11)), Some(Withheld::Excluded)),
+            // Included, but in a category that is excluded.
+            (channel(113, TEXT, Some(10)), Some(Withheld::Excluded)),
+            (channel(20, TEXT, None), None),
+            (channel(21, THREAD, Some(20)), None),
+            (
+                channel(22, PRIVATE, Some(20)),
+                Some(Withheld::PrivateThread),
+            ),
+            (channel(23, PRIVATE, Some(20)), None),
+            (channel(120, TEXT, None), Some(Withheld::NotForEveryone)),
+            (
+                channel(121, THREAD, Some(120)),
+                Some(Withheld::NotForEveryone),
+            ),
+            (category(30), None),
+            (channel(131, TEXT, Some(30)), None),
+            (channel(132, THREAD, Some(131)), None),
+            (
+                channel(133, PRIVATE, Some(131)),
+                Some(Withheld::PrivateThread),
+            ),
+            // Excluded by itself, in a category that is included.
+            (channel(34, TEXT, Some(30)), Some(Withheld::Excluded)),
+            // In a category that nobody knows any more.
+            (channel(41, TEXT, Some(40)), Some(Withheld::Excluded)),
+            // A thread of an unknown channel.
+            (
+                channel(51, THREAD, Some(50)),
+                Some(Withheld::NotForEveryone),
+            ),
+        ];
+        let settings = Settings {
+            excluded_channels: [10, 34, 40].map(ChannelId).into(),
+            included_channels: [23, 30, 113].map(ChannelId).into(),
+            ..Settings::default_for(GuildId(1))
+        };
+        let channels = cases.iter().map(|(channel, _)| channel);
+        let permissions = Permissions::new(&guild, [&everyone], channels);
+        for (channel, why) in &cases {
+            assert_eq!(
+                settings.withheld(channel, &permissions),
+                *why,
+                "{channel:?}"
+            );
+        }
+    }
+}
