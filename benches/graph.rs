@@ -182,6 +182,7 @@ fn member_row(user_id: UserId) -> MemberRow {
         global_name: None,
         discriminator: None,
         bot: false,
+        system: None,
         member: true,
         nick: None,
         roles: Vec::new(),

@@ -12,7 +12,7 @@ use super::rows::{
 use crate::model::{
     Author, Channel, EmojiKey, Guild, GuildEmoji, Kept, Life, Member, Message, MessageState,
     Millis, Part, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen, Settings,
-    Stamp, Stamped, Thread, Tier, User,
+    Stamp, Stamped, Thread, Tier, Unread, User,
 };
 
 /// A row that a restore can put into the store.
@@ -59,6 +59,7 @@ impl Restored for GuildRow {
             id: self.id,
             name: self.name,
             owner_id: self.owner_id,
+            unread: Unread::default(),
         };
         Some(Part {
             guild_id: self.id,
@@ -87,6 +88,7 @@ impl Restored for ChannelRow {
             nsfw: self.nsfw,
             overwrites: self.overwrites,
             thread,
+            unread: Unread::default(),
         };
         Some(Part {
             guild_id: self.guild_id,
@@ -107,6 +109,7 @@ impl Restored for RoleRow {
             position: self.position,
             permissions: self.permissions,
             managed: self.managed,
+            unread: Unread::default(),
         };
         Some(Part {
             guild_id: self.guild_id,
@@ -126,6 +129,7 @@ impl Restored for EmojiRow {
             name: self.name,
             animated: self.animated,
             own: self.own,
+            unread: Unread::default(),
         };
         Some(Part {
             guild_id: self.guild_id,
@@ -162,6 +166,8 @@ impl Restored for MemberRow {
             global_name: self.global_name,
             discriminator: self.discriminator,
             bot: self.bot,
+            system: self.system.unwrap_or_default(),
+            unread: Unread::default(),
         };
         let nobody = User {
             id: self.user_id,
@@ -169,16 +175,20 @@ impl Restored for MemberRow {
             global_name: None,
             discriminator: None,
             bot: false,
+            system: false,
+            unread: Unread::default(),
         };
         let presence = Presence {
             nick: self.nick,
             roles: self.roles,
             joined_at: self.joined_at,
+            unread: Unread::default(),
         };
         let nothing = Presence {
             nick: None,
             roles: Vec::new(),
             joined_at: None,
+            unread: Unread::default(),
         };
         let was_member = self.member || presence != nothing;
         let mut history = RoleHistory::default();
@@ -231,6 +241,7 @@ impl Restored for MessageRow {
                 command: self.command,
                 edited_at: self.edited_at,
                 by_webhook: self.by_webhook,
+                unread: Unread::default(),
             };
             Life::Alive(at, Box::new(message))
         };

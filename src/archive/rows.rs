@@ -120,6 +120,9 @@ pub struct MemberRow {
     pub discriminator: Option<u16>,
     /// Whether it is an application.
     pub bot: bool,
+    /// Whether it is Discord's own; `None` for no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<bool>,
     /// Whether the user is a member now.
     pub member: bool,
     /// The name in this guild.
@@ -285,6 +288,13 @@ impl ChannelRow {
     }
 }
 
+impl ChannelRow {
+    /// Whether it is a thread, be its type known or not.
+    pub fn is_thread(&self) -> bool {
+        self.archived.is_some() || self.kind.is_thread()
+    }
+}
+
 impl RoleRow {
     /// The role; `None` if it was never seen.
     pub fn new(part: &Part<Role>) -> Option<Self> {
@@ -327,6 +337,7 @@ impl From<&Member> for MemberRow {
             global_name: user.and_then(|user| user.global_name.clone()),
             discriminator: user.and_then(|user| user.discriminator),
             bot: user.is_some_and(|user| user.bot),
+            system: user.is_some_and(|user| user.system).then_some(true),
             member: member.presence.now().is_some(),
             nick: presence.and_then(|it| it.nick.clone()),
             roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),

@@ -286,7 +286,7 @@ impl History {
             messages: page
                 .items
                 .into_iter()
-                .map(|it| it.into_paged(guild_id))
+                .map(|message| message.into_paged(guild_id, channel))
                 .collect(),
             unreadable: page.unreadable.into_iter().map(MessageId).collect(),
             turn: Some(turn),
@@ -303,7 +303,7 @@ impl History {
         let route = Route::Message(channel, message);
         let read = json::read::<wire::Message>;
         match self.rest.get(&route, read).await {
-            Ok(message) => Ok(Some(message.into_paged(guild_id))),
+            Ok(message) => Ok(Some(message.into_paged(guild_id, channel))),
             Err(RestError::NotFound { code, .. }) if code == UNKNOWN_MESSAGE => Ok(None),
             Err(error) => Err(error),
         }
@@ -393,11 +393,7 @@ impl wire::Guild {
     pub(super) fn into_shape(self) -> GuildShape {
         let id = self.id;
         GuildShape {
-            guild: Guild {
-                id,
-                name: self.name,
-                owner_id: self.owner_id,
-            },
+            guild: self.record(),
             roles: self.roles.map(|role| role.into_record(id)),
             emojis: self.emojis.map(|emoji| emoji.into_record(id)),
             members: self.approximate_member_count,

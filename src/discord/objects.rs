@@ -8,7 +8,7 @@ use serenity::model::{
 use super::wire;
 use crate::model::{
     Channel, ChannelId, ChannelKind, Emoji, EmojiId, GuildEmoji, GuildId, InteractionId, MessageId,
-    Millis, Overwrite, OverwriteKind, Role, RoleId, Thread, User, UserId,
+    Millis, Overwrite, OverwriteKind, Role, RoleId, Thread, Unread, User, UserId,
 };
 
 macro_rules! ids {
@@ -42,13 +42,18 @@ impl From<users::User> for wire::User {
     fn from(of: users::User) -> Self {
         Self {
             id: of.id.into(),
-            username: of.name,
-            global_name: of.global_name,
-            discriminator: of.discriminator.map(std::num::NonZero::get),
-            bot: of.bot,
+            username: of.name.into(),
+            global_name: of.global_name.into(),
+            discriminator: wire::Digits(of.discriminator.map(std::num::NonZero::get)).into(),
+            bot: of.bot.into(),
+            system: of.system.into(),
             member: of.member.map(|member| Box::new((*member).into())),
         }
     }
+}
+
+fn time(of: Option<Timestamp>) -> wire::Told<Option<wire::Time>> {
+    of.map(|at| wire::Time(at.into())).into()
 }
 
 /// The user who ran a command.
@@ -59,9 +64,9 @@ pub fn user(of: &users::User) -> User {
 impl From<guilds::PartialMember> for wire::Membership {
     fn from(of: guilds::PartialMember) -> Self {
         Self {
-            nick: of.nick,
+            nick: of.nick.into(),
             roles: of.roles.into_iter().map(Into::into).collect(),
-            joined_at: of.joined_at.map(Into::into),
+            joined_at: time(of.joined_at),
         }
     }
 }
@@ -71,9 +76,9 @@ impl From<guilds::Member> for wire::Member {
         Self {
             user: of.user.into(),
             membership: wire::Membership {
-                nick: of.nick,
+                nick: of.nick.into(),
                 roles: of.roles.into_iter().map(Into::into).collect(),
-                joined_at: of.joined_at.map(Into::into),
+                joined_at: time(of.joined_at),
             },
         }
     }
@@ -88,6 +93,7 @@ impl From<guilds::Role> for Role {
             position: of.position.into(),
             permissions: of.permissions.bits(),
             managed: of.managed,
+            unread: Unread::default(),
         }
     }
 }
@@ -100,6 +106,7 @@ pub(super) fn guild_emoji(of: guilds::Emoji, guild_id: GuildId) -> GuildEmoji {
         name: Some(of.name),
         animated: of.animated,
         own: true,
+        unread: Unread::default(),
     }
 }
 
@@ -140,6 +147,7 @@ pub(super) fn channel(of: places::GuildChannel, guild_id: GuildId) -> Channel {
                 .and_then(|of| of.archive_timestamp)
                 .map(Into::into),
         }),
+        unread: Unread::default(),
     }
 }
 
@@ -163,19 +171,20 @@ impl From<places::Message> for wire::Message {
         let legacy = of.interaction;
         Self {
             id: of.id.into(),
-            channel_id: of.channel_id.into(),
+            channel_id: Some(of.channel_id.into()),
             author: of.author.into(),
-            kind: of.kind.into(),
-            content: of.content,
+            kind: wire::Small(of.kind.into()).into(),
+            content: Some(of.content).into(),
             mentions: of.mentions.into_iter().map(Into::into).collect(),
-            reference: of.message_reference.map(Into::into),
-            interaction_metadata: of.interaction_metadata.and_then(|it| metadata(*it)),
-            interaction: legacy.map(|it| (*it).into()),
-            webhook_id: of.webhook_id.map(|id| UserId(id.get())),
-            application_id: of.application_id.map(|id| UserId(id.get())),
-            edited_timestamp: of.edited_timestamp.map(Into::into),
-            flags: wire::Number(of.flags.map_or(0, |flags| flags.bits())),
-            reactions: Vec::new(),
+            reference: of.message_reference.map(wire::Reference::from).into(),
+            interaction_metadata: of.interaction_metadata.and_then(|of| metadata(*of)).into(),
+            interaction: legacy.map(|of| wire::Interaction::from(*of)).into(),
+            webhook_id: of.webhook_id.map(|id| UserId(id.get())).into(),
+            application_id: of.application_id.map(|id| UserId(id.get())).into(),
+            edited_timestamp: time(of.edited_timestamp),
+            flags: of.flags.map(|flags| wire::Number(flags.bits())).into(),
+            reactions: Vec::new().into(),
+            extras: wire::Extras::unknown(),
             guild_id: of.guild_id.map(Into::into),
             member: of.member.map(|member| (*member).into()),
         }
@@ -185,12 +194,13 @@ impl From<places::Message> for wire::Message {
 impl From<places::MessageReference> for wire::Reference {
     fn from(of: places::MessageReference) -> Self {
         Self {
-            kind: wire::Number(match of.kind {
+            kind: Some(wire::Number(match of.kind {
                 places::MessageReferenceKind::Default => 0,
                 _ => 1,
-            }),
-            message_id: of.message_id.map(Into::into),
-            channel_id: Some(of.channel_id.into()),
+            }))
+            .into(),
+            message_id: of.message_id.map(MessageId::from).into(),
+            channel_id: Some(ChannelId::from(of.channel_id)).into(),
         }
     }
 }
@@ -227,22 +237,36 @@ pub(super) fn whole(of: event::MessageUpdateEvent) -> Option<wire::Message> {
     let legacy = of.interaction.flatten();
     Some(wire::Message {
         id: of.id.into(),
-        channel_id: of.channel_id.into(),
+        channel_id: Some(of.channel_id.into()),
         author: of.author?.into(),
-        kind: of.kind?.into(),
-        content: of.content?,
+        kind: wire::Small(of.kind?.into()).into(),
+        content: Some(of.content?).into(),
         mentions: of.mentions?.into_iter().map(Into::into).collect(),
-        reference: of.message_reference.flatten().map(Into::into),
+        reference: of
+            .message_reference
+            .flatten()
+            .map(wire::Reference::from)
+            .into(),
         interaction_metadata: of
             .interaction_metadata
             .flatten()
-            .and_then(|it| metadata(*it)),
-        interaction: legacy.map(|it| (*it).into()),
-        webhook_id: of.webhook_id.flatten().map(|id| UserId(id.get())),
-        application_id: of.application_id.flatten().map(|id| UserId(id.get())),
-        edited_timestamp: of.edited_timestamp.map(Into::into),
-        flags: wire::Number(of.flags.flatten().map_or(0, |flags| flags.bits())),
-        reactions: Vec::new(),
+            .and_then(|of| metadata(*of))
+            .into(),
+        interaction: legacy.map(|of| wire::Interaction::from(*of)).into(),
+        webhook_id: of.webhook_id.flatten().map(|id| UserId(id.get())).into(),
+        application_id: of
+            .application_id
+            .flatten()
+            .map(|id| UserId(id.get()))
+            .into(),
+        edited_timestamp: time(of.edited_timestamp),
+        flags: of
+            .flags
+            .flatten()
+            .map(|flags| wire::Number(flags.bits()))
+            .into(),
+        reactions: Vec::new().into(),
+        extras: wire::Extras::unknown(),
         guild_id: of.guild_id.map(Into::into),
         member: of.member.flatten().map(|member| (*member).into()),
     })

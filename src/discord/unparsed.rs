@@ -146,11 +146,10 @@ fn read(name: &str, value: &Value, guild: GuildId, bot: UserId) -> Option<Said> 
             Some((Vec::new(), Some(Signal::GuildUnavailable(guild))))
         }
         "GUILD_DELETE" => Some((vec![Fact::GuildGone(guild)], Some(Signal::GuildLeft(guild)))),
-        "GUILD_CREATE" => guild_create(part(value)?),
+        "GUILD_CREATE" => Some(guild_create(part(value)?)),
         "GUILD_UPDATE" => {
-            let shape = part::<wire::Guild>(value)?.into_shape();
-            let told = shape.guild.owner_id != UserId(0);
-            told.then(|| (vec![Fact::Guild(shape.guild)], None))
+            let guild = part::<wire::Guild>(value)?.record();
+            Some((vec![Fact::Guild(guild)], None))
         }
         "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE" => {
             let channel = part::<wire::Channel>(value)?.into_record(guild);
@@ -190,11 +189,8 @@ fn reaction(value: &Value, guild_id: GuildId, fact: fn(ReactionEvent) -> Fact) -
     Some((vec![fact(event)], None))
 }
 
-/// A guild that has its name and owner. What is odd in it is read again over REST.
-fn guild_create(mut of: wire::Guild) -> Option<Said> {
-    if of.owner_id == UserId(0) {
-        return None;
-    }
+/// A guild. What is odd in it is read again over REST.
+fn guild_create(mut of: wire::Guild) -> Said {
     let id = of.id;
     let channels = std::mem::take(&mut of.channels.items);
     let threads = std::mem::take(&mut of.threads.items);
@@ -206,7 +202,7 @@ fn guild_create(mut of: wire::Guild) -> Option<Said> {
     facts.extend(shape.roles.items.into_iter().map(Fact::Role));
     let channels = channels.into_iter().chain(threads);
     facts.extend(channels.map(|it| Fact::Channel(it.into_record(id))));
-    Some((facts, Some(Signal::GuildAvailable(id, None))))
+    (facts, Some(Signal::GuildAvailable(id, None)))
 }
 
 /// What to do about an event that says nothing readable: fetch the message it is about; or else report

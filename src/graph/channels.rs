@@ -40,7 +40,7 @@ impl<'a> Channels<'a> {
     fn with_parent(&self, id: ChannelId) -> impl Iterator<Item = &'a ChannelRow> {
         let channel = self.0.get(&id).copied();
         let parent = channel
-            .filter(|channel| channel.kind.is_thread())
+            .filter(|channel| channel.is_thread())
             .and_then(|thread| self.0.get(&thread.parent_id?).copied());
         channel.into_iter().chain(parent)
     }

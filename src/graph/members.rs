@@ -103,8 +103,9 @@ impl<'a> Member<'a> {
         self.0.user_id
     }
 
+    /// Whether it is a bot, or Discord's own: SourceCred makes no difference.
     pub(super) fn is_bot(self) -> bool {
-        self.0.bot
+        self.0.bot || self.0.system == Some(true)
     }
 
     /// Whether it stands for somebody who wants nothing of theirs shown.
@@ -123,7 +124,7 @@ impl<'a> Member<'a> {
 
     /// `user` or `bot`, as SourceCred's addresses say it.
     pub(super) fn kind(self) -> &'static str {
-        if self.0.bot { "bot" } else { "user" }
+        if self.is_bot() { "bot" } else { "user" }
     }
 
     pub(super) fn nick(self) -> Option<&'a str> {

@@ -119,6 +119,8 @@ fn user(id: u64) -> User {
         global_name: None,
         discriminator: None,
         bot: false,
+        system: false,
+        unread: crate::model::Unread::default(),
     }
 }
 
@@ -144,6 +146,7 @@ impl World {
             command: None,
             edited_at: edited.map(Millis),
             by_webhook: None,
+            unread: crate::model::Unread::default(),
         }
     }
 

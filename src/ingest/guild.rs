@@ -108,7 +108,7 @@ fn end_live<S: Rows>(
     let below = channels
         .iter()
         .filter_map(|it| it.state.ever())
-        .filter(|it| it.id == id || it.kind.is_thread() && it.parent_id == Some(id));
+        .filter(|it| it.id == id || it.thread_parent() == Some(id));
     for channel in below {
         rows.update(Coverage::unknown(channel.id), |it| {
             it.live = it.live.filter(|live| live.session != session.number);
@@ -130,7 +130,7 @@ pub(super) fn miss_channel<S: Rows>(
 ) -> Result<(), S::Error> {
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     let threads = channels.iter().filter_map(|it| it.state.now());
-    let threads = threads.filter(|it| it.kind.is_thread() && it.parent_id == Some(id));
+    let threads = threads.filter(|it| it.thread_parent() == Some(id));
     let mut gone = BTreeSet::new();
     for id in threads.map(|it| it.id).chain([id]) {
         let unknown = Part::<Channel>::unknown(guild_id, id.0);
@@ -164,7 +164,7 @@ pub(super) fn all_channels<S: Rows>(
 ) -> Result<(), S::Error> {
     let known: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     for channel in known.iter().filter_map(|it| it.state.now()) {
-        if !channel.kind.is_thread() && !ids.contains(&channel.id) {
+        if !channel.is_thread() && !ids.contains(&channel.id) {
             miss_channel(rows, at, guild_id, channel.id)?;
         }
     }

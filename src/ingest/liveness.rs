@@ -51,6 +51,7 @@ fn channel(hidden: bool) -> Channel {
         nsfw: false,
         overwrites: hidden.then_some(hides).into_iter().collect(),
         thread: None,
+        unread: crate::model::Unread::default(),
     }
 }
 
@@ -69,6 +70,7 @@ fn message(id: MessageId) -> Message {
         reply_to: None,
         command: None,
         by_webhook: None,
+        unread: crate::model::Unread::default(),
         edited_at: None,
     }
 }

@@ -41,10 +41,12 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::AllMembers(guild_id, ids) => guild::all_members(rows, at, *guild_id, ids)?,
         Fact::Posted(it) => {
             message::see(rows, at, it)?;
+            message::note_odd(rows, at, it)?;
             message::extend_live(rows, it)?;
         }
         Fact::Message(it) => {
             message::see(rows, at, it)?;
+            message::note_odd(rows, at, it)?;
         }
         Fact::MessageGone(guild_id, channel_id, id) => {
             message::delete(rows, at, *guild_id, *channel_id, *id)?;
@@ -232,7 +234,7 @@ pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(),
     Ok(())
 }
 
-fn fail<S: Rows>(
+pub(super) fn fail<S: Rows>(
     rows: &mut S,
     at: Stamp,
     guild_id: GuildId,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Rows, guild,
-    merge::{link_props, session, settle},
+    merge::{fail, link_props, session, settle},
     privacy::{self, Allowed},
     reaction,
 };
@@ -36,6 +36,21 @@ pub(super) fn see<S: Rows>(
         link_props(rows, message)?;
     }
     Ok(Some(change))
+}
+
+/// Records that fields of a message could not be read. It is asked for again by itself.
+pub(super) fn note_odd<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    message: &Message,
+) -> Result<(), S::Error> {
+    let odd = message.odd();
+    if odd.is_empty() {
+        return Ok(());
+    }
+    let object = FailureObject::Message(message.channel_id, message.id);
+    let reason = format!("not as Discord documents it: its {odd}");
+    fail(rows, at, message.guild_id, &object, (&reason, true))
 }
 
 /// A message was not there any more. What it said goes, and so do the reactions to it.
@@ -77,6 +92,17 @@ fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<Change, S::Error> {
             }) += 1;
         })?;
     }
+    let missing = |it: &MessageState| it.message().is_some_and(Message::text_is_missing);
+    let (was, is) = (before.as_ref().is_some_and(missing), missing(&after));
+    if was != is {
+        tally(rows, guild_id, channel_id, |it| {
+            it.texts_missing = if is {
+                it.texts_missing + 1
+            } else {
+                it.texts_missing.saturating_sub(1)
+            };
+        })?;
+    }
     Ok((before, after))
 }
 
@@ -94,6 +120,7 @@ pub(super) fn tally<S: Rows>(
         deleted: 0,
         reactions: 0,
         props: 0,
+        texts_missing: 0,
     };
     rows.update(unknown, change)?;
     Ok(())
@@ -196,6 +223,7 @@ pub(super) fn page<S: Rows>(
             page.guild_id,
             &FailureObject::Message(page.channel_id, it.message.id),
         )?;
+        note_odd(rows, at, &it.message)?;
         let Some((before, after)) = change else {
             continue;
         };
@@ -210,7 +238,8 @@ pub(super) fn page<S: Rows>(
         if was_covered(now.id) {
             match before.as_ref().and_then(MessageState::message) {
                 Some(before) => {
-                    drift.edited += u64::from(before != now);
+                    let is_read = before.unread.is_empty() && now.unread.is_empty();
+                    drift.edited += u64::from(is_read && before != now);
                     drift.reactions += found.drift;
                 }
                 None => drift.found += 1,

@@ -52,6 +52,7 @@ pub(super) fn allowed<S: Rows>(rows: &S, message: &Message) -> Result<Allowed, S
         }
         if !privacy.tier.keeps_content() {
             message.content.clear();
+            message.has_no_text();
         }
     }
     Ok(Allowed::Message(message))
@@ -188,6 +189,8 @@ mod tests {
             global_name: None,
             discriminator: None,
             bot: false,
+            system: false,
+            unread: crate::model::Unread::default(),
         }
     }
 
@@ -207,6 +210,7 @@ mod tests {
             command: None,
             edited_at: None,
             by_webhook: None,
+            unread: crate::model::Unread::default(),
         }
     }
 
@@ -237,6 +241,7 @@ mod tests {
             nick: Some("Ana".to_owned()),
             roles: Vec::new(),
             joined_at: Some(Millis(1)),
+            unread: crate::model::Unread::default(),
         };
         let mut facts = vec![Fact::Privacy(chosen), Fact::Member(GUILD, user(), presence)];
         for id in [id(-5), id(5)] {

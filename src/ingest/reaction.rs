@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Rows, guild, merge::settle, message, privacy};
 use crate::model::{
-    ChannelId, Emoji, EmojiKey, Evidence, FailureObject, GuildEmoji, GuildId, LeftOut, Message,
-    MessageId, MessageState, Millis, Pending, Reaction, ReactionCount, ReactionEvent, ReactionMark,
-    ReactionMarks, Record, Seen, Stamp, User, UserId, key,
+    ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji, GuildId, LeftOut,
+    Message, MessageId, MessageState, Millis, Pending, Reaction, ReactionCount, ReactionEvent,
+    ReactionMark, ReactionMarks, Record, Seen, Stamp, User, UserId, key,
 };
 
 /// Reactions of one kind to one message.
@@ -255,6 +255,12 @@ pub(super) fn compare<S: Rows>(
         let count = counts.iter().find(|it| it.emoji.key == *emoji);
         count.map_or(0, |it| if burst { it.burst } else { it.normal })
     };
+    // Where some counts could not be read, what is not among the others is not known to be none.
+    let all_told = !message.unread.has(Field::Reactions);
+    let is_none = |emoji: &EmojiKey, burst: bool| {
+        let is_told = all_told || counts.iter().any(|it| it.emoji.key == *emoji);
+        is_told && counted(emoji, burst) == 0
+    };
     let mut ended = BTreeSet::new();
     // Where something happened after Discord counted, the count says nothing of what was unheard.
     let mut moved = BTreeSet::new();
@@ -266,7 +272,7 @@ pub(super) fn compare<S: Rows>(
         if !reaction.is_present() {
             continue;
         }
-        if counted(&reaction.emoji, reaction.burst) == 0 {
+        if is_none(&reaction.emoji, reaction.burst) {
             update(rows, &reaction, |it| it.remove(seen))?;
             ended.insert(kind);
         } else {
@@ -274,14 +280,14 @@ pub(super) fn compare<S: Rows>(
         }
     }
     for it in left_out {
-        if counted(&it.emoji, it.burst) > 0 {
+        if !is_none(&it.emoji, it.burst) {
             *known.entry((it.emoji, it.burst)).or_default() += it.count;
         } else if it.at < seen.at {
             rows.delete(&it)?;
         }
     }
     for list in &lists {
-        if counted(&list.emoji.key, list.burst) == 0 && list.counted < seen.at {
+        if is_none(&list.emoji.key, list.burst) && list.counted < seen.at {
             drop_list(rows, list)?;
         }
     }
@@ -420,6 +426,7 @@ fn see_emoji<S: Rows>(
         name,
         animated,
         own: false,
+        unread: crate::model::Unread::default(),
     };
     guild::see_emoji_in_use(rows, at, &seen)
 }

@@ -162,6 +162,7 @@ impl<'a> Restore<'a> {
             nick: None,
             roles: Vec::new(),
             joined_at: None,
+            unread: crate::model::Unread::default(),
         };
         let presence = Kept {
             last: Some(Stamped { at: self.at, value }),
@@ -194,6 +195,7 @@ impl<'a> Restore<'a> {
                 deleted: 0,
                 reactions: 0,
                 props: 0,
+                texts_missing: 0,
             };
             let count = |row: &MessageRow| match row.deleted_at {
                 None => tally.messages += 1,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, EmojiId, GuildId, MessageId, Millis, RoleId, UserId, wide};
+use super::{
+    ChannelId, EmojiId, Field, Fields, GuildId, MessageId, Millis, RoleId, Unread, UserId,
+    unread::fields, wide,
+};
 
 /// A guild. Source: <https://discord.com/developers/docs/resources/guild#guild-object>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,7 +16,12 @@ pub struct Guild {
     pub name: String,
     /// Who owns it, and so may do everything.
     pub owner_id: UserId,
+    /// Which fields could not be read when it was last seen.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
 }
+
+fields!(Guild: Name => name, Owner => owner_id);
 
 /// A channel's type. Source:
 /// <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>.
@@ -38,10 +46,14 @@ impl ChannelKind {
     pub const PRIVATE_THREAD: Self = Self(12);
     /// A stage channel, which also holds messages.
     pub const STAGE: Self = Self(13);
+    /// A list of a student hub's guilds: it holds no messages.
+    pub const DIRECTORY: Self = Self(14);
     /// A forum: it holds threads only.
     pub const FORUM: Self = Self(15);
     /// A media channel: it holds threads only.
     pub const MEDIA: Self = Self(16);
+    /// A type that could not be read.
+    pub const UNKNOWN: Self = Self(u8::MAX);
 
     /// Whether it is a thread.
     pub fn is_thread(self) -> bool {
@@ -51,13 +63,13 @@ impl ChannelKind {
         )
     }
 
-    /// Whether messages can be posted in it. A forum's are all in its threads.
+    /// Whether messages can be posted in it. A forum's are all in its threads. A type that we don't
+    /// know may have some: only asking tells.
     pub fn has_messages(self) -> bool {
-        self.is_thread()
-            || matches!(
-                self,
-                Self::TEXT | Self::VOICE | Self::ANNOUNCEMENT | Self::STAGE
-            )
+        !matches!(
+            self,
+            Self::CATEGORY | Self::DIRECTORY | Self::FORUM | Self::MEDIA
+        )
     }
 
     /// Whether threads can be opened in it.
@@ -103,6 +115,71 @@ pub struct Channel {
     pub overwrites: Vec<Overwrite>,
     /// What only threads have.
     pub thread: Option<Thread>,
+    /// Which fields could not be read when it was last seen.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
+}
+
+impl Channel {
+    /// Whether it is a thread. Of a type that we don't know, only its `thread_metadata` tells.
+    pub fn is_thread(&self) -> bool {
+        self.thread.is_some() || self.kind.is_thread()
+    }
+
+    /// Whether it is a thread that not everyone who sees its channel may read. One of a type that we
+    /// don't know may be.
+    pub fn is_private_thread(&self) -> bool {
+        let is_public = matches!(
+            self.kind,
+            ChannelKind::PUBLIC_THREAD | ChannelKind::ANNOUNCEMENT_THREAD
+        );
+        self.is_thread() && !is_public
+    }
+
+    /// The channel that a thread was opened in; `None` for what is no thread.
+    pub fn thread_parent(&self) -> Option<ChannelId> {
+        self.parent_id.filter(|_| self.is_thread())
+    }
+
+    /// The thread's own fields, of what is known to be one.
+    fn thread_mut(&mut self) -> &mut Thread {
+        self.thread.get_or_insert(Thread {
+            owner_id: None,
+            archived: false,
+            archive_timestamp: None,
+        })
+    }
+}
+
+impl Fields for Channel {
+    fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    fn unread_mut(&mut self) -> &mut Unread {
+        &mut self.unread
+    }
+
+    fn take(&mut self, field: Field, from: &Self) {
+        match field {
+            Field::Kind => self.kind = from.kind,
+            Field::Name => self.name.clone_from(&from.name),
+            Field::Parent => self.parent_id = from.parent_id,
+            Field::Position => self.position = from.position,
+            Field::Nsfw => self.nsfw = from.nsfw,
+            Field::Overwrites => self.overwrites.clone_from(&from.overwrites),
+            Field::Owner | Field::Archived | Field::ArchiveTimestamp => {
+                let Some(known) = &from.thread else { return };
+                let thread = self.thread_mut();
+                match field {
+                    Field::Owner => thread.owner_id = known.owner_id,
+                    Field::Archived => thread.archived = known.archived,
+                    _ => thread.archive_timestamp = known.archive_timestamp,
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a thread has beside what every channel has.
@@ -168,7 +245,12 @@ pub struct Role {
     pub permissions: u64,
     /// Whether it belongs to an integration, such as a bot's own role.
     pub managed: bool,
+    /// Which fields could not be read when it was last seen.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
 }
+
+fields!(Role: Name => name, Position => position, Permissions => permissions, Managed => managed);
 
 /// A custom emoji that a guild has, or that was seen in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -183,4 +265,9 @@ pub struct GuildEmoji {
     pub animated: bool,
     /// Whether the guild owns it; others are visitors from elsewhere, used by members with Nitro.
     pub own: bool,
+    /// Which fields could not be read when it was last seen.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
 }
+
+fields!(GuildEmoji: Name => name, Animated => animated);

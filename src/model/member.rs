@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GuildId, Kept, Millis, RoleHistory, RoleId, Stamp, Stamped, UserId};
+use super::{
+    Field, GuildId, Kept, Millis, RoleHistory, RoleId, Stamp, Stamped, Unread, UserId,
+    unread::fields,
+};
 
 /// A user as Discord shows one. Source: <https://discord.com/developers/docs/resources/user>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,7 +20,18 @@ pub struct User {
     pub discriminator: Option<u16>,
     /// Whether it is an application.
     pub bot: bool,
+    /// Whether it is Discord's own, as Clyde and the urgent messages are.
+    #[serde(default)]
+    pub system: bool,
+    /// Which fields could not be read when it was last seen.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
 }
+
+fields!(
+    User: Name => username, GlobalName => global_name, Discriminator => discriminator, Bot => bot,
+    System => system,
+);
 
 impl User {
     /// The user, without names.
@@ -29,6 +43,8 @@ impl User {
             global_name: None,
             discriminator: self.discriminator.filter(|_| self.bot),
             bot: self.bot,
+            system: self.system,
+            unread: Unread::default(),
         }
     }
 }
@@ -42,7 +58,12 @@ pub struct Presence {
     pub roles: Vec<RoleId>,
     /// When the user joined.
     pub joined_at: Option<Millis>,
+    /// Which fields could not be read when it was last seen.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
 }
+
+fields!(Presence: Nick => nick, Roles => roles, JoinedAt => joined_at);
 
 /// A user who was seen in a guild: a member, one who left, or the author of a message, of a
 /// reaction, of whom nothing else is known.
@@ -73,10 +94,13 @@ impl Member {
         }
     }
 
-    /// The user was a member at `at`, with the roles that Discord named.
+    /// The user was a member at `at`, with the roles that Discord named; roles that could not be
+    /// read say nothing.
     pub fn see(&mut self, at: Stamp, presence: Presence, named: &[RoleId]) {
+        if !presence.unread.has(Field::Roles) {
+            self.history.see(at, Some(named));
+        }
         self.presence.see(at, presence);
-        self.history.see(at, Some(named));
     }
 
     /// The user was no member at `at`.

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, GuildId, InteractionId, MessageId, Millis, Stamp, UserId, read_answer};
+use std::mem;
+
+use super::{
+    ChannelId, Field, Fields as _, GuildId, InteractionId, MessageId, Millis, Stamp, Unread,
+    UserId, read_answer, unread::fields,
+};
 
 /// A message's type. Source:
 /// <https://discord.com/developers/docs/resources/message#message-object-message-types>.
@@ -15,6 +20,8 @@ impl MessageKind {
     pub const DEFAULT: Self = Self(0);
     /// Discord's note that a thread was opened on an older message.
     pub const THREAD_CREATED: Self = Self(18);
+    /// A type that could not be read.
+    pub const UNKNOWN: Self = Self(u8::MAX);
     /// A reply to another.
     pub const REPLY: Self = Self(19);
     /// The answer to a slash command.
@@ -109,9 +116,62 @@ pub struct Message {
     /// do. `None` for what answers none, and for what was stored before this was.
     #[serde(default)]
     pub by_webhook: Option<bool>,
+    /// Which fields could not be read when it was last seen. A text that is not there although there
+    /// must be one could not be read either.
+    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    pub unread: Unread,
 }
 
+fields!(
+    Message: Author => author, Kind => kind, Content => content, Mentions => mentions,
+    ReplyTo => reply_to, Command => command, EditedAt => edited_at,
+);
+
 impl Message {
+    /// Whether it has a text that we don't have: Discord kept it from us, or it could not be read.
+    pub fn text_is_missing(&self) -> bool {
+        self.unread.has(Field::Content)
+    }
+
+    /// Takes the text as it is: nothing is missing.
+    pub fn has_no_text(&mut self) {
+        self.unread.forget(Field::Content);
+        self.unread.forget(Field::Mentions);
+    }
+
+    /// The fields that could not be read; a text that was kept from us is another matter.
+    pub fn odd(&self) -> Unread {
+        let mut odd = self.unread.clone();
+        if self.content.is_empty() {
+            odd.forget(Field::Content);
+            odd.forget(Field::Mentions);
+        }
+        odd
+    }
+
+    /// Of a message seen at `at`: what could not be read of it is as in another sighting.
+    fn complete(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
+        let was_missing = self.text_is_missing();
+        self.fill(at, other, other_at);
+        if was_missing && !other.text_is_missing() {
+            if other.edited_at == self.edited_at {
+                // It is the text that it has.
+                self.has_no_text();
+            } else {
+                self.unread.stands(Field::Content, other_at);
+            }
+        }
+    }
+
+    /// When it was edited, as far as this or another sighting could read that.
+    fn edited(&self, other: &Self) -> Option<Millis> {
+        if self.unread.never_read(Field::EditedAt) {
+            other.edited_at
+        } else {
+            self.edited_at
+        }
+    }
+
     /// Whose words it has: its author's, or, where the bot says that somebody gave props, theirs.
     /// A webhook is nobody.
     pub fn speaker(&self) -> Option<UserId> {
@@ -171,18 +231,24 @@ impl MessageState {
     }
 
     /// Adds what another observation says: a tombstone beats all else, the latest edit wins, and
-    /// between equal edits the later observation.
-    pub fn merge(&mut self, other: Self) {
+    /// between equal edits the later observation. What could not be read of the one that wins is as in
+    /// the other.
+    pub fn merge(&mut self, mut other: Self) {
         let wins = match (&self.state, &other.state) {
             (Life::Deleted(mine), Life::Deleted(theirs)) => theirs < mine,
             (Life::Deleted(_), Life::Alive(..)) => false,
             (Life::Alive(..), Life::Deleted(_)) => true,
             (Life::Alive(at, mine), Life::Alive(other_at, theirs)) => {
-                (theirs.edited_at, other_at, theirs) > (mine.edited_at, at, mine)
+                (theirs.edited(mine), other_at, theirs) > (mine.edited(theirs), at, mine)
             }
         };
         if wins {
-            *self = other;
+            mem::swap(self, &mut other);
+        }
+        if let (Life::Alive(at, known), Life::Alive(other_at, other)) =
+            (&mut self.state, &other.state)
+        {
+            known.complete(*at, other, *other_at);
         }
     }
 }

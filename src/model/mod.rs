@@ -23,6 +23,7 @@ mod settings;
 mod settings_change;
 mod sync;
 mod time;
+mod unread;
 mod withheld;
 
 pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
@@ -53,4 +54,5 @@ pub use sync::{
     Coverage, Failure, FailureObject, IdRange, Interval, Live, Pending, Session, Synced, Tally,
 };
 pub use time::{Millis, Stamp};
+pub use unread::{Field, Fields, Unread};
 pub use withheld::Withheld;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Channel, ChannelId, ChannelKind, Guild, OverwriteKind, Role, RoleId, UserId};
+use super::{Channel, ChannelId, ChannelKind, Field, Guild, OverwriteKind, Role, RoleId, UserId};
 
 /// All permissions at once.
 pub const ADMINISTRATOR: u64 = 1 << 3;
@@ -67,9 +67,39 @@ impl<'a> Permissions<'a> {
         self.compute(None, &[], channel)
     }
 
-    /// Whether everyone in the guild may read the channel. A private thread is never for everyone.
+    /// Whether everyone in the guild may read the channel. A private thread is never for everyone,
+    /// nor is a thread of a type that we don't know: it may be as private. Nor is a channel of which
+    /// the type or the category never could be read.
     pub fn everyone_reads(&self, channel: &Channel) -> bool {
-        channel.kind != ChannelKind::PRIVATE_THREAD && can_read(channel, self.of_everyone(channel))
+        let is_unknown = |field| channel.unread.never_read(field);
+        !channel.is_private_thread()
+            && !is_unknown(Field::Parent)
+            && !is_unknown(Field::Kind)
+            && can_read(channel, self.of_everyone(channel))
+    }
+
+    /// Whether what decides on reading the channel was read at least once: the permissions of these
+    /// roles and of the one that everyone has, and the channel's overwrites.
+    pub fn are_known(&self, roles: &[RoleId], channel: &Channel) -> bool {
+        let everyone = RoleId(self.guild.id.0);
+        let is_known = |role: &RoleId| {
+            let role = self.roles.get(role);
+            role.is_none_or(|role| !role.unread.never_read(Field::Permissions))
+        };
+        let governing = self.governing(channel).unwrap_or(channel);
+        self.roles.contains_key(&everyone)
+            && roles.iter().chain([&everyone]).all(is_known)
+            && !governing.unread.never_read(Field::Overwrites)
+            && !channel.unread.never_read(Field::Parent)
+            && !channel.unread.never_read(Field::Kind)
+    }
+
+    /// The channel whose overwrites hold: a thread's are its parent's. `None` if that isn't known.
+    fn governing<'b>(&'b self, channel: &'b Channel) -> Option<&'b Channel> {
+        match channel.parent_id {
+            Some(parent) if channel.is_thread() => self.channels.get(&parent).copied(),
+            _ => Some(channel),
+        }
     }
 
     /// Whether a member with these roles may read all of the channel.
@@ -83,7 +113,7 @@ impl<'a> Permissions<'a> {
     pub fn outwards(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
         let channels = &self.channels;
         let parent = |id: ChannelId| channels.get(&id).and_then(|channel| channel.parent_id);
-        let category = channel.parent_id.filter(|_| channel.kind.is_thread());
+        let category = channel.thread_parent();
         let places = [
             Some(channel.id),
             channel.parent_id,
@@ -101,12 +131,10 @@ impl<'a> Permissions<'a> {
         if base & ADMINISTRATOR != 0 {
             return u64::MAX;
         }
-        let governing = match channel.parent_id {
-            Some(parent) if channel.kind.is_thread() => self.channels.get(&parent).copied(),
-            _ => Some(channel),
-        };
         // A thread whose parent we cannot see is nobody's to read.
-        let Some(governing) = governing else { return 0 };
+        let Some(governing) = self.governing(channel) else {
+            return 0;
+        };
         let find = |kind, id| {
             governing
                 .overwrites

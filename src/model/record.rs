@@ -1,10 +1,12 @@
 //! What makes a value a record: its table, its key, and the partition it is exported with; and
 //! the two shapes in which values that change over time merge.
 
+use std::mem;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Guild, GuildEmoji,
+    AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Fields, Guild, GuildEmoji,
     GuildId, LeftOut, Member, MessageState, Millis, Pending, Privacy, Props, Reaction,
     ReactionMarks, Registered, Role, Session, Settings, Stamp, Synced, Tally,
 };
@@ -143,13 +145,14 @@ pub struct Stamped<T> {
     pub value: T,
 }
 
-impl<T: Ord> Stamped<T> {
-    /// Keeps the later of the two. Values with the same stamp are ordered by content, so that the
-    /// order of arrival never decides.
-    pub fn merge(&mut self, other: Self) {
+impl<T: Ord + Fields> Stamped<T> {
+    /// Keeps the later of the two; what could not be read of it is as the earlier one says. Values
+    /// with the same stamp are ordered by content, so that the order of arrival never decides.
+    pub fn merge(&mut self, mut other: Self) {
         if other > *self {
-            *self = other;
+            mem::swap(self, &mut other);
         }
+        self.value.fill(self.at, &other.value, other.at);
     }
 }
 
@@ -171,7 +174,7 @@ impl<T> Default for Kept<T> {
     }
 }
 
-impl<T: Ord> Kept<T> {
+impl<T: Ord + Fields> Kept<T> {
     /// The value was there at `at`.
     pub fn see(&mut self, at: Stamp, value: T) {
         let seen = Stamped { at, value };
@@ -211,7 +214,7 @@ impl<T> Kept<T> {
 }
 
 /// What a guild has many of, each with an id, and which may be deleted.
-pub trait Entity: Ord + Serialize + DeserializeOwned {
+pub trait Entity: Ord + Fields + Serialize + DeserializeOwned {
     /// The table it belongs to.
     const TABLE: Table;
 }

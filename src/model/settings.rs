@@ -261,7 +261,7 @@ impl Settings {
     pub fn is_props_channel(&self, channel: &Channel) -> bool {
         match &self.props_channels {
             Some(chosen) => {
-                let category = channel.parent_id.filter(|_| !channel.kind.is_thread());
+                let category = channel.parent_id.filter(|_| !channel.is_thread());
                 chosen.contains(&channel.id) || category.is_some_and(|id| chosen.contains(&id))
             }
             None => {

@@ -256,4 +256,7 @@ pub struct Tally {
     pub reactions: u64,
     /// Props given with a command.
     pub props: u64,
+    /// Messages that have a text which Discord kept from us.
+    #[serde(default)]
+    pub texts_missing: u64,
 }

@@ -37,7 +37,7 @@ impl Settings {
             return Some(Withheld::Excluded);
         }
         let is_included = |id: ChannelId| self.included_channels.contains(&id);
-        if channel.kind == ChannelKind::PRIVATE_THREAD {
+        if channel.is_private_thread() {
             return (!is_included(channel.id)).then_some(Withheld::PrivateThread);
         }
         let exported =
@@ -86,6 +86,7 @@ mod tests {
             nsfw: false,
             overwrites: (id > 100).then_some(hidden).into_iter().collect(),
             thread: None,
+            unread: crate::model::Unread::default(),
         }
     }
 
@@ -95,6 +96,7 @@ mod tests {
             id: GuildId(1),
             name: String::new(),
             owner_id: UserId(9),
+            unread: crate::model::Unread::default(),
         };
         let everyone = Role {
             id: RoleId(1),
@@ -103,6 +105,7 @@ mod tests {
             position: 0,
             permissions: VIEW_CHANNEL | READ_MESSAGE_HISTORY,
             managed: false,
+            unread: crate::model::Unread::default(),
         };
         let category = |id| channel(id, ChannelKind::CATEGORY, None);
         let cases = [

@@ -67,7 +67,7 @@ impl Service {
             let roles = roles.iter().filter_map(|it| it.state.now());
             let permissions = known.map(|known| Permissions::new(known, roles, all()));
             let mut channels: Vec<&Channel> = all()
-                .filter(|it| it.kind.has_messages() && !it.kind.is_thread())
+                .filter(|it| it.kind.has_messages() && !it.is_thread())
                 .collect();
             channels.sort_by_key(|it| (it.position, it.id));
             let mut setup = Setup {

@@ -325,7 +325,7 @@ fn check_receivers(
 
 /// The permissions that posting in a channel takes, and what Discord's settings call them.
 fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
-    let send = if channel.kind.is_thread() {
+    let send = if channel.is_thread() {
         (
             permissions::SEND_MESSAGES_IN_THREADS,
             "Send Messages in Threads",

@@ -115,9 +115,10 @@ fn is_private<'a>(
 }
 
 fn can_have_props(store: &Store, guild: GuildId, id: ChannelId) -> Result<(), ServiceError> {
-    let kind = known(store, guild, id)?.kind;
+    let channel = known(store, guild, id)?;
+    let kind = channel.kind;
     let holds = kind.has_messages() || kind.has_threads() || kind == ChannelKind::CATEGORY;
-    if holds && !kind.is_thread() {
+    if holds && !channel.is_thread() {
         Ok(())
     } else {
         Err(Refusal::NoPropsChannel(id).into())

@@ -190,7 +190,7 @@ impl Store {
         let Some(channel) = channel.as_ref().and_then(|it| it.state.ever()) else {
             return Ok(false);
         };
-        let parent = channel.parent_id.filter(|_| channel.kind.is_thread());
+        let parent = channel.thread_parent();
         let parent = parent.map(|id| self.channel(guild, id)).transpose()?;
         let parent = parent.flatten();
         let parent = parent.as_ref().and_then(|it| it.state.ever());

@@ -85,6 +85,8 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
             global_name: None,
             discriminator: None,
             bot: true,
+            system: false,
+            unread: propsbot::model::Unread::default(),
         },
         boards: boards.clone(),
         progress: ProgressBoard::default(),

@@ -45,6 +45,7 @@ fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
         command: None,
         edited_at: None,
         by_webhook: None,
+        unread: propsbot::model::Unread::default(),
     };
     (0..size)
         .map(|n| {

@@ -126,6 +126,7 @@ impl Veil {
             user_id: UserId::nobody(number as u64),
             username: String::new(),
             bot: false,
+            system: None,
             forgotten_at: None,
             // When one of them left would tell who it is.
             member: true,
@@ -134,6 +135,7 @@ impl Veil {
         };
         row.username.clear();
         row.bot = false;
+        row.system = None;
         row.member = false;
         row.left_at = None;
         vec![nobody, row]

@@ -40,6 +40,7 @@ fn message(author: UserId, content: &str, mentions: &[UserId]) -> MessageState {
         command: None,
         edited_at: None,
         by_webhook: None,
+        unread: crate::model::Unread::default(),
     };
     MessageState::alive(Stamp(1), message)
 }
@@ -49,6 +50,7 @@ fn ana() -> Member {
         nick: Some("Queen Ana".to_owned()),
         roles: vec![],
         joined_at: Some(Millis(1)),
+        unread: crate::model::Unread::default(),
     };
     let mut kept = Kept::default();
     kept.see(Stamp(1), presence);
@@ -63,6 +65,8 @@ fn ana() -> Member {
                 global_name: Some("Ana".to_owned()),
                 discriminator: None,
                 bot: false,
+                system: false,
+                unread: crate::model::Unread::default(),
             },
         }),
         presence: kept,

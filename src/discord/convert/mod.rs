@@ -9,7 +9,7 @@ use serenity::model::{event, event::Event, guild as guilds};
 use super::{GuildShape, Items, objects, unparsed, wire};
 use crate::model::{
     ChannelId, Evidence, Fact, Guild, GuildId, Listed, MessageId, Observation, ReactionEvent, Role,
-    Stamp, UserId,
+    Stamp, Unread, UserId,
 };
 
 /// What an event says.
@@ -157,6 +157,7 @@ fn shape(event: Event, bot: UserId) -> Said {
                 id: event.guild.id.into(),
                 name: event.guild.name,
                 owner_id: event.guild.owner_id.into(),
+                unread: Unread::default(),
             };
             (vec![Fact::Guild(guild)], None)
         }
@@ -226,9 +227,9 @@ fn people(event: Event, bot: UserId) -> Said {
             let of = wire::Member {
                 user: event.user.into(),
                 membership: wire::Membership {
-                    nick: event.nick,
+                    nick: event.nick.into(),
                     roles: event.roles.into_iter().map(Into::into).collect(),
-                    joined_at: Some(event.joined_at.into()),
+                    joined_at: Some(wire::Time(event.joined_at.into())).into(),
                 },
             };
             let signal = (of.user.id == bot).then_some(Signal::ShapeChanged(guild));
@@ -263,6 +264,7 @@ fn guild_create(of: guilds::Guild) -> Said {
         id,
         name: of.name,
         owner_id: of.owner_id.into(),
+        unread: Unread::default(),
     };
     let mut emojis: Vec<_> = of
         .emojis
@@ -306,16 +308,22 @@ fn guild_create(of: guilds::Guild) -> Said {
 
 /// A message that the gateway showed: first its people, so that they are known, then itself.
 pub(super) fn message(mut of: wire::Message, fact: fn(crate::model::Message) -> Fact) -> Said {
-    let Some(guild) = of.guild_id.filter(|_| !of.is_ephemeral()) else {
+    let (Some(guild), Some(channel)) = (of.guild_id, of.channel_id) else {
         return Said::default();
     };
+    match of.is_ephemeral() {
+        Some(false) => {}
+        Some(true) => return Said::default(),
+        // Only what is in a list is everyone's.
+        None => return (Vec::new(), Some(Signal::Reread(guild, channel, of.id))),
+    }
     let author_membership = of.member.take();
     let mention_memberships: Vec<_> = of
         .mentions
         .iter_mut()
         .map(|user| user.member.take())
         .collect();
-    let paged = of.into_paged(guild);
+    let paged = of.into_paged(guild, channel);
     let author = paged
         .author
         .map(|user| (user, author_membership.map(Box::new)));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Emoji, EmojiKey};
+use crate::model::{Emoji, EmojiKey, Field};
 
 const GUILD: GuildId = GuildId(1);
 const BOT: UserId = UserId(50);
@@ -141,10 +141,17 @@ fn an_odd_guild_is_read_and_deletes_nothing() {
         "roles": [{"id": "9"}, 7], "emojis": [{"id": "8", "name": 3}, {"id": "7", "name": "x"}, 5],
         "channels": [{"id": "2", "type": 0}, {"id": "4"}]});
     let (facts, signal) = read("GUILD_CREATE", guild);
-    let [Fact::Guild(_), Fact::Role(role), Fact::Channel(channel)] = facts.as_slice() else {
+    let [
+        Fact::Guild(_),
+        Fact::Role(role),
+        Fact::Channel(channel),
+        Fact::Channel(untyped),
+    ] = facts.as_slice()
+    else {
         panic!("{facts:?}")
     };
-    assert_eq!((role.id.0, channel.id.0), (9, 2));
+    assert_eq!((role.id.0, channel.id.0, untyped.id.0), (9, 2, 4));
+    assert!(role.unread.has(Field::Permissions) && untyped.unread.has(Field::Kind));
     assert!(matches!(signal, Some(Signal::GuildAvailable(GUILD, _))));
 }
 

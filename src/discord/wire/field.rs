@@ -1,10 +1,15 @@
 //! Single fields, whatever Discord puts there.
 
+use std::ops::{Deref, DerefMut};
+
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 
-use crate::model::Millis;
+use crate::model::{Field, Millis, Unread};
 
 /// Reads a field, or takes it as absent where it is not what it should be.
 pub(in crate::discord) fn lenient<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
@@ -14,47 +19,279 @@ pub(in crate::discord) fn lenient<'de, D: Deserializer<'de>, T: Default + Deseri
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// Reads a field; `null` is as absent, and anything else that it should not be is an error.
-pub(super) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// A field as Discord told it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::discord) enum Told<T> {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It is not what it should be.
+    Odd,
+    /// It is this.
+    As(T),
 }
 
-/// Reads what can be read of a list; what is none is taken as empty.
-pub(super) fn each<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    let items = match Value::deserialize(deserializer)? {
-        Value::Array(items) => items,
-        _ => Vec::new(),
-    };
-    let read = |item| serde_json::from_value(item).ok();
-    Ok(items.into_iter().filter_map(read).collect())
+impl<T> From<T> for Told<T> {
+    fn from(value: T) -> Self {
+        Self::As(value)
+    }
 }
 
-/// Reads an ISO 8601 time; what is none is taken as absent.
-pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
-    let text = lenient::<D, Option<String>>(deserializer)?;
-    let time = text.and_then(|text| text.parse::<Timestamp>().ok());
-    Ok(time.map(|time| Millis(time.as_millisecond())))
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Told<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(serde_json::from_value(value).map_or(Self::Odd, Self::As))
+    }
 }
 
-/// Reads a discriminator: `"0"`, and `"0000"` of webhooks, mean none, as does what is none.
-pub(super) fn digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
-    let number = lenient::<D, Option<Number>>(deserializer)?;
-    let digits = number.and_then(|Number(number)| u16::try_from(number).ok());
-    Ok(digits.filter(|digits| *digits != 0))
+impl<T> Told<T> {
+    /// The value of a field that is always there, or `default`, noted as unread.
+    pub(super) fn required_or(self, default: T, field: Field, unread: &mut Unread) -> T {
+        match self {
+            Self::As(value) => value,
+            Self::Absent | Self::Odd => {
+                unread.add(field);
+                default
+            }
+        }
+    }
+
+    /// The value of a field that may be left out; if it is odd, `default`, noted as unread.
+    pub(super) fn optional_or(self, default: T, field: Field, unread: &mut Unread) -> T
+    where
+        T: Default,
+    {
+        match self {
+            Self::Absent => T::default(),
+            told => told.required_or(default, field, unread),
+        }
+    }
 }
 
-/// Reads a type's number; one too large for any type we know becomes 255.
-pub(super) fn small<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    let Number(number) = Number::deserialize(deserializer)?;
-    Ok(u8::try_from(number).unwrap_or(u8::MAX))
+impl<T: Default> Told<T> {
+    /// The value of a field that is always there, or nothing, noted as unread.
+    pub(super) fn required(self, field: Field, unread: &mut Unread) -> T {
+        self.required_or(T::default(), field, unread)
+    }
+
+    /// The value of a field that may be left out; if it is odd, nothing, noted as unread.
+    pub(super) fn optional(self, field: Field, unread: &mut Unread) -> T {
+        self.optional_or(T::default(), field, unread)
+    }
+}
+
+impl<T> Told<Option<T>> {
+    /// Whether there is something, readable or not.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self, Self::Absent | Self::As(None))
+    }
+}
+
+/// What can be read of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::discord) struct Each<T> {
+    items: Vec<T>,
+    /// Whether something in it, or all of it, cannot be read.
+    pub(super) odd: bool,
+}
+
+impl<T> Default for Each<T> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl<T> Each<T> {
+    /// A list that is always there, and was not told.
+    pub(super) fn untold() -> Self {
+        Self {
+            items: Vec::new(),
+            odd: true,
+        }
+    }
+
+    /// What can be read; noted as unread if that is not all.
+    pub(super) fn readable(self, field: Field, unread: &mut Unread) -> Vec<T> {
+        if self.odd {
+            unread.add(field);
+        }
+        self.items
+    }
+}
+
+impl<T> From<Vec<T>> for Each<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self { items, odd: false }
+    }
+}
+
+impl<T> FromIterator<T> for Each<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        items.into_iter().collect::<Vec<T>>().into()
+    }
+}
+
+impl<T> Deref for Each<T> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.items
+    }
+}
+
+impl<T> DerefMut for Each<T> {
+    fn deref_mut(&mut self) -> &mut Vec<T> {
+        &mut self.items
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Each<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Value::Array(all) = Value::deserialize(deserializer)? else {
+            return Ok(Self::untold());
+        };
+        let len = all.len();
+        let read = |item| serde_json::from_value(item).ok();
+        let items: Vec<T> = all.into_iter().filter_map(read).collect();
+        let odd = items.len() < len;
+        Ok(Self { items, odd })
+    }
+}
+
+/// An ISO 8601 time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::discord) struct Time(pub(in crate::discord) Millis);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: Timestamp = text.parse().map_err(de::Error::custom)?;
+        Ok(Self(Millis(time.as_millisecond())))
+    }
+}
+
+/// A discriminator: `"0"`, and `"0000"` of webhooks, mean none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::discord) struct Digits(pub(in crate::discord) Option<u16>);
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = Option::<Number>::deserialize(deserializer)?;
+        let digits = number.map(|Number(number)| u16::try_from(number));
+        let digits = digits.transpose().map_err(de::Error::custom)?;
+        Ok(Self(digits.filter(|digits| *digits != 0)))
+    }
+}
+
+/// A type's number; one too large for any type we know becomes 255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::discord) struct Small(pub(in crate::discord) u8);
+
+impl<'de> Deserialize<'de> for Small {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Number(number) = Number::deserialize(deserializer)?;
+        Ok(Self(u8::try_from(number).unwrap_or(u8::MAX)))
+    }
+}
+
+/// Permission bits, which Discord writes as decimal text of any length. The lowest 64 are kept: no
+/// permission that we need lies above.
+/// Source: <https://discord.com/developers/docs/topics/permissions>.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::discord) struct Bits(pub(in crate::discord) u64);
+
+impl<'de> Deserialize<'de> for Bits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Bits;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("permission bits as decimal text")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Bits, E> {
+                Ok(Bits(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Bits, E> {
+                if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(E::invalid_value(de::Unexpected::Str(text), &self));
+                }
+                let digits = text.bytes().map(|byte| u64::from(byte - b'0'));
+                // What overflows are the bits above.
+                let add = |bits: u64, digit| bits.wrapping_mul(10).wrapping_add(digit);
+                Ok(Bits(digits.fold(0, add)))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Whether there is anything in a field of which nothing else matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::discord) struct Filled(pub(in crate::discord) bool);
+
+impl<'de> Deserialize<'de> for Filled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Filled;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_unit<E>(self) -> Result<Filled, E> {
+                Ok(Filled(false))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Filled, A::Error> {
+                let mut filled = false;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    filled = true;
+                }
+                Ok(Filled(filled))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Filled, A::Error> {
+                let mut filled = false;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    filled = true;
+                }
+                Ok(Filled(filled))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Filled, E> {
+                Ok(Filled(true))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Filled, E> {
+                Ok(Filled(true))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Filled, E> {
+                Ok(Filled(true))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Filled, E> {
+                Ok(Filled(true))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Filled, E> {
+                Ok(Filled(!text.is_empty()))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 /// A whole number that is not negative, or its text.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::discord) struct Number(pub(in crate::discord) u64);
 
 impl<'de> Deserialize<'de> for Number {
@@ -82,5 +319,60 @@ impl<'de> Deserialize<'de> for Number {
         }
 
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn permissions_of_any_length_keep_their_low_bits() {
+        let read = |value: Value| serde_json::from_value::<Bits>(value).ok().map(|it| it.0);
+        assert_eq!(read(json!("1024")), Some(1024));
+        assert_eq!(read(json!(1024)), Some(1024));
+        // Bits 64 and 10, bit 200 and 16.
+        assert_eq!(read(json!("18446744073709552640")), Some(1 << 10));
+        let far = "1606938044258990275541962092341162602522202993782792835366912";
+        assert_eq!(read(json!(far)), Some(1 << 16));
+        for odd in [
+            json!(""),
+            json!("-1"),
+            json!("1e3"),
+            json!(1.5),
+            json!(null),
+            json!("0x10"),
+        ] {
+            assert_eq!(read(odd.clone()), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn permissions_are_read_as_a_wide_number_would_be(bits in any::<u128>()) {
+            let read: Bits = serde_json::from_value(json!(bits.to_string())).unwrap();
+            prop_assert_eq!(u128::from(read.0), bits & u128::from(u64::MAX));
+        }
+    }
+
+    #[test]
+    fn a_field_is_filled_by_anything_but_nothing() {
+        let filled = |value: Value| serde_json::from_value::<Filled>(value).unwrap().0;
+        for empty in [json!(null), json!([]), json!({}), json!("")] {
+            assert!(!filled(empty.clone()), "{empty}");
+        }
+        for full in [
+            json!([[]]),
+            json!({"a": null}),
+            json!(false),
+            json!(0),
+            json!(-1),
+            json!(0.5),
+        ] {
+            assert!(filled(full.clone()), "{full}");
+        }
     }
 }

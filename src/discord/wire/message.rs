@@ -4,11 +4,11 @@ use serde::Deserialize;
 
 use super::{
     Emoji, Membership, User,
-    field::{Number, each, lenient, nullable, small, time},
+    field::{Each, Filled, Number, Small, Time, Told, lenient},
 };
 use crate::model::{
-    self, Author, AuthorKind, ChannelId, Command, GuildId, InteractionId, Mention, MessageId,
-    MessageKind, Millis, PagedMessage, ReactionCount, UserId,
+    self, Author, AuthorKind, ChannelId, Command, Field, GuildId, InteractionId, Mention,
+    MessageId, MessageKind, PagedMessage, ReactionCount, Unread, UserId,
 };
 
 /// The flag of a message that only one member sees. Source:
@@ -27,31 +27,35 @@ const REFERENCE_DEFAULT: u64 = 0;
 #[derive(Deserialize)]
 pub(in crate::discord) struct Message {
     pub(in crate::discord) id: MessageId,
-    pub(in crate::discord) channel_id: ChannelId,
-    pub(in crate::discord) author: User,
-    #[serde(rename = "type", deserialize_with = "small")]
-    pub(in crate::discord) kind: u8,
-    #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::discord) content: String,
-    #[serde(default, deserialize_with = "each")]
-    pub(in crate::discord) mentions: Vec<User>,
-    #[serde(rename = "message_reference", default, deserialize_with = "lenient")]
-    pub(in crate::discord) reference: Option<Reference>,
-    #[serde(default)]
-    pub(in crate::discord) interaction_metadata: Option<Interaction>,
-    /// What `interaction_metadata` replaced; it alone tells the command's name.
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) interaction: Option<Interaction>,
+    pub(in crate::discord) channel_id: Option<ChannelId>,
+    pub(in crate::discord) author: User,
+    #[serde(rename = "type", default)]
+    pub(in crate::discord) kind: Told<Small>,
     #[serde(default)]
-    pub(in crate::discord) webhook_id: Option<UserId>,
+    pub(in crate::discord) content: Told<Option<String>>,
     #[serde(default)]
-    pub(in crate::discord) application_id: Option<UserId>,
-    #[serde(default, deserialize_with = "time")]
-    pub(in crate::discord) edited_timestamp: Option<Millis>,
-    #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::discord) flags: Number,
-    #[serde(default, deserialize_with = "nullable")]
-    pub(in crate::discord) reactions: Vec<Reaction>,
+    pub(in crate::discord) mentions: Each<User>,
+    #[serde(rename = "message_reference", default)]
+    pub(in crate::discord) reference: Told<Option<Reference>>,
+    #[serde(default)]
+    pub(in crate::discord) interaction_metadata: Told<Option<Interaction>>,
+    /// What `interaction_metadata` replaced; it alone tells the command's name.
+    #[serde(default)]
+    pub(in crate::discord) interaction: Told<Option<Interaction>>,
+    #[serde(default)]
+    pub(in crate::discord) webhook_id: Told<Option<UserId>>,
+    #[serde(default)]
+    pub(in crate::discord) application_id: Told<Option<UserId>>,
+    #[serde(default)]
+    pub(in crate::discord) edited_timestamp: Told<Option<Time>>,
+    #[serde(default)]
+    pub(in crate::discord) flags: Told<Option<Number>>,
+    #[serde(default)]
+    pub(in crate::discord) reactions: Each<Reaction>,
+    /// What a message may consist of besides its text.
+    #[serde(flatten)]
+    pub(in crate::discord) extras: Extras,
     /// Only gateway events say it.
     #[serde(default)]
     pub(in crate::discord) guild_id: Option<GuildId>,
@@ -60,14 +64,14 @@ pub(in crate::discord) struct Message {
     pub(in crate::discord) member: Option<Membership>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(in crate::discord) struct Reference {
-    #[serde(rename = "type", default, deserialize_with = "nullable")]
-    pub(in crate::discord) kind: Number,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) message_id: Option<MessageId>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) channel_id: Option<ChannelId>,
+    #[serde(rename = "type", default)]
+    pub(in crate::discord) kind: Told<Option<Number>>,
+    #[serde(default)]
+    pub(in crate::discord) message_id: Told<Option<MessageId>>,
+    #[serde(default)]
+    pub(in crate::discord) channel_id: Told<Option<ChannelId>>,
 }
 
 #[derive(Deserialize)]
@@ -81,10 +85,10 @@ pub(in crate::discord) struct Interaction {
 #[derive(Deserialize)]
 pub(in crate::discord) struct Reaction {
     emoji: Emoji,
-    #[serde(default, deserialize_with = "nullable")]
-    count: Number,
-    #[serde(default, deserialize_with = "lenient")]
-    count_details: Option<CountDetails>,
+    #[serde(default)]
+    count: Told<Number>,
+    #[serde(default)]
+    count_details: Told<Option<CountDetails>>,
 }
 
 /// Both or none: what is left out is not 0.
@@ -96,73 +100,180 @@ struct CountDetails {
 
 impl Message {
     /// Whether only one member sees it: such a message is in no list, and is nobody else's matter.
-    pub(in crate::discord) fn is_ephemeral(&self) -> bool {
-        self.flags.0 & EPHEMERAL != 0
+    /// `None` where that cannot be read.
+    pub(in crate::discord) fn is_ephemeral(&self) -> Option<bool> {
+        match self.flags {
+            Told::Absent | Told::As(None) => Some(false),
+            Told::As(Some(Number(flags))) => Some(flags & EPHEMERAL != 0),
+            Told::Odd => None,
+        }
     }
 
-    /// The message, with what was told beside it.
-    pub(in crate::discord) fn into_paged(self, guild_id: GuildId) -> PagedMessage {
-        let kind = MessageKind(self.kind);
-        let answers_command = self.interaction_metadata.is_some() || self.interaction.is_some();
+    /// The message of this channel, with what was told beside it.
+    pub(in crate::discord) fn into_paged(
+        self,
+        guild_id: GuildId,
+        channel_id: ChannelId,
+    ) -> PagedMessage {
+        let mut unread = Unread::default();
+        let unknown = Small(MessageKind::UNKNOWN.0);
+        let kind = self.kind.required_or(unknown, Field::Kind, &mut unread).0;
+        let kind = MessageKind(kind);
+        let answers_command = self.interaction_metadata.is_there() || self.interaction.is_there();
+        let came_by_webhook = self.webhook_id.is_there();
         // The answer to a command comes through a webhook too: the application's own.
-        let is_webhook = !answers_command
-            && self
-                .webhook_id
-                .is_some_and(|webhook| Some(webhook) != self.application_id);
+        let is_webhook =
+            !answers_command && came_by_webhook && self.webhook_id != self.application_id;
+        if self.webhook_id == Told::Odd || self.application_id == Told::Odd {
+            unread.add(Field::Author);
+        }
+        let user = model::User::from(self.author);
+        if user.unread.has(Field::Bot) {
+            unread.add(Field::Author);
+        }
         let author = Author {
-            id: self.author.id,
+            id: user.id,
             kind: if is_webhook {
                 AuthorKind::Webhook
-            } else if self.author.bot {
+            } else if user.bot {
                 AuthorKind::Bot
             } else {
                 AuthorKind::User
             },
         };
-        let mentions = mentions(&self.content, &self.mentions);
-        let thread = if kind == MessageKind::THREAD_CREATED {
-            self.reference.as_ref().and_then(|it| it.channel_id)
-        } else {
-            (self.flags.0 & HAS_THREAD != 0).then_some(ChannelId(self.id.0))
+        let content = self.content.optional(Field::Content, &mut unread);
+        let content = content.unwrap_or_default();
+        let mentioned = self.mentions.readable(Field::Mentions, &mut unread);
+        let mentions = mentions(&content, &mentioned);
+        if content.is_empty() && kind.is_written() && !self.extras.any() {
+            unread.add(Field::Content);
+        }
+        if unread.has(Field::Content) {
+            // How often the text names them.
+            unread.add(Field::Mentions);
+        }
+        let reference = self.reference.optional(Field::ReplyTo, &mut unread);
+        let flags = match self.flags {
+            Told::As(Some(Number(flags))) => flags,
+            _ => 0,
         };
-        let reply_to = self
-            .reference
-            .filter(|it| kind == MessageKind::REPLY && it.kind.0 == REFERENCE_DEFAULT)
-            .and_then(|it| it.message_id);
-        let command = command(self.interaction_metadata, self.interaction);
-        let came_by_webhook = self.webhook_id.is_some();
+        let thread = if kind == MessageKind::THREAD_CREATED {
+            let reference = reference.clone();
+            reference.and_then(|of| of.channel_id.optional(Field::ReplyTo, &mut unread))
+        } else {
+            (flags & HAS_THREAD != 0).then_some(ChannelId(self.id.0))
+        };
+        let is_reply = |of: &Reference| match of.kind {
+            Told::As(Some(Number(kind))) => kind == REFERENCE_DEFAULT,
+            _ => true,
+        };
+        let reply_to = reference
+            .filter(|of| kind == MessageKind::REPLY && is_reply(of))
+            .and_then(|of| of.message_id.optional(Field::ReplyTo, &mut unread));
+        let command = command(self.interaction_metadata, self.interaction, &mut unread);
         let by_webhook = (!is_webhook && (kind.is_answer() || answers_command || came_by_webhook))
             .then_some(came_by_webhook);
-        let counts = self
-            .reactions
-            .into_iter()
-            .filter_map(Reaction::into_count)
-            .collect();
+        let edited_at = self
+            .edited_timestamp
+            .optional(Field::EditedAt, &mut unread)
+            .map(|Time(at)| at);
+        let reactions = self.reactions.readable(Field::Reactions, &mut unread);
+        let mut counts = Vec::with_capacity(reactions.len());
+        for reaction in reactions {
+            match reaction.into_count() {
+                Some(count) => counts.push(count),
+                None => unread.add(Field::Reactions),
+            }
+        }
         PagedMessage {
             message: model::Message {
                 id: self.id,
-                channel_id: self.channel_id,
+                channel_id,
                 guild_id,
                 author,
                 kind,
-                content: self.content,
+                content,
                 mentions,
                 reply_to,
                 command,
-                edited_at: self.edited_timestamp,
+                edited_at,
                 by_webhook,
+                unread,
             },
-            author: (!is_webhook).then(|| self.author.into()),
-            mentioned: self.mentions.into_iter().map(Into::into).collect(),
+            author: (!is_webhook).then_some(user),
+            mentioned: mentioned.into_iter().map(Into::into).collect(),
             counts,
             thread,
         }
     }
 }
 
-fn command(metadata: Option<Interaction>, legacy: Option<Interaction>) -> Option<Command> {
-    let name = legacy.as_ref().and_then(|it| it.name.clone());
-    let of = metadata.or(legacy)?;
+/// What a message may consist of besides its text.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(in crate::discord) struct Extras {
+    attachments: Filled,
+    embeds: Filled,
+    components: Filled,
+    poll: Filled,
+    sticker_items: Filled,
+    message_snapshots: Filled,
+    activity: Filled,
+}
+
+impl Extras {
+    /// Those of a message that serenity has read: it does not tell of all.
+    pub(in crate::discord) fn unknown() -> Self {
+        Self {
+            attachments: Filled(true),
+            ..Self::default()
+        }
+    }
+
+    fn any(&self) -> bool {
+        let Self {
+            attachments,
+            embeds,
+            components,
+            poll,
+            sticker_items,
+            message_snapshots,
+            activity,
+        } = self;
+        let all = [
+            attachments,
+            embeds,
+            components,
+            poll,
+            sticker_items,
+            message_snapshots,
+            activity,
+        ];
+        all.iter().any(|extra| extra.0)
+    }
+}
+
+fn command(
+    metadata: Told<Option<Interaction>>,
+    legacy: Told<Option<Interaction>>,
+    unread: &mut Unread,
+) -> Option<Command> {
+    let mut odd = false;
+    let mut told = |of| match of {
+        Told::As(of) => of,
+        Told::Absent => None,
+        Told::Odd => {
+            odd = true;
+            None
+        }
+    };
+    let (metadata, legacy) = (told(metadata), told(legacy));
+    let name = legacy.as_ref().and_then(|of| of.name.clone());
+    let of = metadata.or(legacy);
+    if odd && of.is_none() {
+        unread.add(Field::Command);
+    }
+    let of = of?;
     Some(Command {
         id: of.id,
         user_id: of.user.id,
@@ -171,11 +282,16 @@ fn command(metadata: Option<Interaction>, legacy: Option<Interaction>) -> Option
 }
 
 impl Reaction {
+    /// How often the message was reacted to with the emoji; `None` where one of both is not told.
     fn into_count(self) -> Option<ReactionCount> {
-        let details = self.count_details.unwrap_or(CountDetails {
-            normal: self.count,
-            burst: Number(0),
-        });
+        let details = match (self.count_details, self.count) {
+            (Told::As(Some(details)), _) => details,
+            (_, Told::As(normal)) => CountDetails {
+                normal,
+                burst: Number(0),
+            },
+            _ => return None,
+        };
         Some(ReactionCount {
             emoji: self.emoji.into_emoji()?,
             normal: details.normal.0,
@@ -220,7 +336,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{discord::Items, model::EmojiId};
+    use crate::{
+        discord::Items,
+        model::{EmojiId, Millis},
+    };
 
     const GUILD: GuildId = GuildId(1);
 
@@ -241,7 +360,7 @@ mod tests {
         message.as_object_mut().unwrap().extend(changes);
         serde_json::from_value::<Message>(message)
             .unwrap()
-            .into_paged(GUILD)
+            .into_paged(GUILD, ChannelId(2))
     }
 
     #[test]
@@ -310,8 +429,8 @@ mod tests {
         let paged = read(json!({"reactions": [
             {"emoji": {"id": null, "name": "🙏"}, "count": 3, "count_details": {"normal": 1, "burst": 2}},
             {"emoji": {"id": "8", "name": null}, "count": 4},
-            {"emoji": {"id": null, "name": null}, "count": 1},
         ]}));
+        assert!(paged.message.unread.is_empty());
         let count = |emoji, normal, burst| ReactionCount {
             emoji,
             normal,
@@ -338,54 +457,75 @@ mod tests {
         let [message] = page.items.as_slice() else {
             panic!("one can be read")
         };
-        assert_eq!(message.kind, 255);
+        assert_eq!(message.kind, Told::As(Small(255)));
     }
 
     #[test]
-    fn odd_fields_that_have_a_default_cost_nothing_else() {
+    fn an_odd_field_costs_only_itself() {
         let odd_user = json!({"id": 3, "username": null, "global_name": 7, "bot": null,
             "discriminator": [], "member": 1});
         let paged = read(json!({
-            "id": 100, "channel_id": 2, "author": odd_user, "type": "0", "flags": "0",
-            "content": null, "mentions": [7, user(5), {"id": []}], "message_reference": 1,
+            "id": 100, "channel_id": [], "author": odd_user, "type": "0", "flags": "0",
+            "mentions": [7, user(5), {"id": []}], "message_reference": 1,
             "interaction": [], "interaction_metadata": null, "webhook_id": null,
             "edited_timestamp": 17, "member": "none",
             "reactions": [{"emoji": {"name": "🙏", "animated": null}, "count": "2",
-                "count_details": []}],
+                "count_details": []}, {"emoji": {"id": [], "name": "props"}, "count": 1}],
         }));
-        assert_eq!(
-            (paged.message.id, paged.message.kind.0),
-            (MessageId(100), 0)
-        );
-        assert_eq!(
-            (paged.message.content.as_str(), paged.message.edited_at),
-            ("", None)
-        );
-        assert_eq!(paged.message.author.kind, AuthorKind::User);
-        assert_eq!(paged.author.unwrap().discriminator, None);
+        let message = &paged.message;
+        assert_eq!((message.id, message.kind.0), (MessageId(100), 0));
+        assert_eq!((message.content.as_str(), message.edited_at), ("hi", None));
+        assert_eq!(message.author.kind, AuthorKind::User);
+        let author = paged.author.unwrap();
+        assert_eq!(author.discriminator, None);
         assert_eq!(paged.mentioned.len(), 1);
         assert_eq!((paged.counts[0].normal, paged.counts[0].burst), (2, 0));
-        let nothing = read(json!({"mentions": null, "reactions": null, "flags": null}));
-        assert!(nothing.mentioned.is_empty() && nothing.counts.is_empty());
+        assert_eq!(
+            message.unread.to_string(),
+            "author, mentions, reply, command, editing time, reaction counts"
+        );
+        let fields = "name, display name, discriminator, bot flag";
+        assert_eq!(author.unread.to_string(), fields);
+        let nothing = read(json!({"flags": null, "edited_timestamp": null}));
+        assert!(nothing.message.unread.is_empty());
     }
 
     #[test]
     fn what_a_message_is_is_never_guessed() {
-        for odd in [
-            json!({"flags": [64]}),
-            json!({"webhook_id": "odd"}),
-            json!({"interaction_metadata": 7}),
-            json!({"content": 7}),
-            json!({"reactions": [{"emoji": {"id": [], "name": "props"}, "count": 1}]}),
+        for (odd, field) in [
+            (json!({"webhook_id": "odd"}), Field::Author),
+            (json!({"interaction_metadata": 7}), Field::Command),
+            (json!({"content": 7}), Field::Content),
+            (json!({"type": "unheard of"}), Field::Kind),
+            (json!({"reactions": 7}), Field::Reactions),
+            (json!({"mentions": null}), Field::Mentions),
         ] {
-            let mut message = json!({"id": "1", "channel_id": "2", "author": user(3), "type": 0});
-            let Value::Object(odd) = odd else {
-                panic!("changes are an object")
-            };
-            message.as_object_mut().unwrap().extend(odd);
-            let page = json!([message]).to_string();
-            let page = Items::<Message>::read(page.as_bytes()).unwrap();
-            assert_eq!(page.unreadable, [1], "{message}");
+            let message = read(odd.clone()).message;
+            assert!(message.unread.has(field), "{odd}");
+        }
+        // What may be a webhook is nobody.
+        let author = read(json!({"webhook_id": "odd"})).message.author;
+        assert_eq!(author.kind, AuthorKind::Webhook);
+    }
+
+    #[test]
+    fn a_text_is_missing_only_where_there_is_nothing_else() {
+        let missing = |changes| read(changes).message.text_is_missing();
+        assert!(missing(json!({"content": ""})));
+        assert!(missing(
+            json!({"content": "", "type": 19, "attachments": [], "poll": null})
+        ));
+        assert!(!missing(json!({})));
+        assert!(!missing(json!({"content": "", "type": 7})));
+        for extra in [
+            json!({"content": "", "attachments": [{"id": "1"}]}),
+            json!({"content": "", "embeds": [{}]}),
+            json!({"content": "", "components": [{"type": 1}]}),
+            json!({"content": "", "poll": {"question": {}}}),
+            json!({"content": "", "sticker_items": [{"id": "1"}]}),
+            json!({"content": "", "message_snapshots": [{"message": {}}]}),
+        ] {
+            assert!(!missing(extra.clone()), "{extra}");
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Discord's JSON objects, as far as we read them, and what they are in our words.
 //!
-//! Read tolerantly: unknown fields are ignored, and a field that is missing, `null` or odd costs
-//! only itself wherever there is something harmless to take instead. Where there is not, the object
-//! is unreadable, and its id is told: without an id, a channel without its type, a message without
-//! its author, or one of which we cannot tell who wrote it, who may see it, who ran its command or
-//! what others react with. Permissions that cannot be read are taken as none: nothing may become
-//! public because we could not read it.
+//! Read field by field: unknown fields are ignored, and a field that is odd costs only itself. Its
+//! value is unknown, and noted so in the record ([`Unread`](crate::model::Unread)): it never replaces
+//! what is known. Only ids are required: of the object, of a message's author, of a reaction's emoji.
+//! Where nothing was ever known, what stands in its place is what makes nothing public.
 //!
 //! Lists are read item by item, see [`Items`](super::Items).
 
@@ -14,7 +12,7 @@ mod message;
 mod person;
 mod place;
 
-pub(super) use field::{Number, lenient};
-pub(super) use message::{Interaction, Message, Reference};
+pub(super) use field::{Digits, Number, Small, Time, Told, lenient};
+pub(super) use message::{Extras, Interaction, Message, Reference};
 pub(super) use person::{Member, Membership, User};
 pub(super) use place::{Channel, Emoji, Guild, Role};

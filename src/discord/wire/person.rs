@@ -2,21 +2,23 @@
 
 use serde::Deserialize;
 
-use super::field::{digits, each, lenient, time};
-use crate::model::{self, Millis, Presence, RoleId, UserId};
+use super::field::{Digits, Each, Time, Told, lenient};
+use crate::model::{self, Field, Presence, RoleId, Unread, UserId};
 
 /// A user. Source: <https://discord.com/developers/docs/resources/user#user-object>.
 #[derive(Deserialize)]
 pub(in crate::discord) struct User {
     pub(in crate::discord) id: UserId,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) username: String,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) global_name: Option<String>,
-    #[serde(default, deserialize_with = "digits")]
-    pub(in crate::discord) discriminator: Option<u16>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) bot: bool,
+    #[serde(default)]
+    pub(in crate::discord) username: Told<String>,
+    #[serde(default)]
+    pub(in crate::discord) global_name: Told<Option<String>>,
+    #[serde(default)]
+    pub(in crate::discord) discriminator: Told<Digits>,
+    #[serde(default)]
+    pub(in crate::discord) bot: Told<bool>,
+    #[serde(default)]
+    pub(in crate::discord) system: Told<bool>,
     /// In gateway events, mentioned users carry their membership.
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) member: Option<Box<Membership>>,
@@ -24,37 +26,45 @@ pub(in crate::discord) struct User {
 
 impl From<User> for model::User {
     fn from(user: User) -> Self {
+        let mut unread = Unread::default();
         Self {
             id: user.id,
-            username: user.username,
-            global_name: user.global_name,
-            discriminator: user.discriminator,
-            bot: user.bot,
+            username: user.username.required(Field::Name, &mut unread),
+            global_name: user.global_name.optional(Field::GlobalName, &mut unread),
+            discriminator: user
+                .discriminator
+                .optional(Field::Discriminator, &mut unread)
+                .0,
+            bot: user.bot.optional(Field::Bot, &mut unread),
+            system: user.system.optional(Field::System, &mut unread),
+            unread,
         }
     }
 }
 
 /// What a user is in a guild. Source:
 /// <https://discord.com/developers/docs/resources/guild#guild-member-object>.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 pub(in crate::discord) struct Membership {
-    #[serde(deserialize_with = "lenient")]
-    pub(in crate::discord) nick: Option<String>,
-    #[serde(deserialize_with = "each")]
-    pub(in crate::discord) roles: Vec<RoleId>,
-    #[serde(deserialize_with = "time")]
-    pub(in crate::discord) joined_at: Option<Millis>,
+    #[serde(default)]
+    pub(in crate::discord) nick: Told<Option<String>>,
+    #[serde(default = "Each::untold")]
+    pub(in crate::discord) roles: Each<RoleId>,
+    #[serde(default)]
+    pub(in crate::discord) joined_at: Told<Option<Time>>,
 }
 
 impl From<Membership> for Presence {
     fn from(of: Membership) -> Self {
-        let mut roles = of.roles;
+        let mut unread = Unread::default();
+        let mut roles = of.roles.readable(Field::Roles, &mut unread);
         roles.sort_unstable();
+        let joined_at = of.joined_at.optional(Field::JoinedAt, &mut unread);
         Self {
-            nick: of.nick,
+            nick: of.nick.optional(Field::Nick, &mut unread),
             roles,
-            joined_at: of.joined_at,
+            joined_at: joined_at.map(|Time(at)| at),
+            unread,
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Guilds, and the channels, roles and emojis in them.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, de};
 
-use super::field::{lenient, small, time};
+use super::field::{Bits, Small, Time, Told, lenient};
 use crate::{
     discord::Items,
     model::{
-        self, ChannelId, ChannelKind, EmojiId, GuildId, MessageId, Millis, OverwriteKind, RoleId,
-        UserId, wide,
+        self, ChannelId, ChannelKind, EmojiId, Field, GuildId, MessageId, OverwriteKind, RoleId,
+        Unread, UserId,
     },
 };
 
@@ -16,10 +15,10 @@ use crate::{
 #[derive(Deserialize)]
 pub(in crate::discord) struct Guild {
     pub(in crate::discord) id: GuildId,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) name: String,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) owner_id: UserId,
+    #[serde(default)]
+    name: Told<String>,
+    #[serde(default)]
+    owner_id: Told<UserId>,
     /// Only REST has it, if it is asked to count.
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) approximate_member_count: Option<u64>,
@@ -35,36 +34,47 @@ pub(in crate::discord) struct Guild {
     pub(in crate::discord) threads: Items<Channel>,
 }
 
-/// A role. Source: <https://discord.com/developers/docs/topics/permissions#role-object>.
-#[derive(Deserialize)]
-pub(in crate::discord) struct Role {
-    id: RoleId,
-    #[serde(default, deserialize_with = "lenient")]
-    name: String,
-    #[serde(default, deserialize_with = "lenient")]
-    position: i64,
-    #[serde(default, deserialize_with = "lenient")]
-    permissions: Bits,
-    #[serde(default, deserialize_with = "lenient")]
-    managed: bool,
-}
-
-impl Role {
-    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Role {
-        model::Role {
+impl Guild {
+    /// The guild itself.
+    pub(in crate::discord) fn record(&self) -> model::Guild {
+        let mut unread = Unread::default();
+        model::Guild {
             id: self.id,
-            guild_id,
-            name: self.name,
-            position: self.position,
-            permissions: self.permissions.0,
-            managed: self.managed,
+            name: self.name.clone().required(Field::Name, &mut unread),
+            owner_id: self.owner_id.required(Field::Owner, &mut unread),
+            unread,
         }
     }
 }
 
-/// Permission bits, which Discord writes as text.
-#[derive(Clone, Copy, Default, Deserialize)]
-struct Bits(#[serde(deserialize_with = "wide::deserialize")] u64);
+/// A role. Source: <https://discord.com/developers/docs/topics/permissions#role-object>.
+#[derive(Deserialize)]
+pub(in crate::discord) struct Role {
+    id: RoleId,
+    #[serde(default)]
+    name: Told<String>,
+    #[serde(default)]
+    position: Told<i64>,
+    #[serde(default)]
+    permissions: Told<Bits>,
+    #[serde(default)]
+    managed: Told<bool>,
+}
+
+impl Role {
+    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Role {
+        let mut unread = Unread::default();
+        model::Role {
+            id: self.id,
+            guild_id,
+            name: self.name.required(Field::Name, &mut unread),
+            position: self.position.optional(Field::Position, &mut unread),
+            permissions: self.permissions.required(Field::Permissions, &mut unread).0,
+            managed: self.managed.optional(Field::Managed, &mut unread),
+            unread,
+        }
+    }
+}
 
 /// A reaction's emoji. Source:
 /// <https://discord.com/developers/docs/resources/emoji#emoji-object>.
@@ -93,20 +103,22 @@ impl Emoji {
 #[derive(Deserialize)]
 pub(in crate::discord) struct GuildEmoji {
     id: EmojiId,
-    #[serde(default, deserialize_with = "lenient")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    animated: bool,
+    #[serde(default)]
+    name: Told<Option<String>>,
+    #[serde(default)]
+    animated: Told<bool>,
 }
 
 impl GuildEmoji {
     pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::GuildEmoji {
+        let mut unread = Unread::default();
         model::GuildEmoji {
             id: self.id,
             guild_id,
-            name: self.name,
-            animated: self.animated,
+            name: self.name.optional(Field::Name, &mut unread),
+            animated: self.animated.optional(Field::Animated, &mut unread),
             own: true,
+            unread,
         }
     }
 }
@@ -116,90 +128,114 @@ impl GuildEmoji {
 #[derive(Deserialize)]
 pub(in crate::discord) struct Channel {
     pub(in crate::discord) id: ChannelId,
-    #[serde(rename = "type", deserialize_with = "small")]
-    kind: u8,
-    #[serde(default, deserialize_with = "lenient")]
-    name: String,
-    #[serde(default, deserialize_with = "lenient")]
-    parent_id: Option<ChannelId>,
-    #[serde(default, deserialize_with = "lenient")]
-    position: i64,
-    #[serde(default, deserialize_with = "lenient")]
-    nsfw: bool,
+    #[serde(rename = "type", default)]
+    kind: Told<Small>,
     #[serde(default)]
-    permission_overwrites: Value,
-    #[serde(default, deserialize_with = "lenient")]
-    owner_id: Option<UserId>,
-    #[serde(default, deserialize_with = "lenient")]
-    thread_metadata: ThreadMetadata,
+    name: Told<String>,
+    #[serde(default)]
+    parent_id: Told<Option<ChannelId>>,
+    #[serde(default)]
+    position: Told<i64>,
+    #[serde(default)]
+    nsfw: Told<bool>,
+    #[serde(default)]
+    permission_overwrites: Told<Vec<Overwrite>>,
+    #[serde(default)]
+    owner_id: Told<Option<UserId>>,
+    #[serde(default)]
+    thread_metadata: Told<ThreadMetadata>,
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) last_message_id: Option<MessageId>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct ThreadMetadata {
-    #[serde(deserialize_with = "lenient")]
-    archived: bool,
-    #[serde(deserialize_with = "time")]
-    archive_timestamp: Option<Millis>,
+    archived: Told<bool>,
+    archive_timestamp: Told<Option<Time>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Overwrite {
     id: RoleId,
-    #[serde(rename = "type", deserialize_with = "small")]
-    kind: u8,
+    #[serde(rename = "type", deserialize_with = "overwrite_kind")]
+    kind: OverwriteKind,
     allow: Bits,
     deny: Bits,
 }
 
+fn overwrite_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OverwriteKind, D::Error> {
+    match Small::deserialize(deserializer)? {
+        Small(0) => Ok(OverwriteKind::Role),
+        Small(1) => Ok(OverwriteKind::Member),
+        Small(other) => Err(de::Error::custom(format!(
+            "{other} is no type of overwrite"
+        ))),
+    }
+}
+
 impl Channel {
     pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Channel {
-        let kind = ChannelKind(self.kind);
+        let mut unread = Unread::default();
+        let unknown = Small(ChannelKind::UNKNOWN.0);
+        let kind = self.kind.required_or(unknown, Field::Kind, &mut unread).0;
+        let kind = ChannelKind(kind);
+        // Of a type that we don't know, only this tells whether it is a thread.
+        let is_thread = kind.is_thread() || self.thread_metadata != Told::Absent;
+        let thread = is_thread.then(|| {
+            let metadata = match self.thread_metadata {
+                Told::As(metadata) => metadata,
+                Told::Absent | Told::Odd => ThreadMetadata {
+                    archived: Told::Odd,
+                    archive_timestamp: Told::Odd,
+                },
+            };
+            let archived_at = metadata
+                .archive_timestamp
+                .required(Field::ArchiveTimestamp, &mut unread);
+            model::Thread {
+                owner_id: self.owner_id.optional(Field::Owner, &mut unread),
+                archived: metadata.archived.required(Field::Archived, &mut unread),
+                archive_timestamp: archived_at.map(|Time(at)| at),
+            }
+        });
         model::Channel {
             id: self.id,
             guild_id,
             kind,
-            name: self.name,
-            parent_id: self.parent_id,
-            position: self.position,
-            nsfw: self.nsfw,
-            overwrites: overwrites(self.permission_overwrites, guild_id),
-            thread: kind.is_thread().then_some(model::Thread {
-                owner_id: self.owner_id,
-                archived: self.thread_metadata.archived,
-                archive_timestamp: self.thread_metadata.archive_timestamp,
-            }),
+            name: self.name.required(Field::Name, &mut unread),
+            parent_id: self.parent_id.optional(Field::Parent, &mut unread),
+            position: self.position.optional(Field::Position, &mut unread),
+            // Nothing becomes public because we could not read it.
+            nsfw: self.nsfw.optional_or(true, Field::Nsfw, &mut unread),
+            overwrites: overwrites(self.permission_overwrites, guild_id, &mut unread),
+            thread,
+            unread,
         }
     }
 }
 
-/// A channel's overwrites, sorted. Where they cannot be read, the channel is taken to be hidden
-/// from everyone: a private channel must never become public by a mistake of ours.
-fn overwrites(value: Value, guild_id: GuildId) -> Vec<model::Overwrite> {
-    if value.is_null() {
-        return Vec::new();
-    }
-    let hidden = model::Overwrite {
+/// A channel's overwrites, sorted. Where they cannot be read, the channel is hidden from everyone as
+/// long as nothing else is known.
+fn overwrites(
+    told: Told<Vec<Overwrite>>,
+    guild_id: GuildId,
+    unread: &mut Unread,
+) -> Vec<model::Overwrite> {
+    let hidden = Overwrite {
         kind: OverwriteKind::Role,
-        id: guild_id.0,
-        allow: 0,
-        deny: u64::MAX,
+        id: RoleId(guild_id.0),
+        allow: Bits(0),
+        deny: Bits(u64::MAX),
     };
-    let Ok(list) = serde_json::from_value::<Vec<Overwrite>>(value) else {
-        return vec![hidden];
-    };
+    let list = told.optional_or(vec![hidden], Field::Overwrites, unread);
     let mut overwrites: Vec<_> = list
         .into_iter()
-        .map(|it| model::Overwrite {
-            kind: match it.kind {
-                0 => OverwriteKind::Role,
-                _ => OverwriteKind::Member,
-            },
-            id: it.id.0,
-            allow: it.allow.0,
-            deny: it.deny.0,
+        .map(|overwrite| model::Overwrite {
+            kind: overwrite.kind,
+            id: overwrite.id.0,
+            allow: overwrite.allow.0,
+            deny: overwrite.deny.0,
         })
         .collect();
     overwrites.sort_unstable();
@@ -208,9 +244,10 @@ fn overwrites(value: Value, guild_id: GuildId) -> Vec<model::Overwrite> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::Millis;
 
     const GUILD: GuildId = GuildId(1);
 
@@ -224,11 +261,18 @@ mod tests {
             let channel = serde_json::from_value::<Channel>(channel).unwrap();
             channel.into_record(GUILD).overwrites
         };
-        assert_eq!(read(Value::Null), []);
+        let hidden = |overwrites: Vec<model::Overwrite>| {
+            (overwrites[0].id, overwrites[0].deny) == (GUILD.0, u64::MAX)
+        };
+        assert_eq!(read(json!([])), []);
+        assert!(hidden(read(Value::Null)));
         let fine = read(json!([{"id": "9", "type": 1, "allow": "1024", "deny": "0"}]));
         assert_eq!((fine[0].kind, fine[0].allow), (OverwriteKind::Member, 1024));
         let odd = read(json!([{"id": "9", "type": 1, "allow": "many", "deny": "0"}]));
-        assert_eq!((odd[0].id, odd[0].deny), (GUILD.0, u64::MAX));
+        assert!(hidden(odd));
+        assert!(hidden(read(
+            json!([{"id": "9", "type": 7, "allow": "0", "deny": "0"}])
+        )));
     }
 
     #[test]
@@ -244,6 +288,21 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_of_an_unknown_type_is_known_by_its_metadata() {
+        let read = |channel: Value| {
+            let channel = serde_json::from_value::<Channel>(channel).unwrap();
+            channel.into_record(GUILD)
+        };
+        let thread = json!({"id": "2", "type": 21, "name": "t", "thread_metadata": {
+            "archived": false, "archive_timestamp": "2016-04-30T11:18:25+00:00"}});
+        assert!(read(thread).is_thread());
+        assert!(!read(json!({"id": "2", "type": 21, "name": "c"})).is_thread());
+        let odd = read(json!({"id": "2", "type": 11, "name": "t", "thread_metadata": 7}));
+        let unread = [Field::Archived, Field::ArchiveTimestamp];
+        assert!(unread.iter().all(|field| odd.unread.has(*field)), "{odd:?}");
+    }
+
+    #[test]
     fn a_guild_is_read_although_something_in_it_is_odd() {
         let guild = json!({
             "id": 1, "name": null, "owner_id": "7",
@@ -254,8 +313,11 @@ mod tests {
         let guild = serde_json::from_value::<Guild>(guild).unwrap();
         assert_eq!((guild.roles.items.len(), guild.roles.all_named), (1, false));
         assert_eq!((guild.emojis.items.len(), guild.emojis.len), (1, 2));
-        assert_eq!(guild.channels.unreadable, [3]);
-        assert_eq!(guild.channels.items[0].kind, 0);
+        let kinds = guild.channels.items.into_iter();
+        let kinds: Vec<_> = kinds
+            .map(|channel| channel.into_record(GUILD).kind)
+            .collect();
+        assert_eq!(kinds, [ChannelKind::TEXT, ChannelKind::UNKNOWN]);
         assert_eq!((guild.threads.len, guild.threads.all_named), (0, false));
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn places<'a>(
     own()
         .filter_map(|channel| {
             // A thread is as its channel is; without one it is gone.
-            let home = if channel.kind.is_thread() {
+            let home = if channel.is_thread() {
                 by_id.get(&channel.parent_id?)?
             } else {
                 channel
@@ -58,7 +58,7 @@ pub(super) fn places<'a>(
                     .iter()
                     .any(|it| config.props_channels.contains(&it.id)),
                 // Discord allows little in a channel's name, and anything in a thread's.
-                name: if channel.kind.is_thread() {
+                name: if channel.is_thread() {
                     description::text(&channel.name, NAME_UNITS).into()
                 } else {
                     channel.name.as_str().into()

@@ -36,6 +36,7 @@ pub(super) fn member(id: UserId, username: &str) -> MemberRow {
         global_name: None,
         discriminator: None,
         bot: false,
+        system: None,
         member: true,
         nick: None,
         roles: Vec::new(),

@@ -40,13 +40,11 @@ impl Described {
         )
     }
 
-    /// Whether the bot may read all of the channel. Where the role that everyone has is not told,
-    /// that cannot be computed: then it is tried.
+    /// Whether the bot may read all of the channel. Where something that this follows from is
+    /// unknown, it is tried.
     pub fn reads(&self, permissions: &Permissions<'_>, channel: &Channel) -> bool {
-        if self.roles.iter().all(|role| role.id.0 != self.guild.id.0) {
-            return true;
-        }
-        permissions.member_reads(self.bot, &self.bot_roles, channel)
+        !permissions.are_known(&self.bot_roles, channel)
+            || permissions.member_reads(self.bot, &self.bot_roles, channel)
     }
 
     /// Whether the bot may see the channel's private threads.

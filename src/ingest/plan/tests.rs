@@ -83,6 +83,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
         id: crate::model::GuildId(1),
         name: String::new(),
         owner_id: UserId(1),
+        unread: crate::model::Unread::default(),
     };
     let everyone = Role {
         id: RoleId(1),
@@ -91,6 +92,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
         position: 0,
         permissions: u64::MAX,
         managed: false,
+        unread: crate::model::Unread::default(),
     };
     let channels = world.iter().map(|(id, messages)| Listed {
         channel: Channel {
@@ -103,6 +105,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
             nsfw: false,
             overwrites: Vec::new(),
             thread: None,
+            unread: crate::model::Unread::default(),
         },
         last_message_id: messages
             .last()

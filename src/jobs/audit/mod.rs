@@ -279,7 +279,7 @@ impl Auditor {
                     code: UNKNOWN_CHANNEL,
                     ..
                 })) => {
-                    walk.threads += u64::from(place.channel.kind.is_thread());
+                    walk.threads += u64::from(place.channel.is_thread());
                     let gone = Fact::ChannelGone(guild, id);
                     let at = self.backfill.clock.stamp();
                     self.backfill.tell(at, vec![gone]).await?;

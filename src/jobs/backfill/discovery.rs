@@ -107,7 +107,7 @@ impl Backfill {
         self.read(move |store| {
             let present = store.channels(guild)?.into_iter().filter_map(|part| {
                 let last = part.state.last.filter(|_| part.state.gone.is_none())?;
-                (!last.value.kind.is_thread()).then_some(ChannelId(part.id))
+                (!last.value.is_thread()).then_some(ChannelId(part.id))
             });
             let present: BTreeSet<ChannelId> = present.collect();
             Ok(!present.is_empty() && present.is_subset(&told))

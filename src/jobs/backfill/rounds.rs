@@ -187,7 +187,7 @@ impl Backfill {
             .map(|it| {
                 let course = Course {
                     props: settings.is_props_channel(it),
-                    thread: it.kind.is_thread(),
+                    thread: it.is_thread(),
                     ..Course::default()
                 };
                 (it.id, course)

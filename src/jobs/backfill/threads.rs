@@ -88,7 +88,7 @@ impl Backfill {
             described.channels.iter().map(|it| it.channel.id).collect();
         for part in self.read(move |store| store.channels(guild)).await? {
             if let Some(thread) = part.state.now()
-                && thread.kind.is_thread()
+                && thread.is_thread()
                 && !listed.contains(&thread.id)
             {
                 described.kept_threads.insert(thread.id);
@@ -301,5 +301,5 @@ fn parent(listed: &Listed) -> Option<ChannelId> {
 
 /// The channel that a thread was opened in.
 fn parent_of(channel: &Channel) -> Option<ChannelId> {
-    channel.parent_id.filter(|_| channel.kind.is_thread())
+    channel.thread_parent()
 }

@@ -76,6 +76,7 @@ fn member(user_id: UserId, username: &str) -> MemberRow {
         global_name: Some("Ada \"the\" Countess".to_owned()),
         discriminator: None,
         bot: false,
+        system: None,
         member: true,
         nick: None,
         roles: vec![RoleId(480_200_000_000_000_009)],
