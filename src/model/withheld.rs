@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Channel, ChannelId, ChannelKind, Settings, permissions::Permissions};
+use super::{Channel, ChannelId, Settings, permissions::Permissions};
 
 /// Why a channel is not exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::model::{
-        Guild, GuildId, Overwrite, OverwriteKind, Role, RoleId, UserId,
+        ChannelKind, Guild, GuildId, Overwrite, OverwriteKind, Role, RoleId, UserId,
         permissions::{READ_MESSAGE_HISTORY, VIEW_CHANNEL},
     };
 

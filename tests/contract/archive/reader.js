@@ -60,7 +60,7 @@ const TABLES = {
   roles: ["id", {id, guild_id: id, name: text, position: integer, permissions: bits, managed: bool, deleted_at: maybe(time)}],
   emojis: ["id", {id, guild_id: id, name: maybe(text), animated: bool, own: bool, deleted_at: maybe(time)}],
   members: ["user_id", {
-    guild_id: id, user_id: id, username: text, global_name: maybe(text), discriminator: maybe(integer), bot: bool, member: bool,
+    guild_id: id, user_id: id, username: text, global_name: maybe(text), discriminator: maybe(integer), bot: bool, system: maybe(bool), member: bool,
     nick: maybe(text), roles: list(id), joined_at: maybe(time), left_at: maybe(time),
     privacy: maybe(oneOf("content", "identity", "everything")), forgotten_at: maybe(time),
     role_history: maybe(list(map({since: time, roles: maybe(list(id))}))),
