@@ -190,6 +190,7 @@ fn member_row(user_id: UserId) -> MemberRow {
         left_at: None,
         privacy: None,
         forgotten_at: None,
+        texts_since: None,
         role_history: None,
     }
 }

@@ -9,7 +9,7 @@ use serenity::{
 use super::{
     Context, Error,
     answer::{Used, Visibility, answer, finish, in_time, plain, while_telling},
-    guild, run, wording,
+    guild, reader, run, wording,
 };
 use crate::{
     model::{InteractionId, Tier},
@@ -86,9 +86,7 @@ async fn choose(ctx: Context<'_>, tier: Tier) -> Result<(), Error> {
 /// Get all that is kept of you as a file
 #[poise::command(slash_command, guild_only)]
 async fn export(ctx: Context<'_>) -> Result<(), Error> {
-    let asking = ctx
-        .data()
-        .personal_data(guild(ctx)?, ctx.author().id.into());
+    let asking = ctx.data().personal_data(reader(ctx)?);
     let data = in_time(ctx, Visibility::OnlyThem, asking).await?;
     let text = wording::personal_data(data.left_out);
     let file = CreateAttachment::bytes(data.json, "my-data.json");

@@ -48,7 +48,7 @@ pub(in crate::commands) fn chosen(tier: Tier) -> String {
     let what = match tier {
         Tier::None => {
             return "Done: what you write from now on is kept and exported again. What was blanked \
-                    or deleted stays so, unless I come across it anew."
+                    or deleted stays so."
                 .to_owned();
         }
         Tier::Content => {
@@ -82,7 +82,10 @@ pub(in crate::commands) fn privacy_done() -> String {
 
 /// A member's own data, as a file.
 pub(in crate::commands) fn personal_data(left_out: usize) -> String {
-    let text = "This is all that I keep of you in this server, the latest first. Only you see it.";
+    let text = "This is what I keep of you in this server, the latest first: your names and roles, what \
+                you chose, your messages, reactions and threads, the props you gave and received, and \
+                what you did as an admin. Not in it: who thanked you in a channel that you can't read, \
+                names of members who show none, and messages of others that mention you. Only you see it.";
     if left_out == 0 {
         text.to_owned()
     } else {
@@ -96,9 +99,10 @@ pub(in crate::commands) fn personal_data(left_out: usize) -> String {
 /// Before a deletion.
 pub(in crate::commands) fn confirm_deletion() -> String {
     "**Delete all that I keep of you in this server?**\n\
-     - At once, from my store: your messages and the thanks that you gave (they count no more), \
-     your reactions, your names and roles. Thanks that others gave you stay, to nobody in \
-     particular.\n\
+     - At once, from my store: your messages with all reactions to them, the props you gave (they \
+     no longer count), your reactions, thread titles, names and roles. Messages of others and props \
+     that you received stay, without you.\n\
+     - When I next start: what my database still has of it in its files.\n\
      - With the next export, from the archive. If it is a git repository, its older versions keep \
      what they had: ask its operator to rewrite them.\n\
      - I remember your Discord id and this wish, so that nothing comes back, and export nothing of \

@@ -178,7 +178,12 @@ pub(in crate::commands) fn admin_actions(actions: &[AdminAction]) -> String {
     let mut left = actions.len();
     for it in actions {
         let at = it.at.0.div_euclid(1000);
-        let line = format!("- <t:{at}:f> <@{}>: {}\n", it.by, it.what);
+        let by = if it.by.is_anonymous() {
+            "somebody who had their data deleted".to_owned()
+        } else {
+            format!("<@{}>", it.by)
+        };
+        let line = format!("- <t:{at}:f> {by}: {}\n", it.what);
         if text.chars().count() + line.chars().count() > LONGEST_MESSAGE - 40 {
             break;
         }

@@ -32,8 +32,14 @@ pub async fn forget(
     }
     let mirror = Mirror::open(&config.store_path).await?;
     let outcome = forget_in(&mirror, user, guild).await;
-    mirror.close().await?;
+    let left = if outcome.is_ok() {
+        mirror.rewrite(&config.store_path).await?
+    } else {
+        mirror.close().await?;
+        None
+    };
     let mut lines = outcome?;
+    lines.extend(left.map(|why| format!("warning: {why}")));
     let keeps = config.access.github.history == History::Keep;
     if matches!(config.archive, ArchiveSpec::Github(_)) && keeps {
         let archive = &config.archive;

@@ -21,6 +21,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
@@ -38,12 +39,13 @@ use crate::{
         backfill::{Backfill, BackfillError, Turn},
         clock::Clock,
         guilds::PerGuild,
+        privacy,
         progress::ProgressBoard,
         writer::{self, Writer},
     },
     model::{Evidence, Fact, Observation, User},
     network::Network,
-    store::{Store, StoreError},
+    store::{Rewrite, Store, StoreError},
 };
 
 /// How a command ended, if not well.
@@ -136,7 +138,42 @@ struct Mirror {
 }
 
 impl Mirror {
+    /// Opens the store. What deletions have left in it goes first.
     async fn open(path: &Path) -> Result<Self, Error> {
+        let mirror = Self::start(path).await?;
+        let store = Arc::clone(&mirror.store);
+        let owes = tokio::task::spawn_blocking(move || store.owes_rewrite()).await??;
+        if !owes {
+            return Ok(mirror);
+        }
+        info!("some members had data deleted: the store is being rewritten without it");
+        mirror.rewrite(path).await?;
+        Self::start(path).await
+    }
+
+    /// Ends deletions and rewrites the store, which is closed then. Where that cannot be done, it is due at
+    /// the next start, and why is logged and returned.
+    async fn rewrite(self, path: &Path) -> Result<Option<String>, Error> {
+        privacy::resume(&self.store, &self.writer, &self.clock).await?;
+        self.close().await?;
+        let store = open_store(path).await?;
+        let why = match tokio::task::spawn_blocking(move || store.rewrite()).await? {
+            Ok(Rewrite::Done) => return Ok(None),
+            Ok(Rewrite::NoRoom(bytes)) => format!(
+                "the store's log still has what members had deleted: to rewrite it without takes {} MB of \
+                 free disk space; it is tried again at the next start",
+                bytes.div_ceil(1_000_000)
+            ),
+            Err(error) => format!(
+                "the store's log still has what members had deleted: it could not be rewritten ({error}); \
+                 it is tried again at the next start"
+            ),
+        };
+        warn!("{why}");
+        Ok(Some(why))
+    }
+
+    async fn start(path: &Path) -> Result<Self, Error> {
         let store = Arc::new(open_store(path).await?);
         let clock = Clock::after(store.newest()?);
         let (writer, stopped) = writer::start(Arc::clone(&store));

@@ -145,6 +145,7 @@ impl MemberRow {
         let chosen = Privacy {
             tier: self.privacy.unwrap_or_default(),
             forgotten: self.forgotten_at,
+            texts_since: self.texts_since,
             ..Privacy::unchosen(self.guild_id, self.user_id)
         };
         let is_somebody = !self.user_id.is_anonymous();
@@ -156,7 +157,8 @@ impl Restored for MemberRow {
     type Record = Member;
 
     fn is_own(&self) -> bool {
-        !self.user_id.is_anonymous()
+        let gone = self.privacy().is_some_and(|it| it.is_gone());
+        !self.user_id.is_anonymous() && !gone
     }
 
     fn record(self, at: Stamp) -> Option<Member> {

@@ -139,6 +139,9 @@ pub struct MemberRow {
     /// Until when what the user did was deleted on their request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_at: Option<Millis>,
+    /// They opted in again at that time: the text of what they wrote until then is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts_since: Option<Millis>,
     /// Which roles the user was seen to have over time, the oldest first; `None` where nothing else
     /// is known than what holds now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -345,12 +348,18 @@ impl From<&Member> for MemberRow {
             left_at: gone(&member.presence),
             privacy: None,
             forgotten_at: None,
+            texts_since: None,
             role_history: role_history(member),
         }
     }
 }
 
 impl MemberRow {
+    /// A row that says nothing of anybody.
+    pub fn nameless(guild_id: GuildId) -> Self {
+        Self::from(&Member::unknown(guild_id, UserId::default()))
+    }
+
     /// What is known of the user's roles at a time: `None` if nothing is, or the user was no
     /// member then. Before the first time at which any were seen, nothing is known.
     pub fn roles_at(&self, time: Millis) -> Option<&[RoleId]> {

@@ -177,6 +177,7 @@ impl From<places::Message> for wire::Message {
             content: Some(of.content).into(),
             mentions: of.mentions.into_iter().map(Into::into).collect(),
             reference: of.message_reference.map(wire::Reference::from).into(),
+            replied: None,
             interaction_metadata: of.interaction_metadata.and_then(|of| metadata(*of)).into(),
             interaction: legacy.map(|of| wire::Interaction::from(*of)).into(),
             webhook_id: of.webhook_id.map(|id| UserId(id.get())).into(),
@@ -247,6 +248,7 @@ pub(super) fn whole(of: event::MessageUpdateEvent) -> Option<wire::Message> {
             .flatten()
             .map(wire::Reference::from)
             .into(),
+        replied: None,
         interaction_metadata: of
             .interaction_metadata
             .flatten()

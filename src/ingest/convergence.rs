@@ -185,6 +185,7 @@ impl World {
                 .filter(|it| it.normal + it.burst > 0)
                 .collect(),
             thread: None,
+            replied: None,
         });
         Fact::Page(Page {
             guild_id: GUILD,

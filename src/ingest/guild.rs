@@ -62,6 +62,7 @@ pub(super) fn see_channel<S: Rows>(
     channel: &Channel,
 ) -> Result<(), S::Error> {
     let unknown = Part::unknown(channel.guild_id, channel.id.0);
+    let channel = &privacy::allowed_channel(rows, channel)?;
     let (before, after) = rows.update(unknown, |it| it.state.see(at, channel.clone()))?;
     if before.is_some_and(|before| readers(&before) != readers(&after)) {
         end_live(rows, at, channel.guild_id, channel.id)?;
@@ -272,17 +273,12 @@ pub(super) fn see_member<S: Rows>(
     user: &User,
     presence: Option<&Presence>,
 ) -> Result<(), S::Error> {
-    let (user, hidden) = privacy::allowed_user(rows, guild_id, user)?;
-    let named = match presence {
-        Some(presence) if !hidden => presence.roles.as_slice(),
-        _ => &[],
-    };
-    let mut presence = presence.cloned();
-    if let Some(presence) = presence.as_mut().filter(|_| hidden) {
-        presence.nick = None;
-        presence.roles.clear();
-        presence.joined_at = None;
+    if privacy::is_gone(rows, guild_id, user.id)? {
+        return Ok(());
     }
+    let user = user.clone();
+    let named = presence.map_or(&[][..], |it| it.roles.as_slice());
+    let mut presence = presence.cloned();
     if let Some(presence) = &mut presence {
         // Told late: a role that is known to be deleted is nobody's, though it was.
         let mut roles = Vec::with_capacity(presence.roles.len());
@@ -313,6 +309,9 @@ pub(super) fn miss_member<S: Rows>(
     guild_id: GuildId,
     user: UserId,
 ) -> Result<(), S::Error> {
+    if privacy::is_gone(rows, guild_id, user)? {
+        return Ok(());
+    }
     rows.update(Member::unknown(guild_id, user), |it| it.miss(at))?;
     Ok(())
 }

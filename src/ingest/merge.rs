@@ -1,10 +1,10 @@
 //! One fact into the mirror.
 
-use super::{Rows, guild, message, privacy, reaction};
+use super::{Rows, forgotten, guild, message, privacy, reaction};
 use crate::model::{
-    Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Guild, GuildId, Interval,
-    Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped, Synced,
-    key,
+    Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildId,
+    Interval, Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped,
+    Synced, key,
 };
 
 /// Merges one observation into the rows and returns the lists of reactors that it showed to be
@@ -17,7 +17,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
     let (at, by) = (seen.at, seen.by);
     match &seen.fact {
         Fact::AllGuilds(ids) => guild::all_guilds(rows, at, ids)?,
-        Fact::Guild(it) => guild::see(rows, at, it.id, it.id.0, it)?,
+        Fact::Guild(it) => {
+            guild::see(rows, at, it.id, it.id.0, &privacy::allowed_guild(rows, it)?)?;
+        }
         Fact::GuildGone(id) => {
             guild::miss::<S, Guild>(rows, at, *id, id.0)?;
             next_session(rows, at, *id, at)?;
@@ -40,13 +42,19 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::MemberGone(guild_id, user) => guild::miss_member(rows, at, *guild_id, *user)?,
         Fact::AllMembers(guild_id, ids) => guild::all_members(rows, at, *guild_id, ids)?,
         Fact::Posted(it) => {
-            message::see(rows, at, it)?;
-            message::note_odd(rows, at, it)?;
-            message::extend_live(rows, it)?;
+            let kept = message::see(rows, at, it, None)?.is_some();
+            let to = if kept {
+                message::note_odd(rows, at, it)?;
+                it.id
+            } else {
+                forgotten::blurred(Some(it.id.created_at()), it.id)
+            };
+            message::extend_live(rows, it, to)?;
         }
         Fact::Message(it) => {
-            message::see(rows, at, it)?;
-            message::note_odd(rows, at, it)?;
+            if message::see(rows, at, it, None)?.is_some() {
+                message::note_odd(rows, at, it)?;
+            }
         }
         Fact::MessageGone(guild_id, channel_id, id) => {
             message::delete(rows, at, *guild_id, *channel_id, *id)?;
@@ -54,8 +62,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Page(page) => return message::page(rows, at, by, page),
         Fact::Reacted(it) => reaction::add(rows, at, by, it)?,
         Fact::Unreacted(it) => reaction::remove(rows, at, by, it)?,
-        Fact::ReactionsCleared(_, channel_id, id, emoji) => {
-            reaction::clear(rows, at, by, *channel_id, *id, emoji.as_ref())?;
+        Fact::ReactionsCleared(guild_id, channel_id, id, emoji) => {
+            let message = (*guild_id, *channel_id, *id);
+            reaction::clear(rows, at, by, message, emoji.as_ref())?;
         }
         Fact::Reactors {
             guild_id,
@@ -85,11 +94,8 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::AdminAction(it) => privacy::note(rows, it)?,
         Fact::Privacy(it) => privacy::choose(rows, it)?,
         Fact::Hushed(_, channel_id, id) => privacy::hush(rows, *channel_id, *id)?,
-        Fact::ReactionForgotten(it) => reaction::leave_out(rows, it)?,
-        Fact::PropsReplaced(it) => privacy::replace_props(rows, it)?,
-        Fact::MemberForgotten(guild_id, id) => {
-            privacy::forget_member(rows, at, *guild_id, *id)?;
-        }
+        Fact::PropsHushed(_, channel_id, id) => privacy::hush_props(rows, *channel_id, *id)?,
+        Fact::Forget(guild_id, step) => forgotten::forget(rows, *guild_id, step)?,
         Fact::Registered(it) => rows.put(it)?,
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
         Fact::Noted(guild_id, session, until) => {
@@ -127,7 +133,10 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             })?;
         }
         Fact::Audited(guild_id, walk) => {
-            let walk = Stamped { at, value: *walk };
+            let mut walk = *walk;
+            let until = forgotten::until(rows, *guild_id)?;
+            walk.before = walk.before.map(|id| forgotten::blurred_before(until, id));
+            let walk = Stamped { at, value: walk };
             rows.update(Audit::unknown(*guild_id), |it| it.walked(walk))?;
         }
         Fact::Synced(guild_id, class) => {
@@ -191,6 +200,12 @@ fn go_live<S: Rows>(
         return Ok(());
     }
     let newest = message::newest(rows, channel_id)?.unwrap_or_default();
+    let until = forgotten::until(rows, guild_id)?;
+    let newest = forgotten::blurred(until, newest);
+    let live = Live {
+        after: forgotten::blurred(until, live.after),
+        ..live
+    };
     rows.update(Coverage::unknown(channel_id), |it| {
         if at < it.readers_changed {
             return;
@@ -207,7 +222,10 @@ fn go_live<S: Rows>(
 }
 
 fn see_props<S: Rows>(rows: &mut S, new: &Props) -> Result<(), S::Error> {
-    let new = &privacy::allowed_props(rows, new)?;
+    let Some(new) = &privacy::allowed_props(rows, new)? else {
+        let gone = Forget::Props(new.channel_id, new.id);
+        return forgotten::forget(rows, new.guild_id, &gone);
+    };
     let (before, _) = rows.update(new.clone(), |it| it.merge(new))?;
     if before.is_none() {
         message::tally(rows, new.guild_id, new.channel_id, |it| it.props += 1)?;
@@ -241,6 +259,11 @@ pub(super) fn fail<S: Rows>(
     object: &FailureObject,
     (reason, refused): (&str, bool),
 ) -> Result<(), S::Error> {
+    if let FailureObject::Reactions(channel_id, message_id, ..) = object
+        && forgotten::is(rows, guild_id, *channel_id, *message_id)?
+    {
+        return Ok(());
+    }
     let unknown = Failure {
         guild_id,
         object: object.clone(),

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Rows, guild,
+    Rows, forgotten, guild,
     merge::{fail, link_props, session, settle},
-    privacy::{self, Allowed},
-    reaction,
+    privacy, reaction,
 };
 use crate::model::{
     Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life,
@@ -17,19 +16,17 @@ use crate::model::{
 /// What was known of a message before (`None`: nothing), and what is now.
 type Change = (Option<MessageState>, MessageState);
 
-/// A message was there.
+/// A message was there, and what it answers was `replied`'s, where that is known.
 /// `None`: nothing of it may be kept, and it is gone.
 pub(super) fn see<S: Rows>(
     rows: &mut S,
     at: Stamp,
     message: &Message,
+    replied: Option<UserId>,
 ) -> Result<Option<Change>, S::Error> {
-    let kept = match privacy::allowed(rows, message)? {
-        Allowed::Message(kept) => kept,
-        Allowed::Nothing => {
-            delete(rows, at, message.guild_id, message.channel_id, message.id)?;
-            return Ok(None);
-        }
+    let Some(kept) = privacy::allowed(rows, message, replied)? else {
+        forgotten::erase(rows, message.guild_id, message.channel_id, message.id)?;
+        return Ok(None);
     };
     let change = put(rows, MessageState::alive(at, kept))?;
     if change.1.message().is_some() {
@@ -61,6 +58,10 @@ pub(super) fn delete<S: Rows>(
     channel_id: ChannelId,
     id: MessageId,
 ) -> Result<(), S::Error> {
+    if forgotten::is(rows, guild_id, channel_id, id)? {
+        // That it was deleted there too would tell which it was.
+        return forgotten::erase(rows, guild_id, channel_id, id);
+    }
     let tombstone = MessageState {
         guild_id,
         channel_id,
@@ -135,17 +136,22 @@ pub(super) fn newest<S: Rows>(
     Ok(last.map(|it| it.id))
 }
 
-/// In a live session, nothing was posted between the last covered message and this one.
-pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
+/// In a live session, nothing was posted between the last covered message and this one, which `to`
+/// stands for.
+pub(super) fn extend_live<S: Rows>(
+    rows: &mut S,
+    message: &Message,
+    to: MessageId,
+) -> Result<(), S::Error> {
     let coverage: Option<Coverage> = rows.get(&key::ids([message.channel_id.0]))?;
     if let Some(mut coverage) = coverage
         && let Some(live) = coverage.live
         && live.session == session(rows, message.guild_id)?.number
-        && coverage.top() < message.id
+        && coverage.top() < to
     {
         coverage.add(Interval {
             after: live.after,
-            to: message.id,
+            to,
             by: Evidence::Gateway,
             since: live.since,
         });
@@ -201,6 +207,10 @@ pub(super) fn page<S: Rows>(
     for id in gone.difference(&listed) {
         let was_known = known.iter().any(|it| it.id == *id);
         drift.deleted += u64::from(was_known && was_covered(*id));
+        if !was_known && forgotten::may_be(rows, page.guild_id, page.channel_id, *id)? {
+            reaction::forget(rows, page.guild_id, page.channel_id, *id)?;
+            continue;
+        }
         delete(rows, at, page.guild_id, page.channel_id, *id)?;
     }
     let users: BTreeMap<UserId, &User> = page
@@ -214,7 +224,7 @@ pub(super) fn page<S: Rows>(
     }
     let mut pending = Vec::new();
     for it in &page.messages {
-        let change = see(rows, at, &it.message)?;
+        let change = see(rows, at, &it.message, it.replied)?;
         if let Some(thread) = it.thread {
             guild::hear_of_thread(rows, page.guild_id, thread)?;
         }
@@ -223,10 +233,10 @@ pub(super) fn page<S: Rows>(
             page.guild_id,
             &FailureObject::Message(page.channel_id, it.message.id),
         )?;
-        note_odd(rows, at, &it.message)?;
         let Some((before, after)) = change else {
             continue;
         };
+        note_odd(rows, at, &it.message)?;
         let Some(now) = after.message() else { continue };
         let known = reaction::Known {
             reactions: reactions.remove(&now.id).unwrap_or_default(),
@@ -251,10 +261,11 @@ pub(super) fn page<S: Rows>(
             it.drift = it.drift.and(drift);
         })?;
     }
+    let until = forgotten::until(rows, page.guild_id)?;
     rows.update(Coverage::unknown(page.channel_id), |it| {
         it.add(Interval {
-            after: page.after,
-            to,
+            after: forgotten::blurred(until, page.after),
+            to: forgotten::blurred(until, to),
             by,
             since: at,
         });

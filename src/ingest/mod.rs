@@ -7,6 +7,7 @@ mod audit;
 #[cfg(test)]
 mod convergence;
 mod coverage;
+mod forgotten;
 mod guild;
 #[cfg(test)]
 mod liveness;

@@ -3,10 +3,10 @@
 //! What was deleted on a member's request stays so, whoever tells of it again: the request is
 //! remembered, and all that comes later is held against it.
 
-use super::Rows;
+use super::{Rows, forgotten};
 use crate::model::{
-    AdminAction, ChannelId, GuildId, KEPT_ACTIONS, Life, Member, Message, MessageId, MessageState,
-    Millis, Privacy, Props, Record, RoleHistory, Stamp, Stamped, User, UserId, key,
+    AdminAction, Channel, ChannelId, Guild, GuildId, InteractionId, KEPT_ACTIONS, Life, Member,
+    Message, MessageId, MessageState, Millis, OverwriteKind, Privacy, Props, UserId, key,
 };
 
 /// What a member has chosen, if anything.
@@ -18,60 +18,94 @@ pub(super) fn of<S: Rows>(
     rows.get(&key::ids([guild_id.0, user_id.0]))
 }
 
-/// A member chose. A deletion is never undone, and the latest of several counts.
+/// A member chose.
 pub(super) fn choose<S: Rows>(rows: &mut S, new: &Privacy) -> Result<(), S::Error> {
     let unknown = Privacy::unchosen(new.guild_id, new.user_id);
-    rows.update(unknown, |it| {
-        let forgotten = it.forgotten.max(new.forgotten);
-        if (new.since, new.tier) >= (it.since, it.tier) {
-            it.clone_from(new);
-        }
-        it.forgotten = forgotten;
-    })?;
-    // An id-only row is what the archive remembers of it.
-    rows.update(Member::unknown(new.guild_id, new.user_id), |_| ())?;
+    let (_, chosen) = rows.update(unknown, |it| it.merge(new))?;
+    if !chosen.is_gone() {
+        // An id-only row is what the archive remembers of it.
+        rows.update(Member::unknown(new.guild_id, new.user_id), |_| ())?;
+    }
     Ok(())
 }
 
-/// What may be kept of a message, as who speaks in it wants it.
-pub(super) enum Allowed {
-    /// It as it is, or without its text.
-    Message(Message),
-    /// That there was one.
-    Nothing,
-}
-
-/// What may be kept of a message.
-pub(super) fn allowed<S: Rows>(rows: &S, message: &Message) -> Result<Allowed, S::Error> {
+/// What may be kept of a message: nothing of one that was deleted on request, and of others not what
+/// names those who had their data deleted. `replied` wrote what it answers, where that is known.
+pub(super) fn allowed<S: Rows>(
+    rows: &S,
+    message: &Message,
+    replied: Option<UserId>,
+) -> Result<Option<Message>, S::Error> {
     let mut message = message.clone();
     if let Some(speaker) = message.speaker()
         && let Some(privacy) = of(rows, message.guild_id, speaker)?
     {
-        if privacy.forgets(message.id.created_at()) {
-            return Ok(Allowed::Nothing);
+        let time = message.id.created_at();
+        if privacy.forgets(time) {
+            return Ok(None);
         }
-        if !privacy.tier.keeps_content() {
+        if !privacy.keeps_text(time) {
             message.content.clear();
             message.has_no_text();
         }
     }
-    Ok(Allowed::Message(message))
+    forgotten::named_in_message(rows, &message, replied)?.take_from_message(&mut message);
+    Ok(Some(message))
 }
 
-/// What may be kept of props, as who gave them wants it.
-pub(super) fn allowed_props<S: Rows>(rows: &S, props: &Props) -> Result<Props, S::Error> {
+/// The same of props.
+pub(super) fn allowed_props<S: Rows>(rows: &S, props: &Props) -> Result<Option<Props>, S::Error> {
     let mut props = props.clone();
     if let Some(privacy) = of(rows, props.guild_id, props.giver)? {
-        if let Some(until) = privacy
-            .forgotten
-            .filter(|_| privacy.forgets(props.id.created_at()))
-        {
-            props = props.forgotten(until);
-        } else if !privacy.tier.keeps_content() {
+        let time = props.id.created_at();
+        if privacy.forgets(time) {
+            return Ok(None);
+        }
+        if !privacy.keeps_text(time) {
             props.reason.clear();
         }
     }
-    Ok(props)
+    forgotten::named_in_props(rows, &props)?.take_from_props(&mut props);
+    Ok(Some(props))
+}
+
+/// What may be kept of a channel: the title of a thread is the text of who opened it.
+pub(super) fn allowed_channel<S: Rows>(rows: &S, channel: &Channel) -> Result<Channel, S::Error> {
+    let mut channel = channel.clone();
+    let (guild, opened) = (channel.guild_id, channel.id.created_at());
+    if let Some(thread) = &mut channel.thread
+        && let Some(owner) = thread.owner_id
+        && let Some(privacy) = of(rows, guild, owner)?
+    {
+        if !privacy.keeps_text(opened) || privacy.forgets(opened) {
+            channel.name.clear();
+        }
+        if privacy.is_gone() || privacy.forgets(opened) {
+            thread.owner_id = None;
+        }
+    }
+    for overwrite in &mut channel.overwrites {
+        if overwrite.kind == OverwriteKind::Member && is_gone(rows, guild, UserId(overwrite.id))? {
+            // It stays as somebody's: see `Permissions::names_nobody`.
+            overwrite.id = UserId::nobody(1).0;
+        }
+    }
+    channel.overwrites.sort_unstable();
+    Ok(channel)
+}
+
+/// What may be kept of a guild.
+pub(super) fn allowed_guild<S: Rows>(rows: &S, guild: &Guild) -> Result<Guild, S::Error> {
+    let mut guild = guild.clone();
+    if is_gone(rows, guild.id, guild.owner_id)? {
+        guild.owner_id = UserId::nobody(1);
+    }
+    Ok(guild)
+}
+
+/// Whether a user had their data deleted and wants no name shown: then no row names them.
+pub(super) fn is_gone<S: Rows>(rows: &S, guild: GuildId, user: UserId) -> Result<bool, S::Error> {
+    Ok(of(rows, guild, user)?.is_some_and(|it| it.is_gone()))
 }
 
 /// Whether what a user did at this time was deleted on their request.
@@ -83,22 +117,6 @@ pub(super) fn forgets<S: Rows>(
 ) -> Result<bool, S::Error> {
     let privacy = of(rows, guild_id, user_id)?;
     Ok(privacy.is_some_and(|chosen| chosen.forgets(time)))
-}
-
-/// What a user is called, as far as that may be kept.
-pub(super) fn allowed_user<S: Rows>(
-    rows: &S,
-    guild_id: GuildId,
-    user: &User,
-) -> Result<(User, bool), S::Error> {
-    let privacy = of(rows, guild_id, user.id)?;
-    let hidden = privacy.is_some_and(|it| it.forgotten.is_some() && !it.tier.shows_names());
-    let user = if hidden {
-        user.nameless()
-    } else {
-        user.clone()
-    };
-    Ok((user, hidden))
 }
 
 /// A message's text is not kept any more.
@@ -118,36 +136,19 @@ pub(super) fn hush<S: Rows>(
     Ok(())
 }
 
-/// Puts what may still be kept of props in their place.
-pub(super) fn replace_props<S: Rows>(rows: &mut S, props: &Props) -> Result<(), S::Error> {
-    let known: Option<Props> = rows.get(&props.key())?;
-    if known.is_some_and(|known| known != *props) {
-        rows.put(props)?;
-    }
-    Ok(())
-}
-
-/// A member's names and roles go; that they are a member stays, or nobody could thank them.
-pub(super) fn forget_member<S: Rows>(
+/// The reason of props is not kept any more.
+pub(super) fn hush_props<S: Rows>(
     rows: &mut S,
-    at: Stamp,
-    guild_id: GuildId,
-    user_id: UserId,
+    channel_id: ChannelId,
+    id: InteractionId,
 ) -> Result<(), S::Error> {
-    rows.update(Member::unknown(guild_id, user_id), |it| {
-        if let Some(user) = &it.user {
-            it.user = Some(Stamped {
-                at: user.at.max(at),
-                value: user.value.nameless(),
-            });
-        }
-        if let Some(presence) = &mut it.presence.last {
-            presence.value.nick = None;
-            presence.value.roles.clear();
-            presence.value.joined_at = None;
-        }
-        it.history = RoleHistory::default();
-    })?;
+    let known: Option<Props> = rows.get(&key::ids([channel_id.0, id.0]))?;
+    if let Some(mut props) = known
+        && !props.reason.is_empty()
+    {
+        props.reason.clear();
+        rows.put(&props)?;
+    }
     Ok(())
 }
 
@@ -168,8 +169,8 @@ mod tests {
     use crate::{
         ingest::{convergence::Memory, merge},
         model::{
-            Author, AuthorKind, ChannelId, Emoji, Evidence, Fact, InteractionId, LeftOut,
-            MessageKind, Millis, Observation, Presence, PropsOrigin, Reaction, Tier, key,
+            Author, AuthorKind, Emoji, Evidence, Fact, LeftOut, MessageKind, Observation, Presence,
+            PropsOrigin, Reaction, Stamp, Tier, User,
         },
     };
 
@@ -286,11 +287,13 @@ mod tests {
     fn what_was_deleted_stays_so_even_if_it_is_heard_of_only_later() {
         let rows = told(Tier::Everything, Some(UNTIL));
         // After it, the tier holds: no text, but that there was a message.
-        assert_eq!(contents(&rows), [None, Some(String::new())]);
+        assert_eq!(contents(&rows), [Some(String::new())]);
         let given: Vec<Props> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
-        assert_eq!((given[0].giver, given[0].reason.as_str()), (UserId(0), ""));
-        assert!(given[0].withdrawn.is_some() && given[0].receivers.is_empty());
-        assert_eq!((given[1].giver, given[1].reason.as_str()), (ANA, ""));
+        let given: Vec<_> = given
+            .iter()
+            .map(|it| (it.giver, it.reason.as_str()))
+            .collect();
+        assert_eq!(given, [(ANA, "")]);
         let reactions: Vec<Reaction> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
         let who: Vec<UserId> = reactions.iter().map(|it| it.user_id).collect();
         assert_eq!(who, [ANA]);
@@ -300,10 +303,8 @@ mod tests {
             .map(|it| (it.message_id, it.count))
             .collect();
         assert_eq!(left_out, [(id(-6), 1)]);
-        let member: Member = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap().unwrap();
-        assert_eq!(member.user.unwrap().value.username, "");
-        let presence = member.presence.now().unwrap();
-        assert_eq!((presence.nick.as_deref(), presence.joined_at), (None, None));
+        let member: Option<Member> = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap();
+        assert_eq!(member, None);
     }
 
     #[test]
@@ -338,7 +339,11 @@ mod tests {
                 choose(&mut rows, &all[index]).unwrap();
             }
             let kept = of(&rows, GUILD, ANA).unwrap().unwrap();
-            assert_eq!(kept, chosen(Tier::None, 9, Some(Millis(5))), "{order:?}");
+            let expected = Privacy {
+                texts_since: Some(Millis(9)),
+                ..chosen(Tier::None, 9, Some(Millis(5)))
+            };
+            assert_eq!(kept, expected, "{order:?}");
         }
     }
 

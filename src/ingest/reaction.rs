@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rows, guild, merge::settle, message, privacy};
+use super::{Rows, forgotten, guild, merge::settle, message, privacy};
 use crate::model::{
     ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji, GuildId, LeftOut,
     Message, MessageId, MessageState, Millis, Pending, Reaction, ReactionCount, ReactionEvent,
@@ -25,7 +25,7 @@ pub(super) fn add<S: Rows>(
     by: Evidence,
     it: &ReactionEvent,
 ) -> Result<(), S::Error> {
-    if is_deleted(rows, it.channel_id, it.message_id)? {
+    if is_gone(rows, it.guild_id, it.channel_id, it.message_id)? {
         return Ok(());
     }
     see_emoji(rows, at, it.guild_id, &it.emoji)?;
@@ -43,7 +43,7 @@ pub(super) fn remove<S: Rows>(
     by: Evidence,
     it: &ReactionEvent,
 ) -> Result<(), S::Error> {
-    if is_deleted(rows, it.channel_id, it.message_id)? {
+    if is_gone(rows, it.guild_id, it.channel_id, it.message_id)? {
         return Ok(());
     }
     change(rows, it, |reaction| reaction.remove(Seen { at, by }))
@@ -54,11 +54,10 @@ pub(super) fn clear<S: Rows>(
     rows: &mut S,
     at: Stamp,
     by: Evidence,
-    channel_id: ChannelId,
-    message_id: MessageId,
+    (guild_id, channel_id, message_id): (GuildId, ChannelId, MessageId),
     emoji: Option<&EmojiKey>,
 ) -> Result<(), S::Error> {
-    if is_deleted(rows, channel_id, message_id)? {
+    if is_gone(rows, guild_id, channel_id, message_id)? {
         return Ok(());
     }
     let mark = ReactionMark {
@@ -105,7 +104,7 @@ pub(super) fn list<S: Rows>(
     if let Some(pending) = pending {
         rows.delete(&pending)?;
     }
-    if is_deleted(rows, of.channel_id, of.message_id)? {
+    if is_gone(rows, of.guild_id, of.channel_id, of.message_id)? {
         return Ok(());
     }
     see_emoji(rows, at, of.guild_id, of.emoji)?;
@@ -384,13 +383,18 @@ fn prefix(of: &List<'_>) -> Vec<u8> {
     key::reactions(of.channel_id.0, of.message_id.0, &of.emoji.key, of.burst)
 }
 
-fn is_deleted<S: Rows>(
+/// Whether a message was deleted, there or here.
+fn is_gone<S: Rows>(
     rows: &S,
+    guild_id: GuildId,
     channel_id: ChannelId,
     message_id: MessageId,
 ) -> Result<bool, S::Error> {
     let state: Option<MessageState> = rows.get(&key::ids([channel_id.0, message_id.0]))?;
-    Ok(state.is_some_and(|it| it.message().is_none()))
+    match state {
+        Some(state) => Ok(state.message().is_none()),
+        None => forgotten::is(rows, guild_id, channel_id, message_id),
+    }
 }
 
 fn marks<S: Rows>(

@@ -3,17 +3,22 @@
 //! Owns the search, which reads all of a guild and so takes a while; the writer gets what it finds
 //! in small groups, so that nobody else has to wait.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::writer::{Stopped, Writer};
+use super::{
+    deletion::{self, opened_by},
+    writer::{Stopped, Writer},
+};
 use crate::{
     jobs::clock::Clock,
     model::{
-        Channel, ChannelId, Evidence, Fact, GuildId, Member, Message, Millis, Observation, Part,
-        Privacy, Props, Reaction, Tier, UserId,
+        AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildId, Member, Message, Millis,
+        Observation, Part, Privacy, Props, Reaction, Tier, UserId,
     },
     store::{Store, StoreError},
 };
+
+pub use deletion::Forgotten;
 
 /// Facts that the writer gets at once.
 const GROUP: usize = 200;
@@ -23,6 +28,10 @@ const GROUP: usize = 200;
 pub struct Found {
     /// What they are called and were.
     pub member: Option<Member>,
+    /// Whether they own the guild.
+    pub owns_guild: bool,
+    /// The threads and forum posts that they opened.
+    pub threads: Vec<Channel>,
     /// The messages that have their words.
     pub messages: Vec<Message>,
     /// Their reactions.
@@ -31,6 +40,8 @@ pub struct Found {
     pub given: Vec<Props>,
     /// Props that they received by commands.
     pub received: Vec<Props>,
+    /// What they did as an admin.
+    pub admin_actions: Vec<AdminAction>,
 }
 
 /// Why a member's data was not dealt with.
@@ -44,24 +55,23 @@ pub enum PrivacyError {
     Stopped(#[from] Stopped),
 }
 
-/// How much was deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Messages.
-    pub messages: usize,
-    /// Reactions.
-    pub reactions: usize,
-    /// Props that they gave.
-    pub props: usize,
-}
-
 /// All that is kept of a member in a guild. Reads every row of the guild's messages and reactions.
 pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreError> {
     let mut found = Found {
         member: store.member(guild, user)?,
+        admin_actions: store.admin_actions(guild)?,
         ..Found::default()
     };
+    found.admin_actions.retain(|action| action.by == user);
+    let part = store.guild(guild)?;
+    let owner = part.as_ref().and_then(|it| it.state.ever());
+    found.owns_guild = owner.is_some_and(|it| it.owner_id == user);
     let channels: Vec<Part<Channel>> = store.channels(guild)?;
+    let known = channels.iter().filter_map(|it| it.state.ever());
+    found.threads = known
+        .filter(|it| opened_by(it) == Some(user))
+        .cloned()
+        .collect();
     for channel in channels.iter().map(|it| ChannelId(it.id)) {
         for state in store.messages(channel, 0..=u64::MAX) {
             let state = state?;
@@ -100,20 +110,18 @@ pub async fn choose(
     if tier.keeps_content() {
         return Ok(());
     }
-    let found = search(store, guild, user).await?;
-    let texts = found
-        .messages
-        .into_iter()
-        .filter(|it| !it.content.is_empty());
+    let found = reading(store, move |store| find(store, guild, user)).await?;
+    let texts = found.messages.iter().filter(|it| !it.content.is_empty());
     let texts = texts.map(|it| Fact::Hushed(it.guild_id, it.channel_id, it.id));
-    let reasons = found.given.into_iter().filter(|it| !it.reason.is_empty());
-    let reasons = reasons.map(|it| {
-        Fact::PropsReplaced(Props {
-            reason: String::new(),
-            ..it
-        })
-    });
-    write(writer, clock, texts.chain(reasons).collect()).await
+    let reasons = found.given.iter().filter(|it| !it.reason.is_empty());
+    let reasons = reasons.map(|it| Fact::PropsHushed(it.guild_id, it.channel_id, it.id));
+    let titles = found.threads.iter().filter(|it| !it.name.is_empty());
+    let titles = titles.map(|it| Fact::Forget(guild, Forget::InChannel(it.id)));
+    let facts: Vec<Fact> = texts.chain(reasons).chain(titles).collect();
+    if !facts.is_empty() {
+        reading(store, Store::owe_rewrite).await?;
+    }
+    write(writer, clock, facts).await
 }
 
 /// Makes the wishes that an archive remembers this store's own, for members who have told this store
@@ -141,7 +149,7 @@ pub async fn adopt(
 
 /// Deletes all that a member did until `until`, and their names; what others did stays, without
 /// them. From then on nothing of theirs is exported, until they choose otherwise. It is remembered,
-/// so that no later fetch brings it back. Asked for again, it goes on where it was interrupted.
+/// so that no later fetch brings it back. Where it is interrupted, [`resume`] ends it.
 pub async fn forget(
     store: &Arc<Store>,
     writer: &Writer,
@@ -150,45 +158,65 @@ pub async fn forget(
     until: Millis,
 ) -> Result<Forgotten, PrivacyError> {
     let request = Privacy {
-        guild_id: guild,
-        user_id: user,
         tier: Tier::Everything,
         since: until,
         forgotten: Some(until),
+        ..Privacy::unchosen(guild, user)
     };
-    let first = vec![Fact::Privacy(request), Fact::MemberForgotten(guild, user)];
-    write(writer, clock, first).await?;
-    let found = search(store, guild, user).await?;
-    let before = |time: Millis| time <= until;
-    let mut facts = Vec::new();
-    let mut done = Forgotten::default();
-    for it in found.reactions {
-        if before(it.message_id.created_at()) {
-            done.reactions += 1;
-            facts.push(Fact::ReactionForgotten(Box::new(it)));
-        }
-    }
-    for it in found.given {
-        if before(it.id.created_at()) {
-            done.props += 1;
-            facts.push(Fact::PropsReplaced(it.forgotten(until)));
-        }
-    }
-    for it in found.messages {
-        if before(it.id.created_at()) {
-            done.messages += 1;
-            facts.push(Fact::MessageGone(guild, it.channel_id, it.id));
-        }
-    }
-    write(writer, clock, facts).await?;
+    // What sled's log keeps of it goes with the next rewrite, whatever happens from here on.
+    reading(store, Store::owe_rewrite).await?;
+    write(writer, clock, vec![Fact::Privacy(request)]).await?;
+    let wishes = BTreeMap::from([(user, until)]);
+    let search = move |store: &Store| deletion::find(store, guild, wishes, false);
+    let (done, steps) = reading(store, search).await?;
+    carry_out(writer, clock, guild, steps).await?;
     Ok(done)
 }
 
-async fn search(store: &Arc<Store>, guild: GuildId, user: UserId) -> Result<Found, PrivacyError> {
+/// Ends what was interrupted of deletions, in all guilds, and removes what an earlier version left of
+/// them. Nobody may write besides.
+pub async fn resume(
+    store: &Arc<Store>,
+    writer: &Writer,
+    clock: &Clock,
+) -> Result<(), PrivacyError> {
+    for guild in reading(store, Store::guilds).await? {
+        let guild = guild.guild_id;
+        let search = move |store: &Store| {
+            let chosen = store.privacy(guild)?.into_iter();
+            let wishes: BTreeMap<UserId, Millis> = chosen
+                .filter_map(|it| Some((it.user_id, it.forgotten?)))
+                .collect();
+            if wishes.is_empty() {
+                return Ok(Vec::new());
+            }
+            Ok(deletion::find(store, guild, wishes, true)?.1)
+        };
+        let steps = reading(store, search).await?;
+        carry_out(writer, clock, guild, steps).await?;
+    }
+    Ok(())
+}
+
+async fn carry_out(
+    writer: &Writer,
+    clock: &Clock,
+    guild: GuildId,
+    steps: Vec<Forget>,
+) -> Result<(), PrivacyError> {
+    let facts = steps.into_iter().map(|step| Fact::Forget(guild, step));
+    write(writer, clock, facts.collect()).await
+}
+
+/// Asks the store, off the async threads.
+async fn reading<T: Send + 'static>(
+    store: &Arc<Store>,
+    question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, PrivacyError> {
     let store = Arc::clone(store);
-    let found = tokio::task::spawn_blocking(move || find(&store, guild, user)).await;
+    let answer = tokio::task::spawn_blocking(move || question(&store)).await;
     // It neither panics nor is cancelled, unless the process is ending.
-    found.map_or(Err(PrivacyError::Stopped(Stopped)), |it| Ok(it?))
+    answer.map_or(Err(PrivacyError::Stopped(Stopped)), |it| Ok(it?))
 }
 
 /// Makes facts durable, some at a time.

@@ -169,12 +169,14 @@ impl<'a> Restore<'a> {
             gone: None,
         };
         let hidden = chosen.iter().filter(|it| it.tier == Tier::Everything);
-        let hidden = hidden.map(|it: &Privacy| Member {
-            presence: presence.clone(),
-            ..Member::unknown(it.guild_id, it.user_id)
-        });
+        self.is_veiled = hidden.clone().next().is_some();
+        let hidden = hidden
+            .filter(|it| !it.is_gone())
+            .map(|it: &Privacy| Member {
+                presence: presence.clone(),
+                ..Member::unknown(it.guild_id, it.user_id)
+            });
         let hidden: Vec<Member> = hidden.collect();
-        self.is_veiled = !hidden.is_empty();
         self.put(hidden).await?;
         self.put(chosen).await
     }

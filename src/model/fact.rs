@@ -8,9 +8,9 @@ use std::{collections::BTreeSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Guild, GuildEmoji,
-    GuildId, Live, Message, MessageId, Presence, Privacy, Props, Reaction, Registered, Role,
-    RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId, Walk,
+    AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
+    GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy, Props,
+    Registered, Role, RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId, Walk,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -81,6 +81,8 @@ pub struct PagedMessage {
     pub counts: Vec<ReactionCount>,
     /// The thread that was opened on it, or that it tells of.
     pub thread: Option<ChannelId>,
+    /// Whose message it answers, where Discord told that message too.
+    pub replied: Option<UserId>,
 }
 
 /// All messages of a channel with ids in `(after, to]`, as REST listed them.
@@ -193,12 +195,10 @@ pub enum Fact {
     Privacy(Privacy),
     /// A member's message is kept without its text from now on.
     Hushed(GuildId, ChannelId, MessageId),
-    /// A member's reaction goes; that there was one more stays, as [`LeftOut`](super::LeftOut).
-    ReactionForgotten(Box<Reaction>),
-    /// Of these props, already known, no more than this is to be kept.
-    PropsReplaced(Props),
-    /// A member's data was deleted: their names, and what they were in the guild.
-    MemberForgotten(GuildId, UserId),
+    /// The reason of props is not kept from now on.
+    PropsHushed(GuildId, ChannelId, InteractionId),
+    /// A step of a member's deletion.
+    Forget(GuildId, Forget),
     /// Discord knows these commands.
     Registered(Registered),
     /// From here on, the gateway no longer tells all that happens in the guild. Until this time it

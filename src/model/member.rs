@@ -33,22 +33,6 @@ fields!(
     System => system,
 );
 
-impl User {
-    /// The user, without names.
-    #[must_use]
-    pub fn nameless(&self) -> Self {
-        Self {
-            id: self.id,
-            username: String::new(),
-            global_name: None,
-            discriminator: self.discriminator.filter(|_| self.bot),
-            bot: self.bot,
-            system: self.system,
-            unread: Unread::default(),
-        }
-    }
-}
-
 /// What a user is in a guild while a member of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Presence {
@@ -92,6 +76,20 @@ impl Member {
             presence: Kept::default(),
             history: RoleHistory::default(),
         }
+    }
+
+    /// Somebody who had their data deleted: it is not kept whether they are still a member, so they are
+    /// taken for one.
+    pub fn nameless(guild_id: GuildId, user_id: UserId) -> Self {
+        let mut member = Self::unknown(guild_id, user_id);
+        let nothing = Presence {
+            nick: None,
+            roles: Vec::new(),
+            joined_at: None,
+            unread: Unread::default(),
+        };
+        member.presence.see(Stamp::default(), nothing);
+        member
     }
 
     /// The user was a member at `at`, with the roles that Discord named; roles that could not be

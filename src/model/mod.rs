@@ -16,6 +16,7 @@ mod message;
 pub mod permissions;
 mod privacy;
 mod props;
+mod pseudonym;
 mod reaction;
 mod record;
 mod role_history;
@@ -40,8 +41,9 @@ pub use id::{
 pub use markdown::escape;
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
-pub use privacy::{Privacy, Tier};
+pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};
+pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use role_history::{RoleHistory, RoleSpan};

@@ -109,6 +109,17 @@ impl<'a> Permissions<'a> {
             && (channel.kind != ChannelKind::PRIVATE_THREAD || bits & MANAGE_THREADS != 0)
     }
 
+    /// Whether the channel gives or takes permissions from somebody who had their data deleted: it is
+    /// not kept from whom.
+    pub fn names_nobody(&self, channel: &Channel) -> bool {
+        let governing = self.governing(channel);
+        governing.is_some_and(|it| {
+            it.overwrites
+                .iter()
+                .any(|it| it.kind == OverwriteKind::Member && UserId(it.id).is_anonymous())
+        })
+    }
+
     /// The channel, and what it is in: a thread in a channel, a channel in a category.
     pub fn outwards(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
         let channels = &self.channels;

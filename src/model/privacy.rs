@@ -1,10 +1,12 @@
 //! What members want kept of themselves.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{GuildId, Millis, UnknownWord, UserId};
+use super::{
+    ChannelId, GuildId, InteractionId, MessageId, Millis, Named, Reaction, UnknownWord, UserId,
+};
 
 /// How far a member has opted out. Each tier has all of those before it.
 #[derive(
@@ -75,6 +77,9 @@ pub struct Privacy {
     /// All that they did until then was deleted on their request, and stays so.
     #[serde(default)]
     pub forgotten: Option<Millis>,
+    /// They opted in again at that time: the text of what they wrote until then is not kept.
+    #[serde(default)]
+    pub texts_since: Option<Millis>,
 }
 
 impl Privacy {
@@ -86,11 +91,68 @@ impl Privacy {
             tier: Tier::None,
             since: Millis(0),
             forgotten: None,
+            texts_since: None,
         }
+    }
+
+    /// Adds another choice of the same member. A deletion is never undone, the latest of several choices
+    /// counts, and opting in brings back no text of before.
+    pub fn merge(&mut self, other: &Self) {
+        let (earlier, later) = if (other.since, other.tier) >= (self.since, self.tier) {
+            (&*self, other)
+        } else {
+            (other, &*self)
+        };
+        let again = later.tier.keeps_content() && !earlier.tier.keeps_content();
+        let again = again.then_some(later.since);
+        *self = Self {
+            forgotten: self.forgotten.max(other.forgotten),
+            texts_since: self.texts_since.max(other.texts_since).max(again),
+            ..later.clone()
+        };
+    }
+
+    /// Whether the text of what they wrote at this time is kept.
+    pub fn keeps_text(&self, time: Millis) -> bool {
+        self.tier.keeps_content() && self.texts_since.is_none_or(|since| time > since)
+    }
+
+    /// Whether they had their data deleted and want no name shown: then no row but this one names them.
+    pub fn is_gone(&self) -> bool {
+        self.forgotten.is_some() && !self.tier.shows_names()
     }
 
     /// Whether what they did at this time was deleted.
     pub fn forgets(&self, time: Millis) -> bool {
         self.forgotten.is_some_and(|until| time <= until)
     }
+}
+
+/// A step of a deletion. Nothing of what goes leaves a trace: no tombstone, no hash, no time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// The member's row: their names, their roles, their nickname.
+    Member(UserId),
+    /// A message of theirs, and all that hangs on it: reactions, lists, failures.
+    Message(ChannelId, MessageId),
+    /// The tombstone of a message that an earlier version deleted on request.
+    Tombstone(ChannelId, MessageId),
+    /// A reaction of theirs. That there was one more stays, as [`LeftOut`](super::LeftOut).
+    Reaction(Box<Reaction>),
+    /// Props that they gave.
+    Props(ChannelId, InteractionId),
+    /// What names them, or messages of theirs, in somebody else's message.
+    InMessage(ChannelId, MessageId, Arc<Named>),
+    /// The same in props that somebody else gave.
+    InProps(ChannelId, InteractionId, Arc<Named>),
+    /// What names them in a channel or thread, and the title of a thread of theirs.
+    InChannel(ChannelId),
+    /// That they own the guild.
+    InGuild,
+    /// That they did something as an admin.
+    InActions(UserId),
+    /// Messages of theirs at which a coverage interval of the channel begins or ends.
+    InCoverage(ChannelId),
+    /// The message at which the audit of older history goes on.
+    InWalk,
 }

@@ -72,19 +72,6 @@ impl Props {
         })
     }
 
-    /// What remains of them when who gave them has asked to be forgotten: that there were some.
-    #[must_use]
-    pub fn forgotten(&self, until: Millis) -> Self {
-        Self {
-            giver: UserId(0),
-            receivers: Vec::new(),
-            reason: String::new(),
-            withdrawn: Some(until),
-            about: None,
-            ..self.clone()
-        }
-    }
-
     /// Adds what another record of the same props says: who tells of somebody beats who tells of
     /// nobody (an archive does, of who is hidden), what was typed beats what was read back, and what was
     /// taken back stays so.

@@ -3,13 +3,15 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Service, ServiceError};
+use super::{Reader, Service, ServiceError};
 use crate::{
+    archive::{Veil, rows::PropsRow},
     jobs::{
         export::ExportControl,
         privacy::{self, Forgotten, PrivacyError},
     },
-    model::{GuildId, Millis, Privacy, Tier, UserId},
+    model::{GuildId, Millis, Privacy, Props, Tier, UserId},
+    store::{Store, StoreError},
 };
 
 /// The most bytes of a member's own data in one file: Discord takes 10 MiB.
@@ -65,11 +67,9 @@ impl Service {
         now: Millis,
     ) -> Result<(), ServiceError> {
         let chosen = Privacy {
-            guild_id: guild,
-            user_id: user,
             tier,
             since: now,
-            forgotten: None,
+            ..Privacy::unchosen(guild, user)
         };
         let parts = &self.parts;
         Ok(privacy::choose(&parts.store, &parts.writer, &parts.clock, chosen).await?)
@@ -93,33 +93,63 @@ impl Service {
         Ok(forgotten.await?)
     }
 
-    /// All that is kept of a member, the latest first.
-    pub async fn personal_data(
-        &self,
-        guild: GuildId,
-        user: UserId,
-    ) -> Result<PersonalData, ServiceError> {
+    /// All that is kept of a member, the latest first. What others gave them is shown as reports show it:
+    /// without what stands in channels that they may not read, and without those who show no name.
+    pub async fn personal_data(&self, reader: Reader) -> Result<PersonalData, ServiceError> {
         self.ask(move |store| {
+            let (guild, user) = (reader.guild_id, reader.user_id);
             let found = privacy::find(store, guild, user)?;
             let chosen = store.privacy_of(guild, user)?;
             let head = json!({
                 "guild_id": guild.to_string(),
                 "user_id": user.to_string(),
-                "privacy": {"opted_out_of": chosen.tier, "since_ms": chosen.since.0},
+                "privacy": {
+                    "opted_out_of": chosen.tier,
+                    "since_ms": chosen.since.0,
+                    "deleted_until_ms": chosen.forgotten,
+                    "texts_kept_since_ms": chosen.texts_since,
+                },
                 "member": found.member,
+                "owner_of_the_server": found.owns_guild,
             });
+            let given: Vec<PropsRow> = found.given.iter().map(PropsRow::from).collect();
             Ok(document(
                 head,
                 [
                     ("messages", rows(&found.messages)),
                     ("reactions", rows(&found.reactions)),
-                    ("props_given", rows(&found.given)),
-                    ("props_received", rows(&found.received)),
+                    ("props_given", rows(&given)),
+                    ("props_received", received(store, &reader, &found.received)?),
+                    ("threads_opened", rows(&found.threads)),
+                    ("admin_actions", rows(&found.admin_actions)),
                 ],
             ))
         })
         .await
     }
+}
+
+/// Props that somebody received, as they may see them.
+fn received(
+    store: &Store,
+    reader: &Reader,
+    all: &[Props],
+) -> Result<Vec<serde_json::Value>, StoreError> {
+    let channels = reader.channels(store)?;
+    let mut chosen = store.privacy(reader.guild_id)?;
+    chosen.retain(|it| it.user_id != reader.user_id);
+    for it in chosen.iter_mut().filter(|it| !it.tier.shows_names()) {
+        it.tier = Tier::Everything;
+    }
+    let veil = Veil::new(chosen);
+    let shown = all.iter().rev().filter_map(|props| {
+        if channels.contains(&props.channel_id) {
+            return serde_json::to_value(veil.props(props)?).ok();
+        }
+        let given_at = props.id.created_at();
+        Some(json!({"given_at_ms": given_at, "hidden": "it is in a channel that you can't read"}))
+    });
+    Ok(shown.collect())
 }
 
 /// Rows as JSON texts, the latest first.
@@ -131,7 +161,7 @@ fn rows<T: Serialize>(rows: &[T]) -> Vec<serde_json::Value> {
 
 fn document(
     mut head: serde_json::Value,
-    tables: [(&str, Vec<serde_json::Value>); 4],
+    tables: [(&str, Vec<serde_json::Value>); 6],
 ) -> PersonalData {
     let (mut left, mut left_out) = (PERSONAL_DATA_LIMIT, 0);
     for (name, rows) in tables {
@@ -166,6 +196,8 @@ mod tests {
             ("reactions", vec![json!(1)]),
             ("props_given", vec![]),
             ("props_received", vec![]),
+            ("threads_opened", vec![]),
+            ("admin_actions", vec![]),
         ];
         let data = document(json!({}), tables);
         assert!(data.json.len() <= PERSONAL_DATA_LIMIT + 1_000);

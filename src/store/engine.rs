@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::StoreError;
+use super::{StoreError, rewrite::Folders};
 
 /// A change of one key.
 pub(super) enum Op {
@@ -46,6 +46,9 @@ pub(super) struct Engine {
 /// sled's page cache. Its real use is several times this.
 const CACHE_BYTES: u64 = 32 << 20;
 
+/// How much is copied in one batch.
+const COPIED_BYTES: usize = 1 << 20;
+
 /// How long a process that is ending may take to let go of the store.
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -55,13 +58,7 @@ impl Engine {
             path: path.to_owned(),
             source,
         };
-        let folder = path.join("sled");
-        // What is private in Discord shall not be readable for others on this machine.
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
-        made.map_err(unusable)?;
+        make(path).map_err(unusable)?;
         let lock = File::options()
             .create(true)
             .write(true)
@@ -74,12 +71,12 @@ impl Engine {
             },
             TryLockError::Error(source) => unusable(source),
         })?;
+        let folders = Folders::new(path);
+        folders.settle().map_err(unusable)?;
+        let folder = folders.current;
+        make(&folder).map_err(unusable)?;
         remove_unfinished_snapshots(&folder).map_err(unusable)?;
-        let config = sled::Config::new()
-            .path(&folder)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None)
-            .mode(sled::Mode::HighThroughput);
+        let config = config(&folder);
         let damaged = |reason| StoreError::Damaged {
             path: path.to_owned(),
             reason,
@@ -176,6 +173,45 @@ impl Engine {
         refused.into_iter().chain(entries)
     }
 
+    /// Where the store is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Copies everything into a fresh folder, with one value set. The copy is not durable yet.
+    pub(super) fn copy_to(
+        &self,
+        folder: &Path,
+        (key, value): (&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        let io = |error: sled::Error| self.io(&error);
+        make(folder).map_err(|error| io(error.into()))?;
+        let fresh = config(folder).open().map_err(io)?;
+        let mut batch = sled::Batch::default();
+        let mut bytes = 0;
+        for entry in self.db.iter() {
+            let (key, value) = entry.map_err(io)?;
+            bytes += key.len() + value.len();
+            batch.insert(key, value);
+            if bytes > COPIED_BYTES {
+                bytes = 0;
+                fresh.apply_batch(std::mem::take(&mut batch)).map_err(io)?;
+            }
+        }
+        batch.insert(key, value);
+        fresh.apply_batch(batch).map_err(io)?;
+        fresh.flush().map_err(io)?;
+        Ok(())
+    }
+
+    /// Closes the store, and returns its lock: until that is dropped nobody else opens it.
+    pub(super) fn close(self) -> File {
+        let Self { db, log, lock, .. } = self;
+        drop((db, log));
+        lock
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         if self.failed.load(Ordering::Acquire) {
             let reason = "an earlier write failed".to_owned();
@@ -204,6 +240,19 @@ impl Engine {
             },
         }
     }
+}
+
+/// Makes a folder. What is private in Discord shall not be readable for others on this machine.
+fn make(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn config(folder: &Path) -> sled::Config {
+    sled::Config::new()
+        .path(folder)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None)
+        .mode(sled::Mode::HighThroughput)
 }
 
 /// Takes the lock; from a process that is just ending, in a moment.

@@ -7,6 +7,7 @@ mod codec;
 mod engine;
 mod exports;
 mod restore;
+mod rewrite;
 mod view;
 
 use std::{
@@ -22,6 +23,7 @@ use crate::{
     model::{Evidence, Observation, Partition, Pending, Record, Stamp, Table},
 };
 
+pub use rewrite::Rewrite;
 pub use view::{Dirty, Reading};
 
 /// The version of the layout that this code writes. A store of a newer one is refused.

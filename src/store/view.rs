@@ -125,14 +125,27 @@ impl Store {
         Ok(None)
     }
 
-    /// Every user who was ever seen in the guild, by id.
+    /// Every user who was ever seen in the guild, by id. Those who had their data deleted have no row:
+    /// see [`Member::nameless`].
     pub fn members(&self, guild: GuildId) -> Result<Vec<Member>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        let mut all: Vec<Member> = self.all(&key::ids([guild.0]))?;
+        let gone = self.privacy(guild)?.into_iter().filter(Privacy::is_gone);
+        let gone: Vec<Member> = gone.map(|it| Member::nameless(guild, it.user_id)).collect();
+        if !gone.is_empty() {
+            all.retain(|it| gone.iter().all(|other| other.user_id != it.user_id));
+            all.extend(gone);
+            all.sort_by_key(|it| it.user_id);
+        }
+        Ok(all)
     }
 
     /// A user, as a member of the guild.
     pub fn member(&self, guild: GuildId, user: UserId) -> Result<Option<Member>, StoreError> {
-        self.get(&key::ids([guild.0, user.0]))
+        let known = self.get(&key::ids([guild.0, user.0]))?;
+        if known.is_none() && self.privacy_of(guild, user)?.is_gone() {
+            return Ok(Some(Member::nameless(guild, user)));
+        }
+        Ok(known)
     }
 
     /// The guild's settings: the default ones until an admin chose.
@@ -201,6 +214,24 @@ impl Store {
     /// What the guild's members have chosen to be kept of them, by user.
     pub fn privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
         self.all(&key::ids([guild.0]))
+    }
+
+    /// What is shown of the guild's members beside other guilds: who hides more in another guild is
+    /// hidden here too, or the two together would tell.
+    pub fn strictest_privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
+        let mut chosen: BTreeMap<UserId, Privacy> = BTreeMap::new();
+        chosen.extend(self.privacy(guild)?.into_iter().map(|it| (it.user_id, it)));
+        for elsewhere in self.all::<Privacy>(&[])? {
+            let user = elsewhere.user_id;
+            if elsewhere.guild_id == guild || self.member(guild, user)?.is_none() {
+                continue;
+            }
+            let here = chosen.entry(user);
+            let here = here.or_insert_with(|| Privacy::unchosen(guild, user));
+            here.tier = here.tier.max(elsewhere.tier);
+        }
+        chosen.retain(|_, it| *it != Privacy::unchosen(guild, it.user_id));
+        Ok(chosen.into_values().collect())
     }
 
     /// What a member has chosen to be kept of them.

@@ -3,6 +3,7 @@
 
 mod admins;
 mod crowd;
+mod deletion;
 mod exclusion;
 mod giving;
 mod long_work;

@@ -12,10 +12,10 @@ use std::{
 
 use propsbot::{
     model::{
-        Author, AuthorKind, ChannelId, Evidence, Fact, GuildId, Message, MessageId, MessageKind,
-        Observation, Stamp, UserId,
+        Author, AuthorKind, ChannelId, Evidence, Fact, Forget, GuildId, Message, MessageId,
+        MessageKind, Observation, Stamp, UserId,
     },
-    store::{Store, StoreError},
+    store::{Rewrite, Store, StoreError},
 };
 
 use crate::mirror::{open, start};
@@ -341,4 +341,81 @@ async fn a_full_disk_loses_nothing_acknowledged() {
     start(as_writer(command, home.path())).wait().await.ok();
     assert!(acknowledged(home.path()) > 10);
     check(home.path());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// What was removed is in the files no more, and all else is.
+#[test]
+fn a_rewrite_leaves_nothing_of_what_was_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    for number in 1..=20 {
+        store.merge(&batch(number, BATCH)).unwrap();
+    }
+    assert!(!store.owes_rewrite().unwrap());
+    store.owe_rewrite().unwrap();
+    let erase = |n: u64| {
+        let id = MessageId(1_100_000_000_000_000_000 + 7 * BATCH + n);
+        vec![Observation {
+            at: Stamp(1_000_000),
+            by: Evidence::Rest,
+            fact: Fact::Forget(GUILD, Forget::Message(CHANNEL, id)),
+        }]
+    };
+    store
+        .merge(&(0..BATCH).map(erase).collect::<Vec<_>>())
+        .unwrap();
+    let has = |text: &str| {
+        let all = files(home.path());
+        let found = |bytes: &Vec<u8>| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+        all.values().any(found)
+    };
+    drop(store);
+    assert!(has("batch 7: "));
+    let store = Store::open(home.path()).unwrap();
+    assert!(store.owes_rewrite().unwrap());
+    assert_eq!(store.rewrite().unwrap(), Rewrite::Done);
+    assert!(!has("batch 7: ") && has("batch 8: "));
+    let store = Store::open(home.path()).unwrap();
+    assert!(!store.owes_rewrite().unwrap());
+    assert_eq!(count(&store), 19 * BATCH);
+}
+
+/// Between any two steps of a rewrite there is a whole store, and what lies beside it goes.
+#[test]
+fn a_rewrite_that_was_cut_off_loses_nothing() {
+    let whole = tempfile::tempdir().unwrap();
+    let store = Store::open(whole.path()).unwrap();
+    store.merge(&batch(1, BATCH)).unwrap();
+    drop(store);
+    for step in ["copying", "copied", "moved away", "moved in"] {
+        let home = tempfile::tempdir().unwrap();
+        copy(whole.path(), home.path());
+        let [current, fresh, old] =
+            ["sled", "sled.fresh", "sled.old"].map(|name| home.path().join(name));
+        if step != "moved in" {
+            copy(&current, &fresh);
+        }
+        match step {
+            "copying" => fs::write(fresh.join("db"), [7; 99]).unwrap(),
+            "moved away" => fs::rename(&current, &old).unwrap(),
+            "moved in" => copy(&current, &old),
+            _ => {}
+        }
+        let store = Store::open(home.path()).unwrap();
+        assert_eq!(count(&store), BATCH, "{step}");
+        assert!(!fresh.exists() && !old.exists(), "{step}");
+    }
 }

@@ -279,7 +279,7 @@ fn what_admins_did_is_listed_as_far_as_it_fits() {
         guild_id: GuildId(1),
         id: InteractionId(1),
         at: NOW,
-        by: UserId(5),
+        by: UserId(480_300_000_000_000_005),
         what,
     };
     let few = [

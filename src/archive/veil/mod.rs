@@ -8,10 +8,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow};
-use crate::model::{Member, MessageState, OverwriteKind, Privacy, Props, Reaction, Tier, UserId};
+use crate::model::{
+    Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction, Tier, UserId,
+};
 
-/// The rules by which it is made of rows what is shown: with another number, rows look otherwise.
-pub const RULES: u8 = 2;
+/// Version of the redaction rules. Bump it to force a full re-export.
+pub const RULES: u8 = 3;
 
 /// What the members of a guild have chosen.
 #[derive(Clone, Debug, Default)]
@@ -19,45 +21,6 @@ pub struct Veil {
     chosen: BTreeMap<UserId, Privacy>,
     /// Of whom nothing is to be shown.
     hidden: BTreeSet<UserId>,
-}
-
-/// Who is hidden in one row: each as another nobody, so that who thanked and who was thanked are told
-/// apart. In the next row the same number may be somebody else, so that nothing can be learnt of it.
-struct Nobodies<'a> {
-    veil: &'a Veil,
-    /// The highest number that is given already: a restored store has rows about nobody.
-    given: u64,
-    met: Vec<UserId>,
-}
-
-impl Nobodies<'_> {
-    /// The user as readers of the archive know them.
-    fn shown(&mut self, user: UserId) -> UserId {
-        if !self.veil.hidden.contains(&user) {
-            return user;
-        }
-        let known = self.met.iter().position(|it| *it == user);
-        let at = known.unwrap_or_else(|| {
-            self.met.push(user);
-            self.met.len() - 1
-        });
-        UserId::nobody(self.given + at as u64 + 1)
-    }
-
-    /// A text in which nobody is mentioned in place of whoever is hidden.
-    fn renamed(&mut self, text: String) -> String {
-        let veil = self.veil;
-        if !text.contains("<@") {
-            return text;
-        }
-        let named = |id: &&UserId| text.contains(&id.to_string());
-        let named: Vec<UserId> = veil.hidden.iter().filter(named).copied().collect();
-        named.into_iter().fold(text, |text, id| {
-            let shown = format!("<@{}>", self.shown(id));
-            text.replace(&format!("<@{id}>"), &shown)
-                .replace(&format!("<@!{id}>"), &shown)
-        })
-    }
 }
 
 impl Veil {
@@ -74,33 +37,47 @@ impl Veil {
         self.chosen.get(&user).map_or(Tier::None, |it| it.tier)
     }
 
+    /// Whether the text of what a user wrote at this time is shown.
+    fn keeps_text(&self, user: UserId, time: Millis) -> bool {
+        let chosen = self.chosen.get(&user);
+        chosen.is_none_or(|it| it.keeps_text(time))
+    }
+
+    /// Whether a user stands in rows as a pseudonym.
+    fn has_pseudonym(chosen: &Privacy) -> bool {
+        chosen.tier == Tier::Everything || chosen.forgotten.is_some()
+    }
+
     /// For a row in which these users are.
-    fn nobodies(&self, users: impl IntoIterator<Item = UserId>) -> Nobodies<'_> {
-        let nobodies = users.into_iter().filter(|it| it.is_anonymous());
-        Nobodies {
-            veil: self,
-            given: nobodies.map(|it| it.0).max().unwrap_or(0),
-            met: Vec::new(),
-        }
+    fn pseudonyms(&self, users: impl IntoIterator<Item = UserId>) -> Pseudonyms<'_> {
+        Pseudonyms::new(&self.hidden, users)
     }
 
     /// The row of a guild.
     pub fn guild(&self, mut row: GuildRow) -> GuildRow {
-        row.owner_id = self.nobodies([row.owner_id]).shown(row.owner_id);
+        row.owner_id = self.pseudonyms([row.owner_id]).shown(row.owner_id);
         row
     }
 
-    /// The row of a channel or thread.
+    /// The row of a channel or thread. The title of a thread is the text of who opened it.
     pub fn channel(&self, mut row: ChannelRow) -> ChannelRow {
+        let opened = row.id.created_at();
+        if row
+            .owner_id
+            .is_some_and(|owner| !self.keeps_text(owner, opened))
+        {
+            row.name.clear();
+        }
+        row.name = self.pseudonyms([]).text(row.name);
         row.owner_id = row.owner_id.filter(|it| !self.hidden.contains(it));
-        let hidden = |id: u64| self.hidden.contains(&UserId(id));
+        let hidden = |id: u64| UserId(id).is_anonymous() || self.hidden.contains(&UserId(id));
         row.overwrites
             .retain(|it| it.kind != OverwriteKind::Member || !hidden(it.id));
         row
     }
 
-    /// The row of a member; and for one of whom nothing is to be shown, the row of a nobody too: there
-    /// are as many as can be met in one row.
+    /// The row of a member; and for one of whom nothing is shown, or was kept, the row of a pseudonym
+    /// too: there are as many as can be met in one row.
     pub fn member(&self, member: &Member) -> Vec<MemberRow> {
         let mut row = MemberRow::from(member);
         let Some(chosen) = self.chosen.get(&member.user_id) else {
@@ -108,37 +85,41 @@ impl Veil {
         };
         row.privacy = Some(chosen.tier).filter(|tier| *tier != Tier::None);
         row.forgotten_at = chosen.forgotten;
-        if chosen.tier.shows_names() {
-            return vec![row];
+        row.texts_since = chosen.texts_since;
+        let mut rows = Vec::new();
+        if Self::has_pseudonym(chosen) {
+            let all = self.chosen.range(..=member.user_id);
+            let number = all.filter(|(_, it)| Self::has_pseudonym(it)).count();
+            rows.push(MemberRow {
+                user_id: UserId::nobody(number as u64),
+                privacy: Some(Tier::Everything),
+                // When one of them left would tell who it is.
+                member: true,
+                ..MemberRow::nameless(member.guild_id)
+            });
         }
-        row.username = format!("member-{:05x}", member.user_id.anonymous().0);
-        row.global_name = None;
-        row.discriminator = None;
-        row.nick = None;
-        row.roles.clear();
-        row.role_history = None;
-        row.joined_at = None;
-        if chosen.tier < Tier::Everything {
-            return vec![row];
+        if !chosen.tier.shows_names() {
+            row = MemberRow {
+                user_id: member.user_id,
+                username: format!("member-{:05x}", member.user_id.anonymous().0),
+                bot: row.bot,
+                member: row.member,
+                left_at: row.left_at,
+                privacy: row.privacy,
+                forgotten_at: row.forgotten_at,
+                texts_since: row.texts_since,
+                ..MemberRow::nameless(member.guild_id)
+            };
         }
-        let number = self.hidden.range(..=member.user_id).count();
-        let nobody = MemberRow {
-            user_id: UserId::nobody(number as u64),
-            username: String::new(),
-            bot: false,
-            system: None,
-            forgotten_at: None,
-            // When one of them left would tell who it is.
-            member: true,
-            left_at: None,
-            ..row.clone()
-        };
-        row.username.clear();
-        row.bot = false;
-        row.system = None;
-        row.member = false;
-        row.left_at = None;
-        vec![nobody, row]
+        if chosen.tier == Tier::Everything {
+            row.username.clear();
+            row.bot = false;
+            row.system = None;
+            row.member = false;
+            row.left_at = None;
+        }
+        rows.push(row);
+        rows
     }
 
     /// The row of a message. Of who shows nothing, only thanks in a props channel remain, without
@@ -150,7 +131,7 @@ impl Veil {
         };
         let speaker = message.speaker();
         let tier = speaker.map_or(Tier::None, |it| self.tier(it));
-        if !tier.keeps_content() {
+        if speaker.is_some_and(|it| !self.keeps_text(it, message.id.created_at())) {
             row.content = Some(String::new());
         }
         let written = speaker == Some(message.author.id);
@@ -163,14 +144,14 @@ impl Veil {
             row.reply_to = None;
         }
         let mentioned = row.mentions.iter().map(|it| it.user_id);
-        let mut nobodies = self.nobodies(mentioned.chain(row.author_id));
+        let mut pseudonyms = self.pseudonyms(mentioned.chain(row.author_id));
         if written {
-            row.author_id = row.author_id.map(|it| nobodies.shown(it));
+            row.author_id = row.author_id.map(|it| pseudonyms.shown(it));
         }
         for mention in &mut row.mentions {
-            mention.user_id = nobodies.shown(mention.user_id);
+            mention.user_id = pseudonyms.shown(mention.user_id);
         }
-        row.content = row.content.map(|it| nobodies.renamed(it));
+        row.content = row.content.map(|it| pseudonyms.text(it));
         row.mentions.sort_unstable();
         Some(row)
     }
@@ -185,20 +166,20 @@ impl Veil {
     /// The row of props.
     pub fn props(&self, props: &Props) -> Option<PropsRow> {
         if props.receivers.is_empty() {
-            // Of who asked to be forgotten.
+            // An earlier version kept that there were some, of a member who had their data deleted.
             return None;
         }
         let mut row = PropsRow::from(props);
-        if !self.tier(props.giver).keeps_content() {
+        if !self.keeps_text(props.giver, props.id.created_at()) {
             row.reason.clear();
         }
         let users = props.receivers.iter().copied();
-        let mut nobodies = self.nobodies(users.chain([props.giver]));
-        row.giver_id = nobodies.shown(props.giver);
+        let mut pseudonyms = self.pseudonyms(users.chain([props.giver]));
+        row.giver_id = pseudonyms.shown(props.giver);
         for receiver in &mut row.receiver_ids {
-            *receiver = nobodies.shown(*receiver);
+            *receiver = pseudonyms.shown(*receiver);
         }
-        row.reason = nobodies.renamed(row.reason);
+        row.reason = pseudonyms.text(row.reason);
         row.receiver_ids.sort_unstable();
         row.receiver_ids.dedup();
         Some(row)

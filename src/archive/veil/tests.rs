@@ -264,12 +264,12 @@ fn the_id_of_who_is_hidden_is_nowhere_else() {
     let veil = veil(Tier::Everything);
     let by_name = format!("`<@!{ANA}>` and <@{ANA}>");
     let said = veil.message(&message(BEN, &by_name, &[]), true).unwrap();
-    assert_eq!(said.content.unwrap(), "`<@1>` and <@1>");
+    assert_eq!(said.content.unwrap(), "`<@!1>` and <@1>");
     let for_her = Props {
         reason: by_name,
         ..props(BEN, BEN)
     };
-    assert_eq!(veil.props(&for_her).unwrap().reason, "`<@1>` and <@1>");
+    assert_eq!(veil.props(&for_her).unwrap().reason, "`<@!1>` and <@1>");
     let member = Overwrite {
         kind: OverwriteKind::Member,
         id: ANA.0,
@@ -317,7 +317,42 @@ fn guild() -> GuildRow {
 }
 
 #[test]
-fn props_of_the_forgotten_are_not_shown() {
-    let veil = Veil::default();
-    assert_eq!(veil.props(&props(ANA, BEN).forgotten(Millis(1))), None);
+fn blanks_titles_of_threads_by_members_who_show_no_text() {
+    let thread = |owner| ChannelRow {
+        owner_id: Some(owner),
+        ..channel()
+    };
+    for tier in Tier::OUT {
+        let veil = veil(tier);
+        assert_eq!(veil.channel(thread(ANA)).name, "", "{tier}");
+        assert_eq!(veil.channel(thread(BEN)).name, "thread", "{tier}");
+    }
+}
+
+#[test]
+fn opting_in_again_shows_no_text_of_before() {
+    let said = message(ANA, "my secret", &[]);
+    let sent = said.id.created_at();
+    for (since, shown) in [(sent, ""), (Millis(sent.0 - 1), "my secret")] {
+        let veil = Veil::new([Privacy {
+            texts_since: Some(since),
+            ..Privacy::unchosen(GUILD, ANA)
+        }]);
+        let row = veil.message(&said, false).unwrap();
+        assert_eq!(row.content.as_deref(), Some(shown));
+    }
+}
+
+/// What others gave them stays to a pseudonym, for which there is a member's row.
+#[test]
+fn who_was_deleted_and_is_back_keeps_a_pseudonym_for_what_was() {
+    let veil = Veil::new([Privacy {
+        forgotten: Some(Millis(1)),
+        ..Privacy::unchosen(GUILD, ANA)
+    }]);
+    let rows = veil.member(&ana());
+    let ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
+    assert_eq!(ids, [UserId::nobody(1), ANA]);
+    assert_eq!(rows[0].privacy, Some(Tier::Everything));
+    assert_eq!(rows[1].username, "ana");
 }

@@ -27,6 +27,9 @@ const REFERENCE_DEFAULT: u64 = 0;
 #[derive(Deserialize)]
 pub(in crate::discord) struct Message {
     pub(in crate::discord) id: MessageId,
+    /// The message that it answers, where that still is.
+    #[serde(rename = "referenced_message", default, deserialize_with = "lenient")]
+    pub(in crate::discord) replied: Option<Quoted>,
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) channel_id: Option<ChannelId>,
     pub(in crate::discord) author: User,
@@ -72,6 +75,16 @@ pub(in crate::discord) struct Reference {
     pub(in crate::discord) message_id: Told<Option<MessageId>>,
     #[serde(default)]
     pub(in crate::discord) channel_id: Told<Option<ChannelId>>,
+}
+
+#[derive(Deserialize)]
+pub(in crate::discord) struct Quoted {
+    author: QuotedAuthor,
+}
+
+#[derive(Deserialize)]
+struct QuotedAuthor {
+    id: UserId,
 }
 
 #[derive(Deserialize)]
@@ -204,6 +217,7 @@ impl Message {
             mentioned: mentioned.into_iter().map(Into::into).collect(),
             counts,
             thread,
+            replied: self.replied.map(|it| it.author.id),
         }
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn member(id: UserId, username: &str) -> MemberRow {
         left_at: None,
         privacy: None,
         forgotten_at: None,
+        texts_since: None,
         role_history: None,
     }
 }

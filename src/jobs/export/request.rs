@@ -87,6 +87,14 @@ pub(super) fn request(
 /// name none, from what channels are called, or from the category that they are in.
 fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partition>, StoreError> {
     let mut again = BTreeSet::new();
+    if changed.iter().any(|it| it.table == model::Table::Privacy) {
+        // The strictest choice counts in all guilds.
+        again.extend(store.guilds()?.iter().map(|guild| Partition {
+            guild_id: guild.guild_id,
+            table: model::Table::Privacy,
+            channel_day: None,
+        }));
+    }
     for guild_id in changed.iter().map(|it| it.guild_id) {
         let of_guild = |table| {
             let mut changed = changed.iter();
@@ -95,7 +103,7 @@ fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partiti
         let moved = of_guild(model::Table::Settings)
             || of_guild(model::Table::Channels) && follow_channels(store, guild_id)?;
         let hides = |it: &Privacy| it.tier == Tier::Everything;
-        if moved && store.privacy(guild_id)?.iter().any(hides) {
+        if moved && store.strictest_privacy(guild_id)?.iter().any(hides) {
             again.insert(Partition {
                 guild_id,
                 table: model::Table::Messages,

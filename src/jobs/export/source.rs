@@ -70,7 +70,7 @@ impl Source for StoreSource {
         let guild = scope.guild_id;
         // Rows may change while they are read: what changed since the request was made is still
         // marked, and goes out with the next export.
-        let veil = Veil::new(store.privacy(guild)?);
+        let veil = Veil::new(store.strictest_privacy(guild)?);
         match (table, scope.channel_id) {
             (Table::Messages, Some(channel)) => {
                 let props = store.is_props_channel(guild, channel)?;

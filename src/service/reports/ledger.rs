@@ -61,6 +61,7 @@ impl Community {
             channels: channels
                 .iter()
                 .filter_map(|it| ChannelRow::new(it, &settings))
+                .map(|row| veil.channel(row))
                 .collect(),
             emojis: store
                 .emojis(guild)?

@@ -32,9 +32,12 @@ pub struct Reader {
 impl Reader {
     /// The channels and threads that they may read, sorted. Of private threads, only those that
     /// they may manage: who else is in one is not known.
-    fn channels(&self, store: &Store) -> Result<Vec<ChannelId>, StoreError> {
+    pub(in crate::service) fn channels(&self, store: &Store) -> Result<Vec<ChannelId>, StoreError> {
+        let gone = store.privacy_of(self.guild_id, self.user_id)?.is_gone();
         channels(store, self.guild_id, |permissions, channel| {
             permissions.member_reads(self.user_id, &self.roles, channel)
+                // Whatever is forbidden to them there is not known to be.
+                && !(gone && permissions.names_nobody(channel))
         })
     }
 }

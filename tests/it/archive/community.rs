@@ -84,6 +84,7 @@ fn member(user_id: UserId, username: &str) -> MemberRow {
         left_at: None,
         privacy: None,
         forgotten_at: None,
+        texts_since: None,
         role_history: None,
     }
 }

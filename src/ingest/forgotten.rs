@@ -1,0 +1,296 @@
+//! What was deleted on a member's request, and what else of it the mirror could tell.
+//!
+//! A deleted message leaves no row, so that it is not remembered which it was. Where something names a
+//! message that the mirror should have and has not, and that is older than the guild's latest deletion,
+//! it is taken for one of them.
+
+use std::collections::BTreeSet;
+
+use super::{Rows, merge::settle, message, privacy, reaction};
+use crate::model::{
+    AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildId,
+    Interval, Life, Member, Message, MessageId, MessageState, Millis, Named, Part, Privacy, Props,
+    UserId, ids_in, jump_urls_in, key,
+};
+
+/// Until when somebody's data was deleted in the guild: the latest such time.
+pub(super) fn until<S: Rows>(rows: &S, guild: GuildId) -> Result<Option<Millis>, S::Error> {
+    let chosen: Vec<Privacy> = rows.scan(&key::ids([guild.0]))?;
+    Ok(chosen.iter().filter_map(|it| it.forgotten).max())
+}
+
+/// Whether a message is not known, and so old that it may have been deleted on request.
+pub(super) fn may_be<S: Rows>(
+    rows: &S,
+    guild: GuildId,
+    channel: ChannelId,
+    id: MessageId,
+) -> Result<bool, S::Error> {
+    let known: Option<MessageState> = rows.get(&key::ids([channel.0, id.0]))?;
+    Ok(known.is_none() && until(rows, guild)?.is_some_and(|until| id.created_at() <= until))
+}
+
+/// Whether a message was deleted on request, as far as can be told: [`may_be`], and all messages around
+/// it are known.
+pub(super) fn is<S: Rows>(
+    rows: &S,
+    guild: GuildId,
+    channel: ChannelId,
+    id: MessageId,
+) -> Result<bool, S::Error> {
+    let coverage: Option<Coverage> = rows.get(&key::ids([channel.0]))?;
+    Ok(coverage.is_some_and(|it| it.covers(id)) && may_be(rows, guild, channel, id)?)
+}
+
+/// Nothing of a message is kept, not even that there was one.
+pub(super) fn erase<S: Rows>(
+    rows: &mut S,
+    guild: GuildId,
+    channel: ChannelId,
+    id: MessageId,
+) -> Result<(), S::Error> {
+    if let Some(known) = rows.get::<MessageState>(&key::ids([channel.0, id.0]))? {
+        rows.delete(&known)?;
+        message::tally(rows, guild, channel, |it| match known.state {
+            Life::Alive(..) => it.messages = it.messages.saturating_sub(1),
+            Life::Deleted(_) => it.deleted = it.deleted.saturating_sub(1),
+        })?;
+    }
+    settle(rows, guild, &FailureObject::Message(channel, id))?;
+    reaction::forget(rows, guild, channel, id)
+}
+
+/// Carries out a step of a deletion.
+pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Result<(), S::Error> {
+    match step {
+        Forget::Member(user) => {
+            if let Some(member) = rows.get::<Member>(&key::ids([guild.0, user.0]))? {
+                rows.delete(&member)?;
+            }
+        }
+        Forget::Message(channel, id) | Forget::Tombstone(channel, id) => {
+            erase(rows, guild, *channel, *id)?;
+        }
+        Forget::Reaction(it) => reaction::leave_out(rows, it)?,
+        Forget::Props(channel, id) => {
+            if let Some(props) = rows.get::<Props>(&key::ids([channel.0, id.0]))? {
+                rows.delete(&props)?;
+                message::tally(rows, guild, *channel, |it| {
+                    it.props = it.props.saturating_sub(1);
+                })?;
+            }
+        }
+        Forget::InMessage(channel, id, named) => {
+            let known: Option<MessageState> = rows.get(&key::ids([channel.0, id.0]))?;
+            if let Some(mut state) = known
+                && let Life::Alive(_, message) = &mut state.state
+            {
+                named.take_from_message(message);
+                rows.put(&state)?;
+            }
+        }
+        Forget::InProps(channel, id, named) => {
+            if let Some(mut props) = rows.get::<Props>(&key::ids([channel.0, id.0]))? {
+                named.take_from_props(&mut props);
+                rows.put(&props)?;
+            }
+        }
+        Forget::InChannel(id) => {
+            let known: Option<Part<Channel>> = rows.get(&key::ids([guild.0, id.0]))?;
+            if let Some(mut part) = known
+                && let Some(last) = &mut part.state.last
+            {
+                last.value = privacy::allowed_channel(rows, &last.value)?;
+                rows.put(&part)?;
+            }
+        }
+        Forget::InGuild => {
+            let known: Option<Part<Guild>> = rows.get(&key::ids([guild.0, guild.0]))?;
+            if let Some(mut part) = known
+                && let Some(last) = &mut part.state.last
+            {
+                last.value = privacy::allowed_guild(rows, &last.value)?;
+                rows.put(&part)?;
+            }
+        }
+        Forget::InActions(user) => {
+            let named = Named {
+                users: [*user].into(),
+                ..Named::default()
+            };
+            for mut action in rows.scan::<AdminAction>(&key::ids([guild.0]))? {
+                let before = action.clone();
+                named.take_from_action(&mut action);
+                if action != before {
+                    rows.put(&action)?;
+                }
+            }
+        }
+        Forget::InCoverage(channel) => blur_coverage(rows, guild, *channel)?,
+        Forget::InWalk => {
+            let bound = until(rows, guild)?;
+            rows.update(Audit::unknown(guild), |audit| {
+                if let Some(walk) = &mut audit.walk {
+                    let before = &mut walk.value.before;
+                    *before = before.map(|id| blurred_before(bound, id));
+                }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A boundary between messages that tells none of those that were deleted: the last id of its
+/// millisecond. All boundaries of such an age are moved alike, so that none opens a gap.
+pub(super) fn blurred(until: Option<Millis>, id: MessageId) -> MessageId {
+    let old = id.0 > 0 && until.is_some_and(|until| id.created_at() <= until);
+    if old {
+        MessageId(id.0 | ((1 << 22) - 1))
+    } else {
+        id
+    }
+}
+
+/// The same for a place in history at which reading goes on with what is older.
+pub(super) fn blurred_before(until: Option<Millis>, id: MessageId) -> MessageId {
+    let moved = blurred(until, id);
+    if moved == id {
+        id
+    } else {
+        MessageId(moved.0.saturating_add(1))
+    }
+}
+
+fn blur_coverage<S: Rows>(
+    rows: &mut S,
+    guild: GuildId,
+    channel: ChannelId,
+) -> Result<(), S::Error> {
+    let bound = until(rows, guild)?;
+    let known: Option<Coverage> = rows.get(&key::ids([channel.0]))?;
+    let Some(known) = known else { return Ok(()) };
+    let mut moved = Coverage {
+        intervals: Vec::new(),
+        ..known.clone()
+    };
+    for it in &known.intervals {
+        let (after, to) = (blurred(bound, it.after), blurred(bound, it.to));
+        moved.add(Interval { after, to, ..*it });
+    }
+    if let Some(live) = &mut moved.live {
+        live.after = blurred(bound, live.after);
+    }
+    if moved != known {
+        rows.put(&moved)?;
+    }
+    Ok(())
+}
+
+/// What was deleted of what a message of somebody else names. `replied` wrote what it answers, where
+/// that is known.
+pub(super) fn named_in_message<S: Rows>(
+    rows: &S,
+    message: &Message,
+    replied: Option<UserId>,
+) -> Result<Named, S::Error> {
+    let mut named = Named::default();
+    if !anybody_chose(rows, message.guild_id)? {
+        return Ok(named);
+    }
+    let time = message.id.created_at();
+    let mentioned = message.mentions.iter().map(|it| it.user_id);
+    let users = mentioned.chain(ids_in(&message.content).into_iter().map(UserId));
+    named.users = forgotten(rows, message.guild_id, users, time)?;
+    named.messages = linked(rows, message.guild_id, &message.content)?;
+    if let Some(id) = message.reply_to
+        && is_answered_forgotten(rows, message, id, replied)?
+    {
+        named.messages.insert(id);
+    }
+    Ok(named)
+}
+
+/// The same of props.
+pub(super) fn named_in_props<S: Rows>(rows: &S, props: &Props) -> Result<Named, S::Error> {
+    let mut named = Named::default();
+    if !anybody_chose(rows, props.guild_id)? {
+        return Ok(named);
+    }
+    let receivers = props.receivers.iter().copied();
+    let users = receivers.chain(ids_in(&props.reason).into_iter().map(UserId));
+    named.users = forgotten(rows, props.guild_id, users, props.id.created_at())?;
+    named.messages = linked(rows, props.guild_id, &props.reason)?;
+    if let Some((channel, id)) = props.about
+        && (may_be(rows, props.guild_id, channel, id)?
+            || is_by_forgotten(rows, props.guild_id, channel, id)?)
+    {
+        named.messages.insert(id);
+    }
+    Ok(named)
+}
+
+fn anybody_chose<S: Rows>(rows: &S, guild: GuildId) -> Result<bool, S::Error> {
+    Ok(rows.last::<Privacy>(&key::ids([guild.0]))?.is_some())
+}
+
+fn forgotten<S: Rows>(
+    rows: &S,
+    guild: GuildId,
+    users: impl Iterator<Item = UserId>,
+    time: Millis,
+) -> Result<BTreeSet<UserId>, S::Error> {
+    let mut found = BTreeSet::new();
+    for user in users {
+        if privacy::forgets(rows, guild, user, time)? {
+            found.insert(user);
+        }
+    }
+    Ok(found)
+}
+
+/// The deleted messages whose addresses are in a text.
+fn linked<S: Rows>(rows: &S, guild: GuildId, text: &str) -> Result<BTreeSet<MessageId>, S::Error> {
+    let mut found = BTreeSet::new();
+    for (channel, id) in jump_urls_in(text) {
+        // A command's run is addressed like a message.
+        if rows.get::<Props>(&key::ids([channel.0, id.0]))?.is_some() {
+            continue;
+        }
+        if is(rows, guild, channel, id)? || is_by_forgotten(rows, guild, channel, id)? {
+            found.insert(id);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the message that another answers was deleted on request. Its author decides; where
+/// Discord does not tell the author, the message is gone there too, or nothing is known of it.
+fn is_answered_forgotten<S: Rows>(
+    rows: &S,
+    message: &Message,
+    id: MessageId,
+    replied: Option<UserId>,
+) -> Result<bool, S::Error> {
+    let (guild, channel) = (message.guild_id, message.channel_id);
+    match replied {
+        Some(author) if privacy::forgets(rows, guild, author, id.created_at())? => Ok(true),
+        // A bot may have said it for somebody.
+        Some(_) => Ok(is(rows, guild, channel, id)? || is_by_forgotten(rows, guild, channel, id)?),
+        None => Ok(may_be(rows, guild, channel, id)? || is_by_forgotten(rows, guild, channel, id)?),
+    }
+}
+
+/// Whether a message is known, and about to be deleted.
+fn is_by_forgotten<S: Rows>(
+    rows: &S,
+    guild: GuildId,
+    channel: ChannelId,
+    id: MessageId,
+) -> Result<bool, S::Error> {
+    let known: Option<MessageState> = rows.get(&key::ids([channel.0, id.0]))?;
+    let speaker = known.as_ref().and_then(MessageState::message);
+    match speaker.and_then(Message::speaker) {
+        Some(speaker) => privacy::forgets(rows, guild, speaker, id.created_at()),
+        None => Ok(false),
+    }
+}

@@ -1,0 +1,224 @@
+//! What goes with a member's data: found in a guild, as steps that can be interrupted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    model::{
+        Channel, ChannelId, Forget, GuildId, Life, Message, MessageId, Millis, Named,
+        OverwriteKind, Part, UserId,
+    },
+    store::{Store, StoreError},
+};
+
+/// How much was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Messages.
+    pub messages: usize,
+    /// Reactions.
+    pub reactions: usize,
+    /// Props that they gave.
+    pub props: usize,
+}
+
+/// The steps, in an order that can be interrupted: what names a message goes before the message,
+/// without which it would not be known for what it is. `anew` also finds what an earlier version
+/// left.
+pub(super) fn find(
+    store: &Store,
+    guild: GuildId,
+    wishes: BTreeMap<UserId, Millis>,
+    anew: bool,
+) -> Result<(Forgotten, Vec<Forget>), StoreError> {
+    let channels = store.channels(guild)?;
+    let ids: Vec<ChannelId> = channels.iter().map(|it| ChannelId(it.id)).collect();
+    let mut found = Deletion {
+        store,
+        named: Arc::default(),
+        wishes,
+        done: Forgotten::default(),
+        steps: Vec::new(),
+    };
+    let messages = found.messages(&ids)?;
+    found.named = Arc::new(Named {
+        users: found.wishes.keys().copied().collect(),
+        messages: messages.iter().map(|(_, id)| *id).collect(),
+    });
+    found.of_guild(guild, &channels)?;
+    let mut told_by = BTreeSet::new();
+    for channel in &ids {
+        found.in_messages(*channel)?;
+        found.reactions(*channel)?;
+        found.props(*channel, &mut told_by)?;
+    }
+    if anew {
+        for channel in &ids {
+            found.tombstones(*channel, &told_by)?;
+        }
+    }
+    found.done.messages = messages.len();
+    let messages = messages.into_iter();
+    let messages = messages.map(|(channel, id)| Forget::Message(channel, id));
+    found.steps.extend(messages);
+    let coverage = store.coverage()?;
+    let covered = ids.iter().filter(|id| coverage.contains_key(id));
+    found
+        .steps
+        .extend(covered.map(|id| Forget::InCoverage(*id)));
+    found.steps.push(Forget::InWalk);
+    Ok((found.done, found.steps))
+}
+
+/// What of a guild goes with the data of some of its members.
+struct Deletion<'a> {
+    store: &'a Store,
+    /// Until when whose data is deleted.
+    wishes: BTreeMap<UserId, Millis>,
+    /// They and their messages, as others may name them.
+    named: Arc<Named>,
+    done: Forgotten,
+    steps: Vec<Forget>,
+}
+
+impl Deletion<'_> {
+    fn goes(&self, user: UserId, time: Millis) -> bool {
+        self.wishes.get(&user).is_some_and(|until| time <= *until)
+    }
+
+    fn messages(&self, channels: &[ChannelId]) -> Result<Vec<(ChannelId, MessageId)>, StoreError> {
+        let mut found = Vec::new();
+        for channel in channels {
+            for state in self.store.messages(*channel, 0..=u64::MAX) {
+                let state = state?;
+                let speaker = state.message().and_then(Message::speaker);
+                if speaker.is_some_and(|user| self.goes(user, state.id.created_at())) {
+                    found.push((*channel, state.id));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The member's row, and what names them in the guild's own.
+    fn of_guild(&mut self, guild: GuildId, channels: &[Part<Channel>]) -> Result<(), StoreError> {
+        for user in self.wishes.keys() {
+            if self.store.privacy_of(guild, *user)?.is_gone() {
+                self.steps.push(Forget::Member(*user));
+            }
+            self.steps.push(Forget::InActions(*user));
+        }
+        for channel in channels.iter().filter_map(|it| it.state.ever()) {
+            let named = channel.overwrites.iter().any(|it| {
+                it.kind == OverwriteKind::Member && self.wishes.contains_key(&UserId(it.id))
+            });
+            let opened = opened_by(channel).is_some_and(|user| self.wishes.contains_key(&user));
+            if named || opened {
+                self.steps.push(Forget::InChannel(channel.id));
+            }
+        }
+        self.steps.push(Forget::InGuild);
+        Ok(())
+    }
+
+    fn in_messages(&mut self, channel: ChannelId) -> Result<(), StoreError> {
+        for state in self.store.messages(channel, 0..=u64::MAX) {
+            let state = state?;
+            let Some(message) = state.message() else {
+                continue;
+            };
+            if self.named.messages.contains(&message.id) {
+                continue;
+            }
+            let named = self.named_at(message.id.created_at());
+            let mut without = message.clone();
+            named.take_from_message(&mut without);
+            if without != *message {
+                self.steps
+                    .push(Forget::InMessage(channel, message.id, named));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who and what is not to be named in what was said at this time.
+    fn named_at(&self, time: Millis) -> Arc<Named> {
+        if self.wishes.values().all(|until| time <= *until) {
+            return Arc::clone(&self.named);
+        }
+        let users = self.named.users.iter().copied();
+        Arc::new(Named {
+            users: users.filter(|user| self.goes(*user, time)).collect(),
+            messages: self.named.messages.clone(),
+        })
+    }
+
+    fn reactions(&mut self, channel: ChannelId) -> Result<(), StoreError> {
+        for reaction in self.store.reactions(channel, 0..=u64::MAX) {
+            let reaction = reaction?;
+            let theirs = self.goes(reaction.user_id, reaction.message_id.created_at());
+            self.done.reactions += usize::from(theirs);
+            // Earlier versions kept a hash in the user's place.
+            if theirs || reaction.user_id.is_anonymous() {
+                self.steps.push(Forget::Reaction(Box::new(reaction)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Props; of those that stay, which messages say so.
+    fn props(
+        &mut self,
+        channel: ChannelId,
+        told_by: &mut BTreeSet<MessageId>,
+    ) -> Result<(), StoreError> {
+        for props in self.store.props(channel, 0..=u64::MAX) {
+            let props = props?;
+            let theirs = self.goes(props.giver, props.id.created_at());
+            self.done.props += usize::from(theirs);
+            // Earlier versions kept that there were some.
+            if theirs || props.receivers.is_empty() {
+                self.steps.push(Forget::Props(channel, props.id));
+                continue;
+            }
+            told_by.extend(props.message_id);
+            let named = self.named_at(props.id.created_at());
+            let mut without = props.clone();
+            named.take_from_props(&mut without);
+            if without != props {
+                self.steps.push(Forget::InProps(channel, props.id, named));
+            }
+        }
+        Ok(())
+    }
+
+    /// Earlier versions left a tombstone with the time of the deletion, or of the page that listed the
+    /// message later. They cannot be told from others of that time, which nobody needs: at most props
+    /// that hold although their message was deleted.
+    fn tombstones(
+        &mut self,
+        channel: ChannelId,
+        told_by: &BTreeSet<MessageId>,
+    ) -> Result<(), StoreError> {
+        for state in self.store.messages(channel, 0..=u64::MAX) {
+            let state = state?;
+            let Life::Deleted(at) = state.state else {
+                continue;
+            };
+            let sent = state.id.created_at();
+            let mut wishes = self.wishes.values();
+            let possible = wishes.any(|until| sent <= *until && at >= *until);
+            if possible && !told_by.contains(&state.id) {
+                self.steps.push(Forget::Tombstone(channel, state.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who opened a thread or forum post.
+pub(super) fn opened_by(channel: &Channel) -> Option<UserId> {
+    channel.thread.as_ref()?.owner_id
+}

@@ -1,0 +1,273 @@
+//! Hidden users in a row: each gets a number that means nothing in any other row. And ids in texts, in
+//! whatever form they are typed.
+
+use std::collections::BTreeSet;
+
+use super::{AdminAction, Message, MessageId, Props, UserId, read_jump_url};
+
+/// The digits that an id of Discord's can have. The shortest are of 2015.
+const DIGITS: std::ops::RangeInclusive<usize> = 15..=20;
+
+/// Replaces hidden users in one row, so that giver and receiver are told apart. In the next row the same
+/// number may be somebody else: rows can't be linked.
+#[derive(Debug)]
+pub struct Pseudonyms<'a> {
+    hidden: &'a BTreeSet<UserId>,
+    /// The highest number that is given already: stored rows may have pseudonyms.
+    given: u64,
+    met: Vec<UserId>,
+}
+
+impl<'a> Pseudonyms<'a> {
+    /// For a row in which these users are, of whom these are hidden.
+    pub fn new(hidden: &'a BTreeSet<UserId>, users: impl IntoIterator<Item = UserId>) -> Self {
+        let given = users.into_iter().filter(|user| user.is_anonymous());
+        Self {
+            hidden,
+            given: given.map(|user| user.0).max().unwrap_or(0),
+            met: Vec::new(),
+        }
+    }
+
+    /// The user, or the pseudonym of a hidden one.
+    pub fn shown(&mut self, user: UserId) -> UserId {
+        if !self.hidden.contains(&user) {
+            return user;
+        }
+        let known = self.met.iter().position(|met| *met == user);
+        let at = known.unwrap_or_else(|| {
+            self.met.push(user);
+            self.met.len() - 1
+        });
+        UserId::nobody(self.given + at as u64 + 1)
+    }
+
+    /// A text in which pseudonyms stand for the ids of hidden users, however they are typed.
+    pub fn text(&mut self, text: String) -> String {
+        if self.hidden.is_empty() {
+            return text;
+        }
+        let hidden = self.hidden;
+        replace_ids(&text, |id| {
+            let user = UserId(id);
+            hidden.contains(&user).then(|| self.shown(user).0)
+        })
+        .unwrap_or(text)
+    }
+}
+
+/// Users and messages that were deleted on request, as other rows may name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The users.
+    pub users: BTreeSet<UserId>,
+    /// Their messages.
+    pub messages: BTreeSet<MessageId>,
+}
+
+impl Named {
+    /// Takes them out of a message of somebody else.
+    pub fn take_from_message(&self, message: &mut Message) {
+        let mentioned = message.mentions.iter().map(|it| it.user_id);
+        let mut pseudonyms = Pseudonyms::new(&self.users, mentioned.chain([message.author.id]));
+        for mention in &mut message.mentions {
+            mention.user_id = pseudonyms.shown(mention.user_id);
+        }
+        message.mentions.sort_unstable();
+        self.take_from_text(&mut message.content, &mut pseudonyms);
+        if message
+            .reply_to
+            .is_some_and(|id| self.messages.contains(&id))
+        {
+            message.reply_to = None;
+        }
+    }
+
+    /// Takes them out of props that somebody else gave.
+    pub fn take_from_props(&self, props: &mut Props) {
+        let users = props.receivers.iter().copied().chain([props.giver]);
+        let mut pseudonyms = Pseudonyms::new(&self.users, users);
+        for receiver in &mut props.receivers {
+            *receiver = pseudonyms.shown(*receiver);
+        }
+        props.receivers.sort_unstable();
+        self.take_from_text(&mut props.reason, &mut pseudonyms);
+        if props
+            .about
+            .is_some_and(|(_, id)| self.messages.contains(&id))
+        {
+            props.about = None;
+        }
+    }
+
+    /// Takes them out of what an admin did.
+    pub fn take_from_action(&self, action: &mut AdminAction) {
+        let mut pseudonyms = Pseudonyms::new(&self.users, [action.by]);
+        action.by = pseudonyms.shown(action.by);
+        self.take_from_text(&mut action.what, &mut pseudonyms);
+    }
+
+    fn take_from_text(&self, text: &mut String, pseudonyms: &mut Pseudonyms<'_>) {
+        let replaced = replace_ids(text, |id| {
+            if self.users.contains(&UserId(id)) {
+                Some(pseudonyms.shown(UserId(id)).0)
+            } else {
+                self.messages.contains(&MessageId(id)).then_some(0)
+            }
+        });
+        if let Some(replaced) = replaced {
+            *text = replaced;
+        }
+    }
+}
+
+/// All numbers that may be ids in a text.
+pub fn ids_in(text: &str) -> BTreeSet<u64> {
+    let mut found = BTreeSet::new();
+    replace_ids(text, |id| {
+        found.insert(id);
+        None
+    });
+    found
+}
+
+/// The messages whose addresses are in a text, with their channels.
+pub fn jump_urls_in(text: &str) -> Vec<(super::ChannelId, MessageId)> {
+    let from = text.match_indices("https://").map(|(at, _)| &text[at..]);
+    let url = |text: &str| {
+        let end = text.find(|it: char| !(it.is_ascii_alphanumeric() || ":/.@".contains(it)));
+        let url = text[..end.unwrap_or(text.len())].trim_end_matches(['.', ':', '/']);
+        let (_, channel, message) = read_jump_url(url)?;
+        Some((channel, message))
+    };
+    from.filter_map(url).collect()
+}
+
+/// Replaces the ids for which there is something else; `None` if there are none.
+///
+/// An id is its decimal digits with any marks between them that are no letters: spaces of no width,
+/// backslashes, asterisks. So it is found in `<@id>`, `\<@!id>`, an address, or by itself.
+fn replace_ids(text: &str, mut other: impl FnMut(u64) -> Option<u64>) -> Option<String> {
+    let mut replaced: Option<String> = None;
+    let mut copied = 0;
+    let mut digits: Vec<(usize, usize, u8)> = Vec::new();
+    let mut rest = text.char_indices();
+    loop {
+        let next = rest.next();
+        match next {
+            Some((at, it)) if !it.is_alphanumeric() || digit(it).is_some() => {
+                digits.extend(digit(it).map(|digit| (at, at + it.len_utf8(), digit)));
+                continue;
+            }
+            _ => {}
+        }
+        let mut first = 0;
+        while first + DIGITS.start() <= digits.len() {
+            let longest = (*DIGITS.end()).min(digits.len() - first);
+            let found = (*DIGITS.start()..=longest).rev().find_map(|len| {
+                let run = &digits[first..first + len];
+                Some((len, other(value(run)?)?))
+            });
+            let Some((len, new)) = found else {
+                first += 1;
+                continue;
+            };
+            let text_so_far = replaced.get_or_insert_with(String::new);
+            text_so_far.push_str(&text[copied..digits[first].0]);
+            text_so_far.push_str(&new.to_string());
+            first += len;
+            copied = digits[first - 1].1;
+        }
+        digits.clear();
+        if next.is_none() {
+            break;
+        }
+    }
+    let mut replaced = replaced?;
+    replaced.push_str(&text[copied..]);
+    Some(replaced)
+}
+
+/// A decimal digit, of full width too.
+fn digit(it: char) -> Option<u8> {
+    let zero = match it {
+        '0'..='9' => '0',
+        '\u{ff10}'..='\u{ff19}' => '\u{ff10}',
+        // Mathematical digits: bold, double-struck, sans-serif, monospace.
+        '\u{1d7ce}'..='\u{1d7ff}' => {
+            return u8::try_from((u32::from(it) - 0x1d7ce) % 10).ok();
+        }
+        _ => return None,
+    };
+    u8::try_from(u32::from(it) - u32::from(zero)).ok()
+}
+
+fn value(digits: &[(usize, usize, u8)]) -> Option<u64> {
+    // The same id, were it written with a zero before it.
+    if digits.first()?.2 == 0 {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |value, (_, _, digit)| {
+        value.checked_mul(10)?.checked_add(u64::from(*digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::ChannelId;
+
+    const ANA: u64 = 480_300_000_000_000_001;
+
+    fn hidden(text: &str) -> String {
+        let all = [UserId(ANA)].into();
+        Pseudonyms::new(&all, []).text(text.to_owned())
+    }
+
+    #[test]
+    fn an_id_is_replaced_in_every_form() {
+        for (text, shown) in [
+            (format!("<@{ANA}>"), "<@1>"),
+            (format!("<@!{ANA}>"), "<@!1>"),
+            (format!("\\<@{ANA}> x"), "\\<@1> x"),
+            (format!("{ANA}"), "1"),
+            (format!("id={ANA}."), "id=1."),
+            (format!("00{ANA}7"), "0017"),
+            (
+                format!("https://discord.com/users/{ANA}?x"),
+                "https://discord.com/users/1?x",
+            ),
+            ("<@4803\u{200b}0000000000\u{2060}0001>".to_owned(), "<@1>"),
+            ("480,300,000,000,000,001".to_owned(), "1"),
+            ("**480300**000000000001".to_owned(), "**1"),
+            ("\u{ff14}80300000000000001".to_owned(), "1"),
+            (format!("{ANA} {ANA}"), "1 1"),
+        ] {
+            assert_eq!(hidden(&text), shown, "{text}");
+        }
+        for text in ["480300000000000002", "in 2023, 12 of 480300", "", "🙏"] {
+            assert_eq!(hidden(text), text);
+        }
+    }
+
+    #[test]
+    fn addresses_of_messages_are_found_in_a_text() {
+        let text = "see https://discord.com/channels/1/2/3) and https://x.example \
+                    -# for https://discord.com/channels/1/4/5 · more";
+        let found = [(ChannelId(2), MessageId(3)), (ChannelId(4), MessageId(5))];
+        assert_eq!(jump_urls_in(text), found);
+    }
+
+    proptest! {
+        /// Nothing of a hidden id is left, and a text without one stays as it is.
+        #[test]
+        fn no_hidden_id_is_left(before in "[a-z<@\\\\0-9 \u{200b}]{0,30}", after in ".{0,20}") {
+            let shown = hidden(&format!("{before}{ANA}{after}"));
+            prop_assert!(!shown.contains(&ANA.to_string()), "{}", shown);
+            prop_assume!(!ids_in(&before).contains(&ANA));
+            prop_assert_eq!(hidden(&before), before);
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! `/privacy delete`: nothing that is left may be joined to the member, in the store, the bytes of its
+//! files, the archive and the graph.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Instant};
+
+use propsbot::{
+    graph::{Document, Weights, props_documents},
+    model::{
+        Author, AuthorKind, Channel, ChannelId, ChannelKind, Evidence, Fact, Guild, GuildId,
+        Mention, Message, MessageId, MessageKind, Millis, Observation, Presence, Privacy, Role,
+        RoleId, Stamp, Tier, Unread, User, UserId, permissions,
+    },
+};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use serde_json::json;
+use simulator::discord::{Options, Overwrite, Seed, kind};
+
+use super::{Server, says};
+use crate::mirror::Mirror;
+
+/// The table of members' wishes in the store.
+const WISHES: u8 = 30;
+
+/// All files below a folder, one after the other.
+fn bytes_below(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(bytes_below(&path));
+        } else {
+            all.extend(fs::read(path).unwrap());
+        }
+    }
+    all
+}
+
+fn times(bytes: &[u8], what: &[u8]) -> usize {
+    bytes.windows(what.len()).filter(|it| *it == what).count()
+}
+
+/// The forms in which an id may be written, but for the one of keys and of MessagePack.
+fn other_forms(id: u64) -> [Vec<u8>; 2] {
+    [id.to_string().into_bytes(), id.to_le_bytes().to_vec()]
+}
+
+/// What must not be found.
+struct Gone {
+    user: u64,
+    messages: BTreeSet<u64>,
+    texts: Vec<String>,
+}
+
+impl Gone {
+    /// All that Discord has of a member, now.
+    fn of(mirror: &Mirror, user: u64, texts: &[&str]) -> Self {
+        let truth = mirror.discord.truth();
+        // A thread keeps its id, which is that of the message it was opened on.
+        let places: BTreeSet<u64> = truth.channels.iter().map(|it| it.id).collect();
+        let theirs = truth.messages.iter().filter(|it| {
+            (it.author == user || it.invoker == Some(user)) && !places.contains(&it.id)
+        });
+        Self {
+            user,
+            messages: theirs.map(|it| it.id).collect(),
+            texts: texts.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
+
+    /// The store's rows and the bytes of its files.
+    fn check_store(&self, mirror: &Mirror, when: &str) {
+        let bytes = bytes_below(&mirror.store_path());
+        for text in &self.texts {
+            assert_eq!(times(&bytes, text.as_bytes()), 0, "{when}: {text}");
+        }
+        for id in &self.messages {
+            let forms = other_forms(*id)
+                .into_iter()
+                .chain([id.to_be_bytes().to_vec()]);
+            for form in forms {
+                assert_eq!(times(&bytes, &form), 0, "{when}: message {id}");
+            }
+        }
+        for form in other_forms(self.user) {
+            assert_eq!(times(&bytes, &form), 0, "{when}: the user");
+        }
+        let db = sled::open(mirror.store_path().join("sled")).unwrap();
+        let mut naming = Vec::new();
+        for row in &db.iter().collect::<Result<Vec<_>, _>>().unwrap() {
+            let (key, value) = (row.0.as_ref(), row.1.as_ref());
+            let named =
+                times(key, &self.user.to_be_bytes()) + times(value, &self.user.to_be_bytes());
+            if named > 0 {
+                naming.push(key[0]);
+            }
+        }
+        assert_eq!(
+            naming,
+            [WISHES],
+            "{when}: rows that name the user, by table"
+        );
+    }
+
+    /// The archive's files and the graph.
+    async fn check_archive(&self, mirror: &Mirror) {
+        let bytes = bytes_below(&mirror.archive_path());
+        let snapshot = mirror.archived().await;
+        let documents = props_documents(&snapshot, &Weights::default());
+        let graph: Vec<u8> = Document::ALL
+            .into_iter()
+            .flat_map(|it| documents.bytes(it))
+            .collect();
+        for text in &self.texts {
+            let found = times(&bytes, text.as_bytes()) + times(&graph, text.as_bytes());
+            assert_eq!(found, 0, "{text}");
+        }
+        for id in &self.messages {
+            let id = id.to_string();
+            let found = times(&bytes, id.as_bytes()) + times(&graph, id.as_bytes());
+            assert_eq!(found, 0, "message {id}");
+        }
+        let user = self.user.to_string();
+        assert_eq!(times(&bytes, user.as_bytes()), 1, "the row of the wish");
+        assert_eq!(times(&graph, user.as_bytes()), 0);
+        let wish = snapshot.members.iter().find(|it| it.user_id.0 == self.user);
+        assert!(wish.unwrap().forgotten_at.is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_left_can_be_joined_to_a_deleted_member() {
+    let mut server = Server::start().await;
+    let (ben, cho, general) = (server.ben, server.cho, server.general);
+    let discord = server.discord();
+    let zoe = discord.join("zephyrine");
+    discord.rename(zoe, "zephyrine", Some("Zephyrine Quill"));
+    let others = discord.post(ben, general, "before");
+    let first = discord.post(zoe, general, "zoe's secret");
+    let guild = discord.guild_id();
+    let about_her = [
+        discord.reply(ben, general, first, "ben agrees"),
+        discord.post(
+            ben,
+            general,
+            &format!("see https://discord.com/channels/{guild}/{general}/{first} <@{zoe}>"),
+        ),
+        discord.post(
+            cho,
+            general,
+            &format!("`{zoe}` \\<@{zoe}> https://discord.com/users/{zoe}"),
+        ),
+    ];
+    discord.react(ben, general, first, "👍", false);
+    discord.react(zoe, general, others, "🎉", false);
+    discord.react(cho, general, others, "🎉", false);
+    let thread = discord.create_thread(general, zoe, "zoe's title");
+    discord.post(ben, thread, "ben in her thread");
+    assert!(!server.give(zoe, &[ben], "zoe's reason").await.ephemeral);
+    assert!(!server.give(ben, &[zoe], "ben's reason").await.ephemeral);
+    let discord = server.discord();
+    let opened = discord.message_command(ben, general, "Give props", first);
+    let form = discord.answer(opened).await.unwrap().data["custom_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let thanked = discord.submit(ben, general, &form, &[("reason", "ben's work")]);
+    assert!(discord.answer(thanked).await.is_some());
+    // The last message of the channel, at which what is covered ends.
+    let last = server.discord().post(zoe, general, "zoe's last words");
+    server.stop().await;
+    server.mirror.sync().await.ok();
+    server.mirror.export().await;
+    let texts = ["zoe's", "zephyrine", "Zephyrine"];
+    let gone = Gone::of(&server.mirror, zoe, &texts);
+    assert!(gone.messages.len() >= 3 && gone.messages.contains(&last));
+    let before = bytes_below(&server.mirror.store_path());
+    assert!(times(&before, b"zoe's") > 0);
+
+    server.run().await;
+    let asked = server.ask(zoe, "privacy delete", json!({})).await;
+    let pressed = server.discord().click(
+        zoe,
+        general,
+        asked.message_id.unwrap(),
+        "privacy-delete",
+        &[],
+    );
+    let answer = server.discord().answer(pressed).await.unwrap();
+    says(&answer, &["Deleted:"]);
+    // What is heard of them later leaves no trace either.
+    let discord = server.discord();
+    discord.react(ben, general, first, "🔥", false);
+    discord.react(zoe, general, others, "🔥", false);
+    discord.edit(general, about_her[0], "ben still agrees");
+    discord.delete(general, last);
+    discord.post(ben, general, "after");
+    server.ask(ben, "help", json!({})).await;
+    server.stop().await;
+    // With the next start, its files have no more of it either; and nothing is missing.
+    for when in ["at the next start", "once more"] {
+        server.mirror.sync().await.ok();
+        gone.check_store(&server.mirror, when);
+    }
+    server.mirror.export().await;
+    gone.check_archive(&server.mirror).await;
+    let rows = crate::mirror::whole(&server.mirror.store(), server.mirror.guild());
+    let text = format!("{rows:?}");
+    for kept in ["ben still agrees", "ben in her thread", "ben's reason"] {
+        assert!(text.contains(kept), "{kept}");
+    }
+    let reply = rows.messages.iter().find(|it| it.id.0 == about_her[0]);
+    assert_eq!(reply.unwrap().reply_to, None);
+    let reactors: BTreeSet<UserId> = rows.reactions.iter().map(|it| it.user_id).collect();
+    assert_eq!(reactors, [UserId(cho)].into());
+    // Props that she gave went with the message that said so; those that she received are somebody's.
+    assert_eq!(rows.props.len(), 2);
+    for props in &rows.props {
+        assert!(props.receiver_ids[0].is_anonymous());
+        assert_eq!(props.about_message_id, None);
+    }
+    server.check_manners();
+}
+
+/// Whatever moment a deletion is killed at, the next start ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_is_killed_ends_at_the_next_start() {
+    const KILLS: u64 = 8;
+    let mirror = Mirror::new(Options {
+        seed: Seed {
+            seed: 21,
+            messages: 1_200,
+            reactions: 0.3,
+            days: 60,
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    mirror.sync().await.ok();
+    let begun = Instant::now();
+    let nobody = (480_300_000_000_000_000 + 1u64).to_string();
+    mirror.run(&["forget", "--user", &nobody]).await.ok();
+    let whole = begun.elapsed();
+    let people = mirror.discord.people();
+    let mut random = StdRng::seed_from_u64(21);
+    let mut asked = Vec::new();
+    for user in people
+        .iter()
+        .copied()
+        .filter(|it| *it != mirror.discord.owner_id())
+        .take(4)
+    {
+        for _ in 0..KILLS / 4 {
+            let running = mirror.start(&["forget", "--user", &user.to_string()]);
+            tokio::time::sleep(whole.mul_f64(random.random_range(0.2..1.1))).await;
+            running.kill().await;
+        }
+        let store = mirror.store();
+        if store
+            .privacy_of(mirror.guild(), UserId(user))
+            .unwrap()
+            .is_gone()
+        {
+            asked.push(user);
+        }
+        drop(store);
+    }
+    assert!(!asked.is_empty());
+    mirror.sync().await.ok();
+    for user in asked {
+        Gone::of(&mirror, user, &[]).check_store(&mirror, "after a kill");
+    }
+    mirror.export().await;
+}
+
+/// What was written before opting in again stays blank, however often it is read again; thread titles
+/// are texts too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opting_in_again_brings_no_text_back() {
+    let mut server = Server::with(Options::default(), |discord| {
+        discord.create_channel(kind::TEXT, "props", vec![]);
+    })
+    .await;
+    let (ana, ben, general) = (server.ana, server.ben, server.general);
+    server.discord().post(ana, general, "ana's old words");
+    assert!(!server.give(ana, &[ben], "ana's old reason").await.ephemeral);
+    server.discord().create_thread(general, ana, "ana's title");
+    let out = json!({"what": 0});
+    says(&server.ask(ana, "privacy opt-out", out).await, &["blanked"]);
+    server.stop().await;
+    server.mirror.sync().await.ok();
+    let all = |server: &Server| {
+        let rows = crate::mirror::whole(&server.mirror.store(), server.mirror.guild());
+        format!("{rows:?}")
+    };
+    for secret in ["ana's old", "ana's title"] {
+        assert!(!all(&server).contains(secret), "{secret}");
+        let bytes = bytes_below(&server.mirror.store_path());
+        assert_eq!(times(&bytes, secret.as_bytes()), 0, "{secret}");
+    }
+    server.run().await;
+    says(
+        &server.ask(ana, "privacy opt-in", json!({})).await,
+        &["from now on", "stays so"],
+    );
+    server.discord().post(ana, general, "ana's new words");
+    server.ask(ben, "help", json!({})).await;
+    server.stop().await;
+    server.mirror.sync().await.ok();
+    server.mirror.export().await;
+    for text in [
+        all(&server),
+        format!("{:?}", server.mirror.archived().await),
+    ] {
+        assert!(text.contains("ana's new words"));
+        assert!(!text.contains("ana's old") && !text.contains("ana's title"));
+    }
+    // A restored store holds to it too.
+    let archive = format!("dir:{}", server.mirror.archive_path().display());
+    fs::remove_dir_all(server.mirror.store_path()).unwrap();
+    server
+        .mirror
+        .run(&["restore", "--from", &archive])
+        .await
+        .ok();
+    server.mirror.sync().await.ok();
+    let text = all(&server);
+    assert!(text.contains("ana's new words"));
+    assert!(!text.contains("ana's old") && !text.contains("ana's title"));
+}
+
+/// `/privacy export` has what is kept of the member, and nothing that they may not see.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ones_own_data_shows_nothing_of_others_that_they_hide() {
+    let mut server = Server::start().await;
+    let (ana, ben, cho, general) = (server.ana, server.ben, server.cho, server.general);
+    let thread = server.discord().create_thread(general, ana, "ana's title");
+    assert!(!server.give(ben, &[ana], "ben's reason").await.ephemeral);
+    assert!(!server.give(cho, &[ana], "cho's reason").await.ephemeral);
+    let hide = json!({"what": 1});
+    says(
+        &server.ask(cho, "privacy opt-out", hide).await,
+        &["pseudonym"],
+    );
+    let secret = server.discord().create_channel(kind::TEXT, "staff", vec![]);
+    let run = server.discord().slash(
+        ben,
+        secret,
+        "props",
+        json!({"to": format!("<@{ana}>"), "for": "a staff secret"}),
+    );
+    assert!(!server.discord().answer(run).await.unwrap().ephemeral);
+    let guild = server.discord().guild_id();
+    server.discord().update_channel(secret, |channel| {
+        channel.overwrites = vec![Overwrite::role(guild, 0, 1 << 10)];
+    });
+    let begun = Instant::now();
+    // Until it has heard that the channel is private.
+    let sent = loop {
+        let answer = server.ask(ana, "privacy export", json!({})).await;
+        says(&answer, &["what I keep of you", "as an admin"]);
+        let (name, bytes) = &answer.files[0];
+        assert_eq!(name, "my-data.json");
+        let sent = String::from_utf8(bytes.clone()).unwrap();
+        if !sent.contains("a staff secret") {
+            break sent;
+        }
+        assert!(begun.elapsed() < super::SOON, "{sent}");
+    };
+    server.stop().await;
+    for shown in ["ben's reason", &thread.to_string(), "admin_actions"] {
+        assert!(sent.contains(shown), "{shown} in {sent}");
+    }
+    for hidden in ["a staff secret", &cho.to_string(), &secret.to_string()] {
+        assert!(!sent.contains(hidden), "{hidden} in {sent}");
+    }
+}
+
+/// A guild with one channel, in which a member thanks another.
+fn guild(id: u64, thanks: (UserId, UserId)) -> Vec<Fact> {
+    let (guild_id, channel_id) = (GuildId(id), ChannelId(id + 1));
+    let user = |id: UserId| User {
+        id,
+        username: format!("name-of-{id}"),
+        global_name: None,
+        discriminator: None,
+        bot: false,
+        system: false,
+        unread: Unread::default(),
+    };
+    let presence = Presence {
+        nick: None,
+        roles: vec![],
+        joined_at: None,
+        unread: Unread::default(),
+    };
+    vec![
+        Fact::Guild(Guild {
+            id: guild_id,
+            name: format!("guild {id}"),
+            owner_id: UserId(9),
+            unread: Unread::default(),
+        }),
+        Fact::Role(Role {
+            id: RoleId(id),
+            guild_id,
+            name: "@everyone".to_owned(),
+            position: 0,
+            permissions: permissions::READING,
+            managed: false,
+            unread: Unread::default(),
+        }),
+        Fact::Channel(Channel {
+            id: channel_id,
+            guild_id,
+            kind: ChannelKind::TEXT,
+            name: "props".to_owned(),
+            parent_id: None,
+            position: 0,
+            nsfw: false,
+            overwrites: vec![],
+            thread: None,
+            unread: Unread::default(),
+        }),
+        Fact::Member(guild_id, user(thanks.0), presence.clone()),
+        Fact::Member(guild_id, user(thanks.1), presence),
+        Fact::Message(Message {
+            id: MessageId(id + 2),
+            channel_id,
+            guild_id,
+            author: Author {
+                id: thanks.0,
+                kind: AuthorKind::User,
+            },
+            kind: MessageKind::DEFAULT,
+            content: format!("thanks to {}", thanks.1),
+            mentions: vec![Mention {
+                user_id: thanks.1,
+                count: 1,
+            }],
+            reply_to: None,
+            command: None,
+            edited_at: None,
+            by_webhook: None,
+            unread: Unread::default(),
+        }),
+    ]
+}
+
+/// A member who hides in one guild is not named by another in the same archive and graph, also when
+/// they choose so later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_strictest_choice_counts_in_all_guilds_of_an_archive() {
+    const FIRST: u64 = 1_100_000_000_000_000_000;
+    const SECOND: u64 = 1_200_000_000_000_000_000;
+    let mirror = Mirror::empty().await;
+    let (ana, ben) = (
+        UserId(480_300_000_000_000_001),
+        UserId(480_300_000_000_000_002),
+    );
+    let merge = |at: i64, facts: Vec<Fact>| {
+        let seen = facts.into_iter().map(|fact| Observation {
+            at: Stamp(at),
+            by: Evidence::Gateway,
+            fact,
+        });
+        mirror.store().merge(&[seen.collect()]).unwrap();
+    };
+    merge(1, guild(FIRST, (ana, ben)));
+    merge(2, guild(SECOND, (ben, ana)));
+    mirror.export().await;
+    let text = format!("{:?}", mirror.archived().await);
+    assert!(text.contains("name-of-480300000000000001"));
+    let hides = |tier| {
+        Fact::Privacy(Privacy {
+            tier,
+            since: Millis(5),
+            ..Privacy::unchosen(GuildId(FIRST), ana)
+        })
+    };
+    merge(3, vec![hides(Tier::Identity)]);
+    mirror.export().await;
+    let text = format!("{:?}", mirror.archived().await);
+    assert!(!text.contains("name-of-480300000000000001") && text.contains(&ana.to_string()));
+    merge(4, vec![hides(Tier::Everything)]);
+    mirror.export().await;
+    let mut snapshot = mirror.archived().await;
+    let documents = props_documents(&snapshot, &Weights::default());
+    for document in Document::ALL {
+        let bytes = documents.bytes(document);
+        assert_eq!(times(&bytes, ana.to_string().as_bytes()), 0, "{document:?}");
+    }
+    snapshot.members.retain(|it| it.user_id != ana);
+    assert!(!format!("{snapshot:?}").contains(&ana.to_string()));
+    assert_eq!(snapshot.messages.len(), 2);
+}
