@@ -1,6 +1,6 @@
 //! Giving props and taking them back.
 
-use super::{LONGEST_MESSAGE, code};
+use super::{LONGEST_MESSAGE, code, settings::no_emoji};
 use crate::{
     commands::receivers::Unclear,
     model::{ChannelId, Millis, Props, Quota, escape},
@@ -73,6 +73,9 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \
              another with `/setup`, then try again."
         ),
+        Refusal::NotPosted(channel) => format!(
+            "Discord refused my message in <#{channel}>, so nothing was given. Try again in a moment."
+        ),
         Refusal::NothingToUndo => {
             "There are no props of yours to take back. (Plain messages in a props channel are \
              taken back by deleting them.)"
@@ -96,6 +99,7 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             "<#{id}> can't be a props channel. Name channels in which members write, forums, or \
              categories; a thread follows its channel. Nothing was changed."
         ),
+        Refusal::UnusableEmoji(emoji) => no_emoji(emoji),
         Refusal::ExcludedWith { channel, within } => format!(
             "<#{channel}> is in <#{within}>, which is excluded with everything in it. Include \
              <#{within}>, or move <#{channel}> out of it. Nothing was changed."

@@ -93,6 +93,8 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         Refusal::NoMessage,
         Refusal::NoChannel(ChannelId(7)),
         Refusal::NoPropsChannel(ChannelId(7)),
+        Refusal::UnusableEmoji("<:wow:8>".to_owned()),
+        Refusal::NotPosted(ChannelId(7)),
         Refusal::ExcludedWith {
             channel: ChannelId(7),
             within: ChannelId(8),
