@@ -183,7 +183,8 @@ async fn give(
     typed: Typed<'_>,
 ) -> Result<(), Error> {
     let guild: GuildId = wish.guild_id;
-    let place = service.props_place(guild, wish.channel_id).await?;
+    let choosing = service.props_place(guild, wish.channel_id, wish.giver.id, &wish.roles);
+    let place = refusable(choosing.await, Some(typed))?;
     let visibility = match place {
         Place::Here(_) => Visibility::Everyone,
         Place::Elsewhere(_) => Visibility::OnlyThem,

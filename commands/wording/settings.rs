@@ -203,7 +203,7 @@ pub(in crate::commands) fn setup(setup: &Setup) -> String {
     let _ = writeln!(text, "Now: {}.", props_channels(chosen));
     text.push_str(
         "Plain messages there that mention somebody are props; `/props` given elsewhere is posted \
-         in the first of those you choose below.\n",
+         in the first of those you choose below that the giver can write in.\n",
     );
     match &setup.destination {
         Some(destination) => {

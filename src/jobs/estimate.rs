@@ -52,7 +52,7 @@ type Page = (Span, f64);
 
 /// What was read of a channel's messages.
 #[derive(Clone, Debug, Default)]
-struct Trace {
+pub struct Trace {
     pages: Vec<Page>,
     /// What of the time to be read is done, and what is left.
     done: Vec<Span>,
@@ -78,7 +78,8 @@ pub struct Course {
     pub found: u32,
     /// Lists of either kind that are done.
     pub done: u32,
-    trace: Trace,
+    /// What was read of its messages.
+    pub trace: Trace,
 }
 
 /// When messages were written in the channels that are read to their end.

@@ -124,6 +124,14 @@ pub enum Refusal {
         /// knows.
         missing: Vec<&'static str>,
     },
+    /// The giver may not see or write in any channel where props are posted. Nothing was given.
+    #[error("the giver may not post in {channel}: they lack {}", missing.join(", "))]
+    GiverCannotPost {
+        /// The last of these channels.
+        channel: ChannelId,
+        /// The permissions that they lack there, as Discord's settings call them.
+        missing: Vec<&'static str>,
+    },
     /// The channel where props are posted is gone. Nothing was given.
     #[error("the channel {0} is gone")]
     ChannelGone(ChannelId),

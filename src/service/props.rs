@@ -82,14 +82,20 @@ pub enum Given {
 }
 
 impl Service {
-    /// Where props given in this channel are said: in the first of the props channels that an admin
-    /// has chosen; here, if none was (or only forums, in which nothing can be posted), or if here is
-    /// one, or a thread of one.
+    /// Where props that this member gives in this channel are said: in the first of the props channels
+    /// that an admin has chosen in which both the giver and the bot may post; here, if none was chosen
+    /// (or only forums, in which nothing can be posted), or if here is one, or a thread of one.
+    ///
+    /// # Errors
+    /// [`Refusal`] where there are props channels, but none for the giver, or for the bot.
     pub async fn props_place(
         &self,
         guild: GuildId,
         here: ChannelId,
+        giver: UserId,
+        roles: &[RoleId],
     ) -> Result<Place, ServiceError> {
+        let (bot, roles) = (self.parts.bot, roles.to_vec());
         self.ask(move |store| {
             let Some(chosen) = store.settings(guild)?.props_channels else {
                 return Ok(Place::Here(here));
@@ -97,8 +103,32 @@ impl Service {
             if store.is_props_channel(guild, here)? {
                 return Ok(Place::Here(here));
             }
-            let first = posting_places(store, guild, &chosen)?.into_iter().next();
-            Ok(first.map_or(Place::Here(here), Place::Elsewhere))
+            let mut refusal = None;
+            for (id, channel) in posting_places(store, guild, &chosen)? {
+                let Some(channel) = channel else {
+                    refusal = refusal.or(Some(Refusal::ChannelGone(id)));
+                    continue;
+                };
+                let needed = needed_to_post(&channel);
+                let asked = store.with_permissions(guild, |permissions| {
+                    lacking(permissions.of_member(giver, &roles, &channel), &needed)
+                })?;
+                let missing = asked.unwrap_or_default();
+                if missing.is_empty() {
+                    match check_may_post(store, guild, bot, id) {
+                        Ok(()) => return Ok(Place::Elsewhere(id)),
+                        // Of what the giver may do, this is the most that can be said.
+                        Err(ServiceError::Refused(other)) => refusal = Some(other),
+                        Err(error) => return Err(error),
+                    }
+                } else if !matches!(refusal, Some(Refusal::CannotPost { .. })) {
+                    refusal = Some(Refusal::GiverCannotPost {
+                        channel: id,
+                        missing,
+                    });
+                }
+            }
+            refusal.map_or(Ok(Place::Here(here)), |refusal| Err(refusal.into()))
         })
         .await
     }
@@ -298,13 +328,13 @@ fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
     }
 }
 
-/// The channels among these in which props can be posted, in their order. A category stands for its
-/// channels.
+/// The channels among these in which props can be posted, in their order; `None` for one that is gone.
+/// A category stands for its channels.
 fn posting_places(
     store: &Store,
     guild: GuildId,
     chosen: &[ChannelId],
-) -> Result<Vec<ChannelId>, StoreError> {
+) -> Result<Vec<(ChannelId, Option<Channel>)>, StoreError> {
     let parts = store.channels(guild)?;
     let channels = || parts.iter().filter_map(|part| part.state.now());
     let mut places = Vec::new();
@@ -315,11 +345,11 @@ fn posting_places(
                     .filter(|channel| channel.parent_id == Some(*id) && channel.kind.has_messages())
                     .collect();
                 inside.sort_by_key(|channel| (channel.position, channel.id));
-                places.extend(inside.into_iter().map(|channel| channel.id));
+                let inside = inside.into_iter().cloned();
+                places.extend(inside.map(|channel| (channel.id, Some(channel))));
             }
             Some(channel) if !channel.kind.has_messages() => {}
-            // Of one that is gone, the giver is told so.
-            _ => places.push(*id),
+            known => places.push((*id, known.cloned())),
         }
     }
     Ok(places)
