@@ -262,6 +262,11 @@ pub(super) fn pinging(text: String, users: &[UserId]) -> CreateReply {
         .allowed_mentions(mentions)
 }
 
+/// Whether Discord refused: then nothing was done, and nobody saw anything.
+pub(super) fn was_refused(error: &serenity::Error) -> bool {
+    status(error).is_some_and(|status| status.is_client_error())
+}
+
 /// What went wrong, without addresses: those of interactions hold a token.
 pub(super) fn describe(error: &serenity::Error) -> String {
     match error {

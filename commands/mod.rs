@@ -22,7 +22,14 @@ mod undo;
 mod why;
 pub mod wording;
 
-use poise::{Command, FrameworkError};
+use poise::{Command, CommandInteractionType, FrameworkError};
+use serenity::{
+    builder::{
+        CreateAutocompleteResponse, CreateInteractionResponse, CreateInteractionResponseMessage,
+    },
+    http::Http,
+    model::application::CommandInteraction,
+};
 
 use crate::{
     model::{GuildId, InteractionId, RoleId},
@@ -139,10 +146,31 @@ fn text_for(error: &Error) -> String {
 
 /// Tells members what they can mend, and operators what we have to.
 pub async fn on_error(error: FrameworkError<'_, Service, Error>) {
+    let unknown = match &error {
+        FrameworkError::UnknownInteraction {
+            framework,
+            interaction,
+            ..
+        } => Some((framework.serenity_context, *interaction)),
+        _ => None,
+    };
+    if let Some((ctx, interaction)) = unknown {
+        return answer_unknown(&ctx.http, interaction).await;
+    }
     let Some(ctx) = error.ctx() else {
         tracing::error!("a command could not be started: {}", kind(&error));
         return;
     };
+    if let poise::Context::Application(it) = ctx
+        && it.interaction_type == CommandInteractionType::Autocomplete
+    {
+        tracing::debug!(
+            command = ctx.command().qualified_name.as_ref(),
+            "nothing to suggest: {}",
+            kind(&error)
+        );
+        return answer_unknown(ctx.http(), it.interaction).await;
+    }
     let text = match &error {
         FrameworkError::Command {
             error: error @ Error::Mistake(_),
@@ -170,11 +198,30 @@ pub async fn on_error(error: FrameworkError<'_, Service, Error>) {
     }
 }
 
+/// Answers a command that Discord knows and we do not: one that another version has left there, or
+/// that an app still shows. Where something was being typed, there is nothing to suggest.
+async fn answer_unknown(http: &Http, interaction: &CommandInteraction) {
+    let response = if interaction.data.autocomplete().is_some() {
+        CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new())
+    } else {
+        tracing::warn!("a command was run that this version does not have");
+        let text = CreateInteractionResponseMessage::new()
+            .content(wording::unknown_command())
+            .ephemeral(true);
+        CreateInteractionResponse::Message(text)
+    };
+    if let Err(error) = interaction.create_response(http, response).await {
+        tracing::error!(
+            "a member could not be told so: {}",
+            answer::describe(&error)
+        );
+    }
+}
+
 /// What went wrong within the framework. Not its own words, which may repeat what was typed.
 fn kind(error: &FrameworkError<'_, Service, Error>) -> &'static str {
     match error {
         FrameworkError::CommandPanic { .. } => "the command panicked",
-        FrameworkError::UnknownInteraction { .. } => "an unknown command was run",
         FrameworkError::Setup { .. } => "the start-up failed",
         _ => "the framework refused it",
     }

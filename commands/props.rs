@@ -9,14 +9,14 @@ use serenity::{
 
 use super::{
     Context, Error,
-    answer::{Asker, Used, Visibility, answer, in_time, pinging, plain},
+    answer::{Asker, Used, Visibility, answer, describe, in_time, pinging, plain, was_refused},
     receivers::read_users,
     wording::{self, Typed},
 };
 use crate::{
     discord,
     model::{ChannelId, GuildId, InteractionId, MessageId, UserId, jump_url},
-    service::{GiveProps, Given, LONGEST_REASON, Place, Service, ServiceError},
+    service::{GiveProps, Given, LONGEST_REASON, Place, Refusal, Service, ServiceError},
 };
 
 /// How the id of our form begins. After it: the run that opened it, whom it thanks, and the message
@@ -59,7 +59,7 @@ pub(super) async fn props(
         receivers,
         reason: reason.clone(),
         about: None,
-        by_form: false,
+        form: None,
     };
     give(ctx, ctx.data(), wish, typed).await
 }
@@ -171,7 +171,7 @@ pub(super) async fn submitted(
         receivers: vec![of.to],
         reason: reason.clone(),
         about: of.about.map(|message| (channel_id, message)),
-        by_form: true,
+        form: Some(form.id.into()),
     };
     give(used, service, wish, typed).await
 }
@@ -183,7 +183,8 @@ async fn give(
     typed: Typed<'_>,
 ) -> Result<(), Error> {
     let guild: GuildId = wish.guild_id;
-    let place = service.props_place(guild, wish.channel_id).await?;
+    let choosing = service.props_place(guild, wish.channel_id, wish.giver.id, &wish.roles);
+    let place = refusable(choosing.await, Some(typed))?;
     let visibility = match place {
         Place::Here(_) => Visibility::Everyone,
         Place::Elsewhere(_) => Visibility::OnlyThem,
@@ -196,9 +197,23 @@ async fn give(
         return Ok(answer(asker, plain(text), Visibility::OnlyThem).await?);
     }
     match refusable(given, Some(typed))? {
-        Given::SayHere { text, receivers } => {
+        Given::SayHere {
+            run,
+            text,
+            receivers,
+        } => {
             let reply = pinging(text, &receivers);
-            answer(asker, reply, Visibility::Everyone).await?;
+            let Err(error) = answer(asker, reply, Visibility::Everyone).await else {
+                return Ok(());
+            };
+            tracing::error!("props could not be said: {}", describe(&error));
+            let text = if was_refused(&error) {
+                service.not_said(place, run).await?;
+                wording::refused(&Refusal::NotPosted(place.channel()), Some(typed))
+            } else {
+                wording::perhaps_posted(place.channel(), typed)
+            };
+            answer(asker, plain(text), Visibility::OnlyThem).await?;
         }
         Given::Posted(channel, message) => {
             let text = wording::posted(channel, &jump_url(guild, channel, message));

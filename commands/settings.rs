@@ -132,7 +132,8 @@ async fn set(
         changes.push(SettingsChange::Cooldown(minutes));
     }
     if let Some(text) = giver_roles {
-        let roles = if text.trim().eq_ignore_ascii_case("everyone") {
+        let everyone = text.trim().trim_start_matches('@');
+        let roles = if everyone.eq_ignore_ascii_case("everyone") {
             Vec::new()
         } else {
             let unclear = |it| Error::Mistake(wording::unclear_roles(&it, &text));

@@ -153,18 +153,36 @@ async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
     let done = sync(&discord, &home).await?;
     let ratio = done.took.as_secs_f64() / least.as_secs_f64();
     let limited = discord.counters().rate_limited;
-    // A line a second: the one in the middle was written at half-time.
-    let said = &done.lines[done.lines.len() / 2]["eta_seconds"];
     say(&format!(
         "limits, {scenario} ({} channels): {:.1?} for {} requests, at best {least:.1?}: ratio \
-         {ratio:.3}, to reach {TIME_RATIO:.2}; {limited} answers of 429, {} MB\n  \
-         at half-time it said {said} s left",
+         {ratio:.3}, to reach {TIME_RATIO:.2}; {limited} answers of 429, {} MB\n  {}",
         sizes.len(),
         done.took,
         done.requests,
         done.memory >> 20,
+        told(&done),
     ));
     Ok(ratio <= TIME_RATIO && limited == 0 && is_well_behaved(&discord))
+}
+
+/// How the time left that was told compares with the time that was needed, from a tenth of the time
+/// on. There is a line a second.
+#[expect(clippy::cast_precision_loss, reason = "counts of seconds are small")]
+fn told(done: &Done) -> String {
+    let count = done.lines.len();
+    let late = count - count / 10;
+    let lines = done.lines.iter().enumerate().skip(count / 10);
+    let ratios = lines.filter_map(|(index, line)| {
+        let needed = done.took.as_secs_f64() * (1.0 - index as f64 / count as f64);
+        Some(line["eta_seconds"].as_f64()? / needed.max(5.0))
+    });
+    let ratios: Vec<f64> = ratios.collect();
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = ratios.iter().copied().fold(0.0, f64::max);
+    format!(
+        "the time left was told in {} of {late} s, as {least:.2} to {most:.2} times what was needed",
+        ratios.len()
+    )
 }
 
 /// The memory that a million messages take.

@@ -60,6 +60,13 @@ pub(super) fn outdated_command() -> String {
         .to_owned()
 }
 
+/// A command that only another version has.
+pub(super) fn unknown_command() -> String {
+    "I don't have this command any more. Reload Discord (Ctrl+R) to see the ones I have, or try \
+     `/help`. Nothing was done."
+        .to_owned()
+}
+
 /// A button, list or form of an earlier version of ours.
 pub(super) fn outdated_button() -> String {
     "This is from before an update of mine, and I can't make sense of it any more. Run the command \

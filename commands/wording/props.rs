@@ -1,6 +1,6 @@
 //! Giving props and taking them back.
 
-use super::{LONGEST_MESSAGE, code};
+use super::{LONGEST_MESSAGE, code, settings::no_emoji};
 use crate::{
     commands::receivers::Unclear,
     model::{ChannelId, Millis, Props, Quota, escape},
@@ -69,9 +69,17 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             moment(*again)
         ),
         Refusal::CannotPost { channel, missing } => cannot_post(*channel, missing),
+        Refusal::GiverCannotPost { channel, missing } => format!(
+            "Props are posted in <#{channel}>, and you lack {} there. Ask an admin to change that, \
+             or run the command in a channel for props.",
+            permissions(missing)
+        ),
         Refusal::ChannelGone(channel) => format!(
             "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \
              another with `/setup`, then try again."
+        ),
+        Refusal::NotPosted(channel) => format!(
+            "Discord refused my message in <#{channel}>, so nothing was given. Try again in a moment."
         ),
         Refusal::NothingToUndo => {
             "There are no props of yours to take back. (Plain messages in a props channel are \
@@ -96,6 +104,7 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             "<#{id}> can't be a props channel. Name channels in which members write, forums, or \
              categories; a thread follows its channel. Nothing was changed."
         ),
+        Refusal::UnusableEmoji(emoji) => no_emoji(emoji),
         Refusal::ExcludedWith { channel, within } => format!(
             "<#{channel}> is in <#{within}>, which is excluded with everything in it. Include \
              <#{within}>, or move <#{channel}> out of it. Nothing was changed."
@@ -135,16 +144,19 @@ fn unconfirmed(channel: ChannelId, name: &str, category: bool) -> String {
 }
 
 fn cannot_post(channel: ChannelId, missing: &[&str]) -> String {
-    let missing = if missing.is_empty() {
-        "the permission to do so".to_owned()
-    } else {
-        let s = if missing.len() > 1 { "s" } else { "" };
-        format!("the permission{s} **{}**", missing.join("** and **"))
-    };
     format!(
-        "Props are posted in <#{channel}>, and I lack {missing} there. Ask an admin to change \
-         that, then try again."
+        "Props are posted in <#{channel}>, and I lack {} there. Ask an admin to change that, then \
+         try again.",
+        permissions(missing)
     )
+}
+
+fn permissions(missing: &[&str]) -> String {
+    if missing.is_empty() {
+        return "the permission to do so".to_owned();
+    }
+    let s = if missing.len() > 1 { "s" } else { "" };
+    format!("the permission{s} **{}**", missing.join("** and **"))
 }
 
 fn quota_reached(quota: Quota, left: u32, again: Option<Millis>) -> String {

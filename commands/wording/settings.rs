@@ -39,8 +39,8 @@ pub(in crate::commands) fn unclear_roles(unclear: &Unclear, typed: &str) -> Stri
 /// What should be an emoji is none.
 pub(in crate::commands) fn no_emoji(typed: &str) -> String {
     format!(
-        "That is no emoji that I could react with. Pick one from Discord's list, or say `off`. \
-         Nothing was changed. You typed:\n{}",
+        "I can't react with that. Pick one of Discord's emoji, or one of this server's own, or say \
+         `off`. Nothing was changed. You typed:\n{}",
         code(typed)
     )
 }
@@ -208,7 +208,7 @@ pub(in crate::commands) fn setup(setup: &Setup) -> String {
     let _ = writeln!(text, "Now: {}.", props_channels(chosen));
     text.push_str(
         "Plain messages there that mention somebody are props; `/props` given elsewhere is posted \
-         in the first of those you choose below.\n",
+         in the first of those you choose below that the giver can write in.\n",
     );
     match &setup.destination {
         Some(destination) => {

@@ -2,7 +2,8 @@
 //! heard as they were posted.
 //!
 //! It is a courtesy: what comes while too much waits goes without, and so does what cannot be
-//! reacted to, which is recorded once.
+//! reacted to. That is recorded and logged once per channel and reason; a message that alone cannot be
+//! reacted to, since its author blocked the bot, says nothing of its channel.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,6 +23,10 @@ use crate::{
     },
     store::{Store, StoreError},
 };
+
+/// Discord's codes for what is wrong with one message only: its author blocked the bot ("Reaction
+/// was blocked"), or it has as many different reactions as it can have.
+const OF_THE_MESSAGE: [u64; 2] = [90_001, 30_010];
 
 /// Messages that may wait: Discord takes about four reactions a second.
 const WAITING: usize = 1_000;
@@ -86,25 +91,30 @@ pub async fn acknowledge(
     bot: UserId,
     stop: CancellationToken,
 ) -> Result<(), Stopped> {
-    // Whether it went well in each channel, the last time.
-    let mut known: BTreeMap<ChannelId, bool> = BTreeMap::new();
+    // Why it did not go well in each channel, the last time; `None` where it did.
+    let mut known: BTreeMap<ChannelId, Option<&'static str>> = BTreeMap::new();
     while let Some(Some(posted)) = stop.run_until_cancelled(thanks.0.recv()).await {
         // The message may be the first that tells of its channel: what was heard before is durable
         // after this.
         writer.write(Vec::new()).await?;
         let asked = Arc::clone(&store);
         let wish = tokio::task::spawn_blocking(move || wish(&asked, bot, posted)).await;
-        let outcome = match wish {
+        let failed = match wish {
             Ok(Ok(Wish::Nothing)) => continue,
-            Ok(Ok(Wish::Lacking)) => Err(LACKING),
+            Ok(Ok(Wish::Lacking)) => Some(LACKING),
             Ok(Ok(Wish::React(emoji))) => {
                 let reacting = speech.react(posted.channel_id, posted.id, &emoji);
                 let Some(reacted) = stop.run_until_cancelled(reacting).await else {
                     return Ok(());
                 };
                 match reacted {
-                    Ok(()) => Ok(()),
-                    Err(RestError::Forbidden { .. } | RestError::Rejected { .. }) => Err(REFUSED),
+                    Ok(()) => None,
+                    Err(RestError::Forbidden { code, .. } | RestError::Rejected { code, .. })
+                        if OF_THE_MESSAGE.contains(&code) =>
+                    {
+                        continue;
+                    }
+                    Err(RestError::Forbidden { .. } | RestError::Rejected { .. }) => Some(REFUSED),
                     // The message is gone, or Discord is: no matter.
                     Err(_) => continue,
                 }
@@ -116,13 +126,17 @@ pub async fn acknowledge(
             // The process is ending.
             Err(_) => return Ok(()),
         };
-        let object = FailureObject::Acknowledgement(posted.channel_id);
-        if known.insert(posted.channel_id, outcome.is_ok()) == Some(outcome.is_ok()) {
+        let (guild, channel) = (posted.guild_id, posted.channel_id);
+        if known.insert(channel, failed) == Some(failed) {
             continue;
         }
-        let fact = match outcome {
-            Ok(()) => Fact::Settled(posted.guild_id, object),
-            Err(reason) => Fact::Failed(posted.guild_id, object, reason.to_owned()),
+        let object = FailureObject::Acknowledgement(channel);
+        let fact = match failed {
+            None => Fact::Settled(guild, object),
+            Some(reason) => {
+                tracing::warn!(%guild, %channel, "props are not acknowledged: {reason}");
+                Fact::Failed(guild, object, reason.to_owned())
+            }
         };
         let seen = Observation {
             at: clock.stamp(),

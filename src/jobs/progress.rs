@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{
-    estimate::{self, About, Course},
+    estimate::{self, About, Course, Finished},
     guilds::PerGuild,
 };
 use crate::{
@@ -54,7 +54,7 @@ pub struct Progress {
     pub lists_done: u64,
     /// Requests sent so far.
     pub requests: u64,
-    /// How long it will take at the least, as far as is known.
+    /// How long it will take at the least; `None` while nothing tells.
     pub left: Option<Duration>,
     /// Objects that could not be fetched, but may be later.
     pub failures: u64,
@@ -64,6 +64,9 @@ pub struct Progress {
     pub refused: u64,
 }
 
+/// For so long the time left is not reckoned again, however often it is asked for.
+const FRESH: Duration = Duration::from_millis(500);
+
 /// Progress that one side writes and others look at.
 #[derive(Clone, Debug, Default)]
 pub struct ProgressBoard(Arc<Mutex<Board>>);
@@ -71,11 +74,14 @@ pub struct ProgressBoard(Arc<Mutex<Board>>);
 #[derive(Debug, Default)]
 struct Board {
     now: Progress,
-    /// The channels that are being read.
+    /// The channels that are being read, and what those tell whose messages all are.
     courses: BTreeMap<ChannelId, Course>,
+    finished: Finished,
     client: Option<Client>,
     /// When fetching began, and how many requests were sent before.
     fetching: Option<(Instant, u64)>,
+    /// The time left as it was told last, and when.
+    told: Option<(Instant, Option<Duration>)>,
 }
 
 /// Who sends the requests, and how many it had sent at the beginning.
@@ -110,14 +116,19 @@ impl ProgressBoard {
         let mut board = self.lock();
         board.now.phase = Phase::Fetching;
         board.courses = courses.into_iter().collect();
+        board.told = None;
         let sent = board.client.as_ref().map_or(0, |it| it.rest.sent());
         board.fetching = Some((Instant::now(), sent));
     }
 
     /// Changes how far a channel is.
     pub fn advance(&self, channel: ChannelId, change: impl FnOnce(&mut Course)) {
-        if let Some(course) = self.lock().courses.get_mut(&channel) {
+        let board = &mut *self.lock();
+        if let Some(course) = board.courses.get_mut(&channel) {
             change(course);
+            if course.is_read() {
+                board.finished.add(course);
+            }
         }
     }
 
@@ -139,7 +150,7 @@ impl ProgressBoard {
 
     /// As it is now.
     pub fn look(&self) -> Progress {
-        let board = self.lock();
+        let board = &mut *self.lock();
         let mut now = board.now.clone();
         if let (Some(Client { rest, sent }), true) = (&board.client, now.phase != Phase::Idle) {
             now.requests = rest.sent() - sent;
@@ -150,7 +161,13 @@ impl ProgressBoard {
             let sent = u32::try_from(client.rest.sent() - before).unwrap_or(u32::MAX);
             let speed = f64::from(sent) / begun.elapsed().as_secs_f64().max(1e-3);
             let courses = board.courses.values();
-            now.left = estimate::time_left(courses, &client.rest.pace(), Some(speed));
+            let pace = client.rest.pace();
+            let left = || estimate::time_left(courses, &board.finished, &pace, Some(speed));
+            let told = board.told.filter(|(at, _)| at.elapsed() < FRESH);
+            now.left = told.map_or_else(left, |(_, left)| left);
+            if told.is_none() {
+                board.told = Some((Instant::now(), now.left));
+            }
         }
         now
     }

@@ -51,8 +51,8 @@ impl fmt::Display for Emoji {
 }
 
 impl Emoji {
-    /// An emoji as Discord writes it in a text: `🙏`, `<:wow:8>`, `<a:wow:8>`. Whether a text of
-    /// Unicode's is an emoji is for Discord to say; what cannot be one is refused.
+    /// An emoji as Discord writes it in a text: `🙏`, `<:wow:8>`, `<a:wow:8>`. One of Unicode's is
+    /// spelled in full, as Discord spells it: `❤` is read as `❤️`.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(inside) = text.strip_prefix('<') {
@@ -61,12 +61,13 @@ impl Emoji {
             let (name, id) = named.strip_prefix(':')?.split_once(':')?;
             let animated = inside.starts_with('a');
             let id = EmojiId(id.parse().ok()?);
-            return (!name.is_empty()).then(|| Self::custom(id, Some(name.to_owned()), animated));
+            let is_name = (2..=32).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            return is_name.then(|| Self::custom(id, Some(name.to_owned()), animated));
         }
-        let plausible = (1..=16).contains(&text.chars().count())
-            && !text.is_ascii()
-            && !text.contains(|it: char| it.is_whitespace() || it.is_alphabetic());
-        plausible.then(|| Self::unicode(text))
+        emojis::get(text).map(|known| Self::unicode(known.as_str()))
     }
 
     /// An emoji of Unicode's.
@@ -94,18 +95,29 @@ mod tests {
 
     #[test]
     fn emojis_are_read_as_discord_writes_them() {
-        for text in ["🙏", "#️⃣", "👨‍👩‍👧‍👦", "<:wow:8>", "<a:wow:8>"] {
+        for text in ["🙏", "🙏🏽", "#️⃣", "🇪🇺", "👨‍👩‍👧‍👦", "<:wow:8>", "<a:wow:8>"]
+        {
             assert_eq!(Emoji::read(text).unwrap().to_string(), text);
         }
+        assert_eq!(Emoji::read(" ❤ ").unwrap().to_string(), "❤\u{fe0f}");
         for text in [
             "",
             "thanks",
             ":pray:",
             "🙏 🙏",
+            "🙏🙏",
+            "🙏\u{200d}🙏",
+            "\u{fe0f}",
+            "\u{200d}",
+            "→",
             "é",
+            "#",
             "<:wow>",
             "<@8>",
             "<::8>",
+            "<:wow:x>",
+            "<:w w:8>",
+            "<:wow:8",
         ] {
             assert_eq!(Emoji::read(text), None, "{text}");
         }

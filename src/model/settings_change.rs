@@ -97,6 +97,10 @@ impl SettingsChange {
             }
             Self::Quota(quota) => to.quota = *quota,
             Self::Cooldown(minutes) => to.cooldown_minutes = *minutes,
+            // Everyone has the role that has the guild's own id.
+            Self::GiverRoles(roles) if roles.contains(&RoleId(to.guild_id.0)) => {
+                to.giver_roles.clear();
+            }
             Self::GiverRoles(roles) => to.giver_roles.clone_from(roles),
             Self::Acknowledge(emoji) => to.acknowledge.clone_from(emoji),
             Self::KeepDeletedProps(keep) => to.keep_deleted_props = *keep,
@@ -150,6 +154,16 @@ mod tests {
         }
         assert_eq!(changed, default);
         assert_eq!(SettingsChange::reset("guild_id", &default), None);
+    }
+
+    #[test]
+    fn the_role_that_everyone_has_stands_for_everyone() {
+        let mut settings = Settings::default_for(GuildId(1));
+        let roles = |ids: &[u64]| ids.iter().copied().map(RoleId).collect::<Vec<_>>();
+        SettingsChange::GiverRoles(roles(&[4, 5])).apply(&mut settings);
+        assert_eq!(settings.giver_roles, roles(&[4, 5]));
+        SettingsChange::GiverRoles(roles(&[1, 4])).apply(&mut settings);
+        assert_eq!(settings.giver_roles, []);
     }
 
     #[test]

@@ -70,6 +70,14 @@ pub(super) fn props_since(
     Ok(all)
 }
 
+/// Whether the message that says so was seen, or may still be: Discord takes answers for 15 minutes.
+/// What was not said by then never counts. Source:
+/// <https://discord.com/developers/docs/interactions/receiving-and-responding#followup-messages>.
+fn may_be_said(props: &Props, now: Millis) -> bool {
+    let age = now.0 - props.id.created_at().0;
+    props.message_id.is_some() || age <= 16 * 60_000
+}
+
 /// Quotas and cooldowns, as of when the command was run.
 pub(super) fn check_limits(
     store: &Store,
@@ -91,7 +99,7 @@ pub(super) fn check_limits(
         .map(|it| (it.id, it.receivers.clone()))
         .collect();
     for props in props_since(store, wish.guild_id, Millis(now.0 - longest))? {
-        if props.giver == wish.giver.id {
+        if props.giver == wish.giver.id && may_be_said(&props, now) {
             given.insert(props.id, props.receivers);
         }
     }
@@ -132,6 +140,7 @@ pub(super) fn check_limits(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{MessageId, PropsOrigin};
 
     fn gift(id: u64, giver: u64) -> Gift {
         Gift {
@@ -139,6 +148,31 @@ mod tests {
             guild_id: GuildId(1),
             giver: UserId(giver),
             receivers: vec![UserId(9)],
+        }
+    }
+
+    #[test]
+    fn what_was_not_said_within_a_quarter_of_an_hour_counts_in_no_quota() {
+        let given = |minutes: i64, message: Option<u64>| Props {
+            id: InteractionId::at(Millis(1_700_000_000_000 - minutes * 60_000)),
+            guild_id: GuildId(1),
+            channel_id: ChannelId(2),
+            message_id: message.map(MessageId),
+            giver: UserId(5),
+            receivers: vec![UserId(9)],
+            reason: String::new(),
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: None,
+        };
+        let now = Millis(1_700_000_000_000);
+        for (props, counts) in [
+            (given(1, None), true),
+            (given(15, None), true),
+            (given(17, None), false),
+            (given(17, Some(7)), true),
+        ] {
+            assert_eq!(may_be_said(&props, now), counts, "{props:?}");
         }
     }
 

@@ -7,6 +7,7 @@ mod admin;
 mod limits;
 mod privacy;
 mod props;
+mod reason;
 mod reports;
 mod settings;
 mod undo;
@@ -123,9 +124,20 @@ pub enum Refusal {
         /// knows.
         missing: Vec<&'static str>,
     },
+    /// The giver may not see or write in any channel where props are posted. Nothing was given.
+    #[error("the giver may not post in {channel}: they lack {}", missing.join(", "))]
+    GiverCannotPost {
+        /// The last of these channels.
+        channel: ChannelId,
+        /// The permissions that they lack there, as Discord's settings call them.
+        missing: Vec<&'static str>,
+    },
     /// The channel where props are posted is gone. Nothing was given.
     #[error("the channel {0} is gone")]
     ChannelGone(ChannelId),
+    /// Discord refused the message that says so. Nothing was given.
+    #[error("the message was refused in {0}")]
+    NotPosted(ChannelId),
     /// There are no props of this member to take back.
     #[error("there is nothing to take back")]
     NothingToUndo,
@@ -144,6 +156,9 @@ pub enum Refusal {
     /// A channel was named in which no plain messages can be props.
     #[error("{0} can be no props channel")]
     NoPropsChannel(ChannelId),
+    /// An emoji was named with which the bot cannot react.
+    #[error("the bot cannot react with {0}")]
+    UnusableEmoji(String),
     /// A channel is to be exported, but one that it is in is excluded.
     #[error("{channel} is excluded with {within}")]
     ExcludedWith {

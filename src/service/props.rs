@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::{
     LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, Refusal, Service, ServiceError,
     limits::{Gift, check_limits},
+    reason,
 };
 use crate::{
     discord::RestError,
@@ -18,6 +19,9 @@ use crate::{
     },
     store::{Store, StoreError},
 };
+
+/// Discord's code for "Unknown Channel".
+const UNKNOWN_CHANNEL: u64 = 10_003;
 
 /// Props that a member wants to give.
 #[derive(Clone, Debug)]
@@ -38,8 +42,8 @@ pub struct GiveProps {
     pub reason: String,
     /// The message that is thanked for.
     pub about: Option<(ChannelId, MessageId)>,
-    /// Whether Discord tells the run of the answer: it tells the form's instead.
-    pub by_form: bool,
+    /// The run of the form that was sent. Discord tells this one of the answer.
+    pub form: Option<InteractionId>,
 }
 
 /// Where props are said.
@@ -52,7 +56,8 @@ pub enum Place {
 }
 
 impl Place {
-    fn channel(self) -> ChannelId {
+    /// The channel.
+    pub fn channel(self) -> ChannelId {
         let (Self::Here(channel) | Self::Elsewhere(channel)) = self;
         channel
     }
@@ -63,6 +68,8 @@ impl Place {
 pub enum Given {
     /// The answer has to say this, for everyone to see, and ping the receivers.
     SayHere {
+        /// The run under which they are recorded.
+        run: InteractionId,
         /// What.
         text: String,
         /// Whom to ping.
@@ -75,14 +82,20 @@ pub enum Given {
 }
 
 impl Service {
-    /// Where props given in this channel are said: in the first of the props channels that an admin
-    /// has chosen; here, if none was (or only forums, in which nothing can be posted), or if here is
-    /// one, or a thread of one.
+    /// Where props that this member gives in this channel are said: in the first of the props channels
+    /// that an admin has chosen in which both the giver and the bot may post; here, if none was chosen
+    /// (or only forums, in which nothing can be posted), or if here is one, or a thread of one.
+    ///
+    /// # Errors
+    /// [`Refusal`] where there are props channels, but none for the giver, or for the bot.
     pub async fn props_place(
         &self,
         guild: GuildId,
         here: ChannelId,
+        giver: UserId,
+        roles: &[RoleId],
     ) -> Result<Place, ServiceError> {
+        let (bot, roles) = (self.parts.bot, roles.to_vec());
         self.ask(move |store| {
             let Some(chosen) = store.settings(guild)?.props_channels else {
                 return Ok(Place::Here(here));
@@ -90,8 +103,32 @@ impl Service {
             if store.is_props_channel(guild, here)? {
                 return Ok(Place::Here(here));
             }
-            let first = posting_places(store, guild, &chosen)?.into_iter().next();
-            Ok(first.map_or(Place::Here(here), Place::Elsewhere))
+            let mut refusal = None;
+            for (id, channel) in posting_places(store, guild, &chosen)? {
+                let Some(channel) = channel else {
+                    refusal = refusal.or(Some(Refusal::ChannelGone(id)));
+                    continue;
+                };
+                let needed = needed_to_post(&channel);
+                let asked = store.with_permissions(guild, |permissions| {
+                    lacking(permissions.of_member(giver, &roles, &channel), &needed)
+                })?;
+                let missing = asked.unwrap_or_default();
+                if missing.is_empty() {
+                    match check_may_post(store, guild, bot, id) {
+                        Ok(()) => return Ok(Place::Elsewhere(id)),
+                        // Of what the giver may do, this is the most that can be said.
+                        Err(ServiceError::Refused(other)) => refusal = Some(other),
+                        Err(error) => return Err(error),
+                    }
+                } else if !matches!(refusal, Some(Refusal::CannotPost { .. })) {
+                    refusal = Some(Refusal::GiverCannotPost {
+                        channel: id,
+                        missing,
+                    });
+                }
+            }
+            refusal.map_or(Ok(Place::Here(here)), |refusal| Err(refusal.into()))
         })
         .await
     }
@@ -115,14 +152,30 @@ impl Service {
     }
 
     /// Gives props: records them, and says so where that is not the answer's task. They are durable
-    /// when this returns; each receiver counts once.
+    /// when this returns; each receiver counts once. What then could not be said is to be told to
+    /// [`Self::not_said`].
     ///
     /// # Errors
     /// [`Refusal`] where somebody has to change something. Then nothing was given.
     /// [`ServiceError::Discord`] where it is not known whether it was said: if it was, it counts.
-    pub async fn give_props(&self, wish: GiveProps, place: Place) -> Result<Given, ServiceError> {
-        let reason = wish.reason.trim().to_owned();
+    pub async fn give_props(
+        &self,
+        mut wish: GiveProps,
+        place: Place,
+    ) -> Result<Given, ServiceError> {
+        let reason = reason::clean(&wish.reason).unwrap_or_default();
         let receivers = check(&wish, &reason)?;
+        let (channel, opened) = (place.channel(), wish.id);
+        if let Some(form) = wish.form
+            && let Some(before) = self
+                .ask(move |store| props_of(store, channel, opened))
+                .await?
+            && before.withdrawn.is_some()
+            && before.message_id.is_none()
+        {
+            // What the same form gave could not be said: it is sent once more.
+            wish.id = form;
+        }
         let gift = Gift {
             id: wish.id,
             guild_id: wish.guild_id,
@@ -146,7 +199,7 @@ impl Service {
                 said.push(*id);
             }
         }
-        let told_otherwise = wish.by_form || matches!(place, Place::Elsewhere(_));
+        let told_otherwise = wish.form.is_some() || matches!(place, Place::Elsewhere(_));
         let answer = Answer {
             giver: wish.giver.id,
             receivers: said.clone(),
@@ -177,6 +230,7 @@ impl Service {
         .await?;
         match place {
             Place::Here(_) => Ok(Given::SayHere {
+                run: props.id,
                 text,
                 receivers: said,
             }),
@@ -191,29 +245,68 @@ impl Service {
         text: &str,
         pinged: &[UserId],
     ) -> Result<Given, ServiceError> {
-        let posted = self
-            .parts
-            .speech
-            .post(channel, text, pinged, props.id)
-            .await;
-        let refusal = match posted {
+        let posting = self.parts.speech.post(channel, text, pinged, props.id);
+        let error = match posting.await {
             Ok(message) => {
                 props.message_id = Some(message);
                 self.record(vec![Fact::Props(props)]).await?;
                 return Ok(Given::Posted(channel, message));
             }
-            Err(RestError::NotFound { .. }) => Refusal::ChannelGone(channel),
-            Err(RestError::Forbidden { .. }) => Refusal::CannotPost {
-                channel,
-                missing: Vec::new(),
-            },
-            // It may have been posted: then its message tells the run, and it counts.
-            Err(error) => return Err(error.into()),
+            Err(error) => error,
         };
-        props.withdrawn = Some(self.parts.clock.stamp().millis());
-        self.record(vec![Fact::Props(props)]).await?;
+        let Some(refusal) = refusal(&error, channel) else {
+            // It may have been posted: then its message tells the run, and it counts.
+            return Err(error.into());
+        };
+        tracing::warn!(%error, "props were not posted");
+        self.withdraw(props).await?;
         Err(refusal.into())
     }
+
+    /// Takes back props of which Discord refused the message: nobody saw them, and they count in no
+    /// quota.
+    pub async fn not_said(&self, place: Place, id: InteractionId) -> Result<(), ServiceError> {
+        let channel = place.channel();
+        let given = self.ask(move |store| props_of(store, channel, id)).await?;
+        match given {
+            Some(props) => self.withdraw(props).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn withdraw(&self, mut props: Props) -> Result<(), ServiceError> {
+        props.withdrawn = Some(self.parts.clock.stamp().millis());
+        self.record(vec![Fact::Props(props)]).await
+    }
+}
+
+/// What to tell of a message that Discord refused; `None` where it may have been posted all the same.
+fn refusal(error: &RestError, channel: ChannelId) -> Option<Refusal> {
+    match error {
+        RestError::NotFound {
+            code: UNKNOWN_CHANNEL,
+            ..
+        } => Some(Refusal::ChannelGone(channel)),
+        RestError::Forbidden { .. } => Some(Refusal::CannotPost {
+            channel,
+            missing: Vec::new(),
+        }),
+        RestError::NotFound { .. }
+        | RestError::Rejected { .. }
+        | RestError::Limited { .. }
+        | RestError::TooManyRefused { .. }
+        | RestError::BadToken => Some(Refusal::NotPosted(channel)),
+        _ => None,
+    }
+}
+
+/// The props that this run gave here.
+fn props_of(
+    store: &Store,
+    channel: ChannelId,
+    run: InteractionId,
+) -> Result<Option<Props>, ServiceError> {
+    Ok(store.props(channel, run.0..=run.0).next().transpose()?)
 }
 
 /// What can be told without asking anybody.
@@ -235,13 +328,13 @@ fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
     }
 }
 
-/// The channels among these in which props can be posted, in their order. A category stands for its
-/// channels.
+/// The channels among these in which props can be posted, in their order; `None` for one that is gone.
+/// A category stands for its channels.
 fn posting_places(
     store: &Store,
     guild: GuildId,
     chosen: &[ChannelId],
-) -> Result<Vec<ChannelId>, StoreError> {
+) -> Result<Vec<(ChannelId, Option<Channel>)>, StoreError> {
     let parts = store.channels(guild)?;
     let channels = || parts.iter().filter_map(|part| part.state.now());
     let mut places = Vec::new();
@@ -252,11 +345,11 @@ fn posting_places(
                     .filter(|channel| channel.parent_id == Some(*id) && channel.kind.has_messages())
                     .collect();
                 inside.sort_by_key(|channel| (channel.position, channel.id));
-                places.extend(inside.into_iter().map(|channel| channel.id));
+                let inside = inside.into_iter().cloned();
+                places.extend(inside.map(|channel| (channel.id, Some(channel))));
             }
             Some(channel) if !channel.kind.has_messages() => {}
-            // Of one that is gone, the giver is told so.
-            _ => places.push(*id),
+            known => places.push((*id, known.cloned())),
         }
     }
     Ok(places)
@@ -279,15 +372,14 @@ fn allow(
     others: &[Gift],
 ) -> Result<Allowed, ServiceError> {
     let guild = wish.guild_id;
-    let id = wish.id.0;
-    let mut known = store.props(place.channel(), id..=id);
-    if known.next().transpose()?.is_some() {
+    if props_of(store, place.channel(), wish.id)?.is_some() {
         return Ok(Allowed::Already);
     }
     check_receivers(store, guild, receivers)?;
     let settings = store.settings(guild)?;
     let roles = &settings.giver_roles;
-    if !roles.is_empty() && !wish.roles.iter().any(|it| roles.contains(it)) {
+    let everyone = roles.is_empty() || roles.contains(&RoleId(guild.0));
+    if !everyone && !wish.roles.iter().any(|it| roles.contains(it)) {
         return Err(Refusal::NotAGiver(roles.clone()).into());
     }
     check_limits(store, &settings, wish, receivers, others)?;

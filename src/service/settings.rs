@@ -3,8 +3,8 @@
 use super::{Admin, Refusal, Service, ServiceError};
 use crate::{
     model::{
-        Channel, ChannelId, ChannelKind, Fact, GuildId, RoleId, Settings, SettingsChange,
-        permissions::Permissions,
+        Channel, ChannelId, ChannelKind, Emoji, EmojiKey, Fact, GuildId, RoleId, Settings,
+        SettingsChange, permissions::Permissions,
     },
     store::Store,
 };
@@ -89,6 +89,7 @@ fn check(store: &Store, guild: GuildId, change: &SettingsChange) -> Result<(), S
         SettingsChange::PropsChannels(Some(channels)) => channels
             .iter()
             .try_for_each(|id| can_have_props(store, guild, *id)),
+        SettingsChange::Acknowledge(Some(emoji)) => can_react_with(store, guild, emoji),
         SettingsChange::Exclude(channel) => known(store, guild, *channel).map(drop),
         SettingsChange::GiverRoles(roles) => {
             roles.iter().try_for_each(|id| is_role(store, guild, *id))
@@ -122,6 +123,24 @@ fn can_have_props(store: &Store, guild: GuildId, id: ChannelId) -> Result<(), Se
         Ok(())
     } else {
         Err(Refusal::NoPropsChannel(id).into())
+    }
+}
+
+/// Whether the bot can react with it: with any emoji of Unicode's, and the guild's own ones.
+fn can_react_with(store: &Store, guild: GuildId, text: &str) -> Result<(), ServiceError> {
+    let usable = match Emoji::read(text).map(|emoji| emoji.key) {
+        Some(EmojiKey::Unicode(_)) => true,
+        Some(EmojiKey::Custom(id)) => {
+            let known = store.emojis(guild)?;
+            let mut known = known.iter().filter_map(|part| part.state.now());
+            known.any(|emoji| emoji.id == id && emoji.own)
+        }
+        None => false,
+    };
+    if usable {
+        Ok(())
+    } else {
+        Err(Refusal::UnusableEmoji(text.to_owned()).into())
     }
 }
 

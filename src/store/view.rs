@@ -80,6 +80,29 @@ impl Store {
             .map(|entry| codec::decode(&entry?.1))
     }
 
+    /// How many messages of a channel have these ids, deleted ones too; `most` at the most.
+    pub fn count_messages(
+        &self,
+        channel: ChannelId,
+        ids: RangeInclusive<u64>,
+        most: u32,
+    ) -> Result<u32, StoreError> {
+        let from = Self::key(Table::Messages, &key::ids([channel.0, *ids.start()]));
+        let to = prefix_end(&Self::key(
+            Table::Messages,
+            &key::ids([channel.0, *ids.end()]),
+        ));
+        let mut count = 0;
+        for entry in self.engine.range(&from, &to) {
+            entry?;
+            count += 1;
+            if count == most {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
     /// Every guild that was ever seen, by id.
     pub fn guilds(&self) -> Result<Vec<Part<Guild>>, StoreError> {
         self.all(&[])

@@ -8,6 +8,7 @@ mod exclusion;
 mod giving;
 mod long_work;
 mod privacy;
+mod refused;
 mod reports;
 mod taking_back;
 mod why;

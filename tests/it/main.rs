@@ -19,4 +19,5 @@ mod restore;
 mod store;
 mod sync;
 mod threads;
+mod time_left;
 mod unseen;

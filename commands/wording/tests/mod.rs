@@ -85,6 +85,10 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         },
         cannot(vec!["View Channel", "Send Messages"]),
         cannot(vec![]),
+        Refusal::GiverCannotPost {
+            channel: ChannelId(7),
+            missing: vec!["View Channel"],
+        },
         Refusal::ChannelGone(ChannelId(7)),
         Refusal::NothingToUndo,
         Refusal::NotYours,
@@ -93,6 +97,8 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         Refusal::NoMessage,
         Refusal::NoChannel(ChannelId(7)),
         Refusal::NoPropsChannel(ChannelId(7)),
+        Refusal::UnusableEmoji("<:wow:8>".to_owned()),
+        Refusal::NotPosted(ChannelId(7)),
         Refusal::ExcludedWith {
             channel: ChannelId(7),
             within: ChannelId(8),

@@ -101,6 +101,7 @@ impl Discord {
             interactions: Interactions::new(options.interaction_deadline),
             limiter: Limiter::new(options.limits),
             faults: faults::Faults::default(),
+            blocking: std::collections::BTreeSet::new(),
             log: Log::new(options.record.as_deref())?,
         };
         let shared = Shared::new(state);

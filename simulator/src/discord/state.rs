@@ -1,5 +1,6 @@
 //! Everything one simulated Discord knows, behind one lock: requests, actions and gateway connections each hold it for a moment, never across an await.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) interactions: Interactions,
     pub(crate) limiter: Limiter,
     pub(crate) faults: Faults,
+    /// Members who have blocked the bot: it cannot react to what they write.
+    pub(crate) blocking: BTreeSet<u64>,
     pub(crate) log: Log,
 }
 

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     discord::RestError,
     ingest::ChannelPlan,
-    jobs::estimate::share,
     model::{
         ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Pending, ReactionEvent,
         SessionNumber, Stamp, UserId,
@@ -124,8 +123,7 @@ impl Backfill {
                 self.progress.update(|it| it.lists += found as u64);
                 self.progress.advance(plan.channel_id, |it| {
                     let ends = (first, newest.unwrap_or_default());
-                    it.pages += 1;
-                    it.share = share(&plan.reads, ends, (reading, page.after));
+                    it.read(&plan.reads, ends, (reading, page.after), page.len);
                     it.found += u32::try_from(found).unwrap_or(u32::MAX);
                 });
                 for list in page.missing {

@@ -12,10 +12,11 @@ use futures::{StreamExt, stream};
 use super::{Backfill, BackfillError, Depth, Summary};
 use crate::{
     discord::{GuildTold, RestError},
-    ingest::{self, Described, LookBack, Plan},
+    ingest::{self, Described, LookBack, Plan, Read},
     jobs::{clock::Clock, estimate::Course, progress::Phase},
     model::{ChannelId, Fact, FailureObject, GuildId, Millis, SessionNumber, Settings, Stamp},
     status::UNREADABLE,
+    store::{Store, StoreError},
 };
 
 /// Channels that are read at the same time. Discord's limits are by channel, so many at once is
@@ -32,6 +33,9 @@ fn rounds() -> ExponentialBuilder {
         .with_max_times(2)
         .with_jitter()
 }
+
+/// The most messages that are counted in the store to tell how many pages there are in a channel.
+const COUNTED: u32 = 20_000;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -181,7 +185,15 @@ impl Backfill {
         plan: Plan,
     ) -> Result<BTreeMap<ChannelId, Lists>, BackfillError> {
         self.tell_unreadable(guild, &plan).await?;
-        let settings = self.read(move |store| store.settings(guild)).await?;
+        let reads: Vec<(ChannelId, Read)> = plan
+            .channels
+            .iter()
+            .filter_map(|it| Some((it.channel_id, *it.reads.first()?)))
+            .filter(|(_, read)| read.after.0 > 0)
+            .collect();
+        let (settings, expected) = self
+            .read(move |store| Ok((store.settings(guild)?, expected(store, &reads)?)))
+            .await?;
         let known = described.channels.iter().map(|it| &it.channel);
         let mut courses: BTreeMap<ChannelId, Course> = known
             .map(|it| {
@@ -196,6 +208,7 @@ impl Backfill {
         let courses = plan.channels.iter().map(|it| {
             let course = Course {
                 reads: !it.reads.is_empty(),
+                expected: expected.get(&it.channel_id).copied(),
                 left: u32::try_from(it.reactors.len()).unwrap_or(u32::MAX),
                 ..courses.remove(&it.channel_id).unwrap_or_default()
             };
@@ -250,6 +263,20 @@ impl Backfill {
         }));
         Ok(self.tell(self.clock.stamp(), facts).await?)
     }
+}
+
+/// How many pages the store knows of in these reads, and one for what is new.
+fn expected(
+    store: &Store,
+    reads: &[(ChannelId, Read)],
+) -> Result<BTreeMap<ChannelId, u32>, StoreError> {
+    let mut all = BTreeMap::new();
+    for (channel, read) in reads {
+        let to = read.to.map_or(u64::MAX, |to| to.0);
+        let known = store.count_messages(*channel, read.after.0.saturating_add(1)..=to, COUNTED)?;
+        all.insert(*channel, known / 100 + 1);
+    }
+    Ok(all)
 }
 
 fn look_back(settings: &Settings, ahead: i64) -> LookBack {

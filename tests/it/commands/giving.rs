@@ -127,6 +127,51 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
     server.check_manners();
 }
 
+/// The bot may write where the giver may not: it does not speak for them there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn props_go_to_the_first_channel_that_the_giver_may_write_in() {
+    let (mut staff, mut open, mut role) = (0, 0, 0);
+    let server = Server::with(simulator::discord::Options::default(), |discord| {
+        role = discord.create_role("staff", 0);
+        let hidden = Overwrite::role(discord.guild_id(), 0, bit::VIEW_CHANNEL);
+        let shown = Overwrite::role(role, bit::VIEW_CHANNEL, 0);
+        let bot = Overwrite::member(discord.bot_id(), bit::VIEW_CHANNEL, 0);
+        staff = discord.create_channel(kind::TEXT, "staff", vec![hidden, shown, bot]);
+        open = discord.create_channel(kind::TEXT, "open", vec![]);
+        let cho = *discord.people().last().unwrap();
+        discord.update_member(cho, |member| member.roles.push(role));
+    })
+    .await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let wish = json!({"props_channels": format!("<#{staff}> <#{open}>")});
+    says(&server.admin("settings set", wish).await, &["Done"]);
+    let place = |channel: u64| format!("<#{channel}>");
+    says(
+        &server.give(ana, &[ben], "the review").await,
+        &[&place(open)],
+    );
+    says(
+        &server.give(cho, &[ben], "the review").await,
+        &[&place(staff)],
+    );
+
+    let everyone = server.discord().guild_id();
+    let silent = Overwrite::role(everyone, 0, bit::SEND_MESSAGES);
+    let bot = Overwrite::member(server.discord().bot_id(), bit::SEND_MESSAGES, 0);
+    server
+        .discord()
+        .update_channel(open, |channel| channel.overwrites = vec![silent, bot]);
+    let to_ben = json!({"to": format!("<@{ben}>"), "for": "the review"});
+    let refused = server
+        .ask_until(ana, server.general, "props", to_ben, "you lack")
+        .await;
+    says(
+        &refused,
+        &["**Send Messages**", &place(open), "Nothing was sent"],
+    );
+    server.check_manners();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_of_discord_posts_nothing_twice() {
     let mut server = Server::start().await;

@@ -46,6 +46,11 @@ impl Discord {
         self.act(|state| state.faults.plan(route, skip, times, fault));
     }
 
+    /// A member blocks the bot, which then cannot react to what the member writes.
+    pub fn block_bot(&self, user: u64) {
+        self.act(|state| state.blocking.insert(user));
+    }
+
     /// Forgets all faults still planned.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());

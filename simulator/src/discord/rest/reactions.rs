@@ -17,7 +17,7 @@ fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem>
         .any(|reaction| reaction.emoji.same(&emoji));
     let plausible = match emoji.id {
         Some(id) => state.guild.emojis.contains_key(&id),
-        None => !call.text(2).is_ascii() && call.text(2).chars().count() <= 16,
+        None => is_emoji(call.text(2)),
     };
     if !used && !plausible {
         state
@@ -26,6 +26,25 @@ fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem>
         return Err(Problem::unknown(10014));
     }
     Ok((channel, id, emoji))
+}
+
+/// Whether this may be an emoji of Unicode's: one picture, with what varies it, or several that are joined.
+fn is_emoji(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().collect();
+    let is_picture = |letter: char| matches!(letter, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{21aa}' | '\u{231a}'..='\u{2bff}' | '\u{3030}'..='\u{3299}' | '\u{1f000}'..='\u{1faff}');
+    let varies = |letter: char| matches!(letter, '\u{fe0f}' | '\u{20e3}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}');
+    let is_flag = |letter: char| ('\u{1f1e6}'..='\u{1f1ff}').contains(&letter);
+    match letters.as_slice() {
+        [first, second] if is_flag(*first) => is_flag(*second),
+        [key, rest @ ..] if matches!(key, '0'..='9' | '#' | '*') => {
+            matches!(rest, ['\u{fe0f}', '\u{20e3}'])
+        }
+        letters => letters.split(|letter| *letter == '\u{200d}').all(|part| {
+            part.split_first().is_some_and(|(first, rest)| {
+                is_picture(*first) && rest.iter().all(|letter| varies(*letter))
+            })
+        }),
+    }
 }
 
 /// The users who reacted with one emoji, by id, paged with `after` and `limit`; `type` 1 for super reactions.
@@ -64,6 +83,10 @@ pub(super) fn add(state: &mut State, call: &Call) -> Answer {
         .any(|reaction| reaction.emoji.same(&emoji))
     {
         state.require(channel, bit::ADD_REACTIONS)?;
+    }
+    let author = state.message_for(channel, id)?.author;
+    if state.blocking.contains(&author) {
+        return Err(Problem::new(403, 90001, "Reaction was blocked"));
     }
     state.react(state.guild.bot, channel, id, &emoji, false);
     Ok(Reply::none())
