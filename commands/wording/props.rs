@@ -3,6 +3,7 @@
 use super::{LONGEST_MESSAGE, code};
 use crate::{
     commands::receivers::Unclear,
+    jobs::estimate::About,
     model::{ChannelId, Millis, Props, Quota, escape},
     service::{LONGEST_REASON, MOST_RECEIVERS, Refusal, Undone},
 };
@@ -69,6 +70,11 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             moment(*again)
         ),
         Refusal::CannotPost { channel, missing } => cannot_post(*channel, missing),
+        Refusal::Paused(wait) => format!(
+            "Discord has asked me not to post anything for {}. Nothing was given; please try again \
+             later.",
+            About(*wait)
+        ),
         Refusal::ChannelGone(channel) => format!(
             "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \
              another with `/setup`, then try again."

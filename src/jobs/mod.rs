@@ -8,6 +8,7 @@ pub mod acknowledge;
 pub mod audit;
 pub mod backfill;
 pub mod clock;
+pub mod daily;
 pub mod estimate;
 pub mod export;
 pub mod guilds;
