@@ -169,8 +169,8 @@ pub(super) async fn in_time<T>(
 }
 
 /// Sends the answer. Nobody is pinged but those whom the reply itself allows. Tried again a few
-/// times if Discord is limiting or failing: serenity does not tell how long to wait, so the waits
-/// grow, within the 3 s there are.
+/// times if Discord is failing, within the 3 s there are. (What Discord limits was waited for already,
+/// where that could help.)
 pub(super) async fn answer(
     asker: impl Asker,
     reply: CreateReply,
@@ -295,5 +295,5 @@ fn code(error: &serenity::Error) -> Option<isize> {
 }
 
 fn may_pass(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+    status.is_server_error()
 }

@@ -3,6 +3,7 @@
 use super::{LONGEST_MESSAGE, code, settings::no_emoji};
 use crate::{
     commands::receivers::Unclear,
+    jobs::estimate::About,
     model::{ChannelId, Millis, Props, Quota, escape},
     service::{LONGEST_REASON, MOST_RECEIVERS, Refusal, Undone},
 };
@@ -73,6 +74,11 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             "Props are posted in <#{channel}>, and you lack {} there. Ask an admin to change that, \
              or run the command in a channel for props.",
             permissions(missing)
+        ),
+        Refusal::Paused(wait) => format!(
+            "Discord has asked me not to post anything for {}. Nothing was given; please try again \
+             later.",
+            About(*wait)
         ),
         Refusal::ChannelGone(channel) => format!(
             "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \

@@ -13,12 +13,13 @@ use tracing::{info, warn};
 use super::{Error, Mirror, archive::target, log_in};
 use crate::{
     config::Config,
-    discord::{self, GatewayOptions, Speech},
+    discord::{self, GatewayOptions, Speech, log_outages},
     jobs::{
         acknowledge::{acknowledge, acknowledgements},
         audit::audit,
         backfill::{self, Requests},
         clock::Clock,
+        daily::{days, log_daily},
         export::{export_and_log, export_control, export_regularly, is_due},
         guilds::PerGuild,
         listener::listen,
@@ -53,7 +54,6 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let (exports, export_requests) = export_control(target.clone(), config.export_interval);
     let connecting = async {
         let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
-        info!(bot = bot.username, "logged in");
         let clock = mirror.clock.clone();
         let service = Service::new(Parts {
             store: Arc::clone(&mirror.store),
@@ -74,6 +74,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
             stop: stop.clone(),
         })
         .await?;
+        // Discord was asked, with the token.
+        info!(bot = bot.username, "logged in");
         Ok::<_, Error>((history, bot, gateway))
     };
     let Some(connected) = stop.run_until_cancelled(connecting).await else {
@@ -82,6 +84,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let (history, bot, gateway) = connected?;
 
     let requests = Requests::default();
+    let rest = history.rest().clone();
     let backfill = mirror.backfill(history, bot.clone(), progress.clone());
     let (acknowledgements, thanks) = acknowledgements();
     let listening = listen(
@@ -111,9 +114,11 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         stop.clone(),
     );
     let telling = log_regularly(progress, stop.clone());
+    let outages = log_outages(rest.outages(), stop.clone());
+    let living = log_daily(Arc::clone(&mirror.store), rest, days(), stop.clone());
     let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
     tasks.spawn(async move {
-        telling.await;
+        tokio::join!(telling, outages, living);
         Ok(())
     });
     tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
@@ -133,14 +138,14 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     info!("stopping");
     stop.cancel();
     let over = Instant::now() + WITH_LAST_EXPORT;
-    let rest = timeout(ENDING, async {
+    let ending = timeout(ENDING, async {
         let mut all = Ok(());
         while let Some(end) = tasks.join_next().await {
             all = all.and(ended(end));
         }
         all
     });
-    let rest = rest.await.unwrap_or_else(|_| {
+    let ended_in_time = ending.await.unwrap_or_else(|_| {
         Err(Error::Failed(anyhow!(
             "not everything came to an end in time; what was not kept yet is fetched at the next start"
         )))
@@ -149,7 +154,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let store = Arc::clone(&mirror.store);
     // If the store failed, that is why all else ended.
     mirror.close().await?;
-    first.and(rest)?;
+    first.and(ended_in_time)?;
     if !is_due(&store).await? {
         return Ok(());
     }

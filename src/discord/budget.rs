@@ -18,6 +18,8 @@ use governor::{Quota, RateLimiter, clock::MonotonicClock, middleware::NoOpMiddle
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::pause::{Next, Pause};
+
 /// Requests a second, of the 50 that Discord allows a bot over all routes. Answers to interactions
 /// do not count; the rest is for whatever else serenity sends. Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>.
@@ -26,8 +28,8 @@ pub const PER_SECOND: NonZeroU32 = NonZeroU32::new(48).expect("48 is not 0");
 /// Requests at once: with them, at most 50 pass in any second.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
-/// Requests under way, and answers that are still being dealt with: what memory they may take, and
-/// how many connections. More than Discord's limit needs unless an answer takes two seconds.
+/// Requests under way, and answers that are still being dealt with: how many connections, and with
+/// the limit of a body what memory they may take. More than Discord's limit needs unless an answer takes two seconds.
 const AT_ONCE: usize = 100;
 
 /// Refused requests in [`REFUSAL_WINDOW`] after which we stop asking, short of the 10,000 that get
@@ -58,6 +60,10 @@ pub enum Urgency {
 #[derive(Debug)]
 pub struct Turn {
     _place: OwnedSemaphorePermit,
+    /// Held if the answer is a large one.
+    pub(super) large: Option<OwnedSemaphorePermit>,
+    /// When it was given: the request is later than that.
+    pub(super) given: Instant,
 }
 
 /// Who waits for a turn: by urgency, then in the order in which they came.
@@ -106,8 +112,9 @@ struct Shared {
     /// Limits are known to exist.
     limited: AtomicBool,
     lifted: AtomicBool,
-    /// Nothing is sent before this time: the answer to a global 429.
-    pause: Mutex<Option<Instant>>,
+    pause: Mutex<Pause>,
+    /// The pause is over before its time.
+    resumed: Notify,
 }
 
 impl Budget {
@@ -123,7 +130,8 @@ impl Budget {
             number: AtomicU64::new(0),
             limited: AtomicBool::new(official),
             lifted: AtomicBool::new(false),
-            pause: Mutex::new(None),
+            pause: Mutex::default(),
+            resumed: Notify::new(),
         });
         let handing_out = tokio::spawn(Arc::clone(&shared).hand_out());
         Self {
@@ -163,11 +171,24 @@ impl Budget {
         }
     }
 
-    /// Holds all requests back for a while.
-    pub(super) fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait;
-        let mut pause = lock(&self.shared.pause);
-        *pause = Some(pause.map_or(until, |earlier| earlier.max(until)));
+    /// Holds all requests back for a while: a request of this time was answered by a global 429.
+    /// Returns whether this begins a pause.
+    pub(super) fn pause(&self, wait: Duration, sent: Instant) -> bool {
+        lock(&self.shared.pause).ask(wait, sent, Instant::now())
+    }
+
+    /// A request of this time was answered. Returns how long the pause lasted that this ends.
+    pub(super) fn answered(&self, sent: Instant) -> Option<Duration> {
+        let ended = lock(&self.shared.pause).answered(sent, Instant::now());
+        if ended.is_some() {
+            self.shared.resumed.notify_one();
+        }
+        ended
+    }
+
+    /// How much of a pause is left.
+    pub(super) fn paused(&self) -> Option<Duration> {
+        lock(&self.shared.pause).left(Instant::now())
     }
 
     /// Counts an answer of 401, 403, or a 429 that was our fault.
@@ -202,10 +223,17 @@ impl Shared {
             if !self.lifted.load(Ordering::Relaxed) {
                 self.limiter.until_ready().await;
             }
-            while let Some(until) = self.paused_until() {
-                tokio::time::sleep_until(until.into()).await;
+            while let Next::Wait(until) = self.next() {
+                tokio::select! {
+                    () = tokio::time::sleep_until(until.into()) => {}
+                    () = self.resumed.notified() => {}
+                }
             }
-            self.give(Turn { _place: place });
+            self.give(Turn {
+                _place: place,
+                large: None,
+                given: Instant::now(),
+            });
         }
     }
 
@@ -222,12 +250,8 @@ impl Shared {
         }
     }
 
-    fn paused_until(&self) -> Option<Instant> {
-        let mut pause = lock(&self.pause);
-        if pause.is_some_and(|until| until <= Instant::now()) {
-            *pause = None;
-        }
-        *pause
+    fn next(&self) -> Next {
+        lock(&self.pause).next(Instant::now())
     }
 }
 
@@ -295,7 +319,7 @@ mod tests {
     async fn the_most_urgent_goes_first() {
         let budget = Arc::new(Budget::new(true));
         let order = Arc::new(Mutex::new(Vec::new()));
-        budget.pause(Duration::from_millis(100));
+        budget.pause(Duration::from_millis(100), Instant::now());
         let history = |seconds| Urgency::History(Duration::from_secs(seconds));
         let waits = [
             history(5),

@@ -32,17 +32,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{History, OFFICIAL_ORIGIN, Rest, RestError, Token, command_line::CommandLine};
-use crate::{model::Stamp, network::Network, service::Service};
+use super::{History, Rest, RestError, Token, command_line::CommandLine, rest::Forwarder};
+use crate::{model::Stamp, network, service::Service};
 
 /// How long Discord may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How long the thread's last tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_millis(500);
-
-/// How long an answer to a command may take: Discord waits for 3 s.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The token is no longer taken, or something else that only people can mend.
 #[derive(Debug, thiserror::Error)]
@@ -189,8 +186,9 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
         }),
         http: HttpSettings {
             token: options.token,
-            origin: options.origin,
-            network: options.rest.network().clone(),
+            forwarder: Forwarder::start(options.rest.clone())
+                .await
+                .map_err(GatewayError::Thread)?,
         },
         commands: CommandLine::new(options.rest, options.service),
         stop: options.stop,
@@ -285,20 +283,16 @@ impl Connection {
 /// How serenity sends the answers to commands, the only requests it makes.
 struct HttpSettings {
     token: Token,
-    origin: Option<String>,
-    network: Network,
+    forwarder: Forwarder,
 }
 
 impl HttpSettings {
     /// Without serenity's own rate limiter: with it, the origin would be ignored.
     fn build(&self) -> Http {
-        let client = self.network.serenity_client().timeout(HTTP_TIMEOUT).build();
-        let client = client.expect("a client can be built of what was checked when it was read");
-        let origin = self.origin.as_deref().unwrap_or(OFFICIAL_ORIGIN);
         HttpBuilder::new(self.token.secret())
-            .client(client)
+            .client(network::loopback_client())
             .ratelimiter_disabled(true)
-            .proxy(origin)
+            .proxy(self.forwarder.origin())
             .build()
     }
 }

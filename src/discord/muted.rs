@@ -3,12 +3,20 @@
 //! Owns which parts of them are heard. Refuses to know where logs go.
 
 /// The crates about which only we decide.
-const MUTED: [&str; 4] = ["serenity", "poise", "tungstenite", "sled"];
+const MUTED: [&str; 7] = [
+    "serenity",
+    "poise",
+    "tungstenite",
+    "sled",
+    "usvg",
+    "resvg",
+    "fontdb",
+];
 
-/// What is logged of them, as `tracing` directives: warnings only, and nothing of the parts that
-/// write whole payloads, and so messages, into their warnings and spans.
-const LOG_DIRECTIVES: &str = "serenity=warn,serenity::gateway::ws=off,serenity::http=off,\
-                                  poise=warn,tungstenite=off,sled=warn";
+/// What is logged of them, as `tracing` directives. serenity writes whole payloads into its warnings,
+/// and usvg the letters that a font lacks; what they have to say of use is told in our own words.
+const LOG_DIRECTIVES: &str =
+    "serenity=off,poise=off,tungstenite=off,sled=warn,usvg=off,resvg=off,fontdb=off";
 
 /// The filter that a person asks for with `text` (in the form of `RUST_LOG`), as far as it does not
 /// make the libraries tell what people write.
@@ -64,8 +72,9 @@ mod tests {
                 assert!(!tracing::enabled!(target: "serenity::gateway::ws", Level::ERROR));
                 assert!(!tracing::enabled!(target: "serenity::http::request", Level::ERROR));
                 assert!(!tracing::enabled!(target: "tungstenite::protocol", Level::ERROR));
-                assert!(!tracing::enabled!(target: "serenity::client", Level::INFO));
-                assert!(tracing::enabled!(target: "serenity::client", Level::WARN));
+                assert!(!tracing::enabled!(target: "serenity::client", Level::WARN));
+                assert!(!tracing::enabled!(target: "usvg::text", Level::WARN));
+                assert!(tracing::enabled!(target: "sled::pagecache", Level::WARN));
             });
         }
     }

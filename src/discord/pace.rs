@@ -65,7 +65,10 @@ impl Pace {
             Route::Reactors { .. } => &mut self.lists,
             _ => return,
         };
-        if limits.limit > 0 && limits.remaining.checked_add(1) == Some(limits.limit) {
+        if limits.limit > 0
+            && !per.is_zero()
+            && limits.remaining.checked_add(1) == Some(limits.limit)
+        {
             let requests = limits.limit;
             *rate = Some(Rate { requests, per });
         }

@@ -4,6 +4,9 @@
 //! Owns requests and their outcome. Refuses to know what an answer means: see `history`.
 //! Source: <https://discord.com/developers/docs/topics/rate-limits>.
 
+mod forward;
+mod refusal;
+
 use std::{
     fmt,
     ops::Deref,
@@ -16,23 +19,31 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
-    Client, Method, Response, StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
+    Client, Method, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
     redirect,
 };
-use serde::Deserialize;
-use twilight_http_ratelimiting::{Endpoint, RateLimitHeaders, RateLimiter};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use twilight_http_ratelimiting::{Endpoint, RateLimiter};
 
+pub(super) use self::forward::Forwarder;
+use self::refusal::Refusal;
 use super::{
     OFFICIAL_ORIGIN, Pace, RestError, Route, Token,
     budget::{Budget, Turn, Urgency},
-    json,
+    headers::{ahead, limits},
+    outage::Outage,
+    pause::DOUBTED,
 };
-use crate::{model::Millis, network::Network};
-
-/// How long nothing is asked after a 429 that does not say how long to wait. It is not Discord that
-/// answered so, but what stands before it, and that bans an address which goes on.
-const UNTOLD_WAIT: Duration = Duration::from_secs(10);
+use crate::{
+    model::Millis,
+    network::{
+        Network,
+        body::{BodyError, BodyLimit},
+        cause,
+    },
+};
 
 /// What Discord asks every client to call itself. Source:
 /// <https://discord.com/developers/docs/reference#user-agent>.
@@ -41,6 +52,11 @@ pub(super) const USER_AGENT: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     ")"
 );
+
+/// How large an answer may be, and how large few are: a page of 100 messages has some 100 KB, and can
+/// have about 30 MB if each of them has all that Discord allows.
+const LARGEST_ANSWER: usize = 32 << 20;
+const USUAL_ANSWER: usize = 512 << 10;
 
 /// How long an answer may take.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,6 +70,7 @@ pub struct Rest {
 struct Inner {
     client: Client,
     network: Network,
+    bodies: BodyLimit,
     /// The origin and `/api/v10/`.
     base: String,
     authorization: HeaderValue,
@@ -67,6 +84,9 @@ struct Inner {
     pace: Mutex<Pace>,
     /// Requests sent so far.
     sent: AtomicU64,
+    /// Asks whether a long pause still holds, where nobody else does.
+    trying: Mutex<Option<AbortOnDropHandle<()>>>,
+    outage: Outage,
 }
 
 impl fmt::Debug for Rest {
@@ -75,19 +95,6 @@ impl fmt::Debug for Rest {
             .field("base", &self.inner.base)
             .finish_non_exhaustive()
     }
-}
-
-/// Discord's account of an error. Source:
-/// <https://discord.com/developers/docs/reference#error-messages>.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    code: u64,
-    message: String,
-    /// Of a 429: it is for all routes.
-    global: bool,
-    /// Of a 429: in seconds.
-    retry_after: f64,
 }
 
 impl Rest {
@@ -99,6 +106,7 @@ impl Rest {
         let origin = origin.unwrap_or(OFFICIAL_ORIGIN).trim_end_matches('/');
         let client = network
             .client()
+            .gzip(true)
             .user_agent(USER_AGENT)
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
@@ -108,6 +116,7 @@ impl Rest {
             inner: Arc::new(Inner {
                 client,
                 network: network.clone(),
+                bodies: BodyLimit::new(USUAL_ANSWER, LARGEST_ANSWER),
                 base: format!("{origin}/api/v10/"),
                 authorization: token.authorization(),
                 // Its own global limit would neither know ours nor keep a reserve.
@@ -116,6 +125,8 @@ impl Rest {
                 ahead: AtomicI64::new(0),
                 pace: Mutex::new(Pace::USUAL),
                 sent: AtomicU64::new(0),
+                trying: Mutex::default(),
+                outage: Outage::new(),
             }),
         }
     }
@@ -141,6 +152,21 @@ impl Rest {
     /// How many requests were sent so far, by this client and its clones.
     pub fn sent(&self) -> u64 {
         self.inner.sent.load(Ordering::Relaxed)
+    }
+
+    /// How long nothing is asked, because Discord wants a pause of all requests.
+    pub fn paused(&self) -> Option<Duration> {
+        self.inner.budget.paused()
+    }
+
+    /// Why Discord does not answer, as long as it does not.
+    pub fn outages(&self) -> watch::Receiver<Option<String>> {
+        self.inner.outage.watch()
+    }
+
+    /// Whether an outage was told: what fails because of it need not be told too.
+    pub fn is_out(&self) -> bool {
+        self.inner.outage.watch().borrow().is_some()
     }
 
     /// Asks for `route` and reads the answer with `read`. An answer that cannot be read is asked
@@ -222,6 +248,7 @@ impl Rest {
             let answer = read(&answer).map_err(|error| RestError::unreadable(route, &error))?;
             Ok((answer, turn))
         };
+        let begun = Instant::now();
         let doubted = AtomicBool::new(*method != Method::GET);
         let doubts = |it: &RestError| it.is_doubtful() && !doubted.swap(true, Ordering::Relaxed);
         let answer = once
@@ -230,6 +257,12 @@ impl Rest {
             .adjust(|error, next| Some(next?.max(error.retry().unwrap_or_default())))
             .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))
             .await;
+        if let Err(error @ (RestError::Unreachable { .. } | RestError::Failing { .. })) = &answer {
+            self.inner.outage.failed(begun, error);
+        }
+        if answer.is_err() && self.paused().is_some_and(|left| left > DOUBTED) {
+            self.try_until_resumed();
+        }
         match answer {
             Err(RestError::BadToken) if self.is_token_good().await => Err(RestError::Failing {
                 what: route.to_string(),
@@ -237,6 +270,27 @@ impl Rest {
             }),
             answer => answer,
         }
+    }
+
+    /// Has one request wait for the end of the pause, so that its end is noticed.
+    fn try_until_resumed(&self) {
+        let mut trying = self
+            .inner
+            .trying
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if trying.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let rest = self.clone();
+        let task = tokio::spawn(async move {
+            while rest.paused().is_some() {
+                rest.is_token_good().await;
+                // What fails without being sent fails at once.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        *trying = Some(AbortOnDropHandle::new(task));
     }
 
     /// Whether Discord knows the bot by its token, whatever it has refused because of it.
@@ -271,7 +325,7 @@ impl Inner {
         } else {
             Some(self.buckets.acquire(endpoint(method, route)).await)
         };
-        let turn = self.budget.turn(urgency).await;
+        let mut turn = self.budget.turn(urgency).await;
 
         let mut request = self
             .client
@@ -285,10 +339,13 @@ impl Inner {
         let sent = Instant::now();
         self.sent.fetch_add(1, Ordering::Relaxed);
         let answer = request.send().await;
-        let answer = answer.map_err(|error| RestError::unreachable(route, &error))?;
+        let answer = answer.map_err(|error| self.unreachable(route, &error))?;
         let status = answer.status();
         tracing::trace!(%method, %route, status = status.as_u16(), took = ?sent.elapsed(), "asked Discord");
 
+        if !status.is_server_error() {
+            self.outage.answered(Instant::now());
+        }
         if let Some(ahead) = ahead(answer.headers()) {
             self.ahead.store(ahead, Ordering::Relaxed);
         }
@@ -305,77 +362,76 @@ impl Inner {
             permit.complete(limits);
         }
         if !status.is_success() {
-            return Err(self.refusal(route, answer).await);
+            let refusal = Refusal::read(answer).await;
+            self.heed(&refusal, turn.given);
+            return Err(refusal.meaning(route.to_string()));
         }
-        let body = answer.bytes().await;
-        let body = body.map_err(|error| RestError::unreachable(route, &error))?;
-        Ok((body, turn))
+        if let Some(lasted) = self.budget.answered(turn.given) {
+            tracing::info!(lasted = %whole_seconds(lasted), "Discord takes requests again");
+        }
+        let body = match self.bodies.read(answer).await {
+            Ok(body) => body,
+            Err(BodyError::Broken(error)) => return Err(self.unreachable(route, &error)),
+            Err(BodyError::TooLarge(most)) => {
+                return Err(RestError::TooLarge {
+                    what: route.to_string(),
+                    host: self.way(),
+                    most,
+                });
+            }
+        };
+        turn.large = body.large;
+        Ok((body.bytes, turn))
+    }
+
+    /// Where requests go, in words.
+    fn way(&self) -> String {
+        self.network.way_to(&self.base)
+    }
+
+    /// No answer came, or half of one.
+    fn unreachable(&self, route: &Route<'_>, error: &reqwest::Error) -> RestError {
+        let way = self.way();
+        let cause = cause(error);
+        let cause = if error.is_timeout() {
+            format!("{way} took too long")
+        } else if error.is_connect() {
+            format!("no connection to {way}: {cause}")
+        } else {
+            format!("the connection to {way} broke: {cause}")
+        };
+        let what = route.to_string();
+        RestError::Unreachable { what, cause }
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What an answer other than 2xx means.
-    async fn refusal(&self, route: &Route<'_>, answer: Response) -> RestError {
-        let what = route.to_string();
-        let status = answer.status();
-        let headers = answer.headers();
-        let scope = headers.get(RateLimitHeaders::SCOPE);
-        let shared = scope.is_some_and(|scope| scope == "shared");
-        let global = scope.is_some_and(|scope| scope == "global");
-        let header_wait = seconds(headers, RETRY_AFTER.as_str());
-        let body = answer.bytes().await.unwrap_or_default();
-        let is_page = body.trim_ascii_start().starts_with(b"<");
-        let told = json::read::<Refusal>(&body).ok();
-        // Without Discord's own account, it is Cloudflare that answers: for all routes.
-        let global = global || told.as_ref().is_none_or(|it| it.global);
-        let refusal = told.unwrap_or_else(|| Refusal {
-            message: "no reason given".to_owned(),
-            ..Refusal::default()
-        });
-        if matches!(status.as_u16(), 401 | 403) || (status.as_u16() == 429 && !shared) {
+    /// Takes note of a refusal of a request of this time.
+    fn heed(&self, refusal: &Refusal, sent: Instant) {
+        if refusal.counts() {
             self.budget.refused();
         }
-        let Refusal { code, message, .. } = refusal;
-        match status.as_u16() {
-            // A page for people, of whatever stands between Discord and us, says nothing of what was
-            // asked for.
-            401 | 403 | 404 if is_page => RestError::Failing {
-                what,
-                status: status.as_u16(),
-            },
-            401 => RestError::BadToken,
-            403 => RestError::Forbidden {
-                what,
-                code,
-                message,
-            },
-            404 => RestError::NotFound {
-                what,
-                code,
-                message,
-            },
-            429 => {
-                let body_wait = Duration::try_from_secs_f64(refusal.retry_after).ok();
-                let wait = header_wait
-                    .max(body_wait.filter(|wait| !wait.is_zero()))
-                    .unwrap_or(UNTOLD_WAIT)
-                    .max(Duration::from_millis(10));
-                if global {
-                    self.budget.pause(wait);
-                }
-                RestError::Limited { what, wait }
-            }
-            status if status >= 500 => RestError::Failing { what, status },
-            status => RestError::Rejected {
-                what,
-                status,
-                code,
-                message,
-            },
+        let Refusal {
+            status,
+            wait,
+            global,
+            ..
+        } = *refusal;
+        if status == 429 && global && self.budget.pause(wait, sent) && wait > DOUBTED {
+            tracing::warn!(
+                host = self.way(),
+                "Discord wants no request for {} or longer: asking now and then whether that still \
+                 holds",
+                whole_seconds(wait)
+            );
         }
     }
+}
+
+fn whole_seconds(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs()))
 }
 
 fn endpoint(method: &Method, route: &Route<'_>) -> Endpoint {
@@ -388,31 +444,4 @@ fn endpoint(method: &Method, route: &Route<'_>) -> Endpoint {
         },
         path: route.bucket(),
     }
-}
-
-/// By how many milliseconds the clock of whoever answered is ahead of ours. (The header tells
-/// seconds.)
-fn ahead(headers: &HeaderMap) -> Option<i64> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    Some(theirs.as_millisecond() - jiff::Timestamp::now().as_millisecond())
-}
-
-/// A header that holds seconds, with or without a fraction.
-fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
-    let seconds = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// What the headers say of the route's bucket, if it has one. Source:
-/// <https://discord.com/developers/docs/topics/rate-limits#header-format-rate-limit-header-examples>.
-fn limits(headers: &HeaderMap) -> Option<RateLimitHeaders> {
-    let number = |name| headers.get(name)?.to_str().ok()?.parse::<u16>().ok();
-    let wait = seconds(headers, RateLimitHeaders::RESET_AFTER)?;
-    Some(RateLimitHeaders {
-        bucket: headers.get(RateLimitHeaders::BUCKET)?.as_bytes().to_vec(),
-        limit: number(RateLimitHeaders::LIMIT)?,
-        remaining: number(RateLimitHeaders::REMAINING)?,
-        reset_at: Instant::now() + wait,
-    })
 }

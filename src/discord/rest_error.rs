@@ -80,6 +80,19 @@ pub enum RestError {
         /// Why, as far as is known.
         cause: String,
     },
+    /// The answer has more bytes than any of Discord's: it was not read to its end.
+    #[error(
+        "the answer of {host} to {what} is larger than {} MiB, and so not Discord's: check \
+         DISCORD_API_URL and whatever stands before Discord", most >> 20
+    )]
+    TooLarge {
+        /// What was asked.
+        what: String,
+        /// Who answered.
+        host: String,
+        /// The most that is read, in bytes.
+        most: usize,
+    },
     /// The answer is not what Discord documents.
     #[error("the answer to {what} could not be read (at its line {line}, column {column})")]
     Unreadable {
@@ -113,6 +126,7 @@ impl RestError {
                 | Self::Failing { .. }
                 | Self::Unreachable { .. }
                 | Self::Unreadable { .. }
+                | Self::TooLarge { .. }
                 | Self::TooManyRefused { .. }
         )
     }
@@ -143,20 +157,6 @@ impl RestError {
             what: route.to_string(),
             line: error.line(),
             column: error.column(),
-        }
-    }
-
-    pub(super) fn unreachable(route: &Route<'_>, error: &reqwest::Error) -> Self {
-        let cause = if error.is_timeout() {
-            "timed out"
-        } else if error.is_connect() {
-            "no connection"
-        } else {
-            "the connection broke"
-        };
-        Self::Unreachable {
-            what: route.to_string(),
-            cause: cause.to_owned(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Owns how they are sent, within Discord's limits: who says many things in one channel waits.
 //! Refuses to know what is said, and why.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,6 +29,11 @@ impl Speech {
     /// Speaks over this client.
     pub fn new(rest: Rest) -> Self {
         Self { rest }
+    }
+
+    /// How long nothing can be said, because Discord wants a pause of all requests.
+    pub fn paused(&self) -> Option<Duration> {
+        self.rest.paused()
     }
 
     /// Posts a text that pings these users, and nobody else. The same `once` posts it once, even if

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backfill;
 pub mod clock;
 mod deletion;
+pub mod daily;
 pub mod estimate;
 pub mod export;
 pub mod guilds;

@@ -2,9 +2,11 @@
 //!
 //! Owns one policy for Discord's REST and gateway, GitHub and object stores. Knows none of them.
 
+pub mod body;
 mod certificates;
 mod connection;
 mod proxies;
+mod wait;
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +16,14 @@ use std::{
     time::Duration,
 };
 
+use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 
-pub use self::connection::Connection;
 use self::proxies::Proxies;
+pub use self::{
+    connection::Connection,
+    wait::{told_wait, told_wait_text},
+};
 
 /// How long a connection may take to open: name look-up, proxy and TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,27 +47,6 @@ impl fmt::Debug for Network {
             .field("proxies", &self.inner.proxies)
             .finish_non_exhaustive()
     }
-}
-
-/// A client builder of this version of reqwest: its own ideas of proxies and roots are off.
-macro_rules! client_builder {
-    ($network:ident, $reqwest:ident) => {{
-        let proxies = &$network.inner.proxies;
-        let except = proxies.except().and_then($reqwest::NoProxy::from_string);
-        let builder = $reqwest::Client::builder()
-            .use_preconfigured_tls($network.tls().clone())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .no_proxy();
-        let checked = "checked when it was read";
-        let https = proxies.https().map($reqwest::Proxy::https);
-        let http = proxies.http().map($reqwest::Proxy::http);
-        https
-            .into_iter()
-            .chain(http)
-            .fold(builder, |builder, proxy| {
-                builder.proxy(proxy.expect(checked).no_proxy(except.clone()))
-            })
-    }};
 }
 
 impl Network {
@@ -107,14 +92,26 @@ impl Network {
         self.inner.tls.get_or_init(read)
     }
 
-    /// An HTTP client that follows the policy, to be completed.
+    /// An HTTP client that follows the policy, to be completed. It takes bodies as they come: whoever
+    /// lets it inflate them bounds what comes out.
     pub fn client(&self) -> reqwest::ClientBuilder {
-        client_builder!(self, reqwest)
-    }
-
-    /// The same for serenity, which takes the version before.
-    pub fn serenity_client(&self) -> serenity_reqwest::ClientBuilder {
-        client_builder!(self, serenity_reqwest)
+        let proxies = &self.inner.proxies;
+        let except = proxies.except().and_then(NoProxy::from_string);
+        let https = proxies.https().map(Proxy::https);
+        let http = proxies.http().map(Proxy::http);
+        let builder = reqwest::Client::builder()
+            .use_preconfigured_tls(self.tls().clone())
+            .connect_timeout(CONNECT_TIMEOUT)
+            // Its own ideas of them.
+            .no_proxy()
+            .gzip(false);
+        https
+            .into_iter()
+            .chain(http)
+            .fold(builder, |builder, proxy| {
+                let proxy = proxy.expect("proxies are checked when they are read");
+                builder.proxy(proxy.no_proxy(except.clone()))
+            })
     }
 
     /// Opens a connection to this host, within [`CONNECT_TIMEOUT`].
@@ -126,11 +123,25 @@ impl Network {
         opening.await
     }
 
-    /// The proxy, as `host:port`, through which this origin is reached.
-    pub fn proxy_of(&self, url: &http::Uri) -> Option<String> {
-        let proxy = self.inner.proxies.of(url)?;
-        Some(proxies::shown(proxy.uri()))
+    /// How an origin is reached, in words: its host, and its proxy if there is one.
+    pub fn way_to(&self, url: &str) -> String {
+        let Ok(url) = url.parse::<http::Uri>() else {
+            return url.to_owned();
+        };
+        let host = url.authority().map_or("", |it| it.as_str());
+        // Whatever stands before it in a URL is a secret.
+        let host = host.rsplit('@').next().unwrap_or_default();
+        match self.inner.proxies.of(&url) {
+            Some(proxy) => format!("{host} through the proxy {}", proxies::shown(proxy.uri())),
+            None => host.to_owned(),
+        }
     }
+}
+
+/// A client for a server of our own on loopback, of the version that serenity takes.
+pub fn loopback_client() -> serenity_reqwest::Client {
+    let client = serenity_reqwest::Client::builder().no_proxy().build();
+    client.expect("a client without settings can always be built")
 }
 
 /// What is at the bottom of an error: libraries wrap it in many words.

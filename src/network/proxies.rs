@@ -100,12 +100,12 @@ fn proxy_url(text: &str) -> Result<String, &'static str> {
     if !is_known {
         return Err(HELP);
     }
-    // Both read it: what one of them would pass over is a mistake.
+    // What the crates would pass over is a mistake.
     let is_read = Matcher::builder().all(url.clone()).build();
     let is_read = is_read
         .intercept(&Uri::from_static("https://discord.com/"))
         .is_some();
-    if is_read && reqwest::Proxy::all(&url).is_ok() && serenity_reqwest::Proxy::all(&url).is_ok() {
+    if is_read && reqwest::Proxy::all(&url).is_ok() {
         Ok(url)
     } else {
         Err(HELP)

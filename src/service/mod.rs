@@ -12,12 +12,13 @@ mod reports;
 mod settings;
 mod undo;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     discord::{RestError, Speech},
     jobs::{
         clock::Clock,
+        estimate,
         export::ExportControl,
         guilds::PerGuild,
         progress::ProgressBoard,
@@ -132,6 +133,9 @@ pub enum Refusal {
         /// The permissions that they lack there, as Discord's settings call them.
         missing: Vec<&'static str>,
     },
+    /// Discord wants no requests for so long that nothing can be posted. Nothing was given.
+    #[error("Discord wants no requests for {} s", .0.as_secs())]
+    Paused(Duration),
     /// The channel where props are posted is gone. Nothing was given.
     #[error("the channel {0} is gone")]
     ChannelGone(ChannelId),
@@ -233,8 +237,17 @@ impl Service {
     /// How whole the mirror of a guild is, and what is being done about it.
     pub async fn sync_status(&self, guild: GuildId) -> Result<GuildStatus, ServiceError> {
         let progress = self.parts.progress.of(guild).look();
-        self.ask(move |store| Ok(status::of_guild(store, guild, Some(&progress))?))
-            .await
+        let mut status = self
+            .ask(move |store| Ok(status::of_guild(store, guild, Some(&progress))?))
+            .await?;
+        if let Some(left) = self.parts.speech.paused() {
+            let left = estimate::About(left);
+            status.doing = format!(
+                "paused: Discord wants no requests for {left} (its global rate limit); then {}",
+                status.doing
+            );
+        }
+        Ok(status)
     }
 
     /// What admins did of late, the latest first.

@@ -4,7 +4,7 @@
 //! the run is repeated, it is one record. It counts only once its message is seen; so what could not
 //! be said is not given, and a lost answer costs nothing, since the message tells its run.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, Refusal, Service, ServiceError,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Discord's code for "Unknown Channel".
 const UNKNOWN_CHANNEL: u64 = 10_003;
+/// How long a post may have to wait for the end of a pause.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Props that a member wants to give.
 #[derive(Clone, Debug)]
@@ -185,6 +187,11 @@ impl Service {
         let Some((_flying, others)) = self.in_flight.begin(gift) else {
             return Ok(Given::Already);
         };
+        if let (Place::Elsewhere(_), Some(wait)) = (place, self.parts.speech.paused())
+            && wait > PATIENCE
+        {
+            return Err(Refusal::Paused(wait).into());
+        }
         let (bot, asked) = (self.parts.bot, wish.clone());
         let to = receivers.clone();
         let checked = self

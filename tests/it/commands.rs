@@ -25,17 +25,17 @@ use crate::mirror::{Mirror, Running};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A small server, and the bot in it, which listens.
-struct Server {
+pub(crate) struct Server {
     mirror: Mirror,
     running: Option<Running>,
-    ana: u64,
-    ben: u64,
-    cho: u64,
-    general: u64,
+    pub(crate) ana: u64,
+    pub(crate) ben: u64,
+    pub(crate) cho: u64,
+    pub(crate) general: u64,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Options::default(), |_| ()).await
     }
 
@@ -63,7 +63,7 @@ impl Server {
         server
     }
 
-    fn discord(&self) -> &Discord {
+    pub(crate) fn discord(&self) -> &Discord {
         &self.mirror.discord
     }
 
@@ -82,7 +82,7 @@ impl Server {
         .await;
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.running
             .as_ref()
             .map(Running::stderr)
@@ -126,7 +126,7 @@ impl Server {
     }
 
     /// What the owner is answered.
-    async fn admin(&self, command: &str, options: Value) -> Answer {
+    pub(crate) async fn admin(&self, command: &str, options: Value) -> Answer {
         let answer = self.ask(self.discord().owner_id(), command, options).await;
         assert!(answer.ephemeral, "{answer:?}");
         answer
@@ -151,14 +151,14 @@ impl Server {
         }
     }
 
-    async fn give(&self, giver: u64, to: &[u64], reason: &str) -> Answer {
+    pub(crate) async fn give(&self, giver: u64, to: &[u64], reason: &str) -> Answer {
         let to: Vec<String> = to.iter().map(|id| format!("<@{id}>")).collect();
         let options = json!({"to": to.join(" "), "for": reason});
         self.ask(giver, "props", options).await
     }
 
     /// Has props posted in a channel of this name, which is made.
-    async fn choose_props_channel(&self, overwrites: Vec<Overwrite>) -> u64 {
+    pub(crate) async fn choose_props_channel(&self, overwrites: Vec<Overwrite>) -> u64 {
         let channel = self
             .discord()
             .create_channel(kind::TEXT, "thanks", overwrites);
@@ -181,14 +181,14 @@ impl Server {
     }
 
     /// Nothing was done that a well-behaved bot would not do.
-    fn check_manners(&self) {
+    pub(crate) fn check_manners(&self) {
         assert_eq!(self.discord().violations(), Vec::<String>::new());
     }
 }
 
 /// The answer is for them only, and says this.
 #[track_caller]
-fn says(answer: &Answer, words: &[&str]) {
+pub(crate) fn says(answer: &Answer, words: &[&str]) {
     assert!(answer.ephemeral, "{answer:?}");
     for word in words {
         assert!(

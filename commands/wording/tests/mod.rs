@@ -89,6 +89,7 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
             channel: ChannelId(7),
             missing: vec!["View Channel"],
         },
+        Refusal::Paused(Duration::from_mins(20)),
         Refusal::ChannelGone(ChannelId(7)),
         Refusal::NothingToUndo,
         Refusal::NotYours,

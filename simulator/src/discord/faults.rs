@@ -26,6 +26,14 @@ pub enum Fault {
     },
     /// This status and body.
     Answer(u16, String),
+    /// This status, these headers and this body.
+    AnswerWith(u16, Vec<(&'static str, String)>, String),
+    /// The right answer, with these headers instead of its own of the same names.
+    Headers(Vec<(&'static str, String)>),
+    /// Status 200 with an empty list, in so many MiB of blanks, gzip-compressed to some KB each.
+    GzipBomb(usize),
+    /// Status 200 with a body that never ends: one byte each time.
+    Trickle(Duration),
 }
 
 #[derive(Debug)]

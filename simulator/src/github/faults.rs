@@ -155,6 +155,8 @@ pub enum Fault {
     Raced(Vec<(String, Vec<u8>)>),
     /// This status and body; nothing is done.
     Answer(u16, String),
+    /// Status 200 with a body of so many MiB of blanks; nothing is done.
+    Huge(usize),
 }
 
 #[derive(Debug)]

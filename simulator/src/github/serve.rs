@@ -336,6 +336,10 @@ fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers) -> Option<E
             status: *status,
             ..Reply::bytes(super::rest::call::JSON, body.clone().into_bytes())
         },
+        Fault::Huge(mebibytes) => {
+            let blanks = vec![b' '; mebibytes << 20];
+            Reply::bytes(super::rest::call::JSON, blanks)
+        }
         Fault::Reset => return Some(End::Broken),
         _ => return None,
     };

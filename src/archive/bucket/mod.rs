@@ -26,8 +26,8 @@ use tokio::task::JoinSet;
 
 use self::claim::{Claim, LEASE};
 use super::{
-    ArchiveError, BucketAccess, BucketPlace, Change, DataArchive, Documents, Hash, MANIFEST,
-    ObjectStoreKind,
+    ArchiveError, BucketAccess, BucketPlace, Change, DOCUMENTS, DataArchive, Documents, Hash,
+    MANIFEST, ObjectStoreKind,
     data_archive::{Object, check_readable},
     reader::needed,
 };
@@ -37,6 +37,10 @@ use crate::network::Network;
 const PUTS: usize = 8;
 /// Objects that are removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
+
+/// How large files of an archive are at the most, and documents beside it: more than any export makes.
+const LARGEST_FILE: u64 = 128 << 20;
+const LARGEST_DOCUMENT: u64 = 1 << 30;
 
 /// How long an attempt at a request may take, and all attempts together.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -102,6 +106,22 @@ impl BucketArchive {
             Err(Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(self.failed("read", path))?,
         };
+        let most = if DOCUMENTS.contains(&path) {
+            LARGEST_DOCUMENT
+        } else {
+            LARGEST_FILE
+        };
+        let size = found.meta.size;
+        if size > most {
+            return Err(ArchiveError::Remote {
+                action: "read",
+                place: format!("{path} of {}", self.place),
+                source: format!(
+                    "it is {size} bytes long, and the archive's own have at most {most}"
+                )
+                .into(),
+            });
+        }
         let version = UpdateVersion {
             e_tag: found.meta.e_tag.clone(),
             version: found.meta.version.clone(),

@@ -20,12 +20,14 @@ use futures::{
 };
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{
-    HeaderMap, Method, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
     header::{ACCEPT, RETRY_AFTER},
     request::Builder,
     response::Parts,
 };
-use http_body_util::{BodyDataStream, BodyExt as _, combinators::BoxBody};
+use http_body_util::{
+    BodyDataStream, BodyExt as _, LengthLimitError, Limited, combinators::BoxBody,
+};
 use octocrab::Octocrab;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -42,11 +44,17 @@ const OFFICIAL_API: &str = "https://api.github.com";
 /// What is wanted: described, or as it is stored.
 pub(super) const JSON: &str = "application/vnd.github+json";
 pub(super) const RAW: &str = "application/vnd.github.raw+json";
+const FILE: HeaderValue = HeaderValue::from_static(RAW);
 
 /// How long nothing may be heard, also while a long request is on its way out.
 const SILENCE: Duration = Duration::from_mins(10);
 /// How long a request may take with its answer, if neither is long.
 const REQUEST: Duration = Duration::from_mins(1);
+/// How large an answer may be (GitHub cuts its longest lists at 7 MB), a file (100 MB, and a third more
+/// where it comes in base64), and what is read of a refusal.
+const LARGEST_ANSWER: usize = 32 << 20;
+const LARGEST_FILE: usize = 140 << 20;
+const LARGEST_REFUSAL: usize = 64 << 10;
 /// Bytes that go out in a second at the least.
 const SLOWEST: usize = 50_000;
 
@@ -58,6 +66,8 @@ const BY_HOUR: (u32, u32) = (400, 50);
 /// A client of GitHub's API.
 pub(super) struct Client {
     octocrab: Octocrab,
+    /// Where requests go, in words.
+    way: String,
     /// Where REST routes begin, and where GraphQL is.
     rest: String,
     graphql: String,
@@ -161,6 +171,7 @@ impl Client {
         let octocrab = octocrab.map_err(failed)?;
         Ok(Self {
             octocrab,
+            way: network.way_to(url),
             rest: path.to_owned(),
             graphql: format!("{graphql}/graphql"),
             by_minute: RateLimiter::direct(quota(BY_MINUTE, Quota::per_minute)),
@@ -209,10 +220,7 @@ impl Client {
                 }
                 Ok((head, body)) => {
                     // What it says is of use only if it is all there.
-                    let said = body
-                        .collect()
-                        .await
-                        .map(http_body_util::Collected::to_bytes);
+                    let said = self.read_body(body, LARGEST_REFUSAL).await;
                     let said = said.unwrap_or_default();
                     tries
                         .again(refusal(head.status, &head.headers, &said))
@@ -279,10 +287,15 @@ impl Client {
         patience: Duration,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
         self.wait_for_budget(self.is_graphql(&request)).await?;
+        let wants_file = request.headers_ref().and_then(|it| it.get(ACCEPT)) == Some(&FILE);
+        let most = if wants_file {
+            LARGEST_FILE
+        } else {
+            LARGEST_ANSWER
+        };
         let answered = async {
             let (head, body) = self.send(request, body).await?;
-            let body = body.collect().await.map_err(|it| unreachable(&it))?;
-            Ok((head, Vec::from(body.to_bytes())))
+            Ok((head, self.read_body(body, most).await?))
         };
         let answered = tokio::time::timeout(patience, answered).await;
         let (head, body) = answered.unwrap_or_else(late)?;
@@ -300,13 +313,33 @@ impl Client {
     ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
         let is_graphql = self.is_graphql(&request);
         let request = self.octocrab.build_request(request, body);
-        let request = request.map_err(|error| unreachable(&error))?;
+        let request = request.map_err(|error| self.unreachable(&error))?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.octocrab.execute(request).await;
-        let answer = answer.map_err(|error| unreachable(&error))?;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
         tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
         self.mind(is_graphql, answer.headers());
         Ok(answer.into_parts())
+    }
+
+    /// Reads a body of up to so many bytes.
+    async fn read_body(
+        &self,
+        body: BoxBody<Bytes, octocrab::Error>,
+        most: usize,
+    ) -> Result<Vec<u8>, GithubError> {
+        match Limited::new(body, most).collect().await {
+            Ok(body) => Ok(Vec::from(body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let host = self.way.clone();
+                Err(GithubError::TooLarge { host, most })
+            }
+            Err(error) => Err(self.unreachable(&*error)),
+        }
+    }
+
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> GithubError {
+        GithubError::Unreachable(format!("{}: {}", self.way, cause(error)))
     }
 
     fn is_graphql(&self, request: &Builder) -> bool {
@@ -367,10 +400,6 @@ async fn next(mut body: Body) -> Option<(std::io::Result<Bytes>, Body)> {
         Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
     };
     Some((came, body))
-}
-
-fn unreachable(error: &octocrab::Error) -> GithubError {
-    GithubError::Unreachable(cause(error))
 }
 
 /// What an answer says.

@@ -9,6 +9,8 @@ use http::{HeaderMap, StatusCode, header::DATE, header::RETRY_AFTER};
 use jiff::fmt::rfc2822;
 use serde::Deserialize;
 
+use crate::network::told_wait;
+
 /// Why GitHub did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
@@ -57,6 +59,14 @@ pub enum GithubError {
     /// No answer, or half of one.
     #[error("no answer ({0}): check the connection, and GITHUB_API_URL")]
     Unreachable(String),
+    /// The answer has more bytes than are expected: it was not read to its end.
+    #[error("the answer of {host} is larger than {} MiB: check GITHUB_API_URL", most >> 20)]
+    TooLarge {
+        /// Who answered.
+        host: String,
+        /// The most that is read, in bytes.
+        most: usize,
+    },
     /// The answer is not what GitHub documents.
     #[error("the answer could not be read ({0}): check GITHUB_API_URL")]
     Unreadable(String),
@@ -85,6 +95,9 @@ fn again(wait: Option<Duration>) -> String {
 
 /// The first wait where GitHub limits us and does not say for how long; it doubles from there.
 pub(super) const UNTOLD_WAIT: Duration = Duration::from_mins(1);
+
+/// The longest wait that is believed: GitHub's budgets are whole again within the hour.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// The longest single wait that GitHub may ask for before we give up instead.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
@@ -235,7 +248,8 @@ pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
                 .saturating_add(1),
         )
     });
-    u64::try_from(told?).ok().map(Duration::from_secs)
+    #[expect(clippy::cast_precision_loss, reason = "what is so long is clamped")]
+    told_wait(told.filter(|seconds| *seconds >= 0)? as f64, LONGEST_WAIT)
 }
 
 #[cfg(test)]

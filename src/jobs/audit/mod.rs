@@ -125,7 +125,9 @@ impl Auditor {
             match self.round().await {
                 Ok(()) => {}
                 Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
-                    warn!(guild = %self.guild, "the audit goes on later: {error}");
+                    if !self.backfill.history.rest().is_out() {
+                        warn!(guild = %self.guild, "the audit goes on later: {error}");
+                    }
                     time::sleep(RETRY).await;
                 }
                 Err(fatal) => return fatal,

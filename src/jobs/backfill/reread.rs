@@ -103,7 +103,9 @@ impl Backfill {
             }
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Err(error) => {
-                warn!("a message could not be read again: {error}");
+                if !self.history.rest().is_out() {
+                    warn!("a message could not be read again: {error}");
+                }
                 let failure = if error.is_transient() {
                     Fact::Failed
                 } else {

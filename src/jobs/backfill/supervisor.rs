@@ -213,7 +213,9 @@ impl Backfill {
             Ok(guilds) => guilds.into_iter().map(|(id, _)| id).collect(),
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Err(error) => {
-                warn!("which guilds there are is not known: {error}");
+                if !self.history.rest().is_out() {
+                    warn!("which guilds there are is not known: {error}");
+                }
                 return Ok(known);
             }
         };
@@ -244,6 +246,8 @@ impl Backfill {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
                 match depth {
+                    // It is told already why.
+                    _ if done.again.is_some() && self.history.rest().is_out() => {}
                     _ if done.again.is_some() => warn!(
                         %guild, failures, channels = done.incomplete,
                         "some history could not be fetched, `/sync-status` says what; it is tried \
@@ -257,7 +261,9 @@ impl Backfill {
                 Ok(done.again)
             }
             Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
-                warn!(%guild, "the guild could not be looked at: {error}");
+                if !self.history.rest().is_out() {
+                    warn!(%guild, "the guild could not be looked at: {error}");
+                }
                 // What is refused, such as a guild that the bot was removed from, stays refused.
                 Ok(error.is_transient().then_some(depth))
             }

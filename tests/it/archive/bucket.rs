@@ -107,6 +107,13 @@ impl ObjectStore {
         BucketArchive::new(place, &access, &Network::default()).unwrap()
     }
 
+    /// Lays an object there that is so long, and all zeros.
+    pub(crate) fn lay(&self, name: &str, bytes: u64) {
+        let path = self.folder.path().join(BUCKET).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(path).unwrap().set_len(bytes).unwrap();
+    }
+
     /// The variables with which `propsbot` reaches it.
     pub(crate) fn variables(&self) -> [(&'static str, &str); 3] {
         [

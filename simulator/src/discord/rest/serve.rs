@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode};
+use flate2::{Compress, Compression, FlushCompress};
 use serde_json::{Value, json};
 
 use super::call::{Call, Problem, Reply};
@@ -22,6 +23,10 @@ enum End {
     Answer(Reply, Headers),
     /// The connection breaks.
     Broken,
+    /// So many MiB, compressed.
+    GzipBomb(usize),
+    /// A byte each time.
+    Trickle(Duration),
 }
 
 /// Answers one request.
@@ -49,6 +54,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Res
         let (status, bytes): (u16, &[u8]) = match &answered.0 {
             End::Answer(reply, _) => (reply.status, &reply.body),
             End::Broken => (0, &[]),
+            End::GzipBomb(_) | End::Trickle(_) => (200, &[]),
         };
         state.log.rest(Request { status, ..request }, bytes);
         answered
@@ -60,6 +66,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Res
     match end {
         End::Answer(reply, headers) => response(reply, headers),
         End::Broken => broken(),
+        End::GzipBomb(mebibytes) => gzip_bomb(mebibytes),
+        End::Trickle(each) => trickle(each),
     }
 }
 
@@ -133,6 +141,11 @@ fn answer(
         Some(Fault::Delay(wait)) => Some(wait),
         _ => None,
     };
+    let mut headers = headers;
+    if let Some(Fault::Headers(other)) = &fault {
+        headers.retain(|(name, _)| other.iter().all(|(it, _)| it != name));
+        headers.extend(other.iter().cloned());
+    }
     let params = raw.iter().map(|part| decode(part)).collect();
     let call = Call {
         params,
@@ -172,9 +185,19 @@ fn strike(state: &mut State, fault: Option<&Fault>, headers: &Headers) -> Option
             Some(too_many(state, limited, headers.clone()))
         }
         Fault::Answer(status, body) => Some(answered(*status, body.clone().into_bytes())),
+        Fault::AnswerWith(status, other, body) => {
+            let mut headers = headers.clone();
+            headers.extend(other.iter().cloned());
+            state.log.counters.rate_limited += u64::from(*status == 429);
+            let body = body.clone().into_bytes();
+            let status = *status;
+            Some(End::Answer(Reply { status, body }, headers))
+        }
+        Fault::GzipBomb(mebibytes) => Some(End::GzipBomb(*mebibytes)),
+        Fault::Trickle(each) => Some(End::Trickle(*each)),
         Fault::Malformed => Some(answered(200, b"[{\"id\": \"1\", \"cont".to_vec())),
         Fault::Reset => Some(End::Broken),
-        Fault::Delay(_) | Fault::Lost => None,
+        Fault::Delay(_) | Fault::Lost | Fault::Headers(_) => None,
     }
 }
 
@@ -241,6 +264,40 @@ fn broken() -> Response<Body> {
     Response::new(Body::from_stream(futures::stream::once(async {
         Err::<Bytes, _>(reset)
     })))
+}
+
+/// An empty list in so many MiB of blanks. One MiB is compressed, and repeated.
+fn gzip_bomb(mebibytes: usize) -> Response<Body> {
+    let mut compress = Compress::new(Compression::best(), false);
+    let mut block = Vec::with_capacity(64 << 10);
+    compress
+        .compress_vec(&vec![b' '; 1 << 20], &mut block, FlushCompress::Full)
+        .expect("blanks can be compressed");
+    let block = Bytes::from(block);
+    let head = Bytes::from_static(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    let blocks = std::iter::repeat_n(block, mebibytes);
+    let parts = std::iter::once(head).chain(blocks);
+    let body = futures::stream::iter(parts.map(Ok::<_, io::Error>));
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+    response
+}
+
+/// A list that goes on for ever, a blank each time.
+fn trickle(each: Duration) -> Response<Body> {
+    let body = futures::stream::unfold(b"[".as_slice(), move |next| async move {
+        tokio::time::sleep(each).await;
+        Some((
+            Ok::<_, io::Error>(Bytes::from_static(next)),
+            b" ".as_slice(),
+        ))
+    });
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Undoes percent-encoding.

@@ -1,0 +1,100 @@
+//! What the headers of Discord's answers tell: limits, waits, and the time.
+//!
+//! Owns that no number in them does harm: this is where they are clamped.
+
+use std::time::{Duration, Instant};
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use twilight_http_ratelimiting::RateLimitHeaders;
+
+use crate::network::told_wait_text;
+
+/// The longest time after which a bucket is taken to be empty for. The routes that are asked for have
+/// windows of seconds; Discord's longest known one, for renaming channels, has ten minutes.
+const LONGEST_WINDOW: Duration = Duration::from_mins(5);
+
+/// The longest wait that a 429 is believed: Cloudflare bans an address for about an hour.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// The most by which clocks differ, in milliseconds. With a larger difference TLS would not have let
+/// us ask, so that the header is wrong.
+const MOST_AHEAD: i64 = 86_400_000;
+
+/// By how many milliseconds the clock of whoever answered is ahead of ours. (The header tells
+/// seconds.)
+pub(super) fn ahead(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    let ahead = theirs.as_millisecond() - jiff::Timestamp::now().as_millisecond();
+    Some(ahead).filter(|ahead| ahead.abs() <= MOST_AHEAD)
+}
+
+/// How long a 429's header asks us to wait.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    seconds(headers, RETRY_AFTER.as_str(), LONGEST_WAIT)
+}
+
+/// What the headers say of the route's bucket, if it has one. Source:
+/// <https://discord.com/developers/docs/topics/rate-limits#header-format-rate-limit-header-examples>.
+pub(super) fn limits(headers: &HeaderMap) -> Option<RateLimitHeaders> {
+    let number = |name| headers.get(name)?.to_str().ok()?.parse::<u16>().ok();
+    let wait = seconds(headers, RateLimitHeaders::RESET_AFTER, LONGEST_WINDOW)?;
+    Some(RateLimitHeaders {
+        bucket: headers.get(RateLimitHeaders::BUCKET)?.as_bytes().to_vec(),
+        limit: number(RateLimitHeaders::LIMIT)?,
+        remaining: number(RateLimitHeaders::REMAINING)?,
+        reset_at: Instant::now() + wait,
+    })
+}
+
+/// A header that holds seconds, with or without a fraction.
+fn seconds(headers: &HeaderMap, name: &str, most: Duration) -> Option<Duration> {
+    told_wait_text(headers.get(name)?.to_str().ok()?, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        pairs.collect()
+    }
+
+    #[test]
+    fn a_window_of_any_length_is_one_of_minutes() {
+        for told in ["1e9", "1e19", "inf", "400"] {
+            let limits = limits(&headers(&[
+                ("x-ratelimit-bucket", "abc"),
+                ("x-ratelimit-limit", "5"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset-after", told),
+            ]));
+            let left = limits.unwrap().reset_at.duration_since(Instant::now());
+            assert!(left <= LONGEST_WINDOW, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_date_of_another_age_is_not_believed() {
+        for (date, known) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", false),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", false),
+            ("tomorrow", false),
+        ] {
+            assert_eq!(ahead(&headers(&[("date", date)])).is_some(), known);
+        }
+        let now = jiff::Timestamp::now()
+            .strftime("%a, %d %b %Y %H:%M:%S GMT")
+            .to_string();
+        let now = HeaderMap::from_iter([(DATE, HeaderValue::from_str(&now).unwrap())]);
+        assert!(ahead(&now).is_some_and(|ahead| ahead.abs() < 60_000));
+    }
+}

@@ -1,0 +1,89 @@
+//! Whether Discord answers: an outage is told once, however much of the work it hits.
+//!
+//! Pure but for the channel by which it is told.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Notices that Discord does not answer, and that it does again.
+#[derive(Debug)]
+pub(super) struct Outage {
+    answered: Mutex<Option<Instant>>,
+    /// Why it does not answer, as long as it does not.
+    down: watch::Sender<Option<String>>,
+}
+
+impl Outage {
+    pub(super) fn new() -> Self {
+        Self {
+            answered: Mutex::default(),
+            down: watch::Sender::new(None),
+        }
+    }
+
+    /// Discord answered.
+    pub(super) fn answered(&self, now: Instant) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        self.down.send_if_modified(|down| down.take().is_some());
+    }
+
+    /// A request that was first sent at `begun` has failed to the last try. It is an outage if no
+    /// other was answered meanwhile.
+    pub(super) fn failed(&self, begun: Instant, why: &dyn std::fmt::Display) {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.is_none_or(|answered| answered < begun) {
+            self.down.send_if_modified(|down| {
+                let is_new = down.is_none();
+                down.get_or_insert_with(|| why.to_string());
+                is_new
+            });
+        }
+    }
+
+    /// Why Discord does not answer, as long as it does not.
+    pub(super) fn watch(&self) -> watch::Receiver<Option<String>> {
+        self.down.subscribe()
+    }
+}
+
+/// Tells the log of each outage, and of its end, until it is stopped.
+pub async fn log_outages(mut outages: watch::Receiver<Option<String>>, stop: CancellationToken) {
+    while let Some(Ok(())) = stop.run_until_cancelled(outages.changed()).await {
+        let down = outages.borrow_and_update().clone();
+        match down {
+            Some(why) => {
+                tracing::warn!("Discord does not answer: {why}. I go on as soon as it does");
+            }
+            None => tracing::info!("Discord answers again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn it_begins_when_nothing_was_answered_since_a_request_began_and_ends_with_an_answer() {
+        let (outage, now) = (Outage::new(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let mut seen = outage.watch();
+        outage.answered(later(5));
+        outage.failed(later(1), &"one route fails");
+        assert!(!seen.has_changed().unwrap());
+        outage.failed(later(6), &"no connection");
+        outage.failed(later(6), &"no connection either");
+        assert_eq!(seen.borrow_and_update().as_deref(), Some("no connection"));
+        outage.failed(later(7), &"still none");
+        assert!(!seen.has_changed().unwrap(), "it is told once");
+        outage.answered(later(9));
+        assert_eq!(*seen.borrow_and_update(), None);
+    }
+}

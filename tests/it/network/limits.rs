@@ -1,0 +1,190 @@
+//! What Discord's numbers may do: nothing that hangs or ends the bot.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use simulator::discord::{Discord, Fault};
+
+use crate::{
+    commands::{Server, says},
+    live::SOON,
+    mirror::Mirror,
+};
+
+const GUILDS: &str = "GET /users/@me/guilds";
+const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
+const FOLLOW_UP: &str = "POST /webhooks/{webhook_id}/{webhook_token}";
+const POST: &str = "POST /channels/{channel_id}/messages";
+
+fn limited(retry_after: &str, header: &str, global: bool) -> Fault {
+    let body = format!(
+        r#"{{"message": "You are being rate limited.", "retry_after": {retry_after}, "global": {global}}}"#
+    );
+    let scope = if global { "global" } else { "user" };
+    let headers = vec![
+        ("retry-after", header.to_owned()),
+        ("x-ratelimit-scope", scope.to_owned()),
+    ];
+    Fault::AnswerWith(429, headers, body)
+}
+
+/// Waits that no clock can add, or that nobody can wait for, are told and end by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_absurd_wait_for_one_route_ends_the_command_with_its_words() {
+    let waits = [
+        ("1e9", "1e9"),
+        ("1e19", "1e19"),
+        ("1e300", "1e300"),
+        ("0.1", "inf"),
+        ("1e9", "NaN"),
+    ];
+    for (body, header) in waits {
+        let mirror = Mirror::empty().await;
+        mirror
+            .discord
+            .fail_after(GUILDS, 0, 1, limited(body, header, false));
+        let begun = Instant::now();
+        let sync = mirror.sync().await;
+        sync.failed(1, &["try again in 3600 s"]);
+        assert!(begun.elapsed() < Duration::from_secs(30), "{body} {header}");
+        mirror.sync().await.ok();
+    }
+    for (body, header) in [("-5", "-1e19"), ("null", "soon"), ("0", "NaN")] {
+        let mirror = Mirror::empty().await;
+        mirror
+            .discord
+            .fail_after(GUILDS, 0, 1, limited(body, header, false));
+        mirror.sync().await.ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn odd_headers_change_nothing() {
+    let odd = [
+        ("x-ratelimit-reset-after", "1e9"),
+        ("x-ratelimit-reset-after", "1e19"),
+        ("x-ratelimit-reset-after", "-1"),
+        ("x-ratelimit-limit", "99999999999"),
+        ("date", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ];
+    for (name, value) in odd {
+        let mirror = Mirror::seeded(8).await;
+        let usual = [
+            ("x-ratelimit-bucket", "abc"),
+            ("x-ratelimit-limit", "5"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset-after", "0.1"),
+        ];
+        let headers = usual.into_iter().filter(|(usual, _)| *usual != name);
+        let headers = headers.chain([(name, value)]);
+        let headers = headers.map(|(name, value)| (name, value.to_owned()));
+        let fault = Fault::Headers(headers.collect());
+        mirror.discord.fail_after(GUILDS, 0, 1, fault);
+        mirror.sync().await.ok();
+        mirror.check_store();
+    }
+}
+
+/// 31 years: it is told once, asked now and then whether that still holds, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_of_31_years_ends_with_the_first_answer() {
+    let mirror = Mirror::seeded(9).await;
+    mirror
+        .discord
+        .fail_after("*", 6, 1, limited("1e9", "1e9", true));
+    let sync = mirror.sync().await;
+    let told = sync
+        .stderr
+        .matches("Discord wants no request for 1h")
+        .count();
+    assert_eq!(told, 1, "{sync:#?}");
+    assert!(
+        sync.stderr.contains("Discord takes requests again"),
+        "{sync:#?}"
+    );
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// Meanwhile `/sync-status` tells of it, and `/props` refuses what could not be posted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_tell_of_a_long_pause() {
+    let server = Server::start().await;
+    server.choose_props_channel(vec![]).await;
+    server
+        .discord()
+        .fail_after(POST, 0, 1, limited("1e9", "1e9", true));
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    server.give(ana, &[ben], "first").await;
+    let refused = server.give(ben, &[cho], "second").await;
+    says(&refused, &["Discord", "try again", "second"]);
+    let status = server.admin("sync-status", json!({})).await;
+    assert!(status.content.contains("paused: Discord"), "{status:?}");
+    // It is asked whether that still holds, although there is nothing else to ask for.
+    let begun = Instant::now();
+    while server
+        .admin("sync-status", json!({}))
+        .await
+        .content
+        .contains("paused")
+    {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{}", server.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let given = server.give(ben, &[cho], "third").await;
+    assert!(given.content.contains("discord.com/channels/"), "{given:?}");
+}
+
+/// A 429 on an answer is waited for, as long as Discord waits for the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limited_answers_are_sent_again_when_discord_says() {
+    let server = Server::start().await;
+    let (ana, ben) = (server.ana, server.ben);
+    let wait = Duration::from_millis(900);
+    server
+        .discord()
+        .fail_after(CALLBACK, 0, 1, limited("0.9", "0.9", false));
+    server.give(ana, &[ben], "first").await;
+    let times = sent(server.discord(), CALLBACK);
+    let [.., limited_at, again_at] = times[..] else {
+        panic!("{times:?}");
+    };
+    assert!(again_at - limited_at >= wait, "{:?}", again_at - limited_at);
+    server.check_manners();
+
+    // A later answer has more time than the 3 s of the first.
+    server.choose_props_channel(vec![]).await;
+    server
+        .discord()
+        .fail_after(POST, 0, 1, Fault::Delay(Duration::from_millis(2_500)));
+    server
+        .discord()
+        .fail_after(FOLLOW_UP, 0, 1, limited("4", "4.0", false));
+    let given = server.give(ana, &[ben], "second").await;
+    assert!(given.content.contains("discord.com/channels/"), "{given:?}");
+
+    // One that cannot be waited for is given up, and costs nothing else.
+    server
+        .discord()
+        .fail_after(CALLBACK, 0, 1, limited("1e9", "1e9", false));
+    let asked = sent(server.discord(), CALLBACK).len();
+    let run = server
+        .discord()
+        .slash(ana, server.general, "help", json!({}));
+    let came = |it: &Discord| sent(it, CALLBACK).len() > asked;
+    assert!(
+        server.discord().wait(SOON, came).await,
+        "{run:?} {}",
+        server.log()
+    );
+    server.give(ana, &[ben], "third").await;
+}
+
+fn sent(discord: &Discord, route: &str) -> Vec<Instant> {
+    let requests = discord.requests();
+    let of_route = requests
+        .iter()
+        .filter(|it| format!("{} {}", it.method, it.route) == route);
+    of_route.map(|it| it.arrived).collect()
+}
