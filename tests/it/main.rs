@@ -13,6 +13,7 @@ mod foreign;
 mod github;
 mod guilds;
 mod live;
+mod memory;
 mod mirror;
 mod ownership;
 mod restore;
