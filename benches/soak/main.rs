@@ -48,8 +48,8 @@ struct Arguments {
     /// The bot's `EXPORT_INTERVAL`; "never" for no archive
     #[arg(long, default_value = "1m")]
     export: String,
-    /// The most that it may grow, in MB per 10 minutes
-    #[arg(long, default_value_t = 4.0)]
+    /// The most that it may grow, in MB per 10 minutes: sled's tables do, by 20 bytes an action
+    #[arg(long, default_value_t = 8.0)]
     most: f64,
     /// Passed by cargo
     #[arg(long, hide = true)]
@@ -70,7 +70,9 @@ async fn main() -> anyhow::Result<()> {
     let discord = Discord::start(Options::default()).await?;
     let home = tempfile::tempdir()?;
     let mut bot = Bot::start(&discord, &home, &arguments.export)?;
-    let listens = discord.wait(PATIENCE, |it| it.connected() > 0).await;
+    let listens = discord
+        .wait(PATIENCE, |discord| discord.connected() > 0)
+        .await;
     ensure!(listens, "the bot never came");
 
     let length = Duration::try_from_secs_f64(arguments.minutes * 60.0)?;
@@ -105,7 +107,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let second_half = &samples[samples.len() / 2..];
     let grows = slope(second_half).context("too short for two samples in its second half")?;
-    let most = samples.iter().map(|it| it.memory.resident).max();
+    let most = samples.iter().map(|sample| sample.memory.resident).max();
     let is_flat = grows <= arguments.most;
     say(&format!(
         "{}: in the second half it grows by {grows:.1} MB in 10 minutes, to reach {:.1}; at \
@@ -131,11 +133,11 @@ struct Guild<'a> {
 impl<'a> Guild<'a> {
     fn new(discord: &'a Discord, load: Load) -> Self {
         let channels = discord.truth().channels.into_iter();
-        let rooms = channels.filter(|it| it.readable && it.kind == kind::TEXT);
+        let rooms = channels.filter(|channel| channel.readable && channel.kind == kind::TEXT);
         Self {
             discord,
             load,
-            rooms: rooms.map(|it| it.id).collect(),
+            rooms: rooms.map(|room| room.id).collect(),
             open_threads: VecDeque::new(),
             actions: 0,
         }
@@ -239,7 +241,7 @@ fn tell(
     home: &TempDir,
 ) -> anyhow::Result<()> {
     let counters = discord.counters();
-    let (since, actions) = before.map_or((Duration::ZERO, 0), |it| (it.at, it.actions));
+    let (since, actions) = before.map_or((Duration::ZERO, 0), |sample| (sample.at, sample.actions));
     let rate = (sample.actions - actions) as f64 / (sample.at - since).as_secs_f64();
     say(&format!(
         "{:6.1} {:10} {rate:10.0} {:10.1} {:12.1} {:9.1} {:9} {:9}",

@@ -36,7 +36,7 @@ async fn exports_a_long_history_in_little_memory() {
     let channels = mirror.discord.truth().channels;
     let public = channels
         .iter()
-        .find(|it| it.public && it.kind == kind::TEXT);
+        .find(|channel| channel.public && channel.kind == kind::TEXT);
     let channel_id = ChannelId(public.unwrap().id);
     let guild_id = mirror.guild();
     let message = |number: u64| Message {
