@@ -33,7 +33,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{History, Rest, RestError, Token, command_line::CommandLine, rest::Forwarder};
-use crate::{model::Stamp, network, service::Service};
+use crate::{BLOCKING_THREADS, model::Stamp, network, service::Service};
 
 /// How long Discord may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -214,7 +214,10 @@ struct Connection {
 
 impl Connection {
     fn run(self) -> Result<(), GatewayError> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build();
         let runtime = runtime.map_err(GatewayError::Thread)?;
         let end = runtime.block_on(self.keep_open());
         runtime.shutdown_timeout(LAST_TASKS);

@@ -43,8 +43,22 @@ pub(super) struct Engine {
     lock: File,
 }
 
-/// sled's page cache. Its real use is several times this.
-const CACHE_BYTES: u64 = 32 << 20;
+/// sled's page cache, by the length that pages have on disk: in memory they have about twice that.
+const CACHE_BYTES: u64 = 8 << 20;
+
+/// How many bytes are read before sled is reminded of the page that they were in.
+///
+/// It has its pages in 256 groups, and looks at a group's size only after every 64 accesses to it,
+/// however long the pages were: a scan, which goes to each page once, fills the cache with 16,384
+/// pages beside what it may hold. With an access for every so many bytes these are 16 MiB.
+const BYTES_PER_ACCESS: usize = 1 << 10;
+
+/// For how many rows the reading of one counts: a page has up to 16, and mostly is there already.
+const ROWS_BESIDE: usize = 4;
+
+/// How often sled is asked to free what a batch has replaced: it frees a few hundred values at a time,
+/// and by itself only after every 128 calls, of which a batch of thousands of rows is one.
+const SWEEPS: usize = 4;
 
 /// How much is copied in one batch.
 const COPIED_BYTES: usize = 1 << 20;
@@ -128,7 +142,11 @@ impl Engine {
                 Op::Delete(key) => batch.remove(key.as_slice()),
             }
         }
-        self.db.apply_batch(batch).map_err(|error| self.io(&error))
+        let applied = self.db.apply_batch(batch);
+        for _ in 0..SWEEPS {
+            sled::pin().flush();
+        }
+        applied.map_err(|error| self.io(&error))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -156,7 +174,10 @@ impl Engine {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.check()?;
         let value = self.db.get(key).map_err(|error| self.io(&error))?;
-        Ok(value.map(|bytes| bytes.to_vec()))
+        let Some(value) = value else { return Ok(None) };
+        // The rows beside it came with it.
+        self.remind(key, &mut (value.len() * ROWS_BESIDE))?;
+        Ok(Some(value.to_vec()))
     }
 
     /// The entries whose keys lie in `[from, to)`, sorted by key.
@@ -166,8 +187,12 @@ impl Engine {
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<'a> {
         let refused = self.check().err().map(Err);
-        let entries = self.db.range(from.to_vec()..to.to_vec()).map(|entry| {
+        let mut read = 0;
+        let entries = self.db.range(from.to_vec()..to.to_vec());
+        let entries = entries.map(move |entry| {
             let (key, value) = entry.map_err(|error| self.io(&error))?;
+            read += key.len() + value.len();
+            self.remind(&key, &mut read)?;
             Ok((key.to_vec(), value.to_vec()))
         });
         refused.into_iter().chain(entries)
@@ -210,6 +235,16 @@ impl Engine {
         let Self { db, log, lock, .. } = self;
         drop((db, log));
         lock
+    }
+
+    /// Accesses the key's page once more for every [`BYTES_PER_ACCESS`] of what was read.
+    fn remind(&self, key: &[u8], read: &mut usize) -> Result<(), StoreError> {
+        while *read >= BYTES_PER_ACCESS {
+            *read -= BYTES_PER_ACCESS;
+            let there = self.db.contains_key(key);
+            there.map_err(|error| self.io(&error))?;
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -190,7 +190,7 @@ impl Store {
             return Ok(None);
         };
         let roles = &presence.roles;
-        self.with_permissions(guild, |it| it.of_member(user, roles, channel))
+        self.with_permissions_in(guild, channel, |it| it.of_member(user, roles, channel))
     }
 
     /// Whether everyone in the guild may read a channel or thread that is there now.
@@ -199,8 +199,29 @@ impl Store {
         let Some(channel) = channel.as_ref().and_then(|it| it.state.now()) else {
             return Ok(false);
         };
-        let reads = self.with_permissions(guild, |it| it.everyone_reads(channel))?;
+        let reads = self.with_permissions_in(guild, channel, |it| it.everyone_reads(channel))?;
         Ok(reads.unwrap_or(false))
+    }
+
+    /// As [`Self::with_permissions`], for questions about this channel alone: a guild may have thousands
+    /// of threads, and what they need is read for every command.
+    fn with_permissions_in<T>(
+        &self,
+        guild: GuildId,
+        channel: &Channel,
+        ask: impl FnOnce(&Permissions<'_>) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let part = self.guild(guild)?;
+        let Some(known) = part.as_ref().and_then(|part| part.state.now()) else {
+            return Ok(None);
+        };
+        let roles = self.roles(guild)?;
+        let roles = roles.iter().filter_map(|role| role.state.now());
+        let parent = channel.thread_parent();
+        let parent = parent.map(|id| self.channel(guild, id)).transpose()?;
+        let parent = parent.flatten();
+        let parent = parent.as_ref().and_then(|parent| parent.state.now());
+        Ok(Some(ask(&Permissions::new(known, roles, parent))))
     }
 
     /// What follows from who may read what in the guild now; `None` where the guild is not known.

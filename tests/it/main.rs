@@ -14,6 +14,7 @@ mod github;
 mod guilds;
 mod live;
 mod log;
+mod memory;
 mod mirror;
 mod network;
 mod ownership;

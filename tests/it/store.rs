@@ -13,12 +13,12 @@ use std::{
 use propsbot::{
     model::{
         Author, AuthorKind, ChannelId, Evidence, Fact, Forget, GuildId, Message, MessageId,
-        MessageKind, Observation, Stamp, UserId,
+        MessageKind, Observation, RoleId, Stamp, UserId, permissions::Permissions,
     },
     store::{Rewrite, Store, StoreError},
 };
 
-use crate::mirror::{open, start};
+use crate::mirror::{Mirror, open, start};
 
 const GUILD: GuildId = GuildId(1_000_000_000_000_000_001);
 const CHANNEL: ChannelId = ChannelId(1_000_000_000_000_000_002);
@@ -418,4 +418,36 @@ fn a_rewrite_that_was_cut_off_loses_nothing() {
         assert_eq!(count(&store), BATCH, "{step}");
         assert!(!fresh.exists() && !old.exists(), "{step}");
     }
+}
+
+/// What one channel's permissions are is told from a few rows, and the same as from all of the guild's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permissions_in_a_channel_need_only_its_parent() {
+    let mirror = Mirror::seeded(8).await;
+    mirror.sync().await.ok();
+    let (store, guild) = (mirror.store(), mirror.guild());
+    let mut public = 0;
+    for part in store.channels(guild).unwrap() {
+        let channel = part.state.now().unwrap();
+        let of_all = |user: UserId, roles: &[RoleId]| {
+            let ask = |all: &Permissions<'_>| {
+                (
+                    all.everyone_reads(channel),
+                    all.of_member(user, roles, channel),
+                )
+            };
+            store.with_permissions(guild, ask).unwrap().unwrap()
+        };
+        for member in store.members(guild).unwrap() {
+            let Some(presence) = member.presence.now() else {
+                continue;
+            };
+            let (reads, bits) = of_all(member.user_id, &presence.roles);
+            assert_eq!(store.everyone_reads(guild, channel.id).unwrap(), reads);
+            let found = store.bits_of(guild, member.user_id, channel).unwrap();
+            assert_eq!(found, Some(bits), "{channel:?} {member:?}");
+            public += u32::from(reads && channel.kind.is_thread());
+        }
+    }
+    assert!(public > 0);
 }

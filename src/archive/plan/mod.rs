@@ -298,7 +298,7 @@ impl<'a> Planner<'a> {
             .cloned()
             .collect();
         let generation = before.map_or(0, |it| it.generation);
-        let changed = before.is_none_or(|it| content(&it.guilds) != content(&guilds))
+        let changed = before.is_none_or(|it| !says_the_same(&it.guilds, &guilds))
             || !self.request.anew.is_empty();
         self.summary.changed = changed;
         self.summary.generation = generation + u64::from(changed);
@@ -425,14 +425,24 @@ fn manifest_guild(guild: &ExportGuild, listed: &BTreeMap<Scope, Listed>) -> Mani
     }
 }
 
-/// What a new generation is worth publishing for: all but what is said of completeness.
-fn content(guilds: &[ManifestGuild]) -> Vec<ManifestGuild> {
-    let mut guilds = guilds.to_vec();
-    for guild in &mut guilds {
-        guild.synced.clear();
-        for channel in &mut guild.channels {
-            channel.covered.clear();
-        }
-    }
-    guilds
+/// Whether both say the same, but for what is no reason to publish: until when what is complete.
+/// Compared piece by piece, since a guild may have thousands of threads.
+fn says_the_same(one: &[ManifestGuild], other: &[ManifestGuild]) -> bool {
+    let guild = |from: &ManifestGuild| ManifestGuild {
+        id: from.id,
+        name: from.name.clone(),
+        index: from.index,
+        synced: BTreeMap::new(),
+        rows: from.rows.clone(),
+        channels: Vec::new(),
+    };
+    let channel = |from: &ManifestChannel| ManifestChannel {
+        covered: Vec::new(),
+        ..from.clone()
+    };
+    let same_channels = |(one, other): (&ManifestGuild, &ManifestGuild)| {
+        let other = other.channels.iter().map(channel);
+        one.channels.iter().map(channel).eq(other)
+    };
+    one.iter().map(guild).eq(other.iter().map(guild)) && one.iter().zip(other).all(same_channels)
 }

@@ -1,0 +1,271 @@
+//! `cargo bench --bench soak [-- OPTIONS]`: the memory of a bot beside a guild that never rests.
+//!
+//! The built bot runs beside a simulated Discord in this process, mirrors what happens there and
+//! exports to a folder; its memory is read every now and then. It fails if that keeps growing: what
+//! counts is the line of least squares through the second half, when all that is kept is warm.
+
+mod memory;
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, ValueEnum};
+use memory::{Memory, Sample, slope};
+use propsbot::archive::{ArchiveReader, FolderArchive};
+use simulator::discord::{Action, Discord, Draft, Options, kind};
+use tempfile::TempDir;
+use tokio::time::MissedTickBehavior;
+
+/// How often the guild acts. More often would only cost this process more.
+const BEAT: Duration = Duration::from_millis(10);
+
+/// How long the bot may take to listen, and to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Threads that people write in at a time: Discord archives what falls silent, and allows 1,000.
+const OPEN_THREADS: usize = 100;
+
+#[derive(Parser)]
+struct Arguments {
+    /// How long it runs
+    #[arg(long, default_value_t = 60.0)]
+    minutes: f64,
+    /// Actions a second
+    #[arg(long, default_value_t = 300.0)]
+    rate: f64,
+    /// What the guild does
+    #[arg(long, value_enum, default_value_t = Load::Life)]
+    load: Load,
+    /// Seconds between two samples
+    #[arg(long, default_value_t = 30.0)]
+    every: f64,
+    /// The bot's `EXPORT_INTERVAL`; "never" for no archive
+    #[arg(long, default_value = "1m")]
+    export: String,
+    /// The most that it may grow, in MB per 10 minutes: sled's tables do, by 20 bytes an action
+    #[arg(long, default_value_t = 8.0)]
+    most: f64,
+    /// Passed by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Load {
+    /// Messages, reactions, edits, deletions, threads, members, commands
+    Life,
+    /// Nothing but messages
+    Messages,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let discord = Discord::start(Options::default()).await?;
+    let home = tempfile::tempdir()?;
+    let mut bot = Bot::start(&discord, &home, &arguments.export)?;
+    let listens = discord
+        .wait(PATIENCE, |discord| discord.connected() > 0)
+        .await;
+    ensure!(listens, "the bot never came");
+
+    let length = Duration::try_from_secs_f64(arguments.minutes * 60.0)?;
+    let every = Duration::try_from_secs_f64(arguments.every)?;
+    let mut guild = Guild::new(&discord, arguments.load);
+    let mut samples = Vec::new();
+    say("   min    actions  actions/s     RSS MB   of it heap  store MB  requests  sessions");
+    let begun = Instant::now();
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while begun.elapsed() < length {
+        beat.tick().await;
+        guild.act(arguments.rate * begun.elapsed().as_secs_f64());
+        let due = every * (u32::try_from(samples.len())? + 1);
+        if begun.elapsed() >= due {
+            let sample = Sample {
+                at: begun.elapsed(),
+                actions: guild.actions,
+                memory: bot.memory()?,
+            };
+            tell(&sample, samples.last(), &discord, &home)?;
+            samples.push(sample);
+        }
+    }
+
+    let status = bot.stop().await?;
+    ensure!(status.success(), "the bot did not end well: {status}");
+    if arguments.export != "never" {
+        let archive = FolderArchive::new(home.path().join("archive"));
+        let reader = ArchiveReader::open(&archive).await?;
+        say(&format!("exports: {}", reader.manifest().generation));
+    }
+    let second_half = &samples[samples.len() / 2..];
+    let grows = slope(second_half).context("too short for two samples in its second half")?;
+    let most = samples.iter().map(|sample| sample.memory.resident).max();
+    let is_flat = grows <= arguments.most;
+    say(&format!(
+        "{}: in the second half it grows by {grows:.1} MB in 10 minutes, to reach {:.1}; at \
+         most {:.0} MB",
+        if is_flat { "flat" } else { "NOT FLAT" },
+        arguments.most,
+        megabytes(most.unwrap_or_default()),
+    ));
+    ensure!(is_flat, "the bot's memory keeps growing");
+    Ok(())
+}
+
+/// What happens in the guild.
+struct Guild<'a> {
+    discord: &'a Discord,
+    load: Load,
+    rooms: Vec<u64>,
+    /// The oldest first.
+    open_threads: VecDeque<u64>,
+    actions: u64,
+}
+
+impl<'a> Guild<'a> {
+    fn new(discord: &'a Discord, load: Load) -> Self {
+        let channels = discord.truth().channels.into_iter();
+        let rooms = channels.filter(|channel| channel.readable && channel.kind == kind::TEXT);
+        Self {
+            discord,
+            load,
+            rooms: rooms.map(|room| room.id).collect(),
+            open_threads: VecDeque::new(),
+            actions: 0,
+        }
+    }
+
+    /// Acts until there were so many actions in all.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small positive number"
+    )]
+    fn act(&mut self, until: f64) {
+        let owed = (until as u64).saturating_sub(self.actions);
+        match self.load {
+            Load::Life => {
+                for action in self.discord.step(owed as usize) {
+                    if let Action::Thread { thread, .. } = action {
+                        self.open_threads.push_back(thread);
+                    }
+                }
+                while self.open_threads.len() > OPEN_THREADS
+                    && let Some(oldest) = self.open_threads.pop_front()
+                {
+                    self.discord.archive_thread(oldest);
+                }
+            }
+            Load::Messages => {
+                let author = self.discord.owner_id();
+                let draft = |number: u64| {
+                    let room = self.rooms[number as usize % self.rooms.len()];
+                    let text = "Thank you for all the work that you put into this.";
+                    Draft::new(author, room, text)
+                };
+                let numbers = self.actions..self.actions + owed;
+                self.discord.post_many(numbers.map(draft));
+            }
+        }
+        self.actions += owed;
+    }
+}
+
+/// The bot, which does not outlive the bench.
+struct Bot(Child);
+
+impl Bot {
+    fn start(discord: &Discord, home: &TempDir, export: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"));
+        command
+            .arg("run")
+            .current_dir(home.path())
+            .env("DISCORD_TOKEN", discord.token())
+            .env("DISCORD_API_URL", discord.url())
+            .env("STORE_PATH", home.path().join("data"))
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        if export != "never" {
+            let archive = home.path().join("archive");
+            command
+                .env("ARCHIVE", format!("dir:{}", archive.display()))
+                .env("EXPORT_INTERVAL", export);
+        }
+        Ok(Self(command.spawn()?))
+    }
+
+    fn memory(&self) -> anyhow::Result<Memory> {
+        Memory::of(self.0.id()).context("the bot is gone")
+    }
+
+    async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &self.0.id().to_string()]);
+        ensure!(
+            kill.status()?.success(),
+            "the bot could not be told to stop"
+        );
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(BEAT).await;
+        }
+        anyhow::bail!("the bot does not stop")
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn tell(
+    sample: &Sample,
+    before: Option<&Sample>,
+    discord: &Discord,
+    home: &TempDir,
+) -> anyhow::Result<()> {
+    let counters = discord.counters();
+    let (since, actions) = before.map_or((Duration::ZERO, 0), |sample| (sample.at, sample.actions));
+    let rate = (sample.actions - actions) as f64 / (sample.at - since).as_secs_f64();
+    say(&format!(
+        "{:6.1} {:10} {rate:10.0} {:10.1} {:12.1} {:9.1} {:9} {:9}",
+        sample.at.as_secs_f64() / 60.0,
+        sample.actions,
+        megabytes(sample.memory.resident),
+        megabytes(sample.memory.anonymous),
+        megabytes(length(&home.path().join("data/sled/db"))?),
+        counters.requests,
+        counters.identifies,
+    ));
+    Ok(())
+}
+
+fn length(path: &Path) -> anyhow::Result<u64> {
+    Ok(File::open(path)?.metadata()?.len())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
+fn say(line: &str) {
+    println!("{line}");
+}

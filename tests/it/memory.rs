@@ -1,0 +1,77 @@
+//! How much memory the bot takes, however much is in its store.
+
+use std::{fs, path::Path, time::Duration};
+
+use propsbot::model::{
+    Author, AuthorKind, ChannelId, Message, MessageId, MessageKind, MessageState, Stamp, UserId,
+};
+use simulator::discord::kind;
+use tokio::time::sleep;
+
+use crate::mirror::Mirror;
+
+/// Between two looks.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// The process's heap and stacks, in bytes; 0 once it has ended.
+fn memory(process: u32) -> u64 {
+    let status = Path::new("/proc").join(process.to_string()).join("status");
+    let status = fs::read_to_string(status).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kilobytes.map_or(0, |number| number.parse::<u64>().unwrap() << 10)
+}
+
+/// The first export reads everything, each page of the store once. Were all of it kept, it would take more
+/// memory than it is long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_a_long_history_in_little_memory() {
+    const MESSAGES: u64 = 24_000;
+    const AT_ONCE: u64 = 1_000;
+    let text = "Thank you for all the work that you put into this. ".repeat(76);
+    let mirror = Mirror::seeded(5).await;
+    mirror.sync().await.ok();
+    let channels = mirror.discord.truth().channels;
+    let public = channels
+        .iter()
+        .find(|channel| channel.public && channel.kind == kind::TEXT);
+    let channel_id = ChannelId(public.unwrap().id);
+    let guild_id = mirror.guild();
+    let message = |number: u64| Message {
+        id: MessageId(1_000_000_000_000_000_000 + (number << 32)),
+        channel_id,
+        guild_id,
+        author: Author {
+            id: UserId(mirror.discord.owner_id()),
+            kind: AuthorKind::User,
+        },
+        kind: MessageKind::DEFAULT,
+        content: text.clone(),
+        mentions: vec![],
+        reply_to: None,
+        command: None,
+        edited_at: None,
+        by_webhook: None,
+    };
+    let store = mirror.store();
+    for first in (0..MESSAGES).step_by(usize::try_from(AT_ONCE).unwrap()) {
+        let numbers = first..first + AT_ONCE;
+        let rows = numbers.map(|number| MessageState::alive(Stamp(1), message(number)));
+        store.restore(&rows.collect::<Vec<_>>()).unwrap();
+    }
+    drop(store);
+
+    let mut exporting = mirror.start(&["export"]);
+    let mut most = 0;
+    while !exporting.has_ended() {
+        most = most.max(memory(exporting.id()));
+        sleep(GLANCE).await;
+    }
+    exporting.wait().await.ok();
+    let length = MESSAGES * text.len() as u64;
+    let archived = mirror.archived().await.messages.len() as u64;
+    assert!(archived > MESSAGES, "{archived}");
+    assert!(most > 0 && most < length / 3 * 2, "{most} of {length}");
+}
