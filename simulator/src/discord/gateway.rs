@@ -118,7 +118,10 @@ impl Client {
                     Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
                     Some(Ok(Message::Binary(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Ok(Message::Close(_))) => return End::Goodbye,
+                    Some(Ok(Message::Close(frame))) => {
+                        self.take_leave(frame.map(|frame| frame.code));
+                        return End::Goodbye;
+                    }
                     Some(Err(_)) | None => return End::Cut,
                 },
             };
@@ -147,6 +150,13 @@ impl Client {
                 Err(code) => return End::Close(Some(code)),
             }
             self.shared.touch();
+        }
+    }
+
+    /// The client closed. With these codes it ends its session, too.
+    fn take_leave(&mut self, code: Option<u16>) {
+        if let (Some(1000 | 1001), Some(session)) = (code, &self.session) {
+            self.shared.lock().sessions.end(session);
         }
     }
 
@@ -421,13 +431,14 @@ fn ready(state: &State, session: &str, shard: [u64; 2]) -> Value {
     user["verified"] = true.into();
     user["mfa_enabled"] = true.into();
     user["email"] = Value::Null;
+    let url = state.url.replacen("http", "ws", 1) + "/gateway";
     let guilds = match state.presence {
         Presence::Removed => json!([]),
         _ => json!([{"id": Id(guild.id), "unavailable": true}]),
     };
     json!({
         "v": 10, "user": user, "guilds": guilds, "session_id": session, "session_type": "normal",
-        "resume_gateway_url": state.url.replacen("http", "ws", 1) + "/gateway", "shard": shard,
+        "resume_gateway_url": state.sessions.resume_url.clone().unwrap_or(url), "shard": shard,
         "application": {"id": Id(guild.bot), "flags": state.application_flags()},
         "private_channels": [], "relationships": [], "presences": [], "user_settings": {}, "_trace": [],
     })

@@ -109,6 +109,8 @@ pub(crate) struct Sessions {
     /// What goes wrong with the next events, and whether it does with their replays, too.
     pub(crate) planned: VecDeque<(EventFault, bool)>,
     pub(crate) manners: Manners,
+    /// Where READY says that sessions are resumed, if not here.
+    pub(crate) resume_url: Option<String>,
     /// What is left of the session start limit, and after how many milliseconds it is reset.
     pub(crate) starts_left: Option<(u64, u64)>,
     /// Events handed to at least one session.
@@ -351,6 +353,11 @@ impl Sessions {
         if !resumable {
             self.all.clear();
         }
+    }
+
+    /// The client ended its session.
+    pub(crate) fn end(&mut self, id: &str) {
+        self.all.retain(|session| session.id != id);
     }
 
     /// Forgets every session and breaks every connection.

@@ -140,22 +140,21 @@ impl Client {
         if core.session.is_none() {
             core.wait_to_start().await?;
         }
-        let resumes_at = core.session.as_mut().and_then(|session| session.url.take());
-        let url = resumes_at.as_deref().unwrap_or(&core.url);
-        match Connection::open(&core.network, url).await {
+        let url = core
+            .session
+            .as_ref()
+            .and_then(|session| session.url.clone());
+        let url = url.unwrap_or_else(|| core.url.clone());
+        match Connection::open(&core.network, &url).await {
             Ok(connection) => {
                 let connection = self.connection.insert(connection);
                 let end = core.serve(connection).await;
-                if let Some(session) = &mut core.session
-                    && core.since.is_some()
-                {
-                    session.url = session.url.take().or(resumes_at);
-                }
                 connection.close(BE_BACK).await;
                 self.connection = None;
                 core.ended(end)
             }
             Err(why) => {
+                core.forget_resume_url();
                 core.pacing.ended(None);
                 core.note_outage(&why.to_string());
                 Ok(())
@@ -196,7 +195,11 @@ impl Core {
 
     /// Draws the conclusions from the end of a connection.
     fn ended(&mut self, end: End) -> Result<(), GatewayError> {
-        self.pacing.ended(self.since.take().map(|since| since.elapsed()));
+        let lived = self.since.take().map(|since| since.elapsed());
+        self.pacing.ended(lived);
+        if lived.is_none() {
+            self.forget_resume_url();
+        }
         match end {
             End::Stop(error) => return Err(error),
             End::Identify(why) => {
@@ -209,6 +212,13 @@ impl Core {
             End::Resume(why) => self.note_outage(&why),
         }
         Ok(())
+    }
+
+    /// Where Discord wants the session to be resumed, nobody answers: it can be resumed anywhere.
+    fn forget_resume_url(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.url = None;
+        }
     }
 
     /// Tells of an outage once.
@@ -285,6 +295,7 @@ impl Core {
                     return if can_resume {
                         End::Resume("Discord asked for it".to_owned())
                     } else {
+                        self.pacing.invalidated(Instant::now());
                         End::Identify("Discord does not know it any more".to_owned())
                     };
                 }
@@ -361,6 +372,14 @@ impl Core {
                 AfterClose::Resume => End::Resume(told(code)),
             }),
             Received::Lost(why) => Some(End::Resume(why)),
+            // Where the same comes again, only another session gets past it.
+            Received::Unusable(why) => {
+                warn!("the gateway sent something that cannot be read: {why}");
+                Some(match self.session.as_mut().map(Session::repair) {
+                    Some(Repair::Lose) => End::Identify(why),
+                    Some(Repair::Resume) | None => End::Resume(why),
+                })
+            }
         }
     }
 

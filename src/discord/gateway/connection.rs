@@ -13,6 +13,7 @@ use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
         Error as SocketError, Message,
+        error::ProtocolError,
         protocol::{CloseFrame, WebSocketConfig},
     },
 };
@@ -44,6 +45,8 @@ pub(super) enum Received {
     Closed(Option<u16>),
     /// It broke, and this is why.
     Lost(String),
+    /// What it brought breaks its rules or our bounds, and nothing can be read after it.
+    Unusable(String),
 }
 
 /// Why there is no connection.
@@ -111,6 +114,11 @@ impl Connection {
                     return Received::Closed(frame.map(|frame| frame.code.into()));
                 }
                 Some(Ok(_)) => continue,
+                Some(Err(
+                    error @ (SocketError::Capacity(_)
+                    | SocketError::Protocol(_)
+                    | SocketError::Utf8(_)),
+                )) if !is_cut(&error) => return Received::Unusable(described(&error)),
                 Some(Err(error)) => return Received::Lost(described(&error)),
                 None => return Received::Lost("it was cut".to_owned()),
             };
@@ -150,6 +158,14 @@ impl Connection {
             tracing::debug!("the gateway took its time to say goodbye; gone without it");
         }
     }
+}
+
+/// Whether the other side went without a word.
+fn is_cut(error: &SocketError) -> bool {
+    matches!(
+        error,
+        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+    )
 }
 
 /// What went wrong with a connection. Payloads are not part of it.

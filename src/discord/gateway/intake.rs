@@ -81,7 +81,9 @@ impl Intake {
         let intake = Self {
             sender,
             clock,
-            room: Arc::new(Semaphore::new(usize::try_from(capacity).unwrap_or(usize::MAX))),
+            room: Arc::new(Semaphore::new(
+                usize::try_from(capacity).unwrap_or(usize::MAX),
+            )),
             capacity,
             overflows: Arc::default(),
         };
@@ -142,7 +144,9 @@ impl Intake {
     }
 
     fn overflows(&self) -> MutexGuard<'_, bool> {
-        self.overflows.lock().unwrap_or_else(PoisonError::into_inner)
+        self.overflows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

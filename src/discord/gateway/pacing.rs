@@ -41,6 +41,8 @@ pub(super) struct Pacing {
     /// Session starts in a row whose connection did not hold.
     starts: u32,
     last_start: Option<Instant>,
+    /// Before this time no session may be started.
+    not_before: Option<Instant>,
     limit: Option<(StartLimit, Instant)>,
 }
 
@@ -57,6 +59,12 @@ impl Pacing {
         if let Some((limit, _)) = &mut self.limit {
             limit.remaining = limit.remaining.saturating_sub(1);
         }
+    }
+
+    /// Discord no longer knows the session, and wants us to wait for 1 to 5 s.
+    pub(super) fn invalidated(&mut self, now: Instant) {
+        let wait = rand::rng().random_range(1_000..5_000);
+        self.not_before = Some(now + Duration::from_millis(wait));
     }
 
     /// A connection ended that had a session for so long, if it had one at all.
@@ -78,21 +86,31 @@ impl Pacing {
         if self.failures < 2 {
             return Duration::ZERO;
         }
-        jittered(doubled(Duration::from_secs(1), self.failures - 2, LONGEST_RECONNECT))
+        jittered(doubled(
+            Duration::from_secs(1),
+            self.failures - 2,
+            LONGEST_RECONNECT,
+        ))
     }
 
     /// How long to wait before starting a session, so that those that fail come later and later.
     pub(super) fn before_starting(&self, now: Instant) -> Duration {
+        let asked = self.not_before.map(|at| at.saturating_duration_since(now));
+        let asked = asked.unwrap_or_default();
         let Some(last) = self.last_start else {
-            return Duration::ZERO;
+            return asked;
         };
         let since = now.saturating_duration_since(last);
         let apart = if self.starts < 2 {
             BETWEEN_STARTS
         } else {
-            jittered(doubled(BETWEEN_STARTS, self.starts - 1, LONGEST_BETWEEN_STARTS))
+            jittered(doubled(
+                BETWEEN_STARTS,
+                self.starts - 1,
+                LONGEST_BETWEEN_STARTS,
+            ))
         };
-        apart.saturating_sub(since)
+        apart.saturating_sub(since).max(asked)
     }
 
     /// How long no session may be started since Discord's limit is used up. At the end of it Discord is

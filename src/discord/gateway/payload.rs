@@ -119,7 +119,10 @@ mod tests {
         for payload in [from_text(text), from_binary(text), from_binary(&zlib(text))] {
             let payload = payload.unwrap();
             assert_eq!((payload.op, payload.seq), (Some(0), Some(7)));
-            assert_eq!((payload.name.as_str(), payload.data.get()), ("A", r#"{"id": "1"}"#));
+            assert_eq!(
+                (payload.name.as_str(), payload.data.get()),
+                ("A", r#"{"id": "1"}"#)
+            );
         }
     }
 

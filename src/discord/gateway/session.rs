@@ -94,12 +94,6 @@ impl Session {
         Repair::Resume
     }
 
-    /// The connection itself broke over a frame: the repair that is left if this happens again is
-    /// another session.
-    pub(super) fn survives_broken_connection(&mut self) -> bool {
-        self.repair() == Repair::Resume
-    }
-
     /// It is about to be resumed; `false` if that was tried often enough.
     pub(super) fn may_resume(&mut self) -> bool {
         self.resumes += 1;
@@ -135,7 +129,11 @@ mod tests {
         session.skip_to(3);
         assert_eq!(session.receive(Some(4)), Sequence::Next);
         assert_eq!(session.receive(Some(6)), Sequence::Gap);
-        assert_eq!(session.repair(), Repair::Resume, "another gap is another try");
+        assert_eq!(
+            session.repair(),
+            Repair::Resume,
+            "another gap is another try"
+        );
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl Discord {
         self.act(|state| state.sessions.manners = manners);
     }
 
+    /// Tells clients from now on to resume their sessions at this URL.
+    pub fn resume_at(&self, url: &str) {
+        self.act(|state| state.sessions.resume_url = Some(url.to_owned()));
+    }
+
     /// So many sessions may still be started, and the count is reset after so many milliseconds, as `GET /gateway/bot` tells from now
     /// on. Each IDENTIFY takes one; one too many is a violation.
     pub fn limit_session_starts(&self, remaining: u64, reset_after_ms: u64) {
