@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::anyhow;
@@ -15,7 +16,11 @@ use propsbot::{
     graph::discord::Rules,
     model::{GuildId, UserId},
 };
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+
+/// How long what nobody waits for any more may take to end.
+const LAST_TASKS: Duration = Duration::from_millis(500);
 
 /// Mirrors a community's Discord, and turns its thanks into SourceCred props.
 ///
@@ -157,10 +162,13 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match carry_out(arguments.command).await {
+    let runtime = Runtime::new().expect("the system can start a few threads");
+    let done = runtime.block_on(carry_out(arguments.command));
+    // A host's name that is still being looked up must not hold up the end.
+    runtime.shutdown_timeout(LAST_TASKS);
+    match done {
         Ok(lines) => {
             // Who closed our output does not want the rest of it.
             if !lines.is_empty() {

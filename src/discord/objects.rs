@@ -2,7 +2,9 @@
 
 use serenity::model::{id, user as users};
 
-use crate::model::{ChannelId, EmojiId, Field, GuildId, InteractionId, MessageId, RoleId, Unread, User, UserId};
+use crate::model::{
+    ChannelId, EmojiId, Field, GuildId, InteractionId, MessageId, RoleId, Unread, User, UserId,
+};
 
 macro_rules! ids {
     ($($name:ident),*) => {$(

@@ -198,3 +198,49 @@ fn user_size(user: &User) -> usize {
     let display = user.global_name.as_ref().map_or(0, String::len);
     size_of_val(user) + user.username.len() + display
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::model::{Evidence, GuildId, Stamp, Unread, UserId};
+
+    fn user(name: String) -> Observation {
+        let user = User {
+            id: UserId(1),
+            username: name,
+            global_name: None,
+            discriminator: None,
+            bot: false,
+            system: false,
+            unread: Unread::default(),
+        };
+        Observation {
+            at: Stamp(1),
+            by: Evidence::Rest,
+            fact: Fact::User(GuildId(1), user),
+        }
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_bytes() {
+        let (queue, mut groups) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(QUEUE.try_into().unwrap()));
+        let writer = Writer { queue, room };
+        let send = |size: usize| {
+            let sent = writer.send(vec![user("x".repeat(size))]).now_or_never();
+            sent.is_some()
+        };
+        let taken = (0..100).take_while(|_| send(1 << 20)).count();
+        assert!((20..=32).contains(&taken), "{taken}");
+        while groups.try_recv().is_ok() {}
+        assert!(
+            send(100 << 20),
+            "what is larger than the queue passes alone"
+        );
+        assert!(!send(1));
+        drop(groups.try_recv());
+        assert!(send(1));
+    }
+}

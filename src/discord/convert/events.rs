@@ -220,11 +220,11 @@ fn ready(data: &[u8]) -> Option<Said> {
 /// Events about messages and reactions.
 fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Said> {
     let facts = match name {
-        "MESSAGE_CREATE" => return Some(message(part(data)?, guild, Fact::Posted)),
+        "MESSAGE_CREATE" => return message(part(data)?, guild, Fact::Posted),
         // Discord sends it whole; from a part of one, nothing is made up.
         "MESSAGE_UPDATE" => {
             let _: Whole = part(data)?;
-            return Some(message(part(data)?, guild, Fact::Message));
+            return message(part(data)?, guild, Fact::Message);
         }
         "MESSAGE_DELETE" => {
             let (OfChannel { channel_id }, OfId { id }) = (part(data)?, part(data)?);
@@ -381,17 +381,13 @@ fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
 }
 
 /// A message that the gateway showed: first its people, so that they are known, then itself.
-fn message(mut of: wire::Message, guild: GuildId, fact: fn(Message) -> Fact) -> Said {
-    let Some(channel) = of.channel_id else {
-        let event = "MESSAGE".to_owned();
-        let guild = Some(guild);
-        return (Vec::new(), Some(Signal::Unreadable { guild, event }));
-    };
+fn message(mut of: wire::Message, guild: GuildId, fact: fn(Message) -> Fact) -> Option<Said> {
+    let channel = of.channel_id?;
     match of.is_ephemeral() {
         Some(false) => {}
-        Some(true) => return Said::default(),
+        Some(true) => return Some(Said::default()),
         // Only what is in a list is everyone's.
-        None => return (Vec::new(), Some(Signal::Reread(guild, channel, of.id))),
+        None => return None,
     }
     let author_membership = of.member.take();
     let mention_memberships: Vec<_> = of
@@ -413,7 +409,7 @@ fn message(mut of: wire::Message, guild: GuildId, fact: fn(Message) -> Fact) -> 
         })
         .collect();
     facts.push(fact(paged.message));
-    (facts, None)
+    Some((facts, None))
 }
 
 fn reaction(of: Reaction, guild_id: GuildId, fact: fn(ReactionEvent) -> Fact) -> Option<Vec<Fact>> {

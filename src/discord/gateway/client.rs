@@ -131,10 +131,8 @@ impl Client {
     async fn connect_once(&mut self) -> Result<(), GatewayError> {
         let core = &mut self.core;
         sleep(core.pacing.before_connecting()).await;
-        if core.pacing.failures() > WORTH_RESUMING {
-            core.session = None;
-        }
-        if core.session.as_mut().is_some_and(|it| !it.may_resume()) {
+        let is_dead = core.session.as_ref().is_some_and(Session::is_dead);
+        if is_dead || core.pacing.failures() > WORTH_RESUMING {
             core.session = None;
         }
         if core.session.is_none() {
@@ -330,7 +328,8 @@ impl Core {
         };
         let interval = hello.ok().and_then(|hello| hello.heartbeat_interval);
         let interval = interval.map_or(USUAL_INTERVAL, Duration::from_millis);
-        let sent = if let Some(session) = &self.session {
+        let sent = if let Some(session) = &mut self.session {
+            session.resumed();
             let resume = json!({"op": op::RESUME, "d": {
                 "token": self.token.secret(), "session_id": session.id, "seq": session.seq(),
             }});

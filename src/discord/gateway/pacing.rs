@@ -9,8 +9,11 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::Instant;
 
-/// How long a connection lives that was worth its start: what failed before it is forgotten.
+/// How long a connection lives that was worth the start of its session.
 const HELD: Duration = Duration::from_mins(1);
+
+/// How long a connection lives at least that was worth being opened.
+const WORTH_OPENING: Duration = Duration::from_secs(2);
 
 /// The longest wait between two attempts to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_mins(1);
@@ -67,10 +70,14 @@ impl Pacing {
         self.not_before = Some(now + Duration::from_millis(wait));
     }
 
-    /// A connection ended that had a session for so long, if it had one at all.
+    /// A connection ended that had a session for so long, if it had one at all. What failed before is
+    /// forgotten if that was long.
     pub(super) fn ended(&mut self, lived: Option<Duration>) {
-        if lived.is_some_and(|lived| lived >= HELD) {
+        let lived = lived.unwrap_or_default();
+        if lived >= WORTH_OPENING.max(self.reconnect_wait()) {
             self.failures = 0;
+        }
+        if lived >= HELD {
             self.starts = 0;
         }
         self.failures = self.failures.saturating_add(1);
@@ -83,14 +90,14 @@ impl Pacing {
 
     /// How long to wait before connecting again: not at all, then 1 s, 2 s, 4 s, …
     pub(super) fn before_connecting(&self) -> Duration {
-        if self.failures < 2 {
+        jittered(self.reconnect_wait())
+    }
+
+    fn reconnect_wait(&self) -> Duration {
+        let Some(times) = self.failures.checked_sub(2) else {
             return Duration::ZERO;
-        }
-        jittered(doubled(
-            Duration::from_secs(1),
-            self.failures - 2,
-            LONGEST_RECONNECT,
-        ))
+        };
+        doubled(Duration::from_secs(1), times, LONGEST_RECONNECT)
     }
 
     /// How long to wait before starting a session, so that those that fail come later and later.
@@ -145,8 +152,8 @@ mod tests {
 
     const DAY: Duration = Duration::from_hours(24);
 
-    #[tokio::test(start_paused = true)]
-    async fn starts_that_fail_come_later_and_later() {
+    #[test]
+    fn starts_that_fail_come_later_and_later() {
         let begun = Instant::now();
         let (mut pacing, mut now, mut starts) = (Pacing::default(), begun, 0);
         while now < begun + DAY {
@@ -172,8 +179,8 @@ mod tests {
         assert_eq!(pacing.before_connecting(), Duration::ZERO);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_started_beyond_discords_limit() {
+    #[test]
+    fn nothing_is_started_beyond_discords_limit() {
         let now = Instant::now();
         let mut pacing = Pacing::default();
         let limit = |remaining, reset_after| {

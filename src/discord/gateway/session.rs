@@ -94,10 +94,14 @@ impl Session {
         Repair::Resume
     }
 
-    /// It is about to be resumed; `false` if that was tried often enough.
-    pub(super) fn may_resume(&mut self) -> bool {
+    /// It is being resumed.
+    pub(super) fn resumed(&mut self) {
         self.resumes += 1;
-        self.resumes <= RESUMES
+    }
+
+    /// Whether it was resumed often enough without an answer.
+    pub(super) fn is_dead(&self) -> bool {
+        self.resumes >= RESUMES
     }
 }
 
@@ -148,9 +152,12 @@ mod tests {
     #[test]
     fn a_session_that_is_never_answered_is_given_up() {
         let mut session = session();
-        assert!((0..RESUMES).all(|_| session.may_resume()));
-        assert!(!session.may_resume());
+        for _ in 0..RESUMES {
+            assert!(!session.is_dead());
+            session.resumed();
+        }
+        assert!(session.is_dead());
         session.receive(Some(2));
-        assert!(session.may_resume());
+        assert!(!session.is_dead());
     }
 }

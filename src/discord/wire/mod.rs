@@ -14,5 +14,5 @@ mod place;
 
 pub(super) use field::lenient;
 pub(super) use message::Message;
-pub(super) use person::{Member, User};
+pub(super) use person::{Member, Membership, User};
 pub(super) use place::{Channel, Emoji, Guild, GuildEmoji, Role};
