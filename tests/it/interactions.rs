@@ -241,9 +241,11 @@ fn oddities(of: &Value) -> Vec<Value> {
         let mut changed = of.clone();
         match changed.pointer_mut(parent).unwrap() {
             Value::Object(fields) => {
-                drop(fields.remove(&name.replace("~1", "/").replace("~0", "~")))
+                fields.remove(&name.replace("~1", "/").replace("~0", "~"));
             }
-            Value::Array(items) => drop(items.remove(name.parse().unwrap())),
+            Value::Array(items) => {
+                items.remove(name.parse().unwrap());
+            }
             _ => unreachable!("only these have fields"),
         }
         all.push(changed);

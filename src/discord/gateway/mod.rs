@@ -157,7 +157,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
         options.service,
     )
     .await
-    .map_err(|error| GatewayError::NoCommands(Box::new(error)))?;
+    .map_err(GatewayError::NoCommands)?;
     let mut pacing = Pacing::default();
     pacing.learn(address.limit, tokio::time::Instant::now());
     let client = Client {

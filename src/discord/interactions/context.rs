@@ -24,21 +24,23 @@ use tokio::{net::TcpListener, runtime, sync::Mutex};
 ///
 /// # Errors
 /// The system has no socket on loopback, no thread or no runtime to give.
-pub(super) async fn context(
-    http: Arc<Http>,
-) -> Result<(Context, Arc<ShardManager>), serenity::Error> {
+pub(super) async fn context(http: Arc<Http>) -> Result<Made, Box<serenity::Error>> {
     // On a runtime of its own: the manager starts a task that would never end.
     let made = tokio::task::spawn_blocking(move || {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
-            .build()?;
-        runtime.block_on(make(http))
+            .build()
+            .map_err(serenity::Error::from)?;
+        Ok(runtime.block_on(make(http))?)
     });
-    made.await
-        .unwrap_or(Err(serenity::Error::Other("serenity panicked")))
+    let panicked = |_| Err(serenity::Error::Other("serenity panicked").into());
+    made.await.unwrap_or_else(panicked)
 }
 
-async fn make(http: Arc<Http>) -> Result<(Context, Arc<ShardManager>), serenity::Error> {
+/// A context and its shard manager.
+type Made = (Context, Arc<ShardManager>);
+
+async fn make(http: Arc<Http>) -> Result<Made, serenity::Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("ws://{}", listener.local_addr()?);
     let url = Arc::new(Mutex::new(url));

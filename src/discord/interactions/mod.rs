@@ -73,7 +73,7 @@ impl Interactions {
         origin: Option<&str>,
         rest: Rest,
         service: Service,
-    ) -> Result<Self, serenity::Error> {
+    ) -> Result<Self, Box<serenity::Error>> {
         let client = rest
             .network()
             .serenity_client()
@@ -180,7 +180,7 @@ impl Commands {
         };
         // A task of its own, since a defect of poise's or ours is a panic, and no answer.
         let commands = Arc::clone(&self);
-        let run = tokio::spawn(async move { commands.run(interaction).await });
+        let run = tokio::spawn(async move { Box::pin(commands.run(interaction)).await });
         if run.await.is_err() {
             tracing::error!("a command panicked; report this");
             self.apologize(&ticket).await;
@@ -204,7 +204,8 @@ impl Commands {
             autocomplete::choices(framework, typing).await;
             return;
         }
-        poise::dispatch_event(framework, FullEvent::InteractionCreate { interaction }).await;
+        let event = FullEvent::InteractionCreate { interaction };
+        Box::pin(poise::dispatch_event(framework, event)).await;
     }
 
     /// Answers what cannot be run.

@@ -386,6 +386,8 @@ async fn close_codes_that_only_people_can_mend_end_the_gateway_at_once() {
     }
 }
 
+type Break = (&'static str, fn(&Discord));
+
 /// Each way in which a connection ends that leaves the session as it is.
 #[tokio::test]
 async fn a_session_outlives_its_connections() {
@@ -401,7 +403,7 @@ async fn a_session_outlives_its_connections() {
     let channel = discord.create_channel(0, "general", vec![]);
     let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
-    let breaks: [(&str, fn(&Discord)); 4] = [
+    let breaks: [Break; 4] = [
         ("no acknowledgement", |it| {
             it.manners(Manners {
                 deaf: true,
