@@ -177,7 +177,10 @@ fn option(of: &Value) -> Option<Value> {
 /// A button that was pressed, or a list from which something was chosen.
 fn component(data: &Value) -> Option<Value> {
     let kind = data["component_type"].as_u64()?;
-    let kind = u8::try_from(kind).ok()?;
+    // Neither a row nor a text input is ever used by itself.
+    let kind = u8::try_from(kind)
+        .ok()
+        .filter(|kind| ![1, 4].contains(kind))?;
     let mut component = json!({"custom_id": text(&data["custom_id"])?, "component_type": kind});
     if SELECTS.contains(&kind.into()) {
         let value = |value| match kind {
@@ -298,7 +301,7 @@ fn message(of: &Value, channel_id: u64) -> Option<Value> {
     // Which command it answers, of whom; that it answers one is what matters.
     let answers = &of["interaction_metadata"];
     if let Some(user) = user(&answers["user"]) {
-        let id = id_text(&answers["id"])?;
+        let id = id_text(&answers["id"]).unwrap_or_else(|| "1".into());
         let metadata = json!({
             "id": id, "type": 2, "user": user, "authorizing_integration_owners": {},
         });
