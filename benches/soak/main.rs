@@ -26,7 +26,7 @@ use tokio::time::MissedTickBehavior;
 const BEAT: Duration = Duration::from_millis(10);
 
 /// How long the bot may take to listen, and to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Threads that people write in at a time: Discord archives what falls silent, and allows 1,000.
 const OPEN_THREADS: usize = 100;
@@ -242,7 +242,7 @@ fn tell(
 ) -> anyhow::Result<()> {
     let counters = discord.counters();
     let (since, actions) = before.map_or((Duration::ZERO, 0), |sample| (sample.at, sample.actions));
-    let rate = (sample.actions - actions) as f64 / (sample.at - since).as_secs_f64();
+    let rate = (sample.actions - actions) as f64 / sample.at.saturating_sub(since).as_secs_f64();
     say(&format!(
         "{:6.1} {:10} {rate:10.0} {:10.1} {:12.1} {:9.1} {:9} {:9}",
         sample.at.as_secs_f64() / 60.0,
