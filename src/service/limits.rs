@@ -142,7 +142,7 @@ pub(super) fn check_limits(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MessageId, PropsOrigin};
+    use crate::model::{ChannelId, MessageId, PropsOrigin};
 
     fn gift(id: u64, giver: u64) -> Gift {
         Gift {
