@@ -451,7 +451,7 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
         &server
             .admin("settings set", json!({"acknowledge": "thanks"}))
             .await,
-        &["no emoji"],
+        &["can't react"],
     );
     server.stop().await;
     let failures = server.mirror.failures().await;
