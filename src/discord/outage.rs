@@ -55,11 +55,10 @@ impl Outage {
 pub async fn log_outages(mut outages: watch::Receiver<Option<String>>, stop: CancellationToken) {
     while let Some(Ok(())) = stop.run_until_cancelled(outages.changed()).await {
         let down = outages.borrow_and_update().clone();
-        match down {
-            Some(why) => {
-                tracing::warn!("Discord does not answer: {why}. I go on as soon as it does");
-            }
-            None => tracing::info!("Discord answers again"),
+        if let Some(why) = down {
+            tracing::warn!("Discord does not answer: {why}. I go on as soon as it does");
+        } else {
+            tracing::info!("Discord answers again");
         }
     }
 }
