@@ -202,6 +202,18 @@ pub(super) fn named_in_message<S: Rows>(
     let users = mentioned.chain(ids_in(&message.content).into_iter().map(UserId));
     named.users = forgotten(rows, message.guild_id, users, time)?;
     named.messages = linked(rows, message.guild_id, &message.content)?;
+    let name = message.command.as_ref().and_then(|it| it.name.as_deref());
+    let parts: Vec<u64> = name.map_or_else(Vec::new, |name| {
+        name.split(':').filter_map(|it| it.parse().ok()).collect()
+    });
+    for pair in parts.windows(2) {
+        let (channel, id) = (ChannelId(pair[0]), MessageId(pair[1]));
+        if is(rows, message.guild_id, channel, id)?
+            || is_by_forgotten(rows, message.guild_id, channel, id)?
+        {
+            named.messages.insert(id);
+        }
+    }
     if let Some(id) = message.reply_to
         && is_answered_forgotten(rows, message, id, replied)?
     {

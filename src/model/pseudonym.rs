@@ -75,6 +75,10 @@ impl Named {
         }
         message.mentions.sort_unstable();
         self.take_from_text(&mut message.content, &mut pseudonyms);
+        if let Some(name) = message.command.as_mut().and_then(|it| it.name.as_mut()) {
+            // Of an answer to a form, it is the form's id, which names what is thanked for.
+            self.take_from_text(name, &mut pseudonyms);
+        }
         if message
             .reply_to
             .is_some_and(|id| self.messages.contains(&id))
