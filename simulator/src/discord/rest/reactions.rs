@@ -57,6 +57,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
         Some("1") => true,
         Some(_) => return Err(Problem::form("type: Value must be one of {0, 1}.")),
     };
+    let hidden = state.faults.hidden(id);
     let message = state.message_for(channel, id)?;
     let reaction = message
         .reactions
@@ -65,10 +66,11 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
     let users = reaction
         .map(|reaction| reaction.users(burst))
         .unwrap_or_default();
-    let from = users.partition_point(|user| *user <= after);
-    let page = users[from..]
+    let users = &users[users.partition_point(|user| *user <= after)..];
+    let shown = users.len().min(limit).saturating_sub(hidden);
+    let page = users
         .iter()
-        .take(limit)
+        .take(shown)
         .filter_map(|id| state.guild.users.get(id));
     Ok(Reply::json(&page.map(UserObject).collect::<Vec<_>>()))
 }
