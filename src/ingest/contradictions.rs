@@ -102,6 +102,7 @@ fn page(count: u64, again: bool) -> Page {
         mentioned: vec![],
         counts: (count > 0).then_some(counted).into_iter().collect(),
         thread: None,
+        replied: None,
     };
     Page {
         guild_id: GUILD,
