@@ -36,7 +36,7 @@ fn is_emoji(text: &str) -> bool {
     let is_flag = |letter: char| ('\u{1f1e6}'..='\u{1f1ff}').contains(&letter);
     match letters.as_slice() {
         [first, second] if is_flag(*first) => is_flag(*second),
-        [key, rest @ ..] if matches!(key, '0'..='9' | '#' | '*') => {
+        ['0'..='9' | '#' | '*', rest @ ..] => {
             matches!(rest, ['\u{fe0f}', '\u{20e3}'])
         }
         letters => letters.split(|letter| *letter == '\u{200d}').all(|part| {
