@@ -257,8 +257,7 @@ pub(super) fn page<S: Rows>(
             lists: lists.remove(&now.id).unwrap_or_default(),
             left_out: left_out.remove(&now.id).unwrap_or_default(),
         };
-        let read_again = page.lists.is_some_and(|lists| lists.has(now.id));
-        let found = reactors::compare(rows, at, now, &it.counts, known, read_again)?;
+        let found = reactors::compare(rows, at, now, &it.counts, known, page.lists)?;
         pending.extend(found.missing);
         if was_covered(now.id) {
             match before.as_ref().and_then(MessageState::message) {

@@ -13,7 +13,7 @@ use super::{
 use crate::model::{
     ChannelId, Contradiction, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji, GuildId,
     LeftOut, Message, MessageId, Millis, Part, Pending, Reaction, ReactionCount, ReactionEvent,
-    Record, Seen, Stamp, User, UserId, key,
+    Record, Seen, Slice, Stamp, User, UserId, key,
 };
 
 /// Reactions of one kind to one message.
@@ -231,8 +231,8 @@ pub(super) struct Found {
     pub(super) drift: u64,
 }
 
-/// Compares what Discord counted with the message's reactions that are known. With `read_again`,
-/// also the lists are missing whose counts are as known.
+/// Compares what Discord counted with the message's reactions that are known. Of a message in
+/// `lists_again`, also the lists are missing whose counts are as known.
 pub(super) fn compare<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -243,8 +243,9 @@ pub(super) fn compare<S: Rows>(
         lists,
         left_out,
     }: Known,
-    read_again: bool,
+    lists_again: Option<Slice>,
 ) -> Result<Found, S::Error> {
+    let read_again = lists_again.is_some_and(|slice| slice.has(message.id));
     let mut kinds: BTreeMap<(EmojiKey, bool), Kind<'_>> = BTreeMap::new();
     for count in counts {
         for (burst, number) in [(false, count.normal), (true, count.burst)] {
