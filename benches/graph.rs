@@ -202,6 +202,7 @@ fn request() -> ExportRequest {
             id: GUILD,
             name: "The Community".to_owned(),
             synced: BTreeMap::new(),
+            history: None,
             channels: (1..=CHANNELS)
                 .map(|id| ExportChannel {
                     id: ChannelId(id),

@@ -39,14 +39,24 @@ struct Arguments {
     command: Command,
 }
 
+/// What `sync --recheck` is for.
+const RECHECK: &str = "\
+Read all history again, and every list of reactors.
+
+A plain sync reads again what was posted in the week (a setting) before nobody listened. Edits,
+deletions and reactions to older messages are found by this, or by `propsbot run`, which reads history
+again all the time. If it is interrupted, the next `sync --recheck` goes on there.";
+
 /// What `sync --json` writes.
 const JSON_LINES: &str = "\
 Progress as JSON lines on stdout, for programs: one a second, and one at every change of phase.
 
 Fields: guild, name, phase (discovering, fetching, waiting, done), channels_done, channels, messages,
 lists_done, lists, requests, eta_seconds (null while unknown), failures. The last line of a guild has
-phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, and error
-if the guild could not be looked at.";
+phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, contradicted
+(lists of reactors that are not as long as Discord counts), found (what had changed unheard of what was
+thought to be known), and error if the guild could not be looked
+at.";
 
 /// What `graph --plugin discord` is for.
 const DISCORD_PLUGIN: &str = "\
@@ -86,6 +96,9 @@ enum Command {
         /// Only this guild
         #[arg(long, value_name = "ID")]
         guild: Option<GuildId>,
+        /// Read all history again, and every list of reactors; goes on where it was interrupted
+        #[arg(long, long_help = RECHECK)]
+        recheck: bool,
         /// Progress as JSON lines on stdout, for programs
         #[arg(long, long_help = JSON_LINES)]
         json: bool,
@@ -207,9 +220,13 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             app::run(&config, stop).await?;
             Ok(vec!["stopped; everything is kept".to_owned()])
         }
-        Command::Sync { guild, json } => {
+        Command::Sync {
+            guild,
+            recheck,
+            json,
+        } => {
             stop_on_signal(&stop)?;
-            app::sync(&config, guild, json, &stop).await
+            app::sync(&config, guild, recheck, json, &stop).await
         }
         Command::Export {
             to, dry_run: true, ..

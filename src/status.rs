@@ -1,22 +1,18 @@
 //! How whole the mirror is: what `/sync-status` and `propsbot status` show.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::{
-    discord::PER_SECOND,
-    ingest::{audit_interval, found_within, round_requests},
     jobs::{
-        audit::audited,
+        audit::Pace,
         export::{ExportReport, LastExport},
         progress::{Phase, Progress},
     },
     model::{
         ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
+        Pending,
     },
     store::{Store, StoreError},
 };
@@ -36,8 +32,13 @@ pub struct GuildStatus {
     pub totals: Totals,
     /// Every channel and thread with messages, those with most messages first.
     pub channels: Vec<ChannelStatus>,
-    /// Lists of reactors still to be fetched. Those that Discord refuses are among the failures.
+    /// Lists of reactors still to be fetched. Those that Discord refuses are among the failures, those
+    /// that contradict its counts among the contradictions.
     pub pending_lists: u64,
+    /// Lists of reactors that are not as long as Discord counts, asked for twice.
+    pub contradictions: Vec<ContradictionStatus>,
+    /// Until when history is known, however old.
+    pub history: HistoryStatus,
     /// The audit of older history.
     pub audit: AuditStatus,
     /// The last export, of all guilds together; `None` if there was none.
@@ -115,6 +116,16 @@ pub enum CoverageStatus {
     Unreadable,
 }
 
+/// Until when all history is known, however old the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HistoryStatus {
+    /// Until when every edit, deletion and reaction is known. What changed later in messages older than
+    /// a look-back reads is found only when history is read again. `None` before the first look.
+    pub known_until: Option<Millis>,
+    /// When all history was last read again from end to end; `None` if never.
+    pub reread: Option<Millis>,
+}
+
 /// How far the audit of older history is, and what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AuditStatus {
@@ -132,13 +143,38 @@ pub struct AuditStatus {
     pub channel: Option<ChannelId>,
     /// When a round was last finished.
     pub finished: Option<Millis>,
-    /// Within how many seconds any change is found, while the bot runs; `None` if there is no
-    /// audit.
+    /// Within how many seconds, while the bot runs, a change is found that messages and their counts
+    /// show; `None` if there is no audit.
+    pub shown_within: Option<u64>,
+    /// Within how many seconds, while the bot runs, any change is found: also one member's reaction
+    /// in the place of another's.
     pub found_within: Option<u64>,
     /// What was found ever, by looking back too.
     pub drift: Drift,
     /// What of it was found since this round began.
     pub round_drift: Drift,
+}
+
+/// A list of reactors that is not as long as Discord counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContradictionStatus {
+    /// The message's channel or thread.
+    pub channel: ChannelId,
+    /// The message.
+    pub message: MessageId,
+    /// The emoji: its text, or a custom one's id.
+    pub emoji: String,
+    /// Normal or burst.
+    pub burst: bool,
+    /// Reactions that Discord counts.
+    pub counted: u64,
+    /// Users that it lists.
+    pub listed: u64,
+    /// Since when it has listed just these.
+    pub since: Millis,
+    /// Whether the list is believed, since it was the same an hour apart. Until then the message is
+    /// not complete.
+    pub settled: bool,
 }
 
 /// What could not be fetched, and why.
@@ -227,9 +263,12 @@ pub fn of_guild(
             intervals: coverage.get(&channel.id).map(intervals).unwrap_or_default(),
         });
     }
-    let audit = audit(store, guild, &tallies, &unreadable)?;
+    let audit = audit(store, guild)?;
     channels.sort_by_key(|it| (std::cmp::Reverse(it.totals.messages), it.id));
-    let pending = store.pending(guild)?.into_iter();
+    let lists = store.pending(guild)?;
+    let pending = lists
+        .iter()
+        .filter(|list| list.is_missing() && list.contradiction.is_none() && list.refused == 0);
     Ok(GuildStatus {
         id: guild,
         name: name(store, guild)?,
@@ -241,7 +280,9 @@ pub fn of_guild(
             .count() as u64,
         totals,
         channels,
-        pending_lists: pending.filter(|it| it.refused == 0).count() as u64,
+        history: history(store, guild)?,
+        pending_lists: pending.count() as u64,
+        contradictions: lists.iter().filter_map(contradiction).collect(),
         audit,
         export: ExportReport::of(store)?.last,
         failures: failures
@@ -258,6 +299,20 @@ pub fn of_guild(
     })
 }
 
+fn contradiction(list: &Pending) -> Option<ContradictionStatus> {
+    let of = list.contradiction?;
+    Some(ContradictionStatus {
+        channel: list.channel_id,
+        message: list.message_id,
+        emoji: list.emoji.key.to_string(),
+        burst: list.burst,
+        counted: list.count,
+        listed: of.listed,
+        since: of.since.millis(),
+        settled: of.settled,
+    })
+}
+
 fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
     let known = coverage.intervals.iter().map(|it| IntervalStatus {
         after: it.after,
@@ -268,39 +323,39 @@ fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
     known.collect()
 }
 
-fn audit(
-    store: &Store,
-    guild: GuildId,
-    tallies: &BTreeMap<ChannelId, Totals>,
-    unreadable: &BTreeSet<ChannelId>,
-) -> Result<AuditStatus, StoreError> {
+fn audit(store: &Store, guild: GuildId) -> Result<AuditStatus, StoreError> {
     let settings = store.settings(guild)?;
     let audit = store.audit(guild)?;
     let walk = audit.walk.map(|it| it.value);
     let channels = store.channels(guild)?;
-    let places = channels
-        .iter()
-        .filter_map(|it| it.state.now())
-        .filter(|it| !unreadable.contains(&it.id))
-        .map(|it| (it.kind, tallies.get(&it.id).map_or(0, |it| it.messages)));
-    let pages = round_requests(places);
     let mut ids = channels.iter().filter_map(|it| it.state.now());
     let under_way = walk.filter(|it| it.finished.is_none());
     let channel = under_way.and_then(|walk| ids.find(|it| it.id >= walk.place));
-    let guilds = audited(store)?.len() as u64;
-    let rest = Duration::from_hours(settings.audit_rest_hours.into());
-    let interval = audit_interval(settings.audit_share, guilds, PER_SECOND.get());
+    let pace = Pace::of(store, guild)?;
     Ok(AuditStatus {
-        on: interval.is_some(),
+        on: pace.found_within().is_some(),
         share: settings.audit_share,
         round: walk.map_or(0, |it| it.round),
         pages_done: walk.map_or(0, |it| it.requests),
-        pages_estimated: pages,
+        pages_estimated: pace.pages,
         channel: channel.map(|it| it.id),
         finished: audit.last.and_then(|it| it.finished),
-        found_within: interval.map(|it| found_within(pages, it, rest).as_secs()),
+        shown_within: pace.shown_within().map(|it| it.as_secs()),
+        found_within: pace.found_within().map(|it| it.as_secs()),
         drift: audit.drift,
         round_drift: audit.drift.since(audit.drift_before),
+    })
+}
+
+fn history(store: &Store, guild: GuildId) -> Result<HistoryStatus, StoreError> {
+    let is_known = store
+        .synced(guild)?
+        .iter()
+        .any(|it| it.class == Class::Guild);
+    let known = store.history_known_until(guild)?.millis();
+    Ok(HistoryStatus {
+        known_until: is_known.then_some(known),
+        reread: store.audit(guild)?.last_reread(),
     })
 }
 

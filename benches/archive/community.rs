@@ -161,6 +161,7 @@ pub(crate) fn request() -> ExportRequest {
             id: GUILD,
             name: "The Community".to_owned(),
             synced: BTreeMap::new(),
+            history: None,
             channels: (1..=CHANNELS)
                 .map(|id| ExportChannel {
                     id: ChannelId(id),

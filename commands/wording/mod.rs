@@ -9,8 +9,10 @@ mod settings;
 use std::{fmt::Write as _, time::Duration};
 
 use crate::{
-    model::{ChannelId, escape},
-    status::{AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus},
+    model::{ChannelId, Millis, escape, jump_url},
+    status::{
+        AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus,
+    },
 };
 
 pub use crate::service::LONGEST_MESSAGE;
@@ -114,8 +116,10 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
             status.pending_lists
         );
     }
+    text.push_str(&contradictions(status));
     text.push_str(&classes(status));
     text.push_str(&channels(status));
+    text.push_str(&history_known(&status.history));
     text.push_str(&audit(&status.audit));
     text.push_str(&last_export(status.export.as_ref()));
     text.push_str(&failures(status));
@@ -126,6 +130,27 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
             .chain(['…'])
             .collect();
     }
+    text
+}
+
+/// Lists of reactors that are not as long as Discord counts.
+fn contradictions(status: &GuildStatus) -> String {
+    let open = status.contradictions.iter().filter(|list| !list.settled);
+    let open: Vec<String> = open
+        .map(|list| {
+            let link = jump_url(status.id, list.channel, list.message);
+            let (counted, listed) = (list.counted, list.listed);
+            format!("- {link}: {counted} counted, {listed} listed\n")
+        })
+        .collect();
+    if open.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        "Discord's lists of who reacted don't match its counts here; I'll ask again after an \
+                    hour:\n"
+            .to_owned();
+    first_of(&mut text, &open);
     text
 }
 
@@ -190,19 +215,35 @@ pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
+fn history_known(history: &HistoryStatus) -> String {
+    let when = |at: Option<Millis>| {
+        at.map_or_else(
+            || "never".to_owned(),
+            |at| format!("<t:{}:R>", at.0.div_euclid(1000)),
+        )
+    };
+    format!(
+        "Changes to old messages: all known until {}; history last re-read {}\n",
+        when(history.known_until),
+        when(history.reread)
+    )
+}
+
 fn audit(audit: &AuditStatus) -> String {
     let found = audit.drift;
     let drift = format!(
         "found {} edits, {} deletions, {} messages, {} reactions, {} threads unheard of",
         found.edited, found.deleted, found.found, found.reactions, found.threads
     );
-    match audit.found_within {
-        Some(seconds) => format!(
-            "Audit: round {}, {} of about {} pages; any change is found within {} h; {drift}\n",
+    match audit.shown_within.zip(audit.found_within) {
+        Some((shown, found)) => format!(
+            "Audit: round {}, {} of about {} pages; any change is found within {} h, swapped reactions \
+             within {} h; {drift}\n",
             audit.round,
             audit.pages_done,
             audit.pages_estimated,
-            seconds.div_ceil(3600),
+            shown.div_ceil(3600),
+            found.div_ceil(3600),
         ),
         None => format!("Audit: off; {drift}\n"),
     }

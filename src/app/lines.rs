@@ -15,7 +15,7 @@ use crate::{
         backfill::Summary,
         progress::{Phase, Progress, ProgressBoard},
     },
-    model::GuildId,
+    model::{Drift, GuildId},
 };
 
 /// How often a line is written.
@@ -55,6 +55,10 @@ struct End {
     incomplete_channels: u64,
     unreadable_channels: u64,
     refused: u64,
+    /// Lists of reactors that contradict Discord's counts.
+    contradicted: u64,
+    /// What had changed unheard, of what was thought to be known.
+    found: Drift,
 }
 
 /// Lines that are written until they are finished.
@@ -87,6 +91,8 @@ impl Lines {
             incomplete_channels: summary.incomplete,
             unreadable_channels: summary.unreadable,
             refused: summary.refused,
+            contradicted: summary.contradicted,
+            found: summary.found,
         };
         say(&Line {
             phase: "done",

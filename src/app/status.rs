@@ -8,7 +8,7 @@ use super::{Error, open_existing_store};
 use crate::{
     config::Config,
     model::Millis,
-    status::{self, AuditStatus, CoverageStatus, GuildStatus},
+    status::{self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus},
     store::StoreError,
 };
 
@@ -72,6 +72,10 @@ fn text(guild: &GuildStatus) -> String {
             guild.pending_lists
         );
     }
+    for list in &guild.contradictions {
+        let _ = write!(text, "\n{}", contradiction(list));
+    }
+    let _ = write!(text, "\n{}", history(&guild.history));
     let _ = write!(text, "\n{}", audit(&guild.audit));
     for failure in &guild.failures {
         let _ = write!(
@@ -86,17 +90,57 @@ fn text(guild: &GuildStatus) -> String {
     text
 }
 
+fn contradiction(list: &ContradictionStatus) -> String {
+    let kind = if list.burst {
+        "burst reactions"
+    } else {
+        "reactions"
+    };
+    let (what, since) = (&list.emoji, time(list.since));
+    let outcome = if list.settled {
+        "Discord's count is wrong: the list is believed"
+    } else {
+        "not complete; the list is asked for again an hour later"
+    };
+    format!(
+        "{kind} {what} on message {}/{}: Discord counts {} but lists {}, since {since}: {outcome}",
+        list.channel, list.message, list.counted, list.listed
+    )
+}
+
+fn history(history: &HistoryStatus) -> String {
+    let Some(known) = history.known_until else {
+        return "history: not read yet".to_owned();
+    };
+    let reread = history.reread.map_or_else(|| "never".to_owned(), time);
+    format!(
+        "history known until: {}; last re-read from end to end: {reread}. Later changes to messages older \
+         than the look-back are found by `propsbot run`, or at once by `propsbot sync --recheck`",
+        time(known)
+    )
+}
+
 fn audit(audit: &AuditStatus) -> String {
-    let mut text = match audit.found_within {
-        Some(seconds) => format!(
-            "audit of older history: round {}, {} of about {} pages; last finished: {}; while the \
-             bot runs, every change is found within {}",
-            audit.round,
-            audit.pages_done,
-            audit.pages_estimated,
-            audit.finished.map_or_else(|| "never".to_owned(), time),
-            hours(seconds),
-        ),
+    let mut text = match audit.shown_within.zip(audit.found_within) {
+        Some((shown, found)) => {
+            let swaps = if found > shown {
+                format!(
+                    ", and reactions that were swapped one for another within {}",
+                    hours(found)
+                )
+            } else {
+                String::new()
+            };
+            format!(
+                "audit of older history: round {}, {} of about {} pages; last finished: {}; while \
+                 `propsbot run` is up, every change is found within {}{swaps}",
+                audit.round,
+                audit.pages_done,
+                audit.pages_estimated,
+                audit.finished.map_or_else(|| "never".to_owned(), time),
+                hours(shown),
+            )
+        }
         None => "audit of older history: switched off".to_owned(),
     };
     let found = audit.drift;

@@ -13,11 +13,12 @@ use crate::{
         guilds::PerGuild,
         progress::ProgressBoard,
     },
-    model::GuildId,
+    model::{Drift, GuildId},
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
-/// each; with `json`, it writes lines on stdout instead, while it goes on.
+/// each; with `json`, it writes lines on stdout instead, while it goes on. With `recheck`, all history
+/// is read again.
 ///
 /// # Errors
 /// A guild that the bot is not in; anything that could not be fetched. That is recorded, and ends in
@@ -25,6 +26,7 @@ use crate::{
 pub async fn sync(
     config: &Config,
     only: Option<GuildId>,
+    recheck: bool,
     json: bool,
     stop: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
@@ -44,12 +46,17 @@ pub async fn sync(
         let boards: PerGuild<ProgressBoard> = PerGuild::default();
         let backfill = mirror.backfill(history, bot, boards.clone());
         let bars = Bars::show(boards.clone());
+        let depth = if recheck {
+            Depth::Recheck
+        } else {
+            Depth::Whole
+        };
         // Side by side: all share the client, which keeps Discord's limits and bounds the memory.
         let work = guilds.iter().map(|(guild, name)| {
             let (backfill, board) = (&backfill, boards.of(*guild));
             async move {
                 let written = json.then(|| Lines::write(board.clone()));
-                let done = backfill.run(*guild, name, Depth::Whole, None, false).await;
+                let done = backfill.run(*guild, name, depth, None, false).await;
                 if let Some(written) = written {
                     let ended = done.as_ref().map_err(ToString::to_string);
                     written.finish((*guild, name), &board.look(), ended).await;
@@ -131,9 +138,29 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
         1 => "; 1 channel that the bot may not read".to_owned(),
         unreadable => format!("; {unreadable} channels that the bot may not read"),
     };
+    let contradicted = match done.contradicted {
+        0 => String::new(),
+        1 => {
+            "; 1 list of reactors contradicts Discord's count, and is asked for again after an hour"
+                .to_owned()
+        }
+        lists => format!(
+            "; {lists} lists of reactors contradict Discord's counts, and are asked for again after an \
+             hour"
+        ),
+    };
+    let found = done.found;
+    let found = if found == Drift::default() {
+        String::new()
+    } else {
+        format!(
+            "; changed unheard, and found: {} edited, {} deleted, {} unseen messages, {} reactions",
+            found.edited, found.deleted, found.found, found.reactions
+        )
+    };
     format!(
         "{name} ({guild}): {state}. {} channels and threads, {} messages and {} lists of reactors \
-         fetched{refused}{unreadable}",
+         fetched{found}{refused}{unreadable}{contradicted}",
         done.channels, done.messages, done.lists
     )
 }

@@ -131,10 +131,25 @@ pub struct ManifestGuild {
     pub index: Option<IndexRef>,
     /// When each class of its data was last known to be complete; `None` for never.
     pub synced: BTreeMap<Class, Option<Millis>>,
+    /// Until when its history is known, however old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<ManifestHistory>,
     /// Rows by table, those of the channels included.
     pub rows: Counts,
     /// Its exported channels and threads, sorted by id.
     pub channels: Vec<ManifestChannel>,
+}
+
+/// Until when a guild's history is known, however old the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestHistory {
+    /// Until when every edit, deletion and reaction is known; later ones may be missing of messages
+    /// that were old then.
+    #[serde(default)]
+    pub known_until: Option<Millis>,
+    /// When all of it was last read again from end to end.
+    #[serde(default)]
+    pub reread_at: Option<Millis>,
 }
 
 impl ManifestGuild {

@@ -45,7 +45,7 @@ pub use github::{GithubArchive, GithubError};
 pub use made::{Made, MadeBoard};
 pub use manifest::{
     Counts, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, ManifestChannel,
-    ManifestGuild, NotAHash, PROVIDER,
+    ManifestGuild, ManifestHistory, NotAHash, PROVIDER,
 };
 pub use memory::MemoryArchive;
 pub use partition::LIMIT;

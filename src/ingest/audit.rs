@@ -36,6 +36,17 @@ pub fn round_requests(places: impl IntoIterator<Item = (ChannelKind, u64)>) -> u
     1 + places.into_iter().map(of).sum::<u64>().div_ceil(PAGE)
 }
 
+/// Into how many parts the lists of reactors are divided, of which each round reads one again: so
+/// many that they take no longer than the rest of the round, or its pause. A power of two, so that
+/// parts stay parts of those before when a community grows.
+pub fn slices(lists: u64, requests: u64, interval: Duration, rest: Duration) -> u64 {
+    let pause = rest.as_nanos() / interval.max(SLOWEST).as_nanos();
+    let pause = u64::try_from(pause).unwrap_or(u64::MAX);
+    let room = requests.max(pause.saturating_sub(requests)).max(1);
+    let slices = lists.div_ceil(room).max(1);
+    slices.checked_next_power_of_two().unwrap_or(slices)
+}
+
 /// The time within which every change is found: a place is come by again after a whole round, or
 /// when its rest is over. What a backfill takes is not in it, nor while nothing runs.
 pub fn found_within(requests: u64, interval: Duration, rest: Duration) -> Duration {
@@ -71,6 +82,20 @@ mod tests {
         assert_eq!(requests(&[(ChannelKind::FORUM, 0)]), 2);
         let threads = [(ChannelKind::PUBLIC_THREAD, 5); 150];
         assert_eq!(requests(&threads), 1 + 150 + 2);
+    }
+
+    #[test]
+    fn lists_take_no_longer_than_the_rest_of_a_round() {
+        let pace = audit_interval(20, 1, 45).unwrap();
+        let of = |lists, requests, rest| slices(lists, requests, pace, rest);
+        // All of them fit into the pause: each round reads all.
+        assert_eq!(of(0, 10, HOUR), 1);
+        assert_eq!(of(3_000, 10, HOUR), 1);
+        // A million messages, of which a tenth has two lists: 10,000 pages and 200,000 lists.
+        assert_eq!(of(200_000, 10_000, 6 * HOUR), 32);
+        assert_eq!(of(200_000, 10_000, Duration::ZERO), 32);
+        assert_eq!(of(u64::MAX, 0, Duration::ZERO), u64::MAX);
+        assert_eq!(of(7, 0, Duration::ZERO), 8);
     }
 
     #[test]

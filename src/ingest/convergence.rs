@@ -195,6 +195,7 @@ impl World {
             newest: true,
             messages: messages.collect(),
             unreadable: vec![],
+            lists: None,
         })
     }
 
@@ -316,7 +317,7 @@ fn hidden(rows: &Memory, world: &World) -> Drift {
     let kinds: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
     let is_pending = |kind: &(u64, u8, bool)| {
         let key = key::reactions(CHANNEL.0, kind.0, &emoji(kind.1).key, kind.2);
-        rows.get::<Pending>(&key).unwrap().is_some() && theirs.contains_key(kind)
+        rows.get::<Pending>(&key).unwrap().is_some()
     };
     let changed = kinds
         .into_iter()

@@ -17,6 +17,7 @@ impl Coverage {
             private_threads: None,
             unseen_since: None,
             readers_changed: Stamp::default(),
+            reread: None,
         }
     }
 
@@ -61,6 +62,13 @@ impl Coverage {
     pub fn unseen(&mut self, since: Stamp) {
         let since = self.unseen_since.map_or(since, |known| known.min(since));
         self.unseen_since = Some(since);
+    }
+
+    /// The messages with ids up to this one are still to be read again by the recheck that began then;
+    /// 0: none.
+    pub fn left_to_reread(&self, begun: Stamp) -> MessageId {
+        let of = self.reread.filter(|reread| reread.begun == begun);
+        of.map_or(MessageId(u64::MAX), |reread| reread.left)
     }
 
     /// Whether the id is covered.

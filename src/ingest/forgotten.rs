@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rows, merge::settle, message, privacy, reaction};
+use super::{Rows, merge::settle, message, privacy, reaction, reactors};
 use crate::model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildId,
     Interval, Life, Member, Message, MessageId, MessageState, Millis, Named, Part, Privacy, Props,
@@ -71,7 +71,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
         Forget::Message(channel, id) | Forget::Tombstone(channel, id) => {
             erase(rows, guild, *channel, *id)?;
         }
-        Forget::Reaction(it) => reaction::leave_out(rows, it)?,
+        Forget::Reaction(it) => reactors::leave_out(rows, it)?,
         Forget::Props(channel, id) => {
             if let Some(props) = rows.get::<Props>(&key::ids([channel.0, id.0]))? {
                 rows.delete(&props)?;

@@ -1,6 +1,6 @@
 //! One fact into the mirror.
 
-use super::{Rows, forgotten, guild, message, privacy, reaction};
+use super::{Rows, forgotten, guild, message, privacy, reaction, reactors};
 use crate::model::{
     Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildId,
     Interval, Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped,
@@ -74,14 +74,14 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             burst,
             users,
         } => {
-            let list = reaction::List {
+            let list = reactors::List {
                 guild_id: *guild_id,
                 channel_id: *channel_id,
                 message_id: *message_id,
                 emoji,
                 burst: *burst,
             };
-            reaction::list(rows, at, by, &list, users)?;
+            reactors::list(rows, at, by, &list, users)?;
             let object =
                 FailureObject::Reactions(*channel_id, *message_id, emoji.key.to_string(), *burst);
             settle(rows, *guild_id, &object)?;
@@ -139,6 +139,20 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             let walk = Stamped { at, value: walk };
             rows.update(Audit::unknown(*guild_id), |it| it.walked(walk))?;
         }
+        Fact::OlderUnseen(guild_id, since) => {
+            rows.update(Audit::unknown(*guild_id), |it| it.unhear(*since))?;
+        }
+        Fact::RecheckBegun(guild_id) => {
+            rows.update(Audit::unknown(*guild_id), |it| it.begin_recheck(at))?;
+        }
+        Fact::Reread(_, channel_id, new) => {
+            rows.update(Coverage::unknown(*channel_id), |it| {
+                it.reread = Some(it.reread.map_or(*new, |known| known.and(*new)));
+            })?;
+        }
+        Fact::Rechecked(guild_id, begun) => {
+            rows.update(Audit::unknown(*guild_id), |it| it.end_recheck(at, *begun))?;
+        }
         Fact::Synced(guild_id, class) => {
             let unknown = Synced {
                 guild_id: *guild_id,
@@ -153,7 +167,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Refused(guild_id, object, reason) => {
             fail(rows, at, *guild_id, object, (reason, true))?;
             if let FailureObject::Reactions(channel_id, message_id, emoji, burst) = object {
-                reaction::refuse(rows, at, (*channel_id, *message_id), emoji, *burst)?;
+                reactors::refuse(rows, at, (*channel_id, *message_id), emoji, *burst)?;
             }
         }
         Fact::Settled(guild_id, object) => settle(rows, *guild_id, object)?,

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Rows, forgotten, guild,
     merge::{fail, link_props, session, settle},
-    privacy, reaction,
+    privacy, reaction, reactors,
 };
 use crate::model::{
     Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life,
-    Message, MessageId, MessageState, Page, Pending, Reaction, Seen, Stamp, Tally, User, UserId,
-    key,
+    Message, MessageId, MessageState, Page, Pending, Reaction, Stamp, Tally, User, UserId, key,
 };
 
 /// What was known of a message before (`None`: nothing), and what is now.
@@ -160,6 +159,21 @@ pub(super) fn extend_live<S: Rows>(
     Ok(())
 }
 
+/// A list that was read again although its count was as known had other users: somebody took a
+/// reaction back unheard, and somebody else gave one.
+pub(super) fn note_swap<S: Rows>(
+    rows: &mut S,
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    id: MessageId,
+) -> Result<(), S::Error> {
+    let coverage: Option<Coverage> = rows.get(&key::ids([channel_id.0]))?;
+    if coverage.is_some_and(|it| it.covers(id)) {
+        rows.update(Audit::unknown(guild_id), |it| it.drift.reactions += 1)?;
+    }
+    Ok(())
+}
+
 /// A complete page of a channel's history: what stands in it, what does not any more, and whose
 /// reactions are not as counted. Where that was thought to be known, the difference is drift.
 pub(super) fn page<S: Rows>(
@@ -238,12 +252,12 @@ pub(super) fn page<S: Rows>(
         };
         note_odd(rows, at, &it.message)?;
         let Some(now) = after.message() else { continue };
-        let known = reaction::Known {
+        let known = reactors::Known {
             reactions: reactions.remove(&now.id).unwrap_or_default(),
             lists: lists.remove(&now.id).unwrap_or_default(),
             left_out: left_out.remove(&now.id).unwrap_or_default(),
         };
-        let found = reaction::compare(rows, Seen { at, by }, now, &it.counts, known)?;
+        let found = reactors::compare(rows, at, now, &it.counts, known, page.lists)?;
         pending.extend(found.missing);
         if was_covered(now.id) {
             match before.as_ref().and_then(MessageState::message) {

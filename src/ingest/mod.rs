@@ -5,6 +5,8 @@
 
 mod audit;
 #[cfg(test)]
+mod contradictions;
+#[cfg(test)]
 mod convergence;
 mod coverage;
 mod forgotten;
@@ -16,9 +18,10 @@ mod message;
 mod plan;
 mod privacy;
 mod reaction;
+mod reactors;
 mod rows;
 
-pub use audit::{audit_interval, found_within, round_requests};
+pub use audit::{audit_interval, found_within, round_requests, slices};
 pub use merge::merge;
 pub use plan::{
     ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, plan, uncovered, unseen,

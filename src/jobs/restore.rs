@@ -18,8 +18,8 @@ use crate::{
         },
     },
     model::{
-        Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy, Reaction,
-        Record, Stamp, Stamped, Synced, Tally, Tier,
+        Audit, Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy,
+        Reaction, Record, Stamp, Stamped, Synced, Tally, Tier,
     },
     store::{Store, StoreError},
 };
@@ -149,7 +149,13 @@ impl<'a> Restore<'a> {
                 at: guild.synced.get(class).copied().flatten()?.into(),
             })
         });
-        self.put(synced.collect()).await
+        self.put(synced.collect()).await?;
+        let history = guild.history.iter().map(|history| Audit {
+            unheard: history.known_until.map(Stamp::from),
+            rechecked: history.reread_at,
+            ..Audit::unknown(guild.id)
+        });
+        self.put(history.collect()).await
     }
 
     /// The members, and what they chose to be kept of them. Of who is shown as nobody it is not told

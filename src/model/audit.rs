@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, GuildId, MessageId, Millis, Stamped};
+use super::{ChannelId, GuildId, MessageId, Millis, Slice, Stamp, Stamped};
 
 /// How often history that was thought to be known was found to be otherwise: it had changed
 /// unheard.
@@ -64,6 +64,12 @@ pub struct Walk {
     pub requests: u64,
     /// [`Drift::threads`], of this round and of all before.
     pub threads: u64,
+    /// Lists of reactors that there are to the messages read so far.
+    #[serde(default)]
+    pub lists: u64,
+    /// Into how many parts the lists are divided: each round reads one part of them again.
+    #[serde(default)]
+    pub slices: u64,
 }
 
 impl Walk {
@@ -78,16 +84,28 @@ impl Walk {
             whole: true,
             requests: 0,
             threads: 0,
+            lists: 0,
+            slices: 1,
         }
     }
 
-    /// The beginning of the round after this one.
+    /// The messages whose lists of reactors this round reads again.
+    pub fn slice(self) -> Slice {
+        let of = self.slices.max(1);
+        Slice {
+            part: self.round % of,
+            of,
+        }
+    }
+
+    /// The beginning of the round after this one, with the lists of reactors in so many parts.
     #[must_use]
-    pub fn next_round(self, now: Millis) -> Self {
+    pub fn next_round(self, now: Millis, slices: u64) -> Self {
         Self {
             round: self.round + 1,
             finished: None,
             threads: self.threads,
+            slices,
             ..Self::none(now)
         }
     }
@@ -117,6 +135,55 @@ pub struct Audit {
     pub drift: Drift,
     /// What of it had been found when the last round began.
     pub drift_before: Drift,
+    /// Messages older than a look-back reads may have changed unheard since that time; `None`: all
+    /// changes of theirs are known, as far as the guild is heard now.
+    #[serde(default)]
+    pub unheard: Option<Stamp>,
+    /// The same, of what was unheard since the round began.
+    #[serde(default)]
+    pub unheard_in_round: Option<Stamp>,
+    /// All history is being read again at once.
+    #[serde(default)]
+    pub recheck: Option<Recheck>,
+    /// When that was last finished.
+    #[serde(default)]
+    pub rechecked: Option<Millis>,
+}
+
+/// All history is being read again at once: `sync --recheck`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recheck {
+    /// When it began.
+    pub begun: Stamp,
+    /// [`Audit::unheard`], of what was unheard since.
+    pub unheard: Option<Stamp>,
+}
+
+/// How far the reading of a channel for a [`Recheck`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reread {
+    /// Which one: when that began.
+    pub begun: Stamp,
+    /// The messages with ids up to this one are still to be read again; 0: none.
+    pub left: MessageId,
+}
+
+impl Reread {
+    /// The further of two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let further = |of: Self| (of.begun, std::cmp::Reverse(of.left));
+        if further(self) >= further(other) {
+            self
+        } else {
+            other
+        }
+    }
+}
+
+/// The later of two times from which on something is unknown; `None` is never.
+fn later(a: Option<Stamp>, b: Option<Stamp>) -> Option<Stamp> {
+    a.zip(b).map(|(a, b)| a.max(b))
 }
 
 impl Audit {
@@ -128,6 +195,48 @@ impl Audit {
             last: None,
             drift: Drift::default(),
             drift_before: Drift::default(),
+            unheard: None,
+            unheard_in_round: None,
+            recheck: None,
+            rechecked: None,
+        }
+    }
+
+    /// When all history was last read again from end to end.
+    pub fn last_reread(&self) -> Option<Millis> {
+        let round = self.last.and_then(|walk| walk.finished);
+        round.max(self.rechecked)
+    }
+
+    /// What is older than a look-back reads may have changed unheard since that time.
+    pub fn unhear(&mut self, since: Stamp) {
+        let earlier = |known: &mut Option<Stamp>, since: Stamp| {
+            *known = Some(known.map_or(since, |known| known.min(since)));
+        };
+        earlier(&mut self.unheard, since);
+        // What was so before it began is read by it.
+        if let Some(walk) = self.walk.filter(|walk| walk.value.finished.is_none()) {
+            let begun = Stamp::from(walk.value.begun);
+            earlier(&mut self.unheard_in_round, since.max(begun));
+        }
+        if let Some(recheck) = &mut self.recheck {
+            earlier(&mut recheck.unheard, since.max(recheck.begun));
+        }
+    }
+
+    /// All history is to be read again, unless that is under way already.
+    pub fn begin_recheck(&mut self, begun: Stamp) {
+        self.recheck.get_or_insert(Recheck {
+            begun,
+            unheard: None,
+        });
+    }
+
+    /// All history was read again.
+    pub fn end_recheck(&mut self, at: Stamp, begun: Stamp) {
+        if let Some(recheck) = self.recheck.take_if(|it| it.begun == begun) {
+            self.unheard = later(self.unheard, recheck.unheard);
+            self.rechecked = self.rechecked.max(Some(at.millis()));
         }
     }
 
@@ -141,10 +250,12 @@ impl Audit {
             .is_none_or(|known| known.value.round < walk.value.round)
         {
             self.drift_before = self.drift;
+            self.unheard_in_round = None;
         }
         self.drift.threads = self.drift.threads.max(walk.value.threads);
         if walk.value.finished.is_some() && walk.value.round > 0 {
             self.last = Some(walk.value);
+            self.unheard = later(self.unheard, self.unheard_in_round);
         }
         self.walk = Some(walk);
     }

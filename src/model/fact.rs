@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
     GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy, Props,
-    Registered, Role, RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId, Walk,
+    Registered, Reread, Role, RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId,
+    Walk,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -68,6 +69,13 @@ pub struct ReactionCount {
     pub burst: u64,
 }
 
+impl ReactionCount {
+    /// How many lists of reactors it counts: normal ones and bursts have one each.
+    pub fn lists(&self) -> u64 {
+        u64::from(self.normal > 0) + u64::from(self.burst > 0)
+    }
+}
+
 /// A message of a [`Page`], with its reaction counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PagedMessage {
@@ -83,6 +91,27 @@ pub struct PagedMessage {
     pub thread: Option<ChannelId>,
     /// Whose message it answers, where Discord told that message too.
     pub replied: Option<UserId>,
+}
+
+/// One of equal parts of all messages: those whose lists of reactors are asked for although their
+/// counts are as known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Which part, from 0.
+    pub part: u64,
+    /// How many parts there are.
+    pub of: u64,
+}
+
+impl Slice {
+    /// Every message.
+    pub const ALL: Self = Self { part: 0, of: 1 };
+
+    /// Whether the message is among them.
+    pub fn has(self, id: MessageId) -> bool {
+        // The upper bits are the millisecond.
+        (id.0 >> 22) % self.of.max(1) == self.part
+    }
 }
 
 /// All messages of a channel with ids in `(after, to]`, as REST listed them.
@@ -102,6 +131,8 @@ pub struct Page {
     pub messages: Vec<PagedMessage>,
     /// Ids in between whose message could not be read.
     pub unreadable: Vec<MessageId>,
+    /// Which messages' lists of reactors are to be read again, whatever the counts; `None`: of none.
+    pub lists: Option<Slice>,
 }
 
 /// A reaction that was added or removed, by its parts.
@@ -225,6 +256,14 @@ pub enum Fact {
     },
     /// The audit of the guild's older history is as far as this.
     Audited(GuildId, Walk),
+    /// What is older than a look-back reads may have changed unheard since that time.
+    OlderUnseen(GuildId, Stamp),
+    /// All of the guild's history is to be read again from now on, unless that is under way.
+    RecheckBegun(GuildId),
+    /// The recheck has come so far in the channel.
+    Reread(GuildId, ChannelId, Reread),
+    /// All of the guild's history was read again by the recheck that began then.
+    Rechecked(GuildId, Stamp),
     /// The class of data is complete as of now.
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.

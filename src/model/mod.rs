@@ -29,9 +29,9 @@ mod withheld;
 
 pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
 pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
-pub use audit::{Audit, Drift, Walk};
+pub use audit::{Audit, Drift, Recheck, Reread, Walk};
 pub use emoji::{Emoji, EmojiKey};
-pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent};
+pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent, Slice};
 pub use guild::{
     Channel, ChannelKind, Guild, GuildEmoji, Listed, Overwrite, OverwriteKind, Role, Thread,
 };
@@ -53,7 +53,8 @@ pub use settings::{
 };
 pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{
-    Coverage, Failure, FailureObject, IdRange, Interval, Live, Pending, Session, Synced, Tally,
+    CONTRADICTED_FOR, Contradiction, Coverage, Failure, FailureObject, IdRange, Interval, Live,
+    Pending, Session, Synced, Tally,
 };
 pub use time::{Millis, Stamp};
 pub use unread::{Field, Fields, Unread};

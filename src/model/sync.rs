@@ -1,10 +1,14 @@
 //! What is known to be known: coverage, work left to do, failures, and counts.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::{ChannelId, Class, Emoji, Evidence, GuildId, MessageId, Millis, SessionNumber, Stamp};
+use super::{
+    ChannelId, Class, Emoji, Evidence, GuildId, MessageId, Millis, Reread, SessionNumber, Stamp,
+    UserId,
+};
 
 /// The ids in `(after, to]`, all of whose messages are in the store; how that came to be known, and
 /// since when.
@@ -58,6 +62,9 @@ pub struct Coverage {
     /// When it was last noticed that others may read it than before, the bot perhaps not among them.
     #[serde(default)]
     pub readers_changed: Stamp,
+    /// How far all of it was last read again.
+    #[serde(default)]
+    pub reread: Option<Reread>,
 }
 
 /// "In this session, all that was posted after this message arrived by the gateway." It ends with
@@ -73,7 +80,7 @@ pub struct Live {
     pub since: Stamp,
 }
 
-/// A list of reactors that has still to be fetched.
+/// A list of reactors that has still to be fetched, or that Discord's own count contradicts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The guild.
@@ -98,13 +105,123 @@ pub struct Pending {
     /// When, the last time.
     #[serde(default)]
     pub refused_at: Millis,
+    /// The list that did not have as many users as Discord counted.
+    #[serde(default)]
+    pub contradiction: Option<Contradiction>,
+    /// Whether it is only read again: the count is as known, so nothing is known to be missing.
+    #[serde(default)]
+    pub again: bool,
+}
+
+/// A list of reactors that does not have as many users as Discord counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contradiction {
+    /// Users listed.
+    pub listed: u64,
+    /// Tells lists of other users apart until it is settled.
+    pub digest: u64,
+    /// When a list of exactly these users was first asked for.
+    pub since: Stamp,
+    /// When such a list was last asked for.
+    pub last: Stamp,
+    /// Whether the list is believed rather than the count.
+    pub settled: bool,
+}
+
+/// How far apart two equal lists must be to be believed rather than Discord's count, which is
+/// sometimes wrong for good; and how long to wait before a list that contradicts it is asked for
+/// again.
+pub const CONTRADICTED_FOR: i64 = 3_600_000;
+
+impl Contradiction {
+    /// A list asked for at `at` that does not agree with the count: so many users, of whom these are
+    /// kept.
+    pub fn new(listed: u64, kept: &BTreeSet<UserId>, at: Stamp) -> Self {
+        let mut hash = Sha256::new();
+        for user in kept {
+            hash.update(user.0.to_be_bytes());
+        }
+        let digest = hash.finalize();
+        let (head, _) = digest
+            .split_first_chunk()
+            .expect("a SHA-256 has more than 8 bytes");
+        Self {
+            listed,
+            digest: u64::from_be_bytes(*head),
+            since: at,
+            last: at,
+            settled: false,
+        }
+    }
+
+    /// The list is believed. Who was on it need not be remembered for that.
+    #[must_use]
+    pub fn settle(self) -> Self {
+        Self {
+            digest: 0,
+            settled: true,
+            ..self
+        }
+    }
+
+    /// Adds a list that contradicts the same count. It is believed if another of the same users was
+    /// asked for at least [`CONTRADICTED_FOR`] earlier or later.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if (self.listed, self.digest) != (other.listed, other.digest) {
+            return if self.last >= other.last { self } else { other };
+        }
+        let both = Self {
+            since: self.since.min(other.since),
+            last: self.last.max(other.last),
+            ..self
+        };
+        let apart = both.last.millis().0.saturating_sub(both.since.millis().0);
+        if apart >= CONTRADICTED_FOR {
+            both.settle()
+        } else {
+            both
+        }
+    }
 }
 
 impl Pending {
     /// Whether it is worth to be asked for. What was refused is asked for once more, and then once a
-    /// day.
+    /// day; what contradicts Discord's count, an hour later; what is settled, only to read it again.
     pub fn is_due(&self, now: Millis) -> bool {
-        self.refused < 2 || self.refused_at.0.saturating_add(REFUSED_FOR) <= now.0
+        let contradicted = self.contradiction.is_some_and(|it| {
+            it.settled || it.last.millis().0.saturating_add(CONTRADICTED_FOR) > now.0
+        });
+        let refused = self.refused >= 2 && self.refused_at.0.saturating_add(REFUSED_FOR) > now.0;
+        !refused && (self.again || !contradicted)
+    }
+
+    /// Whether the list contradicts Discord's count, and neither is believed.
+    pub fn is_contradicted(&self) -> bool {
+        self.contradiction.is_some_and(|it| !it.settled)
+    }
+
+    /// Whether the list is believed although Discord's count is another.
+    pub fn is_settled(&self) -> bool {
+        self.contradiction.is_some_and(|it| it.settled)
+    }
+
+    /// Whether reactions of this kind may be missing, or stand that were taken back.
+    pub fn is_missing(&self) -> bool {
+        !self.again && !self.is_settled()
+    }
+
+    /// How many users there are if Discord counts `count`: a count that is known to be wrong stays
+    /// wrong by as much.
+    pub fn expected(&self, count: u64) -> i128 {
+        let wrong = self.contradiction.filter(|it| it.settled);
+        let wrong = wrong.map_or(0, |it| i128::from(it.listed) - i128::from(self.count));
+        i128::from(count) + wrong
+    }
+
+    /// Whether a list of so many users is what Discord counted, or what is known of its count.
+    pub fn agrees(&self, listed: u64) -> bool {
+        listed == self.count || i128::from(listed) == self.expected(self.count)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Store, StoreError, codec};
 use crate::model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
     MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
-    Registered, Role, Session, Settings, Synced, Table, Tally, User, UserId, key,
+    Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User, UserId, key,
     permissions::Permissions,
 };
 
@@ -311,16 +311,16 @@ impl Store {
         self.get(&key::ids([channel.0]))
     }
 
-    /// The guild's lists of reactors that are still to be fetched.
+    /// The guild's lists of reactors that are still to be fetched, or contradict Discord's counts.
     pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
         let mut all: Vec<Pending> = self.all(&[])?;
         all.retain(|it| it.guild_id == guild);
         Ok(all)
     }
 
-    /// Whether this list is still to be fetched.
-    pub fn is_pending(&self, list: &Pending) -> Result<bool, StoreError> {
-        Ok(self.get::<Pending>(&list.key())?.is_some())
+    /// What is known now of a list that was still to be fetched; `None` if it was.
+    pub fn list(&self, list: &Pending) -> Result<Option<Pending>, StoreError> {
+        self.get(&list.key())
     }
 
     /// How much of each of the guild's channels is in the store.
@@ -342,6 +342,17 @@ impl Store {
     pub fn audit(&self, guild: GuildId) -> Result<Audit, StoreError> {
         let audit = self.get(&key::ids([guild.0]))?;
         Ok(audit.unwrap_or_else(|| Audit::unknown(guild)))
+    }
+
+    /// Until when every change of the guild's history is known, however old the message; what changed
+    /// later may be found only when history is read again.
+    pub fn history_known_until(&self, guild: GuildId) -> Result<Stamp, StoreError> {
+        let known = match self.session(guild)?.unheard {
+            Some(unheard) => unheard,
+            None => self.heard()?,
+        };
+        let older = self.audit(guild)?.unheard;
+        Ok(older.map_or(known, |older| older.min(known)))
     }
 
     /// A message, or its tombstone.

@@ -17,7 +17,9 @@ use crate::{
         SettingsChange, Tier, UserId,
     },
     service::{ArchiveStatus, ChannelNeeds, Kept, Refusal, Setup, Undone},
-    status::{AuditStatus, ChannelStatus, FailureStatus, Totals},
+    status::{
+        AuditStatus, ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, Totals,
+    },
 };
 
 mod reports;
@@ -461,13 +463,30 @@ fn a_status() -> GuildStatus {
             channel(4, CoverageStatus::Unreadable),
         ],
         pending_lists: 5,
+        contradictions: [false, true]
+            .map(|settled| ContradictionStatus {
+                channel: ChannelId(2),
+                message: MessageId(8),
+                emoji: "👍".to_owned(),
+                burst: false,
+                counted: 3,
+                listed: 1,
+                since: Millis(1_700_000_000_000),
+                settled,
+            })
+            .into(),
+        history: HistoryStatus {
+            known_until: Some(Millis(1_700_000_000_000)),
+            reread: None,
+        },
         audit: AuditStatus {
             on: true,
             share: 20,
             round: 3,
             pages_done: 120,
             pages_estimated: 400,
-            found_within: Some(21_600),
+            shown_within: Some(21_600),
+            found_within: Some(172_800),
             drift: Drift {
                 edited: 2,
                 deleted: 1,
@@ -494,12 +513,15 @@ fn a_status_says_what_is_there_and_what_is_not() {
     **Mirror of The \*Makers\***: listening
     100 messages (2 deleted), 30 reactions, 4 props, 12 members
     5 lists of reactions still to fetch
+    Discord's lists of who reacted don't match its counts here; I'll ask again after an hour:
+    - https://discord.com/channels/1/2/8: 3 counted, 1 listed
     Last complete: guild <t:1700000000:R>, members never
     Channels and threads: 1 complete, 1 in part, 1 not yet, 1 unreadable
     - <#2>: 2 gaps
     - <#3>: not looked at yet
     - <#4>: I may not read it
-    Audit: round 3, 120 of about 400 pages; any change is found within 6 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
+    Changes to old messages: all known until <t:1700000000:R>; history last re-read never
+    Audit: round 3, 120 of about 400 pages; any change is found within 6 h, swapped reactions within 48 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
     Last export <t:1700000000:R> (it took 1s 200ms): Nothing has changed: the archive stays at generation 0.
     **Could not be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)

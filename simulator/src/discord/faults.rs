@@ -77,10 +77,19 @@ struct Planned {
     fault: Fault,
 }
 
+/// Lists of a message's reactors that lack some.
+#[derive(Debug)]
+struct ShortList {
+    message: u64,
+    hidden: usize,
+    times: usize,
+}
+
 /// The faults still to come.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     planned: Vec<Planned>,
+    short_lists: Vec<ShortList>,
 }
 
 impl Faults {
@@ -93,8 +102,29 @@ impl Faults {
         });
     }
 
+    /// The next `times` answers that list a message's reactors lack the last `hidden` of those they
+    /// should have.
+    pub(crate) fn shorten(&mut self, message: u64, hidden: usize, times: usize) {
+        self.short_lists.push(ShortList {
+            message,
+            hidden,
+            times,
+        });
+    }
+
+    /// How many users the answer to this request lacks.
+    pub(crate) fn hidden(&mut self, message: u64) -> usize {
+        let mut lists = self.short_lists.iter_mut();
+        let list = lists.find(|list| list.message == message && list.times > 0);
+        list.map_or(0, |list| {
+            list.times -= 1;
+            list.hidden
+        })
+    }
+
     pub(crate) fn clear(&mut self) {
         self.planned.clear();
+        self.short_lists.clear();
     }
 
     /// The fault that this request meets, if any: the first planned that still applies.

@@ -75,6 +75,8 @@ pub struct Reaction {
     pub normal: Vec<u64>,
     /// Who reacted with a super reaction, sorted by id.
     pub burst: Vec<u64>,
+    /// What the counter of normal reactions says, where it is wrong.
+    pub counted: Option<usize>,
 }
 
 impl Reaction {
@@ -199,6 +201,7 @@ impl Message {
                     emoji,
                     normal: Vec::new(),
                     burst: Vec::new(),
+                    counted: None,
                 });
                 self.reactions.len() - 1
             });
@@ -223,8 +226,24 @@ impl Message {
         };
         users.remove(place);
         self.reactions
-            .retain(|r| !r.normal.is_empty() || !r.burst.is_empty());
+            .retain(|r| !r.normal.is_empty() || !r.burst.is_empty() || r.counted.is_some());
         true
+    }
+
+    /// Makes the counter of normal reactions wrong, or right again.
+    pub(crate) fn count_as(&mut self, emoji: Emoji, counted: Option<usize>) {
+        let known = self.reactions.iter_mut().find(|r| r.emoji.same(&emoji));
+        match known {
+            Some(reaction) => reaction.counted = counted,
+            None => self.reactions.push(Reaction {
+                emoji,
+                normal: Vec::new(),
+                burst: Vec::new(),
+                counted,
+            }),
+        }
+        self.reactions
+            .retain(|r| !r.normal.is_empty() || !r.burst.is_empty() || r.counted.is_some());
     }
 }
 

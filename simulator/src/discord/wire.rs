@@ -114,15 +114,16 @@ struct ReactionObject<'a> {
 impl Serialize for ReactionObject<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let (normal, burst) = (&self.reaction.normal, &self.reaction.burst);
+        let counted = self.reaction.counted.unwrap_or(normal.len());
         let colors: &[&str] = if burst.is_empty() { &[] } else { &["#f9af40"] };
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("emoji", &EmojiObject(&self.reaction.emoji))?;
-        map.serialize_entry("count", &(normal.len() + burst.len()))?;
+        map.serialize_entry("count", &(counted + burst.len()))?;
         map.serialize_entry(
             "count_details",
             &CountDetails {
                 burst: burst.len(),
-                normal: normal.len(),
+                normal: counted,
             },
         )?;
         map.serialize_entry("burst_colors", colors)?;
@@ -315,6 +316,7 @@ impl Serialize for MessageObject<'_> {
             let reactions: Vec<_> = message
                 .reactions
                 .iter()
+                .filter(|it| it.counted != Some(0) || !it.burst.is_empty())
                 .map(|reaction| ReactionObject {
                     reaction,
                     me: self.guild.bot,

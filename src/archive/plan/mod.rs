@@ -23,7 +23,8 @@ mod tests;
 use self::tasks::{Task, tasks};
 use super::{
     EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, MadeBoard, Manifest, ManifestChannel,
-    ManifestGuild, Object, PROVIDER, Scope, Table, manifest::Counts, partition::LIMIT,
+    ManifestGuild, ManifestHistory, Object, PROVIDER, Scope, Table, manifest::Counts,
+    partition::LIMIT,
 };
 use crate::model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
 
@@ -97,6 +98,8 @@ pub struct ExportGuild {
     pub name: String,
     /// When each class of its data was last known to be complete.
     pub synced: BTreeMap<Class, Millis>,
+    /// Until when its history is known, however old.
+    pub history: Option<ManifestHistory>,
     /// All channels and threads that the archive shall hold, categories and forums too: one that is
     /// missing is withdrawn, with everything in it.
     pub channels: Vec<ExportChannel>,
@@ -420,6 +423,7 @@ fn manifest_guild(guild: &ExportGuild, listed: &BTreeMap<Scope, Listed>) -> Mani
             .into_iter()
             .map(|class| (class, guild.synced.get(&class).copied()))
             .collect(),
+        history: guild.history,
         rows,
         channels,
     }
@@ -433,6 +437,7 @@ fn says_the_same(one: &[ManifestGuild], other: &[ManifestGuild]) -> bool {
         name: from.name.clone(),
         index: from.index,
         synced: BTreeMap::new(),
+        history: None,
         rows: from.rows.clone(),
         channels: Vec::new(),
     };

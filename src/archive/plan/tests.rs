@@ -83,6 +83,7 @@ impl World {
                 id: GUILD,
                 name: "guild".to_owned(),
                 synced: BTreeMap::new(),
+                history: None,
                 channels: CHANNELS
                     .into_iter()
                     .filter(|it| !self.hidden.contains(it))

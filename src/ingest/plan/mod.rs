@@ -83,6 +83,8 @@ pub struct ChannelPlan {
     pub go_live: Option<SessionNumber>,
     /// Lists of reactors that an earlier run left to be fetched.
     pub reactors: Vec<Pending>,
+    /// The recheck, by when it began, that reads all of it again: in the last of `reads`.
+    pub reread: Option<Stamp>,
 }
 
 /// What is to be done in a guild: props channels first, then those with the newest messages.
@@ -106,6 +108,8 @@ pub struct Settled<'a> {
     pub session: Option<SessionNumber>,
     /// How far to look back.
     pub look_back: LookBack,
+    /// When the recheck began that all history is to be read again for, if it is.
+    pub recheck: Option<Stamp>,
     /// The time.
     pub now: Millis,
 }
@@ -121,7 +125,7 @@ pub struct LookBack {
 
 impl LookBack {
     /// The last id before those that are read again where nobody has looked since that time.
-    fn after(self, unseen_since: Stamp) -> MessageId {
+    pub fn after(self, unseen_since: Stamp) -> MessageId {
         let first = MessageId::at(Millis(unseen_since.millis().0 + self.ahead - self.window));
         MessageId(first.0.saturating_sub(1))
     }
@@ -185,6 +189,8 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         // Of what is live, and of what was not listed, no news is to be asked for.
         let top = coverage.map(Coverage::top);
         let is_kept = described.kept_threads.contains(&channel.id);
+        let left = |begun| coverage.map_or(MessageId(u64::MAX), |it| it.left_to_reread(begun));
+        let reread = settled.recheck.filter(|begun| left(*begun).0 > 0);
         let last = if is_live || is_kept {
             top
         } else if tells_last {
@@ -197,10 +203,18 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
             name: channel.name.clone(),
             last_message_id: last,
             witness: [last, top].into_iter().flatten().find(|id| id.0 > 0),
-            reads: reads(coverage, last, settled.look_back),
+            reads: match reread {
+                Some(begun) => all_again(
+                    reads(coverage, last, settled.look_back),
+                    top.unwrap_or_default(),
+                    left(begun),
+                ),
+                None => reads(coverage, last, settled.look_back),
+            },
             looks_back: coverage.is_some_and(|it| it.unseen_since.is_some()),
             go_live: settled.session.filter(|_| !is_live && !is_kept),
             reactors: pending.remove(&channel.id).unwrap_or_default(),
+            reread,
         });
     }
     plan
@@ -272,6 +286,26 @@ fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBa
     }
     let tail = tail.map(|after| Read { after, to: None });
     tail.into_iter().chain(reads).collect()
+}
+
+/// What is to be listed anyway, and then all messages with ids up to `left`.
+fn all_again(mut reads: Vec<Read>, top: MessageId, left: MessageId) -> Vec<Read> {
+    let meets = |read: &Read| read.to.is_none() && read.after <= left;
+    if left >= top || reads.iter().any(meets) {
+        return vec![Read {
+            after: MessageId(0),
+            to: None,
+        }];
+    }
+    reads.retain(|read| read.to.is_none_or(|to| to > left));
+    for read in &mut reads {
+        read.after = read.after.max(left);
+    }
+    reads.push(Read {
+        after: MessageId(0),
+        to: Some(left),
+    });
+    reads
 }
 
 #[cfg(test)]

@@ -189,6 +189,7 @@ proptest! {
         let known = |ledger: &BTreeMap<ChannelId, Coverage>| {
             let described = described(&world, names_last);
             plan(&described, Settled {
+                recheck: None,
                 coverage: ledger,
                 pending: Vec::new(),
                 settings: &settings,

@@ -2,9 +2,13 @@
 //! what may be asked of Discord. So whatever changed unheard is found within a time that can be
 //! told.
 //!
+//! Who reacted is asked for again too, a part of all lists in each round: so a swap that no count
+//! tells is found.
+//!
 //! Owns the walk and its pace. Reading a page is `backfill`'s, what the page changes is `ingest`'s:
 //! there it is counted as drift too. How far the walk is becomes durable with each page.
 
+mod pace;
 mod place;
 
 use std::{
@@ -23,6 +27,7 @@ use tokio::{sync::OwnedSemaphorePermit, task::JoinSet, time};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub use pace::Pace;
 use place::{Place, channels, differ, place};
 
 use super::{
@@ -168,7 +173,11 @@ impl Auditor {
             time::sleep(LOOK).await;
         }
         let turn = self.turn().await?;
-        let mut walk = last.next_round(Clock::now());
+        let pace = self
+            .backfill
+            .read(move |store| Pace::of(store, guild))
+            .await?;
+        let mut walk = last.next_round(Clock::now(), pace.slices);
         walk.requests += 1;
         let known = self
             .backfill
@@ -270,8 +279,10 @@ impl Auditor {
                         let _turn = self.turn().await?;
                         // A backfill that came between has fetched it.
                         let asked = list.clone();
-                        let is_pending = move |store: &Store| store.is_pending(&asked);
-                        if self.backfill.read(is_pending).await? {
+                        let pending = move |store: &Store| store.list(&asked);
+                        if let Some(list) = self.backfill.read(pending).await?
+                            && list.is_due(Clock::now())
+                        {
                             self.backfill.list(list).await?;
                         }
                     }
@@ -314,10 +325,11 @@ impl Auditor {
             last_message_id: None,
             witness: walk.before.or(place.top).filter(|id| id.0 > 0),
             len_before: None,
+            lists: Some(walk.slice()),
         };
         let asked = *walk;
         let after = |shown: &Shown| {
-            let requests = asked.requests + 1;
+            let (requests, lists) = (asked.requests + 1, asked.lists + shown.lists);
             let walk = if shown.after.0 == 0 {
                 asked.at(next_id(asked.place))
             } else {
@@ -328,7 +340,11 @@ impl Auditor {
                     ..asked
                 }
             };
-            Walk { requests, ..walk }
+            Walk {
+                requests,
+                lists,
+                ..walk
+            }
         };
         let _turn = self.turn().await?;
         let page = self

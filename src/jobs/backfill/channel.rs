@@ -1,28 +1,23 @@
-//! One channel: its messages page by page, and beside them the lists of who reacted.
+//! One channel: its messages page by page; `reactors.rs` fetches the lists of who reacted beside them.
 
 use tokio::sync::mpsc;
 
 use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
-    page::{Ask, UNNAMED},
+    page::{Ask, Shown, UNNAMED},
     rounds::Lists,
 };
 use crate::{
     discord::RestError,
     ingest::ChannelPlan,
     model::{
-        ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Pending, ReactionEvent,
-        SessionNumber, Stamp, UserId,
+        ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Pending, Reread, SessionNumber,
+        Slice, Stamp,
     },
 };
 
 /// Lists of reactors that may be known to be missing before reading on waits for them.
 const LISTS_AHEAD: usize = 256;
-/// Users in one answer; fewer means that there are no more.
-const REACTORS_FULL: usize = 100;
-
-/// Discord's code for a message that is not there any more; see [`UNKNOWN_CHANNEL`].
-const UNKNOWN_MESSAGE: u64 = 10008;
 
 impl Backfill {
     /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
@@ -112,9 +107,18 @@ impl Backfill {
                 last_message_id: plan.last_message_id,
                 witness: plan.witness,
                 len_before: None,
+                lists: plan
+                    .reread
+                    .filter(|_| read.after.0 == 0)
+                    .map(|_| Slice::ALL),
             };
             loop {
-                let Some(page) = self.page(ask, |_| None).await? else {
+                let reread = plan.reread.filter(|_| read.after.0 == 0 && all_named);
+                let reread = |page: &Shown| {
+                    let (begun, left) = (reread.filter(|_| page.all_named)?, page.after);
+                    Some(Fact::Reread(guild, plan.channel_id, Reread { begun, left }))
+                };
+                let Some(page) = self.page(ask, reread).await? else {
                     return Ok(false);
                 };
                 all_named &= page.all_named;
@@ -146,117 +150,5 @@ impl Backfill {
             self.incomplete(guild, plan.channel_id, UNNAMED).await?;
         }
         Ok(all_named)
-    }
-
-    /// Fetches lists of reactors: those left from before, then those found missing. `false` if some
-    /// may be had later.
-    async fn reactors(
-        &self,
-        left: Vec<Pending>,
-        mut missing: mpsc::Receiver<Pending>,
-    ) -> Result<bool, BackfillError> {
-        let mut whole = true;
-        for list in left {
-            whole &= self.list(list).await?;
-        }
-        while let Some(list) = missing.recv().await {
-            whole &= self.list(list).await?;
-        }
-        Ok(whole)
-    }
-
-    /// Fetches a list of reactors; `false` if it failed, but may be had later.
-    pub(in crate::jobs) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
-        let channel = list.channel_id;
-        let whole = self.fetch_list(list).await;
-        self.progress.advance(channel, |it| it.done += 1);
-        whole
-    }
-
-    async fn fetch_list(&self, list: Pending) -> Result<bool, BackfillError> {
-        let Pending {
-            guild_id,
-            channel_id,
-            message_id,
-            emoji,
-            burst,
-            ..
-        } = list;
-        let at = self.clock.stamp();
-        let mut users = Vec::new();
-        let mut all_readable = true;
-        let mut after = None;
-        loop {
-            let urgency = self.progress.urgency(channel_id);
-            let answer = self
-                .history
-                .with_urgency(urgency)
-                .reactors(channel_id, message_id, &emoji, burst, after)
-                .await;
-            match answer {
-                Ok(page) => {
-                    let full = page.len >= REACTORS_FULL;
-                    let unreadable = page.unreadable.iter().copied().map(UserId);
-                    let newest = page
-                        .items
-                        .iter()
-                        .map(|user| user.id)
-                        .chain(unreadable)
-                        .max();
-                    all_readable &= page.all_readable();
-                    users.extend(page.items);
-                    // A server that ignores `after` must not keep us here for ever.
-                    if !full || newest <= after {
-                        break;
-                    }
-                    after = newest;
-                }
-                Err(RestError::NotFound {
-                    code: UNKNOWN_MESSAGE,
-                    ..
-                }) => {
-                    let gone = Fact::MessageGone(guild_id, channel_id, message_id);
-                    self.tell(at, vec![gone]).await?;
-                    return Ok(true);
-                }
-                Err(error) => {
-                    let key = emoji.key.to_string();
-                    let object = FailureObject::Reactions(channel_id, message_id, key, burst);
-                    return self.fail(guild_id, object, error).await;
-                }
-            }
-        }
-        self.progress.update(|it| it.lists_done += 1);
-        if !all_readable {
-            // Some reacted of whom nothing can be read: nobody is said to have taken it back.
-            let key = emoji.key.to_string();
-            let object = FailureObject::Reactions(channel_id, message_id, key, burst);
-            let reason = "some users are not as Discord documents them".to_owned();
-            self.progress.update(|it| it.refused += 1);
-            let mut facts = vec![Fact::Refused(guild_id, object, reason)];
-            facts.extend(users.into_iter().map(|user| {
-                let (user_id, emoji) = (user.id, emoji.clone());
-                Fact::Reacted(ReactionEvent {
-                    guild_id,
-                    channel_id,
-                    message_id,
-                    user_id,
-                    emoji,
-                    burst,
-                })
-            }));
-            self.tell(at, facts).await?;
-            return Ok(true);
-        }
-        let reactors = Fact::Reactors {
-            guild_id,
-            channel_id,
-            message_id,
-            emoji,
-            burst,
-            users,
-        };
-        self.tell(at, vec![reactors]).await?;
-        Ok(true)
     }
 }

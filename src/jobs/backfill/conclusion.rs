@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Backfill, BackfillError, Depth, observed};
+use super::{Backfill, BackfillError, Depth};
 use crate::{
     ingest::{self, Described},
-    model::{ChannelId, Class, Fact, Failure, FailureObject, GuildId},
+    model::{ChannelId, Class, Drift, Fact, Failure, FailureObject, GuildId, Pending, Stamp},
+    status::UNREADABLE,
+    store::{Store, StoreError},
 };
 
 /// What a backfill came to.
@@ -25,6 +27,10 @@ pub struct Summary {
     pub refused: u64,
     /// Channels and threads of which something is still missing.
     pub incomplete: u64,
+    /// Lists of reactors that contradict Discord's counts.
+    pub contradicted: u64,
+    /// What had changed unheard, of what was thought to be known.
+    pub found: Drift,
     /// What is to be looked at again, since it may be had later.
     pub again: Option<Depth>,
 }
@@ -32,7 +38,7 @@ pub struct Summary {
 impl Summary {
     /// Whether all that can be read is here.
     pub fn is_complete(&self) -> bool {
-        self.failures == 0 && self.incomplete == 0
+        self.failures == 0 && self.incomplete == 0 && self.contradicted == 0
     }
 }
 
@@ -43,22 +49,29 @@ impl Backfill {
         &self,
         guild: GuildId,
         described: &Arc<Described>,
+        recheck: Option<Stamp>,
     ) -> Result<Summary, BackfillError> {
-        let mut left = self.plan(described, None).await?;
-        let (incomplete, failures) = self
+        let mut left = self.plan(described, None, recheck).await?;
+        let (incomplete, failures, lists) = self
             .read(move |store| {
                 // What was deleted since it was described is not missing.
                 let channels = store.channels(guild)?;
                 let gone = channels.iter().filter(|it| it.state.now().is_none());
                 let gone: BTreeSet<u64> = gone.map(|it| it.id).collect();
                 left.channels.retain(|it| !gone.contains(&it.channel_id.0));
-                let incomplete = ingest::uncovered(&left, &store.coverage()?);
-                Ok((incomplete, store.failures(guild)?))
+                let mut incomplete = ingest::uncovered(&left, &store.coverage()?);
+                let unread = left.channels.iter().filter(|plan| plan.reread.is_some());
+                incomplete.extend(unread.map(|plan| plan.channel_id));
+                incomplete.sort_unstable();
+                incomplete.dedup();
+                Ok((incomplete, store.failures(guild)?, store.pending(guild)?))
             })
             .await?;
         let done = self.progress.look();
         let failed = done.failures > done.hidden;
-        let again = again(&failures, &incomplete, failed);
+        let contradicted = lists.iter().filter(|list| list.is_contradicted()).count() as u64;
+        let missing = again(&failures, &incomplete, failed);
+        let again = missing.or_else(|| (contradicted > 0).then_some(Depth::Channels));
         let summary = Summary {
             channels: done.channels,
             unreadable: done.unreadable,
@@ -67,23 +80,58 @@ impl Backfill {
             failures: done.failures,
             refused: done.refused,
             incomplete: incomplete.len() as u64,
+            contradicted,
+            found: Drift::default(),
             again,
         };
-        if again.is_none() {
-            let mut facts = vec![
-                Fact::Synced(guild, Class::Messages),
-                Fact::Synced(guild, Class::Reactions),
-            ];
+        let reads_lists = |list: &Pending| list.again && list.refused == 0;
+        if let Some(begun) = recheck.filter(|_| incomplete.is_empty())
+            && !lists.iter().any(reads_lists)
+        {
+            let at = self.clock.stamp();
+            self.write(at, vec![Fact::Rechecked(guild, begun)]).await?;
+        }
+        if missing.is_none() {
+            self.synced(guild, &incomplete, &failures, &lists).await?;
             // What an event would have said was fetched.
-            facts.extend(failures.into_iter().filter_map(|it| match it.object {
+            let settled = failures.into_iter().filter_map(|it| match it.object {
                 object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
                 _ => None,
-            }));
-            self.writer
-                .write(observed(self.clock.stamp(), facts))
-                .await?;
+            });
+            self.write(self.clock.stamp(), settled.collect()).await?;
         }
         Ok(summary)
+    }
+
+    /// Records until when all messages, and all reactions, are known: not at all where something is
+    /// missing, and not beyond the time since when older ones may have changed unheard.
+    async fn synced(
+        &self,
+        guild: GuildId,
+        incomplete: &[ChannelId],
+        failures: &[Failure],
+        lists: &[Pending],
+    ) -> Result<(), BackfillError> {
+        let is_message = |it: &Failure| match it.object {
+            FailureObject::Channel(_) => it.reason != UNREADABLE,
+            FailureObject::Threads(_) | FailureObject::Message(..) => true,
+            _ => false,
+        };
+        if !incomplete.is_empty() || failures.iter().any(is_message) {
+            return Ok(());
+        }
+        let mut facts = vec![Fact::Synced(guild, Class::Messages)];
+        let is_list = |it: &Failure| matches!(it.object, FailureObject::Reactions(..));
+        if !lists.iter().any(Pending::is_missing) && !failures.iter().any(is_list) {
+            facts.push(Fact::Synced(guild, Class::Reactions));
+        }
+        let now = self.clock.stamp();
+        let unheard = move |store: &Store| -> Result<[Option<Stamp>; 2], StoreError> {
+            Ok([store.session(guild)?.unheard, store.audit(guild)?.unheard])
+        };
+        let unheard = self.read(unheard).await?.into_iter().flatten();
+        self.write(unheard.fold(now, Stamp::min), facts).await?;
+        Ok(())
     }
 }
 

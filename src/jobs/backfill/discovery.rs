@@ -68,7 +68,7 @@ impl Backfill {
         }
 
         let listed = match depth {
-            Depth::Whole => self.members(guild, shape.members).await?,
+            Depth::Whole | Depth::Recheck => self.members(guild, shape.members).await?,
             Depth::Channels => None,
         };
         let bot_roles = match listed {
@@ -85,7 +85,7 @@ impl Backfill {
             kept_threads: BTreeSet::new(),
         };
         whole &= self.archived_threads(&mut described, depth).await?;
-        if whole && depth == Depth::Whole {
+        if whole && depth >= Depth::Whole {
             self.tell(
                 self.clock.stamp(),
                 vec![

@@ -10,6 +10,7 @@ mod discovery;
 mod members;
 pub(in crate::jobs) mod page;
 mod page_sizes;
+mod reactors;
 mod reread;
 mod rounds;
 mod supervisor;
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     discord::{GuildTold, History, RestError},
-    model::{Evidence, Fact, FailureObject, GuildId, Observation, Pending, Stamp, User},
+    model::{Drift, Evidence, Fact, FailureObject, GuildId, Observation, Pending, Stamp, User},
     store::{Store, StoreError},
 };
 
@@ -54,19 +55,21 @@ pub enum BackfillError {
 }
 
 /// How much of a guild is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// Its channels and active threads: after a change of what the bot may see.
     Channels,
     /// Everything: also members and archived threads.
     Whole,
+    /// Everything, and all history is read again, with every list of reactors.
+    Recheck,
 }
 
 impl Depth {
     /// Both at once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        if self == Self::Whole { self } else { other }
+        self.max(other)
     }
 }
 
@@ -132,7 +135,15 @@ impl Backfill {
         let own = self.of(guild);
         own.progress.begin(guild, name, own.history.rest());
         let _turn = own.turn.0.acquire().await.expect("it is never closed");
-        let done = own.in_rounds(guild, depth, told, live).await;
+        let drift =
+            move |store: &Store| -> Result<Drift, StoreError> { Ok(store.audit(guild)?.drift) };
+        let before = own.read(drift).await?;
+        let mut done = own.in_rounds(guild, depth, told, live).await;
+        if let Ok(summary) = &mut done {
+            // What the last lists showed is durable.
+            own.writer.write(Vec::new()).await?;
+            summary.found = own.read(drift).await?.since(before);
+        }
         own.progress.end();
         done
     }

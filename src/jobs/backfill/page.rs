@@ -5,7 +5,8 @@ use super::{Backfill, BackfillError};
 use crate::{
     discord::{Listing, RestError, Urgency},
     model::{
-        ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Page, Pending, Props, Stamp,
+        ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Page, Pending, Props,
+        ReactionCount, Slice, Stamp,
     },
 };
 
@@ -27,6 +28,8 @@ pub(in crate::jobs) struct Ask {
     pub(in crate::jobs) witness: Option<MessageId>,
     /// How many messages were listed right before, from `before` on.
     pub(in crate::jobs) len_before: Option<usize>,
+    /// Which messages' lists of reactors are to be read again, whatever the counts.
+    pub(in crate::jobs) lists: Option<Slice>,
 }
 
 /// What a page showed.
@@ -48,6 +51,8 @@ pub(in crate::jobs) struct Shown {
     pub(in crate::jobs) all_named: bool,
     /// The lists of reactors that have to be fetched.
     pub(in crate::jobs) missing: Vec<Pending>,
+    /// How many lists of reactors there are to its messages.
+    pub(in crate::jobs) lists: u64,
 }
 
 impl Backfill {
@@ -73,6 +78,8 @@ impl Backfill {
         let all_named = listing.unnamed() == 0;
         let (turn, newest) = (listing.turn.take(), listing.newest);
         let is_last = self.is_last(ask, &listing).await?;
+        let counts = listing.messages.iter().flat_map(|paged| &paged.counts);
+        let lists = counts.map(ReactionCount::lists).sum();
         let mut page = self.listed(ask, listing, is_last);
         let mut shown = Shown {
             len,
@@ -83,6 +90,7 @@ impl Backfill {
             newest,
             all_named,
             missing: Vec::new(),
+            lists,
         };
         if !all_named {
             // It may be any message: the page covers nothing, and says of none that it is gone.
@@ -165,6 +173,7 @@ impl Backfill {
             newest: ask.before.is_none(),
             messages: listing.messages,
             unreadable: listing.unreadable,
+            lists: ask.lists,
         }
     }
 

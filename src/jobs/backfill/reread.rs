@@ -12,7 +12,7 @@ use super::{Backfill, BackfillError, Depth, Requests, observed};
 use crate::{
     discord::RestError,
     jobs::clock::Clock,
-    model::{ChannelId, Fact, Failure, FailureObject, GuildId, MessageId, Page},
+    model::{ChannelId, Fact, Failure, FailureObject, GuildId, MessageId, Page, PagedMessage},
     store::{Store, StoreError},
 };
 
@@ -64,6 +64,25 @@ fn failed(store: &Store) -> Result<Vec<Failure>, StoreError> {
     Ok(all)
 }
 
+/// A message that was read by itself, as a page of its own; `None` if it is not there.
+pub(super) fn page_of_one(
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    id: MessageId,
+    found: Option<PagedMessage>,
+) -> Page {
+    Page {
+        guild_id,
+        channel_id,
+        after: MessageId(id.0.saturating_sub(1)),
+        to: id,
+        newest: false,
+        messages: found.into_iter().collect(),
+        unreadable: Vec::new(),
+        lists: None,
+    }
+}
+
 impl Backfill {
     /// Reads one message again: as a page of its own. `false` if who reacted to it could not be
     /// fetched, but may be later.
@@ -77,15 +96,7 @@ impl Backfill {
         let object = FailureObject::Message(channel_id, id);
         let failed = match self.history.message(guild_id, channel_id, id).await {
             Ok(found) => {
-                let page = Page {
-                    guild_id,
-                    channel_id,
-                    after: MessageId(id.0.saturating_sub(1)),
-                    to: id,
-                    newest: false,
-                    messages: found.into_iter().collect(),
-                    unreadable: Vec::new(),
-                };
+                let page = page_of_one(guild_id, channel_id, id, found);
                 // If it is not there any more, there is nothing left to read either.
                 let facts = vec![Fact::Page(page), Fact::Settled(guild_id, object)];
                 let mut whole = true;

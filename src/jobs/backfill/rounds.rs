@@ -104,8 +104,12 @@ impl Backfill {
         let until = (!live).then_some(begun);
         let session = self.note_unseen(&described, until).await?;
         let session = live.then_some(session);
+        let recheck = match depth {
+            Depth::Recheck => Some(self.begin_recheck(guild).await?),
+            Depth::Channels | Depth::Whole => None,
+        };
         loop {
-            let mut plan = self.plan(&described, session).await?;
+            let mut plan = self.plan(&described, session, recheck).await?;
             leave_out(&mut plan, read);
             read.extend(self.carry_out(guild, &described, plan).await?);
             // What was read may tell of threads that no list had.
@@ -113,7 +117,15 @@ impl Backfill {
                 break;
             }
         }
-        self.conclude(guild, &described).await
+        self.conclude(guild, &described, recheck).await
+    }
+
+    /// Begins to read all history again, or goes on where that was interrupted. Returns when it began.
+    async fn begin_recheck(&self, guild: GuildId) -> Result<Stamp, BackfillError> {
+        let at = self.clock.stamp();
+        self.write(at, vec![Fact::RecheckBegun(guild)]).await?;
+        let audit = self.read(move |store| store.audit(guild)).await?;
+        Ok(audit.recheck.map_or(at, |recheck| recheck.begun))
     }
 
     /// Notes of each channel what may have changed in it while the guild was not heard. From then on
@@ -128,9 +140,13 @@ impl Backfill {
         self.writer.write(Vec::new()).await?;
         let session = self.read(move |store| store.session(guild)).await?;
         let mut facts = Vec::new();
-        if let Some(heard) = session.unheard {
-            // The clock may have been set back since.
-            let since = heard.min(Clock::now().into());
+        // The clock may have been set back since.
+        let now = Clock::now().into();
+        let unheard = session.unheard.map(|heard| heard.min(now));
+        let (all, ahead) = (Arc::clone(described), self.ahead());
+        let older = self.read(move |store| older_unseen(store, &all, unheard, ahead));
+        facts.extend(older.await?.map(|since| Fact::OlderUnseen(guild, since)));
+        if let Some(since) = unheard {
             let (described, ahead) = (Arc::clone(described), self.ahead());
             let unseen = self.read(move |store| {
                 let look_back = look_back(&store.settings(guild)?, ahead);
@@ -158,6 +174,7 @@ impl Backfill {
         &self,
         described: &Arc<Described>,
         session: Option<SessionNumber>,
+        recheck: Option<Stamp>,
     ) -> Result<Plan, BackfillError> {
         let (described, guild) = (Arc::clone(described), described.guild.id);
         let ahead = self.ahead();
@@ -169,6 +186,7 @@ impl Backfill {
                 settings,
                 session,
                 look_back: look_back(settings, ahead),
+                recheck,
                 now: Clock::now(),
             };
             Ok(ingest::plan(&described, settled))
@@ -282,6 +300,35 @@ fn expected(
 fn look_back(settings: &Settings, ahead: i64) -> LookBack {
     let window = i64::from(settings.look_back_days) * DAY_MS;
     LookBack { window, ahead }
+}
+
+/// Since when messages may have changed unheard that no look-back reads again. `unheard` is since when
+/// the guild was.
+fn older_unseen(
+    store: &Store,
+    described: &Described,
+    unheard: Option<Stamp>,
+    ahead: i64,
+) -> Result<Option<Stamp>, StoreError> {
+    let look_back = look_back(&store.settings(described.guild.id)?, ahead);
+    let (coverage, permissions) = (store.coverage()?, described.permissions());
+    let mut oldest = None;
+    for channel in described.channels.iter().map(|listed| &listed.channel) {
+        let Some(known) = coverage.get(&channel.id) else {
+            continue;
+        };
+        let Some(since) = unheard.into_iter().chain(known.unseen_since).min() else {
+            continue;
+        };
+        let mut older = store.messages(channel.id, 0..=look_back.after(since).0);
+        if oldest.is_none_or(|oldest| since < oldest)
+            && described.reads(&permissions, channel)
+            && older.next().transpose()?.is_some()
+        {
+            oldest = Some(since);
+        }
+    }
+    Ok(oldest)
 }
 
 /// Takes out of a plan what was done already.

@@ -249,11 +249,11 @@ impl Backfill {
                     // It is told already why.
                     _ if done.again.is_some() && self.history.rest().is_out() => {}
                     _ if done.again.is_some() => warn!(
-                        %guild, failures, channels = done.incomplete,
+                        %guild, failures, channels = done.incomplete, lists = done.contradicted,
                         "some history could not be fetched, `/sync-status` says what; it is tried \
                          again"
                     ),
-                    Depth::Whole => {
+                    Depth::Whole | Depth::Recheck => {
                         info!(%guild, messages, lists, "all history that can be read is here");
                     }
                     Depth::Channels => debug!(%guild, messages, lists, "looked again"),

@@ -132,6 +132,7 @@ impl Backfill {
             let has_threads = with_threads.contains(&channel.id);
             let since = |listed: Option<Stamp>| match listed {
                 Some(_) if is_told => None,
+                Some(_) if depth == Depth::Recheck => Some(Millis(0)),
                 _ => ingest::archived_since(listed, has_threads, now),
             };
             lists.extend(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::decided;
 use crate::{
-    archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard},
+    archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard, ManifestHistory},
     model::{
         self, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, MessageId, Millis,
         Partition, Privacy, Stamp, Tier,
@@ -43,6 +43,10 @@ pub(super) fn request(
                 .iter()
                 .map(|it| (it.class, it.at.millis()))
                 .collect(),
+            history: Some(ManifestHistory {
+                known_until: Some(store.history_known_until(guild.id)?.millis()),
+                reread_at: store.audit(guild.id)?.last_reread(),
+            }),
             channels: public
                 .map(|(channel, _)| ExportChannel {
                     id: channel.id,
@@ -156,7 +160,8 @@ fn unfinished(
     guild: GuildId,
 ) -> Result<BTreeMap<ChannelId, BTreeSet<MessageId>>, StoreError> {
     let pending = store.pending(guild)?;
-    let pending = pending.iter().map(|it| (it.channel_id, it.message_id));
+    let pending = pending.iter().filter(|list| list.is_missing());
+    let pending = pending.map(|list| (list.channel_id, list.message_id));
     let failures = store.failures(guild)?;
     let failed = failures.iter().filter_map(|it| match &it.object {
         FailureObject::Message(channel, message)

@@ -276,6 +276,7 @@ pub(super) fn request(rows: &Snapshot) -> ExportRequest {
             id: GUILD,
             name: "The Community".to_owned(),
             synced: BTreeMap::from([(Class::Messages, Millis(1_764_999_999_000))]),
+            history: None,
             channels: rows
                 .channels
                 .iter()

@@ -77,7 +77,22 @@ impl Discord {
         self.act(|state| state.blocking.insert(user));
     }
 
-    /// Forgets all faults still planned.
+    /// Of who reacted to this message, the next `times` answers lack the last `hidden` that they should list.
+    pub fn short_lists(&self, message: u64, hidden: usize, times: usize) {
+        self.act(|state| state.faults.shorten(message, hidden, times));
+    }
+
+    /// From now on, the counter of normal reactions with this emoji is stuck at `counted`; `None`: it is right again.
+    pub fn stick_counter(&self, channel: u64, message: u64, emoji: &str, counted: Option<usize>) {
+        self.act(|state| {
+            let emoji = state.guild.emoji(emoji);
+            if let Some(message) = state.guild.message_mut(channel, message) {
+                message.count_as(emoji, counted);
+            }
+        });
+    }
+
+    /// Forgets all faults still planned; stuck counters stay so.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());
     }

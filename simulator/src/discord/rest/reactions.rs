@@ -36,7 +36,7 @@ fn is_emoji(text: &str) -> bool {
     let is_flag = |letter: char| ('\u{1f1e6}'..='\u{1f1ff}').contains(&letter);
     match letters.as_slice() {
         [first, second] if is_flag(*first) => is_flag(*second),
-        [key, rest @ ..] if matches!(key, '0'..='9' | '#' | '*') => {
+        ['0'..='9' | '#' | '*', rest @ ..] => {
             matches!(rest, ['\u{fe0f}', '\u{20e3}'])
         }
         letters => letters.split(|letter| *letter == '\u{200d}').all(|part| {
@@ -57,6 +57,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
         Some("1") => true,
         Some(_) => return Err(Problem::form("type: Value must be one of {0, 1}.")),
     };
+    let hidden = state.faults.hidden(id);
     let message = state.message_for(channel, id)?;
     let reaction = message
         .reactions
@@ -65,10 +66,11 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
     let users = reaction
         .map(|reaction| reaction.users(burst))
         .unwrap_or_default();
-    let from = users.partition_point(|user| *user <= after);
-    let page = users[from..]
+    let users = &users[users.partition_point(|user| *user <= after)..];
+    let shown = users.len().min(limit).saturating_sub(hidden);
+    let page = users
         .iter()
-        .take(limit)
+        .take(shown)
         .filter_map(|id| state.guild.users.get(id));
     Ok(Reply::json(&page.map(UserObject).collect::<Vec<_>>()))
 }

@@ -122,6 +122,58 @@ async fn reactions_are_paged_by_user_and_sort() {
     assert_eq!(discord.violations().len(), 2);
 }
 
+/// Lists may be cut short, and counters wrong, each by itself.
+#[tokio::test]
+async fn lists_and_counters_of_reactions_contradict_each_other_on_demand() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let message = discord.post(discord.owner_id(), channel, "thanks");
+    let users: Vec<u64> = (0..130)
+        .map(|n| discord.join(&format!("user {n}")))
+        .collect();
+    for user in &users {
+        discord.react(*user, channel, message, "👍", false);
+    }
+    let path = format!("/channels/{channel}/messages/{message}");
+    let list = async |after: u64| {
+        let path = format!("{path}/reactions/%F0%9F%91%8D?limit=100&after={after}");
+        get(&discord, &path).await.ids()
+    };
+    let count = async || {
+        let shown = get(&discord, &path).await.body;
+        shown["reactions"][0]["count_details"]["normal"].as_u64()
+    };
+    discord.short_lists(message, 40, 1);
+    assert_eq!(list(0).await, users[..60]);
+    assert_eq!(list(users[59]).await, users[60..]);
+    discord.short_lists(message, usize::MAX, 2);
+    assert_eq!(
+        (list(0).await, list(0).await),
+        (vec![], vec![]),
+        "twice, and no more"
+    );
+    assert_eq!(list(0).await, users[..100]);
+    discord.short_lists(message, 1, usize::MAX);
+    discord.heal();
+    assert_eq!(list(users[99]).await, users[100..]);
+
+    for stuck in [7, 200] {
+        discord.stick_counter(channel, message, "👍", Some(stuck));
+        assert_eq!(count().await, Some(stuck as u64));
+        assert!(discord.unreact(users[0], channel, message, "👍", false));
+        assert!(discord.react(users[0], channel, message, "👍", false));
+        assert_eq!(count().await, Some(stuck as u64));
+    }
+    discord.stick_counter(channel, message, "👍", Some(0));
+    assert_eq!(count().await, None);
+    discord.stick_counter(channel, message, "👍", None);
+    assert_eq!(count().await, Some(130));
+    discord.clear_reactions(channel, message);
+    discord.stick_counter(channel, message, "👍", Some(3));
+    assert_eq!((count().await, list(0).await), (Some(3), vec![]));
+    assert_eq!(discord.violations(), [""; 0]);
+}
+
 #[tokio::test]
 async fn members_and_archived_threads_are_paged() {
     let discord = Discord::start(empty()).await.expect("starts");

@@ -1,0 +1,404 @@
+//! Lists of reactors, as REST gives them: held against Discord's counts, which are sometimes wrong too.
+//!
+//! Only a list that agrees with the count, or with another list an hour apart, takes reactions away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Rows, guild,
+    merge::settle,
+    message, privacy,
+    reaction::{change, cleared, is_gone, marks, see_emoji, update},
+};
+use crate::model::{
+    ChannelId, Contradiction, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji, GuildId,
+    LeftOut, Message, MessageId, Millis, Part, Pending, Reaction, ReactionCount, ReactionEvent,
+    Record, Seen, Slice, Stamp, User, UserId, key,
+};
+
+/// Reactions of one kind to one message.
+pub(super) struct List<'a> {
+    pub(super) guild_id: GuildId,
+    pub(super) channel_id: ChannelId,
+    pub(super) message_id: MessageId,
+    pub(super) emoji: &'a Emoji,
+    pub(super) burst: bool,
+}
+
+/// A list of reactors was read: these users. It is taken as whole only where Discord's own count, or
+/// a list of the same users an hour earlier, agrees. Otherwise it only shows who is there.
+pub(super) fn list<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    of: &List<'_>,
+    users: &[User],
+) -> Result<(), S::Error> {
+    let pending: Option<Pending> = rows.get(&prefix(of))?;
+    if is_gone(rows, of.guild_id, of.channel_id, of.message_id)? {
+        return match pending {
+            Some(pending) => rows.delete(&pending),
+            None => Ok(()),
+        };
+    }
+    see_emoji(rows, at, of.guild_id, of.emoji)?;
+    let mut reacted: BTreeSet<UserId> = users.iter().map(|user| user.id).collect();
+    let listed = reacted.len() as u64;
+    for user in users {
+        if privacy::forgets(rows, of.guild_id, user.id, of.message_id.created_at())? {
+            reacted.remove(&user.id);
+        }
+    }
+    let was_read_again = pending.as_ref().is_some_and(|it| it.again);
+    let is_whole = judge(rows, pending, Contradiction::new(listed, &reacted, at))?;
+    let left_out = listed - reacted.len() as u64;
+    leave_out_all(rows, at, of, left_out, is_whole)?;
+    let before: Vec<Reaction> = rows.scan(&prefix(of))?;
+    if is_whole {
+        for reaction in &before {
+            if reaction.is_present() && !reacted.contains(&reaction.user_id) {
+                update(rows, reaction, |it| it.remove(Seen { at, by }))?;
+            }
+        }
+    }
+    let marks = marks(rows, of.channel_id, of.message_id)?;
+    for user in users.iter().filter(|user| reacted.contains(&user.id)) {
+        guild::see_member(rows, at, of.guild_id, user, None)?;
+        let event = ReactionEvent {
+            guild_id: of.guild_id,
+            channel_id: of.channel_id,
+            message_id: of.message_id,
+            user_id: user.id,
+            emoji: of.emoji.clone(),
+            burst: of.burst,
+        };
+        change(rows, &event, |reaction| {
+            reaction.add(Seen { at, by });
+            cleared(reaction, &marks);
+        })?;
+    }
+    if is_whole && was_read_again {
+        let after: Vec<Reaction> = rows.scan(&prefix(of))?;
+        let present = |all: Vec<Reaction>| -> BTreeSet<UserId> {
+            let present = all.into_iter().filter(Reaction::is_present);
+            present.map(|it| it.user_id).collect()
+        };
+        if present(before) != present(after) {
+            message::note_swap(rows, of.guild_id, of.channel_id, of.message_id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a list is whole, by what is known of the count. Notes what still has to be found out.
+fn judge<S: Rows>(
+    rows: &mut S,
+    pending: Option<Pending>,
+    list: Contradiction,
+) -> Result<bool, S::Error> {
+    // Where nothing is known to be missing, or the count is newer, all that it tells is who was there.
+    let Some(mut pending) = pending.filter(|pending| list.last >= pending.counted) else {
+        return Ok(false);
+    };
+    let known = pending.contradiction;
+    let is_newest = known.is_none_or(|known| list.last >= known.last);
+    let agrees = pending.agrees(list.listed);
+    if !is_newest && (agrees || pending.is_settled()) {
+        return Ok(false);
+    }
+    if agrees && list.listed == pending.count {
+        rows.delete(&pending)?;
+        return Ok(true);
+    }
+    let list = match known.filter(|known| !known.settled) {
+        // The count is known to be wrong by as much.
+        _ if agrees => list.settle(),
+        Some(known) => known.and(list),
+        None => list,
+    };
+    (pending.refused, pending.refused_at, pending.again) = (0, Millis(0), false);
+    pending.contradiction = Some(list);
+    rows.put(&pending)?;
+    Ok(list.settled)
+}
+
+/// So many of a list's users are not kept; or at least so many, if the list is not whole.
+fn leave_out_all<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    of: &List<'_>,
+    count: u64,
+    is_whole: bool,
+) -> Result<(), S::Error> {
+    let known: Option<LeftOut> = rows.get(&prefix(of))?;
+    match known {
+        Some(known) if known.at > at || !is_whole && known.count >= count => Ok(()),
+        Some(known) if count == 0 => rows.delete(&known),
+        None if count == 0 => Ok(()),
+        _ => rows.put(&LeftOut {
+            guild_id: of.guild_id,
+            channel_id: of.channel_id,
+            message_id: of.message_id,
+            emoji: of.emoji.key.clone(),
+            burst: of.burst,
+            count,
+            at,
+        }),
+    }
+}
+
+/// A reaction goes, and is left out of its list from now on.
+pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<(), S::Error> {
+    let Some(known) = rows.get::<Reaction>(&reaction.key())? else {
+        return Ok(());
+    };
+    rows.delete(&known)?;
+    let list = key::reactions(
+        known.channel_id.0,
+        known.message_id.0,
+        &known.emoji,
+        known.burst,
+    );
+    if let Some(mut list) = rows.get::<Pending>(&list)?
+        && let Some(of) = &mut list.contradiction
+    {
+        // Their id could be told from it.
+        of.digest = 0;
+        rows.put(&list)?;
+    }
+    if !known.is_present() {
+        return Ok(());
+    }
+    message::tally(rows, known.guild_id, known.channel_id, |it| {
+        it.reactions = it.reactions.saturating_sub(1);
+    })?;
+    let none = LeftOut {
+        guild_id: known.guild_id,
+        channel_id: known.channel_id,
+        message_id: known.message_id,
+        emoji: known.emoji,
+        burst: known.burst,
+        count: 0,
+        // Any list that is asked for tells better.
+        at: Stamp::default(),
+    };
+    rows.update(none, |it| it.count += 1)?;
+    Ok(())
+}
+
+/// Discord does not let us have this list.
+pub(super) fn refuse<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    (channel_id, message_id): (ChannelId, MessageId),
+    emoji: &str,
+    burst: bool,
+) -> Result<(), S::Error> {
+    let lists: Vec<Pending> = rows.scan(&key::ids([channel_id.0, message_id.0]))?;
+    for mut list in lists {
+        if list.burst == burst && list.emoji.key.to_string() == emoji {
+            list.refused = list.refused.saturating_add(1);
+            list.refused_at = list.refused_at.max(at.millis());
+            rows.put(&list)?;
+        }
+    }
+    Ok(())
+}
+
+/// A list need not be fetched any more.
+pub(super) fn drop_list<S: Rows>(rows: &mut S, list: &Pending) -> Result<(), S::Error> {
+    rows.delete(list)?;
+    let emoji = list.emoji.key.to_string();
+    let object = FailureObject::Reactions(list.channel_id, list.message_id, emoji, list.burst);
+    settle(rows, list.guild_id, &object)
+}
+
+/// What is known of the reactions to a message.
+pub(super) struct Known {
+    pub(super) reactions: Vec<Reaction>,
+    /// The lists that were found to be missing before.
+    pub(super) lists: Vec<Pending>,
+    /// How many of each list are not kept.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// How a message's reactions are not as they were known to be.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The lists that have to be fetched.
+    pub(super) missing: Vec<Pending>,
+    /// The kinds of reactions that changed, and nobody said so.
+    pub(super) drift: u64,
+}
+
+/// Compares what Discord counted with the message's reactions that are known. Of a message in
+/// `lists_again`, also the lists are missing whose counts are as known.
+pub(super) fn compare<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    message: &Message,
+    counts: &[ReactionCount],
+    Known {
+        reactions,
+        lists,
+        left_out,
+    }: Known,
+    lists_again: Option<Slice>,
+) -> Result<Found, S::Error> {
+    let read_again = lists_again.is_some_and(|slice| slice.has(message.id));
+    let mut kinds: BTreeMap<(EmojiKey, bool), Kind<'_>> = BTreeMap::new();
+    for count in counts {
+        for (burst, number) in [(false, count.normal), (true, count.burst)] {
+            if number > 0 {
+                let kind = kinds.entry((count.emoji.key.clone(), burst)).or_default();
+                (kind.counted, kind.emoji) = (number, Some(&count.emoji));
+            }
+        }
+    }
+    for reaction in &reactions {
+        let key = (reaction.emoji.clone(), reaction.burst);
+        let kind = kinds.entry(key).or_default();
+        kind.known += u64::from(stood(reaction, at));
+        // Where something happened after Discord counted, the count says nothing of what was unheard.
+        kind.moved |= reaction.confirmed.max(reaction.removed.map(|it| it.at)) > Some(at);
+    }
+    for list in left_out {
+        let kind = kinds.entry((list.emoji, list.burst)).or_default();
+        kind.known += list.count;
+    }
+    for list in lists {
+        let key = (list.emoji.key.clone(), list.burst);
+        kinds.entry(key).or_default().pending = Some(list);
+    }
+    let mut found = Found::default();
+    // Where some counts could not be read, what is not among the others is not known to be none.
+    let all_told = !message.unread.has(Field::Reactions);
+    let is_told = |emoji: &EmojiKey| all_told || counts.iter().any(|it| it.emoji.key == *emoji);
+    for ((emoji, burst), kind) in kinds {
+        if kind.counted == 0 && !is_told(&emoji) {
+            continue;
+        }
+        let Kind {
+            counted,
+            known,
+            pending,
+            ..
+        } = kind;
+        let expected = pending
+            .as_ref()
+            .map_or(counted.into(), |it| it.expected(counted));
+        let differs = i128::from(known) != expected;
+        let Some(before) = pending else {
+            if differs || read_again && counted > 0 {
+                let emoji = match kind.emoji {
+                    Some(emoji) => emoji.clone(),
+                    None => named(rows, message.guild_id, emoji)?,
+                };
+                found.drift += u64::from(differs && !kind.moved);
+                let pending = Pending {
+                    guild_id: message.guild_id,
+                    channel_id: message.channel_id,
+                    message_id: message.id,
+                    emoji,
+                    burst,
+                    count: counted,
+                    counted: at,
+                    refused: 0,
+                    refused_at: Millis(0),
+                    contradiction: None,
+                    again: !differs,
+                };
+                rows.put(&pending)?;
+                found.missing.push(pending);
+            }
+            continue;
+        };
+        if at < before.counted {
+            // Discord has counted again since.
+            continue;
+        }
+        if counted == known && (counted == 0 || before.is_settled() && !read_again) {
+            drop_list(rows, &before)?;
+            continue;
+        }
+        let pending = recount(&before, at, (counted, known), read_again);
+        let differs = i128::from(known) != pending.expected(counted);
+        found.drift += u64::from(before.again && differs && !kind.moved);
+        if pending != before {
+            rows.put(&pending)?;
+        }
+        if (differs || read_again) && pending.is_due(at.millis()) {
+            found.missing.push(pending);
+        }
+    }
+    Ok(found)
+}
+
+/// A list that is to be fetched, or contradicted Discord's count, after Discord has counted again.
+fn recount(before: &Pending, at: Stamp, (counted, known): (u64, u64), read_again: bool) -> Pending {
+    let mut pending = Pending {
+        counted: at,
+        ..before.clone()
+    };
+    let expected = before.expected(counted);
+    if i128::from(known) != expected && (counted != before.count || before.is_settled()) {
+        // Whatever was said of another count is over.
+        (pending.refused, pending.refused_at) = (0, Millis(0));
+        pending.contradiction = None;
+    } else if let Some(known) = &mut pending.contradiction
+        && known.settled
+    {
+        known.listed = u64::try_from(expected).unwrap_or(known.listed);
+    }
+    pending.count = counted;
+    let differs = i128::from(known) != pending.expected(counted);
+    pending.again = !differs && !pending.is_contradicted() && (before.again || read_again);
+    pending
+}
+
+/// What is known of the reactions of one kind to a message.
+#[derive(Default)]
+struct Kind<'a> {
+    /// As Discord counts.
+    counted: u64,
+    /// As the message shows it.
+    emoji: Option<&'a Emoji>,
+    /// How many stood when Discord counted.
+    known: u64,
+    /// Whether something happened after that.
+    moved: bool,
+    pending: Option<Pending>,
+}
+
+/// Whether a reaction stood at that time, as far as is known: what the gateway told of since was
+/// otherwise before.
+fn stood(reaction: &Reaction, at: Stamp) -> bool {
+    let heard_since =
+        |seen: Option<Seen>| seen.is_some_and(|it| it.by == Evidence::Gateway && it.at > at);
+    if reaction.is_present() {
+        !heard_since(reaction.added)
+    } else {
+        heard_since(reaction.removed) && reaction.added.is_none_or(|it| it.at <= at)
+    }
+}
+
+/// An emoji as Discord's address of its list needs it.
+fn named<S: Rows>(rows: &S, guild_id: GuildId, key: EmojiKey) -> Result<Emoji, S::Error> {
+    Ok(match key {
+        EmojiKey::Unicode(text) => Emoji::unicode(text),
+        EmojiKey::Custom(id) => {
+            let unknown = Part::<GuildEmoji>::unknown(guild_id, id.0);
+            let known: Option<Part<GuildEmoji>> = rows.get(&unknown.key())?;
+            let known = known.as_ref().and_then(|it| it.state.ever());
+            Emoji::custom(
+                id,
+                known.and_then(|it| it.name.clone()),
+                known.is_some_and(|it| it.animated),
+            )
+        }
+    })
+}
+
+fn prefix(of: &List<'_>) -> Vec<u8> {
+    key::reactions(of.channel_id.0, of.message_id.0, &of.emoji.key, of.burst)
+}

@@ -1,0 +1,85 @@
+//! How much a round of a guild's audit reads, and how soon it finds what.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::audited;
+use crate::{
+    discord::PER_SECOND,
+    ingest::{audit_interval, found_within, round_requests, slices},
+    model::{ChannelId, FailureObject, GuildId},
+    status::UNREADABLE,
+    store::{Store, StoreError},
+};
+
+/// A guild's audit in figures, as far as is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From one request to the next; `None`: there is no audit.
+    interval: Option<Duration>,
+    /// From the beginning of one round to the next, at the least.
+    rest: Duration,
+    /// Requests that a round takes, lists of reactors aside.
+    pub pages: u64,
+    /// Lists of reactors that there are.
+    lists: u64,
+    /// Into how many parts they are divided: each round reads one part again.
+    pub slices: u64,
+}
+
+impl Pace {
+    /// The pace of the guild's audit.
+    pub fn of(store: &Store, guild: GuildId) -> Result<Self, StoreError> {
+        let settings = store.settings(guild)?;
+        let failures = store.failures(guild)?;
+        let unreadable = failures.iter().filter(|it| it.reason == UNREADABLE);
+        let unreadable: BTreeSet<ChannelId> = unreadable
+            .filter_map(|it| match it.object {
+                FailureObject::Channel(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        let tallies = store.tallies(guild)?;
+        let messages: BTreeMap<ChannelId, u64> = tallies
+            .iter()
+            .map(|it| (it.channel_id, it.messages))
+            .collect();
+        let channels = store.channels(guild)?;
+        let places = channels
+            .iter()
+            .filter_map(|it| it.state.now())
+            .filter(|it| !unreadable.contains(&it.id))
+            .map(|it| (it.kind, messages.get(&it.id).copied().unwrap_or_default()));
+        let pages = round_requests(places);
+        // The last round has counted them; before the first, each reaction may be of another list.
+        let counted = store.audit(guild)?.last.map(|walk| walk.lists);
+        let reactions = tallies.iter().map(|it| it.reactions).sum();
+        let lists = counted.filter(|lists| *lists > 0).unwrap_or(reactions);
+        let rest = Duration::from_hours(settings.audit_rest_hours.into());
+        let guilds = audited(store)?.len() as u64;
+        let interval = audit_interval(settings.audit_share, guilds, PER_SECOND.get());
+        Ok(Self {
+            interval,
+            rest,
+            pages,
+            lists,
+            slices: interval.map_or(1, |interval| slices(lists, pages, interval, rest)),
+        })
+    }
+
+    /// Within what time a change is found that a page of messages shows: of a text, of how many
+    /// reacted, a deletion.
+    pub fn shown_within(&self) -> Option<Duration> {
+        let requests = self.pages + self.lists.div_ceil(self.slices);
+        Some(found_within(requests, self.interval?, self.rest))
+    }
+
+    /// Within what time any change is found: also that one member took a reaction back and another
+    /// gave the same.
+    pub fn found_within(&self) -> Option<Duration> {
+        let slices = u32::try_from(self.slices).unwrap_or(u32::MAX);
+        Some(self.shown_within()?.saturating_mul(slices))
+    }
+}

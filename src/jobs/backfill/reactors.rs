@@ -1,0 +1,200 @@
+//! Lists of who reacted: fetched, and held against Discord's own counts.
+//!
+//! Where a list does not have as many users as Discord counts, the message is read again, and the list
+//! once more. Whether the list is believed then is for `ingest` to say.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::mpsc;
+
+use super::{Backfill, BackfillError, reread::page_of_one};
+use crate::{
+    discord::RestError,
+    model::{EmojiKey, Fact, FailureObject, Pending, ReactionEvent, Stamp, User, UserId},
+};
+
+/// Users in one answer; fewer usually means that there are no more.
+const FULL: usize = 100;
+
+/// Discord's code for a message that is not there any more. Source:
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+const UNKNOWN_MESSAGE: u64 = 10008;
+/// Its code for an emoji that it does not know, or not any more.
+const UNKNOWN_EMOJI: u64 = 10014;
+
+/// What came of asking for a list.
+enum Listed {
+    /// The users, when they were asked for, and whether each could be read.
+    Users(Vec<User>, Stamp, bool),
+    /// The message is gone.
+    Gone(Stamp),
+    /// It failed: `false` if it may be had later.
+    Failed(bool),
+}
+
+impl Backfill {
+    /// Fetches lists of reactors: those left from before, then those found missing. `false` if some
+    /// may be had later.
+    pub(super) async fn reactors(
+        &self,
+        left: Vec<Pending>,
+        mut missing: mpsc::Receiver<Pending>,
+    ) -> Result<bool, BackfillError> {
+        let mut whole = true;
+        for list in left {
+            whole &= self.list(list).await?;
+        }
+        while let Some(list) = missing.recv().await {
+            whole &= self.list(list).await?;
+        }
+        Ok(whole)
+    }
+
+    /// Fetches a list of reactors; `false` if it failed, but may be had later.
+    pub(in crate::jobs) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
+        let channel = list.channel_id;
+        let kind = |list: &Pending| (list.emoji.key.clone(), list.burst);
+        let mut seen: BTreeSet<(EmojiKey, bool)> = [kind(&list)].into();
+        let mut whole = true;
+        // Reading the message again may show that other lists of it are missing too.
+        let mut lists = vec![list];
+        while let Some(list) = lists.pop() {
+            let mut more = Vec::new();
+            whole &= self.fetch_list(list, &mut more).await?;
+            lists.extend(more.into_iter().filter(|list| seen.insert(kind(list))));
+        }
+        self.progress.advance(channel, |it| it.done += 1);
+        Ok(whole)
+    }
+
+    /// Fetches a list. If it is not as long as Discord counts, both are asked for once more: either
+    /// may have moved, or was wrong.
+    async fn fetch_list(
+        &self,
+        mut list: Pending,
+        more: &mut Vec<Pending>,
+    ) -> Result<bool, BackfillError> {
+        let (guild, channel, message) = (list.guild_id, list.channel_id, list.message_id);
+        let gone = |at| self.tell(at, vec![Fact::MessageGone(guild, channel, message)]);
+        let mut is_second = list.is_contradicted();
+        loop {
+            if is_second {
+                let at = self.clock.stamp();
+                match self.history.message(guild, channel, message).await {
+                    Ok(Some(found)) => {
+                        let page = page_of_one(guild, channel, message, Some(found));
+                        more.extend(self.write(at, vec![Fact::Page(page)]).await?);
+                    }
+                    Ok(None) => {
+                        gone(at).await?;
+                        return Ok(true);
+                    }
+                    Err(error) => return self.fail(guild, object(&list), error).await,
+                }
+                let asked = list.clone();
+                let Some(now) = self.read(move |store| store.list(&asked)).await? else {
+                    self.progress.update(|it| it.lists_done += 1);
+                    return Ok(true);
+                };
+                list = now;
+            }
+            let (users, at, all_readable) = match self.users(&list).await? {
+                Listed::Users(users, at, all_readable) => (users, at, all_readable),
+                Listed::Gone(at) => {
+                    gone(at).await?;
+                    return Ok(true);
+                }
+                Listed::Failed(refused) => return Ok(refused),
+            };
+            if !all_readable {
+                self.progress.update(|it| it.lists_done += 1);
+                self.tell(at, unreadable(&list, users)).await?;
+                return Ok(true);
+            }
+            let distinct: BTreeSet<UserId> = users.iter().map(|user| user.id).collect();
+            if is_second || list.agrees(distinct.len() as u64) {
+                self.progress.update(|it| it.lists_done += 1);
+                let reactors = Fact::Reactors {
+                    guild_id: guild,
+                    channel_id: channel,
+                    message_id: message,
+                    emoji: list.emoji,
+                    burst: list.burst,
+                    users,
+                };
+                self.tell(at, vec![reactors]).await?;
+                return Ok(true);
+            }
+            is_second = true;
+        }
+    }
+
+    /// Asks for a list, page by page.
+    async fn users(&self, list: &Pending) -> Result<Listed, BackfillError> {
+        let at = self.clock.stamp();
+        let mut users = Vec::new();
+        let (mut len, mut all_readable, mut after) = (0, true, None);
+        loop {
+            let urgency = self.progress.urgency(list.channel_id);
+            let history = self.history.with_urgency(urgency);
+            let (channel, message) = (list.channel_id, list.message_id);
+            let answer = history.reactors(channel, message, &list.emoji, list.burst, after);
+            match answer.await {
+                Ok(page) => {
+                    let unreadable = page.unreadable.iter().copied().map(UserId);
+                    let newest = page
+                        .items
+                        .iter()
+                        .map(|user| user.id)
+                        .chain(unreadable)
+                        .max();
+                    len += page.len as u64;
+                    all_readable &= page.all_readable();
+                    // A page that is not full may have been cut.
+                    let ends = page.len < FULL && len >= list.count;
+                    users.extend(page.items);
+                    // A server that ignores `after` must not keep us here for ever.
+                    if ends || newest <= after {
+                        return Ok(Listed::Users(users, at, all_readable));
+                    }
+                    after = newest;
+                }
+                Err(RestError::NotFound {
+                    code: UNKNOWN_MESSAGE,
+                    ..
+                }) => return Ok(Listed::Gone(at)),
+                // Nobody reacts with it any more, as Discord counts too.
+                Err(RestError::NotFound {
+                    code: UNKNOWN_EMOJI,
+                    ..
+                }) if list.count == 0 => return Ok(Listed::Users(users, at, all_readable)),
+                Err(error) => {
+                    let refused = self.fail(list.guild_id, object(list), error).await?;
+                    return Ok(Listed::Failed(refused));
+                }
+            }
+        }
+    }
+}
+
+fn object(list: &Pending) -> FailureObject {
+    let emoji = list.emoji.key.to_string();
+    FailureObject::Reactions(list.channel_id, list.message_id, emoji, list.burst)
+}
+
+/// Some reacted of whom nothing can be read: nobody is said to have taken it back.
+fn unreadable(list: &Pending, users: Vec<User>) -> Vec<Fact> {
+    let reason = "some users are not as Discord documents them".to_owned();
+    let mut facts = vec![Fact::Refused(list.guild_id, object(list), reason)];
+    facts.extend(users.into_iter().map(|user| {
+        Fact::Reacted(ReactionEvent {
+            guild_id: list.guild_id,
+            channel_id: list.channel_id,
+            message_id: list.message_id,
+            user_id: user.id,
+            emoji: list.emoji.clone(),
+            burst: list.burst,
+        })
+    }));
+    facts
+}

@@ -1,0 +1,276 @@
+//! Lists of reactors that Discord's own counts contradict: asked for once more, recorded, kept out of
+//! what is covered, and settled when two equal lists are an hour apart.
+
+use propsbot::model::{CONTRADICTED_FOR, ChannelId, Pending, Stamp};
+use serde_json::Value;
+use simulator::discord::{Discord, kind};
+
+use crate::mirror::Mirror;
+
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
+
+/// A message to which these many reacted, and another without reactions.
+struct Fixture {
+    mirror: Mirror,
+    channel: u64,
+    message: u64,
+    users: Vec<u64>,
+}
+
+impl Fixture {
+    async fn new(reactors: usize) -> Self {
+        let mirror = Mirror::empty().await;
+        let discord = &mirror.discord;
+        let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+        let users: Vec<u64> = (0..reactors.max(1))
+            .map(|n| discord.join(&format!("user {n}")))
+            .collect();
+        discord.post(users[0], channel, "before all");
+        let message = discord.post(users[0], channel, "thanks");
+        discord.post(users[0], channel, "and more");
+        for user in &users[..reactors] {
+            discord.react(*user, channel, message, "👍", false);
+        }
+        Self {
+            mirror,
+            channel,
+            message,
+            users,
+        }
+    }
+
+    fn discord(&self) -> &Discord {
+        &self.mirror.discord
+    }
+
+    fn stick(&self, counted: usize) {
+        self.discord()
+            .stick_counter(self.channel, self.message, "👍", Some(counted));
+    }
+
+    /// Requests for lists of reactors, and for the message by itself.
+    fn asked(&self) -> (usize, usize) {
+        let requests = self.discord().requests().into_iter();
+        let own = format!("/{}", self.message);
+        let messages = requests.filter(|it| it.method == "GET" && it.path.ends_with(&own));
+        (self.discord().count(REACTORS), messages.count())
+    }
+
+    /// What `sync` asks for of these.
+    async fn sync(&self, complete: bool) -> (usize, usize) {
+        let before = self.asked();
+        let ended = self.mirror.sync().await;
+        if complete {
+            ended.ok();
+        } else {
+            assert_ne!(ended.code, Some(0), "{ended:#?}");
+            assert!(ended.stderr.contains("contradict"), "{ended:#?}");
+        }
+        let after = self.asked();
+        (after.0 - before.0, after.1 - before.1)
+    }
+
+    /// Lets an hour pass for every list that contradicts a count.
+    fn wait_an_hour(&self) {
+        let store = self.mirror.store();
+        let earlier = |at: Stamp| Stamp(at.0 - CONTRADICTED_FOR * 1000);
+        let lists = store.pending(self.mirror.guild()).unwrap().into_iter();
+        let lists: Vec<Pending> = lists
+            .map(|mut list| {
+                list.counted = earlier(list.counted);
+                if let Some(of) = &mut list.contradiction {
+                    (of.since, of.last) = (earlier(of.since), earlier(of.last));
+                }
+                list
+            })
+            .collect();
+        store.restore(&lists).unwrap();
+    }
+
+    /// Who is known to react.
+    fn known(&self) -> Vec<u64> {
+        let store = self.mirror.store();
+        let id = self.message;
+        let all = store.reactions(ChannelId(self.channel), id..=id);
+        let present = all.map(Result::unwrap).filter(|it| it.is_present());
+        present.map(|it| it.user_id.0).collect()
+    }
+
+    /// `(counted, listed, settled)` of each contradiction that `status` shows.
+    async fn contradictions(&self) -> Vec<(u64, u64, bool)> {
+        let status = self.mirror.status().await;
+        let all = status["contradictions"].as_array().unwrap();
+        all.iter()
+            .map(|it| {
+                assert_eq!(it["message"], self.message.to_string());
+                let number = |name: &str| it[name].as_u64().unwrap();
+                (number("counted"), number("listed"), it["settled"] == true)
+            })
+            .collect()
+    }
+
+    /// Whether the archive says that it has all of the message.
+    async fn is_covered(&self) -> bool {
+        // What is covered makes no generation by itself: a new archive tells.
+        let folder = tempfile::tempdir_in(self.mirror.home.path()).unwrap();
+        let to = format!("dir:{}", folder.path().display());
+        self.mirror.run(&["export", "--to", &to]).await.ok();
+        let manifest = std::fs::read(folder.path().join("manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let channels = manifest["guilds"][0]["channels"].as_array().unwrap();
+        let channel = channels
+            .iter()
+            .find(|it| it["id"] == self.channel.to_string())
+            .unwrap();
+        let id = |it: &Value| it.as_str().unwrap().parse::<u64>().unwrap();
+        let covered = channel["covered"].as_array().unwrap();
+        covered
+            .iter()
+            .any(|it| (id(&it["after"]) + 1..=id(&it["to"])).contains(&self.message))
+    }
+
+    async fn synced_reactions(&self) -> Value {
+        self.mirror.status().await["synced"]["reactions"].clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_short_once_is_asked_for_again() {
+    // 130 need two pages: the first may be cut, the second may be empty.
+    for (reactors, hidden, lists) in [(2, usize::MAX, 2), (3, 2, 3), (130, 40, 2)] {
+        let fixture = Fixture::new(reactors).await;
+        fixture.discord().short_lists(fixture.message, hidden, 1);
+        let (asked, messages) = fixture.sync(true).await;
+        assert_eq!(asked, lists, "{reactors}");
+        assert!(messages <= 1);
+        fixture.mirror.check_store();
+        assert!(fixture.contradictions().await.is_empty());
+        assert!(fixture.is_covered().await);
+        assert_eq!(fixture.sync(true).await, (0, 0), "nothing changed");
+        assert_eq!(fixture.discord().violations(), [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_stays_short_is_recorded_and_believed_an_hour_later() {
+    for (reactors, hidden) in [(2, usize::MAX), (3, 2)] {
+        let fixture = Fixture::new(reactors).await;
+        let counted = reactors as u64;
+        let listed = reactors.saturating_sub(hidden) as u64;
+        fixture
+            .discord()
+            .short_lists(fixture.message, hidden, usize::MAX);
+        fixture.sync(false).await;
+        assert_eq!(fixture.contradictions().await, [(counted, listed, false)]);
+        assert_eq!(fixture.synced_reactions().await, Value::Null);
+        assert!(!fixture.is_covered().await);
+        // Before an hour is over, it is not asked for; and not forgotten.
+        assert_eq!(fixture.sync(false).await, (0, 0));
+        let text = fixture.mirror.run(&["status"]).await.ok().stdout;
+        let said = format!("Discord counts {counted} but lists {listed}");
+        assert!(text.contains(&said), "{text}");
+
+        fixture.wait_an_hour();
+        fixture.sync(true).await;
+        assert_eq!(fixture.contradictions().await, [(counted, listed, true)]);
+        assert!(fixture.synced_reactions().await.is_i64());
+        assert_eq!(fixture.known().len() as u64, listed);
+        assert!(fixture.is_covered().await);
+        assert_eq!(fixture.sync(true).await, (0, 0), "settled");
+        // Discord shows one more: that is looked at again.
+        fixture.discord().heal();
+        let late = fixture.discord().join("late");
+        fixture
+            .discord()
+            .react(late, fixture.channel, fixture.message, "👍", false);
+        assert!(fixture.sync(true).await.0 > 0);
+        fixture.mirror.check_store();
+        assert!(fixture.contradictions().await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_that_is_stuck_is_noticed_and_the_list_believed() {
+    // Below the list, above it, and where there is nothing.
+    for (reactors, stuck) in [(5, 2), (2, 5), (0, 2)] {
+        let fixture = Fixture::new(reactors).await;
+        fixture.stick(stuck);
+        fixture.sync(false).await;
+        let pair = (stuck as u64, reactors as u64);
+        assert_eq!(fixture.contradictions().await, [(pair.0, pair.1, false)]);
+        assert_eq!(fixture.known().len(), reactors, "what is listed is there");
+        assert!(!fixture.is_covered().await);
+        fixture.wait_an_hour();
+        fixture.sync(true).await;
+        assert_eq!(fixture.contradictions().await, [(pair.0, pair.1, true)]);
+        assert!(fixture.is_covered().await);
+        for _ in 0..2 {
+            assert_eq!(fixture.sync(true).await, (0, 0), "settled");
+        }
+        fixture.mirror.check_store();
+
+        // The counter moves, and is wrong in another way: all begins again.
+        fixture.stick(stuck + 7);
+        assert!(fixture.sync(false).await.0 > 0);
+        assert!(!fixture.is_covered().await);
+        // It is right again.
+        fixture
+            .discord()
+            .stick_counter(fixture.channel, fixture.message, "👍", None);
+        fixture.sync(true).await;
+        fixture.mirror.check_store();
+        assert!(fixture.contradictions().await.is_empty());
+        assert_eq!(fixture.discord().violations(), [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_that_falls_to_nothing_takes_nothing_back() {
+    let fixture = Fixture::new(3).await;
+    fixture.sync(true).await;
+    fixture.stick(0);
+    fixture.sync(false).await;
+    assert_eq!(fixture.known(), fixture.users);
+    assert_eq!(fixture.contradictions().await, [(0, 3, false)]);
+    fixture.mirror.check_store();
+    fixture.wait_an_hour();
+    fixture.sync(true).await;
+    assert_eq!(fixture.known(), fixture.users);
+    assert_eq!(fixture.sync(true).await, (0, 0), "settled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forgotten_members_are_no_contradiction() {
+    let fixture = Fixture::new(3).await;
+    fixture.sync(true).await;
+    let user = fixture.users[1].to_string();
+    fixture.mirror.run(&["forget", "--user", &user]).await.ok();
+    assert_eq!(fixture.sync(true).await, (0, 0));
+    let late = fixture.discord().join("late");
+    fixture
+        .discord()
+        .react(late, fixture.channel, fixture.message, "👍", false);
+    assert_eq!(fixture.sync(true).await, (1, 0), "one list, and no more");
+    assert!(fixture.contradictions().await.is_empty());
+    assert!(fixture.is_covered().await);
+}
+
+/// Where counts agree, a first sync costs one request a list, and a second one none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_that_agree_cost_one_request_each() {
+    let mirror = Mirror::seeded(9).await;
+    mirror.sync().await.ok();
+    let truth = mirror.discord.truth();
+    let readable = |id: u64| {
+        let channel = truth.channels.iter().find(|it| it.id == id).unwrap();
+        channel.readable && channel.kind != kind::PRIVATE_THREAD
+    };
+    let messages = truth.messages.iter().filter(|it| readable(it.channel));
+    let lists = messages.flat_map(|it| &it.reactions);
+    let requests: usize = lists.map(|it| it.users.len() / 100 + 1).sum();
+    assert_eq!(mirror.discord.count(REACTORS), requests);
+    assert_eq!(mirror.discord.count(MESSAGE), 0);
+    mirror.sync().await.ok();
+    assert_eq!(mirror.discord.count(REACTORS), requests);
+}

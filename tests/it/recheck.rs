@@ -1,0 +1,222 @@
+//! `sync --recheck`: all history is read again, so that what changed unheard in messages older than any
+//! look-back is found. Without it, nothing claims to know of such changes.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use simulator::discord::{Fault, Options, Seed, TruthMessage};
+
+use crate::mirror::Mirror;
+
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+const DAY_MS: i64 = 86_400_000;
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
+/// A community that fell silent a month ago.
+async fn silent(messages: usize) -> Mirror {
+    let mut mirror = Mirror::new(Options {
+        seed: Seed {
+            seed: 51,
+            messages,
+            days: 300,
+            until: Some(now() - 30 * DAY_MS),
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    mirror.manage_threads();
+    mirror
+}
+
+/// Messages in channels that the bot reads.
+fn messages(mirror: &Mirror) -> Vec<TruthMessage> {
+    let truth = mirror.discord.truth();
+    let readable = |id: u64| truth.channels.iter().any(|it| it.id == id && it.readable);
+    let messages = truth.messages.iter();
+    messages
+        .filter(|it| readable(it.channel))
+        .cloned()
+        .collect()
+}
+
+/// One takes a reaction back and another gives the same: no count tells. Returns the message.
+fn swap(mirror: &Mirror) -> u64 {
+    let all = messages(mirror);
+    let people = mirror.discord.people();
+    let found = all.iter().find_map(|message| {
+        let of = message.reactions.iter().find(|it| !it.burst)?;
+        let emoji = of.emoji_name.clone().filter(|_| of.emoji_id.is_none())?;
+        let other = people.iter().find(|id| !of.users.contains(id))?;
+        Some((message, emoji, of.users[0], *other))
+    });
+    let (message, emoji, one, other) = found.unwrap();
+    let (channel, id) = (message.channel, message.id);
+    assert!(mirror.discord.unreact(one, channel, id, &emoji, false));
+    assert!(mirror.discord.react(other, channel, id, &emoji, false));
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recheck_finds_what_no_look_back_reads() {
+    let mirror = silent(600).await;
+    let discord = &mirror.discord;
+    mirror.sync().await.ok();
+    mirror.check_store();
+    let first = mirror.status().await;
+    assert_eq!(first["history"]["reread"], Value::Null);
+    let known = |status: &Value| status["history"]["known_until"].as_i64().unwrap();
+    let changed = now();
+
+    let swapped = swap(&mirror);
+    let mut plain = messages(&mirror);
+    plain.retain(|it| it.reactions.is_empty() && it.webhook.is_none() && it.id != swapped);
+    let [edited, deleted, ..] = &*plain else {
+        panic!("{plain:?}")
+    };
+    assert!(discord.edit(edited.channel, edited.id, "said otherwise"));
+    assert!(discord.delete(deleted.channel, deleted.id));
+    let none = vec![0; 4];
+    let drift = |status: &Value| -> Vec<u64> {
+        let of = |name| status["audit"]["drift"][name].as_u64().unwrap();
+        ["edited", "deleted", "found", "reactions"].map(of).into()
+    };
+
+    // A plain sync finds nothing of it, and does not say that it would have.
+    mirror.sync().await.ok();
+    let plain = mirror.status().await;
+    assert_eq!(drift(&plain), none);
+    assert!(known(&plain) < changed, "{:#}", plain["history"]);
+    for class in ["messages", "reactions"] {
+        assert!(
+            plain["synced"][class].as_i64().unwrap() < changed,
+            "{class}"
+        );
+    }
+    assert!(plain["synced"]["channels"].as_i64().unwrap() > changed);
+    let text = mirror.run(&["status"]).await.ok().stdout;
+    assert!(text.contains("propsbot sync --recheck"), "{text}");
+    mirror.export().await;
+    let history = |mirror: &Mirror| {
+        let manifest = std::fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        manifest["guilds"][0]["history"].clone()
+    };
+    assert_eq!(history(&mirror)["known_until"], known(&plain));
+
+    let lists = discord.count(REACTORS);
+    let said = mirror.run(&["sync", "--recheck"]).await.ok().stdout;
+    assert!(
+        said.contains("1 edited, 1 deleted, 0 unseen messages, 1 reactions"),
+        "{said}"
+    );
+    mirror.check_store();
+    assert!(discord.count(REACTORS) > lists, "every list is asked for");
+    let status = mirror.status().await;
+    assert_eq!(drift(&status), [1, 1, 0, 1]);
+    assert!(known(&status) > changed);
+    assert!(status["history"]["reread"].as_i64().unwrap() > changed);
+    for class in ["messages", "reactions"] {
+        assert!(
+            status["synced"][class].as_i64().unwrap() > changed,
+            "{class}"
+        );
+    }
+    mirror.export().await;
+    mirror.check_archive().await;
+    assert_eq!(history(&mirror)["known_until"], known(&status));
+    assert_eq!(history(&mirror)["reread_at"], status["history"]["reread"]);
+
+    // It is done: nothing of it is left for the next sync.
+    let lists = discord.count(REACTORS);
+    mirror.sync().await.ok();
+    assert_eq!(discord.count(REACTORS), lists);
+    assert_eq!(discord.violations(), [""; 0]);
+    assert_eq!(
+        known(&mirror.status().await),
+        known(&status),
+        "as of the recheck"
+    );
+
+    // A store that is rebuilt from the archive knows it too.
+    std::fs::remove_dir_all(mirror.store_path()).unwrap();
+    mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
+    let restored = mirror.status().await;
+    assert_eq!(restored["history"]["reread"], status["history"]["reread"]);
+    assert!(known(&restored) <= known(&status));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recheck_that_is_killed_goes_on_where_it_was() {
+    let mirror = silent(3000).await;
+    let discord = &mirror.discord;
+    mirror.sync().await.ok();
+    let swapped = swap(&mirror);
+    for message in messages(&mirror).iter().filter(|it| it.id != swapped) {
+        discord.edit(message.channel, message.id, "said otherwise");
+    }
+    discord.fail("*", usize::MAX, Fault::Delay(Duration::from_millis(5)));
+    // The messages of each channel up to this one are left to be read again, as far as is durable.
+    let left = || -> BTreeMap<u64, u64> {
+        let store = mirror.store();
+        let all = store.coverage().unwrap().into_iter();
+        let left = all.filter_map(|(id, known)| Some((id.0, known.reread?.left.0)));
+        left.collect()
+    };
+    let mut partly = 0;
+    for more in [40, 90, 150] {
+        let before = left();
+        let asked = discord.requests().len();
+        let running = mirror.start(&["sync", "--recheck"]);
+        let reached = |it: &simulator::discord::Discord| it.requests().len() >= asked + more;
+        assert!(discord.wait(Duration::from_secs(60), reached).await);
+        running.kill().await;
+        for request in discord.requests().split_off(asked) {
+            let mut parts = request
+                .path
+                .split(['/', '?', '&', '='])
+                .skip_while(|it| *it != "channels");
+            let channel = parts.nth(1).and_then(|id| id.parse::<u64>().ok());
+            let page = request.path.split_once("before=");
+            if let (Some((_, page)), Some(left)) = (page, channel.and_then(|id| before.get(&id)))
+                && request.route == "/channels/{channel_id}/messages"
+            {
+                let page: String = page.chars().take_while(char::is_ascii_digit).collect();
+                let page: u64 = page.parse().unwrap();
+                assert!(page <= left + 1, "read twice: {}", request.path);
+            }
+        }
+        partly += left().values().filter(|left| **left > 0).count();
+    }
+    assert!(partly > 0, "no kill met a channel that was partly read");
+    discord.heal();
+    mirror.run(&["sync", "--recheck"]).await.ok();
+    mirror.check_store();
+    assert!(left().values().all(|left| *left == 0));
+    assert!(mirror.status().await["history"]["reread"].is_i64());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_read_again_leaves_a_recheck_unfinished() {
+    let mirror = silent(300).await;
+    mirror.sync().await.ok();
+    swap(&mirror);
+    let messages = "GET /channels/{channel_id}/messages";
+    mirror
+        .discord
+        .fail_after(messages, 3, usize::MAX, Fault::Status(500));
+    let ended = mirror.run(&["sync", "--recheck"]).await;
+    assert_ne!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(mirror.status().await["history"]["reread"], Value::Null);
+    mirror.discord.heal();
+    mirror.run(&["sync", "--recheck"]).await.ok();
+    mirror.check_store();
+    assert!(mirror.status().await["history"]["reread"].is_i64());
+}
