@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::anyhow;
@@ -23,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How long what nobody waits for any more may take to end.
+const LAST_TASKS: Duration = Duration::from_millis(500);
 
 /// Mirrors a community's Discord, and turns its thanks into SourceCred props.
 ///
@@ -171,7 +175,12 @@ fn main() -> ExitCode {
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(carry_out(arguments.command)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(carry_out(arguments.command));
+            // A host's name that is still being looked up must not hold up the end.
+            runtime.shutdown_timeout(LAST_TASKS);
+            outcome
+        }
         Err(error) => Err(error.into()),
     };
     match outcome {

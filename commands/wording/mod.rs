@@ -87,6 +87,13 @@ pub(super) fn our_fault() -> String {
         .to_owned()
 }
 
+/// Discord sent what a member did in a form that cannot be read.
+pub fn unreadable_interaction() -> String {
+    "Sorry, I can't read what Discord sent me about that, so I did nothing. Try again; if it keeps \
+     happening, tell the bot's operator."
+        .to_owned()
+}
+
 /// How whole the mirror is: first what matters most.
 pub(super) fn sync_status(status: &GuildStatus) -> String {
     let mut text = format!(

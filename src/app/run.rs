@@ -28,8 +28,8 @@ use crate::{
     service::{Parts, Service},
 };
 
-/// Events that may wait to be translated. What comes when they are this many is fetched later.
-const EVENTS: usize = 16_384;
+/// Bytes of events that may wait to be translated. What comes when they are this many is fetched later.
+const EVENTS: u32 = 32 << 20;
 
 /// How long the gateway may take to say goodbye, and the tasks to come to an end.
 const ENDING: Duration = Duration::from_secs(6);
@@ -66,7 +66,6 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         });
         let gateway = discord::start(GatewayOptions {
             token: discord.token.clone(),
-            origin: discord.api_url.clone(),
             rest: history.rest().clone(),
             clock: Box::new(move || clock.stamp()),
             capacity: EVENTS,

@@ -3,6 +3,8 @@
 //! Owns which request answers which question and how its pages follow each other. Refuses to know
 //! why somebody asks, what was asked before, and where the answers go.
 
+use std::time::Duration;
+
 use crate::model::{
     ChannelId, Emoji, Guild, GuildEmoji, GuildId, Listed, MessageId, Millis, PagedMessage,
     Presence, Role, User, UserId,
@@ -10,7 +12,7 @@ use crate::model::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Items, Rest, RestError, Route, Turn, Urgency, json, wire};
+use super::{Items, Rest, RestError, Route, Turn, Urgency, gateway::StartLimit, json, wire};
 
 /// Discord's code for "Unknown Message". Source, of the next two as well:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
@@ -85,15 +87,33 @@ struct ThreadList {
     has_more: bool,
 }
 
+/// Where the gateway is, and how it may be used. Source:
+/// <https://discord.com/developers/docs/events/gateway#get-gateway-bot-json-response>.
+#[derive(Debug)]
+pub struct GatewayAddress {
+    /// Its URL.
+    pub url: String,
+    /// How many connections Discord wants a bot of this size to have.
+    pub shards: u32,
+    /// How many sessions may be started, where Discord says.
+    pub(super) limit: Option<StartLimit>,
+}
+
 #[derive(Deserialize)]
 struct Connection {
     url: String,
-    #[serde(default = "one")]
-    shards: u32,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    shards: Option<u32>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    session_start_limit: Option<SessionStartLimit>,
 }
 
-fn one() -> u32 {
-    1
+#[derive(Deserialize)]
+struct SessionStartLimit {
+    remaining: u64,
+    /// In milliseconds.
+    #[serde(default, deserialize_with = "wire::lenient")]
+    reset_after: u64,
 }
 
 impl History {
@@ -130,15 +150,22 @@ impl History {
         Ok(self.rest.get(&Route::Me, read).await?.into())
     }
 
-    /// Where the gateway is, and how many connections Discord wants a bot of this size to have.
-    pub async fn gateway(&self) -> Result<(String, u32), RestError> {
+    /// Where the gateway is, and how it may be used.
+    pub async fn gateway(&self) -> Result<GatewayAddress, RestError> {
         let read = json::read::<Connection>;
         let connection = match self.rest.get(&Route::Gateway, read).await {
             // A server that is not Discord's may know the simpler question only.
             Err(RestError::NotFound { .. }) => self.rest.get(&Route::GatewayUrl, read).await?,
             answer => answer?,
         };
-        Ok((connection.url, connection.shards))
+        Ok(GatewayAddress {
+            url: connection.url,
+            shards: connection.shards.unwrap_or(1),
+            limit: connection.session_start_limit.map(|limit| StartLimit {
+                remaining: limit.remaining,
+                reset_after: Duration::from_millis(limit.reset_after),
+            }),
+        })
     }
 
     /// All guilds that the bot is in, with their names.

@@ -5,11 +5,11 @@
 //! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
 
 mod budget;
-mod command_line;
 mod convert;
 mod gateway;
 mod headers;
 mod history;
+mod interactions;
 mod items;
 mod json;
 mod muted;
@@ -17,18 +17,20 @@ mod objects;
 mod outage;
 mod pace;
 mod pause;
+mod registration;
 mod rest;
 mod rest_error;
 mod route;
 mod speech;
 mod token;
-mod unparsed;
 mod wire;
 
 pub use budget::{PER_SECOND, Turn, Urgency};
 pub use convert::{GuildTold, Signal, Translated, translate};
-pub use gateway::{Gateway, GatewayEnd, GatewayError, GatewayItem, GatewayOptions, start};
-pub use history::{GuildShape, History, Listing};
+pub use gateway::{
+    Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions, start,
+};
+pub use history::{GatewayAddress, GuildShape, History, Listing};
 pub use items::Items;
 pub use muted::log_filter;
 pub use objects::user;

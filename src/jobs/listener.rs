@@ -19,7 +19,7 @@ use crate::{
 /// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an
 /// earlier run has heard everything.
 pub async fn listen(
-    mut items: mpsc::Receiver<GatewayItem>,
+    mut items: mpsc::UnboundedReceiver<GatewayItem>,
     bot: UserId,
     heard: Stamp,
     writer: Writer,
@@ -30,10 +30,12 @@ pub async fn listen(
     while let Some(item) = items.recv().await {
         let (at, heard) = match item {
             GatewayItem::Event { at, event } => {
-                let said = translate(*event, at, bot);
+                let said = translate(&event, at, bot);
+                // Its room in the queue is free from now on.
+                drop(event);
                 (at, listener.hear(said.observations, said.signal))
             }
-            GatewayItem::Overflow { at } => (at, listener.lose_all()),
+            GatewayItem::Lost { at } => (at, listener.lose_all()),
         };
         listener.heard = at;
         let mut observations = heard.observations;
@@ -201,7 +203,7 @@ impl Listener {
         }
     }
 
-    /// More was said than we could hear.
+    /// Something was said that we could not hear.
     fn lose_all(&self) -> Heard {
         let mut heard = Heard::default();
         for guild in &self.guilds {

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::{
-    model::{Observation, Pending},
+    model::{Fact, Message, Observation, Pending, User},
     store::{Store, StoreError},
 };
 
@@ -23,8 +23,10 @@ const ENOUGH: usize = 100;
 const MOST: usize = 1_000;
 /// The longest that an observation waits to be written.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Groups that may wait for the writer; whoever sends more waits too.
-const QUEUE: usize = 4_096;
+/// The most bytes in a batch, taken where more are waiting already.
+const MOST_BYTES: usize = 8 << 20;
+/// Bytes that may wait for the writer; whoever sends more waits too.
+const QUEUE: u32 = 32 << 20;
 
 /// The writer has stopped: the store failed, as the writer's own result tells, or the process is
 /// shutting down.
@@ -34,6 +36,10 @@ pub struct Stopped;
 
 struct Group {
     observations: Vec<Observation>,
+    /// How much memory they take, about.
+    bytes: usize,
+    /// Their room in the queue, free again when they are written.
+    room: OwnedSemaphorePermit,
     /// Told once the group is durable, with the lists of reactors that it showed to be missing.
     written: Option<oneshot::Sender<Vec<Pending>>>,
 }
@@ -41,7 +47,9 @@ struct Group {
 /// Sends observations to the writer, in order.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    queue: mpsc::Sender<Group>,
+    queue: mpsc::UnboundedSender<Group>,
+    /// The bytes of the queue that are free.
+    room: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Group {
@@ -53,23 +61,34 @@ impl std::fmt::Debug for Group {
 impl Writer {
     /// Hands observations over. They are durable after a later [`Self::write`] has returned.
     pub async fn send(&self, observations: Vec<Observation>) -> Result<(), Stopped> {
-        let group = Group {
-            observations,
-            written: None,
-        };
-        self.queue.send(group).await.map_err(|_| Stopped)
+        self.hand_over(observations, None).await
     }
 
     /// Hands observations over and waits until they, and all that was handed over before, are
     /// durable. Returns the lists of reactors that they showed to be missing.
     pub async fn write(&self, observations: Vec<Observation>) -> Result<Vec<Pending>, Stopped> {
         let (written, done) = oneshot::channel();
+        self.hand_over(observations, Some(written)).await?;
+        done.await.map_err(|_| Stopped)
+    }
+
+    /// Waits until there is room, in order.
+    async fn hand_over(
+        &self,
+        observations: Vec<Observation>,
+        written: Option<oneshot::Sender<Vec<Pending>>>,
+    ) -> Result<(), Stopped> {
+        let bytes = observations.iter().map(size).sum();
+        // What is larger than the whole queue fills it.
+        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(QUEUE);
+        let room = Arc::clone(&self.room).acquire_many_owned(wanted).await;
         let group = Group {
             observations,
-            written: Some(written),
+            bytes,
+            room: room.map_err(|_| Stopped)?,
+            written,
         };
-        self.queue.send(group).await.map_err(|_| Stopped)?;
-        done.await.map_err(|_| Stopped)
+        self.queue.send(group).map_err(|_| Stopped)
     }
 }
 
@@ -78,30 +97,39 @@ impl Writer {
 /// It stops when every [`Writer`] is dropped and all they sent is durable, or at the first failure
 /// of the store. The receiver then gets the result.
 pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreError>>) {
-    let (queue, groups) = mpsc::channel(QUEUE);
+    let (queue, groups) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(QUEUE.try_into().unwrap_or(usize::MAX)));
+    let closing = Arc::clone(&room);
     let (stopped, result) = oneshot::channel();
     thread::Builder::new()
         .name("writer".to_owned())
         .spawn(move || {
             let result = run(&store, groups);
+            // Who waits for room waits no longer.
+            closing.close();
             // Whoever hears of the end may open the store anew.
             drop(store);
             // Nobody listens any more only when the process is ending anyway.
             let _ = stopped.send(result);
         })
         .expect("the system can start one more thread");
-    (Writer { queue }, result)
+    (Writer { queue, room }, result)
 }
 
-fn run(store: &Store, mut groups: mpsc::Receiver<Group>) -> Result<(), StoreError> {
+fn run(store: &Store, mut groups: mpsc::UnboundedReceiver<Group>) -> Result<(), StoreError> {
     while let Some(first) = groups.blocking_recv() {
         let mut batch = vec![first];
         fill(&mut batch, &mut groups);
+        let mut rooms = Vec::with_capacity(batch.len());
         let (observations, waiting): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .map(|group| (group.observations, group.written))
+            .map(|group| {
+                rooms.push(group.room);
+                (group.observations, group.written)
+            })
             .unzip();
         let missing = store.merge(&observations)?;
+        drop((observations, rooms));
         for (waiting, missing) in waiting.into_iter().zip(missing) {
             if let Some(waiting) = waiting {
                 // Who stopped waiting does not need the answer.
@@ -113,12 +141,14 @@ fn run(store: &Store, mut groups: mpsc::Receiver<Group>) -> Result<(), StoreErro
 }
 
 /// Takes what is there, and waits for more while nobody waits for what was taken.
-fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::Receiver<Group>) {
+fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::UnboundedReceiver<Group>) {
     let begun = Instant::now();
     let mut awaited = batch.iter().any(|group| group.written.is_some());
-    while batch.len() < MOST {
+    let mut bytes: usize = batch.iter().map(|group| group.bytes).sum();
+    while batch.len() < MOST && bytes < MOST_BYTES {
         match groups.try_recv() {
             Ok(group) => {
+                bytes += group.bytes;
                 awaited |= group.written.is_some();
                 batch.push(group);
             }
@@ -129,5 +159,88 @@ fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::Receiver<Group>) {
             }
             Err(_) => return,
         }
+    }
+}
+
+/// About how many bytes of memory an observation takes.
+fn size(of: &Observation) -> usize {
+    /// What one entry of a set of ids takes.
+    const ID: usize = 16;
+    let more = match &of.fact {
+        Fact::Posted(message) | Fact::Message(message) => message_size(message),
+        Fact::Page(page) => page
+            .messages
+            .iter()
+            .map(|paged| {
+                let users = paged.author.iter().chain(&paged.mentioned).map(user_size);
+                let counts = paged.counts.len() * 100;
+                size_of_val(paged) + message_size(&paged.message) + users.sum::<usize>() + counts
+            })
+            .sum(),
+        Fact::Member(_, user, presence) => user_size(user) + presence.roles.len() * 8,
+        Fact::User(_, user) => user_size(user),
+        Fact::Reactors { users, .. } => users.iter().map(user_size).sum(),
+        Fact::AllMembers(_, ids) => ids.len() * ID,
+        Fact::AllChannels(_, ids) => ids.len() * ID,
+        Fact::AllRoles(_, ids) => ids.len() * ID,
+        Fact::Channel(channel) => channel.overwrites.len() * 32 + channel.name.len(),
+        Fact::AllEmojis(_, emojis) => emojis.len() * 100,
+        _ => 0,
+    };
+    size_of_val(of) + more
+}
+
+fn message_size(message: &Message) -> usize {
+    message.content.len() + message.mentions.len() * 16
+}
+
+fn user_size(user: &User) -> usize {
+    let display = user.global_name.as_ref().map_or(0, String::len);
+    size_of_val(user) + user.username.len() + display
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::model::{Evidence, GuildId, Stamp, Unread, UserId};
+
+    fn user(name: String) -> Observation {
+        let user = User {
+            id: UserId(1),
+            username: name,
+            global_name: None,
+            discriminator: None,
+            bot: false,
+            system: false,
+            unread: Unread::default(),
+        };
+        Observation {
+            at: Stamp(1),
+            by: Evidence::Rest,
+            fact: Fact::User(GuildId(1), user),
+        }
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_bytes() {
+        let (queue, mut groups) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(QUEUE.try_into().unwrap()));
+        let writer = Writer { queue, room };
+        let send = |size: usize| {
+            let sent = writer.send(vec![user("x".repeat(size))]).now_or_never();
+            sent.is_some()
+        };
+        let taken = (0..100).take_while(|_| send(1 << 20)).count();
+        assert!((20..=32).contains(&taken), "{taken}");
+        while groups.try_recv().is_ok() {}
+        assert!(
+            send(100 << 20),
+            "what is larger than the queue passes alone"
+        );
+        assert!(!send(1));
+        drop(groups.try_recv());
+        assert!(send(1));
     }
 }

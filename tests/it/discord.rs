@@ -218,7 +218,7 @@ async fn roles_that_a_guild_does_not_come_with_are_asked_for() {
 }
 
 /// A server that gives this JSON to every request, whatever it asks; and its address.
-async fn canned(json: serde_json::Value) -> String {
+pub(crate) async fn canned(json: serde_json::Value) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

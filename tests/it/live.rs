@@ -430,7 +430,7 @@ async fn roles_are_known_as_they_were() {
     assert_eq!(row(ben).unwrap().roles.len(), 1);
 }
 
-/// serenity cannot read such a position, and leaves the channel out when it tells of the guild.
+/// Such a position fits no 16 bits, and may come all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_the_gateway_leaves_out_is_not_gone() {
     let mut mirror = Mirror::empty().await;

@@ -220,7 +220,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
         turn: Turn::default(),
     };
     let supervising = tokio::spawn(supervise(backfill, requests.clone(), stop.clone()));
-    let (items, heard) = mpsc::channel(1);
+    let (items, heard) = mpsc::unbounded_channel();
     let (acknowledgements, _thanks) = acknowledgements();
     let listening = listen(heard, bot_id, Stamp(0), writer, requests, acknowledgements);
     let listening = tokio::spawn(listening);
@@ -241,8 +241,8 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
         if !joined {
             discord.kick_bot();
         }
-        let overflow = GatewayItem::Overflow { at: clock.stamp() };
-        items.send(overflow).await.unwrap();
+        let lost = GatewayItem::Lost { at: clock.stamp() };
+        items.send(lost).unwrap();
         let begun = Instant::now();
         while is_in(&store) != joined || messages(&store) != 1 {
             assert!(begun.elapsed() < SOON, "joined: {joined}");

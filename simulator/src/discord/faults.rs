@@ -36,6 +36,39 @@ pub enum Fault {
     Trickle(Duration),
 }
 
+/// What happens to an event on its way over the gateway. It has its sequence number all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventFault {
+    /// It never arrives.
+    Lost,
+    /// Only the first half of its JSON arrives, in a whole frame.
+    Cut,
+    /// It arrives as a binary frame that is no zlib.
+    BrokenZlib,
+    /// It arrives as text in a frame of this many bytes, most of them blanks.
+    Oversize(usize),
+    /// It arrives as zlib that inflates to this many bytes, most of them blanks.
+    Bomb(usize),
+}
+
+/// How the gateway treats its clients. The default: as documented.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Manners {
+    /// Heartbeats are never acknowledged.
+    pub deaf: bool,
+    /// Connections are taken, but there is no HELLO.
+    pub silent: bool,
+    /// IDENTIFY gets no answer.
+    pub ignores_identify: bool,
+    /// RESUME gets no answer.
+    pub ignores_resume: bool,
+    /// IDENTIFY is answered by this close code.
+    pub refuses_identify: Option<u16>,
+    /// RESUME is answered by this close code.
+    pub refuses_resume: Option<u16>,
+}
+
 #[derive(Debug)]
 struct Planned {
     route: String,

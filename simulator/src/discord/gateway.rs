@@ -10,6 +10,7 @@ use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::faults::EventFault;
 use super::guild::Guild;
 use super::permissions::may_view;
 use super::sessions::{Next, Order, intent};
@@ -18,8 +19,8 @@ use super::wire::{self, Id, MemberObject, UserObject, tree};
 
 /// Why a connection ends.
 enum End {
-    /// With a close code.
-    Close(u16),
+    /// With a close code, or with an empty close frame.
+    Close(Option<u16>),
     /// As the client wished.
     Goodbye,
     /// Without a word.
@@ -60,11 +61,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
         let _ = client.socket.recv().await;
     }
     if let End::Close(code) = end {
-        let frame = CloseFrame {
+        let frame = code.map(|code| CloseFrame {
             code,
             reason: reason(code).into(),
-        };
-        let _ = client.socket.send(Message::Close(Some(frame))).await;
+        });
+        let _ = client.socket.send(Message::Close(frame)).await;
         // The client's close frame, so that ours is not lost in a reset.
         let _ = tokio::time::timeout(Duration::from_millis(500), client.socket.recv()).await;
     }
@@ -83,6 +84,8 @@ fn reason(code: u16) -> &'static str {
         4008 => "You are being rate limited.",
         4009 => "Session timed out.",
         4010 => "Invalid shard.",
+        4011 => "Sharding required.",
+        4012 => "Invalid API version.",
         4013 => "Invalid intent(s).",
         4014 => "Disallowed intent(s).",
         _ => "Unknown error.",
@@ -91,6 +94,10 @@ fn reason(code: u16) -> &'static str {
 
 impl Client {
     async fn run(&mut self, wake: &tokio::sync::Notify, interval: u64) -> End {
+        if self.shared.lock().sessions.manners.silent {
+            self.shared.stop.clone().cancelled().await;
+            return End::Cut;
+        }
         let hello = json!({"t": null, "s": null, "op": 10, "d": {"heartbeat_interval": interval, "_trace": []}});
         if self.send(&hello.to_string()).await.is_err() {
             return End::Cut;
@@ -105,13 +112,16 @@ impl Client {
             }
             let text = tokio::select! {
                 () = wake.notified() => continue,
-                () = stop.cancelled() => return End::Close(1001),
-                () = tokio::time::sleep_until(heard + patience) => return End::Close(4009),
+                () = stop.cancelled() => return End::Close(Some(1001)),
+                () = tokio::time::sleep_until(heard + patience) => return End::Close(Some(4009)),
                 received = self.socket.recv() => match received {
                     Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
                     Some(Ok(Message::Binary(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Ok(Message::Close(_))) => return End::Goodbye,
+                    Some(Ok(Message::Close(frame))) => {
+                        self.take_leave(frame.map(|frame| frame.code));
+                        return End::Goodbye;
+                    }
                     Some(Err(_)) | None => return End::Cut,
                 },
             };
@@ -121,10 +131,10 @@ impl Client {
             }
             window.1 += 1;
             if window.1 > 120 {
-                return End::Close(4008);
+                return End::Close(Some(4008));
             }
             let Ok(payload) = serde_json::from_str::<Value>(&text) else {
-                return End::Close(4002);
+                return End::Close(Some(4002));
             };
             self.shared
                 .lock()
@@ -137,9 +147,16 @@ impl Client {
                     }
                 }
                 Ok(None) => {}
-                Err(code) => return End::Close(code),
+                Err(code) => return End::Close(Some(code)),
             }
             self.shared.touch();
+        }
+    }
+
+    /// The client closed. With these codes it ends its session, too.
+    fn take_leave(&mut self, code: Option<u16>) {
+        if let (Some(1000 | 1001), Some(session)) = (code, &self.session) {
+            self.shared.lock().sessions.end(session);
         }
     }
 
@@ -164,12 +181,15 @@ impl Client {
                 Next::Order(Order::Close(code)) => return Err(End::Close(code)),
                 Next::Order(Order::Cut) => return Err(End::Cut),
                 Next::Events(payloads, sent) => {
-                    for payload in payloads {
-                        self.send(&payload).await?;
+                    for (payload, fault) in payloads {
+                        match fault {
+                            None => self.send(&payload).await?,
+                            Some(fault) => self.send_broken(&payload, fault).await?,
+                        }
                     }
                     self.sent = sent;
                 }
-                Next::Gone => return Err(End::Close(4000)),
+                Next::Gone => return Err(End::Close(Some(4000))),
                 Next::Idle => return Ok(()),
             }
         }
@@ -185,6 +205,37 @@ impl Client {
         self.socket.send(message).await.map_err(|_| End::Cut)
     }
 
+    /// Sends an event with this fault.
+    async fn send_broken(&mut self, payload: &str, fault: EventFault) -> Result<(), End> {
+        let note = format!("{fault:?}: {payload}");
+        self.shared.lock().log.gateway("to_client", &note);
+        let padded = |size: usize| {
+            let blanks = size.saturating_sub(payload.len());
+            payload.to_owned() + &" ".repeat(blanks)
+        };
+        let message = match fault {
+            EventFault::Lost => return Ok(()),
+            EventFault::Cut => {
+                let half = (0..payload.len() / 2).rfind(|at| payload.is_char_boundary(*at));
+                let half = &payload[..half.unwrap_or(0)];
+                if self.compress {
+                    Message::Binary(zlib(half).into())
+                } else {
+                    Message::Text(half.into())
+                }
+            }
+            EventFault::BrokenZlib => {
+                let mut bytes = zlib(payload);
+                let middle = bytes.len() / 2;
+                bytes[middle..].fill(0xff);
+                Message::Binary(bytes.into())
+            }
+            EventFault::Oversize(size) => Message::Text(padded(size).into()),
+            EventFault::Bomb(size) => Message::Binary(zlib(&padded(size)).into()),
+        };
+        self.socket.send(message).await.map_err(|_| End::Cut)
+    }
+
     /// Acts on what the client said; answers at once, or closes with a code.
     fn hear(&mut self, payload: &Value) -> Result<Option<String>, u16> {
         let data = &payload["d"];
@@ -192,6 +243,9 @@ impl Client {
             Some(1) => {
                 if let (Some(session), Some(seq)) = (&self.session, data.as_u64()) {
                     self.shared.lock().sessions.heard(session, seq);
+                }
+                if self.shared.lock().sessions.manners.deaf {
+                    return Ok(None);
                 }
                 Ok(Some(
                     json!({"t": null, "s": null, "op": 11, "d": null}).to_string(),
@@ -215,11 +269,27 @@ impl Client {
         }
         let mut state = self.shared.lock();
         let state = &mut *state;
+        state.sessions.identify_attempts += 1;
         if !is_token(state, data) {
             state
                 .log
                 .violation("gateway: identify with a bad token".to_owned());
             return Err(4004);
+        }
+        if let Some((left, _)) = &mut state.sessions.starts_left {
+            if *left == 0 {
+                let violation = "gateway: identify beyond the session start limit";
+                state.log.violation(violation.to_owned());
+                return Err(4004);
+            }
+            *left -= 1;
+        }
+        let manners = state.sessions.manners;
+        if let Some(code) = manners.refuses_identify {
+            return Err(code);
+        }
+        if manners.ignores_identify {
+            return Ok(());
         }
         let shard = (data["shard"][0].as_u64(), data["shard"][1].as_u64());
         if let (Some(shard), Some(shards)) = shard
@@ -259,6 +329,13 @@ impl Client {
         let mut state = self.shared.lock();
         if !is_token(&state, data) {
             return Err(4004);
+        }
+        let manners = state.sessions.manners;
+        if let Some(code) = manners.refuses_resume {
+            return Err(code);
+        }
+        if manners.ignores_resume {
+            return Ok(None);
         }
         let id = data["session_id"].as_str().unwrap_or_default();
         let seq = data["seq"].as_u64().unwrap_or(0);
@@ -357,13 +434,14 @@ fn ready(state: &State, session: &str, shard: [u64; 2]) -> Value {
     user["verified"] = true.into();
     user["mfa_enabled"] = true.into();
     user["email"] = Value::Null;
+    let url = state.url.replacen("http", "ws", 1) + "/gateway";
     let guilds = match state.presence {
         Presence::Removed => json!([]),
         _ => json!([{"id": Id(guild.id), "unavailable": true}]),
     };
     json!({
         "v": 10, "user": user, "guilds": guilds, "session_id": session, "session_type": "normal",
-        "resume_gateway_url": state.url.replacen("http", "ws", 1) + "/gateway", "shard": shard,
+        "resume_gateway_url": state.sessions.resume_url.clone().unwrap_or(url), "shard": shard,
         "application": {"id": Id(guild.bot), "flags": state.application_flags()},
         "private_channels": [], "relationships": [], "presences": [], "user_settings": {}, "_trace": [],
     })

@@ -172,6 +172,13 @@ impl State {
                 view: View::rest(true),
             });
         }
+        self.expect_answer(id, token, occasion);
+        self.sessions
+            .dispatch(Event::new("INTERACTION_CREATE", 0, &event));
+        InteractionId(id)
+    }
+
+    fn expect_answer(&mut self, id: u64, token: String, occasion: Occasion) {
         let interaction = Interaction {
             id,
             token,
@@ -191,6 +198,32 @@ impl State {
         if self.interactions.all.len() > KEPT {
             self.interactions.all.pop_first();
         }
+    }
+
+    /// Sends `INTERACTION_CREATE` with this payload, whatever is in it. Its id and token are set here.
+    pub(crate) fn interact_raw(&mut self, mut event: Value) -> InteractionId {
+        let id = self.guild.clock.next_id();
+        let token = format!("cmF3{id}{:016x}", id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        event["id"] = tree(Id(id));
+        event["token"] = token.clone().into();
+        let number = |value: &Value| value.as_str()?.parse().ok();
+        let user = number(&event["member"]["user"]["id"]).or_else(|| number(&event["user"]["id"]));
+        let occasion = Occasion {
+            kind: event["type"]
+                .as_u64()
+                .and_then(|kind| u8::try_from(kind).ok())
+                .unwrap_or(0),
+            name: event["data"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            user: user.unwrap_or(self.guild.owner),
+            channel: number(&event["channel_id"]).unwrap_or(0),
+            data: Value::Null,
+            target: None,
+            message: None,
+        };
+        self.expect_answer(id, token, occasion);
         self.sessions
             .dispatch(Event::new("INTERACTION_CREATE", 0, &event));
         InteractionId(id)

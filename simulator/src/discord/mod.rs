@@ -40,7 +40,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use act::Draft;
-pub use faults::Fault;
+pub use faults::{EventFault, Fault, Manners};
 pub use guild::{Channel, CustomEmoji, Member, Role, Thread, User, kind};
 pub use interactions::{Answer, Followup, InteractionId};
 pub use life::Action;

@@ -46,8 +46,10 @@ pub struct Counters {
     pub invalid: u64,
     /// Requests to routes that do not exist.
     pub unknown_routes: u64,
-    /// Gateway identifies.
+    /// Gateway identifies that got a session.
     pub identifies: u64,
+    /// All gateway identifies.
+    pub identify_attempts: u64,
     /// Gateway resumes.
     pub resumes: u64,
     /// Events dispatched to at least one session.

@@ -3,12 +3,13 @@
 //! A session's buffer is both its queue and its replay: a connection reads it from its own position, so an event dispatched while a client
 //! resumes is simply behind the replayed ones. It is bounded: a client that falls further behind loses its session, as at Discord.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::faults::{EventFault, Manners};
 use super::snowflake::wall_clock;
 
 /// Gateway intents, as on Discord's "Gateway" page.
@@ -60,8 +61,8 @@ impl Event {
 pub(crate) enum Order {
     /// Send this payload, such as op 7 or op 9.
     Send(String),
-    /// Close with a code.
-    Close(u16),
+    /// Close with a code, or with an empty close frame.
+    Close(Option<u16>),
     /// Break the connection without a word.
     Cut,
 }
@@ -73,6 +74,8 @@ pub(crate) struct Session {
     pub(crate) compress: bool,
     pub(crate) seq: u64,
     buffer: VecDeque<(u64, Arc<str>)>,
+    /// What goes wrong with an event, and whether it does with its replay, too.
+    faults: BTreeMap<u64, (EventFault, bool)>,
     connection: Option<u64>,
     left_at: i64,
 }
@@ -87,8 +90,8 @@ struct Connection {
 /// What a connection has to do next.
 pub(crate) enum Next {
     Order(Order),
-    /// Payloads to send, with the position after the last of them.
-    Events(Vec<Arc<str>>, u64),
+    /// Payloads to send, with what goes wrong with them, and the position after the last.
+    Events(Vec<(Arc<str>, Option<EventFault>)>, u64),
     /// The session was lost.
     Gone,
     Idle,
@@ -103,9 +106,18 @@ pub(crate) struct Sessions {
     pub(crate) holding: bool,
     pub(crate) dropping: bool,
     withheld: VecDeque<Event>,
+    /// What goes wrong with the next events, and whether it does with their replays, too.
+    pub(crate) planned: VecDeque<(EventFault, bool)>,
+    pub(crate) manners: Manners,
+    /// Where READY says that sessions are resumed, if not here.
+    pub(crate) resume_url: Option<String>,
+    /// What is left of the session start limit, and after how many milliseconds it is reset.
+    pub(crate) starts_left: Option<(u64, u64)>,
     /// Events handed to at least one session.
     pub(crate) dispatched: u64,
     pub(crate) identifies: u64,
+    /// Those that were refused or ignored among them.
+    pub(crate) identify_attempts: u64,
     pub(crate) resumes: u64,
 }
 
@@ -147,6 +159,7 @@ impl Sessions {
             compress,
             seq: 0,
             buffer: VecDeque::new(),
+            faults: BTreeMap::new(),
             connection: Some(connection),
             left_at: 0,
         });
@@ -177,7 +190,7 @@ impl Sessions {
         let compress = session.compress;
         self.resumes += 1;
         if let Some(before) = before {
-            self.order(before, Order::Close(4000));
+            self.order(before, Order::Close(Some(4000)));
         }
         Some(Ok(compress))
     }
@@ -230,7 +243,7 @@ impl Sessions {
         let Some(id) = session else { return Next::Idle };
         let Some(session) = self
             .all
-            .iter()
+            .iter_mut()
             .find(|s| s.id == id && s.connection == Some(number))
         else {
             return Next::Gone;
@@ -247,7 +260,13 @@ impl Sessions {
             .buffer
             .range(from..)
             .take(256)
-            .map(|(_, payload)| Arc::clone(payload))
+            .map(|(seq, payload)| {
+                let fault = session.faults.get(seq).copied();
+                if let Some((_, false)) = fault {
+                    session.faults.remove(seq);
+                }
+                (Arc::clone(payload), fault.map(|(fault, _)| fault))
+            })
             .collect();
         let sent = sent + batch.len() as u64;
         Next::Events(batch, sent)
@@ -272,6 +291,7 @@ impl Sessions {
             return;
         }
         let mut any = false;
+        let fault = self.planned.pop_front();
         for session in &mut self.all {
             if event.intents == 0 || session.intents & event.intents != 0 {
                 let bare = event
@@ -279,6 +299,9 @@ impl Sessions {
                     .as_deref()
                     .filter(|_| session.intents & intent::MESSAGE_CONTENT == 0);
                 session.push(&event.name, bare.unwrap_or(&event.data));
+                if let Some(fault) = fault {
+                    session.faults.insert(session.seq, fault);
+                }
                 any = true;
             }
         }
@@ -330,6 +353,11 @@ impl Sessions {
         if !resumable {
             self.all.clear();
         }
+    }
+
+    /// The client ended its session.
+    pub(crate) fn end(&mut self, id: &str) {
+        self.all.retain(|session| session.id != id);
     }
 
     /// Forgets every session and breaks every connection.

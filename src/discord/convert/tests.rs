@@ -14,8 +14,9 @@ const BOT: UserId = UserId(50);
     reason = "callers write json!({..}) in place"
 )]
 fn read(name: &str, payload: Value) -> (Vec<Fact>, Option<Signal>) {
-    let event = serde_json::from_value(json!({"t": name, "d": payload})).unwrap();
-    let translated = translate(event, Stamp(7), BOT);
+    let data = serde_json::value::to_raw_value(&payload).unwrap();
+    let event = GatewayEvent::new(name.to_owned(), data);
+    let translated = translate(&event, Stamp(7), BOT);
     assert!(translated.observations.iter().all(|it| it.at == Stamp(7)));
     let facts = translated
         .observations

@@ -59,9 +59,6 @@ pub(in crate::discord) struct Message {
     /// What a message may consist of besides its text.
     #[serde(flatten)]
     pub(in crate::discord) extras: Extras,
-    /// Only gateway events say it.
-    #[serde(default)]
-    pub(in crate::discord) guild_id: Option<GuildId>,
     /// Only gateway events have it: the author's membership, without the user.
     #[serde(default, deserialize_with = "lenient")]
     pub(in crate::discord) member: Option<Membership>,
@@ -236,14 +233,6 @@ pub(in crate::discord) struct Extras {
 }
 
 impl Extras {
-    /// Those of a message that serenity has read: it does not tell of all.
-    pub(in crate::discord) fn unknown() -> Self {
-        Self {
-            attachments: Filled(true),
-            ..Self::default()
-        }
-    }
-
     fn any(&self) -> bool {
         let Self {
             attachments,

@@ -12,7 +12,7 @@ mod message;
 mod person;
 mod place;
 
-pub(super) use field::{Digits, Number, Small, Time, Told, lenient};
-pub(super) use message::{Extras, Interaction, Message, Reference};
+pub(super) use field::lenient;
+pub(super) use message::Message;
 pub(super) use person::{Member, Membership, User};
-pub(super) use place::{Channel, Emoji, Guild, Role};
+pub(super) use place::{Channel, Emoji, Guild, GuildEmoji, Role};

@@ -17,14 +17,14 @@ use propsbot::{
     store::Store,
 };
 use serde_json::json;
-use simulator::discord::{Discord, Fault, intent};
+use simulator::discord::{Discord, Fault, Manners, Options, World, intent};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::{canned, empty, history};
 
 /// What a gateway of the Discord at `origin` needs.
-fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> GatewayOptions {
+fn options(origin: &str, token: &str, capacity: u32, folder: &TempDir) -> GatewayOptions {
     let store = Arc::new(Store::open(folder.path()).expect("a new store"));
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
@@ -34,7 +34,6 @@ fn options(origin: &str, token: &str, capacity: usize, folder: &TempDir) -> Gate
     GatewayOptions {
         rest: rest.clone(),
         token,
-        origin: Some(origin.to_owned()),
         clock: Box::new({
             let clock = clock.clone();
             move || clock.stamp()
@@ -63,11 +62,11 @@ struct Bot {
 }
 
 impl Bot {
-    async fn start(of: &Discord, capacity: usize) -> Result<Self, GatewayError> {
+    async fn start(of: &Discord, capacity: u32) -> Result<Self, GatewayError> {
         Self::with(of, &of.token(), capacity).await
     }
 
-    async fn with(of: &Discord, token: &str, capacity: usize) -> Result<Self, GatewayError> {
+    async fn with(of: &Discord, token: &str, capacity: u32) -> Result<Self, GatewayError> {
         let folder = tempfile::tempdir().expect("a folder");
         let options = options(&of.url(), token, capacity, &folder);
         let stop = options.stop.clone();
@@ -89,7 +88,7 @@ impl Bot {
             let Some(GatewayItem::Event { at, event }) = item.expect("an event in time") else {
                 panic!("no event");
             };
-            let said = translate(*event, at, self.user);
+            let said = translate(&event, at, self.user);
             if !said.observations.is_empty() || said.signal.is_some() {
                 return (said.observations, said.signal);
             }
@@ -129,7 +128,7 @@ async fn events_arrive_in_discords_order() {
         .map(|name| discord.join(name))
         .collect();
     let channel = discord.create_channel(0, "general", vec![]);
-    let mut bot = Bot::start(&discord, 100_000).await.unwrap();
+    let mut bot = Bot::start(&discord, 100 << 20).await.unwrap();
     bot.ready().await;
     let mut expected = Vec::new();
     for n in 0..4_000 {
@@ -164,7 +163,7 @@ async fn a_resumed_session_goes_on_and_a_lost_one_begins_anew() {
     let discord = empty().await;
     let ana = discord.join("ana");
     let channel = discord.create_channel(0, "general", vec![]);
-    let mut bot = Bot::start(&discord, 1_000).await.unwrap();
+    let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
     discord.cut_gateway();
     let message = discord.post(ana, channel, "while away");
@@ -188,21 +187,19 @@ async fn an_overflow_is_told_instead_of_growing() {
     let discord = empty().await;
     let ana = discord.join("ana");
     let channel = discord.create_channel(0, "general", vec![]);
-    let mut bot = Bot::start(&discord, 50).await.unwrap();
+    let mut bot = Bot::start(&discord, 50_000).await.unwrap();
     bot.ready().await;
     for _ in 0..500 {
         discord.post(ana, channel, "many");
     }
-    let sent = discord.events_sent();
-    discord
-        .wait(Duration::from_secs(5), |it| it.events_sent() >= sent)
-        .await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Interactions pass the queue: once this one is answered, all that came before it is there.
+    let ping = discord.interact_raw(json!({"type": 1}));
+    assert_eq!(discord.answer(ping).await.expect("an answer").kind, 1);
     let mut events = 0;
     while let GatewayItem::Event { .. } = bot.gateway.items.recv().await.unwrap() {
         events += 1;
     }
-    assert_eq!(events, 50);
+    assert!((10..250).contains(&events), "{events}");
     discord.post(ana, channel, "afterwards");
     assert!(matches!(
         bot.next().await.0.last().unwrap().fact,
@@ -214,11 +211,11 @@ async fn an_overflow_is_told_instead_of_growing() {
 #[tokio::test]
 async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
     let discord = empty().await;
-    let wrong = Bot::with(&discord, "wrong.to.ken", 10).await;
+    let wrong = Bot::with(&discord, "wrong.to.ken", 1 << 20).await;
     assert!(matches!(wrong.err(), Some(GatewayError::BadToken(_))));
 
     discord.privilege(intent::GUILD_MEMBERS);
-    let bot = Bot::start(&discord, 10).await.unwrap();
+    let bot = Bot::start(&discord, 1 << 20).await.unwrap();
     let end = bot.gateway.ended.wait().await;
     assert!(matches!(end, Err(GatewayError::MissingIntents)), "{end:?}");
 
@@ -239,7 +236,7 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     let discord = empty().await;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
     let channel = discord.create_channel(0, "general", vec![]);
-    let mut bot = Bot::start(&discord, 1_000).await.unwrap();
+    let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
     assert!(
         discord
@@ -315,10 +312,10 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
 async fn a_gateway_is_found_where_only_its_address_is_told() {
     let discord = empty().await;
     let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
-    discord.fail("GET /gateway/bot", 1, unknown);
-    let (url, connections) = history(&discord).gateway().await.expect("an address");
-    assert!(url.starts_with("ws://127.0.0.1:"), "{url}");
-    assert_eq!(connections, 1);
+    discord.fail("GET /gateway/bot", usize::MAX, unknown);
+    let address = history(&discord).gateway().await.expect("an address");
+    assert!(address.url.starts_with("ws://127.0.0.1:"), "{address:?}");
+    assert_eq!(address.shards, 1);
     assert_eq!(discord.count("GET /gateway"), 1);
     discord.stop().await;
 }
@@ -329,7 +326,7 @@ async fn a_gateway_can_be_stopped_before_discord_answers() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&origin, "a.b.c", 10, &folder);
+    let options = options(&origin, "a.b.c", 1 << 20, &folder);
     let stop = options.stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -349,7 +346,7 @@ async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
     let url = format!("ws://{}", silent.local_addr().unwrap());
     let origin = canned(json!({"url": url, "shards": 1})).await;
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&origin, "a.b.c", 10, &folder);
+    let options = options(&origin, "a.b.c", 1 << 20, &folder);
     let stop = options.stop.clone();
     let gateway = start(options).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -359,10 +356,100 @@ async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
     assert!(began.elapsed() < Duration::from_secs(4), "{began:?}");
 }
 
+/// A close code, and whether it ends the gateway as it should.
+type Final = (u16, fn(&GatewayError) -> bool);
+
+const FINAL: [Final; 7] = [
+    (4003, |it| matches!(it, GatewayError::NotAuthenticated)),
+    (4004, |it| matches!(it, GatewayError::BadToken(_))),
+    (4010, |it| matches!(it, GatewayError::InvalidShard)),
+    (4011, |it| matches!(it, GatewayError::ShardingRequired)),
+    (4012, |it| matches!(it, GatewayError::InvalidVersion)),
+    (4013, |it| matches!(it, GatewayError::UnknownIntents)),
+    (4014, |it| matches!(it, GatewayError::MissingIntents)),
+];
+
+#[tokio::test]
+async fn close_codes_that_only_people_can_mend_end_the_gateway_at_once() {
+    for (code, is_it) in FINAL {
+        let discord = empty().await;
+        discord.manners(Manners {
+            refuses_identify: Some(code),
+            ..Manners::default()
+        });
+        let bot = Bot::start(&discord, 1 << 20).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(5), bot.gateway.ended.wait());
+        let error = ended.await.expect("an end").expect_err("an error");
+        assert!(is_it(&error), "{code}: {error}");
+        assert_eq!(discord.counters().identify_attempts, 1);
+    }
+}
+
+type Break = (&'static str, fn(&Discord));
+
+/// Each way in which a connection ends that leaves the session as it is.
+#[tokio::test]
+async fn a_session_outlives_its_connections() {
+    let discord = super::discord(Options {
+        world: World::Empty,
+        heartbeat: Duration::from_millis(300),
+        ..Options::default()
+    })
+    .await;
+    // Nobody listens there: sessions are resumed where they were started, then.
+    discord.resume_at("ws://127.0.0.1:9");
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(0, "general", vec![]);
+    let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
+    bot.ready().await;
+    let breaks: [Break; 4] = [
+        ("no acknowledgement", |it| {
+            it.manners(Manners {
+                deaf: true,
+                ..Manners::default()
+            });
+        }),
+        ("no code", Discord::close_gateway_without_code),
+        ("going away", |it| it.close_gateway(1001)),
+        ("rate limited", |it| it.close_gateway(4008)),
+    ];
+    for (name, break_it) in breaks {
+        let before = discord.counters().resumes;
+        break_it(&discord);
+        let resumed = |it: &Discord| it.counters().resumes > before;
+        assert!(
+            discord.wait(Duration::from_secs(20), resumed).await,
+            "{name}"
+        );
+        discord.manners(Manners::default());
+        let message = MessageId(discord.post(ana, channel, name));
+        let is_it = |it: &Observation| matches!(&it.fact, Fact::Posted(of) if of.id == message);
+        while !bot.next().await.0.iter().any(is_it) {}
+    }
+    assert_eq!(discord.counters().identify_attempts, 1);
+    bot.stop().await;
+}
+
+/// A gateway that takes a session, and never again answers for it.
+#[tokio::test]
+async fn a_session_that_is_not_resumed_is_given_up() {
+    let discord = empty().await;
+    let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
+    bot.ready().await;
+    discord.manners(Manners {
+        refuses_resume: Some(4000),
+        ..Manners::default()
+    });
+    discord.cut_gateway();
+    bot.ready().await;
+    assert_eq!(discord.counters().identifies, 2);
+    bot.stop().await;
+}
+
 #[tokio::test]
 async fn a_gateway_that_nobody_hears_ends() {
     let discord = empty().await;
-    let mut bot = Bot::start(&discord, 10).await.unwrap();
+    let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
     drop(bot.gateway.items);
     let end = tokio::time::timeout(Duration::from_secs(4), bot.gateway.ended.wait()).await;

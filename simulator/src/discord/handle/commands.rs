@@ -115,6 +115,11 @@ impl Discord {
         })
     }
 
+    /// Sends an interaction of any shape as Discord's. It gets its `id` and `token` here.
+    pub fn interact_raw(&self, event: Value) -> InteractionId {
+        self.act(|state| state.interact_raw(event))
+    }
+
     /// What the client answered; waits up to ten seconds for something other than "thinking". None if nothing came.
     pub async fn answer(&self, interaction: InteractionId) -> Option<Answer> {
         self.answer_within(interaction, PATIENCE).await

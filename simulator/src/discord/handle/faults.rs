@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::discord::Discord;
-use crate::discord::faults::Fault;
+use crate::discord::faults::{EventFault, Fault, Manners};
 use crate::discord::limits::Limiter;
 use crate::discord::limits::Limits;
 use crate::discord::sessions::Event;
@@ -18,7 +18,33 @@ impl Discord {
 
     /// Closes every gateway connection with a code.
     pub fn close_gateway(&self, code: u16) {
-        self.act(|state| state.sessions.order_all(&Order::Close(code)));
+        self.act(|state| state.sessions.order_all(&Order::Close(Some(code))));
+    }
+
+    /// Closes every gateway connection with a close frame that has no code.
+    pub fn close_gateway_without_code(&self) {
+        self.act(|state| state.sessions.order_all(&Order::Close(None)));
+    }
+
+    /// The next event meets this fault, and so does each of its replays if `again`.
+    pub fn break_event(&self, fault: EventFault, again: bool) {
+        self.act(|state| state.sessions.planned.push_back((fault, again)));
+    }
+
+    /// Changes how the gateway treats its clients.
+    pub fn manners(&self, manners: Manners) {
+        self.act(|state| state.sessions.manners = manners);
+    }
+
+    /// Tells clients from now on to resume their sessions at this URL.
+    pub fn resume_at(&self, url: &str) {
+        self.act(|state| state.sessions.resume_url = Some(url.to_owned()));
+    }
+
+    /// So many sessions may still be started, and the count is reset after so many milliseconds, as `GET /gateway/bot` tells from now
+    /// on. Each IDENTIFY takes one; one too many is a violation.
+    pub fn limit_session_starts(&self, remaining: u64, reset_after_ms: u64) {
+        self.act(|state| state.sessions.starts_left = Some((remaining, reset_after_ms)));
     }
 
     /// Op 7: asks every client to reconnect and resume.

@@ -122,6 +122,7 @@ impl Discord {
         let sessions = &state.sessions;
         Counters {
             identifies: sessions.identifies,
+            identify_attempts: sessions.identify_attempts,
             resumes: sessions.resumes,
             events: sessions.dispatched,
             ..state.log.counters

@@ -20,8 +20,12 @@ pub(super) fn gateway(state: &mut State, _: &Call) -> Answer {
 }
 
 pub(super) fn gateway_bot(state: &mut State, _: &Call) -> Answer {
-    let remaining = 1000_u64.saturating_sub(state.sessions.identifies);
-    let limit = json!({"total": 1000, "remaining": remaining, "reset_after": 86_400_000, "max_concurrency": 1});
+    let usual = (
+        1000_u64.saturating_sub(state.sessions.identify_attempts),
+        86_400_000,
+    );
+    let (remaining, reset_after) = state.sessions.starts_left.unwrap_or(usual);
+    let limit = json!({"total": 1000, "remaining": remaining, "reset_after": reset_after, "max_concurrency": 1});
     Ok(Reply::json(
         &json!({"url": gateway_url(state), "shards": 1, "session_start_limit": limit}),
     ))

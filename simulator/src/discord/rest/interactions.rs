@@ -50,7 +50,9 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         call.body["type"].as_u64().unwrap_or(0),
         call.body["data"].clone(),
     );
-    if !matches!(kind, 1 | 4..=9) {
+    // Choices answer an autocompletion, and nothing else does.
+    let fits = (kind == 8) == (interaction.kind == 4);
+    if !matches!(kind, 1 | 4..=9) || !fits {
         return Err(Problem::form("type: This field is required"));
     }
     let text = content(&data)?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::{Socket, id};
 use super::{empty, seeded};
-use crate::discord::{Discord, Options, Overwrite, bit, intent, kind};
+use crate::discord::{Discord, EventFault, Manners, Options, Overwrite, bit, intent, kind};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -207,4 +207,58 @@ async fn events_can_be_held_dropped_and_made_up() {
         socket.next().await.expect("an event")["d"]["unavailable"],
         Value::Null
     );
+}
+
+#[tokio::test]
+async fn lost_events_keep_their_number_and_are_replayed() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+    let post = |text: &str| discord.post(discord.owner_id(), channel, text);
+    for again in [false, true] {
+        let mut socket = Socket::identified(&discord, intent::ALL, false).await;
+        let session = socket.event("READY").await["d"]["session_id"].clone();
+        let guild = socket.event("GUILD_CREATE").await;
+        discord.break_event(EventFault::Lost, again);
+        let (lost, next) = (post("lost"), post("next"));
+        let event = socket.event("MESSAGE_CREATE").await;
+        assert_eq!(id(&event["d"]["id"]), next);
+        assert_eq!(
+            event["s"],
+            json!(guild["s"].as_u64().expect("a number") + 2)
+        );
+        discord.cut_gateway();
+        assert_eq!(socket.next().await, Err(0));
+        let mut socket = Socket::open(&discord).await;
+        socket.next().await.expect("hello");
+        let resume = json!({"token": discord.token(), "session_id": session, "seq": guild["s"]});
+        socket.send(&json!({"op": 6, "d": resume})).await;
+        let first = id(&socket.event("MESSAGE_CREATE").await["d"]["id"]);
+        assert_eq!(first, if again { next } else { lost });
+        discord.lose_sessions();
+    }
+}
+
+#[tokio::test]
+async fn the_gateway_can_be_deaf_and_refuse_to_start_sessions() {
+    let discord = Discord::start(empty()).await.expect("starts");
+    discord.manners(Manners {
+        deaf: true,
+        refuses_identify: Some(4000),
+        ..Manners::default()
+    });
+    let mut socket = Socket::open(&discord).await;
+    assert_eq!(socket.next().await.expect("hello")["op"], 10);
+    socket.send(&json!({"op": 1, "d": null})).await;
+    socket
+        .send(&json!({"op": 2, "d": {"token": discord.token(), "intents": 1}}))
+        .await;
+    assert_eq!(socket.next().await, Err(4000), "and no acknowledgement");
+    let counters = discord.counters();
+    assert_eq!((counters.identifies, counters.identify_attempts), (0, 1));
+
+    discord.manners(Manners::default());
+    discord.limit_session_starts(0, 1_000);
+    Socket::identified(&discord, 1, false).await;
+    let refused = |it: &Discord| !it.violations().is_empty();
+    assert!(discord.wait(LONG, refused).await);
 }

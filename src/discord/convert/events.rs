@@ -1,0 +1,454 @@
+//! What each event says, read from its JSON.
+
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::{Value, value::RawValue};
+
+use super::{GuildTold, Said, Signal};
+use crate::{
+    discord::{GuildShape, Items, json, wire},
+    model::{
+        ChannelId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp, UserId,
+    },
+};
+
+/// Events that we need, of those that always name a guild or are about all of them. All others
+/// are somebody else's: new ones appear often, and are no failures.
+const NEEDED: [&str; 17] = [
+    "READY",
+    "RESUMED",
+    "GUILD_CREATE",
+    "GUILD_UPDATE",
+    "GUILD_DELETE",
+    "GUILD_ROLE_CREATE",
+    "GUILD_ROLE_UPDATE",
+    "GUILD_ROLE_DELETE",
+    "GUILD_EMOJIS_UPDATE",
+    "GUILD_MEMBER_ADD",
+    "GUILD_MEMBER_UPDATE",
+    "GUILD_MEMBER_REMOVE",
+    "GUILD_MEMBERS_CHUNK",
+    "THREAD_CREATE",
+    "THREAD_UPDATE",
+    "THREAD_DELETE",
+    "THREAD_LIST_SYNC",
+];
+
+/// Events that we need where they name a guild; otherwise they are about direct messages.
+const NEEDED_IN_GUILDS: [&str; 11] = [
+    "CHANNEL_CREATE",
+    "CHANNEL_UPDATE",
+    "CHANNEL_DELETE",
+    "MESSAGE_CREATE",
+    "MESSAGE_UPDATE",
+    "MESSAGE_DELETE",
+    "MESSAGE_DELETE_BULK",
+    "MESSAGE_REACTION_ADD",
+    "MESSAGE_REACTION_REMOVE",
+    "MESSAGE_REACTION_REMOVE_ALL",
+    "MESSAGE_REACTION_REMOVE_EMOJI",
+];
+
+/// Whether an event of this name may say something that we need.
+pub(in crate::discord) fn is_needed(name: &str) -> bool {
+    NEEDED.contains(&name) || NEEDED_IN_GUILDS.contains(&name)
+}
+
+/// The guild that an event names.
+enum Of {
+    Guild(GuildId),
+    /// Only a direct message is of none.
+    None,
+    /// It cannot be read.
+    Odd,
+}
+
+#[derive(Deserialize)]
+struct OfGuild<'a> {
+    #[serde(borrow, default)]
+    guild_id: Option<&'a RawValue>,
+}
+
+/// The id of an event's object.
+#[derive(Deserialize)]
+struct OfId<T> {
+    id: T,
+}
+
+/// The channel of an event about a message.
+#[derive(Deserialize)]
+struct OfChannel {
+    channel_id: ChannelId,
+}
+
+#[derive(Deserialize)]
+struct OfMessage {
+    channel_id: ChannelId,
+    message_id: MessageId,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    guilds: Items<OfId<GuildId>>,
+}
+
+#[derive(Deserialize)]
+struct Availability {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    unavailable: bool,
+}
+
+/// What of a message an update has to tell to replace it.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "that they can be read is what matters")]
+struct Whole {
+    content: String,
+    mentions: Vec<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct DeletedBulk {
+    channel_id: ChannelId,
+    ids: Vec<MessageId>,
+}
+
+#[derive(Deserialize)]
+struct RoleEvent {
+    role: wire::Role,
+}
+
+#[derive(Deserialize)]
+struct RoleGone {
+    role_id: RoleId,
+}
+
+#[derive(Deserialize)]
+struct OfUser {
+    user: wire::User,
+}
+
+#[derive(Deserialize)]
+struct Members {
+    members: Items<wire::Member>,
+}
+
+#[derive(Deserialize)]
+struct Emojis {
+    emojis: Items<wire::GuildEmoji>,
+}
+
+#[derive(Deserialize)]
+struct Threads {
+    threads: Items<wire::Channel>,
+}
+
+/// What `GUILD_CREATE` has besides the guild.
+#[derive(Deserialize)]
+struct Created {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    member_count: Option<u64>,
+    #[serde(default)]
+    members: Items<wire::Member>,
+}
+
+#[derive(Deserialize)]
+struct Reaction {
+    user_id: Option<UserId>,
+    channel_id: ChannelId,
+    message_id: MessageId,
+    emoji: wire::Emoji,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    burst: bool,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    member: Option<wire::Member>,
+}
+
+/// What the event `name` with the payload `data` says.
+pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> Said {
+    let guild = match guild_of(name, data) {
+        Of::Guild(guild) => Some(guild),
+        Of::None if NEEDED_IN_GUILDS.contains(&name) => return Said::default(),
+        Of::None | Of::Odd => None,
+    };
+    if !is_needed(name) {
+        return Said::default();
+    }
+    let read = match (name, guild) {
+        ("READY", _) => ready(data),
+        ("RESUMED", _) => Some((Vec::new(), Some(Signal::Resumed))),
+        (_, Some(guild)) if name.starts_with("MESSAGE_") => of_message(name, data, guild),
+        (_, Some(guild)) => of_guild(name, data, guild, bot),
+        (_, None) => None,
+    };
+    read.unwrap_or_else(|| {
+        tracing::warn!(name, ?guild, "a gateway event could not be read");
+        failed(name, data, guild)
+    })
+}
+
+fn guild_of(name: &str, data: &[u8]) -> Of {
+    if matches!(name, "GUILD_CREATE" | "GUILD_UPDATE" | "GUILD_DELETE") {
+        return part(data).map_or(Of::Odd, |OfId { id }| Of::Guild(id));
+    }
+    if !data.starts_with(b"{") {
+        return Of::Odd;
+    }
+    let mended = json::mend(data);
+    match serde_json::from_slice::<OfGuild<'_>>(&mended) {
+        Ok(OfGuild { guild_id: None }) => Of::None,
+        Ok(OfGuild { guild_id: Some(id) }) => part(id.get().as_bytes()).map_or(Of::Odd, Of::Guild),
+        Err(_) => Of::Odd,
+    }
+}
+
+/// As much of the payload as `T` needs.
+fn part<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
+    json::read(data).ok()
+}
+
+fn ready(data: &[u8]) -> Option<Said> {
+    let Ready { guilds } = part(data)?;
+    // Otherwise it would be told that the bot is not in a guild in which it is.
+    guilds.all_readable().then(|| {
+        let guilds = guilds.items.into_iter().map(|OfId { id }| id).collect();
+        (Vec::new(), Some(Signal::SessionStarted { guilds }))
+    })
+}
+
+/// Events about messages and reactions.
+fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Said> {
+    let facts = match name {
+        "MESSAGE_CREATE" => return message(part(data)?, guild, Fact::Posted),
+        // Discord sends it whole; from a part of one, nothing is made up.
+        "MESSAGE_UPDATE" => {
+            let _: Whole = part(data)?;
+            return message(part(data)?, guild, Fact::Message);
+        }
+        "MESSAGE_DELETE" => {
+            let (OfChannel { channel_id }, OfId { id }) = (part(data)?, part(data)?);
+            vec![Fact::MessageGone(guild, channel_id, id)]
+        }
+        "MESSAGE_DELETE_BULK" => {
+            let DeletedBulk { channel_id, ids } = part(data)?;
+            let gone = |id| Fact::MessageGone(guild, channel_id, id);
+            ids.into_iter().map(gone).collect()
+        }
+        "MESSAGE_REACTION_ADD" => reaction(part(data)?, guild, Fact::Reacted)?,
+        "MESSAGE_REACTION_REMOVE" => reaction(part(data)?, guild, Fact::Unreacted)?,
+        "MESSAGE_REACTION_REMOVE_ALL" => {
+            let of: OfMessage = part(data)?;
+            vec![Fact::ReactionsCleared(
+                guild,
+                of.channel_id,
+                of.message_id,
+                None,
+            )]
+        }
+        "MESSAGE_REACTION_REMOVE_EMOJI" => {
+            let of: Reaction = part(data)?;
+            let key = of.emoji.into_emoji()?.key;
+            vec![Fact::ReactionsCleared(
+                guild,
+                of.channel_id,
+                of.message_id,
+                Some(key),
+            )]
+        }
+        _ => return None,
+    };
+    Some((facts, None))
+}
+
+/// Events about anything but messages and reactions.
+fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Said> {
+    let shape_changed = Some(Signal::ShapeChanged(guild));
+    match name {
+        "GUILD_CREATE" | "GUILD_DELETE" if part::<Availability>(data)?.unavailable => {
+            Some((Vec::new(), Some(Signal::GuildUnavailable(guild))))
+        }
+        "GUILD_DELETE" => Some((vec![Fact::GuildGone(guild)], Some(Signal::GuildLeft(guild)))),
+        "GUILD_CREATE" => guild_create(data),
+        "GUILD_UPDATE" => {
+            let guild = part::<wire::Guild>(data)?.record();
+            Some((vec![Fact::Guild(guild)], None))
+        }
+        "GUILD_EMOJIS_UPDATE" => {
+            let emojis = part::<Emojis>(data)?.emojis;
+            emojis.all_readable().then(|| {
+                let mut emojis = emojis.map(|emoji| emoji.into_record(guild)).items;
+                emojis.sort_unstable();
+                (vec![Fact::AllEmojis(guild, emojis)], None)
+            })
+        }
+        "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE" => {
+            let channel = part::<wire::Channel>(data)?.into_record(guild);
+            Some((vec![Fact::Channel(channel)], shape_changed))
+        }
+        "CHANNEL_DELETE" | "THREAD_DELETE" => {
+            let OfId { id } = part(data)?;
+            Some((vec![Fact::ChannelGone(guild, id)], shape_changed))
+        }
+        "THREAD_LIST_SYNC" => {
+            let threads = part::<Threads>(data)?.threads;
+            threads.all_readable().then(|| {
+                let threads = threads.items.into_iter();
+                let facts = threads.map(|thread| Fact::Channel(thread.into_record(guild)));
+                (facts.collect(), shape_changed)
+            })
+        }
+        "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" => {
+            let role = part::<RoleEvent>(data)?.role.into_record(guild);
+            Some((vec![Fact::Role(role)], shape_changed))
+        }
+        "GUILD_ROLE_DELETE" => {
+            let RoleGone { role_id } = part(data)?;
+            Some((vec![Fact::RoleGone(guild, role_id)], shape_changed))
+        }
+        "GUILD_MEMBER_ADD" | "GUILD_MEMBER_UPDATE" => {
+            let of: wire::Member = part(data)?;
+            let signal = shape_changed.filter(|_| of.user.id == bot);
+            Some((vec![member(of, guild)], signal))
+        }
+        "GUILD_MEMBER_REMOVE" => {
+            let OfUser { user } = part(data)?;
+            let id = user.id;
+            let facts = vec![Fact::User(guild, user.into()), Fact::MemberGone(guild, id)];
+            Some((facts, None))
+        }
+        "GUILD_MEMBERS_CHUNK" => {
+            let members = part::<Members>(data)?.members;
+            members.all_readable().then(|| {
+                let members = members.items.into_iter();
+                (members.map(|of| member(of, guild)).collect(), None)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A guild. What is odd in it is read again over REST.
+fn guild_create(data: &[u8]) -> Option<Said> {
+    let mut of: wire::Guild = part(data)?;
+    let id = of.id;
+    let Created {
+        member_count,
+        members,
+    } = part(data)?;
+    let channels = std::mem::take(&mut of.channels);
+    let threads = std::mem::take(&mut of.threads.items);
+    let mut shape = of.into_shape();
+    shape.members = member_count;
+    let mut facts = vec![Fact::Guild(shape.guild.clone())];
+    if shape.roles.all_readable() && shape.roles.len > 0 {
+        let roles = shape.roles.items.iter().map(|role| role.id).collect();
+        facts.push(Fact::AllRoles(id, roles));
+    }
+    if shape.emojis.all_readable() {
+        let mut emojis = shape.emojis.items.clone();
+        emojis.sort_unstable();
+        facts.push(Fact::AllEmojis(id, emojis));
+    }
+    facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
+    let channels = channels.map(|channel| Listed {
+        last_message_id: channel.last_message_id,
+        channel: channel.into_record(id),
+    });
+    let told = channels.items.iter().map(|listed| listed.channel.clone());
+    let threads = threads.into_iter().map(|thread| thread.into_record(id));
+    facts.extend(told.chain(threads).map(Fact::Channel));
+    facts.extend(members.items.into_iter().map(|of| member(of, id)));
+    let told = is_whole(&shape, &channels).then(|| {
+        Box::new(GuildTold {
+            at: Stamp::default(),
+            shape,
+            channels,
+        })
+    });
+    Some((facts, Some(Signal::GuildAvailable(id, told))))
+}
+
+/// Whether it tells as much as REST would. A guild has at least the role that everyone has; one without
+/// channels may be told in part.
+fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
+    shape.guild.unread.is_empty()
+        && shape.roles.all_readable()
+        && shape.roles.len > 0
+        && shape.emojis.all_readable()
+        && channels.all_readable()
+        && channels.len > 0
+}
+
+/// A message that the gateway showed: first its people, so that they are known, then itself.
+fn message(mut of: wire::Message, guild: GuildId, fact: fn(Message) -> Fact) -> Option<Said> {
+    let channel = of.channel_id?;
+    match of.is_ephemeral() {
+        Some(false) => {}
+        Some(true) => return Some(Said::default()),
+        // Only what is in a list is everyone's.
+        None => return None,
+    }
+    let author_membership = of.member.take();
+    let mention_memberships: Vec<_> = of
+        .mentions
+        .iter_mut()
+        .map(|user| user.member.take())
+        .collect();
+    let paged = of.into_paged(guild, channel);
+    let author = paged
+        .author
+        .map(|user| (user, author_membership.map(Box::new)));
+    let mentioned = paged.mentioned.into_iter().zip(mention_memberships);
+    let mut facts: Vec<_> = author
+        .into_iter()
+        .chain(mentioned)
+        .map(|(user, membership)| match membership {
+            Some(membership) => Fact::Member(guild, user, (*membership).into()),
+            None => Fact::User(guild, user),
+        })
+        .collect();
+    facts.push(fact(paged.message));
+    Some((facts, None))
+}
+
+fn reaction(of: Reaction, guild_id: GuildId, fact: fn(ReactionEvent) -> Fact) -> Option<Vec<Fact>> {
+    let event = ReactionEvent {
+        guild_id,
+        channel_id: of.channel_id,
+        message_id: of.message_id,
+        user_id: of.user_id?,
+        emoji: of.emoji.into_emoji()?,
+        burst: of.burst,
+    };
+    let known = of.member.map(|of| member(of, guild_id));
+    Some(known.into_iter().chain([fact(event)]).collect())
+}
+
+/// A member with its user.
+fn member(of: wire::Member, guild: GuildId) -> Fact {
+    Fact::Member(guild, of.user.into(), of.membership.into())
+}
+
+/// What to do about an event that says nothing readable: fetch the message it is about; or else report
+/// the event itself. Whoever hears it records it until then.
+fn failed(name: &str, data: &[u8], guild: Option<GuildId>) -> Said {
+    let message = guild.zip(message_of(name, data));
+    let Some((guild_id, (channel, message))) = message else {
+        let event = name.to_owned();
+        return (Vec::new(), Some(Signal::Unreadable { guild, event }));
+    };
+    (Vec::new(), Some(Signal::Reread(guild_id, channel, message)))
+}
+
+fn message_of(name: &str, data: &[u8]) -> Option<(ChannelId, MessageId)> {
+    if !name.starts_with("MESSAGE_") {
+        return None;
+    }
+    // Event by event another field: it is looked for in both.
+    let of: Value = part(data)?;
+    let id = |field: &str| serde_json::from_value(of.get(field)?.clone()).ok();
+    let message = id("message_id").or_else(|| id("id"))?;
+    let channel = serde_json::from_value(of.get("channel_id")?.clone()).ok()?;
+    Some((channel, message))
+}

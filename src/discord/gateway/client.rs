@@ -1,0 +1,451 @@
+//! The client of the gateway: one connection after the other, and the session that outlives them.
+//!
+//! Owns what is said to Discord, when, and what follows from what Discord says. Knows neither frames
+//! nor what an event means. Source: <https://discord.com/developers/docs/events/gateway>.
+
+use std::time::Duration;
+
+use rand::Rng as _;
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    GatewayError, INTENTS,
+    close::{AfterClose, after_close},
+    connection::{Connection, Received},
+    intake::{GatewayEvent, Intake},
+    pacing::Pacing,
+    payload::{Payload, op},
+    session::{Repair, Sequence, Session},
+};
+use crate::{
+    discord::{History, RestError, Token, convert, interactions::Interactions, json, wire},
+    model::UserId,
+    network::Network,
+};
+
+/// How long the gateway may take to say hello.
+const HELLO: Duration = Duration::from_secs(15);
+
+/// How long the gateway may take to answer IDENTIFY or RESUME.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// Between which bounds a heartbeat interval is obeyed.
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(10));
+
+/// The heartbeat interval where none is told.
+const USUAL_INTERVAL: Duration = Duration::from_millis(41_250);
+
+/// After how many connections in a row that fail a session is given up: some five minutes.
+const WORTH_RESUMING: u32 = 10;
+
+/// The close code for a connection whose session is to be resumed.
+const BE_BACK: u16 = 4000;
+
+/// The gateway's client.
+pub(super) struct Client {
+    pub(super) connection: Option<Connection>,
+    pub(super) core: Core,
+}
+
+/// The client but for its connection.
+pub(super) struct Core {
+    pub(super) network: Network,
+    pub(super) token: Token,
+    /// Asks where the gateway is.
+    pub(super) history: History,
+    /// Where the gateway is.
+    pub(super) url: String,
+    /// Whether `url` and the limit of session starts were asked for since the last start.
+    pub(super) is_asked: bool,
+    pub(super) pacing: Pacing,
+    pub(super) intake: Intake,
+    pub(super) interactions: Interactions,
+    pub(super) session: Option<Session>,
+    /// Since when the connection has a session.
+    pub(super) since: Option<Instant>,
+    /// Since when there has been none.
+    pub(super) outage: Option<Instant>,
+}
+
+/// Why a connection is no longer wanted.
+enum End {
+    /// The session goes on over another connection.
+    Resume(String),
+    /// The session is over.
+    Identify(String),
+    /// Only people can mend it.
+    Stop(GatewayError),
+}
+
+#[derive(Deserialize)]
+struct Hello {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    heartbeat_interval: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    session_id: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    resume_gateway_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    application: Option<Application>,
+}
+
+#[derive(Deserialize)]
+struct Application {
+    id: UserId,
+}
+
+impl Client {
+    /// Keeps connected until `stop`, or until something happens that only people can mend.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), GatewayError> {
+        let intake = self.core.intake.clone();
+        let end = tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(()),
+            () = intake.closed() => Err(GatewayError::Unheard),
+            error = self.keep_connected() => Err(error),
+        };
+        if let Some(connection) = &mut self.connection {
+            connection.close(1000).await;
+        }
+        self.core.interactions.finish().await;
+        end
+    }
+
+    async fn keep_connected(&mut self) -> GatewayError {
+        loop {
+            if let Err(error) = self.connect_once().await {
+                return error;
+            }
+        }
+    }
+
+    /// Waits until it is time, connects, and stays connected for as long as that goes well.
+    async fn connect_once(&mut self) -> Result<(), GatewayError> {
+        let core = &mut self.core;
+        sleep(core.pacing.before_connecting()).await;
+        let is_dead = core.session.as_ref().is_some_and(Session::is_dead);
+        if is_dead || core.pacing.failures() > WORTH_RESUMING {
+            core.session = None;
+        }
+        if core.session.is_none() {
+            core.wait_to_start().await?;
+        }
+        let url = core
+            .session
+            .as_ref()
+            .and_then(|session| session.url.clone());
+        let url = url.unwrap_or_else(|| core.url.clone());
+        match Connection::open(&core.network, &url).await {
+            Ok(connection) => {
+                let connection = self.connection.insert(connection);
+                let end = core.serve(connection).await;
+                connection.close(BE_BACK).await;
+                self.connection = None;
+                core.ended(end)
+            }
+            Err(why) => {
+                core.forget_resume_url();
+                core.pacing.ended(None);
+                core.note_outage(&why.to_string());
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Waits until a session may be started.
+    async fn wait_to_start(&mut self) -> Result<(), GatewayError> {
+        loop {
+            sleep(self.pacing.before_starting(Instant::now())).await;
+            if !self.is_asked {
+                match self.history.gateway().await {
+                    Ok(told) => {
+                        self.url = told.url;
+                        self.pacing.learn(told.limit, Instant::now());
+                    }
+                    Err(error @ RestError::BadToken) => return Err(GatewayError::BadToken(error)),
+                    // What it said the last time still holds.
+                    Err(error) => debug!(%error, "Discord does not say where its gateway is"),
+                }
+            }
+            self.is_asked = false;
+            let Some(wait) = self.pacing.used_up(Instant::now()) else {
+                return Ok(());
+            };
+            let minutes = wait.as_secs().div_ceil(60);
+            warn!(
+                minutes,
+                "Discord lets the bot start no more sessions for now; it is asked again after that time. \
+                 Until then, new messages are not heard, and commands are not answered"
+            );
+            sleep(wait).await;
+        }
+    }
+
+    /// Draws the conclusions from the end of a connection.
+    fn ended(&mut self, end: End) -> Result<(), GatewayError> {
+        let lived = self.since.take().map(|since| since.elapsed());
+        self.pacing.ended(lived);
+        if lived.is_none() {
+            self.forget_resume_url();
+        }
+        match end {
+            End::Stop(error) => return Err(error),
+            End::Identify(why) => {
+                self.session = None;
+                info!("the session at Discord's gateway is over ({why}): beginning another");
+            }
+            End::Resume(why) if self.session.is_some() => {
+                info!("the connection to Discord's gateway ended ({why}): resuming");
+            }
+            End::Resume(why) => self.note_outage(&why),
+        }
+        Ok(())
+    }
+
+    /// Where Discord wants the session to be resumed, nobody answers: it can be resumed anywhere.
+    fn forget_resume_url(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.url = None;
+        }
+    }
+
+    /// Tells of an outage once.
+    fn note_outage(&mut self, why: &str) {
+        if self.outage.is_some() {
+            debug!("no connection to Discord's gateway: {why}");
+            return;
+        }
+        self.outage = Some(Instant::now());
+        warn!("no connection to Discord's gateway: {why}; trying again until there is one");
+    }
+
+    /// The connection has a session.
+    fn note_session(&mut self) {
+        self.since = Some(Instant::now());
+        if let Some(since) = self.outage.take() {
+            let seconds = since.elapsed().as_secs();
+            info!(seconds, "connected to Discord's gateway again");
+        }
+    }
+
+    /// Speaks with the gateway until the connection is no longer wanted.
+    async fn serve(&mut self, connection: &mut Connection) -> End {
+        let interval = match self.greet(connection).await {
+            Ok(interval) => interval,
+            Err(end) => return end,
+        };
+        // Not all clients at once, as Discord asks.
+        let first = interval.mul_f64(rand::rng().random_range(0.0..1.0));
+        let mut beat = Instant::now() + first;
+        let mut is_acknowledged = true;
+        let answer_by = Instant::now() + ANSWER;
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = sleep_until(beat) => {
+                    if !is_acknowledged {
+                        return End::Resume("a heartbeat was not acknowledged".to_owned());
+                    }
+                    if let Err(why) = connection.send(&self.heartbeat()).await {
+                        return End::Resume(why);
+                    }
+                    is_acknowledged = false;
+                    beat = Instant::now() + interval;
+                    continue;
+                }
+                () = sleep_until(answer_by), if self.since.is_none() => {
+                    return End::Resume(format!("no answer for {} s", ANSWER.as_secs()));
+                }
+                received = connection.receive() => received,
+            };
+            let payload = match received {
+                Received::Payload(payload) => payload,
+                received => match self.repaired(received) {
+                    Some(end) => return end,
+                    None => continue,
+                },
+            };
+            match payload.op {
+                Some(op::DISPATCH) => {
+                    if let Some(end) = self.dispatch(payload) {
+                        return end;
+                    }
+                }
+                Some(op::HEARTBEAT) => {
+                    if let Err(why) = connection.send(&self.heartbeat()).await {
+                        return End::Resume(why);
+                    }
+                }
+                Some(op::HEARTBEAT_ACK) => is_acknowledged = true,
+                Some(op::RECONNECT) => return End::Resume("Discord asked for it".to_owned()),
+                Some(op::INVALID_SESSION) => {
+                    let can_resume = json::read(payload.data.get().as_bytes()).unwrap_or(false);
+                    return if can_resume {
+                        End::Resume("Discord asked for it".to_owned())
+                    } else {
+                        self.pacing.invalidated(Instant::now());
+                        End::Identify("Discord does not know it any more".to_owned())
+                    };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for hello, and resumes the session or starts one. Returns the heartbeat interval.
+    async fn greet(&mut self, connection: &mut Connection) -> Result<Duration, End> {
+        let hello = async {
+            loop {
+                match connection.receive().await {
+                    Received::Payload(payload) if payload.op == Some(op::HELLO) => {
+                        break Ok(payload.data);
+                    }
+                    Received::Payload(_) => {}
+                    received => break Err(received),
+                }
+            }
+        };
+        let hello = match timeout(HELLO, hello).await {
+            Ok(Ok(data)) => json::read::<Hello>(data.get().as_bytes()),
+            Ok(Err(received)) => {
+                let end = self.repaired(received);
+                return Err(end.unwrap_or_else(|| End::Resume("it said no hello".to_owned())));
+            }
+            Err(_) => {
+                let why = format!("it said no hello for {} s", HELLO.as_secs());
+                return Err(End::Resume(why));
+            }
+        };
+        let interval = hello.ok().and_then(|hello| hello.heartbeat_interval);
+        let interval = interval.map_or(USUAL_INTERVAL, Duration::from_millis);
+        let sent = if let Some(session) = &mut self.session {
+            session.resumed();
+            let resume = json!({"op": op::RESUME, "d": {
+                "token": self.token.secret(), "session_id": session.id, "seq": session.seq(),
+            }});
+            connection.send(&resume).await
+        } else {
+            self.pacing.started(Instant::now());
+            connection.send(&self.identify()).await
+        };
+        sent.map_err(End::Resume)?;
+        Ok(interval.clamp(INTERVALS.0, INTERVALS.1))
+    }
+
+    fn identify(&self) -> serde_json::Value {
+        json!({"op": op::IDENTIFY, "d": {
+            "token": self.token.secret(),
+            "intents": INTENTS,
+            "compress": true,
+            "large_threshold": 250,
+            "shard": [0, 1],
+            "properties": {"os": std::env::consts::OS, "browser": "propsbot", "device": "propsbot"},
+        }})
+    }
+
+    fn heartbeat(&self) -> serde_json::Value {
+        json!({"op": op::HEARTBEAT, "d": self.session.as_ref().map(Session::seq)})
+    }
+
+    /// What to do about anything but a payload; nothing, if the connection goes on.
+    fn repaired(&mut self, received: Received) -> Option<End> {
+        match received {
+            Received::Payload(_) => None,
+            Received::Broken(broken) => {
+                warn!("the gateway sent something that cannot be read: {broken}");
+                self.repair(&broken.to_string())
+            }
+            Received::Closed(code) => Some(match after_close(code) {
+                AfterClose::Stop(error) => End::Stop(error),
+                AfterClose::Identify => End::Identify(told(code)),
+                AfterClose::Resume => End::Resume(told(code)),
+            }),
+            Received::Lost(why) => Some(End::Resume(why)),
+            // Where the same comes again, only another session gets past it.
+            Received::Unusable(why) => {
+                warn!("the gateway sent something that cannot be read: {why}");
+                Some(match self.session.as_mut().map(Session::repair) {
+                    Some(Repair::Lose) => End::Identify(why),
+                    Some(Repair::Resume) | None => End::Resume(why),
+                })
+            }
+        }
+    }
+
+    /// An event is missing, or came broken.
+    fn repair(&mut self, why: &str) -> Option<End> {
+        match self.session.as_mut().map(Session::repair) {
+            Some(Repair::Lose) => {
+                warn!("Discord's gateway lost an event ({why}): what it said is fetched instead");
+                self.intake.lose();
+                None
+            }
+            Some(Repair::Resume) | None => Some(End::Resume(why.to_owned())),
+        }
+    }
+
+    /// Passes an event on to whom it concerns.
+    fn dispatch(&mut self, payload: Payload) -> Option<End> {
+        let Payload {
+            name, data, seq, ..
+        } = payload;
+        let mut sequence = Sequence::Next;
+        if name == "READY" {
+            self.begin(&data, seq);
+        } else if let Some(session) = &mut self.session {
+            sequence = session.receive(seq);
+            if sequence == Sequence::Gap {
+                if let Some(end) = self.repair("a sequence number is missing") {
+                    return Some(end);
+                }
+                if let (Some(session), Some(seq)) = (&mut self.session, seq) {
+                    session.skip_to(seq);
+                }
+            }
+        }
+        if self.since.is_none() {
+            self.note_session();
+        }
+        if name == "INTERACTION_CREATE" {
+            // Nobody gets two answers to one command.
+            if sequence != Sequence::Again {
+                self.interactions.receive(data);
+            }
+        } else if convert::is_needed(&name) {
+            self.intake.take(GatewayEvent::new(name, data));
+        }
+        None
+    }
+
+    /// A session begins.
+    fn begin(&mut self, data: &RawValue, seq: Option<u64>) {
+        let Ok(ready) = json::read::<Ready>(data.get().as_bytes()) else {
+            return;
+        };
+        // Never in the clear where the gateway itself is not.
+        let is_safe = |url: &String| url.starts_with("wss:") || self.url.starts_with("ws:");
+        let url = ready.resume_gateway_url.filter(is_safe);
+        self.session = ready
+            .session_id
+            .map(|id| Session::new(id, url, seq.unwrap_or(0)));
+        self.interactions.begin(ready.application.map(|it| it.id));
+    }
+}
+
+/// A close code, in words.
+fn told(code: Option<u16>) -> String {
+    code.map_or_else(
+        || "it was closed".to_owned(),
+        |code| format!("it was closed with code {code}"),
+    )
+}

@@ -1,0 +1,206 @@
+//! The queue of events out of the gateway: in order, and bounded in bytes.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::model::Stamp;
+
+/// What an event takes in the queue beside its payload, in bytes.
+const OVERHEAD: usize = 200;
+
+/// What leaves the gateway.
+#[derive(Debug)]
+pub enum GatewayItem {
+    /// An event, and when it was received.
+    Event {
+        /// When: later than every item before.
+        at: Stamp,
+        /// The event; see [`translate`](crate::discord::translate).
+        event: GatewayEvent,
+    },
+    /// Events that should have come before this did not: they never arrived, or the queue was full. All
+    /// that is known to be live no longer is: treat it as a session that could not be resumed.
+    Lost {
+        /// When: all that was lost was sent before.
+        at: Stamp,
+    },
+}
+
+/// An event as Discord sent it.
+pub struct GatewayEvent {
+    pub(in crate::discord) name: String,
+    pub(in crate::discord) data: Box<RawValue>,
+    /// Its room in the queue, free again when it is dropped.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Payloads are not shown: members wrote them.
+impl fmt::Debug for GatewayEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayEvent")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GatewayEvent {
+    pub(in crate::discord) fn new(name: String, data: Box<RawValue>) -> Self {
+        Self {
+            name,
+            data,
+            room: None,
+        }
+    }
+}
+
+/// Where events enter the queue. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Intake {
+    sender: mpsc::UnboundedSender<GatewayItem>,
+    clock: Arc<dyn Fn() -> Stamp + Send + Sync>,
+    /// The bytes that are free.
+    room: Arc<Semaphore>,
+    capacity: u32,
+    /// Whether events are being dropped, and the receiver does not know yet. Held while something is
+    /// sent: nothing may be dropped after the receiver was told, nor sent before it was.
+    overflows: Arc<Mutex<bool>>,
+}
+
+impl Intake {
+    /// A queue of so many bytes.
+    pub(super) fn new(
+        capacity: u32,
+        clock: Arc<dyn Fn() -> Stamp + Send + Sync>,
+    ) -> (Self, mpsc::UnboundedReceiver<GatewayItem>) {
+        let (sender, items) = mpsc::unbounded_channel();
+        let intake = Self {
+            sender,
+            clock,
+            room: Arc::new(Semaphore::new(
+                usize::try_from(capacity).unwrap_or(usize::MAX),
+            )),
+            capacity,
+            overflows: Arc::default(),
+        };
+        (intake, items)
+    }
+
+    /// Waits until nobody takes items any more.
+    pub(super) async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
+    /// Passes an event on, or drops it if the queue is full: to wait would make Discord end the
+    /// connection, and lose more.
+    pub(super) fn take(&self, mut event: GatewayEvent) {
+        let mut overflows = self.overflows();
+        let at = (self.clock)();
+        if *overflows {
+            return;
+        }
+        // An event larger than the whole queue fills it.
+        let size = event.data.get().len() + event.name.len() + OVERHEAD;
+        let size = u32::try_from(size).unwrap_or(u32::MAX).min(self.capacity);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) {
+            event.room = Some(room);
+            // If the receiver is gone, the gateway ends: see `closed`.
+            let _ = self.sender.send(GatewayItem::Event { at, event });
+            return;
+        }
+        *overflows = true;
+        tracing::warn!(
+            capacity = self.capacity,
+            "events come faster than they can be stored: some are dropped, and fetched later"
+        );
+        self.tell_overflow();
+    }
+
+    /// Events that should have come now never will.
+    pub(super) fn lose(&self) {
+        let overflows = self.overflows();
+        if !*overflows {
+            let at = (self.clock)();
+            let _ = self.sender.send(GatewayItem::Lost { at });
+        }
+    }
+
+    /// Tells of the overflow as soon as half of the queue is free, before any other item.
+    fn tell_overflow(&self) {
+        let intake = self.clone();
+        // Ends with the queue: what is dropped with the receiver frees its room.
+        tokio::spawn(async move {
+            let half = intake.room.acquire_many(intake.capacity.div_ceil(2)).await;
+            drop(half);
+            let mut overflows = intake.overflows();
+            let at = (intake.clock)();
+            let _ = intake.sender.send(GatewayItem::Lost { at });
+            *overflows = false;
+        });
+    }
+
+    fn overflows(&self) -> MutexGuard<'_, bool> {
+        self.overflows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    fn event() -> GatewayEvent {
+        let data = RawValue::from_string(format!("\"{}\"", "x".repeat(798))).unwrap();
+        GatewayEvent::new(String::new(), data)
+    }
+
+    fn stamp_of(item: &GatewayItem) -> (bool, i64) {
+        match item {
+            GatewayItem::Event { at, .. } => (true, at.0),
+            GatewayItem::Lost { at } => (false, at.0),
+        }
+    }
+
+    fn intake(capacity: u32) -> (Intake, mpsc::UnboundedReceiver<GatewayItem>) {
+        let time = AtomicI64::new(0);
+        let clock = move || Stamp(time.fetch_add(1, Ordering::Relaxed));
+        Intake::new(capacity, Arc::new(clock))
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_drops_events_and_says_so_once_before_anything_else() {
+        let (intake, mut items) = intake(2_000);
+        for _ in 0..5 {
+            intake.take(event());
+        }
+        assert_eq!(stamp_of(&items.recv().await.unwrap()), (true, 0));
+        assert_eq!(stamp_of(&items.recv().await.unwrap()), (true, 1));
+        let (is_event, told) = stamp_of(&items.recv().await.unwrap());
+        assert!(!is_event && told >= 5, "after all that was dropped");
+        intake.take(event());
+        assert!(
+            stamp_of(&items.recv().await.unwrap()).0,
+            "and then events again"
+        );
+        drop(intake);
+        assert!(items.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_event_larger_than_the_queue_passes_alone() {
+        let (intake, mut items) = intake(500);
+        for _ in 0..3 {
+            intake.take(event());
+            assert!(stamp_of(&items.recv().await.unwrap()).0);
+        }
+        intake.lose();
+        assert!(!stamp_of(&items.recv().await.unwrap()).0);
+    }
+}

@@ -1,0 +1,49 @@
+//! What a member may choose while typing. There is always an answer, if only an empty list: poise has
+//! none where it finds a mistake.
+
+use std::{any::Any, sync::atomic::AtomicBool};
+
+use poise::{CommandInteractionType, FrameworkContext};
+use serenity::{
+    builder::{CreateAutocompleteResponse, CreateInteractionResponse},
+    model::application::{CommandInteraction, ResolvedValue},
+};
+use tokio::sync::Mutex;
+
+use crate::{commands, service::Service};
+
+/// Answers with what fits to what was typed so far.
+pub(super) async fn choices(
+    framework: FrameworkContext<'_, Service, commands::Error>,
+    typing: &CommandInteraction,
+) {
+    let found = find(framework, typing).await.unwrap_or_default();
+    let response = CreateInteractionResponse::Autocomplete(found);
+    let http = &framework.serenity_context.http;
+    if typing.create_response(http, response).await.is_err() {
+        // The error would name the address, and the token with it.
+        tracing::debug!("an autocompletion could not be answered");
+    }
+}
+
+async fn find(
+    framework: FrameworkContext<'_, Service, commands::Error>,
+    typing: &CommandInteraction,
+) -> Option<CreateAutocompleteResponse> {
+    let (answered, mut tree) = (AtomicBool::new(false), Vec::new());
+    let nothing: Mutex<Box<dyn Any + Send + Sync>> = Mutex::new(Box::new(()));
+    let options = typing.data.options();
+    let kind = CommandInteractionType::Autocomplete;
+    let context = poise::extract_command_and_run_checks(
+        framework, typing, kind, &answered, &nothing, &options, &mut tree,
+    );
+    let context = context.await.ok()?;
+    let (name, typed) = context.args.iter().find_map(|option| match &option.value {
+        ResolvedValue::Autocomplete { value, .. } => Some((option.name, *value)),
+        _ => None,
+    })?;
+    let parameters = &context.command().parameters;
+    let parameter = parameters.iter().find(|parameter| parameter.name == name)?;
+    let choices = parameter.autocomplete_callback?;
+    Some(choices(context, typed).await)
+}

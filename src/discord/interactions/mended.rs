@@ -1,0 +1,405 @@
+//! Interactions in the form that serenity reads.
+//!
+//! serenity refuses an interaction for one odd field, also for one that no command looks at. So what
+//! commands need is picked out of Discord's JSON, and all else that serenity wants is filled in. What
+//! cannot be understood without guessing what a member meant is not run, only answered. Source:
+//! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>.
+
+use serde_json::{Map, Value, json};
+
+/// What an interaction comes to.
+#[derive(Debug)]
+pub(super) enum Mended {
+    /// Serenity reads this.
+    Readable {
+        /// How to answer it otherwise.
+        ticket: Ticket,
+        interaction: Value,
+    },
+    /// It can only be answered.
+    Odd(Ticket),
+    /// There is nothing to answer it with.
+    Unanswerable,
+}
+
+/// What it takes to answer an interaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) id: u64,
+    pub(super) token: String,
+    pub(super) kind: Kind,
+}
+
+/// What kind of answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ping,
+    Autocomplete,
+    /// A command, a component, a form, or whatever there will be.
+    Any,
+}
+
+/// Components that carry values, by type: 3 is a list of texts, 5 to 8 are lists of ids.
+const SELECTS: [u64; 5] = [3, 5, 6, 7, 8];
+
+/// A text input of a form.
+const TEXT_INPUT: u64 = 4;
+
+/// Mends an interaction, of the application `application`.
+pub(super) fn mend(event: &Value, application: u64) -> Mended {
+    let (Some(id), Some(token)) = (id(&event["id"]), text(&event["token"])) else {
+        return Mended::Unanswerable;
+    };
+    let ticket = Ticket {
+        id,
+        token,
+        kind: match event["type"].as_u64() {
+            Some(1) => Kind::Ping,
+            Some(4) => Kind::Autocomplete,
+            _ => Kind::Any,
+        },
+    };
+    match readable(event, &ticket, application) {
+        Some(interaction) => Mended::Readable {
+            ticket,
+            interaction,
+        },
+        None => Mended::Odd(ticket),
+    }
+}
+
+fn readable(event: &Value, ticket: &Ticket, application: u64) -> Option<Value> {
+    let kind = event["type"].as_u64()?;
+    let channel_id = id(&event["channel_id"]).or_else(|| id(&event["channel"]["id"]))?;
+    let mut interaction = json!({
+        "id": ticket.id.to_string(),
+        "token": ticket.token,
+        "application_id": application.to_string(),
+        "type": kind,
+        "channel_id": channel_id.to_string(),
+        "version": 1,
+        "locale": text(&event["locale"]).unwrap_or_else(|| "en-US".to_owned()),
+        "entitlements": [],
+        "attachment_size_limit": 0,
+        "app_permissions": bits(&event["app_permissions"]),
+    });
+    let object = interaction.as_object_mut()?;
+    put(
+        object,
+        "guild_locale",
+        text(&event["guild_locale"]).map(Value::from),
+    );
+    put(object, "guild_id", id_text(&event["guild_id"]));
+    put(object, "channel", channel(&event["channel"]));
+    match (member(&event["member"]), user(&event["user"])) {
+        (Some(member), _) => put(object, "member", Some(member)),
+        (None, Some(user)) => put(object, "user", Some(user)),
+        (None, None) => return None,
+    }
+    let data = &event["data"];
+    let data = match kind {
+        2 | 4 => command(data, channel_id)?,
+        3 => {
+            let message = id(&event["message"]["id"]).unwrap_or(ticket.id);
+            let author = json!({"id": application.to_string()});
+            let of = json!({"id": message.to_string(), "author": author});
+            put(object, "message", self::message(&of, channel_id));
+            component(data)?
+        }
+        5 => form(data)?,
+        _ => return None,
+    };
+    put(object, "data", Some(data));
+    Some(interaction)
+}
+
+/// What a command was run with.
+fn command(data: &Value, channel_id: u64) -> Option<Value> {
+    let kind = data["type"]
+        .as_u64()
+        .filter(|kind| (1..=3).contains(kind))?;
+    let options = match &data["options"] {
+        Value::Null => Vec::new(),
+        list => options(list)?,
+    };
+    let resolved = &data["resolved"];
+    let mut command = json!({
+        "id": id(&data["id"]).unwrap_or(1).to_string(),
+        "name": text(&data["name"])?,
+        "type": kind,
+        "options": options,
+        "resolved": {
+            "users": each(&resolved["users"], user),
+            "members": each(&resolved["members"], membership),
+            "roles": each(&resolved["roles"], role),
+            "channels": each(&resolved["channels"], channel),
+            "messages": each(&resolved["messages"], |of| message(of, channel_id)),
+        },
+    });
+    let object = command.as_object_mut()?;
+    put(object, "guild_id", id_text(&data["guild_id"]));
+    put(object, "target_id", id_text(&data["target_id"]));
+    Some(command)
+}
+
+/// The options of a command, if all of them can be read: without one of them, another thing is meant.
+fn options(list: &Value) -> Option<Vec<Value>> {
+    list.as_array()?.iter().map(option).collect()
+}
+
+fn option(of: &Value) -> Option<Value> {
+    let kind = of["type"].as_u64().filter(|kind| (1..=11).contains(kind))?;
+    let mut option = json!({"name": text(&of["name"])?, "type": kind});
+    let value = &of["value"];
+    if of["focused"] == true {
+        // Half typed, whatever its type.
+        option["focused"] = true.into();
+        option["value"] = written(value).unwrap_or_default().into();
+        return Some(option);
+    }
+    match kind {
+        1 | 2 => {
+            option["options"] = match &of["options"] {
+                Value::Null => Value::Array(Vec::new()),
+                list => options(list)?.into(),
+            };
+            return Some(option);
+        }
+        3 => option["value"] = written(value)?.into(),
+        4 => option["value"] = value.as_i64()?.into(),
+        5 => option["value"] = value.as_bool()?.into(),
+        10 => option["value"] = value.as_f64()?.into(),
+        _ => option["value"] = id_text(value)?,
+    }
+    Some(option)
+}
+
+/// A button that was pressed, or a list from which something was chosen.
+fn component(data: &Value) -> Option<Value> {
+    let kind = data["component_type"].as_u64()?;
+    // Neither a row nor a text input is ever used by itself.
+    let kind = u8::try_from(kind)
+        .ok()
+        .filter(|kind| ![1, 4].contains(kind))?;
+    let mut component = json!({"custom_id": text(&data["custom_id"])?, "component_type": kind});
+    if SELECTS.contains(&kind.into()) {
+        let value = |value| match kind {
+            3 => written(value).map(Value::from),
+            _ => id_text(value),
+        };
+        let values = data["values"].as_array()?.iter().map(value);
+        component["values"] = values.collect::<Option<Vec<_>>>()?.into();
+    }
+    Some(component)
+}
+
+/// A form that was filled in: its texts, each in a row of its own.
+fn form(data: &Value) -> Option<Value> {
+    let mut rows = Vec::new();
+    for row in data["components"].as_array()? {
+        // Rows hold several components, labels one.
+        let several = row["components"].as_array().into_iter().flatten();
+        let one = Some(&row["component"]).filter(|one| one.is_object());
+        for part in several.chain(one) {
+            if part["type"].as_u64() != Some(TEXT_INPUT) {
+                return None;
+            }
+            let input = json!({
+                "type": TEXT_INPUT, "custom_id": text(&part["custom_id"])?,
+                "value": part["value"].as_str()?,
+            });
+            rows.push(json!({"type": 1, "components": [input]}));
+        }
+    }
+    Some(json!({"custom_id": text(&data["custom_id"])?, "components": rows}))
+}
+
+fn user(of: &Value) -> Option<Value> {
+    let mut user = json!({
+        "id": id_text(&of["id"])?,
+        "username": of["username"].as_str().unwrap_or_default(),
+        "global_name": of["global_name"].as_str(),
+        "bot": of["bot"] == true,
+        "system": of["system"] == true,
+    });
+    let digits = of["discriminator"]
+        .as_str()
+        .filter(|digits| digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit()));
+    put(
+        user.as_object_mut()?,
+        "discriminator",
+        digits.map(Value::from),
+    );
+    Some(user)
+}
+
+/// A member with its user.
+fn member(of: &Value) -> Option<Value> {
+    let mut member = membership(of)?;
+    member["user"] = user(&of["user"])?;
+    member["flags"] = 0.into();
+    Some(member)
+}
+
+/// What a user is in a guild.
+fn membership(of: &Value) -> Option<Value> {
+    of.as_object()?;
+    let roles = of["roles"].as_array().into_iter().flatten();
+    Some(json!({
+        "roles": roles.filter_map(id_text).collect::<Vec<_>>(),
+        "nick": of["nick"].as_str(),
+        "permissions": bits(&of["permissions"]),
+        "deaf": false,
+        "mute": false,
+    }))
+}
+
+fn role(of: &Value) -> Option<Value> {
+    Some(json!({
+        "id": id_text(&of["id"])?,
+        "name": of["name"].as_str().unwrap_or_default(),
+        "permissions": bits(&of["permissions"]),
+        "position": of["position"].as_u64().and_then(|at| u16::try_from(at).ok()).unwrap_or(0),
+        "managed": of["managed"] == true,
+        "mentionable": of["mentionable"] == true,
+        "hoist": false,
+        "color": 0,
+        "colors": {"primary_color": 0},
+    }))
+}
+
+fn channel(of: &Value) -> Option<Value> {
+    Some(json!({
+        "id": id_text(&of["id"])?,
+        "name": of["name"].as_str(),
+        "type": u8::try_from(of["type"].as_u64()?).ok()?,
+        "permissions": bits(&of["permissions"]),
+        "parent_id": id_text(&of["parent_id"]),
+    }))
+}
+
+/// A message, but for what only the mirror reads.
+fn message(of: &Value, channel_id: u64) -> Option<Value> {
+    let channel = id(&of["channel_id"]).unwrap_or(channel_id);
+    let mut message = json!({
+        "id": id_text(&of["id"])?,
+        "channel_id": channel.to_string(),
+        "author": user(&of["author"])?,
+        "content": of["content"].as_str().unwrap_or_default(),
+        "type": of["type"].as_u64().and_then(|kind| u8::try_from(kind).ok()).unwrap_or(0),
+        "timestamp": "1970-01-01T00:00:00Z",
+        "tts": false,
+        "mention_everyone": false,
+        "mentions": [],
+        "mention_roles": [],
+        "attachments": [],
+        "embeds": [],
+        "pinned": false,
+    });
+    let object = message.as_object_mut()?;
+    put(object, "webhook_id", id_text(&of["webhook_id"]));
+    // Which command it answers, of whom; that it answers one is what matters.
+    let answers = &of["interaction_metadata"];
+    if let Some(user) = user(&answers["user"]) {
+        let id = id_text(&answers["id"]).unwrap_or_else(|| "1".into());
+        let metadata = json!({
+            "id": id, "type": 2, "user": user, "authorizing_integration_owners": {},
+        });
+        put(object, "interaction_metadata", Some(metadata));
+    }
+    Some(message)
+}
+
+/// What can be read of the objects of a map from ids.
+fn each(map: &Value, read: impl Fn(&Value) -> Option<Value>) -> Map<String, Value> {
+    let entries = map.as_object().into_iter().flatten();
+    entries
+        .filter_map(|(id, object)| {
+            id.parse::<u64>().ok().filter(|id| *id != 0)?;
+            Some((id.clone(), read(object)?))
+        })
+        .collect()
+}
+
+fn put(object: &mut Map<String, Value>, name: &str, value: Option<Value>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// An id, which is never 0.
+fn id(value: &Value) -> Option<u64> {
+    let id = match value {
+        Value::String(digits) => digits.parse().ok(),
+        number => number.as_u64(),
+    };
+    id.filter(|id| *id != 0)
+}
+
+fn id_text(value: &Value) -> Option<Value> {
+    id(value).map(|id| id.to_string().into())
+}
+
+/// A text that says something.
+fn text(value: &Value) -> Option<String> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// What somebody typed or chose, if it came as a number, too.
+fn written(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// The 64 permission bits that there are names for; none, if they cannot be read. Discord writes them
+/// as decimal numbers of any length.
+fn bits(value: &Value) -> Value {
+    let digits = match value {
+        Value::String(digits) => digits.clone(),
+        number => number.as_u64().unwrap_or(0).to_string(),
+    };
+    let low = digits.bytes().try_fold(0_u64, |low, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        // Arithmetic modulo 2^64 keeps the low bits right.
+        Some(low.wrapping_mul(10).wrapping_add(digit))
+    });
+    low.unwrap_or(0).to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_above_64_bits_keep_the_low_ones() {
+        // 2^64 + 2^5, and 2^200.
+        assert_eq!(bits(&json!("18446744073709551648")), json!("32"));
+        let large = "1606938044258990275541962092341162602522202993782792835301376";
+        assert_eq!(bits(&json!(large)), json!("0"));
+        for odd in [json!(null), json!("-1"), json!("1e3"), json!([1])] {
+            assert_eq!(bits(&odd), json!("0"));
+        }
+    }
+
+    #[test]
+    fn what_a_member_meant_is_never_guessed() {
+        for odd in [
+            json!({"name": "a", "type": 4, "value": "7"}),
+            json!({"name": "a", "type": 7, "value": "x"}),
+            json!({"name": "a", "type": 99, "value": "x"}),
+            json!({"name": null, "type": 3, "value": "x"}),
+        ] {
+            let data = json!({"name": "settings", "type": 1, "options": [odd]});
+            assert!(command(&data, 1).is_none(), "{data}");
+        }
+        assert!(component(&json!({"custom_id": "a", "component_type": 8})).is_none());
+        assert!(component(&json!({"custom_id": "a", "component_type": 2})).is_some());
+    }
+}

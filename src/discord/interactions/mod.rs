@@ -1,0 +1,242 @@
+//! Interactions: commands, buttons, lists and forms that members use, each answered.
+//!
+//! Owns how they reach the commands, and what is said where they cannot. Knows nothing of the gateway
+//! that brings them, nor of what the commands do.
+
+mod autocomplete;
+mod context;
+mod mended;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use backon::{ExponentialBuilder, Retryable};
+use poise::{FrameworkContext, FrameworkOptions, builtins::create_application_commands};
+use serde_json::{Value, json, value::RawValue};
+use serenity::{
+    client::{Context, FullEvent},
+    gateway::ShardManager,
+    http::{Http, HttpBuilder, HttpError},
+    model::{
+        application::Interaction,
+        id::{ApplicationId, InteractionId},
+    },
+};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use self::mended::{Kind, Mended, Ticket, mend};
+use super::{Rest, Token, json, registration::register, rest::Forwarder};
+use crate::{commands, model::UserId, network, service::Service};
+
+/// How long commands may take to end when the bot stops.
+const LAST_COMMANDS: Duration = Duration::from_millis(500);
+
+/// How many interactions are dealt with at once. Each holds what was typed, and its answer.
+const AT_ONCE: usize = 1_000;
+
+/// The flag of an answer that only one member sees.
+const EPHEMERAL: u64 = 1 << 6;
+
+/// Where interactions go.
+pub(super) struct Interactions {
+    commands: Arc<Commands>,
+    running: TaskTracker,
+    is_registered: AtomicBool,
+    rest: Rest,
+}
+
+/// What it takes to run a command.
+struct Commands {
+    options: FrameworkOptions<Service, commands::Error>,
+    context: Context,
+    shards: Arc<ShardManager>,
+    http: Arc<Http>,
+    service: Service,
+    /// Over which `http` reaches Discord.
+    _forwarder: Forwarder,
+}
+
+impl Interactions {
+    /// Makes the commands ready to run.
+    ///
+    /// # Errors
+    /// The system has no socket on loopback to give, see `context`.
+    pub(super) async fn new(
+        token: &Token,
+        rest: Rest,
+        service: Service,
+    ) -> Result<Self, Box<serenity::Error>> {
+        let forwarder = Forwarder::start(rest.clone())
+            .await
+            .map_err(serenity::Error::from)?;
+        // Without serenity's own rate limiter: with it, the origin would be ignored.
+        let http = HttpBuilder::new(token.secret())
+            .client(network::loopback_client())
+            .ratelimiter_disabled(true)
+            .proxy(forwarder.origin())
+            .build();
+        let http = Arc::new(http);
+        if let Some(bot) = token.bot().filter(|bot| bot.0 != 0) {
+            http.set_application_id(ApplicationId::new(bot.0));
+        }
+        let (context, shards) = context::context(Arc::clone(&http)).await?;
+        let mut options = FrameworkOptions {
+            commands: commands::all(),
+            on_error: |error| Box::pin(commands::on_error(error)),
+            event_handler: |framework, event| {
+                Box::pin(async move {
+                    commands::on_event(framework, event).await;
+                    Ok(())
+                })
+            },
+            ..FrameworkOptions::default()
+        };
+        poise::framework::set_qualified_names(&mut options.commands);
+        Ok(Self {
+            commands: Arc::new(Commands {
+                options,
+                context,
+                shards,
+                http,
+                service,
+                _forwarder: forwarder,
+            }),
+            running: TaskTracker::new(),
+            is_registered: AtomicBool::new(false),
+            rest,
+        })
+    }
+
+    /// A session began, of this application: its commands are registered, once.
+    pub(super) fn begin(&self, application: Option<UserId>) {
+        let Some(application) = application.filter(|id| id.0 != 0) else {
+            return;
+        };
+        self.commands
+            .http
+            .set_application_id(ApplicationId::new(application.0));
+        if self.is_registered.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let known = create_application_commands(&self.commands.options.commands);
+        let service = self.commands.service.clone();
+        let registering = register(self.rest.clone(), service, application, known);
+        tokio::spawn(registering);
+    }
+
+    /// Has an interaction answered.
+    pub(super) fn receive(&self, event: Box<RawValue>) {
+        if self.running.len() >= AT_ONCE {
+            tracing::warn!("members use more commands than can be answered: some are not");
+            return;
+        }
+        let commands = Arc::clone(&self.commands);
+        self.running.spawn(async move {
+            let Ok(event) = json::read::<Value>(event.get().as_bytes()) else {
+                return;
+            };
+            commands.answer(&event).await;
+        });
+    }
+
+    /// Waits a moment for the commands that are running.
+    pub(super) async fn finish(&self) {
+        self.running.close();
+        // What takes longer ends with the process.
+        let _ = timeout(LAST_COMMANDS, self.running.wait()).await;
+    }
+}
+
+impl Commands {
+    async fn answer(self: Arc<Self>, event: &Value) {
+        let application = self.http.application_id().map_or(1, ApplicationId::get);
+        let (ticket, interaction) = match mend(event, application) {
+            Mended::Readable {
+                ticket,
+                interaction,
+            } => (ticket, serde_json::from_value::<Interaction>(interaction)),
+            Mended::Odd(ticket) => return self.apologize(&ticket).await,
+            Mended::Unanswerable => {
+                tracing::warn!("Discord sent an interaction without what it takes to answer it");
+                return;
+            }
+        };
+        let interaction = match interaction {
+            Ok(interaction) => interaction,
+            Err(error) => {
+                tracing::error!(%error, "an interaction was not mended; report this");
+                return self.apologize(&ticket).await;
+            }
+        };
+        // A task of its own, since a defect of poise's or ours is a panic, and no answer.
+        let commands = Arc::clone(&self);
+        let run = tokio::spawn(async move { Box::pin(commands.run(interaction)).await });
+        if run.await.is_err() {
+            tracing::error!("a command panicked; report this");
+            self.apologize(&ticket).await;
+        }
+    }
+
+    async fn run(&self, interaction: Interaction) {
+        let framework = FrameworkContext {
+            bot_id: self
+                .context
+                .http
+                .application_id()
+                .map_or(1, ApplicationId::get)
+                .into(),
+            serenity_context: &self.context,
+            options: &self.options,
+            user_data: &self.service,
+            shard_manager: &self.shards,
+        };
+        if let Interaction::Autocomplete(typing) = &interaction {
+            autocomplete::choices(framework, typing).await;
+            return;
+        }
+        let event = FullEvent::InteractionCreate { interaction };
+        Box::pin(poise::dispatch_event(framework, event)).await;
+    }
+
+    /// Answers what cannot be run.
+    async fn apologize(&self, ticket: &Ticket) {
+        let answer = match ticket.kind {
+            Kind::Ping => json!({"type": 1}),
+            Kind::Autocomplete => json!({"type": 8, "data": {"choices": []}}),
+            Kind::Any => {
+                tracing::warn!("an interaction could not be read; the member was told so");
+                let content = commands::wording::unreadable_interaction();
+                json!({"type": 4, "data": {
+                    "content": content, "flags": EPHEMERAL, "allowed_mentions": {"parse": []},
+                }})
+            }
+        };
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(300))
+            .with_max_times(3);
+        let id = InteractionId::new(ticket.id);
+        let post = || {
+            self.http
+                .create_interaction_response(id, &ticket.token, &answer, Vec::new())
+        };
+        let posted = post
+            .retry(waits)
+            .when(|error| match error {
+                serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => {
+                    answer.status_code.as_u16() == 429 || answer.status_code.is_server_error()
+                }
+                _ => false,
+            })
+            .await;
+        if posted.is_err() {
+            // The error would name the address, and the token with it.
+            tracing::debug!("an interaction could not be answered");
+        }
+    }
+}

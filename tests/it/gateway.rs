@@ -1,0 +1,175 @@
+//! `propsbot run` beside a gateway that loses events, sends what cannot be read, or is not there.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use simulator::discord::{Discord, EventFault, Manners, kind};
+use tokio::net::TcpListener;
+
+use crate::{
+    discord::canned,
+    live::{SOON, settled, start, stop},
+    mirror::Mirror,
+};
+
+const MEMBERS: &str = "GET /guilds/{guild_id}/members";
+
+async fn exporting_mirror() -> Mirror {
+    let mut mirror = Mirror::empty().await;
+    for (name, value) in [("EXPORT_INTERVAL", "1s"), ("RUST_LOG", "propsbot=debug")] {
+        mirror.variables.push((name.to_owned(), value.to_owned()));
+    }
+    mirror
+}
+
+/// What does not arrive whole is asked for by resuming; then nothing is read again over REST. Where
+/// Discord sends it in the same form again, the session's claim ends, and the loss is fetched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_do_not_arrive_whole_reach_the_mirror() {
+    let mirror = exporting_mirror().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    let faults = [
+        (EventFault::Lost, false),
+        (EventFault::Cut, false),
+        (EventFault::BrokenZlib, false),
+        (EventFault::Oversize(17 << 20), false),
+        (EventFault::Bomb(33 << 20), false),
+        (EventFault::Lost, true),
+        (EventFault::Cut, true),
+        (EventFault::BrokenZlib, true),
+        (EventFault::Oversize(17 << 20), true),
+    ];
+    for (fault, again) in faults {
+        let (before, members) = (discord.counters(), discord.count(MEMBERS));
+        discord.break_event(fault, again);
+        let lost = discord.post(ana, channel, &format!("{fault:?}"));
+        discord.react(ana, channel, lost, "🙏", false);
+        let dealt_with = |it: &Discord| {
+            let read_again = it.count(MEMBERS) > members;
+            it.counters().resumes > before.resumes && (read_again || !again)
+        };
+        let done = discord.wait(SOON, dealt_with).await;
+        assert!(done, "{fault:?}, {again}: {}", running.stderr());
+        settled(&mirror, &running).await;
+        let read_again = discord.count(MEMBERS) > members;
+        assert_eq!(read_again, again, "{fault:?}: {}", running.stderr());
+    }
+    stop(&mirror, running).await;
+    assert_eq!(discord.violations(), Vec::<String>::new());
+}
+
+/// Discord resets the token of a bot that starts sessions beyond its limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_is_started_beyond_the_limit() {
+    let mirror = exporting_mirror().await;
+    let discord = &mirror.discord;
+    discord.manners(Manners {
+        refuses_identify: Some(4000),
+        ..Manners::default()
+    });
+    discord.limit_session_starts(2, 2_000);
+    let begun = Instant::now();
+    let running = mirror.start(&["run"]);
+    let attempts = |it: &Discord| it.counters().identify_attempts;
+    assert!(discord.wait(SOON, |it| attempts(it) == 1).await);
+    assert!(discord.wait(SOON, |it| attempts(it) == 2).await);
+    assert!(
+        begun.elapsed() >= Duration::from_secs(5),
+        "not at once again"
+    );
+    let asked = discord.count("GET /gateway/bot");
+    // Asked again for as long as the limit is used up, and nothing else.
+    let asks = |it: &Discord| it.count("GET /gateway/bot") > asked + 1;
+    assert!(discord.wait(SOON, asks).await, "{}", running.stderr());
+    assert_eq!(attempts(discord), 2);
+    assert!(running.stderr().contains("no more sessions for now"));
+    discord.manners(Manners::default());
+    discord.limit_session_starts(1_000, 2_000);
+    let connected = |it: &Discord| it.connected() > 0;
+    assert!(discord.wait(SOON, connected).await, "{}", running.stderr());
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+    assert_eq!(discord.violations(), Vec::<String>::new());
+}
+
+/// What the gateway does, and how it is known that the bot has met it.
+type State = (&'static str, fn(&Discord), fn(&Discord) -> bool);
+
+const STATES: [State; 4] = [
+    (
+        "no hello",
+        |it| {
+            it.manners(Manners {
+                silent: true,
+                ..Manners::default()
+            });
+        },
+        |it| it.count("GET /gateway/bot") > 0,
+    ),
+    (
+        "no answer",
+        |it| {
+            it.manners(Manners {
+                ignores_identify: true,
+                ..Manners::default()
+            });
+        },
+        |it| it.counters().identify_attempts > 0,
+    ),
+    (
+        "refused, and waiting to try again",
+        |it| {
+            it.manners(Manners {
+                refuses_identify: Some(4000),
+                ..Manners::default()
+            });
+        },
+        |it| it.counters().identify_attempts > 0,
+    ),
+    (
+        "no session left to start",
+        |it| it.limit_session_starts(0, 86_400_000),
+        |it| it.count("GET /gateway/bot") > 0,
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_signal_is_heeded_in_every_state() {
+    for (name, behave, has_met) in STATES {
+        let mirror = Mirror::empty().await;
+        behave(&mirror.discord);
+        let running = mirror.start(&["run"]);
+        assert!(mirror.discord.wait(SOON, has_met).await, "{name}");
+        running.terminate();
+        let ended = running.wait_for(Duration::from_secs(10)).await;
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
+    }
+}
+
+/// It takes connections, and says nothing: no WebSocket, no TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_signal_is_heeded_while_a_handshake_hangs() {
+    for scheme in ["ws", "wss"] {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{scheme}://{}", silent.local_addr().unwrap());
+        let bot = json!({"url": url, "shards": 1, "id": "50", "username": "bot"});
+        let origin = canned(bot).await;
+        let mut mirror = Mirror::empty().await;
+        mirror
+            .variables
+            .push(("DISCORD_API_URL".to_owned(), origin));
+        let running = mirror.start(&["run"]);
+        // That it was reached is all that it tells.
+        let connection = tokio::time::timeout(SOON, silent.accept()).await;
+        let connection = connection.expect("a connection").unwrap();
+        running.terminate();
+        let ended = running.wait_for(Duration::from_secs(10)).await;
+        assert_eq!(ended.code, Some(0), "{scheme}: {}", ended.stderr);
+        drop(connection);
+    }
+}
