@@ -186,12 +186,17 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
-        .build()
-        .expect("the system can start a few threads");
-    let done = runtime.block_on(carry_out(arguments.command));
-    // A host's name that is still being looked up must not hold up the end.
-    runtime.shutdown_timeout(LAST_TASKS);
-    match done {
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(carry_out(arguments.command));
+            // A host's name that is still being looked up must not hold up the end.
+            runtime.shutdown_timeout(LAST_TASKS);
+            outcome
+        }
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
         Ok(lines) => {
             // Who closed our output does not want the rest of it.
             if !lines.is_empty() {

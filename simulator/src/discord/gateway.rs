@@ -209,7 +209,10 @@ impl Client {
     async fn send_broken(&mut self, payload: &str, fault: EventFault) -> Result<(), End> {
         let note = format!("{fault:?}: {payload}");
         self.shared.lock().log.gateway("to_client", &note);
-        let padded = |size: usize| format!("{payload:<size$}");
+        let padded = |size: usize| {
+            let blanks = size.saturating_sub(payload.len());
+            payload.to_owned() + &" ".repeat(blanks)
+        };
         let message = match fault {
             EventFault::Lost => return Ok(()),
             EventFault::Cut => {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const HELD: Duration = Duration::from_mins(1);
 
 /// How long a connection lives at least that was worth being opened.
-const WORTH_OPENING: Duration = Duration::from_secs(2);
+const WORTH_OPENING: Duration = Duration::from_secs(1);
 
 /// The longest wait between two attempts to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_mins(1);
@@ -74,7 +74,7 @@ impl Pacing {
     /// forgotten if that was long.
     pub(super) fn ended(&mut self, lived: Option<Duration>) {
         let lived = lived.unwrap_or_default();
-        if lived >= WORTH_OPENING.max(self.reconnect_wait()) {
+        if lived >= WORTH_OPENING {
             self.failures = 0;
         }
         if lived >= HELD {

@@ -49,8 +49,6 @@ pub(super) struct Interactions {
     running: TaskTracker,
     is_registered: AtomicBool,
     rest: Rest,
-    /// Through which serenity reaches Discord.
-    _forwarder: Forwarder,
 }
 
 /// What it takes to run a command.
@@ -60,6 +58,8 @@ struct Commands {
     shards: Arc<ShardManager>,
     http: Arc<Http>,
     service: Service,
+    /// Over which `http` reaches Discord.
+    _forwarder: Forwarder,
 }
 
 impl Interactions {
@@ -105,11 +105,11 @@ impl Interactions {
                 shards,
                 http,
                 service,
+                _forwarder: forwarder,
             }),
             running: TaskTracker::new(),
             is_registered: AtomicBool::new(false),
             rest,
-            _forwarder: forwarder,
         })
     }
 

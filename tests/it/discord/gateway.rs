@@ -312,7 +312,7 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
 async fn a_gateway_is_found_where_only_its_address_is_told() {
     let discord = empty().await;
     let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
-    discord.fail("GET /gateway/bot", 1, unknown);
+    discord.fail("GET /gateway/bot", usize::MAX, unknown);
     let address = history(&discord).gateway().await.expect("an address");
     assert!(address.url.starts_with("ws://127.0.0.1:"), "{address:?}");
     assert_eq!(address.shards, 1);
