@@ -43,6 +43,7 @@ pub async fn sync(
         };
         let boards: PerGuild<ProgressBoard> = PerGuild::default();
         let backfill = mirror.backfill(history, bot, boards.clone());
+        backfill.check_intents().await?;
         let bars = Bars::show(boards.clone());
         // Side by side: all share the client, which keeps Discord's limits and bounds the memory.
         let work = guilds.iter().map(|(guild, name)| {

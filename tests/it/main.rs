@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod discord;
 mod faults;
+mod fields;
 mod foreign;
 mod github;
 mod guilds;

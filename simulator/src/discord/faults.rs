@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::mutations::Mutations;
+
 /// What happens to a request instead of its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
@@ -48,6 +50,8 @@ struct Planned {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     planned: Vec<Planned>,
+    /// Fields that are replaced in answers and events.
+    pub(crate) mutations: Mutations,
 }
 
 impl Faults {
@@ -62,6 +66,7 @@ impl Faults {
 
     pub(crate) fn clear(&mut self) {
         self.planned.clear();
+        self.mutations.clear();
     }
 
     /// The fault that this request meets, if any: the first planned that still applies.
@@ -87,7 +92,7 @@ impl Faults {
 }
 
 /// A route without its parameters' names: `{channel.id}` and `{channel_id}` are the same.
-fn plain(route: &str) -> String {
+pub(crate) fn plain(route: &str) -> String {
     let mut inside = false;
     route
         .chars()

@@ -44,6 +44,7 @@ impl Backfill {
         guild: GuildId,
         described: &Arc<Described>,
     ) -> Result<Summary, BackfillError> {
+        let texts_missing = self.note_texts(guild).await?;
         let mut left = self.plan(described, None).await?;
         let (incomplete, failures) = self
             .read(move |store| {
@@ -70,10 +71,10 @@ impl Backfill {
             again,
         };
         if again.is_none() {
-            let mut facts = vec![
-                Fact::Synced(guild, Class::Messages),
-                Fact::Synced(guild, Class::Reactions),
-            ];
+            let mut facts = vec![Fact::Synced(guild, Class::Reactions)];
+            if texts_missing == 0 {
+                facts.push(Fact::Synced(guild, Class::Messages));
+            }
             // What an event would have said was fetched.
             facts.extend(failures.into_iter().filter_map(|it| match it.object {
                 object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
@@ -103,6 +104,9 @@ fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option
     if failures.iter().filter(is_list).any(|it| !it.refused) {
         return Some(Depth::Whole);
     }
+    let text =
+        |failure: &Failure| matches!(failure.object, FailureObject::Texts(_)) && !failure.refused;
+    let failed = failed || failures.iter().any(text);
     (failed || !incomplete.iter().all(refused)).then_some(Depth::Channels)
 }
 
@@ -138,5 +142,8 @@ mod tests {
         // It is due still, also if something else was looked at.
         assert_eq!(looks(&list[1..], &[], false), Some(Depth::Whole));
         assert_eq!(looks(&[], &[], true), Some(Depth::Channels));
+        let texts = |refused| failure(FailureObject::Texts(ChannelId(7)), refused);
+        assert_eq!(looks(&[texts(false)], &[], false), Some(Depth::Channels));
+        assert_eq!(looks(&[texts(true)], &[], false), None);
     }
 }

@@ -7,12 +7,14 @@
 mod channel;
 mod conclusion;
 mod discovery;
+mod lists;
 mod members;
 pub(in crate::jobs) mod page;
 mod page_sizes;
 mod reread;
 mod rounds;
 mod supervisor;
+mod texts;
 mod threads;
 
 pub use conclusion::Summary;
