@@ -60,6 +60,8 @@ pub struct Totals {
     pub reactions: u64,
     /// Props given with commands.
     pub props: u64,
+    /// Messages whose text Discord kept from the bot.
+    pub texts_missing: u64,
 }
 
 /// The state of a channel's or thread's mirror.
@@ -225,6 +227,7 @@ pub fn of_guild(
                     deleted: it.deleted,
                     reactions: it.reactions,
                     props: it.props,
+                    texts_missing: it.texts_missing,
                 },
             )
         })
@@ -240,6 +243,7 @@ pub fn of_guild(
         totals.deleted += of_channel.deleted;
         totals.reactions += of_channel.reactions;
         totals.props += of_channel.props;
+        totals.texts_missing += of_channel.texts_missing;
         let covered = match coverage.get(&channel.id) {
             _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
             None => CoverageStatus::Unknown,

@@ -5,11 +5,11 @@ use std::{fmt::Write as _, time::Duration};
 use super::{LONGEST_MESSAGE, code};
 use crate::{
     jobs::export::{ExportOutcome, LastExport, Made, Summary},
-    model::{Language, escape},
+    model::{ChannelId, Language, escape},
     service::ArchiveStatus,
 };
 
-/// How many faults are named.
+/// How many faults or channels are named.
 const NAMED: usize = 8;
 
 /// How much of a commit's name is shown, as git does.
@@ -53,7 +53,7 @@ pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language)
                 0 => String::new(),
                 some => format!(", {} requests", language.number(some)),
             },
-            left_out(&done.too_large),
+            left_out(&done.too_large) + &withdrawn(&done.withdrawn_channels),
         ),
         Ok(done) => format!(
             "Nothing has changed: the archive stays at {}.{}",
@@ -65,6 +65,16 @@ pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language)
             code(error)
         ),
     }
+}
+
+/// Which channels are not in the archive any more.
+fn withdrawn(channels: &[ChannelId]) -> String {
+    if channels.is_empty() {
+        return String::new();
+    }
+    let named = channels.iter().take(NAMED).map(|id| format!("<#{id}>"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    format!(" Withdrawn from it ({}): {named}.", channels.len())
 }
 
 /// What the archive does not take.
@@ -91,7 +101,21 @@ fn told(what: &str, export: &LastExport, language: Language) -> String {
     // A tenth of a second is fine enough.
     let took = humantime::format_duration(Duration::from_millis(export.took_ms / 100 * 100));
     let outcome = exported(&export.outcome, language);
-    format!("{what} <t:{at}:R> (it took {took}): {outcome}\n")
+    let mut text = format!("{what} <t:{at}:R> (it took {took}): {outcome}\n");
+    if !export.withdrawn.is_empty() {
+        let names = export.withdrawn.iter().take(NAMED);
+        let names: Vec<String> = names.map(|it| escape(&it.to_string())).collect();
+        let more = match export.withdrawn.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let _ = writeln!(
+            text,
+            "**Withdrawn** from the archive: {}{more}",
+            names.join(", ")
+        );
+    }
+    text
 }
 
 /// The last export, in a line; nothing if there was none.

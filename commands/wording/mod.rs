@@ -109,6 +109,13 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
         "{} messages ({} deleted), {} reactions, {} props, {} members",
         totals.messages, totals.deleted, totals.reactions, totals.props, status.members
     );
+    if status.totals.texts_missing > 0 {
+        let missing = status.totals.texts_missing;
+        let _ = writeln!(
+            text,
+            "{missing} messages lack their text: Discord kept it back (see below)"
+        );
+    }
     if status.pending_lists > 0 {
         let _ = writeln!(
             text,

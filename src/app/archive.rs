@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     jobs::{
         clock::Clock,
-        export::{self, Decision, ExportTarget, Leave},
+        export::{self, Decision, ExportReport, ExportTarget, Leave},
         privacy, restore,
     },
     model::Class,
@@ -85,6 +85,11 @@ pub async fn export(
             line,
             "; {adopted} members' wishes that it remembered are kept"
         );
+    }
+    let asked = Arc::clone(&store);
+    let report = tokio::task::spawn_blocking(move || ExportReport::of(&asked)).await??;
+    for withdrawn in report.last.iter().flat_map(|last| &last.withdrawn) {
+        let _ = write!(line, "\nwithdrawn: {withdrawn}");
     }
     if !was_sound {
         let left = checked(spec, target.archive.as_ref()).await?.faults;

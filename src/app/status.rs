@@ -65,6 +65,13 @@ fn text(guild: &GuildStatus) -> String {
         ]);
     }
     let _ = write!(text, "{table}");
+    if guild.totals.texts_missing > 0 {
+        let missing = guild.totals.texts_missing;
+        let _ = write!(
+            text,
+            "\n{missing} messages without their text, which Discord kept back"
+        );
+    }
     if guild.pending_lists > 0 {
         let _ = write!(
             text,

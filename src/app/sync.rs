@@ -45,6 +45,7 @@ pub async fn sync(
         };
         let boards: PerGuild<ProgressBoard> = PerGuild::default();
         let backfill = mirror.backfill(history, bot, boards.clone());
+        backfill.check_intents().await?;
         let bars = Bars::show(boards.clone());
         let depth = if recheck {
             Depth::Recheck

@@ -12,7 +12,10 @@ use crate::model::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Items, Rest, RestError, Route, Turn, Urgency, gateway::StartLimit, json, wire};
+use super::{
+    Application, Items, Rest, RestError, Route, Turn, Urgency, application::OfFlags,
+    gateway::StartLimit, json, wire,
+};
 
 /// Discord's code for "Unknown Message". Source, of the next two as well:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
@@ -148,6 +151,19 @@ impl History {
     pub async fn me(&self) -> Result<User, RestError> {
         let read = json::read::<wire::User>;
         Ok(self.rest.get(&Route::Me, read).await?.into())
+    }
+
+    /// The bot's application; `None` where the server does not tell.
+    pub async fn application(&self) -> Result<Option<Application>, RestError> {
+        match self
+            .rest
+            .get(&Route::Application, json::read::<OfFlags>)
+            .await
+        {
+            Ok(told) => Ok(told.application()),
+            Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where the gateway is, and how it may be used.

@@ -59,6 +59,14 @@ impl<T> Items<T> {
         self.len - self.items.len()
     }
 
+    /// Those that cannot be read, in words: `what` they are, and which.
+    pub fn unread(&self, what: &str) -> Vec<String> {
+        let named = self.unreadable.iter().map(|id| format!("{what} {id}"));
+        let unnamed = self.odd() - self.unreadable.len();
+        let unnamed = (unnamed > 0).then(|| format!("{unnamed} without a readable id"));
+        named.chain(unnamed).collect()
+    }
+
     /// Whether each could be read.
     pub fn all_readable(&self) -> bool {
         self.all_named && self.unreadable.is_empty()

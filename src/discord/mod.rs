@@ -4,6 +4,7 @@
 //! Owns everything that knows Discord's wire formats, its limits, and serenity. Refuses to know
 //! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
 
+mod application;
 mod budget;
 mod convert;
 mod gateway;
@@ -25,6 +26,7 @@ mod speech;
 mod token;
 mod wire;
 
+pub use application::Application;
 pub use budget::{PER_SECOND, Turn, Urgency};
 pub use convert::{GuildTold, Signal, Translated, translate};
 pub use gateway::{

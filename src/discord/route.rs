@@ -11,6 +11,8 @@ use crate::model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserI
 pub enum Route<'a> {
     /// The bot's own user.
     Me,
+    /// The bot's application.
+    Application,
     /// The guilds that the bot is in, after this one; 100 a page.
     MyGuilds(GuildId),
     /// Where the gateway is, and how many connections it wants.
@@ -120,6 +122,7 @@ impl fmt::Display for Route<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Me => f.write_str("users/@me"),
+            Self::Application => f.write_str("applications/@me"),
             Self::MyGuilds(_) => f.write_str("users/@me/guilds"),
             Self::Gateway => f.write_str("gateway/bot"),
             Self::GatewayUrl => f.write_str("gateway"),

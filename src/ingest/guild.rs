@@ -8,8 +8,8 @@ use super::{
     privacy,
 };
 use crate::model::{
-    Channel, ChannelId, Coverage, Entity, Failure, Guild, GuildEmoji, GuildId, Member, Overwrite,
-    Part, Pending, Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
+    Channel, ChannelId, Coverage, Entity, Failure, GuildEmoji, GuildId, Member, Overwrite, Part,
+    Pending, Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
     permissions::READING,
 };
 
@@ -35,22 +35,6 @@ pub(super) fn miss<S: Rows, T: Entity + Clone>(
     id: u64,
 ) -> Result<(), S::Error> {
     rows.update(Part::<T>::unknown(guild_id, id), |it| it.state.miss(at))?;
-    Ok(())
-}
-
-/// The bot was in these guilds and in no others.
-pub(super) fn all_guilds<S: Rows>(
-    rows: &mut S,
-    at: Stamp,
-    ids: &BTreeSet<GuildId>,
-) -> Result<(), S::Error> {
-    let known: Vec<Part<Guild>> = rows.scan(&[])?;
-    for guild in known.iter().filter_map(|it| it.state.now()) {
-        if !ids.contains(&guild.id) {
-            miss::<S, Guild>(rows, at, guild.id, guild.id.0)?;
-            next_session(rows, at, guild.id, at)?;
-        }
-    }
     Ok(())
 }
 
@@ -151,22 +135,6 @@ pub(super) fn miss_channel<S: Rows>(
             .is_some_and(|it| gone.contains(&it))
         {
             rows.delete(&failure)?;
-        }
-    }
-    Ok(())
-}
-
-/// These channels, threads aside, are all there are.
-pub(super) fn all_channels<S: Rows>(
-    rows: &mut S,
-    at: Stamp,
-    guild_id: GuildId,
-    ids: &BTreeSet<ChannelId>,
-) -> Result<(), S::Error> {
-    let known: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
-    for channel in known.iter().filter_map(|it| it.state.now()) {
-        if !channel.is_thread() && !ids.contains(&channel.id) {
-            miss_channel(rows, at, guild_id, channel.id)?;
         }
     }
     Ok(())

@@ -16,7 +16,6 @@ use crate::model::{
 pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
     let (at, by) = (seen.at, seen.by);
     match &seen.fact {
-        Fact::AllGuilds(ids) => guild::all_guilds(rows, at, ids)?,
         Fact::Guild(it) => {
             guild::see(rows, at, it.id, it.id.0, &privacy::allowed_guild(rows, it)?)?;
         }
@@ -32,7 +31,6 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             next_session(rows, at, *guild_id, at)?;
         }
         Fact::Emoji(it) => guild::see(rows, at, it.guild_id, it.id.0, it)?,
-        Fact::AllChannels(guild_id, ids) => guild::all_channels(rows, at, *guild_id, ids)?,
         Fact::AllRoles(guild_id, ids) => guild::all_roles(rows, at, *guild_id, ids)?,
         Fact::AllEmojis(guild_id, emojis) => guild::all_emojis(rows, at, *guild_id, emojis)?,
         Fact::Member(guild_id, user, presence) => {

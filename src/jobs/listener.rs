@@ -151,7 +151,6 @@ impl Listener {
                 self.heard_before = self.heard;
                 let before = std::mem::take(&mut self.guilds);
                 self.guilds = guilds.into_iter().collect();
-                heard.facts.push(Fact::AllGuilds(self.guilds.clone()));
                 let lost = self.guilds.union(&before);
                 heard
                     .facts

@@ -155,8 +155,6 @@ pub struct ReactionEvent {
 /// Something that held at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// The bot is in these guilds, and in no others.
-    AllGuilds(BTreeSet<GuildId>),
     /// The guild is this.
     Guild(Guild),
     /// The bot is no longer in the guild. (An outage is not a departure.)
@@ -171,8 +169,6 @@ pub enum Fact {
     RoleGone(GuildId, RoleId),
     /// The emoji is this.
     Emoji(GuildEmoji),
-    /// These are all of the guild's channels (threads not among them).
-    AllChannels(GuildId, BTreeSet<ChannelId>),
     /// These are all of the guild's roles.
     AllRoles(GuildId, BTreeSet<RoleId>),
     /// These are all of the guild's own emojis.

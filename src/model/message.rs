@@ -141,7 +141,7 @@ impl Message {
 
     /// The fields that could not be read; a text that was kept from us is another matter.
     pub fn odd(&self) -> Unread {
-        let mut odd = self.unread.clone();
+        let mut odd = self.unread.odd();
         if self.content.is_empty() {
             odd.forget(Field::Content);
             odd.forget(Field::Mentions);

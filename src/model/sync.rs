@@ -276,6 +276,8 @@ pub enum FailureObject {
     Channel(ChannelId),
     /// The archived threads of a channel.
     Threads(ChannelId),
+    /// The texts of messages of a channel, which Discord kept from us.
+    Texts(ChannelId),
     /// A message that could not be read.
     Message(ChannelId, MessageId),
     /// A list of reactors: the emoji as text, and whether bursts.
@@ -292,6 +294,7 @@ impl FailureObject {
         match self {
             Self::Channel(id)
             | Self::Threads(id)
+            | Self::Texts(id)
             | Self::Message(id, _)
             | Self::Reactions(id, ..)
             | Self::Acknowledgement(id) => Some(*id),
@@ -305,6 +308,7 @@ impl fmt::Display for FailureObject {
         match self {
             Self::Class(class) => write!(f, "{class}"),
             Self::Channel(id) => write!(f, "channel {id}"),
+            Self::Texts(id) => write!(f, "texts of channel {id}"),
             Self::Threads(id) => write!(f, "archived threads of channel {id}"),
             Self::Message(channel, id) => write!(f, "message {channel}/{id}"),
             Self::Reactions(channel, message, emoji, burst) => {

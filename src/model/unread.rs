@@ -128,10 +128,16 @@ impl fmt::Display for Field {
     }
 }
 
+/// What stands for the time of a value that was never seen, where the field is odd.
+const ODD: Stamp = Stamp(0);
+
+/// The same where there was no such field.
+const UNTOLD: Stamp = Stamp(-1);
+
 /// The fields of a record that could not be read when it was last seen.
 ///
-/// Each has the time at which the value that stands in its place was seen; [`Stamp::default`] where
-/// none ever was, so that a default stands there.
+/// Each has the time at which the value that stands in its place was seen. Where none ever was, so
+/// that a default stands there, it is [`ODD`] or [`UNTOLD`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unread(BTreeMap<u8, Stamp>);
@@ -139,7 +145,20 @@ pub struct Unread(BTreeMap<u8, Stamp>);
 impl Unread {
     /// Notes that a field could not be read.
     pub fn add(&mut self, field: Field) {
-        self.0.insert(field as u8, Stamp::default());
+        self.0.insert(field as u8, ODD);
+    }
+
+    /// Notes that a field was not told, although it always should be.
+    pub fn add_untold(&mut self, field: Field) {
+        self.0.insert(field as u8, UNTOLD);
+    }
+
+    /// Of a sighting: the fields that are not as Discord documents them. A server that is not
+    /// Discord may leave fields out.
+    #[must_use]
+    pub fn odd(&self) -> Self {
+        let odd = self.0.iter().filter(|(_, seen)| **seen == ODD);
+        Self(odd.map(|(field, seen)| (*field, *seen)).collect())
     }
 
     /// Whether every field could be read.
@@ -154,7 +173,7 @@ impl Unread {
 
     /// Whether this field was never read, so that its value is a default.
     pub fn never_read(&self, field: Field) -> bool {
-        self.0.get(&(field as u8)) == Some(&Stamp::default())
+        self.0.get(&(field as u8)).is_some_and(|seen| *seen <= ODD)
     }
 
     /// The fields that could not be read.
@@ -205,7 +224,7 @@ pub trait Fields {
                 continue;
             };
             let known = other.unread().0.get(&number).copied().unwrap_or(other_at);
-            if known <= stands {
+            if known <= stands || known <= ODD {
                 continue;
             }
             self.take(field, other);

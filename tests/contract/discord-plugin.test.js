@@ -174,6 +174,7 @@ describe("the checks themselves", () => {
       "somebody pinged by a reply alone": ({mentions, content}) => mentions.some(({id}) => !content.includes(id)),
       "an author who left": ({author, webhook_id}) => !webhook_id && !members.has(author.id),
       "a bot as author": ({author, webhook_id}) => author.bot && !webhook_id,
+      "a system user as author": ({author, webhook_id}) => author.system && !webhook_id,
       "a reactor who left": (message) => reactorsOf(message).some(({id}) => !members.has(id)),
       "somebody who reacts to themselves": (message) => reactorsOf(message).includes(message.author),
       "super reactions": ({reactions = []}) => reactions.some(({count_details}) => count_details.burst),

@@ -33,9 +33,7 @@ const HARMLESS: &[(&str, Quirk)] = &[
     }),
     ("a null for content", |it| {
         it.message(7)["content"] = Value::Null;
-    }),
-    ("overwrites that are null", |it| {
-        it.channels[0]["permission_overwrites"] = Value::Null;
+        it.message(7)["attachments"] = json!([{"id": "1"}]);
     }),
 ];
 
@@ -90,8 +88,8 @@ const NAMED: &[(&str, Quirk, i32, &str)] = &[
         "members",
     ),
     (
-        "a channel without a type",
-        |it| it.channels.push(json!({"id": "20"})),
+        "overwrites that are null",
+        |it| it.channels[0]["permission_overwrites"] = Value::Null,
         0,
         "channels",
     ),
@@ -111,22 +109,6 @@ const NAMED: &[(&str, Quirk, i32, &str)] = &[
         },
         0,
         "guild",
-    ),
-    (
-        "a thread without a type",
-        |it| it.active.push(json!({"id": "21"})),
-        0,
-        "threads",
-    ),
-    (
-        "an archived thread without a type",
-        |it| {
-            let list = it.archived.get_mut(&GENERAL).unwrap();
-            let metadata = list[0]["thread_metadata"].clone();
-            list.push(json!({"id": "21", "thread_metadata": metadata}));
-        },
-        0,
-        "threads",
     ),
     (
         "a message that is garbage",

@@ -10,6 +10,7 @@ mod contradictions;
 mod crash;
 mod discord;
 mod faults;
+mod fields;
 mod foreign;
 mod gateway;
 mod github;

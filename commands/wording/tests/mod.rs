@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     commands::receivers::Unclear,
     jobs::{
-        export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Made, Summary},
+        export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Made, Summary, Withdrawn},
         privacy::Forgotten,
     },
     model::{
@@ -377,6 +377,11 @@ fn an_export(outcome: &ExportOutcome) -> LastExport {
         at: NOW,
         took_ms: 1_234,
         outcome: outcome.clone(),
+        withdrawn: vec![Withdrawn {
+            id: ChannelId(5),
+            name: "secret_plans".to_owned(),
+            why: "not everyone in the guild may read it".to_owned(),
+        }],
     }
 }
 
@@ -455,6 +460,7 @@ fn a_status() -> GuildStatus {
             deleted: 2,
             reactions: 30,
             props: 4,
+            texts_missing: 0,
         },
         channels: vec![
             channel(1, CoverageStatus::Live),

@@ -61,8 +61,18 @@ impl State {
 
     pub(crate) fn dispatch(&mut self, name: &str, intents: u64, data: &Value) {
         if self.presence == Presence::Here {
-            self.sessions.dispatch(Event::new(name, intents, data));
+            self.tell(Event::new(name, intents, data));
         }
+    }
+
+    /// Sends an event to whoever asked for it, with the fields replaced that are to be.
+    fn tell(&mut self, mut event: Event) {
+        let mutated = self
+            .faults
+            .mutations
+            .apply(&event.name, event.data.into_bytes());
+        event.data = String::from_utf8(mutated).expect("both texts are UTF-8");
+        self.sessions.dispatch(event);
     }
 
     /// The message that a draft becomes, without anything happening yet.
@@ -151,7 +161,7 @@ impl State {
             data: render(self.content()),
             bare: Some(render(false)),
         };
-        self.sessions.dispatch(event);
+        self.tell(event);
     }
 
     /// Changes a message's text. False if there is no such message.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::mutations::Mutations;
+
 /// What happens to a request instead of its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
@@ -90,6 +92,8 @@ struct ShortList {
 pub(crate) struct Faults {
     planned: Vec<Planned>,
     short_lists: Vec<ShortList>,
+    /// Fields that are replaced in answers and events.
+    pub(crate) mutations: Mutations,
 }
 
 impl Faults {
@@ -125,6 +129,7 @@ impl Faults {
     pub(crate) fn clear(&mut self) {
         self.planned.clear();
         self.short_lists.clear();
+        self.mutations.clear();
     }
 
     /// The fault that this request meets, if any: the first planned that still applies.
@@ -150,7 +155,7 @@ impl Faults {
 }
 
 /// A route without its parameters' names: `{channel.id}` and `{channel_id}` are the same.
-fn plain(route: &str) -> String {
+pub(crate) fn plain(route: &str) -> String {
     let mut inside = false;
     route
         .chars()

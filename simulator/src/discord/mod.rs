@@ -13,6 +13,7 @@ mod interactions;
 mod life;
 mod limits;
 mod message;
+mod mutations;
 mod options;
 mod permissions;
 mod places;

@@ -48,12 +48,20 @@ impl<T> Told<T> {
     /// The value of a field that is always there, or `default`, noted as unread.
     pub(super) fn required_or(self, default: T, field: Field, unread: &mut Unread) -> T {
         match self {
-            Self::As(value) => value,
-            Self::Absent | Self::Odd => {
-                unread.add(field);
-                default
-            }
+            Self::As(value) => return value,
+            Self::Absent => unread.add_untold(field),
+            Self::Odd => unread.add(field),
         }
+        default
+    }
+
+    /// As [`Self::required_or`]; that there is no such field is as odd as anything else.
+    pub(super) fn demanded_or(self, default: T, field: Field, unread: &mut Unread) -> T {
+        match self {
+            Self::Absent => Self::Odd,
+            told => told,
+        }
+        .required_or(default, field, unread)
     }
 
     /// The value of a field that may be left out; if it is odd, `default`, noted as unread.
@@ -91,8 +99,8 @@ impl<T> Told<Option<T>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::discord) struct Each<T> {
     items: Vec<T>,
-    /// Whether something in it, or all of it, cannot be read.
-    pub(super) odd: bool,
+    /// Whether that is all of it; [`Told::Odd`] where something, or all of it, cannot be read.
+    told: Told<()>,
 }
 
 impl<T> Default for Each<T> {
@@ -106,22 +114,23 @@ impl<T> Each<T> {
     pub(super) fn untold() -> Self {
         Self {
             items: Vec::new(),
-            odd: true,
+            told: Told::Absent,
         }
     }
 
     /// What can be read; noted as unread if that is not all.
     pub(super) fn readable(self, field: Field, unread: &mut Unread) -> Vec<T> {
-        if self.odd {
-            unread.add(field);
-        }
+        self.told.required(field, unread);
         self.items
     }
 }
 
 impl<T> From<Vec<T>> for Each<T> {
     fn from(items: Vec<T>) -> Self {
-        Self { items, odd: false }
+        Self {
+            items,
+            told: Told::As(()),
+        }
     }
 }
 
@@ -148,13 +157,17 @@ impl<T> DerefMut for Each<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Each<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Value::Array(all) = Value::deserialize(deserializer)? else {
-            return Ok(Self::untold());
+            return Ok(Self {
+                items: Vec::new(),
+                told: Told::Odd,
+            });
         };
         let len = all.len();
         let read = |item| serde_json::from_value(item).ok();
         let items: Vec<T> = all.into_iter().filter_map(read).collect();
-        let odd = items.len() < len;
-        Ok(Self { items, odd })
+        let is_whole = items.len() == len;
+        let told = if is_whole { Told::As(()) } else { Told::Odd };
+        Ok(Self { items, told })
     }
 }
 

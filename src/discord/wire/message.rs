@@ -37,7 +37,7 @@ pub(in crate::discord) struct Message {
     pub(in crate::discord) kind: Told<Small>,
     #[serde(default)]
     pub(in crate::discord) content: Told<Option<String>>,
-    #[serde(default)]
+    #[serde(default = "Each::untold")]
     pub(in crate::discord) mentions: Each<User>,
     #[serde(rename = "message_reference", default)]
     pub(in crate::discord) reference: Told<Option<Reference>>,
@@ -127,7 +127,7 @@ impl Message {
     ) -> PagedMessage {
         let mut unread = Unread::default();
         let unknown = Small(MessageKind::UNKNOWN.0);
-        let kind = self.kind.required_or(unknown, Field::Kind, &mut unread).0;
+        let kind = self.kind.demanded_or(unknown, Field::Kind, &mut unread).0;
         let kind = MessageKind(kind);
         let answers_command = self.interaction_metadata.is_there() || self.interaction.is_there();
         let came_by_webhook = self.webhook_id.is_there();
@@ -179,7 +179,7 @@ impl Message {
         };
         let reply_to = reference
             .filter(|of| kind == MessageKind::REPLY && is_reply(of))
-            .and_then(|of| of.message_id.optional(Field::ReplyTo, &mut unread));
+            .and_then(|of| of.message_id.required(Field::ReplyTo, &mut unread));
         let command = command(self.interaction_metadata, self.interaction, &mut unread);
         let by_webhook = (!is_webhook && (kind.is_answer() || answers_command || came_by_webhook))
             .then_some(came_by_webhook);

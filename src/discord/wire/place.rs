@@ -69,7 +69,10 @@ impl Role {
             guild_id,
             name: self.name.required(Field::Name, &mut unread),
             position: self.position.optional(Field::Position, &mut unread),
-            permissions: self.permissions.required(Field::Permissions, &mut unread).0,
+            permissions: self
+                .permissions
+                .demanded_or(Bits(0), Field::Permissions, &mut unread)
+                .0,
             managed: self.managed.optional(Field::Managed, &mut unread),
             unread,
         }
@@ -93,6 +96,8 @@ impl Emoji {
     pub(in crate::discord) fn into_emoji(self) -> Option<model::Emoji> {
         match (self.id, self.name) {
             (Some(id), name) => Some(model::Emoji::custom(id, name, self.animated)),
+            // Half an emoji would be another one.
+            (None, Some(text)) if text.contains(char::REPLACEMENT_CHARACTER) => None,
             (None, Some(text)) => Some(model::Emoji::unicode(text)),
             (None, None) => None,
         }
@@ -178,7 +183,7 @@ impl Channel {
     pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Channel {
         let mut unread = Unread::default();
         let unknown = Small(ChannelKind::UNKNOWN.0);
-        let kind = self.kind.required_or(unknown, Field::Kind, &mut unread).0;
+        let kind = self.kind.demanded_or(unknown, Field::Kind, &mut unread).0;
         let kind = ChannelKind(kind);
         // Of a type that we don't know, only this tells whether it is a thread.
         let is_thread = kind.is_thread() || self.thread_metadata != Told::Absent;

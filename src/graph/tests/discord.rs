@@ -143,6 +143,20 @@ fn improved_names_can_be_suffixed_and_nobody_is_proposed() {
 }
 
 #[test]
+fn system_users_count_as_bots() {
+    let kind = |bot, system| {
+        let row = MemberRow {
+            bot,
+            system,
+            ..member(ANA, "ana")
+        };
+        crate::graph::members::Member::of(&row).kind()
+    };
+    let kinds = [kind(false, None), kind(false, Some(true)), kind(true, None)];
+    assert_eq!(kinds, ["user", "bot", "bot"]);
+}
+
+#[test]
 fn a_guild_that_is_not_archived_is_named() {
     let mut snapshot = quiet();
     let documents = |snapshot: &Snapshot| discord_documents(snapshot, &config(), Rules::Native);

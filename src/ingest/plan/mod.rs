@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::model::{
-    Channel, ChannelId, Coverage, Guild, Listed, MessageId, Millis, Pending, Role, RoleId,
+    Channel, ChannelId, Coverage, Guild, IdRange, Listed, MessageId, Millis, Pending, Role, RoleId,
     SessionNumber, Settings, Stamp, UserId,
     permissions::{MANAGE_THREADS, Permissions},
 };
@@ -94,6 +94,40 @@ pub struct Plan {
     pub channels: Vec<ChannelPlan>,
     /// Every channel with messages that the bot may not read.
     pub unreadable: Vec<ChannelId>,
+}
+
+impl Plan {
+    /// Has these messages listed again, too.
+    pub fn read_again(&mut self, ranges: &BTreeMap<ChannelId, Vec<IdRange>>) {
+        for channel in &mut self.channels {
+            if let Some(ranges) = ranges.get(&channel.channel_id) {
+                channel.reads = united(&channel.reads, ranges);
+            }
+        }
+    }
+}
+
+/// All that is to be read, newest first, nothing of it twice.
+fn united(reads: &[Read], ranges: &[IdRange]) -> Vec<Read> {
+    let newest = MessageId(u64::MAX);
+    let reads = reads.iter().map(|read| IdRange {
+        after: read.after,
+        to: read.to.unwrap_or(newest),
+    });
+    let mut all: Vec<IdRange> = reads.chain(ranges.iter().copied()).collect();
+    all.sort_unstable();
+    let mut united: Vec<IdRange> = Vec::new();
+    for range in all {
+        match united.last_mut() {
+            Some(last) if range.after <= last.to => last.to = last.to.max(range.to),
+            _ => united.push(range),
+        }
+    }
+    let read = |range: &IdRange| Read {
+        after: range.after,
+        to: Some(range.to).filter(|to| *to < newest),
+    };
+    united.iter().rev().map(read).collect()
 }
 
 /// What is known already.

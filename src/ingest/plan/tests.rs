@@ -225,3 +225,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_read_again_is_read_once() {
+    let range = |after, to| IdRange {
+        after: MessageId(after),
+        to: MessageId(to),
+    };
+    let read = |after, to: Option<u64>| Read {
+        after: MessageId(after),
+        to: to.map(MessageId),
+    };
+    let reads = [read(50, None), read(10, Some(20))];
+    for (ranges, expected) in [
+        (vec![], reads.to_vec()),
+        (vec![range(60, 70)], reads.to_vec()),
+        (vec![range(15, 60)], vec![read(10, None)]),
+        (
+            vec![range(2, 5), range(20, 30)],
+            vec![read(50, None), read(10, Some(30)), read(2, Some(5))],
+        ),
+    ] {
+        assert_eq!(united(&reads, &ranges), expected, "{ranges:?}");
+    }
+}

@@ -51,6 +51,7 @@ impl Backfill {
         described: &Arc<Described>,
         recheck: Option<Stamp>,
     ) -> Result<Summary, BackfillError> {
+        let texts_missing = self.note_texts(guild).await?;
         let mut left = self.plan(described, None, recheck).await?;
         let (incomplete, failures, lists) = self
             .read(move |store| {
@@ -92,7 +93,8 @@ impl Backfill {
             self.write(at, vec![Fact::Rechecked(guild, begun)]).await?;
         }
         if missing.is_none() {
-            self.synced(guild, &incomplete, &failures, &lists).await?;
+            self.synced(guild, &incomplete, &failures, &lists, texts_missing == 0)
+                .await?;
             // What an event would have said was fetched.
             let settled = failures.into_iter().filter_map(|it| match it.object {
                 object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
@@ -111,6 +113,7 @@ impl Backfill {
         incomplete: &[ChannelId],
         failures: &[Failure],
         lists: &[Pending],
+        has_texts: bool,
     ) -> Result<(), BackfillError> {
         let is_message = |it: &Failure| match it.object {
             FailureObject::Channel(_) => it.reason != UNREADABLE,
@@ -120,7 +123,8 @@ impl Backfill {
         if !incomplete.is_empty() || failures.iter().any(is_message) {
             return Ok(());
         }
-        let mut facts = vec![Fact::Synced(guild, Class::Messages)];
+        let mut facts = Vec::new();
+        facts.extend(has_texts.then_some(Fact::Synced(guild, Class::Messages)));
         let is_list = |it: &Failure| matches!(it.object, FailureObject::Reactions(..));
         if !lists.iter().any(Pending::is_missing) && !failures.iter().any(is_list) {
             facts.push(Fact::Synced(guild, Class::Reactions));
@@ -151,6 +155,9 @@ fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option
     if failures.iter().filter(is_list).any(|it| !it.refused) {
         return Some(Depth::Whole);
     }
+    let text =
+        |failure: &Failure| matches!(failure.object, FailureObject::Texts(_)) && !failure.refused;
+    let failed = failed || failures.iter().any(text);
     (failed || !incomplete.iter().all(refused)).then_some(Depth::Channels)
 }
 
@@ -186,5 +193,8 @@ mod tests {
         // It is due still, also if something else was looked at.
         assert_eq!(looks(&list[1..], &[], false), Some(Depth::Whole));
         assert_eq!(looks(&[], &[], true), Some(Depth::Channels));
+        let texts = |refused| failure(FailureObject::Texts(ChannelId(7)), refused);
+        assert_eq!(looks(&[texts(false)], &[], false), Some(Depth::Channels));
+        assert_eq!(looks(&[texts(true)], &[], false), None);
     }
 }

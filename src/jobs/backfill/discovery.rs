@@ -1,14 +1,22 @@
 //! What there is: the guild and its channels, as Discord describes them now, and with them the
 //! threads and members that `threads.rs` and `members.rs` find.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Backfill, BackfillError, Depth};
-use crate::{
-    discord::{GuildTold, Items, RestError},
-    ingest::Described,
-    model::{ChannelId, Class, Fact, FailureObject, GuildId, Listed, RoleId},
+use super::{
+    Backfill, BackfillError, Depth,
+    lists::{ids, lacks_everyone, lacks_most},
 };
+use crate::{
+    discord::{GuildShape, GuildTold, Items, RestError},
+    ingest::Described,
+    model::{
+        Channel, ChannelId, Class, Fact, FailureObject, Field, Guild, GuildId, Listed, Role, RoleId,
+    },
+};
+
+/// How many objects that could not be read are named.
+const NAMED: usize = 5;
 
 impl Backfill {
     /// Finds out what the guild is, as far as the gateway has not told, records it, and returns it.
@@ -21,21 +29,31 @@ impl Backfill {
         let GuildTold {
             at,
             shape,
-            channels,
+            mut channels,
         } = match told {
-            Some(told) if self.tells_all(guild, &told.channels.items).await? => told,
-            _ => GuildTold {
-                at: self.clock.stamp(),
-                shape: self.history.guild(guild).await?,
-                channels: self.history.channels(guild).await?,
-            },
+            Some(told)
+                if !lacks_everyone(guild, &told.shape.roles)
+                    && self.tells_all(guild, &told.channels.items).await? =>
+            {
+                told
+            }
+            _ => self.ask_shape(guild).await?,
         };
-        self.note_odd(guild, Class::Guild, shape.roles.odd() + shape.emojis.odd())
-            .await?;
-        self.note_odd(guild, Class::Channels, channels.odd())
-            .await?;
+        let mut odd = unread_of_shape(&shape);
+        let lacks_everyone = lacks_everyone(guild, &shape.roles);
+        if lacks_everyone {
+            odd.push("the list of roles lacks @everyone, so it may lack others".to_owned());
+        }
+        self.note_odd(guild, Class::Guild, odd).await?;
+        let (gone, there) = self.ask_for_channels(guild, &mut channels).await?;
+        let mut odd = channels.unread("channel");
+        odd.extend(unread_of(&channels.items));
+        if there > 0 {
+            odd.push(format!("the list of channels lacks {there} that are there"));
+        }
+        self.note_odd(guild, Class::Channels, odd).await?;
         let mut facts = vec![Fact::Guild(shape.guild.clone())];
-        let all_roles = ids(&shape.roles, |it| it.id, RoleId);
+        let all_roles = ids(&shape.roles, |it| it.id, RoleId).filter(|_| !lacks_everyone);
         facts.extend(all_roles.map(|all| Fact::AllRoles(guild, all)));
         facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
         if shape.emojis.all_readable() {
@@ -44,17 +62,20 @@ impl Backfill {
             facts.extend(shape.emojis.items.into_iter().map(Fact::Emoji));
         }
         facts.extend(seen(&channels.items));
-        let all_channels = ids(&channels, |it| it.channel.id, ChannelId);
-        facts.extend(all_channels.map(|all| Fact::AllChannels(guild, all)));
-        facts.push(Fact::Synced(guild, Class::Guild));
-        facts.push(Fact::Synced(guild, Class::Channels));
+        facts.extend(gone);
+        if !lacks_everyone {
+            facts.push(Fact::Synced(guild, Class::Guild));
+        }
+        if there == 0 {
+            facts.push(Fact::Synced(guild, Class::Channels));
+        }
         self.tell(at, facts).await?;
         let mut channels = channels.items;
         let described_at = at;
 
         let at = self.clock.stamp();
         let mut whole = true;
-        match self.history.active_threads(guild).await {
+        match self.ask_for_active_threads(guild).await {
             Ok(threads) => {
                 whole &= self.threads_are_whole(guild, &threads).await?;
                 self.tell(at, seen(&threads.items)).await?;
@@ -75,10 +96,17 @@ impl Backfill {
             Some(roles) => roles,
             None => self.bot_roles(guild).await?,
         };
+        let (shape_of_guild, roles) = self
+            .as_known(
+                (shape.guild, shape.roles.items),
+                lacks_everyone,
+                &mut channels,
+            )
+            .await?;
         let mut described = Described {
             at: described_at,
-            guild: shape.guild,
-            roles: shape.roles.items,
+            guild: shape_of_guild,
+            roles,
             channels,
             bot: self.bot.id,
             bot_roles,
@@ -100,6 +128,86 @@ impl Backfill {
         Ok(described)
     }
 
+    /// The threads that are not archived; asked for twice if most of those that are known are not
+    /// listed.
+    async fn ask_for_active_threads(&self, guild: GuildId) -> Result<Items<Listed>, RestError> {
+        let list = self.history.active_threads(guild).await?;
+        let active = self.read(move |store| {
+            let parts = store.channels(guild)?;
+            let threads = parts.iter().filter_map(|part| part.state.now());
+            let is_active = |channel: &&Channel| {
+                let thread = channel.thread.as_ref();
+                thread.is_some_and(|thread| !thread.archived)
+            };
+            Ok(threads.filter(is_active).map(|thread| thread.id).collect())
+        });
+        let known: BTreeSet<ChannelId> = active.await.unwrap_or_default();
+        let listed = ids(&list, |listed| listed.channel.id, ChannelId);
+        if listed.is_some_and(|listed| lacks_most(&known, &listed)) {
+            return self.history.active_threads(guild).await;
+        }
+        Ok(list)
+    }
+
+    /// The guild and its roles, and the channels, with what could not be read of them as it is known;
+    /// and all known roles if the list of them is not whole.
+    async fn as_known(
+        &self,
+        (mut of_guild, mut roles): (Guild, Vec<Role>),
+        with_all_roles: bool,
+        channels: &mut [Listed],
+    ) -> Result<(Guild, Vec<Role>), BackfillError> {
+        let guild = of_guild.id;
+        let is_unread = with_all_roles
+            || !of_guild.unread.is_empty()
+            || roles.iter().any(|role| !role.unread.is_empty())
+            || channels
+                .iter()
+                .any(|listed| !listed.channel.unread.is_empty());
+        if !is_unread {
+            return Ok((of_guild, roles));
+        }
+        self.writer.write(Vec::new()).await?;
+        let (known_guild, known_roles, known_channels) = self
+            .read(move |store| {
+                let of_guild = store
+                    .guild(guild)?
+                    .and_then(|part| part.state.now().cloned());
+                Ok((of_guild, store.roles(guild)?, store.channels(guild)?))
+            })
+            .await?;
+        of_guild = known_guild.unwrap_or(of_guild);
+        let known: BTreeMap<RoleId, &Role> = known_roles
+            .iter()
+            .filter_map(|part| part.state.now())
+            .map(|role| (role.id, role))
+            .collect();
+        for role in &mut roles {
+            if let Some(known) = known.get(&role.id).filter(|_| !role.unread.is_empty()) {
+                role.clone_from(known);
+            }
+        }
+        if with_all_roles {
+            let listed: BTreeSet<RoleId> = roles.iter().map(|role| role.id).collect();
+            let others = known.values().filter(|role| !listed.contains(&role.id));
+            roles.extend(others.map(|role| (*role).clone()));
+        }
+        let known: BTreeMap<ChannelId, &Channel> = known_channels
+            .iter()
+            .filter_map(|part| part.state.now())
+            .map(|channel| (channel.id, channel))
+            .collect();
+        for Listed { channel, .. } in channels {
+            if let Some(known) = known
+                .get(&channel.id)
+                .filter(|_| !channel.unread.is_empty())
+            {
+                channel.clone_from(known);
+            }
+        }
+        Ok((of_guild, roles))
+    }
+
     /// Whether the gateway told of all channels, as far as is known. serenity leaves those out that it
     /// cannot read, without a word: which channels are gone, or never were, only Discord can tell.
     async fn tells_all(&self, guild: GuildId, told: &[Listed]) -> Result<bool, BackfillError> {
@@ -115,20 +223,27 @@ impl Backfill {
         .await
     }
 
-    /// Records how many of a class could not be read; or, if all could, that this is no failure.
+    /// Records what of a class could not be read, or contradicts itself; or, if there is no such
+    /// thing, that this is no failure.
     pub(super) async fn note_odd(
         &self,
         guild: GuildId,
         class: Class,
-        count: usize,
+        odd: Vec<String>,
     ) -> Result<(), BackfillError> {
         let object = FailureObject::Class(class);
-        if count == 0 {
+        if odd.is_empty() {
             let settled = Fact::Settled(guild, object);
             return Ok(self.tell(self.clock.stamp(), vec![settled]).await?);
         }
-        self.progress.update(|it| it.refused += count as u64);
-        let reason = format!("{count} of them are not as Discord documents them");
+        self.progress.update(|it| it.refused += odd.len() as u64);
+        let named = odd.iter().take(NAMED).map(String::as_str);
+        let named = named.collect::<Vec<_>>().join("; ");
+        let more = match odd.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let reason = format!("not as Discord documents it: {named}{more}");
         let refused = Fact::Refused(guild, object, reason);
         Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
@@ -139,9 +254,12 @@ impl Backfill {
         match self.history.member(guild, bot).await {
             Ok(Some((user, presence))) => {
                 let roles = presence.roles.clone();
+                let are_read = !presence.unread.has(Field::Roles);
                 let member = Fact::Member(guild, user, presence);
                 self.tell(self.clock.stamp(), vec![member]).await?;
-                return Ok(roles);
+                if are_read {
+                    return Ok(roles);
+                }
             }
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Ok(None) | Err(_) => {}
@@ -161,10 +279,31 @@ pub(super) fn seen(listed: &[Listed]) -> Vec<Fact> {
         .collect()
 }
 
-/// The ids of all there are, those that could not be read among them; `None` if some are not told.
-fn ids<T, I: Ord>(listed: &Items<T>, id: fn(&T) -> I, named: fn(u64) -> I) -> Option<BTreeSet<I>> {
-    let unreadable = listed.unreadable.iter().copied().map(named);
-    listed
-        .all_named
-        .then(|| listed.items.iter().map(id).chain(unreadable).collect())
+/// What of a guild, its roles and its emojis could not be read.
+fn unread_of_shape(shape: &GuildShape) -> Vec<String> {
+    let mut odd = shape.roles.unread("role");
+    odd.extend(shape.emojis.unread("emoji"));
+    let guild = [("guild", shape.guild.id.0, shape.guild.unread.odd())];
+    let roles = shape
+        .roles
+        .items
+        .iter()
+        .map(|it| ("role", it.id.0, it.unread.odd()));
+    let emojis = shape
+        .emojis
+        .items
+        .iter()
+        .map(|it| ("emoji", it.id.0, it.unread.odd()));
+    let all = guild.into_iter().chain(roles).chain(emojis);
+    let all = all.filter(|(.., unread)| !unread.is_empty());
+    odd.extend(all.map(|(what, id, unread)| format!("{what} {id}: {unread}")));
+    odd
+}
+
+/// What of channels or threads could not be read.
+pub(super) fn unread_of(listed: &[Listed]) -> impl Iterator<Item = String> {
+    let channels = listed.iter().map(|listed| &listed.channel);
+    let odd = channels.map(|channel| (channel.id, channel.unread.odd()));
+    let odd = odd.filter(|(_, odd)| !odd.is_empty());
+    odd.map(|(id, odd)| format!("channel {id}: {odd}"))
 }

@@ -2,64 +2,169 @@
 
 use std::collections::BTreeSet;
 
-use super::{Backfill, BackfillError};
-use crate::model::{Class, Fact, FailureObject, GuildId, RoleId, UserId};
+use super::{Backfill, BackfillError, lists::SINGLY};
+use crate::{
+    discord::RestError,
+    model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, User, UserId},
+};
 
 /// Members on a full page.
 const MEMBERS_FULL: usize = 1_000;
 
+/// What a list of all members said.
+struct Members {
+    /// When it was asked for.
+    first: Stamp,
+    /// All of them, those that could not be read among them.
+    all: BTreeSet<UserId>,
+    /// Whether each had an id.
+    all_named: bool,
+    /// What could not be read.
+    odd: Vec<String>,
+    /// The bot's own roles, if they could be read.
+    bot_roles: Option<Vec<RoleId>>,
+}
+
 impl Backfill {
     /// Lists all members, of whom there are about so many. Returns the bot's own roles, if it is
     /// among them.
+    ///
+    /// A list that lacks members who are known is asked for again; those that both lack are asked for
+    /// by themselves if they are a handful. A list without the bot is not believed.
     pub(super) async fn members(
         &self,
         guild: GuildId,
         about: Option<u64>,
     ) -> Result<Option<Vec<RoleId>>, BackfillError> {
-        let first = self.clock.stamp();
+        self.writer.write(Vec::new()).await?;
+        let known: BTreeSet<UserId> = self
+            .read(move |store| {
+                let members = store.members(guild)?.into_iter();
+                let present = members.filter(|member| member.presence.now().is_some());
+                Ok(present.map(|member| member.user_id).collect())
+            })
+            .await?;
         let object = FailureObject::Class(Class::Members);
-        let mut all = BTreeSet::new();
-        let mut bot_roles = None;
-        let (mut odd, mut all_named) = (0, true);
+        let Some(mut list) = self.list_members(guild, about).await? else {
+            return Ok(None);
+        };
+        let lacks_bot = |list: &Members| list.all_named && !list.all.contains(&self.bot.id);
+        if lacks_bot(&list) || known.difference(&list.all).count() > SINGLY {
+            let Some(again) = self.list_members(guild, about).await? else {
+                return Ok(list.bot_roles);
+            };
+            // Whoever is in one of them was there.
+            list.all.extend(again.all);
+            list.all_named &= again.all_named;
+            list.odd = again.odd;
+            list.bot_roles = again.bot_roles.or(list.bot_roles);
+        }
+        if lacks_bot(&list) {
+            self.progress.update(|now| now.refused += 1);
+            let reason = "the list of members lacks the bot itself, so it may lack others";
+            let refused = Fact::Refused(guild, object, reason.to_owned());
+            self.tell(self.clock.stamp(), vec![refused]).await?;
+            return Ok(list.bot_roles);
+        }
+        let lacking: Vec<UserId> = known.difference(&list.all).copied().collect();
+        if lacking.len() <= SINGLY {
+            for user in lacking {
+                self.ask_for_member(guild, user, &mut list).await?;
+            }
+        }
+        let mut facts = vec![Fact::Synced(guild, Class::Members)];
+        if list.all_named {
+            facts.push(Fact::AllMembers(guild, list.all));
+        }
+        self.tell(list.first, facts).await?;
+        self.note_odd(guild, Class::Members, list.odd).await?;
+        Ok(list.bot_roles)
+    }
+
+    /// Asks whether somebody whom the list lacks is a member. Only who isn't has left.
+    async fn ask_for_member(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        list: &mut Members,
+    ) -> Result<(), BackfillError> {
+        let at = self.clock.stamp();
+        match self.history.member(guild, user).await {
+            Ok(None) => {}
+            Ok(Some((found, presence))) => {
+                list.all.insert(user);
+                list.odd
+                    .push(format!("member {user} is there, but not listed"));
+                let member = Fact::Member(guild, found, presence);
+                self.tell(at, vec![member]).await?;
+            }
+            Err(error @ RestError::BadToken) => return Err(error.into()),
+            // A server that cannot be asked for one member.
+            Err(RestError::NotFound { .. }) => {}
+            Err(error) => {
+                list.all.insert(user);
+                list.odd
+                    .push(format!("member {user} is not listed, and {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists all members once. Nothing if the server would not let us come to the end; that is
+    /// recorded.
+    async fn list_members(
+        &self,
+        guild: GuildId,
+        about: Option<u64>,
+    ) -> Result<Option<Members>, BackfillError> {
+        let object = FailureObject::Class(Class::Members);
+        let mut list = Members {
+            first: self.clock.stamp(),
+            all: BTreeSet::new(),
+            all_named: true,
+            odd: Vec::new(),
+            bot_roles: None,
+        };
         loop {
             let at = self.clock.stamp();
-            let after = all.last().copied().unwrap_or(UserId(0));
+            let after = list.all.last().copied().unwrap_or(UserId(0));
             let page = match self.history.members(guild, after).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.fail(guild, object, error).await?;
-                    return Ok(bot_roles);
+                    return Ok(None);
                 }
             };
-            let before = all.len();
-            all.extend(page.items.iter().map(|(user, _)| user.id));
-            all.extend(page.unreadable.iter().copied().map(UserId));
-            odd += page.odd();
-            all_named &= page.all_named;
-            let own = page.items.iter().find(|(user, _)| user.id == self.bot.id);
-            bot_roles = bot_roles.or(own.map(|(_, presence)| presence.roles.clone()));
+            let before = list.all.len();
+            list.all.extend(page.items.iter().map(|(user, _)| user.id));
+            list.all.extend(page.unreadable.iter().copied().map(UserId));
+            list.all_named &= page.all_named;
+            list.odd.extend(page.unread("member"));
+            for (User { id, unread, .. }, presence) in &page.items {
+                for odd in [unread.odd(), presence.unread.odd()] {
+                    if !odd.is_empty() {
+                        list.odd.push(format!("member {id}: {odd}"));
+                    }
+                }
+                if *id == self.bot.id && !presence.unread.has(Field::Roles) {
+                    list.bot_roles = Some(presence.roles.clone());
+                }
+            }
             let members = page.items.into_iter();
             let facts = members.map(|(user, presence)| Fact::Member(guild, user, presence));
             self.tell(at, facts.collect()).await?;
             // A short page is the last, unless the server has others that it gives in short pages.
-            let have_all = about.is_some_and(|about| all.len() as u64 >= about);
+            let have_all = about.is_some_and(|about| list.all.len() as u64 >= about);
             if page.len == 0 || page.len < MEMBERS_FULL && have_all {
-                break;
+                return Ok(Some(list));
             }
-            if all.len() == before {
+            if list.all.len() == before {
                 // Whether there are more cannot be known: nobody is said to have left.
                 let reason = "the server gives the same members again, whatever is asked for";
                 let refused = Fact::Refused(guild, object, reason.to_owned());
                 self.tell(self.clock.stamp(), vec![refused]).await?;
-                return Ok(bot_roles);
+                return Ok(None);
             }
         }
-        let mut facts = vec![Fact::Synced(guild, Class::Members)];
-        if all_named {
-            facts.push(Fact::AllMembers(guild, all));
-        }
-        self.tell(first, facts).await?;
-        self.note_odd(guild, Class::Members, odd).await?;
-        Ok(bot_roles)
     }
 }

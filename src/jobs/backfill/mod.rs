@@ -7,6 +7,7 @@
 mod channel;
 mod conclusion;
 mod discovery;
+mod lists;
 mod members;
 pub(in crate::jobs) mod page;
 mod page_sizes;
@@ -14,6 +15,7 @@ mod reactors;
 mod reread;
 mod rounds;
 mod supervisor;
+mod texts;
 mod threads;
 
 pub use conclusion::Summary;

@@ -178,7 +178,13 @@ impl Backfill {
     }
 
     /// All that a page tells.
-    fn facts(&self, page: Page) -> Vec<Fact> {
+    fn facts(&self, mut page: Page) -> Vec<Fact> {
+        for paged in &mut page.messages {
+            // Nothing is kept from the bot of what it wrote itself.
+            if paged.message.author.id == self.bot.id {
+                paged.message.has_no_text();
+            }
+        }
         let (guild, channel) = (page.guild_id, page.channel_id);
         let mut facts: Vec<Fact> = page
             .unreadable

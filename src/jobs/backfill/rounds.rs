@@ -110,6 +110,7 @@ impl Backfill {
         };
         loop {
             let mut plan = self.plan(&described, session, recheck).await?;
+            plan.read_again(&self.missing_texts(guild).await?);
             leave_out(&mut plan, read);
             read.extend(self.carry_out(guild, &described, plan).await?);
             // What was read may tell of threads that no list had.

@@ -140,6 +140,7 @@ pub async fn supervise(
     stop: CancellationToken,
 ) -> Result<(), BackfillError> {
     let supervised = async {
+        backfill.check_intents().await?;
         tokio::try_join!(
             backfill_wanted(&backfill, &requests),
             reread(&backfill, &requests)

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 
-use super::{Backfill, BackfillError, Depth, UNKNOWN_CHANNEL, discovery::seen};
+use super::{
+    Backfill, BackfillError, Depth, UNKNOWN_CHANNEL,
+    discovery::{seen, unread_of},
+};
 use crate::{
     discord::{Items, RestError},
     ingest::{self, Described},
@@ -276,11 +279,13 @@ impl Backfill {
         guild: GuildId,
         threads: &Items<Listed>,
     ) -> Result<bool, BackfillError> {
-        let odd = threads.odd();
-        if odd > 0 {
+        let mut odd = threads.unread("thread");
+        odd.extend(unread_of(&threads.items));
+        let is_whole = odd.is_empty();
+        if !is_whole {
             self.note_odd(guild, Class::Threads, odd).await?;
         }
-        Ok(odd == 0)
+        Ok(is_whole)
     }
 }
 

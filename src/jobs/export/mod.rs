@@ -17,7 +17,7 @@ use std::{
 };
 
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::{
     decision::decisions,
@@ -28,14 +28,14 @@ use crate::{
     archive::{
         self, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, MadeBoard, PlanError,
     },
-    model::{GuildId, Millis},
+    model::{ChannelId, GuildId, Millis},
     store::{Dirty, Store, StoreError},
 };
 
 pub use crate::archive::{Made, Summary};
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
-pub use report::{ExportOutcome, ExportReport, LastExport};
+pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
 pub(super) use request::RESTORED;
 pub use sourcecred::SourceCredFiles;
 
@@ -104,11 +104,48 @@ pub async fn export(
         too_large: traffic.too_large,
         ..summary
     });
-    let last = LastExport::new(now, begun.elapsed(), &outcome);
+    let ids = outcome
+        .as_ref()
+        .map_or(&[][..], |done| &done.withdrawn_channels);
+    let withdrawn = withdrawn(store, ids.to_vec()).await?;
+    if !withdrawn.is_empty() {
+        let names: Vec<String> = withdrawn.iter().map(ToString::to_string).collect();
+        warn!(
+            "channels were withdrawn from the archive: {}",
+            names.join(", ")
+        );
+    }
+    let last = LastExport::new(now, begun.elapsed(), &outcome, withdrawn);
     let kept = ask(store, move |store| ExportReport::add(store, last)).await;
     let done = outcome?;
     kept?;
     Ok(done)
+}
+
+/// These channels by name, and why they are not exported.
+async fn withdrawn(
+    store: &Arc<Store>,
+    ids: Vec<ChannelId>,
+) -> Result<Vec<Withdrawn>, ExportJobError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let decided = ask(store, decisions).await?;
+    let of = |id: ChannelId| {
+        let decision = decided.iter().find(|decision| decision.id == id);
+        let why = decision.and_then(|decision| decision.withheld);
+        Withdrawn {
+            id,
+            name: decision
+                .map(|decision| decision.name.clone())
+                .unwrap_or_default(),
+            why: why.map_or_else(
+                || "it is not known any more".to_owned(),
+                |why| why.to_string(),
+            ),
+        }
+    };
+    Ok(ids.into_iter().map(of).collect())
 }
 
 async fn bring_up_to_date(

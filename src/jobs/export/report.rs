@@ -1,17 +1,34 @@
 //! What came of exports, kept in the store.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{ExportJobError, Summary};
 use crate::{
-    model::Millis,
+    model::{ChannelId, Millis},
     store::{Store, StoreError},
 };
 
 /// What came of an export: what was written, or why nothing was.
 pub type ExportOutcome = Result<Summary, String>;
+
+/// A channel that an export has withdrawn from the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// The channel.
+    pub id: ChannelId,
+    /// What it is called.
+    pub name: String,
+    /// Why it is not exported any more.
+    pub why: String,
+}
+
+impl fmt::Display for Withdrawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{} ({}): {}", self.name, self.id, self.why)
+    }
+}
 
 /// An export that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +39,9 @@ pub struct LastExport {
     pub took_ms: u64,
     /// What came of it.
     pub outcome: ExportOutcome,
+    /// The channels that it has withdrawn from the archive.
+    #[serde(default)]
+    pub withdrawn: Vec<Withdrawn>,
 }
 
 /// The exports that are remembered.
@@ -39,12 +59,14 @@ impl LastExport {
         begun: Millis,
         took: Duration,
         outcome: &Result<Summary, ExportJobError>,
+        withdrawn: Vec<Withdrawn>,
     ) -> Self {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         Self {
             at: Millis(begun.0.saturating_add_unsigned(took_ms)),
             took_ms,
             outcome: outcome.as_ref().map_err(ToString::to_string).cloned(),
+            withdrawn,
         }
     }
 }

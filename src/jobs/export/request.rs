@@ -6,8 +6,8 @@ use super::decision::decided;
 use crate::{
     archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard, ManifestHistory},
     model::{
-        self, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, MessageId, Millis,
-        Partition, Privacy, Stamp, Tier,
+        self, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, Message,
+        MessageId, Millis, Partition, Privacy, Stamp, Tier,
     },
     store::{Dirty, Store, StoreError},
 };
@@ -154,7 +154,7 @@ fn covered(
     archive::covered(known, unfinished.get(&channel).unwrap_or(&none))
 }
 
-/// The messages that could not be read, or to which not all who reacted are known.
+/// The messages that could not be read, or whose text is missing, or to which not all who reacted are known.
 fn unfinished(
     store: &Store,
     guild: GuildId,
@@ -171,6 +171,18 @@ fn unfinished(
     let mut unfinished: BTreeMap<ChannelId, BTreeSet<MessageId>> = BTreeMap::new();
     for (channel, message) in pending.chain(failed) {
         unfinished.entry(channel).or_default().insert(message);
+    }
+    let tallies = store.tallies(guild)?.into_iter();
+    for tally in tallies.filter(|tally| tally.texts_missing > 0) {
+        for state in store.messages(tally.channel_id, 0..=u64::MAX) {
+            let state = state?;
+            if state.message().is_some_and(Message::text_is_missing) {
+                unfinished
+                    .entry(tally.channel_id)
+                    .or_default()
+                    .insert(state.id);
+            }
+        }
     }
     Ok(unfinished)
 }

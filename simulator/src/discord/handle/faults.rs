@@ -92,7 +92,19 @@ impl Discord {
         });
     }
 
-    /// Forgets all faults still planned; stuck counters stay so.
+    /// Replaces a field in every answer of a route, such as `GET /channels/{channel_id}/messages`, or in every event of this name.
+    ///
+    /// `json` is any text, be it JSON that a parser takes or not. `pointer` is a JSON pointer (empty for all of it) in which `*` means every item of a list, and `id=5` the one with that id, or of the user with that id. A field that is not there is added.
+    pub fn mutate(&self, of: &str, pointer: &str, json: &str) {
+        self.act(|state| state.faults.mutations.add(of, pointer, Some(json)));
+    }
+
+    /// As [`Discord::mutate`], but leaves a field, or an item of a list, out.
+    pub fn leave_out(&self, of: &str, pointer: &str) {
+        self.act(|state| state.faults.mutations.add(of, pointer, None));
+    }
+
+    /// Forgets all faults still planned, and which fields are replaced; stuck counters stay so.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());
     }

@@ -154,7 +154,11 @@ fn answer(
         files,
     };
     let end = match (route.answer)(state, &call) {
-        Ok(reply) => End::Answer(reply, headers),
+        Ok(mut reply) => {
+            let name = format!("{} {}", route.method, route.template);
+            reply.body = state.faults.mutations.apply(&name, reply.body);
+            End::Answer(reply, headers)
+        }
         Err(problem) => refuse(state, &problem, headers),
     };
     if fault == Some(Fault::Lost) {

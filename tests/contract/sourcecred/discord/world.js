@@ -72,7 +72,8 @@ export function makeWorld(seed, {messages = 22} = {}) {
 
   // Ids of 16 to 19 digits: as texts they are ordered otherwise than as numbers.
   const userId = (index) => String(10n ** BigInt(15 + (index % 4)) * BigInt(1 + below(9)) + BigInt(index) * 4_194_304n);
-  const people = NAMES.map((name, index) => user(userId(index), name));
+  // Discord's own accounts are no bots, but SourceCred takes them for such.
+  const people = NAMES.map((name, index) => ({...user(userId(index), name), ...(index % 5 === 3 && {system: true})}));
   const bots = BOTS.map((name, index) => user(userId(100 + index), name, true));
   const leavers = ["left_1", "left_2"].map((name, index) => user(userId(200 + index), [name, null]));
   const me = user(userId(300), ["propsbot", null, "4242"], true);
@@ -137,7 +138,8 @@ export function makeWorld(seed, {messages = 22} = {}) {
       const sent = Number((BigInt(messageId) >> 22n) + EPOCH);
       const message = {
         id: messageId, channel_id: place.id, type: place.type === 0 ? one(TYPES) : 0, author, content, mentions: unique,
-        mention_roles: [], attachments: [], embeds: [], components: [], flags: chance(0.05) ? 2 : 0, pinned: false, tts: false,
+        // What has no text has something else.
+        mention_roles: [], attachments: content ? [] : [{id: messageId, filename: "a.png", size: 1}], embeds: [], components: [], flags: chance(0.05) ? 2 : 0, pinned: false, tts: false,
         mention_everyone: false, timestamp: new Date(sent).toISOString().replace("Z", "000+00:00"), edited_timestamp: null,
         ...(reactors.size && {
           reactions: [...reactors].map(([emoji, {normal, burst}]) => ({
