@@ -181,7 +181,6 @@ fn size(of: &Observation) -> usize {
         Fact::User(_, user) => user_size(user),
         Fact::Reactors { users, .. } => users.iter().map(user_size).sum(),
         Fact::AllMembers(_, ids) => ids.len() * ID,
-        Fact::AllChannels(_, ids) => ids.len() * ID,
         Fact::AllRoles(_, ids) => ids.len() * ID,
         Fact::Channel(channel) => channel.overwrites.len() * 32 + channel.name.len(),
         Fact::AllEmojis(_, emojis) => emojis.len() * 100,

@@ -61,7 +61,7 @@ async fn main() -> anyhow::Result<()> {
     app::log("propsbot=warn").context("could not start the log")?;
 
     say("2. `propsbot sync`: the bot fetches all history that it may read.");
-    for line in app::sync(&config, None, false, &CancellationToken::new())
+    for line in app::sync(&config, None, false, false, &CancellationToken::new())
         .await
         .map_err(failed)?
     {

@@ -200,7 +200,7 @@ impl Odd {
                 deny: 0,
             };
             let name = format!("room{number}");
-            let id = discord.create_channel_in(kind::TEXT, &name, Some(category), vec![overwrite]);
+            let id = discord.create_channel_in(category, kind::TEXT, &name, vec![overwrite]);
             discord.post(ana, id, &format!("in room {number}"));
             (CHANNELS, id, format!("/id={id}"))
         });

@@ -12,7 +12,7 @@ mod message;
 mod person;
 mod place;
 
-pub(super) use field::lenient;
+pub(super) use field::{Number, Told, lenient};
 pub(super) use message::Message;
 pub(super) use person::{Member, Membership, User};
 pub(super) use place::{Channel, Emoji, Guild, GuildEmoji, Role};
