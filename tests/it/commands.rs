@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// What a member is answered in #general.
-    async fn ask(&self, user: u64, command: &str, options: Value) -> Answer {
+    pub(crate) async fn ask(&self, user: u64, command: &str, options: Value) -> Answer {
         self.ask_in(self.general, user, command, options).await
     }
 

@@ -77,11 +77,13 @@ async fn pictures_are_drawn_in_silence() {
     let server = Server::start().await;
     let (ana, ben) = (server.ana, server.ben);
     let odd = server.discord().join("\u{1F9CC} \u{A9C1}\u{16A0}");
-    server.give(ana, &[ben, odd], "the review").await;
     let begun = Instant::now();
-    // Until the bot has heard of its own message.
+    // Until the bot has heard of the new member, and then of its own message.
+    while server.give(ana, &[ben, odd], "the review").await.ephemeral {
+        assert!(begun.elapsed() < SOON, "{}", server.log());
+    }
     while server
-        .admin("leaderboard", json!({}))
+        .ask(ana, "leaderboard", json!({}))
         .await
         .files
         .is_empty()
