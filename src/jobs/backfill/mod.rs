@@ -12,13 +12,14 @@ mod members;
 pub(in crate::jobs) mod page;
 mod page_sizes;
 mod reactors;
+pub(in crate::jobs) mod paging;
 mod reread;
 mod rounds;
 mod supervisor;
 mod texts;
 mod threads;
 
-pub use conclusion::Summary;
+pub use conclusion::{Summary, listed};
 pub use page_sizes::PageSizes;
 pub use supervisor::{Requests, supervise};
 
