@@ -194,6 +194,20 @@ pub(super) fn note_swap<S: Rows>(
     Ok(())
 }
 
+/// The users of whom a page tells are called so.
+fn see_users<S: Rows>(rows: &mut S, at: Stamp, page: &Page) -> Result<(), S::Error> {
+    let users: BTreeMap<UserId, &User> = page
+        .messages
+        .iter()
+        .flat_map(|it| it.author.iter().chain(&it.mentioned))
+        .map(|user| (user.id, user))
+        .collect();
+    for user in users.values() {
+        guild::see_member(rows, at, page.guild_id, user, None)?;
+    }
+    Ok(())
+}
+
 /// A page of a channel's history: what stands in it, what does not any more, and whose reactions are
 /// not as counted. Where that was thought to be known, the difference is drift. A page that lacks what
 /// was known, and is not known to be gone, covers nothing.
@@ -250,15 +264,7 @@ pub(super) fn page<S: Rows>(
         }
         delete(rows, at, by, (page.guild_id, page.channel_id), *id)?;
     }
-    let users: BTreeMap<UserId, &User> = page
-        .messages
-        .iter()
-        .flat_map(|it| it.author.iter().chain(&it.mentioned))
-        .map(|user| (user.id, user))
-        .collect();
-    for user in users.values() {
-        guild::see_member(rows, at, page.guild_id, user, None)?;
-    }
+    see_users(rows, at, page)?;
     let mut pending = Vec::new();
     for it in &page.messages {
         let change = see(rows, at, &it.message, it.replied)?;

@@ -87,6 +87,7 @@ fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
             settings: &settings,
             session,
             look_back: LookBack::default(),
+            recheck: None,
             now: Millis(0),
         };
         let plan = plan(&described(&world, true), settled);

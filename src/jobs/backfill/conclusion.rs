@@ -101,11 +101,11 @@ impl Backfill {
             found: Drift::default(),
             again,
         };
-        let named = unnamed.into_iter().map(|object| {
+        let facts = unnamed.into_iter().map(|object| {
             let reason = NOT_ALL_KNOWN.to_owned();
             Fact::Failed(guild, object, reason)
         });
-        self.write(self.clock.stamp(), named.collect()).await?;
+        self.write(self.clock.stamp(), facts.collect()).await?;
         let reads_lists = |list: &Pending| list.again && list.refused == 0;
         if let Some(begun) = recheck.filter(|_| incomplete.is_empty())
             && !lists.iter().any(reads_lists)
@@ -123,9 +123,6 @@ impl Backfill {
             });
             self.write(self.clock.stamp(), settled.collect()).await?;
         }
-        self.writer
-            .write(observed(self.clock.stamp(), facts))
-            .await?;
         Ok(summary)
     }
 
@@ -170,9 +167,14 @@ fn missing(
 ) -> impl Iterator<Item = &FailureObject> {
     let is_missing = move |failure: &&Failure| match failure.object {
         FailureObject::Acknowledgement(_) | FailureObject::Event(_) => false,
-        _ => failure.reason != UNREADABLE && !failure.object.channel().is_some_and(|id| is_out(&id)),
+        _ => {
+            failure.reason != UNREADABLE && !failure.object.channel().is_some_and(|id| is_out(&id))
+        }
     };
-    failures.iter().filter(is_missing).map(|failure| &failure.object)
+    failures
+        .iter()
+        .filter(is_missing)
+        .map(|failure| &failure.object)
 }
 
 /// Incomplete channels that are not among the failures.

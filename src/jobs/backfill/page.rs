@@ -18,7 +18,7 @@ use crate::{
     discord::{Listing, RestError, Urgency},
     model::{
         ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Page, Pending, Props,
-        ReactionCount, Slice, Stamp,
+        ReactionCount, Stamp,
     },
 };
 
