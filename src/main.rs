@@ -31,7 +31,7 @@ const LAST_TASKS: Duration = Duration::from_millis(500);
 /// Mirrors a community's Discord, and turns its thanks into SourceCred props.
 ///
 /// Configured by environment variables or `.env`: see `.env.example`.
-/// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 done, but the mirror is incomplete.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -53,10 +53,11 @@ Progress as JSON lines on stdout, for programs: one a second, and one at every c
 
 Fields: guild, name, phase (discovering, fetching, waiting, done), channels_done, channels, messages,
 lists_done, lists, requests, eta_seconds (null while unknown), failures. The last line of a guild has
-phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, contradicted
-(lists of reactors that are not as long as Discord counts), found (what had changed unheard of what was
-thought to be known), and error if the guild could not be looked
-at.";
+phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, missing
+(the names of what the mirror lacks), unreadable (the channels that permissions keep the bot out of;
+they don't make it incomplete), contradicted (lists of reactors that are not as long as Discord counts),
+found (what had changed unheard of what was thought to be known), and error if the guild could not be
+looked at.";
 
 /// What `graph --plugin discord` is for.
 const DISCORD_PLUGIN: &str = "\

@@ -81,7 +81,7 @@ impl Least {
         Self {
             pages: messages
                 .into_iter()
-                .map(|(channel, count)| (channel, count.div_ceil(PAGE)))
+                .map(|(channel, count)| (channel, pages(count)))
                 .collect(),
             lists,
             archives: archives.count(),
@@ -106,6 +106,12 @@ impl Least {
         let longest = pages.chain(lists).max().unwrap_or_default();
         windows(limits.global, all).max(windows(limits.global, self.archives) + longest)
     }
+}
+
+/// Pages of so many messages. Each begins with the last message of the one before: what else was
+/// posted in that millisecond may not be on it.
+fn pages(messages: usize) -> usize {
+    messages.saturating_sub(1).div_ceil(PAGE - 1).max(1)
 }
 
 /// How long so many requests take in windows of this rate: the last window need not end.

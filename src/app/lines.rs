@@ -15,7 +15,7 @@ use crate::{
         backfill::Summary,
         progress::{Phase, Progress, ProgressBoard},
     },
-    model::{Drift, GuildId},
+    model::{ChannelId, Drift, GuildId},
 };
 
 /// How often a line is written.
@@ -53,12 +53,22 @@ struct End {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     incomplete_channels: u64,
-    unreadable_channels: u64,
+    unreadable_channels: usize,
     refused: u64,
     /// Lists of reactors that contradict Discord's counts.
     contradicted: u64,
     /// What had changed unheard, of what was thought to be known.
     found: Drift,
+    /// What the mirror lacks.
+    missing: Vec<String>,
+    /// Channels that permissions keep the bot out of: they are not missing.
+    unreadable: Vec<Unreadable>,
+}
+
+#[derive(Serialize)]
+struct Unreadable {
+    id: ChannelId,
+    name: String,
 }
 
 /// Lines that are written until they are finished.
@@ -84,15 +94,21 @@ impl Lines {
         self.stop.cancel();
         // A line that could not be written is no reason to fail.
         let _ = self.written.await;
-        let summary = ended.as_ref().copied().copied().unwrap_or_default();
+        let summary = ended.as_ref().map(|it| (*it).clone()).unwrap_or_default();
         let end = End {
             complete: ended.is_ok() && summary.is_complete(),
             error: ended.err(),
             incomplete_channels: summary.incomplete,
-            unreadable_channels: summary.unreadable,
+            unreadable_channels: summary.unreadable.len(),
             refused: summary.refused,
             contradicted: summary.contradicted,
             found: summary.found,
+            missing: summary.missing,
+            unreadable: summary
+                .unreadable
+                .into_iter()
+                .map(|(id, name)| Unreadable { id, name })
+                .collect(),
         };
         say(&Line {
             phase: "done",

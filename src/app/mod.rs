@@ -53,6 +53,8 @@ use crate::{
 pub enum Error {
     /// What was typed or configured is wrong, and stays wrong until somebody changes it.
     Wrong(anyhow::Error),
+    /// It was done, but the mirror is not complete.
+    Incomplete(anyhow::Error),
     /// Anything else.
     Failed(anyhow::Error),
 }
@@ -61,15 +63,16 @@ impl Error {
     /// The process's exit code for it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Wrong(_) => 2,
             Self::Failed(_) => 1,
+            Self::Wrong(_) => 2,
+            Self::Incomplete(_) => 3,
         }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Wrong(error) | Self::Failed(error)) = self;
+        let (Self::Wrong(error) | Self::Incomplete(error) | Self::Failed(error)) = self;
         let mut text = error.to_string();
         // Some errors say their cause themselves: once is enough.
         for cause in error.chain().skip(1).map(ToString::to_string) {

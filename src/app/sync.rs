@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Error, Mirror, bars::Bars, lines::Lines, log_in};
 use crate::{
     config::Config,
-    discord::RestError,
+    discord::{RestError, invitation},
     jobs::{
-        backfill::{BackfillError, Depth, Summary},
+        backfill::{BackfillError, Depth, Summary, listed},
         guilds::PerGuild,
         progress::ProgressBoard,
     },
-    model::{Drift, GuildId},
+    model::{Drift, GuildId, UserId},
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
@@ -21,8 +21,9 @@ use crate::{
 /// is read again.
 ///
 /// # Errors
-/// A guild that the bot is not in; anything that could not be fetched. That is recorded, and ends in
-/// an error only after all the rest is done.
+/// No guild to sync, or not the one that was asked for; a guild that could not be looked at; and
+/// [`Error::Incomplete`] if the mirror lacks anything. What is missing is recorded, and ends in an
+/// error only after all the rest is done.
 pub async fn sync(
     config: &Config,
     only: Option<GuildId>,
@@ -41,7 +42,7 @@ pub async fn sync(
         let guilds = match (history.guilds().await, only) {
             // A server that is not Discord's may not list them.
             (Err(RestError::NotFound { .. }), Some(only)) => vec![(only, only.to_string())],
-            (guilds, only) => choose(guilds?, only)?,
+            (guilds, only) => choose(guilds?, only, bot.id)?,
         };
         let boards: PerGuild<ProgressBoard> = PerGuild::default();
         let backfill = mirror.backfill(history, bot, boards.clone());
@@ -68,7 +69,7 @@ pub async fn sync(
         let all = join_all(work).await;
         bars.finish().await;
         let mut lines = Vec::new();
-        let mut whole = true;
+        let (mut whole, mut all_seen) = (true, true);
         for ((guild, name), done) in guilds.into_iter().zip(all) {
             match done {
                 Ok(done) => {
@@ -76,25 +77,31 @@ pub async fn sync(
                     lines.push(line(guild, &name, &done));
                 }
                 Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
-                    whole = false;
+                    all_seen = false;
                     lines.push(format!("{name} ({guild}): not synced: {error}"));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((lines, whole))
+        if whole && all_seen {
+            return Ok(lines);
+        }
+        let lines = anyhow!(
+            "not everything could be fetched: `propsbot status` says why; start again to try it \
+             again\n{}",
+            lines.join("\n")
+        );
+        Err(if all_seen {
+            Error::Incomplete(lines)
+        } else {
+            Error::Failed(lines)
+        })
     });
     let done = done.await;
     mirror.close().await?;
     match done {
-        Some(Ok((_, true))) if json => Ok(Vec::new()),
-        Some(Ok((lines, true))) => Ok(lines),
-        Some(Ok((lines, false))) => Err(Error::Failed(anyhow!(
-            "not everything could be fetched: `propsbot status` names what; start again to try it \
-             again\n{}",
-            lines.join("\n")
-        ))),
-        Some(Err(error)) => Err(error),
+        Some(Ok(_)) if json => Ok(Vec::new()),
+        Some(done) => done,
         None => Err(Error::Failed(anyhow!(
             "stopped before the mirror was complete; what was fetched is kept, start again to go on"
         ))),
@@ -104,7 +111,12 @@ pub async fn sync(
 fn choose(
     mut guilds: Vec<(GuildId, String)>,
     only: Option<GuildId>,
+    bot: UserId,
 ) -> Result<Vec<(GuildId, String)>, Error> {
+    let invite = format!("an admin of a server invites it with {}", invitation(bot));
+    if guilds.is_empty() {
+        return Err(Error::Failed(anyhow!("the bot is in no guild: {invite}")));
+    }
     let Some(only) = only else { return Ok(guilds) };
     let names: Vec<_> = guilds
         .iter()
@@ -112,32 +124,32 @@ fn choose(
         .collect();
     guilds.retain(|(id, _)| *id == only);
     if guilds.is_empty() {
-        let names = if names.is_empty() {
-            "none".to_owned()
-        } else {
+        return Err(Error::Failed(anyhow!(
+            "the bot is not in the guild {only}: give --guild one of those it is in: {}; or {invite}",
             names.join(", ")
-        };
-        return Err(Error::Wrong(anyhow!(
-            "the bot is not in the guild {only}: give --guild one of those it is in: {names}"
         )));
     }
     Ok(guilds)
 }
 
 fn line(guild: GuildId, name: &str, done: &Summary) -> String {
-    let state = match (done.is_complete(), done.refused) {
-        (false, _) => "incomplete",
-        (true, 0) => "complete",
-        (true, _) => "complete but for what Discord refuses",
+    let state = if done.is_complete() {
+        "complete"
+    } else {
+        "incomplete"
     };
-    let refused = match done.refused {
-        0 => String::new(),
-        refused => format!("; {refused} objects refused or gone, see `propsbot status`"),
+    let missing = match &*done.missing {
+        [] => String::new(),
+        missing => format!("; missing: {}", listed(missing)),
     };
-    let unreadable = match done.unreadable {
-        0 => String::new(),
-        1 => "; 1 channel that the bot may not read".to_owned(),
-        unreadable => format!("; {unreadable} channels that the bot may not read"),
+    let names: Vec<String> = done
+        .unreadable
+        .iter()
+        .map(|(_, name)| format!("#{name}"))
+        .collect();
+    let unreadable = match &*names {
+        [] => String::new(),
+        names => format!("; the bot may not read {}", listed(names)),
     };
     let contradicted = match done.contradicted {
         0 => String::new(),
@@ -161,7 +173,7 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
     };
     format!(
         "{name} ({guild}): {state}. {} channels and threads, {} messages and {} lists of reactors \
-         fetched{found}{refused}{unreadable}{contradicted}",
+         fetched{found}{missing}{unreadable}{contradicted}",
         done.channels, done.messages, done.lists
     )
 }

@@ -221,6 +221,8 @@ impl Restored for MessageRow {
     type Record = MessageState;
 
     fn record(self, at: Stamp) -> Option<MessageState> {
+        // Who told of a deletion is not in the archive: whatever sees the message later is right.
+        let unlisted = self.deleted_at.map(|_| at);
         let state = if let Some(deleted_at) = self.deleted_at {
             // What was deleted says nothing any more.
             if self.author_id.is_some() || self.content.is_some() {
@@ -252,6 +254,7 @@ impl Restored for MessageRow {
             channel_id: self.channel_id,
             id: self.id,
             state,
+            unlisted,
         })
     }
 }

@@ -344,9 +344,14 @@ impl History {
         message: MessageId,
     ) -> Result<Option<PagedMessage>, RestError> {
         let route = Route::Message(channel, message);
-        let read = json::read::<wire::Message>;
+        // One that is not as documented is so as well when it is asked for again.
+        let read = |json: &[u8]| match json::read::<wire::Message>(json) {
+            Err(error) if error.is_data() => Ok(Err(error)),
+            read => read.map(Ok),
+        };
         match self.rest.get(&route, read).await {
-            Ok(message) => Ok(Some(message.into_paged(guild_id, channel))),
+            Ok(Ok(message)) => Ok(Some(message.into_paged(guild_id, channel))),
+            Ok(Err(error)) => Err(RestError::unreadable(&route, &error)),
             Err(RestError::NotFound { code, .. }) if code == UNKNOWN_MESSAGE => Ok(None),
             Err(error) => Err(error),
         }

@@ -44,5 +44,15 @@ pub use route::Route;
 pub use speech::Speech;
 pub use token::{MalformedToken, Token};
 
+use crate::model::UserId;
+
 /// Discord's own origin, used where no other is configured.
 pub const OFFICIAL_ORIGIN: &str = "https://discord.com";
+
+/// The link with which an admin adds the bot to a guild: with the permissions that README.md explains.
+pub fn invitation(bot: UserId) -> String {
+    format!(
+        "{OFFICIAL_ORIGIN}/oauth2/authorize?client_id={bot}&scope=bot+applications.commands\
+         &permissions=274879024192"
+    )
+}

@@ -84,10 +84,14 @@ enum Action {
     React(usize, u8, bool, u64),
     Unreact(usize, u8, bool, u64),
     Clear(usize, Option<u8>),
-    /// Somebody lists all messages; the answer arrives after this many more actions.
+    /// Somebody lists all messages; the answer arrives after this many more actions, and may lack a
+    /// message.
     List {
         delay: usize,
+        lacks: Option<usize>,
     },
+    /// REST says of a message that is there that it is gone.
+    Hide(usize),
     /// Somebody lists who reacted.
     Reactors {
         message: usize,
@@ -106,7 +110,9 @@ fn action() -> impl Strategy<Value = Action> {
         4 => (0..8usize, emoji.clone(), any::<bool>(), 1..4u64).prop_map(|(m, e, b, u)| Action::React(m, e, b, u)),
         3 => (0..8usize, emoji.clone(), any::<bool>(), 1..4u64).prop_map(|(m, e, b, u)| Action::Unreact(m, e, b, u)),
         1 => (0..8usize, proptest::option::of(emoji.clone())).prop_map(|(m, e)| Action::Clear(m, e)),
-        2 => (0..6usize).prop_map(|delay| Action::List { delay }),
+        2 => (0..6usize, proptest::option::of(0..8usize))
+            .prop_map(|(delay, lacks)| Action::List { delay, lacks }),
+        1 => (0..8usize).prop_map(Action::Hide),
         2 => (0..8usize, emoji, any::<bool>(), 0..6usize)
             .prop_map(|(message, emoji, burst, delay)| Action::Reactors { message, emoji, burst, delay }),
     ]
@@ -171,8 +177,17 @@ impl World {
         counts
     }
 
-    fn list(&self) -> Fact {
-        let messages = self.messages.keys().map(|id| PagedMessage {
+    /// All messages but one, asked for when this was known.
+    fn list(&self, rows: &Memory, lacks: Option<u64>) -> Fact {
+        let messages: Vec<MessageState> = rows.scan(&[]).unwrap();
+        let reactions: Vec<Reaction> = rows.scan(&[]).unwrap();
+        let known = messages.iter().map(|it| it.id);
+        let known = known.chain(reactions.iter().map(|it| it.message_id));
+        let gone = known
+            .filter(|id| !self.messages.contains_key(&id.0))
+            .collect();
+        let listed = self.messages.keys().filter(|id| Some(**id) != lacks);
+        let messages = listed.map(|id| PagedMessage {
             message: self.message(*id),
             author: Some(user(1)),
             mentioned: vec![],
@@ -196,6 +211,7 @@ impl World {
             messages: messages.collect(),
             unreadable: vec![],
             lists: None,
+            gone,
         })
     }
 
@@ -260,7 +276,7 @@ impl World {
                 let of = of.map(|of| emoji(of).key);
                 Some(Fact::ReactionsCleared(GUILD, CHANNEL, MessageId(id), of))
             }
-            Action::List { .. } | Action::Reactors { .. } => None,
+            Action::List { .. } | Action::Reactors { .. } | Action::Hide(_) => None,
         }
     }
 }
@@ -363,7 +379,18 @@ proptest! {
                 }
             }
             match *action {
-                Action::List { delay } => under_way.push((now + delay, now, world.list())),
+                Action::List { delay, lacks } => {
+                    let lacks = lacks.and_then(|n| world.nth(n));
+                    let list = world.list(&rows, lacks);
+                    under_way.push((now + delay, now, list));
+                }
+                Action::Hide(n) => {
+                    if let Some(id) = world.nth(n) {
+                        missed = true;
+                        let gone = Fact::MessageGone(GUILD, CHANNEL, MessageId(id));
+                        tell(&mut rows, now, Evidence::Rest, gone);
+                    }
+                }
                 Action::Reactors { message, emoji: of, burst, delay } => {
                     if let Some(id) = world.nth(message) {
                         under_way.push((now + delay, now, world.reactors(id, &emoji(of), burst)));
@@ -385,10 +412,11 @@ proptest! {
         }
         if missed || final_backfill {
             let (before, expected) = (drift(&rows), hidden(&rows, &world));
-            tell(&mut rows, end, Evidence::Rest, world.list());
+            let list = world.list(&rows, None);
+            tell(&mut rows, end, Evidence::Rest, list.clone());
             prop_assert_eq!(drift(&rows).since(before), expected);
             // Told again, it is no other drift.
-            tell(&mut rows, end, Evidence::Rest, world.list());
+            tell(&mut rows, end, Evidence::Rest, list.clone());
             prop_assert_eq!(drift(&rows).since(before), expected);
             let pending: Vec<Pending> = rows.scan(&[]).unwrap();
             for it in pending {
@@ -397,7 +425,7 @@ proptest! {
             }
             prop_assert!(rows.scan::<Pending>(&[]).unwrap().is_empty());
             // And then there is nothing left to fetch.
-            prop_assert_eq!(tell(&mut rows, end + 1, Evidence::Rest, world.list()), vec![]);
+            prop_assert_eq!(tell(&mut rows, end + 1, Evidence::Rest, list), vec![]);
             let coverage: Coverage = rows.get(&key::ids([CHANNEL.0])).unwrap().unwrap();
             prop_assert_eq!(coverage.gaps(MessageId(u64::MAX - 1)), vec![]);
         }

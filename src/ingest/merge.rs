@@ -40,9 +40,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::MemberGone(guild_id, user) => guild::miss_member(rows, at, *guild_id, *user)?,
         Fact::AllMembers(guild_id, ids) => guild::all_members(rows, at, *guild_id, ids)?,
         Fact::Posted(it) => {
-            let kept = message::see(rows, at, it, None)?.is_some();
-            let to = if kept {
-                message::note_odd(rows, at, it)?;
+            let to = if message::tell(rows, at, it)? {
                 it.id
             } else {
                 forgotten::blurred(Some(it.id.created_at()), it.id)
@@ -50,12 +48,10 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             message::extend_live(rows, it, to)?;
         }
         Fact::Message(it) => {
-            if message::see(rows, at, it, None)?.is_some() {
-                message::note_odd(rows, at, it)?;
-            }
+            message::tell(rows, at, it)?;
         }
         Fact::MessageGone(guild_id, channel_id, id) => {
-            message::delete(rows, at, *guild_id, *channel_id, *id)?;
+            message::delete(rows, at, by, (*guild_id, *channel_id), *id)?;
         }
         Fact::Page(page) => return message::page(rows, at, by, page),
         Fact::Reacted(it) => reaction::add(rows, at, by, it)?,

@@ -49,12 +49,28 @@ pub(super) fn note_odd<S: Rows>(
     fail(rows, at, message.guild_id, &object, (&reason, true))
 }
 
-/// A message was not there any more. What it said goes, and so do the reactions to it.
+/// A message was told by itself; `false` if nothing of it may be kept. If REST had taken it for gone,
+/// who reacted to it has to be read again.
+pub(super) fn tell<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<bool, S::Error> {
+    let Some((before, after)) = see(rows, at, message, None)? else {
+        return Ok(false);
+    };
+    if before.is_some_and(|it| it.message().is_none()) && after.message().is_some() {
+        let object = FailureObject::Message(message.channel_id, message.id);
+        let reason = "it was taken for deleted, but is there";
+        fail(rows, at, message.guild_id, &object, (reason, false))?;
+    }
+    note_odd(rows, at, message)?;
+    Ok(true)
+}
+
+/// A message was not there any more. What it said goes, and so do the reactions to it. Only what the
+/// gateway tells is final.
 pub(super) fn delete<S: Rows>(
     rows: &mut S,
     at: Stamp,
-    guild_id: GuildId,
-    channel_id: ChannelId,
+    by: Evidence,
+    (guild_id, channel_id): (GuildId, ChannelId),
     id: MessageId,
 ) -> Result<(), S::Error> {
     if forgotten::is(rows, guild_id, channel_id, id)? {
@@ -66,8 +82,12 @@ pub(super) fn delete<S: Rows>(
         channel_id,
         id,
         state: Life::Deleted(at.millis()),
+        unlisted: (by == Evidence::Rest).then_some(at),
     };
-    put(rows, tombstone)?;
+    let (_, after) = put(rows, tombstone)?;
+    if after.message().is_some() {
+        return Ok(());
+    }
     settle(rows, guild_id, &FailureObject::Message(channel_id, id))?;
     reaction::forget(rows, guild_id, channel_id, id)
 }
@@ -174,8 +194,23 @@ pub(super) fn note_swap<S: Rows>(
     Ok(())
 }
 
-/// A complete page of a channel's history: what stands in it, what does not any more, and whose
-/// reactions are not as counted. Where that was thought to be known, the difference is drift.
+/// The users of whom a page tells are called so.
+fn see_users<S: Rows>(rows: &mut S, at: Stamp, page: &Page) -> Result<(), S::Error> {
+    let users: BTreeMap<UserId, &User> = page
+        .messages
+        .iter()
+        .flat_map(|it| it.author.iter().chain(&it.mentioned))
+        .map(|user| (user.id, user))
+        .collect();
+    for user in users.values() {
+        guild::see_member(rows, at, page.guild_id, user, None)?;
+    }
+    Ok(())
+}
+
+/// A page of a channel's history: what stands in it, what does not any more, and whose reactions are
+/// not as counted. Where that was thought to be known, the difference is drift. A page that lacks what
+/// was known, and is not known to be gone, covers nothing.
 pub(super) fn page<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -217,25 +252,19 @@ pub(super) fn page<S: Rows>(
         .filter(|id| known.iter().all(|it| it.id != *id));
     // What was there before the list was asked for, and is newer than all that it names, is gone.
     let to = page.to.max(alive_before.clone().max().unwrap_or_default());
-    let gone: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
-    for id in gone.difference(&listed) {
+    let there_before: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
+    let missing: BTreeSet<MessageId> = there_before.difference(&listed).copied().collect();
+    let lacks_any = !missing.is_subset(&page.gone);
+    for id in missing.intersection(&page.gone) {
         let was_known = known.iter().any(|it| it.id == *id);
         drift.deleted += u64::from(was_known && was_covered(*id));
         if !was_known && forgotten::may_be(rows, page.guild_id, page.channel_id, *id)? {
             reaction::forget(rows, page.guild_id, page.channel_id, *id)?;
             continue;
         }
-        delete(rows, at, page.guild_id, page.channel_id, *id)?;
+        delete(rows, at, by, (page.guild_id, page.channel_id), *id)?;
     }
-    let users: BTreeMap<UserId, &User> = page
-        .messages
-        .iter()
-        .flat_map(|it| it.author.iter().chain(&it.mentioned))
-        .map(|user| (user.id, user))
-        .collect();
-    for user in users.values() {
-        guild::see_member(rows, at, page.guild_id, user, None)?;
-    }
+    see_users(rows, at, page)?;
     let mut pending = Vec::new();
     for it in &page.messages {
         let change = see(rows, at, &it.message, it.replied)?;
@@ -275,14 +304,16 @@ pub(super) fn page<S: Rows>(
             it.drift = it.drift.and(drift);
         })?;
     }
-    let until = forgotten::until(rows, page.guild_id)?;
-    rows.update(Coverage::unknown(page.channel_id), |it| {
-        it.add(Interval {
-            after: forgotten::blurred(until, page.after),
-            to: forgotten::blurred(until, to),
-            by,
-            since: at,
-        });
-    })?;
+    if !lacks_any {
+        let until = forgotten::until(rows, page.guild_id)?;
+        rows.update(Coverage::unknown(page.channel_id), |it| {
+            it.add(Interval {
+                after: forgotten::blurred(until, page.after),
+                to: forgotten::blurred(until, to),
+                by,
+                since: at,
+            });
+        })?;
+    }
     Ok(pending)
 }

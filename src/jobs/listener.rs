@@ -12,7 +12,7 @@ use super::{
     writer::{Stopped, Writer},
 };
 use crate::{
-    discord::{GatewayItem, GuildTold, Signal, translate},
+    discord::{GatewayItem, GuildTold, Signal, invitation, translate},
     model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
 };
 
@@ -148,6 +148,12 @@ impl Listener {
         match signal {
             Signal::SessionStarted { guilds } => {
                 info!(guilds = guilds.len(), "connected to the gateway");
+                if guilds.is_empty() {
+                    let invite = invitation(self.bot);
+                    warn!(
+                        "the bot is in no guild; it mirrors one once an admin invites it: {invite}"
+                    );
+                }
                 self.heard_before = self.heard;
                 let before = std::mem::take(&mut self.guilds);
                 self.guilds = guilds.into_iter().collect();

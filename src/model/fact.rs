@@ -115,6 +115,9 @@ impl Slice {
 }
 
 /// All messages of a channel with ids in `(after, to]`, as REST listed them.
+///
+/// A list may show less than there is: what it lacks is deleted only if it is among `gone`, and with
+/// anything else missing it covers nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The guild.
@@ -133,6 +136,9 @@ pub struct Page {
     pub unreadable: Vec<MessageId>,
     /// Which messages' lists of reactors are to be read again, whatever the counts; `None`: of none.
     pub lists: Option<Slice>,
+    /// Messages in between that were known and are not listed, and of which it was made sure that they
+    /// are gone.
+    pub gone: BTreeSet<MessageId>,
 }
 
 /// A reaction that was added or removed, by its parts.

@@ -188,7 +188,9 @@ impl Message {
 
 /// What is known of a message: it, or that it was deleted.
 ///
-/// A deletion erases what the message said and is final: Discord never gives an id again.
+/// A deletion erases what the message said. One that the gateway told is final: Discord never gives an
+/// id again. One that follows from REST alone, which may show less than there is, ends with the next
+/// time that the message is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageState {
     /// The guild.
@@ -199,6 +201,10 @@ pub struct MessageState {
     pub id: MessageId,
     /// The message, or its tombstone.
     pub state: Life,
+    /// When REST last showed that the message is gone, if nothing else tells so: whatever saw the
+    /// message later brings it back. `None` for a tombstone that is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<Stamp>,
 }
 
 /// A message or its tombstone.
@@ -219,6 +225,7 @@ impl MessageState {
             channel_id: message.channel_id,
             id: message.id,
             state: Life::Alive(at, Box::new(message)),
+            unlisted: None,
         }
     }
 
@@ -230,14 +237,19 @@ impl MessageState {
         }
     }
 
-    /// Adds what another observation says: a tombstone beats all else, the latest edit wins, and
-    /// between equal edits the later observation. What could not be read of the one that wins is as in
-    /// the other.
+    /// Adds what another observation says: a final tombstone beats all else, one of REST's all that was
+    /// seen before, the latest edit wins, and between equal edits the later observation. What could not
+    /// be read of the one that wins is as in the other.
     pub fn merge(&mut self, mut other: Self) {
         let wins = match (&self.state, &other.state) {
-            (Life::Deleted(mine), Life::Deleted(theirs)) => theirs < mine,
-            (Life::Deleted(_), Life::Alive(..)) => false,
-            (Life::Alive(..), Life::Deleted(_)) => true,
+            (Life::Deleted(mine), Life::Deleted(theirs)) => match (self.unlisted, other.unlisted) {
+                (None, None) => theirs < mine,
+                (None, Some(_)) => false,
+                (Some(_), None) => true,
+                (Some(gone), Some(gone_too)) => (gone_too, theirs) > (gone, mine),
+            },
+            (Life::Deleted(_), Life::Alive(at, _)) => self.unlisted.is_some_and(|gone| gone < *at),
+            (Life::Alive(at, _), Life::Deleted(_)) => other.unlisted.is_none_or(|gone| gone >= *at),
             (Life::Alive(at, mine), Life::Alive(other_at, theirs)) => {
                 (theirs.edited(mine), other_at, theirs) > (mine.edited(theirs), at, mine)
             }
@@ -249,6 +261,77 @@ impl MessageState {
             (&mut self.state, &other.state)
         {
             known.complete(*at, other, *other_at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is told of a message at a time: that it is there, edited as often as it was until then;
+    /// that REST does not show it; or that the gateway told of its deletion.
+    fn told(at: i64, what: u8) -> MessageState {
+        let message = Message {
+            id: MessageId(3),
+            channel_id: ChannelId(2),
+            guild_id: GuildId(1),
+            author: Author {
+                id: UserId(4),
+                kind: AuthorKind::User,
+            },
+            kind: MessageKind::DEFAULT,
+            content: format!("as of {}", at / 4),
+            mentions: Vec::new(),
+            reply_to: None,
+            command: None,
+            edited_at: (at >= 4).then_some(Millis(at / 4)),
+            by_webhook: None,
+            unread: Unread::default(),
+        };
+        let seen = MessageState::alive(Stamp(at), message);
+        match what {
+            0..4 => seen,
+            4..7 => MessageState {
+                state: Life::Deleted(Stamp(at).millis()),
+                unlisted: Some(Stamp(at)),
+                ..seen
+            },
+            _ => MessageState {
+                state: Life::Deleted(Stamp(at).millis()),
+                ..seen
+            },
+        }
+    }
+
+    proptest! {
+        /// In whatever order, and however often it is told.
+        #[test]
+        fn the_order_of_what_is_told_of_a_message_does_not_matter(
+            facts in proptest::collection::vec((0..20i64, 0..8u8), 1..8),
+            other in any::<proptest::sample::Index>(),
+        ) {
+            let merged = |facts: &[(i64, u8)]| {
+                let mut states = facts.iter().map(|(at, what)| told(*at, *what));
+                let first = states.next().unwrap();
+                states.fold(first, |mut known, new| {
+                    known.merge(new);
+                    known
+                })
+            };
+            let mut turned = facts.clone();
+            turned.rotate_left(other.index(facts.len()));
+            turned.push(facts[other.index(facts.len())]);
+            turned.reverse();
+            prop_assert_eq!(merged(&facts), merged(&turned));
+            let last = |of: fn(u8) -> bool| {
+                facts.iter().filter(|(_, what)| of(*what)).map(|(at, _)| *at).max()
+            };
+            let is_there = last(|what| what > 6).is_none()
+                && last(|what| what < 4) > last(|what| (4..7).contains(&what));
+            prop_assert_eq!(merged(&facts).message().is_some(), is_there);
         }
     }
 }

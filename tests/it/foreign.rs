@@ -63,7 +63,7 @@ async fn harmless_quirks_cost_nothing() {
 async fn a_server_that_ignores_before_is_found_out() {
     let foreign = Foreign::new(|it| it.knows_before = false).await;
     let ended = foreign.run(&["sync"]).await;
-    ended.failed(1, &["not everything could be fetched", "propsbot status"]);
+    ended.failed(3, &["not everything could be fetched", "propsbot status"]);
     let failures = foreign.failures().await;
     for channel in [GENERAL, ACTIVE] {
         assert!(
@@ -84,19 +84,19 @@ const NAMED: &[(&str, Quirk, i32, &str)] = &[
     (
         "no members",
         |it| it.fail("/members?", 0, 403),
-        0,
+        3,
         "members",
     ),
     (
         "overwrites that are null",
         |it| it.channels[0]["permission_overwrites"] = Value::Null,
-        0,
+        3,
         "channels",
     ),
     (
         "a channel without an id",
         |it| it.channels.push(json!({"name": "x"})),
-        0,
+        3,
         "channels",
     ),
     (
@@ -107,19 +107,19 @@ const NAMED: &[(&str, Quirk, i32, &str)] = &[
                 .unwrap()
                 .push(json!({"name": "x"}));
         },
-        0,
+        3,
         "guild",
     ),
     (
         "a message that is garbage",
         |it| *it.message(7) = json!({"id": (BEGIN + 7).to_string(), "type": []}),
-        0,
+        3,
         "message 10/",
     ),
     (
         "a message that is nothing",
         |it| *it.message(7) = json!({}),
-        1,
+        3,
         "channel 10",
     ),
 ];
@@ -160,7 +160,7 @@ async fn what_becomes_garbage_is_not_deleted() {
         *it.message(249) = json!({});
         it.post(GENERAL, 1000..1001);
     });
-    foreign.sync("garbage", 1).await;
+    foreign.sync("garbage", 3).await;
     let after = foreign.lines();
     let lost: Vec<_> = before.iter().filter(|it| !after.contains(it)).collect();
     assert_eq!(lost, [""; 0]);
@@ -177,32 +177,32 @@ async fn empty_lists_are_not_believed_where_messages_were() {
         it.largest_page = 0;
         it.fail("/messages/", 0, 403);
     });
-    foreign.sync("hidden", 0).await;
+    foreign.sync("hidden", 3).await;
     assert_eq!(foreign.lines(), before);
 }
 
 /// What fails once, and is had by the next sync: where, after how many, with what, the exit code.
 const ONCE: &[(&str, usize, u16, i32, &str)] = &[
-    ("/channels/10/messages?", 2, 403, 1, "channel 10"),
-    ("/channels/10/messages?", 2, 500, 1, "channel 10"),
-    ("/channels/12/messages?", 0, 403, 1, "channel 12"),
-    ("/channels/12/messages?", 1, 404, 1, "channel 12"),
-    ("/channels/13/messages?", 0, 403, 1, "channel 13"),
+    ("/channels/10/messages?", 2, 403, 3, "channel 10"),
+    ("/channels/10/messages?", 2, 500, 3, "channel 10"),
+    ("/channels/12/messages?", 0, 403, 3, "channel 12"),
+    ("/channels/12/messages?", 1, 404, 3, "channel 12"),
+    ("/channels/13/messages?", 0, 403, 3, "channel 13"),
     (
         "archived/public?limit=100&before=",
         0,
         403,
-        0,
+        3,
         "archived threads of channel 10",
     ),
     (
         "archived/public?limit=100&before=",
         0,
         500,
-        1,
+        3,
         "archived threads of channel 10",
     ),
-    ("/reactions/", 1, 403, 0, "reactions"),
+    ("/reactions/", 1, 403, 3, "reactions"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,10 +242,10 @@ async fn what_fails_once_is_had_by_the_next_sync() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_that_is_not_listed_again_is_read() {
     let foreign = Foreign::new(|it| it.fail("/channels/12/messages?", 0, 403)).await;
-    foreign.sync("its messages fail", 1).await;
+    foreign.sync("its messages fail", 3).await;
     foreign.heal();
     foreign.change(|it| it.fail("/threads/active", 0, 403));
-    foreign.sync("its list fails", 0).await;
+    foreign.sync("its list fails", 3).await;
     foreign.check("its list fails");
     foreign.completes("nothing fails").await;
 }

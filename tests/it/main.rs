@@ -22,6 +22,7 @@ mod memory;
 mod mirror;
 mod network;
 mod ownership;
+mod pages;
 mod recheck;
 mod restore;
 mod store;

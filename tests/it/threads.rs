@@ -119,7 +119,7 @@ async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
     discord.post(ana, thread, "here");
     discord.archive_thread(thread);
     discord.fail(CHANNEL, 18, Fault::Status(500));
-    mirror.sync().await.failed(1, &["incomplete"]);
+    mirror.sync().await.failed(3, &["incomplete"]);
     assert_eq!(discord.count(CHANNEL), asked + 18);
     let failures = mirror.failures().await;
     assert!(

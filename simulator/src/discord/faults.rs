@@ -1,5 +1,6 @@
 //! Things that go wrong on purpose.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::mutations::Mutations;
@@ -36,6 +37,11 @@ pub enum Fault {
     GzipBomb(usize),
     /// Status 200 with a body that never ends: one byte each time.
     Trickle(Duration),
+    /// The right answer, a list, but without the items at these places.
+    Without(Range<usize>),
+    /// A list of messages, members or archived threads that goes on for ever: the right page, filled up with made-up items whose ids
+    /// are this far apart.
+    Endless(u64),
 }
 
 /// What happens to an event on its way over the gateway. It has its sequence number all the same.

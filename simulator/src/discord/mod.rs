@@ -103,6 +103,7 @@ impl Discord {
             limiter: Limiter::new(options.limits),
             faults: faults::Faults::default(),
             blocking: std::collections::BTreeSet::new(),
+            disorder: false,
             log: Log::new(options.record.as_deref())?,
         };
         let shared = Shared::new(state);

@@ -44,6 +44,8 @@ pub(crate) struct Clock {
     logical: Option<i64>,
     last_id: u64,
     count: u64,
+    /// Ids stay in the millisecond of the last one.
+    held: bool,
 }
 
 impl Clock {
@@ -52,6 +54,7 @@ impl Clock {
             logical: until,
             last_id: 0,
             count: 0,
+            held: false,
         }
     }
 
@@ -69,10 +72,19 @@ impl Clock {
 
     /// An id of the present, larger than every id handed out before.
     pub(crate) fn next_id(&mut self) -> u64 {
+        if self.held {
+            self.last_id += 1;
+            return self.last_id;
+        }
         self.tick(1);
         self.last_id = (at(self.now()) | (self.count & 0xFFF)).max(self.last_id + 1);
         self.count += 1;
         self.last_id
+    }
+
+    /// From now on ids are of the millisecond of the last one, or no longer.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// An id of a past moment, for the seeded history. Unique as long as fewer than four million share a millisecond.

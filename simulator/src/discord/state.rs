@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     /// Members who have blocked the bot: it cannot react to what they write.
     pub(crate) blocking: BTreeSet<u64>,
+    /// Whether messages of one millisecond are listed in another order than by id.
+    pub(crate) disorder: bool,
     pub(crate) log: Log,
 }
 

@@ -220,12 +220,14 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         let coverage = settled.coverage.get(&channel.id);
         let is_live = settled.session.is_some()
             && coverage.and_then(|it| it.live).map(|live| live.session) == settled.session;
-        // Of what is live, and of what was not listed, no news is to be asked for.
         let top = coverage.map(Coverage::top);
         let is_kept = described.kept_threads.contains(&channel.id);
         let left = |begun| coverage.map_or(MessageId(u64::MAX), |it| it.left_to_reread(begun));
         let reread = settled.recheck.filter(|begun| left(*begun).0 > 0);
-        let last = if is_live || is_kept {
+        // A newer last message than all that was heard: the gateway is behind, or has left it out.
+        let is_behind = is_live && *last_message_id > top;
+        // Of what is live, and of what was not listed, no news is to be asked for.
+        let last = if is_live && !is_behind || is_kept {
             top
         } else if tells_last {
             Some(last_message_id.unwrap_or_default())
@@ -246,7 +248,9 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
                 None => reads(coverage, last, settled.look_back),
             },
             looks_back: coverage.is_some_and(|it| it.unseen_since.is_some()),
-            go_live: settled.session.filter(|_| !is_live && !is_kept),
+            go_live: settled
+                .session
+                .filter(|_| (!is_live || is_behind) && !is_kept),
             reactors: pending.remove(&channel.id).unwrap_or_default(),
             reread,
         });
@@ -254,29 +258,20 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     plan
 }
 
-/// The shortest time after which Discord archives a thread that nobody writes in. Source:
-/// <https://discord.com/developers/docs/resources/channel#thread-metadata-object>.
-const SHORTEST_TO_ARCHIVE: Duration = Duration::from_hours(1);
-
 /// How far two clocks may be apart, and an answer behind the truth.
 const LEEWAY: Duration = Duration::from_mins(10);
 
-/// Which archived threads of a channel are to be listed at `now`: those archived at this time or
-/// later; none if nothing can be new.
+/// Which archived threads of a channel are to be listed at `now`: those archived at this time or later.
 ///
-/// `listed` is when they were last listed whole. Where none of the channel's threads is known, a new
-/// one that is archived already would have been opened and archived by hand since: so soon that
-/// the messages that tell of it (see `PagedMessage::thread`) are read again anyway.
-pub fn archived_since(listed: Option<Stamp>, has_threads: bool, now: Stamp) -> Option<Millis> {
-    let millis = |time: Duration| i64::try_from(time.as_millis()).expect("it is short");
+/// `listed` is when they were last listed whole. However short that is ago: a thread may have been
+/// opened on an old message and archived by hand since, and nothing else tells of it.
+pub fn archived_since(listed: Option<Stamp>, now: Stamp) -> Millis {
+    let leeway = i64::try_from(LEEWAY.as_millis()).expect("it is short");
     // What is recorded for later than now was recorded while the clock was wrong.
-    let was_right = |listed: &Millis| listed.0 <= now.millis().0 + millis(LEEWAY);
+    let was_right = |listed: &Millis| listed.0 <= now.millis().0 + leeway;
     match listed.map(Stamp::millis).filter(was_right) {
-        None => Some(Millis(0)),
-        Some(listed) => {
-            let is_recent = now.millis().0 - listed.0 < millis(SHORTEST_TO_ARCHIVE);
-            (has_threads || !is_recent).then_some(Millis(listed.0 - millis(LEEWAY)))
-        }
+        None => Millis(0),
+        Some(listed) => Millis(listed.0 - leeway),
     }
 }
 

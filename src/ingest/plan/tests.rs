@@ -65,6 +65,50 @@ fn what_is_recent_is_read_again() {
     assert_eq!(read(recent), [again]);
 }
 
+/// A live channel whose last message was not heard: the newest are asked for, and it goes live anew.
+#[test]
+fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
+    let session = Some(3);
+    let known = |top: u64| {
+        let mut coverage = covered(&[(0, top)]);
+        coverage.live = Some(crate::model::Live {
+            session: 3,
+            after: MessageId(top),
+            since: Stamp(0),
+        });
+        BTreeMap::from([(ChannelId(1), coverage)])
+    };
+    let world = BTreeMap::from([(ChannelId(1), BTreeSet::from([5, 9]))]);
+    let settings = Settings::default_for(crate::model::GuildId(1));
+    for (top, reads) in [(9, 0), (12, 0), (5, 1)] {
+        let settled = Settled {
+            coverage: &known(top),
+            pending: Vec::new(),
+            settings: &settings,
+            session,
+            look_back: LookBack::default(),
+            recheck: None,
+            now: Millis(0),
+        };
+        let plan = plan(&described(&world, true), settled);
+        let channel = &plan.channels[0];
+        assert_eq!(channel.reads.len(), reads, "known to {top}");
+        assert_eq!(channel.go_live, session.filter(|_| reads > 0));
+    }
+}
+
+#[test]
+fn archived_threads_are_listed_since_the_last_time() {
+    let at = |ms: i64| Stamp::from(Millis(ms));
+    let now = at(1_760_000_000_000);
+    let since = |listed| archived_since(listed, now);
+    assert_eq!(since(None), Millis(0));
+    let leeway = 600_000;
+    assert_eq!(since(Some(now)), Millis(1_760_000_000_000 - leeway));
+    // By a clock that was wrong.
+    assert_eq!(since(Some(at(1_770_000_000_000))), Millis(0));
+}
+
 /// Messages on a page of the small worlds below.
 const PAGE: usize = 3;
 

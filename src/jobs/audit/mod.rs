@@ -33,7 +33,8 @@ use place::{Place, channels, differ, place};
 use super::{
     backfill::{
         Backfill, BackfillError, Depth, Requests, UNKNOWN_CHANNEL,
-        page::{Ask, Shown, UNNAMED},
+        page::{Shown, UNNAMED},
+        paging::Ask,
     },
     clock::Clock,
     progress::ProgressBoard,
@@ -268,10 +269,15 @@ impl Auditor {
             let whole = walk.whole;
             match self.page(walk, place).await {
                 Ok(Some(page)) => {
-                    let fact = match whole && page.all_named {
-                        _ if walk.place == id => None,
-                        true => Some(Fact::Settled(guild, object.clone())),
-                        false => Some(Fact::Refused(guild, object.clone(), UNNAMED.to_owned())),
+                    if page.lacks_some {
+                        self.backfill.lacking(guild, id).await?;
+                    }
+                    let fact = if !page.all_named {
+                        Some(Fact::Refused(guild, object.clone(), UNNAMED.to_owned()))
+                    } else if whole && !page.lacks_some && walk.place != id {
+                        Some(Fact::Settled(guild, object.clone()))
+                    } else {
+                        None
                     };
                     let at = self.backfill.clock.stamp();
                     self.backfill.tell(at, fact.into_iter().collect()).await?;
@@ -323,9 +329,10 @@ impl Auditor {
             channel: place.channel.id,
             before: walk.before,
             last_message_id: None,
-            witness: walk.before.or(place.top).filter(|id| id.0 > 0),
+            witness: place.top.filter(|id| id.0 > 0),
             len_before: None,
             lists: Some(walk.slice()),
+            again: 0,
         };
         let asked = *walk;
         let after = |shown: &Shown| {
@@ -333,9 +340,9 @@ impl Auditor {
             let walk = if shown.after.0 == 0 {
                 asked.at(next_id(asked.place))
             } else {
-                let whole = asked.whole && shown.all_named;
+                let whole = asked.whole && shown.all_named && !shown.lacks_some;
                 Walk {
-                    before: shown.oldest,
+                    before: Some(shown.next()),
                     whole,
                     ..asked
                 }

@@ -4,7 +4,8 @@ use tokio::sync::mpsc;
 
 use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
-    page::{Ask, Shown, UNNAMED},
+    page::{Shown, UNNAMED},
+    paging::{Ask, Length, next_ms},
     rounds::Lists,
 };
 use crate::{
@@ -18,6 +19,23 @@ use crate::{
 
 /// Lists of reactors that may be known to be missing before reading on waits for them.
 const LISTS_AHEAD: usize = 256;
+
+/// Why a channel is not read to its end that has none.
+const ENDLESS: &str = "the server lists more messages than a channel can have";
+
+/// How a channel's messages were listed.
+enum Listed {
+    /// All of them.
+    Whole,
+    /// Some are missing that may be listed later.
+    Lacking,
+    /// The server would not let us come to the end, or hides what is on the way.
+    Hidden,
+}
+
+fn is_same_list(a: &Pending, b: &Pending) -> bool {
+    (a.message_id, &a.emoji.key, a.burst) == (b.message_id, &b.emoji.key, b.burst)
+}
 
 impl Backfill {
     /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
@@ -37,8 +55,9 @@ impl Backfill {
             let object = FailureObject::Channel(plan.channel_id);
             match self.messages(guild, &plan, described, missing).await {
                 // Asked again, the server would say the same.
-                Ok(false) => Ok(true),
-                Ok(true) => {
+                Ok(Listed::Hidden) => Ok(true),
+                Ok(Listed::Lacking) => Ok(false),
+                Ok(Listed::Whole) => {
                     let mut facts = vec![Fact::Settled(guild, object)];
                     facts.extend(
                         plan.looks_back
@@ -81,29 +100,29 @@ impl Backfill {
             .await?)
     }
 
-    /// Lists the channel's messages; `false` if the server would not let us come to the end, or
-    /// hides what is on the way.
+    /// Lists the channel's messages, as far as the server lets us.
     async fn messages(
         &self,
         guild: GuildId,
         plan: &ChannelPlan,
         described: Stamp,
         missing: mpsc::Sender<Pending>,
-    ) -> Result<bool, BackfillError> {
+    ) -> Result<Listed, BackfillError> {
         let asks_newest = plan.reads.iter().any(|read| read.to.is_none());
         if let (Some(session), false) = (plan.go_live, asks_newest) {
             let after = plan.last_message_id.unwrap_or_default();
             self.go_live(guild, plan.channel_id, session, (after, described))
                 .await?;
         }
-        let mut all_named = true;
+        let (mut all_named, mut lacks_some) = (true, false);
         let first = MessageId(plan.channel_id.0);
         let mut newest = plan.last_message_id;
         for (reading, read) in plan.reads.iter().enumerate() {
             let mut ask = Ask {
                 guild,
                 channel: plan.channel_id,
-                before: read.to.map(|to| MessageId(to.0.saturating_add(1))),
+                // What shares a millisecond may be listed in any order.
+                before: read.to.map(next_ms),
                 last_message_id: plan.last_message_id,
                 witness: plan.witness,
                 len_before: None,
@@ -111,44 +130,68 @@ impl Backfill {
                     .reread
                     .filter(|_| read.after.0 == 0)
                     .map(|_| Slice::ALL),
+                again: 0,
             };
+            let mut length = Length::default();
+            let mut sent: Vec<Pending> = Vec::new();
             loop {
-                let reread = plan.reread.filter(|_| read.after.0 == 0 && all_named);
+                let reread = plan.reread.filter(|_| read.after.0 == 0);
+                let reread = reread.filter(|_| all_named && !lacks_some);
                 let reread = |page: &Shown| {
-                    let (begun, left) = (reread.filter(|_| page.all_named)?, page.after);
+                    let begun = reread.filter(|_| page.all_named && !page.lacks_some)?;
+                    let left = page.after;
                     Some(Fact::Reread(guild, plan.channel_id, Reread { begun, left }))
                 };
                 let Some(page) = self.page(ask, reread).await? else {
-                    return Ok(false);
+                    return Ok(Listed::Hidden);
                 };
                 all_named &= page.all_named;
+                lacks_some |= page.lacks_some;
                 newest = newest.max(page.newest);
-                let found = page.missing.len();
+                let next = page.next();
+                // What this page lists again is asked for already.
+                let is_sent = |it: &Pending| sent.iter().any(|sent| is_same_list(sent, it));
+                let mut missing_here = page.missing;
+                missing_here.retain(|it| !is_sent(it));
+                let listed_again = |it: &&Pending| it.message_id <= page.after;
+                sent = missing_here.iter().filter(listed_again).cloned().collect();
+                let found = missing_here.len();
                 self.progress.update(|it| it.lists += found as u64);
                 self.progress.advance(plan.channel_id, |it| {
                     let ends = (first, newest.unwrap_or_default());
                     it.read(&plan.reads, ends, (reading, page.after), page.len);
                     it.found += u32::try_from(found).unwrap_or(u32::MAX);
                 });
-                for list in page.missing {
+                for list in missing_here {
                     // The other side ends only with an error, which ends this side too.
                     let _ = missing.send(list).await;
                 }
-                if let (None, Some(session)) = (ask.before, plan.go_live) {
+                if let (None, Some(session), false) = (ask.before, plan.go_live, page.lacks_some) {
                     let end = (page.to, page.asked);
                     self.go_live(guild, plan.channel_id, session, end).await?;
                 }
                 if page.after <= read.after {
                     break;
                 }
+                length.add(page.len, page.newest, page.oldest);
+                if length.is_endless() {
+                    self.incomplete(guild, plan.channel_id, ENDLESS).await?;
+                    return Ok(Listed::Hidden);
+                }
                 ask.witness = page.oldest.or(ask.witness);
-                ask.before = page.oldest;
+                ask.before = Some(next);
                 ask.len_before = Some(page.len);
+                ask.again = page.again;
             }
         }
         if !all_named {
             self.incomplete(guild, plan.channel_id, UNNAMED).await?;
+            return Ok(Listed::Hidden);
         }
-        Ok(all_named)
+        if lacks_some {
+            self.lacking(guild, plan.channel_id).await?;
+            return Ok(Listed::Lacking);
+        }
+        Ok(Listed::Whole)
     }
 }

@@ -10,13 +10,16 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Why a channel is named of which not all is known, though nothing failed in it.
+const NOT_ALL_KNOWN: &str = "not all of its messages are known yet";
+
 /// What a backfill came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Channels and threads that can be read.
     pub channels: u64,
-    /// Channels and threads that cannot.
-    pub unreadable: u64,
+    /// Channels and threads that the bot's permissions keep it out of, with their names.
+    pub unreadable: Vec<(ChannelId, String)>,
     /// Messages listed.
     pub messages: u64,
     /// Lists of reactors fetched.
@@ -27,6 +30,8 @@ pub struct Summary {
     pub refused: u64,
     /// Channels and threads of which something is still missing.
     pub incomplete: u64,
+    /// What the mirror lacks, refused or not: the objects, in words.
+    pub missing: Vec<String>,
     /// Lists of reactors that contradict Discord's counts.
     pub contradicted: u64,
     /// What had changed unheard, of what was thought to be known.
@@ -36,15 +41,18 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether all that can be read is here.
+    /// Whether all is here that the bot's permissions let it read.
     pub fn is_complete(&self) -> bool {
-        self.failures == 0 && self.incomplete == 0 && self.contradicted == 0
+        self.failures == 0
+            && self.incomplete == 0
+            && self.contradicted == 0
+            && self.missing.is_empty()
     }
 }
 
 impl Backfill {
     /// Looks at what is there now, rather than at what was done, and says whether it is complete. What
-    /// Discord refuses is not waited for.
+    /// Discord refuses is named, but not waited for.
     pub(super) async fn conclude(
         &self,
         guild: GuildId,
@@ -53,38 +61,51 @@ impl Backfill {
     ) -> Result<Summary, BackfillError> {
         let texts_missing = self.note_texts(guild).await?;
         let mut left = self.plan(described, None, recheck).await?;
-        let (incomplete, failures, lists) = self
+        let unreadable: BTreeSet<ChannelId> = left.unreadable.iter().copied().collect();
+        let (incomplete, failures, lists, gone) = self
             .read(move |store| {
                 // What was deleted since it was described is not missing.
                 let channels = store.channels(guild)?;
                 let gone = channels.iter().filter(|it| it.state.now().is_none());
-                let gone: BTreeSet<u64> = gone.map(|it| it.id).collect();
-                left.channels.retain(|it| !gone.contains(&it.channel_id.0));
+                let gone: BTreeSet<ChannelId> = gone.map(|it| ChannelId(it.id)).collect();
+                left.channels.retain(|it| !gone.contains(&it.channel_id));
                 let mut incomplete = ingest::uncovered(&left, &store.coverage()?);
                 let unread = left.channels.iter().filter(|plan| plan.reread.is_some());
                 incomplete.extend(unread.map(|plan| plan.channel_id));
                 incomplete.sort_unstable();
                 incomplete.dedup();
-                Ok((incomplete, store.failures(guild)?, store.pending(guild)?))
+                let (failures, lists) = (store.failures(guild)?, store.pending(guild)?);
+                Ok((incomplete, failures, lists, gone))
             })
             .await?;
         let done = self.progress.look();
         let failed = done.failures > done.hidden;
         let contradicted = lists.iter().filter(|list| list.is_contradicted()).count() as u64;
-        let missing = again(&failures, &incomplete, failed);
-        let again = missing.or_else(|| (contradicted > 0).then_some(Depth::Channels));
+        let lacking = again(&failures, &incomplete, failed);
+        let again = lacking.or_else(|| (contradicted > 0).then_some(Depth::Channels));
+        let unnamed = unnamed(&failures, &incomplete);
+        let missing = missing(&failures, |id| unreadable.contains(id) || gone.contains(id));
+        let missing = missing.chain(&unnamed).map(ToString::to_string).collect();
+        let names = described.channels.iter().map(|it| &it.channel);
+        let names = names.filter(|it| unreadable.contains(&it.id));
         let summary = Summary {
             channels: done.channels,
-            unreadable: done.unreadable,
+            unreadable: names.map(|it| (it.id, it.name.clone())).collect(),
             messages: done.messages,
             lists: done.lists_done,
             failures: done.failures,
             refused: done.refused,
             incomplete: incomplete.len() as u64,
+            missing,
             contradicted,
             found: Drift::default(),
             again,
         };
+        let facts = unnamed.into_iter().map(|object| {
+            let reason = NOT_ALL_KNOWN.to_owned();
+            Fact::Failed(guild, object, reason)
+        });
+        self.write(self.clock.stamp(), facts.collect()).await?;
         let reads_lists = |list: &Pending| list.again && list.refused == 0;
         if let Some(begun) = recheck.filter(|_| incomplete.is_empty())
             && !lists.iter().any(reads_lists)
@@ -92,7 +113,7 @@ impl Backfill {
             let at = self.clock.stamp();
             self.write(at, vec![Fact::Rechecked(guild, begun)]).await?;
         }
-        if missing.is_none() {
+        if lacking.is_none() {
             self.synced(guild, &incomplete, &failures, &lists, texts_missing == 0)
                 .await?;
             // What an event would have said was fetched.
@@ -136,6 +157,41 @@ impl Backfill {
         let unheard = self.read(unheard).await?.into_iter().flatten();
         self.write(unheard.fold(now, Stamp::min), facts).await?;
         Ok(())
+    }
+}
+
+/// The failures of what the mirror lacks. Channels that `is_out` tells of are none of its.
+fn missing(
+    failures: &[Failure],
+    is_out: impl Fn(&ChannelId) -> bool,
+) -> impl Iterator<Item = &FailureObject> {
+    let is_missing = move |failure: &&Failure| match failure.object {
+        FailureObject::Acknowledgement(_) | FailureObject::Event(_) => false,
+        _ => {
+            failure.reason != UNREADABLE && !failure.object.channel().is_some_and(|id| is_out(&id))
+        }
+    };
+    failures
+        .iter()
+        .filter(is_missing)
+        .map(|failure| &failure.object)
+}
+
+/// Incomplete channels that are not among the failures.
+fn unnamed(failures: &[Failure], incomplete: &[ChannelId]) -> Vec<FailureObject> {
+    let channels = incomplete.iter().copied().map(FailureObject::Channel);
+    let is_new = |object: &FailureObject| failures.iter().all(|it| it.object != *object);
+    channels.filter(is_new).collect()
+}
+
+/// Names, of which not more than a line takes.
+pub fn listed(names: &[String]) -> String {
+    const MOST: usize = 10;
+    let shown = names.iter().take(MOST).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -10,6 +10,8 @@ use crate::{
 
 /// Members on a full page.
 const MEMBERS_FULL: usize = 1_000;
+/// The most members that a guild may have of which the server does not say how many it has.
+const MOST_MEMBERS: u64 = 250_000;
 
 /// What a list of all members said.
 struct Members {
@@ -158,9 +160,15 @@ impl Backfill {
             if page.len == 0 || page.len < MEMBERS_FULL && have_all {
                 return Ok(Some(list));
             }
-            if list.all.len() == before {
+            let most = about.map_or(MOST_MEMBERS, |about| 2 * about + MEMBERS_FULL as u64);
+            let has_too_many = list.all.len() as u64 > most;
+            if list.all.len() == before || has_too_many {
                 // Whether there are more cannot be known: nobody is said to have left.
-                let reason = "the server gives the same members again, whatever is asked for";
+                let reason = if has_too_many {
+                    "the server lists more members than the guild has"
+                } else {
+                    "the server gives the same members again, whatever is asked for"
+                };
                 let refused = Fact::Refused(guild, object, reason.to_owned());
                 self.tell(self.clock.stamp(), vec![refused]).await?;
                 return Ok(None);

@@ -11,6 +11,7 @@ mod lists;
 mod members;
 pub(in crate::jobs) mod page;
 mod page_sizes;
+pub(in crate::jobs) mod paging;
 mod reactors;
 mod reread;
 mod rounds;
@@ -18,7 +19,7 @@ mod supervisor;
 mod texts;
 mod threads;
 
-pub use conclusion::Summary;
+pub use conclusion::{Summary, listed};
 pub use page_sizes::PageSizes;
 pub use supervisor::{Requests, supervise};
 

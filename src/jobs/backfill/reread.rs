@@ -16,6 +16,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Messages that one backfill reads again.
+const REREAD_AT_ONCE: usize = 100;
+
 /// Reads again whatever is asked for, and at first all that is left from before.
 ///
 /// # Errors
@@ -71,6 +74,7 @@ pub(super) fn page_of_one(
     id: MessageId,
     found: Option<PagedMessage>,
 ) -> Page {
+    let gone = found.is_none().then_some(id).into_iter().collect();
     Page {
         guild_id,
         channel_id,
@@ -80,10 +84,29 @@ pub(super) fn page_of_one(
         messages: found.into_iter().collect(),
         unreadable: Vec::new(),
         lists: None,
+        gone,
     }
 }
 
 impl Backfill {
+    /// Reads again the guild's messages that could not be read, as far as that is due.
+    pub(super) async fn reread_due(&self, guild: GuildId) -> Result<(), BackfillError> {
+        self.writer.write(Vec::new()).await?;
+        let failed = self.read(move |store| store.failures(guild)).await?;
+        let now = Clock::now();
+        let due = failed.iter().filter(|it| it.due() <= now);
+        let due = due.filter_map(|it| match it.object {
+            FailureObject::Message(channel, message) => Some((channel, message)),
+            _ => None,
+        });
+        for (channel, message) in due.take(REREAD_AT_ONCE) {
+            if !self.reread(guild, channel, message).await? {
+                self.progress.update(|it| it.failures += 1);
+            }
+        }
+        Ok(self.writer.write(Vec::new()).await.map(|_| ())?)
+    }
+
     /// Reads one message again: as a page of its own. `false` if who reacted to it could not be
     /// fetched, but may be later.
     async fn reread(

@@ -118,6 +118,7 @@ impl Backfill {
                 break;
             }
         }
+        self.reread_due(guild).await?;
         self.conclude(guild, &described, recheck).await
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Backfill, BackfillError, Depth, reread::reread};
+use super::{Backfill, BackfillError, Depth, conclusion::listed, reread::reread};
 use crate::{
     discord::{GuildTold, RestError},
     model::{Fact, GuildId},
@@ -251,8 +251,8 @@ impl Backfill {
                     _ if done.again.is_some() && self.history.rest().is_out() => {}
                     _ if done.again.is_some() => warn!(
                         %guild, failures, channels = done.incomplete, lists = done.contradicted,
-                        "some history could not be fetched, `/sync-status` says what; it is tried \
-                         again"
+                        "could not fetch all history, will try again; missing: {}",
+                        listed(&done.missing),
                     ),
                     Depth::Whole | Depth::Recheck => {
                         info!(%guild, messages, lists, "all history that can be read is here");

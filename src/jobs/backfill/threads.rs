@@ -18,6 +18,11 @@ use crate::{
 /// Channels whose archived threads are listed at the same time.
 const LISTS_AT_ONCE: usize = 16;
 
+/// Why not all archived threads of a channel were listed.
+const ENDLESS: &str = "the server's list of archived threads has no end";
+/// By how much an archive timestamp may be earlier than what it is of.
+const SKEW_MS: i64 = 5_000;
+
 impl Backfill {
     /// Asks for every thread that must be somewhere but was not listed: those of which only a
     /// message tells, and those that were active when they were last seen. Returns whether there
@@ -113,17 +118,11 @@ impl Backfill {
     ) -> Result<bool, BackfillError> {
         let guild = described.guild.id;
         self.writer.write(Vec::new()).await?;
-        let (coverage, parts, session) = self
-            .read(move |store| {
-                let (coverage, parts) = (store.coverage()?, store.channels(guild)?);
-                Ok((coverage, parts, store.session(guild)?))
-            })
+        let (coverage, session) = self
+            .read(move |store| Ok((store.coverage()?, store.session(guild)?)))
             .await?;
         // What was archived is told to whoever may see it: as long as all was heard, nothing is new.
         let is_told = depth == Depth::Channels && session.unheard.is_none();
-        let mut with_threads: BTreeSet<ChannelId> =
-            described.channels.iter().filter_map(parent).collect();
-        with_threads.extend(parts.iter().filter_map(|it| parent_of(it.state.ever()?)));
         let permissions = described.permissions();
         let now = self.clock.stamp();
         let mut lists = Vec::new();
@@ -132,11 +131,10 @@ impl Backfill {
             channels.filter(|it| it.kind.has_threads() && described.reads(&permissions, it))
         {
             let known = coverage.get(&channel.id);
-            let has_threads = with_threads.contains(&channel.id);
             let since = |listed: Option<Stamp>| match listed {
                 Some(_) if is_told => None,
                 Some(_) if depth == Depth::Recheck => Some(Millis(0)),
-                _ => ingest::archived_since(listed, has_threads, now),
+                _ => Some(ingest::archived_since(listed, now)),
             };
             lists.extend(
                 since(known.and_then(|it| it.public_threads)).map(|since| ArchivedList {
@@ -228,9 +226,11 @@ impl Backfill {
         } = list;
         let since = self.history.discord_time(since);
         let first = self.clock.stamp();
-        let mut threads = Vec::new();
+        let mut threads: Vec<Listed> = Vec::new();
+        let mut known = BTreeSet::new();
         let mut whole = true;
         let mut before = None;
+        let mut asked_again = false;
         loop {
             let at = self.clock.stamp();
             let answer = self
@@ -256,10 +256,25 @@ impl Backfill {
             let oldest = times.iter().copied().flatten().min();
             // Only of a list that is in its documented order does the end tell of what follows.
             let rest_is_known = times.is_sorted_by(|a, b| a >= b) && oldest < Some(since);
-            threads.extend(page);
-            if !more || oldest.is_none() || rest_is_known || before.is_some() && oldest >= before {
+            let new = page.into_iter().filter(|it| known.insert(it.channel.id));
+            threads.extend(new);
+            if !more || rest_is_known {
                 break;
             }
+            // A list that goes on comes to threads that were archived earlier.
+            let goes_on = oldest.is_some_and(|it| before.is_none_or(|before| it < before));
+            if !goes_on && !asked_again {
+                asked_again = true;
+                continue;
+            }
+            if !goes_on || is_endless(channel, &threads) {
+                let object = FailureObject::Threads(channel);
+                let refused = Fact::Refused(guild, object, ENDLESS.to_owned());
+                self.progress.update(|it| it.refused += 1);
+                self.tell(self.clock.stamp(), vec![refused]).await?;
+                return Ok((threads, false));
+            }
+            asked_again = false;
             before = oldest;
         }
         if whole {
@@ -301,11 +316,15 @@ fn archived_at(thread: &Listed) -> Option<Millis> {
     thread.channel.thread.as_ref()?.archive_timestamp
 }
 
-fn parent(listed: &Listed) -> Option<ChannelId> {
-    parent_of(&listed.channel)
-}
-
-/// The channel that a thread was opened in.
-fn parent_of(channel: &Channel) -> Option<ChannelId> {
-    channel.thread_parent()
+/// Whether the list can have no end: threads archived before their channel was created, or more of them
+/// than people, and programs, can archive.
+fn is_endless(channel: ChannelId, threads: &[Listed]) -> bool {
+    let times = || threads.iter().filter_map(archived_at);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else {
+        return false;
+    };
+    let (ms, len) = ((last.0 - first.0).unsigned_abs(), threads.len() as u64);
+    first.0 < channel.created_at().0 - SKEW_MS
+        || len >= 1_000 && len / 10 > ms
+        || len >= 100_000 && len * 10 > ms
 }

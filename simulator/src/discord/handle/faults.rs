@@ -129,6 +129,11 @@ impl Discord {
         });
     }
 
+    /// Messages of one millisecond are listed in another order than by id from now on, or no longer.
+    pub fn disorder(&self, disorder: bool) {
+        self.act(|state| state.disorder = disorder);
+    }
+
     /// Events are lost from now on, or no longer.
     pub fn drop_events(&self, drop: bool) {
         self.act(|state| state.sessions.dropping = drop);

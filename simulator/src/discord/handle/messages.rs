@@ -22,6 +22,20 @@ impl Discord {
         self.act(|state| drafts.into_iter().map(|draft| state.post(draft)).collect())
     }
 
+    /// Writes many messages whose ids are all of one millisecond.
+    pub fn post_at_once(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<u64> {
+        let drafts: Vec<Draft> = drafts.into_iter().collect();
+        self.act(|state| {
+            let mut ids = Vec::new();
+            for draft in drafts {
+                ids.push(state.post(draft));
+                state.guild.clock.hold(true);
+            }
+            state.guild.clock.hold(false);
+            ids
+        })
+    }
+
     /// Replies to a message, pinging its author.
     pub fn reply(&self, author: u64, channel: u64, to: u64, content: &str) -> u64 {
         self.act(|state| {

@@ -59,11 +59,16 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
         page
     } else {
         let before = call.asked_id("before")?.unwrap_or(u64::MAX);
-        all.range(..before)
-            .rev()
-            .take(limit)
-            .map(|(_, m)| m)
-            .collect()
+        let mut older = all.range(..before).rev().map(|(_, m)| m);
+        if state.disorder {
+            // Newest first still, but as the ids of one millisecond are not.
+            let mut older: Vec<_> = older.collect();
+            older.sort_by_key(|it| (std::cmp::Reverse(time_of(it.id)), it.id));
+            older.truncate(limit);
+            older
+        } else {
+            older.by_ref().take(limit).collect()
+        }
     };
     Ok(Reply::json(
         &page

@@ -6,6 +6,7 @@ mod commands;
 mod guilds;
 mod interactions;
 mod messages;
+mod odd;
 mod reactions;
 mod routes;
 mod serve;

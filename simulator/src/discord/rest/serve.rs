@@ -11,6 +11,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use serde_json::{Value, json};
 
 use super::call::{Call, Problem, Reply};
+use super::odd;
 use super::routes::{Route, find};
 use crate::discord::faults::Fault;
 use crate::discord::limits::{Headers, Key, Limited};
@@ -157,6 +158,13 @@ fn answer(
         Ok(mut reply) => {
             let name = format!("{} {}", route.method, route.template);
             reply.body = state.faults.mutations.apply(&name, reply.body);
+            let reply = match &fault {
+                Some(Fault::Without(places)) => odd::without(reply, places),
+                Some(Fault::Endless(step)) => {
+                    odd::endless(reply, route.template, &call, *step, wall_clock())
+                }
+                _ => reply,
+            };
             End::Answer(reply, headers)
         }
         Err(problem) => refuse(state, &problem, headers),
@@ -201,7 +209,11 @@ fn strike(state: &mut State, fault: Option<&Fault>, headers: &Headers) -> Option
         Fault::Trickle(each) => Some(End::Trickle(*each)),
         Fault::Malformed => Some(answered(200, b"[{\"id\": \"1\", \"cont".to_vec())),
         Fault::Reset => Some(End::Broken),
-        Fault::Delay(_) | Fault::Lost | Fault::Headers(_) => None,
+        Fault::Delay(_)
+        | Fault::Lost
+        | Fault::Headers(_)
+        | Fault::Without(_)
+        | Fault::Endless(_) => None,
     }
 }
 

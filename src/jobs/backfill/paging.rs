@@ -1,0 +1,223 @@
+//! How pages of messages follow each other, and what each has. Pure.
+
+use crate::{
+    discord::Listing,
+    model::{ChannelId, GuildId, MessageId, Millis, Slice},
+};
+
+/// By how much the clocks that make Discord's ids may differ.
+const SKEW_MS: i64 = 5_000;
+
+/// A page of messages to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::jobs) struct Ask {
+    pub(in crate::jobs) guild: GuildId,
+    /// The channel or thread.
+    pub(in crate::jobs) channel: ChannelId,
+    /// The page ends before this id; `None`: with the newest message.
+    pub(in crate::jobs) before: Option<MessageId>,
+    /// The last message posted, where Discord has told it.
+    pub(in crate::jobs) last_message_id: Option<MessageId>,
+    /// A message that was there, which tells whether an empty list is to be believed.
+    pub(in crate::jobs) witness: Option<MessageId>,
+    /// How many messages were listed right before, from `before` on.
+    pub(in crate::jobs) len_before: Option<usize>,
+    /// How many of these are to be listed again, since they share the millisecond at the border.
+    pub(in crate::jobs) again: usize,
+    /// Which messages' lists of reactors are to be read again, whatever the counts.
+    pub(in crate::jobs) lists: Option<Slice>,
+}
+
+/// All ids that a list names.
+pub(super) fn ids(listing: &Listing) -> impl Iterator<Item = MessageId> {
+    let readable = listing.messages.iter().map(|it| it.message.id);
+    readable.chain(listing.unreadable.iter().copied())
+}
+
+/// How many of a page the next one lists again, if the page has all after `after`.
+pub(super) fn listed_again(listing: &Listing, after: MessageId) -> usize {
+    ids(listing).filter(|id| *id <= after).count()
+}
+
+/// The first id of the same millisecond.
+pub(super) fn first_of_ms(id: MessageId) -> MessageId {
+    MessageId::at(id.created_at())
+}
+
+/// The first id of the next millisecond.
+pub(super) fn next_ms(id: MessageId) -> MessageId {
+    MessageId::at(Millis(id.created_at().0.saturating_add(1)))
+}
+
+/// Whether a list has what was not asked for, as that of a server which always gives the same does.
+pub(super) fn is_repeated(ask: Ask, listing: &Listing) -> bool {
+    listing.len > 0
+        && (listing.oldest.is_none() || ask.before.is_some() && listing.newest >= ask.before)
+}
+
+/// Whether the message is older than the channel that it is listed in.
+pub(super) fn is_too_old(channel: ChannelId, id: MessageId) -> bool {
+    id.created_at().0 < channel.created_at().0 - SKEW_MS
+}
+
+/// Between which ids the list has all: `(after, to]`.
+///
+/// Messages of one millisecond may be listed in any order. So of the first millisecond on a full page,
+/// some may be missing: the page has all after it, and the next page begins with it. Only where one
+/// millisecond fills a page, its ids are the order.
+pub(super) fn range(ask: Ask, listing: &Listing, is_last: bool) -> (MessageId, MessageId) {
+    // Whatever was the last message before we asked, it was not posted after we asked.
+    let to = ask.before.map_or_else(
+        || listing.newest.max(ask.last_message_id).unwrap_or_default(),
+        |before| MessageId(before.0.saturating_sub(1)),
+    );
+    let after = match (listing.oldest, listing.newest) {
+        (Some(oldest), Some(newest)) if !is_last => {
+            let border = next_ms(oldest);
+            let is_one_ms = listing.len > 1 && border > newest;
+            if is_one_ms || ask.before.is_some_and(|before| border >= before) {
+                MessageId(oldest.0.saturating_sub(1))
+            } else {
+                MessageId(border.0.saturating_sub(1))
+            }
+        }
+        _ => MessageId(0),
+    };
+    (after, to)
+}
+
+/// How long a history is that is being read.
+#[derive(Default)]
+pub(super) struct Length {
+    messages: u64,
+    newest: Option<MessageId>,
+    oldest: Option<MessageId>,
+}
+
+impl Length {
+    pub(super) fn add(
+        &mut self,
+        messages: usize,
+        newest: Option<MessageId>,
+        oldest: Option<MessageId>,
+    ) {
+        self.messages += messages as u64;
+        self.newest = self.newest.max(newest);
+        self.oldest = oldest.or(self.oldest);
+    }
+
+    /// Whether it is denser than people, and programs, can write: a thousand messages a
+    /// millisecond, or millions at 500 a second.
+    pub(super) fn is_endless(&self) -> bool {
+        let (Some(newest), Some(oldest)) = (self.newest, self.oldest) else {
+            return false;
+        };
+        let ms = (newest.0 >> 22).saturating_sub(oldest.0 >> 22);
+        self.messages >= 10_000 && ms < self.messages / 1_000
+            || self.messages >= 2_000_000 && ms < self.messages * 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PAGE: usize = 5;
+
+    fn id((ms, low): (u64, u64)) -> MessageId {
+        MessageId(ms << 22 | low)
+    }
+
+    /// A page before an id: newest first, but the ids of one millisecond the wrong way round.
+    fn listing(messages: &[MessageId], before: Option<MessageId>) -> Listing {
+        let mut older: Vec<_> = messages.to_vec();
+        older.retain(|id| before.is_none_or(|before| *id < before));
+        older.sort_by_key(|id| (std::cmp::Reverse(id.0 >> 22), *id));
+        older.truncate(PAGE);
+        Listing {
+            messages: Vec::new(),
+            len: older.len(),
+            oldest: older.iter().min().copied(),
+            newest: older.iter().max().copied(),
+            // Of these only the ids count here.
+            unreadable: older,
+            turn: None,
+        }
+    }
+
+    proptest! {
+        /// Whatever the order within a millisecond: all is listed, no page has what it does not list,
+        /// and together they have all.
+        #[test]
+        fn pages_have_what_they_list_and_together_all(
+            times in proptest::collection::btree_map(1..40u64, 1..PAGE as u64, 0..25),
+        ) {
+            let at_time = |(ms, count): (&u64, &u64)| (0..*count).map(move |low| id((*ms, low))).collect::<Vec<_>>();
+            let messages: Vec<MessageId> = times.iter().flat_map(at_time).collect();
+            let mut ask = Ask {
+                guild: GuildId(1),
+                channel: ChannelId(2),
+                before: None,
+                last_message_id: None,
+                witness: None,
+                len_before: None,
+                again: 0,
+                lists: None,
+            };
+            let mut missing = messages.clone();
+            for pages in 0.. {
+                prop_assert!(pages <= messages.len(), "it comes to an end");
+                let page = listing(&messages, ask.before);
+                let (after, to) = range(ask, &page, page.len < PAGE);
+                let listed: Vec<_> = ids(&page).collect();
+                let within = messages.iter().filter(|id| **id > after && **id <= to);
+                for known in within {
+                    prop_assert!(listed.contains(known), "{known:?} in {after:?}..{to:?}");
+                }
+                missing.retain(|id| !listed.contains(id) || *id <= after);
+                if after.0 == 0 {
+                    break;
+                }
+                ask.before = Some(MessageId(after.0 + 1));
+                ask.again = listed_again(&page, after);
+                prop_assert!((1..PAGE).contains(&ask.again));
+            }
+            prop_assert_eq!(missing, vec![]);
+        }
+    }
+
+    #[test]
+    fn a_millisecond_that_fills_a_page_is_read_by_id() {
+        let messages: Vec<_> = (1..20).map(|low| id((7, low))).collect();
+        let mut page = listing(&messages, None);
+        (page.oldest, page.newest) = (Some(id((7, 15))), Some(id((7, 19))));
+        let ask = Ask {
+            guild: GuildId(1),
+            channel: ChannelId(2),
+            before: Some(id((8, 0))),
+            last_message_id: None,
+            witness: None,
+            len_before: None,
+            again: 0,
+            lists: None,
+        };
+        let (after, to) = range(ask, &page, false);
+        assert_eq!((after, to), (id((7, 14)), MessageId(id((8, 0)).0 - 1)));
+    }
+
+    #[test]
+    fn what_nobody_can_write_is_endless() {
+        let length = |messages, ms: u64| Length {
+            messages,
+            newest: Some(id((ms + 1, 0))),
+            oldest: Some(id((1, 0))),
+        };
+        assert!(!length(9_000, 0).is_endless());
+        assert!(length(10_000, 9).is_endless());
+        assert!(!length(1_000_000, 100_000).is_endless());
+        assert!(!length(2_000_000, 4_000_000).is_endless());
+        assert!(length(2_000_000, 3_000_000).is_endless());
+    }
+}
