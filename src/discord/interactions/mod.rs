@@ -8,6 +8,7 @@ mod context;
 mod mended;
 
 use std::{
+    any::Any,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,11 +24,11 @@ use serenity::{
     gateway::ShardManager,
     http::{Http, HttpBuilder, HttpError},
     model::{
-        application::Interaction,
+        application::{CommandInteraction, Interaction},
         id::{ApplicationId, InteractionId},
     },
 };
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use self::mended::{Kind, Mended, Ticket, mend};
@@ -89,12 +90,6 @@ impl Interactions {
         let mut options = FrameworkOptions {
             commands: commands::all(),
             on_error: |error| Box::pin(commands::on_error(error)),
-            event_handler: |framework, event| {
-                Box::pin(async move {
-                    commands::on_event(framework, event).await;
-                    Ok(())
-                })
-            },
             ..FrameworkOptions::default()
         };
         poise::framework::set_qualified_names(&mut options.commands);
@@ -153,6 +148,12 @@ impl Interactions {
     }
 }
 
+/// Whether an interaction has its answer.
+enum Answered {
+    Yes,
+    No,
+}
+
 impl Commands {
     async fn answer(self: Arc<Self>, event: &Value) {
         let application = self.http.application_id().map_or(1, ApplicationId::get);
@@ -167,41 +168,45 @@ impl Commands {
                 return;
             }
         };
-        let interaction = match interaction {
-            Ok(interaction) => interaction,
-            Err(error) => {
-                tracing::error!(%error, "an interaction was not mended; report this");
-                return self.apologize(&ticket).await;
-            }
+        let Ok(interaction) = interaction else {
+            // The error may quote what a member wrote.
+            tracing::error!("an interaction was not mended; report this");
+            return self.apologize(&ticket).await;
         };
         // A task of its own, since a defect of poise's or ours is a panic, and no answer.
         let commands = Arc::clone(&self);
         let run = tokio::spawn(async move { Box::pin(commands.run(interaction)).await });
-        if run.await.is_err() {
-            tracing::error!("a command panicked; report this");
-            self.apologize(&ticket).await;
+        match run.await {
+            Ok(Answered::Yes) => {}
+            Ok(Answered::No) => self.apologize(&ticket).await,
+            Err(_) => {
+                tracing::error!("a command panicked; report this");
+                self.apologize(&ticket).await;
+            }
         }
     }
 
-    async fn run(&self, interaction: Interaction) {
+    async fn run(&self, interaction: Interaction) -> Answered {
+        let bot = self.http.application_id().map_or(1, ApplicationId::get);
         let framework = FrameworkContext {
-            bot_id: self
-                .context
-                .http
-                .application_id()
-                .map_or(1, ApplicationId::get)
-                .into(),
+            bot_id: bot.into(),
             serenity_context: &self.context,
             options: &self.options,
             user_data: &self.service,
             shard_manager: &self.shards,
         };
-        if let Interaction::Autocomplete(typing) = &interaction {
-            autocomplete::choices(framework, typing).await;
-            return;
+        match interaction {
+            Interaction::Command(command) => run_command(framework, &command).await,
+            Interaction::Autocomplete(typing) => {
+                autocomplete::choices(framework, &typing).await;
+                Answered::Yes
+            }
+            interaction => {
+                let event = FullEvent::InteractionCreate { interaction };
+                commands::on_event(framework, &event).await;
+                Answered::Yes
+            }
         }
-        let event = FullEvent::InteractionCreate { interaction };
-        Box::pin(poise::dispatch_event(framework, event)).await;
     }
 
     /// Answers what cannot be run.
@@ -237,6 +242,26 @@ impl Commands {
         if posted.is_err() {
             // The error would name the address, and the token with it.
             tracing::debug!("an interaction could not be answered");
+        }
+    }
+}
+
+/// Runs a command. One that has only subcommands says nothing where none of them is named.
+async fn run_command(
+    framework: FrameworkContext<'_, Service, commands::Error>,
+    command: &CommandInteraction,
+) -> Answered {
+    let (answered, mut tree) = (AtomicBool::new(false), Vec::new());
+    let nothing: Mutex<Box<dyn Any + Send + Sync>> = Mutex::new(Box::new(()));
+    let options = command.data.options();
+    let run =
+        poise::dispatch_interaction(framework, command, &answered, &nothing, &options, &mut tree);
+    match Box::pin(run).await {
+        Ok(()) if answered.load(Ordering::Relaxed) => Answered::Yes,
+        Ok(()) => Answered::No,
+        Err(error) => {
+            error.handle(framework.options).await;
+            Answered::Yes
         }
     }
 }
