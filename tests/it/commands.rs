@@ -77,7 +77,9 @@ impl Server {
             self.log()
         );
         self.until("it listens", |status| {
-            status.contains(": listening\n") && !status.contains("never")
+            let mut lines = status.lines();
+            let complete = lines.find(|line| line.starts_with("Last complete"));
+            status.contains(": listening\n") && complete.is_some_and(|it| !it.contains("never"))
         })
         .await;
     }
