@@ -529,6 +529,7 @@ fn a_status_says_what_is_there_and_what_is_not() {
     Changes to old messages: all known until <t:1700000000:R>; history last re-read never
     Audit: round 3, 120 of about 400 pages; any change is found within 6 h, swapped reactions within 48 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
     Last export <t:1700000000:R> (it took 1s 200ms): Nothing has changed: the archive stays at generation 0.
+    **Withdrawn** from the archive: \#secret\_plans (5): not everyone in the guild may read it
     **Could not be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);
