@@ -11,7 +11,7 @@ use crate::mirror::{Mirror, Running};
 
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
 /// For what should take a moment.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 /// A community, and a bot that exports every second.
 async fn community(seed: u64) -> Mirror {
