@@ -22,7 +22,7 @@ use simulator::discord::{Answer, Discord, Options, Overwrite, World, kind};
 use crate::mirror::{Mirror, Running};
 
 /// For what should take a moment.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A small server, and the bot in it, which listens.
 pub(crate) struct Server {
