@@ -9,11 +9,15 @@ use std::{borrow::Cow, ops::Range};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// How deep objects and lists may nest. What lies deeper becomes `null`; `serde_json` gives up at 128.
+/// How deep objects and lists may nest. What lies deeper is not read; `serde_json` gives up at 128.
 const DEEPEST: usize = 100;
 
 /// What stands for text that cannot be read.
 const REPLACEMENT: &str = "\\ufffd";
+
+/// What stands for any other value that cannot be read. `null` would say that there is none; this
+/// is not what any field should be.
+const UNREADABLE: &str = r#"{"\ufffd":null}"#;
 
 /// Reads a document; if `serde_json` refuses it, reads it again with its bad values replaced.
 ///
@@ -28,7 +32,7 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
 }
 
 /// The document with every value that `serde_json` refuses replaced: text by U+FFFD, anything else by
-/// `null`. A document without such values comes back as it is.
+/// an object that nothing takes. A document without such values comes back as it is.
 pub(super) fn mend(json: &[u8]) -> Cow<'_, [u8]> {
     let text = String::from_utf8_lossy(json);
     let mut mender = Mender {
@@ -81,7 +85,7 @@ impl Mender<'_> {
                     {
                         self.mended.truncate(mended);
                         self.copied = copied;
-                        self.replace(begin..self.at, "null");
+                        self.replace(begin..self.at, UNREADABLE);
                     }
                 }
                 b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => self.word(),
@@ -100,7 +104,7 @@ impl Mender<'_> {
         let text = std::str::from_utf8(&rest[..len]).unwrap_or_default();
         // It also reads "NaN" and "Infinity", as some servers write them.
         if text.parse().is_ok_and(|number: f64| !number.is_finite()) {
-            self.replace(word, "null");
+            self.replace(word, UNREADABLE);
         }
     }
 
@@ -174,6 +178,10 @@ mod tests {
         read(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"))
     }
 
+    fn unreadable() -> Value {
+        json!({"\u{fffd}": null})
+    }
+
     #[test]
     fn replaces_bad_values_and_keeps_the_others() {
         for (bad, expected) in [
@@ -186,10 +194,10 @@ mod tests {
             (r#""\u12""#, json!("\u{fffd}12")),
             (r#""\x""#, json!("\u{fffd}x")),
             ("\"a\nb\"", json!("a\u{fffd}b")),
-            ("1e999", Value::Null),
-            ("-1e999", Value::Null),
-            ("NaN", Value::Null),
-            ("-Infinity", Value::Null),
+            ("1e999", unreadable()),
+            ("-1e999", unreadable()),
+            ("NaN", unreadable()),
+            ("-Infinity", unreadable()),
             ("1.5", json!(1.5)),
             ("true", json!(true)),
         ] {
@@ -216,7 +224,7 @@ mod tests {
         let read = value(&document);
         assert_eq!(
             (&read["before"], &read["id"]),
-            (&json!("\u{fffd}"), &Value::Null)
+            (&json!("\u{fffd}"), &unreadable())
         );
         let shallow = value(&format!(r#"{{"deep": {}}}"#, deep(DEEPEST - 1)));
         assert!(shallow["deep"].to_string().contains('\u{fffd}'));

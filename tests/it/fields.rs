@@ -270,11 +270,16 @@ async fn an_odd_field_costs_only_itself() {
         for message in &truth.messages {
             let id = MessageId(message.id);
             let mut known = store.messages(ChannelId(message.channel), id.0..=id.0);
-            let field = odd.objects.iter().find(|(odd, _)| *odd == message.id);
-            let field = field.map_or("", |(_, field)| *field);
+            let of = |id: u64| {
+                let found = odd.objects.iter().find(|(odd, _)| *odd == id);
+                found.map_or("", |(_, field)| *field)
+            };
+            let (field, of_channel) = (of(message.id), of(message.channel));
             let state = known
                 .next()
-                .unwrap_or_else(|| panic!("{field}: not mirrored"))
+                .unwrap_or_else(|| {
+                    panic!("{field} of a message, {of_channel} of its channel: not mirrored")
+                })
                 .unwrap();
             let known = state.message().unwrap();
             assert_eq!(known.author.id.0, message.author, "{field}");

@@ -180,6 +180,10 @@ impl Message {
         let reply_to = reference
             .filter(|of| kind == MessageKind::REPLY && is_reply(of))
             .and_then(|of| of.message_id.required(Field::ReplyTo, &mut unread));
+        if unread.has(Field::Kind) {
+            // Which of them are replies, only the type tells.
+            unread.add_untold(Field::ReplyTo);
+        }
         let command = command(self.interaction_metadata, self.interaction, &mut unread);
         let by_webhook = (!is_webhook && (kind.is_answer() || answers_command || came_by_webhook))
             .then_some(came_by_webhook);

@@ -190,7 +190,8 @@ impl Channel {
         let thread = is_thread.then(|| {
             let metadata = match self.thread_metadata {
                 Told::As(metadata) => metadata,
-                Told::Absent | Told::Odd => ThreadMetadata {
+                Told::Absent => ThreadMetadata::default(),
+                Told::Odd => ThreadMetadata {
                     archived: Told::Odd,
                     archive_timestamp: Told::Odd,
                 },
