@@ -256,6 +256,11 @@ fn another_count_is_another_contradiction() {
     assert!(tell(&mut rows, HOUR + 1, &Told::Count(2, false)));
     tell(&mut rows, 2 * HOUR, &Told::list([11]));
     assert!(pending(&rows).unwrap().is_contradicted());
+    // The count comes to be that of what is known: the list is asked for once more, and agrees.
+    assert!(tell(&mut rows, 2 * HOUR + 1, &Told::Count(1, false)));
+    assert!(pending(&rows).unwrap().is_missing());
+    tell(&mut rows, 2 * HOUR + 2, &Told::list([11]));
+    assert_eq!((known(&rows), pending(&rows)), (vec![11], None));
 }
 
 fn told() -> impl Strategy<Value = Told> {

@@ -327,7 +327,8 @@ pub(super) fn compare<S: Rows>(
         if pending != before {
             rows.put(&pending)?;
         }
-        if (differs || read_again) && pending.is_due(at.millis()) {
+        let is_open = before.is_contradicted() && !pending.is_contradicted();
+        if (differs || read_again || is_open) && pending.is_due(at.millis()) {
             found.missing.push(pending);
         }
     }
@@ -341,7 +342,12 @@ fn recount(before: &Pending, at: Stamp, (counted, known): (u64, u64), read_again
         ..before.clone()
     };
     let expected = before.expected(counted);
-    if i128::from(known) != expected && (counted != before.count || before.is_settled()) {
+    let is_over = if before.is_settled() {
+        i128::from(known) != expected
+    } else {
+        counted != before.count
+    };
+    if is_over {
         // Whatever was said of another count is over.
         (pending.refused, pending.refused_at) = (0, Millis(0));
         pending.contradiction = None;

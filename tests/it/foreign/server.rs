@@ -359,7 +359,10 @@ impl Foreign {
     /// Syncs, and expects this exit code.
     pub(super) async fn sync(&self, what: &str, code: i32) -> Ended {
         let ended = self.run(&["sync"]).await;
-        assert_eq!(ended.code, Some(code), "{what}: {ended:#?}");
+        if ended.code != Some(code) {
+            let status = self.run(&["status", "--json"]).await;
+            panic!("{what}: {ended:#?}\n{status:#?}");
+        }
         ended
     }
 
