@@ -236,7 +236,12 @@ pub(super) fn page<S: Rows>(
     let coverage: Option<Coverage> = rows.get(&key::ids([page.channel_id.0]))?;
     let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|it| it.covers(id));
     let mut drift = Drift::default();
-    let ids = (page.after, MessageId(end));
+    // Also of messages beyond the border, which two pages list.
+    let first = listed
+        .first()
+        .map_or(page.after, |id| MessageId(id.0.saturating_sub(1)));
+    let last = listed.last().map_or(end, |id| id.0.max(end));
+    let ids = (page.after.min(first), MessageId(last));
     let mut reactions =
         reaction::of_page(rows, page.channel_id, ids, |it: &Reaction| it.message_id)?;
     let mut lists = reaction::of_page(rows, page.channel_id, ids, |it: &Pending| it.message_id)?;
@@ -249,6 +254,7 @@ pub(super) fn page<S: Rows>(
                 .all(|it| it.confirmed.is_none_or(|seen| seen < at))
         })
         .map(|(id, _)| *id)
+        .filter(|id| *id > page.after && id.0 <= end)
         .filter(|id| known.iter().all(|it| it.id != *id));
     // What was there before the list was asked for, and is newer than all that it names, is gone.
     let to = page.to.max(alive_before.clone().max().unwrap_or_default());
