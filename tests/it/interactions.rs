@@ -133,21 +133,21 @@ impl Ids {
     /// One of each kind of interaction that our commands, buttons and forms make, and a ping.
     fn interactions(&self) -> Vec<Value> {
         let command = |kind: u8, name: &str, more: Value| {
-            let data = json!({"id": "5", "name": name, "type": kind, "resolved": self.resolved(),
-                "guild_id": self.guild.to_string()});
+            let data =
+                json!({"id": "5", "name": name, "type": kind, "guild_id": self.guild.to_string()});
             with(data, &more)
         };
         let text = |name: &str, value: String| json!({"name": name, "type": 3, "value": value});
         let pressed = |custom_id: &str, kind: u8, values: Value| {
-            let data = json!({"custom_id": custom_id, "component_type": kind, "values": values, "id": 3,
-                "resolved": self.resolved()});
+            let data =
+                json!({"custom_id": custom_id, "component_type": kind, "values": values, "id": 3});
             with(
                 self.interaction(3, &data),
                 &json!({"message": self.message()}),
             )
         };
         let typed = json!({"type": 4, "id": 2, "custom_id": "reason", "value": "the review"});
-        let form = json!({"custom_id": format!("props:{}:{}:0", self.message, self.ben), "resolved": self.resolved(),
+        let form = json!({"custom_id": format!("props:{}:{}:0", self.message, self.ben), 
             "components": [{"type": 1, "id": 1, "components": [&typed]}]});
         let props = [
             text("to", format!("<@{}>", self.ben)),
@@ -158,18 +158,23 @@ impl Ids {
         let which = json!({"name": "which", "type": 3, "value": "a", "focused": true});
         vec![
             self.interaction(2, &command(1, "props", json!({"options": props}))),
-            self.interaction(2, &command(1, "settings", json!({"options": [exclude]}))),
+            self.interaction(2, &command(1, "settings", json!({"options": [exclude], "resolved": {"channels": self.resolved()["channels"]}}))),
             self.interaction(2, &command(1, "help", json!({}))),
             self.interaction(
                 2,
-                &command(2, "Give props", json!({"target_id": self.ben.to_string()})),
+                &command(2, "Give props", json!({
+                "target_id": self.ben.to_string(),
+                "resolved": {"users": self.resolved()["users"], "members": self.resolved()["members"]},
+            })),
             ),
             self.interaction(
                 2,
                 &command(
                     3,
                     "Why this cred?",
-                    json!({"target_id": self.message.to_string()}),
+                    json!({
+                "target_id": self.message.to_string(), "resolved": self.resolved(),
+            }),
                 ),
             ),
             self.interaction(4, &command(1, "undo", json!({"options": [which]}))),
@@ -202,28 +207,18 @@ fn paths(of: &Value, at: &str, into: &mut Vec<String>) {
 }
 
 /// What may stand in the place of a value: nothing, another type, or more than there should be.
-fn odd(value: &Value) -> Vec<Value> {
-    let mut odd = vec![Value::Null, json!({"a": [1]}), json!([["b"]])];
-    odd.extend(match value {
+fn odd(value: &Value) -> [Value; 3] {
+    let (other_type, out_of_range) = match value {
+        // Permissions have no bound on their bits.
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            // Permissions have no bound on their bits, and ids are never 0.
-            vec![
-                json!("0"),
-                json!("-1"),
-                json!("36893488147419103231"),
-                json!(7),
-            ]
+            (json!(["x"]), json!("36893488147419103231"))
         }
-        Value::String(_) => vec![
-            json!(""),
-            json!(7),
-            json!("v2_a_624192b47596d66e5f15a6b0932afbd3"),
-        ],
-        Value::Number(_) => vec![json!(-1), json!(255), json!(1_u64 << 33), json!("x")],
-        Value::Bool(_) => vec![json!("x"), json!(2)],
-        _ => vec![json!("x"), json!(7)],
-    });
-    odd
+        Value::String(_) => (json!(7), json!("v2_a_624192b47596d66e5f15a6b0932afbd3")),
+        Value::Number(_) => (json!({"a": "b"}), json!(1_u64 << 33)),
+        Value::Bool(_) => (json!("x"), json!(2)),
+        _ => (json!("x"), json!(-1)),
+    };
+    [Value::Null, other_type, out_of_range]
 }
 
 /// The interaction, once with each field missing and once with each odd value of it.
@@ -307,7 +302,7 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     tokio::spawn(async move { while items.recv().await.is_some() {} });
     assert!(discord.wait(SOON, |it| it.connected() > 0).await);
     let all: Vec<Value> = world.interactions().iter().flat_map(oddities).collect();
-    assert!(all.len() > 5_000, "{}", all.len());
+    assert!(all.len() > 2_000, "{}", all.len());
     let mut unanswered = Vec::new();
     for some in all.chunks(AT_ONCE) {
         let sent: Vec<(InteractionId, &Value)> = some
