@@ -263,6 +263,17 @@ fn another_count_is_another_contradiction() {
     assert_eq!((known(&rows), pending(&rows)), (vec![11], None));
 }
 
+#[test]
+fn asks_once_for_a_list_that_two_pages_show_to_be_missing() {
+    for again in [false, true] {
+        let mut rows = after(&[]);
+        assert!(tell(&mut rows, HOUR, &Told::Count(2, again)));
+        assert!(!tell(&mut rows, HOUR + 1, &Told::Count(2, again)));
+        assert!(tell(&mut rows, HOUR + 2, &Told::Count(3, again)));
+        assert_eq!(pending(&rows).unwrap().counted, Stamp(HOUR + 2));
+    }
+}
+
 fn told() -> impl Strategy<Value = Told> {
     let users = proptest::collection::btree_set(10..14u64, 0..4);
     prop_oneof![

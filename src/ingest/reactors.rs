@@ -327,12 +327,24 @@ pub(super) fn compare<S: Rows>(
         if pending != before {
             rows.put(&pending)?;
         }
-        let is_open = before.is_contradicted() && !pending.is_contradicted();
-        if (differs || read_again || is_open) && pending.is_due(at.millis()) {
+        if is_wanted(&before, &pending, differs || read_again) {
             found.missing.push(pending);
         }
     }
     Ok(found)
+}
+
+/// Whether a list that was noted `before` is to be asked for now.
+fn is_wanted(before: &Pending, now: &Pending, is_missing: bool) -> bool {
+    let counted = now.counted;
+    let is_known = Pending {
+        counted,
+        ..before.clone()
+    } == *now;
+    // Two pages may list the same message: its list is being fetched already.
+    let is_in_hand = is_known && before.contradiction.is_none() && before.refused == 0;
+    let is_open = before.is_contradicted() && !now.is_contradicted();
+    (is_missing || is_open) && !is_in_hand && now.is_due(counted.millis())
 }
 
 /// A list that is to be fetched, or contradicted Discord's count, after Discord has counted again.
