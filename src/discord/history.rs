@@ -430,7 +430,7 @@ fn report<T>(route: &Route<'_>, list: &Items<T>) {
 impl wire::Channel {
     fn into_listed(self, guild_id: GuildId) -> Listed {
         Listed {
-            last_message_id: self.last_message_id,
+            last_message_id: self.last_message_id(),
             channel: self.into_record(guild_id),
         }
     }

@@ -62,10 +62,12 @@ pub enum Field {
     EditedAt = 25,
     /// How often a message was reacted to.
     Reactions = 26,
+    /// Which message is a channel's last.
+    LastMessage = 27,
 }
 
 impl Field {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::Name,
         Self::Owner,
         Self::Kind,
@@ -92,6 +94,7 @@ impl Field {
         Self::Command,
         Self::EditedAt,
         Self::Reactions,
+        Self::LastMessage,
     ];
 }
 
@@ -124,6 +127,7 @@ impl fmt::Display for Field {
             Self::Command => "command",
             Self::EditedAt => "editing time",
             Self::Reactions => "reaction counts",
+            Self::LastMessage => "last message",
         })
     }
 }

@@ -341,7 +341,7 @@ fn guild_create(data: &[u8]) -> Option<Said> {
     let mut shape = of.into_shape();
     shape.members = member_count;
     let mut facts = vec![Fact::Guild(shape.guild.clone())];
-    if shape.roles.all_readable() && shape.roles.len > 0 {
+    if lists_all_roles(&shape) {
         let roles = shape.roles.items.iter().map(|role| role.id).collect();
         facts.push(Fact::AllRoles(id, roles));
     }
@@ -352,7 +352,7 @@ fn guild_create(data: &[u8]) -> Option<Said> {
     }
     facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
     let channels = channels.map(|channel| Listed {
-        last_message_id: channel.last_message_id,
+        last_message_id: channel.last_message_id(),
         channel: channel.into_record(id),
     });
     let told = channels.items.iter().map(|listed| listed.channel.clone());
@@ -369,12 +369,16 @@ fn guild_create(data: &[u8]) -> Option<Said> {
     Some((facts, Some(Signal::GuildAvailable(id, told))))
 }
 
-/// Whether it tells as much as REST would. A guild has at least the role that everyone has; one without
-/// channels may be told in part.
+/// Whether its list of roles can be whole: a guild has at least the role that everyone has.
+fn lists_all_roles(shape: &GuildShape) -> bool {
+    let everyone = shape.guild.id.0;
+    shape.roles.all_readable() && shape.roles.items.iter().any(|role| role.id.0 == everyone)
+}
+
+/// Whether it tells as much as REST would. One without channels may be told in part.
 fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
     shape.guild.unread.is_empty()
-        && shape.roles.all_readable()
-        && shape.roles.len > 0
+        && lists_all_roles(shape)
         && shape.emojis.all_readable()
         && channels.all_readable()
         && channels.len > 0

@@ -149,8 +149,8 @@ pub(in crate::discord) struct Channel {
     owner_id: Told<Option<UserId>>,
     #[serde(default)]
     thread_metadata: Told<ThreadMetadata>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) last_message_id: Option<MessageId>,
+    #[serde(default)]
+    last_message_id: Told<Option<MessageId>>,
 }
 
 #[derive(Default, PartialEq, Deserialize)]
@@ -180,8 +180,18 @@ fn overwrite_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Overwrit
 }
 
 impl Channel {
+    /// The last message, where it is told.
+    pub(in crate::discord) fn last_message_id(&self) -> Option<MessageId> {
+        match self.last_message_id {
+            Told::As(last) => last,
+            Told::Absent | Told::Odd => None,
+        }
+    }
+
     pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Channel {
         let mut unread = Unread::default();
+        self.last_message_id
+            .optional(Field::LastMessage, &mut unread);
         let unknown = Small(ChannelKind::UNKNOWN.0);
         let kind = self.kind.demanded_or(unknown, Field::Kind, &mut unread).0;
         let kind = ChannelKind(kind);

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::model::{
-    Channel, ChannelId, Coverage, Guild, IdRange, Listed, MessageId, Millis, Pending, Role, RoleId,
-    SessionNumber, Settings, Stamp, UserId,
+    Channel, ChannelId, Coverage, Field, Guild, IdRange, Listed, MessageId, Millis, Pending, Role,
+    RoleId, SessionNumber, Settings, Stamp, UserId,
     permissions::{MANAGE_THREADS, Permissions},
 };
 
@@ -229,7 +229,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         // Of what is live, and of what was not listed, no news is to be asked for.
         let last = if is_live && !is_behind || is_kept {
             top
-        } else if tells_last {
+        } else if tells_last && !channel.unread.has(Field::LastMessage) {
             Some(last_message_id.unwrap_or_default())
         } else {
             *last_message_id
