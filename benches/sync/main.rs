@@ -89,8 +89,8 @@ async fn requests() -> anyhow::Result<bool> {
         first.memory >> 20,
     ));
     say(&format!(
-        "the same again: {} requests, to reach 5 + look-back pages; SourceCred's plugin \
-         {SOURCECRED_AGAIN}",
+        "the same again: {} requests, to reach 6 + one for each channel's archived threads + look-back \
+         pages; SourceCred's plugin {SOURCECRED_AGAIN}",
         again.requests
     ));
     Ok(ratio <= REQUESTS_RATIO && is_well_behaved(&discord))

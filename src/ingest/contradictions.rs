@@ -112,6 +112,7 @@ fn page(count: u64, again: bool) -> Page {
         newest: true,
         messages: vec![paged],
         unreadable: vec![],
+        told: vec![],
         gone: BTreeSet::new(),
         lists: again.then_some(Slice::ALL),
     }

@@ -211,6 +211,7 @@ impl World {
             messages: messages.collect(),
             unreadable: vec![],
             lists: None,
+            told: vec![],
             gone,
         })
     }

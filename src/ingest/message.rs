@@ -226,7 +226,7 @@ pub(super) fn page<S: Rows>(
         .messages
         .iter()
         .map(|it| it.message.id)
-        .chain(page.unreadable.iter().copied())
+        .chain(page.unreadable.iter().chain(&page.told).copied())
         .collect();
     // A message that was seen after the list was asked for is not missing from it.
     let alive_before = known.iter().filter_map(|it| match it.state {

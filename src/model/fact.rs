@@ -136,6 +136,8 @@ pub struct Page {
     pub unreadable: Vec<MessageId>,
     /// Which messages' lists of reactors are to be read again, whatever the counts; `None`: of none.
     pub lists: Option<Slice>,
+    /// Ids in between that are listed, and were told by another page.
+    pub told: Vec<MessageId>,
     /// Messages in between that were known and are not listed, and of which it was made sure that they
     /// are gone.
     pub gone: BTreeSet<MessageId>,

@@ -332,7 +332,8 @@ impl Auditor {
             witness: place.top.filter(|id| id.0 > 0),
             len_before: None,
             lists: Some(walk.slice()),
-            again: 0,
+            newest: place.top,
+            again: Vec::new(),
         };
         let asked = *walk;
         let after = |shown: &Shown| {
@@ -356,7 +357,7 @@ impl Auditor {
         let _turn = self.turn().await?;
         let page = self
             .backfill
-            .page(ask, |shown| Some(Fact::Audited(ask.guild, after(shown))))
+            .page(&ask, |shown| Some(Fact::Audited(ask.guild, after(shown))))
             .await?;
         Ok(page.inspect(|shown| *walk = after(shown)))
     }

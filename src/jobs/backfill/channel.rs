@@ -33,10 +33,6 @@ enum Listed {
     Hidden,
 }
 
-fn is_same_list(a: &Pending, b: &Pending) -> bool {
-    (a.message_id, &a.emoji.key, a.burst) == (b.message_id, &b.emoji.key, b.burst)
-}
-
 impl Backfill {
     /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
     /// whether its messages were listed, as far as Discord lets us, and what became of the lists.
@@ -130,10 +126,10 @@ impl Backfill {
                     .reread
                     .filter(|_| read.after.0 == 0)
                     .map(|_| Slice::ALL),
-                again: 0,
+                newest: None,
+                again: Vec::new(),
             };
             let mut length = Length::default();
-            let mut sent: Vec<Pending> = Vec::new();
             loop {
                 let reread = plan.reread.filter(|_| read.after.0 == 0);
                 let reread = reread.filter(|_| all_named && !lacks_some);
@@ -142,27 +138,21 @@ impl Backfill {
                     let left = page.after;
                     Some(Fact::Reread(guild, plan.channel_id, Reread { begun, left }))
                 };
-                let Some(page) = self.page(ask, reread).await? else {
+                let Some(page) = self.page(&ask, reread).await? else {
                     return Ok(Listed::Hidden);
                 };
                 all_named &= page.all_named;
                 lacks_some |= page.lacks_some;
                 newest = newest.max(page.newest);
                 let next = page.next();
-                // What this page lists again is asked for already.
-                let is_sent = |it: &Pending| sent.iter().any(|sent| is_same_list(sent, it));
-                let mut missing_here = page.missing;
-                missing_here.retain(|it| !is_sent(it));
-                let listed_again = |it: &&Pending| it.message_id <= page.after;
-                sent = missing_here.iter().filter(listed_again).cloned().collect();
-                let found = missing_here.len();
+                let found = page.missing.len();
                 self.progress.update(|it| it.lists += found as u64);
                 self.progress.advance(plan.channel_id, |it| {
                     let ends = (first, newest.unwrap_or_default());
                     it.read(&plan.reads, ends, (reading, page.after), page.len);
                     it.found += u32::try_from(found).unwrap_or(u32::MAX);
                 });
-                for list in missing_here {
+                for list in page.missing {
                     // The other side ends only with an error, which ends this side too.
                     let _ = missing.send(list).await;
                 }
@@ -177,6 +167,9 @@ impl Backfill {
                 if length.is_endless() {
                     self.incomplete(guild, plan.channel_id, ENDLESS).await?;
                     return Ok(Listed::Hidden);
+                }
+                if ask.before.is_none() {
+                    ask.newest = Some(page.to);
                 }
                 ask.witness = page.oldest.or(ask.witness);
                 ask.before = Some(next);

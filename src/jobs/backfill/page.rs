@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
-    paging::{Ask, first_of_ms, ids, is_repeated, is_too_old, listed_again, range},
+    paging::{Ask, ids, is_repeated, is_too_old, listed_again, range},
 };
 use crate::{
     discord::{Listing, RestError, Urgency},
@@ -52,8 +52,8 @@ pub(in crate::jobs) struct Shown {
     pub(in crate::jobs) oldest: Option<MessageId>,
     /// The last of them.
     pub(super) newest: Option<MessageId>,
-    /// How many of them the next page lists again.
-    pub(super) again: usize,
+    /// Those of them that the next page lists again.
+    pub(super) again: Vec<MessageId>,
     /// Whether each had an id.
     pub(in crate::jobs) all_named: bool,
     /// Whether it lacks messages that are there: it covers nothing, and may be better later.
@@ -88,7 +88,7 @@ impl Backfill {
     /// the server would not let us come to the end; that is recorded.
     pub(in crate::jobs) async fn page(
         &self,
-        ask: Ask,
+        ask: &Ask,
         also: impl FnOnce(&Shown) -> Option<Fact>,
     ) -> Result<Option<Shown>, BackfillError> {
         let mut checked = match self.checked(ask).await? {
@@ -110,6 +110,16 @@ impl Backfill {
             messages.retain(|it| !is_too_old(&it.message.id));
             unreadable.retain(|id| !is_too_old(id));
         }
+        let again = listed_again(&checked.listing, checked.after);
+        // What the page before has shown is written, and was seen as it was then.
+        let is_told = |id: &MessageId| ask.again.contains(id);
+        let told = ids(&checked.listing).filter(is_told).collect();
+        let (messages, unreadable) = (
+            &mut checked.listing.messages,
+            &mut checked.listing.unreadable,
+        );
+        messages.retain(|it| !is_told(&it.message.id));
+        unreadable.retain(|id| !is_told(id));
         self.ask_singly(ask, &mut checked).await?;
         let Checked {
             asked,
@@ -129,15 +139,14 @@ impl Backfill {
             to,
             oldest: listing.oldest,
             newest: listing.newest,
-            again: listed_again(&listing, after),
+            again,
             all_named,
             lacks_some,
             missing: Vec::new(),
             lists,
         };
-        // Those that the page before has listed are counted.
-        let new = listing.messages.len().saturating_sub(ask.again);
-        self.progress.update(|it| it.messages += new as u64);
+        self.progress
+            .update(|it| it.messages += listing.messages.len() as u64);
         // Where a message has no id, it may be any: nothing is covered, and none is said to be gone.
         let covers = shown.all_named && !lacks_some && !has_too_old;
         let page = Page {
@@ -149,6 +158,7 @@ impl Backfill {
             messages: listing.messages,
             unreadable: listing.unreadable,
             lists: ask.lists,
+            told,
             gone,
         };
         let mut facts = self.facts(page);
@@ -164,7 +174,7 @@ impl Backfill {
     }
 
     /// Asks for a page until it agrees with itself and with what is known; or says why it never will.
-    async fn checked(&self, ask: Ask) -> Result<Result<Checked, &'static str>, BackfillError> {
+    async fn checked(&self, ask: &Ask) -> Result<Result<Checked, &'static str>, BackfillError> {
         let mut lacked: Option<BTreeSet<MessageId>> = None;
         for list in 1.. {
             let Some((asked, mut listing)) = self.listing(ask).await? else {
@@ -209,8 +219,8 @@ impl Backfill {
     }
 
     /// Asks for a page, and says when it was asked for. Nothing if the server contradicts itself.
-    async fn listing(&self, ask: Ask) -> Result<Option<(Stamp, Listing)>, BackfillError> {
-        let Ask { guild, channel, .. } = ask;
+    async fn listing(&self, ask: &Ask) -> Result<Option<(Stamp, Listing)>, BackfillError> {
+        let (guild, channel) = (ask.guild, ask.channel);
         let (at, mut listing) = match self.list_page(ask).await {
             Err(refused @ (RestError::NotFound { .. } | RestError::Forbidden { .. })) => {
                 self.second_look(ask, refused).await?
@@ -235,7 +245,7 @@ impl Backfill {
         Ok((!contradicts).then_some((at, listing)))
     }
 
-    async fn list_page(&self, ask: Ask) -> Result<(Stamp, Listing), RestError> {
+    async fn list_page(&self, ask: &Ask) -> Result<(Stamp, Listing), RestError> {
         // Whether a short page was the last tells of all others of its length, which need not ask.
         let was_short = ask.len_before.is_some_and(|len| len < Listing::FULL);
         let urgency = if was_short {
@@ -253,7 +263,7 @@ impl Backfill {
     /// its messages are asked for once more.
     async fn second_look(
         &self,
-        ask: Ask,
+        ask: &Ask,
         refused: RestError,
     ) -> Result<(Stamp, Listing), RestError> {
         self.history.channel(ask.guild, ask.channel).await?;
@@ -272,15 +282,8 @@ impl Backfill {
 
     /// Whether nothing stands before what was listed. A page that is shorter than others may also
     /// have been cut: if messages before it are known, the server is asked for them.
-    async fn is_last(&self, ask: Ask, listing: &Listing) -> Result<bool, BackfillError> {
-        let again = ask.before.map_or(0, |before| {
-            let border = first_of_ms(MessageId(before.0.saturating_sub(1)));
-            ids(listing)
-                .filter(|id| *id >= border)
-                .count()
-                .min(ask.again)
-        });
-        let is_new = listing.len > again;
+    async fn is_last(&self, ask: &Ask, listing: &Listing) -> Result<bool, BackfillError> {
+        let is_new = listing.unnamed() > 0 || ids(listing).any(|id| !ask.again.contains(&id));
         let len = if is_new { listing.len } else { 0 };
         if !self.page_sizes.is_last(ask.len_before, len) {
             return Ok(false);
@@ -302,7 +305,7 @@ impl Backfill {
     /// What was known before the list was asked for, lies in its range, and is not listed.
     async fn lacks(
         &self,
-        ask: Ask,
+        ask: &Ask,
         listing: &Listing,
         asked: Stamp,
         (after, to): (MessageId, MessageId),
@@ -340,7 +343,7 @@ impl Backfill {
     }
 
     /// Whether these messages are gone: all of a handful, or a sample of more.
-    async fn are_gone(&self, ask: Ask, ids: &BTreeSet<MessageId>) -> Result<bool, BackfillError> {
+    async fn are_gone(&self, ask: &Ask, ids: &BTreeSet<MessageId>) -> Result<bool, BackfillError> {
         let step = ids.len().div_ceil(HANDFUL).max(1);
         for id in ids.iter().step_by(step) {
             match self.history.message(ask.guild, ask.channel, *id).await {
@@ -356,7 +359,7 @@ impl Backfill {
     }
 
     /// Asks for messages that could not be read by themselves, as long as that helps.
-    async fn ask_singly(&self, ask: Ask, checked: &mut Checked) -> Result<(), BackfillError> {
+    async fn ask_singly(&self, ask: &Ask, checked: &mut Checked) -> Result<(), BackfillError> {
         if checked.listing.unreadable.is_empty() {
             return Ok(());
         }

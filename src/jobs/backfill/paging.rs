@@ -9,7 +9,7 @@ use crate::{
 const SKEW_MS: i64 = 5_000;
 
 /// A page of messages to ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::jobs) struct Ask {
     pub(in crate::jobs) guild: GuildId,
     /// The channel or thread.
@@ -22,8 +22,11 @@ pub(in crate::jobs) struct Ask {
     pub(in crate::jobs) witness: Option<MessageId>,
     /// How many messages were listed right before, from `before` on.
     pub(in crate::jobs) len_before: Option<usize>,
-    /// How many of these are to be listed again, since they share the millisecond at the border.
-    pub(in crate::jobs) again: usize,
+    /// The last message that there is, as far as the first page has told.
+    pub(in crate::jobs) newest: Option<MessageId>,
+    /// Those that the page before has shown, and this one lists again, since they share the millisecond
+    /// at the border.
+    pub(in crate::jobs) again: Vec<MessageId>,
     /// Which messages' lists of reactors are to be read again, whatever the counts.
     pub(in crate::jobs) lists: Option<Slice>,
 }
@@ -34,14 +37,9 @@ pub(super) fn ids(listing: &Listing) -> impl Iterator<Item = MessageId> {
     readable.chain(listing.unreadable.iter().copied())
 }
 
-/// How many of a page the next one lists again, if the page has all after `after`.
-pub(super) fn listed_again(listing: &Listing, after: MessageId) -> usize {
-    ids(listing).filter(|id| *id <= after).count()
-}
-
-/// The first id of the same millisecond.
-pub(super) fn first_of_ms(id: MessageId) -> MessageId {
-    MessageId::at(id.created_at())
+/// What of a page the next one lists again, if the page has all after `after`.
+pub(super) fn listed_again(listing: &Listing, after: MessageId) -> Vec<MessageId> {
+    ids(listing).filter(|id| *id <= after).collect()
 }
 
 /// The first id of the next millisecond.
@@ -50,7 +48,7 @@ pub(super) fn next_ms(id: MessageId) -> MessageId {
 }
 
 /// Whether a list has what was not asked for, as that of a server which always gives the same does.
-pub(super) fn is_repeated(ask: Ask, listing: &Listing) -> bool {
+pub(super) fn is_repeated(ask: &Ask, listing: &Listing) -> bool {
     listing.len > 0
         && (listing.oldest.is_none() || ask.before.is_some() && listing.newest >= ask.before)
 }
@@ -65,11 +63,14 @@ pub(super) fn is_too_old(channel: ChannelId, id: MessageId) -> bool {
 /// Messages of one millisecond may be listed in any order. So of the first millisecond on a full page,
 /// some may be missing: the page has all after it, and the next page begins with it. Only where one
 /// millisecond fills a page, its ids are the order.
-pub(super) fn range(ask: Ask, listing: &Listing, is_last: bool) -> (MessageId, MessageId) {
+pub(super) fn range(ask: &Ask, listing: &Listing, is_last: bool) -> (MessageId, MessageId) {
     // Whatever was the last message before we asked, it was not posted after we asked.
     let to = ask.before.map_or_else(
         || listing.newest.max(ask.last_message_id).unwrap_or_default(),
-        |before| MessageId(before.0.saturating_sub(1)),
+        |before| {
+            let end = MessageId(before.0.saturating_sub(1));
+            ask.newest.map_or(end, |newest| newest.min(end))
+        },
     );
     let after = match (listing.oldest, listing.newest) {
         (Some(oldest), Some(newest)) if !is_last => {
@@ -163,26 +164,29 @@ mod tests {
                 last_message_id: None,
                 witness: None,
                 len_before: None,
-                again: 0,
+                again: Vec::new(),
+                newest: None,
                 lists: None,
             };
             let mut missing = messages.clone();
             for pages in 0.. {
                 prop_assert!(pages <= messages.len(), "it comes to an end");
                 let page = listing(&messages, ask.before);
-                let (after, to) = range(ask, &page, page.len < PAGE);
+                let (after, to) = range(&ask, &page, page.len < PAGE);
                 let listed: Vec<_> = ids(&page).collect();
                 let within = messages.iter().filter(|id| **id > after && **id <= to);
                 for known in within {
                     prop_assert!(listed.contains(known), "{known:?} in {after:?}..{to:?}");
                 }
                 missing.retain(|id| !listed.contains(id) || *id <= after);
+                ask.newest = ask.newest.or(Some(to));
+                prop_assert!(Some(to) <= ask.newest);
                 if after.0 == 0 {
                     break;
                 }
                 ask.before = Some(MessageId(after.0 + 1));
                 ask.again = listed_again(&page, after);
-                prop_assert!((1..PAGE).contains(&ask.again));
+                prop_assert!((1..PAGE).contains(&ask.again.len()));
             }
             prop_assert_eq!(missing, vec![]);
         }
@@ -200,10 +204,11 @@ mod tests {
             last_message_id: None,
             witness: None,
             len_before: None,
-            again: 0,
+            again: Vec::new(),
+            newest: None,
             lists: None,
         };
-        let (after, to) = range(ask, &page, false);
+        let (after, to) = range(&ask, &page, false);
         assert_eq!((after, to), (id((7, 14)), MessageId(id((8, 0)).0 - 1)));
     }
 

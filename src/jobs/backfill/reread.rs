@@ -84,6 +84,7 @@ pub(super) fn page_of_one(
         messages: found.into_iter().collect(),
         unreadable: Vec::new(),
         lists: None,
+        told: Vec::new(),
         gone,
     }
 }
