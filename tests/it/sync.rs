@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use propsbot::model::{Millis, Session};
+use propsbot::model::{Evidence, Fact, Millis, Observation, Session, Settings};
 use serde_json::json;
 use simulator::discord::{
     Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,
@@ -120,8 +120,6 @@ async fn a_look_back_is_owed_until_it_is_done() {
     })
     .await;
     let discord = &mirror.discord;
-    let passer_by = discord.join("passer-by");
-    discord.leave(passer_by);
     mirror.sync().await.ok();
     mirror.check_store();
     // As if that had been then.
@@ -146,8 +144,13 @@ async fn a_look_back_is_owed_until_it_is_done() {
     }
     discord.heal();
     // That the store was written to says nothing of when Discord was heard.
-    let user = passer_by.to_string();
-    mirror.run(&["forget", "--user", &user]).await.ok();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let chosen = Observation {
+        at: Millis(i64::try_from(now.as_millis()).unwrap()).into(),
+        by: Evidence::Gateway,
+        fact: Fact::Settings(Settings::default_for(mirror.guild())),
+    };
+    mirror.store().merge(&[vec![chosen]]).unwrap();
     mirror.sync().await.ok();
     mirror.check_store();
     let again = discord.count(MESSAGES);
