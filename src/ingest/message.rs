@@ -208,6 +208,13 @@ fn see_users<S: Rows>(rows: &mut S, at: Stamp, page: &Page) -> Result<(), S::Err
     Ok(())
 }
 
+/// Between which ids all of a page's messages lie: also those beyond its border, which two pages list.
+fn borders(page: &Page, listed: &BTreeSet<MessageId>, end: u64) -> (MessageId, MessageId) {
+    let first = listed.first().map(|id| MessageId(id.0.saturating_sub(1)));
+    let last = listed.last().map_or(end, |id| id.0.max(end));
+    (first.unwrap_or(page.after).min(page.after), MessageId(last))
+}
+
 /// A page of a channel's history: what stands in it, what does not any more, and whose reactions are
 /// not as counted. Where that was thought to be known, the difference is drift. A page that lacks what
 /// was known, and is not known to be gone, covers nothing.
@@ -236,12 +243,7 @@ pub(super) fn page<S: Rows>(
     let coverage: Option<Coverage> = rows.get(&key::ids([page.channel_id.0]))?;
     let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|it| it.covers(id));
     let mut drift = Drift::default();
-    // Also of messages beyond the border, which two pages list.
-    let first = listed
-        .first()
-        .map_or(page.after, |id| MessageId(id.0.saturating_sub(1)));
-    let last = listed.last().map_or(end, |id| id.0.max(end));
-    let ids = (page.after.min(first), MessageId(last));
+    let ids = borders(page, &listed, end);
     let mut reactions =
         reaction::of_page(rows, page.channel_id, ids, |it: &Reaction| it.message_id)?;
     let mut lists = reaction::of_page(rows, page.channel_id, ids, |it: &Pending| it.message_id)?;

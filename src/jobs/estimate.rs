@@ -7,7 +7,7 @@
 //! that were read. Where none of these tells enough, nothing is told. Pure: it knows neither a clock
 //! nor who asks.
 
-use std::{fmt, time::Duration};
+use std::{cmp::Ordering, fmt, time::Duration};
 
 use crate::{
     discord::{Pace, Rate, Urgency},
@@ -316,14 +316,14 @@ fn split(
     let (mut done, mut rest) = (Vec::new(), Vec::new());
     for (index, read) in reads.iter().enumerate() {
         let to = read.to.unwrap_or(newest);
-        if index < reading {
-            done.push(span(read.after, to));
-        } else if index > reading {
-            rest.push(span(read.after, to));
-        } else {
-            let oldest = oldest.max(read.after).min(to);
-            done.push(span(oldest, to));
-            rest.push(span(read.after, oldest));
+        match index.cmp(&reading) {
+            Ordering::Less => done.push(span(read.after, to)),
+            Ordering::Greater => rest.push(span(read.after, to)),
+            Ordering::Equal => {
+                let oldest = oldest.max(read.after).min(to);
+                done.push(span(oldest, to));
+                rest.push(span(read.after, oldest));
+            }
         }
     }
     (done, rest)

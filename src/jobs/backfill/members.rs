@@ -92,7 +92,8 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         let at = self.clock.stamp();
         match self.history.member(guild, user).await {
-            Ok(None) => {}
+            // The latter of a server that cannot be asked for one member.
+            Ok(None) | Err(RestError::NotFound { .. }) => {}
             Ok(Some((found, presence))) => {
                 list.all.insert(user);
                 list.odd
@@ -101,8 +102,6 @@ impl Backfill {
                 self.tell(at, vec![member]).await?;
             }
             Err(error @ RestError::BadToken) => return Err(error.into()),
-            // A server that cannot be asked for one member.
-            Err(RestError::NotFound { .. }) => {}
             Err(error) => {
                 list.all.insert(user);
                 list.odd

@@ -110,17 +110,17 @@ fn the_share_is_of_time_within_what_is_to_be_read() {
     let share = |reads: &[Read], (reading, oldest): (usize, u64)| {
         let mut course = Course::default();
         course.read(reads, (id(100), id(500)), (reading, id(oldest)), 100);
-        (course.share() * 100.0).round()
+        format!("{:.0} %", course.share() * 100.0)
     };
     // All of it, from the channel's beginning at 100 on.
     let whole = [read(0, None)];
-    assert_eq!(share(&whole, (0, 400)), 25.0);
-    assert_eq!(share(&whole, (0, 100)), 100.0);
+    assert_eq!(share(&whole, (0, 400)), "25 %");
+    assert_eq!(share(&whole, (0, 100)), "100 %");
     // Two gaps of 100 each; a page may reach below its gap.
     let gaps = [read(400, None), read(200, Some(300))];
-    assert_eq!(share(&gaps, (0, 350)), 50.0);
-    assert_eq!(share(&gaps, (1, 250)), 75.0);
-    assert_eq!(share(&[], (0, 250)), 100.0);
+    assert_eq!(share(&gaps, (0, 350)), "50 %");
+    assert_eq!(share(&gaps, (1, 250)), "75 %");
+    assert_eq!(share(&[], (0, 250)), "100 %");
 }
 
 #[test]

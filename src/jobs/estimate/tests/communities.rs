@@ -20,7 +20,7 @@ struct Channel {
 /// What was told at a share of the whole time, and what was needed from there on, in seconds.
 struct Told {
     at: f64,
-    told: Option<f64>,
+    left: Option<f64>,
     needed: f64,
 }
 
@@ -117,9 +117,9 @@ fn play(channels: &[Channel], every: usize) -> Vec<Told> {
     }
     let whole = f64::from(count(told.len()));
     let told = told.into_iter().zip(1..);
-    told.map(|(told, second)| Told {
+    told.map(|(left, second)| Told {
         at: f64::from(second) / whole,
-        told,
+        left,
         needed: whole - f64::from(second),
     })
     .collect()
@@ -242,7 +242,7 @@ fn what_is_told_is_near_what_is_needed() {
     for (name, channels, often) in communities {
         for (every, often) in [50, 10].into_iter().zip(often) {
             let all = play(&channels, every);
-            let of = |told: &Told| Some(told.told? / told.needed.max(5.0));
+            let of = |told: &Told| Some(told.left? / told.needed.max(5.0));
             for it in &all {
                 let least = if it.needed >= 5.0 { 0.4 } else { 0.0 };
                 if let Some(ratio) = of(it) {
@@ -255,7 +255,7 @@ fn what_is_told_is_near_what_is_needed() {
                 }
             }
             let late = || all.iter().filter(|it| it.at >= 0.1);
-            let told = late().filter(|it| it.told.is_some()).count();
+            let told = late().filter(|it| it.left.is_some()).count();
             let share = f64::from(count(told)) / f64::from(count(late().count()));
             assert!(share >= often, "{name}: told in {share:.2} of the time");
         }
