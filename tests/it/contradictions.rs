@@ -93,7 +93,9 @@ impl Fixture {
         let store = self.mirror.store();
         let id = self.message;
         let all = store.reactions(ChannelId(self.channel), id..=id);
-        let present = all.map(Result::unwrap).filter(|it| it.is_present());
+        let present = all
+            .map(Result::unwrap)
+            .filter(propsbot::model::Reaction::is_present);
         present.map(|it| it.user_id.0).collect()
     }
 
@@ -119,10 +121,7 @@ impl Fixture {
         let manifest = std::fs::read(folder.path().join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         let channels = manifest["guilds"][0]["channels"].as_array().unwrap();
-        let channel = channels
-            .iter()
-            .find(|it| it["id"] == self.channel.to_string())
-            .unwrap();
+        let channel = channels.iter().find(|it| it["id"] == self.channel).unwrap();
         let id = |it: &Value| it.as_str().unwrap().parse::<u64>().unwrap();
         let covered = channel["covered"].as_array().unwrap();
         covered

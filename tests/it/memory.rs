@@ -54,7 +54,7 @@ async fn exports_a_long_history_in_little_memory() {
         command: None,
         edited_at: None,
         by_webhook: None,
-        unread: Default::default(),
+        unread: propsbot::model::Unread::default(),
     };
     let store = mirror.store();
     for first in (0..MESSAGES).step_by(usize::try_from(AT_ONCE).unwrap()) {

@@ -176,7 +176,7 @@ async fn a_recheck_that_is_killed_goes_on_where_it_was() {
         let asked = discord.requests().len();
         let running = mirror.start(&["sync", "--recheck"]);
         let reached = |it: &simulator::discord::Discord| it.requests().len() >= asked + more;
-        assert!(discord.wait(Duration::from_secs(60), reached).await);
+        assert!(discord.wait(Duration::from_mins(1), reached).await);
         running.kill().await;
         for request in discord.requests().split_off(asked) {
             let mut parts = request
