@@ -141,7 +141,7 @@ const UNTOLD: Stamp = Stamp(-1);
 /// The fields of a record that could not be read when it was last seen.
 ///
 /// Each has the time at which the value that stands in its place was seen. Where none ever was, so
-/// that a default stands there, it is [`ODD`] or [`UNTOLD`].
+/// that a default stands there, it is `ODD` or `UNTOLD`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unread(BTreeMap<u8, Stamp>);
