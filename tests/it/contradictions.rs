@@ -1,7 +1,7 @@
 //! Lists of reactors that Discord's own counts contradict: asked for once more, recorded, kept out of
 //! what is covered, and settled when two equal lists are an hour apart.
 
-use propsbot::model::{CONTRADICTED_FOR, ChannelId, Pending, Stamp};
+use propsbot::model::{CONTRADICTED_FOR, ChannelId, Pending, Reaction, Stamp};
 use serde_json::Value;
 use simulator::discord::{Discord, kind};
 
@@ -93,9 +93,7 @@ impl Fixture {
         let store = self.mirror.store();
         let id = self.message;
         let all = store.reactions(ChannelId(self.channel), id..=id);
-        let present = all
-            .map(Result::unwrap)
-            .filter(propsbot::model::Reaction::is_present);
+        let present = all.map(Result::unwrap).filter(Reaction::is_present);
         present.map(|it| it.user_id.0).collect()
     }
 
@@ -121,7 +119,8 @@ impl Fixture {
         let manifest = std::fs::read(folder.path().join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         let channels = manifest["guilds"][0]["channels"].as_array().unwrap();
-        let channel = channels.iter().find(|it| it["id"] == self.channel).unwrap();
+        let channel = self.channel.to_string();
+        let channel = channels.iter().find(|it| it["id"] == channel).unwrap();
         let id = |it: &Value| it.as_str().unwrap().parse::<u64>().unwrap();
         let covered = channel["covered"].as_array().unwrap();
         covered
