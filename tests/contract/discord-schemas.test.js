@@ -11,7 +11,8 @@ import {checkTraffic, describe} from "./discord/traffic.js";
 
 /** What a first sync and a live session cannot do without: a recording that lacks one of these proves nothing. */
 const MUST_OCCUR = [
-  "GET /gateway",
+  "GET /gateway/bot",
+  "GET /applications/@me",
   "GET /guilds/{guild_id}/members",
   "GET /guilds/{guild_id}/threads/active",
   "GET /channels/{channel_id}/threads/archived/public",

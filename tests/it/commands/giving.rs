@@ -48,6 +48,9 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
         .await;
     assert!(!here.ephemeral, "{here:?}");
 
+    // The last message may not have been heard before the stop.
+    server.stop().await;
+    server.mirror.sync().await.ok();
     let rows = server.recorded().await;
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0].message_id.map(|it| it.0), Some(posted));
