@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     archive::bucket::ObjectStore,
-    live::SOON,
+    live::{SOON, settled},
     mirror::{Ended, Mirror, Running, propsbot, start},
 };
 use fixtures::{Authority, Proxy};
@@ -178,6 +178,39 @@ async fn a_single_connection_goes_the_same_way() {
         told.contains("127.0.0.1:1: ") && told.contains("refused"),
         "{told}"
     );
+}
+
+/// The gateway goes the same way: what is posted arrives, and a session that was cut is resumed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_goes_through_the_proxy_too() {
+    let mirror = Mirror::seeded(5).await;
+    let discord = &mirror.discord;
+    let authority = Authority::new();
+    let front = authority.front("discord.test", &discord.url()).await;
+    let proxy = Proxy::http(&[("discord.test:443", front)]).await;
+    discord.mutate("GET /gateway/bot", "/url", r#""wss://discord.test/""#);
+    discord.resume_at("wss://discord.test/");
+    let through = format!("http://user:secret@{}", proxy.address);
+    let (roots, token) = (authority.file(mirror.home.path()), discord.token());
+    let variables = [
+        ("DISCORD_TOKEN", &*token),
+        ("DISCORD_API_URL", "https://discord.test"),
+        ("HTTPS_PROXY", &*through),
+        ("SSL_CERT_FILE", text(&roots)),
+        ("EXPORT_INTERVAL", "1s"),
+    ];
+    let running = start(propsbot(mirror.home.path(), &variables, &["run"]));
+    let general = discord.channel("general").unwrap();
+    for said in ["before the cut", "after the cut"] {
+        let connected = |it: &Discord| it.connected() > 0;
+        assert!(discord.wait(SOON, connected).await, "{}", running.stderr());
+        discord.post(discord.owner_id(), general, said);
+        settled(&mirror, &running).await;
+        discord.cut_gateway();
+    }
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
+    assert_eq!(proxy.asked(), ["discord.test:443"]);
 }
 
 /// The most memory that a process had, in MiB; `None` once it has ended.
