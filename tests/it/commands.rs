@@ -176,9 +176,11 @@ impl Server {
         }
     }
 
-    /// The props that the store has once the bot has stopped.
+    /// The props that the store has once the bot has stopped. It may stop before it hears of its own
+    /// last answer: the next sync reads the message.
     async fn recorded(&mut self) -> Vec<PropsRow> {
         self.stop().await;
+        self.mirror.sync().await.ok();
         crate::mirror::whole(&self.mirror.store(), self.mirror.guild()).props
     }
 
