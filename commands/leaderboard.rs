@@ -144,7 +144,7 @@ fn bars(board: &Leaderboard) -> Vec<Bar> {
     let share = |count: u64| count as f32 / board.most.max(1) as f32;
     let ranked = board.ranked.iter().map(|it| Bar {
         rank: it.rank,
-        name: wording::one_line(&it.name),
+        name: wording::chart_name(&it.name),
         plain_name: format!("@{}", it.username),
         share: share(it.count),
         count: board.language.number(it.count),

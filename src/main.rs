@@ -15,7 +15,7 @@ use propsbot::{
     archive::{ArchiveSpec, Depth},
     config::{self, Config, Needs},
     graph::discord::Rules,
-    model::{GuildId, UserId},
+    model::{GuildId, UserId, printable},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -201,12 +201,13 @@ fn main() -> ExitCode {
         Ok(lines) => {
             // Who closed our output does not want the rest of it.
             if !lines.is_empty() {
-                let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+                let _ = writeln!(io::stdout(), "{}", printable(&lines.join("\n")));
             }
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _ = writeln!(io::stderr(), "propsbot: {error}");
+            let error_text = printable(&error.to_string());
+            let _ = writeln!(io::stderr(), "propsbot: {error_text}");
             ExitCode::from(error.exit_code())
         }
     }

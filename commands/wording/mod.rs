@@ -9,7 +9,7 @@ mod settings;
 use std::{fmt::Write as _, time::Duration};
 
 use crate::{
-    model::{ChannelId, Millis, escape, jump_url},
+    model::{ChannelId, Millis, escape, jump_url, one_line},
     status::{
         AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus,
     },
@@ -100,8 +100,8 @@ pub fn unreadable_interaction() -> String {
 pub(super) fn sync_status(status: &GuildStatus) -> String {
     let mut text = format!(
         "**Mirror of {}**: {}\n",
-        escape(&status.name),
-        escape(&status.doing)
+        escaped_line(&status.name),
+        escaped_line(&status.doing)
     );
     let totals = &status.totals;
     let _ = writeln!(
@@ -269,7 +269,7 @@ fn failures_of(failures: &[&FailureStatus]) -> String {
         .iter()
         .map(|it| {
             let at = it.at.0.div_euclid(1000);
-            let (object, reason) = (escape(&it.object), escape(&it.reason));
+            let (object, reason) = (escaped_line(&it.object), escaped_line(&it.reason));
             format!("- {object}: {reason} ({}×, last <t:{at}:R>)\n", it.times)
         })
         .collect();
@@ -291,6 +291,11 @@ pub(super) fn help(commands: &[(String, String)], admin: bool) -> String {
         text.push_str("Begin with `/setup`; `/sync-status` tells how whole the mirror is.\n");
     }
     text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// A name, or what a server said: harmless, and on one line.
+fn escaped_line(text: &str) -> String {
+    escape(&one_line(text))
 }
 
 /// The first few lines, and how many there are besides.

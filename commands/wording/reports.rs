@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{LONGEST_MESSAGE, code, first_of, shortened};
 use crate::{
     graph::{Explanation, NoProps, NoReaction, NotReceived, Part, Weight},
-    model::{Emoji, EmojiKey, GuildId, escape, jump_url},
+    model::{Emoji, EmojiKey, GuildId, escape, jump_url, one_line},
     service::{HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why},
 };
 
@@ -32,16 +32,13 @@ fn name(name: &str) -> String {
 }
 
 /// A name on one line, for a picture: nothing in it is escaped.
-pub(in crate::commands) fn one_line(name: &str) -> String {
+pub(in crate::commands) fn chart_name(name: &str) -> String {
     line(name, NAME)
 }
 
 /// A text on one line, without marks that would turn what comes after it around.
 fn line(text: &str, most: usize) -> String {
-    let turns = |it: &char| !matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words.join(" ").chars().filter(turns).collect();
-    shortened(&line, most)
+    shortened(&one_line(text), most)
 }
 
 /// What the picture of a leaderboard is headed with.
@@ -306,7 +303,7 @@ fn part(of: &Part) -> String {
 
 fn shown(emoji: &Emoji) -> String {
     match &emoji.key {
-        EmojiKey::Unicode(text) => escape(text),
+        EmojiKey::Unicode(text) => escape(&line(text, NAME)),
         EmojiKey::Custom(_) => emoji.to_string(),
     }
 }

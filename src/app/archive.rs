@@ -21,7 +21,7 @@ use crate::{
         export::{self, Decision, ExportReport, ExportTarget, Leave},
         privacy, restore,
     },
-    model::Class,
+    model::{Class, one_line},
     store::Store,
 };
 
@@ -204,6 +204,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
         let Decision {
             guild, id, name, ..
         } = &it;
+        let (guild, name) = (one_line(guild), one_line(name));
         match it.withheld {
             None => format!("goes out:  {guild}, {name} ({id})"),
             Some(why) => format!("stays here: {guild}, {name} ({id}): {why}"),
@@ -306,7 +307,7 @@ pub(super) async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>,
             format!(
                 "mind: of {}, these were never complete when it was exported: {}. Cred is computed \
                  from what is there; `propsbot sync` fetches the rest",
-                guild.name,
+                one_line(&guild.name),
                 classes.join(", ")
             )
         })

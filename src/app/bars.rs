@@ -16,7 +16,7 @@ use crate::{
         guilds::PerGuild,
         progress::{Phase, Progress, ProgressBoard, log_regularly},
     },
-    model::GuildId,
+    model::{GuildId, one_line},
 };
 
 /// Bars that are shown until they are finished. Where stderr is no terminal, the log tells instead.
@@ -123,7 +123,8 @@ impl GuildBars {
 
 /// What is being done, the shortest and most wanted first.
 fn line(now: &Progress) -> String {
-    let name = now.guild.as_ref().map_or("", |(_, name)| name);
+    let name = now.guild.as_ref().map(|(_, name)| one_line(name));
+    let name = name.unwrap_or_default();
     match now.phase {
         Phase::Idle => String::new(),
         Phase::Discovering => format!("looking at the channels, threads and members of {name}"),
@@ -158,4 +159,21 @@ pub(super) fn rows_bar() -> ProgressBar {
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
     style.progress_chars("━╸─")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_steers_no_bar() {
+        for phase in [Phase::Discovering, Phase::Fetching, Phase::Waiting] {
+            let now = Progress {
+                phase,
+                guild: Some((GuildId(1), "a\u{1b}[2J\nb\u{202e}".to_owned())),
+                ..Progress::default()
+            };
+            assert!(line(&now).contains("a[2J b"), "{:?}", line(&now));
+        }
+    }
 }

@@ -22,6 +22,7 @@ use crate::{
         props_documents,
     },
     jobs::export::SourceCredFiles,
+    model::printable_json,
 };
 
 /// Which graph is built, and the file that says how things count.
@@ -198,7 +199,8 @@ fn json(compared: &Comparison, notes: &[String]) -> anyhow::Result<String> {
         compared: &'a Comparison,
         notes: &'a [String],
     }
-    Ok(serde_json::to_string(&Told { compared, notes })?)
+    let json = serde_json::to_string(&Told { compared, notes })?;
+    Ok(printable_json(&json))
 }
 
 /// The comparison for people.

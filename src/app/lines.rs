@@ -15,7 +15,7 @@ use crate::{
         backfill::Summary,
         progress::{Phase, Progress, ProgressBoard},
     },
-    model::{ChannelId, Drift, GuildId},
+    model::{ChannelId, Drift, GuildId, printable_json},
 };
 
 /// How often a line is written.
@@ -159,6 +159,7 @@ fn line<'a>((guild, name): (GuildId, &'a str), now: &Progress) -> Line<'a> {
 
 fn say(line: &Line<'_>) {
     let text = serde_json::to_string(line).expect("numbers and texts are JSON");
+    let text = printable_json(&text);
     // Who closed our output does not want the rest of it.
     let _ = writeln!(io::stdout(), "{text}");
 }

@@ -8,25 +8,21 @@ mod bars;
 mod forget;
 mod graph;
 mod lines;
+mod log;
 mod run;
 mod status;
 mod sync;
 
-use std::{
-    fmt,
-    io::{self, IsTerminal as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
 pub use forget::forget;
 pub use graph::{GraphOrder, GraphPlugin, graph};
+pub use log::log;
 pub use run::run;
 pub use status::status;
 pub use sync::sync;
@@ -34,7 +30,7 @@ pub use sync::sync;
 use crate::{
     archive::ArchiveError,
     config::{DiscordConfig, Mistakes},
-    discord::{GatewayError, History, Rest, RestError, log_filter},
+    discord::{GatewayError, History, Rest, RestError},
     jobs::{
         backfill::{Backfill, BackfillError, Turn},
         clock::Clock,
@@ -113,23 +109,6 @@ impl<E: Into<anyhow::Error>> From<E> for Error {
             Self::Failed(error)
         }
     }
-}
-
-/// Sends logs to stderr, as `filter` (the value of `RUST_LOG`) asks.
-///
-/// # Errors
-/// A filter that is none, or logs that go somewhere already.
-pub fn log(filter: &str) -> Result<(), Mistakes> {
-    let mistake = |error: String| Mistakes(vec![("RUST_LOG", error)]);
-    let filter =
-        EnvFilter::try_new(log_filter(filter)).map_err(|error| mistake(error.to_string()))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .try_init()
-        .map_err(|error| mistake(error.to_string()))
 }
 
 /// The store with its writer.

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use super::{Error, open_existing_store};
 use crate::{
     config::Config,
-    model::Millis,
+    model::{Millis, one_line, printable_json},
     status::{self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus},
     store::StoreError,
 };
@@ -24,7 +24,7 @@ pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
     })
     .await??;
     if json {
-        return Ok(serde_json::to_string_pretty(&guilds)?);
+        return Ok(printable_json(&serde_json::to_string_pretty(&guilds)?));
     }
     if guilds.is_empty() {
         return Ok("The store is empty: `propsbot sync` fills it.".to_owned());
@@ -35,7 +35,7 @@ pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
 fn text(guild: &GuildStatus) -> String {
     let mut text = format!(
         "{} ({}): {} members, {} messages, {} reactions, {} props given with commands\n",
-        guild.name,
+        one_line(&guild.name),
         guild.id,
         guild.members,
         guild.totals.messages,
@@ -51,7 +51,7 @@ fn text(guild: &GuildStatus) -> String {
     table.set_header(["channel", "messages", "reactions", "known"]);
     for channel in &guild.channels {
         table.add_row([
-            channel.name.clone(),
+            one_line(&channel.name),
             channel.totals.messages.to_string(),
             channel.totals.reactions.to_string(),
             match channel.coverage {
@@ -90,8 +90,8 @@ fn text(guild: &GuildStatus) -> String {
             "\nfailed {} time(s), last {}: {}: {}",
             failure.times,
             time(failure.at),
-            failure.object,
-            failure.reason
+            one_line(&failure.object),
+            one_line(&failure.reason)
         );
     }
     text
@@ -103,7 +103,7 @@ fn contradiction(list: &ContradictionStatus) -> String {
     } else {
         "reactions"
     };
-    let (what, since) = (&list.emoji, time(list.since));
+    let (what, since) = (one_line(&list.emoji), time(list.since));
     let outcome = if list.settled {
         "Discord's count is wrong: the list is believed"
     } else {

@@ -13,7 +13,7 @@ use crate::{
         guilds::PerGuild,
         progress::ProgressBoard,
     },
-    model::{Drift, GuildId, UserId},
+    model::{Drift, GuildId, UserId, one_line},
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
@@ -78,6 +78,7 @@ pub async fn sync(
                 }
                 Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
                     all_seen = false;
+                    let name = one_line(&name);
                     lines.push(format!("{name} ({guild}): not synced: {error}"));
                 }
                 Err(error) => return Err(error.into()),
@@ -120,7 +121,7 @@ fn choose(
     let Some(only) = only else { return Ok(guilds) };
     let names: Vec<_> = guilds
         .iter()
-        .map(|(id, name)| format!("{id} ({name})"))
+        .map(|(id, name)| format!("{id} ({})", one_line(name)))
         .collect();
     guilds.retain(|(id, _)| *id == only);
     if guilds.is_empty() {
@@ -138,14 +139,15 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
     } else {
         "incomplete"
     };
+    let name = one_line(name);
     let missing = match &*done.missing {
         [] => String::new(),
-        missing => format!("; missing: {}", listed(missing)),
+        missing => format!("; missing: {}", one_line(&listed(missing))),
     };
     let names: Vec<String> = done
         .unreadable
         .iter()
-        .map(|(_, name)| format!("#{name}"))
+        .map(|(_, name)| format!("#{}", one_line(name)))
         .collect();
     let unreadable = match &*names {
         [] => String::new(),

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::{FORMAT, Manifest, ManifestGuild, Table, headline::minute};
-use crate::model::{Class, escape};
+use crate::model::{Class, escape, one_line};
 
 /// Where it is.
 pub const README: &str = "README.md";
@@ -99,7 +99,8 @@ impl Manifest {
         text.push_str(&"---:|".repeat(TOLD.len()));
         text.push_str("---|\n");
         for guild in &self.guilds {
-            let (name, id, channels) = (escape(&guild.name), guild.id, guild.channels.len());
+            let name = escape(&one_line(&guild.name));
+            let (id, channels) = (guild.id, guild.channels.len());
             let _ = write!(text, "| {name} (`{id}`) | {channels} |");
             for (table, _) in TOLD {
                 let rows = guild.rows.get(&table).copied().unwrap_or_default();

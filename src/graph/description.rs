@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::one_line;
+
 /// A text as SourceCred's Discord plugin shows it (`createGraph.js`): cut after so many UTF-16 code
 /// units, even within a character, and escaped as the npm package `entities` 2.2 does. That leaves
 /// Markdown in it.
@@ -66,8 +68,7 @@ pub(super) fn plain(description: &str) -> String {
         };
     }
     text.push_str(rest);
-    text.retain(|char| !char.is_control());
-    text
+    one_line(&text)
 }
 
 /// A character reference. In Markdown it stands for the character as text, never for its meaning.
@@ -110,7 +111,7 @@ mod tests {
         for name in ["ana", "<b>&\"'é🎉", "&#xZZ; &#x", "[a]"] {
             assert_eq!(plain(&escaped(name, 40)), name);
         }
-        assert_eq!(plain("a&#x1B;[31m&#xA;&#xD83C;\u{9b}b"), "a[31m\u{FFFD}b");
+        assert_eq!(plain("a&#x1B;[31m&#xA;&#xD83C;\u{9b}b"), "a[31m \u{FFFD}b");
     }
 
     #[test]

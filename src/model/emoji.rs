@@ -44,7 +44,14 @@ impl fmt::Display for Emoji {
             EmojiKey::Unicode(text) => f.write_str(text),
             EmojiKey::Custom(id) => {
                 let moves = if self.animated { "a" } else { "" };
-                write!(f, "<{moves}:{}:{id}>", self.name.as_deref().unwrap_or("_"))
+                let name = self.name.as_deref().unwrap_or_default();
+                // Only the id says which one it is. Nothing in the name may end what is written here.
+                let name: String = name
+                    .chars()
+                    .filter(|letter| is_name_letter(*letter))
+                    .collect();
+                let name = if name.is_empty() { "_" } else { &name };
+                write!(f, "<{moves}:{name}:{id}>")
             }
         }
     }
@@ -61,10 +68,7 @@ impl Emoji {
             let (name, id) = named.strip_prefix(':')?.split_once(':')?;
             let animated = inside.starts_with('a');
             let id = EmojiId(id.parse().ok()?);
-            let is_name = (2..=32).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let is_name = (2..=32).contains(&name.len()) && name.chars().all(is_name_letter);
             return is_name.then(|| Self::custom(id, Some(name.to_owned()), animated));
         }
         emojis::get(text).map(|known| Self::unicode(known.as_str()))
@@ -89,9 +93,21 @@ impl Emoji {
     }
 }
 
+/// Whether the names of custom emojis have such letters.
+fn is_name_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_does_not_leave_its_emoji() {
+        let of = |name: &str| Emoji::custom(EmojiId(8), Some(name.to_owned()), false).to_string();
+        assert_eq!(of("wow:9> **@everyone** <#1"), "<:wow9everyone1:8>");
+        assert_eq!(of("\n🎉"), "<:_:8>");
+    }
 
     #[test]
     fn emojis_are_read_as_discord_writes_them() {

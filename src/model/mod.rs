@@ -14,6 +14,7 @@ mod markdown;
 mod member;
 mod message;
 pub mod permissions;
+mod printable;
 mod privacy;
 mod props;
 mod pseudonym;
@@ -41,6 +42,7 @@ pub use id::{
 pub use markdown::escape;
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
+pub use printable::{one_line, printable, printable_json};
 pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};

@@ -10,7 +10,7 @@ use crate::{
         export::ExportControl,
         privacy::{self, Forgotten, PrivacyError},
     },
-    model::{GuildId, Millis, Privacy, Props, Tier, UserId},
+    model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_json},
     store::{Store, StoreError},
 };
 
@@ -169,7 +169,7 @@ fn document(
         let mut kept = Vec::new();
         for row in rows {
             // As it is printed below, with the blanks before each line.
-            let printed = serde_json::to_string_pretty(&row).unwrap_or_default();
+            let printed = printable_json(&serde_json::to_string_pretty(&row).unwrap_or_default());
             let bytes = printed.len() + 4 * (printed.lines().count() + 1);
             let Some(rest) = left.checked_sub(bytes) else {
                 break;
@@ -180,8 +180,11 @@ fn document(
         left_out += all - kept.len();
         head[name] = kept.into();
     }
-    let json = serde_json::to_vec_pretty(&head).expect("it is plain JSON");
-    PersonalData { json, left_out }
+    let json = serde_json::to_string_pretty(&head).expect("it is plain JSON");
+    PersonalData {
+        json: printable_json(&json).into_bytes(),
+        left_out,
+    }
 }
 
 #[cfg(test)]

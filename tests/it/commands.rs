@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// A server that is different before the bot comes.
-    async fn with(options: Options, prepare: impl FnOnce(&Discord)) -> Self {
+    pub(crate) async fn with(options: Options, prepare: impl FnOnce(&Discord)) -> Self {
         let mut mirror = Mirror::new(Options {
             world: World::Empty,
             ..options
@@ -121,7 +121,13 @@ impl Server {
         self.ask_in(self.general, user, command, options).await
     }
 
-    async fn ask_in(&self, channel: u64, user: u64, command: &str, options: Value) -> Answer {
+    pub(crate) async fn ask_in(
+        &self,
+        channel: u64,
+        user: u64,
+        command: &str,
+        options: Value,
+    ) -> Answer {
         let run = self.discord().slash(user, channel, command, options);
         let answer = self.discord().answer(run).await;
         answer.unwrap_or_else(|| panic!("no answer to /{command}\n{}", self.log()))

@@ -27,6 +27,7 @@ mod recheck;
 mod restore;
 mod store;
 mod sync;
+mod terminal;
 mod threads;
 mod time_left;
 mod unseen;

@@ -24,7 +24,7 @@ use super::{
     reader::retry,
     rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
-use crate::model::{AuthorKind, UserId};
+use crate::model::{AuthorKind, UserId, one_line};
 
 /// Channels that are checked at a time.
 const CHANNELS: usize = 4;
@@ -69,7 +69,7 @@ impl Verification {
     }
 
     fn fault(&mut self, fault: impl fmt::Display) {
-        self.faults.push(fault.to_string());
+        self.faults.push(one_line(&fault.to_string()));
     }
 
     fn add(&mut self, part: Self) {

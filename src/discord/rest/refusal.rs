@@ -12,6 +12,7 @@ use crate::{
         headers::{LONGEST_WAIT, retry_after},
         json,
     },
+    model::one_line,
     network::{body::beginning, told_wait},
 };
 
@@ -77,7 +78,7 @@ impl Refusal {
             global,
             shared,
             code: account.code,
-            message: account.message,
+            message: one_line(&account.message),
         }
     }
 

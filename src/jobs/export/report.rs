@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExportJobError, Summary};
 use crate::{
-    model::{ChannelId, Millis},
+    model::{ChannelId, Millis, one_line},
     store::{Store, StoreError},
 };
 
@@ -26,7 +26,7 @@ pub struct Withdrawn {
 
 impl fmt::Display for Withdrawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} ({}): {}", self.name, self.id, self.why)
+        write!(f, "#{} ({}): {}", one_line(&self.name), self.id, self.why)
     }
 }
 
