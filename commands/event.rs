@@ -16,7 +16,7 @@ use super::{
 use crate::service::Service;
 
 /// Deals with an event, if it is one of these.
-pub async fn on_event(framework: FrameworkContext<'_, Service, Error>, event: &FullEvent) {
+pub(super) async fn on_event(framework: FrameworkContext<'_, Service, Error>, event: &FullEvent) {
     let FullEvent::InteractionCreate { interaction } = event else {
         return;
     };

@@ -15,6 +15,7 @@ mod leaderboard;
 mod privacy;
 mod props;
 mod receivers;
+mod runner;
 mod settings;
 mod setup;
 mod sync_status;
@@ -37,7 +38,9 @@ use crate::{
 };
 use answer::{Visibility, answer, plain};
 
-pub use event::on_event;
+pub use runner::Runner;
+
+use event::on_event;
 
 /// What a command is run with.
 type Context<'a> = poise::Context<'a, Service, Error>;
@@ -63,7 +66,7 @@ impl From<serenity::Error> for Error {
 }
 
 /// All commands, as they are registered and run.
-pub fn all() -> Vec<Command<Service, Error>> {
+fn all() -> Vec<Command<Service, Error>> {
     vec![
         props::props(),
         props::give_props_to(),
@@ -145,7 +148,7 @@ fn text_for(error: &Error) -> String {
 }
 
 /// Tells members what they can mend, and operators what we have to.
-pub async fn on_error(error: FrameworkError<'_, Service, Error>) {
+async fn on_error(error: FrameworkError<'_, Service, Error>) {
     let unknown = match &error {
         FrameworkError::UnknownInteraction {
             framework,

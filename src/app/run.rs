@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::{Error, Mirror, archive::target, log_in};
 use crate::{
+    commands::Runner,
     config::Config,
     discord::{self, GatewayOptions, Speech, log_outages},
     jobs::{
@@ -64,12 +65,15 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
             bot: bot.id,
             exports: Some(exports),
         });
+        let interactions = Runner::new(&discord.token, history.rest().clone(), service)
+            .await
+            .context("the commands could not be made ready")?;
         let gateway = discord::start(GatewayOptions {
             token: discord.token.clone(),
             rest: history.rest().clone(),
             clock: Box::new(move || clock.stamp()),
             capacity: EVENTS,
-            service,
+            interactions: Box::new(interactions),
             stop: stop.clone(),
         })
         .await?;

@@ -23,7 +23,7 @@ const UNREADABLE: &str = r#"{"\ufffd":null}"#;
 ///
 /// # Errors
 /// The document is cut, isn't JSON, or isn't what `T` takes.
-pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+pub fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|error| {
         // By way of a value: of a key that comes twice, the last one counts.
         let mended = serde_json::from_slice::<Value>(&mend(json));

@@ -10,15 +10,13 @@ mod convert;
 mod gateway;
 mod headers;
 mod history;
-mod interactions;
 mod items;
-mod json;
+pub mod json;
 mod muted;
 mod objects;
 mod outage;
 mod pace;
 mod pause;
-mod registration;
 mod rest;
 mod rest_error;
 mod route;
@@ -30,7 +28,8 @@ pub use application::Application;
 pub use budget::{PER_SECOND, Turn, Urgency};
 pub use convert::{GuildTold, Signal, Translated, translate};
 pub use gateway::{
-    Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions, start,
+    Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions,
+    InteractionHandler, start,
 };
 pub use history::{GatewayAddress, GuildShape, History, Listing};
 pub use items::Items;
@@ -38,7 +37,7 @@ pub use muted::log_filter;
 pub use objects::user;
 pub use outage::log_outages;
 pub use pace::{Pace, Rate};
-pub use rest::Rest;
+pub use rest::{Forwarder, Rest};
 pub use rest_error::RestError;
 pub use route::Route;
 pub use speech::Speech;

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use twilight_http_ratelimiting::{Endpoint, RateLimiter};
 
-pub(super) use self::forward::Forwarder;
+pub use self::forward::Forwarder;
 use self::refusal::Refusal;
 use super::{
     OFFICIAL_ORIGIN, Pace, RestError, Route, Token,

@@ -71,7 +71,8 @@ const BORDERS: &[Border] = &[
     Border {
         rule: "commands ask the service, and nobody else",
         within: &["commands/"],
-        except: &[],
+        // It tells Discord of the commands.
+        except: &["commands/runner/"],
         never: &[
             "store", "Store", "archive", "octocrab", "reqwest", "sled", "History", "Rest",
         ],
@@ -105,6 +106,19 @@ const BORDERS: &[Border] = &[
         within: EVERYTHING,
         except: &[],
         never: &["simulator"],
+    },
+    Border {
+        rule: "the Discord side knows nothing of what is done with what it tells",
+        within: &["src/discord/"],
+        except: &[],
+        never: &[
+            "crate::jobs",
+            "crate::app",
+            "crate::store",
+            "crate::commands",
+            "crate::service",
+            "crate::status",
+        ],
     },
     Border {
         rule: "the store and the pure parts know nothing of those who use them",

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use propsbot::{
+    commands::Runner,
     discord::{GatewayOptions, Rest, Speech, Token, start as connect},
     jobs::{clock::Clock, guilds::PerGuild, writer},
     model::Stamp,
@@ -277,22 +278,24 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     let token = Token::new(&discord.token()).unwrap();
     let rest = Rest::new(Some(&discord.url()), &token, &Network::default());
     let stop = CancellationToken::new();
+    let service = Service::new(Parts {
+        store,
+        writer,
+        clock: clock.clone(),
+        progress: PerGuild::default(),
+        speech: Speech::new(rest.clone()),
+        bot: token.bot().unwrap(),
+        exports: None,
+    });
+    let runner = Runner::new(&token, rest.clone(), service).await.unwrap();
     let gateway = connect(GatewayOptions {
-        rest: rest.clone(),
+        rest,
         clock: Box::new({
             let clock = clock.clone();
             move || clock.stamp()
         }),
         capacity: 1 << 20,
-        service: Service::new(Parts {
-            store,
-            writer,
-            clock,
-            progress: PerGuild::default(),
-            speech: Speech::new(rest),
-            bot: token.bot().unwrap(),
-            exports: None,
-        }),
+        interactions: Box::new(runner),
         token,
         stop: stop.clone(),
     })

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    GatewayError, INTENTS,
+    GatewayError, INTENTS, InteractionHandler,
     close::{AfterClose, after_close},
     connection::{Connection, Received},
     intake::{GatewayEvent, Intake},
@@ -22,7 +22,7 @@ use super::{
     session::{Repair, Sequence, Session},
 };
 use crate::{
-    discord::{History, RestError, Token, convert, interactions::Interactions, json, wire},
+    discord::{History, RestError, Token, convert, json, wire},
     model::UserId,
     network::Network,
 };
@@ -63,7 +63,7 @@ pub(super) struct Core {
     pub(super) is_asked: bool,
     pub(super) pacing: Pacing,
     pub(super) intake: Intake,
-    pub(super) interactions: Interactions,
+    pub(super) interactions: Box<dyn InteractionHandler>,
     pub(super) session: Option<Session>,
     /// Since when the connection has a session.
     pub(super) since: Option<Instant>,

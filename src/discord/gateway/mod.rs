@@ -2,8 +2,8 @@
 //!
 //! Owns the whole of it: how it is opened, which session goes on over it, when another session may be
 //! started, what is missing or broken in it, and what happens when nobody keeps up. Events leave in
-//! Discord's order, as JSON. Refuses to know what they say: see `convert`. Commands go to
-//! `interactions`, past the queue.
+//! Discord's order, as JSON. Refuses to know what they say: see `convert`. Interactions go to their
+//! handler, past the queue.
 
 mod client;
 mod close;
@@ -13,6 +13,8 @@ mod pacing;
 mod payload;
 mod session;
 
+use futures::future::BoxFuture;
+use serde_json::value::RawValue;
 use serenity::model::gateway::GatewayIntents;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +24,8 @@ use self::{
     intake::Intake,
     pacing::Pacing,
 };
-use super::{History, Rest, RestError, Token, interactions::Interactions};
-use crate::{model::Stamp, service::Service};
+use super::{History, Rest, RestError, Token};
+use crate::model::{Stamp, UserId};
 
 pub use self::intake::{GatewayEvent, GatewayItem};
 pub(super) use self::pacing::StartLimit;
@@ -80,9 +82,6 @@ pub enum GatewayError {
     /// Nobody takes what the gateway says any more: whoever did has ended without a stop signal.
     #[error("nobody listens to the gateway any more; report this")]
     Unheard,
-    /// The commands could not be made ready to run.
-    #[error("the commands could not be made ready")]
-    NoCommands(#[source] Box<serenity::Error>),
     /// A defect of ours.
     #[error("the gateway's task panicked; report this")]
     Panicked,
@@ -92,16 +91,28 @@ pub enum GatewayError {
 pub struct GatewayOptions {
     /// The bot's token.
     pub token: Token,
-    /// The client that asks where the gateway is, and registers the commands.
+    /// The client that asks where the gateway is.
     pub rest: Rest,
     /// Gives the time; never the same twice, never an earlier one.
     pub clock: Box<dyn Fn() -> Stamp + Send + Sync>,
     /// How many bytes of events wait at the most for whoever takes them.
     pub capacity: u32,
-    /// Whom the commands ask.
-    pub service: Service,
+    /// Whom interactions are handed to.
+    pub interactions: Box<dyn InteractionHandler>,
     /// Ends the connection.
     pub stop: CancellationToken,
+}
+
+/// Answers interactions: commands, buttons, lists and forms that members use.
+pub trait InteractionHandler: Send + Sync {
+    /// A session of this application began. Called again for each session.
+    fn begin(&self, application: Option<UserId>);
+
+    /// Answers an interaction, given as the data of its `INTERACTION_CREATE`. Returns at once.
+    fn receive(&self, event: Box<RawValue>);
+
+    /// Waits a moment for the answers that are under way. Nothing is received afterwards.
+    fn finish(&self) -> BoxFuture<'_, ()>;
 }
 
 /// A running gateway.
@@ -148,9 +159,6 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     if address.shards > 1 {
         return Err(GatewayError::TooManyGuilds(address.shards));
     }
-    let interactions = Interactions::new(&options.token, options.rest.clone(), options.service)
-        .await
-        .map_err(GatewayError::NoCommands)?;
     let mut pacing = Pacing::default();
     pacing.learn(address.limit, tokio::time::Instant::now());
     let client = Client {
@@ -163,7 +171,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
             is_asked: true,
             pacing,
             intake,
-            interactions,
+            interactions: options.interactions,
             session: None,
             since: None,
             outage: None,

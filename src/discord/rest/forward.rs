@@ -23,11 +23,15 @@ use reqwest::{
     Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
+use serenity::http::{Http, HttpBuilder};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Refusal, Rest};
-use crate::{discord::budget::Urgency, network::cause};
+use crate::{
+    discord::{Token, budget::Urgency},
+    network::{self, cause},
+};
 
 /// Where serenity's routes begin.
 const ROUTES: &str = "/api/v10/";
@@ -41,14 +45,17 @@ const LATER_ANSWERS: Duration = Duration::from_mins(15);
 const LARGEST_REQUEST: usize = 32 << 20;
 
 /// A server on loopback that sends what it is given to Discord; it ends when this is dropped.
-pub(in crate::discord) struct Forwarder {
+pub struct Forwarder {
     address: SocketAddr,
     _serving: AbortOnDropHandle<()>,
 }
 
 impl Forwarder {
     /// Must be called within the runtime on which `rest` was made.
-    pub(in crate::discord) async fn start(rest: Rest) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The system has no socket on loopback to give.
+    pub async fn start(rest: Rest) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let serving = tokio::spawn(serve(listener, rest));
@@ -58,9 +65,14 @@ impl Forwarder {
         })
     }
 
-    /// Where it is.
-    pub(in crate::discord) fn origin(&self) -> String {
-        format!("http://{}", self.address)
+    /// serenity's client, which sends everything here.
+    pub fn http(&self, token: &Token) -> Http {
+        // Without serenity's own rate limiter: with it, the origin would be ignored.
+        HttpBuilder::new(token.secret())
+            .client(network::loopback_client())
+            .ratelimiter_disabled(true)
+            .proxy(format!("http://{}", self.address))
+            .build()
     }
 }
 

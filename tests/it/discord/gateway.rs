@@ -6,6 +6,7 @@ use std::{
 };
 
 use propsbot::{
+    commands::Runner,
     discord::{
         Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
         Speech, Token, start, translate,
@@ -24,30 +25,33 @@ use tokio_util::sync::CancellationToken;
 use super::{canned, empty, history};
 
 /// What a gateway of the Discord at `origin` needs.
-fn options(origin: &str, token: &str, capacity: u32, folder: &TempDir) -> GatewayOptions {
+async fn options(origin: &str, token: &str, capacity: u32, folder: &TempDir) -> GatewayOptions {
     let store = Arc::new(Store::open(folder.path()).expect("a new store"));
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
     let token = super::token(token);
     let rest = Rest::new(Some(origin), &token, &Network::default());
-    let bot = token.bot().unwrap_or_default();
+    let service = Service::new(Parts {
+        store,
+        writer,
+        clock: clock.clone(),
+        progress: PerGuild::default(),
+        speech: Speech::new(rest.clone()),
+        bot: token.bot().unwrap_or_default(),
+        exports: None,
+    });
+    let runner = Runner::new(&token, rest.clone(), service)
+        .await
+        .expect("loopback");
     GatewayOptions {
-        rest: rest.clone(),
+        rest,
         token,
         clock: Box::new({
             let clock = clock.clone();
             move || clock.stamp()
         }),
         capacity,
-        service: Service::new(Parts {
-            store,
-            writer,
-            clock,
-            progress: PerGuild::default(),
-            speech: Speech::new(rest),
-            bot,
-            exports: None,
-        }),
+        interactions: Box::new(runner),
         stop: CancellationToken::new(),
     }
 }
@@ -68,7 +72,7 @@ impl Bot {
 
     async fn with(of: &Discord, token: &str, capacity: u32) -> Result<Self, GatewayError> {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = options(&of.url(), token, capacity, &folder);
+        let options = options(&of.url(), token, capacity, &folder).await;
         let stop = options.stop.clone();
         let gateway = start(options).await?;
         Ok(Self {
@@ -326,7 +330,7 @@ async fn a_gateway_can_be_stopped_before_discord_answers() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&origin, "a.b.c", 1 << 20, &folder);
+    let options = options(&origin, "a.b.c", 1 << 20, &folder).await;
     let stop = options.stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -346,7 +350,7 @@ async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
     let url = format!("ws://{}", silent.local_addr().unwrap());
     let origin = canned(json!({"url": url, "shards": 1})).await;
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&origin, "a.b.c", 1 << 20, &folder);
+    let options = options(&origin, "a.b.c", 1 << 20, &folder).await;
     let stop = options.stop.clone();
     let gateway = start(options).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -10,11 +10,11 @@ use serenity::{
 };
 use tokio::sync::Mutex;
 
-use crate::{commands, service::Service};
+use crate::{commands::Error, service::Service};
 
 /// Answers with what fits to what was typed so far.
 pub(super) async fn choices(
-    framework: FrameworkContext<'_, Service, commands::Error>,
+    framework: FrameworkContext<'_, Service, Error>,
     typing: &CommandInteraction,
 ) {
     let found = find(framework, typing).await.unwrap_or_default();
@@ -27,7 +27,7 @@ pub(super) async fn choices(
 }
 
 async fn find(
-    framework: FrameworkContext<'_, Service, commands::Error>,
+    framework: FrameworkContext<'_, Service, Error>,
     typing: &CommandInteraction,
 ) -> Option<CreateAutocompleteResponse> {
     let (answered, mut tree) = (AtomicBool::new(false), Vec::new());

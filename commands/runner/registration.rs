@@ -2,8 +2,11 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Rest, Route};
-use crate::{model::UserId, service::Service};
+use crate::{
+    discord::{Rest, Route},
+    model::UserId,
+    service::Service,
+};
 
 /// Replaces the application's commands by ours, if they are not those that Discord was told of. If
 /// that fails, the mirror goes on without: members then see the commands of the last start. Source:

@@ -1,11 +1,12 @@
-//! Interactions: commands, buttons, lists and forms that members use, each answered.
+//! Runs the commands: every interaction that the gateway hands over gets an answer.
 //!
-//! Owns how they reach the commands, and what is said where they cannot. Knows nothing of the gateway
-//! that brings them, nor of what the commands do.
+//! Owns how an interaction reaches its command, what is said where none can be run, and what Discord is
+//! told of the commands. Knows nothing of the gateway, nor of what a command does.
 
 mod autocomplete;
 mod context;
 mod mended;
+mod registration;
 
 use std::{
     any::Any,
@@ -17,12 +18,13 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
+use futures::{FutureExt as _, future::BoxFuture};
 use poise::{FrameworkContext, FrameworkOptions, builtins::create_application_commands};
 use serde_json::{Value, json, value::RawValue};
 use serenity::{
     client::{Context, FullEvent},
     gateway::ShardManager,
-    http::{Http, HttpBuilder, HttpError},
+    http::{Http, HttpError},
     model::{
         application::{CommandInteraction, Interaction},
         id::{ApplicationId, InteractionId},
@@ -31,9 +33,16 @@ use serenity::{
 use tokio::{sync::Mutex, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use self::mended::{Kind, Mended, Ticket, mend};
-use super::{Rest, Token, json, registration::register, rest::Forwarder};
-use crate::{commands, model::UserId, network, service::Service};
+use self::{
+    mended::{Kind, Mended, Ticket, mend},
+    registration::register,
+};
+use super::{Error, all, on_error, on_event, wording};
+use crate::{
+    discord::{Forwarder, InteractionHandler, Rest, Token, json},
+    model::UserId,
+    service::Service,
+};
 
 /// How long commands may take to end when the bot stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(500);
@@ -44,8 +53,8 @@ const AT_ONCE: usize = 1_000;
 /// The flag of an answer that only one member sees.
 const EPHEMERAL: u64 = 1 << 6;
 
-/// Where interactions go.
-pub(super) struct Interactions {
+/// Answers interactions with our commands.
+pub struct Runner {
     commands: Arc<Commands>,
     running: TaskTracker,
     is_registered: AtomicBool,
@@ -54,7 +63,7 @@ pub(super) struct Interactions {
 
 /// What it takes to run a command.
 struct Commands {
-    options: FrameworkOptions<Service, commands::Error>,
+    options: FrameworkOptions<Service, Error>,
     context: Context,
     shards: Arc<ShardManager>,
     http: Arc<Http>,
@@ -63,12 +72,12 @@ struct Commands {
     _forwarder: Forwarder,
 }
 
-impl Interactions {
+impl Runner {
     /// Makes the commands ready to run.
     ///
     /// # Errors
     /// The system has no socket on loopback to give, see `context`.
-    pub(super) async fn new(
+    pub async fn new(
         token: &Token,
         rest: Rest,
         service: Service,
@@ -76,20 +85,14 @@ impl Interactions {
         let forwarder = Forwarder::start(rest.clone())
             .await
             .map_err(serenity::Error::from)?;
-        // Without serenity's own rate limiter: with it, the origin would be ignored.
-        let http = HttpBuilder::new(token.secret())
-            .client(network::loopback_client())
-            .ratelimiter_disabled(true)
-            .proxy(forwarder.origin())
-            .build();
-        let http = Arc::new(http);
+        let http = Arc::new(forwarder.http(token));
         if let Some(bot) = token.bot().filter(|bot| bot.0 != 0) {
             http.set_application_id(ApplicationId::new(bot.0));
         }
         let (context, shards) = context::context(Arc::clone(&http)).await?;
         let mut options = FrameworkOptions {
-            commands: commands::all(),
-            on_error: |error| Box::pin(commands::on_error(error)),
+            commands: all(),
+            on_error: |error| Box::pin(on_error(error)),
             ..FrameworkOptions::default()
         };
         poise::framework::set_qualified_names(&mut options.commands);
@@ -107,9 +110,11 @@ impl Interactions {
             rest,
         })
     }
+}
 
-    /// A session began, of this application: its commands are registered, once.
-    pub(super) fn begin(&self, application: Option<UserId>) {
+impl InteractionHandler for Runner {
+    /// Registers the commands, once.
+    fn begin(&self, application: Option<UserId>) {
         let Some(application) = application.filter(|id| id.0 != 0) else {
             return;
         };
@@ -125,8 +130,7 @@ impl Interactions {
         tokio::spawn(registering);
     }
 
-    /// Has an interaction answered.
-    pub(super) fn receive(&self, event: Box<RawValue>) {
+    fn receive(&self, event: Box<RawValue>) {
         if self.running.len() >= AT_ONCE {
             tracing::warn!("members use more commands than can be answered: some are not");
             return;
@@ -140,11 +144,10 @@ impl Interactions {
         });
     }
 
-    /// Waits a moment for the commands that are running.
-    pub(super) async fn finish(&self) {
+    fn finish(&self) -> BoxFuture<'_, ()> {
         self.running.close();
         // What takes longer ends with the process.
-        let _ = timeout(LAST_COMMANDS, self.running.wait()).await;
+        Box::pin(timeout(LAST_COMMANDS, self.running.wait()).map(drop))
     }
 }
 
@@ -203,7 +206,7 @@ impl Commands {
             }
             interaction => {
                 let event = FullEvent::InteractionCreate { interaction };
-                commands::on_event(framework, &event).await;
+                on_event(framework, &event).await;
                 Answered::Yes
             }
         }
@@ -216,7 +219,7 @@ impl Commands {
             Kind::Autocomplete => json!({"type": 8, "data": {"choices": []}}),
             Kind::Any => {
                 tracing::warn!("an interaction could not be read; the member was told so");
-                let content = commands::wording::unreadable_interaction();
+                let content = wording::unreadable_interaction();
                 json!({"type": 4, "data": {
                     "content": content, "flags": EPHEMERAL, "allowed_mentions": {"parse": []},
                 }})
@@ -248,7 +251,7 @@ impl Commands {
 
 /// Runs a command. One that has only subcommands says nothing where none of them is named.
 async fn run_command(
-    framework: FrameworkContext<'_, Service, commands::Error>,
+    framework: FrameworkContext<'_, Service, Error>,
     command: &CommandInteraction,
 ) -> Answered {
     let (answered, mut tree) = (AtomicBool::new(false), Vec::new());
