@@ -48,7 +48,12 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .discord
         .as_ref()
         .expect("the command line reads what this command needs");
-    let mirror = Mirror::open(&config.store_path).await?;
+    // What is cut off here is taken up at the next start.
+    let opening = Mirror::open(&config.store_path);
+    let Some(mirror) = stop.run_until_cancelled(opening).await else {
+        return Ok(());
+    };
+    let mirror = mirror?;
     let target = target(config, &config.archive)?;
     let heard = mirror.store.heard()?;
     let progress: PerGuild<ProgressBoard> = PerGuild::default();

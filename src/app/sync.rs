@@ -36,7 +36,13 @@ pub async fn sync(
         .as_ref()
         .expect("the command line reads what this command needs");
     // First what is wrong on this machine, then what Discord says.
-    let mirror = Mirror::open(&config.store_path).await?;
+    let stopped = || {
+        Error::Failed(anyhow!(
+            "stopped before the mirror was complete; what was fetched is kept, start again to go on"
+        ))
+    };
+    let opening = stop.run_until_cancelled(Mirror::open(&config.store_path));
+    let mirror = opening.await.ok_or_else(stopped)??;
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
         let guilds = match (history.guilds().await, only) {
@@ -103,9 +109,7 @@ pub async fn sync(
     match done {
         Some(Ok(_)) if json => Ok(Vec::new()),
         Some(done) => done,
-        None => Err(Error::Failed(anyhow!(
-            "stopped before the mirror was complete; what was fetched is kept, start again to go on"
-        ))),
+        None => Err(stopped()),
     }
 }
 

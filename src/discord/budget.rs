@@ -177,13 +177,12 @@ impl Budget {
         lock(&self.shared.pause).ask(wait, sent, Instant::now())
     }
 
-    /// A request of this time was answered. Returns how long the pause lasted that this ends.
+    /// A request of this time was answered. Returns how long the pause lasted that this ends, if it was
+    /// told of.
     pub(super) fn answered(&self, sent: Instant) -> Option<Duration> {
-        let ended = lock(&self.shared.pause).answered(sent, Instant::now());
-        if ended.is_some() {
-            self.shared.resumed.notify_one();
-        }
-        ended
+        let (is_told, lasted) = lock(&self.shared.pause).answered(sent, Instant::now())?;
+        self.shared.resumed.notify_one();
+        is_told.then_some(lasted)
     }
 
     /// How much of a pause is left.

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// The longest pause that is kept without doubt. Discord's own are of seconds.
 pub(super) const DOUBTED: Duration = Duration::from_mins(5);
 
+/// The shortest pause that is worth telling of.
+const TOLD: Duration = Duration::from_secs(10);
+
 /// When a doubted pause is tried first. The time between tries doubles.
 const FIRST_TRY: Duration = Duration::from_secs(15);
 /// The longest time between two tries.
@@ -25,6 +28,8 @@ struct Stretch {
     /// When a request is let through, where it is doubted, and how long after that the next one is.
     next_try: Option<Instant>,
     gap: Duration,
+    /// Whether it was long enough to be told of.
+    is_told: bool,
 }
 
 /// What a request has to do.
@@ -37,7 +42,8 @@ pub(super) enum Next {
 }
 
 impl Pause {
-    /// A 429 to a request of this time asks for a pause. Returns whether none was going on.
+    /// A 429 to a request of this time asks for a pause. Returns whether to tell of it: once a pause, if
+    /// it is long.
     pub(super) fn ask(&mut self, wait: Duration, sent: Instant, now: Instant) -> bool {
         let until = now + wait;
         let doubted = |gap| (wait > DOUBTED).then_some(now + gap);
@@ -50,7 +56,9 @@ impl Pause {
                     stretch.until.max(until)
                 };
                 stretch.next_try = doubted(stretch.gap).max(stretch.next_try);
-                false
+                let is_news = wait >= TOLD && !stretch.is_told;
+                stretch.is_told |= is_news;
+                is_news
             }
             _ => {
                 self.0 = Some(Stretch {
@@ -58,16 +66,19 @@ impl Pause {
                     until,
                     next_try: doubted(FIRST_TRY),
                     gap: FIRST_TRY,
+                    is_told: wait >= TOLD,
                 });
-                true
+                wait >= TOLD
             }
         }
     }
 
-    /// A request of this time was answered. Returns how long the pause lasted that this ends.
-    pub(super) fn answered(&mut self, sent: Instant, now: Instant) -> Option<Duration> {
+    /// A request of this time was answered. Returns the pause that this ends: whether it was told of, and
+    /// how long it lasted.
+    pub(super) fn answered(&mut self, sent: Instant, now: Instant) -> Option<(bool, Duration)> {
         let stretch = self.0.take_if(|stretch| sent > stretch.since)?;
-        Some(now.saturating_duration_since(stretch.since))
+        let lasted = now.saturating_duration_since(stretch.since);
+        Some((stretch.is_told, lasted))
     }
 
     /// What the next request has to do. A try is taken by asking.
@@ -136,8 +147,25 @@ mod tests {
         assert_eq!(pause.next(sent), Next::Go);
         assert!(matches!(pause.next(sent), Next::Wait(_)), "one at a time");
         let lasted = pause.answered(sent, sent + SECOND);
-        assert_eq!(lasted, Some(16 * SECOND));
+        assert_eq!(lasted, Some((true, 16 * SECOND)));
         assert_eq!(pause.next(sent + SECOND), Next::Go);
+    }
+
+    #[test]
+    fn a_pause_is_told_of_once_it_is_long() {
+        let (mut pause, now) = (Pause::default(), Instant::now());
+        assert!(!pause.ask(SECOND, now, now));
+        assert!(pause.ask(TOLD, now, now));
+        assert!(!pause.ask(HOUR, now, now));
+        let later = now + 2 * HOUR;
+        assert!(
+            pause
+                .answered(later, later)
+                .is_some_and(|(is_told, _)| is_told)
+        );
+        assert!(!pause.ask(SECOND, later, later));
+        let end = later + 2 * SECOND;
+        assert_eq!(pause.answered(end, end), Some((false, 2 * SECOND)));
     }
 
     #[test]

@@ -258,7 +258,11 @@ impl Rest {
             .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))
             .await;
         if let Err(error @ (RestError::Unreachable { .. } | RestError::Failing { .. })) = &answer {
-            self.inner.outage.failed(begun, error);
+            let why = match error {
+                RestError::Failing { .. } => format!("{}: {error}", self.inner.way()),
+                error => error.to_string(),
+            };
+            self.inner.outage.failed(begun, &why);
         }
         if answer.is_err() && self.paused().is_some_and(|left| left > DOUBTED) {
             self.try_until_resumed();
@@ -419,12 +423,16 @@ impl Inner {
             global,
             ..
         } = *refusal;
-        if status == 429 && global && self.budget.pause(wait, sent) && wait > DOUBTED {
+        if status == 429 && global && self.budget.pause(wait, sent) {
             tracing::warn!(
                 host = self.way(),
-                "Discord wants no request for {} or longer: asking now and then whether that still \
-                 holds",
-                whole_seconds(wait)
+                "Discord wants no requests for {}{}",
+                whole_seconds(wait),
+                if wait > DOUBTED {
+                    " or longer: asking now and then whether that still holds"
+                } else {
+                    ""
+                }
             );
         }
     }

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::{
-    model::{Fact, Message, Observation, Pending, User},
+    model::{Fact, GuildEmoji, Message, Observation, Pending, User},
     store::{Store, StoreError},
 };
 
@@ -177,16 +177,57 @@ fn size(of: &Observation) -> usize {
                 size_of_val(paged) + message_size(&paged.message) + users.sum::<usize>() + counts
             })
             .sum(),
-        Fact::Member(_, user, presence) => user_size(user) + presence.roles.len() * 8,
+        Fact::Member(_, user, presence) => {
+            let nick = presence.nick.as_ref().map_or(0, String::len);
+            user_size(user) + presence.roles.len() * 8 + nick
+        }
         Fact::User(_, user) => user_size(user),
         Fact::Reactors { users, .. } => users.iter().map(user_size).sum(),
         Fact::AllMembers(_, ids) => ids.len() * ID,
         Fact::AllRoles(_, ids) => ids.len() * ID,
         Fact::Channel(channel) => channel.overwrites.len() * 32 + channel.name.len(),
-        Fact::AllEmojis(_, emojis) => emojis.len() * 100,
-        _ => 0,
+        Fact::AllEmojis(_, emojis) => emojis.iter().map(emoji_size).sum(),
+        Fact::Emoji(emoji) => emoji_size(emoji),
+        Fact::Guild(guild) => guild.name.len(),
+        Fact::Role(role) => role.name.len(),
+        Fact::Props(props) => props.reason.len() + props.receivers.len() * ID,
+        Fact::Failed(_, _, reason) | Fact::Refused(_, _, reason) => reason.len(),
+        Fact::AdminAction(action) => action.what.len(),
+        // What else there is holds a few ids and numbers, or comes from the bot itself.
+        Fact::GuildGone(_)
+        | Fact::ChannelGone(..)
+        | Fact::RoleGone(..)
+        | Fact::MemberGone(..)
+        | Fact::MessageGone(..)
+        | Fact::Reacted(_)
+        | Fact::Unreacted(_)
+        | Fact::ReactionsCleared(..)
+        | Fact::Settings(_)
+        | Fact::SettingsChanged(..)
+        | Fact::Privacy(_)
+        | Fact::Hushed(..)
+        | Fact::PropsHushed(..)
+        | Fact::Forget(..)
+        | Fact::Registered(_)
+        | Fact::SessionLost(..)
+        | Fact::Noted(..)
+        | Fact::Unseen(..)
+        | Fact::LookedBack(..)
+        | Fact::Live(..)
+        | Fact::ArchivedThreads { .. }
+        | Fact::Audited(..)
+        | Fact::OlderUnseen(..)
+        | Fact::RecheckBegun(_)
+        | Fact::Reread(..)
+        | Fact::Rechecked(..)
+        | Fact::Synced(..)
+        | Fact::Settled(..) => 0,
     };
     size_of_val(of) + more
+}
+
+fn emoji_size(emoji: &GuildEmoji) -> usize {
+    size_of_val(emoji) + emoji.name.as_ref().map_or(0, String::len)
 }
 
 fn message_size(message: &Message) -> usize {
@@ -203,7 +244,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::model::{Evidence, GuildId, Stamp, Unread, UserId};
+    use crate::model::{Evidence, GuildId, Presence, Stamp, Unread, UserId};
 
     fn user(name: String) -> Observation {
         let user = User {
@@ -220,6 +261,23 @@ mod tests {
             by: Evidence::Rest,
             fact: Fact::User(GuildId(1), user),
         }
+    }
+
+    #[test]
+    fn nicknames_count() {
+        let nick = "x".repeat(30_000);
+        let presence = Presence {
+            nick: Some(nick),
+            roles: Vec::new(),
+            joined_at: None,
+            unread: Unread::default(),
+        };
+        let mut seen = user(String::new());
+        let Fact::User(guild, user) = seen.fact else {
+            unreachable!("it is a user");
+        };
+        seen.fact = Fact::Member(guild, user, presence);
+        assert!(size(&seen) > 30_000);
     }
 
     #[test]

@@ -32,11 +32,26 @@ fn has_once(log: &str, words: &str) {
 /// REST breaks off for a while, and everything that is tried meanwhile fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_told_once_and_its_end_once() {
+    outage(Fault::Reset, |host| {
+        format!("the connection to {host} broke")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_that_is_answered_with_errors_names_its_host_too() {
+    outage(Fault::Status(503), |host| {
+        format!("{host}: Discord failed at")
+    })
+    .await;
+}
+
+async fn outage(fault: Fault, told: impl Fn(&str) -> String) {
     let mirror = Mirror::seeded(11).await;
     let running = start(&mirror).await;
     until(&running, "all history that can be read is here").await;
     let discord = &mirror.discord;
-    discord.fail("*", 100_000, Fault::Reset);
+    discord.fail("*", 100_000, fault);
     for name in ["first", "second"] {
         // The guild has to be looked at.
         discord.create_channel(kind::TEXT, name, Vec::<Overwrite>::new());
@@ -49,7 +64,7 @@ async fn an_outage_is_told_once_and_its_end_once() {
     let log = running.wait_for(Duration::from_secs(10)).await.stderr;
     has_once(&log, "WARN");
     let host = discord.url().replace("http://", "");
-    has_once(&log, &format!("the connection to {host} broke"));
+    has_once(&log, &told(&host));
     has_once(&log, "Discord answers again");
     for inside in ["serenity", "shard", "Shard", "poise", "tungstenite"] {
         assert!(!log.contains(inside), "{inside:?} in {log}");

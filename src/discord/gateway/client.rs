@@ -39,7 +39,7 @@ const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 /// The heartbeat interval where none is told.
 const USUAL_INTERVAL: Duration = Duration::from_millis(41_250);
 
-/// After how many connections in a row that fail a session is given up: some five minutes.
+/// After how many connections in a row that do not resume it a session is given up: some five minutes.
 const WORTH_RESUMING: u32 = 10;
 
 /// The close code for a connection whose session is to be resumed.
@@ -404,6 +404,9 @@ impl Core {
             self.begin(&data, seq);
         } else if let Some(session) = &mut self.session {
             sequence = session.receive(seq);
+            if sequence == Sequence::Lost {
+                self.intake.lose();
+            }
             if sequence == Sequence::Gap {
                 if let Some(end) = self.repair("a sequence number is missing") {
                     return Some(end);

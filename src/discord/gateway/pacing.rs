@@ -9,11 +9,8 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::Instant;
 
-/// How long a connection lives that was worth the start of its session.
+/// How long a connection lives that was worth being opened.
 const HELD: Duration = Duration::from_mins(1);
-
-/// How long a connection lives at least that was worth being opened.
-const WORTH_OPENING: Duration = Duration::from_secs(1);
 
 /// The longest wait between two attempts to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_mins(1);
@@ -39,8 +36,10 @@ pub(in crate::discord) struct StartLimit {
 /// What was tried so far.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
-    /// Connections in a row that did not hold.
+    /// Connections in a row that had no session.
     failures: u32,
+    /// Connections in a row that did not hold, with a session or without.
+    short: u32,
     /// Session starts in a row whose connection did not hold.
     starts: u32,
     last_start: Option<Instant>,
@@ -73,17 +72,18 @@ impl Pacing {
     /// A connection ended that had a session for so long, if it had one at all. What failed before is
     /// forgotten if that was long.
     pub(super) fn ended(&mut self, lived: Option<Duration>) {
-        let lived = lived.unwrap_or_default();
-        if lived >= WORTH_OPENING {
-            self.failures = 0;
-        }
-        if lived >= HELD {
+        self.failures = match lived {
+            Some(_) => 0,
+            None => self.failures.saturating_add(1),
+        };
+        if lived.is_some_and(|lived| lived >= HELD) {
             self.starts = 0;
+            self.short = 0;
         }
-        self.failures = self.failures.saturating_add(1);
+        self.short = self.short.saturating_add(1);
     }
 
-    /// Connections in a row that did not hold.
+    /// Connections in a row that had no session.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
@@ -94,7 +94,7 @@ impl Pacing {
     }
 
     fn reconnect_wait(&self) -> Duration {
-        let Some(times) = self.failures.checked_sub(2) else {
+        let Some(times) = self.short.checked_sub(2) else {
             return Duration::ZERO;
         };
         doubled(Duration::from_secs(1), times, LONGEST_RECONNECT)
@@ -177,6 +177,16 @@ mod tests {
         assert!(wait > LONGEST_RECONNECT / 2 && wait <= LONGEST_RECONNECT);
         pacing.ended(Some(HELD));
         assert_eq!(pacing.before_connecting(), Duration::ZERO);
+    }
+
+    #[test]
+    fn connections_that_end_soon_come_later_and_later_and_keep_their_session() {
+        let mut pacing = Pacing::default();
+        for _ in 0..40 {
+            pacing.ended(Some(HELD / 2));
+        }
+        assert!(pacing.before_connecting() > LONGEST_RECONNECT / 2);
+        assert_eq!(pacing.failures(), 0);
     }
 
     #[test]

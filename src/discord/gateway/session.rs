@@ -33,6 +33,8 @@ pub(super) enum Sequence {
     Again,
     /// Something is missing before it.
     Gap,
+    /// Events are missing between it and one that was lost. They are not asked for.
+    Lost,
 }
 
 /// What to do about an event that did not arrive whole.
@@ -71,11 +73,17 @@ impl Session {
         if seq <= self.seq {
             return Sequence::Again;
         }
-        if seq > self.seq + 1 && !self.skips {
+        if seq > self.seq.saturating_add(1) && !self.skips {
             return Sequence::Gap;
         }
+        // The lost one may have been the one before.
+        let is_after_lost = seq <= self.seq.saturating_add(2);
         self.skip_to(seq);
-        Sequence::Next
+        if is_after_lost {
+            Sequence::Next
+        } else {
+            Sequence::Lost
+        }
     }
 
     /// Goes on from this number, whatever is missing before it.
@@ -147,6 +155,15 @@ mod tests {
         assert_eq!(session.repair(), Repair::Lose);
         assert_eq!(session.receive(Some(3)), Sequence::Next);
         assert_eq!(session.receive(Some(5)), Sequence::Gap);
+    }
+
+    #[test]
+    fn what_is_missing_beside_a_lost_event_is_lost_too() {
+        let mut session = session();
+        assert_eq!(session.repair(), Repair::Resume);
+        assert_eq!(session.repair(), Repair::Lose);
+        assert_eq!(session.receive(Some(4)), Sequence::Lost);
+        assert_eq!(session.receive(Some(5)), Sequence::Next);
     }
 
     #[test]

@@ -96,7 +96,7 @@ async fn a_pause_of_31_years_ends_with_the_first_answer() {
     let sync = mirror.sync().await;
     let told = sync
         .stderr
-        .matches("Discord wants no request for 1h")
+        .matches("Discord wants no requests for 1h")
         .count();
     assert_eq!(told, 1, "{sync:#?}");
     assert!(
