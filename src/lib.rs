@@ -14,6 +14,7 @@ pub mod network;
 pub mod service;
 pub mod status;
 pub mod store;
+mod text_file;
 
 /// The most threads for work that blocks, in each runtime. They wait for one disk and one lock, so that
 /// more would do no more; each keeps memory of its own while it lives.

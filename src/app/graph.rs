@@ -23,6 +23,7 @@ use crate::{
     },
     jobs::export::SourceCredFiles,
     model::printable_json,
+    text_file::read_text,
 };
 
 /// Which graph is built, and the file that says how things count.
@@ -59,7 +60,7 @@ impl GraphPlugin {
                 config: path,
                 rules,
             } => {
-                let text = fs::read_to_string(path)
+                let text = read_text(path)
                     .with_context(|| format!("cannot read the config {}", path.display()))?;
                 let config = DiscordConfig::from_json(&text)
                     .with_context(|| format!("the config {} is wrong", path.display()))?;
@@ -78,6 +79,14 @@ impl Counting {
                 let sieve = |it: &Snapshot| DiscordSieve::new(it, config, *rules);
                 Snapshot::read_sifted(archive, sieve).await
             }
+        }
+    }
+
+    /// What is weighed in vain.
+    fn unmatched(&self, snapshot: &Snapshot) -> Vec<String> {
+        match self {
+            Self::Props(weights) => weights.unmatched(snapshot),
+            Self::Discord(config, _) => config.unmatched(snapshot),
         }
     }
 
@@ -124,13 +133,18 @@ pub async fn graph(
         let documents = counting
             .documents(&snapshot)
             .map_err(|error| Error::Wrong(error.into()))?;
+        let mut warnings = counting.unmatched(&snapshot);
         drop(snapshot);
         let mut notes = Vec::new();
         if let Some(out) = &out {
-            let written = write(&documents, out)?;
-            notes.extend(written.iter().map(|it| format!("wrote {}", it.display())));
+            for (document, path) in Document::ALL.into_iter().zip(write(&documents, out)?) {
+                notes.push(format!("wrote {}", path.display()));
+                let bytes = path.metadata().map_or(0, |file| file.len());
+                warnings.extend(document.too_long(bytes));
+            }
         }
         notes.extend(documents.unusable().map(|it| format!("mind: {it}")));
+        notes.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
         let compared = earlier.map(|(graph, types)| {
             let now = Types::from(&documents.declaration);
             Comparison::new((&graph, &types), (&documents.graph, &now))
@@ -163,7 +177,7 @@ pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn Beside>>, Error> 
             .map_err(Error::Wrong)?,
         None => Weights::default(),
     };
-    Ok(Some(Arc::new(SourceCredFiles(weights))))
+    Ok(Some(Arc::new(SourceCredFiles::new(weights))))
 }
 
 /// A graph that was written earlier, and its types: `path` is the folder, or the graph's file in it.
@@ -273,7 +287,7 @@ fn write(documents: &Documents, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn read_weights(path: &Path) -> anyhow::Result<Weights> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the weights {}", path.display()))?;
+    let text =
+        read_text(path).with_context(|| format!("cannot read the weights {}", path.display()))?;
     Weights::from_json(&text).with_context(|| format!("the weights {} are wrong", path.display()))
 }

@@ -40,6 +40,24 @@ pub struct Documents {
     pub proposals: Vec<IdentityProposal>,
 }
 
+/// The longest text that Node reads, in UTF-16 code units, and so the longest file of ASCII.
+/// Source: V8's `String::kMaxLength` on 64 bits.
+const LONGEST: u64 = (1 << 29) - 24;
+
+impl Document {
+    /// Why SourceCred fails on this document if it has so many bytes; `None` if it does not.
+    pub fn too_long(self, bytes: u64) -> Option<String> {
+        (bytes > LONGEST).then(|| {
+            format!(
+                "{} has {} MiB, and SourceCred fails on more than 512: Node reads no longer text. Give channels \
+                 the weight 0; in the config of the discord plugin, simplifyGraph and beginningDate help too",
+                self.name(),
+                bytes >> 20
+            )
+        })
+    }
+}
+
 impl Documents {
     /// Why SourceCred will fail on them although they are sound, if it will.
     pub fn unusable(&self) -> Option<Unusable> {
@@ -61,5 +79,17 @@ impl Documents {
         self.write(document, &mut bytes)
             .expect("text and numbers are always JSON, and memory takes it");
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_node_cannot_read_is_too_long() {
+        assert_eq!(Document::Graph.too_long(536_870_888), None);
+        let says = Document::Graph.too_long(600 << 20).unwrap();
+        assert!(says.starts_with("graph.json has 600 MiB"), "{says}");
     }
 }

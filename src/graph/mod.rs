@@ -17,12 +17,14 @@ mod flow;
 mod identities;
 mod members;
 mod minting;
+mod object;
 mod plugin;
 mod prefix;
 mod props;
 mod sieve;
 mod standings;
 mod stored;
+mod unmatched;
 mod weighted_graph;
 mod weights;
 

@@ -4,15 +4,15 @@
 //!
 //! * with a command, in whichever channel, by the member who ran it. The message is the bot's.
 //!   Until that was seen, or once it was deleted, or once the giver took them back, nothing was
-//!   given. (A guild may choose that its props hold although the message was deleted.) Thanks for
-//!   a message are dated to that message: there was the contribution.
+//!   given. (A guild may choose that its props hold although the message was deleted, or its channel.)
+//!   Thanks for a message are dated to that message: there was the contribution.
 //! * by a plain message that mentions somebody, in a props channel or in a thread of one. As in
 //!   SourceCred's Discord plugin, a mention that is only a reply's ping counts as one, unless it
 //!   pings a bot: then it answers what a bot posted, such as other props.
 //!
 //! A message is props only if it thanks somebody who is known, and not only its author. Nobody
 //! gives props to themselves. Webhooks are nobody, and bots give no props, but may receive some.
-//! Messages of deleted channels are gone, as they are in Discord.
+//! Messages of deleted channels are deleted, as they are in Discord.
 //!
 //! The reactions on props are those that stand, of all people who are known; bots' reactions say
 //! nothing. One member counts once with each emoji, whether as a burst or not. As in SourceCred's
@@ -133,14 +133,13 @@ impl<'a> Rules<'a> {
             props: Err(why),
             left_out: Vec::new(),
         };
-        if self.channels.is_deleted(message.channel_id) {
+        let is_kept = given.is_some_and(|row| self.keeping.contains(&row.guild_id));
+        if !is_kept && self.channels.is_deleted(message.channel_id) {
             return no(NoProps::ChannelDeleted);
         }
         match given {
             Some(row) if row.withdrawn_at.is_some() => no(NoProps::Withdrawn),
-            Some(row) if !deleted || self.keeping.contains(&row.guild_id) => {
-                self.judge_command(message.id, row)
-            }
+            Some(row) if !deleted || is_kept => self.judge_command(message.id, row),
             None if !deleted => match giver_of(message) {
                 Err(why) => no(why),
                 Ok(_) if !self.channels.are_props(message.channel_id) => {

@@ -3,11 +3,17 @@
 //! Edge weights, and the reaction's, are those of SourceCred's Discord plugin
 //! (`plugins/discord/declaration.js`), so that props are worth what they are worth there.
 
-use std::{collections::BTreeMap, str::FromStr};
+mod file;
+mod unmatched;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::model::{ChannelId, EmojiId, EmojiKey, RoleId};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::object::object;
+use crate::model::{ChannelId, EmojiKey, RoleId};
+
+pub use file::WeightsError;
 
 /// The largest weight that is accepted: products of weights stay finite.
 const LARGEST: f64 = 1_000_000.0;
@@ -126,9 +132,10 @@ pub struct Weights {
     /// The cred that a reaction on a props message mints, if its emoji has no weight of its own.
     /// Reactions that weigh 0 are left out of the graph.
     pub reaction: Weight,
-    /// The cred that a reaction with a certain emoji mints. In the file an emoji is its Unicode
-    /// text, exactly as Discord spells it, or a custom emoji's id or `name:id`.
-    #[serde(deserialize_with = "by_emoji")]
+    /// The cred that a reaction with a certain emoji mints. In the file an emoji is its Unicode text or
+    /// its `:shortcode:`, or a custom emoji's id, `name:id` or `<:name:id>`. Here texts are without
+    /// variation selectors.
+    #[serde(deserialize_with = "file::by_emoji")]
     pub emojis: BTreeMap<EmojiKey, Weight>,
     /// By how much the reactions of those who received the props are multiplied. 1, as in
     /// SourceCred's props channels; 0 where nobody shall mint cred for themselves.
@@ -141,7 +148,7 @@ pub struct Weights {
     pub role: Weight,
     /// The same for those with a certain role, by its id. Of several the largest counts, and `role`
     /// at least.
-    #[serde(deserialize_with = "by_id")]
+    #[serde(deserialize_with = "file::by_id")]
     pub roles: BTreeMap<RoleId, Weight>,
     /// Which roles a member is taken to have.
     pub roles_as_of: RolesAsOf,
@@ -149,7 +156,7 @@ pub struct Weights {
     pub channel: Weight,
     /// The same for a certain channel or thread, or for all channels of a category, by its id: what
     /// is nearest to the message counts. Where it is 0, props are left out of the graph.
-    #[serde(deserialize_with = "by_id")]
+    #[serde(deserialize_with = "file::by_id")]
     pub channels: BTreeMap<ChannelId, Weight>,
     /// Whether the reactions to one message are divided by the number of members who reacted (each
     /// counted as their role weighs, the giver not at all) and `confidence_dampener` together.
@@ -157,6 +164,7 @@ pub struct Weights {
     /// What is added to that number: the larger, the less the reactions of a few mint.
     pub confidence_dampener: Weight,
     /// How cred flows between members, props and reactions.
+    #[serde(deserialize_with = "object")]
     pub edges: EdgeWeights,
 }
 
@@ -181,14 +189,10 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// The weights that a file gives, and the defaults for what it does not mention.
-    pub fn from_json(text: &str) -> Result<Self, WeightsError> {
-        Ok(serde_json::from_str(text)?)
-    }
-
     /// What an emoji weighs.
     pub fn of_emoji(&self, emoji: &EmojiKey) -> Weight {
-        self.emojis.get(emoji).copied().unwrap_or(self.reaction)
+        let own = self.emojis.get(&*bare(emoji));
+        own.copied().unwrap_or(self.reaction)
     }
 
     /// What a member weighs who has these roles.
@@ -214,14 +218,9 @@ pub enum RolesAsOf {
     Giving,
 }
 
-/// A weights file that cannot be used: where, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("these are no weights: {0}")]
-pub struct WeightsError(#[from] serde_json::Error);
-
 /// The weights of the props plugin's edges, by type.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(from = "GivenEdges")]
+#[serde(from = "file::GivenEdges")]
 pub struct EdgeWeights {
     /// From a giver to their props. Forwards ¼, backwards 1.
     pub authors: EdgeWeight,
@@ -245,187 +244,20 @@ impl Default for EdgeWeights {
     }
 }
 
-/// [`EdgeWeights`] as a file gives them: any part may be missing.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct GivenEdges {
-    authors: GivenEdge,
-    adds_reaction: GivenEdge,
-    reacts_to: GivenEdge,
-    gives_props: GivenEdge,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct GivenEdge {
-    forwards: Option<Weight>,
-    backwards: Option<Weight>,
-}
-
-impl GivenEdge {
-    fn or(&self, default: EdgeWeight) -> EdgeWeight {
-        EdgeWeight {
-            forwards: self.forwards.unwrap_or(default.forwards),
-            backwards: self.backwards.unwrap_or(default.backwards),
+/// An emoji without the selectors that ask for its colourful or its plain form: `❤` and `❤️` are one.
+fn bare(emoji: &EmojiKey) -> Cow<'_, EmojiKey> {
+    const SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
+    match emoji {
+        EmojiKey::Unicode(text) if text.contains(SELECTORS) => {
+            Cow::Owned(EmojiKey::Unicode(text.replace(SELECTORS, "")))
         }
-    }
-}
-
-impl From<GivenEdges> for EdgeWeights {
-    fn from(given: GivenEdges) -> Self {
-        let default = Self::default();
-        Self {
-            authors: given.authors.or(default.authors),
-            adds_reaction: given.adds_reaction.or(default.adds_reaction),
-            reacts_to: given.reacts_to.or(default.reacts_to),
-            gives_props: given.gives_props.or(default.gives_props),
-        }
-    }
-}
-
-fn by_emoji<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<EmojiKey, Weight>, D::Error> {
-    let mut weights = BTreeMap::new();
-    for (text, weight) in BTreeMap::<String, Weight>::deserialize(deserializer)? {
-        if weights.insert(emoji(&text), weight).is_some() {
-            return Err(D::Error::custom(format_args!(
-                "the emoji {text} is given two weights"
-            )));
-        }
-    }
-    Ok(weights)
-}
-
-/// Weights by id. As in SourceCred's configuration, an id may be followed by `//` and words for
-/// people.
-fn by_id<'de, D: Deserializer<'de>, I: Ord + FromStr>(
-    deserializer: D,
-) -> Result<BTreeMap<I, Weight>, D::Error> {
-    let mut weights = BTreeMap::new();
-    for (text, weight) in BTreeMap::<String, Weight>::deserialize(deserializer)? {
-        let id = text.split_once("//").map_or(&*text, |(id, _)| id);
-        let id = id.trim().parse().map_err(|_| {
-            D::Error::custom(format_args!(
-                "{text:?} is no id: it takes the number that Discord's \"Copy ID\" gives"
-            ))
-        })?;
-        if weights.insert(id, weight).is_some() {
-            return Err(D::Error::custom(format_args!(
-                "{text:?} is given two weights"
-            )));
-        }
-    }
-    Ok(weights)
-}
-
-/// The emoji that is written as `text`.
-fn emoji(text: &str) -> EmojiKey {
-    let id = text.rsplit(':').next().unwrap_or(text);
-    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    match id.parse() {
-        Ok(id) if is_id => EmojiKey::Custom(EmojiId(id)),
-        _ => EmojiKey::Unicode(text.to_owned()),
+        _ => Cow::Borrowed(emoji),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_empty_file_changes_nothing() {
-        assert_eq!(Weights::from_json("{}").unwrap(), Weights::default());
-        assert_eq!(
-            Weights::from_json(r#"{"edges": {"authors": {}}}"#).unwrap(),
-            Weights::default()
-        );
-    }
-
-    /// It is what `docs/sourcecred.md` explains, field by field.
-    #[test]
-    fn the_example_is_understood_and_says_the_defaults_where_it_says_nothing_of_its_own() {
-        let example = include_str!("../../docs/sourcecred-instance/weights.json");
-        let weights = Weights::from_json(example).unwrap();
-        assert_eq!(weights.of_roles([RoleId(1)].into_iter()), Weight::ONE);
-        let own = Weights {
-            emojis: weights.emojis.clone(),
-            roles: weights.roles.clone(),
-            channels: weights.channels.clone(),
-            ..Weights::default()
-        };
-        assert_eq!(weights, own);
-        let fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(example).unwrap();
-        let explained = include_str!("../../docs/sourcecred.md");
-        for field in fields.keys() {
-            assert!(explained.contains(&format!("`{field}`")), "{field}");
-        }
-        let unknown = Weights::from_json(r#"{"": 1}"#).unwrap_err().to_string();
-        let known: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
-        assert_eq!(known.len(), fields.len(), "{known:?}");
-        assert!(known.iter().all(|it| fields.contains_key(*it)));
-    }
-
-    #[test]
-    fn a_file_changes_only_what_it_mentions() {
-        let weights = Weights::from_json(
-            r#"{"props": 2.5, "emojis": {"🎉": 3, "party:42": 0, "1️⃣": 4}, "edges": {"givesProps": {"forwards": 9}}}"#,
-        )
-        .unwrap();
-        assert_eq!(weights.props, Weight(2.5));
-        assert_eq!(weights.reaction, Weight::ONE);
-        assert_eq!(weights.edges.gives_props, EdgeWeight::new(9.0, 0.0625));
-        let of = |key: EmojiKey| weights.of_emoji(&key).get();
-        assert!((of(EmojiKey::Unicode("🎉".into())) - 3.0).abs() < f64::EPSILON);
-        assert!((of(EmojiKey::Unicode("1️⃣".into())) - 4.0).abs() < f64::EPSILON);
-        assert_eq!(
-            weights.of_emoji(&EmojiKey::Custom(EmojiId(42))),
-            Weight::ZERO
-        );
-        assert_eq!(
-            weights.of_emoji(&EmojiKey::Unicode("👍".into())),
-            Weight::ONE
-        );
-    }
-
-    #[test]
-    fn what_is_no_weight_is_refused_and_named() {
-        for (file, says) in [
-            (r#"{"props": -1}"#, "-1 is no weight"),
-            (r#"{"reaction": 1e7}"#, "10000000 is no weight"),
-            (
-                r#"{"edges": {"authors": {"forwards": -0.5}}}"#,
-                "-0.5 is no weight",
-            ),
-            (r#"{"props": "1"}"#, "invalid type: string \"1\""),
-            (r#"{"confidenceDampener": -2}"#, "-2 is no weight"),
-            (r#"{"roles": {"admin": 1}}"#, "\"admin\" is no id"),
-            (
-                r#"{"channels": {"5//a": 1, "5//b": 1}}"#,
-                "\"5//b\" is given two weights",
-            ),
-            (
-                r#"{"rolesAsOf": "then"}"#,
-                "unknown variant `then`, expected `today` or `giving`",
-            ),
-            (
-                r#"{"reactions": 1}"#,
-                "unknown field `reactions`, expected one of `props`",
-            ),
-            (r#"{"edges": {"mentions": {}}}"#, "unknown field `mentions`"),
-            (
-                r#"{"emojis": {"a:1": 1, "b:1": 2}}"#,
-                "the emoji b:1 is given two weights",
-            ),
-            ("{", "EOF while parsing an object at line 1 column 1"),
-        ] {
-            let error = Weights::from_json(file).unwrap_err().to_string();
-            assert!(error.contains(says), "{file}: {error}");
-            assert!(error.contains(" at line 1 column "), "{file}: {error}");
-        }
-        assert!(Weight::try_from(f64::NAN).is_err());
-        assert!(Weight::try_from(f64::INFINITY).is_err());
-    }
 
     #[test]
     fn whole_weights_are_written_without_a_fraction() {

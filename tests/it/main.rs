@@ -31,3 +31,4 @@ mod terminal;
 mod threads;
 mod time_left;
 mod unseen;
+mod weights;

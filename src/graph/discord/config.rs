@@ -11,7 +11,11 @@ use std::{
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::model::{ChannelId, GuildId, Millis, RoleId};
+use super::outdated::outdated;
+use crate::{
+    graph::object::object,
+    model::{ChannelId, GuildId, Millis, RoleId},
+};
 
 /// The guilds whose graph is wanted, in the file's order, and how each counts.
 #[derive(Clone, Debug)]
@@ -23,6 +27,12 @@ pub enum ConfigError {
     /// It is not what SourceCred reads.
     #[error("this is no config of SourceCred's Discord plugin: {0}")]
     Json(#[from] serde_json::Error),
+    /// It is what SourceCred read before 0.9.
+    #[error(
+        "this config is of a SourceCred before 0.9, and 0.11.2 does not read it either; change: {}",
+        .0.join("; ")
+    )]
+    Outdated(Vec<String>),
     /// SourceCred, too, fails on it: what both entries weigh is weighed twice.
     #[error("the guild {0} has two entries; leave one")]
     Twice(GuildId),
@@ -31,7 +41,12 @@ pub enum ConfigError {
 impl DiscordConfig {
     /// The contents of `config.json`.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let guilds: Vec<GuildConfig> = serde_json::from_str(text)?;
+        let guilds = serde_json::from_str::<Vec<Entry>>(text);
+        let guilds = guilds.map_err(|error| match outdated(text) {
+            changes if changes.is_empty() => ConfigError::Json(error),
+            changes => ConfigError::Outdated(changes),
+        })?;
+        let guilds: Vec<GuildConfig> = guilds.into_iter().map(|entry| entry.0).collect();
         let mut seen = BTreeSet::new();
         match guilds.iter().find(|it| !seen.insert(it.guild_id)) {
             Some(it) => Err(ConfigError::Twice(it.guild_id)),
@@ -45,6 +60,15 @@ impl DiscordConfig {
     }
 }
 
+/// A guild's part of the file, which is an object.
+struct Entry(GuildConfig);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(Self)
+    }
+}
+
 /// How one guild counts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +77,7 @@ pub struct GuildConfig {
     #[serde(deserialize_with = "guild")]
     pub guild_id: GuildId,
     /// What each emoji weighs.
-    #[serde(rename = "reactionWeightConfig")]
+    #[serde(rename = "reactionWeightConfig", deserialize_with = "object")]
     pub(super) reactions: ReactionWeights,
     /// What the reactions of those who have a role weigh.
     #[serde(rename = "roleWeightConfig", default)]
@@ -62,8 +86,8 @@ pub struct GuildConfig {
     #[serde(rename = "channelWeightConfig", default)]
     pub(super) channels: ById<ChannelId>,
     /// Where mentions are props.
-    #[serde(default, deserialize_with = "channels")]
-    pub(super) props_channels: HashSet<ChannelId>,
+    #[serde(default)]
+    pub(super) props_channels: PropsChannels,
     /// Whether age-restricted channels count.
     #[serde(rename = "includeNsfwChannels", default)]
     pub(super) nsfw: bool,
@@ -96,12 +120,39 @@ impl ReactionWeights {
             .copied()
             .unwrap_or(self.default_weight)
     }
+
+    /// What has a weight and is none of these.
+    pub(super) fn absent(&self, known: &HashSet<&str>) -> impl Iterator<Item = &String> {
+        self.weights
+            .keys()
+            .filter(|name| !known.contains(name.as_str()))
+    }
+}
+
+/// Where mentions are props, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct PropsChannels(HashSet<String>);
+
+impl PropsChannels {
+    /// Whether this is one.
+    pub(super) fn has(&self, id: ChannelId) -> bool {
+        self.0.contains(&id.to_string())
+    }
+
+    /// What is written and is none of these.
+    pub(super) fn absent(&self, known: &HashSet<ChannelId>) -> impl Iterator<Item = &String> {
+        let is_known = |text: &str| id(text).is_some_and(|id| known.contains(&id));
+        self.0.iter().filter(move |text| !is_known(text))
+    }
 }
 
 /// Weights by id.
 #[derive(Clone, Debug)]
 pub(super) struct ById<Id> {
     weights: HashMap<Id, f64>,
+    /// What was written in an id's place and is none.
+    odd: Vec<String>,
     default: f64,
 }
 
@@ -109,8 +160,18 @@ impl<Id> Default for ById<Id> {
     fn default() -> Self {
         Self {
             weights: HashMap::new(),
+            odd: Vec::new(),
             default: 1.0,
         }
+    }
+}
+
+impl<Id: ToString + Eq + std::hash::Hash> ById<Id> {
+    /// What has a weight and is none of these.
+    pub(super) fn absent(&self, known: &HashSet<Id>) -> impl Iterator<Item = String> {
+        let ids = self.weights.keys().filter(|id| !known.contains(*id));
+        let odd = self.odd.iter().cloned();
+        ids.map(ToString::to_string).chain(odd)
     }
 }
 
@@ -144,9 +205,10 @@ impl<'de, Id: FromStr + ToString + Eq + std::hash::Hash> Deserialize<'de> for By
             weights: BTreeMap<String, f64>,
         }
 
-        let written = Written::deserialize(deserializer)?;
+        let written: Written = object(deserializer)?;
         let mut seen = BTreeSet::new();
         let mut weights = HashMap::new();
+        let mut odd = Vec::new();
         for (key, weight) in &written.weights {
             let name = uncommented(key);
             if !seen.insert(name) {
@@ -155,10 +217,14 @@ impl<'de, Id: FromStr + ToString + Eq + std::hash::Hash> Deserialize<'de> for By
                 )));
             }
             // What is no id matches nothing.
-            weights.extend(id(name).map(|id| (id, *weight)));
+            match id(name) {
+                Some(id) => weights.extend([(id, *weight)]),
+                None => odd.push(name.to_owned()),
+            }
         }
         Ok(Self {
             weights,
+            odd,
             default: written.default_weight,
         })
     }
@@ -179,11 +245,6 @@ fn guild<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GuildId, D::Error
     let text = String::deserialize(deserializer)?;
     let text = uncommented(&text);
     id(text).ok_or_else(|| D::Error::custom(format_args!("guildId is no guild's id: {text:?}")))
-}
-
-fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashSet<ChannelId>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    Ok(texts.iter().filter_map(|text| id(text)).collect())
 }
 
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
@@ -233,7 +294,7 @@ mod tests {
             config.channels.of([ChannelId(1)]).to_bits(),
             1_f64.to_bits()
         );
-        assert!(config.props_channels.is_empty() && !config.nsfw && !config.simplify);
+        assert!(config.props_channels.0.is_empty() && !config.nsfw && !config.simplify);
         assert_eq!(config.beginning, None);
     }
 
@@ -250,7 +311,8 @@ mod tests {
             weights.map(f64::to_bits),
             [0.0, 0.0, 3.0, 3.0].map(f64::to_bits)
         );
-        assert_eq!(config.props_channels, HashSet::from([ChannelId(7)]));
+        let props = [7, 8].map(|id| config.props_channels.has(ChannelId(id)));
+        assert_eq!(props, [true, false]);
     }
 
     #[test]

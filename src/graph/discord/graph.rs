@@ -83,6 +83,18 @@ struct Scene<'a> {
     emojis: HashMap<EmojiId, String>,
 }
 
+/// A guild's custom emojis as `name:id`.
+pub(super) fn emoji_names(snapshot: &Snapshot, guild: GuildId) -> HashMap<EmojiId, String> {
+    let emojis = snapshot.emojis.iter();
+    emojis
+        .filter(|row| row.guild_id == guild)
+        .map(|row| {
+            let name = row.name.as_deref().unwrap_or(NAMELESS);
+            (row.id, format!("{name}:{}", row.id))
+        })
+        .collect()
+}
+
 impl<'a> Scene<'a> {
     fn new(snapshot: &'a Snapshot, config: &'a GuildConfig, rules: Rules) -> Self {
         let members = snapshot.members.iter();
@@ -90,7 +102,6 @@ impl<'a> Scene<'a> {
             member: Member::of(row),
             weight: config.roles.of(&row.roles),
         };
-        let emojis = snapshot.emojis.iter();
         Self {
             config,
             rules,
@@ -98,13 +109,7 @@ impl<'a> Scene<'a> {
                 .filter(|row| row.guild_id == config.guild_id && counts(row, rules))
                 .map(|row| (row.user_id, person(row)))
                 .collect(),
-            emojis: emojis
-                .filter(|row| row.guild_id == config.guild_id)
-                .map(|row| {
-                    let name = row.name.as_deref().unwrap_or(NAMELESS);
-                    (row.id, format!("{name}:{}", row.id))
-                })
-                .collect(),
+            emojis: emoji_names(snapshot, config.guild_id),
         }
     }
 

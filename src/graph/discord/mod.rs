@@ -10,8 +10,10 @@ mod config;
 mod declaration;
 mod graph;
 mod identities;
+mod outdated;
 mod place;
 mod sieve;
+mod unmatched;
 
 pub use config::{ConfigError, DiscordConfig, GuildConfig};
 pub use declaration::discord_declaration;

@@ -156,20 +156,24 @@ fn what_was_taken_back_is_no_props() {
     assert!(props_graph(&snapshot, &Weights::default()).nodes.is_empty());
 }
 
+fn keeping(keeps: Option<bool>) -> GuildRow {
+    GuildRow {
+        id: GUILD,
+        name: String::new(),
+        owner_id: ANA,
+        props_channels: None,
+        left_at: None,
+        keep_deleted_props: keeps,
+        excluded_channels: vec![],
+        included_channels: vec![],
+    }
+}
+
 #[test]
 fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
     let snapshot = |props, keeps| Snapshot {
-        guilds: vec![GuildRow {
-            id: GUILD,
-            name: String::new(),
-            owner_id: ANA,
-            props_channels: None,
-            left_at: None,
-            keep_deleted_props: keeps,
-            excluded_channels: vec![],
-            included_channels: vec![],
-        }],
+        guilds: vec![keeping(keeps)],
         messages: vec![
             tombstone(&answer),
             tombstone(&but(thanks(), |it| it.id.0 += 9)),
@@ -184,6 +188,25 @@ fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
     );
     let taken_back = but(props, |it| it.withdrawn_at = Some(Millis(1)));
     assert_eq!(told(&snapshot(taken_back, Some(true))), []);
+}
+
+#[test]
+fn a_guild_may_keep_props_whose_channel_was_deleted_but_no_plain_ones() {
+    let (props, answer) = command(1, PROPS, ANA, &[BEN], "for all");
+    let snapshot = |keeps| {
+        let mut snapshot = Snapshot {
+            guilds: vec![keeping(keeps)],
+            messages: vec![answer.clone(), but(thanks(), |it| it.id.0 += 9)],
+            props: vec![props.clone()],
+            ..quiet()
+        };
+        for channel in &mut snapshot.channels {
+            channel.deleted_at = Some(Millis(1));
+        }
+        snapshot
+    };
+    assert_eq!(told(&snapshot(None)), []);
+    assert_eq!(told(&snapshot(Some(true))), [(ANA, vec![(BEN, 1)], 0)]);
 }
 
 /// The contribution was made when the message was written, not when somebody said thanks for it.

@@ -1,6 +1,9 @@
 //! SourceCred's files beside the archive, so that an instance needs only their addresses.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use tracing::warn;
 
@@ -9,9 +12,31 @@ use crate::{
     graph::{Document, PropsSieve, Weights, props_documents},
 };
 
-/// Makes them with these weights.
-#[derive(Clone, Debug)]
-pub struct SourceCredFiles(pub Weights);
+/// Makes them with certain weights.
+#[derive(Debug)]
+pub struct SourceCredFiles {
+    weights: Weights,
+    /// What was last found wrong with them: it is logged once.
+    logged: Mutex<Vec<String>>,
+}
+
+impl SourceCredFiles {
+    /// Makes them with these weights.
+    pub fn new(weights: Weights) -> Self {
+        Self {
+            weights,
+            logged: Mutex::default(),
+        }
+    }
+
+    fn log(&self, warnings: Vec<String>) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings.iter().filter(|it| !logged.contains(it)) {
+            warn!("SourceCred's files in the archive: {warning}");
+        }
+        *logged = warnings;
+    }
+}
 
 impl Beside for SourceCredFiles {
     /// The graph of what is exported. What changes while it is drawn may be in it one export before
@@ -22,12 +47,15 @@ impl Beside for SourceCredFiles {
         source: &dyn Source,
     ) -> Result<BTreeMap<&'static str, Vec<u8>>, PlanError> {
         let snapshot = Snapshot::of_source(source, request, PropsSieve::new)?;
-        let documents = props_documents(&snapshot, &self.0);
+        let documents = props_documents(&snapshot, &self.weights);
+        let mut warnings = self.weights.unmatched(&snapshot);
         drop(snapshot);
-        if let Some(unusable) = documents.unusable() {
-            warn!("of SourceCred's files in the archive: {unusable}");
-        }
+        warnings.extend(documents.unusable().map(|unusable| unusable.to_string()));
         let files = Document::ALL.map(|document| documents.bytes(document));
+        for (document, bytes) in Document::ALL.iter().zip(&files) {
+            warnings.extend(document.too_long(bytes.len() as u64));
+        }
+        self.log(warnings);
         Ok(SOURCECRED.into_iter().zip(files).collect())
     }
 }

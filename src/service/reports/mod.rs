@@ -42,7 +42,8 @@ impl Reader {
     }
 }
 
-/// The channels and threads that are there now and of which this holds, sorted.
+/// The channels and threads of which this holds, sorted: those that are there now, and, where props hold in
+/// deleted ones too, those that were.
 fn channels(
     store: &Store,
     guild: GuildId,
@@ -53,7 +54,13 @@ fn channels(
         return Ok(Vec::new());
     };
     let (roles, parts) = (store.roles(guild)?, store.channels(guild)?);
-    let all = || parts.iter().filter_map(|it| it.state.now());
+    let keeps = store.settings(guild)?.keep_deleted_props;
+    let all = || {
+        let ever = parts
+            .iter()
+            .filter(|part| keeps || part.state.now().is_some());
+        ever.filter_map(|part| part.state.ever())
+    };
     let roles = roles.iter().filter_map(|it| it.state.now());
     let permissions = Permissions::new(known, roles, all());
     let found = all().filter(|it| it.kind.has_messages() && holds(&permissions, it));

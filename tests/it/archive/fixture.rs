@@ -196,7 +196,7 @@ async fn what_sourcecred_reads_lies_beside_if_it_is_wanted() {
 
         let other = Weights::from_json(r#"{"props": 3}"#).unwrap();
         for weights in [Weights::default(), other] {
-            request.beside = Some(Arc::new(SourceCredFiles(weights.clone())));
+            request.beside = Some(Arc::new(SourceCredFiles::new(weights.clone())));
             assert_eq!(again(&request).await, 1);
             assert_eq!(says().await, drawn(&weights));
         }
@@ -216,7 +216,7 @@ async fn what_sourcecred_reads_follows_what_is_exported() {
     let archive = MemoryArchive::new();
     let rows = rows();
     let mut request = request(&rows);
-    request.beside = Some(Arc::new(SourceCredFiles(Weights::default())));
+    request.beside = Some(Arc::new(SourceCredFiles::new(Weights::default())));
     export(&archive, Arc::new(rows.clone()), request.clone())
         .await
         .unwrap();

@@ -138,3 +138,26 @@ async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
         assert_eq!(received, kept);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_the_channel_takes_props_back_unless_the_server_keeps_them() {
+    let mut server = Server::start().await;
+    let (ana, ben, general) = (server.ana, server.ben, server.general);
+    let thanks = server.choose_props_channel(vec![]).await;
+    server.give(ana, &[ben], "one").await;
+    let plain = format!("plain thanks to <@{ben}>");
+    server.discord().post(ana, thanks, &plain);
+    let board = |words| server.ask_until(ana, general, "leaderboard", json!({}), words);
+    board("ben\u{2069}**: 2").await;
+    server.discord().delete_channel(thanks);
+    board("none that stand").await;
+
+    let keep = json!({"keep_deleted_props": true});
+    server.admin("settings set", keep).await;
+    board("ben\u{2069}**: 1").await;
+    server.stop().await;
+    server.mirror.export().await;
+    let standings = standings(&server.mirror.archived().await);
+    let received: usize = standings.iter().map(|it| it.received).sum();
+    assert_eq!(received, 1);
+}
