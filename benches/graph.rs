@@ -87,6 +87,7 @@ impl Community {
                     command: None,
                     by_webhook: None,
                     edited_at: None,
+                    earlier_mentions: Vec::new(),
                 };
                 (n, row)
             })
@@ -134,6 +135,8 @@ impl Source for Community {
                 keep_deleted_props: None,
                 excluded_channels: Vec::new(),
                 included_channels: Vec::new(),
+                limits: Vec::new(),
+                props_bots: Vec::new(),
             })),
             (Table::Channels, None) => (1..=CHANNELS)
                 .filter(|id| ids.contains(id))

@@ -87,7 +87,7 @@ async fn choose(ctx: Context<'_>, tier: Tier) -> Result<(), Error> {
 #[poise::command(slash_command, guild_only)]
 async fn export(ctx: Context<'_>) -> Result<(), Error> {
     let asking = ctx.data().personal_data(reader(ctx)?);
-    let data = in_time(ctx, Visibility::OnlyThem, asking).await?;
+    let (data, _under_way) = in_time(ctx, Visibility::OnlyThem, asking).await?;
     let text = wording::personal_data(data.left_out);
     let file = CreateAttachment::bytes(data.json, "my-data.json");
     let reply = plain(text).attachment(file);

@@ -7,13 +7,14 @@ use super::{
     answer::{Visibility, answer, in_time, plain},
     channels::AnyChannel,
     guild,
-    receivers::{read_channels, read_roles},
+    receivers::{read_channels, read_roles, read_users},
     wording,
 };
 use crate::{
     model::{
-        AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, Emoji, LOOK_BACK_DAYS, Language, QUOTA,
-        Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange, UNDO_MINUTES,
+        AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, Emoji, LOOK_BACK_DAYS,
+        Language, PER_MINUTE, QUOTA, Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange,
+        UNDO_MINUTES,
     },
     service::ServiceError,
 };
@@ -80,11 +81,12 @@ async fn set(
     #[description = "#channels or categories whose messages are props; \"default\": all with props in their name"]
     #[max_length = 1000]
     props_channels: Option<String>,
-    #[description = "How many thanks a member may give with commands, in any stretch of a period; 0: any number"]
+    #[description = "How many members each member may thank in a period, each time counted; 0: any number"]
     #[min = 0]
     #[max = 1000]
     quota: Option<u32>,
-    #[description = "The quota's period: without, a day"] quota_period: Option<Period>,
+    #[description = "The quota's period, by the calendar in UTC: without, a day"]
+    quota_period: Option<Period>,
     #[description = "Minutes before the same member may be thanked again by the same one; 0: none"]
     #[min = 0]
     #[max = 43200]
@@ -114,6 +116,19 @@ async fn set(
     #[max = 720]
     audit_rest_hours: Option<u16>,
     #[description = "How numbers and dates are written"] language: Option<LanguageChoice>,
+    #[description = "How often a member may give props with commands in a minute; 0: any number of times"]
+    #[min = 0]
+    #[max = 60]
+    per_minute: Option<u32>,
+    #[description = "Whether only commands give props: plain messages of members are none from now on"]
+    commands_only: Option<bool>,
+    #[description = "Minutes after which mentions added by editing a message thank nobody; 0: at once"]
+    #[min = 0]
+    #[max = 525_600]
+    edit_minutes: Option<u32>,
+    #[description = "@bots whose posts in props channels are props too, or \"none\""]
+    #[max_length = 1000]
+    props_bots: Option<String>,
 ) -> Result<(), Error> {
     let mut changes = Vec::new();
     if let Some(text) = props_channels {
@@ -171,6 +186,18 @@ async fn set(
         changes.push(SettingsChange::AuditRestHours(hours));
     }
     changes.extend(language.map(|it| SettingsChange::Language(it.into())));
+    if let Some(times) = per_minute {
+        within(times.into(), PER_MINUTE, "per_minute")?;
+        changes.push(SettingsChange::PerMinute(times));
+    }
+    changes.extend(commands_only.map(SettingsChange::CommandsOnly));
+    if let Some(minutes) = edit_minutes {
+        within(minutes.into(), EDIT_MINUTES, "edit_minutes")?;
+        changes.push(SettingsChange::EditMinutes(minutes));
+    }
+    if let Some(text) = props_bots {
+        changes.push(SettingsChange::PropsBots(read_props_bots(&text)?));
+    }
     if changes.is_empty() {
         return Err(Error::Mistake(wording::nothing_to_change()));
     }
@@ -262,6 +289,17 @@ fn read_props_channels(text: &str) -> Result<Option<Vec<crate::model::ChannelId>
     channels.sort_unstable();
     channels.dedup();
     Ok(Some(channels))
+}
+
+fn read_props_bots(text: &str) -> Result<Vec<crate::model::UserId>, Error> {
+    if text.trim().eq_ignore_ascii_case("none") {
+        return Ok(Vec::new());
+    }
+    let unclear = |unclear| Error::Mistake(wording::unclear_bots(&unclear, text));
+    let mut bots = read_users(text).map_err(unclear)?;
+    bots.sort_unstable();
+    bots.dedup();
+    Ok(bots)
 }
 
 fn read_quota(

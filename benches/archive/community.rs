@@ -81,6 +81,7 @@ impl Community {
             command: None,
             edited_at: None,
             by_webhook: None,
+            earlier_mentions: Vec::new(),
         }
     }
 
@@ -119,6 +120,8 @@ impl Source for Community {
                 keep_deleted_props: None,
                 excluded_channels: Vec::new(),
                 included_channels: Vec::new(),
+                limits: Vec::new(),
+                props_bots: Vec::new(),
             })),
             (Table::Channels, None) => {
                 (1..=CHANNELS)

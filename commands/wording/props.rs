@@ -1,6 +1,9 @@
 //! Giving props and taking them back.
 
-use super::{LONGEST_MESSAGE, code, settings::no_emoji};
+use super::{
+    LONGEST_MESSAGE, code,
+    settings::{members, no_emoji},
+};
 use crate::{
     commands::receivers::Unclear,
     jobs::estimate::About,
@@ -33,6 +36,7 @@ pub(in crate::commands) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>
 }
 
 /// The service refused, for this reason.
+#[expect(clippy::too_many_lines, reason = "a sentence or two for each reason")]
 pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
     let mistake = match refusal {
         Refusal::NoReceivers => "Say whom you thank: type @ in `to` and pick a member.".to_owned(),
@@ -65,6 +69,23 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             )
         }
         Refusal::QuotaReached { quota, left, again } => quota_reached(*quota, *left, *again),
+        Refusal::TooManyTakenBack { again } => format!(
+            "You took back so many props that thanking more members would ping people too often. \
+             You can thank again {}.",
+            moment(*again)
+        ),
+        Refusal::TooFast { per_minute, again } => format!(
+            "Here, you can give props {} a minute, props you took back included. You can give more {}.",
+            match per_minute {
+                1 => "once".to_owned(),
+                times => format!("{times} times"),
+            },
+            moment(*again)
+        ),
+        Refusal::NoPropsBot(id) => format!(
+            "<@{id}> is not a bot in this server whose posts can be props. Name another app's bot. \
+             Nothing was changed."
+        ),
         Refusal::TooSoon { to, again } => format!(
             "You thanked <@{to}> only a short while ago. You can do so again {}.",
             moment(*again)
@@ -167,16 +188,18 @@ fn permissions(missing: &[&str]) -> String {
 
 fn quota_reached(quota: Quota, left: u32, again: Option<Millis>) -> String {
     let Quota { count, period } = quota;
-    let rule = format!("Here, everyone can thank {count} times a {period}");
+    let rule = format!(
+        "Here, you can thank {} a {period}, with commands and plain messages",
+        members(count)
+    );
     match (left, again) {
-        (_, None) => format!("{rule}: these are more at once. Name fewer members."),
+        (_, None) => format!("{rule}; that's more at once. Name fewer members."),
         (0, Some(again)) => format!(
             "{rule}, and you have. You can thank again {}.",
             moment(again)
         ),
         (left, Some(again)) => format!(
-            "{rule}. You have {left} left: name fewer members, or wait; this many are possible \
-             {}.",
+            "{rule}. You have {left} left. Name fewer members, or try again {}.",
             moment(again)
         ),
     }

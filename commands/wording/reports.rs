@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{LONGEST_MESSAGE, code, first_of, shortened};
+use super::{LONGEST_MESSAGE, code, first_of, settings::members, shortened};
 use crate::{
     graph::{Explanation, NoProps, NoReaction, NotReceived, Part, Weight},
-    model::{Emoji, EmojiKey, GuildId, escape, jump_url, one_line},
+    model::{Emoji, EmojiKey, GuildId, Quota, escape, jump_url, one_line},
     service::{HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why},
 };
 
@@ -270,9 +270,13 @@ fn counted(it: &Explanation, exported: bool) -> String {
 fn idle(text: &mut String, it: &Explanation) {
     let receivers = it.left_out.iter().map(|(who, why)| {
         let why = match why {
-            NotReceived::Giver => "nobody gives props to themselves",
-            NotReceived::Unknown => "nothing is known of them, or not any more",
-            NotReceived::BotAnswered => "a bot that is only answered is not thanked",
+            NotReceived::Giver => "nobody gives props to themselves".to_owned(),
+            NotReceived::Unknown => "nothing is known of them, or not any more".to_owned(),
+            NotReceived::BotAnswered => "a bot that is only answered is not thanked".to_owned(),
+            NotReceived::AddedLate(minutes) => format!(
+                "they were mentioned by an edit more than {minutes} min after the message was \
+                 posted, or I only know the edited text"
+            ),
         };
         format!("- {}: {why}\n", name(who))
     });
@@ -308,8 +312,8 @@ fn shown(emoji: &Emoji) -> String {
     }
 }
 
-fn no_props(why: NoProps) -> &'static str {
-    match why {
+fn no_props(why: NoProps) -> String {
+    let why = match why {
         NoProps::ChannelDeleted => "its channel was deleted",
         NoProps::MessageDeleted => "it was deleted",
         NoProps::Withdrawn => "who gave these props took them back",
@@ -317,8 +321,19 @@ fn no_props(why: NoProps) -> &'static str {
             "plain messages are props in props channels only, and this is none"
         }
         NoProps::ByWebhook => "an integration posted it, and webhooks are nobody",
-        NoProps::ByBot => "a bot posted it, and bots give no props",
+        NoProps::ByBot => {
+            "a bot posted it, and an admin has not made its posts props (`/settings set props_bots`)"
+        }
         NoProps::NotWritten => "nobody wrote it: Discord or a command posted it",
         NoProps::NobodyThanked => "it thanks nobody who counts",
-    }
+        NoProps::CommandsOnly => "only commands give props here, as an admin decided",
+        NoProps::OverQuota(Quota { count, period }) => {
+            return format!(
+                "it is over the quota; each member can thank {} a {period} (UTC), and its giver had \
+                 thanked too many before",
+                members(count)
+            );
+        }
+    };
+    why.to_owned()
 }

@@ -6,7 +6,8 @@ use super::{LONGEST_MESSAGE, code};
 use crate::{
     commands::receivers::Unclear,
     model::{
-        AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, escape,
+        AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
+        escape,
     },
     service::Setup,
 };
@@ -33,6 +34,17 @@ pub(in crate::commands) fn unclear_roles(unclear: &Unclear, typed: &str) -> Stri
          `everyone`. Nothing was changed. You typed:\n{}",
         escape(word),
         code(&format!("/settings set giver_roles:{typed}"))
+    )
+}
+
+/// A bot was named in a way that we do not understand.
+pub(in crate::commands) fn unclear_bots(unclear: &Unclear, typed: &str) -> String {
+    let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
+    format!(
+        "I don't know the bot “{}”. Type @ and pick it from the list that appears, or say `none`. \
+         Nothing was changed. You typed:\n{}",
+        escape(word),
+        code(&format!("/settings set props_bots:{typed}"))
     )
 }
 
@@ -84,14 +96,15 @@ pub(in crate::commands) fn settings(settings: &Settings) -> String {
             "Private, but exported",
             channels(&settings.included_channels),
         ),
+        ("Props quota", quota(settings.quota)),
+        ("Commands that give props", per_minute(settings.per_minute)),
         (
-            "How much one may thank with commands",
-            quota(settings.quota),
-        ),
-        (
-            "Before thanking the same one again",
+            "Cooldown per recipient",
             cooldown(settings.cooldown_minutes),
         ),
+        ("Plain messages", plain(settings.commands_only)),
+        ("Mentions added by an edit", edits(settings.edit_minutes)),
+        ("Bots whose posts are props", bots(&settings.props_bots)),
         ("Who may thank with commands", givers(&settings.giver_roles)),
         (
             "Acknowledging plain props",
@@ -156,6 +169,14 @@ fn change(it: &SettingsChange) -> String {
             format!("between two checks of older history: {hours} hours")
         }
         SettingsChange::Language(it) => format!("numbers and dates: {it}"),
+        SettingsChange::PerMinute(times) => {
+            format!("commands that give props: {}", per_minute(*times))
+        }
+        SettingsChange::CommandsOnly(only) => format!("plain messages: {}", plain(*only)),
+        SettingsChange::EditMinutes(minutes) => {
+            format!("mentions added by an edit: {}", edits(*minutes))
+        }
+        SettingsChange::PropsBots(list) => format!("bots whose posts are props: {}", bots(list)),
     }
 }
 
@@ -209,6 +230,11 @@ pub(in crate::commands) fn setup(setup: &Setup) -> String {
     text.push_str(
         "Plain messages there that mention somebody are props; `/props` given elsewhere is posted \
          in the first of those you choose below that the giver can write in.\n",
+    );
+    let _ = writeln!(
+        text,
+        "Props quota: {}. `/settings` has more, such as a cooldown, or props by commands only.",
+        quota(setup.settings.quota)
     );
     match &setup.destination {
         Some(destination) => {
@@ -271,9 +297,56 @@ fn channels(list: &[ChannelId]) -> String {
 
 fn quota(quota: Option<Quota>) -> String {
     match quota {
-        None => "as much as they like".to_owned(),
-        Some(Quota { count, period }) => format!("{count} times in any {period}"),
+        None => "none".to_owned(),
+        Some(Quota { count, period }) => format!(
+            "each member can thank {} a {period} (UTC), with commands and plain messages",
+            members(count)
+        ),
     }
+}
+
+/// So many members, each time counted.
+pub(super) fn members(count: u32) -> String {
+    match count {
+        1 => "1 member".to_owned(),
+        count => format!("{count} members"),
+    }
+}
+
+fn per_minute(times: u32) -> String {
+    match times {
+        0 => "as often as members like".to_owned(),
+        1 => "once a minute".to_owned(),
+        times => format!("{times} times a minute"),
+    }
+}
+
+fn plain(commands_only: bool) -> String {
+    if commands_only {
+        "never props; only commands give them".to_owned()
+    } else {
+        "props in props channels".to_owned()
+    }
+}
+
+fn edits(minutes: u32) -> String {
+    match minutes {
+        0 => "never count".to_owned(),
+        1 => "count for a minute after the message was posted".to_owned(),
+        minutes => format!("count for {minutes} minutes after the message was posted"),
+    }
+}
+
+fn bots(list: &[UserId]) -> String {
+    if list.is_empty() {
+        return "none".to_owned();
+    }
+    let named: Vec<String> = list
+        .iter()
+        .take(NAMED)
+        .map(|id| format!("<@{id}>"))
+        .collect();
+    named.join(", ")
 }
 
 fn cooldown(minutes: u32) -> String {

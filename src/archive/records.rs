@@ -39,15 +39,22 @@ fn kept<T>(at: Stamp, value: T, gone: Option<Millis>) -> Kept<T> {
 impl GuildRow {
     /// The settings that an admin chose, if any.
     pub fn settings(&self) -> Option<Settings> {
-        // Only what a reader of the archive needs is in it: quotas and the like are chosen anew.
+        // Only what a reader of the archive needs is in it: waits and the like are chosen anew.
+        let default = Settings::default_for(self.id);
+        let limits = self.limits.last();
         let settings = Settings {
             props_channels: self.props_channels.clone(),
             keep_deleted_props: self.keep_deleted_props.unwrap_or_default(),
             excluded_channels: self.excluded_channels.clone(),
             included_channels: self.included_channels.clone(),
-            ..Settings::default_for(self.id)
+            quota: limits.map_or(default.quota, |limits| limits.quota),
+            commands_only: limits.map_or(default.commands_only, |limits| limits.commands_only),
+            edit_minutes: limits.map_or(default.edit_minutes, |limits| limits.edit_minutes),
+            limits: self.limits.clone(),
+            props_bots: self.props_bots.clone(),
+            ..default.clone()
         };
-        (settings != Settings::default_for(self.id)).then_some(settings)
+        (settings != default).then_some(settings)
     }
 }
 
@@ -246,6 +253,7 @@ impl Restored for MessageRow {
                 edited_at: self.edited_at,
                 by_webhook: self.by_webhook,
                 unread: Unread::default(),
+                earlier: self.earlier_mentions,
             };
             Life::Alive(at, Box::new(message))
         };

@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AuthorKind, Channel, ChannelId, ChannelKind, Command, EmojiId, EmojiKey, Evidence, Guild,
-    GuildEmoji, GuildId, InteractionId, Kept, Life, Member, Mention, MessageId, MessageKind,
-    MessageState, Millis, Overwrite, Part, Props, PropsOrigin, Reaction, Role, RoleId, Settings,
-    Stamp, Tier, UserId, wide,
+    AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
+    Evidence, Guild, GuildEmoji, GuildId, InteractionId, Kept, Life, Limits, Member, Mention,
+    Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Part, Props, PropsOrigin,
+    Reaction, Role, RoleId, Settings, Stamp, Tier, UserId, wide,
 };
 
 /// A guild.
@@ -35,6 +35,12 @@ pub struct GuildRow {
     /// The channels that an admin has put into it though not everyone may read them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub included_channels: Vec<ChannelId>,
+    /// What bounded the giving of props since when, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limits>,
+    /// The bots whose posts in props channels are props.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub props_bots: Vec<UserId>,
 }
 
 /// A channel or thread.
@@ -189,6 +195,19 @@ pub struct MessageRow {
     /// no command, or where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_webhook: Option<bool>,
+    /// Those of the mentioned whom it is known to have mentioned before its latest edit, by user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_mentions: Vec<EarlierMention>,
+}
+
+impl MessageRow {
+    /// When the first version known to mention a user was written.
+    pub fn mentioned_at(&self, user: UserId) -> Millis {
+        let mut earlier = self.earlier_mentions.iter();
+        let earlier = earlier.find(|it| it.user_id == user).map(|it| it.at);
+        let written = || self.edited_at.unwrap_or_else(|| self.id.created_at());
+        earlier.unwrap_or_else(written)
+    }
 }
 
 /// A reaction, present or past.
@@ -265,6 +284,8 @@ impl GuildRow {
             keep_deleted_props: settings.keep_deleted_props.then_some(true),
             excluded_channels: settings.excluded_channels.clone(),
             included_channels: settings.included_channels.clone(),
+            limits: settings.limits.clone(),
+            props_bots: settings.props_bots.clone(),
         })
     }
 }
@@ -409,8 +430,17 @@ impl From<&MessageState> for MessageRow {
             command: message.and_then(|it| it.command.clone()),
             edited_at: message.and_then(|it| it.edited_at),
             by_webhook: message.and_then(|it| it.by_webhook),
+            earlier_mentions: message.map(earlier_mentions).unwrap_or_default(),
         }
     }
+}
+
+/// What is not mentioned any more is nobody else's matter.
+fn earlier_mentions(message: &Message) -> Vec<EarlierMention> {
+    let is_mentioned = |user: UserId| message.mentions.iter().any(|it| it.user_id == user);
+    let mut earlier = message.earlier.clone();
+    earlier.retain(|it| is_mentioned(it.user_id));
+    earlier
 }
 
 impl From<&Reaction> for ReactionRow {

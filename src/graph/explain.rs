@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     archive::Snapshot,
-    model::{Emoji, EmojiKey, UserId},
+    model::{Emoji, EmojiKey, Quota, UserId},
 };
 
 /// What the graph has of a message, and what it has not, and why.
@@ -61,8 +61,9 @@ pub struct PartEdge {
     pub weight: EdgeWeight,
 }
 
-/// Explains the one message that a snapshot has.
-pub fn explain(snapshot: &Snapshot, weights: &Weights) -> Explanation {
+/// Explains the one message that a snapshot has; `over` is the quota that it is over, with all else that
+/// its giver gave.
+pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> Explanation {
     let rules = Rules::new(snapshot);
     let emojis = &snapshot.emojis;
     let emoji = |key: EmojiKey| {
@@ -75,10 +76,15 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights) -> Explanation {
             key,
         }
     };
-    let verdict = snapshot
+    let mut verdict = snapshot
         .messages
         .first()
         .map(|message| rules.judge(message, snapshot.props.first()));
+    if let (Some(verdict), Some(quota)) = (&mut verdict, over)
+        && verdict.props.is_ok()
+    {
+        verdict.props = Err(NoProps::OverQuota(quota));
+    }
     let left_out = verdict.iter().flat_map(|it| &it.left_out);
     let mut explanation = Explanation {
         no_props: match &verdict {

@@ -11,8 +11,12 @@
 //!   pings a bot: then it answers what a bot posted, such as other props.
 //!
 //! A message is props only if it thanks somebody who is known, and not only its author. Nobody
-//! gives props to themselves. Webhooks are nobody, and bots give no props, but may receive some.
+//! gives props to themselves. Webhooks are nobody. Bots may receive props, and give some only if an
+//! admin chose them for it.
 //! Messages of deleted channels are deleted, as they are in Discord.
+//!
+//! What bounds the giving of props (a quota, commands only, mentions that an edit adds) holds from
+//! when it was first in effect. The posts of bots that an admin chose are not bounded.
 //!
 //! The reactions on props are those that stand, of all people who are known; bots' reactions say
 //! nothing. One member counts once with each emoji, whether as a burst or not. As in SourceCred's
@@ -20,13 +24,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{channels::Channels, members::Members};
+use super::{
+    channels::Channels,
+    members::Members,
+    quota::{Gift, Quotas},
+};
 use crate::{
     archive::{
         Snapshot,
         rows::{MessageRow, PropsRow, ReactionRow},
     },
-    model::{AuthorKind, ChannelId, EmojiKey, GuildId, MessageId, MessageKind, Millis, UserId},
+    model::{
+        AuthorKind, ChannelId, EmojiKey, GuildId, Limits, MessageId, MessageKind, Millis, Quota,
+        UserId,
+    },
 };
 
 /// A message that thanks somebody.
@@ -56,6 +67,10 @@ pub struct Rules<'a> {
     pub(super) members: Members<'a>,
     /// The guilds whose props hold although the message was deleted.
     keeping: BTreeSet<GuildId>,
+    /// What bounds the giving of props, and since when.
+    limits: BTreeMap<GuildId, &'a [Limits]>,
+    /// Whose posts are props although they are bots.
+    bots: BTreeSet<(GuildId, UserId)>,
 }
 
 /// What a message is to the graph.
@@ -86,6 +101,10 @@ pub enum NoProps {
     NotWritten,
     /// It thanks nobody who counts.
     NobodyThanked,
+    /// Only commands gave props when it was posted.
+    CommandsOnly,
+    /// Its giver had given as much as counts.
+    OverQuota(Quota),
 }
 
 /// Why somebody who is thanked receives nothing.
@@ -97,6 +116,9 @@ pub enum NotReceived {
     Unknown,
     /// A bot that is only answered.
     BotAnswered,
+    /// They are not known to have been mentioned before an edit that came later than this many minutes
+    /// after the message.
+    AddedLate(u32),
 }
 
 /// Why a reaction says nothing.
@@ -123,6 +145,12 @@ impl<'a> Rules<'a> {
                 .filter(|guild| guild.keep_deleted_props == Some(true))
                 .map(|guild| guild.id)
                 .collect(),
+            limits: snapshot
+                .guilds
+                .iter()
+                .map(|guild| (guild.id, guild.limits.as_slice()))
+                .collect(),
+            bots: props_bots(snapshot),
         }
     }
 
@@ -140,10 +168,13 @@ impl<'a> Rules<'a> {
         match given {
             Some(row) if row.withdrawn_at.is_some() => no(NoProps::Withdrawn),
             Some(row) if !deleted || is_kept => self.judge_command(message.id, row),
-            None if !deleted => match giver_of(message) {
+            None if !deleted => match giver_of(message, &self.bots) {
                 Err(why) => no(why),
                 Ok(_) if !self.channels.are_props(message.channel_id) => {
                     no(NoProps::NoPropsChannel)
+                }
+                Ok(_) if self.bounds(message).is_some_and(|it| it.commands_only) => {
+                    no(NoProps::CommandsOnly)
                 }
                 Ok(author) => self.judge_plain(message, author),
             },
@@ -166,6 +197,25 @@ impl<'a> Rules<'a> {
             (None, None) => return Err(NoReaction::NoEmoji),
         };
         Ok((emoji, row.user_id))
+    }
+
+    /// Whether a bot's posts are props, as an admin chose.
+    pub fn is_props_bot(&self, guild: GuildId, user: UserId) -> bool {
+        self.bots.contains(&(guild, user))
+    }
+
+    /// What bounds the giving of props, and since when.
+    pub fn limits(&self, guild: GuildId) -> &'a [Limits] {
+        self.limits.get(&guild).copied().unwrap_or_default()
+    }
+
+    /// What bounded a plain message when it was posted.
+    fn bounds(&self, message: &MessageRow) -> Option<&'a Limits> {
+        let author = message.author_id?;
+        if self.is_props_bot(message.guild_id, author) {
+            return None;
+        }
+        Limits::at(self.limits(message.guild_id), message.id.created_at())
     }
 
     /// Whether plain messages here, in a channel or thread, may be props.
@@ -201,7 +251,12 @@ impl<'a> Rules<'a> {
             reason: &row.reason,
             reactions: BTreeSet::new(),
         };
-        let thanked = row.receiver_ids.iter().map(|id| (*id, 1, true));
+        let thanked = row.receiver_ids.iter().map(|user| Thanked {
+            user: *user,
+            count: 1,
+            named: true,
+            late: None,
+        });
         self.received(props, thanked)
     }
 
@@ -217,28 +272,41 @@ impl<'a> Rules<'a> {
             reason: message.content.as_deref().unwrap_or_default(),
             reactions: BTreeSet::new(),
         };
-        let mentions = message.mentions.iter();
-        let thanked = mentions.map(|it| (it.user_id, it.count.max(1), it.count > 0));
+        let minutes = self.bounds(message).map(|limits| limits.edit_minutes);
+        let posted = message.id.created_at();
+        let is_late = |user: UserId, minutes: u32| {
+            message.mentioned_at(user).0 - posted.0 > i64::from(minutes) * 60_000
+        };
+        let thanked = message.mentions.iter().map(|mention| Thanked {
+            user: mention.user_id,
+            count: mention.count.max(1),
+            named: mention.count > 0,
+            late: minutes.filter(|minutes| is_late(mention.user_id, *minutes)),
+        });
         self.received(props, thanked)
     }
 
-    /// Gives props to those of the thanked who are known and are not the giver. Each comes with how
-    /// often, and whether by name rather than by answering them.
+    /// Gives props to those of the thanked who are known and are not the giver.
     fn received<'r>(
         &self,
         mut props: Props<'r>,
-        thanked: impl Iterator<Item = (UserId, u32, bool)>,
+        thanked: impl Iterator<Item = Thanked>,
     ) -> Verdict<'r> {
         let mut left_out = Vec::new();
-        for (id, count, named) in thanked {
-            match self.members.get(id) {
-                _ if id == props.giver => left_out.push((id, NotReceived::Giver)),
-                None => left_out.push((id, NotReceived::Unknown)),
-                Some(it) if it.is_bot() && !named => left_out.push((id, NotReceived::BotAnswered)),
+        for of in thanked {
+            let why = match self.members.get(of.user) {
+                _ if of.user == props.giver => NotReceived::Giver,
+                None => NotReceived::Unknown,
+                Some(member) if member.is_bot() && !of.named => NotReceived::BotAnswered,
                 Some(_) => {
-                    props.receivers.insert(id, count);
+                    let Some(minutes) = of.late else {
+                        props.receivers.insert(of.user, of.count);
+                        continue;
+                    };
+                    NotReceived::AddedLate(minutes)
                 }
-            }
+            };
+            left_out.push((of.user, why));
         }
         let props = if props.receivers.is_empty() {
             Err(NoProps::NobodyThanked)
@@ -249,7 +317,18 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// All props that a snapshot shows, by message.
+/// Somebody whom a message thanks.
+struct Thanked {
+    user: UserId,
+    /// How often.
+    count: u32,
+    /// By name, rather than by answering them.
+    named: bool,
+    /// Only since an edit that came later than this many minutes after the message.
+    late: Option<u32>,
+}
+
+/// All props that a snapshot shows and that count, by message.
 pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
     rules: &Rules<'_>,
@@ -262,6 +341,8 @@ pub(super) fn props<'a>(
             all.insert(message.id, props);
         }
     }
+    let mut quotas = Quotas::new(rules);
+    all.retain(|_, props| quotas.take(&Gift::from(&*props)).is_none());
     for reaction in &snapshot.reactions {
         if let Some(on) = all.get_mut(&reaction.message_id) {
             on.reactions.extend(rules.judge_reaction(reaction));
@@ -285,19 +366,30 @@ fn by_answer(snapshot: &Snapshot) -> BTreeMap<MessageId, &PropsRow> {
     answers
 }
 
-/// The person who wrote a message.
-fn giver_of(message: &MessageRow) -> Result<UserId, NoProps> {
+/// The bots whose posts are props.
+pub(super) fn props_bots(snapshot: &Snapshot) -> BTreeSet<(GuildId, UserId)> {
+    let mut bots = BTreeSet::new();
+    for guild in &snapshot.guilds {
+        bots.extend(guild.props_bots.iter().map(|bot| (guild.id, *bot)));
+    }
+    bots
+}
+
+/// The person who wrote a message, or one of these bots.
+fn giver_of(message: &MessageRow, bots: &BTreeSet<(GuildId, UserId)>) -> Result<UserId, NoProps> {
+    let author = message.author_id;
+    let is_chosen = author.is_some_and(|bot| bots.contains(&(message.guild_id, bot)));
     match message.author_kind {
         Some(AuthorKind::Webhook) => Err(NoProps::ByWebhook),
-        Some(AuthorKind::Bot) => Err(NoProps::ByBot),
+        Some(AuthorKind::Bot) if !is_chosen => Err(NoProps::ByBot),
         _ if !message.kind.is_some_and(MessageKind::is_written) => Err(NoProps::NotWritten),
-        Some(AuthorKind::User) => message.author_id.ok_or(NoProps::NotWritten),
+        Some(AuthorKind::User | AuthorKind::Bot) => author.ok_or(NoProps::NotWritten),
         None => Err(NoProps::NotWritten),
     }
 }
 
-/// Whether a plain message, in a props channel, may be props: a person wrote it, and it mentions
-/// somebody.
-pub(super) fn may_be_given(message: &MessageRow) -> bool {
-    giver_of(message).is_ok() && !message.mentions.is_empty()
+/// Whether a plain message, in a props channel, may be props: a person wrote it, or one of these bots,
+/// and it mentions somebody.
+pub(super) fn may_be_given(message: &MessageRow, bots: &BTreeSet<(GuildId, UserId)>) -> bool {
+    giver_of(message, bots).is_ok() && !message.mentions.is_empty()
 }

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{channels::Channels, props::may_be_given};
+use super::{
+    channels::Channels,
+    props::{may_be_given, props_bots},
+};
 use crate::{
     archive::{
         Sieve, Snapshot,
         rows::{MessageRow, ReactionRow},
     },
-    model::{ChannelId, MessageId},
+    model::{ChannelId, GuildId, MessageId, UserId},
 };
 
 /// Keeps the messages that may be props, and the reactions to those. The graph of what it keeps is
@@ -19,6 +22,8 @@ pub struct PropsSieve {
     /// Where props by command are.
     channels: BTreeSet<ChannelId>,
     answers: HashSet<MessageId>,
+    /// Whose posts are props although they are bots.
+    bots: BTreeSet<(GuildId, UserId)>,
     kept: HashSet<MessageId>,
 }
 
@@ -32,6 +37,7 @@ impl PropsSieve {
             props_channels: ids.filter(|id| channels.are_props(*id)).collect(),
             channels: props.clone().map(|row| row.channel_id).collect(),
             answers: props.filter_map(|row| row.message_id).collect(),
+            bots: props_bots(snapshot),
             kept: HashSet::new(),
         }
     }
@@ -44,7 +50,7 @@ impl Sieve for PropsSieve {
 
     fn message(&mut self, row: &MessageRow) -> bool {
         let keep = self.answers.contains(&row.id)
-            || self.props_channels.contains(&row.channel_id) && may_be_given(row);
+            || self.props_channels.contains(&row.channel_id) && may_be_given(row, &self.bots);
         if keep {
             self.kept.insert(row.id);
         }

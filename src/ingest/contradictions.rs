@@ -90,6 +90,7 @@ fn page(count: u64, again: bool) -> Page {
         edited_at: None,
         by_webhook: None,
         unread: Unread::default(),
+        earlier: Vec::new(),
     };
     let counted = ReactionCount {
         emoji: emoji(),

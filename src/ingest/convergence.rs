@@ -13,9 +13,10 @@ use proptest::prelude::*;
 
 use super::{Rows, merge};
 use crate::model::{
-    Audit, Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Message,
-    MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage, Pending,
-    Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId, key,
+    Audit, Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Mention,
+    Message, MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage,
+    Pending, Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId,
+    key,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -147,12 +148,19 @@ impl World {
             },
             kind: MessageKind::DEFAULT,
             content: content.clone(),
-            mentions: vec![],
+            // Each version mentions somebody else.
+            mentions: vec![Mention {
+                user_id: UserId(
+                    content.len() as u64 + edited.unwrap_or_default().cast_unsigned() % 3,
+                ),
+                count: 1,
+            }],
             reply_to: None,
             command: None,
             edited_at: edited.map(Millis),
             by_webhook: None,
             unread: crate::model::Unread::default(),
+            earlier: Vec::new(),
         }
     }
 

@@ -199,6 +199,7 @@ pub(super) fn named_in_message<S: Rows>(
     }
     let time = message.id.created_at();
     let mentioned = message.mentions.iter().map(|it| it.user_id);
+    let mentioned = mentioned.chain(message.earlier.iter().map(|earlier| earlier.user_id));
     let users = mentioned.chain(ids_in(&message.content).into_iter().map(UserId));
     named.users = forgotten(rows, message.guild_id, users, time)?;
     named.messages = linked(rows, message.guild_id, &message.content)?;

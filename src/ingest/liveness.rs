@@ -71,6 +71,7 @@ fn message(id: MessageId) -> Message {
         command: None,
         by_webhook: None,
         unread: crate::model::Unread::default(),
+        earlier: Vec::new(),
         edited_at: None,
     }
 }

@@ -18,6 +18,9 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
     match &seen.fact {
         Fact::Guild(it) => {
             guild::see(rows, at, it.id, it.id.0, &privacy::allowed_guild(rows, it)?)?;
+            rows.update(Settings::default_for(it.id), |settings| {
+                settings.begin_limits(at.millis());
+            })?;
         }
         Fact::GuildGone(id) => {
             guild::miss::<S, Guild>(rows, at, *id, id.0)?;
@@ -83,7 +86,10 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Props(it) => see_props(rows, it)?,
         Fact::Settings(it) => rows.put(it)?,
         Fact::SettingsChanged(guild_id, change) => {
-            rows.update(Settings::default_for(*guild_id), |it| change.apply(it))?;
+            rows.update(Settings::default_for(*guild_id), |settings| {
+                change.apply(settings);
+                settings.note_limits(at.millis());
+            })?;
         }
         Fact::AdminAction(it) => privacy::note(rows, it)?,
         Fact::Privacy(it) => privacy::choose(rows, it)?,

@@ -212,6 +212,7 @@ mod tests {
             edited_at: None,
             by_webhook: None,
             unread: crate::model::Unread::default(),
+            earlier: Vec::new(),
         }
     }
 

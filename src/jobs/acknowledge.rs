@@ -160,8 +160,9 @@ enum Wish {
 
 fn wish(store: &Store, bot: UserId, posted: Posted) -> Result<Wish, StoreError> {
     let (guild, channel) = (posted.guild_id, posted.channel_id);
-    let emoji = store.settings(guild)?.acknowledge;
-    let Some(emoji) = emoji.and_then(|text| Emoji::read(&text)) else {
+    let settings = store.settings(guild)?;
+    let emoji = settings.acknowledge.as_deref().and_then(Emoji::read);
+    let Some(emoji) = emoji.filter(|_| !settings.commands_only) else {
         return Ok(Wish::Nothing);
     };
     if !store.is_props_channel(guild, channel)? {

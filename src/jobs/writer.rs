@@ -231,7 +231,7 @@ fn emoji_size(emoji: &GuildEmoji) -> usize {
 }
 
 fn message_size(message: &Message) -> usize {
-    message.content.len() + message.mentions.len() * 16
+    message.content.len() + (message.mentions.len() + message.earlier.len()) * 16
 }
 
 fn user_size(user: &User) -> usize {

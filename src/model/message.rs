@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
 use super::{
     ChannelId, Field, Fields as _, GuildId, InteractionId, MessageId, Millis, Stamp, Unread,
@@ -118,8 +118,21 @@ pub struct Message {
     pub by_webhook: Option<bool>,
     /// Which fields could not be read when it was last seen. A text that is not there although there
     /// must be one could not be read either.
-    #[serde(default, skip_serializing_if = "Unread::is_empty")]
+    #[serde(default)]
     pub unread: Unread,
+    /// Whom it was seen to mention before its latest edit, by user. One who is mentioned and not named
+    /// here is so as of the latest edit, as far as is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierMention>,
+}
+
+/// A user whom an earlier version of a message mentioned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EarlierMention {
+    /// The user.
+    pub user_id: UserId,
+    /// When the first version known to mention them was written: the message's own time, or an edit's.
+    pub at: Millis,
 }
 
 fields!(
@@ -163,6 +176,35 @@ impl Message {
         }
     }
 
+    /// When the version that was seen was written.
+    fn written_at(&self) -> Millis {
+        self.edited_at.unwrap_or_else(|| self.id.created_at())
+    }
+
+    /// Everyone whom a version is known to mention, and when the first such version was written.
+    fn first_mentions(&self) -> BTreeMap<UserId, Millis> {
+        let earlier = self.earlier.iter().map(|it| (it.user_id, it.at));
+        let mut first: BTreeMap<UserId, Millis> = earlier.collect();
+        for mention in &self.mentions {
+            let at = first.entry(mention.user_id).or_insert(Millis(i64::MAX));
+            *at = self.written_at().min(*at);
+        }
+        first
+    }
+
+    /// Keeps of those what the message does not say by itself.
+    fn remember(&mut self, first: BTreeMap<UserId, Millis>) {
+        let written = self.written_at();
+        let is_told = |user: UserId, at: Millis| {
+            at >= written && self.mentions.iter().any(|it| it.user_id == user)
+        };
+        self.earlier = first
+            .into_iter()
+            .filter(|(user, at)| !is_told(*user, *at))
+            .map(|(user_id, at)| EarlierMention { user_id, at })
+            .collect();
+    }
+
     /// When it was edited, as far as this or another sighting could read that.
     fn edited(&self, other: &Self) -> Option<Millis> {
         if self.unread.never_read(Field::EditedAt) {
@@ -202,7 +244,8 @@ pub struct MessageState {
     /// The message, or its tombstone.
     pub state: Life,
     /// When REST last showed that the message is gone, if nothing else tells so: whatever saw the
-    /// message later brings it back. `None` for a tombstone that is final.
+    /// message later brings it back. `None` for a tombstone that is final. A message that is back has it
+    /// too: what it said before was erased, so that of it only the latest version is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<Stamp>,
 }
@@ -257,10 +300,20 @@ impl MessageState {
         if wins {
             mem::swap(self, &mut other);
         }
-        if let (Life::Alive(at, known), Life::Alive(other_at, other)) =
-            (&mut self.state, &other.state)
-        {
-            known.complete(*at, other, *other_at);
+        if let Life::Alive(at, known) = &mut self.state {
+            self.unlisted = self.unlisted.max(other.unlisted);
+            let mut first = known.first_mentions();
+            if let Life::Alive(other_at, other) = &other.state {
+                for (user, at) in other.first_mentions() {
+                    let known = first.entry(user).or_insert(at);
+                    *known = at.min(*known);
+                }
+                known.complete(*at, other, *other_at);
+            }
+            if self.unlisted.is_some() {
+                first.clear();
+            }
+            known.remember(first);
         }
     }
 }
@@ -284,12 +337,20 @@ mod tests {
             },
             kind: MessageKind::DEFAULT,
             content: format!("as of {}", at / 4),
-            mentions: Vec::new(),
+            // Some are taken out and put in again.
+            mentions: (0..3_u64)
+                .filter(|user| ((at / 4) >> user) & 1 == 0)
+                .map(|user| Mention {
+                    user_id: UserId(user),
+                    count: 1,
+                })
+                .collect(),
             reply_to: None,
             command: None,
             edited_at: (at >= 4).then_some(Millis(at / 4)),
             by_webhook: None,
             unread: Unread::default(),
+            earlier: Vec::new(),
         };
         let seen = MessageState::alive(Stamp(at), message);
         match what {
@@ -303,6 +364,77 @@ mod tests {
                 state: Life::Deleted(Stamp(at).millis()),
                 ..seen
             },
+        }
+    }
+
+    /// A version of a message that was posted at 0 s: written and seen then, mentioning these.
+    fn version(written: i64, seen: i64, mentions: &[u64]) -> MessageState {
+        let mut state = told(0, 0);
+        let Life::Alive(at, message) = &mut state.state else {
+            panic!("it is there");
+        };
+        *at = Stamp(seen);
+        message.id = MessageId::at(Millis(1_700_000_000_000));
+        message.edited_at = (written > 0).then_some(Millis(1_700_000_000_000 + written));
+        message.mentions = mentions
+            .iter()
+            .map(|id| Mention {
+                user_id: UserId(*id),
+                count: 1,
+            })
+            .collect();
+        state
+    }
+
+    fn merged(states: &[MessageState]) -> MessageState {
+        let mut states = states.iter().cloned();
+        let mut first = states.next().unwrap();
+        // As a message is put into the mirror: what is new is merged with itself.
+        first.merge(first.clone());
+        states.fold(first, |mut known, new| {
+            known.merge(new);
+            known
+        })
+    }
+
+    #[test]
+    fn whom_earlier_versions_mentioned_is_known_in_any_order() {
+        let versions = [
+            version(0, 1, &[5, 6]),
+            version(10, 2, &[6]),
+            version(20, 3, &[5, 6, 7]),
+        ];
+        let earlier = |state: &MessageState| {
+            let message = state.message().unwrap();
+            let earlier = message.earlier.iter();
+            let since = earlier.map(|it| (it.user_id.0, it.at.0 - 1_700_000_000_000));
+            since.collect::<Vec<_>>()
+        };
+        let all = merged(&versions);
+        assert_eq!(earlier(&all), [(5, 0), (6, 0)]);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(
+                merged(&order.map(|n| versions[n].clone())),
+                all,
+                "{order:?}"
+            );
+        }
+        // Not edited, or seen only once: nothing but what the message says.
+        assert_eq!(earlier(&merged(&versions[..1])), []);
+        assert_eq!(earlier(&merged(&versions[2..])), []);
+        assert_eq!(earlier(&merged(&versions[1..])), [(6, 10)]);
+
+        // What was erased is not known any more.
+        let gone = MessageState {
+            state: Life::Deleted(Millis(1)),
+            unlisted: Some(Stamp(2)),
+            ..versions[0].clone()
+        };
+        let back = merged(&[versions[0].clone(), gone.clone(), versions[2].clone()]);
+        assert_eq!(earlier(&back), []);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let states = [&versions[0], &gone, &versions[2]];
+            assert_eq!(merged(&order.map(|n| states[n].clone())), back, "{order:?}");
         }
     }
 

@@ -10,6 +10,7 @@ mod emoji;
 mod fact;
 mod guild;
 mod id;
+mod limits;
 mod markdown;
 mod member;
 mod message;
@@ -39,9 +40,12 @@ pub use guild::{
 pub use id::{
     ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
 };
+pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
 pub use markdown::escape;
 pub use member::{Member, Presence, User};
-pub use message::{Author, AuthorKind, Command, Life, Mention, Message, MessageKind, MessageState};
+pub use message::{
+    Author, AuthorKind, Command, EarlierMention, Life, Mention, Message, MessageKind, MessageState,
+};
 pub use printable::{one_line, printable, printable_json};
 pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};
@@ -50,8 +54,8 @@ pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, See
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use settings::{
-    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, LOOK_BACK_DAYS, Language, QUOTA, Quota,
-    QuotaPeriod, Settings, UNDO_MINUTES, UnknownWord,
+    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language,
+    PER_MINUTE, Settings, UNDO_MINUTES, UnknownWord,
 };
 pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{

@@ -69,11 +69,16 @@ impl Named {
     /// Takes them out of a message of somebody else.
     pub fn take_from_message(&self, message: &mut Message) {
         let mentioned = message.mentions.iter().map(|it| it.user_id);
+        let mentioned = mentioned.chain(message.earlier.iter().map(|earlier| earlier.user_id));
         let mut pseudonyms = Pseudonyms::new(&self.users, mentioned.chain([message.author.id]));
         for mention in &mut message.mentions {
             mention.user_id = pseudonyms.shown(mention.user_id);
         }
         message.mentions.sort_unstable();
+        for earlier in &mut message.earlier {
+            earlier.user_id = pseudonyms.shown(earlier.user_id);
+        }
+        message.earlier.sort_unstable();
         self.take_from_text(&mut message.content, &mut pseudonyms);
         if let Some(name) = message.command.as_mut().and_then(|it| it.name.as_mut()) {
             // Of an answer to a form, it is the form's id, which names what is thanked for.

@@ -4,7 +4,9 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, ChannelId, ChannelKind, GuildId, Millis, RoleId};
+use super::{
+    Channel, ChannelId, ChannelKind, GuildId, Limits, Millis, Quota, QuotaPeriod, RoleId, UserId,
+};
 
 /// What [`Settings::look_back_days`] may be.
 pub const LOOK_BACK_DAYS: RangeInclusive<u16> = 0..=365;
@@ -16,8 +18,10 @@ pub const AUDIT_REST_HOURS: RangeInclusive<u16> = 0..=720;
 pub const COOLDOWN_MINUTES: RangeInclusive<u32> = 0..=43_200;
 /// What [`Settings::undo_minutes`] may be: up to a day.
 pub const UNDO_MINUTES: RangeInclusive<u16> = 0..=1_440;
-/// What [`Quota::count`] may be.
-pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
+/// What [`Settings::per_minute`] may be.
+pub const PER_MINUTE: RangeInclusive<u32> = 0..=60;
+/// What [`Settings::edit_minutes`] may be: up to a year.
+pub const EDIT_MINUTES: RangeInclusive<u32> = 0..=525_600;
 
 /// A guild's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +48,8 @@ pub struct Settings {
     /// Channels and categories that are exported although not everyone may read them, sorted.
     #[serde(default)]
     pub included_channels: Vec<ChannelId>,
-    /// How much a member may give with commands.
-    #[serde(default)]
+    /// How much a member may give, with commands and plain messages.
+    #[serde(default = "quota")]
     pub quota: Option<Quota>,
     /// How long a member waits before thanking the same one again with a command; 0: not at all.
     #[serde(default)]
@@ -67,69 +71,28 @@ pub struct Settings {
     /// How numbers and dates are written.
     #[serde(default)]
     pub language: Language,
-}
-
-/// How much a member may give, in any stretch of time as long as the period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quota {
-    /// How many members may be thanked, each time counted.
-    pub count: u32,
-    /// In which time.
-    pub period: QuotaPeriod,
-}
-
-/// The time in which a quota counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QuotaPeriod {
-    /// 24 hours.
-    Day,
-    /// 7 days.
-    Week,
-    /// 30 days.
-    Month,
-}
-
-impl QuotaPeriod {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
-
-    /// How long it is, in milliseconds.
-    pub fn millis(self) -> i64 {
-        let days = match self {
-            Self::Day => 1,
-            Self::Week => 7,
-            Self::Month => 30,
-        };
-        days * 86_400_000
-    }
-}
-
-impl fmt::Display for QuotaPeriod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        })
-    }
+    /// How often a member may run commands that give props, in any minute, whether or not they take
+    /// the props back; 0: any number of times.
+    #[serde(default = "per_minute")]
+    pub per_minute: u32,
+    /// Whether members' plain messages are no props.
+    #[serde(default)]
+    pub commands_only: bool,
+    /// Mentions that an edit adds later than this many minutes after a message was posted thank nobody.
+    #[serde(default = "edit_minutes")]
+    pub edit_minutes: u32,
+    /// The bots whose posts in props channels are props, sorted.
+    #[serde(default)]
+    pub props_bots: Vec<UserId>,
+    /// What bounded the giving of props since when, the oldest first.
+    #[serde(default)]
+    pub limits: Vec<Limits>,
 }
 
 /// What is not one of the words that may stand here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the possible words")]
 pub struct UnknownWord;
-
-impl FromStr for QuotaPeriod {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let text = text.trim();
-        let mut all = Self::ALL.into_iter();
-        all.find(|it| it.to_string().eq_ignore_ascii_case(text))
-            .ok_or(UnknownWord)
-    }
-}
 
 /// How numbers and dates are written. (Moments within a message are Discord's own to write: it
 /// does so in each reader's language.)
@@ -231,6 +194,22 @@ fn acknowledge() -> Option<String> {
     Some("🙏".to_owned())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is the default of an option")]
+fn quota() -> Option<Quota> {
+    Some(Quota {
+        count: 50,
+        period: QuotaPeriod::Day,
+    })
+}
+
+fn per_minute() -> u32 {
+    3
+}
+
+fn edit_minutes() -> u32 {
+    10
+}
+
 fn undo_minutes() -> u16 {
     30
 }
@@ -246,13 +225,39 @@ impl Settings {
             audit_rest_hours: audit_rest_hours(),
             excluded_channels: Vec::new(),
             included_channels: Vec::new(),
-            quota: None,
+            quota: quota(),
             cooldown_minutes: 0,
             giver_roles: Vec::new(),
             acknowledge: acknowledge(),
             keep_deleted_props: false,
             undo_minutes: undo_minutes(),
             language: Language::default(),
+            per_minute: per_minute(),
+            commands_only: false,
+            edit_minutes: edit_minutes(),
+            props_bots: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+
+    /// Remembers what bounds the giving of props from `at` on, if it is anything else than before.
+    pub fn note_limits(&mut self, at: Millis) {
+        let new = Limits {
+            since: at,
+            quota: self.quota,
+            commands_only: self.commands_only,
+            edit_minutes: self.edit_minutes,
+        };
+        Limits::note(&mut self.limits, new);
+    }
+
+    /// The guild was there at `at`: from then on its limits hold. Of several such times the first
+    /// counts, in whatever order they are told.
+    pub fn begin_limits(&mut self, at: Millis) {
+        match self.limits.as_mut_slice() {
+            [] => self.note_limits(at),
+            [only] => only.since = only.since.min(at),
+            _ => {}
         }
     }
 
@@ -289,6 +294,8 @@ mod tests {
         assert!(AUDIT_SHARE.contains(&read.audit_share));
         assert!(AUDIT_REST_HOURS.contains(&read.audit_rest_hours));
         assert!(UNDO_MINUTES.contains(&read.undo_minutes));
+        assert!(PER_MINUTE.contains(&read.per_minute));
+        assert!(EDIT_MINUTES.contains(&read.edit_minutes));
     }
 
     #[test]

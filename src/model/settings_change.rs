@@ -1,7 +1,7 @@
 //! One change of a guild's settings. Changes are merged one by one, so that of two admins at once
 //! neither undoes what the other chose elsewhere.
 
-use super::{ChannelId, Language, Quota, RoleId, Settings};
+use super::{ChannelId, Language, Quota, RoleId, Settings, UserId};
 
 /// What an admin changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,18 @@ pub enum SettingsChange {
     AuditRestHours(u16),
     /// How numbers and dates are written.
     Language(Language),
+    /// How often commands that give props may be run in a minute.
+    PerMinute(u32),
+    /// Whether members' plain messages are no props.
+    CommandsOnly(bool),
+    /// For how many minutes an edit may add thanks.
+    EditMinutes(u32),
+    /// The bots whose posts are props.
+    PropsBots(Vec<UserId>),
 }
 
 /// What can be set back to how it was at first, by name.
-pub const SETTINGS: [&str; 12] = [
+pub const SETTINGS: [&str; 16] = [
     "props_channels",
     "exceptions",
     "quota",
@@ -55,6 +63,10 @@ pub const SETTINGS: [&str; 12] = [
     "audit_share",
     "audit_rest_hours",
     "language",
+    "per_minute",
+    "commands_only",
+    "edit_minutes",
+    "props_bots",
 ];
 
 impl SettingsChange {
@@ -73,6 +85,10 @@ impl SettingsChange {
             "audit_share" => Self::AuditShare(default.audit_share),
             "audit_rest_hours" => Self::AuditRestHours(default.audit_rest_hours),
             "language" => Self::Language(default.language),
+            "per_minute" => Self::PerMinute(default.per_minute),
+            "commands_only" => Self::CommandsOnly(default.commands_only),
+            "edit_minutes" => Self::EditMinutes(default.edit_minutes),
+            "props_bots" => Self::PropsBots(default.props_bots.clone()),
             _ => return None,
         })
     }
@@ -109,6 +125,10 @@ impl SettingsChange {
             Self::AuditShare(share) => to.audit_share = *share,
             Self::AuditRestHours(hours) => to.audit_rest_hours = *hours,
             Self::Language(language) => to.language = *language,
+            Self::PerMinute(times) => to.per_minute = *times,
+            Self::CommandsOnly(only) => to.commands_only = *only,
+            Self::EditMinutes(minutes) => to.edit_minutes = *minutes,
+            Self::PropsBots(bots) => to.props_bots.clone_from(bots),
         }
     }
 }
@@ -144,6 +164,10 @@ mod tests {
             keep_deleted_props: true,
             undo_minutes: 1,
             language: Language::German,
+            per_minute: 1,
+            commands_only: true,
+            edit_minutes: 1,
+            props_bots: vec![UserId(5)],
             ..default.clone()
         };
         for name in SETTINGS {

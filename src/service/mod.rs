@@ -5,6 +5,7 @@
 
 mod admin;
 mod limits;
+mod one_at_a_time;
 mod privacy;
 mod props;
 mod reason;
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub use admin::{ArchiveStatus, ChannelNeeds, Setup};
+pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
 pub use reports::{
@@ -42,6 +44,7 @@ pub use reports::{
 pub use undo::{Undone, Which};
 
 use limits::InFlight;
+use one_at_a_time::OneAtATime;
 
 /// The longest reason, in characters.
 pub const LONGEST_REASON: usize = 500;
@@ -108,6 +111,23 @@ pub enum Refusal {
         /// When what was wanted is possible; never, if it is more than the quota.
         again: Option<Millis>,
     },
+    /// So many were taken back that this would ping people too often.
+    #[error("too many props were taken back, again possible at {again:?}")]
+    TooManyTakenBack {
+        /// When it is possible again.
+        again: Millis,
+    },
+    /// The member ran as many commands in the last minute as they may.
+    #[error("{per_minute} commands a minute are possible, again at {again:?}")]
+    TooFast {
+        /// How many are possible in any minute.
+        per_minute: u32,
+        /// When it is possible again.
+        again: Millis,
+    },
+    /// Somebody was named whose posts are to be props, and who is no bot here, or the bot itself.
+    #[error("{0} is no bot here whose posts can be props")]
+    NoPropsBot(UserId),
     /// The same member was thanked a short while ago.
     #[error("{to} was thanked a short while ago, again possible at {again:?}")]
     TooSoon {
@@ -223,6 +243,7 @@ pub struct Parts {
 pub struct Service {
     parts: Arc<Parts>,
     in_flight: InFlight,
+    heavy: OneAtATime,
 }
 
 impl Service {
@@ -231,6 +252,7 @@ impl Service {
         Self {
             parts: Arc::new(parts),
             in_flight: InFlight::default(),
+            heavy: OneAtATime::default(),
         }
     }
 

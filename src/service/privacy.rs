@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Reader, Service, ServiceError};
+use super::{Reader, Service, ServiceError, UnderWay};
 use crate::{
     archive::{Veil, rows::PropsRow},
     jobs::{
@@ -71,6 +71,7 @@ impl Service {
             since: now,
             ..Privacy::unchosen(guild, user)
         };
+        let _under_way = self.heavy.begin(user).await;
         let parts = &self.parts;
         Ok(privacy::choose(&parts.store, &parts.writer, &parts.clock, chosen).await?)
     }
@@ -82,6 +83,7 @@ impl Service {
         user: UserId,
         now: Millis,
     ) -> Result<Forgotten, ServiceError> {
+        let _under_way = self.heavy.begin(user).await;
         let parts = &self.parts;
         let forgotten = privacy::forget(
             &parts.store,
@@ -95,8 +97,14 @@ impl Service {
 
     /// All that is kept of a member, the latest first. What others gave them is shown as reports show it:
     /// without what stands in channels that they may not read, and without those who show no name.
-    pub async fn personal_data(&self, reader: Reader) -> Result<PersonalData, ServiceError> {
-        self.ask(move |store| {
+    ///
+    /// One at a time a member: the next waits until what is returned with it is dropped.
+    pub async fn personal_data(
+        &self,
+        reader: Reader,
+    ) -> Result<(PersonalData, UnderWay), ServiceError> {
+        let under_way = self.heavy.begin(reader.user_id).await;
+        let data = self.ask(move |store| {
             let (guild, user) = (reader.guild_id, reader.user_id);
             let found = privacy::find(store, guild, user)?;
             let chosen = store.privacy_of(guild, user)?;
@@ -124,8 +132,8 @@ impl Service {
                     ("admin_actions", rows(&found.admin_actions)),
                 ],
             ))
-        })
-        .await
+        });
+        Ok((data.await?, under_way))
     }
 }
 

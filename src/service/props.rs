@@ -8,14 +8,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, Refusal, Service, ServiceError,
-    limits::{Gift, check_limits},
+    limits::{Gift, Others, check_limits},
     reason,
 };
 use crate::{
     discord::RestError,
     model::{
         Answer, Channel, ChannelId, ChannelKind, Class, Fact, GuildId, InteractionId, MessageId,
-        Props, PropsOrigin, RoleId, User, UserId, permissions, props_answer,
+        Millis, Props, PropsOrigin, RoleId, User, UserId, permissions, props_answer,
     },
     store::{Store, StoreError},
 };
@@ -46,6 +46,18 @@ pub struct GiveProps {
     pub about: Option<(ChannelId, MessageId)>,
     /// The run of the form that was sent. Discord tells this one of the answer.
     pub form: Option<InteractionId>,
+}
+
+impl GiveProps {
+    /// The run that gives: the command's, or that of the form that was sent.
+    pub(super) fn run(&self) -> InteractionId {
+        self.form.unwrap_or(self.id)
+    }
+
+    /// When it was run.
+    pub(super) fn at(&self) -> Millis {
+        self.run().created_at()
+    }
 }
 
 /// Where props are said.
@@ -183,8 +195,9 @@ impl Service {
             guild_id: wish.guild_id,
             giver: wish.giver.id,
             receivers: receivers.iter().copied().collect(),
+            run: wish.run(),
         };
-        let Some((_flying, others)) = self.in_flight.begin(gift) else {
+        let Some((flying, others)) = self.in_flight.begin(gift) else {
             return Ok(Given::Already);
         };
         if let (Place::Elsewhere(_), Some(wait)) = (place, self.parts.speech.paused())
@@ -236,12 +249,21 @@ impl Service {
         ])
         .await?;
         match place {
-            Place::Here(_) => Ok(Given::SayHere {
-                run: props.id,
-                text,
-                receivers: said,
-            }),
-            Place::Elsewhere(channel) => self.post_props(props, channel, &text, &said).await,
+            Place::Here(_) => {
+                flying.said();
+                Ok(Given::SayHere {
+                    run: props.id,
+                    text,
+                    receivers: said,
+                })
+            }
+            Place::Elsewhere(channel) => {
+                let given = self.post_props(props, channel, &text, &said).await;
+                if !matches!(given, Err(ServiceError::Refused(_))) {
+                    flying.said();
+                }
+                given
+            }
         }
     }
 
@@ -274,6 +296,7 @@ impl Service {
     /// quota.
     pub async fn not_said(&self, place: Place, id: InteractionId) -> Result<(), ServiceError> {
         let channel = place.channel();
+        self.in_flight.not_said(id);
         let given = self.ask(move |store| props_of(store, channel, id)).await?;
         match given {
             Some(props) => self.withdraw(props).await,
@@ -376,7 +399,7 @@ fn allow(
     wish: &GiveProps,
     receivers: &BTreeSet<UserId>,
     place: Place,
-    others: &[Gift],
+    others: &Others,
 ) -> Result<Allowed, ServiceError> {
     let guild = wish.guild_id;
     if props_of(store, place.channel(), wish.id)?.is_some() {

@@ -4,7 +4,7 @@ use super::{Admin, Refusal, Service, ServiceError};
 use crate::{
     model::{
         Channel, ChannelId, ChannelKind, Emoji, EmojiKey, Fact, GuildId, RoleId, Settings,
-        SettingsChange, permissions::Permissions,
+        SettingsChange, UserId, permissions::Permissions,
     },
     store::Store,
 };
@@ -29,8 +29,12 @@ impl Service {
     ) -> Result<Settings, ServiceError> {
         let guild = admin.guild_id;
         let asked = changes.clone();
-        self.ask(move |store| asked.iter().try_for_each(|it| check(store, guild, it)))
-            .await?;
+        let bot = self.parts.bot;
+        self.ask(move |store| {
+            let mut asked = asked.iter();
+            asked.try_for_each(|change| check(store, guild, bot, change))
+        })
+        .await?;
         let changes = changes.into_iter();
         let mut facts: Vec<Fact> = changes.map(|it| Fact::SettingsChanged(guild, it)).collect();
         facts.push(admin.did(what));
@@ -84,7 +88,12 @@ impl Service {
     }
 }
 
-fn check(store: &Store, guild: GuildId, change: &SettingsChange) -> Result<(), ServiceError> {
+fn check(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    change: &SettingsChange,
+) -> Result<(), ServiceError> {
     match change {
         SettingsChange::PropsChannels(Some(channels)) => channels
             .iter()
@@ -94,7 +103,27 @@ fn check(store: &Store, guild: GuildId, change: &SettingsChange) -> Result<(), S
         SettingsChange::GiverRoles(roles) => {
             roles.iter().try_for_each(|id| is_role(store, guild, *id))
         }
+        SettingsChange::PropsBots(bots) => {
+            let mut bots = bots.iter();
+            bots.try_for_each(|other| is_other_bot(store, guild, bot, *other))
+        }
         _ => Ok(()),
+    }
+}
+
+/// Whether it is a bot of the guild, and not this one, whose posts say who gave props.
+fn is_other_bot(
+    store: &Store,
+    guild: GuildId,
+    bot: UserId,
+    other: UserId,
+) -> Result<(), ServiceError> {
+    let member = store.member(guild, other)?;
+    let user = member.and_then(|member| member.user);
+    if other != bot && user.is_some_and(|user| user.value.bot) {
+        Ok(())
+    } else {
+        Err(Refusal::NoPropsBot(other).into())
     }
 }
 

@@ -36,7 +36,7 @@ impl Service {
             let minutes = store.settings(guild)?.undo_minutes;
             let since = Millis(now.0 - i64::from(minutes) * 60_000);
             let mut own = props_since(store, guild, since)?;
-            own.retain(|it| it.giver == giver);
+            own.retain(|it| it.giver == giver && it.withdrawn.is_none());
             own.sort_by_key(|it| std::cmp::Reverse(it.id));
             let mut named = Vec::new();
             for props in own {
@@ -73,6 +73,7 @@ impl Service {
                 let day = Millis(since.0.min(now.0 - 86_400_000));
                 // Those of a day, so that "too late" can be told from "not there".
                 let mut all = props_since(store, guild, day)?;
+                all.retain(|props| props.withdrawn.is_none());
                 all.sort_by_key(|it| it.id);
                 let found = all.into_iter().rev().find(|it| match which {
                     Which::Latest => it.giver == giver,

@@ -1,6 +1,7 @@
 //! Commands, forms, buttons and lists, as members and admins use them: the built bot beside a
 //! Discord on loopback.
 
+mod abuse;
 mod admins;
 mod crowd;
 mod deletion;

@@ -55,6 +55,7 @@ async fn exports_a_long_history_in_little_memory() {
         edited_at: None,
         by_webhook: None,
         unread: propsbot::model::Unread::default(),
+        earlier: Vec::new(),
     };
     let store = mirror.store();
     for first in (0..MESSAGES).step_by(usize::try_from(AT_ONCE).unwrap()) {

@@ -46,6 +46,7 @@ fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
         edited_at: None,
         by_webhook: None,
         unread: propsbot::model::Unread::default(),
+        earlier: Vec::new(),
     };
     (0..size)
         .map(|n| {

@@ -85,6 +85,12 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
             to: UserId(5),
             again: NOW,
         },
+        Refusal::TooManyTakenBack { again: NOW },
+        Refusal::TooFast {
+            per_minute: 3,
+            again: NOW,
+        },
+        Refusal::NoPropsBot(UserId(5)),
         cannot(vec!["View Channel", "Send Messages"]),
         cannot(vec![]),
         Refusal::GiverCannotPost {

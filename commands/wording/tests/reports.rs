@@ -8,7 +8,10 @@ use crate::{
         EdgeWeights, Explanation, NoProps, NoReaction, NotReceived, Part, PartEdge, PartNode,
         Weight,
     },
-    model::{ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis},
+    model::{
+        ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis, Quota,
+        QuotaPeriod,
+    },
     service::{
         HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked,
         Why,
@@ -217,6 +220,11 @@ fn why_something_counts_is_told_in_nodes_edges_and_weights() {
         NoProps::ByBot,
         NoProps::NotWritten,
         NoProps::NobodyThanked,
+        NoProps::CommandsOnly,
+        NoProps::OverQuota(Quota {
+            count: 50,
+            period: QuotaPeriod::Day,
+        }),
     ];
     let texts = reasons.map(|it| why(&of(Some(explained(Some(it))), true, (vec![], false))));
     assert_snapshot!(shown(&texts));

@@ -39,6 +39,8 @@ impl World {
             keep_deleted_props: None,
             excluded_channels: vec![],
             included_channels: vec![],
+            limits: Vec::new(),
+            props_bots: Vec::new(),
         });
         world.rows.channels = CHANNELS.map(channel_row).to_vec();
         world
@@ -60,6 +62,7 @@ impl World {
             command: None,
             edited_at: None,
             by_webhook: None,
+            earlier_mentions: Vec::new(),
         });
         self.rows.messages.sort_by_key(|it| (it.channel_id, it.id));
     }

@@ -56,6 +56,7 @@ impl Veil {
     /// The row of a guild.
     pub fn guild(&self, mut row: GuildRow) -> GuildRow {
         row.owner_id = self.pseudonyms([row.owner_id]).shown(row.owner_id);
+        row.props_bots.retain(|bot| !self.hidden.contains(bot));
         row
     }
 
@@ -151,8 +152,12 @@ impl Veil {
         for mention in &mut row.mentions {
             mention.user_id = pseudonyms.shown(mention.user_id);
         }
+        for earlier in &mut row.earlier_mentions {
+            earlier.user_id = pseudonyms.shown(earlier.user_id);
+        }
         row.content = row.content.map(|it| pseudonyms.text(it));
         row.mentions.sort_unstable();
+        row.earlier_mentions.sort_unstable();
         Some(row)
     }
 

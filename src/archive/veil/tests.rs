@@ -41,6 +41,7 @@ fn message(author: UserId, content: &str, mentions: &[UserId]) -> MessageState {
         edited_at: None,
         by_webhook: None,
         unread: crate::model::Unread::default(),
+        earlier: Vec::new(),
     };
     MessageState::alive(Stamp(1), message)
 }

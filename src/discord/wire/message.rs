@@ -213,6 +213,7 @@ impl Message {
                 edited_at,
                 by_webhook,
                 unread,
+                earlier: Vec::new(),
             },
             author: (!is_webhook).then_some(user),
             mentioned: mentioned.into_iter().map(Into::into).collect(),

@@ -92,6 +92,7 @@ pub(super) fn message(
         command: None,
         edited_at: None,
         by_webhook: None,
+        earlier_mentions: Vec::new(),
     }
 }
 
@@ -111,6 +112,7 @@ pub(super) fn tombstone(row: &MessageRow) -> MessageRow {
         command: None,
         edited_at: None,
         by_webhook: None,
+        earlier_mentions: Vec::new(),
     }
 }
 

@@ -170,6 +170,8 @@ fn a_guild_that_is_not_archived_is_named() {
         keep_deleted_props: None,
         excluded_channels: Vec::new(),
         included_channels: Vec::new(),
+        limits: Vec::new(),
+        props_bots: Vec::new(),
     });
     assert_eq!(
         documents(&snapshot).unwrap().unusable(),

@@ -30,7 +30,7 @@ fn the_parts_of_each_message_together_are_the_whole_graph() {
     let types = declaration(&weights);
     let (mut edges, mut mints) = (0, 0.0);
     for message in &tiny.messages {
-        let explained = explain(&only(message), &weights);
+        let explained = explain(&only(message), &weights, None);
         assert_eq!(explained.no_props, None);
         edges += explained.edges.len();
         mints += explained.mints;
@@ -53,7 +53,7 @@ fn a_message_is_explained_in_names() {
     let told: Vec<Explanation> = tiny
         .messages
         .iter()
-        .map(|it| explain(&only(it), &Weights::default()))
+        .map(|it| explain(&only(it), &Weights::default(), None))
         .collect();
     insta::assert_debug_snapshot!(told);
 }
@@ -83,7 +83,7 @@ fn what_counts_nothing_is_told_with_its_reason() {
         ..quiet()
     };
     let weights = Weights::from_json(r#"{"emojis": {"🙈": 0}}"#).unwrap();
-    let told = explain(&snapshot, &weights);
+    let told = explain(&snapshot, &weights, None);
     let left_out: Vec<NotReceived> = told.left_out.iter().map(|(_, why)| *why).collect();
     assert_eq!(
         left_out,
@@ -130,7 +130,7 @@ fn what_is_no_props_says_why() {
             props: props.into_iter().cloned().collect(),
             ..quiet()
         };
-        let told = explain(&snapshot, &Weights::default());
+        let told = explain(&snapshot, &Weights::default(), None);
         assert_eq!(told.no_props, Some(why));
         assert!(told.nodes.is_empty() && told.edges.is_empty(), "{told:?}");
     }

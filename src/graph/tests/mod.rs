@@ -5,6 +5,7 @@ mod comparison;
 mod discord;
 mod explain;
 mod invariants;
+mod limits;
 mod minting;
 mod rules;
 

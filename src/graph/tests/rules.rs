@@ -166,6 +166,8 @@ fn keeping(keeps: Option<bool>) -> GuildRow {
         keep_deleted_props: keeps,
         excluded_channels: vec![],
         included_channels: vec![],
+        limits: vec![],
+        props_bots: vec![],
     }
 }
 

@@ -3,12 +3,13 @@
 use super::{
     Reader,
     ledger::{Community, Entry, Order, entries},
+    quota::OverQuota,
 };
 use crate::{
     graph::Rules,
     model::{ChannelId, InteractionId, MessageId, Millis, UserId},
     service::{Service, ServiceError},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// How many thanks are on a page.
@@ -134,9 +135,10 @@ impl Service {
             };
             let since = InteractionId::at(Millis(now.0 - LATEST_MS)).0..=u64::MAX;
             let veiled = (&community.veil, &rules);
+            let mut over = OverQuota::new(store, (&community, &rules), query.reader.guild_id)?;
             let mut found = Vec::new();
             for entry in entries(store, veiled, &channels, &since, Order::NewestFirst)? {
-                found.extend(thanked(&rules, &entry?, &query));
+                found.extend(thanked(&rules, &mut over, &entry?, &query)?);
                 if found.len() >= most {
                     break;
                 }
@@ -159,10 +161,11 @@ fn page(
         HistoryPage::Before(id) => (0..=id.saturating_sub(1), Order::NewestFirst),
         HistoryPage::After(id) => (id.saturating_add(1)..=u64::MAX, Order::OldestFirst),
     };
+    let mut over = OverQuota::new(store, (community, &rules), query.reader.guild_id)?;
     let mut found = Vec::new();
     for entry in entries(store, (&community.veil, &rules), channels, &given, way)? {
         let entry = entry?;
-        found.extend(thanked(&rules, &entry, query).map(|it| (entry.id, it)));
+        found.extend(thanked(&rules, &mut over, &entry, query)?.map(|it| (entry.id, it)));
         if found.len() > PAGE {
             break;
         }
@@ -191,11 +194,16 @@ fn page(
 }
 
 /// The entry as it is shown, if it is asked for and counts.
-fn thanked(rules: &Rules<'_>, entry: &Entry, query: &HistoryQuery) -> Option<Thanked> {
-    let props = rules
-        .judge(&entry.message, entry.given.as_ref())
-        .props
-        .ok()?;
+fn thanked(
+    rules: &Rules<'_>,
+    over: &mut OverQuota<'_>,
+    entry: &Entry,
+    query: &HistoryQuery,
+) -> Result<Option<Thanked>, StoreError> {
+    let judged = rules.judge(&entry.message, entry.given.as_ref());
+    let Ok(props) = judged.props else {
+        return Ok(None);
+    };
     if let Some(member) = query.member {
         let gave = props.giver == member;
         let received = props.receivers.contains_key(&member);
@@ -205,15 +213,18 @@ fn thanked(rules: &Rules<'_>, entry: &Entry, query: &HistoryQuery) -> Option<Tha
             None => gave || received,
         };
         if !wanted {
-            return None;
+            return Ok(None);
         }
     }
+    if over.of(entry.message.id)?.is_some() {
+        return Ok(None);
+    }
     let receivers = props.receivers.keys();
-    Some(Thanked {
+    Ok(Some(Thanked {
         at: InteractionId(entry.id).created_at(),
         giver: rules.name(props.giver),
         receivers: receivers.map(|it| rules.name(*it)).collect(),
         reason: rules.named_in(props.reason),
         message: (entry.message.channel_id, entry.message.id),
-    })
+    }))
 }

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{
     Side, channels,
     ledger::{Community, Order, entries},
+    quota::OverQuota,
 };
 use crate::{
     graph::Rules,
@@ -104,12 +105,16 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
         channel.id == query.channel_id || permissions.everyone_reads(channel)
     })?;
     let ids = InteractionId::at(query.period.since(query.now)).0..=u64::MAX;
+    let mut over = OverQuota::new(store, (&community, &rules), query.guild_id)?;
     let mut counts = BTreeMap::<UserId, u64>::new();
     let veiled = (&community.veil, &rules);
     for entry in entries(store, veiled, &channels, &ids, Order::OldestFirst)? {
         let entry = entry?;
         let judged = rules.judge(&entry.message, entry.given.as_ref());
         let Ok(props) = judged.props else { continue };
+        if over.of(entry.message.id)?.is_some() {
+            continue;
+        }
         match query.side {
             Side::Given => *counts.entry(props.giver).or_default() += 1,
             Side::Received => {

@@ -7,6 +7,7 @@
 mod history;
 mod leaderboard;
 mod ledger;
+mod quota;
 mod why;
 
 use crate::{

@@ -3,18 +3,15 @@
 use super::{
     Reader, channels,
     ledger::{Community, by_command},
+    quota::OverQuota,
 };
 use crate::{
     archive::rows::MessageRow,
-    graph::{Explanation, Weights, explain},
-    model::{ChannelId, InteractionId, MessageId, Millis},
-    service::{Refusal, Service, ServiceError},
+    graph::{Explanation, Rules, Weights, explain},
+    model::{ChannelId, GuildId, InteractionId, MessageId, Millis},
+    service::{Refusal, Service, ServiceError, limits::BEGUN_BEFORE_MS},
     store::{Store, StoreError},
 };
-
-/// How much earlier than the message that says so props can have been begun: a form is open for at
-/// most 15 minutes, and a message that could not be posted is tried again.
-const BEGUN_BEFORE_MS: i64 = 86_400_000;
 
 /// How many thanks for a message are told.
 const TOLD: usize = 5;
@@ -58,7 +55,7 @@ impl Service {
             let mut community = Community::read(store, guild, None)?;
             let props_channel = store.is_props_channel(guild, channel)?;
             let row = community.veil.message(&state, props_channel);
-            let explanation = row.map(|row| of_message(store, &mut community, row));
+            let explanation = row.map(|row| of_message(store, &mut community, guild, row));
             Ok(Why {
                 explanation: explanation.transpose()?,
                 exported: !exported.is_empty(),
@@ -72,6 +69,7 @@ impl Service {
 fn of_message(
     store: &Store,
     community: &mut Community,
+    guild: GuildId,
     row: MessageRow,
 ) -> Result<Explanation, StoreError> {
     let (channel, id) = (row.channel_id, row.id);
@@ -88,8 +86,12 @@ fn of_message(
         let shown = community.veil.reaction(&reaction?);
         community.rows.reactions.extend(shown);
     }
+    let over = {
+        let rules = Rules::new(&community.rows);
+        OverQuota::new(store, (community, &rules), guild)?.of(id)?
+    };
     community.rows.messages = vec![row];
-    Ok(explain(&community.rows, &Weights::default()))
+    Ok(explain(&community.rows, &Weights::default(), over))
 }
 
 /// The first messages that give props for this one, in these channels.

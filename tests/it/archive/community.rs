@@ -104,6 +104,7 @@ pub(super) fn message(channel_id: ChannelId, id: MessageId, content: &str) -> Me
         command: None,
         edited_at: None,
         by_webhook: None,
+        earlier_mentions: Vec::new(),
     }
 }
 
@@ -216,6 +217,8 @@ pub(super) fn rows() -> Snapshot {
             keep_deleted_props: None,
             excluded_channels: vec![],
             included_channels: vec![],
+            limits: Vec::new(),
+            props_bots: Vec::new(),
         }],
         channels: channels(),
         roles: vec![RoleRow {

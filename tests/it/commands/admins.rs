@@ -139,9 +139,9 @@ async fn two_admins_at_once_lose_nothing_and_both_are_remembered() {
         says(&discord.answer(*run).await.unwrap(), &["Done"]);
     }
     let settings = server.admin("settings show", json!({})).await;
-    says(&settings, &[" times in any day", " minutes\n"]);
+    says(&settings, &[" a day (UTC)", " minutes\n"]);
     assert!(
-        !settings.content.contains("as much as they like"),
+        !settings.content.contains("quota**: none"),
         "{}",
         settings.content
     );
@@ -152,7 +152,7 @@ async fn two_admins_at_once_lose_nothing_and_both_are_remembered() {
     let reset = server
         .admin("settings reset", json!({"setting": "all"}))
         .await;
-    says(&reset, &["as much as they like", "no wait"]);
+    says(&reset, &["thank 50 members a day", "no wait"]);
     says(
         &server
             .admin("settings reset", json!({"setting": "x"}))

@@ -443,6 +443,7 @@ fn guild(id: u64, thanks: (UserId, UserId)) -> Vec<Fact> {
             edited_at: None,
             by_webhook: None,
             unread: Unread::default(),
+            earlier: Vec::new(),
         }),
     ]
 }

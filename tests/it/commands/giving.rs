@@ -319,7 +319,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
     let limits = json!({"quota": 3, "quota_period": 0, "cooldown_minutes": 60});
     says(
         &server.admin("settings set", limits).await,
-        &["3 times in any day", "60 minutes"],
+        &["thank 3 members a day", "60 minutes"],
     );
     let answer = server.give(ana, &[ben], "one").await;
     assert!(!answer.ephemeral, "{answer:?}");
@@ -333,7 +333,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
     assert!(!answer.ephemeral, "{answer:?}");
     says(
         &server.give(ana, &[eve], "a fourth").await,
-        &["3 times a day", "again <t:", "You typed"],
+        &["thank 3 members a day", "again <t:", "You typed"],
     );
 
     // Twice at the same moment is once too often.
@@ -341,7 +341,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
         &server
             .admin("settings set", json!({"quota": 1, "cooldown_minutes": 0}))
             .await,
-        &["1 times"],
+        &["thank 1 member a day"],
     );
     let wish = |to: u64| json!({"to": format!("<@{to}>"), "for": "at once"});
     let runs = [ana, dan].map(|to| {

@@ -15,7 +15,7 @@ async fn with_quota_of_one() -> Server {
     let server = Server::start().await;
     says(
         &server.admin("settings set", json!({"quota": 1})).await,
-        &["1 times in any day"],
+        &["1 member a day"],
     );
     server
 }
@@ -40,7 +40,7 @@ async fn an_answer_that_discord_refuses_counts_in_no_quota() {
     assert!(!given.ephemeral, "{given:?}");
     says(
         &server.give(server.ana, &[server.ben], "again").await,
-        &["1 times a day"],
+        &["thank 1 member a day"],
     );
     let rows = server.recorded().await;
     let said: Vec<bool> = rows.iter().map(|row| row.message_id.is_some()).collect();

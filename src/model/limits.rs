@@ -1,0 +1,238 @@
+//! What bounds the giving of props, and since when.
+//!
+//! Commands and the graph go by the same rule: of what a member gives in a UTC day, week or month, in
+//! the order of the messages, each props message counts whole if the quota has room for all that it
+//! thanks, and else not at all.
+
+use std::{fmt, ops::RangeInclusive, str::FromStr};
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use super::{Millis, UnknownWord};
+
+/// What [`Quota::count`] may be.
+pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
+
+/// How many changes of the limits are remembered: more than anybody makes on purpose.
+const KEPT: usize = 500;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// How much a member may give in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// How many members may be thanked, each time counted.
+    pub count: u32,
+    /// In which time.
+    pub period: QuotaPeriod,
+}
+
+/// The time in which a quota counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaPeriod {
+    /// A day, UTC.
+    Day,
+    /// From Monday to Sunday, UTC.
+    Week,
+    /// A calendar month, UTC.
+    Month,
+}
+
+impl QuotaPeriod {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// When the period began in which `time` lies.
+    pub fn start(self, time: Millis) -> Millis {
+        let day = time.0.div_euclid(DAY_MS);
+        let first = match self {
+            Self::Day => day,
+            // The first of January 1970 was a Thursday.
+            Self::Week => (day + 3).div_euclid(7) * 7 - 3,
+            Self::Month => day + 1 - day_of_month(time),
+        };
+        Millis(first * DAY_MS)
+    }
+
+    /// When the next period begins.
+    pub fn end(self, time: Millis) -> Millis {
+        let start = self.start(time);
+        let days = match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            // Some day of the next month, and back to its first.
+            Self::Month => return Self::Month.start(Millis(start.0 + 31 * DAY_MS)),
+        };
+        Millis(start.0 + days * DAY_MS)
+    }
+}
+
+/// Times that no calendar has count as the first of a month.
+fn day_of_month(time: Millis) -> i64 {
+    Timestamp::from_millisecond(time.0).map_or(1, |at| TimeZone::UTC.to_datetime(at).day().into())
+}
+
+impl fmt::Display for QuotaPeriod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        })
+    }
+}
+
+impl FromStr for QuotaPeriod {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let text = text.trim();
+        let mut all = Self::ALL.into_iter();
+        all.find(|period| period.to_string().eq_ignore_ascii_case(text))
+            .ok_or(UnknownWord)
+    }
+}
+
+/// What bounds the giving of props from a time on, until the next such entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Since when.
+    pub since: Millis,
+    /// How much a member may give; `None`: any number.
+    pub quota: Option<Quota>,
+    /// Whether members' plain messages are no props.
+    pub commands_only: bool,
+    /// Mentions that an edit added later than this many minutes after the message was posted thank
+    /// nobody.
+    pub edit_minutes: u32,
+}
+
+impl Limits {
+    /// Those in effect at a time. Before the first entry nothing is bounded.
+    pub fn at(all: &[Self], time: Millis) -> Option<&Self> {
+        let begun = all.partition_point(|limits| limits.since <= time);
+        all[..begun].last()
+    }
+
+    /// Adds what holds from its time on, if it is anything else than before.
+    pub fn note(all: &mut Vec<Self>, new: Self) {
+        match all.last_mut() {
+            Some(last)
+                if new
+                    == (Self {
+                        since: new.since,
+                        ..*last
+                    }) => {}
+            Some(last) if last.since >= new.since => {
+                *last = Self {
+                    since: last.since,
+                    ..new
+                };
+            }
+            _ => all.push(new),
+        }
+        all.drain(..all.len().saturating_sub(KEPT));
+    }
+
+    /// From when on props have to be known to tell which of those given between `from` and `to` count.
+    pub fn needed_since(all: &[Self], from: Millis, to: Millis) -> Millis {
+        let mut since = from;
+        loop {
+            // Each set of limits asks for the beginning of the period that was under way when it
+            // first mattered.
+            let begun = all.partition_point(|limits| limits.since <= since);
+            let in_effect = all[begun.saturating_sub(1)..].iter();
+            let earliest = in_effect
+                .take_while(|limits| limits.since <= to)
+                .filter_map(|limits| Some(limits.quota?.period.start(limits.since.max(since))))
+                .min();
+            match earliest {
+                Some(earlier) if earlier < since => since = earlier,
+                _ => return since,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn time(text: &str) -> Millis {
+        Millis(text.parse::<Timestamp>().unwrap().as_millisecond())
+    }
+
+    #[test]
+    fn periods_are_those_of_the_calendar_in_utc() {
+        let at = time("2026-11-29T23:59:59.999Z");
+        for (period, start, end) in [
+            (
+                QuotaPeriod::Day,
+                "2026-11-29T00:00:00Z",
+                "2026-11-30T00:00:00Z",
+            ),
+            (
+                QuotaPeriod::Week,
+                "2026-11-23T00:00:00Z",
+                "2026-11-30T00:00:00Z",
+            ),
+            (
+                QuotaPeriod::Month,
+                "2026-11-01T00:00:00Z",
+                "2026-12-01T00:00:00Z",
+            ),
+        ] {
+            assert_eq!(period.start(at), time(start), "{period}");
+            assert_eq!(period.end(at), time(end), "{period}");
+            assert_eq!(period.to_string().parse(), Ok(period));
+        }
+        assert_eq!(
+            QuotaPeriod::Month.end(time("2024-02-01T00:00:00Z")),
+            time("2024-03-01T00:00:00Z")
+        );
+    }
+
+    #[test]
+    fn limits_hold_until_the_next_ones() {
+        let limits = |since, count| Limits {
+            since: Millis(since),
+            quota: Some(Quota {
+                count,
+                period: QuotaPeriod::Day,
+            }),
+            commands_only: false,
+            edit_minutes: 10,
+        };
+        let mut all = Vec::new();
+        for new in [limits(5, 1), limits(6, 1), limits(9, 2), limits(9, 3)] {
+            Limits::note(&mut all, new);
+        }
+        assert_eq!(all, [limits(5, 1), limits(9, 3)]);
+        let at = |time| Limits::at(&all, Millis(time)).copied();
+        assert_eq!(
+            [at(4), at(5), at(8), at(9)],
+            [None, Some(all[0]), Some(all[0]), Some(all[1])]
+        );
+        for count in 0..2_000 {
+            Limits::note(&mut all, limits(10 + i64::from(count), count));
+        }
+        assert_eq!(all.len(), KEPT);
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_lies_in_its_period(at in 1_420_070_400_000..4_000_000_000_000_i64) {
+            for period in QuotaPeriod::ALL {
+                let (start, end) = (period.start(Millis(at)), period.end(Millis(at)));
+                prop_assert!(start.0 <= at && at < end.0);
+                prop_assert_eq!(period.start(start), start);
+                prop_assert_eq!(period.start(Millis(end.0 - 1)), start);
+                prop_assert_eq!(period.start(end), end);
+            }
+        }
+    }
+}

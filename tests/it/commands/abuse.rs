@@ -1,0 +1,272 @@
+//! Hostile members: what one of them can make the bot do, and what of it counts.
+
+use std::time::Duration;
+
+use propsbot::graph::standings;
+use serde_json::json;
+use simulator::discord::{Discord, Fault, InteractionId, Options, kind};
+
+use super::{SOON, Server, says};
+
+const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
+
+impl Server {
+    /// Who received how many props by the graph of what is exported now.
+    async fn received(&mut self) -> Vec<(u64, usize)> {
+        self.stop().await;
+        self.mirror.export().await;
+        let standings = standings(&self.mirror.archived().await);
+        let received = standings.iter().map(|it| (it.member.0, it.received));
+        received.filter(|(_, received)| *received > 0).collect()
+    }
+
+    fn link(&self, channel: u64, message: u64) -> serde_json::Value {
+        let guild = self.discord().guild_id();
+        json!({"message": format!("https://discord.com/channels/{guild}/{channel}/{message}")})
+    }
+
+    async fn why(&self, channel: u64, message: u64, words: &str) {
+        let link = self.link(channel, message);
+        self.ask_until(self.cho, self.general, "why", link, words)
+            .await;
+    }
+}
+
+/// Without any settings: 200 commands at once, each of which thanks 20 members.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_commands_pings_few() {
+    let mut others = Vec::new();
+    let server = Server::with(Options::default(), |discord| {
+        others = (0..20).map(|n| discord.join(&format!("m{n}"))).collect();
+    })
+    .await;
+    let to: Vec<String> = others.iter().map(|id| format!("<@{id}>")).collect();
+    let wish = json!({"to": to.join(" "), "for": "nothing"});
+    let discord = server.discord();
+    let runs: Vec<InteractionId> = (0..200)
+        .map(|_| discord.slash(server.ana, server.general, "props", wish.clone()))
+        .collect();
+    let mut pinged = 0;
+    for run in runs {
+        let answer = discord.answer(run).await.unwrap();
+        if let Some(message) = answer.message_id.filter(|_| !answer.ephemeral) {
+            let message = discord.message(server.general, message).unwrap();
+            pinged += message.mentions.len();
+        }
+    }
+    // As many as the quota has room for.
+    assert_eq!(pinged, 40);
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn taking_props_back_gives_back_the_quota_but_not_the_wait() {
+    let mut server = Server::start().await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let limits = json!({"quota": 2, "per_minute": 3});
+    says(
+        &server.admin("settings set", limits).await,
+        &["thank 2 members a day", "3 times a minute"],
+    );
+    for _ in 0..3 {
+        assert!(!server.give(ana, &[ben], "x").await.ephemeral);
+        says(&server.ask(ana, "undo", json!({})).await, &["taken back"]);
+    }
+    says(
+        &server.give(ana, &[ben], "x").await,
+        &["3 times a minute", "more <t:", "You typed"],
+    );
+    // Others wait for themselves.
+    assert!(!server.give(cho, &[ben], "x").await.ephemeral);
+
+    let often = json!({"per_minute": 0});
+    server.admin("settings set", often).await;
+    // As many pings as the quota allows twice.
+    assert!(!server.give(ana, &[ben], "x").await.ephemeral);
+    says(&server.ask(ana, "undo", json!({})).await, &["taken back"]);
+    says(
+        &server.give(ana, &[ben], "x").await,
+        &["took back so many", "<t:"],
+    );
+
+    let wait = json!({"quota": 0, "cooldown_minutes": 60});
+    says(
+        &server.admin("settings set", wait).await,
+        &["**Props quota**: none"],
+    );
+    assert!(!server.give(cho, &[ana], "x").await.ephemeral);
+    says(&server.ask(cho, "undo", json!({})).await, &["taken back"]);
+    says(
+        &server.give(cho, &[ana], "x").await,
+        &["only a short while ago"],
+    );
+    assert_eq!(server.received().await, [(ben, 1)]);
+    server.check_manners();
+}
+
+/// The graph goes by the quota, too, and so do reports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
+    let mut before = 0;
+    let mut server = Server::with(Options::default(), |discord| {
+        let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+        let members = discord.members();
+        let named = |name: &str| members.iter().find(|(_, it)| it == name).unwrap().0;
+        let (ben, cho) = (named("ben"), named("cho"));
+        // Before the bot came, nothing was bounded.
+        for _ in 0..4 {
+            before = discord.post(ben, channel, &format!("<@{cho}>"));
+        }
+    })
+    .await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let props = server.discord().channel("props").unwrap();
+    server.admin("settings set", json!({"quota": 3})).await;
+    let thanks = format!("thanks <@{ben}>");
+    let post = |text: &str| server.discord().post(ana, props, text);
+    let first = post(&thanks);
+    let second = post(&thanks);
+    server.why(props, second, "mint **1**").await;
+    assert!(!server.give(ana, &[ben], "the third").await.ephemeral);
+    says(
+        &server.give(ana, &[ben], "the fourth").await,
+        &["thank 3 members a day, with commands and plain messages"],
+    );
+    let fourth = post(&thanks);
+    server.why(props, fourth, "over the quota").await;
+    server.why(props, before, "mint **1**").await;
+    let history = json!({"member": ana.to_string()});
+    let history = server.ask(cho, "history", history).await;
+    says(&history, &[&first.to_string(), &second.to_string()]);
+    assert!(
+        !history.content.contains(&fourth.to_string()),
+        "{history:?}"
+    );
+    let board = server.ask(ana, "leaderboard", json!({})).await;
+    assert!(board.content.contains("ben\u{2069}**: 3"), "{board:?}");
+
+    // What is deleted uses nothing: the fourth is the third then.
+    server.discord().delete(props, first);
+    server.why(props, fourth, "mint **1**").await;
+    assert_eq!(server.received().await, [(cho, 4), (ben, 3)]);
+    // The graph needs no more than the archive.
+    let guild = &server.mirror.archived().await.guilds[0];
+    let quotas: Vec<_> = guild
+        .limits
+        .iter()
+        .map(|it| it.quota.map(|it| it.count))
+        .collect();
+    assert_eq!(quotas, [Some(50), Some(3)]);
+
+    // And a store that is rebuilt from it goes on with the same.
+    std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
+    server
+        .mirror
+        .run(&["restore", "--from", "dir:archive"])
+        .await
+        .ok();
+    server.run().await;
+    let fifth = server.discord().post(ana, props, &thanks);
+    server.why(props, fifth, "over the quota").await;
+    assert_eq!(server.received().await, [(cho, 4), (ben, 3)]);
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mentions_that_an_edit_adds_later_thank_nobody() {
+    let mut server = Server::with(Options::default(), |discord| {
+        discord.create_channel(kind::TEXT, "props", vec![]);
+    })
+    .await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let props = server.discord().channel("props").unwrap();
+    let both = format!("<@{ben}> and <@{cho}>");
+    let post = |server: &Server, text: &str| server.discord().post(ana, props, text);
+    // Within the minutes that the default allows.
+    let soon = post(&server, &format!("<@{ben}>"));
+    server.why(props, soon, "mint **1**").await;
+    server.discord().edit(props, soon, &both);
+    server.why(props, soon, "cho").await;
+
+    let never = json!({"edit_minutes": 0});
+    says(&server.admin("settings set", never).await, &["never count"]);
+    let heard = post(&server, &format!("<@{ben}>"));
+    server.why(props, heard, "mint **1**").await;
+    server.discord().edit(props, heard, &both);
+    server.why(props, heard, "mentioned by an edit").await;
+    // Mentions that stay count, however often the text is changed.
+    server.discord().edit(props, heard, &format!("{both}!"));
+
+    // What was first seen after it was edited is taken for late.
+    server.stop().await;
+    let unheard = post(&server, &format!("<@{ben}>"));
+    server.discord().edit(props, unheard, &both);
+    // Later than the same millisecond.
+    server.discord().update_message(props, unheard, |message| {
+        message.edited = message.edited.map(|at| at + 1);
+    });
+    server.run().await;
+    server
+        .why(props, unheard, "I only know the edited text")
+        .await;
+    server.why(props, unheard, "thanks nobody").await;
+    assert_eq!(server.received().await, [(ben, 2), (cho, 1)]);
+    server.mirror.check_archive().await;
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_may_have_only_commands_give_props() {
+    let mut server = Server::with(Options::default(), |discord| {
+        discord.create_channel(kind::TEXT, "props", vec![]);
+    })
+    .await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    let props = server.discord().channel("props").unwrap();
+    let thanks = format!("<@{ben}>");
+    let before = server.discord().post(ana, props, &thanks);
+    server.why(props, before, "mint **1**").await;
+    let reacted =
+        |id: u64| move |it: &Discord| !it.message(props, id).unwrap().reactions.is_empty();
+    assert!(
+        server.discord().wait(SOON, reacted(before)).await,
+        "{}",
+        server.log()
+    );
+    let only = json!({"commands_only": true});
+    says(
+        &server.admin("settings set", only).await,
+        &["never props; only commands give them"],
+    );
+    let after = server.discord().post(ana, props, &thanks);
+    server
+        .why(props, after, "only commands give props here")
+        .await;
+    assert!(!server.give(ana, &[cho], "x").await.ephemeral);
+    assert_eq!(server.received().await, [(ben, 1), (cho, 1)]);
+    assert!(!reacted(after)(server.discord()), "it was acknowledged");
+    server.check_manners();
+}
+
+/// A file of all that is kept takes memory until it is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_commands_of_a_member_wait_for_each_other() {
+    let server = Server::start().await;
+    let discord = server.discord();
+    let late = Duration::from_millis(1_500);
+    discord.fail(CALLBACK, 1, Fault::Delay(late));
+    let begun = discord.requests().len();
+    let runs =
+        [(); 3].map(|()| discord.slash(server.ana, server.general, "privacy export", json!({})));
+    for run in runs {
+        says(&discord.answer(run).await.unwrap(), &["what I keep of you"]);
+    }
+    let requests = discord.requests();
+    let mut answers = requests[begun..]
+        .iter()
+        .filter(|it| it.route.contains("callback"));
+    let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
+    let between = second.arrived - first.arrived;
+    assert!(between >= late, "{between:?}");
+    server.check_manners();
+}
