@@ -299,6 +299,7 @@ async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
         _ => GraphPlugin::Props { weights: None },
     };
     let order = GraphOrder {
+        guild: None,
         plugin: &plugin,
         out: Some(&folder.join("graph")),
         diff: None,

@@ -41,7 +41,7 @@ async fn now(ctx: Context<'_>) -> Result<(), Error> {
 /// When the last export was made, what it wrote, and when the next one is due
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn status(ctx: Context<'_>) -> Result<(), Error> {
-    let status = refusable(ctx.data().archive_status().await)?;
+    let status = refusable(ctx.data().archive_status(admin(ctx)?).await)?;
     let language = ctx.data().settings(guild(ctx)?).await?.language;
     let text = wording::archive_status(&status, language);
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
@@ -50,7 +50,7 @@ async fn status(ctx: Context<'_>) -> Result<(), Error> {
 /// Check every hash, count and reference of the archive
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn verify(ctx: Context<'_>) -> Result<(), Error> {
-    let checking = ctx.data().verify_archive();
+    let checking = ctx.data().verify_archive(admin(ctx)?);
     let (found, told) = while_telling(ctx, checking, wording::verifying).await;
     let text = wording::verified(&refusable(found)?);
     Ok(finish(ctx, told, plain(text.clone()), text).await?)
@@ -58,7 +58,7 @@ async fn verify(ctx: Context<'_>) -> Result<(), Error> {
 
 fn refusable<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
     match result {
-        Err(ServiceError::Refused(refusal @ Refusal::NoArchive)) => {
+        Err(ServiceError::Refused(refusal @ (Refusal::NoArchive | Refusal::NotAnOperator))) => {
             Err(Error::Mistake(wording::refused(&refusal, None)))
         }
         result => Ok(result?),

@@ -3,6 +3,7 @@
 //! A command checks what was typed, makes one call to the [`Service`], and answers; how it says so
 //! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.
 
+mod admission;
 mod answer;
 mod audit;
 mod channels;
@@ -40,6 +41,7 @@ use answer::{Visibility, answer, plain};
 
 pub use runner::Runner;
 
+use admission::refusal;
 use event::on_event;
 
 /// What a command is run with.

@@ -16,6 +16,9 @@ use crate::{
     service::Service,
 };
 
+/// The command's name.
+pub(super) const COMMAND: &str = "privacy";
+
 /// The id of the button that deletes.
 pub(super) const DELETE: &str = "privacy-delete";
 

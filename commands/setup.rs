@@ -32,7 +32,7 @@ const MOST: u8 = 25;
     required_permissions = "MANAGE_GUILD"
 )]
 pub(super) async fn setup(ctx: Context<'_>) -> Result<(), Error> {
-    let asking = ctx.data().setup(guild(ctx)?);
+    let asking = ctx.data().setup(guild(ctx)?, ctx.author().id.into());
     let setup = in_time(ctx, Visibility::OnlyThem, asking).await?;
     Ok(answer(ctx, page(&setup), Visibility::OnlyThem).await?)
 }
@@ -85,7 +85,7 @@ pub(super) async fn chosen(
     let what = wording::changes(&changes);
     let changing = async {
         allowed(service.change_settings(admin, changes, what).await)?;
-        Ok(page(&service.setup(admin.guild_id).await?))
+        Ok(page(&service.setup(admin.guild_id, admin.user_id).await?))
     };
     used.turn_page(changing).await
 }

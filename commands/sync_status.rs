@@ -19,7 +19,7 @@ pub(super) async fn sync_status(
     ctx: Context<'_>,
     #[description = "Only this channel or thread"] channel: Option<MessageChannel>,
 ) -> Result<(), Error> {
-    let asking = ctx.data().sync_status(guild(ctx)?);
+    let asking = ctx.data().sync_status(guild(ctx)?, ctx.author().id.into());
     let status = in_time(ctx, Visibility::OnlyThem, asking).await?;
     let text = match channel {
         Some(channel) => wording::channel_status(&status, channel.0),

@@ -7,14 +7,17 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use crate::{
     archive::{Access, ArchiveSpec, BucketAccess, GithubAccess, History},
     discord::{OFFICIAL_ORIGIN, Token},
+    model::{GuildId, UserId},
     network::Network,
 };
 
 /// The variables that are read here, besides those of object stores and of the network. (`RUST_LOG` is
 /// read by [`crate::app::log`].)
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 15] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
+    "DISCORD_GUILDS",
+    "OPERATORS",
     "STORE_PATH",
     "ARCHIVE",
     "CACHE_PATH",
@@ -44,6 +47,10 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Config {
     /// How to reach Discord; `None` where the command does not.
     pub discord: Option<DiscordConfig>,
+    /// `DISCORD_GUILDS`: the guilds that are mirrored; none where unset.
+    pub guilds: Vec<GuildId>,
+    /// `OPERATORS`: who may do what concerns all guilds, besides the admins of the first.
+    pub operators: Vec<UserId>,
     /// `STORE_PATH`: the store's folder; `./data` where unset.
     pub store_path: PathBuf,
     /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
@@ -176,6 +183,10 @@ impl Config {
         };
         let api_url = value("DISCORD_API_URL")
             .and_then(|text| note(&mut mistakes, "DISCORD_API_URL", origin(text)));
+        let guilds = value("DISCORD_GUILDS")
+            .and_then(|text| note(&mut mistakes, "DISCORD_GUILDS", ids(text, "guild")));
+        let operators =
+            value("OPERATORS").and_then(|text| note(&mut mistakes, "OPERATORS", ids(text, "user")));
         let archive = value("ARCHIVE").unwrap_or("dir:./archive");
         let archive = note(&mut mistakes, "ARCHIVE", archive.parse::<ArchiveSpec>());
         let owned = |name| value(name).map(str::to_owned);
@@ -216,6 +227,16 @@ impl Config {
         match (archive, export_interval) {
             (Some(archive), Some(export_interval)) if mistakes.is_empty() => Ok(Self {
                 discord: token.map(|token| DiscordConfig { token, api_url }),
+                guilds: guilds
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(GuildId)
+                    .collect(),
+                operators: operators
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(UserId)
+                    .collect(),
                 store_path: value("STORE_PATH").unwrap_or("./data").into(),
                 archive,
                 access,
@@ -296,6 +317,28 @@ fn secret(text: &str) -> Result<String, &'static str> {
     } else {
         Err("is no token: it has blanks, or characters that no token has")
     }
+}
+
+/// Ids with commas or blanks between them, in their order, each once.
+fn ids(text: &str, of: &str) -> Result<Vec<u64>, String> {
+    let words = text.split(|it: char| it == ',' || it.is_whitespace());
+    let mut ids = Vec::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        match word.parse::<u64>() {
+            Ok(id) if id > 0 && word.bytes().all(|digit| digit.is_ascii_digit()) => {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            _ => {
+                return Err(format!(
+                    "{word:?} is no {of} id such as 1234567890123456789: in Discord, switch on Developer \
+                     Mode (Advanced), right-click the {of}, then \"Copy ID\""
+                ));
+            }
+        }
+    }
+    Ok(ids)
 }
 
 fn yes(text: &str) -> Result<bool, String> {
@@ -408,6 +451,14 @@ mod tests {
         );
         assert!(origin("http://127.0.0.1:3005/api/v10").is_err());
         assert!(origin("127.0.0.1:3005").is_err());
+    }
+
+    #[test]
+    fn ids_have_commas_or_blanks_between_them() {
+        assert_eq!(ids("2, 1\n3,,2", "guild"), Ok(vec![2, 1, 3]));
+        for wrong in ["0", "+1", "1;2", "<@1>", "99999999999999999999"] {
+            assert!(ids(wrong, "user").is_err(), "{wrong}");
+        }
     }
 
     /// `.env.example` names every variable, and no other.

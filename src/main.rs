@@ -139,6 +139,9 @@ enum Command {
         /// Better rules than those of SourceCred's Discord plugin
         #[arg(long, requires = "config", long_help = IMPROVED)]
         improved: bool,
+        /// Only of this guild, where the archive holds several; for the discord plugin, its config names them
+        #[arg(long, value_name = "ID", conflicts_with_all = ["config", "improved"])]
+        guild: Option<GuildId>,
         /// Show, per member, what differs in minted weight from an earlier graph: the folder of its
         /// files, or its graph.json
         #[arg(long, value_name = "OLD")]
@@ -165,12 +168,12 @@ enum Command {
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
     },
-    /// Delete what is kept of a member, on their request
+    /// Delete what is kept of a member, on their request, or all of a guild
     Forget {
         /// The member's user id
-        #[arg(long, value_name = "ID")]
-        user: UserId,
-        /// Only in this guild
+        #[arg(long, value_name = "ID", required_unless_present = "guild")]
+        user: Option<UserId>,
+        /// Only in this guild; without --user, everything that is kept of the guild
         #[arg(long, value_name = "ID")]
         guild: Option<GuildId>,
     },
@@ -251,6 +254,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             weights,
             config: of_discord,
             improved,
+            guild,
             diff,
             json,
         } => {
@@ -271,6 +275,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             let order = GraphOrder {
                 plugin: &plugin,
                 out: out.as_deref(),
+                guild,
                 diff: diff.as_deref(),
                 json,
             };
@@ -289,7 +294,14 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             app::verify(&config, &from, depth).await
         }
         Command::Restore { from } => app::restore(&config, &from).await,
-        Command::Forget { user, guild } => app::forget(&config, user, guild).await,
+        Command::Forget {
+            user: Some(user),
+            guild,
+        } => app::forget(&config, user, guild).await,
+        Command::Forget { user: None, guild } => {
+            let guild = guild.expect("clap asks for one of the two");
+            app::forget_guild(&config, guild).await
+        }
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }
 }

@@ -37,7 +37,7 @@ use self::{
     mended::{Kind, Mended, Ticket, mend},
     registration::register,
 };
-use super::{Error, all, on_error, on_event, wording};
+use super::{Error, all, on_error, on_event, refusal, wording};
 use crate::{
     discord::{Forwarder, InteractionHandler, Rest, Token, json},
     model::UserId,
@@ -176,6 +176,14 @@ impl Commands {
             tracing::error!("an interaction was not mended; report this");
             return self.apologize(&ticket).await;
         };
+        match refusal(&self.service, &interaction).await {
+            Ok(None) => {}
+            Ok(Some(text)) => return self.post(&ticket, text).await,
+            Err(error) => {
+                tracing::error!("a command was not run: {error}");
+                return self.apologize(&ticket).await;
+            }
+        }
         // A task of its own, since a defect of poise's or ours is a panic, and no answer.
         let commands = Arc::clone(&self);
         let run = tokio::spawn(async move { Box::pin(commands.run(interaction)).await });
@@ -214,16 +222,21 @@ impl Commands {
 
     /// Answers what cannot be run.
     async fn apologize(&self, ticket: &Ticket) {
+        if matches!(ticket.kind, Kind::Any) {
+            tracing::warn!("an interaction could not be read; the member was told so");
+        }
+        let text = wording::unreadable_interaction();
+        self.post(ticket, text).await;
+    }
+
+    /// Answers with a text that only the member sees, where one can be shown.
+    async fn post(&self, ticket: &Ticket, text: String) {
         let answer = match ticket.kind {
             Kind::Ping => json!({"type": 1}),
             Kind::Autocomplete => json!({"type": 8, "data": {"choices": []}}),
-            Kind::Any => {
-                tracing::warn!("an interaction could not be read; the member was told so");
-                let content = wording::unreadable_interaction();
-                json!({"type": 4, "data": {
-                    "content": content, "flags": EPHEMERAL, "allowed_mentions": {"parse": []},
-                }})
-            }
+            Kind::Any => json!({"type": 4, "data": {
+                "content": text, "flags": EPHEMERAL, "allowed_mentions": {"parse": []},
+            }}),
         };
         let waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(300))

@@ -1,6 +1,7 @@
 //! What members and admins read. Every text is made here, from plain values.
 
 mod exports;
+mod guilds;
 mod privacy;
 mod props;
 mod reports;
@@ -17,6 +18,7 @@ use crate::{
 
 pub use crate::service::LONGEST_MESSAGE;
 pub(super) use exports::*;
+pub(super) use guilds::*;
 pub(super) use privacy::*;
 pub(super) use props::*;
 pub(super) use reports::*;

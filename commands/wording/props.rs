@@ -146,6 +146,7 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
             name,
             category,
         } => unconfirmed(*channel, name, *category),
+        Refusal::NotAnOperator => super::not_an_operator(),
         Refusal::NoArchive => "I run without an archive: nothing is exported.".to_owned(),
     };
     match typed {

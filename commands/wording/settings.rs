@@ -9,7 +9,7 @@ use crate::{
         AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
         escape,
     },
-    service::Setup,
+    service::{Destination, Setup},
 };
 
 /// How many channels a list names.
@@ -237,14 +237,19 @@ pub(in crate::commands) fn setup(setup: &Setup) -> String {
         quota(setup.settings.quota)
     );
     match &setup.destination {
-        Some(destination) => {
+        Destination::Archive(destination) => {
             let _ = writeln!(
                 text,
                 "**2. Where do they go?** I export to `{}`.",
                 destination.replace('`', "'")
             );
         }
-        None => text.push_str("**2. Where do they go?** I run without an archive.\n"),
+        Destination::Nowhere => {
+            text.push_str("**2. Where do they go?** I run without an archive.\n");
+        }
+        Destination::Operators => {
+            text.push_str("**2. Where do they go?** To the archive that my operator keeps.\n");
+        }
     }
     let _ = writeln!(
         text,

@@ -1,4 +1,5 @@
-//! `propsbot forget`: a member's request for deletion, where they cannot make it themselves.
+//! `propsbot forget`: a member's request for deletion, where they cannot make it themselves, or a
+//! guild's.
 
 use anyhow::anyhow;
 
@@ -24,6 +25,40 @@ pub async fn forget(
             "{user} is nobody's id: a user's has 17 digits or more (--user)"
         )));
     }
+    deleting(config, async |mirror| forget_in(mirror, user, guild).await).await
+}
+
+/// Deletes all that is kept of a guild, which is not mirrored any more unless it is named again.
+///
+/// # Errors
+/// A store that is not there or in use, a guild that it does not know, and one that is still named.
+pub async fn forget_guild(config: &Config, guild: GuildId) -> Result<Vec<String>, Error> {
+    if config.guilds.contains(&guild) {
+        return Err(Error::Wrong(anyhow!(
+            "DISCORD_GUILDS names the guild {guild}, so the next run would mirror it again: take it out \
+             there first"
+        )));
+    }
+    deleting(config, async |mirror| {
+        if mirror.store.guild(guild)?.is_none() {
+            return Err(Error::Wrong(anyhow!(
+                "the store knows no guild {guild} (--guild)"
+            )));
+        }
+        privacy::forget_guild(&mirror.store, &mirror.writer, &mirror.clock, guild).await?;
+        Ok(vec![format!(
+            "guild {guild}: deleted everything that was kept of it. It is not mirrored any more, unless \
+             DISCORD_GUILDS names it; the archive follows with the next export (`propsbot export`)"
+        )])
+    })
+    .await
+}
+
+/// Deletes something of an existing store, rewrites it without that, and says what stays elsewhere.
+async fn deleting(
+    config: &Config,
+    delete: impl AsyncFnOnce(&Mirror) -> Result<Vec<String>, Error>,
+) -> Result<Vec<String>, Error> {
     if !config.store_path.exists() {
         return Err(Error::Wrong(anyhow!(
             "there is no store at {} (STORE_PATH): nothing is kept of anybody",
@@ -31,7 +66,7 @@ pub async fn forget(
         )));
     }
     let mirror = Mirror::open(&config.store_path).await?;
-    let outcome = forget_in(&mirror, user, guild).await;
+    let outcome = delete(&mirror).await;
     let left = if outcome.is_ok() {
         mirror.rewrite(&config.store_path).await?
     } else {

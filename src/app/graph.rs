@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ use crate::{
         props_documents,
     },
     jobs::export::SourceCredFiles,
-    model::printable_json,
+    model::{GuildId, printable_json},
     text_file::read_text,
 };
 
@@ -72,12 +72,16 @@ impl GraphPlugin {
 
 impl Counting {
     /// What the plugin needs of the archive.
-    async fn snapshot(&self, archive: &dyn DataArchive) -> Result<Snapshot, ReadError> {
+    async fn snapshot(
+        &self,
+        archive: &dyn DataArchive,
+        guild: Option<GuildId>,
+    ) -> Result<Snapshot, ReadError> {
         match self {
-            Self::Props(_) => Snapshot::read_sifted(archive, PropsSieve::new).await,
+            Self::Props(_) => Snapshot::read_sifted(archive, guild, PropsSieve::new).await,
             Self::Discord(config, rules) => {
                 let sieve = |it: &Snapshot| DiscordSieve::new(it, config, *rules);
-                Snapshot::read_sifted(archive, sieve).await
+                Snapshot::read_sifted(archive, None, sieve).await
             }
         }
     }
@@ -105,6 +109,8 @@ pub struct GraphOrder<'a> {
     pub plugin: &'a GraphPlugin,
     /// The folder to write `SourceCred`'s three files to.
     pub out: Option<&'a Path>,
+    /// The only guild that is in it; `None` for all.
+    pub guild: Option<GuildId>,
     /// A graph of earlier to compare it with: its file, or the folder.
     pub diff: Option<&'a Path>,
     /// Whether the comparison is for a program.
@@ -125,9 +131,14 @@ pub async fn graph(
     };
     let archive = archive::open_to_read(spec, &config.access, &config.network)?;
     let snapshot = counting
-        .snapshot(archive.as_ref())
+        .snapshot(archive.as_ref(), order.guild)
         .await
         .with_context(|| format!("could not read {spec}"))?;
+    if let Some(only) = order.guild.filter(|_| snapshot.guilds.is_empty()) {
+        return Err(Error::Wrong(anyhow!(
+            "{spec} holds no guild {only} (--guild)"
+        )));
+    }
     let out = order.out.map(Path::to_owned);
     let drawing = tokio::task::spawn_blocking(move || {
         let documents = counting

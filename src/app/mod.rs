@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
-pub use forget::forget;
+pub use forget::{forget, forget_guild};
 pub use graph::{GraphOrder, GraphPlugin, graph};
 pub use log::log;
 pub use run::run;
@@ -29,12 +29,13 @@ pub use sync::sync;
 
 use crate::{
     archive::ArchiveError,
-    config::{DiscordConfig, Mistakes},
+    config::{Config, DiscordConfig, Mistakes},
     discord::{GatewayError, History, Rest, RestError},
     jobs::{
         backfill::{Backfill, BackfillError, Turn},
         clock::Clock,
         guilds::PerGuild,
+        mirrored::MirroredGuilds,
         privacy,
         progress::ProgressBoard,
         writer::{self, Writer},
@@ -186,9 +187,16 @@ impl Mirror {
         Ok(())
     }
 
-    fn backfill(&self, history: History, bot: User, boards: PerGuild<ProgressBoard>) -> Backfill {
+    fn backfill(
+        &self,
+        config: &Config,
+        history: History,
+        bot: User,
+        boards: PerGuild<ProgressBoard>,
+    ) -> Backfill {
         Backfill {
             history,
+            guilds: MirroredGuilds::new(&config.guilds, &config.operators),
             store: Arc::clone(&self.store),
             writer: self.writer.clone(),
             clock: self.clock.clone(),

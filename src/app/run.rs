@@ -60,12 +60,15 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let (exports, export_requests) = export_control(target.clone(), config.export_interval);
     let connecting = async {
         let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
+        let backfill = mirror.backfill(config, history.clone(), bot.clone(), progress.clone());
+        backfill.choose_guilds(None, None).await?;
         let clock = mirror.clock.clone();
         let service = Service::new(Parts {
             store: Arc::clone(&mirror.store),
             writer: mirror.writer.clone(),
             clock: clock.clone(),
             progress: progress.clone(),
+            guilds: backfill.guilds.clone(),
             speech: Speech::new(history.rest().clone()),
             bot: bot.id,
             exports: Some(exports),
@@ -84,21 +87,21 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         .await?;
         // Discord was asked, with the token.
         info!(bot = bot.username, "logged in");
-        Ok::<_, Error>((history, bot, gateway))
+        Ok::<_, Error>((backfill, bot, gateway))
     };
     let Some(connected) = stop.run_until_cancelled(connecting).await else {
         return mirror.close().await;
     };
-    let (history, bot, gateway) = connected?;
+    let (backfill, bot, gateway) = connected?;
 
     let requests = Requests::default();
-    let rest = history.rest().clone();
-    let backfill = mirror.backfill(history, bot.clone(), progress.clone());
+    let rest = backfill.history.rest().clone();
     let (acknowledgements, thanks) = acknowledgements();
     let listening = listen(
         gateway.items,
         bot.id,
         heard,
+        backfill.guilds.clone(),
         mirror.writer.clone(),
         requests.clone(),
         acknowledgements,

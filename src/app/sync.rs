@@ -3,17 +3,18 @@
 use anyhow::anyhow;
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::{Error, Mirror, bars::Bars, lines::Lines, log_in};
 use crate::{
     config::Config,
     discord::{RestError, invitation},
     jobs::{
-        backfill::{BackfillError, Depth, Summary, listed},
+        backfill::{Backfill, BackfillError, Depth, Summary, listed},
         guilds::PerGuild,
         progress::ProgressBoard,
     },
-    model::{Drift, GuildId, UserId, one_line},
+    model::{Drift, GuildId, one_line},
 };
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
@@ -45,14 +46,10 @@ pub async fn sync(
     let mirror = opening.await.ok_or_else(stopped)??;
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
-        let guilds = match (history.guilds().await, only) {
-            // A server that is not Discord's may not list them.
-            (Err(RestError::NotFound { .. }), Some(only)) => vec![(only, only.to_string())],
-            (guilds, only) => choose(guilds?, only, bot.id)?,
-        };
         let boards: PerGuild<ProgressBoard> = PerGuild::default();
-        let backfill = mirror.backfill(history, bot, boards.clone());
-        backfill.check_intents().await?;
+        let backfill = mirror.backfill(config, history, bot, boards.clone());
+        let (guilds, absent) = choose(&backfill, only).await?;
+        backfill.check_application().await?;
         let bars = Bars::show(boards.clone());
         let depth = if recheck {
             Depth::Recheck
@@ -75,7 +72,8 @@ pub async fn sync(
         let all = join_all(work).await;
         bars.finish().await;
         let mut lines = Vec::new();
-        let (mut whole, mut all_seen) = (true, true);
+        let (mut whole, mut all_seen) = (true, absent.is_empty());
+        lines.extend(absent);
         for ((guild, name), done) in guilds.into_iter().zip(all) {
             match done {
                 Ok(done) => {
@@ -113,28 +111,74 @@ pub async fn sync(
     }
 }
 
-fn choose(
-    mut guilds: Vec<(GuildId, String)>,
+/// The guilds to sync, with their names, and a line about each that the operator named and in which the
+/// bot is not.
+async fn choose(
+    backfill: &Backfill,
     only: Option<GuildId>,
-    bot: UserId,
-) -> Result<Vec<(GuildId, String)>, Error> {
-    let invite = format!("an admin of a server invites it with {}", invitation(bot));
-    if guilds.is_empty() {
-        return Err(Error::Failed(anyhow!("the bot is in no guild: {invite}")));
-    }
-    let Some(only) = only else { return Ok(guilds) };
-    let names: Vec<_> = guilds
-        .iter()
-        .map(|(id, name)| format!("{id} ({})", one_line(name)))
-        .collect();
-    guilds.retain(|(id, _)| *id == only);
-    if guilds.is_empty() {
-        return Err(Error::Failed(anyhow!(
-            "the bot is not in the guild {only}: give --guild one of those it is in: {}; or {invite}",
-            names.join(", ")
+) -> Result<(Vec<(GuildId, String)>, Vec<String>), Error> {
+    let mirrored = &backfill.guilds;
+    if let Some(only) = only.filter(|id| mirrored.is_named() && !mirrored.has(*id)) {
+        return Err(Error::Wrong(anyhow!(
+            "the guild {only} (--guild) is not mirrored: DISCORD_GUILDS names others; add it there"
         )));
     }
-    Ok(guilds)
+    let invite = invitation(backfill.bot.id);
+    let invite = format!("an admin of a server invites it with {invite}");
+    let joined = match backfill.history.guilds().await {
+        // A server that is not Discord's may not list them.
+        Err(RestError::NotFound { .. }) if only.is_some() || mirrored.is_named() => {
+            let named = only.map_or_else(|| mirrored.all(), |only| vec![only]);
+            named.into_iter().map(|id| (id, id.to_string())).collect()
+        }
+        joined => joined?,
+    };
+    if joined.is_empty() {
+        return Err(Error::Failed(anyhow!("the bot is in no guild: {invite}")));
+    }
+    let names = || {
+        let names = joined
+            .iter()
+            .map(|(id, name)| format!("{id} ({})", one_line(name)));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let is_joined = |guild: GuildId| joined.iter().any(|(id, _)| *id == guild);
+    if let Some(only) = only.filter(|id| !is_joined(*id)) {
+        return Err(Error::Failed(anyhow!(
+            "the bot is not in the guild {only}: give --guild one of those it is in: {}; or {invite}",
+            names()
+        )));
+    }
+    let ids = joined.iter().map(|(id, _)| *id).collect();
+    backfill.choose_guilds(only, Some(ids)).await?;
+    for (guild, name) in joined.iter().filter(|(id, _)| !mirrored.has(*id)) {
+        warn!(
+            %guild, ?name,
+            "the bot is in a guild that is not mirrored: nothing of it is kept. If it is yours, add its \
+             id to DISCORD_GUILDS"
+        );
+    }
+    let wanted = |id: GuildId| mirrored.has(id) && only.is_none_or(|only| only == id);
+    let guilds = joined.iter().filter(|(id, _)| wanted(*id));
+    let guilds: Vec<(GuildId, String)> = guilds.cloned().collect();
+    if !mirrored.is_named() {
+        if guilds.is_empty() {
+            return Err(Error::Failed(anyhow!(
+                "the bot is in no guild that it mirrors: name those to mirror in DISCORD_GUILDS, of \
+                 those it is in: {}",
+                names()
+            )));
+        }
+        return Ok((guilds, Vec::new()));
+    }
+    let expected = mirrored.all().into_iter();
+    let absent = expected.filter(|id| only.is_none() && !is_joined(*id));
+    let absent = absent.map(|id| {
+        format!(
+            "guild {id}: not synced: DISCORD_GUILDS names it, and the bot is not in it; {invite}"
+        )
+    });
+    Ok((guilds, absent.collect()))
 }
 
 fn line(guild: GuildId, name: &str, done: &Summary) -> String {

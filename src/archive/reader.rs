@@ -14,6 +14,7 @@ use super::{
     ArchiveError, Counts, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST,
     Manifest, Row, Scope, Sieve, Snapshot, Table, snapshot::Everything, table::decode_blob,
 };
+use crate::model::GuildId;
 
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
@@ -231,25 +232,28 @@ impl<'a> ArchiveReader<'a> {
 
     async fn snapshot<S: Sieve>(
         &self,
+        guild: Option<GuildId>,
         sieve: &(impl Fn(&Snapshot) -> S + Sync),
     ) -> Result<Snapshot, ReadError> {
+        let is_wanted = |scope: Scope| guild.is_none_or(|only| scope.guild_id == only);
         let counts: BTreeMap<Scope, &Counts> = self.manifest.channel_rows().collect();
         let has_props = |scope| {
             let counts = counts.get(&scope);
-            counts.is_some_and(|it| it.contains_key(&Table::Props))
+            is_wanted(scope) && counts.is_some_and(|it| it.contains_key(&Table::Props))
         };
         let mut snapshot = Snapshot {
-            guilds: self.select(|_| true, |_| true).await?,
-            channels: self.select(|_| true, |_| true).await?,
-            roles: self.select(|_| true, |_| true).await?,
-            emojis: self.select(|_| true, |_| true).await?,
-            members: self.select(|_| true, |_| true).await?,
+            guilds: self.select(is_wanted, |_| true).await?,
+            channels: self.select(is_wanted, |_| true).await?,
+            roles: self.select(is_wanted, |_| true).await?,
+            emojis: self.select(is_wanted, |_| true).await?,
+            members: self.select(is_wanted, |_| true).await?,
             props: self.select(has_props, |_| true).await?,
             ..Snapshot::default()
         };
         let mut sieve = sieve(&snapshot);
         let looked_at: BTreeSet<Scope> = counts
             .into_keys()
+            .filter(|scope| is_wanted(*scope))
             .filter(|scope| scope.channel_id.is_some_and(|it| sieve.channel(it)))
             .collect();
         let is_looked_at = |scope| looked_at.contains(&scope);
@@ -327,20 +331,20 @@ pub(super) async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
 impl Snapshot {
     /// Reads the whole archive, as it was at one moment.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
-        Self::read_sifted(archive, |_| Everything).await
+        Self::read_sifted(archive, None, |_| Everything).await
     }
 
     /// Reads of the archive, as it was at one moment, all but those messages and reactions that a
-    /// sieve does not keep. It is made from the other tables.
+    /// sieve does not keep. It is made from the other tables. With `guild`, only of that guild.
     pub async fn read_sifted<S: Sieve>(
         archive: &dyn DataArchive,
+        guild: Option<GuildId>,
         sieve: impl Fn(&Self) -> S + Sync,
     ) -> Result<Self, ReadError> {
         let sieve = &sieve;
-        retry(
-            archive,
-            |reader| async move { reader.snapshot(sieve).await },
-        )
+        retry(archive, |reader| async move {
+            reader.snapshot(guild, sieve).await
+        })
         .await
     }
 }

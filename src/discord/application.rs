@@ -1,8 +1,8 @@
-//! What the developer portal lets the bot see.
+//! What the developer portal lets the bot see, and who may add it.
 
 use serde::Deserialize;
 
-use super::wire::{Number, Told};
+use super::wire::{self, Number, Told};
 
 /// The flags that tell that the Guild Members intent is on: verified, or in a small bot. Source:
 /// <https://discord.com/developers/docs/resources/application#application-object-application-flags>.
@@ -11,13 +11,15 @@ const MEMBERS: u64 = 1 << 14 | 1 << 15;
 /// The same of the Message Content intent.
 const MESSAGE_CONTENT: u64 = 1 << 18 | 1 << 19;
 
-/// The privileged intents of the bot's application.
+/// The bot's application: its privileged intents, and who may add it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Application {
     /// Whether it is given the texts of messages.
     pub message_content: bool,
     /// Whether it may list members.
     pub members: bool,
+    /// Whether anybody may add the bot to a guild of theirs.
+    pub is_public: bool,
 }
 
 /// The application as Discord tells it.
@@ -25,6 +27,8 @@ pub struct Application {
 pub(super) struct OfFlags {
     #[serde(default)]
     flags: Told<Number>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    bot_public: bool,
 }
 
 impl OfFlags {
@@ -36,6 +40,7 @@ impl OfFlags {
         Some(Application {
             message_content: flags & MESSAGE_CONTENT != 0,
             members: flags & MEMBERS != 0,
+            is_public: self.bot_public,
         })
     }
 }

@@ -96,6 +96,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Hushed(_, channel_id, id) => privacy::hush(rows, *channel_id, *id)?,
         Fact::PropsHushed(_, channel_id, id) => privacy::hush_props(rows, *channel_id, *id)?,
         Fact::Forget(guild_id, step) => forgotten::forget(rows, *guild_id, step)?,
+        Fact::GuildChosen(it) => rows.put(it)?,
         Fact::Registered(it) => rows.put(it)?,
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
         Fact::Noted(guild_id, session, until) => {

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::{
     acknowledge::{Acknowledgements, Posted},
     backfill::{Depth, Requests},
+    mirrored::MirroredGuilds,
     writer::{Stopped, Writer},
 };
 use crate::{
@@ -17,23 +18,27 @@ use crate::{
 };
 
 /// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an
-/// earlier run has heard everything.
+/// earlier run has heard everything. Of guilds that are not mirrored, nothing is handed over.
 pub async fn listen(
     mut items: mpsc::UnboundedReceiver<GatewayItem>,
     bot: UserId,
     heard: Stamp,
+    guilds: MirroredGuilds,
     writer: Writer,
     requests: Requests,
     acknowledgements: Acknowledgements,
 ) -> Result<(), Stopped> {
-    let mut listener = Listener::new(bot, heard);
+    let mut listener = Listener::new(bot, heard, guilds);
     while let Some(item) = items.recv().await {
         let (at, heard) = match item {
             GatewayItem::Event { at, event } => {
                 let said = translate(&event, at, bot);
                 // Its room in the queue is free from now on.
                 drop(event);
-                (at, listener.hear(said.observations, said.signal))
+                match said.guild.filter(|guild| !listener.mirrored.has(*guild)) {
+                    Some(other) => (at, listener.pass_over(other, said.signal)),
+                    None => (at, listener.hear(said.observations, said.signal)),
+                }
             }
             GatewayItem::Lost { at } => (at, listener.lose_all()),
         };
@@ -56,6 +61,7 @@ pub async fn listen(
                 Request::Told(told) => requests.told(*told),
                 Request::Reread => requests.reread(),
                 Request::Guilds => requests.guilds(),
+                Request::Candidate(guild) => requests.candidate(guild),
             }
         }
     }
@@ -85,6 +91,7 @@ enum Request {
     Told(Box<GuildTold>),
     Reread,
     Guilds,
+    Candidate(GuildId),
 }
 
 struct Listener {
@@ -93,8 +100,12 @@ struct Listener {
     heard: Stamp,
     /// Until when all was heard before this session began.
     heard_before: Stamp,
-    /// Every guild of this session.
+    /// Which guilds are mirrored.
+    mirrored: MirroredGuilds,
+    /// Every guild of this session, mirrored or not.
     guilds: BTreeSet<GuildId>,
+    /// Those of which the operator was told that they are not mirrored.
+    passed_over: BTreeSet<GuildId>,
     /// Guilds with an outage, and until when we heard from them.
     silent: BTreeMap<GuildId, Stamp>,
     /// The bot's roles in each guild, as last heard.
@@ -102,12 +113,14 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(bot: UserId, heard: Stamp) -> Self {
+    fn new(bot: UserId, heard: Stamp, mirrored: MirroredGuilds) -> Self {
         Self {
             bot,
             heard,
             heard_before: heard,
+            mirrored,
             guilds: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
             silent: BTreeMap::new(),
             bot_roles: BTreeMap::new(),
         }
@@ -143,6 +156,54 @@ impl Listener {
         heard
     }
 
+    /// Hears of a guild that is not mirrored only that it is there.
+    fn pass_over(&mut self, guild: GuildId, signal: Option<Signal>) -> Heard {
+        let mut heard = Heard::default();
+        match signal {
+            Some(Signal::GuildAvailable(..)) if self.mirrored.is_open() => {
+                self.guilds.insert(guild);
+                heard.requests.push(Request::Candidate(guild));
+            }
+            Some(Signal::GuildAvailable(_, told)) => {
+                self.guilds.insert(guild);
+                if self.passed_over.insert(guild) {
+                    let name = told.map(|told| told.shape.guild.name);
+                    warn!(
+                        %guild, ?name,
+                        "the bot is in a guild that is not mirrored: nothing of it is kept. If it is \
+                         yours, add its id to DISCORD_GUILDS"
+                    );
+                }
+            }
+            Some(Signal::GuildLeft(_)) => {
+                self.guilds.remove(&guild);
+            }
+            _ => {}
+        }
+        heard
+    }
+
+    /// The guilds of this session that are mirrored.
+    fn own_guilds(&self) -> impl Iterator<Item = GuildId> + '_ {
+        let guilds = self.guilds.iter().copied();
+        guilds.filter(|guild| self.mirrored.has(*guild))
+    }
+
+    /// Tells of guilds that the operator named, and in which the bot is not.
+    fn tell_missing(&self) {
+        let named = self.mirrored.is_named().then(|| self.mirrored.all());
+        for guild in named.into_iter().flatten() {
+            if !self.guilds.contains(&guild) {
+                let invite = invitation(self.bot);
+                warn!(
+                    %guild,
+                    "the bot is not in a guild that DISCORD_GUILDS names; it mirrors it once an admin \
+                     invites it: {invite}"
+                );
+            }
+        }
+    }
+
     /// Does what a signal asks for.
     fn heed(&mut self, signal: Signal, heard: &mut Heard) {
         match signal {
@@ -157,10 +218,12 @@ impl Listener {
                 self.heard_before = self.heard;
                 let before = std::mem::take(&mut self.guilds);
                 self.guilds = guilds.into_iter().collect();
-                let lost = self.guilds.union(&before);
+                self.tell_missing();
+                let lost = self.guilds.union(&before).copied();
+                let lost = lost.filter(|guild| self.mirrored.has(*guild));
                 heard
                     .facts
-                    .extend(lost.map(|guild| Fact::SessionLost(*guild, self.heard)));
+                    .extend(lost.map(|guild| Fact::SessionLost(guild, self.heard)));
             }
             Signal::Resumed => info!("the gateway's session was resumed: nothing was missed"),
             Signal::GuildAvailable(guild, told) => {
@@ -194,7 +257,8 @@ impl Listener {
                     event,
                     "an event could not be read: what it said is fetched instead"
                 );
-                let guilds = guild.map_or_else(|| self.guilds.clone(), |guild| [guild].into());
+                let guilds: Vec<GuildId> =
+                    guild.map_or_else(|| self.own_guilds().collect(), |guild| vec![guild]);
                 for guild in guilds {
                     heard.lose(guild, self.heard);
                     let object = FailureObject::Event(event.clone());
@@ -211,8 +275,8 @@ impl Listener {
     /// Something was said that we could not hear.
     fn lose_all(&self) -> Heard {
         let mut heard = Heard::default();
-        for guild in &self.guilds {
-            heard.facts.push(Fact::SessionLost(*guild, self.heard));
+        for guild in self.own_guilds() {
+            heard.facts.push(Fact::SessionLost(guild, self.heard));
         }
         // Also that there is a guild more, or less, may have been said.
         heard.requests.push(Request::Guilds);

@@ -14,6 +14,7 @@ pub mod estimate;
 pub mod export;
 pub mod guilds;
 pub mod listener;
+pub mod mirrored;
 pub mod privacy;
 pub mod progress;
 pub mod restore;

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     jobs::clock::Clock,
     model::{
-        AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildId, Member, Message, Millis,
-        Observation, Part, Privacy, Props, Reaction, Tier, UserId,
+        AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildId, Member,
+        Message, Millis, Observation, Part, Privacy, Props, Reaction, Tier, UserId,
     },
     store::{Store, StoreError},
 };
@@ -173,6 +173,23 @@ pub async fn forget(
     Ok(done)
 }
 
+/// Deletes all that is kept of a guild, which is not mirrored from then on, unless the operator names it.
+/// Where it is interrupted, [`resume`] ends it. Nobody may write besides.
+pub async fn forget_guild(
+    store: &Arc<Store>,
+    writer: &Writer,
+    clock: &Clock,
+    guild: GuildId,
+) -> Result<(), PrivacyError> {
+    reading(store, Store::owe_rewrite).await?;
+    let choice = GuildChoice {
+        guild_id: guild,
+        place: None,
+    };
+    write(writer, clock, vec![Fact::GuildChosen(choice)]).await?;
+    reading(store, move |store| store.purge(guild)).await
+}
+
 /// Ends what was interrupted of deletions, in all guilds, and removes what an earlier version left of
 /// them. Nobody may write besides.
 pub async fn resume(
@@ -180,6 +197,11 @@ pub async fn resume(
     writer: &Writer,
     clock: &Clock,
 ) -> Result<(), PrivacyError> {
+    for choice in reading(store, Store::guild_choices).await? {
+        if choice.place.is_none() {
+            reading(store, move |store| store.purge(choice.guild_id)).await?;
+        }
+    }
     for guild in reading(store, Store::guilds).await? {
         let guild = guild.guild_id;
         let search = move |store: &Store| {

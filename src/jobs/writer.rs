@@ -221,6 +221,7 @@ fn size(of: &Observation) -> usize {
         | Fact::Reread(..)
         | Fact::Rechecked(..)
         | Fact::Synced(..)
+        | Fact::GuildChosen(_)
         | Fact::Settled(..) => 0,
     };
     size_of_val(of) + more

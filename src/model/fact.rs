@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
-    GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy, Props,
-    Registered, Reread, Role, RoleId, SessionNumber, Settings, SettingsChange, Stamp, User, UserId,
-    Walk,
+    GuildChoice, GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy,
+    Props, Registered, Reread, Role, RoleId, SessionNumber, Settings, SettingsChange, Stamp, User,
+    UserId, Walk,
 };
 
 /// A class of a guild's data that is synced as a whole.
@@ -234,6 +234,8 @@ pub enum Fact {
     PropsHushed(GuildId, ChannelId, InteractionId),
     /// A step of a member's deletion.
     Forget(GuildId, Forget),
+    /// This was decided of mirroring the guild.
+    GuildChosen(GuildChoice),
     /// Discord knows these commands.
     Registered(Registered),
     /// From here on, the gateway no longer tells all that happens in the guild. Until this time it

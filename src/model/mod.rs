@@ -9,6 +9,7 @@ mod audit;
 mod emoji;
 mod fact;
 mod guild;
+mod guild_choice;
 mod id;
 mod limits;
 mod markdown;
@@ -37,6 +38,7 @@ pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, Reac
 pub use guild::{
     Channel, ChannelKind, Guild, GuildEmoji, Listed, Overwrite, OverwriteKind, Role, Thread,
 };
+pub use guild_choice::GuildChoice;
 pub use id::{
     ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
 };

@@ -6,9 +6,9 @@ use std::mem;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Fields, Guild, GuildEmoji,
-    GuildId, LeftOut, Member, MessageState, Millis, Pending, Privacy, Props, Reaction,
-    ReactionMarks, Registered, Role, Session, Settings, Stamp, Synced, Tally,
+    AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Fields, Guild,
+    GuildChoice, GuildEmoji, GuildId, LeftOut, Member, MessageState, Millis, Pending, Privacy,
+    Props, Reaction, ReactionMarks, Registered, Role, Session, Settings, Stamp, Synced, Tally,
 };
 
 /// The kinds of records. The number is stored: never change one, never use one again.
@@ -60,6 +60,8 @@ pub enum Table {
     Registrations = 32,
     /// [`LeftOut`]
     LeftOut = 33,
+    /// [`GuildChoice`]
+    GuildChoices = 36,
 }
 
 /// The smallest set of rows whose change is remembered for the next export.
@@ -318,4 +320,5 @@ records! {
         Partition::of_guild(it.guild_id, Table::Privacy);
     AdminAction: AdminActions, |it| key::ids([it.guild_id.0, it.id.0]);
     Registered: Registrations, |it| key::ids([it.application.0]);
+    GuildChoice: GuildChoices, |it| key::ids([it.guild_id.0]);
 }

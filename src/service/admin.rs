@@ -14,14 +14,25 @@ use crate::{
 pub struct Setup {
     /// The settings.
     pub settings: Settings,
-    /// Where exports go; nothing where none are made.
-    pub destination: Option<String>,
+    /// Where exports go.
+    pub destination: Destination,
     /// Channels (not threads or categories) that are exported, by position.
     pub exported: Vec<ChannelId>,
     /// Those that are not.
     pub withheld: Vec<ChannelId>,
     /// Those in which the bot lacks something.
     pub needs: Vec<ChannelNeeds>,
+}
+
+/// Where exports go, as far as an admin is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// None are made.
+    Nowhere,
+    /// To this archive.
+    Archive(String),
+    /// Only operators are told.
+    Operators,
 }
 
 /// What the bot lacks in a channel.
@@ -46,13 +57,15 @@ pub struct ArchiveStatus {
 
 impl Service {
     /// How the bot is set up in a guild, and what it lacks there.
-    pub async fn setup(&self, guild: GuildId) -> Result<Setup, ServiceError> {
+    pub async fn setup(&self, guild: GuildId, admin: UserId) -> Result<Setup, ServiceError> {
         let bot = self.parts.bot;
-        let destination = self
-            .parts
-            .exports
-            .as_ref()
-            .map(|it| it.archive().to_owned());
+        let destination = match &self.parts.exports {
+            None => Destination::Nowhere,
+            Some(exports) if self.parts.guilds.operates(guild, admin) => {
+                Destination::Archive(exports.archive().to_owned())
+            }
+            Some(_) => Destination::Operators,
+        };
         self.ask(move |store| {
             let settings = store.settings(guild)?;
             let (part, parts, roles) = (
@@ -128,8 +141,9 @@ impl Service {
     /// Where exports go, what came of the last one, and when the next one is due.
     ///
     /// # Errors
-    /// [`Refusal::NoArchive`] where none are made.
-    pub async fn archive_status(&self) -> Result<ArchiveStatus, ServiceError> {
+    /// [`Refusal::NoArchive`] where none are made; [`Refusal::NotAnOperator`].
+    pub async fn archive_status(&self, admin: Admin) -> Result<ArchiveStatus, ServiceError> {
+        self.as_operator(admin.guild_id, admin.user_id)?;
         let report = self.ask(|store| Ok(ExportReport::of(store)?)).await?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         Ok(ArchiveStatus {
@@ -151,6 +165,7 @@ impl Service {
         admin: Admin,
         what: String,
     ) -> Result<ExportOutcome, ServiceError> {
+        self.as_operator(admin.guild_id, admin.user_id)?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         self.record(vec![admin.did(what)]).await?;
         Ok(exports.export_now().await?)
@@ -160,7 +175,9 @@ impl Service {
     /// fault.
     pub async fn verify_archive(
         &self,
+        admin: Admin,
     ) -> Result<Result<(String, Vec<String>), String>, ServiceError> {
+        self.as_operator(admin.guild_id, admin.user_id)?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
         Ok(exports.verify().await)
     }

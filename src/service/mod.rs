@@ -4,6 +4,7 @@
 //! anything is worded or where it came from. Each part of it is an `impl` of its own.
 
 mod admin;
+mod admission;
 mod limits;
 mod one_at_a_time;
 mod privacy;
@@ -22,6 +23,7 @@ use crate::{
         estimate,
         export::ExportControl,
         guilds::PerGuild,
+        mirrored::MirroredGuilds,
         progress::ProgressBoard,
         writer::{Stopped, Writer},
     },
@@ -33,7 +35,8 @@ use crate::{
     store::{Store, StoreError},
 };
 
-pub use admin::{ArchiveStatus, ChannelNeeds, Setup};
+pub use admin::{ArchiveStatus, ChannelNeeds, Destination, Setup};
+pub use admission::Admission;
 pub use one_at_a_time::UnderWay;
 pub use privacy::{Kept, PERSONAL_DATA_LIMIT, PersonalData};
 pub use props::{GiveProps, Given, Place};
@@ -204,6 +207,9 @@ pub enum Refusal {
         /// Whether it is a category: then all of its channels are meant.
         category: bool,
     },
+    /// Only admins of the operator's own guild may do what concerns all guilds.
+    #[error("only the bot's operators may")]
+    NotAnOperator,
     /// This runs without an archive: there is nothing to export to.
     #[error("there is no archive")]
     NoArchive,
@@ -230,6 +236,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What is being done.
     pub progress: PerGuild<ProgressBoard>,
+    /// Which guilds are mirrored, and who operates the bot.
+    pub guilds: MirroredGuilds,
     /// The bot's voice.
     pub speech: Speech,
     /// The bot's own user.
@@ -256,12 +264,20 @@ impl Service {
         }
     }
 
-    /// How whole the mirror of a guild is, and what is being done about it.
-    pub async fn sync_status(&self, guild: GuildId) -> Result<GuildStatus, ServiceError> {
+    /// How whole the mirror of a guild is, and what is being done about it. Exports concern all guilds:
+    /// only operators are told of them.
+    pub async fn sync_status(
+        &self,
+        guild: GuildId,
+        asker: UserId,
+    ) -> Result<GuildStatus, ServiceError> {
         let progress = self.parts.progress.of(guild).look();
         let mut status = self
             .ask(move |store| Ok(status::of_guild(store, guild, Some(&progress))?))
             .await?;
+        if !self.parts.guilds.operates(guild, asker) {
+            status.export = None;
+        }
         if let Some(left) = self.parts.speech.paused() {
             let left = estimate::About(left);
             status.doing = format!(

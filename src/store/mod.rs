@@ -6,6 +6,7 @@
 mod codec;
 mod engine;
 mod exports;
+mod purge;
 mod restore;
 mod rewrite;
 mod view;

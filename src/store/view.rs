@@ -11,9 +11,9 @@ use std::{
 
 use super::{Store, StoreError, codec};
 use crate::model::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildId, Member,
-    MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction, Record,
-    Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User, UserId, key,
+    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
+    GuildId, Member, MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction,
+    Record, Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User, UserId, key,
     permissions::Permissions,
 };
 
@@ -111,6 +111,11 @@ impl Store {
     /// A guild.
     pub fn guild(&self, guild: GuildId) -> Result<Option<Part<Guild>>, StoreError> {
         self.get(&key::ids([guild.0, guild.0]))
+    }
+
+    /// What was decided of guilds while the operator named none, by guild.
+    pub fn guild_choices(&self) -> Result<Vec<GuildChoice>, StoreError> {
+        self.all(&[])
     }
 
     /// Every channel and thread of the guild that was ever seen, by id.

@@ -110,6 +110,7 @@ async fn main() -> anyhow::Result<()> {
     let graph = folder.join("graph");
     let plugin = app::GraphPlugin::Props { weights: None };
     let order = GraphOrder {
+        guild: None,
         plugin: &plugin,
         out: Some(&graph),
         diff: None,

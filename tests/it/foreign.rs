@@ -320,6 +320,10 @@ async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
         it.react(BEGIN + 9001, 100..103);
     })
     .await;
+    // The first one is chosen, and the other named by hand.
+    foreign.sync("the first", 0).await;
+    let second = NEIGHBOUR.to_string();
+    foreign.run(&["sync", "--guild", &second]).await.ok();
     let ended = foreign.sync("two guilds", 0).await;
     assert_eq!(ended.stdout.matches("complete").count(), 2, "{ended:#?}");
     foreign.check("the first of two");

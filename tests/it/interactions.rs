@@ -8,8 +8,8 @@ use std::time::Duration;
 use propsbot::{
     commands::Runner,
     discord::{GatewayOptions, Rest, Speech, Token, start as connect},
-    jobs::{clock::Clock, guilds::PerGuild, writer},
-    model::Stamp,
+    jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer},
+    model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId},
     network::Network,
     service::{Parts, Service},
     store::Store,
@@ -275,6 +275,19 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     let store = std::sync::Arc::new(Store::open(folder.path()).unwrap());
     let (writer, _) = writer::start(std::sync::Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
+    // Commands are run only where the bot is.
+    let guild = Fact::Guild(Guild {
+        id: GuildId(world.guild),
+        name: "a guild".to_owned(),
+        owner_id: UserId(discord.owner_id()),
+        unread: Unread::default(),
+    });
+    let seen = Observation {
+        at: clock.stamp(),
+        by: Evidence::Rest,
+        fact: guild,
+    };
+    writer.write(vec![seen]).await.unwrap();
     let token = Token::new(&discord.token()).unwrap();
     let rest = Rest::new(Some(&discord.url()), &token, &Network::default());
     let stop = CancellationToken::new();
@@ -283,6 +296,7 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
         writer,
         clock: clock.clone(),
         progress: PerGuild::default(),
+        guilds: MirroredGuilds::new(&[GuildId(world.guild)], &[]),
         speech: Speech::new(rest.clone()),
         bot: token.bot().unwrap(),
         exports: None,

@@ -26,6 +26,7 @@ mod pages;
 mod recheck;
 mod restore;
 mod store;
+mod strangers;
 mod sync;
 mod terminal;
 mod threads;

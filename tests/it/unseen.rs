@@ -14,6 +14,7 @@ use propsbot::{
         clock::Clock,
         guilds::PerGuild,
         listener::listen,
+        mirrored::MirroredGuilds,
         progress::ProgressBoard,
         writer,
     },
@@ -207,12 +208,14 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
     let history = History::new(Rest::new(Some(&discord.url()), &token, &Network::default()));
     let bot = history.me().await.unwrap();
     let (bot_id, requests, stop) = (bot.id, Requests::default(), CancellationToken::new());
+    let guilds = MirroredGuilds::new(&[GuildId(discord.guild_id())], &[]);
     let backfill = Backfill {
         history,
         store: Arc::clone(&store),
         writer: writer.clone(),
         clock: clock.clone(),
         bot,
+        guilds: guilds.clone(),
         boards: PerGuild::default(),
         progress: ProgressBoard::default(),
         page_sizes: Arc::default(),
@@ -222,7 +225,15 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
     let supervising = tokio::spawn(supervise(backfill, requests.clone(), stop.clone()));
     let (items, heard) = mpsc::unbounded_channel();
     let (acknowledgements, _thanks) = acknowledgements();
-    let listening = listen(heard, bot_id, Stamp(0), writer, requests, acknowledgements);
+    let listening = listen(
+        heard,
+        bot_id,
+        Stamp(0),
+        guilds,
+        writer,
+        requests,
+        acknowledgements,
+    );
     let listening = tokio::spawn(listening);
     let guild = GuildId(discord.guild_id());
     let is_in = |store: &Store| {

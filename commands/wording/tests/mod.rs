@@ -16,7 +16,7 @@ use crate::{
         Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings,
         SettingsChange, Tier, UserId,
     },
-    service::{ArchiveStatus, ChannelNeeds, Kept, Refusal, Setup, Undone},
+    service::{ArchiveStatus, ChannelNeeds, Destination, Kept, Refusal, Setup, Undone},
     status::{
         AuditStatus, ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, Totals,
     },
@@ -315,10 +315,30 @@ fn what_admins_did_is_listed_as_far_as_it_fits() {
 }
 
 #[test]
+fn strangers_are_told_what_the_operator_can_do() {
+    let guest = Setup {
+        settings: Settings::default_for(GuildId(1)),
+        destination: Destination::Operators,
+        exported: vec![],
+        withheld: vec![],
+        needs: vec![],
+    };
+    let setup = setup(&guest);
+    let line = setup.lines().find(|line| line.starts_with("**2."));
+    assert_snapshot!(visible(&[
+        line.unwrap().to_owned(),
+        not_mirrored(GuildId(7)),
+        no_longer_mirrored(GuildId(7)),
+        not_joined(),
+        refused(&Refusal::NotAnOperator, None),
+    ]));
+}
+
+#[test]
 fn the_first_run_says_what_there_is_and_what_is_missing() {
     let lacking = |needs: u64| Setup {
         settings: chosen_settings(),
-        destination: Some("dir:./archive".to_owned()),
+        destination: Destination::Archive("dir:./archive".to_owned()),
         exported: vec![ChannelId(7), ChannelId(8)],
         withheld: vec![ChannelId(9)],
         needs: (0..needs)
@@ -330,7 +350,7 @@ fn the_first_run_says_what_there_is_and_what_is_missing() {
     };
     let none = Setup {
         settings: Settings::default_for(GuildId(1)),
-        destination: None,
+        destination: Destination::Nowhere,
         exported: vec![],
         withheld: vec![],
         needs: vec![],

@@ -310,12 +310,13 @@ impl Client {
         state
             .sessions
             .push_to(&id, "READY", &ready(state, &id, shard).to_string());
-        if intents & intent::GUILDS != 0 && state.presence == Presence::Here {
-            state.sessions.push_to(
-                &id,
-                "GUILD_CREATE",
-                &wire::guild_create(&state.guild).to_string(),
-            );
+        let here = state.guilds().into_iter();
+        let here = here.filter(|(_, presence)| *presence == Presence::Here);
+        let told: Vec<String> = here
+            .map(|(guild, _)| wire::guild_create(guild).to_string())
+            .collect();
+        for guild in told.iter().filter(|_| intents & intent::GUILDS != 0) {
+            state.sessions.push_to(&id, "GUILD_CREATE", guild);
         }
         self.session = Some(id);
         self.sent = 0;
@@ -435,10 +436,11 @@ fn ready(state: &State, session: &str, shard: [u64; 2]) -> Value {
     user["mfa_enabled"] = true.into();
     user["email"] = Value::Null;
     let url = state.url.replacen("http", "ws", 1) + "/gateway";
-    let guilds = match state.presence {
-        Presence::Removed => json!([]),
-        _ => json!([{"id": Id(guild.id), "unavailable": true}]),
-    };
+    let joined = state.guilds().into_iter();
+    let joined = joined.filter(|(_, presence)| *presence != Presence::Removed);
+    let guilds: Vec<Value> = joined
+        .map(|(guild, _)| json!({"id": Id(guild.id), "unavailable": true}))
+        .collect();
     json!({
         "v": 10, "user": user, "guilds": guilds, "session_id": session, "session_type": "normal",
         "resume_gateway_url": state.sessions.resume_url.clone().unwrap_or(url), "shard": shard,

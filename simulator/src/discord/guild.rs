@@ -111,6 +111,8 @@ pub struct Channel {
     pub topic: Option<String>,
     /// Its place in the list.
     pub position: usize,
+    /// Whether it is age-restricted.
+    pub nsfw: bool,
     /// Exceptions from the guild's permissions; a thread has none of its own.
     pub overwrites: Vec<Overwrite>,
     /// Set for threads.
@@ -146,12 +148,18 @@ pub(crate) struct Guild {
 
 impl Guild {
     /// A guild with an owner, the bot, its managed role, and @everyone: nothing else.
-    pub(crate) fn empty(mut clock: Clock, seed: u64) -> Self {
+    pub(crate) fn empty(clock: Clock, seed: u64) -> Self {
         // The first 19-digit ids are of July 2022; a guild founded since has none shorter.
         let founded = 1_659_312_000_000 + i64::try_from(seed % 10_000).expect("small") * 60_000;
+        Self::founded(clock, founded, None)
+    }
+
+    /// The same, founded then; with a bot that is elsewhere too, or a new one. It joins later.
+    pub(crate) fn founded(mut clock: Clock, founded: i64, bot: Option<u64>) -> Self {
         let id = clock.past_id(founded);
         let owner = clock.past_id(founded - 40_000_000_000);
-        let bot = clock.past_id(founded + 30_000_000_000);
+        let new = clock.past_id(founded + 30_000_000_000);
+        let bot = bot.unwrap_or(new);
         let mut guild = Self {
             id,
             name: "Hearthside Commons".to_owned(),
@@ -263,6 +271,7 @@ impl Guild {
             parent,
             topic: None,
             position,
+            nsfw: false,
             overwrites,
             thread: None,
             last_message: None,

@@ -5,6 +5,7 @@
 //! `seed` makes a world, `life` lets it go on. Everything is behind the one lock of `state`; nothing holds it across an await.
 
 mod act;
+mod elsewhere;
 mod faults;
 mod gateway;
 mod guild;
@@ -95,6 +96,8 @@ impl Discord {
                 .unwrap_or_else(|| token(guild.bot, options.seed.seed)),
             guild,
             presence: Presence::Here,
+            elsewhere: Vec::new(),
+            is_public: false,
             url,
             privileged: options.privileged_intents,
             heartbeat_ms: u64::try_from(options.heartbeat.as_millis()).unwrap_or(41_250),

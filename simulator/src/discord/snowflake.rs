@@ -39,7 +39,7 @@ pub fn wall_clock() -> i64 {
 }
 
 /// Hands out times and ids. With a fixed end of history, time is logical (a millisecond an action), so that ids repeat; without, it is the wall clock.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Clock {
     logical: Option<i64>,
     last_id: u64,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::elsewhere::Elsewhere;
 use super::faults::Faults;
 use super::guild::Guild;
 use super::interactions::Interactions;
@@ -18,6 +19,10 @@ use super::sessions::{Sessions, intent};
 pub(crate) struct State {
     pub(crate) guild: Guild,
     pub(crate) presence: Presence,
+    /// The guilds that are not visited.
+    pub(crate) elsewhere: Vec<Elsewhere>,
+    /// Whether anybody may add the bot to a guild.
+    pub(crate) is_public: bool,
     pub(crate) token: String,
     pub(crate) url: String,
     /// The privileged intents switched on for the application.

@@ -406,7 +406,7 @@ pub(crate) fn channel(guild: &Guild, channel: &Channel) -> Value {
         return object;
     }
     object["position"] = channel.position.into();
-    object["nsfw"] = false.into();
+    object["nsfw"] = channel.nsfw.into();
     object["permission_overwrites"] = channel.overwrites.iter().map(overwrite).collect();
     match channel.kind {
         kind::VOICE | kind::STAGE => {
@@ -496,13 +496,13 @@ pub(crate) fn active_threads(guild: &Guild) -> impl Iterator<Item = &Channel> {
 }
 
 /// The bot's application, as `/applications/@me` answers.
-pub(crate) fn application(guild: &Guild, flags: u64) -> Value {
+pub(crate) fn application(guild: &Guild, flags: u64, guilds: usize, is_public: bool) -> Value {
     json!({
         "id": Id(guild.bot), "name": "propsbot", "icon": null, "description": "Mirrors thanks and turns them into props.",
         "type": null, "flags": flags, "flags_new": flags.to_string(), "bot": guild.users.get(&guild.bot).map(UserObject),
-        "bot_public": false, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "redirect_uris": [],
+        "bot_public": is_public, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "redirect_uris": [],
         "interactions_endpoint_url": null, "role_connections_verification_url": null,
-        "owner": guild.users.get(&guild.owner).map(UserObject), "approximate_guild_count": 1,
+        "owner": guild.users.get(&guild.owner).map(UserObject), "approximate_guild_count": guilds,
         "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [],
     })

@@ -165,15 +165,15 @@ struct Reaction {
     member: Option<wire::Member>,
 }
 
-/// What the event `name` with the payload `data` says.
-pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> Said {
+/// What the event `name` with the payload `data` says, and of which guild.
+pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> (Option<GuildId>, Said) {
     let guild = match guild_of(name, data) {
         Of::Guild(guild) => Some(guild),
-        Of::None if NEEDED_IN_GUILDS.contains(&name) => return Said::default(),
+        Of::None if NEEDED_IN_GUILDS.contains(&name) => return Default::default(),
         Of::None | Of::Odd => None,
     };
     if !is_needed(name) {
-        return Said::default();
+        return Default::default();
     }
     let read = match (name, guild) {
         ("READY", _) => ready(data),
@@ -182,10 +182,11 @@ pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> Said {
         (_, Some(guild)) => of_guild(name, data, guild, bot),
         (_, None) => None,
     };
-    read.unwrap_or_else(|| {
+    let said = read.unwrap_or_else(|| {
         tracing::warn!(name, ?guild, "a gateway event could not be read");
         failed(name, data, guild)
-    })
+    });
+    (guild, said)
 }
 
 fn guild_of(name: &str, data: &[u8]) -> Of {

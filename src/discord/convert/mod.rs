@@ -19,6 +19,8 @@ pub(super) use self::events::is_needed;
 /// What an event says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Translated {
+    /// The guild that it is about, where the event names one that can be read.
+    pub guild: Option<GuildId>,
     /// What held when it was received.
     pub observations: Vec<Observation>,
     /// What the jobs should see to.
@@ -75,11 +77,12 @@ type Said = (Vec<Fact>, Option<Signal>);
 ///
 /// Events that concern no guild (direct messages) say nothing, nor do those we have no use for.
 pub fn translate(event: &GatewayEvent, at: Stamp, bot: UserId) -> Translated {
-    let (facts, mut signal) = said(&event.name, event.data.get().as_bytes(), bot);
+    let (guild, (facts, mut signal)) = said(&event.name, event.data.get().as_bytes(), bot);
     if let Some(Signal::GuildAvailable(_, Some(told))) = &mut signal {
         told.at = at;
     }
     Translated {
+        guild,
         observations: facts
             .into_iter()
             .map(|fact| Observation {

@@ -85,7 +85,7 @@ pub async fn audit(
         let mut begun = BTreeSet::new();
         loop {
             for (guild, _) in backfill.read(audited).await? {
-                if begun.insert(guild) {
+                if backfill.guilds.has(guild) && begun.insert(guild) {
                     let auditor = Auditor::new(&backfill, &requests, guild);
                     auditors.spawn(auditor.audit());
                 }

@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 use super::{
     clock::Clock,
     guilds::PerGuild,
+    mirrored::MirroredGuilds,
     progress::ProgressBoard,
     writer::{Stopped, Writer},
 };
@@ -89,6 +90,8 @@ pub struct Backfill {
     pub clock: Clock,
     /// The bot's own user.
     pub bot: User,
+    /// Which guilds are mirrored.
+    pub guilds: MirroredGuilds,
     /// Where progress is told, guild by guild.
     pub boards: PerGuild<ProgressBoard>,
     /// The guild's own of these, see [`Self::of`].

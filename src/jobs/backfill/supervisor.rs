@@ -69,6 +69,8 @@ struct Wanted {
     told: BTreeMap<GuildId, GuildTold>,
     /// Every guild that there is.
     all: bool,
+    /// Guilds that the bot is in, of which one may be chosen.
+    candidates: BTreeSet<GuildId>,
 }
 
 /// Asks for backfills. Cheap to clone.
@@ -100,6 +102,13 @@ impl Requests {
         self.change(|wanted| wanted.all = true);
     }
 
+    /// The bot is in a guild that may be the one to mirror: see [`Backfill::choose_among`].
+    pub fn candidate(&self, guild: GuildId) {
+        self.change(|wanted| {
+            wanted.candidates.insert(guild);
+        });
+    }
+
     /// A message has to be read again: it is among what could not be read.
     pub fn reread(&self) {
         self.rereads.notify_one();
@@ -113,6 +122,11 @@ impl Requests {
     /// The guild is to be looked at again, though nothing is known to have changed.
     fn again(&self, guild: GuildId, depth: Depth) {
         self.change(|wanted| want(&mut wanted.guilds, guild, depth));
+    }
+
+    fn candidates(&self) -> Vec<GuildId> {
+        let wanted = self.wanted.lock().expect("no change panics");
+        wanted.candidates.iter().copied().collect()
     }
 
     fn take_all(&self) -> bool {
@@ -140,7 +154,7 @@ pub async fn supervise(
     stop: CancellationToken,
 ) -> Result<(), BackfillError> {
     let supervised = async {
-        backfill.check_intents().await?;
+        backfill.check_application().await?;
         tokio::try_join!(
             backfill_wanted(&backfill, &requests),
             reread(&backfill, &requests)
@@ -171,6 +185,18 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
                     Some(depth) => retries.entry(guild).or_insert_with(Retry::new).later(depth),
                     None => drop(retries.remove(&guild)),
                 }
+            }
+        }
+        let candidates = requests.candidates();
+        if !candidates.is_empty() && backfill.guilds.is_open() {
+            match backfill.choose_among(candidates).await {
+                Ok(first) => first
+                    .into_iter()
+                    .for_each(|guild| requests.guild(guild, Depth::Whole)),
+                Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
+                    warn!("which guild the bot joined first is not known: {error}");
+                }
+                Err(fatal) => return Err(fatal),
             }
         }
         if requests.take_all() {
@@ -208,10 +234,14 @@ impl Backfill {
         self.writer.write(Vec::new()).await?;
         let known = self.read(Store::guilds).await?;
         let known = known.iter().filter(|it| it.state.now().is_some());
-        let known: BTreeSet<GuildId> = known.map(|it| it.guild_id).collect();
+        let known = known.map(|it| it.guild_id);
+        let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();
         let at = self.clock.stamp();
         let listed: BTreeSet<GuildId> = match self.history.guilds().await {
-            Ok(guilds) => guilds.into_iter().map(|(id, _)| id).collect(),
+            Ok(guilds) => {
+                let ids = guilds.into_iter().map(|(id, _)| id);
+                ids.filter(|id| self.guilds.has(*id)).collect()
+            }
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Err(error) => {
                 if !self.history.rest().is_out() {

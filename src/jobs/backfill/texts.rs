@@ -19,11 +19,11 @@ const SWITCH_ON: &str =
     "in the developer portal (your application, \"Bot\", \"Privileged Gateway Intents\")";
 
 impl Backfill {
-    /// Warns of privileged intents that are switched off.
+    /// Warns of privileged intents that are switched off, and where anybody may add the bot to a guild.
     ///
     /// # Errors
     /// The token is refused. Any other failure says nothing of the intents.
-    pub async fn check_intents(&self) -> Result<(), BackfillError> {
+    pub async fn check_application(&self) -> Result<(), BackfillError> {
         let Some(application) = self.application().await? else {
             return Ok(());
         };
@@ -37,6 +37,13 @@ impl Backfill {
             warn!(
                 "the Server Members intent is switched off: Discord doesn't list members; switch \
                  it on {SWITCH_ON}"
+            );
+        }
+        if application.is_public {
+            warn!(
+                "anybody may add this bot to a server of theirs; only guilds that you named or that \
+                 were mirrored before are mirrored. Unless that is wanted, switch off \"Public Bot\" in \
+                 the developer portal (your application, \"Bot\")"
             );
         }
         Ok(())

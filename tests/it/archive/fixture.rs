@@ -236,7 +236,7 @@ async fn what_sourcecred_reads_follows_what_is_exported() {
 async fn a_reader_gets_no_more_than_its_sieve_keeps() {
     let archive = FolderArchive::new(folder());
     let rows = rows();
-    let sifted = Snapshot::read_sifted(&archive, PropsSieve::new)
+    let sifted = Snapshot::read_sifted(&archive, None, PropsSieve::new)
         .await
         .unwrap();
     assert!(sifted.messages.len() < rows.messages.len());

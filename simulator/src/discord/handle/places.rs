@@ -142,6 +142,23 @@ impl Discord {
         self.act(|state| state.rename_guild(name));
     }
 
+    /// Makes another guild, with an owner of its own, in which the bot has been since `joined` (milliseconds since 1970): somebody has
+    /// just added it. Returns the guild's id. The guild that is visited stays the same, see [`Discord::visit`].
+    pub fn found_guild(&self, name: &str, joined: i64) -> u64 {
+        self.act(|state| state.found_guild(name, joined))
+    }
+
+    /// Visits another guild: from now on, everything that is done and asked here is about it. Requests find the guild that they name,
+    /// visited or not. Returns the guild that was visited before.
+    pub fn visit(&self, guild: u64) -> u64 {
+        self.act(|state| state.visit(guild))
+    }
+
+    /// Anybody may add the bot to a guild from now on, or only its owner.
+    pub fn make_public(&self, public: bool) {
+        self.act(|state| state.is_public = public);
+    }
+
     /// An outage of the guild begins or ends.
     pub fn unavailable(&self, unavailable: bool) {
         let presence = if unavailable {

@@ -41,11 +41,10 @@ pub(super) fn me(state: &mut State, _: &Call) -> Answer {
 }
 
 pub(super) fn my_guilds(state: &mut State, _: &Call) -> Answer {
-    let guilds: Vec<_> = (state.presence != Presence::Removed)
-        .then(|| wire::my_guild(&state.guild))
-        .into_iter()
-        .collect();
-    Ok(Reply::json(&guilds))
+    let mut guilds = state.guilds();
+    guilds.retain(|(_, presence)| *presence != Presence::Removed);
+    let guilds = guilds.into_iter().map(|(guild, _)| wire::my_guild(guild));
+    Ok(Reply::json(&guilds.collect::<Vec<_>>()))
 }
 
 pub(super) fn user(state: &mut State, call: &Call) -> Answer {
@@ -62,6 +61,8 @@ pub(super) fn application(state: &mut State, _: &Call) -> Answer {
     Ok(Reply::json(&wire::application(
         &state.guild,
         state.application_flags(),
+        state.guilds().len(),
+        state.is_public,
     )))
 }
 

@@ -12,4 +12,5 @@ mod routes;
 mod serve;
 mod threads;
 
+pub(crate) use routes::Target;
 pub(crate) use serve::serve;

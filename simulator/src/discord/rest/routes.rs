@@ -170,7 +170,33 @@ const ROUTES: &[Route] = &[
     route("DELETE", REACTIONS, Reactions, reactions::clear),
 ];
 
+/// The guild, or what is in it, that a request names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Guild(u64),
+    Channel(u64),
+    Interaction(u64),
+    None,
+}
+
 impl Route {
+    /// What a request of this route is about.
+    pub(super) fn target(&self, state: &mut State, call: &Call) -> Target {
+        let Ok(id) = call.id(0) else {
+            return Target::None;
+        };
+        match self.template.split('/').nth(1) {
+            Some("guilds") => Target::Guild(id),
+            Some("channels") => Target::Channel(id),
+            Some("interactions") => Target::Interaction(id),
+            Some("webhooks") => {
+                let known = state.interactions.by_token(call.text(1));
+                known.map_or(Target::None, |it| Target::Interaction(it.id))
+            }
+            _ => Target::None,
+        }
+    }
+
     /// Whether the bot's token is asked for: an interaction's routes are opened by its own token.
     pub(super) fn wants_token(&self) -> bool {
         !self.template.starts_with("/interactions/")

@@ -154,7 +154,10 @@ fn answer(
         body,
         files,
     };
-    let end = match (route.answer)(state, &call) {
+    let visited = visit_target(state, route, &call);
+    let answered = (route.answer)(state, &call);
+    state.visit(visited);
+    let end = match answered {
         Ok(mut reply) => {
             let name = format!("{} {}", route.method, route.template);
             reply.body = state.faults.mutations.apply(&name, reply.body);
@@ -174,6 +177,12 @@ fn answer(
     } else {
         (end, delay)
     }
+}
+
+/// Visits the guild that a request is about; returns the one to go back to.
+fn visit_target(state: &mut State, route: &Route, call: &Call) -> u64 {
+    let target = route.target(state, call);
+    state.visit(state.guild_of(target))
 }
 
 /// What a planned fault answers in the route's stead, if it does.

@@ -1,0 +1,395 @@
+//! Guilds in which somebody else has added the bot, and who may do what concerns all guilds.
+
+use std::{fs, path::Path, time::Instant};
+
+use propsbot::model::{ChannelId, GuildId};
+use serde_json::{Value, json};
+use simulator::discord::{Answer, Discord, kind};
+
+use crate::{
+    live::SOON,
+    mirror::{Mirror, Running},
+};
+
+/// What a stranger's guild is called, and what is said there.
+const NAME: &str = "Stranger's lair";
+const TEXT: &str = "thanks to myself, as always";
+
+/// A moment before the bot joined the simulator's own guild.
+const EARLIER: i64 = 1_600_000_000_000;
+/// A moment after that.
+const LATER: i64 = 1_750_000_000_000;
+
+/// A guild of somebody else's.
+struct Guild {
+    id: u64,
+    owner: u64,
+    channel: u64,
+}
+
+/// Does something in a guild.
+fn within<T>(discord: &Discord, guild: u64, act: impl FnOnce() -> T) -> T {
+    let before = discord.visit(guild);
+    let done = act();
+    discord.visit(before);
+    done
+}
+
+impl Guild {
+    /// Somebody adds the bot, and mints as much as they can.
+    fn of_stranger(discord: &Discord, joined: i64) -> Self {
+        let id = discord.found_guild(NAME, joined);
+        within(discord, id, || {
+            let owner = discord.owner_id();
+            let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+            let guild = Self { id, owner, channel };
+            guild.thank(discord);
+            guild
+        })
+    }
+
+    /// The simulator's own guild, with something in it.
+    fn own(discord: &Discord) -> Self {
+        let channel = discord.create_channel(kind::TEXT, "props", vec![]);
+        let owner = discord.owner_id();
+        discord.post(
+            owner,
+            channel,
+            &format!("thanks <@{}>", discord.join("ana")),
+        );
+        Self {
+            id: discord.guild_id(),
+            owner,
+            channel,
+        }
+    }
+
+    /// Thanks in it, and reactions to them.
+    fn thank(&self, discord: &Discord) {
+        within(discord, self.id, || {
+            let friend = discord.join("a friend");
+            let message = discord.post(self.owner, self.channel, &format!("{TEXT} <@{friend}>"));
+            discord.react(self.owner, self.channel, message, "\u{1f44d}", false);
+        });
+    }
+
+    async fn ask(&self, discord: &Discord, command: &str, options: Value) -> Answer {
+        let run = within(discord, self.id, || {
+            discord.slash(self.owner, self.channel, command, options)
+        });
+        discord.answer(run).await.expect("an answer")
+    }
+
+    /// Asks until the answer says this.
+    async fn ask_until(&self, discord: &Discord, command: &str, words: &str) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let answer = self.ask(discord, command, json!({})).await;
+            if answer.content.contains(words) {
+                return answer;
+            }
+            assert!(begun.elapsed() < SOON, "no {words:?} in {answer:?}");
+        }
+    }
+}
+
+fn name(mirror: &mut Mirror, variable: &str, ids: &[u64]) {
+    mirror.variables.retain(|(name, _)| name != variable);
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    mirror.variables.push((variable.to_owned(), ids.join(",")));
+}
+
+async fn start(mirror: &Mirror) -> Running {
+    let running = mirror.start(&["run"]);
+    let ready = |it: &Discord| it.commands().len() >= 11 && it.connected() > 0;
+    assert!(
+        mirror.discord.wait(SOON, ready).await,
+        "{}",
+        running.stderr()
+    );
+    running
+}
+
+async fn stop(running: Running) -> String {
+    running.terminate();
+    running.wait().await.ok().stderr
+}
+
+fn guilds_in(mirror: &Mirror) -> Vec<u64> {
+    let guilds = mirror.store().guilds().unwrap();
+    guilds.iter().map(|part| part.guild_id.0).collect()
+}
+
+/// How many messages of the guild's channel the store has.
+fn messages_of(mirror: &Mirror, guild: &Guild) -> usize {
+    let store = mirror.store();
+    store
+        .messages(ChannelId(guild.channel), 0..=u64::MAX)
+        .count()
+}
+
+/// Whether any file below holds these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        let content = fs::read(&path).unwrap();
+        content.windows(bytes.len()).any(|part| part == bytes)
+    })
+}
+
+/// Nothing of the guild is in the store, the raw bytes of its folder, or the archive.
+async fn check_unknown(mirror: &Mirror, guild: &Guild) {
+    {
+        let store = mirror.store();
+        let id = GuildId(guild.id);
+        assert!(store.channels(id).unwrap().is_empty());
+        assert!(store.roles(id).unwrap().is_empty());
+        assert!(store.members(id).unwrap().is_empty());
+        assert!(store.tallies(id).unwrap().is_empty());
+        assert!(store.failures(id).unwrap().is_empty());
+        assert!(store.admin_actions(id).unwrap().is_empty());
+        let channel = ChannelId(guild.channel);
+        assert!(store.coverage_of(channel).unwrap().is_none());
+    }
+    assert!(!guilds_in(mirror).contains(&guild.id));
+    assert_eq!(messages_of(mirror, guild), 0);
+    for bytes in [NAME.as_bytes(), TEXT.as_bytes()] {
+        assert!(!holds(&mirror.store_path(), bytes));
+    }
+    let archived = mirror.archived().await;
+    assert!(archived.guilds.iter().all(|it| it.id.0 != guild.id));
+    assert!(archived.members.iter().all(|it| it.guild_id.0 != guild.id));
+    assert!(archived.messages.iter().all(|it| it.guild_id.0 != guild.id));
+    assert!(!holds(&mirror.archive_path(), TEXT.as_bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_guild_leaves_no_row() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    discord.make_public(true);
+    let own = Guild::own(discord);
+    let before = Guild::of_stranger(discord, LATER);
+    let running = start(&mirror).await;
+    own.ask_until(discord, "sync-status", ": listening").await;
+    let during = Guild::of_stranger(discord, LATER + 1);
+    for guild in [&before, &during] {
+        guild.thank(discord);
+        for command in ["setup", "archive now", "settings show", "help"] {
+            let refused = guild.ask(discord, command, json!({})).await;
+            assert!(refused.ephemeral, "{refused:?}");
+            for words in ["DISCORD_GUILDS", &guild.id.to_string()] {
+                assert!(refused.content.contains(words), "{refused:?}");
+            }
+        }
+        let options = json!({"to": format!("<@{}>", own.owner), "for": TEXT});
+        let refused = guild.ask(discord, "props", options).await;
+        assert!(
+            refused.content.contains("Nothing was recorded"),
+            "{refused:?}"
+        );
+    }
+    // What the gateway told before this is heard by now.
+    own.ask(discord, "settings set", json!({"quota": 7})).await;
+    // A form or button is refused there, too.
+    let form = within(discord, during.id, || {
+        discord.submit(
+            during.owner,
+            during.channel,
+            "props:1:2:0",
+            &[("reason", TEXT)],
+        )
+    });
+    let refused = discord.answer(form).await.unwrap();
+    assert!(refused.content.contains("DISCORD_GUILDS"), "{refused:?}");
+    // Nor are they, after all was lost and found again.
+    let sessions = discord.counters().identifies;
+    discord.lose_sessions();
+    let again = |it: &Discord| it.connected() > 0 && it.counters().identifies > sessions;
+    assert!(discord.wait(SOON, again).await);
+    discord.post(own.owner, own.channel, "still here");
+    own.ask_until(discord, "sync-status", ": listening").await;
+    let log = stop(running).await;
+    for words in [before.id, during.id].map(|id| id.to_string()) {
+        assert!(log.contains(&words), "{log}");
+    }
+    assert!(
+        log.contains("DISCORD_GUILDS") && log.contains("Public Bot"),
+        "{log}"
+    );
+    let synced = mirror.sync().await.ok();
+    assert!(synced.stderr.contains("not mirrored"), "{synced:?}");
+    mirror.export().await;
+    assert_eq!(guilds_in(&mirror), [own.id]);
+    check_unknown(&mirror, &before).await;
+    check_unknown(&mirror, &during).await;
+    assert_eq!(discord.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guild_joined_first_is_mirrored_and_stays_it() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let own = Guild::own(discord);
+    let oldest = Guild::of_stranger(discord, EARLIER);
+    mirror.sync().await.ok();
+    assert_eq!(guilds_in(&mirror), [oldest.id]);
+    // Removed and added again, the bot joined it last.
+    within(discord, oldest.id, || {
+        discord.kick_bot();
+        discord.invite_bot();
+    });
+    mirror.sync().await.ok();
+    assert_eq!(guilds_in(&mirror), [oldest.id]);
+    // It is named by hand: from now on the store has both.
+    let only = own.id.to_string();
+    mirror.run(&["sync", "--guild", &only]).await.ok();
+    mirror.sync().await.ok();
+    let mut both = [oldest.id, own.id];
+    both.sort_unstable();
+    assert_eq!(guilds_in(&mirror), both);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_guild_that_invites_a_running_bot_is_mirrored() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let own = Guild::own(discord);
+    discord.kick_bot();
+    let running = start(&mirror).await;
+    discord.invite_bot();
+    own.ask_until(discord, "sync-status", ": listening").await;
+    let stranger = Guild::of_stranger(discord, LATER);
+    let refused = stranger.ask(discord, "setup", json!({})).await;
+    assert!(refused.content.contains("DISCORD_GUILDS"), "{refused:?}");
+    own.ask_until(discord, "sync-status", ": listening").await;
+    stop(running).await;
+    assert_eq!(guilds_in(&mirror), [own.id]);
+    assert_eq!(messages_of(&mirror, &own), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    let other = Guild::of_stranger(&mirror.discord, LATER);
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    mirror.sync().await.ok();
+    mirror.export().await;
+    assert_eq!(mirror.archived().await.guilds.len(), 2);
+    assert_eq!(messages_of(&mirror, &other), 1);
+
+    // Not named any more: kept as it is. Members may still have their data deleted.
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id]);
+    other.thank(&mirror.discord);
+    mirror.sync().await.ok();
+    let running = start(&mirror).await;
+    own.ask_until(&mirror.discord, "sync-status", ": listening")
+        .await;
+    other.thank(&mirror.discord);
+    let refused = other.ask(&mirror.discord, "setup", json!({})).await;
+    assert!(refused.content.contains("no longer mirror"), "{refused:?}");
+    let kept = other.ask(&mirror.discord, "privacy show", json!({})).await;
+    assert!(kept.content.contains("message"), "{kept:?}");
+    own.ask_until(&mirror.discord, "sync-status", ": listening")
+        .await;
+    stop(running).await;
+    assert_eq!(messages_of(&mirror, &other), 1);
+
+    // A graph of one guild; both are in the archive.
+    mirror.export().await;
+    let id = own.id.to_string();
+    let graph = async |arguments: &[&str]| {
+        let from = ["graph", "--from", "dir:./archive", "--out", "out"];
+        mirror.run(&[&from[..], arguments].concat()).await.ok();
+        fs::read_to_string(mirror.home.path().join("out/graph.json")).unwrap()
+    };
+    let other_id = other.owner.to_string();
+    assert!(graph(&[]).await.contains(&other_id));
+    assert!(!graph(&["--guild", &id]).await.contains(&other_id));
+    let from = [
+        "graph",
+        "--from",
+        "dir:./archive",
+        "--out",
+        "out",
+        "--guild",
+        "5",
+    ];
+    mirror.run(&from).await.failed(2, &["holds no guild 5"]);
+
+    // Deleted: from the store, its log, the archive, the graph.
+    let id = other.id.to_string();
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    let named = mirror.run(&["forget", "--guild", &id]).await;
+    named.failed(2, &["DISCORD_GUILDS names the guild"]);
+    mirror.variables.clear();
+    mirror.run(&["forget", "--guild", &id]).await.ok();
+    mirror.export().await;
+    check_unknown(&mirror, &other).await;
+    // The bot is in it still, and nobody names it: it does not come back.
+    mirror.sync().await.ok();
+    mirror.export().await;
+    check_unknown(&mirror, &other).await;
+    assert_eq!(guilds_in(&mirror), [own.id]);
+    assert_eq!(messages_of(&mirror, &own), 1);
+    // Until it is named again.
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    mirror.sync().await.ok();
+    mirror.variables.clear();
+    mirror.sync().await.ok();
+    assert_eq!(messages_of(&mirror, &other), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_concerns_all_guilds_is_for_operators() {
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    let guest = Guild::of_stranger(&mirror.discord, EARLIER);
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, guest.id]);
+    for is_operator in [false, true] {
+        if is_operator {
+            name(&mut mirror, "OPERATORS", &[guest.owner]);
+        }
+        let running = start(&mirror).await;
+        let discord = &mirror.discord;
+        for guild in [&own, &guest] {
+            guild.ask_until(discord, "sync-status", ": listening").await;
+        }
+        own.ask(discord, "archive now", json!({})).await;
+        let may = |guild: &Guild| is_operator || guild.id == own.id;
+        for guild in [&own, &guest] {
+            for command in ["archive status", "archive verify", "archive now"] {
+                let answer = guild.ask(discord, command, json!({})).await;
+                let is_refused = answer.content.contains("for my operators");
+                assert_eq!(!is_refused, may(guild), "{answer:?}");
+            }
+            let setup = guild.ask(discord, "setup", json!({})).await;
+            assert_eq!(setup.content.contains("dir:"), may(guild), "{setup:?}");
+            let status = guild.ask(discord, "sync-status", json!({})).await;
+            let is_told = status.content.contains("Last export");
+            assert_eq!(is_told, may(guild), "{status:?}");
+        }
+        stop(running).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_named_guild_that_the_bot_is_not_in_is_told() {
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, 7]);
+    let ended = mirror.sync().await;
+    ended.failed(1, &["guild 7", "DISCORD_GUILDS", "oauth2/authorize"]);
+    assert_eq!(messages_of(&mirror, &own), 1);
+    let ended = mirror.run(&["sync", "--guild", "8"]).await;
+    ended.failed(2, &["DISCORD_GUILDS names others"]);
+    let running = start(&mirror).await;
+    own.ask_until(&mirror.discord, "sync-status", ": listening")
+        .await;
+    let log = stop(running).await;
+    assert!(log.contains("the bot is not in a guild"), "{log}");
+}
