@@ -130,6 +130,7 @@ impl Source for Community {
                 id: GUILD,
                 name: "The Community".to_owned(),
                 owner_id: member(0),
+                age_restricted: None,
                 props_channels: None,
                 left_at: None,
                 keep_deleted_props: None,

@@ -23,6 +23,9 @@ use crate::{
 /// that it thanks for (0 for none).
 pub(super) const FORM: &str = "props";
 
+/// How long a form may be open, in milliseconds.
+const FORM_LIVES_MS: i64 = 3_600_000;
+
 /// The form's field.
 const REASON: &str = "reason";
 
@@ -124,6 +127,13 @@ struct Form {
 }
 
 impl Form {
+    /// Whether it was opened not long before it was submitted, by Discord's own ids: its id is a run
+    /// that will be recorded, and comes from the member's app.
+    fn is_current(&self, submitted: InteractionId) -> bool {
+        let age = submitted.created_at().0 - self.opened.created_at().0;
+        self.opened < submitted && age <= FORM_LIVES_MS
+    }
+
     fn read(id: &str) -> Option<Self> {
         let mut parts = id.split(':').skip(1).map(str::parse::<u64>);
         let mut next = || parts.next()?.ok();
@@ -148,6 +158,7 @@ pub(super) async fn submitted(
     let Some(of) = Form::read(&form.data.custom_id) else {
         return Err(Error::Mistake(wording::outdated_command()));
     };
+    let is_current = of.is_current(form.id.into());
     let mut fields = form.data.components.iter().flat_map(|row| &row.components);
     let reason = fields
         .find_map(|field| match field {
@@ -161,6 +172,9 @@ pub(super) async fn submitted(
         to: &to,
         reason: &reason,
     };
+    if !is_current {
+        return Err(Error::Mistake(wording::outdated_form(typed)));
+    }
     let roles = form.member.as_ref().map(|it| &it.roles);
     let wish = GiveProps {
         id: of.opened,
@@ -234,5 +248,32 @@ fn refusable<T>(result: Result<T, ServiceError>, typed: Option<Typed<'_>>) -> Re
             Err(Error::Mistake(wording::refused(&refusal, typed)))
         }
         result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_current_for_an_hour() {
+        let at = |ms: u64| InteractionId(ms << 22);
+        let form = |opened| Form {
+            opened,
+            to: UserId(1),
+            about: None,
+        };
+        let now = 10_000_000;
+        for (opened, is_current) in [
+            (at(now - 1), true),
+            (at(now - 3_600_000), true),
+            (at(now - 3_600_001), false),
+            (at(now + 1), false),
+            (at(now), false),
+            (InteractionId(u64::MAX), false),
+            (InteractionId(1), false),
+        ] {
+            assert_eq!(form(opened).is_current(at(now)), is_current, "{opened:?}");
+        }
     }
 }

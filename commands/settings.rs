@@ -116,6 +116,9 @@ async fn set(
     #[max = 720]
     audit_rest_hours: Option<u16>,
     #[description = "How numbers and dates are written"] language: Option<LanguageChoice>,
+    #[description = "Whether age-restricted (NSFW) channels are exported"] age_restricted: Option<
+        bool,
+    >,
     #[description = "How often a member may give props with commands in a minute; 0: any number of times"]
     #[min = 0]
     #[max = 60]
@@ -186,6 +189,7 @@ async fn set(
         changes.push(SettingsChange::AuditRestHours(hours));
     }
     changes.extend(language.map(|it| SettingsChange::Language(it.into())));
+    changes.extend(age_restricted.map(SettingsChange::AgeRestricted));
     if let Some(times) = per_minute {
         within(times.into(), PER_MINUTE, "per_minute")?;
         changes.push(SettingsChange::PerMinute(times));

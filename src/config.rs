@@ -8,7 +8,7 @@ use crate::{
     archive::{Access, ArchiveSpec, BucketAccess, GithubAccess, History},
     discord::{OFFICIAL_ORIGIN, Token},
     model::{GuildId, UserId},
-    network::Network,
+    network::{Network, exposed_host},
 };
 
 /// The variables that are read here, besides those of object stores and of the network. (`RUST_LOG` is
@@ -158,6 +158,26 @@ fn is_of_network(name: &str) -> bool {
 }
 
 impl Config {
+    /// The variables whose servers get a secret over a connection that others can read, each with the
+    /// server's host.
+    pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
+        let discord = self.discord.as_ref();
+        let discord = discord.and_then(|it| it.api_url.as_deref());
+        let github = &self.access.github;
+        let github = github.api_url.as_deref().filter(|_| github.token.is_some());
+        let bucket = |name| self.access.buckets.0.get(name).map(String::as_str);
+        let servers = [
+            ("DISCORD_API_URL", discord),
+            ("GITHUB_API_URL", github),
+            ("AWS_ENDPOINT_URL", bucket("AWS_ENDPOINT_URL")),
+            ("AZURE_STORAGE_ENDPOINT", bucket("AZURE_STORAGE_ENDPOINT")),
+        ];
+        let exposed = servers
+            .into_iter()
+            .filter_map(|(name, url)| Some((name, exposed_host(url?)?)));
+        exposed.collect()
+    }
+
     /// Understands the variables. One that is empty counts as unset.
     ///
     /// # Errors

@@ -223,6 +223,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
     };
     let config = Config::read(&config::environment()?, needs)?;
     app::log(&config.log)?;
+    app::warn_of_exposed_secrets(&config);
     let stop = CancellationToken::new();
     match command {
         Command::Run => {

@@ -115,6 +115,7 @@ impl Source for Community {
                 id: GUILD,
                 name: "The Community".to_owned(),
                 owner_id: UserId(2_000_000),
+                age_restricted: None,
                 props_channels: None,
                 left_at: None,
                 keep_deleted_props: None,

@@ -155,17 +155,26 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
     }
 }
 
+/// A form was open for too long, or its id is made up.
+pub(in crate::commands) fn outdated_form(typed: Typed<'_>) -> String {
+    repeat(
+        "This form was open for more than an hour, so nothing was given. Open it again.",
+        typed,
+    )
+}
+
 fn unconfirmed(channel: ChannelId, name: &str, category: bool) -> String {
-    let (hidden, what) = if category {
+    let (hidden, restricted, what) = if category {
         (
             "all channels in ",
+            "some of them are",
             "Everything in its channels, including channels that are added later,",
         )
     } else {
-        ("", "Everything in it")
+        ("", "it is", "Everything in it")
     };
     format!(
-        "Not everyone may read {hidden}<#{channel}>. {what} would be exported for whoever reads \
+        "Not everyone may read {hidden}<#{channel}>, or {restricted} age-restricted. {what} would be exported for whoever reads \
          the archive. If you want that, repeat its name in `confirm`: {}\nNothing was changed.",
         code(name)
     )

@@ -93,8 +93,12 @@ pub(in crate::commands) fn settings(settings: &Settings) -> String {
             channels(&settings.excluded_channels),
         ),
         (
-            "Private, but exported",
+            "Private or age-restricted, but exported",
             channels(&settings.included_channels),
+        ),
+        (
+            "Other age-restricted channels",
+            age_restricted(settings.age_restricted),
         ),
         ("Props quota", quota(settings.quota)),
         ("Commands that give props", per_minute(settings.per_minute)),
@@ -169,6 +173,9 @@ fn change(it: &SettingsChange) -> String {
             format!("between two checks of older history: {hours} hours")
         }
         SettingsChange::Language(it) => format!("numbers and dates: {it}"),
+        SettingsChange::AgeRestricted(it) => {
+            format!("age-restricted channels: {}", age_restricted(*it))
+        }
         SettingsChange::PerMinute(times) => {
             format!("commands that give props: {}", per_minute(*times))
         }
@@ -260,6 +267,13 @@ pub(in crate::commands) fn setup(setup: &Setup) -> String {
         channels(&setup.exported),
         channels(&setup.withheld)
     );
+    if !setup.age_restricted.is_empty() {
+        let _ = writeln!(
+            text,
+            "Age-restricted, so not exported: {}. `/settings set age_restricted:True` exports them.",
+            channels(&setup.age_restricted)
+        );
+    }
     text.push_str("**4. What do I lack?** ");
     if setup.needs.is_empty() {
         text.push_str("Nothing: I have all the permissions I need.\n");
@@ -273,6 +287,14 @@ pub(in crate::commands) fn setup(setup: &Setup) -> String {
         }
     }
     fitting(text)
+}
+
+fn age_restricted(export: bool) -> String {
+    if export {
+        "exported if everyone may read them".to_owned()
+    } else {
+        "not exported".to_owned()
+    }
 }
 
 fn props_channels(chosen: Option<&[ChannelId]>) -> String {

@@ -5,14 +5,18 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
-use tracing::field::Field;
+use tracing::{field::Field, warn};
 use tracing_subscriber::{
     EnvFilter,
     field::MakeExt as _,
     fmt::format::{Writer, debug_fn},
 };
 
-use crate::{config::Mistakes, discord::log_filter, model::one_line};
+use crate::{
+    config::{Config, Mistakes},
+    discord::log_filter,
+    model::one_line,
+};
 
 /// Sends logs to stderr, as `filter` (the value of `RUST_LOG`) asks.
 ///
@@ -30,6 +34,17 @@ pub fn log(filter: &str) -> Result<(), Mistakes> {
         .fmt_fields(debug_fn(field).delimited(" "))
         .try_init()
         .map_err(|error| mistake(error.to_string()))
+}
+
+/// Warns where a token or key can be read on its way.
+pub fn warn_of_exposed_secrets(config: &Config) {
+    for (variable, host) in config.exposed_secrets() {
+        warn!(
+            variable,
+            host,
+            "the connection is not encrypted: others can read the secret on its way; use https"
+        );
+    }
 }
 
 /// A field of what is logged, on one line whatever it says.

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
 pub use forget::{forget, forget_guild};
 pub use graph::{GraphOrder, GraphPlugin, graph};
-pub use log::log;
+pub use log::{log, warn_of_exposed_secrets};
 pub use run::run;
 pub use status::status;
 pub use sync::sync;

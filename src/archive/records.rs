@@ -52,6 +52,7 @@ impl GuildRow {
             edit_minutes: limits.map_or(default.edit_minutes, |limits| limits.edit_minutes),
             limits: self.limits.clone(),
             props_bots: self.props_bots.clone(),
+            age_restricted: self.age_restricted.unwrap_or_default(),
             ..default.clone()
         };
         (settings != default).then_some(settings)

@@ -41,6 +41,9 @@ pub struct GuildRow {
     /// The bots whose posts in props channels are props.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub props_bots: Vec<UserId>,
+    /// Whether age-restricted channels are in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_restricted: Option<bool>,
 }
 
 /// A channel or thread.
@@ -286,6 +289,7 @@ impl GuildRow {
             included_channels: settings.included_channels.clone(),
             limits: settings.limits.clone(),
             props_bots: settings.props_bots.clone(),
+            age_restricted: settings.age_restricted.then_some(true),
         })
     }
 }

@@ -78,6 +78,11 @@ impl<'a> Permissions<'a> {
             && can_read(channel, self.of_everyone(channel))
     }
 
+    /// Whether the channel is age-restricted; a thread is if its channel is.
+    pub fn is_age_restricted(&self, channel: &Channel) -> bool {
+        channel.nsfw || self.governing(channel).is_some_and(|home| home.nsfw)
+    }
+
     /// Whether what decides on reading the channel was read at least once: the permissions of these
     /// roles and of the one that everyone has, and the channel's overwrites.
     pub fn are_known(&self, roles: &[RoleId], channel: &Channel) -> bool {

@@ -87,6 +87,9 @@ pub struct Settings {
     /// What bounded the giving of props since when, the oldest first.
     #[serde(default)]
     pub limits: Vec<Limits>,
+    /// Whether age-restricted (NSFW) channels are exported, with their threads.
+    #[serde(default)]
+    pub age_restricted: bool,
 }
 
 /// What is not one of the words that may stand here.
@@ -237,6 +240,7 @@ impl Settings {
             edit_minutes: edit_minutes(),
             props_bots: Vec::new(),
             limits: Vec::new(),
+            age_restricted: false,
         }
     }
 

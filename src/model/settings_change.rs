@@ -39,6 +39,8 @@ pub enum SettingsChange {
     AuditRestHours(u16),
     /// How numbers and dates are written.
     Language(Language),
+    /// Whether age-restricted channels are exported.
+    AgeRestricted(bool),
     /// How often commands that give props may be run in a minute.
     PerMinute(u32),
     /// Whether members' plain messages are no props.
@@ -50,7 +52,7 @@ pub enum SettingsChange {
 }
 
 /// What can be set back to how it was at first, by name.
-pub const SETTINGS: [&str; 16] = [
+pub const SETTINGS: [&str; 17] = [
     "props_channels",
     "exceptions",
     "quota",
@@ -67,6 +69,7 @@ pub const SETTINGS: [&str; 16] = [
     "commands_only",
     "edit_minutes",
     "props_bots",
+    "age_restricted",
 ];
 
 impl SettingsChange {
@@ -85,6 +88,7 @@ impl SettingsChange {
             "audit_share" => Self::AuditShare(default.audit_share),
             "audit_rest_hours" => Self::AuditRestHours(default.audit_rest_hours),
             "language" => Self::Language(default.language),
+            "age_restricted" => Self::AgeRestricted(default.age_restricted),
             "per_minute" => Self::PerMinute(default.per_minute),
             "commands_only" => Self::CommandsOnly(default.commands_only),
             "edit_minutes" => Self::EditMinutes(default.edit_minutes),
@@ -125,6 +129,7 @@ impl SettingsChange {
             Self::AuditShare(share) => to.audit_share = *share,
             Self::AuditRestHours(hours) => to.audit_rest_hours = *hours,
             Self::Language(language) => to.language = *language,
+            Self::AgeRestricted(export) => to.age_restricted = *export,
             Self::PerMinute(times) => to.per_minute = *times,
             Self::CommandsOnly(only) => to.commands_only = *only,
             Self::EditMinutes(minutes) => to.edit_minutes = *minutes,
@@ -168,6 +173,7 @@ mod tests {
             commands_only: true,
             edit_minutes: 1,
             props_bots: vec![UserId(5)],
+            age_restricted: true,
             ..default.clone()
         };
         for name in SETTINGS {

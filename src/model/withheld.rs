@@ -15,6 +15,8 @@ pub enum Withheld {
     PrivateThread,
     /// An admin has excluded it, its channel or its category.
     Excluded,
+    /// It is age-restricted, or a thread of such a channel.
+    AgeRestricted,
 }
 
 impl fmt::Display for Withheld {
@@ -23,6 +25,7 @@ impl fmt::Display for Withheld {
             Self::NotForEveryone => "not everyone in the guild may read it",
             Self::PrivateThread => "it is a private thread",
             Self::Excluded => "an admin has excluded it",
+            Self::AgeRestricted => "it is age-restricted",
         })
     }
 }
@@ -31,7 +34,8 @@ impl Settings {
     /// Why a channel or thread is not exported; `None` if it is.
     ///
     /// An exclusion beats everything. A thread follows its channel, and a channel its category;
-    /// but a private thread is only included by its own id.
+    /// but a private thread is only included by its own id. What is included is exported even if it is
+    /// age-restricted.
     pub fn withheld(&self, channel: &Channel, permissions: &Permissions<'_>) -> Option<Withheld> {
         if self.excluded_by(channel, permissions).is_some() {
             return Some(Withheld::Excluded);
@@ -40,9 +44,14 @@ impl Settings {
         if channel.is_private_thread() {
             return (!is_included(channel.id)).then_some(Withheld::PrivateThread);
         }
-        let exported =
-            permissions.everyone_reads(channel) || permissions.outwards(channel).any(is_included);
-        (!exported).then_some(Withheld::NotForEveryone)
+        if permissions.outwards(channel).any(is_included) {
+            return None;
+        }
+        if !permissions.everyone_reads(channel) {
+            return Some(Withheld::NotForEveryone);
+        }
+        let left_out = !self.age_restricted && permissions.is_age_restricted(channel);
+        left_out.then_some(Withheld::AgeRestricted)
     }
 
     /// Which excluded channel or category keeps this one out: itself, or one that it is in.
@@ -87,6 +96,56 @@ mod tests {
             overwrites: (id > 100).then_some(hidden).into_iter().collect(),
             thread: None,
             unread: crate::model::Unread::default(),
+        }
+    }
+
+    #[test]
+    fn age_restricted_channels_stay_with_their_threads_unless_they_are_included() {
+        let guild = Guild {
+            id: GuildId(1),
+            name: String::new(),
+            owner_id: UserId(9),
+            unread: crate::model::Unread::default(),
+        };
+        let everyone = Role {
+            id: RoleId(1),
+            guild_id: GuildId(1),
+            name: String::new(),
+            position: 0,
+            permissions: VIEW_CHANNEL | READ_MESSAGE_HISTORY,
+            managed: false,
+            unread: crate::model::Unread::default(),
+        };
+        let restricted = |id, parent| Channel {
+            nsfw: true,
+            ..channel(id, TEXT, parent)
+        };
+        let all = [
+            (restricted(10, None), Some(Withheld::AgeRestricted)),
+            (channel(11, THREAD, Some(10)), Some(Withheld::AgeRestricted)),
+            (restricted(20, None), None),
+            (channel(21, THREAD, Some(20)), None),
+            (channel(30, ChannelKind::CATEGORY, None), None),
+            (restricted(31, Some(30)), None),
+            (restricted(140, None), Some(Withheld::NotForEveryone)),
+            (restricted(50, None), Some(Withheld::Excluded)),
+        ];
+        let mut settings = Settings {
+            included_channels: [20, 30].map(ChannelId).into(),
+            excluded_channels: [50].map(ChannelId).into(),
+            ..Settings::default_for(GuildId(1))
+        };
+        let permissions = Permissions::new(&guild, [&everyone], all.iter().map(|(it, _)| it));
+        for (channel, why) in &all {
+            assert_eq!(
+                settings.withheld(channel, &permissions),
+                *why,
+                "{channel:?}"
+            );
+        }
+        settings.age_restricted = true;
+        for (channel, _) in &all[..2] {
+            assert_eq!(settings.withheld(channel, &permissions), None);
         }
     }
 

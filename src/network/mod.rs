@@ -5,6 +5,7 @@
 pub mod body;
 mod certificates;
 mod connection;
+mod exposure;
 mod proxies;
 mod wait;
 
@@ -22,6 +23,7 @@ use rustls::ClientConfig;
 use self::proxies::Proxies;
 pub use self::{
     connection::Connection,
+    exposure::exposed_host,
     wait::{told_wait, told_wait_text},
 };
 

@@ -4,7 +4,7 @@ use super::{Admin, Refusal, Service, ServiceError, props};
 use crate::{
     jobs::export::{ExportBoard, ExportOutcome, ExportReport, Made},
     model::{
-        Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId,
+        Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
         permissions::{self, Permissions},
     },
 };
@@ -20,6 +20,8 @@ pub struct Setup {
     pub exported: Vec<ChannelId>,
     /// Those that are not.
     pub withheld: Vec<ChannelId>,
+    /// Those that are not because they are age-restricted.
+    pub age_restricted: Vec<ChannelId>,
     /// Those in which the bot lacks something.
     pub needs: Vec<ChannelNeeds>,
 }
@@ -87,16 +89,18 @@ impl Service {
                 destination,
                 exported: Vec::new(),
                 withheld: Vec::new(),
+                age_restricted: Vec::new(),
                 needs: Vec::new(),
                 settings,
             };
             // Of a guild that is not known yet, nothing is exported, and nothing is missed.
             for (channel, it) in channels.into_iter().zip(permissions.iter().cycle()) {
-                if setup.settings.withheld(channel, it).is_none() {
-                    setup.exported.push(channel.id);
-                } else {
-                    setup.withheld.push(channel.id);
-                }
+                let list = match setup.settings.withheld(channel, it) {
+                    None => &mut setup.exported,
+                    Some(Withheld::AgeRestricted) => &mut setup.age_restricted,
+                    Some(_) => &mut setup.withheld,
+                };
+                list.push(channel.id);
                 let Some(presence) = presence else { continue };
                 let bits = it.of_member(bot, &presence.roles, channel);
                 let missing = props::lacking(bits, &needed(channel, &setup.settings));

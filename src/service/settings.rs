@@ -42,8 +42,8 @@ impl Service {
         self.settings(guild).await
     }
 
-    /// Has a channel exported, or all channels of a category. Where not everyone may read it, only
-    /// by explicit word: its name, repeated.
+    /// Has a channel exported, or all channels of a category. Where it is not by default (not everyone
+    /// may read it, or it is age-restricted), only by explicit word: its name, repeated.
     ///
     /// # Errors
     /// [`Refusal::Unconfirmed`] without that word. [`Refusal::ExcludedWith`] where the channel or
@@ -64,7 +64,7 @@ impl Service {
                 let inside = channels.iter().filter_map(|part| part.state.now());
                 let inside = inside.filter(|it| it.parent_id == Some(channel));
                 let asked = store.with_permissions(guild, |permissions| {
-                    let private = is_private(&known, inside, permissions);
+                    let private = is_private(&known, inside, permissions, &settings);
                     (private, settings.excluded_by(&known, permissions))
                 })?;
                 let (private, excluded) = asked.unwrap_or((true, None));
@@ -134,13 +134,17 @@ fn known(store: &Store, guild: GuildId, id: ChannelId) -> Result<Channel, Servic
     known.ok_or_else(|| Refusal::NoChannel(id).into())
 }
 
-/// Whether not everyone may read it; of a category, one of its channels.
+/// Whether it is not exported by default; of a category, one of its channels.
 fn is_private<'a>(
     channel: &Channel,
     mut inside: impl Iterator<Item = &'a Channel>,
     permissions: &Permissions<'_>,
+    settings: &Settings,
 ) -> bool {
-    let hidden = |channel: &Channel| !permissions.everyone_reads(channel);
+    let hidden = |channel: &Channel| {
+        !permissions.everyone_reads(channel)
+            || !settings.age_restricted && permissions.is_age_restricted(channel)
+    };
     hidden(channel) || channel.kind == ChannelKind::CATEGORY && inside.any(hidden)
 }
 

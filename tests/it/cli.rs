@@ -565,3 +565,30 @@ async fn the_token_is_nowhere() {
         assert!(!leak, "the token is in {}", path.display());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_that_others_can_read_on_their_way_are_warned_of() {
+    let mut mirror = Mirror::empty().await;
+    // Nothing is sent: there is no store.
+    fs::write(mirror.store_path(), "no folder").unwrap();
+    let local = mirror.sync().await;
+    local.failed(2, &["STORE_PATH"]);
+    assert!(!local.stderr.contains("not encrypted"), "{local:?}");
+    for (variable, value) in [
+        ("DISCORD_API_URL", "http://discord.example.org"),
+        ("GITHUB_API_URL", "http://192.0.2.1/api/v3"),
+        ("GITHUB_TOKEN", "secret"),
+        ("AWS_ENDPOINT_URL", "http://localhost:9000"),
+    ] {
+        mirror
+            .variables
+            .push((variable.to_owned(), value.to_owned()));
+    }
+    let ended = mirror.sync().await;
+    ended.failed(
+        2,
+        &["not encrypted", "DISCORD_API_URL", "discord.example.org"],
+    );
+    ended.failed(2, &["GITHUB_API_URL", "192.0.2.1"]);
+    assert!(!ended.stderr.contains("AWS_ENDPOINT_URL"), "{ended:?}");
+}

@@ -93,6 +93,7 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
         props_channels: Some(vec![ChannelId(some)]),
         excluded_channels: vec![ChannelId(category)],
         keep_deleted_props: true,
+        age_restricted: true,
         ..Settings::default_for(mirror.guild())
     };
     let chosen = Observation {

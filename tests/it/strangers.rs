@@ -390,6 +390,20 @@ async fn a_named_guild_that_the_bot_is_not_in_is_told() {
     let running = start(&mirror).await;
     own.ask_until(&mirror.discord, "sync-status", ": listening")
         .await;
+    // Members may bring the bot's commands along to guilds in which it is not.
+    for (guild, words) in [("7", "not in this server"), ("8", "DISCORD_GUILDS")] {
+        let run = mirror.discord.interact_raw(json!({
+            "application_id": mirror.discord.bot_id().to_string(), "type": 2,
+            "data": {"id": "5", "name": "help", "type": 1}, "guild_id": guild, "channel_id": "6",
+            "member": {"user": {"id": own.owner.to_string(), "username": "maren", "discriminator": "0"},
+                "roles": [], "permissions": "8"},
+        }));
+        let answer = mirror.discord.answer(run).await.unwrap();
+        assert!(
+            answer.ephemeral && answer.content.contains(words),
+            "{answer:?}"
+        );
+    }
     let log = stop(running).await;
     assert!(log.contains("the bot is not in a guild"), "{log}");
 }

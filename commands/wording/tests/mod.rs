@@ -321,6 +321,7 @@ fn strangers_are_told_what_the_operator_can_do() {
         destination: Destination::Operators,
         exported: vec![],
         withheld: vec![],
+        age_restricted: vec![],
         needs: vec![],
     };
     let setup = setup(&guest);
@@ -341,6 +342,7 @@ fn the_first_run_says_what_there_is_and_what_is_missing() {
         destination: Destination::Archive("dir:./archive".to_owned()),
         exported: vec![ChannelId(7), ChannelId(8)],
         withheld: vec![ChannelId(9)],
+        age_restricted: vec![ChannelId(10)],
         needs: (0..needs)
             .map(|id| ChannelNeeds {
                 channel: ChannelId(id),
@@ -353,6 +355,7 @@ fn the_first_run_says_what_there_is_and_what_is_missing() {
         destination: Destination::Nowhere,
         exported: vec![],
         withheld: vec![],
+        age_restricted: vec![],
         needs: vec![],
     };
     assert_snapshot!(visible(&[

@@ -39,6 +39,7 @@ impl World {
             keep_deleted_props: None,
             excluded_channels: vec![],
             included_channels: vec![],
+            age_restricted: None,
             limits: Vec::new(),
             props_bots: Vec::new(),
         });

@@ -25,7 +25,10 @@ use self::{
     pacing::Pacing,
 };
 use super::{History, Rest, RestError, Token};
-use crate::model::{Stamp, UserId};
+use crate::{
+    model::{Stamp, UserId},
+    network::exposed_host,
+};
 
 pub use self::intake::{GatewayEvent, GatewayItem};
 pub(super) use self::pacing::StartLimit;
@@ -158,6 +161,12 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     })?;
     if address.shards > 1 {
         return Err(GatewayError::TooManyGuilds(address.shards));
+    }
+    if let Some(host) = exposed_host(&address.url) {
+        tracing::warn!(
+            host,
+            "the gateway's connection is not encrypted: others can read the bot's token on its way"
+        );
     }
     let mut pacing = Pacing::default();
     pacing.learn(address.limit, tokio::time::Instant::now());

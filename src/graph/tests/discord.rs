@@ -170,6 +170,7 @@ fn a_guild_that_is_not_archived_is_named() {
         keep_deleted_props: None,
         excluded_channels: Vec::new(),
         included_channels: Vec::new(),
+        age_restricted: None,
         limits: Vec::new(),
         props_bots: Vec::new(),
     });

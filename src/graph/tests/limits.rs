@@ -44,6 +44,7 @@ fn community(limits: Vec<Limits>, messages: Vec<MessageRow>) -> Snapshot {
         keep_deleted_props: None,
         excluded_channels: vec![],
         included_channels: vec![],
+        age_restricted: None,
         limits,
         props_bots: vec![],
     }];

@@ -166,6 +166,7 @@ fn keeping(keeps: Option<bool>) -> GuildRow {
         keep_deleted_props: keeps,
         excluded_channels: vec![],
         included_channels: vec![],
+        age_restricted: None,
         limits: vec![],
         props_bots: vec![],
     }

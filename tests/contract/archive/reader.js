@@ -49,7 +49,7 @@ const complaint = (inner, where) => inner && (/^[.[]/.test(inner) ? where + inne
 /** The tables: the field with the partition id, and the fields. */
 const TABLES = {
   guilds: ["id", {
-    id, name: text, owner_id: id, props_channels: maybe(list(id)), left_at: maybe(time), keep_deleted_props: maybe(bool),
+    id, name: text, owner_id: id, props_channels: maybe(list(id)), left_at: maybe(time), keep_deleted_props: maybe(bool), age_restricted: maybe(bool),
     excluded_channels: maybe(list(id)), included_channels: maybe(list(id)),
   }],
   channels: ["id", {

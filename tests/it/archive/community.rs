@@ -217,6 +217,7 @@ pub(super) fn rows() -> Snapshot {
             keep_deleted_props: None,
             excluded_channels: vec![],
             included_channels: vec![],
+            age_restricted: None,
             limits: Vec::new(),
             props_bots: Vec::new(),
         }],

@@ -260,3 +260,50 @@ async fn each_channel_option_offers_what_it_understands() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn age_restricted_channels_are_left_out_until_an_admin_wants_them() {
+    let (mut server, backstage) = Backstage::server().await;
+    let all = ["general", "plans", "details", "pictures"];
+    exports(&server, &all).await;
+    // An archive that has it already: it is withdrawn, with its thread, and named.
+    let restrict = |nsfw| {
+        let changed = server
+            .discord()
+            .update_channel(backstage.plans, |channel| channel.nsfw = nsfw);
+        assert!(changed);
+    };
+    restrict(true);
+    exports(&server, &["general", "pictures"]).await;
+    let setup = server.admin("setup", json!({})).await.content;
+    let line = format!("Age-restricted, so not exported: <#{}>.", backstage.plans);
+    assert!(setup.contains(&line), "{setup}");
+    assert!(setup.contains("age_restricted"), "{setup}");
+    let status = server.admin("archive status", json!({})).await.content;
+    let log = server.log();
+    assert!(log.contains("withdrawn") && log.contains("plans"), "{log}");
+    assert!(log.contains("it is age-restricted"), "{log}");
+    assert!(!status.is_empty());
+
+    let wish = json!({"age_restricted": true});
+    says(
+        &server.admin("settings set", wish).await,
+        &["Done", "exported if everyone may read them"],
+    );
+    exports(&server, &all).await;
+    let back = json!({"setting": "age_restricted"});
+    says(&server.admin("settings reset", back).await, &["Done"]);
+    exports(&server, &["general", "pictures"]).await;
+
+    // This one alone, by explicit word.
+    let plans = json!({"channel": backstage.plans});
+    says(
+        &server.admin("settings include", plans).await,
+        &["age-restricted", "Nothing was changed"],
+    );
+    let word = json!({"channel": backstage.plans, "confirm": "props-plans"});
+    says(&server.admin("settings include", word).await, &["Done"]);
+    exports(&server, &all).await;
+    server.stop().await;
+    server.check_manners();
+}

@@ -228,6 +228,19 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
     let late = format!("props:{old}:{ben}:{work}");
     let run = discord.submit(ana, general, &late, &[("reason", "late")]);
     assert!(!discord.answer(run).await.unwrap().ephemeral);
+    // One that was opened more than an hour ago, or is yet to be opened: its id was made up.
+    let opened = for_work.split(':').nth(1).unwrap().parse::<u64>().unwrap();
+    for wrong in [
+        opened - ((61 * 60_000) << 22),
+        opened + ((60_000) << 22),
+        1,
+        u64::MAX,
+    ] {
+        let form = format!("props:{wrong}:{ben}:{work}");
+        let run = discord.submit(ana, general, &form, &[("reason", "made up")]);
+        let answer = discord.answer(run).await.unwrap();
+        says(&answer, &["more than an hour", "made up"]);
+    }
     // And one that is none of ours.
     let run = discord.submit(ana, general, "props:x", &[("reason", "late")]);
     says(&discord.answer(run).await.unwrap(), &["has changed"]);
