@@ -174,7 +174,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let (would, decisions) = export::dry_run(&store, &target, Clock::now())
+    let (would, decisions, bot_posts) = export::dry_run(&store, &target, Clock::now())
         .await
         .with_context(|| format!("could not tell what an export to {spec} would write"))?;
     let mut lines = vec![if would.changed {
@@ -210,6 +210,8 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
             Some(why) => format!("stays here: {guild}, {name} ({id}): {why}"),
         }
     }));
+    let no_props = bot_posts.iter().map(|posts| format!("no props:  {posts}"));
+    lines.extend(no_props);
     Ok(lines)
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::Clock,
+    quota,
     writer::{Stopped, Writer},
 };
 use crate::{
@@ -43,6 +44,7 @@ pub(super) struct Posted {
     guild_id: GuildId,
     channel_id: ChannelId,
     id: MessageId,
+    author: UserId,
 }
 
 impl Posted {
@@ -56,6 +58,7 @@ impl Posted {
             guild_id: message.guild_id,
             channel_id: message.channel_id,
             id: message.id,
+            author: author.id,
         })
     }
 }
@@ -165,7 +168,9 @@ fn wish(store: &Store, bot: UserId, posted: Posted) -> Result<Wish, StoreError> 
     let Some(emoji) = emoji.filter(|_| !settings.commands_only) else {
         return Ok(Wish::Nothing);
     };
-    if !store.is_props_channel(guild, channel)? {
+    if !store.is_props_channel(guild, channel)?
+        || quota::is_over(store, &settings, (guild, posted.author), posted.id)?
+    {
         return Ok(Wish::Nothing);
     }
     let part = store.channel(guild, channel)?;

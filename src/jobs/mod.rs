@@ -17,5 +17,6 @@ pub mod listener;
 pub mod mirrored;
 pub mod privacy;
 pub mod progress;
+pub mod quota;
 pub mod restore;
 pub mod writer;

@@ -15,6 +15,7 @@ mod limits;
 mod markdown;
 mod member;
 mod message;
+mod message_state;
 pub mod permissions;
 mod printable;
 mod privacy;
@@ -45,9 +46,8 @@ pub use id::{
 pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
 pub use markdown::escape;
 pub use member::{Member, Presence, User};
-pub use message::{
-    Author, AuthorKind, Command, EarlierMention, Life, Mention, Message, MessageKind, MessageState,
-};
+pub use message::{Author, AuthorKind, Command, EarlierMention, Mention, Message, MessageKind};
+pub use message_state::{Life, MessageState};
 pub use printable::{one_line, printable, printable_json};
 pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};

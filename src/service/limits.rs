@@ -10,25 +10,14 @@ use std::{
 
 use super::{GiveProps, Refusal, ServiceError};
 use crate::{
-    archive::{
-        Snapshot,
-        rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow},
-    },
-    graph::{self, Quotas, Rules},
-    model::{
-        AuthorKind, Channel, GuildId, InteractionId, Limits, MessageId, Millis, Props, Settings,
-        UserId,
-    },
-    store::{Store, StoreError},
+    jobs::quota,
+    model::{GuildId, InteractionId, Millis, Settings, UserId},
+    store::Store,
 };
 
 /// Commands may ping as many members as the quota allows, and this many times as many if props are
 /// taken back again.
 const PINGS: u32 = 2;
-
-/// How much earlier than the message that says so props can have been begun: a form is open for at
-/// most 15 minutes, and a message that could not be posted is tried again.
-pub(super) const BEGUN_BEFORE_MS: i64 = 86_400_000;
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -130,38 +119,6 @@ impl Drop for Flying {
     }
 }
 
-/// The guild's props that were given with commands since a time, taken back or not.
-pub(super) fn props_since(
-    store: &Store,
-    guild: GuildId,
-    since: Millis,
-) -> Result<Vec<Props>, StoreError> {
-    let from = InteractionId::at(since).0;
-    let mut all = Vec::new();
-    // A guild may have thousands of threads; in few of them props were given.
-    let tallies = store.tallies(guild)?.into_iter();
-    for tally in tallies.filter(|tally| tally.props > 0) {
-        for props in store.props(tally.channel_id, from..=u64::MAX) {
-            all.push(props?);
-        }
-    }
-    Ok(all)
-}
-
-/// Whether the message that says so was seen, or may still be: Discord takes answers for 15 minutes.
-/// What was not said by then never counts. Source:
-/// <https://discord.com/developers/docs/interactions/receiving-and-responding#followup-messages>.
-fn may_be_said(props: &Props, now: Millis) -> bool {
-    let age = now.0 - props.id.created_at().0;
-    props.message_id.is_some() || props.withdrawn.is_none() && age <= 16 * MINUTE_MS
-}
-
-/// When props were given: as their message tells, where it was seen.
-fn given_at(props: &Props) -> Millis {
-    let told = props.message_id.map(MessageId::created_at);
-    told.unwrap_or_else(|| props.id.created_at())
-}
-
 /// Quota, waits and pings, as of when the command was run.
 pub(super) fn check_limits(
     store: &Store,
@@ -173,19 +130,16 @@ pub(super) fn check_limits(
     let now = wish.at();
     too_fast(settings.per_minute, &others.recent)?;
     let cooldown = i64::from(settings.cooldown_minutes) * MINUTE_MS;
-    let used_since = settings.quota.map_or(now, |quota| {
-        let start = quota.period.start(now);
-        Limits::needed_since(&settings.limits, start, now).min(start)
-    });
-    let since = Millis((now.0 - cooldown).min(used_since.0) - BEGUN_BEFORE_MS);
+    let used_since = settings.quota.map_or(now, |_| quota::since(settings, now));
+    let since = Millis((now.0 - cooldown).min(used_since.0));
     let mut given = if cooldown == 0 && settings.quota.is_none() {
         Vec::new()
     } else {
-        props_since(store, wish.guild_id, since)?
+        quota::commands_since(store, wish.guild_id, since)?
     };
     let is_flying = |id: InteractionId| others.flying.iter().any(|gift| gift.id == id);
     given.retain(|props| {
-        props.giver == wish.giver.id && may_be_said(props, now) && !is_flying(props.id)
+        props.giver == wish.giver.id && quota::may_be_said(props, now) && !is_flying(props.id)
     });
 
     // When, and whom: also what is being given at this moment.
@@ -193,7 +147,7 @@ pub(super) fn check_limits(
     let flying = flying.map(|gift| (gift.run.created_at(), &gift.receivers));
     let said = given
         .iter()
-        .map(|props| (given_at(props), &props.receivers));
+        .map(|props| (quota::given_at(props), &props.receivers));
     let pinged: Vec<(Millis, &Vec<UserId>)> = said.chain(flying).collect();
     let mut again = pinged.iter().filter_map(|(at, to)| {
         let again = Millis(at.0 + cooldown);
@@ -208,25 +162,27 @@ pub(super) fn check_limits(
         }
         .into());
     }
-    let Some(quota) = settings.quota else {
+    let Some(of) = settings.quota else {
         return Ok(());
     };
     let wanted = count(receivers.len());
     let pending = others.flying.iter().map(|gift| gift.receivers.len()).sum();
-    let used = used(store, settings, wish, &given, used_since)?.saturating_add(count(pending));
-    let end = quota.period.end(now);
-    if used.saturating_add(wanted) > quota.count {
+    let by = (wish.guild_id, wish.giver.id);
+    let used = quota::used(store, settings, by, now, &given)?;
+    let used = used.thanks.saturating_add(count(pending));
+    let end = of.period.end(now);
+    if used.saturating_add(wanted) > of.count {
         return Err(Refusal::QuotaReached {
-            quota,
-            left: quota.count.saturating_sub(used),
-            again: (wanted <= quota.count).then_some(end),
+            quota: of,
+            left: of.count.saturating_sub(used),
+            again: (wanted <= of.count).then_some(end),
         }
         .into());
     }
-    let start = quota.period.start(now);
+    let start = of.period.start(now);
     let pings = pinged.iter().filter(|(at, _)| *at >= start);
     let pings = count(pings.map(|(_, to)| to.len()).sum());
-    if pings.saturating_add(wanted) > quota.count.saturating_mul(PINGS) {
+    if pings.saturating_add(wanted) > of.count.saturating_mul(PINGS) {
         return Err(Refusal::TooManyTakenBack { again: end }.into());
     }
     Ok(())
@@ -251,109 +207,9 @@ fn too_fast(per_minute: u32, recent: &[Millis]) -> Result<(), Refusal> {
     })
 }
 
-/// How much of the quota the giver has used: as the graph counts, in all channels.
-fn used(
-    store: &Store,
-    settings: &Settings,
-    wish: &GiveProps,
-    commands: &[Props],
-    since: Millis,
-) -> Result<u32, StoreError> {
-    let (guild, giver) = (wish.guild_id, wish.giver.id);
-    let Some(quota) = settings.quota else {
-        return Ok(0);
-    };
-    let mut rows = Snapshot::default();
-    let known = store.guild(guild)?;
-    rows.guilds
-        .extend(known.and_then(|part| GuildRow::new(&part, settings)));
-    let channels = store.channels(guild)?;
-    let channel_rows = channels
-        .iter()
-        .filter_map(|part| ChannelRow::new(part, settings));
-    rows.channels = channel_rows.collect();
-    for channel in channels.iter().filter_map(|part| part.state.now()) {
-        if has_plain_props(settings, channel, &rows) {
-            let from = MessageId::at(since).0;
-            for state in store.messages(channel.id, from..=u64::MAX) {
-                let state = state?;
-                let theirs = state.message().is_some_and(|message| {
-                    message.author.id == giver
-                        && message.author.kind == AuthorKind::User
-                        && !message.mentions.is_empty()
-                });
-                if theirs {
-                    rows.messages.push(MessageRow::from(&state));
-                }
-            }
-        }
-    }
-    for props in commands.iter().filter(|props| props.withdrawn.is_none()) {
-        if let Some(message) = props.message_id
-            && let Some(state) = store.message(props.channel_id, message)?
-        {
-            rows.messages.push(MessageRow::from(&state));
-        }
-    }
-    let mentioned = rows.messages.iter().flat_map(|row| &row.mentions);
-    let mut people: BTreeSet<UserId> = mentioned.map(|mention| mention.user_id).collect();
-    people.extend(commands.iter().flat_map(|props| &props.receivers));
-    for user in people {
-        let member = store.member(guild, user)?;
-        rows.members.extend(member.as_ref().map(MemberRow::from));
-    }
-    let by_message: BTreeMap<MessageId, PropsRow> = commands
-        .iter()
-        .filter_map(|props| Some((props.message_id?, PropsRow::from(props))))
-        .collect();
-    let rules = Rules::new(&rows);
-    let judged = rows.messages.iter().filter_map(|row| {
-        let props = rules.judge(row, by_message.get(&row.id)).props.ok()?;
-        Some((row.id, graph::Gift::from(&props)))
-    });
-    let mut gifts: Vec<(MessageId, graph::Gift)> = judged.collect();
-    // What was not seen yet counts as if it were, so that nobody is faster than the gateway.
-    for props in commands.iter().filter(|props| props.withdrawn.is_none()) {
-        let seen = match props.message_id {
-            Some(message) => store.message(props.channel_id, message)?.is_some(),
-            None => false,
-        };
-        if !seen {
-            let at = given_at(props);
-            let gift = graph::Gift {
-                guild,
-                giver,
-                at,
-                thanks: count(props.receivers.len()),
-            };
-            gifts.push((MessageId(props.id.0), gift));
-        }
-    }
-    gifts.sort_by_key(|(id, _)| *id);
-    let mut quotas = Quotas::new(&rules);
-    for (_, gift) in &gifts {
-        quotas.take(gift);
-    }
-    let now = graph::Gift {
-        guild,
-        giver,
-        at: wish.at(),
-        thanks: 0,
-    };
-    Ok(quotas.used(&now, quota.period))
-}
-
-/// Whether plain messages in a channel or thread may be props.
-fn has_plain_props(settings: &Settings, channel: &Channel, rows: &Snapshot) -> bool {
-    let parent = channel.thread_parent();
-    let parent = parent.and_then(|id| rows.channels.iter().find(|row| row.id == id));
-    settings.is_props_channel(channel) || parent.is_some_and(|row| row.props_channel)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ChannelId, PropsOrigin};
 
     fn gift(id: u64, giver: u64) -> Gift {
         Gift {
@@ -362,31 +218,6 @@ mod tests {
             giver: UserId(giver),
             receivers: vec![UserId(9)],
             run: InteractionId(id),
-        }
-    }
-
-    #[test]
-    fn what_was_not_said_within_a_quarter_of_an_hour_counts_in_no_quota() {
-        let given = |minutes: i64, message: Option<u64>| Props {
-            id: InteractionId::at(Millis(1_700_000_000_000 - minutes * 60_000)),
-            guild_id: GuildId(1),
-            channel_id: ChannelId(2),
-            message_id: message.map(MessageId),
-            giver: UserId(5),
-            receivers: vec![UserId(9)],
-            reason: String::new(),
-            origin: PropsOrigin::Command,
-            withdrawn: None,
-            about: None,
-        };
-        let now = Millis(1_700_000_000_000);
-        for (props, counts) in [
-            (given(1, None), true),
-            (given(15, None), true),
-            (given(17, None), false),
-            (given(17, Some(7)), true),
-        ] {
-            assert_eq!(may_be_said(&props, now), counts, "{props:?}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! Taking props back.
 
-use super::{Refusal, Service, ServiceError, limits::props_since};
-use crate::model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId};
+use super::{Refusal, Service, ServiceError};
+use crate::{
+    jobs::quota::props_since,
+    model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId},
+};
 
 /// Which props to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

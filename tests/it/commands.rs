@@ -3,6 +3,7 @@
 
 mod abuse;
 mod admins;
+mod bots;
 mod crowd;
 mod deletion;
 mod exclusion;

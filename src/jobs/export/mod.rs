@@ -3,6 +3,7 @@
 //! Owns when an export is made, whose archive it may replace, and what is exported: by default only
 //! what everyone in the guild may read. How it is laid out is the archive's matter.
 
+mod bot_posts;
 mod control;
 mod decision;
 mod report;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::{
+    bot_posts::bot_posts,
     decision::decisions,
     request::request,
     source::{Outdated, StoreSource, is_wish},
@@ -33,6 +35,7 @@ use crate::{
 };
 
 pub use crate::archive::{Made, Summary};
+pub use bot_posts::BotPosts;
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
 pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
@@ -312,15 +315,17 @@ async fn ask<T: Send + 'static>(
     }
 }
 
-/// What an export would do, and for every channel whether it goes out, without writing anything.
+/// What an export would do, for every channel whether it goes out, and which posts of bots count as no
+/// props; without writing anything.
 pub async fn dry_run(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-) -> Result<(Summary, Vec<Decision>), ExportJobError> {
+) -> Result<(Summary, Vec<Decision>, Vec<BotPosts>), ExportJobError> {
     let (request, dirty) = planned(store, &target.name, now).await?;
     let decisions = ask(store, decisions).await?;
+    let bot_posts = ask(store, bot_posts).await?;
     let source = Arc::new(StoreSource::new(store, &target.name, &request, &dirty));
     let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
-    Ok((summary, decisions))
+    Ok((summary, decisions, bot_posts))
 }

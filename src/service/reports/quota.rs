@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use super::ledger::{self, Community, Order, entries};
 use crate::{
     graph::{Gift, Quotas, Rules},
+    jobs::quota::BEGUN_BEFORE_MS,
     model::{
         Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Quota, QuotaPeriod,
         permissions::Permissions,
     },
-    service::limits::BEGUN_BEFORE_MS,
     store::{Store, StoreError},
 };
 

@@ -8,8 +8,9 @@ use super::{
 use crate::{
     archive::rows::MessageRow,
     graph::{Explanation, Rules, Weights, explain},
+    jobs::quota::BEGUN_BEFORE_MS,
     model::{ChannelId, GuildId, InteractionId, MessageId, Millis},
-    service::{Refusal, Service, ServiceError, limits::BEGUN_BEFORE_MS},
+    service::{Refusal, Service, ServiceError},
     store::{Store, StoreError},
 };
 

@@ -135,6 +135,22 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
     let fourth = post(&thanks);
     server.why(props, fourth, "over the quota").await;
     server.why(props, before, "mint **1**").await;
+    let acknowledged = |id: u64| {
+        !server
+            .discord()
+            .message(props, id)
+            .unwrap()
+            .reactions
+            .is_empty()
+    };
+    // What came after it was considered after it.
+    let last = server.discord().post(cho, props, &format!("<@{ana}>"));
+    assert!(
+        server.discord().wait(SOON, |_| acknowledged(last)).await,
+        "{}",
+        server.log()
+    );
+    assert!(acknowledged(second) && !acknowledged(fourth));
     let history = json!({"member": ana.to_string()});
     let history = server.ask(cho, "history", history).await;
     says(&history, &[&first.to_string(), &second.to_string()]);
@@ -148,7 +164,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
     // What is deleted uses nothing: the fourth is the third then.
     server.discord().delete(props, first);
     server.why(props, fourth, "mint **1**").await;
-    assert_eq!(server.received().await, [(cho, 4), (ben, 3)]);
+    assert_eq!(server.received().await, [(cho, 4), (ben, 3), (ana, 1)]);
     // The graph needs no more than the archive.
     let guild = &server.mirror.archived().await.guilds[0];
     let quotas: Vec<_> = guild
@@ -168,7 +184,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
     server.run().await;
     let fifth = server.discord().post(ana, props, &thanks);
     server.why(props, fifth, "over the quota").await;
-    assert_eq!(server.received().await, [(cho, 4), (ben, 3)]);
+    assert_eq!(server.received().await, [(cho, 4), (ben, 3), (ana, 1)]);
     server.check_manners();
 }
 

@@ -1,0 +1,224 @@
+//! How much of their quota members have used: asked before a command gives props, and before plain ones are
+//! acknowledged. The rule is the graph's; this applies it to all that the store has of one member.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    archive::{
+        Snapshot,
+        rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow},
+    },
+    graph::{Gift, Quotas, Rules},
+    model::{
+        AuthorKind, Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Props,
+        Settings, UserId,
+    },
+    store::{Store, StoreError},
+};
+
+/// How much earlier than the message that says so props can have been begun: a form is open for at
+/// most 15 minutes, and a message that could not be posted is tried again.
+pub const BEGUN_BEFORE_MS: i64 = 86_400_000;
+
+/// What a member has used of their quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// How many members they have thanked in the current period, as far as it counts.
+    pub thanks: u32,
+    /// The messages that are over the quota, those of earlier periods among them.
+    pub over: BTreeSet<MessageId>,
+}
+
+/// From when on a member's props have to be known to tell what they have used.
+pub fn since(settings: &Settings, now: Millis) -> Millis {
+    let start = settings.quota.map_or(now, |quota| quota.period.start(now));
+    Limits::needed_since(&settings.limits, start, now)
+}
+
+/// The guild's props that were given with commands, and whose message was posted since a time: taken
+/// back or not.
+pub fn commands_since(
+    store: &Store,
+    guild: GuildId,
+    since: Millis,
+) -> Result<Vec<Props>, StoreError> {
+    props_since(store, guild, Millis(since.0 - BEGUN_BEFORE_MS))
+}
+
+/// The guild's props that were given with commands since a time, taken back or not.
+pub fn props_since(store: &Store, guild: GuildId, since: Millis) -> Result<Vec<Props>, StoreError> {
+    let from = InteractionId::at(since).0;
+    let mut all = Vec::new();
+    // A guild may have thousands of threads; in few of them props were given.
+    let tallies = store.tallies(guild)?.into_iter();
+    for tally in tallies.filter(|tally| tally.props > 0) {
+        for props in store.props(tally.channel_id, from..=u64::MAX) {
+            all.push(props?);
+        }
+    }
+    Ok(all)
+}
+
+/// Whether the message that says so was seen, or may still be: Discord takes answers for 15 minutes.
+/// What was not said by then never counts. Source:
+/// <https://discord.com/developers/docs/interactions/receiving-and-responding#followup-messages>.
+pub fn may_be_said(props: &Props, now: Millis) -> bool {
+    let age = now.0 - props.id.created_at().0;
+    props.message_id.is_some() || props.withdrawn.is_none() && age <= 16 * 60_000
+}
+
+/// When props were given: as their message tells, where it was seen.
+pub fn given_at(props: &Props) -> Millis {
+    let told = props.message_id.map(MessageId::created_at);
+    told.unwrap_or_else(|| props.id.created_at())
+}
+
+/// What a member has used at `now`, of their quota of that time. `commands` are their props given with
+/// commands.
+pub fn used(
+    store: &Store,
+    settings: &Settings,
+    (guild, giver): (GuildId, UserId),
+    now: Millis,
+    commands: &[Props],
+) -> Result<Used, StoreError> {
+    let Some(quota) = settings.quota else {
+        return Ok(Used::default());
+    };
+    let standing: Vec<&Props> = commands
+        .iter()
+        .filter(|it| it.withdrawn.is_none())
+        .collect();
+    let mut rows = Snapshot::default();
+    let known = store.guild(guild)?;
+    let of_guild = known.and_then(|part| GuildRow::new(&part, settings));
+    rows.guilds.extend(of_guild);
+    let parts = store.channels(guild)?;
+    let all = parts
+        .iter()
+        .filter_map(|part| ChannelRow::new(part, settings));
+    rows.channels = all.collect();
+    for channel in plain_props_channels(settings, parts.iter().filter_map(|it| it.state.now())) {
+        let from = MessageId::at(since(settings, now)).0;
+        for state in store.messages(channel, from..=u64::MAX) {
+            let state = state?;
+            let theirs = state.message().is_some_and(|message| {
+                message.author.id == giver
+                    && message.author.kind == AuthorKind::User
+                    && !message.mentions.is_empty()
+            });
+            if theirs {
+                rows.messages.push(MessageRow::from(&state));
+            }
+        }
+    }
+    let mut unseen = Vec::new();
+    for props in &standing {
+        let seen = match props.message_id {
+            Some(message) => store.message(props.channel_id, message)?,
+            None => None,
+        };
+        match seen {
+            Some(state) => rows.messages.push(MessageRow::from(&state)),
+            // It counts as if it were seen, so that nobody is faster than the gateway.
+            None => unseen.push((
+                props.message_id.unwrap_or(MessageId(props.id.0)),
+                Gift {
+                    guild,
+                    giver,
+                    at: given_at(props),
+                    thanks: u32::try_from(props.receivers.len()).unwrap_or(u32::MAX),
+                },
+            )),
+        }
+    }
+    let mentioned = rows.messages.iter().flat_map(|row| &row.mentions);
+    let mut people: BTreeSet<UserId> = mentioned.map(|mention| mention.user_id).collect();
+    people.extend(standing.iter().flat_map(|props| &props.receivers));
+    for user in people {
+        let member = store.member(guild, user)?;
+        rows.members.extend(member.as_ref().map(MemberRow::from));
+    }
+    let by_message: BTreeMap<MessageId, PropsRow> = standing
+        .iter()
+        .filter_map(|props| Some((props.message_id?, PropsRow::from(*props))))
+        .collect();
+    let rules = Rules::new(&rows);
+    let judged = rows.messages.iter().filter_map(|row| {
+        let props = rules.judge(row, by_message.get(&row.id)).props.ok()?;
+        Some((row.id, Gift::from(&props)))
+    });
+    let gifts: BTreeMap<MessageId, Gift> = judged.chain(unseen).collect();
+    let mut quotas = Quotas::new(&rules);
+    let is_over = |(id, gift): (&MessageId, &Gift)| quotas.take(gift).map(|_| *id);
+    let over = gifts.iter().filter_map(is_over).collect();
+    let this = Gift {
+        guild,
+        giver,
+        at: now,
+        thanks: 0,
+    };
+    Ok(Used {
+        thanks: quotas.used(&this, quota.period),
+        over,
+    })
+}
+
+/// Whether a plain message that was just posted is over its giver's quota.
+pub fn is_over(
+    store: &Store,
+    settings: &Settings,
+    giver: (GuildId, UserId),
+    message: MessageId,
+) -> Result<bool, StoreError> {
+    let now = message.created_at();
+    let mut commands = commands_since(store, giver.0, since(settings, now))?;
+    commands.retain(|props| props.giver == giver.1 && may_be_said(props, now));
+    let used = used(store, settings, giver, now, &commands)?;
+    Ok(used.over.contains(&message))
+}
+
+/// The channels and threads in which plain messages may be props.
+fn plain_props_channels<'a>(
+    settings: &Settings,
+    channels: impl Iterator<Item = &'a Channel> + Clone,
+) -> Vec<ChannelId> {
+    let chosen = channels.clone().filter(|it| settings.is_props_channel(it));
+    let chosen: BTreeSet<ChannelId> = chosen.map(|channel| channel.id).collect();
+    let is_one = |channel: &&Channel| {
+        let parent = channel.thread_parent();
+        chosen.contains(&channel.id) || parent.is_some_and(|id| chosen.contains(&id))
+    };
+    channels.filter(is_one).map(|channel| channel.id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PropsOrigin;
+
+    #[test]
+    fn what_was_not_said_within_a_quarter_of_an_hour_counts_in_no_quota() {
+        let given = |minutes: i64, message: Option<u64>| Props {
+            id: InteractionId::at(Millis(1_700_000_000_000 - minutes * 60_000)),
+            guild_id: GuildId(1),
+            channel_id: ChannelId(2),
+            message_id: message.map(MessageId),
+            giver: UserId(5),
+            receivers: vec![UserId(9)],
+            reason: String::new(),
+            origin: PropsOrigin::Command,
+            withdrawn: None,
+            about: None,
+        };
+        let now = Millis(1_700_000_000_000);
+        for (props, counts) in [
+            (given(1, None), true),
+            (given(15, None), true),
+            (given(17, None), false),
+            (given(17, Some(7)), true),
+        ] {
+            assert_eq!(may_be_said(&props, now), counts, "{props:?}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What is known of a message: it as last seen, or that it was deleted.
+
+use std::mem;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChannelId, GuildId, Message, MessageId, Millis, Stamp};
+
+/// What is known of a message: it, or that it was deleted.
+///
+/// A deletion erases what the message said. One that the gateway told is final: Discord never gives an
+/// id again. One that follows from REST alone, which may show less than there is, ends with the next
+/// time that the message is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageState {
+    /// The guild.
+    pub guild_id: GuildId,
+    /// The channel or thread.
+    pub channel_id: ChannelId,
+    /// The message's id.
+    pub id: MessageId,
+    /// The message, or its tombstone.
+    pub state: Life,
+    /// When REST last showed that the message is gone, if nothing else tells so: whatever saw the
+    /// message later brings it back. `None` for a tombstone that is final. A message that is back has it
+    /// too: what it said before was erased, so that of it only the latest version is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<Stamp>,
+}
+
+/// A message or its tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// As last seen, and when that was.
+    Alive(Stamp, Box<Message>),
+    /// Deleted, and first known to be at this time.
+    Deleted(Millis),
+}
+
+impl MessageState {
+    /// A message that was there at `at`.
+    pub fn alive(at: Stamp, message: Message) -> Self {
+        Self {
+            guild_id: message.guild_id,
+            channel_id: message.channel_id,
+            id: message.id,
+            state: Life::Alive(at, Box::new(message)),
+            unlisted: None,
+        }
+    }
+
+    /// The message, unless it was deleted.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.state {
+            Life::Alive(_, message) => Some(message),
+            Life::Deleted(_) => None,
+        }
+    }
+
+    /// Adds what another observation says: a final tombstone beats all else, one of REST's all that was
+    /// seen before, the latest edit wins, and between equal edits the later observation. What could not
+    /// be read of the one that wins is as in the other.
+    pub fn merge(&mut self, mut other: Self) {
+        let wins = match (&self.state, &other.state) {
+            (Life::Deleted(mine), Life::Deleted(theirs)) => match (self.unlisted, other.unlisted) {
+                (None, None) => theirs < mine,
+                (None, Some(_)) => false,
+                (Some(_), None) => true,
+                (Some(gone), Some(gone_too)) => (gone_too, theirs) > (gone, mine),
+            },
+            (Life::Deleted(_), Life::Alive(at, _)) => self.unlisted.is_some_and(|gone| gone < *at),
+            (Life::Alive(at, _), Life::Deleted(_)) => other.unlisted.is_none_or(|gone| gone >= *at),
+            (Life::Alive(at, mine), Life::Alive(other_at, theirs)) => {
+                (theirs.edited(mine), other_at, theirs) > (mine.edited(theirs), at, mine)
+            }
+        };
+        if wins {
+            mem::swap(self, &mut other);
+        }
+        if let Life::Alive(at, known) = &mut self.state {
+            self.unlisted = self.unlisted.max(other.unlisted);
+            let mut first = known.first_mentions();
+            if let Life::Alive(other_at, other) = &other.state {
+                for (user, at) in other.first_mentions() {
+                    let known = first.entry(user).or_insert(at);
+                    *known = at.min(*known);
+                }
+                known.complete(*at, other, *other_at);
+            }
+            if self.unlisted.is_some() {
+                first.clear();
+            }
+            known.remember(first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Author, AuthorKind, Mention, MessageKind, Unread, UserId};
+
+    /// What is told of a message at a time: that it is there, edited as often as it was until then;
+    /// that REST does not show it; or that the gateway told of its deletion.
+    fn told(at: i64, what: u8) -> MessageState {
+        let message = Message {
+            id: MessageId(3),
+            channel_id: ChannelId(2),
+            guild_id: GuildId(1),
+            author: Author {
+                id: UserId(4),
+                kind: AuthorKind::User,
+            },
+            kind: MessageKind::DEFAULT,
+            content: format!("as of {}", at / 4),
+            // Some are taken out and put in again.
+            mentions: (0..3_u64)
+                .filter(|user| ((at / 4) >> user) & 1 == 0)
+                .map(|user| Mention {
+                    user_id: UserId(user),
+                    count: 1,
+                })
+                .collect(),
+            reply_to: None,
+            command: None,
+            edited_at: (at >= 4).then_some(Millis(at / 4)),
+            by_webhook: None,
+            unread: Unread::default(),
+            earlier: Vec::new(),
+        };
+        let seen = MessageState::alive(Stamp(at), message);
+        match what {
+            0..4 => seen,
+            4..7 => MessageState {
+                state: Life::Deleted(Stamp(at).millis()),
+                unlisted: Some(Stamp(at)),
+                ..seen
+            },
+            _ => MessageState {
+                state: Life::Deleted(Stamp(at).millis()),
+                ..seen
+            },
+        }
+    }
+
+    /// A version of a message that was posted at 0 s: written and seen then, mentioning these.
+    fn version(written: i64, seen: i64, mentions: &[u64]) -> MessageState {
+        let mut state = told(0, 0);
+        let Life::Alive(at, message) = &mut state.state else {
+            panic!("it is there");
+        };
+        *at = Stamp(seen);
+        message.id = MessageId::at(Millis(1_700_000_000_000));
+        message.edited_at = (written > 0).then_some(Millis(1_700_000_000_000 + written));
+        message.mentions = mentions
+            .iter()
+            .map(|id| Mention {
+                user_id: UserId(*id),
+                count: 1,
+            })
+            .collect();
+        state
+    }
+
+    fn merged(states: &[MessageState]) -> MessageState {
+        let mut states = states.iter().cloned();
+        let mut first = states.next().unwrap();
+        // As a message is put into the mirror: what is new is merged with itself.
+        first.merge(first.clone());
+        states.fold(first, |mut known, new| {
+            known.merge(new);
+            known
+        })
+    }
+
+    #[test]
+    fn whom_earlier_versions_mentioned_is_known_in_any_order() {
+        let versions = [
+            version(0, 1, &[5, 6]),
+            version(10, 2, &[6]),
+            version(20, 3, &[5, 6, 7]),
+        ];
+        let earlier = |state: &MessageState| {
+            let message = state.message().unwrap();
+            let earlier = message.earlier.iter();
+            let since = earlier.map(|it| (it.user_id.0, it.at.0 - 1_700_000_000_000));
+            since.collect::<Vec<_>>()
+        };
+        let all = merged(&versions);
+        assert_eq!(earlier(&all), [(5, 0), (6, 0)]);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(
+                merged(&order.map(|n| versions[n].clone())),
+                all,
+                "{order:?}"
+            );
+        }
+        // Not edited, or seen only once: nothing but what the message says.
+        assert_eq!(earlier(&merged(&versions[..1])), []);
+        assert_eq!(earlier(&merged(&versions[2..])), []);
+        assert_eq!(earlier(&merged(&versions[1..])), [(6, 10)]);
+
+        // What was erased is not known any more.
+        let gone = MessageState {
+            state: Life::Deleted(Millis(1)),
+            unlisted: Some(Stamp(2)),
+            ..versions[0].clone()
+        };
+        let back = merged(&[versions[0].clone(), gone.clone(), versions[2].clone()]);
+        assert_eq!(earlier(&back), []);
+        for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let states = [&versions[0], &gone, &versions[2]];
+            assert_eq!(merged(&order.map(|n| states[n].clone())), back, "{order:?}");
+        }
+    }
+
+    proptest! {
+        /// In whatever order, and however often it is told.
+        #[test]
+        fn the_order_of_what_is_told_of_a_message_does_not_matter(
+            facts in proptest::collection::vec((0..20i64, 0..8u8), 1..8),
+            other in any::<proptest::sample::Index>(),
+        ) {
+            let merged = |facts: &[(i64, u8)]| {
+                let mut states = facts.iter().map(|(at, what)| told(*at, *what));
+                let first = states.next().unwrap();
+                states.fold(first, |mut known, new| {
+                    known.merge(new);
+                    known
+                })
+            };
+            let mut turned = facts.clone();
+            turned.rotate_left(other.index(facts.len()));
+            turned.push(facts[other.index(facts.len())]);
+            turned.reverse();
+            prop_assert_eq!(merged(&facts), merged(&turned));
+            let last = |of: fn(u8) -> bool| {
+                facts.iter().filter(|(_, what)| of(*what)).map(|(at, _)| *at).max()
+            };
+            let is_there = last(|what| what > 6).is_none()
+                && last(|what| what < 4) > last(|what| (4..7).contains(&what));
+            prop_assert_eq!(merged(&facts).message().is_some(), is_there);
+        }
+    }
+}
