@@ -5,7 +5,10 @@
 //! cannot be understood without guessing what a member meant is not run, only answered. Source:
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>.
 
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json, value::RawValue};
+
+use crate::discord::json;
 
 /// What an interaction comes to.
 #[derive(Debug)]
@@ -39,6 +42,33 @@ pub(super) enum Kind {
     Any,
 }
 
+impl Ticket {
+    /// Reads it out of an interaction, and nothing else.
+    pub(super) fn read(event: &RawValue) -> Option<Self> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Head {
+            id: Value,
+            token: Value,
+            r#type: Value,
+        }
+        let head: Head = json::read(event.get().as_bytes()).ok()?;
+        Self::new(&head.id, &head.token, &head.r#type)
+    }
+
+    fn new(id: &Value, token: &Value, kind: &Value) -> Option<Self> {
+        Some(Self {
+            id: self::id(id)?,
+            token: text(token)?,
+            kind: match kind.as_u64() {
+                Some(1) => Kind::Ping,
+                Some(4) => Kind::Autocomplete,
+                _ => Kind::Any,
+            },
+        })
+    }
+}
+
 /// Components that carry values, by type: 3 is a list of texts, 5 to 8 are lists of ids.
 const SELECTS: [u64; 5] = [3, 5, 6, 7, 8];
 
@@ -47,17 +77,8 @@ const TEXT_INPUT: u64 = 4;
 
 /// Mends an interaction, of the application `application`.
 pub(super) fn mend(event: &Value, application: u64) -> Mended {
-    let (Some(id), Some(token)) = (id(&event["id"]), text(&event["token"])) else {
+    let Some(ticket) = Ticket::new(&event["id"], &event["token"], &event["type"]) else {
         return Mended::Unanswerable;
-    };
-    let ticket = Ticket {
-        id,
-        token,
-        kind: match event["type"].as_u64() {
-            Some(1) => Kind::Ping,
-            Some(4) => Kind::Autocomplete,
-            _ => Kind::Any,
-        },
     };
     match readable(event, &ticket, application) {
         Some(interaction) => Mended::Readable {
@@ -308,6 +329,15 @@ fn message(of: &Value, channel_id: u64) -> Option<Value> {
         put(object, "interaction_metadata", Some(metadata));
     }
     Some(message)
+}
+
+/// Discord's answer to a message of ours that it took, as serenity reads it: which message it is.
+pub(super) fn posted(answer: &[u8]) -> Vec<u8> {
+    let told: Value = json::read(answer).unwrap_or_default();
+    let id = id(&told["id"]).unwrap_or(1).to_string();
+    let which = json!({"id": id, "channel_id": told["channel_id"], "author": {"id": "1"}});
+    let message = message(&which, 1).unwrap_or_default();
+    message.to_string().into_bytes()
 }
 
 /// What can be read of the objects of a map from ids.

@@ -10,6 +10,7 @@ mod registration;
 
 use std::{
     any::Any,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -30,11 +31,14 @@ use serenity::{
         id::{ApplicationId, InteractionId},
     },
 };
-use tokio::{sync::Mutex, time::timeout};
-use tokio_util::task::TaskTracker;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    mended::{Kind, Mended, Ticket, mend},
+    mended::{Kind, Mended, Ticket, mend, posted},
     registration::register,
 };
 use super::{Error, all, on_error, on_event, refusal, wording};
@@ -44,11 +48,19 @@ use crate::{
     service::Service,
 };
 
-/// How long commands may take to end when the bot stops.
+/// How long commands may go on when the bot stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(500);
 
-/// How many interactions are dealt with at once. Each holds what was typed, and its answer.
-const AT_ONCE: usize = 1_000;
+/// How many bytes of interactions are dealt with at once. Discord's own have a few KB, with a long
+/// message about 100.
+const ROOM: usize = 16 << 20;
+
+/// What an interaction takes of [`ROOM`] besides its own bytes: so about a thousand are dealt with at
+/// once.
+const EACH: usize = 16 << 10;
+
+/// How many interactions are turned away at once, with an apology.
+const TURNED_AWAY: usize = 100;
 
 /// The flag of an answer that only one member sees.
 const EPHEMERAL: u64 = 1 << 6;
@@ -57,6 +69,12 @@ const EPHEMERAL: u64 = 1 << 6;
 pub struct Runner {
     commands: Arc<Commands>,
     running: TaskTracker,
+    /// Ends what is running.
+    stop: CancellationToken,
+    /// Bytes that interactions may still take.
+    room: Arc<Semaphore>,
+    /// How many interactions may still be turned away.
+    turned_away: Arc<Semaphore>,
     is_registered: AtomicBool,
     rest: Rest,
 }
@@ -82,7 +100,7 @@ impl Runner {
         rest: Rest,
         service: Service,
     ) -> Result<Self, Box<serenity::Error>> {
-        let forwarder = Forwarder::start(rest.clone())
+        let forwarder = Forwarder::start(rest.clone(), posted)
             .await
             .map_err(serenity::Error::from)?;
         let http = Arc::new(forwarder.http(token));
@@ -106,9 +124,36 @@ impl Runner {
                 _forwarder: forwarder,
             }),
             running: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            room: Arc::new(Semaphore::new(ROOM)),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
             is_registered: AtomicBool::new(false),
             rest,
         })
+    }
+
+    /// Runs a task, until the bot stops at the latest.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    /// Answers an interaction for which there is no room.
+    fn turn_away(&self, event: &RawValue) {
+        tracing::warn!("members use more commands than can be run: some are turned away");
+        let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() else {
+            return;
+        };
+        let Some(ticket) = Ticket::read(event) else {
+            return;
+        };
+        let commands = Arc::clone(&self.commands);
+        self.spawn(async move {
+            let _place = place;
+            commands.post(&ticket, wording::too_busy()).await;
+        });
     }
 }
 
@@ -126,17 +171,17 @@ impl InteractionHandler for Runner {
         }
         let known = create_application_commands(&self.commands.options.commands);
         let service = self.commands.service.clone();
-        let registering = register(self.rest.clone(), service, application, known);
-        tokio::spawn(registering);
+        self.spawn(register(self.rest.clone(), service, application, known));
     }
 
     fn receive(&self, event: Box<RawValue>) {
-        if self.running.len() >= AT_ONCE {
-            tracing::warn!("members use more commands than can be answered: some are not");
-            return;
-        }
+        let bytes = u32::try_from(event.get().len() + EACH).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(bytes) else {
+            return self.turn_away(&event);
+        };
         let commands = Arc::clone(&self.commands);
-        self.running.spawn(async move {
+        self.spawn(async move {
+            let _room = room;
             let Ok(event) = json::read::<Value>(event.get().as_bytes()) else {
                 return;
             };
@@ -145,9 +190,14 @@ impl InteractionHandler for Runner {
     }
 
     fn finish(&self) -> BoxFuture<'_, ()> {
-        self.running.close();
-        // What takes longer ends with the process.
-        Box::pin(timeout(LAST_COMMANDS, self.running.wait()).map(drop))
+        Box::pin(async {
+            self.running.close();
+            if timeout(LAST_COMMANDS, self.running.wait()).await.is_err() {
+                // What they hold, such as the store's writer, has to be let go.
+                self.stop.cancel();
+                self.running.wait().await;
+            }
+        })
     }
 }
 
@@ -158,7 +208,7 @@ enum Answered {
 }
 
 impl Commands {
-    async fn answer(self: Arc<Self>, event: &Value) {
+    async fn answer(&self, event: &Value) {
         let application = self.http.application_id().map_or(1, ApplicationId::get);
         let (ticket, interaction) = match mend(event, application) {
             Mended::Readable {
@@ -184,9 +234,8 @@ impl Commands {
                 return self.apologize(&ticket).await;
             }
         }
-        // A task of its own, since a defect of poise's or ours is a panic, and no answer.
-        let commands = Arc::clone(&self);
-        let run = tokio::spawn(async move { Box::pin(commands.run(interaction)).await });
+        // A defect of poise's or ours is a panic, and no answer.
+        let run = AssertUnwindSafe(Box::pin(self.run(interaction))).catch_unwind();
         match run.await {
             Ok(Answered::Yes) => {}
             Ok(Answered::No) => self.apologize(&ticket).await,

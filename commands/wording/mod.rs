@@ -98,6 +98,12 @@ pub fn unreadable_interaction() -> String {
         .to_owned()
 }
 
+/// There are more commands at this moment than can be run.
+pub fn too_busy() -> String {
+    "I can't run this right now: too many commands came at once. I did nothing; try again in a minute."
+        .to_owned()
+}
+
 /// How whole the mirror is: first what matters most.
 pub(super) fn sync_status(status: &GuildStatus) -> String {
     let mut text = format!(

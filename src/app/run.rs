@@ -156,24 +156,31 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         }
         all
     });
-    let ended_in_time = ending.await.unwrap_or_else(|_| {
-        Err(Error::Failed(anyhow!(
-            "not everything came to an end in time; what was not kept yet is fetched at the next start"
-        )))
-    });
+    let ended_in_time = ending.await.unwrap_or_else(|_| Err(Error::Failed(late())));
     tasks.shutdown().await;
     let store = Arc::clone(&mirror.store);
     // If the store failed, that is why all else ended.
-    mirror.close().await?;
+    let closed = timeout_at(over, mirror.close()).await;
+    closed.unwrap_or_else(|_| Err(Error::Failed(late())))?;
     first.and(ended_in_time)?;
-    if !is_due(&store).await? {
-        return Ok(());
-    }
-    let last = export_and_log(&store, &target, Clock::now());
-    if timeout_at(over, last).await.is_err() {
+    let last = async {
+        if is_due(&store).await? {
+            // It logs how it failed.
+            let _ = export_and_log(&store, &target, Clock::now()).await;
+        }
+        Ok(())
+    };
+    timeout_at(over, last).await.unwrap_or_else(|_| {
         warn!("the last export took too long: what it did not write is exported next time");
-    }
-    Ok(())
+        Ok(())
+    })
+}
+
+/// What is said where the end took longer than it may.
+fn late() -> anyhow::Error {
+    anyhow!(
+        "not everything came to an end in time; what was not kept yet is fetched at the next start"
+    )
 }
 
 fn ended(end: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use simulator::discord::{Discord, EventFault, Manners, kind};
+use simulator::discord::{Discord, EventFault, Fault, Manners, kind};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
 };
 
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
+const COMMANDS: &str = "PUT /applications/{application_id}/commands";
 
 async fn exporting_mirror() -> Mirror {
     let mut mirror = Mirror::empty().await;
@@ -100,7 +101,7 @@ async fn no_session_is_started_beyond_the_limit() {
 /// What the gateway does, and how it is known that the bot has met it.
 type State = (&'static str, fn(&Discord), fn(&Discord) -> bool);
 
-const STATES: [State; 4] = [
+const STATES: [State; 5] = [
     (
         "no hello",
         |it| {
@@ -135,6 +136,18 @@ const STATES: [State; 4] = [
         "no session left to start",
         |it| it.limit_session_starts(0, 86_400_000),
         |it| it.count("GET /gateway/bot") > 0,
+    ),
+    (
+        "waiting to register the commands",
+        |it| {
+            let limited = Fault::RateLimited {
+                retry_after: 200.0,
+                global: false,
+                shared: false,
+            };
+            it.fail(COMMANDS, 1, limited);
+        },
+        |it| it.count(COMMANDS) > 0,
     ),
 ];
 

@@ -1,9 +1,9 @@
 //! Sending serenity's own requests: answers to interactions, and the few messages that commands post.
 //!
 //! serenity gives no headers with a refusal, so it cannot obey a 429, and it reads bodies of any
-//! length. It is therefore pointed to a server on loopback, which sends each request by [`Rest`]'s
-//! client: a 429 is waited for as long as the interaction lives, and bodies are bounded. Knows nothing
-//! of what is sent.
+//! length, and refuses a message for one odd field. It is therefore pointed to a server on loopback,
+//! which sends each request by [`Rest`]'s client: a 429 is waited for as long as the interaction lives,
+//! bodies are bounded, and messages are made readable. Knows nothing of what is sent.
 
 use std::{
     io,
@@ -44,6 +44,9 @@ const LATER_ANSWERS: Duration = Duration::from_mins(15);
 /// The most that is sent at once: a picture, or files of a member's data. Source: the upload limit.
 const LARGEST_REQUEST: usize = 32 << 20;
 
+/// Makes an answer readable.
+type Readable = fn(&[u8]) -> Vec<u8>;
+
 /// A server on loopback that sends what it is given to Discord; it ends when this is dropped.
 pub struct Forwarder {
     address: SocketAddr,
@@ -51,14 +54,15 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Must be called within the runtime on which `rest` was made.
+    /// `readable` makes of Discord's answer to a message what serenity reads. Must be called within the
+    /// runtime on which `rest` was made.
     ///
     /// # Errors
     /// The system has no socket on loopback to give.
-    pub async fn start(rest: Rest) -> io::Result<Self> {
+    pub async fn start(rest: Rest, readable: Readable) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let serving = tokio::spawn(serve(listener, rest));
+        let serving = tokio::spawn(serve(listener, rest, readable));
         Ok(Self {
             address,
             _serving: AbortOnDropHandle::new(serving),
@@ -76,7 +80,7 @@ impl Forwarder {
     }
 }
 
-async fn serve(listener: TcpListener, rest: Rest) {
+async fn serve(listener: TcpListener, rest: Rest, readable: Readable) {
     let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -92,7 +96,7 @@ async fn serve(listener: TcpListener, rest: Rest) {
         };
         let rest = rest.clone();
         connections.spawn(async move {
-            let forward = service_fn(|request| rest.forward(request));
+            let forward = service_fn(|request| rest.forward(request, readable));
             // An error closes the connection: serenity is told nothing, as Discord told nothing.
             let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), forward);
             let _ = serving.await;
@@ -109,7 +113,11 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 impl Rest {
     /// Sends a request, and again as long as a 429 asks for it and its time allows. An error: no answer
     /// came, and it may have been done.
-    async fn forward(&self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        readable: Readable,
+    ) -> io::Result<Response<Full<Bytes>>> {
         let inner = &*self.inner;
         let (head, body) = request.into_parts();
         // Others on this machine have no business here.
@@ -139,10 +147,13 @@ impl Rest {
         } else {
             LATER_ANSWERS
         };
+        // Of these, only messages are ever posted or changed.
+        let is_in_channel = route.starts_with("channels/");
+        let is_message = is_in_channel || route.starts_with("webhooks/");
         let begun = Instant::now();
         loop {
             // What concerns interactions does not count.
-            let _turn = if route.starts_with("channels/") {
+            let _turn = if is_in_channel {
                 Some(inner.budget.turn(Urgency::AtOnce).await)
             } else {
                 None
@@ -157,7 +168,12 @@ impl Rest {
             let kind = answer.headers().get(CONTENT_TYPE).cloned();
             let bytes = if status.is_success() {
                 let read = inner.bodies.read(answer).await;
-                read.map_err(io::Error::other)?.bytes
+                let bytes = read.map_err(io::Error::other)?.bytes;
+                if is_message && !bytes.is_empty() {
+                    readable(&bytes)
+                } else {
+                    bytes
+                }
             } else {
                 let refusal = Refusal::read(answer).await;
                 inner.heed(&refusal, sent);
