@@ -8,6 +8,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
+use futures::future::{Either, join, select};
 use poise::{CreateReply, ReplyHandle};
 use serenity::{
     builder::{
@@ -22,10 +23,13 @@ use super::{Context, Error, wording};
 use crate::model::UserId;
 
 /// After this time an answer is announced, since Discord waits for 3 s only.
-const DEADLINE: Duration = Duration::from_millis(1_800);
+pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
 
 /// How often an answer tells how far its work is.
 const TELL: Duration = Duration::from_secs(4);
+
+/// How long telling so may take. What Discord limits for longer is told the next time.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// Discord's code for "Interaction has already been acknowledged".
 const ALREADY_ANSWERED: isize = 40_060;
@@ -51,6 +55,9 @@ pub(super) trait Asker: Copy {
         visibility: Visibility,
     ) -> impl Future<Output = Result<(), serenity::Error>> + Send;
 
+    /// Whether Discord knows that the answer is on its way: what is sent then is a further message.
+    fn announced(&self) -> &AtomicBool;
+
     /// Sends the answer, once.
     fn send_once(
         self,
@@ -63,6 +70,15 @@ impl Asker for Context<'_> {
         match visibility {
             Visibility::Everyone => self.defer().await,
             Visibility::OnlyThem => self.defer_ephemeral().await,
+        }
+    }
+
+    fn announced(&self) -> &AtomicBool {
+        // No command has a prefix.
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        match self {
+            poise::Context::Application(run) => run.has_sent_initial_response,
+            poise::Context::Prefix(_) => &NEVER,
         }
     }
 
@@ -97,7 +113,7 @@ impl Used<'_> {
             What::Form(it) => it.create_response(self.http, response).await?,
             What::Part(it) => it.create_response(self.http, response).await?,
         }
-        self.announced.swap(true, Ordering::Relaxed);
+        self.announced.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -118,8 +134,10 @@ impl Used<'_> {
         if let Ok(page) = tokio::time::timeout(DEADLINE, &mut work).await {
             return Ok(self.change_message(page?).await?);
         }
-        self.respond(CreateInteractionResponse::Acknowledge).await?;
-        let page = work.await?;
+        let respond = || self.respond(CreateInteractionResponse::Acknowledge);
+        let (page, announced) = join(work, announce(self, respond)).await;
+        announced?;
+        let page = page?;
         if let What::Part(part) = self.what {
             let edit = page.to_slash_initial_response_edit(EditInteractionResponse::new());
             part.edit_response(self.http, edit).await?;
@@ -134,6 +152,10 @@ impl Asker for Used<'_> {
             CreateInteractionResponseMessage::new().ephemeral(visibility == Visibility::OnlyThem);
         self.respond(CreateInteractionResponse::Defer(message))
             .await
+    }
+
+    fn announced(&self) -> &AtomicBool {
+        self.announced
     }
 
     async fn send_once(self, reply: CreateReply) -> Result<(), serenity::Error> {
@@ -158,14 +180,51 @@ pub(super) async fn in_time<T>(
     visibility: Visibility,
     work: impl Future<Output = T>,
 ) -> T {
+    in_time_for(asker, || visibility, work).await
+}
+
+/// As [`in_time`], where only the work tells who sees the answer.
+pub(super) async fn in_time_for<T>(
+    asker: impl Asker,
+    visibility: impl Fn() -> Visibility,
+    work: impl Future<Output = T>,
+) -> T {
     let mut work = pin!(work);
     if let Ok(done) = tokio::time::timeout(DEADLINE, &mut work).await {
         return done;
     }
-    if let Err(error) = asker.announce(visibility).await {
+    let announcing = announce(asker, || asker.announce(visibility()));
+    let (done, announced) = join(work, announcing).await;
+    if let Err(error) = announced {
         tracing::warn!("a late answer could not be announced: {}", describe(&error));
     }
-    work.await
+    done
+}
+
+/// Tells Discord that the answer is on its way. Where Discord's own answer is lost, it is told again:
+/// it says if it knew.
+async fn announce<A: Future<Output = Result<(), serenity::Error>>>(
+    asker: impl Asker,
+    once: impl FnMut() -> A,
+) -> Result<(), serenity::Error> {
+    if asker.announced().load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    match once.retry(again()).when(is_unsure).await {
+        Err(error) if code(&error) == Some(ALREADY_ANSWERED) => {
+            asker.announced().store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        announced => announced,
+    }
+}
+
+/// When what failed is sent again: at once, and a few times, within the 3 s for which Discord waits.
+fn again() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(300))
+        .with_factor(2.0)
+        .with_max_times(3)
 }
 
 /// Sends the answer. Nobody is pinged but those whom the reply itself allows. Tried again a few
@@ -177,12 +236,8 @@ pub(super) async fn answer(
     visibility: Visibility,
 ) -> Result<(), serenity::Error> {
     let reply = reply.ephemeral(visibility == Visibility::OnlyThem);
-    let waits = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(300))
-        .with_factor(2.0)
-        .with_max_times(3);
     let sent = (|| asker.send_once(reply.clone()))
-        .retry(waits)
+        .retry(again())
         .when(|error| status(error).is_some_and(may_pass))
         .await;
     match sent {
@@ -207,15 +262,42 @@ pub(super) async fn while_telling<T>(
     }
     let begun = Instant::now();
     let so_far = || plain(wording::so_far(&how_far(), DEADLINE + begun.elapsed()));
-    let told = ctx.send(so_far().ephemeral(true)).await.ok();
+    let first = async {
+        let told = ctx.send(so_far().ephemeral(true)).await;
+        if told.as_ref().is_err_and(is_unsure) {
+            // It may be there all the same: then what came of the work is said below it.
+            let announcing = announce(ctx, || ctx.announce(Visibility::OnlyThem));
+            let _ = announcing.await;
+        }
+        Told(told.ok())
+    };
+    let (done, told) = beside(&mut work, first).await;
+    if let Some(done) = done {
+        return (done, told);
+    }
     loop {
         if let Ok(done) = tokio::time::timeout(TELL, &mut work).await {
-            return (done, Told(told));
+            return (done, told);
         }
-        if let Some(told) = &told {
+        if let Some(handle) = &told.0 {
             // After 15 minutes Discord takes no more edits; the work goes on.
-            let _ = told.edit(ctx, so_far()).await;
+            let telling = tokio::time::timeout(TELLING, handle.edit(ctx, so_far()));
+            if let (Some(done), _) = beside(&mut work, telling).await {
+                return (done, told);
+            }
         }
+    }
+}
+
+/// Goes on with the work while something is told, which is told to its end. Returns what came of the
+/// work, if it was done meanwhile.
+async fn beside<W: Future + Unpin, T>(
+    work: W,
+    telling: impl Future<Output = T>,
+) -> (Option<W::Output>, T) {
+    match select(work, pin!(telling)).await {
+        Either::Left((done, telling)) => (Some(done), telling.await),
+        Either::Right((told, _)) => (None, told),
     }
 }
 
@@ -228,7 +310,11 @@ pub(super) async fn finish(
     late: String,
 ) -> Result<(), serenity::Error> {
     let answered = match told.0 {
-        Some(told) => told.edit(ctx, reply).await,
+        // The same edit again changes nothing.
+        Some(told) => {
+            let edit = || told.edit(ctx, reply.clone());
+            edit.retry(again()).when(is_unsure).await
+        }
         None => answer(ctx, reply, Visibility::OnlyThem).await,
     };
     match answered {
@@ -292,6 +378,11 @@ fn code(error: &serenity::Error) -> Option<isize> {
         serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => Some(answer.error.code),
         _ => None,
     }
+}
+
+/// Whether it may have been done all the same: there was no answer, or none of Discord's.
+fn is_unsure(error: &serenity::Error) -> bool {
+    status(error).is_none_or(may_pass)
 }
 
 fn may_pass(status: StatusCode) -> bool {

@@ -1,9 +1,11 @@
 //! `/archive`: exports, now and at a glance.
 
+use std::sync::OnceLock;
+
 use super::{
     Context, Error, admin,
-    answer::{Visibility, answer, finish, plain, while_telling},
-    guild, wording,
+    answer::{Visibility, answer, finish, in_time, plain, while_telling},
+    wording,
 };
 use crate::service::{Refusal, ServiceError};
 
@@ -29,20 +31,32 @@ pub(super) async fn exports(_ctx: Context<'_>) -> Result<(), Error> {
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn now(ctx: Context<'_>) -> Result<(), Error> {
     let admin = admin(ctx)?;
-    let asking = ctx.data().export_now(admin, wording::action_export());
-    let language = ctx.data().settings(admin.guild_id).await?.language;
-    let how_far = || wording::exporting(ctx.data().export_made(), language);
+    let known = OnceLock::new();
+    let language = || known.get().copied().unwrap_or_default();
+    let asking = async {
+        let settings = ctx.data().settings(admin.guild_id).await?;
+        known.get_or_init(|| settings.language);
+        let exporting = ctx.data().export_now(admin, wording::action_export());
+        exporting.await
+    };
+    let how_far = || wording::exporting(ctx.data().export_made(), language());
     let (outcome, told) = while_telling(ctx, asking, how_far).await;
     let outcome = refusable(outcome)?;
-    let text = wording::exported(&outcome, language);
+    let text = wording::exported(&outcome, language());
     Ok(finish(ctx, told, plain(text.clone()), text).await?)
 }
 
 /// When the last export was made, what it wrote, and when the next one is due
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn status(ctx: Context<'_>) -> Result<(), Error> {
-    let status = refusable(ctx.data().archive_status(admin(ctx)?).await)?;
-    let language = ctx.data().settings(guild(ctx)?).await?.language;
+    let admin = admin(ctx)?;
+    let asking = async {
+        let status = ctx.data().archive_status(admin).await?;
+        let settings = ctx.data().settings(admin.guild_id).await?;
+        Ok((status, settings.language))
+    };
+    let asked = in_time(ctx, Visibility::OnlyThem, asking).await;
+    let (status, language) = refusable(asked)?;
     let text = wording::archive_status(&status, language);
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }

@@ -1,5 +1,7 @@
 //! `/props`, and "Give props" in the menus of members and messages: thanks, said in the open.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use poise::ApplicationContext;
 use serenity::{
     all::{ActionRowComponent, InputTextStyle},
@@ -9,7 +11,10 @@ use serenity::{
 
 use super::{
     Context, Error,
-    answer::{Asker, Used, Visibility, answer, describe, in_time, pinging, plain, was_refused},
+    answer::{
+        Asker, DEADLINE, Used, Visibility, answer, describe, in_time_for, pinging, plain,
+        was_refused,
+    },
     receivers::read_users,
     wording::{self, Typed},
 };
@@ -99,10 +104,12 @@ async fn ask_for_reason(
         .ok_or_else(|| Error::Mistake(wording::only_in_servers()))?;
     // Before the form: nobody should write for nothing.
     let service = ctx.data();
-    let checked = service
-        .check_receivers(guild.into(), run.user.id.into(), &[to])
-        .await;
-    refusable(checked, None)?;
+    let receivers = [to];
+    let checking = service.check_receivers(guild.into(), run.user.id.into(), &receivers);
+    // A form cannot be announced; what takes longer is found when it is sent.
+    if let Ok(checked) = tokio::time::timeout(DEADLINE, checking).await {
+        refusable(checked, None)?;
+    }
     let id = format!("{FORM}:{}:{to}:{}", run.id, about.unwrap_or_default());
     let length = u16::try_from(LONGEST_REASON).expect("it is a small number");
     let reason = CreateInputText::new(InputTextStyle::Paragraph, wording::what_for(), REASON)
@@ -114,8 +121,7 @@ async fn ask_for_reason(
         .components(vec![CreateActionRow::InputText(reason)]);
     let response = CreateInteractionResponse::Modal(form);
     run.create_response(ctx.http(), response).await?;
-    ctx.has_sent_initial_response
-        .swap(true, std::sync::atomic::Ordering::SeqCst);
+    ctx.has_sent_initial_response.swap(true, Ordering::SeqCst);
     Ok(())
 }
 
@@ -197,14 +203,24 @@ async fn give(
     typed: Typed<'_>,
 ) -> Result<(), Error> {
     let guild: GuildId = wish.guild_id;
-    let choosing = service.props_place(guild, wish.channel_id, wish.giver.id, &wish.roles);
-    let place = refusable(choosing.await, Some(typed))?;
-    let visibility = match place {
-        Place::Here(_) => Visibility::Everyone,
-        Place::Elsewhere(_) => Visibility::OnlyThem,
+    // What is said here must not be hidden, whatever it is.
+    let is_here = AtomicBool::new(true);
+    let visibility = || {
+        if is_here.load(Ordering::Relaxed) {
+            Visibility::Everyone
+        } else {
+            Visibility::OnlyThem
+        }
     };
-    let giving = service.give_props(wish, place);
-    let given = in_time(asker, visibility, giving).await;
+    let giving = async {
+        let (here, giver) = (wish.channel_id, wish.giver.id);
+        let choosing = service.props_place(guild, here, giver, &wish.roles);
+        let place = choosing.await?;
+        is_here.store(matches!(place, Place::Here(_)), Ordering::Relaxed);
+        Ok((place, service.give_props(wish, place).await))
+    };
+    let giving = in_time_for(asker, visibility, giving);
+    let (place, given) = refusable(giving.await, Some(typed))?;
     if let (Err(ServiceError::Discord(error)), Place::Elsewhere(channel)) = (&given, place) {
         tracing::error!(%error, "props may or may not have been posted");
         let text = wording::perhaps_posted(channel, typed);

@@ -138,7 +138,8 @@ async fn set(
         changes.push(SettingsChange::PropsChannels(read_props_channels(&text)?));
     }
     if quota.is_some() || quota_period.is_some() {
-        let before = ctx.data().settings(guild(ctx)?).await?.quota;
+        let asking = ctx.data().settings(guild(ctx)?);
+        let before = in_time(ctx, Visibility::OnlyThem, asking).await?.quota;
         changes.push(SettingsChange::Quota(read_quota(
             quota,
             quota_period,

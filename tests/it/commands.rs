@@ -3,6 +3,7 @@
 
 mod abuse;
 mod admins;
+mod answers;
 mod bots;
 mod crowd;
 mod deletion;

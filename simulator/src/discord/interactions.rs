@@ -66,6 +66,8 @@ pub(crate) struct Interaction {
     /// Its token opens nothing any more, whatever the clock says.
     pub(crate) expired: bool,
     pub(crate) answer: Option<Answer>,
+    /// The client did not hear that its answer was taken: it may send it again.
+    pub(crate) is_unheard: bool,
     /// Still "thinking": deferred, and nothing sent since.
     pub(crate) thinking: bool,
     /// Messages that only the user sees.
@@ -191,6 +193,7 @@ impl State {
             at: Instant::now(),
             expired: false,
             answer: None,
+            is_unheard: false,
             thinking: false,
             private: BTreeMap::new(),
         };

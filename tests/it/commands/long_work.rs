@@ -9,9 +9,13 @@ use std::{
 };
 
 use serde_json::json;
-use simulator::discord::{Answer, InteractionId};
+use simulator::discord::{Answer, Discord, Fault, InteractionId};
 
-use super::{SOON, Server, says};
+use super::{SOON, Server, answers::DECORATION, says};
+
+const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
+const EDIT: &str = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original";
+const POST: &str = "POST /channels/{channel_id}/messages";
 
 /// The archive's manifest, for which whoever reads it waits: a pipe is in its place.
 struct SlowManifest {
@@ -116,10 +120,10 @@ async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
     let (run, before) = told(&server, 1).await;
     let discord = server.discord();
     discord.expire_tokens();
+    discord.mutate(POST, "/author/avatar_decoration_data", DECORATION);
     // It is tried once more to tell how far it is, and that stops nothing.
-    let edits = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original";
-    let tried = discord.count(edits);
-    let again = |it: &simulator::discord::Discord| it.count(edits) > tried;
+    let tried = discord.count(EDIT);
+    let again = |it: &simulator::discord::Discord| it.count(EDIT) > tried;
     assert!(
         discord.wait(Duration::from_secs(20), again).await,
         "{}",
@@ -141,4 +145,92 @@ async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
         after.content, before.content,
         "it could not be changed any more"
     );
+    let mut server = server;
+    let running = server.running.take().unwrap();
+    running.terminate();
+    let ended = running.wait_for(Duration::from_secs(10)).await.ok();
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+}
+
+/// Whether what came of an export was told, in the first answer or below it.
+fn is_told(discord: &Discord, run: InteractionId) -> bool {
+    let told = |text: &str| text.contains("generation");
+    discord.answer_so_far(run).is_some_and(|answer| {
+        let below = answer
+            .followups
+            .iter()
+            .any(|it| it.data["content"].as_str().is_some_and(told));
+        told(&answer.content) || below
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_of_long_work_is_told_although_its_first_answer_was_lost() {
+    let server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let discord = server.discord();
+    let before = discord.count(CALLBACK);
+    discord.fail(CALLBACK, 1, Fault::Lost);
+    let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
+    let tried = |it: &Discord| it.count(CALLBACK) > before;
+    assert!(discord.wait(SOON, tried).await, "{}", server.log());
+    slow.let_go();
+    let done = |it: &Discord| is_told(it, run);
+    assert!(discord.wait(SOON, done).await, "{}", server.log());
+    server.check_manners();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_goes_on_while_it_cannot_be_told_how_far_it_is() {
+    let server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let discord = server.discord();
+    let limited = Fault::RateLimited {
+        retry_after: 300.0,
+        global: false,
+        shared: false,
+    };
+    let before = discord.count(EDIT);
+    discord.fail(EDIT, 1, limited);
+    let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
+    let tried = |it: &Discord| it.count(EDIT) > before;
+    assert!(discord.wait(SOON, tried).await, "{}", server.log());
+    slow.let_go();
+    let done = |it: &Discord| is_told(it, run);
+    assert!(discord.wait(SOON, done).await, "{}", server.log());
+}
+
+/// Each check waits for the disk, and none takes the thread that others need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_answered_while_the_archive_is_checked_many_times() {
+    let server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let discord = server.discord();
+    let owner = discord.owner_id();
+    let check = |_| discord.slash(owner, server.general, "archive verify", json!({}));
+    let runs: Vec<_> = (0..20).map(check).collect();
+    let told = |it: &Discord| runs.iter().all(|run| it.answer_so_far(*run).is_some());
+    assert!(discord.wait(SOON, told).await, "{}", server.log());
+    let given = server.give(server.ana, &[server.ben], "meanwhile").await;
+    assert!(!given.ephemeral, "{given:?}");
+    slow.let_go();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_signal_is_heeded_while_the_archive_is_checked() {
+    let mut server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let discord = server.discord();
+    let run = discord.slash(
+        discord.owner_id(),
+        server.general,
+        "archive verify",
+        json!({}),
+    );
+    let told = |it: &Discord| it.answer_so_far(run).is_some();
+    assert!(discord.wait(SOON, told).await, "{}", server.log());
+    let running = server.running.take().unwrap();
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
+    drop(slow);
 }

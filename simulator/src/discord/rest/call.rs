@@ -16,6 +16,8 @@ pub(crate) struct Call {
     pub(crate) body: Value,
     /// Files of a multipart body: name and bytes.
     pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// Its answer is lost on the way.
+    pub(crate) is_lost: bool,
 }
 
 impl Call {

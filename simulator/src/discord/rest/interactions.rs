@@ -29,7 +29,7 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         .interactions
         .all
         .get(&id)
-        .filter(|i| i.token == token && i.at.elapsed() <= deadline);
+        .filter(|i| i.token == token && (i.answer.is_some() || i.at.elapsed() <= deadline));
     let Some(interaction) = known else {
         state.log.violation(format!(
             "interaction {id} is unknown or was answered too late"
@@ -37,9 +37,11 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         return Err(Problem::unknown(10062));
     };
     if interaction.answer.is_some() {
-        state
-            .log
-            .violation(format!("interaction {id} was answered twice"));
+        if !interaction.is_unheard {
+            state
+                .log
+                .violation(format!("interaction {id} was answered twice"));
+        }
         return Err(Problem::new(
             400,
             40060,
@@ -89,6 +91,7 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
     if let Some(interaction) = state.interactions.all.get_mut(&id) {
         interaction.thinking = kind == 5;
         interaction.answer = Some(answer);
+        interaction.is_unheard = call.is_lost;
     }
     if let Some(message) = message {
         state.show(id, message);

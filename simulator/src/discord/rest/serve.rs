@@ -153,6 +153,7 @@ fn answer(
         query: query(parts.uri.query().unwrap_or_default()),
         body,
         files,
+        is_lost: fault == Some(Fault::Lost),
     };
     let visited = visit_target(state, route, &call);
     let answered = (route.answer)(state, &call);

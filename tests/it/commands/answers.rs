@@ -1,0 +1,84 @@
+//! Answers on their way: lost, never taken, or taken with an answer that serenity cannot read.
+
+use std::time::Duration;
+
+use serde_json::json;
+use simulator::discord::{Discord, Fault};
+
+use super::{SOON, Server, says};
+
+const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
+const FOLLOW_UP: &str = "POST /webhooks/{webhook_id}/{webhook_token}";
+const POST: &str = "POST /channels/{channel_id}/messages";
+
+/// More than an answer may take before it has to be announced.
+const SLOW: Fault = Fault::Delay(Duration::from_millis(2_500));
+
+/// An avatar decoration that Discord has and serenity refuses.
+pub(super) const DECORATION: &str =
+    r#"{"asset": "v2_a_624192b47596d66e5f15a6b0932afbd3", "sku_id": "1144058844004233369"}"#;
+
+/// The bot ends in time, and logged nothing that went wrong.
+async fn ends_without_errors(mut server: Server) {
+    server.check_manners();
+    let running = server.running.take().unwrap();
+    running.terminate();
+    let ended = running.wait_for(Duration::from_secs(10)).await.ok();
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_whose_answer_is_lost_is_followed_by_the_answer() {
+    let server = Server::start().await;
+    server.choose_props_channel(vec![]).await;
+    server.discord().fail(POST, 1, SLOW);
+    server.discord().fail(CALLBACK, 1, Fault::Lost);
+    let given = server.give(server.ana, &[server.ben], "the review").await;
+    says(&given, &["https://discord.com/channels/"]);
+    ends_without_errors(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_discord_tells_of_an_answer_is_read_whatever_is_odd_in_it() {
+    let server = Server::start().await;
+    server.choose_props_channel(vec![]).await;
+    server.discord().fail(POST, 1, SLOW);
+    let author = "/interaction_metadata/user/avatar_decoration_data";
+    server.discord().mutate(FOLLOW_UP, author, DECORATION);
+    let given = server.give(server.ana, &[server.ben], "the review").await;
+    says(&given, &["https://discord.com/channels/"]);
+    assert_eq!(server.discord().count(FOLLOW_UP), 1);
+    ends_without_errors(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_signal_is_heeded_while_discord_does_not_take_an_answer() {
+    let mut server = Server::start().await;
+    let discord = server.discord();
+    let before = discord.count(CALLBACK);
+    discord.fail(CALLBACK, 1, Fault::Delay(Duration::from_mins(1)));
+    discord.slash(server.ana, server.general, "help", json!({}));
+    let came = |it: &Discord| it.count(CALLBACK) > before;
+    assert!(discord.wait(SOON, came).await, "{}", server.log());
+    let running = server.running.take().unwrap();
+    running.terminate();
+    running.wait_for(Duration::from_secs(10)).await.ok();
+}
+
+/// As Discord never sends it: what it takes to read it would leave nothing for others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interaction_of_many_megabytes_is_turned_away_with_an_answer() {
+    let server = Server::start().await;
+    let discord = server.discord();
+    let guild = discord.guild_id().to_string();
+    let interaction = json!({
+        "application_id": "5", "type": 2, "guild_id": &guild, "channel_id": server.general.to_string(),
+        "member": {"user": {"id": server.ana.to_string(), "username": "ana"}, "roles": []},
+        "data": {"id": "5", "name": "help", "type": 1, "odd": "x".repeat(17 << 20)},
+    });
+    let answer = discord.answer(discord.interact_raw(interaction)).await;
+    says(&answer.expect("an answer"), &["try again in a minute"]);
+    let help = server.ask(server.ana, "help", json!({})).await;
+    assert!(!help.content.contains("try again"), "{help:?}");
+    server.check_manners();
+}
