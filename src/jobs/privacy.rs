@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tokio::sync::Semaphore;
+
 use super::{
     deletion::{self, opened_by},
     writer::{Stopped, Writer},
@@ -19,6 +21,9 @@ use crate::{
 };
 
 pub use deletion::Forgotten;
+
+/// How many searches are made at once.
+static SEARCHES: Semaphore = Semaphore::const_new(2);
 
 /// Facts that the writer gets at once.
 const GROUP: usize = 200;
@@ -110,7 +115,7 @@ pub async fn choose(
     if tier.keeps_content() {
         return Ok(());
     }
-    let found = reading(store, move |store| find(store, guild, user)).await?;
+    let found = searching(store, move |store| find(store, guild, user)).await?;
     let texts = found.messages.iter().filter(|it| !it.content.is_empty());
     let texts = texts.map(|it| Fact::Hushed(it.guild_id, it.channel_id, it.id));
     let reasons = found.given.iter().filter(|it| !it.reason.is_empty());
@@ -168,7 +173,7 @@ pub async fn forget(
     write(writer, clock, vec![Fact::Privacy(request)]).await?;
     let wishes = BTreeMap::from([(user, until)]);
     let search = move |store: &Store| deletion::find(store, guild, wishes, false);
-    let (done, steps) = reading(store, search).await?;
+    let (done, steps) = searching(store, search).await?;
     carry_out(writer, clock, guild, steps).await?;
     Ok(done)
 }
@@ -228,6 +233,16 @@ async fn carry_out(
 ) -> Result<(), PrivacyError> {
     let facts = steps.into_iter().map(|step| Fact::Forget(guild, step));
     write(writer, clock, facts.collect()).await
+}
+
+/// Searches all of a guild, off the async threads: few at a time, so that threads are left for what
+/// reads little.
+pub async fn searching<T: Send + 'static>(
+    store: &Arc<Store>,
+    search: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, PrivacyError> {
+    let _turn = SEARCHES.acquire().await;
+    reading(store, search).await
 }
 
 /// Asks the store, off the async threads.

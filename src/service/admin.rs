@@ -1,5 +1,7 @@
 //! What admins see at a glance, and the exports that they ask for.
 
+use tokio::sync::Semaphore;
+
 use super::{Admin, Refusal, Service, ServiceError, props};
 use crate::{
     jobs::export::{ExportBoard, ExportOutcome, ExportReport, Made},
@@ -56,6 +58,9 @@ pub struct ArchiveStatus {
     /// What came of exports.
     pub report: ExportReport,
 }
+
+/// Checks of the archive: one at a time, since each reads all of it.
+static CHECKS: Semaphore = Semaphore::const_new(1);
 
 impl Service {
     /// How the bot is set up in a guild, and what it lacks there.
@@ -183,6 +188,7 @@ impl Service {
     ) -> Result<Result<(String, Vec<String>), String>, ServiceError> {
         self.as_operator(admin.guild_id, admin.user_id)?;
         let exports = self.parts.exports.as_ref().ok_or(Refusal::NoArchive)?;
+        let _turn = CHECKS.acquire().await;
         Ok(exports.verify().await)
     }
 }

@@ -16,6 +16,8 @@ mod undo;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     discord::{RestError, Speech},
     jobs::{
@@ -56,6 +58,10 @@ pub const MOST_RECEIVERS: usize = 20;
 /// The most characters that Discord takes in a message. Source:
 /// <https://discord.com/developers/docs/resources/message#create-message-jsonform-params>.
 pub const LONGEST_MESSAGE: usize = 2_000;
+
+/// How long somebody who waits for an answer may have to wait for a pause that Discord wants, or for
+/// what is done in a channel.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -321,6 +327,17 @@ impl Service {
         let answer = tokio::task::spawn_blocking(move || question(&store)).await;
         // A question neither panics nor is cancelled, unless the process is ending.
         answer.unwrap_or(Err(ServiceError::Stopped(Stopped)))
+    }
+
+    /// As [`Self::ask`], for what reads much: when it has its turn, so that threads are left for what
+    /// reads little.
+    async fn ask_in_turn<T: Send + 'static>(
+        &self,
+        turns: &Semaphore,
+        question: impl FnOnce(&Store) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let _turn = turns.acquire().await;
+        self.ask(question).await
     }
 }
 

@@ -104,7 +104,7 @@ impl Service {
         reader: Reader,
     ) -> Result<(PersonalData, UnderWay), ServiceError> {
         let under_way = self.heavy.begin(reader.user_id).await;
-        let data = self.ask(move |store| {
+        let data = privacy::searching(&self.parts.store, move |store| {
             let (guild, user) = (reader.guild_id, reader.user_id);
             let found = privacy::find(store, guild, user)?;
             let chosen = store.privacy_of(guild, user)?;

@@ -4,10 +4,10 @@
 //! the run is repeated, it is one record. It counts only once its message is seen; so what could not
 //! be said is not given, and a lost answer costs nothing, since the message tells its run.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{
-    LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, Refusal, Service, ServiceError,
+    LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, PATIENCE, Refusal, Service, ServiceError,
     limits::{Gift, Others, check_limits},
     reason,
 };
@@ -22,8 +22,6 @@ use crate::{
 
 /// Discord's code for "Unknown Channel".
 const UNKNOWN_CHANNEL: u64 = 10_003;
-/// How long a post may have to wait for the end of a pause.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Props that a member wants to give.
 #[derive(Clone, Debug)]
@@ -325,7 +323,12 @@ fn refusal(error: &RestError, channel: ChannelId) -> Option<Refusal> {
         | RestError::Rejected { .. }
         | RestError::Limited { .. }
         | RestError::TooManyRefused { .. }
-        | RestError::BadToken => Some(Refusal::NotPosted(channel)),
+        | RestError::BadToken
+        | RestError::Failing {
+            // A page of what stands before Discord, which got nothing.
+            status: ..500,
+            ..
+        } => Some(Refusal::NotPosted(channel)),
         _ => None,
     }
 }

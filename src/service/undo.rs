@@ -1,6 +1,8 @@
 //! Taking props back.
 
-use super::{Refusal, Service, ServiceError};
+use tokio::time::timeout;
+
+use super::{PATIENCE, Refusal, Service, ServiceError};
 use crate::{
     jobs::quota::props_since,
     model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId},
@@ -103,18 +105,28 @@ impl Service {
         props.withdrawn = Some(now);
         self.record(vec![Fact::Props(props.clone())]).await?;
         let message_deleted = match props.message_id {
-            Some(message) => {
-                let deleted = self.parts.speech.delete(props.channel_id, message).await;
-                if let Err(error) = &deleted {
-                    tracing::warn!(%error, "props were taken back, but their message still stands");
-                }
-                deleted.is_ok()
-            }
+            Some(message) => self.delete(props.channel_id, message).await,
             None => false,
         };
         Ok(Undone {
             props,
             message_deleted,
         })
+    }
+
+    /// Deletes the message that said so. Returns whether it is gone: somebody waits for the answer.
+    async fn delete(&self, channel: ChannelId, message: MessageId) -> bool {
+        let speech = &self.parts.speech;
+        let why = if speech.paused().is_some_and(|wait| wait > PATIENCE) {
+            "Discord wants no requests".to_owned()
+        } else {
+            match timeout(PATIENCE, speech.delete(channel, message)).await {
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "Discord took too long".to_owned(),
+            }
+        };
+        tracing::warn!("props were taken back, but their message may still stand: {why}");
+        false
     }
 }

@@ -1,7 +1,7 @@
 //! Who thanked whom, for what, and when.
 
 use super::{
-    Reader,
+    REPORTS, Reader,
     ledger::{Community, Entry, Order, entries},
     quota::OverQuota,
 };
@@ -98,7 +98,7 @@ pub struct Thanked {
 impl Service {
     /// A page of the thanks that count, as far as the reader may read them.
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryReport, ServiceError> {
-        self.ask(move |store| {
+        self.ask_in_turn(&REPORTS, move |store| {
             let guild = query.reader.guild_id;
             let community = Community::read(store, guild, Some(query.reader.user_id))?;
             if query.member.is_some_and(|it| community.is_unnamed(it)) {
@@ -123,7 +123,7 @@ impl Service {
         now: Millis,
         most: usize,
     ) -> Result<Vec<Thanked>, ServiceError> {
-        self.ask(move |store| {
+        self.ask_in_turn(&REPORTS, move |store| {
             let community = Community::read(store, reader.guild_id, Some(reader.user_id))?;
             let rules = Rules::new(&community.rows);
             let channels = reader.channels(store)?;

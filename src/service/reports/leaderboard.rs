@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
-    Side, channels,
+    REPORTS, Side, channels,
     ledger::{Community, Order, entries},
     quota::OverQuota,
 };
@@ -94,7 +94,8 @@ impl Service {
     /// A page of who received or gave most in the channels that everyone may read, and in the one
     /// where this is shown: whoever sees it may read them. Who wants no name shown has no rank.
     pub async fn leaderboard(&self, query: LeaderboardQuery) -> Result<Leaderboard, ServiceError> {
-        self.ask(move |store| of(store, query)).await
+        self.ask_in_turn(&REPORTS, move |store| of(store, query))
+            .await
     }
 }
 

@@ -10,6 +10,8 @@ mod ledger;
 mod quota;
 mod why;
 
+use tokio::sync::Semaphore;
+
 use crate::{
     model::{Channel, ChannelId, GuildId, RoleId, UserId, permissions::Permissions},
     store::{Store, StoreError},
@@ -18,6 +20,9 @@ use crate::{
 pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
 pub use why::Why;
+
+/// How many reports are made at once: each may read all props of a guild.
+static REPORTS: Semaphore = Semaphore::const_new(4);
 
 /// Who asks.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Why a message counts as it does.
 
 use super::{
-    Reader, channels,
+    REPORTS, Reader, channels,
     ledger::{Community, by_command},
     quota::OverQuota,
 };
@@ -40,7 +40,7 @@ impl Service {
         channel: ChannelId,
         message: MessageId,
     ) -> Result<Why, ServiceError> {
-        self.ask(move |store| {
+        self.ask_in_turn(&REPORTS, move |store| {
             let readable = reader.channels(store)?;
             if !readable.contains(&channel) {
                 return Err(Refusal::NoMessage.into());

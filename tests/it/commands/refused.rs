@@ -86,6 +86,27 @@ async fn a_post_that_discord_refuses_is_called_refused() {
     server.check_manners();
 }
 
+/// It is what stands before Discord that refuses so: Discord never got the post.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_a_web_page_refuses_was_not_posted() {
+    let server = with_quota_of_one().await;
+    let thanks = server.choose_props_channel(vec![]).await;
+    let page = Fault::Answer(403, "<html>no</html>".to_owned());
+    let discord = server.discord();
+    discord.fail(POST, 6, page);
+    let to = format!("<@{}>", server.ben);
+    let wish = json!({"to": to, "for": "the review"});
+    let run = discord.slash(server.ana, server.general, "props", wish);
+    let refused = discord.answer_within(run, SOON).await;
+    says(
+        &refused.expect("an answer"),
+        &["refused", &format!("<#{thanks}>"), "nothing was given"],
+    );
+    let given = server.give(server.ana, &[server.ben], "the review").await;
+    says(&given, &["https://discord.com/channels/"]);
+    server.check_manners();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_of_another_version_is_answered() {
     let server = Server::start().await;

@@ -15,6 +15,8 @@ const GUILDS: &str = "GET /users/@me/guilds";
 const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
 const FOLLOW_UP: &str = "POST /webhooks/{webhook_id}/{webhook_token}";
 const POST: &str = "POST /channels/{channel_id}/messages";
+const DELETE: &str = "DELETE /channels/{channel_id}/messages/{message_id}";
+const ME: &str = "GET /users/@me";
 
 fn limited(retry_after: &str, header: &str, global: bool) -> Fault {
     let body = format!(
@@ -134,6 +136,23 @@ async fn commands_tell_of_a_long_pause() {
     }
     let given = server.give(ben, &[cho], "third").await;
     assert!(given.content.contains("discord.com/channels/"), "{given:?}");
+}
+
+/// Props are taken back all the same; only their message stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn props_are_taken_back_during_a_long_pause() {
+    let server = Server::start().await;
+    server.choose_props_channel(vec![]).await;
+    let (ana, ben, cho) = (server.ana, server.ben, server.cho);
+    server.give(ana, &[ben], "first").await;
+    let discord = server.discord();
+    for route in [POST, DELETE, ME] {
+        discord.fail(route, 100, limited("1e9", "1e9", true));
+    }
+    server.give(ben, &[cho], "second").await;
+    let undone = server.ask(ana, "undo", json!({})).await;
+    says(&undone, &["no longer count", "may still stand"]);
+    assert_eq!(discord.count(DELETE), 0);
 }
 
 /// A 429 on an answer is waited for, as long as Discord waits for the answer.
