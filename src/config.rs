@@ -2,6 +2,8 @@
 //!
 //! Every variable is described in `.env.example`; a test holds the two together.
 
+mod environment;
+
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use crate::{
@@ -10,6 +12,8 @@ use crate::{
     model::{GuildId, UserId},
     network::{Network, exposed_host},
 };
+
+pub use environment::Environment;
 
 /// The variables that are read here, besides those of object stores and of the network. (`RUST_LOG` is
 /// read by [`crate::app::log`].)
@@ -105,56 +109,6 @@ impl fmt::Display for Mistakes {
         }
         Ok(())
     }
-}
-
-/// The process's variables and those of `.env`; of two, the process's counts.
-///
-/// # Errors
-/// A `.env` that is there and cannot be read.
-pub fn environment() -> Result<BTreeMap<String, String>, Mistakes> {
-    let broken = |error: dotenvy::Error| {
-        // The line itself is not told: it may hold the token.
-        let mistake = match error {
-            dotenvy::Error::LineParse(_, at) => format!(
-                "a line cannot be read, at its character {}: a value with blanks, quotes or # needs \
-                 'single quotes' around it",
-                at + 1
-            ),
-            dotenvy::Error::Io(error) => error.to_string(),
-            _ => "it cannot be read".to_owned(),
-        };
-        Mistakes(vec![(".env", mistake)])
-    };
-    let mut variables = BTreeMap::new();
-    match dotenvy::dotenv_iter() {
-        Ok(file) => {
-            for entry in file {
-                let (name, value) = entry.map_err(broken)?;
-                variables.insert(canonical(name), value);
-            }
-        }
-        Err(error) if error.not_found() => {}
-        Err(error) => return Err(broken(error)),
-    }
-    let set = |name: &str| {
-        let value = std::env::var(name).ok();
-        value.filter(|value| !value.trim().is_empty())
-    };
-    variables.extend(all_variables().filter_map(|name| {
-        let small = || set(&name.to_lowercase()).filter(|_| is_of_network(name));
-        Some((name.to_owned(), set(name).or_else(small)?))
-    }));
-    Ok(variables)
-}
-
-/// Variables of the network are known in small letters too.
-fn canonical(name: String) -> String {
-    let upper = name.to_uppercase();
-    if is_of_network(&upper) { upper } else { name }
-}
-
-fn is_of_network(name: &str) -> bool {
-    Network::VARIABLES.contains(&name)
 }
 
 impl Config {

@@ -13,7 +13,7 @@ use propsbot::{
     BLOCKING_THREADS,
     app::{self, Error, ExportOrder, GraphOrder, GraphPlugin},
     archive::{ArchiveSpec, Depth},
-    config::{self, Config, Needs},
+    config::{Environment, Needs},
     graph::discord::Rules,
     model::{GuildId, UserId, printable},
 };
@@ -221,9 +221,11 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
         Command::Run | Command::Sync { .. } => Needs::Discord,
         _ => Needs::Local,
     };
-    let config = Config::read(&config::environment()?, needs)?;
+    let environment = Environment::read()?;
+    let config = environment.config(needs)?;
     app::log(&config.log)?;
     app::warn_of_exposed_secrets(&config);
+    environment.log_unknown(needs);
     let stop = CancellationToken::new();
     match command {
         Command::Run => {

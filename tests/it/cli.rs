@@ -11,7 +11,7 @@ use simulator::discord::{Fault, Limits, Options, Seed, kind};
 
 use crate::mirror::{Ended, Mirror, propsbot, start};
 
-async fn run(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+pub(crate) async fn run(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
     start(propsbot(home, variables, arguments)).wait().await
 }
 
@@ -250,7 +250,7 @@ async fn a_file_may_configure() {
         !ended.stderr.contains("SECRET"),
         "a line that cannot be read was shown"
     );
-    ended.failed(2, &[".env", "a line cannot be read"]);
+    ended.failed(2, &["/.env, line 1 cannot be read, at its character"]);
     fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
     let ended = run(home.path(), &[("EXPORT_INTERVAL", "1h")], &["status"]).await;
     ended.failed(2, &["there is no store at ./data"]);

@@ -1,0 +1,351 @@
+//! The process's variables and those of `.env`, before they are understood.
+//!
+//! `.env` is looked for in the working directory and the folders above it. Paths in it are relative to its
+//! own folder, and so are the default paths where there is one.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use tracing::{info, warn};
+
+use super::{Config, Mistakes, Needs, all_variables};
+use crate::{network::Network, text_file::read_text};
+
+/// Variables that are a path, and what they are where they are unset.
+const PATHS: [(&str, Option<&str>); 6] = [
+    ("STORE_PATH", Some("./data")),
+    ("CACHE_PATH", None),
+    ("SOURCECRED_WEIGHTS", None),
+    ("GOOGLE_SERVICE_ACCOUNT", None),
+    ("SSL_CERT_FILE", None),
+    ("SSL_CERT_DIR", None),
+];
+
+/// Where exports go, and where they go where that is unset. A path follows `dir:`.
+const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
+
+/// What is configured: of two values, the process's counts.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// Names in `.env` that are none of ours.
+    unknown: Vec<Unknown>,
+}
+
+/// A name in `.env` that is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unknown {
+    name: String,
+    line: usize,
+    /// The one that it may be meant for.
+    nearest: Option<&'static str>,
+}
+
+impl Environment {
+    /// Reads both.
+    ///
+    /// # Errors
+    /// A `.env` that is there and cannot be read.
+    pub fn read() -> Result<Self, Mistakes> {
+        let mistake = |mistake| Mistakes(vec![mistake]);
+        let here = env::current_dir().map_err(|error| {
+            mistake((".env", format!("the working directory is unknown: {error}")))
+        })?;
+        let file = find(&here).map_err(|error| mistake((".env", error)))?;
+        let mut read = match &file {
+            Some(path) => Self::of_file(path).map_err(|error| mistake((".env", error)))?,
+            None => Self::default(),
+        };
+        let own: BTreeMap<String, String> = all_variables()
+            .filter_map(|name| {
+                let small = || set(&name.to_lowercase()).filter(|_| is_of_network(name));
+                Some((name.to_owned(), set(name).or_else(small)?))
+            })
+            .collect();
+        if let Some(folder) = file.as_deref().and_then(Path::parent)
+            && folder != here
+        {
+            let folders = Folders {
+                file: folder,
+                here: &here,
+            };
+            folders
+                .resolve(&mut read.variables, &own)
+                .map_err(mistake)?;
+        }
+        read.variables.extend(own);
+        Ok(read)
+    }
+
+    /// What a file says.
+    fn of_file(path: &Path) -> Result<Self, String> {
+        let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::of_text(&text).map_err(|error| format!("{}, {error}", path.display()))
+    }
+
+    fn of_text(text: &str) -> Result<Self, String> {
+        let line = Cell::new(0);
+        let mut read = Self::default();
+        for entry in dotenvy::from_read_iter(Lines::of(text, &line)) {
+            let (name, value) = entry.map_err(|error| broken(&error, line.get()))?;
+            let name = canonical(name);
+            if all_variables().all(|known| known != name) {
+                let (line, nearest) = (line.get(), nearest(&name));
+                read.unknown.push(Unknown {
+                    name,
+                    line,
+                    nearest,
+                });
+            } else {
+                read.variables.insert(name, value);
+            }
+        }
+        for unknown in &mut read.unknown {
+            // Both are there: the other is meant for another program.
+            unknown.nearest = unknown
+                .nearest
+                .filter(|name| !read.variables.contains_key(*name));
+        }
+        Ok(read)
+    }
+
+    /// Understands the variables.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn config(&self, needs: Needs) -> Result<Config, Mistakes> {
+        Config::read(&self.variables, needs).map_err(|Mistakes(mut mistakes)| {
+            for (variable, mistake) in &mut mistakes {
+                let meant = |it: &&Unknown| it.nearest == Some(variable);
+                if let Some(Unknown { name, line, .. }) = self.unknown.iter().find(meant) {
+                    let meant =
+                        format!(". Line {line} of .env has {name}: did you mean {variable}?");
+                    mistake.push_str(&meant);
+                }
+            }
+            Mistakes(mistakes)
+        })
+    }
+
+    /// Logs which names in `.env` mean nothing here.
+    pub fn log_unknown(&self, needs: Needs) {
+        let mut others = Vec::new();
+        for Unknown {
+            name,
+            line,
+            nearest,
+        } in &self.unknown
+        {
+            match nearest {
+                Some(known) => {
+                    warn!("line {line} of .env: there is no {name}; did you mean {known}?");
+                }
+                None => others.push(name.as_str()),
+            }
+        }
+        // They may be other programs', so once a start is enough.
+        if needs == Needs::Discord && !others.is_empty() {
+            info!(
+                ".env has names that propsbot does not read: {}",
+                others.join(", ")
+            );
+        }
+    }
+}
+
+/// The `.env` that counts in this folder.
+fn find(folder: &Path) -> Result<Option<PathBuf>, String> {
+    for folder in folder.ancestors() {
+        let path = folder.join(".env");
+        match fs::metadata(&path) {
+            Ok(file) if file.is_file() => return Ok(Some(path)),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        }
+    }
+    Ok(None)
+}
+
+/// Why a line cannot be read, of which `last` is the last. The line itself is not told: it may hold the token.
+fn broken(error: &dotenvy::Error, last: usize) -> String {
+    match error {
+        dotenvy::Error::LineParse(text, at) => {
+            let first = last - text.trim_end_matches('\n').matches('\n').count();
+            format!(
+                "line {first} cannot be read, at its character {}: a value with blanks, quotes or # needs \
+                 'single quotes' around it",
+                at + 1
+            )
+        }
+        _ => format!("line {last} cannot be read"),
+    }
+}
+
+/// A variable of the process, unless it is empty.
+fn set(name: &str) -> Option<String> {
+    let value = env::var(name).ok();
+    value.filter(|value| !value.trim().is_empty())
+}
+
+/// Variables of the network are known in small letters too.
+fn canonical(name: String) -> String {
+    let upper = name.to_uppercase();
+    if is_of_network(&upper) { upper } else { name }
+}
+
+fn is_of_network(name: &str) -> bool {
+    Network::VARIABLES.contains(&name)
+}
+
+/// The variable that a name may be a slip of.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_uppercase();
+    let distances = all_variables().map(|known| (strsim::damerau_levenshtein(&name, known), known));
+    let (distance, known) = distances.min()?;
+    (distance <= known.len() / 4).then_some(known)
+}
+
+/// A `.env` in a folder above the working directory.
+struct Folders<'a> {
+    file: &'a Path,
+    here: &'a Path,
+}
+
+impl Folders<'_> {
+    /// Makes the file's paths absolute, and the default ones.
+    ///
+    /// # Errors
+    /// A store that is where the path led to before it was relative to the file.
+    fn resolve(
+        &self,
+        of_file: &mut BTreeMap<String, String>,
+        own: &BTreeMap<String, String>,
+    ) -> Result<(), (&'static str, String)> {
+        for (name, default) in PATHS {
+            let Some(value) = value(of_file, own, name, default) else {
+                continue;
+            };
+            let path = if name == "SSL_CERT_DIR" {
+                let folders = env::split_paths(&value).map(|path| within(self.file, &path));
+                env::join_paths(folders).map_or(value, |it| it.to_string_lossy().into_owned())
+            } else {
+                let path = within(self.file, Path::new(&value));
+                let before = within(self.here, Path::new(&value));
+                if name == "STORE_PATH" && !path.exists() && before.exists() {
+                    let mistake = format!(
+                        "{value} is relative to the .env in {}, so it is {}, which is not there; there is \
+                         {}: move it, or name it in full",
+                        self.file.display(),
+                        path.display(),
+                        before.display()
+                    );
+                    return Err((name, mistake));
+                }
+                path.to_string_lossy().into_owned()
+            };
+            of_file.insert(name.to_owned(), path);
+        }
+        let (name, default) = ARCHIVE;
+        let archive = value(of_file, own, name, Some(default));
+        if let Some(path) = archive.as_deref().and_then(|it| it.strip_prefix("dir:")) {
+            let path = within(self.file, Path::new(path));
+            of_file.insert(name.to_owned(), format!("dir:{}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+/// What the file says of a variable, or the default; `None` where the process says something else.
+fn value(
+    of_file: &BTreeMap<String, String>,
+    own: &BTreeMap<String, String>,
+    name: &str,
+    default: Option<&str>,
+) -> Option<String> {
+    if own.contains_key(name) {
+        return None;
+    }
+    let set = of_file.get(name).map(|value| value.trim());
+    let set = set.filter(|value| !value.is_empty());
+    set.or(default).map(str::to_owned)
+}
+
+/// A path in a folder, without the dots in it.
+fn within(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path).components().collect()
+}
+
+/// Hands out a text line by line, and counts them: dotenvy tells no numbers of lines.
+struct Lines<'a> {
+    rest: &'a [u8],
+    /// Whether the next byte begins a line.
+    begins: bool,
+    line: &'a Cell<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str, line: &'a Cell<usize>) -> Self {
+        Self {
+            rest: text.as_bytes(),
+            begins: true,
+            line,
+        }
+    }
+}
+
+impl io::Read for Lines<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let end = self.rest.iter().position(|byte| *byte == b'\n');
+        let length = end.map_or(self.rest.len(), |at| at + 1).min(to.len());
+        let (line, rest) = self.rest.split_at(length);
+        to[..length].copy_from_slice(line);
+        if self.begins && length > 0 {
+            self.line.set(self.line.get() + 1);
+        }
+        self.begins = line.ends_with(b"\n");
+        self.rest = rest;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_numbered() {
+        for (text, line) in [
+            ("A B\n", 1),
+            ("# one\n\nSTORE_PATH=a\r\nDISCORD TOKEN=x\nARCHIVE=b\n", 4),
+            ("A=1\nB=\"one\ntwo\n", 2),
+            ("A='one\ntwo'\nB=\"one\ntwo\nthree", 3),
+            (&format!("A={}\nB B\n", "x".repeat(20_000)), 2),
+        ] {
+            let error = Environment::of_text(text).unwrap_err();
+            assert!(error.starts_with(&format!("line {line} cannot")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_known_by_its_nearest_name() {
+        for (name, known) in [
+            ("DISCORD_TOKN", Some("DISCORD_TOKEN")),
+            ("discord_token", Some("DISCORD_TOKEN")),
+            ("DISCROD_TOKEN", Some("DISCORD_TOKEN")),
+            ("ARCHIV", Some("ARCHIVE")),
+            ("STOREPATH", Some("STORE_PATH")),
+            ("POSTGRES_PASSWORD", None),
+            ("PORT", None),
+            ("FTP_PROXY", Some("HTTP_PROXY")),
+        ] {
+            assert_eq!(nearest(name), known, "{name}");
+        }
+        let both = Environment::of_text("HTTP_PROXY=\nFTP_PROXY=x\n").unwrap();
+        assert_eq!(both.unknown[0].nearest, None);
+    }
+}
