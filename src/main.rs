@@ -115,7 +115,7 @@ enum Command {
         /// First check all of the archive, and make anew from the store what is missing or damaged in it
         #[arg(long)]
         repair: bool,
-        /// Write nothing: say what would go out, what not, and why
+        /// Write nothing: say what would go out or be withdrawn, what not, and why
         #[arg(long, conflicts_with_all = ["replace", "repair"])]
         dry_run: bool,
     },

@@ -174,9 +174,10 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let (would, decisions, bot_posts) = export::dry_run(&store, &target, Clock::now())
+    let dry_run = export::dry_run(&store, &target, Clock::now())
         .await
         .with_context(|| format!("could not tell what an export to {spec} would write"))?;
+    let (would, decisions, bot_posts) = (dry_run.summary, dry_run.decisions, dry_run.bot_posts);
     let mut lines = vec![if would.changed {
         format!(
             "{spec} would be at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
@@ -185,14 +186,16 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     } else {
         format!("{spec} would stay at generation {}", would.generation)
     }];
-    for (of, ids) in [
-        ("new in the archive", &would.added_channels),
-        ("withdrawn from the archive", &would.withdrawn_channels),
-    ] {
-        if !ids.is_empty() {
-            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            lines.push(format!("{of}: channels {}", ids.join(", ")));
-        }
+    // What is about to be lost comes first.
+    let withdrawn = dry_run.withdrawn.iter();
+    lines.extend(withdrawn.map(|it| format!("would be withdrawn: {it}")));
+    if !would.added_channels.is_empty() {
+        let ids: Vec<String> = would
+            .added_channels
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        lines.push(format!("new in the archive: channels {}", ids.join(", ")));
     }
     if target.beside.is_some() {
         lines.push(format!(

@@ -315,17 +315,34 @@ async fn ask<T: Send + 'static>(
     }
 }
 
-/// What an export would do, for every channel whether it goes out, and which posts of bots count as no
-/// props; without writing anything.
+/// What an export would do.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// What it would write.
+    pub summary: Summary,
+    /// The channels that it would withdraw from the archive.
+    pub withdrawn: Vec<Withdrawn>,
+    /// For every channel, whether it would go out.
+    pub decisions: Vec<Decision>,
+    /// Which posts of bots count as no props.
+    pub bot_posts: Vec<BotPosts>,
+}
+
+/// What an export would do, without writing anything.
 pub async fn dry_run(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-) -> Result<(Summary, Vec<Decision>, Vec<BotPosts>), ExportJobError> {
+) -> Result<DryRun, ExportJobError> {
     let (request, dirty) = planned(store, &target.name, now).await?;
     let decisions = ask(store, decisions).await?;
     let bot_posts = ask(store, bot_posts).await?;
     let source = Arc::new(StoreSource::new(store, &target.name, &request, &dirty));
     let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
-    Ok((summary, decisions, bot_posts))
+    Ok(DryRun {
+        withdrawn: withdrawn(store, summary.withdrawn_channels.clone()).await?,
+        summary,
+        decisions,
+        bot_posts,
+    })
 }

@@ -26,7 +26,12 @@ pub struct Withdrawn {
 
 impl fmt::Display for Withdrawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} ({}): {}", one_line(&self.name), self.id, self.why)
+        let Self { id, name, why } = self;
+        // Of a guild that was deleted from the store, no name is left.
+        match &*one_line(name) {
+            "" => write!(f, "channel {id}: {why}"),
+            name => write!(f, "#{name} ({id}): {why}"),
+        }
     }
 }
 
