@@ -186,7 +186,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help was asked for, or is needed.
+        Err(usage) => {
+            return match app::printed(usage.print()) {
+                Ok(()) => u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+                Err(error) => failed(&error),
+            };
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -200,20 +209,21 @@ fn main() -> ExitCode {
         }
         Err(error) => Err(error.into()),
     };
-    match outcome {
-        Ok(lines) => {
-            // Who closed our output does not want the rest of it.
-            if !lines.is_empty() {
-                let _ = writeln!(io::stdout(), "{}", printable(&lines.join("\n")));
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let error_text = printable(&error.to_string());
-            let _ = writeln!(io::stderr(), "propsbot: {error_text}");
-            ExitCode::from(error.exit_code())
-        }
+    let printed = outcome.and_then(|lines| match &*lines {
+        [] => Ok(()),
+        lines => app::print_line(&printable(&lines.join("\n"))),
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    // Where stderr is gone too, the exit code has to do.
+    let text = printable(&error.to_string());
+    let _ = writeln!(io::stderr(), "propsbot: {text}");
+    ExitCode::from(error.exit_code())
 }
 
 async fn carry_out(command: Command) -> Result<Vec<String>, Error> {

@@ -22,7 +22,7 @@ use crate::{
         privacy, restore,
     },
     model::{Class, one_line},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// What `export` is to do besides exporting what changed.
@@ -42,6 +42,7 @@ pub async fn export(
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
+    check_not_empty(config).await?;
     let adopted = if order.replace {
         adopt_wishes(config, spec, target.archive.as_ref()).await?
     } else {
@@ -61,7 +62,7 @@ pub async fn export(
     }
     let telling = tell_made(target.made.clone());
     let done = export::export(&store, &target, Clock::now(), leave).await;
-    drop(telling);
+    telling.finish().await;
     let done = done.with_context(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
         format!(
@@ -115,6 +116,22 @@ pub async fn export(
         );
     }
     Ok(vec![line])
+}
+
+/// Refuses to export a store that never had anything to export: what it would put in an archive's place is
+/// nothing. One whose guilds were all forgotten still withdraws them.
+async fn check_not_empty(config: &Config) -> Result<(), Error> {
+    let store = open_existing_store(&config.store_path).await?;
+    let is_empty =
+        move || Ok::<_, StoreError>(store.guilds()?.is_empty() && store.last_export()?.is_none());
+    if tokio::task::spawn_blocking(is_empty).await?? {
+        return Err(Error::Failed(anyhow!(
+            "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export: `propsbot sync` \
+             fetches what the bot can see",
+            config.store_path.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Makes members' wishes that an archive remembers the store's, before it takes the archive's place:

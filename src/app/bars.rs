@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     archive::{Made, MadeBoard},
@@ -19,7 +19,8 @@ use crate::{
     model::{GuildId, one_line},
 };
 
-/// Bars that are shown until they are finished. Where stderr is no terminal, the log tells instead.
+/// Bars that are shown until they are finished, before anything else is printed: they would erase it.
+/// Where stderr is no terminal, the log tells instead.
 pub(super) struct Bars {
     stop: CancellationToken,
     shown: JoinHandle<()>,
@@ -133,14 +134,14 @@ fn line(now: &Progress) -> String {
     }
 }
 
-/// Tells what an export has made, for as long as what is returned is kept; nothing where stderr is no
-/// terminal.
-pub(super) fn tell_made(board: MadeBoard) -> AbortOnDropHandle<()> {
+/// Tells what an export has made, until it is finished; nothing where stderr is no terminal.
+pub(super) fn tell_made(board: MadeBoard) -> Bars {
     let bar = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
-    AbortOnDropHandle::new(tokio::spawn(async move {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let shown = tokio::spawn(async move {
         let mut tick = time::interval(Duration::from_millis(100));
-        loop {
-            tick.tick().await;
+        while stopped.run_until_cancelled(tick.tick()).await.is_some() {
             let Made { files, bytes } = board.look();
             bar.set_message(format!(
                 "exporting: {files} new files, {}",
@@ -148,7 +149,9 @@ pub(super) fn tell_made(board: MadeBoard) -> AbortOnDropHandle<()> {
             ));
             bar.tick();
         }
-    }))
+        bar.finish_and_clear();
+    });
+    Bars { stop, shown }
 }
 
 /// A bar that counts rows; nothing where stderr is no terminal.

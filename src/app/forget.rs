@@ -105,6 +105,12 @@ async fn forget_in(
             )));
         }
     }
+    if guilds.is_empty() {
+        return Err(Error::Wrong(anyhow!(
+            "the store has no guild, so nothing was kept of user {user}, and nothing was deleted: is it the \
+             right store (STORE_PATH)?"
+        )));
+    }
     let mut lines = Vec::new();
     for guild in guilds {
         let is_known = mirror.store.member(guild, user)?.is_some();

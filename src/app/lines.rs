@@ -1,15 +1,14 @@
 //! Progress as JSON lines on stdout, for programs: one a second and one at every change of phase, then
 //! one for each guild's end.
 
-use std::{
-    io::{self, Write as _},
-    time::Duration,
-};
+use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
-use tokio::{task::JoinHandle, time};
-use tokio_util::sync::CancellationToken;
+use tokio::time;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+use super::{Error, print_line};
 use crate::{
     jobs::{
         backfill::Summary,
@@ -74,26 +73,30 @@ struct Unreadable {
 /// Lines that are written until they are finished.
 pub(super) struct Lines {
     stop: CancellationToken,
-    written: JoinHandle<()>,
+    written: AbortOnDropHandle<Result<(), Error>>,
 }
 
 impl Lines {
     pub(super) fn write(board: ProgressBoard) -> Self {
         let stop = CancellationToken::new();
-        let written = tokio::spawn(write(board, stop.clone()));
+        let written = AbortOnDropHandle::new(tokio::spawn(write(board, stop.clone())));
         Self { stop, written }
     }
 
     /// No more lines; then the one that says how the guild ended.
+    ///
+    /// # Errors
+    /// A line that could not be written.
     pub(super) async fn finish(
         self,
         (guild, name): (GuildId, &str),
         now: &Progress,
         ended: Result<&Summary, String>,
-    ) {
+    ) -> Result<(), Error> {
         self.stop.cancel();
-        // A line that could not be written is no reason to fail.
-        let _ = self.written.await;
+        self.written
+            .await
+            .context("a task panicked; report this")??;
         let summary = ended.as_ref().map(|it| (*it).clone()).unwrap_or_default();
         let end = End {
             complete: ended.is_ok() && summary.is_complete(),
@@ -115,11 +118,11 @@ impl Lines {
             eta_seconds: None,
             end: Some(end),
             ..line((guild, name), now)
-        });
+        })
     }
 }
 
-async fn write(board: ProgressBoard, stop: CancellationToken) {
+async fn write(board: ProgressBoard, stop: CancellationToken) -> Result<(), Error> {
     let mut tick = time::interval(LOOK);
     let mut last: Option<(Phase, time::Instant)> = None;
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
@@ -130,9 +133,10 @@ async fn write(board: ProgressBoard, stop: CancellationToken) {
             && is_due
         {
             last = Some((now.phase, time::Instant::now()));
-            say(&line((*guild, name), &now));
+            say(&line((*guild, name), &now))?;
         }
     }
+    Ok(())
 }
 
 fn line<'a>((guild, name): (GuildId, &'a str), now: &Progress) -> Line<'a> {
@@ -157,9 +161,7 @@ fn line<'a>((guild, name): (GuildId, &'a str), now: &Progress) -> Line<'a> {
     }
 }
 
-fn say(line: &Line<'_>) {
+fn say(line: &Line<'_>) -> Result<(), Error> {
     let text = serde_json::to_string(line).expect("numbers and texts are JSON");
-    let text = printable_json(&text);
-    // Who closed our output does not want the rest of it.
-    let _ = writeln!(io::stdout(), "{text}");
+    print_line(&printable_json(&text))
 }

@@ -44,13 +44,14 @@ pub async fn sync(
     };
     let opening = stop.run_until_cancelled(Mirror::open(&config.store_path));
     let mirror = opening.await.ok_or_else(stopped)??;
+    let boards: PerGuild<ProgressBoard> = PerGuild::default();
+    // Also where it is stopped, they end before the last words are said: they would erase those.
+    let bars = Bars::show(boards.clone());
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
-        let boards: PerGuild<ProgressBoard> = PerGuild::default();
         let backfill = mirror.backfill(config, history, bot, boards.clone());
         let (guilds, absent) = choose(&backfill, only).await?;
         backfill.check_application().await?;
-        let bars = Bars::show(boards.clone());
         let depth = if recheck {
             Depth::Recheck
         } else {
@@ -64,18 +65,17 @@ pub async fn sync(
                 let done = backfill.run(*guild, name, depth, None, false).await;
                 if let Some(written) = written {
                     let ended = done.as_ref().map_err(ToString::to_string);
-                    written.finish((*guild, name), &board.look(), ended).await;
+                    written.finish((*guild, name), &board.look(), ended).await?;
                 }
-                done
+                Ok::<_, Error>(done)
             }
         });
         let all = join_all(work).await;
-        bars.finish().await;
         let mut lines = Vec::new();
         let (mut whole, mut all_seen) = (true, absent.is_empty());
         lines.extend(absent);
         for ((guild, name), done) in guilds.into_iter().zip(all) {
-            match done {
+            match done? {
                 Ok(done) => {
                     whole &= done.is_complete();
                     lines.push(line(guild, &name, &done));
@@ -103,6 +103,7 @@ pub async fn sync(
         })
     });
     let done = done.await;
+    bars.finish().await;
     mirror.close().await?;
     match done {
         Some(Ok(_)) if json => Ok(Vec::new()),

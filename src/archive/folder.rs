@@ -13,6 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
+use rustix::{fs::Access, io::Errno};
 
 use super::{
     ArchiveError, Change, DataArchive, Documents, Hash, Index, MANIFEST, Manifest, ReadError,
@@ -33,6 +34,40 @@ impl FolderArchive {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
+}
+
+/// The first of what a write needs that it would be refused. The folders of objects may be another
+/// user's, after an export as root.
+fn check_writable(root: &Path) -> Result<(), ArchiveError> {
+    let parents = root.ancestors().skip(1);
+    let parent = parents.filter(|it| **it != *"").find(|it| it.exists());
+    let parent = parent.unwrap_or(Path::new("."));
+    let folder = Access::WRITE_OK | Access::EXEC_OK;
+    let needed = if root.exists() {
+        let objects = ["blobs", "indexes"].map(|it| (root.join(it), folder));
+        let mut needed = vec![
+            (root.to_owned(), folder),
+            (root.join(LOCK), Access::WRITE_OK),
+        ];
+        needed.extend(objects);
+        needed
+    } else {
+        vec![(parent.to_owned(), folder)]
+    };
+    for (path, access) in needed {
+        let checked = if access == folder && path.exists() && !path.is_dir() {
+            Err(Errno::NOTDIR)
+        } else {
+            rustix::fs::access(&path, access)
+        };
+        // What is not there yet is made.
+        let checked = checked.or_else(|error| match error {
+            Errno::NOENT => Ok(()),
+            error => Err(error),
+        });
+        checked.map_err(|error| failed("write to", &path)(error.into()))?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -70,6 +105,11 @@ impl DataArchive for FolderArchive {
             }
         }
         Ok(())
+    }
+
+    async fn check_writable(&self) -> Result<(), ArchiveError> {
+        let root = self.root.clone();
+        blocking(move || check_writable(&root)).await
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

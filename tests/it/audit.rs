@@ -153,6 +153,13 @@ fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_that_is_killed_goes_on_where_it_was() {
     let mirror = synced(4000, |it| it.audit_share = 1000).await;
+    // Nobody hears of these, on every page of history.
+    let mut edited = 0;
+    for message in old(&mirror, |it| it.webhook.is_none()).iter().step_by(20) {
+        let (channel, id) = (message.channel, message.id);
+        assert!(mirror.discord.edit(channel, id, "said otherwise"));
+        edited += 1;
+    }
     let before = pages(&mirror);
     let mut kills = 0;
     let ended = loop {
@@ -173,7 +180,9 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
         kills += 1;
     };
     stop(&mirror, ended).await;
-    // All was read, and of it at most the pages in flight at a kill twice.
+    // All was read.
+    mirror.check_store();
+    // At most the pages in flight at a kill were read twice.
     let mut again = 0;
     for (page, count) in pages(&mirror) {
         let audited = count - before.get(&page).copied().unwrap_or_default();
@@ -187,14 +196,15 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
     assert_eq!(audit["round"], 1, "{audit:#}");
     let [done, estimated] = ["pages_done", "pages_estimated"].map(|it| audit[it].as_u64().unwrap());
     let starts = starts as u64;
+    // Archived threads are estimated to take one list more, together, than the channels' own lists.
     assert!(
-        (estimated..=estimated + starts).contains(&done),
+        (estimated - 1..=estimated + starts).contains(&done),
         "{audit:#}"
     );
     assert_eq!(audit["found_within"], 6 * 3600, "{audit:#}");
     // The next round has to wait: nobody asks in vain.
-    let none = json!({"edited": 0, "deleted": 0, "found": 0, "reactions": 0, "threads": 0});
-    assert_eq!(audit["drift"], none);
+    let found = json!({"edited": edited, "deleted": 0, "found": 0, "reactions": 0, "threads": 0});
+    assert_eq!(audit["drift"], found);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use propsbot::{
     archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST, MadeBoard},
     jobs::export::{ExportTarget, Leave, export, is_due},
-    model::Millis,
+    model::{Evidence, Fact, Guild, GuildId, Millis, Observation, Stamp, Unread, UserId},
     network::Network,
     store::Store,
 };
@@ -214,6 +214,17 @@ async fn an_export_that_was_overtaken_is_planned_again() {
     };
     let home = TempDir::new().unwrap();
     let store = std::sync::Arc::new(Store::open(&home.path().join("store")).unwrap());
+    let guild = Observation {
+        at: Stamp(1),
+        by: Evidence::Rest,
+        fact: Fact::Guild(Guild {
+            id: GuildId(1),
+            name: "guild".to_owned(),
+            owner_id: UserId(2),
+            unread: Unread::default(),
+        }),
+    };
+    store.merge(&[vec![guild]]).unwrap();
     assert!(is_due(&store).await.unwrap());
     github.fail(Kind::CommitOnBranch, 1, other(9));
     let target = ExportTarget {
@@ -227,8 +238,7 @@ async fn an_export_that_was_overtaken_is_planned_again() {
         ..Leave::default()
     };
     let done = export(&store, &target, Millis(1), leave).await.unwrap();
-    // What the other published was all there is to say.
-    assert_eq!((done.generation, done.changed), (9, false));
+    assert_eq!((done.generation, done.changed), (10, true));
     assert_eq!(github.count(Kind::CommitOnBranch), 2);
     assert!(!is_due(&store).await.unwrap());
 }

@@ -9,6 +9,7 @@ mod commands;
 mod contradictions;
 mod crash;
 mod discord;
+mod endings;
 mod env_file;
 mod faults;
 mod fields;

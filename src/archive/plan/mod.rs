@@ -301,8 +301,9 @@ impl<'a> Planner<'a> {
             .cloned()
             .collect();
         let generation = before.map_or(0, |it| it.generation);
-        let changed = before.is_none_or(|it| !says_the_same(&it.guilds, &guilds))
-            || !self.request.anew.is_empty();
+        // What was never exported, and is empty, needs no archive.
+        let differs = before.map_or(!guilds.is_empty(), |it| !says_the_same(&it.guilds, &guilds));
+        let changed = differs || !self.request.anew.is_empty();
         self.summary.changed = changed;
         self.summary.generation = generation + u64::from(changed);
         self.summary.removed = remove.len() as u64;

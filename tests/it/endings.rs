@@ -1,0 +1,253 @@
+//! How commands end: what is said last, and with which exit code.
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    num::NonZero,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use propsbot::store::Store;
+use rustix::{
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+use simulator::discord::{Discord, Fault};
+
+use crate::{
+    live::{SOON, start},
+    mirror::{Mirror, propsbot, spawn},
+};
+
+const MESSAGES: &str = "GET /channels/{channel_id}/messages";
+const SIZE: (u16, u16) = (24, 200);
+
+/// A process on a terminal, and what that shows.
+struct OnTerminal {
+    process: Child,
+    keyboard: File,
+    screen: Arc<Mutex<vt100::Parser>>,
+    reading: thread::JoinHandle<()>,
+}
+
+impl OnTerminal {
+    fn start(mut command: Command) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new())
+            .unwrap()
+            .into_string()
+            .unwrap();
+        let own = File::options().read(true).write(true).open(name).unwrap();
+        let (ws_row, ws_col) = SIZE;
+        let size = Winsize {
+            ws_row,
+            ws_col,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&own, size).unwrap();
+        command
+            .env("TERM", "xterm")
+            .stdin(Stdio::null())
+            .stdout(own.try_clone().unwrap())
+            .stderr(own);
+        let process = spawn(&mut command);
+        // The last one to hold the terminal's end is the process.
+        drop(command);
+        let [rows, columns] = [ws_row, ws_col].map(|size| NonZero::new(size).unwrap());
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let shown = Arc::clone(&screen);
+        let mut terminal = File::from(terminal);
+        let keyboard = terminal.try_clone().unwrap();
+        let reading = thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // It fails once nobody holds the other end any more.
+            while let Ok(read @ 1..) = terminal.read(&mut bytes) {
+                shown.lock().unwrap().process(&bytes[..read]);
+            }
+        });
+        Self {
+            process,
+            keyboard,
+            screen,
+            reading,
+        }
+    }
+
+    fn shows(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// Ctrl-C: the terminal echoes it, and moves the cursor so.
+    fn interrupt(&mut self) {
+        self.keyboard.write_all(b"\x03").unwrap();
+        let mut kill = Command::new("kill");
+        kill.args(["-INT", &self.process.id().to_string()]);
+        assert!(spawn(&mut kill).wait().unwrap().success());
+    }
+
+    /// The exit code, and the lines that the terminal shows in the end.
+    async fn wait(mut self) -> (Option<i32>, Vec<String>) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < SOON, "{}", self.shows());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        self.reading.join().unwrap();
+        let screen = self.screen.lock().unwrap();
+        let lines = screen.screen().rows(0, SIZE.1);
+        let lines = lines.map(|line| line.trim_end().to_owned());
+        (
+            status.code(),
+            lines.filter(|line| !line.is_empty()).collect(),
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
+    let mirror = Mirror::seeded(8).await;
+    mirror
+        .discord
+        .fail_after(MESSAGES, 2, usize::MAX, Fault::Delay(SOON * 10));
+    let mut sync = OnTerminal::start(mirror.command(&["sync"]));
+    let begun = Instant::now();
+    while !sync.shows().contains("messages  [") {
+        assert!(begun.elapsed() < SOON, "{}", sync.shows());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sync.interrupt();
+    let (code, screen) = sync.wait().await;
+    assert_eq!(code, Some(1), "{screen:#?}");
+    let last = screen.last().expect("last words");
+    assert!(
+        last.contains("propsbot: stopped before the mirror was complete"),
+        "{screen:#?}"
+    );
+
+    // One that is done says so too, and so does an export.
+    mirror.discord.heal();
+    for (arguments, says) in [
+        (["sync"], ": complete. "),
+        (["export"], "is at generation 1"),
+    ] {
+        let (code, screen) = OnTerminal::start(mirror.command(&arguments)).wait().await;
+        assert_eq!(code, Some(0), "{screen:#?}");
+        let last = screen.last().expect("last words");
+        assert!(last.contains(says), "{screen:#?}");
+    }
+}
+
+/// The exit code and stderr of a command whose results go there.
+fn printing_to(mirror: &Mirror, stdout: impl Into<Stdio>, arguments: &[&str]) -> (i32, String) {
+    let mut command = mirror.command(arguments);
+    command
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(Stdio::piped());
+    let process = spawn(&mut command);
+    // With it goes this process's own end of a pipe.
+    drop(command);
+    let ended = process.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    (ended.status.code().unwrap(), stderr)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_that_get_lost_on_a_full_disk_are_an_error() {
+    let mirror = Mirror::seeded(9).await;
+    mirror.sync().await.ok();
+    mirror.export().await;
+    for arguments in [
+        &["--help"][..],
+        &["sync", "--help"],
+        &["status"],
+        &["status", "--json"],
+        &["sync"],
+        &["sync", "--json"],
+        &["export", "--dry-run"],
+        &["verify", "--from", "dir:archive"],
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (code, stderr) = printing_to(&mirror, full, arguments);
+        assert_eq!(code, 1, "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("could not write the result to stdout: No space left"),
+            "{stderr}"
+        );
+        // `head` has seen enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, stderr) = printing_to(&mirror, writer, arguments);
+        assert_eq!((code, &*stderr), (0, ""), "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_cannot_be_written_is_told_at_start() {
+    // Nobody may write there, root included.
+    for name in ["archive", "archive/blobs"] {
+        let mut mirror = Mirror::seeded(10).await;
+        mirror.sync().await.ok();
+        let file = mirror.home.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+        let why = format!("could not write to ./{name}: Not a directory");
+        for (name, value) in [("EXPORT_INTERVAL", "10h"), ("RUST_LOG", "info")] {
+            mirror.variables.push((name.to_owned(), value.to_owned()));
+        }
+        let running = start(&mirror).await;
+        let begun = Instant::now();
+        while !running
+            .stderr()
+            .contains("exports are going to fail until this is mended")
+        {
+            assert!(begun.elapsed() < SOON, "{}", running.stderr());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(running.stderr().contains(&why), "{}", running.stderr());
+        running.terminate();
+        running.wait().await;
+        let ended = mirror.run(&["export", "--dry-run"]).await;
+        ended.failed(1, &[&why]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_without_a_guild_exports_and_forgets_nothing() {
+    let mirror = Mirror::empty().await;
+    drop(Store::open(&mirror.store_path()).unwrap());
+    let ended = mirror.run(&["forget", "--user", "12345678901234567"]).await;
+    ended.failed(2, &["has no guild", "nothing was deleted", "STORE_PATH"]);
+    for arguments in [&["export"][..], &["export", "--replace"]] {
+        let ended = mirror.run(arguments).await;
+        ended.failed(1, &["no guild yet", "nothing to export", "propsbot sync"]);
+    }
+    assert!(!mirror.archive_path().join("manifest.json").exists());
+
+    // Nor does the bot, on its timer or when it stops.
+    mirror.discord.kick_bot();
+    let url = mirror.discord.url();
+    let token = mirror.discord.token();
+    let variables = [
+        ("DISCORD_TOKEN", &*token),
+        ("DISCORD_API_URL", &*url),
+        ("EXPORT_INTERVAL", "1s"),
+    ];
+    let bot = crate::mirror::start(propsbot(mirror.home.path(), &variables, &["run"]));
+    let connected = |it: &Discord| it.connected() > 0;
+    let is_up = mirror.discord.wait(SOON, connected).await;
+    assert!(is_up, "{}", bot.stderr());
+    bot.terminate();
+    bot.wait().await.ok();
+    assert!(!Path::exists(&mirror.archive_path().join("manifest.json")));
+}
