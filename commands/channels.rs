@@ -40,8 +40,8 @@ pub(super) const PROPS: [ChannelType; 7] = [
     MEDIA,
 ];
 
-/// The types of what holds messages itself.
-const WITH_MESSAGES: [ChannelType; 7] = [
+/// The types of what holds messages, or posts that hold them.
+const WITH_MESSAGES: [ChannelType; 9] = [
     ChannelType::Text,
     ChannelType::Voice,
     ChannelType::News,
@@ -49,13 +49,15 @@ const WITH_MESSAGES: [ChannelType; 7] = [
     ChannelType::PublicThread,
     ChannelType::PrivateThread,
     ChannelType::Stage,
+    ChannelType::Forum,
+    MEDIA,
 ];
 
 /// A channel, a thread, or a category that means all of its channels.
 #[derive(Clone, Copy)]
 pub(super) struct AnyChannel(pub(super) ChannelId);
 
-/// A channel or thread with messages.
+/// A channel or thread with messages, or with posts.
 #[derive(Clone, Copy)]
 pub(super) struct MessageChannel(pub(super) ChannelId);
 

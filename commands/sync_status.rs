@@ -17,7 +17,7 @@ use super::{
 )]
 pub(super) async fn sync_status(
     ctx: Context<'_>,
-    #[description = "Only this channel or thread"] channel: Option<MessageChannel>,
+    #[description = "Only this channel, forum or thread"] channel: Option<MessageChannel>,
 ) -> Result<(), Error> {
     let asking = ctx.data().sync_status(guild(ctx)?, ctx.author().id.into());
     let status = in_time(ctx, Visibility::OnlyThem, asking).await?;

@@ -64,11 +64,24 @@ pub struct Totals {
     pub texts_missing: u64,
 }
 
+impl Totals {
+    /// Adds another channel's.
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.deleted += other.deleted;
+        self.reactions += other.reactions;
+        self.props += other.props;
+        self.texts_missing += other.texts_missing;
+    }
+}
+
 /// The state of a channel's or thread's mirror.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
     /// The channel.
     pub id: ChannelId,
+    /// Of a thread: the channel that it is in.
+    pub parent: Option<ChannelId>,
     /// What it is called.
     pub name: String,
     /// How much of it is in the store.
@@ -239,11 +252,7 @@ pub fn of_guild(
             continue;
         };
         let of_channel = tallies.get(&channel.id).copied().unwrap_or_default();
-        totals.messages += of_channel.messages;
-        totals.deleted += of_channel.deleted;
-        totals.reactions += of_channel.reactions;
-        totals.props += of_channel.props;
-        totals.texts_missing += of_channel.texts_missing;
+        totals.add(&of_channel);
         let covered = match coverage.get(&channel.id) {
             _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
             None => CoverageStatus::Unknown,
@@ -261,6 +270,7 @@ pub fn of_guild(
         };
         channels.push(ChannelStatus {
             id: channel.id,
+            parent: channel.thread_parent(),
             name: channel.name.clone(),
             totals: of_channel,
             coverage: covered,

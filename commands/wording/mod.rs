@@ -13,6 +13,7 @@ use crate::{
     model::{ChannelId, Millis, escape, jump_url, one_line},
     status::{
         AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus,
+        Totals,
     },
 };
 
@@ -211,7 +212,7 @@ fn coverage(channel: &ChannelStatus) -> (usize, Option<String>) {
 /// How whole the mirror of one channel is.
 pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
     let Some(channel) = status.channels.iter().find(|it| it.id == id) else {
-        return format!("I know nothing of messages in <#{id}>: it has none, or I may not see it.");
+        return forum_status(status, id);
     };
     let known = match channel.coverage {
         CoverageStatus::Live => "complete, and new messages arrive as they are posted".to_owned(),
@@ -219,15 +220,51 @@ pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
         CoverageStatus::Complete { .. } => "complete up to the last message I know of".to_owned(),
         _ => coverage(channel).1.unwrap_or_default(),
     };
-    let totals = &channel.totals;
-    let named = |it: &&FailureStatus| it.object.contains(&id.to_string());
-    let failures: Vec<&FailureStatus> = status.failures.iter().filter(named).collect();
-    let mut text = format!(
-        "**<#{id}>**: {known}\n{} messages ({} deleted), {} reactions, {} props\n",
-        totals.messages, totals.deleted, totals.reactions, totals.props
-    );
-    text.push_str(&failures_of(&failures));
+    let mut text = format!("**<#{id}>**: {known}\n{}", amounts(&channel.totals));
+    text.push_str(&failures_of(&failures_in(status, &[id])));
     text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// How whole the mirror is of a channel that holds only posts.
+fn forum_status(status: &GuildStatus, id: ChannelId) -> String {
+    let posts = || status.channels.iter().filter(|it| it.parent == Some(id));
+    let total = posts().count();
+    if total == 0 {
+        return format!("I know nothing of messages in <#{id}>: it has none, or I may not see it.");
+    }
+    let mut totals = Totals::default();
+    for post in posts() {
+        totals.add(&post.totals);
+    }
+    let is_whole = |post: &&ChannelStatus| {
+        matches!(
+            post.coverage,
+            CoverageStatus::Live | CoverageStatus::Empty | CoverageStatus::Complete { .. }
+        )
+    };
+    let whole = posts().filter(is_whole).count();
+    let plural = if total == 1 { "" } else { "s" };
+    let mut text = format!(
+        "**<#{id}>**: {total} post{plural}, {whole} complete\n{}",
+        amounts(&totals)
+    );
+    let ids: Vec<ChannelId> = posts().map(|post| post.id).chain([id]).collect();
+    text.push_str(&failures_of(&failures_in(status, &ids)));
+    text.chars().take(LONGEST_MESSAGE).collect()
+}
+
+fn amounts(totals: &Totals) -> String {
+    format!(
+        "{} messages ({} deleted), {} reactions, {} props\n",
+        totals.messages, totals.deleted, totals.reactions, totals.props
+    )
+}
+
+/// What could not be fetched of these channels.
+fn failures_in<'a>(status: &'a GuildStatus, channels: &[ChannelId]) -> Vec<&'a FailureStatus> {
+    let channels: Vec<String> = channels.iter().map(ToString::to_string).collect();
+    let named = |it: &&FailureStatus| channels.iter().any(|id| it.object.contains(id));
+    status.failures.iter().filter(named).collect()
 }
 
 fn history_known(history: &HistoryStatus) -> String {

@@ -470,6 +470,7 @@ fn the_archive_is_seen_at_a_glance() {
 fn a_status() -> GuildStatus {
     let channel = |id, coverage| ChannelStatus {
         id: ChannelId(id),
+        parent: None,
         name: format!("c{id}"),
         totals: Totals::default(),
         coverage,
@@ -570,6 +571,7 @@ fn a_long_status_still_fits_a_message() {
     status.channels = (0..500)
         .map(|id| ChannelStatus {
             id: ChannelId(id),
+            parent: None,
             name: String::new(),
             totals: Totals::default(),
             coverage: CoverageStatus::Unknown,

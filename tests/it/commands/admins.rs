@@ -1,7 +1,7 @@
 //! What admins set up, change, ask for, and see of each other.
 
 use serde_json::json;
-use simulator::discord::{Fault, Overwrite, bit, kind};
+use simulator::discord::{Fault, Options, Overwrite, bit, kind};
 
 use super::{SOON, Server, says};
 
@@ -323,4 +323,26 @@ async fn what_takes_longer_than_an_answer_may_is_said_in_the_channel() {
         })
     };
     assert!(discord.wait(SOON, said).await, "{}", server.log());
+}
+
+/// A forum has no messages itself: its posts have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_of_a_forum_is_that_of_its_posts() {
+    let mut forum = 0;
+    let server = Server::with(Options::default(), |discord| {
+        forum = discord.create_channel(kind::FORUM, "questions", vec![]);
+        for n in 0..3 {
+            discord.create_post(forum, discord.owner_id(), &format!("question {n}"), "how?");
+        }
+    })
+    .await;
+    let status = server.admin("sync-status", json!({"channel": forum})).await;
+    says(&status, &["3 posts, 3 complete", "3 messages"]);
+    let commands = server.discord().commands();
+    let command = commands.iter().find(|it| it["name"] == "sync-status");
+    let types = &command.unwrap()["options"][0]["channel_types"];
+    for kind in [kind::FORUM, kind::MEDIA] {
+        assert!(types.as_array().unwrap().contains(&json!(kind)), "{types}");
+    }
+    server.check_manners();
 }

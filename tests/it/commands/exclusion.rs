@@ -250,7 +250,7 @@ async fn each_channel_option_offers_what_it_understands() {
         }
     }
     seen.sort();
-    let with_messages = vec![0, 2, 5, 10, 11, 12, 13];
+    let with_messages = vec![0, 2, 5, 10, 11, 12, 13, 15, 16];
     assert_eq!(
         seen,
         [
