@@ -1,12 +1,13 @@
 // Everything said between propsbot and Discord holds to Discord's published schemas: see README.md.
 
 import assert from "node:assert/strict";
-import {mkdtemp, rm} from "node:fs/promises";
+import {mkdtemp, readFile, rm} from "node:fs/promises";
 import {tmpdir} from "node:os";
 import {join} from "node:path";
 import {after, before, describe as suite, it} from "node:test";
 import {recordTraffic} from "./blackbox.js";
 import {entries} from "./discord/fixture.js";
+import {objects} from "./discord/objects.js";
 import {checkTraffic, describe} from "./discord/traffic.js";
 
 /** What a first sync and a live session cannot do without: a recording that lacks one of these proves nothing. */
@@ -45,6 +46,13 @@ suite("the traffic between propsbot and the simulated Discord", () => {
 
   it("has everything in it that must occur", () => {
     assert.deepEqual(MUST_OCCUR.filter((what) => !report.seen.has(what)), []);
+  });
+});
+
+suite("the interactions that the tests send", () => {
+  it("have every field of Discord's published objects", async () => {
+    const file = new URL("../it/interactions/objects.json", import.meta.url);
+    assert.equal(await readFile(file, "utf8"), objects(), "made by tests/contract/discord/objects.js");
   });
 });
 
