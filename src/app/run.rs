@@ -135,7 +135,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     tasks.spawn(async move { Ok(gateway.ended.wait().await?) });
     tasks.spawn(async move { Ok(listening.await?) });
     tasks.spawn(async move { Ok(acknowledging.await?) });
-    tasks.spawn(async move { Ok(supervising.await?) });
+    tasks.spawn(async move { Ok(Box::pin(supervising).await?) });
     tasks.spawn(async move { Ok(auditing.await?) });
     tasks.spawn(async move {
         exporting.await;

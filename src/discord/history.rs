@@ -10,7 +10,10 @@ use crate::model::{
     Presence, Role, User, UserId,
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, Error as _},
+};
 
 use super::{
     Application, Items, Rest, RestError, Route, Turn, Urgency, application::OfFlags,
@@ -86,8 +89,17 @@ struct GuildInBrief {
 struct ThreadList {
     #[serde(default)]
     threads: Items<wire::Channel>,
-    #[serde(default, deserialize_with = "wire::lenient")]
-    has_more: bool,
+    #[serde(default)]
+    has_more: wire::Told<bool>,
+}
+
+impl ThreadList {
+    /// The threads, and whether there are more. A list that says so in no readable way is not whole.
+    fn into_page(self, guild: GuildId) -> (Items<Listed>, bool) {
+        let mut threads = self.threads.map(|thread| thread.into_listed(guild));
+        threads.all_named &= self.has_more != wire::Told::Odd;
+        (threads, self.has_more == wire::Told::As(true))
+    }
 }
 
 /// Where the gateway is, and how it may be used. Source:
@@ -222,7 +234,7 @@ impl History {
         guild_id: GuildId,
         channel: ChannelId,
     ) -> Result<Listed, RestError> {
-        let read = json::read::<wire::Channel>;
+        let read = |json: &[u8]| its::<wire::Channel>(json, |found| found.id == channel);
         let found = self.rest.get(&Route::Channel(channel), read).await?;
         Ok(found.into_listed(guild_id))
     }
@@ -253,8 +265,7 @@ impl History {
     ) -> Result<(Items<Listed>, bool), RestError> {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
-        let threads = list.threads.map(|it| it.into_listed(guild_id));
-        let has_more = list.has_more;
+        let (threads, has_more) = list.into_page(guild_id);
         let page_end = threads
             .items
             .last()
@@ -265,8 +276,7 @@ impl History {
         }
         // A whole page of one millisecond: step over it, or the pages would never end.
         let list = self.archived_before(channel, private, before).await?;
-        let threads = list.threads.map(|it| it.into_listed(guild_id));
-        Ok((threads, list.has_more))
+        Ok(list.into_page(guild_id))
     }
 
     async fn archived_before(
@@ -299,7 +309,7 @@ impl History {
         guild_id: GuildId,
         user: UserId,
     ) -> Result<Option<(User, Presence)>, RestError> {
-        let read = json::read::<wire::Member>;
+        let read = |json: &[u8]| its::<wire::Member>(json, |found| found.user.id == user);
         match self.rest.get(&Route::Member(guild_id, user), read).await {
             Ok(member) => Ok(Some(member.into_pair())),
             Err(RestError::NotFound { code, .. }) if NO_MEMBER.contains(&code) => Ok(None),
@@ -345,7 +355,7 @@ impl History {
     ) -> Result<Option<PagedMessage>, RestError> {
         let route = Route::Message(channel, message);
         // One that is not as documented is so as well when it is asked for again.
-        let read = |json: &[u8]| match json::read::<wire::Message>(json) {
+        let read = |json: &[u8]| match its(json, |found: &wire::Message| found.id == message) {
             Err(error) if error.is_data() => Ok(Err(error)),
             read => read.map(Ok),
         };
@@ -420,6 +430,18 @@ impl History {
 }
 
 /// Says what was left out of a list.
+/// Reads one object. One that is another than was asked for says nothing of it.
+fn its<T: DeserializeOwned>(json: &[u8], is_it: impl Fn(&T) -> bool) -> serde_json::Result<T> {
+    let found = json::read(json)?;
+    if is_it(&found) {
+        Ok(found)
+    } else {
+        Err(serde_json::Error::custom(
+            "another object than was asked for",
+        ))
+    }
+}
+
 fn report<T>(route: &Route<'_>, list: &Items<T>) {
     let odd = list.odd();
     if odd > 0 {

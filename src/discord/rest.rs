@@ -297,7 +297,7 @@ impl Rest {
         *trying = Some(AbortOnDropHandle::new(task));
     }
 
-    /// Whether Discord knows the bot by its token, whatever it has refused because of it.
+    /// Whether the token may still be good, whatever was refused because of it: unless Discord says no.
     async fn is_token_good(&self) -> bool {
         let me = &Route::Me;
         let Ok(url) = Url::parse(&format!("{}{}", self.inner.base, me.address())) else {
@@ -306,7 +306,7 @@ impl Rest {
         let asked = self
             .inner
             .once(&Method::GET, me, &url, None, Urgency::AtOnce);
-        asked.await.is_ok()
+        !matches!(asked.await, Err(RestError::BadToken))
     }
 }
 

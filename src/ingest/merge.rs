@@ -151,6 +151,11 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
                 it.reread = Some(it.reread.map_or(*new, |known| known.and(*new)));
             })?;
         }
+        Fact::RecheckEnded(guild_id, begun) => {
+            rows.update(Audit::unknown(*guild_id), |audit| {
+                audit.give_up_recheck(*begun);
+            })?;
+        }
         Fact::Rechecked(guild_id, begun) => {
             rows.update(Audit::unknown(*guild_id), |it| it.end_recheck(at, *begun))?;
         }

@@ -220,6 +220,7 @@ fn size(of: &Observation) -> usize {
         | Fact::RecheckBegun(_)
         | Fact::Reread(..)
         | Fact::Rechecked(..)
+        | Fact::RecheckEnded(..)
         | Fact::Synced(..)
         | Fact::GuildChosen(_)
         | Fact::Settled(..) => 0,

@@ -232,6 +232,11 @@ impl Audit {
         });
     }
 
+    /// Not all history could be read again.
+    pub fn give_up_recheck(&mut self, begun: Stamp) {
+        self.recheck.take_if(|recheck| recheck.begun == begun);
+    }
+
     /// All history was read again.
     pub fn end_recheck(&mut self, at: Stamp, begun: Stamp) {
         if let Some(recheck) = self.recheck.take_if(|it| it.begun == begun) {

@@ -270,6 +270,8 @@ pub enum Fact {
     Reread(GuildId, ChannelId, Reread),
     /// All of the guild's history was read again by the recheck that began then.
     Rechecked(GuildId, Stamp),
+    /// The recheck that began then came as far as Discord lets it: another begins from the start.
+    RecheckEnded(GuildId, Stamp),
     /// The class of data is complete as of now.
     Synced(GuildId, Class),
     /// This could not be fetched, for this reason.

@@ -166,6 +166,13 @@ impl Message {
     pub(super) fn complete(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
         let was_missing = self.text_is_missing();
         self.fill(at, other, other_at);
+        // One version has one text, whatever else it consists of: an empty one was kept from us.
+        if self.content.is_empty() && self.edited_at == other.edited_at && !other.content.is_empty()
+        {
+            self.content.clone_from(&other.content);
+            self.mentions.clone_from(&other.mentions);
+            self.has_no_text();
+        }
         if was_missing && !other.text_is_missing() {
             if other.edited_at == self.edited_at {
                 // It is the text that it has.

@@ -3,7 +3,7 @@
 
 use propsbot::model::{CONTRADICTED_FOR, ChannelId, Pending, Reaction, Stamp};
 use serde_json::Value;
-use simulator::discord::{Discord, kind};
+use simulator::discord::{Discord, Fault, kind};
 
 use crate::mirror::Mirror;
 
@@ -148,6 +148,17 @@ async fn a_list_that_is_short_once_is_asked_for_again() {
         assert_eq!(fixture.sync(true).await, (0, 0), "nothing changed");
         assert_eq!(fixture.discord().violations(), [""; 0]);
     }
+}
+
+/// Of a list that Discord calls a deleted message's, only the message tells whether it was deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_no_message_deletes_none() {
+    let fixture = Fixture::new(2).await;
+    let unknown = r#"{"code":10008,"message":"Unknown Message"}"#.to_owned();
+    let gone = Fault::Answer(404, unknown);
+    fixture.discord().fail(REACTORS, 1, gone);
+    fixture.sync(true).await;
+    fixture.mirror.check_store();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -524,6 +524,7 @@ async fn impossible_lists_are_not_believed() {
     let work = [
         "members",
         "members but the bot",
+        "most members",
         "channels",
         "most channels",
         "roles",
@@ -555,13 +556,18 @@ async fn impossible(case: &'static str) {
     let bot = format!("/id={}", discord.bot_id());
     let everyone = format!("/roles/id={}", discord.guild_id());
     let (route, named) = match case {
-        "members" | "members but the bot" => (MEMBERS, "members"),
+        "members" | "members but the bot" | "most members" => (MEMBERS, "members"),
         "channels" | "most channels" => (CHANNELS, "channels"),
         _ => (GUILD, "guild"),
     };
     let lie = || match case {
         "members" => discord.mutate(MEMBERS, "", "[]"),
         "members but the bot" => discord.leave_out(MEMBERS, &bot),
+        "most members" => {
+            for person in &people[..25] {
+                discord.leave_out(MEMBERS, &format!("/id={person}"));
+            }
+        }
         "channels" => discord.mutate(CHANNELS, "", "[]"),
         "most channels" => {
             for channel in &channels[..3] {
@@ -743,6 +749,13 @@ async fn texts_are_never_wiped() {
     mirror.sync().await.ok();
     mirror.check_store();
     assert_eq!(mirror.failures().await, [].into());
+
+    // Neither of a message that has more than its text.
+    discord.mutate(MESSAGES, "/*/content", "\"\"");
+    discord.mutate(MESSAGES, "/*/attachments", r#"[{"id": "1"}]"#);
+    mirror.sync().await.ok();
+    mirror.check_store();
+    discord.heal();
 
     discord.privilege(intent::PRIVILEGED & !intent::MESSAGE_CONTENT);
     mirror.sync().await.ok();

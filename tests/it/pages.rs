@@ -234,6 +234,11 @@ async fn a_token_is_refused_only_if_it_is_nobodys() {
     let ended = mirror.sync().await;
     ended.failed(3, &[&format!("channel {channel}")]);
     assert!(!ended.stderr.contains("token"), "{ended:#?}");
+    // Nor where Discord does not say whose it is.
+    discord.fail("GET /users/@me", usize::MAX, Fault::Status(503));
+    let ended = mirror.sync().await;
+    ended.failed(3, &[&format!("channel {channel}")]);
+    assert!(!ended.stderr.contains("token"), "{ended:#?}");
     discord.heal();
     mirror.sync().await.ok();
     discord.fail("*", usize::MAX, Fault::Status(401));

@@ -64,6 +64,52 @@ async fn what_threads_did_while_away_is_mirrored() {
     mirror.check_store();
 }
 
+/// A list of threads that says nothing, or not whether there are more, is no whole one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_threads_without_its_fields_is_not_believed() {
+    for (pointer, value) in [("", "{}"), ("/threads", "null"), ("/has_more", "null")] {
+        let mirror = Mirror::empty().await;
+        let discord = &mirror.discord;
+        let ana = discord.join("ana");
+        let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+        let thread = discord.create_thread(channel, ana, "archived");
+        discord.post(ana, thread, "here");
+        discord.archive_thread(thread);
+        discord.mutate(ARCHIVED, pointer, value);
+        let ended = mirror.sync().await;
+        assert_eq!(ended.code, Some(3), "{pointer}: {ended:#?}");
+        let failures = mirror.failures().await;
+        assert!(failures.contains_key("threads"), "{pointer}: {failures:?}");
+        discord.heal();
+        mirror.sync().await.ok();
+        mirror.check_store();
+        assert_eq!(mirror.failures().await, [].into(), "{pointer}");
+    }
+}
+
+/// The answer is another channel than was asked for: it says nothing of the thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_another_channel_is_not_believed() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let message = discord.post(ana, channel, "hello");
+    mirror.sync().await.ok();
+    let thread = discord.create_thread_on(channel, message, ana, "on it");
+    discord.post(ana, thread, "here");
+    discord.archive_thread(thread);
+    discord.mutate(ARCHIVED, "/threads", "[]");
+    let id = format!("\"{channel}\"");
+    discord.mutate("GET /channels/{channel_id}", "/id", &id);
+    let ended = mirror.sync().await;
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    discord.heal();
+    mirror.sync().await;
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
 /// A channel that cannot be seen tells nothing of its threads; when it can be again, all count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threads_of_a_channel_that_was_hidden_are_found() {

@@ -10,7 +10,13 @@ use rand::Rng as _;
 use tokio::time::Instant;
 
 /// How long a connection lives that was worth being opened.
+const WORTH_OPENING: Duration = Duration::from_secs(5);
+
+/// How long a connection lives that was worth the start of its session.
 const HELD: Duration = Duration::from_mins(1);
+
+/// Connections in a row that end soon, each with a session, until the next is waited for.
+const MANY_SHORT: u32 = 10;
 
 /// The longest wait between two attempts to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_mins(1);
@@ -38,7 +44,7 @@ pub(in crate::discord) struct StartLimit {
 pub(super) struct Pacing {
     /// Connections in a row that had no session.
     failures: u32,
-    /// Connections in a row that did not hold, with a session or without.
+    /// Connections in a row that ended soon, with a session or without.
     short: u32,
     /// Session starts in a row whose connection did not hold.
     starts: u32,
@@ -78,6 +84,8 @@ impl Pacing {
         };
         if lived.is_some_and(|lived| lived >= HELD) {
             self.starts = 0;
+        }
+        if lived.is_some_and(|lived| lived >= WORTH_OPENING) {
             self.short = 0;
         }
         self.short = self.short.saturating_add(1);
@@ -94,7 +102,8 @@ impl Pacing {
     }
 
     fn reconnect_wait(&self) -> Duration {
-        let Some(times) = self.short.checked_sub(2) else {
+        let times = self.failures.checked_sub(2);
+        let Some(times) = times.max(self.short.checked_sub(MANY_SHORT)) else {
             return Duration::ZERO;
         };
         doubled(Duration::from_secs(1), times, LONGEST_RECONNECT)
@@ -183,7 +192,7 @@ mod tests {
     fn connections_that_end_soon_come_later_and_later_and_keep_their_session() {
         let mut pacing = Pacing::default();
         for _ in 0..40 {
-            pacing.ended(Some(HELD / 2));
+            pacing.ended(Some(WORTH_OPENING / 2));
         }
         assert!(pacing.before_connecting() > LONGEST_RECONNECT / 2);
         assert_eq!(pacing.failures(), 0);

@@ -19,6 +19,9 @@ const EPHEMERAL: u64 = 1 << 6;
 /// above.
 const HAS_THREAD: u64 = 1 << 5;
 
+/// The flag of an answer of which it was only said that it will come.
+const LOADING: u64 = 1 << 7;
+
 /// The reference of a reply or a command's target, rather than of a forwarded message. Source:
 /// <https://discord.com/developers/docs/resources/message#message-reference-types>.
 const REFERENCE_DEFAULT: u64 = 0;
@@ -155,7 +158,13 @@ impl Message {
         let content = content.unwrap_or_default();
         let mentioned = self.mentions.readable(Field::Mentions, &mut unread);
         let mentions = mentions(&content, &mentioned);
-        if content.is_empty() && kind.is_written() && !self.extras.any() {
+        let flags = match self.flags {
+            Told::As(Some(Number(flags))) => flags,
+            _ => 0,
+        };
+        // An answer that is announced has no text yet.
+        let has_text = kind.is_written() || kind.is_answer() && flags & LOADING == 0;
+        if content.is_empty() && has_text && !self.extras.any() {
             unread.add(Field::Content);
         }
         if unread.has(Field::Content) {
@@ -163,10 +172,6 @@ impl Message {
             unread.add(Field::Mentions);
         }
         let reference = self.reference.optional(Field::ReplyTo, &mut unread);
-        let flags = match self.flags {
-            Told::As(Some(Number(flags))) => flags,
-            _ => 0,
-        };
         let thread = if kind == MessageKind::THREAD_CREATED {
             let reference = reference.clone();
             reference.and_then(|of| of.channel_id.optional(Field::ReplyTo, &mut unread))
@@ -525,6 +530,8 @@ mod tests {
         ));
         assert!(!missing(json!({})));
         assert!(!missing(json!({"content": "", "type": 7})));
+        assert!(missing(json!({"content": "", "type": 20})));
+        assert!(!missing(json!({"content": "", "type": 20, "flags": 128})));
         for extra in [
             json!({"content": "", "attachments": [{"id": "1"}]}),
             json!({"content": "", "embeds": [{}]}),

@@ -107,11 +107,16 @@ impl Backfill {
         });
         self.write(self.clock.stamp(), facts.collect()).await?;
         let reads_lists = |list: &Pending| list.again && list.refused == 0;
-        if let Some(begun) = recheck.filter(|_| incomplete.is_empty())
+        if let Some(begun) =
+            recheck.filter(|_| incomplete.iter().all(|id| is_refused(&failures, *id)))
             && !lists.iter().any(reads_lists)
         {
-            let at = self.clock.stamp();
-            self.write(at, vec![Fact::Rechecked(guild, begun)]).await?;
+            let ended = if incomplete.is_empty() {
+                Fact::Rechecked(guild, begun)
+            } else {
+                Fact::RecheckEnded(guild, begun)
+            };
+            self.write(self.clock.stamp(), vec![ended]).await?;
         }
         if lacking.is_none() {
             self.synced(guild, &incomplete, &failures, &lists, texts_missing == 0)
@@ -177,6 +182,12 @@ fn missing(
         .map(|failure| &failure.object)
 }
 
+/// Whether Discord refuses the channel.
+fn is_refused(failures: &[Failure], id: ChannelId) -> bool {
+    let object = FailureObject::Channel(id);
+    failures.iter().any(|it| it.refused && it.object == object)
+}
+
 /// Incomplete channels that are not among the failures.
 fn unnamed(failures: &[Failure], incomplete: &[ChannelId]) -> Vec<FailureObject> {
     let channels = incomplete.iter().copied().map(FailureObject::Channel);
@@ -198,10 +209,6 @@ pub fn listed(names: &[String]) -> String {
 /// What is to be looked at again: as little as will do. `failed` says that something failed now that
 /// may be had later.
 fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option<Depth> {
-    let refused = |id: &ChannelId| {
-        let object = FailureObject::Channel(*id);
-        failures.iter().any(|it| it.refused && it.object == object)
-    };
     let is_list = |it: &&Failure| {
         matches!(
             it.object,
@@ -214,7 +221,7 @@ fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option
     let text =
         |failure: &Failure| matches!(failure.object, FailureObject::Texts(_)) && !failure.refused;
     let failed = failed || failures.iter().any(text);
-    (failed || !incomplete.iter().all(refused)).then_some(Depth::Channels)
+    (failed || !incomplete.iter().all(|id| is_refused(failures, *id))).then_some(Depth::Channels)
 }
 
 #[cfg(test)]

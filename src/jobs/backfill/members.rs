@@ -31,8 +31,8 @@ impl Backfill {
     /// Lists all members, of whom there are about so many. Returns the bot's own roles, if it is
     /// among them.
     ///
-    /// A list that lacks members who are known is asked for again; those that both lack are asked for
-    /// by themselves if they are a handful. A list without the bot is not believed.
+    /// A list that lacks members who are known is asked for again; a handful of those that
+    /// both lack are asked for by themselves: if any is there, nobody is said to have left. A list without the bot is not believed.
     pub(super) async fn members(
         &self,
         guild: GuildId,
@@ -69,16 +69,19 @@ impl Backfill {
             return Ok(list.bot_roles);
         }
         let lacking: Vec<UserId> = known.difference(&list.all).copied().collect();
-        if lacking.len() <= SINGLY {
-            for user in lacking {
-                self.ask_for_member(guild, user, &mut list).await?;
+        let noted = list.odd.len();
+        for user in lacking.iter().take(SINGLY) {
+            self.ask_for_member(guild, *user, &mut list).await?;
+        }
+        // If some are there, so may be others that were not asked for.
+        let lacks_some = lacking.len() > SINGLY && list.odd.len() > noted;
+        if !lacks_some {
+            let mut facts = vec![Fact::Synced(guild, Class::Members)];
+            if list.all_named {
+                facts.push(Fact::AllMembers(guild, list.all));
             }
+            self.tell(list.first, facts).await?;
         }
-        let mut facts = vec![Fact::Synced(guild, Class::Members)];
-        if list.all_named {
-            facts.push(Fact::AllMembers(guild, list.all));
-        }
-        self.tell(list.first, facts).await?;
         self.note_odd(guild, Class::Members, list.odd).await?;
         Ok(list.bot_roles)
     }

@@ -16,6 +16,12 @@ use crate::{
 /// Users in one answer; fewer usually means that there are no more.
 const FULL: usize = 100;
 
+/// Users in a list at the most, unless Discord counts more.
+const MOST_REACTORS: u64 = 10_000;
+
+/// Why no more of a list is asked for.
+const ENDLESS: &str = "the server lists more users than it counts";
+
 /// Discord's code for a message that is not there any more. Source:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 const UNKNOWN_MESSAGE: u64 = 10008;
@@ -27,7 +33,7 @@ enum Listed {
     /// The users, when they were asked for, and whether each could be read.
     Users(Vec<User>, Stamp, bool),
     /// The message is gone.
-    Gone(Stamp),
+    Gone(RestError),
     /// It failed: `false` if it may be had later.
     Failed(bool),
 }
@@ -100,10 +106,12 @@ impl Backfill {
             }
             let (users, at, all_readable) = match self.users(&list).await? {
                 Listed::Users(users, at, all_readable) => (users, at, all_readable),
-                Listed::Gone(at) => {
-                    gone(at).await?;
-                    return Ok(true);
+                // Whether the message is gone, only itself tells.
+                Listed::Gone(_) if !is_second => {
+                    is_second = true;
+                    continue;
                 }
+                Listed::Gone(error) => return self.fail(guild, object(&list), error).await,
                 Listed::Failed(refused) => return Ok(refused),
             };
             if !all_readable {
@@ -153,16 +161,25 @@ impl Backfill {
                     // A page that is not full may have been cut.
                     let ends = page.len < FULL && len >= list.count;
                     users.extend(page.items);
+                    if len > MOST_REACTORS.max(list.count.saturating_mul(2)) {
+                        let refused =
+                            Fact::Refused(list.guild_id, object(list), ENDLESS.to_owned());
+                        self.progress.update(|it| it.refused += 1);
+                        self.tell(at, vec![refused]).await?;
+                        return Ok(Listed::Failed(true));
+                    }
                     // A server that ignores `after` must not keep us here for ever.
                     if ends || newest <= after {
                         return Ok(Listed::Users(users, at, all_readable));
                     }
                     after = newest;
                 }
-                Err(RestError::NotFound {
-                    code: UNKNOWN_MESSAGE,
-                    ..
-                }) => return Ok(Listed::Gone(at)),
+                Err(
+                    error @ RestError::NotFound {
+                        code: UNKNOWN_MESSAGE,
+                        ..
+                    },
+                ) => return Ok(Listed::Gone(error)),
                 // Nobody reacts with it any more, as Discord counts too.
                 Err(RestError::NotFound {
                     code: UNKNOWN_EMOJI,

@@ -123,7 +123,8 @@ impl Backfill {
             Ok(found) => {
                 let page = page_of_one(guild_id, channel_id, id, found);
                 // If it is not there any more, there is nothing left to read either.
-                let facts = vec![Fact::Page(page), Fact::Settled(guild_id, object)];
+                // What is still odd in it is noted with the page.
+                let facts = vec![Fact::Settled(guild_id, object), Fact::Page(page)];
                 let mut whole = true;
                 for list in self.writer.write(observed(at, facts)).await? {
                     whole &= match self.list(list).await {

@@ -296,6 +296,9 @@ impl Backfill {
     ) -> Result<bool, BackfillError> {
         let mut odd = threads.unread("thread");
         odd.extend(unread_of(&threads.items));
+        if odd.is_empty() && !threads.all_named {
+            odd.push("the list itself".to_owned());
+        }
         let is_whole = odd.is_empty();
         if !is_whole {
             self.note_odd(guild, Class::Threads, odd).await?;
