@@ -113,7 +113,7 @@ impl Used<'_> {
             What::Form(it) => it.create_response(self.http, response).await?,
             What::Part(it) => it.create_response(self.http, response).await?,
         }
-        self.announced.store(true, Ordering::Relaxed);
+        self.announced.swap(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -212,7 +212,7 @@ async fn announce<A: Future<Output = Result<(), serenity::Error>>>(
     }
     match once.retry(again()).when(is_unsure).await {
         Err(error) if code(&error) == Some(ALREADY_ANSWERED) => {
-            asker.announced().store(true, Ordering::Relaxed);
+            asker.announced().swap(true, Ordering::Relaxed);
             Ok(())
         }
         announced => announced,

@@ -216,7 +216,7 @@ async fn give(
         let (here, giver) = (wish.channel_id, wish.giver.id);
         let choosing = service.props_place(guild, here, giver, &wish.roles);
         let place = choosing.await?;
-        is_here.store(matches!(place, Place::Here(_)), Ordering::Relaxed);
+        is_here.swap(matches!(place, Place::Here(_)), Ordering::Relaxed);
         Ok((place, service.give_props(wish, place).await))
     };
     let giving = in_time_for(asker, visibility, giving);
