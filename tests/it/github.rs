@@ -108,6 +108,12 @@ async fn what_is_wrong_is_said_on_the_command_line() {
     let absent = ["export", "--to", "github:octo-org/absent"];
     let refused = mirror.run(&absent).await;
     refused.failed(1, &["no such repository", "github:octo-org/absent"]);
+    let saml = r#"{"message":"Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization."}"#;
+    github.fail(Kind::Repository, 1, Fault::Answer(403, saml.to_owned()));
+    let refused = mirror
+        .run(&["export", "--to", "github:octo-org/other"])
+        .await;
+    refused.failed(1, &["SAML enforcement", "Configure SSO"]);
     mirror.variables.retain(|(name, _)| name != "GITHUB_TOKEN");
     mirror.run(&to).await.failed(2, &["GITHUB_TOKEN"]);
     let odd = ("GITHUB_HISTORY".to_owned(), "rewrite".to_owned());

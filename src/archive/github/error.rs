@@ -35,6 +35,17 @@ pub enum GithubError {
          repository, and its owner the right to write there"
     )]
     NoRights(String),
+    /// GitHub names a reason that has a remedy of its own.
+    #[error("GitHub refused ({message}): {remedy}")]
+    Remedied {
+        /// GitHub's words for it, on one line.
+        message: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// It was more than GitHub does for one request.
+    #[error("GitHub says that one request asked for too much ({0})")]
+    TooMuch(String),
     /// The branch takes pull requests only, or something like it.
     #[error(
         "the branch is protected ({0}): let the token's owner bypass the rule, or name another \
@@ -111,9 +122,11 @@ impl GithubError {
                 let untold = UNTOLD_WAIT * 2_u32.saturating_pow(limited);
                 Some(told.unwrap_or(untold)).filter(|wait| *wait <= PATIENCE)
             }
-            Self::Failing(_) | Self::Unreachable(_) | Self::Unreadable(_) | Self::Overtaken => {
-                Some(Duration::ZERO)
-            }
+            Self::Failing(_)
+            | Self::Unreachable(_)
+            | Self::Unreadable(_)
+            | Self::Overtaken
+            | Self::TooMuch(_) => Some(Duration::ZERO),
             _ => None,
         }
     }
@@ -126,9 +139,54 @@ impl GithubError {
 
     /// Whether less at a time may help.
     pub(super) fn may_be_too_much(&self) -> bool {
-        matches!(self, Self::Failing(_) | Self::Unreachable(_))
+        matches!(
+            self,
+            Self::Failing(_) | Self::Unreachable(_) | Self::TooMuch(_)
+        )
     }
 }
+
+/// Refusals by GitHub's words for them, in small letters, and what helps. The first that fits counts.
+/// Sources: GitHub's documentation of each, and what its users report of the API's answers.
+const REMEDIES: [(&[&str], &str); 6] = [
+    (
+        &["saml enforcement", "saml sso"],
+        "authorize GITHUB_TOKEN for the organization (the token's page on GitHub, \"Configure SSO\")",
+    ),
+    (
+        &["ip allow list"],
+        "have an owner of the organization add this machine's address to its IP allow list, or run the \
+         bot on a machine whose address is in it",
+    ),
+    (
+        &["token's lifetime"],
+        "make a new fine-grained token that expires within the time that the organization allows",
+    ),
+    (
+        &[
+            "personal access token (classic)",
+            "personal access tokens (classic)",
+        ],
+        "make a fine-grained token with \"Contents: read and write\" on this repository",
+    ),
+    (
+        &["secret", "push protection"],
+        "GitHub's push protection takes something that a member wrote for a secret, and refuses it each \
+         time. Delete that message in Discord if it is one; else allow it with the link that GitHub \
+         gives, or switch push protection off for this repository (Settings, \"Advanced Security\")",
+    ),
+    (
+        &[
+            "repository access blocked",
+            "is disabled",
+            "is locked",
+            "data quota",
+            "over quota",
+        ],
+        "GitHub has locked the repository, or it is full. Its owner finds out why in GitHub's mail and \
+         the repository's settings; until then, name another one in ARCHIVE",
+    ),
+];
 
 /// How GitHub says that a branch has moved meanwhile.
 const OVERTAKEN: [&str; 4] = [
@@ -181,7 +239,13 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> G
 
 /// What GitHub's words mean, where the status does not tell.
 fn named(status: u16, message: String) -> GithubError {
-    if says_one_of(&message, &PROTECTED) {
+    let remedy = REMEDIES
+        .iter()
+        .find(|(words, _)| says_one_of(&message, words));
+    if let Some((_, remedy)) = remedy {
+        let message = crate::model::one_line(&message);
+        GithubError::Remedied { message, remedy }
+    } else if says_one_of(&message, &PROTECTED) {
         let first = message.lines().map(str::trim).filter(|it| !it.is_empty());
         GithubError::Protected(first.collect::<Vec<_>>().join(" "))
     } else if message.contains("was archived") {
@@ -209,6 +273,7 @@ impl Said {
     pub(super) fn meaning(self, headers: &HeaderMap) -> GithubError {
         let Self { r#type, message } = self;
         match r#type.as_deref().unwrap_or_default() {
+            "RESOURCE_LIMITS_EXCEEDED" => GithubError::TooMuch(message),
             "RATE_LIMITED" | "RATE_LIMIT" => GithubError::Limited(wait(headers)),
             // A secondary limit has only words for it.
             _ if says_one_of(&message, &LIMITED) => GithubError::Limited(wait(headers)),
@@ -322,6 +387,32 @@ mod tests {
                 "bypass the rule",
             ),
             (422, r#"{"message":"odd"}"#, "refused (422): odd"),
+            (
+                403,
+                r#"{"message":"Resource protected by organization SAML enforcement. You must grant your Personal Access token access to this organization."}"#,
+                "Configure SSO",
+            ),
+            (
+                403,
+                r#"{"message":"Although you appear to have the correct authorization credentials, the `o` organization has an IP allow list enabled, and your IP address is not permitted to access this resource."}"#,
+                "machine's address",
+            ),
+            (
+                403,
+                r#"{"message":"The 'o' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 90 days."}"#,
+                "expires within",
+            ),
+            (
+                403,
+                r#"{"message":"`o` forbids access via a personal access token (classic). Please use a GitHub App."}"#,
+                "make a fine-grained token",
+            ),
+            (
+                409,
+                r#"{"message":"Repository rule violations found\n\nPush cannot contain secrets"}"#,
+                "push protection",
+            ),
+            (403, r#"{"message":"Repository access blocked"}"#, "locked"),
         ] {
             let error = meaning(status, &[], body);
             assert_eq!(error.retry(0), None, "{error}");
@@ -359,6 +450,14 @@ mod tests {
                 "limits",
             ),
             (r#"{"message":"Something went wrong"}"#, "GitHub failed"),
+            (
+                r#"{"type":"FORBIDDEN","message":"Resource protected by organization SAML enforcement."}"#,
+                "Configure SSO",
+            ),
+            (
+                r#"{"type":"RESOURCE_LIMITS_EXCEEDED","message":"Resource limits for this query exceeded."}"#,
+                "too much",
+            ),
             (r#"{"message":"odd"}"#, "refused (200): odd"),
         ] {
             let error = meaning(said).to_string();

@@ -106,6 +106,20 @@ async fn what_is_too_much_for_one_commit_is_made_in_parts() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
+/// GitHub says with status 200 that a commit was more than it does at a time: it is made in parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_beyond_githubs_resource_limits_is_made_in_parts() {
+    let github = started().await;
+    let archive = archive_in(&github, "");
+    let said = r#"{"data":null,"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":"Resource limits for this query exceeded."}]}"#;
+    github.fail(Kind::CommitOnBranch, 1, Fault::Answer(200, said.to_owned()));
+    let mut changes: Vec<Change> = (0..8).map(|n| Change::Put(blob(&noise(2, n)))).collect();
+    changes.push(publish(1, BTreeMap::new()));
+    write(&archive, None, changes).await.unwrap();
+    assert!(github.count(Kind::CommitOnBranch) > 2);
+    assert_eq!(github.violations(), [""; 0]);
+}
+
 /// A file that no commit can have keeps nothing else from being exported.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
