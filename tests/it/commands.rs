@@ -94,10 +94,13 @@ impl Server {
             .unwrap_or_default()
     }
 
+    /// Stops the bot, and has all be known that happened until then.
     async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.terminate();
             running.wait().await.ok();
+            // It may have stopped before it heard of its own last answer.
+            self.mirror.sync().await;
         }
     }
 
@@ -185,11 +188,9 @@ impl Server {
         }
     }
 
-    /// The props that the store has once the bot has stopped. It may stop before it hears of its own
-    /// last answer: the next sync reads the message.
+    /// The props that the store has once the bot has stopped.
     async fn recorded(&mut self) -> Vec<PropsRow> {
         self.stop().await;
-        self.mirror.sync().await.ok();
         crate::mirror::whole(&self.mirror.store(), self.mirror.guild()).props
     }
 

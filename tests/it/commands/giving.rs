@@ -60,6 +60,7 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
 
     // The store is lost: Discord tells all of it again.
     std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
+    server.mirror.sync().await.ok();
     let again = server.recorded().await;
     let known = |rows: &[propsbot::archive::rows::PropsRow]| {
         let parts = rows.iter().map(|it| {

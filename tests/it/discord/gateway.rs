@@ -12,7 +12,9 @@ use propsbot::{
         Speech, Token, start, translate,
     },
     jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer},
-    model::{Fact, GuildId, MessageId, Observation, Stamp, UserId, read_answer},
+    model::{
+        Evidence, Fact, Guild, GuildId, MessageId, Observation, Stamp, Unread, UserId, read_answer,
+    },
     network::Network,
     service::{Parts, Service},
     store::Store,
@@ -24,11 +26,28 @@ use tokio_util::sync::CancellationToken;
 
 use super::{canned, empty, history};
 
-/// What a gateway of the Discord at `origin` needs.
-async fn options(origin: &str, token: &str, capacity: u32, folder: &TempDir) -> GatewayOptions {
+/// What a gateway of the Discord at `origin` needs, for a bot that mirrors this guild.
+async fn options(
+    origin: &str,
+    token: &str,
+    guild: GuildId,
+    capacity: u32,
+    folder: &TempDir,
+) -> GatewayOptions {
     let store = Arc::new(Store::open(folder.path()).expect("a new store"));
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
+    let seen = Observation {
+        at: clock.stamp(),
+        by: Evidence::Rest,
+        fact: Fact::Guild(Guild {
+            id: guild,
+            name: "a guild".to_owned(),
+            owner_id: UserId(1),
+            unread: Unread::default(),
+        }),
+    };
+    writer.write(vec![seen]).await.expect("the writer runs");
     let token = super::token(token);
     let rest = Rest::new(Some(origin), &token, &Network::default());
     let service = Service::new(Parts {
@@ -36,7 +55,7 @@ async fn options(origin: &str, token: &str, capacity: u32, folder: &TempDir) -> 
         writer,
         clock: clock.clone(),
         progress: PerGuild::default(),
-        guilds: MirroredGuilds::default(),
+        guilds: MirroredGuilds::new(&[guild], &[]),
         speech: Speech::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
         exports: None,
@@ -73,13 +92,14 @@ impl Bot {
 
     async fn with(of: &Discord, token: &str, capacity: u32) -> Result<Self, GatewayError> {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = options(&of.url(), token, capacity, &folder).await;
+        let guild = GuildId(of.guild_id());
+        let options = options(&of.url(), token, guild, capacity, &folder).await;
         let stop = options.stop.clone();
         let gateway = start(options).await?;
         Ok(Self {
             gateway,
             stop,
-            guild: GuildId(of.guild_id()),
+            guild,
             user: UserId(of.bot_id()),
             _folder: folder,
         })
@@ -331,7 +351,7 @@ async fn a_gateway_can_be_stopped_before_discord_answers() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&origin, "a.b.c", 1 << 20, &folder).await;
+    let options = options(&origin, "a.b.c", GuildId(1), 1 << 20, &folder).await;
     let stop = options.stop.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -351,7 +371,7 @@ async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
     let url = format!("ws://{}", silent.local_addr().unwrap());
     let origin = canned(json!({"url": url, "shards": 1})).await;
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&origin, "a.b.c", 1 << 20, &folder).await;
+    let options = options(&origin, "a.b.c", GuildId(1), 1 << 20, &folder).await;
     let stop = options.stop.clone();
     let gateway = start(options).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
