@@ -7,7 +7,6 @@ use simulator::discord::{Discord, EventFault, Fault, Manners, kind};
 use tokio::net::TcpListener;
 
 use crate::{
-    discord::canned,
     live::{SOON, settled, start, stop},
     mirror::Mirror,
 };
@@ -170,12 +169,9 @@ async fn a_stop_signal_is_heeded_while_a_handshake_hangs() {
     for scheme in ["ws", "wss"] {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("{scheme}://{}", silent.local_addr().unwrap());
-        let bot = json!({"url": url, "shards": 1, "id": "50", "username": "bot"});
-        let origin = canned(bot).await;
-        let mut mirror = Mirror::empty().await;
-        mirror
-            .variables
-            .push(("DISCORD_API_URL".to_owned(), origin));
+        let mirror = Mirror::empty().await;
+        let url = json!(url).to_string();
+        mirror.discord.mutate("GET /gateway/bot", "/url", &url);
         let running = mirror.start(&["run"]);
         // That it was reached is all that it tells.
         let connection = tokio::time::timeout(SOON, silent.accept()).await;
