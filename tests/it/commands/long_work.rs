@@ -200,6 +200,31 @@ async fn work_goes_on_while_it_cannot_be_told_how_far_it_is() {
     assert!(discord.wait(SOON, done).await, "{}", server.log());
 }
 
+/// It would say how far the work was, after what came of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_was_given_up_is_not_sent_later() {
+    let server = exported().await;
+    let slow = SlowManifest::of(&server);
+    let discord = server.discord();
+    let limited = Fault::RateLimited {
+        retry_after: 6.0,
+        global: false,
+        shared: false,
+    };
+    let before = discord.count(EDIT);
+    discord.fail(EDIT, 1, limited);
+    discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
+    let again = |it: &Discord| it.count(EDIT) > before + 1;
+    assert!(discord.wait(SOON, again).await, "{}", server.log());
+    let requests = discord.requests();
+    let edits = requests.iter().filter(|it| it.method == "PATCH");
+    let times: Vec<_> = edits.map(|it| it.arrived).collect();
+    // It is given up after 5 s, and the next is sent 4 s later.
+    let gap = times[before + 1] - times[before];
+    assert!(gap > Duration::from_secs(8), "{gap:?}");
+    slow.let_go();
+}
+
 /// Each check waits for the disk, and none takes the thread that others need.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_are_answered_while_the_archive_is_checked_many_times() {
