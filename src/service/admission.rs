@@ -9,7 +9,7 @@ use crate::model::{GuildId, UserId};
 
 /// How long it may take until a guild that the bot has just joined is in the store: what is left of
 /// Discord's 3 s is for the answer.
-const JOINING: Duration = Duration::from_millis(1_500);
+const JOINING: Duration = Duration::from_secs(1);
 /// Between two looks whether it is.
 const GLANCE: Duration = Duration::from_millis(50);
 

@@ -190,7 +190,9 @@ async fn a_recheck_that_is_killed_goes_on_where_it_was() {
             {
                 let page: String = page.chars().take_while(char::is_ascii_digit).collect();
                 let page: u64 = page.parse().unwrap();
-                assert!(page <= left + 1, "read twice: {}", request.path);
+                // Pages overlap by a millisecond.
+                let next_ms = ((left >> 22) + 1) << 22;
+                assert!(page <= next_ms, "read twice: {}", request.path);
             }
         }
         partly += left().values().filter(|left| **left > 0).count();
