@@ -1,4 +1,4 @@
-//! The slash commands: one file each, gathered by [`all`].
+//! The slash commands: one file each, gathered by `all`.
 //!
 //! A command checks what was typed, makes one call to the [`Service`], and answers; how it says so
 //! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.

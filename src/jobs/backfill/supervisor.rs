@@ -102,7 +102,7 @@ impl Requests {
         self.change(|wanted| wanted.all = true);
     }
 
-    /// The bot is in a guild that may be the one to mirror: see [`Backfill::choose_among`].
+    /// The bot is in a guild that may be the one to mirror: see `Backfill::choose_among`.
     pub fn candidate(&self, guild: GuildId) {
         self.change(|wanted| {
             wanted.candidates.insert(guild);
