@@ -42,13 +42,12 @@ pub async fn export(
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
-    check_not_empty(config).await?;
     let adopted = if order.replace {
         adopt_wishes(config, spec, target.archive.as_ref()).await?
     } else {
         0
     };
-    let store = Arc::new(open_existing_store(&config.store_path).await?);
+    let store = open_to_export(config).await?;
     let begun = Instant::now();
     let mut leave = Leave {
         replace: order.replace,
@@ -118,12 +117,13 @@ pub async fn export(
     Ok(vec![line])
 }
 
-/// Refuses to export a store that never had anything to export: what it would put in an archive's place is
-/// nothing. One whose guilds were all forgotten still withdraws them.
-async fn check_not_empty(config: &Config) -> Result<(), Error> {
-    let store = open_existing_store(&config.store_path).await?;
+/// Opens a store that has, or had, something to export. What another would put in an archive's place is
+/// nothing. (One whose guilds were all forgotten still withdraws them.)
+async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
+    let store = Arc::new(open_existing_store(&config.store_path).await?);
+    let asked = Arc::clone(&store);
     let is_empty =
-        move || Ok::<_, StoreError>(store.guilds()?.is_empty() && store.last_export()?.is_none());
+        move || Ok::<_, StoreError>(asked.guilds()?.is_empty() && asked.last_export()?.is_none());
     if tokio::task::spawn_blocking(is_empty).await?? {
         return Err(Error::Failed(anyhow!(
             "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export: `propsbot sync` \
@@ -131,7 +131,7 @@ async fn check_not_empty(config: &Config) -> Result<(), Error> {
             config.store_path.display()
         )));
     }
-    Ok(())
+    Ok(store)
 }
 
 /// Makes members' wishes that an archive remembers the store's, before it takes the archive's place:
@@ -157,7 +157,7 @@ async fn adopt_wishes(
         return Ok(0);
     }
     // Made by no mistake: there is a store to export.
-    drop(open_existing_store(&config.store_path).await?);
+    drop(open_to_export(config).await?);
     let mirror = Mirror::open(&config.store_path).await?;
     let adopted = privacy::adopt(&mirror.store, &mirror.writer, &mirror.clock, wishes).await;
     mirror.close().await?;
