@@ -116,7 +116,7 @@ impl Config {
     /// server's host.
     pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
         let discord = self.discord.as_ref();
-        let discord = discord.and_then(|it| it.api_url.as_deref());
+        let discord = discord.and_then(|discord| discord.api_url.as_deref());
         let github = &self.access.github;
         let github = github.api_url.as_deref().filter(|_| github.token.is_some());
         let bucket = |name| self.access.buckets.0.get(name).map(String::as_str);
@@ -295,7 +295,7 @@ fn secret(text: &str) -> Result<String, &'static str> {
 
 /// Ids with commas or blanks between them, in their order, each once.
 fn ids(text: &str, of: &str) -> Result<Vec<u64>, String> {
-    let words = text.split(|it: char| it == ',' || it.is_whitespace());
+    let words = text.split(|letter: char| letter == ',' || letter.is_whitespace());
     let mut ids = Vec::new();
     for word in words.filter(|word| !word.is_empty()) {
         match word.parse::<u64>() {

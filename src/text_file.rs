@@ -38,7 +38,7 @@ mod tests {
         let text = "A=é🎉\r\n";
         let units: Vec<u16> = text.encode_utf16().collect();
         let marked = |mark: &[u8], unit: fn(u16) -> [u8; 2]| {
-            let units = units.iter().flat_map(|it| unit(*it));
+            let units = units.iter().flat_map(|bytes| unit(*bytes));
             mark.iter().copied().chain(units).collect::<Vec<u8>>()
         };
         let utf8 = [&b"\xef\xbb\xbf"[..], text.as_bytes()].concat();

@@ -227,7 +227,12 @@ pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
 
 /// How whole the mirror is of a channel that holds only posts.
 fn forum_status(status: &GuildStatus, id: ChannelId) -> String {
-    let posts = || status.channels.iter().filter(|it| it.parent == Some(id));
+    let posts = || {
+        status
+            .channels
+            .iter()
+            .filter(|channel| channel.parent == Some(id))
+    };
     let total = posts().count();
     if total == 0 {
         return format!("I know nothing of messages in <#{id}>: it has none, or I may not see it.");
@@ -263,7 +268,7 @@ fn amounts(totals: &Totals) -> String {
 /// What could not be fetched of these channels.
 fn failures_in<'a>(status: &'a GuildStatus, channels: &[ChannelId]) -> Vec<&'a FailureStatus> {
     let channels: Vec<String> = channels.iter().map(ToString::to_string).collect();
-    let named = |it: &&FailureStatus| channels.iter().any(|id| it.object.contains(id));
+    let named = |failure: &&FailureStatus| channels.iter().any(|id| failure.object.contains(id));
     status.failures.iter().filter(named).collect()
 }
 

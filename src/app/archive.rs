@@ -205,7 +205,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     }];
     // What is about to be lost comes first.
     let withdrawn = dry_run.withdrawn.iter();
-    lines.extend(withdrawn.map(|it| format!("would be withdrawn: {it}")));
+    lines.extend(withdrawn.map(|channel| format!("would be withdrawn: {channel}")));
     if !would.added_channels.is_empty() {
         let ids: Vec<String> = would
             .added_channels

@@ -40,11 +40,13 @@ impl FolderArchive {
 /// user's, after an export as root.
 fn check_writable(root: &Path) -> Result<(), ArchiveError> {
     let parents = root.ancestors().skip(1);
-    let parent = parents.filter(|it| **it != *"").find(|it| it.exists());
+    let parent = parents
+        .filter(|path| **path != *"")
+        .find(|path| path.exists());
     let parent = parent.unwrap_or(Path::new("."));
     let folder = Access::WRITE_OK | Access::EXEC_OK;
     let needed = if root.exists() {
-        let objects = ["blobs", "indexes"].map(|it| (root.join(it), folder));
+        let objects = ["blobs", "indexes"].map(|name| (root.join(name), folder));
         let mut needed = vec![
             (root.to_owned(), folder),
             (root.join(LOCK), Access::WRITE_OK),

@@ -239,7 +239,7 @@ impl<'a> ArchiveReader<'a> {
         let counts: BTreeMap<Scope, &Counts> = self.manifest.channel_rows().collect();
         let has_props = |scope| {
             let counts = counts.get(&scope);
-            is_wanted(scope) && counts.is_some_and(|it| it.contains_key(&Table::Props))
+            is_wanted(scope) && counts.is_some_and(|counts| counts.contains_key(&Table::Props))
         };
         let mut snapshot = Snapshot {
             guilds: self.select(is_wanted, |_| true).await?,

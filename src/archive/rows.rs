@@ -207,7 +207,9 @@ impl MessageRow {
     /// When the first version known to mention a user was written.
     pub fn mentioned_at(&self, user: UserId) -> Millis {
         let mut earlier = self.earlier_mentions.iter();
-        let earlier = earlier.find(|it| it.user_id == user).map(|it| it.at);
+        let earlier = earlier
+            .find(|mention| mention.user_id == user)
+            .map(|mention| mention.at);
         let written = || self.edited_at.unwrap_or_else(|| self.id.created_at());
         earlier.unwrap_or_else(written)
     }
@@ -441,9 +443,14 @@ impl From<&MessageState> for MessageRow {
 
 /// What is not mentioned any more is nobody else's matter.
 fn earlier_mentions(message: &Message) -> Vec<EarlierMention> {
-    let is_mentioned = |user: UserId| message.mentions.iter().any(|it| it.user_id == user);
+    let is_mentioned = |user: UserId| {
+        message
+            .mentions
+            .iter()
+            .any(|mention| mention.user_id == user)
+    };
     let mut earlier = message.earlier.clone();
-    earlier.retain(|it| is_mentioned(it.user_id));
+    earlier.retain(|mention| is_mentioned(mention.user_id));
     earlier
 }
 

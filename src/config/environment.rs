@@ -120,7 +120,7 @@ impl Environment {
     pub fn config(&self, needs: Needs) -> Result<Config, Mistakes> {
         Config::read(&self.variables, needs).map_err(|Mistakes(mut mistakes)| {
             for (variable, mistake) in &mut mistakes {
-                let meant = |it: &&Unknown| it.nearest == Some(variable);
+                let meant = |unknown: &&Unknown| unknown.nearest == Some(variable);
                 if let Some(Unknown { name, line, .. }) = self.unknown.iter().find(meant) {
                     let meant =
                         format!(". Line {line} of .env has {name}: did you mean {variable}?");
@@ -232,7 +232,8 @@ impl Folders<'_> {
             };
             let path = if name == "SSL_CERT_DIR" {
                 let folders = env::split_paths(&value).map(|path| within(self.file, &path));
-                env::join_paths(folders).map_or(value, |it| it.to_string_lossy().into_owned())
+                env::join_paths(folders)
+                    .map_or(value, |joined| joined.to_string_lossy().into_owned())
             } else {
                 let path = within(self.file, Path::new(&value));
                 let before = within(self.here, Path::new(&value));
@@ -252,7 +253,10 @@ impl Folders<'_> {
         }
         let (name, default) = ARCHIVE;
         let archive = value(of_file, own, name, Some(default));
-        if let Some(path) = archive.as_deref().and_then(|it| it.strip_prefix("dir:")) {
+        if let Some(path) = archive
+            .as_deref()
+            .and_then(|archive| archive.strip_prefix("dir:"))
+        {
             let path = within(self.file, Path::new(path));
             of_file.insert(name.to_owned(), format!("dir:{}", path.display()));
         }

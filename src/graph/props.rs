@@ -173,7 +173,11 @@ impl<'a> Rules<'a> {
                 Ok(_) if !self.channels.are_props(message.channel_id) => {
                     no(NoProps::NoPropsChannel)
                 }
-                Ok(_) if self.bounds(message).is_some_and(|it| it.commands_only) => {
+                Ok(_)
+                    if self
+                        .bounds(message)
+                        .is_some_and(|bounds| bounds.commands_only) =>
+                {
                     no(NoProps::CommandsOnly)
                 }
                 Ok(author) => self.judge_plain(message, author),

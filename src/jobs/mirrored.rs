@@ -109,7 +109,10 @@ impl Known {
     /// The guilds that are mirrored, in order: first those that were chosen, then the others that the
     /// store has, by when the bot joined them.
     fn chosen(&self) -> Vec<GuildId> {
-        let placed = self.choices.iter().filter_map(|it| Some((it.place?, it)));
+        let placed = self
+            .choices
+            .iter()
+            .filter_map(|choice| Some((choice.place?, choice)));
         let mut placed: Vec<(u32, GuildId)> = placed
             .map(|(place, choice)| (place, choice.guild_id))
             .collect();

@@ -87,7 +87,7 @@ pub fn used(
     };
     let standing: Vec<&Props> = commands
         .iter()
-        .filter(|it| it.withdrawn.is_none())
+        .filter(|props| props.withdrawn.is_none())
         .collect();
     let mut rows = Snapshot::default();
     let known = store.guild(guild)?;
@@ -98,7 +98,8 @@ pub fn used(
         .iter()
         .filter_map(|part| ChannelRow::new(part, settings));
     rows.channels = all.collect();
-    for channel in plain_props_channels(settings, parts.iter().filter_map(|it| it.state.now())) {
+    for channel in plain_props_channels(settings, parts.iter().filter_map(|part| part.state.now()))
+    {
         let from = MessageId::at(since(settings, now)).0;
         for state in store.messages(channel, from..=u64::MAX) {
             let state = state?;
@@ -183,7 +184,9 @@ fn plain_props_channels<'a>(
     settings: &Settings,
     channels: impl Iterator<Item = &'a Channel> + Clone,
 ) -> Vec<ChannelId> {
-    let chosen = channels.clone().filter(|it| settings.is_props_channel(it));
+    let chosen = channels
+        .clone()
+        .filter(|channel| settings.is_props_channel(channel));
     let chosen: BTreeSet<ChannelId> = chosen.map(|channel| channel.id).collect();
     let is_one = |channel: &&Channel| {
         let parent = channel.thread_parent();

@@ -190,7 +190,10 @@ impl Message {
 
     /// Everyone whom a version is known to mention, and when the first such version was written.
     pub(super) fn first_mentions(&self) -> BTreeMap<UserId, Millis> {
-        let earlier = self.earlier.iter().map(|it| (it.user_id, it.at));
+        let earlier = self
+            .earlier
+            .iter()
+            .map(|mention| (mention.user_id, mention.at));
         let mut first: BTreeMap<UserId, Millis> = earlier.collect();
         for mention in &self.mentions {
             let at = first.entry(mention.user_id).or_insert(Millis(i64::MAX));
@@ -203,7 +206,7 @@ impl Message {
     pub(super) fn remember(&mut self, first: BTreeMap<UserId, Millis>) {
         let written = self.written_at();
         let is_told = |user: UserId, at: Millis| {
-            at >= written && self.mentions.iter().any(|it| it.user_id == user)
+            at >= written && self.mentions.iter().any(|mention| mention.user_id == user)
         };
         self.earlier = first
             .into_iter()

@@ -186,7 +186,8 @@ mod tests {
         let earlier = |state: &MessageState| {
             let message = state.message().unwrap();
             let earlier = message.earlier.iter();
-            let since = earlier.map(|it| (it.user_id.0, it.at.0 - 1_700_000_000_000));
+            let since =
+                earlier.map(|mention| (mention.user_id.0, mention.at.0 - 1_700_000_000_000));
             since.collect::<Vec<_>>()
         };
         let all = merged(&versions);

@@ -320,5 +320,5 @@ records! {
         Partition::of_guild(it.guild_id, Table::Privacy);
     AdminAction: AdminActions, |it| key::ids([it.guild_id.0, it.id.0]);
     Registered: Registrations, |it| key::ids([it.application.0]);
-    GuildChoice: GuildChoices, |it| key::ids([it.guild_id.0]);
+    GuildChoice: GuildChoices, |choice| key::ids([choice.guild_id.0]);
 }

@@ -224,7 +224,13 @@ mod tests {
     #[test]
     fn a_giver_is_seen_giving_until_it_is_done_and_never_the_same_twice() {
         let all = InFlight::default();
-        let ids = |others: Others| others.flying.iter().map(|it| it.id.0).collect::<Vec<_>>();
+        let ids = |others: Others| {
+            others
+                .flying
+                .iter()
+                .map(|props| props.id.0)
+                .collect::<Vec<_>>()
+        };
         let (first, others) = all.begin(gift(1, 5)).unwrap();
         assert!(others.flying.is_empty());
         assert!(all.begin(gift(1, 5)).is_none(), "it is under way");

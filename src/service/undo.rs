@@ -41,7 +41,7 @@ impl Service {
             let minutes = store.settings(guild)?.undo_minutes;
             let since = Millis(now.0 - i64::from(minutes) * 60_000);
             let mut own = props_since(store, guild, since)?;
-            own.retain(|it| it.giver == giver && it.withdrawn.is_none());
+            own.retain(|props| props.giver == giver && props.withdrawn.is_none());
             own.sort_by_key(|it| std::cmp::Reverse(it.id));
             let mut named = Vec::new();
             for props in own {

@@ -155,7 +155,10 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
     let mirror = synced(4000, |it| it.audit_share = 1000).await;
     // Nobody hears of these, on every page of history.
     let mut edited = 0;
-    for message in old(&mirror, |it| it.webhook.is_none()).iter().step_by(20) {
+    for message in old(&mirror, |message| message.webhook.is_none())
+        .iter()
+        .step_by(20)
+    {
         let (channel, id) = (message.channel, message.id);
         assert!(mirror.discord.edit(channel, id, "said otherwise"));
         edited += 1;

@@ -120,7 +120,7 @@ impl Fixture {
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         let channels = manifest["guilds"][0]["channels"].as_array().unwrap();
         let channel = self.channel.to_string();
-        let channel = channels.iter().find(|it| it["id"] == channel).unwrap();
+        let channel = channels.iter().find(|row| row["id"] == channel).unwrap();
         let id = |it: &Value| it.as_str().unwrap().parse::<u64>().unwrap();
         let covered = channel["covered"].as_array().unwrap();
         covered

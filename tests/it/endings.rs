@@ -244,7 +244,7 @@ async fn a_store_without_a_guild_exports_and_forgets_nothing() {
         ("EXPORT_INTERVAL", "1s"),
     ];
     let bot = crate::mirror::start(propsbot(mirror.home.path(), &variables, &["run"]));
-    let connected = |it: &Discord| it.connected() > 0;
+    let connected = |discord: &Discord| discord.connected() > 0;
     let is_up = mirror.discord.wait(SOON, connected).await;
     assert!(is_up, "{}", bot.stderr());
     bot.terminate();

@@ -67,9 +67,9 @@ async fn paths_are_relative_to_the_file_that_names_them() {
     assert!(home.join("store").is_dir() && home.join("archive/manifest.json").is_file());
     let left = fs::read_dir(&below)
         .unwrap()
-        .map(|it| it.unwrap().file_name());
+        .map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = left
-        .filter(|it| !it.to_string_lossy().starts_with("output-"))
+        .filter(|name| !name.to_string_lossy().starts_with("output-"))
         .collect();
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
     // What the process says is relative to where it is.

@@ -138,15 +138,15 @@ const STATES: [State; 5] = [
     ),
     (
         "waiting to register the commands",
-        |it| {
+        |discord| {
             let limited = Fault::RateLimited {
                 retry_after: 200.0,
                 global: false,
                 shared: false,
             };
-            it.fail(COMMANDS, 1, limited);
+            discord.fail(COMMANDS, 1, limited);
         },
-        |it| it.count(COMMANDS) > 0,
+        |discord| discord.count(COMMANDS) > 0,
     ),
 ];
 

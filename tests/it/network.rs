@@ -202,7 +202,7 @@ async fn the_gateway_goes_through_the_proxy_too() {
     let running = start(propsbot(mirror.home.path(), &variables, &["run"]));
     let general = discord.channel("general").unwrap();
     for said in ["before the cut", "after the cut"] {
-        let connected = |it: &Discord| it.connected() > 0;
+        let connected = |discord: &Discord| discord.connected() > 0;
         assert!(discord.wait(SOON, connected).await, "{}", running.stderr());
         discord.post(discord.owner_id(), general, said);
         settled(&mirror, &running).await;

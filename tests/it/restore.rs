@@ -357,20 +357,26 @@ async fn a_dry_run_says_what_would_go_out() {
     assert!(said.contains("would stay at generation 1"), "{said}");
 
     // What turns private is named before it goes.
-    let public = truth.channels.iter().find(|it| it.public && it.kind == 0);
-    let (id, name) = public.map(|it| (it.id, &it.name)).unwrap();
+    let public = truth
+        .channels
+        .iter()
+        .find(|channel| channel.public && channel.kind == 0);
+    let (id, name) = public.map(|channel| (channel.id, &channel.name)).unwrap();
     let hidden = simulator::discord::Overwrite {
         id: mirror.guild().0,
         member: false,
         allow: 0,
         deny: simulator::discord::bit::VIEW_CHANNEL,
     };
-    let turned = |it: &mut simulator::discord::Channel| it.overwrites.push(hidden);
+    let turned = |channel: &mut simulator::discord::Channel| channel.overwrites.push(hidden);
     assert!(mirror.discord.update_channel(id, turned));
     mirror.sync().await;
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
     let line = format!("would be withdrawn: #{name} ({id}): not everyone in the guild may read it");
-    assert!(said.lines().any(|it| it == line), "no {line:?} in {said}");
+    assert!(
+        said.lines().any(|text| text == line),
+        "no {line:?} in {said}"
+    );
     let still = verify(&archive, Depth::Whole).await.unwrap();
     assert_eq!(still.generation, 1);
 }

@@ -101,7 +101,7 @@ fn name(mirror: &mut Mirror, variable: &str, ids: &[u64]) {
 
 async fn start(mirror: &Mirror) -> Running {
     let running = mirror.start(&["run"]);
-    let ready = |it: &Discord| it.commands().len() >= 11 && it.connected() > 0;
+    let ready = |discord: &Discord| discord.commands().len() >= 11 && discord.connected() > 0;
     assert!(
         mirror.discord.wait(SOON, ready).await,
         "{}",
@@ -160,9 +160,19 @@ async fn check_unknown(mirror: &Mirror, guild: &Guild) {
         assert!(!holds(&mirror.store_path(), bytes));
     }
     let archived = mirror.archived().await;
-    assert!(archived.guilds.iter().all(|it| it.id.0 != guild.id));
-    assert!(archived.members.iter().all(|it| it.guild_id.0 != guild.id));
-    assert!(archived.messages.iter().all(|it| it.guild_id.0 != guild.id));
+    assert!(archived.guilds.iter().all(|row| row.id.0 != guild.id));
+    assert!(
+        archived
+            .members
+            .iter()
+            .all(|row| row.guild_id.0 != guild.id)
+    );
+    assert!(
+        archived
+            .messages
+            .iter()
+            .all(|row| row.guild_id.0 != guild.id)
+    );
     assert!(!holds(&mirror.archive_path(), TEXT.as_bytes()));
 }
 
@@ -208,7 +218,8 @@ async fn a_strangers_guild_leaves_no_row() {
     // Nor are they, after all was lost and found again.
     let sessions = discord.counters().identifies;
     discord.lose_sessions();
-    let again = |it: &Discord| it.connected() > 0 && it.counters().identifies > sessions;
+    let again =
+        |discord: &Discord| discord.connected() > 0 && discord.counters().identifies > sessions;
     assert!(discord.wait(SOON, again).await);
     discord.post(own.owner, own.channel, "still here");
     own.ask_until(discord, "sync-status", ": listening").await;

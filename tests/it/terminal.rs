@@ -101,9 +101,9 @@ async fn hostile_names_steer_no_terminal() {
     // A channel that turns private is withdrawn, by name: in the result and in the log.
     let truth = mirror.discord.truth();
     let mut channels = truth.channels.iter();
-    let props = channels.find(|it| it.name.starts_with("props\u{1b}"));
+    let props = channels.find(|channel| channel.name.starts_with("props\u{1b}"));
     let hidden = hidden_from(mirror.guild().0, false);
-    let turned = |it: &mut Channel| it.overwrites.push(hidden);
+    let turned = |channel: &mut Channel| channel.overwrites.push(hidden);
     assert!(mirror.discord.update_channel(props.unwrap().id, turned));
     mirror.sync().await;
     shows(&mirror.run(&["export", "--dry-run"]).await.ok());
@@ -143,7 +143,7 @@ async fn programs_read_hostile_names_as_they_are() {
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!(last["name"], HOSTILE);
     let mut unreadable = last["unreadable"].as_array().unwrap().iter();
-    assert!(unreadable.any(|it| it["name"] == HOSTILE), "{last}");
+    assert!(unreadable.any(|row| row["name"] == HOSTILE), "{last}");
 
     let status = mirror.run(&["status", "--json"]).await.ok().stdout;
     is_harmless(&status);

@@ -37,7 +37,7 @@ impl State {
     /// Visits the guild of this id, if there is one, and returns the id of the guild visited until now.
     pub(crate) fn visit(&mut self, id: u64) -> u64 {
         let left = self.guild.id;
-        if let Some(other) = self.elsewhere.iter_mut().find(|it| it.guild.id == id) {
+        if let Some(other) = self.elsewhere.iter_mut().find(|other| other.guild.id == id) {
             std::mem::swap(&mut self.guild, &mut other.guild);
             std::mem::swap(&mut self.presence, &mut other.presence);
             // Time goes on in all of them alike.
@@ -48,7 +48,10 @@ impl State {
 
     /// Every guild and whether the bot is there, by id.
     pub(crate) fn guilds(&self) -> Vec<(&Guild, Presence)> {
-        let others = self.elsewhere.iter().map(|it| (&it.guild, it.presence));
+        let others = self
+            .elsewhere
+            .iter()
+            .map(|other| (&other.guild, other.presence));
         let mut all: Vec<_> = others.chain([(&self.guild, self.presence)]).collect();
         all.sort_by_key(|(guild, _)| guild.id);
         all
@@ -59,7 +62,11 @@ impl State {
         let channel = match target {
             Target::Guild(id) => return id,
             Target::Channel(id) => Some(id),
-            Target::Interaction(id) => self.interactions.all.get(&id).map(|it| it.channel),
+            Target::Interaction(id) => self
+                .interactions
+                .all
+                .get(&id)
+                .map(|interaction| interaction.channel),
             Target::None => None,
         };
         let has = |guild: &Guild| channel.is_some_and(|id| guild.channels.contains_key(&id));

@@ -302,7 +302,9 @@ impl<'a> Planner<'a> {
             .collect();
         let generation = before.map_or(0, |it| it.generation);
         // What was never exported, and is empty, needs no archive.
-        let differs = before.map_or(!guilds.is_empty(), |it| !says_the_same(&it.guilds, &guilds));
+        let differs = before.map_or(!guilds.is_empty(), |before| {
+            !says_the_same(&before.guilds, &guilds)
+        });
         let changed = differs || !self.request.anew.is_empty();
         self.summary.changed = changed;
         self.summary.generation = generation + u64::from(changed);

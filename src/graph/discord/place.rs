@@ -56,7 +56,7 @@ pub(super) fn places<'a>(
                 weight,
                 is_props: [channel, home]
                     .iter()
-                    .any(|it| config.props_channels.has(it.id)),
+                    .any(|channel| config.props_channels.has(channel.id)),
                 // Discord allows little in a channel's name, and anything in a thread's.
                 name: if channel.is_thread() {
                     description::text(&channel.name, NAME_UNITS).into()

@@ -53,7 +53,7 @@ fn a_message_is_explained_in_names() {
     let told: Vec<Explanation> = tiny
         .messages
         .iter()
-        .map(|it| explain(&only(it), &Weights::default(), None))
+        .map(|case| explain(&only(case), &Weights::default(), None))
         .collect();
     insta::assert_debug_snapshot!(told);
 }

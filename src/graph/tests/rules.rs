@@ -199,7 +199,7 @@ fn a_guild_may_keep_props_whose_channel_was_deleted_but_no_plain_ones() {
     let snapshot = |keeps| {
         let mut snapshot = Snapshot {
             guilds: vec![keeping(keeps)],
-            messages: vec![answer.clone(), but(thanks(), |it| it.id.0 += 9)],
+            messages: vec![answer.clone(), but(thanks(), |message| message.id.0 += 9)],
             props: vec![props.clone()],
             ..quiet()
         };

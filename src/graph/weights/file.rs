@@ -20,7 +20,7 @@ pub struct WeightsError {
 }
 
 fn hint(looks: Option<&'static str>) -> String {
-    looks.map_or_else(String::new, |it| format!("; {it}"))
+    looks.map_or_else(String::new, |words| format!("; {words}"))
 }
 
 impl Weights {
@@ -140,16 +140,20 @@ pub(super) fn by_id<'de, D: Deserializer<'de>, I: Ord + FromStr>(
 /// The emoji that is written as `text`, without variation selectors.
 fn emoji(text: &str) -> Option<EmojiKey> {
     let text = text.trim();
-    let inside = text.strip_prefix('<').and_then(|it| it.strip_suffix('>'));
+    let inside = text
+        .strip_prefix('<')
+        .and_then(|inside| inside.strip_suffix('>'));
     let id = inside.unwrap_or(text).rsplit(':').next()?;
     if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(EmojiKey::Custom(EmojiId(id.parse().ok()?)));
     }
-    let code = text.strip_prefix(':').and_then(|it| it.strip_suffix(':'));
+    let code = text
+        .strip_prefix(':')
+        .and_then(|code| code.strip_suffix(':'));
     let text = match code {
         Some(code) => shortcode(code)?.as_str(),
         // It may be younger than what is known here of Unicode.
-        None => Some(text).filter(|it| !it.is_ascii())?,
+        None => Some(text).filter(|text| !text.is_ascii())?,
     };
     let key = EmojiKey::Unicode(text.to_owned());
     Some(bare(&key).into_owned())
@@ -209,7 +213,7 @@ mod tests {
         let unknown = Weights::from_json(r#"{"": 1}"#).unwrap_err().to_string();
         let known: Vec<&str> = unknown.split('`').skip(3).step_by(2).collect();
         assert_eq!(known.len(), fields.len(), "{known:?}");
-        assert!(known.iter().all(|it| fields.contains_key(*it)));
+        assert!(known.iter().all(|name| fields.contains_key(*name)));
     }
 
     #[test]

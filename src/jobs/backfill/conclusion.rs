@@ -185,7 +185,9 @@ fn missing(
 /// Whether Discord refuses the channel.
 fn is_refused(failures: &[Failure], id: ChannelId) -> bool {
     let object = FailureObject::Channel(id);
-    failures.iter().any(|it| it.refused && it.object == object)
+    failures
+        .iter()
+        .any(|failure| failure.refused && failure.object == object)
 }
 
 /// Incomplete channels that are not among the failures.

@@ -164,7 +164,7 @@ impl Backfill {
                     if len > MOST_REACTORS.max(list.count.saturating_mul(2)) {
                         let refused =
                             Fact::Refused(list.guild_id, object(list), ENDLESS.to_owned());
-                        self.progress.update(|it| it.refused += 1);
+                        self.progress.update(|progress| progress.refused += 1);
                         self.tell(at, vec![refused]).await?;
                         return Ok(Listed::Failed(true));
                     }

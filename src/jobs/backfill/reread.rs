@@ -29,7 +29,7 @@ pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(
         // What was said before is durable.
         backfill.writer.write(Vec::new()).await?;
         let mut failed = backfill.read(failed).await?;
-        failed.retain(|it| backfill.guilds.has(it.guild_id));
+        failed.retain(|failure| backfill.guilds.has(failure.guild_id));
         let now = Clock::now();
         let is_due = |it: &Failure| it.due() <= now || starting && !it.refused;
         let (due, later): (Vec<_>, Vec<_>) = failed.into_iter().partition(is_due);

@@ -234,7 +234,7 @@ impl Backfill {
         self.writer.write(Vec::new()).await?;
         let known = self.read(Store::guilds).await?;
         let known = known.iter().filter(|it| it.state.now().is_some());
-        let known = known.map(|it| it.guild_id);
+        let known = known.map(|guild| guild.guild_id);
         let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();
         let at = self.clock.stamp();
         let listed: BTreeSet<GuildId> = match self.history.guilds().await {

@@ -66,7 +66,7 @@ pub(super) fn bot_posts(store: &Store) -> Result<Vec<BotPosts>, StoreError> {
             let answers = answers(store, channel.id)?;
             for state in store.messages(channel.id, 0..=u64::MAX) {
                 let state = state?;
-                let posted = state.message().filter(|it| thanks(it));
+                let posted = state.message().filter(|message| thanks(message));
                 let Some(author) = posted.map(|message| message.author) else {
                     continue;
                 };

@@ -31,7 +31,7 @@ impl SourceCredFiles {
 
     fn log(&self, warnings: Vec<String>) {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        for warning in warnings.iter().filter(|it| !logged.contains(it)) {
+        for warning in warnings.iter().filter(|warning| !logged.contains(warning)) {
             warn!("SourceCred's files in the archive: {warning}");
         }
         *logged = warnings;

@@ -165,7 +165,7 @@ fn page(
     let mut found = Vec::new();
     for entry in entries(store, (&community.veil, &rules), channels, &given, way)? {
         let entry = entry?;
-        found.extend(thanked(&rules, &mut over, &entry, query)?.map(|it| (entry.id, it)));
+        found.extend(thanked(&rules, &mut over, &entry, query)?.map(|thanks| (entry.id, thanks)));
         if found.len() > PAGE {
             break;
         }

@@ -45,11 +45,13 @@ impl<'a> OverQuota<'a> {
             .collect();
         let is_exported = |channel: &Channel| {
             let permissions = permissions.as_ref();
-            permissions.is_some_and(|it| settings.withheld(channel, it).is_none())
+            permissions.is_some_and(|permissions| settings.withheld(channel, permissions).is_none())
         };
         let channels = known
             .iter()
-            .filter(|it| with_commands.contains(&it.id) || rules.is_props_channel(it.id))
+            .filter(|channel| {
+                with_commands.contains(&channel.id) || rules.is_props_channel(channel.id)
+            })
             .map(|channel| (channel.id, is_exported(channel)))
             .collect();
         Ok(Self {

@@ -16,7 +16,9 @@ impl Server {
         self.stop().await;
         self.mirror.export().await;
         let standings = standings(&self.mirror.archived().await);
-        let received = standings.iter().map(|it| (it.member.0, it.received));
+        let received = standings
+            .iter()
+            .map(|standing| (standing.member.0, standing.received));
         received.filter(|(_, received)| *received > 0).collect()
     }
 
@@ -170,7 +172,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
     let quotas: Vec<_> = guild
         .limits
         .iter()
-        .map(|it| it.quota.map(|it| it.count))
+        .map(|limits| limits.quota.map(|quota| quota.count))
         .collect();
     assert_eq!(quotas, [Some(50), Some(3)]);
 
@@ -242,8 +244,9 @@ async fn an_admin_may_have_only_commands_give_props() {
     let thanks = format!("<@{ben}>");
     let before = server.discord().post(ana, props, &thanks);
     server.why(props, before, "mint **1**").await;
-    let reacted =
-        |id: u64| move |it: &Discord| !it.message(props, id).unwrap().reactions.is_empty();
+    let reacted = |id: u64| {
+        move |discord: &Discord| !discord.message(props, id).unwrap().reactions.is_empty()
+    };
     assert!(
         server.discord().wait(SOON, reacted(before)).await,
         "{}",
@@ -280,7 +283,7 @@ async fn heavy_commands_of_a_member_wait_for_each_other() {
     let requests = discord.requests();
     let mut answers = requests[begun..]
         .iter()
-        .filter(|it| it.route.contains("callback"));
+        .filter(|request| request.route.contains("callback"));
     let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
     let between = second.arrived - first.arrived;
     assert!(between >= late, "{between:?}");

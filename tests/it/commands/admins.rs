@@ -339,7 +339,9 @@ async fn the_status_of_a_forum_is_that_of_its_posts() {
     let status = server.admin("sync-status", json!({"channel": forum})).await;
     says(&status, &["3 posts, 3 complete", "3 messages"]);
     let commands = server.discord().commands();
-    let command = commands.iter().find(|it| it["name"] == "sync-status");
+    let command = commands
+        .iter()
+        .find(|command| command["name"] == "sync-status");
     let types = &command.unwrap()["options"][0]["channel_types"];
     for kind in [kind::FORUM, kind::MEDIA] {
         assert!(types.as_array().unwrap().contains(&json!(kind)), "{types}");

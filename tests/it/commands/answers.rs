@@ -58,7 +58,7 @@ async fn a_stop_signal_is_heeded_while_discord_does_not_take_an_answer() {
     let before = discord.count(CALLBACK);
     discord.fail(CALLBACK, 1, Fault::Delay(Duration::from_mins(1)));
     discord.slash(server.ana, server.general, "help", json!({}));
-    let came = |it: &Discord| it.count(CALLBACK) > before;
+    let came = |discord: &Discord| discord.count(CALLBACK) > before;
     assert!(discord.wait(SOON, came).await, "{}", server.log());
     let running = server.running.take().unwrap();
     running.terminate();

@@ -86,7 +86,7 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
     server.mirror.check_archive().await;
     let received: Vec<_> = standings(&server.mirror.archived().await)
         .into_iter()
-        .map(|it| (it.member.0, it.received, it.given))
+        .map(|standing| (standing.member.0, standing.received, standing.given))
         .filter(|(member, ..)| *member != cho)
         .collect();
     assert_eq!(received, [(ben, 3, 0), (ana, 2, 0), (meet, 0, 2)]);

@@ -123,7 +123,7 @@ async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
     discord.mutate(POST, "/author/avatar_decoration_data", DECORATION);
     // It is tried once more to tell how far it is, and that stops nothing.
     let tried = discord.count(EDIT);
-    let again = |it: &simulator::discord::Discord| it.count(EDIT) > tried;
+    let again = |discord: &simulator::discord::Discord| discord.count(EDIT) > tried;
     assert!(
         discord.wait(Duration::from_secs(20), again).await,
         "{}",
@@ -159,7 +159,7 @@ fn is_told(discord: &Discord, run: InteractionId) -> bool {
         let below = answer
             .followups
             .iter()
-            .any(|it| it.data["content"].as_str().is_some_and(told));
+            .any(|answer| answer.data["content"].as_str().is_some_and(told));
         told(&answer.content) || below
     })
 }
@@ -172,10 +172,10 @@ async fn what_came_of_long_work_is_told_although_its_first_answer_was_lost() {
     let before = discord.count(CALLBACK);
     discord.fail(CALLBACK, 1, Fault::Lost);
     let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
-    let tried = |it: &Discord| it.count(CALLBACK) > before;
+    let tried = |discord: &Discord| discord.count(CALLBACK) > before;
     assert!(discord.wait(SOON, tried).await, "{}", server.log());
     slow.let_go();
-    let done = |it: &Discord| is_told(it, run);
+    let done = |discord: &Discord| is_told(discord, run);
     assert!(discord.wait(SOON, done).await, "{}", server.log());
     server.check_manners();
 }
@@ -193,10 +193,10 @@ async fn work_goes_on_while_it_cannot_be_told_how_far_it_is() {
     let before = discord.count(EDIT);
     discord.fail(EDIT, 1, limited);
     let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
-    let tried = |it: &Discord| it.count(EDIT) > before;
+    let tried = |discord: &Discord| discord.count(EDIT) > before;
     assert!(discord.wait(SOON, tried).await, "{}", server.log());
     slow.let_go();
-    let done = |it: &Discord| is_told(it, run);
+    let done = |discord: &Discord| is_told(discord, run);
     assert!(discord.wait(SOON, done).await, "{}", server.log());
 }
 
@@ -214,11 +214,11 @@ async fn an_edit_that_was_given_up_is_not_sent_later() {
     let before = discord.count(EDIT);
     discord.fail(EDIT, 1, limited);
     discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
-    let again = |it: &Discord| it.count(EDIT) > before + 1;
+    let again = |discord: &Discord| discord.count(EDIT) > before + 1;
     assert!(discord.wait(SOON, again).await, "{}", server.log());
     let requests = discord.requests();
-    let edits = requests.iter().filter(|it| it.method == "PATCH");
-    let times: Vec<_> = edits.map(|it| it.arrived).collect();
+    let edits = requests.iter().filter(|request| request.method == "PATCH");
+    let times: Vec<_> = edits.map(|request| request.arrived).collect();
     // It is given up after 5 s, and the next is sent 4 s later.
     let gap = times[before + 1] - times[before];
     assert!(gap > Duration::from_secs(8), "{gap:?}");
@@ -234,7 +234,7 @@ async fn others_are_answered_while_the_archive_is_checked_many_times() {
     let owner = discord.owner_id();
     let check = |_| discord.slash(owner, server.general, "archive verify", json!({}));
     let runs: Vec<_> = (0..20).map(check).collect();
-    let told = |it: &Discord| runs.iter().all(|run| it.answer_so_far(*run).is_some());
+    let told = |discord: &Discord| runs.iter().all(|run| discord.answer_so_far(*run).is_some());
     assert!(discord.wait(SOON, told).await, "{}", server.log());
     let given = server.give(server.ana, &[server.ben], "meanwhile").await;
     assert!(!given.ephemeral, "{given:?}");
@@ -252,7 +252,7 @@ async fn a_stop_signal_is_heeded_while_the_archive_is_checked() {
         "archive verify",
         json!({}),
     );
-    let told = |it: &Discord| it.answer_so_far(run).is_some();
+    let told = |discord: &Discord| discord.answer_so_far(run).is_some();
     assert!(discord.wait(SOON, told).await, "{}", server.log());
     let running = server.running.take().unwrap();
     running.terminate();

@@ -158,6 +158,6 @@ async fn deleting_the_channel_takes_props_back_unless_the_server_keeps_them() {
     server.stop().await;
     server.mirror.export().await;
     let standings = standings(&server.mirror.archived().await);
-    let received: usize = standings.iter().map(|it| it.received).sum();
+    let received: usize = standings.iter().map(|standing| standing.received).sum();
     assert_eq!(received, 1);
 }

@@ -191,7 +191,9 @@ impl Route {
             Some("interactions") => Target::Interaction(id),
             Some("webhooks") => {
                 let known = state.interactions.by_token(call.text(1));
-                known.map_or(Target::None, |it| Target::Interaction(it.id))
+                known.map_or(Target::None, |interaction| {
+                    Target::Interaction(interaction.id)
+                })
             }
             _ => Target::None,
         }

@@ -255,7 +255,7 @@ fn what_is_told_is_near_what_is_needed() {
                 }
             }
             let late = || all.iter().filter(|it| it.at >= 0.1);
-            let told = late().filter(|it| it.left.is_some()).count();
+            let told = late().filter(|told| told.left.is_some()).count();
             let share = f64::from(count(told)) / f64::from(count(late().count()));
             assert!(share >= often, "{name}: told in {share:.2} of the time");
         }
