@@ -1,6 +1,6 @@
 //! Messages and reactions as plain data.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
@@ -166,6 +166,8 @@ pub struct Message {
     pub reference: Option<Reference>,
     /// The reactions, in the order in which their emoji were first used.
     pub reactions: Vec<Reaction>,
+    /// The custom emojis that somebody ever reacted with: also those that are gone by now.
+    pub(crate) once_reacted: BTreeSet<u64>,
     /// The rest.
     pub extras: Option<Box<Extras>>,
 }
@@ -186,12 +188,14 @@ impl Message {
             mentions: Vec::new(),
             reference: None,
             reactions: Vec::new(),
+            once_reacted: BTreeSet::new(),
             extras: None,
         }
     }
 
     /// Adds a reaction; false if it was there already.
     pub fn react(&mut self, user: u64, emoji: Emoji, burst: bool) -> bool {
+        self.once_reacted.extend(emoji.id);
         let index = self
             .reactions
             .iter()

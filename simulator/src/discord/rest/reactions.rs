@@ -3,7 +3,6 @@
 use super::call::{Answer, Call, Problem, Reply};
 use crate::discord::message::Emoji;
 use crate::discord::permissions::bit;
-use crate::discord::snowflake::{time_of, wall_clock};
 use crate::discord::state::State;
 use crate::discord::wire::UserObject;
 
@@ -17,14 +16,19 @@ fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem>
         .iter()
         .any(|reaction| reaction.emoji.same(&emoji));
     let plausible = match emoji.id {
-        // Emojis are deleted, and their last reaction taken back, while somebody asks.
-        Some(id) => (1_420_070_400_000 + 1..=wall_clock()).contains(&time_of(id)),
+        Some(id) => state.guild.emojis.contains_key(&id),
         None => is_emoji(call.text(2)),
     };
+    // Emojis are deleted, and the last reaction taken back, while somebody asks.
+    let once_used = emoji
+        .id
+        .is_some_and(|emoji| message.once_reacted.contains(&emoji));
     if !used && !plausible {
-        state
-            .log
-            .violation(format!("unknown emoji: {:?} of message {id}", call.text(2)));
+        if !once_used {
+            state
+                .log
+                .violation(format!("unknown emoji: {:?} of message {id}", call.text(2)));
+        }
         return Err(Problem::unknown(10014));
     }
     Ok((channel, id, emoji))
