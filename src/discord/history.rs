@@ -27,6 +27,10 @@ const UNKNOWN_MESSAGE: u64 = 10_008;
 /// Discord's codes for "Unknown Member" and "Unknown User".
 const NO_MEMBER: [u64; 2] = [10_007, 10_013];
 
+/// More guilds than a bot with one connection to the gateway can be in. Source:
+/// <https://discord.com/developers/docs/events/gateway#sharding>.
+const MOST_GUILDS: usize = 10_000;
+
 /// Guilds on a full page of the bot's guilds.
 const GUILDS_A_PAGE: usize = 100;
 
@@ -207,6 +211,10 @@ impl History {
             let is_last = page.len < GUILDS_A_PAGE;
             let new = page.items.into_iter().filter(|guild| guild.id > after);
             guilds.extend(new.map(|guild| (guild.id, guild.name)));
+            if guilds.len() > MOST_GUILDS {
+                let error = serde_json::Error::custom("it has no end");
+                return Err(RestError::unreadable(&Route::MyGuilds(after), &error));
+            }
             match newest.map(GuildId).filter(|id| *id > after && !is_last) {
                 Some(newest) => after = newest,
                 // The last page; or that of a server that does not know `after`, and would send
@@ -429,7 +437,6 @@ impl History {
     }
 }
 
-/// Says what was left out of a list.
 /// Reads one object. One that is another than was asked for says nothing of it.
 fn its<T: DeserializeOwned>(json: &[u8], is_it: impl Fn(&T) -> bool) -> serde_json::Result<T> {
     let found = json::read(json)?;
@@ -442,6 +449,7 @@ fn its<T: DeserializeOwned>(json: &[u8], is_it: impl Fn(&T) -> bool) -> serde_js
     }
 }
 
+/// Says what was left out of a list.
 fn report<T>(route: &Route<'_>, list: &Items<T>) {
     let odd = list.odd();
     if odd > 0 {

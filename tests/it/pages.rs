@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use propsbot::model::{Evidence, Fact, Observation, Settings, Stamp};
+use propsbot::model::{Evidence, Fact, Millis, Observation, Settings, Stamp};
 use serde_json::{Value, json};
 use simulator::discord::{Draft, Fault, Options, Overwrite, Seed, World, bit, kind};
 
@@ -15,6 +15,7 @@ use crate::{
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
+const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
 const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
 
 /// An empty guild whose clock is logical: ids are a millisecond apart, from so long ago on.
@@ -66,6 +67,31 @@ async fn a_page_that_once_lacks_messages_deletes_none() {
         assert_eq!(totals(&mirror.status().await), (251, 0));
         mirror.check_store();
     }
+}
+
+/// It is asked for again a day later, and as odd as before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_odd_field_is_missing_as_long_as_it_is_odd() {
+    let mirror = guild(Duration::from_hours(30 * 24)).await;
+    let discord = &mirror.discord;
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let id = discord.post(discord.owner_id(), channel, "hello");
+    discord.mutate(MESSAGES, "/*/webhook_id", "\"odd\"");
+    discord.mutate(MESSAGE, "/webhook_id", "\"odd\"");
+    let object = format!("message {channel}/{id}");
+    for _ in 0..2 {
+        mirror.sync().await.failed(3, &[&object]);
+        assert!(mirror.failures().await.contains_key(&object));
+        let store = mirror.store();
+        let mut failures = store.failures(mirror.guild()).unwrap();
+        for failure in &mut failures {
+            failure.at = Millis(failure.at.0 - 25 * 3_600_000);
+        }
+        store.restore(&failures).unwrap();
+    }
+    discord.heal();
+    mirror.sync().await.ok();
+    mirror.check_store();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,6 +198,7 @@ async fn lists_without_end_are_given_up_and_named() {
         (MESSAGES, millisecond, "channel "),
         (MESSAGES, millisecond * 3_600_000, "channel "),
         (MEMBERS, 1, "members"),
+        (REACTORS, 1, "reactions 👍 on message "),
         (ARCHIVED, 1, "archived threads of channel "),
         (
             ARCHIVED,
@@ -181,7 +208,9 @@ async fn lists_without_end_are_given_up_and_named() {
     ];
     let work = cases.map(|(route, step, object)| {
         tokio::spawn(async move {
-            let (mirror, _, _) = talk(30).await;
+            let (mirror, channel, ids) = talk(30).await;
+            let owner = mirror.discord.owner_id();
+            mirror.discord.react(owner, channel, ids[9], "👍", false);
             mirror.discord.fail(route, usize::MAX, Fault::Endless(step));
             let ended = mirror.sync().await;
             assert_eq!(ended.code, Some(3), "{route} {step}: {ended:#?}");
@@ -195,6 +224,12 @@ async fn lists_without_end_are_given_up_and_named() {
     for done in work {
         done.await.unwrap();
     }
+    // Which guilds to mirror is not known then.
+    let (mirror, _, _) = talk(1).await;
+    let guilds = "GET /users/@me/guilds";
+    mirror.discord.fail(guilds, usize::MAX, Fault::Endless(1));
+    let ended = mirror.sync().await;
+    assert_ne!(ended.code, Some(0), "{ended:#?}");
 }
 
 /// What refuses a page once, or all requests for a moment, is not believed.

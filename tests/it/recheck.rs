@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use simulator::discord::{Fault, Options, Seed, TruthMessage};
+use simulator::discord::{Fault, Options, Seed, TruthMessage, World, kind};
 
 use crate::mirror::Mirror;
 
@@ -218,6 +218,53 @@ async fn what_could_not_be_read_again_leaves_a_recheck_unfinished() {
     assert_ne!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(mirror.status().await["history"]["reread"], Value::Null);
     mirror.discord.heal();
+    mirror.run(&["sync", "--recheck"]).await.ok();
+    mirror.check_store();
+    assert!(mirror.status().await["history"]["reread"].is_i64());
+}
+
+/// A guild that fell silent a month ago, with channels of so many messages each; the channels.
+async fn channels(sizes: &[usize]) -> (Mirror, Vec<u64>) {
+    let mirror = Mirror::new(Options {
+        world: World::Empty,
+        seed: Seed {
+            until: Some(now() - 30 * DAY_MS),
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channels = sizes.iter().map(|size| {
+        let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+        for n in 0..*size {
+            discord.post(ana, channel, &n.to_string());
+        }
+        channel
+    });
+    let channels = channels.collect();
+    (mirror, channels)
+}
+
+/// Each recheck reads all that is to be had, although one channel stays refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_stays_refused_ends_no_later_recheck() {
+    let (mirror, channels) = channels(&[3, 3]).await;
+    let discord = &mirror.discord;
+    mirror.sync().await.ok();
+    discord.refuse(channels[1]);
+    let open = messages(&mirror);
+    let open: Vec<_> = open.iter().filter(|it| it.channel == channels[0]).collect();
+    for (n, message) in open.iter().enumerate() {
+        discord.edit(message.channel, message.id, &format!("said otherwise {n}"));
+        let ended = mirror.run(&["sync", "--recheck"]).await;
+        assert_eq!(ended.code, Some(3), "{ended:#?}");
+        let drift = mirror.status().await["audit"]["drift"]["edited"].clone();
+        assert_eq!(drift, n + 1);
+    }
+    assert_eq!(mirror.status().await["history"]["reread"], Value::Null);
+    discord.heal();
     mirror.run(&["sync", "--recheck"]).await.ok();
     mirror.check_store();
     assert!(mirror.status().await["history"]["reread"].is_i64());

@@ -1,5 +1,6 @@
 //! Things that go wrong on purpose.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub enum Fault {
     Trickle(Duration),
     /// The right answer, a list, but without the items at these places.
     Without(Range<usize>),
-    /// A list of messages, members or archived threads that goes on for ever: the right page, filled up with made-up items whose ids
+    /// A list of messages, members, reactors, guilds or archived threads that goes on for ever: the right page, filled up with made-up items whose ids
     /// are this far apart.
     Endless(u64),
 }
@@ -98,6 +99,8 @@ struct ShortList {
 pub(crate) struct Faults {
     planned: Vec<Planned>,
     short_lists: Vec<ShortList>,
+    /// Channels whose messages are refused, whatever the permissions say.
+    pub(crate) refused: BTreeSet<u64>,
     /// Fields that are replaced in answers and events.
     pub(crate) mutations: Mutations,
 }
@@ -135,6 +138,7 @@ impl Faults {
     pub(crate) fn clear(&mut self) {
         self.planned.clear();
         self.short_lists.clear();
+        self.refused.clear();
         self.mutations.clear();
     }
 

@@ -16,8 +16,8 @@ use crate::{
 /// Users in one answer; fewer usually means that there are no more.
 const FULL: usize = 100;
 
-/// Users in a list at the most, unless Discord counts more.
-const MOST_REACTORS: u64 = 10_000;
+/// How many more than twice the count a list may have: the count may be wrong, but not the list endless.
+const MOST_UNCOUNTED: u64 = 1_000;
 
 /// Why no more of a list is asked for.
 const ENDLESS: &str = "the server lists more users than it counts";
@@ -161,7 +161,8 @@ impl Backfill {
                     // A page that is not full may have been cut.
                     let ends = page.len < FULL && len >= list.count;
                     users.extend(page.items);
-                    if len > MOST_REACTORS.max(list.count.saturating_mul(2)) {
+                    let most = list.count.saturating_mul(2).saturating_add(MOST_UNCOUNTED);
+                    if len > most {
                         let refused =
                             Fact::Refused(list.guild_id, object(list), ENDLESS.to_owned());
                         self.progress.update(|progress| progress.refused += 1);

@@ -104,6 +104,11 @@ impl Discord {
         self.act(|state| state.faults.mutations.add(of, pointer, None));
     }
 
+    /// Refuses a channel's messages from now on, although the permissions allow them.
+    pub fn refuse(&self, channel: u64) {
+        self.act(|state| state.faults.refused.insert(channel));
+    }
+
     /// Forgets all faults still planned, and which fields are replaced; stuck counters stay so.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());

@@ -33,6 +33,9 @@ impl State {
 pub(super) fn list(state: &mut State, call: &Call) -> Answer {
     let limit = call.limit(1, 100, 50)?;
     let channel = state.messages_for(call.id(0)?)?;
+    if state.faults.refused.contains(&channel.id) {
+        return Err(Problem::missing_access());
+    }
     if !state.bot_may(channel.id, bit::READ_MESSAGE_HISTORY) {
         return Ok(Reply::json(&[(); 0]));
     }

@@ -51,6 +51,14 @@ pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now:
                     "flags": 0,
                 }));
             }
+        } else if template.ends_with("/reactions/{emoji_name}") || template.ends_with("/guilds") {
+            let from = last(list, |it| &it["id"]).max(asked("after"));
+            let mut id = from.unwrap_or(0);
+            while list.len() < limit {
+                id = id.saturating_add(step);
+                let name = format!("no. {id}");
+                list.push(json!({"id": Id(id), "username": name, "name": name}));
+            }
         } else if template.contains("/threads/archived/") {
             let before = call
                 .asked("before")
