@@ -240,7 +240,7 @@ impl Backfill {
     }
 }
 
-/// When the bot joined a guild; `None` where Discord does not say.
+/// When the bot joined a guild; `None` where Discord does not say, or not readably.
 async fn joined_at(
     history: &History,
     guild: GuildId,
@@ -248,6 +248,7 @@ async fn joined_at(
 ) -> Result<Option<Millis>, RestError> {
     match history.member(guild, bot).await {
         Ok(member) => Ok(member.and_then(|(_, presence)| presence.joined_at)),
+        Err(RestError::Unreadable { .. } | RestError::TooLarge { .. }) => Ok(None),
         Err(error) if error.is_transient() || matches!(error, RestError::BadToken) => Err(error),
         Err(_) => Ok(None),
     }

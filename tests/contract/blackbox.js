@@ -11,6 +11,7 @@ import {promisify} from "node:util";
 const built = (name) => fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
 export const PROPSBOT = process.env.PROPSBOT_BIN || built("propsbot");
 const SIMULATOR = process.env.SIMULATOR_BIN || built("simulator");
+const EXPORT_AGE_RESTRICTED = built("examples/export_age_restricted");
 
 const START_MS = 30_000;
 const COMMAND_MS = 120_000;
@@ -113,7 +114,13 @@ export async function botAt(scratch, {address, token}, settings = {}) {
       ...settings,
     },
   };
-  return {archive, run: (...command) => runCommand(command, options), listen: () => listen(options)};
+  return {
+    archive,
+    run: (...command) => runCommand(command, options),
+    listen: () => listen(options),
+    /** As an admin's `/settings set age_restricted:True`. */
+    exportAgeRestricted: () => promisify(execFile)(EXPORT_AGE_RESTRICTED, [options.env.STORE_PATH]),
+  };
 }
 
 async function runCommand(command, options) {

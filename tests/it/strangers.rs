@@ -264,6 +264,18 @@ async fn the_guild_joined_first_is_mirrored_and_stays_it() {
     assert_eq!(guilds_in(&mirror), both);
 }
 
+/// Where it cannot be read when the bot joined, that stops nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guild_is_chosen_although_its_member_cannot_be_read() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let own = Guild::own(discord);
+    let other = Guild::of_stranger(discord, EARLIER);
+    discord.mutate("GET /guilds/{guild_id}/members/{user_id}", "/user/id", "7");
+    mirror.sync().await.ok();
+    assert_eq!(guilds_in(&mirror), [own.id.min(other.id)]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_guild_that_invites_a_running_bot_is_mirrored() {
     let mirror = Mirror::empty().await;

@@ -8,8 +8,9 @@ import {readGraph} from "../instance.js";
 
 /** Archives the Discord at `discord.address` in `scratch`, and returns how to compare by a config. */
 export async function comparison(scratch, discord) {
-  const bot = await botAt(scratch, discord);
+  const bot = await botAt(scratch, discord, {DISCORD_GUILDS: discord.guilds?.join() ?? ""});
   await bot.run("sync");
+  await bot.exportAgeRestricted();
   await bot.run("export");
   const ours = async (config, ...options) => {
     const out = await mkdtemp(join(scratch, "graph-"));

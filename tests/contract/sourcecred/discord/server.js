@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import {createServer} from "node:http";
 import {emojiRef} from "./world.js";
 
-/** Serves `world` for `use({address, token})`. Asking for what there is not fails the test. */
+/** Serves `world` for `use({address, token, guilds})`. Asking for what there is not fails the test. */
 export async function withDiscord(world, use) {
   const unknown = new Set();
   const server = createServer((request, response) => {
@@ -17,7 +17,11 @@ export async function withDiscord(world, use) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
-    return await use({address: `http://127.0.0.1:${server.address().port}`, token: "a.token.of-nobody"});
+    return await use({
+      address: `http://127.0.0.1:${server.address().port}`,
+      token: "a.token.of-nobody",
+      guilds: world.guilds.map(({id}) => id),
+    });
   } finally {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -46,6 +50,7 @@ function answer({me, guilds}, path, query) {
     case "guilds/channels":
       return guild.channels;
     case "guilds/members":
+      if (rest.length === 2) return guild.members.find((it) => it.user.id === rest[1]);
       return after(guild.members, (it) => it.user.id);
     case "guilds/threads/active":
       return {threads: threads(false), members: []};
