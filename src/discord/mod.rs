@@ -48,7 +48,7 @@ use crate::model::UserId;
 /// Discord's own origin, used where no other is configured.
 pub const OFFICIAL_ORIGIN: &str = "https://discord.com";
 
-/// The link with which an admin adds the bot to a guild: with the permissions that README.md explains.
+/// The link with which an admin adds the bot to a guild: with the permissions that docs/operators.md explains.
 pub fn invitation(bot: UserId) -> String {
     format!(
         "{OFFICIAL_ORIGIN}/oauth2/authorize?client_id={bot}&scope=bot+applications.commands\

@@ -233,7 +233,7 @@ What to try next:
    cargo run -- verify --from dir:{FOLDER}/archive
    STORE_PATH={FOLDER}/data cargo run -- status
    cargo run -p simulator -- discord --lively 5     a Discord to run the bot against by hand
-   README.md, \"On a real server\"                    the same with your own community"
+   docs/operators.md                                the same with your own community"
     )
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn read_reference(id: &str) -> Option<String> {
     read("REF", id)
 }
 
-/// A git object: `C`ommit, `T`ree or `B`lob.
+/// A git object: a commit, a tree or a blob.
 pub(crate) fn object(kind: &str, oid: &str) -> String {
     id(kind, oid)
 }

@@ -276,7 +276,7 @@ async fn a_lost_answer_is_found_out_by_reading() {
 }
 
 #[tokio::test]
-async fn a_claim_is_anothers_until_it_is_old() {
+async fn a_claim_belongs_to_its_writer_until_it_is_old() {
     let store = ObjectStore::start().await;
     first(&store.archive("a")).await;
     let before = store.objects("a");
