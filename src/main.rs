@@ -259,7 +259,11 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             replace,
             repair,
             ..
-        } => app::export(&config, to.as_ref(), ExportOrder { replace, repair }).await,
+        } => {
+            stop_on_signal(&stop)?;
+            let order = ExportOrder { replace, repair };
+            app::export(&config, to.as_ref(), order, &stop).await
+        }
         Command::Graph {
             from,
             out,

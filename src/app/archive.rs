@@ -1,8 +1,14 @@
 //! What is done with archives: `export`, `verify`, `restore`.
 
-use std::{fmt::Write as _, sync::Arc, time::Instant};
+use std::{
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, anyhow};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::{
     Error, Mirror,
@@ -12,8 +18,8 @@ use super::{
 };
 use crate::{
     archive::{
-        self, ArchiveReader, ArchiveSpec, DataArchive, Depth, MadeBoard, ManifestGuild, ReadError,
-        SOURCECRED, Verification, rows::MemberRow,
+        self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ExportError, MadeBoard,
+        ManifestGuild, ReadError, SOURCECRED, Verification, rows::MemberRow,
     },
     config::Config,
     jobs::{
@@ -25,6 +31,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// How long an export that is stopped may take to let go of the archive.
+const LETTING_GO: Duration = Duration::from_secs(6);
+
 /// What `export` is to do besides exporting what changed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExportOrder {
@@ -34,11 +43,28 @@ pub struct ExportOrder {
     pub repair: bool,
 }
 
-/// Exports once and says what was written.
+/// Exports once and says what was written. Told to stop, it lets go of the archive first.
 pub async fn export(
     config: &Config,
     to: Option<&ArchiveSpec>,
     order: ExportOrder,
+    stop: &CancellationToken,
+) -> Result<Vec<String>, Error> {
+    let give_up = CancellationToken::new();
+    let exporting = export_unless(config, to, order, &give_up);
+    let stopped = async {
+        stop.cancelled().await;
+        info!("stopping");
+    };
+    let ended = export::give_up_after(stopped, LETTING_GO, &give_up, exporting).await;
+    ended.unwrap_or_else(|| Err(ExportError::Stopped.into()))
+}
+
+async fn export_unless(
+    config: &Config,
+    to: Option<&ArchiveSpec>,
+    order: ExportOrder,
+    give_up: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
@@ -51,6 +77,7 @@ pub async fn export(
     let begun = Instant::now();
     let mut leave = Leave {
         replace: order.replace,
+        stop: give_up.clone(),
         ..Leave::default()
     };
     let mut was_sound = true;

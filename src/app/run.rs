@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, anyhow};
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -21,7 +21,9 @@ use crate::{
         backfill::{self, Requests},
         clock::Clock,
         daily::{days, log_daily},
-        export::{export_and_log, export_control, export_regularly, is_due},
+        export::{
+            LETTING_GO, export_and_log, export_control, export_regularly, give_up_after, is_due,
+        },
         guilds::PerGuild,
         listener::listen,
         progress::{ProgressBoard, log_regularly},
@@ -163,14 +165,17 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let closed = timeout_at(over, mirror.close()).await;
     closed.unwrap_or_else(|_| Err(Error::Failed(late())))?;
     first.and(ended_in_time)?;
+    let give_up = CancellationToken::new();
     let last = async {
         if is_due(&store).await? {
             // It logs how it failed.
-            let _ = export_and_log(&store, &target, Clock::now()).await;
+            let _ = export_and_log(&store, &target, Clock::now(), &give_up).await;
         }
         Ok(())
     };
-    timeout_at(over, last).await.unwrap_or_else(|_| {
+    let late = sleep_until(over - LETTING_GO);
+    let ended = give_up_after(late, LETTING_GO, &give_up, last).await;
+    ended.unwrap_or_else(|| {
         warn!("the last export took too long: what it did not write is exported next time");
         Ok(())
     })

@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Hash, MANIFEST, README};
+use super::{Hash, MANIFEST, OwnClaims, README};
 
 /// The files that SourceCred reads: the graph, its types, and who the members are.
 pub const SOURCECRED: [&str; 3] = [
@@ -109,6 +109,11 @@ pub trait DataArchive: Send + Sync {
     /// something may lie there that no write knows of.
     async fn sweep(&self) -> Result<(), ArchiveError>;
 
+    /// Which claims on the archive are known as this store's, for archives without locks.
+    fn own_claims(&self) -> Option<&OwnClaims> {
+        None
+    }
+
     /// Drops what was published earlier, where the archive keeps that and is set to drop it after a
     /// member's deletion request.
     async fn forget_history(&self) -> Result<(), ArchiveError> {
@@ -178,7 +183,7 @@ pub enum ArchiveError {
     /// Somebody else is writing right now.
     #[error(
         "another process is writing to the archive in {}, or was cut off a moment ago; try again \
-         later (in an object store, what was cut off is given up after half an hour)",
+         later (in an object store, another store's claim holds until it is half an hour old)",
         .0.display()
     )]
     Busy(PathBuf),

@@ -4,7 +4,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::{
@@ -53,6 +56,9 @@ pub enum ExportError {
         /// What it holds.
         generation: u64,
     },
+    /// The process was told to stop.
+    #[error("the export was stopped before anything was published; the next one makes up for it")]
+    Stopped,
     /// The planning thread broke down.
     #[error("planning the export broke down: {0}; this is a bug, please report it")]
     Broken(#[from] tokio::task::JoinError),
@@ -70,6 +76,9 @@ pub async fn export(
     let left = left_beside(archive, &request).await?;
     let made = request.made.clone();
     made.begin();
+    let stop = request.stop.clone();
+    let published = Arc::new(AtomicBool::new(false));
+    let publishing = Arc::clone(&published);
     let (sender, mut receiver) = mpsc::channel(QUEUE);
     let planning = tokio::task::spawn_blocking(move || {
         let send = |change| sender.blocking_send(change).map_err(|_| PlanError::Stopped);
@@ -104,17 +113,24 @@ pub async fn export(
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
     });
     let changes = stream::poll_fn(move |context| receiver.poll_recv(context))
-        .inspect(move |change| {
-            if let Change::Put(object) = change {
-                made.add(object.bytes.len());
-            }
+        .take_until(stop.clone().cancelled_owned())
+        .inspect(move |change| match change {
+            Change::Put(object) => made.add(object.bytes.len()),
+            Change::Publish { .. } => publishing.store(true, Ordering::Relaxed),
         })
         .boxed();
     // If planning fails, the changes end early and nothing is published.
     let written = archive.write(expected, changes).await;
     let planned = planning.await?;
     written?;
-    let (planned, beside) = planned?;
+    let is_stopped = stop.is_cancelled() && !published.load(Ordering::Relaxed);
+    let (planned, beside) = match planned {
+        Err(PlanError::Stopped) if is_stopped => return Err(ExportError::Stopped),
+        planned => planned?,
+    };
+    if is_stopped && planned.manifest.is_some() {
+        return Err(ExportError::Stopped);
+    }
     let mended = match planned.manifest {
         None => mend_documents(archive, &beside).await?,
         Some(_) => Vec::new(),

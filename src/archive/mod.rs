@@ -10,6 +10,7 @@
 mod access;
 mod bucket;
 mod cache;
+mod claims;
 mod covered;
 mod data_archive;
 mod export;
@@ -35,6 +36,7 @@ mod verify;
 pub use access::{Access, BucketAccess, GithubAccess, History};
 pub use bucket::BucketArchive;
 pub use cache::CachedArchive;
+pub use claims::OwnClaims;
 pub use covered::covered;
 pub use data_archive::{
     ArchiveError, Change, DOCUMENTS, DataArchive, Documents, Object, SOURCECRED, Traffic,

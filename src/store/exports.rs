@@ -1,7 +1,7 @@
 //! What the store remembers of exports: what changed since, what was published where, and how it went.
 
 use super::{
-    ARCHIVE_KEY, EXPORTED_KEY, REPORT_KEY, RULES_KEY, Store, StoreError, codec,
+    ARCHIVE_KEY, CLAIMS_KEY, EXPORTED_KEY, REPORT_KEY, RULES_KEY, Store, StoreError, codec,
     engine::Op,
     view::{Dirty, dirty_key, prefix_end},
 };
@@ -10,6 +10,10 @@ use crate::model::Table;
 /// What is remembered of what was published in one archive: so far back, a copy of it that was put back
 /// is known again. Of what may never have been published, as much.
 const PUBLISHED: usize = 64;
+
+/// How many names of claims are remembered: that many processes may have exported elsewhere since one was
+/// killed.
+const CLAIMS: usize = 64;
 
 /// Stands before what was about to be published, as long as nobody has confirmed that it was.
 const UNCONFIRMED: char = '?';
@@ -129,6 +133,25 @@ impl Store {
         let bytes = self.engine.get(&published_key(archive))?;
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         Ok(text.map(|it| it.lines().map(str::to_owned).collect()))
+    }
+
+    /// The names under which this store's earlier processes claimed archives. From now on this process's is
+    /// one of them.
+    pub fn claims(&self, own: &str) -> Result<Vec<String>, StoreError> {
+        let bytes = self.engine.get(CLAIMS_KEY)?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let mut names: Vec<String> = text
+            .iter()
+            .flat_map(|text| text.lines().map(str::to_owned))
+            .collect();
+        if names.iter().any(|name| name == own) {
+            return Ok(names);
+        }
+        names.drain(..names.len().saturating_sub(CLAIMS - 1));
+        names.push(own.to_owned());
+        let put = Op::Put(CLAIMS_KEY.to_vec(), names.join("\n").into_bytes());
+        self.engine.commit(&[put])?;
+        Ok(names)
     }
 
     /// What came of exports, as it was kept last.

@@ -41,6 +41,8 @@ const REPORT_KEY: &[u8] = &[0, 5];
 const ARCHIVE_KEY: &[u8] = &[0, 6];
 /// The rules by which rows were made of the mirror in the last export.
 const RULES_KEY: &[u8] = &[0, 7];
+/// The names under which this store's processes claimed archives, one a line.
+const CLAIMS_KEY: &[u8] = &[0, 8];
 /// Stands while a restore is under way.
 const RESTORING_KEY: &[u8] = &[0, 3];
 

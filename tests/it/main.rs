@@ -4,6 +4,7 @@
 mod archive;
 mod audit;
 mod borders;
+mod bucket;
 mod cli;
 mod commands;
 mod contradictions;

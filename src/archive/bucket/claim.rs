@@ -1,11 +1,16 @@
 //! One writer at a time, where there are no locks. An object `.writing` stands while somebody writes: it
 //! is made only where there is none, renewed as the write goes on, and removed when it is done. Found
-//! old by the store's own clock, or marked as left, it says that a write was cut off: whoever finds it
-//! takes it over, and removes what no manifest needs. Only that takes listing.
+//! old by the object store's own clock, or marked as left, it says that a write was cut off: whoever finds
+//! it takes it over, and removes what no manifest needs. Only that takes listing.
+//!
+//! A claim that an earlier process of the same store left is taken back at once. A request of that process
+//! may still be under way, the one that publishes among them. So what it left is removed only after this
+//! write has published: from then on, that request is refused.
 
 use std::time::{Duration, SystemTime};
 
 use object_store::{Error, ObjectStoreExt as _, UpdateVersion};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{ArchiveError, BucketArchive};
 
@@ -27,23 +32,36 @@ pub(super) const LEASE: Duration = Duration::from_mins(30);
 /// "I am writing here", for as long as [`WRITING`] says so in our words.
 pub(super) struct Claim<'a> {
     archive: &'a BucketArchive,
-    name: String,
+    /// Told apart from all others of this process.
+    nonce: u64,
     /// How often it was renewed, and when last by this machine's clock, which goes on while it sleeps.
     renewals: u64,
     renewed: SystemTime,
     /// Objects put in this write.
     puts: usize,
+    /// Whether an earlier write of this store may have left objects.
+    owes_cleanup: bool,
+    /// Whether the manifest is the one of this write.
+    pub(super) has_published: bool,
+    #[expect(dead_code, reason = "held until the claim ends")]
+    turn: OwnedMutexGuard<()>,
 }
 
 impl<'a> Claim<'a> {
-    /// Claims the archive, and removes what an interrupted write left.
+    /// Claims the archive, and removes what another's interrupted write left.
     pub(super) async fn take(archive: &'a BucketArchive) -> Result<Self, ArchiveError> {
+        let Some(turn) = archive.own.turn() else {
+            return Err(archive.busy());
+        };
         let mut claim = Self {
             archive,
-            name: format!("{:032x}", rand::random::<u128>()),
+            nonce: rand::random(),
             renewals: 0,
             renewed: SystemTime::now(),
             puts: 0,
+            owes_cleanup: false,
+            has_published: false,
+            turn,
         };
         if archive.put_if(WRITING, None, claim.says()).await? {
             return Ok(claim);
@@ -51,21 +69,40 @@ impl<'a> Claim<'a> {
         let Some((says, version)) = archive.get(WRITING).await? else {
             return Err(claim.lost());
         };
-        let is_nobodys = says == LEFT.as_bytes() || archive.is_old().await?;
+        let says = String::from_utf8_lossy(&says);
+        let is_own = archive.own.has(says.split(' ').next().unwrap_or_default());
+        let is_nobodys = is_own || says == LEFT || archive.is_old().await?;
         if !is_nobodys || !archive.put_if(WRITING, Some(version), claim.says()).await? {
             return Err(claim.lost());
         }
-        archive.clean_up(&mut claim).await?;
+        if is_own {
+            claim.owes_cleanup = true;
+        } else {
+            archive.clean_up(&mut claim).await?;
+        }
         Ok(claim)
+    }
+
+    /// Removes what an earlier write of this store left, once that can't publish any more. Returns whether
+    /// nothing is left.
+    pub(super) async fn clean_up(&mut self) -> Result<bool, ArchiveError> {
+        if !self.owes_cleanup {
+            return Ok(true);
+        }
+        if self.has_published {
+            self.archive.clean_up(self).await?;
+        }
+        Ok(self.has_published)
     }
 
     /// Never the same twice: some stores tell versions by what they say alone.
     fn says(&self) -> Vec<u8> {
-        format!("{} {}", self.name, self.renewals).into_bytes()
+        let name = self.archive.own.name();
+        format!("{name} {:016x} {}", self.nonce, self.renewals).into_bytes()
     }
 
     fn lost(&self) -> ArchiveError {
-        ArchiveError::Busy(self.archive.place.clone().into())
+        self.archive.busy()
     }
 
     /// A store that makes an object anew that is there, or replaces one by what was to replace an older
@@ -139,6 +176,10 @@ impl<'a> Claim<'a> {
 }
 
 impl BucketArchive {
+    fn busy(&self) -> ArchiveError {
+        ArchiveError::Busy(self.place.clone().into())
+    }
+
     /// Whether whoever claimed the archive has not renewed that for long, by the store's own clock.
     async fn is_old(&self) -> Result<bool, ArchiveError> {
         let written = |path: &'static str| async move {

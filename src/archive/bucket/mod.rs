@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use self::claim::{Claim, LEASE};
 use super::{
     ArchiveError, BucketAccess, BucketPlace, Change, DOCUMENTS, DataArchive, Documents, Hash,
-    MANIFEST, ObjectStoreKind,
+    MANIFEST, ObjectStoreKind, OwnClaims,
     data_archive::{Object, check_readable},
     reader::needed,
 };
@@ -53,6 +53,7 @@ pub struct BucketArchive {
     prefix: String,
     place: String,
     lease: Duration,
+    own: Arc<OwnClaims>,
 }
 
 impl BucketArchive {
@@ -73,6 +74,7 @@ impl BucketArchive {
             prefix: place.prefix,
             place: name,
             lease: LEASE,
+            own: Arc::default(),
         })
     }
 
@@ -231,6 +233,7 @@ impl BucketArchive {
                 return Err(stale(found.as_ref().map(hash_of)));
             }
         }
+        claim.has_published = true;
         Ok(())
     }
 
@@ -374,13 +377,21 @@ impl DataArchive for BucketArchive {
             claim.check_conditions().await?;
         }
         let done = self.carry_out(&mut claim, expected, changes).await;
-        let ended = claim.end(matches!(done, Ok(true))).await;
+        let cleaned = match done {
+            Ok(true) => claim.clean_up().await,
+            _ => Ok(false),
+        };
+        let ended = claim.end(matches!(cleaned, Ok(true))).await;
         done?;
-        if let Err(error) = ended {
+        if let Err(error) = cleaned.and(ended) {
             let place = &self.place;
-            tracing::warn!(%place, %error, "the archive stays claimed for a while");
+            tracing::warn!(%place, %error, "published, but not tidied up after: the next export does that");
         }
         Ok(())
+    }
+
+    fn own_claims(&self) -> Option<&OwnClaims> {
+        Some(&self.own)
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

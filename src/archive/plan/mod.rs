@@ -14,6 +14,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 mod tables;
 mod tasks;
@@ -87,6 +88,8 @@ pub struct ExportRequest {
     pub beside: Option<Arc<dyn Beside>>,
     /// Where it is told how much is made.
     pub made: MadeBoard,
+    /// Cancelled, it gives up as soon as that leaves the archive as it was.
+    pub stop: CancellationToken,
 }
 
 /// A guild to export.

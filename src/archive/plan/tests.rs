@@ -104,6 +104,7 @@ impl World {
             anew: BTreeSet::new(),
             beside: None,
             made: MadeBoard::default(),
+            ..ExportRequest::default()
         }
     }
 

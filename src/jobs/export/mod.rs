@@ -13,6 +13,7 @@ mod sourcecred;
 
 use std::{
     collections::BTreeSet,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -47,7 +48,10 @@ pub use sourcecred::SourceCredFiles;
 const ATTEMPTS: u32 = 5;
 
 /// How long an export that is under way goes on when the process is told to stop: most end by then.
-const GRACE: Duration = Duration::from_secs(4);
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long an export that gives up may take to let go of the archive.
+pub const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +88,8 @@ pub struct Leave {
     /// Read everything anew, make these objects of the archive anew, which are missing or damaged, and
     /// remove what no manifest needs.
     pub repair: Option<BTreeSet<String>>,
+    /// Cancelled, the export gives up.
+    pub stop: CancellationToken,
 }
 
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
@@ -159,6 +165,10 @@ async fn bring_up_to_date(
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let name = &target.name;
+    if let Some(claims) = archive.own_claims() {
+        let own = claims.name().to_owned();
+        claims.add(ask(store, move |store| store.claims(&own)).await?);
+    }
     let mut attempt = 1;
     loop {
         let (mut request, dirty) = planned(store, name, now).await?;
@@ -172,6 +182,7 @@ async fn bring_up_to_date(
         }
         request.beside.clone_from(&target.beside);
         request.made = target.made.clone();
+        request.stop = leave.stop.clone();
         let source = Arc::new(StoreSource::new(store, name, &request, &dirty));
         match archive::export(archive, source, request).await {
             Ok(summary) => {
@@ -255,18 +266,35 @@ pub async fn export_regularly(
     }
     let mut last = last_ended(&store).await.unwrap_or_else(now);
     while let Some(waiting) = stop.run_until_cancelled(asked.next(last, now())).await {
-        let exporting = export_and_log(&store, &target, now());
+        let give_up = CancellationToken::new();
+        let exporting = export_and_log(&store, &target, now(), &give_up);
         let out_of_time = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
-        tokio::select! {
-            outcome = exporting => asked.done(outcome, waiting),
-            // Cut off in the middle, an export has published nothing, and the next one cleans up.
-            () = out_of_time => return,
-        }
+        let Some(outcome) = give_up_after(out_of_time, LETTING_GO, &give_up, exporting).await
+        else {
+            return;
+        };
+        asked.done(outcome, waiting);
         last = now();
     }
+}
+
+/// Waits for an export. Once `late` is over, has it give up, which may take `letting_go`; `None` if that
+/// is not enough. Cut off then, it has published nothing, and the next one cleans up.
+pub async fn give_up_after<T>(
+    late: impl Future<Output = ()>,
+    letting_go: Duration,
+    give_up: &CancellationToken,
+    exporting: impl Future<Output = T>,
+) -> Option<T> {
+    let mut exporting = pin!(exporting);
+    tokio::select! {
+        done = &mut exporting => return Some(done),
+        () = late => give_up.cancel(),
+    }
+    tokio::time::timeout(letting_go, exporting).await.ok()
 }
 
 /// When the last export ended that is remembered.
@@ -280,8 +308,13 @@ pub async fn export_and_log(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
+    give_up: &CancellationToken,
 ) -> Result<Summary, ExportJobError> {
-    let outcome = export(store, target, now, Leave::default()).await;
+    let leave = Leave {
+        stop: give_up.clone(),
+        ..Leave::default()
+    };
+    let outcome = export(store, target, now, leave).await;
     match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_util::sync::CancellationToken;
+
 use super::decision::decided;
 use crate::{
     archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard, ManifestHistory},
@@ -81,6 +83,7 @@ pub(super) fn request(
             anew: BTreeSet::new(),
             beside: None,
             made: MadeBoard::default(),
+            stop: CancellationToken::new(),
         },
         dirty,
     ))

@@ -30,7 +30,7 @@ use s3s::{
     service::{S3Service, S3ServiceBuilder},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::{
     assert_valid, blob,
@@ -62,6 +62,9 @@ struct Faults {
     lost: AtomicUsize,
     /// Whether it is passed over that an object is to be made only where there is none.
     unconditional: AtomicBool,
+    /// Whether blobs that are put wait before they arrive, and how many do.
+    holds_blobs: watch::Sender<bool>,
+    held: AtomicUsize,
     folder: PathBuf,
 }
 
@@ -80,6 +83,8 @@ impl ObjectStore {
             cut: AtomicUsize::new(NEVER),
             lost: AtomicUsize::new(NEVER),
             unconditional: AtomicBool::new(false),
+            holds_blobs: watch::Sender::new(false),
+            held: AtomicUsize::new(0),
             folder: folder.path().to_owned(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -112,6 +117,21 @@ impl ObjectStore {
         let path = self.folder.path().join(BUCKET).join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::File::create(path).unwrap().set_len(bytes).unwrap();
+    }
+
+    /// From now on blobs that are put wait, or no longer do.
+    pub(crate) fn hold_blobs(&self, holds: bool) {
+        self.faults.holds_blobs.send_replace(holds);
+    }
+
+    /// How many blobs have had to wait so far.
+    pub(crate) fn held(&self) -> usize {
+        self.faults.held.load(Ordering::Relaxed)
+    }
+
+    /// What the object of this name says.
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(BUCKET).join(name)).unwrap()
     }
 
     /// The variables with which `propsbot` reaches it.
@@ -160,6 +180,11 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
     let number = faults.requests.fetch_add(1, Ordering::Relaxed);
     if number >= faults.cut.load(Ordering::Relaxed) {
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if request.uri().path().contains("/blobs/") && *faults.holds_blobs.borrow() {
+        faults.held.fetch_add(1, Ordering::Relaxed);
+        let mut holds = faults.holds_blobs.subscribe();
+        holds.wait_for(|holds| !holds).await.unwrap();
     }
     let (head, body) = request.into_parts();
     let conditional = head.headers.contains_key(header::IF_NONE_MATCH);
@@ -291,6 +316,72 @@ async fn a_claim_belongs_to_its_writer_until_it_is_old() {
     assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
     write(&later, None, Vec::new()).await.unwrap();
     assert_eq!(store.objects("a"), before);
+}
+
+/// As a process finds the archive that comes after a killed one of the same store.
+#[tokio::test]
+async fn takes_its_own_claim_back_at_once_wherever_it_was_cut_off() {
+    let clean = clean().await;
+    let mut taken_back = 0;
+    for steps in 0.. {
+        let store = ObjectStore::start().await;
+        first(&store.archive("a")).await;
+        let begun = store.faults.requests.load(Ordering::Relaxed);
+        store.faults.cut.store(begun + steps, Ordering::Relaxed);
+        let killed = store.archive("a");
+        let cut = second(&killed).await;
+        store.faults.cut.store(NEVER, Ordering::Relaxed);
+        let is_claimed = store.objects("a").contains(".writing");
+        if is_claimed {
+            // Another store's claim holds.
+            let busy = write(&store.archive("a"), None, Vec::new()).await;
+            assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
+            taken_back += 1;
+        }
+
+        let next = store.archive("a");
+        let names = killed.own_claims().unwrap().name().to_owned();
+        next.own_claims().unwrap().add([names]);
+        assert_eq!(second(&next).await, Ok(2), "cut off after {steps} requests");
+        assert_valid(&next).await;
+        // Where there was nothing to publish, the write after it tidies up.
+        second(&next).await.unwrap();
+        assert_eq!(store.objects("a"), clean, "cut off after {steps} requests");
+        if cut.is_ok() {
+            break;
+        }
+    }
+    assert!(taken_back > 4, "{taken_back}");
+}
+
+/// What a killed process sent last may arrive after the next one has begun. It publishes, if nobody else
+/// has, and all that it needs must be there then.
+#[tokio::test]
+async fn keeps_what_a_killed_process_may_still_publish() {
+    let store = ObjectStore::start().await;
+    first(&store.archive("a")).await;
+    let before = store.objects("a");
+    let killed = store.archive("a");
+    let mut put: Vec<String> = Vec::new();
+    for steps in 9..40 {
+        let begun = store.faults.requests.load(Ordering::Relaxed);
+        store.faults.cut.store(begun + steps, Ordering::Relaxed);
+        second(&killed).await.unwrap_err();
+        store.faults.cut.store(NEVER, Ordering::Relaxed);
+        put = store.objects("a").difference(&before).cloned().collect();
+        if put.iter().any(|path| path.starts_with("blobs/")) {
+            break;
+        }
+    }
+
+    let next = store.archive("a");
+    let name = killed.own_claims().unwrap().name().to_owned();
+    next.own_claims().unwrap().add([name]);
+    write(&next, None, Vec::new()).await.unwrap();
+    for path in put.iter().filter(|path| *path != ".writing") {
+        assert!(store.objects("a").contains(path), "{path}");
+    }
+    assert_eq!(store.read("a/.writing"), "left");
 }
 
 #[tokio::test]
