@@ -16,8 +16,11 @@ use serde::{
 };
 
 use super::{
-    Application, Items, Rest, RestError, Route, Turn, Urgency, application::OfFlags,
-    gateway::StartLimit, json, wire,
+    Application, Items, Rest, RestError, Route, Turn, Urgency,
+    application::OfFlags,
+    gateway::StartLimit,
+    json,
+    wire::{self, Told},
 };
 
 /// Discord's code for "Unknown Message". Source, of the next two as well:
@@ -91,19 +94,11 @@ struct GuildInBrief {
 
 #[derive(Deserialize)]
 struct ThreadList {
-    #[serde(default)]
+    /// An answer without them is none.
+    #[serde(deserialize_with = "Items::required")]
     threads: Items<wire::Channel>,
     #[serde(default)]
-    has_more: wire::Told<bool>,
-}
-
-impl ThreadList {
-    /// The threads, and whether there are more. A list that says so in no readable way is not whole.
-    fn into_page(self, guild: GuildId) -> (Items<Listed>, bool) {
-        let mut threads = self.threads.map(|thread| thread.into_listed(guild));
-        threads.all_named &= self.has_more != wire::Told::Odd;
-        (threads, self.has_more == wire::Told::As(true))
-    }
+    has_more: Told<bool>,
 }
 
 /// Where the gateway is, and how it may be used. Source:
@@ -226,7 +221,7 @@ impl History {
 
     /// A guild with its roles and emojis.
     pub async fn guild(&self, guild_id: GuildId) -> Result<GuildShape, RestError> {
-        let read = json::read::<wire::Guild>;
+        let read = |json: &[u8]| read_own(json, guild_id, |guild: &wire::Guild| guild.id);
         let mut guild = self.rest.get(&Route::Guild(guild_id), read).await?;
         // Discord's own guilds come with both; another server may want to be asked.
         guild.roles = self.told(guild.roles, &Route::Roles(guild_id)).await?;
@@ -242,7 +237,7 @@ impl History {
         guild_id: GuildId,
         channel: ChannelId,
     ) -> Result<Listed, RestError> {
-        let read = |json: &[u8]| its::<wire::Channel>(json, |found| found.id == channel);
+        let read = |json: &[u8]| read_own(json, channel, |found: &wire::Channel| found.id);
         let found = self.rest.get(&Route::Channel(channel), read).await?;
         Ok(found.into_listed(guild_id))
     }
@@ -260,7 +255,7 @@ impl History {
     }
 
     /// Up to 100 archived threads of a channel, the last archived first, and whether there are
-    /// more before them. `before` is the archive timestamp of the last thread of the page before.
+    /// more before them, if that can be read. `before` is the archive timestamp of the last thread of the page before.
     ///
     /// Discord's timestamps are finer than ours: threads archived in that very millisecond may be
     /// listed again.
@@ -270,21 +265,23 @@ impl History {
         channel: ChannelId,
         private: bool,
         before: Option<Millis>,
-    ) -> Result<(Items<Listed>, bool), RestError> {
+    ) -> Result<(Items<Listed>, Option<bool>), RestError> {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
-        let (threads, has_more) = list.into_page(guild_id);
+        let threads = list.threads.map(|it| it.into_listed(guild_id));
+        let has_more = list.has_more.known();
         let page_end = threads
             .items
             .last()
             .and_then(|it| it.channel.thread.as_ref());
         let oldest = page_end.and_then(|thread| thread.archive_timestamp);
-        if before.is_none() || !has_more || oldest < before {
+        if before.is_none() || has_more == Some(false) || oldest < before {
             return Ok((threads, has_more));
         }
         // A whole page of one millisecond: step over it, or the pages would never end.
         let list = self.archived_before(channel, private, before).await?;
-        Ok(list.into_page(guild_id))
+        let threads = list.threads.map(|it| it.into_listed(guild_id));
+        Ok((threads, list.has_more.known()))
     }
 
     async fn archived_before(
@@ -317,7 +314,7 @@ impl History {
         guild_id: GuildId,
         user: UserId,
     ) -> Result<Option<(User, Presence)>, RestError> {
-        let read = |json: &[u8]| its::<wire::Member>(json, |found| found.user.id == user);
+        let read = |json: &[u8]| read_own(json, user, |found: &wire::Member| found.user.id);
         match self.rest.get(&Route::Member(guild_id, user), read).await {
             Ok(member) => Ok(Some(member.into_pair())),
             Err(RestError::NotFound { code, .. }) if NO_MEMBER.contains(&code) => Ok(None),
@@ -363,7 +360,8 @@ impl History {
     ) -> Result<Option<PagedMessage>, RestError> {
         let route = Route::Message(channel, message);
         // One that is not as documented is so as well when it is asked for again.
-        let read = |json: &[u8]| match its(json, |found: &wire::Message| found.id == message) {
+        let own = |json: &[u8]| read_own(json, message, |found: &wire::Message| found.id);
+        let read = |json: &[u8]| match own(json) {
             Err(error) if error.is_data() => Ok(Err(error)),
             read => read.map(Ok),
         };
@@ -437,15 +435,17 @@ impl History {
     }
 }
 
-/// Reads one object. One that is another than was asked for says nothing of it.
-fn its<T: DeserializeOwned>(json: &[u8], is_it: impl Fn(&T) -> bool) -> serde_json::Result<T> {
-    let found = json::read(json)?;
-    if is_it(&found) {
+/// Reads the object that was asked for. Another one is no answer.
+fn read_own<T: DeserializeOwned, I: PartialEq>(
+    json: &[u8],
+    asked: I,
+    id: impl Fn(&T) -> I,
+) -> serde_json::Result<T> {
+    let found: T = json::read(json)?;
+    if id(&found) == asked {
         Ok(found)
     } else {
-        Err(serde_json::Error::custom(
-            "another object than was asked for",
-        ))
+        Err(serde_json::Error::custom("it is another object"))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Lists of Discord's, read item by item: one that is odd stops nothing but itself.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned},
+};
 use serde_json::value::RawValue;
 
 use super::json;
@@ -74,6 +77,12 @@ impl<T> Items<T> {
 }
 
 impl<T: DeserializeOwned> Items<T> {
+    /// Reads a list within an object without which the object says nothing.
+    pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::read(raw.get().as_bytes()).map_err(de::Error::custom)
+    }
+
     /// Reads a list; an error if it is none.
     pub(super) fn read(json: &[u8]) -> serde_json::Result<Self> {
         // Nearly always all are fine, and reading them at once is twice as quick.

@@ -115,6 +115,7 @@ fn page(count: u64, again: bool) -> Page {
         unreadable: vec![],
         told: vec![],
         gone: BTreeSet::new(),
+        lacks_some: false,
         lists: again.then_some(Slice::ALL),
     }
 }

@@ -221,6 +221,7 @@ impl World {
             lists: None,
             told: vec![],
             gone,
+            lacks_some: false,
         })
     }
 

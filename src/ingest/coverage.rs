@@ -43,6 +43,35 @@ impl Coverage {
         }
     }
 
+    /// Takes away what of `(after, to]` was known at `at`: a list has contradicted it. If that is all
+    /// there was, it isn't known either that everything new is heard.
+    pub fn remove(&mut self, after: MessageId, to: MessageId, at: Stamp) {
+        if after >= to {
+            return;
+        }
+        let split = |known: Interval| {
+            let older = Interval {
+                to: known.to.min(after),
+                ..known
+            };
+            let newer = Interval {
+                after: known.after.max(to),
+                ..known
+            };
+            let parts = if known.since > at {
+                [Some(known), None]
+            } else {
+                [Some(older), Some(newer)]
+            };
+            parts
+                .into_iter()
+                .flatten()
+                .filter(|part| part.after < part.to)
+        };
+        self.intervals = self.intervals.iter().copied().flat_map(split).collect();
+        self.live = self.live.filter(|live| live.after >= to || live.since > at);
+    }
+
     /// Whether the interval at this place goes on where the one before it ends.
     fn touches(&self, at: usize) -> bool {
         at > 0 && at < self.intervals.len() && self.intervals[at - 1].to == self.intervals[at].after
@@ -159,6 +188,30 @@ mod tests {
                 reversed.add(interval(*after, *to, *heard));
             }
             prop_assert_eq!(covered(&reversed), covered(&coverage));
+        }
+    }
+
+    proptest! {
+        /// What is taken away is exactly what was known before.
+        #[test]
+        fn a_contradicted_range_is_taken_away(
+            pairs in proptest::collection::vec((0u64..60, 0u64..60, any::<bool>()), 0..12),
+            after in 0u64..60,
+            to in 0u64..60,
+        ) {
+            let mut coverage = Coverage::unknown(ChannelId(1));
+            for (after, to, heard) in &pairs {
+                coverage.add(interval(*after, *to, *heard));
+            }
+            let mut expected = covered(&coverage);
+            let later = coverage.clone();
+            expected.retain(|id| *id <= after || *id > to);
+            coverage.remove(MessageId(after), MessageId(to), Stamp(0));
+            prop_assert_eq!(covered(&coverage), expected);
+            prop_assert!(coverage.intervals.is_sorted_by(|a, b| a.to <= b.after));
+            let mut unchanged = later.clone();
+            unchanged.remove(MessageId(after), MessageId(to), Stamp(-1));
+            prop_assert_eq!(unchanged, later, "it became known since");
         }
     }
 

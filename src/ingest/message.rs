@@ -217,7 +217,7 @@ fn borders(page: &Page, listed: &BTreeSet<MessageId>, end: u64) -> (MessageId, M
 
 /// A page of a channel's history: what stands in it, what does not any more, and whose reactions are
 /// not as counted. Where that was thought to be known, the difference is drift. A page that lacks what
-/// was known, and is not known to be gone, covers nothing.
+/// was known, and is not known to be gone, covers nothing, and takes away what it contradicts.
 pub(super) fn page<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -262,7 +262,7 @@ pub(super) fn page<S: Rows>(
     let to = page.to.max(alive_before.clone().max().unwrap_or_default());
     let there_before: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
     let missing: BTreeSet<MessageId> = there_before.difference(&listed).copied().collect();
-    let lacks_any = !missing.is_subset(&page.gone);
+    let lacks_any = page.lacks_some || !missing.is_subset(&page.gone);
     for id in missing.intersection(&page.gone) {
         let was_known = known.iter().any(|it| it.id == *id);
         drift.deleted += u64::from(was_known && was_covered(*id));
@@ -312,7 +312,12 @@ pub(super) fn page<S: Rows>(
             it.drift = it.drift.and(drift);
         })?;
     }
-    if !lacks_any {
+    if lacks_any {
+        if let Some(mut contradicted) = coverage {
+            contradicted.remove(page.after, page.to, at);
+            rows.put(&contradicted)?;
+        }
+    } else {
         let until = forgotten::until(rows, page.guild_id)?;
         rows.update(Coverage::unknown(page.channel_id), |it| {
             it.add(Interval {

@@ -24,6 +24,7 @@ mod rows;
 pub use audit::{audit_interval, found_within, round_requests, slices};
 pub use merge::merge;
 pub use plan::{
-    ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, plan, uncovered, unseen,
+    ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, is_from_the_future,
+    plan, uncovered, unseen,
 };
 pub use rows::Rows;

@@ -116,8 +116,8 @@ impl Slice {
 
 /// All messages of a channel with ids in `(after, to]`, as REST listed them.
 ///
-/// A list may show less than there is: what it lacks is deleted only if it is among `gone`, and with
-/// anything else missing it covers nothing.
+/// A list may show less than there is: what it lacks is deleted only if it is among `gone`. With
+/// anything else missing it covers nothing, and what it spans is not covered any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The guild.
@@ -141,6 +141,8 @@ pub struct Page {
     /// Messages in between that were known and are not listed, and of which it was made sure that they
     /// are gone.
     pub gone: BTreeSet<MessageId>,
+    /// Whether the list lacks messages that are there, or was another one every time.
+    pub lacks_some: bool,
 }
 
 /// A reaction that was added or removed, by its parts.

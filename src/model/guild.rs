@@ -72,17 +72,24 @@ impl ChannelKind {
         )
     }
 
-    /// Whether threads can be opened in it.
-    pub fn has_threads(self) -> bool {
-        matches!(
-            self,
-            Self::TEXT | Self::ANNOUNCEMENT | Self::FORUM | Self::MEDIA
-        )
+    /// Whether it is a type that we know.
+    pub fn is_known(self) -> bool {
+        matches!(self.0, 0..=6 | 10..=16)
     }
 
-    /// Whether private threads can be opened in it.
+    /// Whether threads can be opened in it. In one of a type that we don't know they may be: only asking
+    /// tells.
+    pub fn has_threads(self) -> bool {
+        !self.is_known()
+            || matches!(
+                self,
+                Self::TEXT | Self::ANNOUNCEMENT | Self::FORUM | Self::MEDIA
+            )
+    }
+
+    /// Whether private threads can be opened in it; as [`Self::has_threads`] otherwise.
     pub fn has_private_threads(self) -> bool {
-        self == Self::TEXT
+        !self.is_known() || self == Self::TEXT
     }
 
     /// Whether reading its messages also takes the CONNECT permission.
@@ -124,6 +131,11 @@ impl Channel {
     /// Whether it is a thread. Of a type that we don't know, only its `thread_metadata` tells.
     pub fn is_thread(&self) -> bool {
         self.thread.is_some() || self.kind.is_thread()
+    }
+
+    /// Whether threads can be opened in it.
+    pub fn holds_threads(&self) -> bool {
+        self.kind.has_threads() && !self.is_thread()
     }
 
     /// Whether it is a thread that not everyone who sees its channel may read. One of a type that we

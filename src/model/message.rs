@@ -162,7 +162,8 @@ impl Message {
         odd
     }
 
-    /// Of a message seen at `at`: what could not be read of it is as in another sighting.
+    /// Of a message seen at `at`: what could not be read of it is as in another sighting. So is its text
+    /// where it shows none although it was not edited: Discord, or a missing intent, kept it from us.
     pub(super) fn complete(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
         let was_missing = self.text_is_missing();
         self.fill(at, other, other_at);

@@ -146,6 +146,42 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Whichever sightings show no text, in whatever order: the text of the latest edit stays.
+        #[test]
+        fn a_text_goes_only_with_an_edit(
+            sightings in proptest::collection::vec((0..20i64, any::<bool>()), 1..8),
+            other in any::<proptest::sample::Index>(),
+        ) {
+            let seen = |(at, is_empty): (i64, bool)| {
+                let mut state = told(at, 0);
+                if let Life::Alive(_, message) = &mut state.state
+                    && is_empty
+                {
+                    message.content.clear();
+                    message.mentions.clear();
+                }
+                state
+            };
+            let merged = |sightings: &[(i64, bool)]| {
+                let mut states = sightings.iter().copied().map(seen);
+                let first = states.next().unwrap();
+                states.fold(first, |mut known, new| {
+                    known.merge(new);
+                    known
+                })
+            };
+            let mut turned = sightings.clone();
+            turned.rotate_left(other.index(sightings.len()));
+            turned.reverse();
+            prop_assert_eq!(merged(&sightings), merged(&turned));
+            let edit = sightings.iter().map(|(at, _)| at / 4).max().unwrap();
+            let is_shown = sightings.iter().any(|(at, is_empty)| at / 4 == edit && !is_empty);
+            let text = merged(&sightings).message().unwrap().content.clone();
+            prop_assert_eq!(text, if is_shown { format!("as of {edit}") } else { String::new() });
+        }
+    }
+
     /// A version of a message that was posted at 0 s: written and seen then, mentioning these.
     fn version(written: i64, seen: i64, mentions: &[u64]) -> MessageState {
         let mut state = told(0, 0);

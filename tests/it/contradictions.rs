@@ -283,3 +283,29 @@ async fn lists_that_agree_cost_one_request_each() {
     mirror.sync().await.ok();
     assert_eq!(mirror.discord.count(REACTORS), requests);
 }
+
+/// A list of reactors that says that its message is gone is not believed: the message tells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_reactors_deletes_no_message() {
+    let unknown = || {
+        let body = r#"{"message": "Unknown Message", "code": 10008}"#;
+        Fault::Answer(404, body.to_owned())
+    };
+    let fixture = Fixture::new(2).await;
+    fixture.discord().fail(REACTORS, usize::MAX, unknown());
+    fixture.mirror.sync().await.failed(3, &["incomplete"]);
+    assert_eq!(fixture.mirror.status().await["totals"]["deleted"], 0);
+    fixture.discord().heal();
+    fixture.mirror.sync().await.ok();
+    fixture.mirror.check_store();
+
+    // It is gone, and so is the list.
+    let fixture = Fixture::new(2).await;
+    let deleted = r#"{"message": "Unknown Message", "code": 10008}"#.to_owned();
+    fixture.discord().fail(REACTORS, usize::MAX, unknown());
+    fixture
+        .discord()
+        .fail(MESSAGE, usize::MAX, Fault::Answer(404, deleted));
+    fixture.mirror.sync().await.ok();
+    assert_eq!(fixture.mirror.status().await["totals"]["deleted"], 1);
+}

@@ -294,7 +294,7 @@ async fn lists_leave_out_what_is_odd_and_say_so() {
         .unwrap();
     assert_eq!(
         (archived.items.len(), archived.all_named, more),
-        (2, false, false)
+        (2, false, None)
     );
 
     let odd = json!({"id": "1", "roles": [], "emojis": [{"id": "8"}, {"id": null}]});

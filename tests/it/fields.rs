@@ -3,9 +3,14 @@
 
 use propsbot::model::{ChannelId, Field, GuildId, MessageId, UserId};
 use serde_json::Value;
-use simulator::discord::{Discord, Draft, Fault, Options, Overwrite, World, bit, intent, kind};
+use simulator::discord::{
+    Discord, Draft, Extras, Fault, Options, Overwrite, World, bit, intent, kind,
+};
 
-use crate::mirror::Mirror;
+use crate::{
+    live::{settled, start, stop},
+    mirror::Mirror,
+};
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const CHANNELS: &str = "GET /guilds/{guild_id}/channels";
@@ -525,6 +530,7 @@ async fn impossible_lists_are_not_believed() {
         "members",
         "members but the bot",
         "most members",
+        "many members",
         "channels",
         "most channels",
         "roles",
@@ -539,7 +545,7 @@ async fn impossible_lists_are_not_believed() {
 async fn impossible(case: &'static str) {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
-    let people: Vec<u64> = (0..30)
+    let people: Vec<u64> = (0..60)
         .map(|n| discord.join(&format!("member{n}")))
         .collect();
     let channels: Vec<u64> = (0..5)
@@ -556,16 +562,17 @@ async fn impossible(case: &'static str) {
     let bot = format!("/id={}", discord.bot_id());
     let everyone = format!("/roles/id={}", discord.guild_id());
     let (route, named) = match case {
-        "members" | "members but the bot" | "most members" => (MEMBERS, "members"),
+        "members" | "members but the bot" | "most members" | "many members" => (MEMBERS, "members"),
         "channels" | "most channels" => (CHANNELS, "channels"),
         _ => (GUILD, "guild"),
     };
     let lie = || match case {
         "members" => discord.mutate(MEMBERS, "", "[]"),
         "members but the bot" => discord.leave_out(MEMBERS, &bot),
-        "most members" => {
-            for person in &people[..25] {
-                discord.leave_out(MEMBERS, &format!("/id={person}"));
+        "most members" | "many members" => {
+            let left = if case == "most members" { 1 } else { 38 };
+            for member in &people[left..] {
+                discord.leave_out(MEMBERS, &format!("/id={member}"));
             }
         }
         "channels" => discord.mutate(CHANNELS, "", "[]"),
@@ -628,6 +635,9 @@ async fn channels_of_unknown_types_are_read() {
     let [known, unknown] = [kind::TEXT, 21].map(|it| discord.create_channel(it, "room", vec![]));
     discord.post_many((0..150).map(|n| Draft::new(ana, unknown, n.to_string())));
     discord.post(ana, known, "hello");
+    let thread = discord.create_thread(unknown, ana, "in it");
+    discord.post(ana, thread, "archived");
+    discord.archive_thread(thread);
     mirror.sync().await.ok();
     mirror.check_store();
     mirror.export().await;
@@ -762,6 +772,96 @@ async fn texts_are_never_wiped() {
     discord.privilege(intent::PRIVILEGED);
     mirror.check_store();
     assert_eq!(texts_missing(&mirror.status().await), 0);
+}
+
+/// Whatever else a message has, and whoever wrote it: a text that is known stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kind_of_message_loses_its_text() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    let with = |field: &str| {
+        let one = vec![serde_json::json!({"id": "1", "name": "x", "format_type": 1})];
+        let mut extras = Extras::default();
+        match field {
+            "attachments" => extras.attachments = one,
+            "embeds" => extras.embeds = one,
+            _ => extras.stickers = one,
+        }
+        Some(extras)
+    };
+    for (author, kind, extras) in [
+        (ana, 0, None),
+        (ana, 0, with("attachments")),
+        (ana, 0, with("embeds")),
+        (ana, 0, with("stickers")),
+        (ana, 7, None),
+        (discord.bot_id(), 0, None),
+        (discord.bot_id(), 20, None),
+        (ana, 20, None),
+        (ana, 23, with("embeds")),
+    ] {
+        let id = discord.post_draft(Draft {
+            kind,
+            extras,
+            ..Draft::new(author, channel, format!("look at this <@{ben}>"))
+        });
+        discord.react(ben, channel, id, "👍", false);
+    }
+    mirror.sync().await.ok();
+    mirror.check_store();
+    discord.mutate(MESSAGES, "/*/content", "\"\"");
+    mirror.sync().await.ok();
+    mirror.run(&["sync", "--recheck"]).await.ok();
+    mirror.check_store();
+    discord.heal();
+    // An edit takes the text away, all the same.
+    let last = discord.truth().messages.last().unwrap().id;
+    discord.edit(channel, last, "");
+    mirror.sync().await.ok();
+    mirror.check_store();
+
+    // What others answer is kept from the bot as well, its own answers are not.
+    let mirror = without_texts().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    for author in [ana, discord.bot_id()] {
+        discord.post_draft(Draft {
+            kind: 20,
+            ..Draft::new(author, channel, "an answer")
+        });
+    }
+    assert_ne!(mirror.sync().await.code, Some(0));
+    assert_eq!(texts_missing(&mirror.status().await), 1);
+    discord.privilege(intent::PRIVILEGED);
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// What a GUILD_CREATE lacks is asked for over REST.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_gateways_lists_lack_is_not_gone() {
+    let mut mirror = Mirror::empty().await;
+    let second = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
+    mirror.variables.push(second);
+    let discord = &mirror.discord;
+    general(&mirror);
+    let roles = ["makers", "mentors", "more"].map(|name| discord.create_role(name, 0));
+    let ana = discord.people()[1];
+    discord.update_member(ana, |member| member.roles = roles.to_vec());
+    discord.create_emoji("props", false);
+    mirror.sync().await.ok();
+    let truth = discord.truth();
+    for role in truth.roles.iter().filter(|role| role.id != truth.guild) {
+        discord.leave_out("GUILD_CREATE", &format!("/roles/id={}", role.id));
+    }
+    discord.mutate("GUILD_CREATE", "/emojis", "[]");
+    let running = start(&mirror).await;
+    settled(&mirror, &running).await;
+    stop(&mirror, running).await;
+    mirror.check_store();
 }
 
 /// Discord's own accounts are known as such, in the archive too.

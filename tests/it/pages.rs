@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use propsbot::model::{Evidence, Fact, Millis, Observation, Settings, Stamp};
+use propsbot::model::{ChannelId, Evidence, Fact, MessageId, Millis, Observation, Settings, Stamp};
 use serde_json::{Value, json};
 use simulator::discord::{Draft, Fault, Options, Overwrite, Seed, World, bit, kind};
 
@@ -16,6 +16,7 @@ const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
+const CHANNELS: &str = "GET /guilds/{guild_id}/channels";
 const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
 
 /// An empty guild whose clock is logical: ids are a millisecond apart, from so long ago on.
@@ -69,6 +70,80 @@ async fn a_page_that_once_lacks_messages_deletes_none() {
     }
 }
 
+/// Nothing is known yet: a page that is shorter than others is not the last for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_in_a_first_read_is_noticed() {
+    for (messages, page) in [(250, 0), (250, 1), (250, 2), (250, 3), (130, 0), (130, 1)] {
+        let (mirror, _, _) = talk(messages).await;
+        let gap = Fault::Without(20..60);
+        mirror.discord.fail_after(MESSAGES, page, 1, gap);
+        mirror.sync().await.ok();
+        assert_eq!(
+            totals(&mirror.status().await),
+            (messages as u64, 0),
+            "page {page}"
+        );
+        mirror.check_store();
+    }
+    // Nor is the first one of a channel, where others have longer ones.
+    let (mirror, _, _) = talk(250).await;
+    let discord = &mirror.discord;
+    let other = discord.create_channel(kind::TEXT, "other", vec![]);
+    for n in 0..250 {
+        discord.post(discord.owner_id(), other, &n.to_string());
+    }
+    discord.fail_after(MESSAGES, 1, 1, Fault::Without(20..60));
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// The list never shows one that is there; those that were deleted beside it are, all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletions_beside_a_hidden_message_are_recorded() {
+    for deleted in [3, 10] {
+        let (mirror, channel, ids) = talk(90).await;
+        let discord = &mirror.discord;
+        mirror.sync().await.ok();
+        discord.delete_bulk(channel, &ids[90 - deleted..]);
+        // The first of those that the page lacks.
+        discord.fail(MESSAGES, usize::MAX, Fault::Without(0..1));
+        let ended = mirror.sync().await;
+        ended.failed(3, &[&format!("channel {channel}")]);
+        let deleted = deleted as u64;
+        assert_eq!(totals(&mirror.status().await), (90 - deleted, deleted));
+        discord.heal();
+        mirror.sync().await.ok();
+        mirror.check_store();
+    }
+}
+
+/// Neither a last message nor a listed one is of the future.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_the_future_is_covered() {
+    let (mirror, channel, _) = talk(3).await;
+    let discord = &mirror.discord;
+    let top = || {
+        let coverage = mirror.store().coverage_of(ChannelId(channel)).unwrap();
+        coverage.map(|coverage| coverage.top()).unwrap_or_default()
+    };
+    let tomorrow = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        MessageId::at(Millis(i64::try_from(now.as_millis()).unwrap() + 86_400_000))
+    };
+    let late = format!("\"{}\"", i64::MAX);
+    discord.mutate(CHANNELS, "/*/last_message_id", &late);
+    mirror.sync().await.ok();
+    assert!(top() < tomorrow());
+    mirror.check_store();
+    discord.mutate(MESSAGES, "/0/id", &late);
+    let ended = mirror.sync().await;
+    ended.failed(3, &[&format!("channel {channel}")]);
+    assert!(top() < tomorrow());
+    discord.heal();
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
 /// It is asked for again a day later, and as odd as before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_odd_field_is_missing_as_long_as_it_is_odd() {
@@ -90,6 +165,18 @@ async fn an_odd_field_is_missing_as_long_as_it_is_odd() {
         store.restore(&failures).unwrap();
     }
     discord.heal();
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// It fails for a while when it is asked for by itself: that is tried again at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_for_a_while_is_not_refused() {
+    let (mirror, _, ids) = talk(2).await;
+    let discord = &mirror.discord;
+    let page = json!([{"id": ids[1].to_string(), "type": "unheard of"}]);
+    discord.fail(MESSAGES, 1, Fault::Answer(200, page.to_string()));
+    discord.fail(MESSAGE, 6, Fault::Status(503));
     mirror.sync().await.ok();
     mirror.check_store();
 }
@@ -143,8 +230,7 @@ async fn what_rest_took_for_deleted_comes_back_when_it_is_seen() {
     discord.fail(MESSAGE, usize::MAX, Fault::Answer(404, unknown));
     discord.fail(MESSAGES, usize::MAX, Fault::Without(0..3));
     mirror.sync().await.ok();
-    // Also the one with which a second page would begin.
-    assert_eq!(totals(&mirror.status().await), (86, 4));
+    assert_eq!(totals(&mirror.status().await), (87, 3));
     discord.heal();
     mirror.sync().await.ok();
     assert_eq!(totals(&mirror.status().await), (90, 0));
@@ -176,7 +262,8 @@ async fn messages_of_one_millisecond_may_stand_in_any_order() {
 /// Each page lists the last message of the one before again, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_overlap_by_one_message() {
-    for (messages, pages) in [(99, 2), (198, 2), (199, 3), (495, 5)] {
+    // The first end that is seen is asked for; a short page after full ones is listed twice.
+    for (messages, pages) in [(99, 2), (198, 3), (199, 3), (495, 6)] {
         let mirror = guild(Duration::from_hours(300 * 24)).await;
         let discord = &mirror.discord;
         let channel = discord.create_channel(kind::TEXT, "general", vec![]);
@@ -265,16 +352,19 @@ async fn a_stray_refusal_ends_nothing() {
 async fn a_token_is_refused_only_if_it_is_nobodys() {
     let (mirror, channel, _) = talk(3).await;
     let discord = &mirror.discord;
-    discord.fail(MESSAGES, usize::MAX, Fault::Status(401));
-    let ended = mirror.sync().await;
-    ended.failed(3, &[&format!("channel {channel}")]);
-    assert!(!ended.stderr.contains("token"), "{ended:#?}");
-    // Nor where Discord does not say whose it is.
-    discord.fail("GET /users/@me", usize::MAX, Fault::Status(503));
-    let ended = mirror.sync().await;
-    ended.failed(3, &[&format!("channel {channel}")]);
-    assert!(!ended.stderr.contains("token"), "{ended:#?}");
-    discord.heal();
+    // Also where nothing tells whether it is good.
+    for (times, fault) in [
+        (0, Fault::Reset),
+        (usize::MAX, Fault::Status(503)),
+        (usize::MAX, Fault::Reset),
+    ] {
+        discord.fail(MESSAGES, usize::MAX, Fault::Status(401));
+        discord.fail_after("GET /users/@me", 1, times, fault.clone());
+        let ended = mirror.sync().await;
+        ended.failed(3, &[&format!("channel {channel}")]);
+        assert!(!ended.stderr.contains("token"), "{fault:?}: {ended:#?}");
+        discord.heal();
+    }
     mirror.sync().await.ok();
     discord.fail("*", usize::MAX, Fault::Status(401));
     mirror.sync().await.failed(2, &["token"]);

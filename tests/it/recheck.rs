@@ -6,11 +6,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use propsbot::model::{ChannelId, MessageId};
 use serde_json::Value;
 use simulator::discord::{Fault, Options, Seed, TruthMessage, World, kind};
 
 use crate::mirror::Mirror;
 
+const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
 const DAY_MS: i64 = 86_400_000;
 
@@ -268,4 +270,28 @@ async fn a_channel_that_stays_refused_ends_no_later_recheck() {
     mirror.run(&["sync", "--recheck"]).await.ok();
     mirror.check_store();
     assert!(mirror.status().await["history"]["reread"].is_i64());
+}
+
+/// What a recheck found to be listed in part is not covered, until it is listed whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_recheck_contradicts_is_no_longer_covered() {
+    let (mirror, channels) = channels(&[250]).await;
+    let discord = &mirror.discord;
+    mirror.sync().await.ok();
+    let covers = |n: usize| {
+        let id = MessageId(messages(&mirror)[n].id);
+        let coverage = mirror.store().coverage_of(ChannelId(channels[0])).unwrap();
+        coverage.is_some_and(|coverage| coverage.covers(id))
+    };
+    assert!(covers(200));
+    discord.fail_after(MESSAGES, 0, usize::MAX, Fault::Without(30..70));
+    for arguments in [&["sync", "--recheck"][..], &["sync"], &["sync"]] {
+        let ended = mirror.run(arguments).await;
+        assert_eq!(ended.code, Some(3), "{arguments:?}: {ended:#?}");
+        assert!(!covers(200), "{arguments:?}");
+    }
+    discord.heal();
+    mirror.sync().await.ok();
+    mirror.check_store();
+    assert!(covers(200));
 }

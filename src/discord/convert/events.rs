@@ -341,16 +341,9 @@ fn guild_create(data: &[u8]) -> Option<Said> {
     let threads = std::mem::take(&mut of.threads.items);
     let mut shape = of.into_shape();
     shape.members = member_count;
+    // What its lists lack is not gone: a backfill asks, where they contradict what is known.
     let mut facts = vec![Fact::Guild(shape.guild.clone())];
-    if lists_all_roles(&shape) {
-        let roles = shape.roles.items.iter().map(|role| role.id).collect();
-        facts.push(Fact::AllRoles(id, roles));
-    }
-    if shape.emojis.all_readable() {
-        let mut emojis = shape.emojis.items.clone();
-        emojis.sort_unstable();
-        facts.push(Fact::AllEmojis(id, emojis));
-    }
+    facts.extend(shape.emojis.items.iter().cloned().map(Fact::Emoji));
     facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
     let channels = channels.map(|channel| Listed {
         last_message_id: channel.last_message_id(),

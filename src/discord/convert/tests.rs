@@ -144,6 +144,8 @@ fn an_odd_guild_is_read_and_deletes_nothing() {
     let (facts, signal) = read("GUILD_CREATE", guild);
     let [
         Fact::Guild(_),
+        Fact::Emoji(_),
+        Fact::Emoji(_),
         Fact::Role(role),
         Fact::Channel(channel),
         Fact::Channel(untyped),

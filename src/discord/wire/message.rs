@@ -532,6 +532,8 @@ mod tests {
         assert!(missing(
             json!({"content": "", "type": 19, "attachments": [], "poll": null})
         ));
+        // What another application answers is kept from us too, once it has answered.
+        assert!(missing(json!({"content": "", "type": 23})));
         assert!(!missing(json!({})));
         assert!(!missing(json!({"content": "", "type": 7})));
         assert!(missing(json!({"content": "", "type": 20})));

@@ -182,7 +182,8 @@ pub fn unseen(
 /// Plans what to fetch, so that every message the bot may read becomes covered.
 ///
 /// Discord's word for the last message is taken where it is what we have. In every other case the
-/// newest messages are asked for, whatever it says.
+/// newest messages are asked for, whatever it says. A last message that is still to be written says
+/// nothing.
 pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     let permissions = described.permissions();
     let mut pending: BTreeMap<ChannelId, Vec<Pending>> = BTreeMap::new();
@@ -208,11 +209,14 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         let props = settled.settings.is_props_channel(&it.channel);
         (!props, std::cmp::Reverse(it.last_message_id), it.channel.id)
     });
+    let now = settled.now.0 + settled.look_back.ahead.max(0);
     for Listed {
         channel,
-        last_message_id,
+        last_message_id: told,
     } in with_messages
     {
+        let last_message_id = told.filter(|id| !is_from_the_future(*id, Millis(now)));
+        let is_told = last_message_id == *told && !channel.unread.has(Field::LastMessage);
         if !described.reads(&permissions, channel) {
             plan.unreadable.push(channel.id);
             continue;
@@ -225,14 +229,14 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         let left = |begun| coverage.map_or(MessageId(u64::MAX), |it| it.left_to_reread(begun));
         let reread = settled.recheck.filter(|begun| left(*begun).0 > 0);
         // A newer last message than all that was heard: the gateway is behind, or has left it out.
-        let is_behind = is_live && *last_message_id > top;
+        let is_behind = is_live && last_message_id > top;
         // Of what is live, and of what was not listed, no news is to be asked for.
         let last = if is_live && !is_behind || is_kept {
             top
-        } else if tells_last && !channel.unread.has(Field::LastMessage) {
+        } else if tells_last && is_told {
             Some(last_message_id.unwrap_or_default())
         } else {
-            *last_message_id
+            last_message_id
         };
         plan.channels.push(ChannelPlan {
             channel_id: channel.id,
@@ -256,6 +260,13 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         });
     }
     plan
+}
+
+/// Whether a message of this id cannot have been written by `now`, wherever the clock stands that made
+/// it.
+pub fn is_from_the_future(id: MessageId, now: Millis) -> bool {
+    let leeway = i64::try_from(LEEWAY.as_millis()).expect("it is short");
+    id.created_at().0 > now.0.saturating_add(leeway)
 }
 
 /// How far two clocks may be apart, and an answer behind the truth.

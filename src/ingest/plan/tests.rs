@@ -88,7 +88,7 @@ fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
             session,
             look_back: LookBack::default(),
             recheck: None,
-            now: Millis(0),
+            now: Millis(1_760_000_000_000),
         };
         let plan = plan(&described(&world, true), settled);
         let channel = &plan.channels[0];
@@ -291,5 +291,30 @@ fn what_is_read_again_is_read_once() {
         ),
     ] {
         assert_eq!(united(&reads, &ranges), expected, "{ranges:?}");
+    }
+}
+
+/// A last message that nobody can have written yet says nothing: the newest are asked for.
+#[test]
+fn a_last_message_of_the_future_is_not_known() {
+    let now = Millis(1_760_000_000_000);
+    let settings = Settings::default_for(crate::model::GuildId(1));
+    let hour = 3_600_000;
+    for (last, is_believed) in [(now.0, true), (now.0 + 1_000, true), (now.0 + hour, false)] {
+        let last = MessageId::at(Millis(last));
+        let world = BTreeMap::from([(ChannelId(1), BTreeSet::from([last.0]))]);
+        let settled = Settled {
+            coverage: &BTreeMap::from([(ChannelId(1), covered(&[(0, 5)]))]),
+            pending: Vec::new(),
+            settings: &settings,
+            session: None,
+            look_back: LookBack::default(),
+            recheck: None,
+            now,
+        };
+        let plan = plan(&described(&world, true), settled);
+        let channel = &plan.channels[0];
+        assert_eq!(channel.last_message_id, is_believed.then_some(last));
+        assert_eq!(channel.reads.len(), 1);
     }
 }

@@ -42,7 +42,7 @@ use super::{
 use crate::{
     discord::{PER_SECOND, RestError},
     ingest::audit_interval,
-    model::{ChannelId, Class, Fact, FailureObject, GuildId, Millis, Settings, Walk},
+    model::{ChannelId, Class, Fact, FailureObject, GuildId, MessageId, Millis, Settings, Walk},
     store::{Store, StoreError},
 };
 
@@ -262,7 +262,7 @@ impl Auditor {
     async fn place(&mut self, walk: &mut Walk, place: &Place) -> Result<(), BackfillError> {
         let (guild, id) = (self.guild, place.channel.id);
         let object = FailureObject::Channel(id);
-        if walk.before.is_none() && place.channel.kind.has_threads() {
+        if walk.before.is_none() && place.channel.holds_threads() {
             self.threads(walk, place).await?;
         }
         while walk.place == id && place.top.is_some() {
@@ -329,8 +329,8 @@ impl Auditor {
             channel: place.channel.id,
             before: walk.before,
             last_message_id: None,
+            until: MessageId(0),
             witness: place.top.filter(|id| id.0 > 0),
-            len_before: None,
             lists: Some(walk.slice()),
             newest: place.top,
             again: Vec::new(),
@@ -372,7 +372,11 @@ impl Auditor {
             .await?;
         let (listed, _) = self
             .backfill
-            .archived_in(guild, place.channel.id, place.private_threads)
+            .archived_in(
+                guild,
+                (place.channel.id, place.channel.kind),
+                place.private_threads,
+            )
             .await?;
         drop(turn);
         let lists = 1 + usize::from(place.private_threads) + listed.len() / THREADS_A_PAGE;

@@ -75,9 +75,11 @@ pub(super) fn place(
     let mut readable = described
         .channels
         .iter()
-        .map(|it| &it.channel)
-        .filter(|it| it.id >= from && (it.kind.has_messages() || it.kind.has_threads()))
-        .filter(|it| described.reads(&permissions, it));
+        .map(|listed| &listed.channel)
+        .filter(|channel| {
+            channel.id >= from && (channel.kind.has_messages() || channel.holds_threads())
+        })
+        .filter(|channel| described.reads(&permissions, channel));
     let Some(channel) = readable.next() else {
         return Ok(None);
     };

@@ -120,8 +120,8 @@ impl Backfill {
                 // What shares a millisecond may be listed in any order.
                 before: read.to.map(next_ms),
                 last_message_id: plan.last_message_id,
+                until: read.after,
                 witness: plan.witness,
-                len_before: None,
                 lists: plan
                     .reread
                     .filter(|_| read.after.0 == 0)
@@ -173,7 +173,6 @@ impl Backfill {
                 }
                 ask.witness = page.oldest.or(ask.witness);
                 ask.before = Some(next);
-                ask.len_before = Some(page.len);
                 ask.again = page.again;
             }
         }

@@ -107,8 +107,7 @@ impl Backfill {
         });
         self.write(self.clock.stamp(), facts.collect()).await?;
         let reads_lists = |list: &Pending| list.again && list.refused == 0;
-        if let Some(begun) =
-            recheck.filter(|_| incomplete.iter().all(|id| is_refused(&failures, *id)))
+        if let Some(begun) = recheck.filter(|_| incomplete.is_empty() || lacking.is_none())
             && !lists.iter().any(reads_lists)
         {
             let ended = if incomplete.is_empty() {

@@ -32,7 +32,7 @@ impl Backfill {
             mut channels,
         } = match told {
             Some(told)
-                if !lacks_everyone(guild, &told.shape.roles)
+                if !self.known_lists(guild).await?.doubts(guild, &told)
                     && self.tells_all(guild, &told.channels.items).await? =>
             {
                 told

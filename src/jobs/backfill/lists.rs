@@ -16,7 +16,7 @@ pub(super) const SINGLY: usize = 20;
 
 /// What is known of a guild's lists.
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     /// Channels that are there, threads not among them.
     channels: BTreeSet<ChannelId>,
     roles: BTreeSet<RoleId>,
@@ -26,7 +26,7 @@ struct Known {
 
 impl Known {
     /// Whether it takes another answer to believe this one.
-    fn doubts(&self, guild: GuildId, told: &GuildTold) -> bool {
+    pub(super) fn doubts(&self, guild: GuildId, told: &GuildTold) -> bool {
         let shape = &told.shape;
         let roles = ids(&shape.roles, |role| role.id, RoleId);
         let emojis = ids(&shape.emojis, |emoji| emoji.id, EmojiId);
@@ -39,29 +39,33 @@ impl Known {
 }
 
 impl Backfill {
+    /// What is known of the guild's lists.
+    pub(super) async fn known_lists(&self, guild: GuildId) -> Result<Known, BackfillError> {
+        self.writer.write(Vec::new()).await?;
+        self.read(move |store| {
+            let channels = store.channels(guild)?;
+            let channels = channels.iter().filter_map(|part| part.state.now());
+            let channels = channels.filter(|channel| !channel.is_thread());
+            let roles = store.roles(guild)?;
+            let roles = roles.iter().filter_map(|part| part.state.now());
+            let emojis = store.emojis(guild)?;
+            let emojis = emojis.iter().filter_map(|part| part.state.now());
+            Ok(Known {
+                channels: channels.map(|channel| channel.id).collect(),
+                roles: roles.map(|role| role.id).collect(),
+                emojis: emojis
+                    .filter(|emoji| emoji.own)
+                    .map(|emoji| emoji.id)
+                    .collect(),
+            })
+        })
+        .await
+    }
+
     /// The guild and its channels as REST tells them; told twice where the first answer
     /// contradicts what is known.
     pub(super) async fn ask_shape(&self, guild: GuildId) -> Result<GuildTold, BackfillError> {
-        self.writer.write(Vec::new()).await?;
-        let known = self
-            .read(move |store| {
-                let channels = store.channels(guild)?;
-                let channels = channels.iter().filter_map(|part| part.state.now());
-                let channels = channels.filter(|channel| !channel.is_thread());
-                let roles = store.roles(guild)?;
-                let roles = roles.iter().filter_map(|part| part.state.now());
-                let emojis = store.emojis(guild)?;
-                let emojis = emojis.iter().filter_map(|part| part.state.now());
-                Ok(Known {
-                    channels: channels.map(|channel| channel.id).collect(),
-                    roles: roles.map(|role| role.id).collect(),
-                    emojis: emojis
-                        .filter(|emoji| emoji.own)
-                        .map(|emoji| emoji.id)
-                        .collect(),
-                })
-            })
-            .await?;
+        let known = self.known_lists(guild).await?;
         let ask = async || {
             Ok::<_, RestError>(GuildTold {
                 at: self.clock.stamp(),
@@ -101,7 +105,7 @@ impl Backfill {
             .map(|channel| channel.id)
             .collect();
         let (mut gone, mut there) = (Vec::new(), 0);
-        for id in lacking.iter().take(SINGLY) {
+        for id in sample(&lacking, SINGLY) {
             match self.history.channel(guild, *id).await {
                 Err(RestError::NotFound {
                     code: UNKNOWN_CHANNEL,
@@ -126,6 +130,12 @@ impl Backfill {
         let gone = gone.into_iter().map(|id| Fact::ChannelGone(guild, id));
         Ok((gone.collect(), there))
     }
+}
+
+/// Up to `most` of them, from first to last.
+pub(super) fn sample<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
+    let len = all.len().min(most);
+    (0..len).map(move |index| &all[index * all.len() / len])
 }
 
 /// Whether a list of roles lacks the one that everyone has, which every guild has.

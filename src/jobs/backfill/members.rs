@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Backfill, BackfillError, lists::SINGLY};
+use super::{
+    Backfill, BackfillError,
+    lists::{SINGLY, sample},
+};
 use crate::{
     discord::RestError,
     model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, User, UserId},
@@ -31,8 +34,9 @@ impl Backfill {
     /// Lists all members, of whom there are about so many. Returns the bot's own roles, if it is
     /// among them.
     ///
-    /// A list that lacks members who are known is asked for again; a handful of those that
-    /// both lack are asked for by themselves: if any is there, nobody is said to have left. A list without the bot is not believed.
+    /// A list that lacks members who are known, or most of those that there are, is asked for again.
+    /// Those that both lack are asked for by themselves: all of a handful, a sample of more. Where one of
+    /// that sample is there, nobody has left. A list without the bot is not believed.
     pub(super) async fn members(
         &self,
         guild: GuildId,
@@ -51,7 +55,11 @@ impl Backfill {
             return Ok(None);
         };
         let lacks_bot = |list: &Members| list.all_named && !list.all.contains(&self.bot.id);
-        if lacks_bot(&list) || known.difference(&list.all).count() > SINGLY {
+        let lacks_most = |list: &Members| {
+            let len = list.all.len() as u64;
+            list.all_named && about.is_some_and(|about| about > len.saturating_mul(2))
+        };
+        if lacks_bot(&list) || lacks_most(&list) || known.difference(&list.all).count() > SINGLY {
             let Some(again) = self.list_members(guild, about).await? else {
                 return Ok(list.bot_roles);
             };
@@ -69,34 +77,39 @@ impl Backfill {
             return Ok(list.bot_roles);
         }
         let lacking: Vec<UserId> = known.difference(&list.all).copied().collect();
-        let noted = list.odd.len();
-        for user in lacking.iter().take(SINGLY) {
-            self.ask_for_member(guild, *user, &mut list).await?;
+        let mut there = 0;
+        for user in sample(&lacking, SINGLY) {
+            there += usize::from(self.ask_for_member(guild, *user, &mut list).await?);
         }
-        // If some are there, so may be others that were not asked for.
-        let lacks_some = lacking.len() > SINGLY && list.odd.len() > noted;
-        if !lacks_some {
-            let mut facts = vec![Fact::Synced(guild, Class::Members)];
-            if list.all_named {
-                facts.push(Fact::AllMembers(guild, list.all));
-            }
-            self.tell(list.first, facts).await?;
+        let mut is_whole = lacking.len() <= SINGLY || there == 0;
+        if let Some(about) = about.filter(|_| lacks_most(&list)) {
+            is_whole = false;
+            let len = list.all.len();
+            list.odd.push(format!("{len} are listed of about {about}"));
         }
+        let mut facts = Vec::new();
+        if is_whole {
+            facts.push(Fact::Synced(guild, Class::Members));
+        }
+        if is_whole && list.all_named {
+            facts.push(Fact::AllMembers(guild, list.all));
+        }
+        self.tell(list.first, facts).await?;
         self.note_odd(guild, Class::Members, list.odd).await?;
         Ok(list.bot_roles)
     }
 
-    /// Asks whether somebody whom the list lacks is a member. Only who isn't has left.
+    /// Asks whether somebody whom the list lacks is a member, and returns that. Only who isn't has left.
     async fn ask_for_member(
         &self,
         guild: GuildId,
         user: UserId,
         list: &mut Members,
-    ) -> Result<(), BackfillError> {
+    ) -> Result<bool, BackfillError> {
         let at = self.clock.stamp();
         match self.history.member(guild, user).await {
             // The latter of a server that cannot be asked for one member.
-            Ok(None) | Err(RestError::NotFound { .. }) => {}
+            Ok(None) | Err(RestError::NotFound { .. }) => return Ok(false),
             Ok(Some((found, presence))) => {
                 list.all.insert(user);
                 list.odd
@@ -111,7 +124,7 @@ impl Backfill {
                     .push(format!("member {user} is not listed, and {error}"));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Lists all members once. Nothing if the server would not let us come to the end; that is

@@ -3,7 +3,8 @@
 //!
 //! What a list lacks is not deleted until that was made sure of: a handful is asked for one by one; of
 //! more, the list has to say the same again, and a few are asked for. A list that contradicts itself,
-//! or what is there, is asked for again, and covers nothing if it goes on so.
+//! or what is there, is asked for again, and covers nothing if it goes on so. So is a short one that
+//! would be a channel's last: it may have been cut.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,12 +13,15 @@ use tracing::debug;
 
 use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
-    paging::{Ask, ids, is_repeated, is_too_old, listed_again, range},
+    lists::sample,
+    page_sizes::End,
+    paging::{Ask, ids, is_impossible, is_repeated, listed_again, range},
 };
 use crate::{
     discord::{Listing, RestError, Urgency},
+    jobs::clock::Clock,
     model::{
-        ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Page, Pending, Props,
+        ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Millis, Page, Pending, Props,
         ReactionCount, Stamp,
     },
 };
@@ -28,10 +32,14 @@ pub(in crate::jobs) const UNNAMED: &str =
 /// Why a channel of which messages that are there are not listed is not complete.
 const LACKING: &str = "its messages are listed differently every time, or not all of them";
 const REPEATING: &str = "the server gives the same messages again, whatever is asked for";
-const TOO_OLD: &str = "the server lists messages that are older than the channel itself";
+const IMPOSSIBLE: &str =
+    "the server lists messages that are older than the channel itself, or of the future";
 
 /// How often a page is listed before a contradiction is taken for lasting.
 const LISTS: usize = 3;
+/// The first page of a channel that nothing is known of is listed twice if it is shorter than others, and
+/// has so many messages: few channels have, and a page that was cut has.
+const LONG: usize = Listing::FULL / 2;
 /// So many messages are asked for one by one; of more that are missing at once, so many as a sample.
 const HANDFUL: usize = 5;
 /// Before a channel that is there, and whose messages were refused, is asked for them once more.
@@ -71,6 +79,15 @@ impl Shown {
     }
 }
 
+/// What comes before a page.
+#[derive(Clone, Copy)]
+struct Bottom {
+    /// Nothing.
+    is_last: bool,
+    /// It takes the same list twice to believe that: a page that was cut looks the same.
+    is_doubtful: bool,
+}
+
 /// A list of messages, and what follows from it.
 struct Checked {
     asked: Stamp,
@@ -81,6 +98,8 @@ struct Checked {
     gone: BTreeSet<MessageId>,
     /// Whether it lacks what is there.
     lacks_some: bool,
+    /// What could not be asked for by itself, but may be later.
+    failing: BTreeSet<MessageId>,
 }
 
 impl Backfill {
@@ -99,16 +118,17 @@ impl Backfill {
             }
         };
         let all_named = checked.listing.unnamed() == 0;
-        let is_too_old = |id: &MessageId| is_too_old(ask.channel, *id);
-        let has_too_old = ids(&checked.listing).any(|id| is_too_old(&id));
-        if has_too_old {
+        let now = self.now();
+        let is_impossible = |id: &MessageId| is_impossible(ask.channel, *id, now);
+        let has_impossible = ids(&checked.listing).any(|id| is_impossible(&id));
+        if has_impossible {
             let Listing {
                 messages,
                 unreadable,
                 ..
             } = &mut checked.listing;
-            messages.retain(|it| !is_too_old(&it.message.id));
-            unreadable.retain(|id| !is_too_old(id));
+            messages.retain(|paged| !is_impossible(&paged.message.id));
+            unreadable.retain(|id| !is_impossible(id));
         }
         let again = listed_again(&checked.listing, checked.after);
         // What the page before has shown is written, and was seen as it was then.
@@ -128,6 +148,7 @@ impl Backfill {
             to,
             gone,
             lacks_some,
+            failing,
         } = checked;
         let turn = listing.turn.take();
         let counts = listing.messages.iter().flat_map(|paged| &paged.counts);
@@ -148,26 +169,27 @@ impl Backfill {
         self.progress
             .update(|it| it.messages += listing.messages.len() as u64);
         // Where a message has no id, it may be any: nothing is covered, and none is said to be gone.
-        let covers = shown.all_named && !lacks_some && !has_too_old;
+        let spans = shown.all_named && !has_impossible;
         let page = Page {
             guild_id: ask.guild,
             channel_id: ask.channel,
-            after: if covers { after } else { to },
+            after: if spans { after } else { to },
             to,
-            newest: ask.before.is_none() && covers,
+            newest: ask.before.is_none() && spans && !lacks_some,
             messages: listing.messages,
             unreadable: listing.unreadable,
             lists: ask.lists,
             told,
             gone,
+            lacks_some,
         };
-        let mut facts = self.facts(page);
+        let mut facts = self.facts(page, &failing);
         facts.extend(also(&shown));
         shown.missing = self.write(asked, facts).await?;
         // Before the lists are waited for, which may wait for a turn themselves.
         drop(turn);
-        if has_too_old {
-            self.incomplete(ask.guild, ask.channel, TOO_OLD).await?;
+        if has_impossible {
+            self.incomplete(ask.guild, ask.channel, IMPOSSIBLE).await?;
             return Ok(None);
         }
         Ok(Some(shown))
@@ -175,20 +197,37 @@ impl Backfill {
 
     /// Asks for a page until it agrees with itself and with what is known; or says why it never will.
     async fn checked(&self, ask: &Ask) -> Result<Result<Checked, &'static str>, BackfillError> {
+        let now = self.now();
         let mut lacked: Option<BTreeSet<MessageId>> = None;
+        let mut judged: Option<(BTreeSet<MessageId>, Bottom)> = None;
         for list in 1.. {
-            let Some((asked, mut listing)) = self.listing(ask).await? else {
+            let urgency = self.progress.urgency(ask.channel);
+            let Some((asked, mut listing)) = self.listing(ask, urgency).await? else {
                 return Ok(Err("the server lists no messages, though there are some"));
             };
-            let has_too_old = ids(&listing).any(|id| is_too_old(ask.channel, id));
-            if list == 1 && (has_too_old || is_repeated(ask, &listing)) {
+            let has_impossible = ids(&listing).any(|id| is_impossible(ask.channel, id, now));
+            if list == 1 && (has_impossible || is_repeated(ask, &listing)) {
                 continue;
             }
             if is_repeated(ask, &listing) {
                 return Ok(Err(REPEATING));
             }
-            let is_last = self.is_last(ask, &listing).await?;
-            let (after, to) = range(ask, &listing, is_last);
+            let listed: BTreeSet<MessageId> = ids(&listing).collect();
+            let same = judged.take_if(|(of, _)| *of == listed);
+            let is_confirmed = same.is_some();
+            let bottom = match same {
+                Some((_, bottom)) => bottom,
+                None => self.bottom(ask, &mut listing).await?,
+            };
+            judged = Some((listed, bottom));
+            let is_doubted = bottom.is_doubtful && !is_confirmed;
+            if is_doubted && list < LISTS {
+                continue;
+            }
+            if bottom.is_doubtful && is_confirmed && !bottom.is_last {
+                self.page_sizes.is_limit(listing.len);
+            }
+            let (after, to) = range(ask, &listing, bottom.is_last);
             let lacks = self.lacks(ask, &listing, asked, (after, to)).await?;
             // Whoever waits for another request holds no turn.
             listing.turn = listing.turn.filter(|_| lacks.is_empty());
@@ -197,7 +236,8 @@ impl Backfill {
                 after,
                 to,
                 gone: BTreeSet::new(),
-                lacks_some: false,
+                lacks_some: is_doubted,
+                failing: BTreeSet::new(),
                 listing,
             };
             // A message without an id may be the one that seems to be missing.
@@ -205,11 +245,13 @@ impl Backfill {
                 return Ok(Ok(checked));
             }
             let is_agreed = lacked.as_ref() == Some(&lacks);
-            if (lacks.len() <= HANDFUL || is_agreed) && self.are_gone(ask, &lacks).await? {
-                checked.gone = lacks;
+            if lacks.len() <= HANDFUL || is_agreed {
+                checked.gone = self.gone(ask, &lacks).await?;
+            }
+            if checked.gone == lacks {
                 return Ok(Ok(checked));
             }
-            if list == LISTS {
+            if list == LISTS || is_agreed && !checked.gone.is_empty() {
                 checked.lacks_some = true;
                 return Ok(Ok(checked));
             }
@@ -219,11 +261,15 @@ impl Backfill {
     }
 
     /// Asks for a page, and says when it was asked for. Nothing if the server contradicts itself.
-    async fn listing(&self, ask: &Ask) -> Result<Option<(Stamp, Listing)>, BackfillError> {
+    async fn listing(
+        &self,
+        ask: &Ask,
+        urgency: Urgency,
+    ) -> Result<Option<(Stamp, Listing)>, BackfillError> {
         let (guild, channel) = (ask.guild, ask.channel);
-        let (at, mut listing) = match self.list_page(ask).await {
+        let (at, mut listing) = match self.list_page(ask, urgency).await {
             Err(refused @ (RestError::NotFound { .. } | RestError::Forbidden { .. })) => {
-                self.second_look(ask, refused).await?
+                self.second_look(ask, urgency, refused).await?
             }
             listed => listed?,
         };
@@ -239,20 +285,13 @@ impl Backfill {
             .message(guild, channel, witness)
             .await?
             .is_some();
-        let (at, listing) = self.list_page(ask).await?;
+        let (at, listing) = self.list_page(ask, urgency).await?;
         let is_in_range = ask.before.is_none_or(|before| witness < before);
         let contradicts = listing.len == 0 && is_there && is_in_range;
         Ok((!contradicts).then_some((at, listing)))
     }
 
-    async fn list_page(&self, ask: &Ask) -> Result<(Stamp, Listing), RestError> {
-        // Whether a short page was the last tells of all others of its length, which need not ask.
-        let was_short = ask.len_before.is_some_and(|len| len < Listing::FULL);
-        let urgency = if was_short {
-            Urgency::AtOnce
-        } else {
-            self.progress.urgency(ask.channel)
-        };
+    async fn list_page(&self, ask: &Ask, urgency: Urgency) -> Result<(Stamp, Listing), RestError> {
         let at = self.clock.stamp();
         let history = self.history.with_urgency(urgency);
         let listing = history.messages(ask.guild, ask.channel, ask.before).await?;
@@ -264,12 +303,13 @@ impl Backfill {
     async fn second_look(
         &self,
         ask: &Ask,
+        urgency: Urgency,
         refused: RestError,
     ) -> Result<(Stamp, Listing), RestError> {
         self.history.channel(ask.guild, ask.channel).await?;
         debug!("{refused}, though its channel is there");
         time::sleep(SECOND_LOOK).await;
-        match self.list_page(ask).await {
+        match self.list_page(ask, urgency).await {
             // It is there.
             Err(RestError::NotFound {
                 what,
@@ -280,26 +320,66 @@ impl Backfill {
         }
     }
 
-    /// Whether nothing stands before what was listed. A page that is shorter than others may also
-    /// have been cut: if messages before it are known, the server is asked for them.
-    async fn is_last(&self, ask: &Ask, listing: &Listing) -> Result<bool, BackfillError> {
-        let is_new = listing.unnamed() > 0 || ids(listing).any(|id| !ask.again.contains(&id));
-        let len = if is_new { listing.len } else { 0 };
-        if !self.page_sizes.is_last(ask.len_before, len) {
-            return Ok(false);
-        }
-        let (Some(oldest), true, channel) = (listing.oldest, is_new, ask.channel) else {
-            return Ok(true);
+    /// What comes before a list. One that is shorter than others may have been cut: what is known, or
+    /// else the server, tells whether there is more.
+    async fn bottom(&self, ask: &Ask, listing: &mut Listing) -> Result<Bottom, BackfillError> {
+        let sure = |is_last| Bottom {
+            is_last,
+            is_doubtful: false,
         };
-        self.read(move |store| {
-            for known in store.messages(channel, 0..=oldest.0.saturating_sub(1)) {
-                if matches!(known?.state, Life::Alive(..)) {
-                    return Ok(false);
+        let is_new = listing.unnamed() > 0 || ids(listing).any(|id| !ask.again.contains(&id));
+        let end = self.page_sizes.end(if is_new { listing.len } else { 0 });
+        let (Some(oldest), true, channel) = (listing.oldest, is_new, ask.channel) else {
+            return Ok(sure(true));
+        };
+        let (after, _) = range(ask, listing, false);
+        match end {
+            End::Later => Ok(sure(false)),
+            // All that is asked for is here.
+            End::Unknown if after <= ask.until => Ok(sure(false)),
+            End::Unknown => {
+                // Whoever waits for another request holds no turn.
+                listing.turn = None;
+                let earlier = Ask {
+                    before: Some(MessageId(after.0.saturating_add(1))),
+                    witness: Some(oldest),
+                    again: listed_again(listing, after),
+                    ..ask.clone()
+                };
+                // What this tells holds for all pages of this length, which then need not ask.
+                let told = self.listing(&earlier, Urgency::AtOnce).await?;
+                let is_last = told.is_some_and(|(_, told)| {
+                    told.unnamed() == 0 && ids(&told).all(|id| earlier.again.contains(&id))
+                });
+                if is_last {
+                    self.page_sizes.was_last(listing.len);
                 }
+                Ok(Bottom {
+                    is_last,
+                    is_doubtful: !is_last,
+                })
             }
-            Ok(true)
-        })
-        .await
+            End::Here => {
+                let known = self.read(move |store| {
+                    let is_known = store
+                        .messages(channel, oldest.0..=oldest.0)
+                        .next()
+                        .is_some();
+                    for older in store.messages(channel, 0..=oldest.0.saturating_sub(1)) {
+                        if matches!(older?.state, Life::Alive(..)) {
+                            return Ok((is_known, true));
+                        }
+                    }
+                    Ok((is_known, false))
+                });
+                let (is_known, has_older) = known.await?;
+                let may_be_cut = !is_known && (ask.before.is_some() || listing.len >= LONG);
+                Ok(Bottom {
+                    is_last: !has_older,
+                    is_doubtful: has_older || may_be_cut,
+                })
+            }
+        }
     }
 
     /// What was known before the list was asked for, lies in its range, and is not listed.
@@ -342,20 +422,48 @@ impl Backfill {
         .await
     }
 
-    /// Whether these messages are gone: all of a handful, or a sample of more.
-    async fn are_gone(&self, ask: &Ask, ids: &BTreeSet<MessageId>) -> Result<bool, BackfillError> {
-        let step = ids.len().div_ceil(HANDFUL).max(1);
-        for id in ids.iter().step_by(step) {
-            match self.history.message(ask.guild, ask.channel, *id).await {
-                Ok(None) => {}
-                // One that cannot be read is there; and where nobody can tell, none is said to be gone.
-                Ok(Some(_)) | Err(RestError::Unreadable { .. } | RestError::NotFound { .. }) => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(error.into()),
+    /// Which of the messages that a list lacks are gone. All of a handful are asked for, and a sample of
+    /// more; where some of that are gone and some are there, all.
+    async fn gone(
+        &self,
+        ask: &Ask,
+        lacks: &BTreeSet<MessageId>,
+    ) -> Result<BTreeSet<MessageId>, BackfillError> {
+        let all: Vec<MessageId> = lacks.iter().copied().collect();
+        let (mut asked, mut gone) = (BTreeSet::new(), BTreeSet::new());
+        for id in sample(&all, HANDFUL) {
+            asked.insert(*id);
+            if self.is_gone(ask, *id).await? {
+                gone.insert(*id);
             }
         }
-        Ok(true)
+        if gone == asked {
+            return Ok(all.into_iter().collect());
+        }
+        if gone.is_empty() {
+            return Ok(gone);
+        }
+        for id in all {
+            if asked.insert(id) && self.is_gone(ask, id).await? {
+                gone.insert(id);
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn is_gone(&self, ask: &Ask, id: MessageId) -> Result<bool, BackfillError> {
+        match self.history.message(ask.guild, ask.channel, id).await {
+            Ok(found) => Ok(found.is_none()),
+            // One that cannot be read is there; and where nobody can tell, none is said to be gone.
+            Err(RestError::Unreadable { .. } | RestError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The time, by whichever clock is ahead.
+    fn now(&self) -> Millis {
+        let ours = Clock::now();
+        ours.max(self.history.discord_time(ours))
     }
 
     /// Asks for messages that could not be read by themselves, as long as that helps.
@@ -378,9 +486,14 @@ impl Backfill {
                 Err(error @ (RestError::BadToken | RestError::TooManyRefused { .. })) => {
                     return Err(error.into());
                 }
-                Err(_) => {
+                Err(error) => {
                     vain += 1;
                     left.push(id);
+                    // One that is not as documented is so as well when it is asked for again.
+                    let is_odd = matches!(error, RestError::Unreadable { .. });
+                    if error.is_transient() && !is_odd {
+                        checked.failing.insert(id);
+                    }
                 }
             }
         }
@@ -389,7 +502,7 @@ impl Backfill {
     }
 
     /// All that a page tells.
-    fn facts(&self, mut page: Page) -> Vec<Fact> {
+    fn facts(&self, mut page: Page, failing: &BTreeSet<MessageId>) -> Vec<Fact> {
         for paged in &mut page.messages {
             // Nothing is kept from the bot of what it wrote itself.
             if paged.message.author.id == self.bot.id {
@@ -402,11 +515,19 @@ impl Backfill {
             .iter()
             .map(|id| {
                 let object = FailureObject::Message(channel, *id);
-                let reason = "it is not as Discord documents messages";
-                Fact::Refused(guild, object, reason.to_owned())
+                let reason = "it is not as Discord documents messages".to_owned();
+                if failing.contains(id) {
+                    Fact::Failed(guild, object, reason)
+                } else {
+                    Fact::Refused(guild, object, reason)
+                }
             })
             .collect();
-        self.progress.update(|it| it.refused += facts.len() as u64);
+        let failures = failing.len() as u64;
+        self.progress.update(|now| {
+            now.failures += failures;
+            now.refused += facts.len() as u64 - failures;
+        });
         let answers = page
             .messages
             .iter()

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::discord::Listing;
@@ -23,29 +23,53 @@ pub struct PageSizes(Mutex<Seen>);
 struct Seen {
     /// The longest page.
     longest: usize,
-    /// The longest page that was shorter than asked for, and yet not the last.
+    /// The longest page that was shorter than asked for, again and again, and yet not the last.
     limit: usize,
-    /// Pages shorter than asked for that an empty one followed, by their lengths.
+    /// Pages shorter than asked for that nothing came before, by their lengths.
     ends: BTreeMap<usize, u32>,
 }
 
+/// What the length of a page tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// There is nothing before it.
+    Here,
+    /// There may be more before it: the next page tells.
+    Later,
+    /// It may be as long as the server's pages are, or the channel's last.
+    Unknown,
+}
+
 impl PageSizes {
-    /// Takes note of a page, and of the length of the page before it, and says whether the page is
-    /// its channel's last.
-    pub(super) fn is_last(&self, before: Option<usize>, len: usize) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Takes note of a page's length, and says what it tells.
+    pub(super) fn end(&self, len: usize) -> End {
+        let mut seen = self.seen();
         seen.longest = seen.longest.max(len);
-        if let Some(short) = before.filter(|before| *before < Listing::FULL) {
-            if len == 0 {
-                *seen.ends.entry(short).or_default() += 1;
-            } else {
-                seen.limit = seen.limit.max(short);
-            }
-        }
         let is_no_limit = |(end, times): (&usize, &u32)| *end > seen.limit && *times >= ENOUGH;
-        len == 0
-            || len < seen.longest
-            || len < Listing::FULL && seen.ends.range(len..).any(is_no_limit)
+        if len == 0 || len < seen.longest {
+            End::Here
+        } else if len >= Listing::FULL || len <= seen.limit {
+            End::Later
+        } else if seen.ends.range(len..).any(is_no_limit) {
+            End::Here
+        } else {
+            End::Unknown
+        }
+    }
+
+    /// Nothing came before a page of this length.
+    pub(super) fn was_last(&self, len: usize) {
+        *self.seen().ends.entry(len).or_default() += 1;
+    }
+
+    /// Something came before a page of this length, whenever it was asked for: the server gives no more.
+    pub(super) fn is_limit(&self, len: usize) {
+        let mut seen = self.seen();
+        seen.limit = seen.limit.max(len);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,25 +81,26 @@ mod tests {
     fn a_short_page_is_the_last_once_others_of_its_length_were() {
         let sizes = PageSizes::default();
         for _ in 0..3 {
-            assert!(!sizes.is_last(None, 2));
-            assert!(sizes.is_last(Some(2), 0));
+            assert_eq!(sizes.end(2), End::Unknown);
+            sizes.was_last(2);
         }
-        assert!(sizes.is_last(None, 2));
-        assert!(sizes.is_last(None, 1));
-        assert!(!sizes.is_last(None, 50), "which may be the server's limit");
-        assert!(sizes.is_last(None, 49));
+        assert_eq!(sizes.end(2), End::Here);
+        assert_eq!(sizes.end(1), End::Here);
+        assert_eq!(sizes.end(50), End::Unknown, "it may be the server's limit");
+        assert_eq!(sizes.end(49), End::Here);
     }
 
     #[test]
     fn a_servers_limit_is_no_end() {
         let sizes = PageSizes::default();
         for _ in 0..3 {
-            assert!(!sizes.is_last(None, 50));
-            assert!(sizes.is_last(Some(50), 0));
+            assert_eq!(sizes.end(50), End::Unknown);
+            sizes.was_last(50);
         }
-        assert!(!sizes.is_last(Some(50), 50));
-        assert!(!sizes.is_last(None, 50), "more came after one of them");
-        assert!(sizes.is_last(None, 49));
-        assert!(!sizes.is_last(None, Listing::FULL));
+        assert_eq!(sizes.end(50), End::Here);
+        sizes.is_limit(50);
+        assert_eq!(sizes.end(50), End::Later, "more came before one of them");
+        assert_eq!(sizes.end(49), End::Here);
+        assert_eq!(sizes.end(Listing::FULL), End::Later);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     discord::Listing,
+    ingest::is_from_the_future,
     model::{ChannelId, GuildId, MessageId, Millis, Slice},
 };
 
@@ -18,10 +19,10 @@ pub(in crate::jobs) struct Ask {
     pub(in crate::jobs) before: Option<MessageId>,
     /// The last message posted, where Discord has told it.
     pub(in crate::jobs) last_message_id: Option<MessageId>,
+    /// What has ids up to this one is not asked for.
+    pub(in crate::jobs) until: MessageId,
     /// A message that was there, which tells whether an empty list is to be believed.
     pub(in crate::jobs) witness: Option<MessageId>,
-    /// How many messages were listed right before, from `before` on.
-    pub(in crate::jobs) len_before: Option<usize>,
     /// The last message that there is, as far as the first page has told.
     pub(in crate::jobs) newest: Option<MessageId>,
     /// Those that the page before has shown, and this one lists again, since they share the millisecond
@@ -53,9 +54,9 @@ pub(super) fn is_repeated(ask: &Ask, listing: &Listing) -> bool {
         && (listing.oldest.is_none() || ask.before.is_some() && listing.newest >= ask.before)
 }
 
-/// Whether the message is older than the channel that it is listed in.
-pub(super) fn is_too_old(channel: ChannelId, id: MessageId) -> bool {
-    id.created_at().0 < channel.created_at().0 - SKEW_MS
+/// Whether the message is older than the channel that it is listed in, or later than `now`.
+pub(super) fn is_impossible(channel: ChannelId, id: MessageId, now: Millis) -> bool {
+    id.created_at().0 < channel.created_at().0 - SKEW_MS || is_from_the_future(id, now)
 }
 
 /// Between which ids the list has all: `(after, to]`.
@@ -162,8 +163,8 @@ mod tests {
                 channel: ChannelId(2),
                 before: None,
                 last_message_id: None,
+                until: MessageId(0),
                 witness: None,
-                len_before: None,
                 again: Vec::new(),
                 newest: None,
                 lists: None,
@@ -202,8 +203,8 @@ mod tests {
             channel: ChannelId(2),
             before: Some(id((8, 0))),
             last_message_id: None,
+            until: MessageId(0),
             witness: None,
-            len_before: None,
             again: Vec::new(),
             newest: None,
             lists: None,

@@ -32,7 +32,7 @@ const UNKNOWN_EMOJI: u64 = 10014;
 enum Listed {
     /// The users, when they were asked for, and whether each could be read.
     Users(Vec<User>, Stamp, bool),
-    /// The message is gone.
+    /// It failed so: the server says that the message is gone.
     Gone(RestError),
     /// It failed: `false` if it may be had later.
     Failed(bool),
@@ -106,7 +106,7 @@ impl Backfill {
             }
             let (users, at, all_readable) = match self.users(&list).await? {
                 Listed::Users(users, at, all_readable) => (users, at, all_readable),
-                // Whether the message is gone, only itself tells.
+                // A page has just shown it: the message itself tells.
                 Listed::Gone(_) if !is_second => {
                     is_second = true;
                     continue;
@@ -161,26 +161,24 @@ impl Backfill {
                     // A page that is not full may have been cut.
                     let ends = page.len < FULL && len >= list.count;
                     users.extend(page.items);
-                    let most = list.count.saturating_mul(2).saturating_add(MOST_UNCOUNTED);
-                    if len > most {
+                    // A server that ignores `after` must not keep us here for ever.
+                    if ends || newest <= after {
+                        return Ok(Listed::Users(users, at, all_readable));
+                    }
+                    if len > list.count.saturating_mul(2).saturating_add(MOST_UNCOUNTED) {
                         let refused =
                             Fact::Refused(list.guild_id, object(list), ENDLESS.to_owned());
                         self.progress.update(|progress| progress.refused += 1);
                         self.tell(at, vec![refused]).await?;
                         return Ok(Listed::Failed(true));
                     }
-                    // A server that ignores `after` must not keep us here for ever.
-                    if ends || newest <= after {
-                        return Ok(Listed::Users(users, at, all_readable));
-                    }
                     after = newest;
                 }
-                Err(
-                    error @ RestError::NotFound {
-                        code: UNKNOWN_MESSAGE,
-                        ..
-                    },
-                ) => return Ok(Listed::Gone(error)),
+                Err(RestError::NotFound {
+                    what,
+                    code: UNKNOWN_MESSAGE,
+                    ..
+                }) => return Ok(Listed::Gone(RestError::Failing { what, status: 404 })),
                 // Nobody reacts with it any more, as Discord counts too.
                 Err(RestError::NotFound {
                     code: UNKNOWN_EMOJI,

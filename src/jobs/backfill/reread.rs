@@ -87,6 +87,7 @@ pub(super) fn page_of_one(
         lists: None,
         told: Vec::new(),
         gone,
+        lacks_some: false,
     }
 }
 

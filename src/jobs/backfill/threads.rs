@@ -12,7 +12,10 @@ use crate::{
     discord::{Items, RestError},
     ingest::{self, Described},
     jobs::clock::Clock,
-    model::{Channel, ChannelId, Class, Fact, FailureObject, GuildId, Listed, Millis, Part, Stamp},
+    model::{
+        Channel, ChannelId, ChannelKind, Class, Fact, FailureObject, GuildId, Listed, Millis, Part,
+        Stamp,
+    },
 };
 
 /// Channels whose archived threads are listed at the same time.
@@ -20,6 +23,9 @@ const LISTS_AT_ONCE: usize = 16;
 
 /// Why not all archived threads of a channel were listed.
 const ENDLESS: &str = "the server's list of archived threads has no end";
+/// Discord's code for what channels of a type don't have. Source:
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+const NOT_IN_THIS_TYPE: u64 = 50_024;
 /// By how much an archive timestamp may be earlier than what it is of.
 const SKEW_MS: i64 = 5_000;
 
@@ -127,8 +133,8 @@ impl Backfill {
         let now = self.clock.stamp();
         let mut lists = Vec::new();
         let channels = described.channels.iter().map(|it| &it.channel);
-        for channel in
-            channels.filter(|it| it.kind.has_threads() && described.reads(&permissions, it))
+        for channel in channels
+            .filter(|channel| channel.holds_threads() && described.reads(&permissions, channel))
         {
             let known = coverage.get(&channel.id);
             let since = |listed: Option<Stamp>| match listed {
@@ -139,6 +145,7 @@ impl Backfill {
             lists.extend(
                 since(known.and_then(|it| it.public_threads)).map(|since| ArchivedList {
                     channel: channel.id,
+                    kind: channel.kind,
                     private: false,
                     since,
                 }),
@@ -149,6 +156,7 @@ impl Backfill {
                 let since = since(known.and_then(|it| it.private_threads));
                 lists.extend(since.map(|since| ArchivedList {
                     channel: channel.id,
+                    kind: channel.kind,
                     private: true,
                     since,
                 }));
@@ -192,13 +200,14 @@ impl Backfill {
     pub(in crate::jobs) async fn archived_in(
         &self,
         guild: GuildId,
-        channel: ChannelId,
+        (channel, kind): (ChannelId, ChannelKind),
         private: bool,
     ) -> Result<(Vec<Listed>, bool), BackfillError> {
         let (mut threads, mut whole) = (Vec::new(), true);
         for private in [false, true].into_iter().take(1 + usize::from(private)) {
             let list = ArchivedList {
                 channel,
+                kind,
                 private,
                 since: Millis(0),
             };
@@ -221,6 +230,7 @@ impl Backfill {
     ) -> Result<(Vec<Listed>, bool), BackfillError> {
         let ArchivedList {
             channel,
+            kind,
             private,
             since,
         } = list;
@@ -243,13 +253,28 @@ impl Backfill {
                     code: UNKNOWN_CHANNEL,
                     ..
                 }) => return Ok((threads, whole)),
+                // Of a type that we don't know, this tells that it has none.
+                Err(RestError::Rejected {
+                    code: NOT_IN_THIS_TYPE,
+                    ..
+                }) if !kind.is_known() => return Ok((threads, whole)),
                 Err(error) => {
                     self.fail(guild, FailureObject::Threads(channel), error)
                         .await?;
                     return Ok((threads, false));
                 }
             };
+            if more.is_none() && !asked_again {
+                asked_again = true;
+                continue;
+            }
             whole &= self.threads_are_whole(guild, &page).await?;
+            if more.is_none() {
+                whole = false;
+                let odd = format!("whether channel {channel} has more archived threads");
+                self.note_odd(guild, Class::Threads, vec![odd]).await?;
+            }
+            let more = more.unwrap_or(page.len > 0);
             let page = page.items;
             self.tell(at, seen(&page)).await?;
             let times: Vec<Option<Millis>> = page.iter().map(archived_at).collect();
@@ -296,9 +321,6 @@ impl Backfill {
     ) -> Result<bool, BackfillError> {
         let mut odd = threads.unread("thread");
         odd.extend(unread_of(&threads.items));
-        if odd.is_empty() && !threads.all_named {
-            odd.push("the list itself".to_owned());
-        }
         let is_whole = odd.is_empty();
         if !is_whole {
             self.note_odd(guild, Class::Threads, odd).await?;
@@ -310,6 +332,7 @@ impl Backfill {
 /// A list of archived threads that is to be read.
 struct ArchivedList {
     channel: ChannelId,
+    kind: ChannelKind,
     private: bool,
     /// Those archived earlier, by our clock, are known.
     since: Millis,
