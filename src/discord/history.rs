@@ -34,6 +34,9 @@ const NO_MEMBER: [u64; 2] = [10_007, 10_013];
 /// <https://discord.com/developers/docs/events/gateway#sharding>.
 const MOST_GUILDS: usize = 10_000;
 
+/// Threads on a full page of archived ones.
+const THREADS_A_PAGE: usize = 100;
+
 /// Guilds on a full page of the bot's guilds.
 const GUILDS_A_PAGE: usize = 100;
 
@@ -99,6 +102,18 @@ struct ThreadList {
     threads: Items<wire::Channel>,
     #[serde(default)]
     has_more: Told<bool>,
+}
+
+impl ThreadList {
+    /// Whether there are more; `None` where that cannot be read. A server that is not Discord's may leave
+    /// it out: then only a full page may not be the last.
+    fn has_more(&self) -> Option<bool> {
+        match self.has_more {
+            Told::As(has_more) => Some(has_more),
+            Told::Absent => Some(self.threads.len >= THREADS_A_PAGE),
+            Told::Odd => None,
+        }
+    }
 }
 
 /// Where the gateway is, and how it may be used. Source:
@@ -268,8 +283,8 @@ impl History {
     ) -> Result<(Items<Listed>, Option<bool>), RestError> {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
+        let has_more = list.has_more();
         let threads = list.threads.map(|it| it.into_listed(guild_id));
-        let has_more = list.has_more.known();
         let page_end = threads
             .items
             .last()
@@ -280,8 +295,8 @@ impl History {
         }
         // A whole page of one millisecond: step over it, or the pages would never end.
         let list = self.archived_before(channel, private, before).await?;
-        let threads = list.threads.map(|it| it.into_listed(guild_id));
-        Ok((threads, list.has_more.known()))
+        let has_more = list.has_more();
+        Ok((list.threads.map(|it| it.into_listed(guild_id)), has_more))
     }
 
     async fn archived_before(

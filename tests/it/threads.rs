@@ -258,15 +258,12 @@ async fn a_list_of_threads_that_does_not_tell_all_is_not_whole() {
         }
     }
     // All the time: the threads are there, but whether these are all is not known.
-    for odd in [Some("null"), Some("\"odd\""), None] {
+    for odd in ["null", "\"odd\""] {
         let mirror = world().await;
-        match odd {
-            Some(json) => mirror.discord.mutate(ARCHIVED, "/has_more", json),
-            None => mirror.discord.leave_out(ARCHIVED, "/has_more"),
-        }
+        mirror.discord.mutate(ARCHIVED, "/has_more", odd);
         for _ in 0..2 {
             mirror.sync().await.failed(3, &["incomplete"]);
-            assert!(mirror.failures().await.contains_key("threads"), "{odd:?}");
+            assert!(mirror.failures().await.contains_key("threads"), "{odd}");
             mirror.check_store();
         }
         mirror.discord.heal();

@@ -45,14 +45,6 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Told<T> {
 }
 
 impl<T> Told<T> {
-    /// The value, where it can be read.
-    pub(in crate::discord) fn known(self) -> Option<T> {
-        match self {
-            Self::As(value) => Some(value),
-            Self::Absent | Self::Odd => None,
-        }
-    }
-
     /// The value of a field that is always there, or `default`, noted as unread.
     pub(super) fn required_or(self, default: T, field: Field, unread: &mut Unread) -> T {
         match self {
