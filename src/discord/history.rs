@@ -451,7 +451,7 @@ impl History {
 }
 
 /// Reads the object that was asked for. Another one is no answer.
-fn read_own<T: DeserializeOwned, I: PartialEq>(
+fn read_own<T: DeserializeOwned, I: Copy + PartialEq>(
     json: &[u8],
     asked: I,
     id: impl Fn(&T) -> I,

@@ -312,21 +312,18 @@ pub(super) fn page<S: Rows>(
             it.drift = it.drift.and(drift);
         })?;
     }
-    if lacks_any {
-        if let Some(mut contradicted) = coverage {
-            contradicted.remove(page.after, page.to, at);
-            rows.put(&contradicted)?;
+    let until = forgotten::until(rows, page.guild_id)?;
+    rows.update(Coverage::unknown(page.channel_id), |known| {
+        if lacks_any {
+            known.remove(page.after, forgotten::blurred(until, page.to), at);
+            return;
         }
-    } else {
-        let until = forgotten::until(rows, page.guild_id)?;
-        rows.update(Coverage::unknown(page.channel_id), |it| {
-            it.add(Interval {
-                after: forgotten::blurred(until, page.after),
-                to: forgotten::blurred(until, to),
-                by,
-                since: at,
-            });
-        })?;
-    }
+        known.add(Interval {
+            after: forgotten::blurred(until, page.after),
+            to: forgotten::blurred(until, to),
+            by,
+            since: at,
+        });
+    })?;
     Ok(pending)
 }

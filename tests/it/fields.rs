@@ -840,7 +840,7 @@ async fn no_kind_of_message_loses_its_text() {
     mirror.check_store();
 }
 
-/// What a GUILD_CREATE lacks is asked for over REST.
+/// What a `GUILD_CREATE` lacks is asked for over REST.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_gateways_lists_lack_is_not_gone() {
     let mut mirror = Mirror::empty().await;

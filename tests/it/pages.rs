@@ -73,17 +73,16 @@ async fn a_page_that_once_lacks_messages_deletes_none() {
 /// Nothing is known yet: a page that is shorter than others is not the last for that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gap_in_a_first_read_is_noticed() {
-    for (messages, page) in [(250, 0), (250, 1), (250, 2), (250, 3), (130, 0), (130, 1)] {
-        let (mirror, _, _) = talk(messages).await;
-        let gap = Fault::Without(20..60);
-        mirror.discord.fail_after(MESSAGES, page, 1, gap);
-        mirror.sync().await.ok();
-        assert_eq!(
-            totals(&mirror.status().await),
-            (messages as u64, 0),
-            "page {page}"
-        );
-        mirror.check_store();
+    for (messages, page) in [(250, 0), (250, 1), (250, 2), (130, 0), (130, 1)] {
+        for gap in [0..40, 20..60] {
+            let (mirror, _, _) = talk(messages).await;
+            let fault = Fault::Without(gap.clone());
+            mirror.discord.fail_after(MESSAGES, page, 1, fault);
+            mirror.sync().await.ok();
+            let found = totals(&mirror.status().await);
+            assert_eq!(found, (messages as u64, 0), "page {page} without {gap:?}");
+            mirror.check_store();
+        }
     }
     // Nor is the first one of a channel, where others have longer ones.
     let (mirror, _, _) = talk(250).await;
@@ -95,6 +94,29 @@ async fn a_gap_in_a_first_read_is_noticed() {
     discord.fail_after(MESSAGES, 1, 1, Fault::Without(20..60));
     mirror.sync().await.ok();
     mirror.check_store();
+}
+
+/// A channel names its last message: a first page that lacks it is not whole, unless it is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_message_that_is_not_listed_is_asked_for() {
+    let (mirror, channel, _) = talk(30).await;
+    let discord = &mirror.discord;
+    discord.fail(MESSAGES, usize::MAX, Fault::Without(0..10));
+    let ended = mirror.sync().await;
+    ended.failed(3, &[&format!("channel {channel}")]);
+    assert_eq!(totals(&mirror.status().await), (20, 0));
+    discord.heal();
+    mirror.sync().await.ok();
+    mirror.check_store();
+
+    let (mirror, channel, ids) = talk(30).await;
+    let discord = &mirror.discord;
+    discord.delete(channel, ids[29]);
+    for _ in 0..2 {
+        mirror.sync().await.ok();
+        mirror.check_store();
+        assert_eq!(discord.count(MESSAGE), 1);
+    }
 }
 
 /// The list never shows one that is there; those that were deleted beside it are, all the same.
@@ -262,17 +284,28 @@ async fn messages_of_one_millisecond_may_stand_in_any_order() {
 /// Each page lists the last message of the one before again, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_overlap_by_one_message() {
-    // The first end that is seen is asked for; a short page after full ones is listed twice.
-    for (messages, pages) in [(99, 2), (198, 3), (199, 3), (495, 6)] {
+    // The first end that is seen is asked for. Where messages may come before a short page, it is listed twice.
+    for (pause, messages, pages) in [
+        (0, 99, 2),
+        (0, 198, 2),
+        (0, 199, 3),
+        (0, 495, 5),
+        (20, 198, 3),
+        (20, 495, 6),
+    ] {
         let mirror = guild(Duration::from_hours(300 * 24)).await;
         let discord = &mirror.discord;
         let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+        for n in 0..pause {
+            discord.join(&format!("member{n}"));
+        }
         for n in 0..messages {
             discord.post(discord.owner_id(), channel, &n.to_string());
         }
         mirror.sync().await.ok();
         mirror.check_store();
-        assert_eq!(discord.count(MESSAGES), pages, "{messages} messages");
+        let asked = discord.count(MESSAGES);
+        assert_eq!(asked, pages, "{messages} messages after {pause} ms");
     }
 }
 

@@ -239,7 +239,7 @@ proptest! {
                 settings: &settings,
                 session: None,
                 look_back: LookBack::default(),
-                now: Millis(0),
+                now: Millis(1_760_000_000_000),
             })
         };
         // As far as the planner can know: an empty world tells no last message either.

@@ -4,7 +4,7 @@
 //! What a list lacks is not deleted until that was made sure of: a handful is asked for one by one; of
 //! more, the list has to say the same again, and a few are asked for. A list that contradicts itself,
 //! or what is there, is asked for again, and covers nothing if it goes on so. So is a short one that
-//! would be a channel's last: it may have been cut.
+//! would be a channel's last and does not begin where the channel does: it may have been cut.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
     lists::sample,
     page_sizes::End,
-    paging::{Ask, ids, is_impossible, is_repeated, listed_again, range},
+    paging::{Ask, begins_with_channel, ids, is_impossible, is_repeated, listed_again, range},
 };
 use crate::{
     discord::{Listing, RestError, Urgency},
@@ -37,8 +37,8 @@ const IMPOSSIBLE: &str =
 
 /// How often a page is listed before a contradiction is taken for lasting.
 const LISTS: usize = 3;
-/// The first page of a channel that nothing is known of is listed twice if it is shorter than others, and
-/// has so many messages: few channels have, and a page that was cut has.
+/// The first page of a channel that nothing is known of may be listed twice if it is shorter than others,
+/// and has so many messages: few channels have, and a page that was cut has.
 const LONG: usize = Listing::FULL / 2;
 /// So many messages are asked for one by one; of more that are missing at once, so many as a sample.
 const HANDFUL: usize = 5;
@@ -373,7 +373,9 @@ impl Backfill {
                     Ok((is_known, false))
                 });
                 let (is_known, has_older) = known.await?;
-                let may_be_cut = !is_known && (ask.before.is_some() || listing.len >= LONG);
+                let may_be_cut = !is_known
+                    && (ask.before.is_some() || listing.len >= LONG)
+                    && !begins_with_channel(listing, channel);
                 Ok(Bottom {
                     is_last: !has_older,
                     is_doubtful: has_older || may_be_cut,
@@ -401,8 +403,20 @@ impl Backfill {
         }
         let listed: BTreeSet<MessageId> = ids(listing).collect();
         let channel = ask.channel;
+        // The channel itself names its last message.
+        let last = ask
+            .last_message_id
+            .filter(|last| ask.before.is_none() && last.0 > after.0 && !listed.contains(last));
         self.read(move |store| {
             let (mut known, mut lacks) = (listed, BTreeSet::new());
+            if let Some(last) = last
+                && store.message(channel, last)?.is_none()
+                && !store
+                    .coverage_of(channel)?
+                    .is_some_and(|known| known.covers(last))
+            {
+                lacks.insert(last);
+            }
             for message in store.messages(channel, first..=end) {
                 let message = message?;
                 let was_there = matches!(message.state, Life::Alive(seen, _) if seen < asked);

@@ -9,6 +9,10 @@ use crate::{
 /// By how much the clocks that make Discord's ids may differ.
 const SKEW_MS: i64 = 5_000;
 
+/// Within so long after a channel was made, and within twice the usual pause between its messages, the
+/// first one is written in a channel of which no earlier messages are missing.
+const START_MS: i64 = 60_000;
+
 /// A page of messages to ask for.
 #[derive(Clone, Debug)]
 pub(in crate::jobs) struct Ask {
@@ -36,6 +40,22 @@ pub(in crate::jobs) struct Ask {
 pub(super) fn ids(listing: &Listing) -> impl Iterator<Item = MessageId> {
     let readable = listing.messages.iter().map(|it| it.message.id);
     readable.chain(listing.unreadable.iter().copied())
+}
+
+/// Whether a list begins where its channel does: hardly anything can have been written between the
+/// channel and the first of these messages.
+pub(super) fn begins_with_channel(listing: &Listing, channel: ChannelId) -> bool {
+    let (Some(oldest), Some(newest)) = (listing.oldest, listing.newest) else {
+        return false;
+    };
+    let times = [
+        channel.created_at(),
+        oldest.created_at(),
+        newest.created_at(),
+    ];
+    let [made, first, last] = times.map(|time| time.0);
+    let pause = (last - first) / i64::try_from(listing.len.max(2) - 1).unwrap_or(i64::MAX);
+    first - made <= START_MS.min(pause * 2)
 }
 
 /// What of a page the next one lists again, if the page has all after `after`.
@@ -147,6 +167,24 @@ mod tests {
             unreadable: older,
             turn: None,
         }
+    }
+
+    /// A list of a channel that was made at 1,000 s, with messages at these times in seconds.
+    fn begins(times: &[u64]) -> bool {
+        let ids: Vec<_> = times.iter().map(|time| id((time * 1_000, 0))).collect();
+        begins_with_channel(&listing(&ids, None), ChannelId(id((1_000_000, 0)).0))
+    }
+
+    #[test]
+    fn a_list_begins_with_its_channel_if_nothing_fits_in_before_it() {
+        assert!(begins(&[1_001, 1_005, 1_010]));
+        assert!(begins(&[999, 1_005]), "clocks may differ");
+        assert!(!begins(&[1_020, 1_025, 1_030]), "four fit in");
+        assert!(
+            !begins(&[1_120, 1_500, 1_900]),
+            "many may have been written in two minutes"
+        );
+        assert!(!begins(&[1_001]) && !begins(&[]));
     }
 
     proptest! {
