@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use simulator::discord::{Fault, Options, Seed, kind};
+use simulator::discord::{Fault, Options, Seed, World, kind, snowflake::wall_clock};
 
 use crate::{
     live::{SOON, start},
@@ -290,7 +290,16 @@ async fn what_fails_for_a_while_is_there_in_the_end() {
 /// A message that is not as documented costs only itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_odd_message_costs_only_itself() {
-    let mirror = Mirror::empty().await;
+    // A logical clock: no two messages share a millisecond.
+    let mirror = Mirror::new(Options {
+        world: World::Empty,
+        seed: Seed {
+            until: Some(wall_clock() - 10_000),
+            ..Seed::default()
+        },
+        ..Options::default()
+    })
+    .await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);

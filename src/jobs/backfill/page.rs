@@ -280,11 +280,11 @@ impl Backfill {
         listing.turn = None;
         // Without the permission to read history, lists are empty instead of refused: then this
         // fails. If it does not, the permission may have been given back in between.
-        let is_there = self
-            .history
-            .message(guild, channel, witness)
-            .await?
-            .is_some();
+        let is_there = match self.history.message(guild, channel, witness).await {
+            // One that cannot be read is there.
+            Err(RestError::Unreadable { .. }) => true,
+            found => found?.is_some(),
+        };
         let (at, listing) = self.list_page(ask, urgency).await?;
         let is_in_range = ask.before.is_none_or(|before| witness < before);
         let contradicts = listing.len == 0 && is_there && is_in_range;
