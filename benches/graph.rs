@@ -16,17 +16,18 @@ use std::{
 use anyhow::{Context as _, bail};
 use propsbot::{
     app::{self, GraphOrder, GraphPlugin},
-    archive::{
-        EncodedRow, ExportChannel, ExportGuild, ExportRequest, FolderArchive, Scope, Source,
-        SourceError, Table, export,
-        rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow},
-    },
     config::{Config, Needs},
-    graph::discord::Rules,
-    model::{
-        AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind,
-        Millis, UserId,
-    },
+};
+use propsbot_archive::{
+    EncodedRow, ExportChannel, ExportGuild, ExportRequest, Scope, Source, SourceError, Table,
+    export,
+    rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow},
+};
+use propsbot_backends::FolderArchive;
+use propsbot_graph::discord::Rules;
+use propsbot_model::{
+    AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind, Millis,
+    UserId,
 };
 
 const GUILD: GuildId = GuildId(1_000_000);

@@ -1,12 +1,10 @@
 //! In which servers I do anything at all.
 
-use serenity::model::{application::Interaction, id};
+use serenity::model::application::Interaction;
 
 use super::{privacy, wording};
-use crate::{
-    model::GuildId,
-    service::{Admission, Service, ServiceError},
-};
+use propsbot_discord::IntoModel;
+use propsbot_service::{Admission, Service, ServiceError};
 
 /// What somebody is told who does something in a server where that is not heeded; `None` where it is.
 ///
@@ -23,7 +21,7 @@ pub(super) async fn refusal(
         Interaction::Modal(it) => (it.guild_id, false),
         _ => (None, false),
     };
-    let Some(guild) = guild.map(<GuildId as From<id::GuildId>>::from) else {
+    let Some(guild) = guild.map(IntoModel::into_model) else {
         return Ok(None);
     };
     Ok(match service.admission(guild).await? {

@@ -20,7 +20,7 @@ use serenity::{
 };
 
 use super::{Context, Error, wording};
-use crate::model::UserId;
+use propsbot_model::UserId;
 
 /// After this time an answer is announced, since Discord waits for 3 s only.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);

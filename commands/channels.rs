@@ -10,7 +10,8 @@ use serenity::{
     client,
 };
 
-use crate::model::ChannelId;
+use propsbot_discord::IntoModel as _;
+use propsbot_model::ChannelId;
 
 /// Discord's number for media channels, which serenity does not name.
 const MEDIA: ChannelType = ChannelType::Unknown(16);
@@ -96,7 +97,7 @@ impl SlashArgument for MessageChannel {
 
 fn id(value: &ResolvedValue<'_>) -> Option<ChannelId> {
     match value {
-        ResolvedValue::Channel(channel) => Some(channel.id.into()),
+        ResolvedValue::Channel(channel) => Some(channel.id.into_model()),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use super::{
     answer::{self, Used, Visibility, What, answer, plain},
     history, leaderboard, privacy, props, setup, text_for, wording,
 };
-use crate::service::Service;
+use propsbot_service::Service;
 
 /// Deals with an event, if it is one of these.
 pub(super) async fn on_event(framework: FrameworkContext<'_, Service, Error>, event: &FullEvent) {

@@ -7,7 +7,7 @@ use super::{
     answer::{Visibility, answer, finish, in_time, plain, while_telling},
     wording,
 };
-use crate::service::{Refusal, ServiceError};
+use propsbot_service::{Refusal, ServiceError};
 
 /// What is exported, and when
 #[poise::command(

@@ -11,10 +11,9 @@ use super::{
     answer::{Used, Visibility, answer, in_time, plain},
     reader, roles, wording,
 };
-use crate::{
-    model::UserId,
-    service::{HistoryPage, HistoryQuery, HistoryReport, Reader, Service, Side},
-};
+use propsbot_discord::IntoModel as _;
+use propsbot_model::UserId;
+use propsbot_service::{HistoryPage, HistoryQuery, HistoryReport, Reader, Service, Side};
 
 /// How the ids of the buttons begin. After it: whose history, of which side, and which page.
 pub(super) const TURN: &str = "history";
@@ -46,7 +45,7 @@ pub(super) async fn history(
     only: Option<Direction>,
 ) -> Result<(), Error> {
     let reader = reader(ctx)?;
-    let member: Option<UserId> = member.map(|it| it.id.into());
+    let member: Option<UserId> = member.map(|it| it.id.into_model());
     let query = HistoryQuery {
         member: member.or(only.map(|_| reader.user_id)),
         side: only.map(Into::into),
@@ -70,8 +69,8 @@ pub(super) async fn turned(
         return Err(Error::Mistake(wording::only_in_servers()));
     };
     let reader = Reader {
-        guild_id: guild.into(),
-        user_id: part.user.id.into(),
+        guild_id: guild.into_model(),
+        user_id: part.user.id.into_model(),
         roles: roles(part.member.as_ref()),
     };
     let Some(query) = read(&part.data.custom_id, reader) else {
@@ -137,7 +136,7 @@ fn read(id: &str, reader: Reader) -> Option<HistoryQuery> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::GuildId;
+    use propsbot_model::GuildId;
 
     #[test]
     fn a_button_says_all_that_its_page_takes() {

@@ -18,10 +18,9 @@ use super::{
     history::Direction,
     run, wording,
 };
-use crate::{
-    model::{GuildId, InteractionId, UserId},
-    service::{Leaderboard, LeaderboardQuery, Period, Service, Side},
-};
+use propsbot_discord::IntoModel as _;
+use propsbot_model::{GuildId, UserId};
+use propsbot_service::{Leaderboard, LeaderboardQuery, Period, Service, Side};
 
 /// How the ids of the buttons begin. After it: since when, of which side, which page, and who may
 /// turn the pages.
@@ -63,13 +62,13 @@ pub(super) async fn leaderboard(
 ) -> Result<(), Error> {
     let query = LeaderboardQuery {
         guild_id: guild(ctx)?,
-        channel_id: ctx.channel_id().into(),
+        channel_id: ctx.channel_id().into_model(),
         now: run(ctx).created_at(),
         period: period.map_or(Period::Month, Into::into),
         side: of.map_or(Side::Received, Into::into),
         page: 0,
     };
-    let asking = shown(ctx.data(), query, ctx.author().id.into());
+    let asking = shown(ctx.data(), query, ctx.author().id.into_model());
     let page = in_time(ctx, Visibility::Everyone, asking).await?;
     Ok(answer(ctx, page, Visibility::Everyone).await?)
 }
@@ -84,10 +83,10 @@ pub(super) async fn turned(
     let Some(guild) = part.guild_id else {
         return Err(Error::Mistake(wording::only_in_servers()));
     };
-    let Some((query, owner)) = read(part, guild.into()) else {
+    let Some((query, owner)) = read(part, guild.into_model()) else {
         return Err(Error::Mistake(wording::outdated_button()));
     };
-    let presser: UserId = part.user.id.into();
+    let presser: UserId = part.user.id.into_model();
     let turning = shown(service, query, presser);
     if presser == owner {
         return used.turn_page(turning).await;
@@ -180,8 +179,8 @@ fn read(part: &ComponentInteraction, guild: GuildId) -> Option<(LeaderboardQuery
     };
     let query = LeaderboardQuery {
         guild_id: guild,
-        channel_id: part.channel_id.into(),
-        now: InteractionId::from(part.id).created_at(),
+        channel_id: part.channel_id.into_model(),
+        now: part.id.into_model().created_at(),
         period: match period {
             "week" => Period::Week,
             "month" => Period::Month,

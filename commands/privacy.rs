@@ -11,10 +11,9 @@ use super::{
     answer::{Used, Visibility, answer, finish, in_time, plain, while_telling},
     guild, reader, run, wording,
 };
-use crate::{
-    model::{InteractionId, Tier},
-    service::Service,
-};
+use propsbot_discord::IntoModel as _;
+use propsbot_model::{InteractionId, Tier};
+use propsbot_service::Service;
 
 /// The command's name.
 pub(super) const COMMAND: &str = "privacy";
@@ -51,7 +50,9 @@ pub(super) async fn privacy(_ctx: Context<'_>) -> Result<(), Error> {
 /// What is kept of you, why, and who sees it
 #[poise::command(slash_command, guild_only)]
 async fn show(ctx: Context<'_>) -> Result<(), Error> {
-    let asking = ctx.data().privacy(guild(ctx)?, ctx.author().id.into());
+    let asking = ctx
+        .data()
+        .privacy(guild(ctx)?, ctx.author().id.into_model());
     let kept = in_time(ctx, Visibility::OnlyThem, asking).await?;
     let text = wording::privacy(&kept);
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
@@ -78,7 +79,7 @@ async fn opt_in(ctx: Context<'_>) -> Result<(), Error> {
 }
 
 async fn choose(ctx: Context<'_>, tier: Tier) -> Result<(), Error> {
-    let (guild, user) = (guild(ctx)?, ctx.author().id.into());
+    let (guild, user) = (guild(ctx)?, ctx.author().id.into_model());
     let choosing = ctx.data().opt_out(guild, user, tier, run(ctx).created_at());
     let (chosen, told) = while_telling(ctx, choosing, wording::still_blanking).await;
     chosen?;
@@ -118,8 +119,8 @@ pub(super) async fn delete_pressed(
         return Err(Error::Mistake(wording::only_in_servers()));
     };
     let forgetting = service.forget(
-        guild.into(),
-        part.user.id.into(),
+        guild.into_model(),
+        part.user.id.into_model(),
         InteractionId(part.id.get()).created_at(),
     );
     let forgotten = in_time(used, Visibility::OnlyThem, forgetting).await?;

@@ -18,11 +18,10 @@ use super::{
     receivers::read_users,
     wording::{self, Typed},
 };
-use crate::{
-    discord,
-    model::{ChannelId, GuildId, InteractionId, MessageId, UserId, jump_url},
-    service::{GiveProps, Given, LONGEST_REASON, Place, Refusal, Service, ServiceError},
-};
+use propsbot_discord as discord;
+use propsbot_discord::IntoModel as _;
+use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId, jump_url};
+use propsbot_service::{GiveProps, Given, LONGEST_REASON, Place, Refusal, Service, ServiceError};
 
 /// How the id of our form begins. After it: the run that opened it, whom it thanks, and the message
 /// that it thanks for (0 for none).
@@ -57,12 +56,12 @@ pub(super) async fn props(
     let receivers = read_users(&to).map_err(unclear)?;
     let member = run.interaction.member.as_ref();
     let wish = GiveProps {
-        id: run.interaction.id.into(),
-        guild_id: guild_id.into(),
-        channel_id: ctx.channel_id().into(),
+        id: run.interaction.id.into_model(),
+        guild_id: guild_id.into_model(),
+        channel_id: ctx.channel_id().into_model(),
         giver: discord::user(ctx.author()),
         roles: member.map_or_else(Vec::new, |it| {
-            it.roles.iter().map(|it| (*it).into()).collect()
+            it.roles.iter().map(|it| (*it).into_model()).collect()
         }),
         receivers,
         reason: reason.clone(),
@@ -78,7 +77,7 @@ pub(super) async fn give_props_to(
     ctx: ApplicationContext<'_, Service, Error>,
     user: User,
 ) -> Result<(), Error> {
-    ask_for_reason(ctx, user.id.into(), None).await
+    ask_for_reason(ctx, user.id.into_model(), None).await
 }
 
 /// Asks for the reason, and thanks a message's author for it
@@ -90,7 +89,12 @@ pub(super) async fn give_props_for(
     if message.webhook_id.is_some() && message.interaction_metadata.is_none() {
         return Err(Error::Mistake(wording::nobody_wrote_it()));
     }
-    ask_for_reason(ctx, message.author.id.into(), Some(message.id.into())).await
+    ask_for_reason(
+        ctx,
+        message.author.id.into_model(),
+        Some(message.id.into_model()),
+    )
+    .await
 }
 
 async fn ask_for_reason(
@@ -105,7 +109,8 @@ async fn ask_for_reason(
     // Before the form: nobody should write for nothing.
     let service = ctx.data();
     let receivers = [to];
-    let checking = service.check_receivers(guild.into(), run.user.id.into(), &receivers);
+    let checking =
+        service.check_receivers(guild.into_model(), run.user.id.into_model(), &receivers);
     // A form cannot be announced; what takes longer is found when it is sent.
     if let Ok(checked) = tokio::time::timeout(DEADLINE, checking).await {
         refusable(checked, None)?;
@@ -164,7 +169,7 @@ pub(super) async fn submitted(
     let Some(of) = Form::read(&form.data.custom_id) else {
         return Err(Error::Mistake(wording::outdated_command()));
     };
-    let is_current = of.is_current(form.id.into());
+    let is_current = of.is_current(form.id.into_model());
     let mut fields = form.data.components.iter().flat_map(|row| &row.components);
     let reason = fields
         .find_map(|field| match field {
@@ -172,7 +177,7 @@ pub(super) async fn submitted(
             _ => None,
         })
         .unwrap_or_default();
-    let channel_id: ChannelId = form.channel_id.into();
+    let channel_id: ChannelId = form.channel_id.into_model();
     let to = format!("<@{}>", of.to);
     let typed = Typed {
         to: &to,
@@ -184,14 +189,16 @@ pub(super) async fn submitted(
     let roles = form.member.as_ref().map(|it| &it.roles);
     let wish = GiveProps {
         id: of.opened,
-        guild_id: guild_id.into(),
+        guild_id: guild_id.into_model(),
         channel_id,
         giver: discord::user(&form.user),
-        roles: roles.map_or_else(Vec::new, |it| it.iter().map(|it| (*it).into()).collect()),
+        roles: roles.map_or_else(Vec::new, |it| {
+            it.iter().map(|it| (*it).into_model()).collect()
+        }),
         receivers: vec![of.to],
         reason: reason.clone(),
         about: of.about.map(|message| (channel_id, message)),
-        form: Some(form.id.into()),
+        form: Some(form.id.into_model()),
     };
     give(used, service, wish, typed).await
 }

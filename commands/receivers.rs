@@ -1,6 +1,6 @@
 //! Reading who props are for: mentions and ids, as members type them.
 
-use crate::model::{ChannelId, RoleId, UserId};
+use propsbot_model::{ChannelId, RoleId, UserId};
 
 /// What is wrong with a list of receivers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,14 +10,11 @@ use super::{
     receivers::{read_channels, read_roles, read_users},
     wording,
 };
-use crate::{
-    model::{
-        AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, Emoji, LOOK_BACK_DAYS,
-        Language, PER_MINUTE, QUOTA, Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange,
-        UNDO_MINUTES,
-    },
-    service::ServiceError,
+use propsbot_model::{
+    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, Emoji, LOOK_BACK_DAYS, Language,
+    PER_MINUTE, QUOTA, Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange, UNDO_MINUTES,
 };
+use propsbot_service::ServiceError;
 
 /// How numbers and dates are written.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
@@ -285,7 +282,7 @@ async fn changed(ctx: Context<'_>, settings: Result<Settings, ServiceError>) -> 
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }
 
-fn read_props_channels(text: &str) -> Result<Option<Vec<crate::model::ChannelId>>, Error> {
+fn read_props_channels(text: &str) -> Result<Option<Vec<propsbot_model::ChannelId>>, Error> {
     if text.trim().eq_ignore_ascii_case("default") {
         return Ok(None);
     }
@@ -296,7 +293,7 @@ fn read_props_channels(text: &str) -> Result<Option<Vec<crate::model::ChannelId>
     Ok(Some(channels))
 }
 
-fn read_props_bots(text: &str) -> Result<Vec<crate::model::UserId>, Error> {
+fn read_props_bots(text: &str) -> Result<Vec<propsbot_model::UserId>, Error> {
     if text.trim().eq_ignore_ascii_case("none") {
         return Ok(Vec::new());
     }

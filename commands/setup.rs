@@ -13,10 +13,9 @@ use super::{
     channels::PROPS,
     guild, wording,
 };
-use crate::{
-    model::{ChannelId, SettingsChange},
-    service::{Admin, Service, Setup},
-};
+use propsbot_discord::IntoModel as _;
+use propsbot_model::{ChannelId, SettingsChange};
+use propsbot_service::{Admin, Service, Setup};
 
 /// The id of the list from which props channels are chosen.
 pub(super) const CHANNELS: &str = "setup-channels";
@@ -32,7 +31,7 @@ const MOST: u8 = 25;
     required_permissions = "MANAGE_GUILD"
 )]
 pub(super) async fn setup(ctx: Context<'_>) -> Result<(), Error> {
-    let asking = ctx.data().setup(guild(ctx)?, ctx.author().id.into());
+    let asking = ctx.data().setup(guild(ctx)?, ctx.author().id.into_model());
     let setup = in_time(ctx, Visibility::OnlyThem, asking).await?;
     Ok(answer(ctx, page(&setup), Visibility::OnlyThem).await?)
 }
@@ -70,16 +69,16 @@ pub(super) async fn chosen(
     };
     let mut channels: Vec<ChannelId> = match &part.data.kind {
         ComponentInteractionDataKind::ChannelSelect { values } => {
-            values.iter().map(|it| (*it).into()).collect()
+            values.iter().map(|it| (*it).into_model()).collect()
         }
         _ => return Err(Error::Mistake(wording::outdated_command())),
     };
     channels.sort_unstable();
     channels.dedup();
     let admin = Admin {
-        guild_id: guild.into(),
-        run: part.id.into(),
-        user_id: part.user.id.into(),
+        guild_id: guild.into_model(),
+        run: part.id.into_model(),
+        user_id: part.user.id.into_model(),
     };
     let changes = vec![SettingsChange::PropsChannels(Some(channels))];
     let what = wording::changes(&changes);

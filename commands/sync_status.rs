@@ -6,6 +6,7 @@ use super::{
     channels::MessageChannel,
     guild, wording,
 };
+use propsbot_discord::IntoModel as _;
 
 /// How much of this server is mirrored, and what is not
 #[poise::command(
@@ -19,7 +20,9 @@ pub(super) async fn sync_status(
     ctx: Context<'_>,
     #[description = "Only this channel, forum or thread"] channel: Option<MessageChannel>,
 ) -> Result<(), Error> {
-    let asking = ctx.data().sync_status(guild(ctx)?, ctx.author().id.into());
+    let asking = ctx
+        .data()
+        .sync_status(guild(ctx)?, ctx.author().id.into_model());
     let status = in_time(ctx, Visibility::OnlyThem, asking).await?;
     let text = match channel {
         Some(channel) => wording::channel_status(&status, channel.0),

@@ -7,10 +7,9 @@ use super::{
     answer::{Visibility, answer, in_time, plain},
     guild, run, wording,
 };
-use crate::{
-    model::{GuildId, InteractionId, read_jump_url},
-    service::{ServiceError, Which},
-};
+use propsbot_discord::IntoModel as _;
+use propsbot_model::{GuildId, InteractionId, read_jump_url};
+use propsbot_service::{ServiceError, Which};
 
 /// The most choices that Discord shows. Source:
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding>.
@@ -32,9 +31,12 @@ pub(super) async fn undo(
             read(text, guild).ok_or_else(|| Error::Mistake(wording::unclear_props(text)))?
         }
     };
-    let undoing = ctx
-        .data()
-        .undo(guild, ctx.author().id.into(), which, run(ctx).created_at());
+    let undoing = ctx.data().undo(
+        guild,
+        ctx.author().id.into_model(),
+        which,
+        run(ctx).created_at(),
+    );
     let undone = match in_time(ctx, Visibility::OnlyThem, undoing).await {
         Err(ServiceError::Refused(refusal)) => {
             return Err(Error::Mistake(wording::refused(&refusal, None)));
@@ -62,7 +64,7 @@ async fn own(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
     let now = run(ctx).created_at();
     let asked = ctx
         .data()
-        .undoable(guild.into(), ctx.author().id.into(), now);
+        .undoable(guild.into_model(), ctx.author().id.into_model(), now);
     let Ok(all) = asked.await else {
         return response;
     };

@@ -12,7 +12,8 @@ use super::{
     undo::CHOICES,
     wording,
 };
-use crate::model::{ChannelId, MessageId, jump_url, read_jump_url};
+use propsbot_discord::IntoModel as _;
+use propsbot_model::{ChannelId, MessageId, jump_url, read_jump_url};
 
 /// Find out what props count in SourceCred, and why
 #[poise::command(slash_command, guild_only)]
@@ -24,7 +25,7 @@ pub(super) async fn why(
     message: String,
 ) -> Result<(), Error> {
     if let Ok(id) = message.trim().parse() {
-        return tell(ctx, ctx.channel_id().into(), MessageId(id)).await;
+        return tell(ctx, ctx.channel_id().into_model(), MessageId(id)).await;
     }
     let Some((guild, channel, id)) = read_jump_url(&message) else {
         return Err(Error::Mistake(wording::no_link(&message)));
@@ -65,10 +66,10 @@ async fn latest(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
 /// Tells what the message counts in SourceCred, and why
 #[poise::command(context_menu_command = "Why this cred?", guild_only)]
 pub(super) async fn why_this_cred(
-    ctx: poise::ApplicationContext<'_, crate::service::Service, Error>,
+    ctx: poise::ApplicationContext<'_, propsbot_service::Service, Error>,
     message: Message,
 ) -> Result<(), Error> {
-    let (channel, id) = (message.channel_id.into(), message.id.into());
+    let (channel, id) = (message.channel_id.into_model(), message.id.into_model());
     tell(ctx.into(), channel, id).await
 }
 

@@ -6,12 +6,10 @@ mod environment;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use crate::{
-    archive::{Access, ArchiveSpec, BucketAccess, GithubAccess, History},
-    discord::{OFFICIAL_ORIGIN, Token},
-    model::{GuildId, UserId},
-    network::{Network, exposed_host},
-};
+use propsbot_backends::{Access, ArchiveSpec, BucketAccess, GithubAccess, History};
+use propsbot_discord::{OFFICIAL_ORIGIN, Token};
+use propsbot_model::{GuildId, UserId};
+use propsbot_network::{Network, exposed_host};
 
 pub use environment::Environment;
 

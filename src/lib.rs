@@ -1,19 +1,9 @@
 //! propsbot mirrors a community's Discord and turns its thanks into SourceCred props.
+//!
+//! The program: what is configured, and which parts it is made of. The parts are crates of their own.
 
 pub mod app;
-pub mod archive;
-#[path = "../commands/mod.rs"]
-pub mod commands;
 pub mod config;
-pub mod discord;
-pub mod graph;
-pub mod ingest;
-pub mod jobs;
-pub mod model;
-pub mod network;
-pub mod service;
-pub mod status;
-pub mod store;
 mod text_file;
 
 /// The most threads for work that blocks, in each runtime. They wait for one disk and one lock, so that

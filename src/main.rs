@@ -12,11 +12,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 use propsbot::{
     BLOCKING_THREADS,
     app::{self, Error, ExportOrder, GraphOrder, GraphPlugin},
-    archive::{ArchiveSpec, Depth},
     config::{Environment, Needs},
-    graph::discord::Rules,
-    model::{GuildId, UserId, printable},
 };
+use propsbot_archive::Depth;
+use propsbot_backends::ArchiveSpec;
+use propsbot_graph::discord::Rules;
+use propsbot_model::{GuildId, UserId, printable};
 use tokio_util::sync::CancellationToken;
 
 /// The allocator. Millions of small pages of the store come and go, on several threads: the system's own
@@ -325,6 +326,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
 
 /// Cancels `stop` at the first SIGINT or SIGTERM. A second one ends the process at once, which
 /// loses nothing that was acknowledged.
+#[expect(clippy::disallowed_methods, reason = "this is where the process ends")]
 fn stop_on_signal(stop: &CancellationToken) -> Result<(), Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use propsbot::{
-    archive::{
-        EncodedRow, ExportChannel, ExportGuild, ExportRequest, Hash, Scope, Source, SourceError,
-        Table,
-        rows::{ChannelRow, GuildRow, MessageRow, ReactionRow},
-    },
-    model::{
-        self, AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, MessageId, MessageKind,
-        Millis, Partition, UserId,
-    },
+use propsbot_archive::{
+    EncodedRow, ExportChannel, ExportGuild, ExportRequest, Hash, Scope, Source, SourceError, Table,
+    rows::{ChannelRow, GuildRow, MessageRow, ReactionRow},
+};
+use propsbot_model::{
+    self as model, AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, MessageId, MessageKind,
+    Millis, Partition, UserId,
 };
 
 const GUILD: GuildId = GuildId(1_000_000);

@@ -8,13 +8,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use propsbot::{
-    archive::{
-        Access, ArchiveReader, ArchiveSpec, DataArchive, GithubAccess, GithubArchive, GithubPlace,
-        Hash, Previous, Snapshot, export, needed_indexes, open_to_read, plan,
-    },
-    network::Network,
+use propsbot_archive::{
+    ArchiveReader, DataArchive, Hash, Previous, Snapshot, export, needed_indexes, plan,
 };
+use propsbot_backends::{
+    Access, ArchiveSpec, GithubAccess, GithubArchive, GithubPlace, open_to_read,
+};
+use propsbot_network::Network;
 use serde::{Deserialize, Serialize};
 use simulator::github::{Github, Kind, Options};
 
@@ -107,7 +107,7 @@ pub(crate) async fn exporter(given: &[String]) -> anyhow::Result<()> {
 
 async fn previous(
     archive: &dyn DataArchive,
-    asked: &propsbot::archive::ExportRequest,
+    asked: &propsbot_archive::ExportRequest,
 ) -> anyhow::Result<Previous> {
     let reader = ArchiveReader::open(archive).await?;
     let mut indexes = std::collections::BTreeMap::new();

@@ -13,11 +13,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use propsbot::{
-    archive::{Depth, FolderArchive, dry_run, export, verify},
-    jobs::restore::restore,
-    store::Store,
-};
+use propsbot_archive::{Depth, dry_run, export, verify};
+use propsbot_backends::FolderArchive;
+use propsbot_jobs::restore::restore;
+use propsbot_store::Store;
 
 use community::{CHANNELS, Community, request};
 

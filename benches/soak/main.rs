@@ -17,7 +17,8 @@ use std::{
 use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 use memory::{Memory, Sample, slope};
-use propsbot::archive::{ArchiveReader, FolderArchive};
+use propsbot_archive::ArchiveReader;
+use propsbot_backends::FolderArchive;
 use simulator::discord::{Action, Discord, Draft, Options, kind};
 use tempfile::TempDir;
 use tokio::time::MissedTickBehavior;

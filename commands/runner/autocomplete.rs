@@ -10,7 +10,8 @@ use serenity::{
 };
 use tokio::sync::Mutex;
 
-use crate::{commands::Error, service::Service};
+use crate::Error;
+use propsbot_service::Service;
 
 /// Answers with what fits to what was typed so far.
 pub(super) async fn choices(

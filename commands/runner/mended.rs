@@ -8,7 +8,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::discord::json;
+use propsbot_discord::json;
 
 /// What an interaction comes to.
 #[derive(Debug)]

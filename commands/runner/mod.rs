@@ -42,11 +42,9 @@ use self::{
     registration::register,
 };
 use super::{Error, all, on_error, on_event, refusal, wording};
-use crate::{
-    discord::{Forwarder, InteractionHandler, Rest, Token, json},
-    model::UserId,
-    service::Service,
-};
+use propsbot_discord::{Forwarder, InteractionHandler, Rest, Token, json};
+use propsbot_model::UserId;
+use propsbot_service::Service;
 
 /// How long commands may go on when the bot stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(500);

@@ -2,11 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    discord::{Rest, Route},
-    model::UserId,
-    service::Service,
-};
+use propsbot_discord::{Rest, Route};
+use propsbot_model::UserId;
+use propsbot_service::Service;
 
 /// Replaces the application's commands by ours, if they are not those that Discord was told of. If
 /// that fails, the mirror goes on without: members then see the commands of the last start. Source:

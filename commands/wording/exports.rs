@@ -3,11 +3,9 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code};
-use crate::{
-    jobs::export::{ExportOutcome, LastExport, Made, Summary},
-    model::{ChannelId, Language, escape},
-    service::ArchiveStatus,
-};
+use propsbot_jobs::export::{ExportOutcome, LastExport, Made, Summary};
+use propsbot_model::{ChannelId, Language, escape};
+use propsbot_service::ArchiveStatus;
 
 /// How many faults or channels are named.
 const NAMED: usize = 8;
@@ -16,7 +14,7 @@ const NAMED: usize = 8;
 const SHORT: usize = 7;
 
 /// An export is being made.
-pub(in crate::commands) fn exporting(made: Made, language: Language) -> String {
+pub(crate) fn exporting(made: Made, language: Language) -> String {
     format!(
         "Exporting{}… I write here when it is done.",
         so_much(made, language)
@@ -36,12 +34,12 @@ fn so_much(made: Made, language: Language) -> String {
 }
 
 /// An archive is being checked.
-pub(in crate::commands) fn verifying() -> String {
+pub(crate) fn verifying() -> String {
     "Checking every file of the archive… I write here when it is done.".to_owned()
 }
 
 /// What came of an export.
-pub(in crate::commands) fn exported(outcome: &ExportOutcome, language: Language) -> String {
+pub(crate) fn exported(outcome: &ExportOutcome, language: Language) -> String {
     match outcome {
         Ok(done) if done.changed => format!(
             "Exported: the archive is at {}; {} rows in {} new files, {} bytes{}.{}",
@@ -119,13 +117,13 @@ fn told(what: &str, export: &LastExport, language: Language) -> String {
 }
 
 /// The last export, in a line; nothing if there was none.
-pub(in crate::commands) fn last_export(last: Option<&LastExport>) -> String {
+pub(crate) fn last_export(last: Option<&LastExport>) -> String {
     last.map(|it| told("Last export", it, Language::International))
         .unwrap_or_default()
 }
 
 /// When the last export was, what came of it, and when the next one is due.
-pub(in crate::commands) fn archive_status(status: &ArchiveStatus, language: Language) -> String {
+pub(crate) fn archive_status(status: &ArchiveStatus, language: Language) -> String {
     let mut text = format!("**Archive**: `{}`\n", status.destination.replace('`', "'"));
     let (board, report) = (&status.board, &status.report);
     match &report.last {
@@ -158,7 +156,7 @@ pub(in crate::commands) fn archive_status(status: &ArchiveStatus, language: Lang
 }
 
 /// What a check found.
-pub(in crate::commands) fn verified(found: &Result<(String, Vec<String>), String>) -> String {
+pub(crate) fn verified(found: &Result<(String, Vec<String>), String>) -> String {
     let (checked, faults) = match found {
         Ok(found) => found,
         Err(error) => return format!("The archive could not be checked: {}", code(error)),

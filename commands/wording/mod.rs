@@ -9,19 +9,16 @@ mod settings;
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::{
-    model::{ChannelId, Millis, escape, jump_url, one_line},
-    status::{
-        AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus,
-        Totals,
-    },
+use propsbot_model::{ChannelId, Millis, escape, jump_url, one_line};
+use propsbot_service::status::{
+    AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus, Totals,
 };
 
-pub use crate::service::LONGEST_MESSAGE;
 pub(super) use exports::*;
 pub(super) use guilds::*;
 pub(super) use privacy::*;
 pub(super) use props::*;
+pub use propsbot_service::LONGEST_MESSAGE;
 pub(super) use reports::*;
 pub(super) use settings::*;
 

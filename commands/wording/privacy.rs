@@ -1,9 +1,11 @@
 //! What members are told of what is kept of them.
 
-use crate::{jobs::privacy::Forgotten, model::Tier, service::Kept};
+use propsbot_jobs::privacy::Forgotten;
+use propsbot_model::Tier;
+use propsbot_service::Kept;
 
 /// What is kept, why, and how to change that.
-pub(in crate::commands) fn privacy(kept: &Kept) -> String {
+pub(crate) fn privacy(kept: &Kept) -> String {
     let chosen = match kept.privacy.tier {
         Tier::None => "You have opted out of nothing.".to_owned(),
         tier => format!(
@@ -44,7 +46,7 @@ pub(in crate::commands) fn privacy(kept: &Kept) -> String {
 }
 
 /// A member chose.
-pub(in crate::commands) fn chosen(tier: Tier) -> String {
+pub(crate) fn chosen(tier: Tier) -> String {
     let what = match tier {
         Tier::None => {
             return "Done: what you write from now on is kept and exported again. What was blanked \
@@ -71,17 +73,17 @@ pub(in crate::commands) fn chosen(tier: Tier) -> String {
 }
 
 /// The blanking still goes on.
-pub(in crate::commands) fn still_blanking() -> String {
+pub(crate) fn still_blanking() -> String {
     "Your choice holds from now on. I am still looking through what was written before…".to_owned()
 }
 
 /// It took so long that Discord takes no private answer any more.
-pub(in crate::commands) fn privacy_done() -> String {
+pub(crate) fn privacy_done() -> String {
     "What you asked me for with `/privacy` is done.".to_owned()
 }
 
 /// A member's own data, as a file.
-pub(in crate::commands) fn personal_data(left_out: usize) -> String {
+pub(crate) fn personal_data(left_out: usize) -> String {
     let text = "This is what I keep of you in this server, the latest first: your names and roles, what \
                 you chose, your messages, reactions and threads, the props you gave and received, and \
                 what you did as an admin. Not in it: who thanked you in a channel that you can't read, \
@@ -97,7 +99,7 @@ pub(in crate::commands) fn personal_data(left_out: usize) -> String {
 }
 
 /// Before a deletion.
-pub(in crate::commands) fn confirm_deletion() -> String {
+pub(crate) fn confirm_deletion() -> String {
     "**Delete all that I keep of you in this server?**\n\
      - At once, from my store: your messages with all reactions to them, the props you gave (they \
      no longer count), your reactions, thread titles, names and roles. Messages of others and props \
@@ -113,12 +115,12 @@ pub(in crate::commands) fn confirm_deletion() -> String {
 }
 
 /// The button that deletes.
-pub(in crate::commands) fn delete_button() -> &'static str {
+pub(crate) fn delete_button() -> &'static str {
     "Delete my data"
 }
 
 /// After a deletion.
-pub(in crate::commands) fn forgotten(done: &Forgotten) -> String {
+pub(crate) fn forgotten(done: &Forgotten) -> String {
     format!(
         "Deleted: {} messages, {} reactions, {} props that you gave, and your names. The archive \
          follows with the next export.",

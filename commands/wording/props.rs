@@ -4,24 +4,22 @@ use super::{
     LONGEST_MESSAGE, code,
     settings::{members, no_emoji},
 };
-use crate::{
-    commands::receivers::Unclear,
-    jobs::estimate::About,
-    model::{ChannelId, Millis, Props, Quota, escape},
-    service::{LONGEST_REASON, MOST_RECEIVERS, Refusal, Undone},
-};
+use crate::receivers::Unclear;
+use propsbot_jobs::estimate::About;
+use propsbot_model::{ChannelId, Millis, Props, Quota, escape};
+use propsbot_service::{LONGEST_REASON, MOST_RECEIVERS, Refusal, Undone};
 
 /// What a member typed into `/props`, to give it back where it was refused.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::commands) struct Typed<'a> {
+pub(crate) struct Typed<'a> {
     /// The option `to`.
-    pub(in crate::commands) to: &'a str,
+    pub(crate) to: &'a str,
     /// The option `for`.
-    pub(in crate::commands) reason: &'a str,
+    pub(crate) reason: &'a str,
 }
 
 /// Somebody was named in a way that we do not understand.
-pub(in crate::commands) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>) -> String {
+pub(crate) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>) -> String {
     let mistake = match unclear {
         Unclear::Group(_) => {
             "Props go to people, not to a role or to everyone. Name the members you mean."
@@ -37,7 +35,7 @@ pub(in crate::commands) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>
 
 /// The service refused, for this reason.
 #[expect(clippy::too_many_lines, reason = "a sentence or two for each reason")]
-pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
+pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
     let mistake = match refusal {
         Refusal::NoReceivers => "Say whom you thank: type @ in `to` and pick a member.".to_owned(),
         Refusal::TooManyReceivers(count) => format!(
@@ -156,7 +154,7 @@ pub(in crate::commands) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) 
 }
 
 /// A form was open for too long, or its id is made up.
-pub(in crate::commands) fn outdated_form(typed: Typed<'_>) -> String {
+pub(crate) fn outdated_form(typed: Typed<'_>) -> String {
     repeat(
         "This form was open for more than an hour, so nothing was given. Open it again.",
         typed,
@@ -228,12 +226,12 @@ fn repeat(mistake: &str, typed: Typed<'_>) -> String {
 }
 
 /// Where the props were posted.
-pub(in crate::commands) fn posted(channel: ChannelId, url: &str) -> String {
+pub(crate) fn posted(channel: ChannelId, url: &str) -> String {
     format!("Your props are in <#{channel}>: {url}")
 }
 
 /// Discord did not say whether the props were posted.
-pub(in crate::commands) fn perhaps_posted(channel: ChannelId, typed: Typed<'_>) -> String {
+pub(crate) fn perhaps_posted(channel: ChannelId, typed: Typed<'_>) -> String {
     let typed = code(&format!("/props to:{} for:{}", typed.to, typed.reason));
     format!(
         "Discord did not tell me whether your props arrived in <#{channel}>. Look there: if they \
@@ -242,32 +240,32 @@ pub(in crate::commands) fn perhaps_posted(channel: ChannelId, typed: Typed<'_>) 
 }
 
 /// The same form was sent twice.
-pub(in crate::commands) fn already_given() -> String {
+pub(crate) fn already_given() -> String {
     "You have given these props already: once is enough.".to_owned()
 }
 
 /// The title of the form.
-pub(in crate::commands) fn give_props() -> &'static str {
+pub(crate) fn give_props() -> &'static str {
     "Give props"
 }
 
 /// The label of the form's field.
-pub(in crate::commands) fn what_for() -> &'static str {
+pub(crate) fn what_for() -> &'static str {
     "What for?"
 }
 
 /// What stands in the form's field before anything is typed.
-pub(in crate::commands) fn an_example() -> &'static str {
+pub(crate) fn an_example() -> &'static str {
     "for reviewing my PR at midnight"
 }
 
 /// The message has no author who could be thanked.
-pub(in crate::commands) fn nobody_wrote_it() -> String {
+pub(crate) fn nobody_wrote_it() -> String {
     "An integration posted this message, and nobody in person. Props go to people.".to_owned()
 }
 
 /// Props that can be taken back, in a list to choose from: plain text, at most 100 characters.
-pub(in crate::commands) fn props_choice(props: &Props, first: &str, now: Millis) -> String {
+pub(crate) fn props_choice(props: &Props, first: &str, now: Millis) -> String {
     let minutes = (now.0 - props.id.created_at().0).max(0) / 60_000;
     let others = match props.receivers.len() {
         0 | 1 => String::new(),
@@ -286,7 +284,7 @@ pub(in crate::commands) fn props_choice(props: &Props, first: &str, now: Millis)
 }
 
 /// The props to take back were named in a way that we do not understand.
-pub(in crate::commands) fn unclear_props(typed: &str) -> String {
+pub(crate) fn unclear_props(typed: &str) -> String {
     format!(
         "I don't know which props you mean. Pick them from the list, or paste the link of my \
          message here (*Copy Message Link*). You typed:\n{}",
@@ -295,7 +293,7 @@ pub(in crate::commands) fn unclear_props(typed: &str) -> String {
 }
 
 /// Props were taken back.
-pub(in crate::commands) fn undone(it: &Undone) -> String {
+pub(crate) fn undone(it: &Undone) -> String {
     let to: Vec<String> = it
         .props
         .receivers

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{LONGEST_MESSAGE, code, first_of, settings::members, shortened};
-use crate::{
-    graph::{Explanation, NoProps, NoReaction, NotReceived, Part, Weight},
-    model::{Emoji, EmojiKey, GuildId, Quota, escape, jump_url, one_line},
-    service::{HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why},
+use propsbot_graph::{Explanation, NoProps, NoReaction, NotReceived, Part, Weight};
+use propsbot_model::{Emoji, EmojiKey, GuildId, Quota, escape, jump_url, one_line};
+use propsbot_service::{
+    HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
 };
 
 /// The longest name that Discord takes.
@@ -32,7 +32,7 @@ fn name(name: &str) -> String {
 }
 
 /// A name on one line, for a picture: nothing in it is escaped.
-pub(in crate::commands) fn chart_name(name: &str) -> String {
+pub(crate) fn chart_name(name: &str) -> String {
     line(name, NAME)
 }
 
@@ -42,7 +42,7 @@ fn line(text: &str, most: usize) -> String {
 }
 
 /// What the picture of a leaderboard is headed with.
-pub(in crate::commands) fn chart_title(query: &LeaderboardQuery) -> String {
+pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
     let side = match query.side {
         Side::Received => "Props received",
         Side::Given => "Props given",
@@ -57,7 +57,7 @@ pub(in crate::commands) fn chart_title(query: &LeaderboardQuery) -> String {
 }
 
 /// The picture for those who do not see it.
-pub(in crate::commands) fn chart_in_words(query: &LeaderboardQuery, board: &Leaderboard) -> String {
+pub(crate) fn chart_in_words(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let mut text = format!("A bar chart. {}: ", chart_title(query));
     let bars: Vec<String> = board
         .ranked
@@ -72,7 +72,7 @@ pub(in crate::commands) fn chart_in_words(query: &LeaderboardQuery, board: &Lead
 }
 
 /// A page of who was thanked most, or thanked most.
-pub(in crate::commands) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
+pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let title = chart_title(query);
     let mut text = format!("**{title}**, in the channels that everyone may read and in this one");
     if board.pages > 1 {
@@ -91,7 +91,7 @@ pub(in crate::commands) fn leaderboard(query: &LeaderboardQuery, board: &Leaderb
 }
 
 /// There is nobody to show.
-pub(in crate::commands) fn nobody_ranked(query: &LeaderboardQuery) -> String {
+pub(crate) fn nobody_ranked(query: &LeaderboardQuery) -> String {
     format!(
         "**{}**: none that stand, in the channels that everyone may read and in this one. Give the \
          first with `/props`, or look further back with `period`.",
@@ -100,17 +100,17 @@ pub(in crate::commands) fn nobody_ranked(query: &LeaderboardQuery) -> String {
 }
 
 /// The button to the page with those who have more.
-pub(in crate::commands) fn higher() -> &'static str {
+pub(crate) fn higher() -> &'static str {
     "◀ Higher"
 }
 
 /// The button to the page with those who have less.
-pub(in crate::commands) fn lower() -> &'static str {
+pub(crate) fn lower() -> &'static str {
     "Lower ▶"
 }
 
 /// Thanks as a choice of a list. Discord shows it as plain text.
-pub(in crate::commands) fn thanks_choice(it: &Thanked) -> String {
+pub(crate) fn thanks_choice(it: &Thanked) -> String {
     let to: Vec<String> = it.receivers.iter().map(|it| line(it, NAME)).collect();
     let text = format!(
         "{} → {}: {}",
@@ -122,21 +122,17 @@ pub(in crate::commands) fn thanks_choice(it: &Thanked) -> String {
 }
 
 /// The button to the page with what came later.
-pub(in crate::commands) fn newer() -> &'static str {
+pub(crate) fn newer() -> &'static str {
     "◀ Newer"
 }
 
 /// The button to the page with what came before.
-pub(in crate::commands) fn older() -> &'static str {
+pub(crate) fn older() -> &'static str {
     "Older ▶"
 }
 
 /// A page of who thanked whom.
-pub(in crate::commands) fn history(
-    guild: GuildId,
-    side: Option<Side>,
-    history: &HistoryReport,
-) -> String {
+pub(crate) fn history(guild: GuildId, side: Option<Side>, history: &HistoryReport) -> String {
     let what = match (&history.member, side) {
         (None, _) => "**Props in this server**".to_owned(),
         (Some(member), Some(Side::Given)) => format!("**Props given by** {}", name(member)),
@@ -185,7 +181,7 @@ fn thanked(guild: GuildId, it: &Thanked, most: usize) -> String {
 }
 
 /// What should be a link is none.
-pub(in crate::commands) fn no_link(typed: &str) -> String {
+pub(crate) fn no_link(typed: &str) -> String {
     format!(
         "That is no link to a message. Open the message's menu, choose *Copy Message Link*, and \
          paste it into `message`. You typed:\n{}",
@@ -194,12 +190,12 @@ pub(in crate::commands) fn no_link(typed: &str) -> String {
 }
 
 /// The link leads to another server.
-pub(in crate::commands) fn elsewhere() -> String {
+pub(crate) fn elsewhere() -> String {
     "That message is of another server: ask there.".to_owned()
 }
 
 /// What a message counts, and why.
-pub(in crate::commands) fn why(guild: GuildId, why: &Why) -> String {
+pub(crate) fn why(guild: GuildId, why: &Why) -> String {
     let mut text = match &why.explanation {
         None => {
             "Its author opted out of everything: SourceCred's graph has nothing of it.\n".to_owned()

@@ -3,20 +3,18 @@
 use std::fmt::Write as _;
 
 use super::{LONGEST_MESSAGE, code};
-use crate::{
-    commands::receivers::Unclear,
-    model::{
-        AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
-        escape,
-    },
-    service::{Destination, Setup},
+use crate::receivers::Unclear;
+use propsbot_model::{
+    AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
+    escape,
 };
+use propsbot_service::{Destination, Setup};
 
 /// How many channels a list names.
 const NAMED: usize = 12;
 
 /// A channel was named in a way that we do not understand.
-pub(in crate::commands) fn unclear_channels(unclear: &Unclear, typed: &str) -> String {
+pub(crate) fn unclear_channels(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
         "I don't know the channel “{}”. Type # and pick it from the list that appears, or say \
@@ -27,7 +25,7 @@ pub(in crate::commands) fn unclear_channels(unclear: &Unclear, typed: &str) -> S
 }
 
 /// A role was named in a way that we do not understand.
-pub(in crate::commands) fn unclear_roles(unclear: &Unclear, typed: &str) -> String {
+pub(crate) fn unclear_roles(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
         "I don't know the role “{}”. Type @ and pick it from the list that appears, or say \
@@ -38,7 +36,7 @@ pub(in crate::commands) fn unclear_roles(unclear: &Unclear, typed: &str) -> Stri
 }
 
 /// A bot was named in a way that we do not understand.
-pub(in crate::commands) fn unclear_bots(unclear: &Unclear, typed: &str) -> String {
+pub(crate) fn unclear_bots(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
         "I don't know the bot “{}”. Type @ and pick it from the list that appears, or say `none`. \
@@ -49,7 +47,7 @@ pub(in crate::commands) fn unclear_bots(unclear: &Unclear, typed: &str) -> Strin
 }
 
 /// What should be an emoji is none.
-pub(in crate::commands) fn no_emoji(typed: &str) -> String {
+pub(crate) fn no_emoji(typed: &str) -> String {
     format!(
         "I can't react with that. Pick one of Discord's emoji, or one of this server's own, or say \
          `off`. Nothing was changed. You typed:\n{}",
@@ -58,22 +56,22 @@ pub(in crate::commands) fn no_emoji(typed: &str) -> String {
 }
 
 /// A number is out of range.
-pub(in crate::commands) fn out_of_range(name: &str, value: u64, least: u64, most: u64) -> String {
+pub(crate) fn out_of_range(name: &str, value: u64, least: u64, most: u64) -> String {
     format!("`{name}` is {value}, and may be {least} to {most}. Nothing was changed.")
 }
 
 /// A period was chosen where there is no quota.
-pub(in crate::commands) fn quota_without_count() -> String {
+pub(crate) fn quota_without_count() -> String {
     "Say also how many: `quota`. Nothing was changed.".to_owned()
 }
 
 /// No option was chosen.
-pub(in crate::commands) fn nothing_to_change() -> String {
+pub(crate) fn nothing_to_change() -> String {
     "Name what to change: pick one of the options of `/settings set`.".to_owned()
 }
 
 /// There is no such setting.
-pub(in crate::commands) fn no_setting(typed: &str) -> String {
+pub(crate) fn no_setting(typed: &str) -> String {
     format!(
         "There is no setting of that name. There are: {}, and `all`. You typed:\n{}",
         SETTINGS.map(|it| format!("`{it}`")).join(", "),
@@ -82,7 +80,7 @@ pub(in crate::commands) fn no_setting(typed: &str) -> String {
 }
 
 /// The settings.
-pub(in crate::commands) fn settings(settings: &Settings) -> String {
+pub(crate) fn settings(settings: &Settings) -> String {
     let mut lines = vec![
         (
             "Props channels",
@@ -137,12 +135,12 @@ pub(in crate::commands) fn settings(settings: &Settings) -> String {
 }
 
 /// The settings, after they were changed.
-pub(in crate::commands) fn settings_changed(it: &Settings) -> String {
+pub(crate) fn settings_changed(it: &Settings) -> String {
     fitting(format!("Done. The settings are now:\n{}", settings(it)))
 }
 
 /// What was changed, for the list of what admins did.
-pub(in crate::commands) fn changes(changes: &[SettingsChange]) -> String {
+pub(crate) fn changes(changes: &[SettingsChange]) -> String {
     let texts: Vec<String> = changes.iter().map(change).collect();
     let mut text = texts.join("; ");
     if text.chars().count() > 500 {
@@ -188,17 +186,17 @@ fn change(it: &SettingsChange) -> String {
 }
 
 /// A channel was included by explicit word.
-pub(in crate::commands) fn action_include(channel: ChannelId) -> String {
+pub(crate) fn action_include(channel: ChannelId) -> String {
     format!("<#{channel}> is exported")
 }
 
 /// An export was asked for.
-pub(in crate::commands) fn action_export() -> String {
+pub(crate) fn action_export() -> String {
     "asked for an export".to_owned()
 }
 
 /// What admins did of late.
-pub(in crate::commands) fn admin_actions(actions: &[AdminAction]) -> String {
+pub(crate) fn admin_actions(actions: &[AdminAction]) -> String {
     if actions.is_empty() {
         return "No admin has changed anything yet.".to_owned();
     }
@@ -225,12 +223,12 @@ pub(in crate::commands) fn admin_actions(actions: &[AdminAction]) -> String {
 }
 
 /// What stands in the list of channels before one is chosen.
-pub(in crate::commands) fn choose_props_channels() -> &'static str {
+pub(crate) fn choose_props_channels() -> &'static str {
     "Choose the props channels"
 }
 
 /// The first run, guided.
-pub(in crate::commands) fn setup(setup: &Setup) -> String {
+pub(crate) fn setup(setup: &Setup) -> String {
     let mut text = "**1. Where are thanks given?** ".to_owned();
     let chosen = setup.settings.props_channels.as_deref();
     let _ = writeln!(text, "Now: {}.", props_channels(chosen));

@@ -16,20 +16,19 @@ use super::{
     graph::beside,
     open_existing_store,
 };
-use crate::{
-    archive::{
-        self, ArchiveReader, ArchiveSpec, DataArchive, Depth, ExportError, MadeBoard,
-        ManifestGuild, ReadError, SOURCECRED, Verification, rows::MemberRow,
-    },
-    config::Config,
-    jobs::{
-        clock::Clock,
-        export::{self, Decision, ExportReport, ExportTarget, Leave},
-        privacy, restore,
-    },
-    model::{Class, one_line},
-    store::{Store, StoreError},
+use crate::config::Config;
+use propsbot_archive::{
+    self as archive, ArchiveReader, DataArchive, Depth, ExportError, MadeBoard, ManifestGuild,
+    ReadError, SOURCECRED, Verification, rows::MemberRow,
 };
+use propsbot_backends::ArchiveSpec;
+use propsbot_jobs::{
+    clock::Clock,
+    export::{self, Decision, ExportReport, ExportTarget, Leave},
+    privacy, restore,
+};
+use propsbot_model::{Class, one_line};
+use propsbot_store::{Store, StoreError};
 
 /// How long an export that is stopped may take to let go of the archive.
 const LETTING_GO: Duration = Duration::from_secs(6);
@@ -207,7 +206,7 @@ async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verifi
 pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget, Error> {
     Ok(ExportTarget {
         name: spec.to_string(),
-        archive: archive::open_to_write(spec, &config.access, &config.network)?.into(),
+        archive: propsbot_backends::open_to_write(spec, &config.access, &config.network)?.into(),
         beside: beside(config)?,
         made: MadeBoard::default(),
     })
@@ -264,7 +263,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
-    let archive = archive::open_to_read(spec, &config.access, &config.network)?;
+    let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     // A wrong address leaves no half-restored store behind.
     ArchiveReader::open(archive.as_ref())
         .await
@@ -300,7 +299,7 @@ pub async fn verify(
     spec: &ArchiveSpec,
     depth: Depth,
 ) -> Result<Vec<String>, Error> {
-    let archive = archive::open(spec, &config.access, &config.network)?;
+    let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
     let found = archive::verify(archive.as_ref(), depth)
         .await
         .with_context(|| format!("could not verify {spec}"))?;

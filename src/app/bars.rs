@@ -10,14 +10,12 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    archive::{Made, MadeBoard},
-    jobs::{
-        guilds::PerGuild,
-        progress::{Phase, Progress, ProgressBoard, log_regularly},
-    },
-    model::{GuildId, one_line},
+use propsbot_archive::{Made, MadeBoard};
+use propsbot_jobs::{
+    guilds::PerGuild,
+    progress::{Phase, Progress, ProgressBoard, log_regularly},
 };
+use propsbot_model::{GuildId, one_line};
 
 /// Bars that are shown until they are finished, before anything else is printed: they would erase it.
 /// Where stderr is no terminal, the log tells instead.

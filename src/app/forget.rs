@@ -4,12 +4,10 @@
 use anyhow::anyhow;
 
 use super::{Error, Mirror};
-use crate::{
-    archive::{ArchiveSpec, History},
-    config::Config,
-    jobs::{clock::Clock, privacy},
-    model::{GuildId, UserId},
-};
+use crate::config::Config;
+use propsbot_backends::{ArchiveSpec, History};
+use propsbot_jobs::{clock::Clock, privacy};
+use propsbot_model::{GuildId, UserId};
 
 /// Deletes what is kept of a user, in one guild or in all, and says how much that was.
 ///

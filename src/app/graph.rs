@@ -12,19 +12,17 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::{Error, archive::incomplete};
-use crate::{
-    archive::{self, ArchiveSpec, Beside, DataArchive, ReadError, Snapshot},
-    config::Config,
-    graph::{
-        BeforeAndNow, Changes, Comparison, Document, Documents, PropsSieve, Types, WeightedGraph,
-        Weights,
-        discord::{DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents},
-        props_documents,
-    },
-    jobs::export::SourceCredFiles,
-    model::{GuildId, printable_json},
-    text_file::read_text,
+use crate::{config::Config, text_file::read_text};
+use propsbot_archive::{Beside, DataArchive, ReadError, Snapshot};
+use propsbot_backends::ArchiveSpec;
+use propsbot_graph::{
+    BeforeAndNow, Changes, Comparison, Document, Documents, PropsSieve, Types, WeightedGraph,
+    Weights,
+    discord::{DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents},
+    props_documents,
 };
+use propsbot_jobs::export::SourceCredFiles;
+use propsbot_model::{GuildId, printable_json};
 
 /// Which graph is built, and the file that says how things count.
 #[derive(Clone, Debug)]
@@ -129,7 +127,7 @@ pub async fn graph(
         Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
         None => None,
     };
-    let archive = archive::open_to_read(spec, &config.access, &config.network)?;
+    let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     let snapshot = counting
         .snapshot(archive.as_ref(), order.guild)
         .await

@@ -9,13 +9,11 @@ use tokio::time;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Error, print_line};
-use crate::{
-    jobs::{
-        backfill::Summary,
-        progress::{Phase, Progress, ProgressBoard},
-    },
-    model::{ChannelId, Drift, GuildId, printable_json},
+use propsbot_jobs::{
+    backfill::Summary,
+    progress::{Phase, Progress, ProgressBoard},
 };
+use propsbot_model::{ChannelId, Drift, GuildId, printable_json};
 
 /// How often a line is written.
 const EVERY: Duration = Duration::from_secs(1);

@@ -12,11 +12,9 @@ use tracing_subscriber::{
     fmt::format::{Writer, debug_fn},
 };
 
-use crate::{
-    config::{Config, Mistakes},
-    discord::log_filter,
-    model::one_line,
-};
+use crate::config::{Config, Mistakes};
+use propsbot_discord::log_filter;
+use propsbot_model::one_line;
 
 /// Sends logs to stderr, as `filter` (the value of `RUST_LOG`) asks.
 ///

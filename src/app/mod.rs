@@ -29,23 +29,21 @@ pub use run::run;
 pub use status::status;
 pub use sync::sync;
 
-use crate::{
-    archive::ArchiveError,
-    config::{Config, DiscordConfig, Mistakes},
-    discord::{GatewayError, History, Rest, RestError},
-    jobs::{
-        backfill::{Backfill, BackfillError, Turn},
-        clock::Clock,
-        guilds::PerGuild,
-        mirrored::MirroredGuilds,
-        privacy,
-        progress::ProgressBoard,
-        writer::{self, Writer},
-    },
-    model::{Evidence, Fact, Observation, User},
-    network::Network,
-    store::{Rewrite, Store, StoreError},
+use crate::config::{Config, DiscordConfig, Mistakes};
+use propsbot_archive::ArchiveError;
+use propsbot_discord::{GatewayError, History, Rest, RestError};
+use propsbot_jobs::{
+    backfill::{Backfill, BackfillError, Turn},
+    clock::Clock,
+    guilds::PerGuild,
+    mirrored::MirroredGuilds,
+    privacy,
+    progress::ProgressBoard,
+    writer::{self, Writer},
 };
+use propsbot_model::{Evidence, Fact, Observation, User};
+use propsbot_network::Network;
+use propsbot_store::{Rewrite, Store, StoreError};
 
 /// How a command ended, if not well.
 #[derive(Debug)]

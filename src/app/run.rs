@@ -11,25 +11,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Error, Mirror, archive::target, log_in};
-use crate::{
-    commands::Runner,
-    config::Config,
-    discord::{self, GatewayOptions, Speech, log_outages},
-    jobs::{
-        acknowledge::{acknowledge, acknowledgements},
-        audit::audit,
-        backfill::{self, Requests},
-        clock::Clock,
-        daily::{days, log_daily},
-        export::{
-            LETTING_GO, export_and_log, export_control, export_regularly, give_up_after, is_due,
-        },
-        guilds::PerGuild,
-        listener::listen,
-        progress::{ProgressBoard, log_regularly},
-    },
-    service::{Parts, Service},
+use crate::config::Config;
+use propsbot_commands::Runner;
+use propsbot_discord::{self as discord, GatewayOptions, Speech, log_outages};
+use propsbot_jobs::{
+    acknowledge::{acknowledge, acknowledgements},
+    audit::audit,
+    backfill::{self, Requests},
+    clock::Clock,
+    daily::{days, log_daily},
+    export::{LETTING_GO, export_and_log, export_control, export_regularly, give_up_after, is_due},
+    guilds::PerGuild,
+    listener::listen,
+    progress::{ProgressBoard, log_regularly},
 };
+use propsbot_service::{Parts, Service};
 
 /// Bytes of events that may wait to be translated. What comes when they are this many is fetched later.
 const EVENTS: u32 = 32 << 20;

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 
 use super::{Error, open_existing_store};
-use crate::{
-    config::Config,
-    model::{Millis, one_line, printable_json},
-    status::{self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus},
-    store::StoreError,
+use crate::config::Config;
+use propsbot_model::{Millis, one_line, printable_json};
+use propsbot_service::status::{
+    self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus,
 };
+use propsbot_store::StoreError;
 
 /// The state of every guild's mirror, for people, or as JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {

@@ -6,16 +6,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Error, Mirror, bars::Bars, lines::Lines, log_in};
-use crate::{
-    config::Config,
-    discord::{RestError, invitation},
-    jobs::{
-        backfill::{Backfill, BackfillError, Depth, Summary, listed},
-        guilds::PerGuild,
-        progress::ProgressBoard,
-    },
-    model::{Drift, GuildId, one_line},
+use crate::config::Config;
+use propsbot_discord::{RestError, invitation};
+use propsbot_jobs::{
+    backfill::{Backfill, BackfillError, Depth, Summary, listed},
+    guilds::PerGuild,
+    progress::ProgressBoard,
 };
+use propsbot_model::{Drift, GuildId, one_line};
 
 /// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
 /// each; with `json`, it writes lines on stdout instead, while it goes on. With `recheck`, all history

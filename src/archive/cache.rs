@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use super::{
     ArchiveError, Change, DataArchive, Hash, Index, IndexRef, MANIFEST, Manifest, Object,
-    data_archive::Traffic, folder::blocking,
+    data_archive::{Traffic, blocking},
 };
 
 /// How many indexes are read at a time.

@@ -42,13 +42,13 @@ impl OwnClaims {
     }
 
     /// Whether a claim of this name is this store's.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         let former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
         name == self.name || former.contains(name)
     }
 
     /// The right to write, for one at a time in this process; `None` if another has it.
-    pub(super) fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+    pub fn turn(&self) -> Option<OwnedMutexGuard<()>> {
         Arc::clone(&self.turn).try_lock_owned().ok()
     }
 }

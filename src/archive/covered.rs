@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{IdRange, Interval, MessageId};
+use propsbot_model::{IdRange, Interval, MessageId};
 
 /// The most holes that are told apart in a channel; more of them are one.
 const HOLES: usize = 64;
@@ -52,7 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Evidence, Stamp};
+    use propsbot_model::{Evidence, Stamp};
 
     fn interval(after: u64, to: u64) -> Interval {
         Interval {

@@ -267,10 +267,20 @@ impl Change {
 }
 
 /// Refuses to read what is no file of an archive.
-pub(super) fn check_readable(path: &str) -> Result<(), ArchiveError> {
+pub fn check_readable(path: &str) -> Result<(), ArchiveError> {
     if path == MANIFEST || DOCUMENTS.contains(&path) || Hash::in_path(path).is_some() {
         Ok(())
     } else {
         Err(ArchiveError::BadPath(path.to_owned()))
+    }
+}
+
+/// Work that waits for a disk, off the async threads.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(ArchiveError::Stopped(error.to_string())),
     }
 }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{Manifest, ManifestGuild, Table};
-use crate::model::Millis;
+use propsbot_model::Millis;
 
 /// Tables whose growth is told.
 const TOLD: [(Table, &str, &str); 2] = [

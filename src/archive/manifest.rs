@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use super::{Period, Scope, Table};
-use crate::model::{ChannelId, Class, GuildId, IdRange, Millis};
+use propsbot_model::{ChannelId, Class, GuildId, IdRange, Millis};
 
 /// The format that is written, and the newest that can be read.
 pub const FORMAT: u32 = 1;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{EncodedRow, Entry, Period, period::Unit};
-use crate::model::MessageId;
+use propsbot_model::MessageId;
 
 /// How long the rows of a partition may be together, in bytes.
 pub const LIMIT: u64 = 1 << 20;

@@ -12,7 +12,7 @@ use jiff::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::model::{MessageId, Millis};
+use propsbot_model::{MessageId, Millis};
 
 /// The calendar's units, from the coarsest to the finest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

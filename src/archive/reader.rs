@@ -14,7 +14,7 @@ use super::{
     ArchiveError, Counts, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST,
     Manifest, Row, Scope, Sieve, Snapshot, Table, snapshot::Everything, table::decode_blob,
 };
-use crate::model::GuildId;
+use propsbot_model::GuildId;
 
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
@@ -270,7 +270,7 @@ impl<'a> ArchiveReader<'a> {
 }
 
 /// The paths of all objects that an archive's manifest needs; none if there is no manifest.
-pub(super) async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
+pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadError> {
     let mut needed = BTreeSet::new();
     let reader = match ArchiveReader::open(archive).await {
         Err(ReadError::Empty) => return Ok(needed),

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::{FORMAT, Manifest, ManifestGuild, Table, headline::minute};
-use crate::model::{Class, escape, one_line};
+use propsbot_model::{Class, escape, one_line};
 
 /// Where it is.
 pub const README: &str = "README.md";

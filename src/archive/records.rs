@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
-use crate::model::{
+use propsbot_model::{
     Author, Channel, EmojiKey, Guild, GuildEmoji, Kept, Life, Member, Message, MessageState,
     Millis, Part, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen, Settings,
     Stamp, Stamped, Thread, Tier, Unread, User,

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{
+use propsbot_model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
     Evidence, Guild, GuildEmoji, GuildId, InteractionId, Kept, Life, Limits, Member, Mention,
     Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Part, Props, PropsOrigin,

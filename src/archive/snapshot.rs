@@ -6,7 +6,7 @@ use super::{
     EncodedRow, ExportRequest, PlanError, Row, Scope, Source, SourceError, Table,
     rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
-use crate::model::ChannelId;
+use propsbot_model::ChannelId;
 
 /// Every row of every table, each table sorted by its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use serde::{
 use super::rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
-use crate::model::{ChannelId, EmojiKey, GuildId, UserId};
+use propsbot_model::{ChannelId, EmojiKey, GuildId, UserId};
 
 /// The archive's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -250,7 +250,7 @@ pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::dec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EmojiId, Evidence, MessageId, Millis, Overwrite, OverwriteKind};
+    use propsbot_model::{EmojiId, Evidence, MessageId, Millis, Overwrite, OverwriteKind};
 
     /// As a reader in another language sees it: names and plain values.
     fn seen_elsewhere<R: Row>(row: &R) -> serde_json::Value {
@@ -287,7 +287,7 @@ mod tests {
         let channel = ChannelRow {
             id: ChannelId(2),
             guild_id: GuildId(1),
-            kind: crate::model::ChannelKind::TEXT,
+            kind: propsbot_model::ChannelKind::TEXT,
             name: "props".to_owned(),
             parent_id: None,
             position: -1,

@@ -13,7 +13,8 @@ use std::{
 use tracing::{info, warn};
 
 use super::{Config, Mistakes, Needs, all_variables};
-use crate::{network::Network, text_file::read_text};
+use crate::text_file::read_text;
+use propsbot_network::Network;
 
 /// Variables that are a path, and what they are where they are unset.
 const PATHS: [(&str, Option<&str>); 6] = [
@@ -187,6 +188,10 @@ fn broken(error: &dotenvy::Error, last: usize) -> String {
 }
 
 /// A variable of the process, unless it is empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
 fn set(name: &str) -> Option<String> {
     let value = env::var(name).ok();
     value.filter(|value| !value.trim().is_empty())

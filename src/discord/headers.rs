@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use twilight_http_ratelimiting::RateLimitHeaders;
 
-use crate::network::told_wait_text;
+use propsbot_network::told_wait_text;
 
 /// The longest time after which a bucket is taken to be empty for. The routes that are asked for have
 /// windows of seconds; Discord's longest known one, for renaming channels, has ten minutes.
@@ -22,6 +22,10 @@ const MOST_AHEAD: i64 = 86_400_000;
 
 /// By how many milliseconds the clock of whoever answered is ahead of ours. (The header tells
 /// seconds.)
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the answer just came: its date is held against now"
+)]
 pub(super) fn ahead(headers: &HeaderMap) -> Option<i64> {
     let date = headers.get(DATE)?.to_str().ok()?;
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
@@ -83,6 +87,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "headers are held against now")]
     fn a_date_of_another_age_is_not_believed() {
         for (date, known) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", false),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::{
+use propsbot_model::{
     ChannelId, Emoji, Guild, GuildEmoji, GuildId, Listed, MessageId, Millis, PagedMessage,
     Presence, Role, User, UserId,
 };

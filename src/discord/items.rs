@@ -7,7 +7,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::json;
-use crate::model::wide;
+use propsbot_model::wide;
 
 /// What a list of Discord's says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,15 +2,26 @@
 
 use serenity::model::{id, user as users};
 
-use crate::model::{
+use propsbot_model::{
     ChannelId, EmojiId, Field, GuildId, InteractionId, MessageId, RoleId, Unread, User, UserId,
 };
 
+/// serenity's ids in our words.
+pub trait IntoModel {
+    /// Our word for it.
+    type Model;
+
+    /// The same id.
+    fn into_model(self) -> Self::Model;
+}
+
 macro_rules! ids {
     ($($name:ident),*) => {$(
-        impl From<id::$name> for $name {
-            fn from(id: id::$name) -> Self {
-                Self(id.get())
+        impl IntoModel for id::$name {
+            type Model = $name;
+
+            fn into_model(self) -> $name {
+                $name(self.get())
             }
         }
     )*};
@@ -33,7 +44,7 @@ pub fn user(of: &users::User) -> User {
         unread.add(Field::Name);
     }
     User {
-        id: of.id.into(),
+        id: of.id.into_model(),
         username: of.name.clone(),
         global_name: of.global_name.clone(),
         discriminator: of.discriminator.map(std::num::NonZero::get),

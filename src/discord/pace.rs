@@ -80,7 +80,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::model::ChannelId;
+    use propsbot_model::ChannelId;
 
     #[test]
     fn the_first_answer_of_a_window_tells_its_length() {

@@ -36,13 +36,11 @@ use super::{
     outage::Outage,
     pause::DOUBTED,
 };
-use crate::{
-    model::Millis,
-    network::{
-        Network,
-        body::{BodyError, BodyLimit},
-        cause,
-    },
+use propsbot_model::Millis;
+use propsbot_network::{
+    Network,
+    body::{BodyError, BodyLimit},
+    cause,
 };
 
 /// What Discord asks every client to call itself. Source:

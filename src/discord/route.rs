@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserId};
+use propsbot_model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserId};
 
 /// Something that can be asked of Discord. Displayed without its query, as errors and logs name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ fn iso(time: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EmojiId;
+    use propsbot_model::EmojiId;
 
     fn reactors(emoji: &Emoji) -> String {
         let route = Route::Reactors {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Rest, RestError, Route};
-use crate::model::{ChannelId, Emoji, InteractionId, MessageId, UserId};
+use propsbot_model::{ChannelId, Emoji, InteractionId, MessageId, UserId};
 
 /// Discord's code for "Unknown Message".
 const UNKNOWN_MESSAGE: u64 = 10_008;

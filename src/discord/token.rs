@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::header::HeaderValue;
 
-use crate::model::UserId;
+use propsbot_model::UserId;
 
 /// A bot's token. Neither its `Debug` form nor any error or log line shows any of it.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, iter::successors};
 
-use crate::{
-    archive::{Snapshot, rows::ChannelRow},
-    model::ChannelId,
-};
+use propsbot_archive::{Snapshot, rows::ChannelRow};
+use propsbot_model::ChannelId;
 
 /// The channels, threads and categories, by id.
 pub(super) struct Channels<'a>(BTreeMap<ChannelId, &'a ChannelRow>);

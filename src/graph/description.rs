@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::one_line;
+use propsbot_model::one_line;
 
 /// A text as SourceCred's Discord plugin shows it (`createGraph.js`): cut after so many UTF-16 code
 /// units, even within a character, and escaped as the npm package `entities` 2.2 does. That leaves

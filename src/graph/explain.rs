@@ -6,10 +6,8 @@ use super::{
     EdgeWeight, NoProps, NoReaction, NodeAddress, NotReceived, Rules, Weight, Weights, declaration,
     prefix, props_graph,
 };
-use crate::{
-    archive::Snapshot,
-    model::{Emoji, EmojiKey, Quota, UserId},
-};
+use propsbot_archive::Snapshot;
+use propsbot_model::{Emoji, EmojiKey, Quota, UserId};
 
 /// What the graph has of a message, and what it has not, and why.
 #[derive(Clone, Debug, PartialEq)]

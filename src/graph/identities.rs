@@ -12,7 +12,7 @@ use super::{
     NodeAddress, WeightedGraph,
     members::{Member, Members},
 };
-use crate::archive::Snapshot;
+use propsbot_archive::Snapshot;
 
 /// The longest name that is proposed. SourceCred's limit is 42, but where a name is taken it
 /// appends up to `-discord-99`, and fails as a whole if that is too long.

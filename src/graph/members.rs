@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{IdentityType, NodeAddress, description, prefix};
-use crate::{
-    archive::{Snapshot, rows::MemberRow},
-    model::{Tier, UserId},
-};
+use propsbot_archive::{Snapshot, rows::MemberRow};
+use propsbot_model::{Tier, UserId};
 
 /// How much of a username a description shows, in UTF-16 code units: as SourceCred's Discord plugin.
 const NAME_UNITS: usize = 20;

@@ -9,10 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Weight, Weights, channels::Channels, props::Props, weights::RolesAsOf};
-use crate::{
-    archive::{Snapshot, rows::MemberRow},
-    model::{EmojiKey, GuildId, Millis, RoleId, UserId},
-};
+use propsbot_archive::{Snapshot, rows::MemberRow};
+use propsbot_model::{EmojiKey, GuildId, Millis, RoleId, UserId};
 
 /// What weights make of the members and channels of a snapshot.
 pub(super) struct Minting<'a> {

@@ -20,10 +20,8 @@ use super::{
     prefix,
     props::{Props, Rules, props},
 };
-use crate::{
-    archive::Snapshot,
-    model::{EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url},
-};
+use propsbot_archive::Snapshot;
+use propsbot_model::{EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url};
 
 /// How much of a reason, and of a name, a description shows, in UTF-16 code units.
 const REASON_UNITS: usize = 60;

@@ -29,15 +29,12 @@ use super::{
     members::Members,
     quota::{Gift, Quotas},
 };
-use crate::{
-    archive::{
-        Snapshot,
-        rows::{MessageRow, PropsRow, ReactionRow},
-    },
-    model::{
-        AuthorKind, ChannelId, EmojiKey, GuildId, Limits, MessageId, MessageKind, Millis, Quota,
-        UserId,
-    },
+use propsbot_archive::{
+    Snapshot,
+    rows::{MessageRow, PropsRow, ReactionRow},
+};
+use propsbot_model::{
+    AuthorKind, ChannelId, EmojiKey, GuildId, Limits, MessageId, MessageKind, Millis, Quota, UserId,
 };
 
 /// A message that thanks somebody.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::props::{Props, Rules};
-use crate::model::{GuildId, Limits, Millis, Quota, QuotaPeriod, UserId};
+use propsbot_model::{GuildId, Limits, Millis, Quota, QuotaPeriod, UserId};
 
 /// What each member has given so far, of props that come in the order of their messages.
 ///

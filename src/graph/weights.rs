@@ -11,7 +11,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::object::object;
-use crate::model::{ChannelId, EmojiKey, RoleId};
+use propsbot_model::{ChannelId, EmojiKey, RoleId};
 
 pub use file::WeightsError;
 

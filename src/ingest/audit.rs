@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::ChannelKind;
+use propsbot_model::ChannelKind;
 
 /// Messages on a page, and threads in a list of them.
 const PAGE: u64 = 100;

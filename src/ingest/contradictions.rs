@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{Rows, convergence::Memory, merge};
-use crate::model::{
+use propsbot_model::{
     Author, AuthorKind, CONTRADICTED_FOR, ChannelId, Emoji, Evidence, Fact, GuildId, Message,
     MessageId, MessageKind, Observation, Page, PagedMessage, Pending, Reaction, ReactionCount,
     ReactionEvent, Slice, Stamp, Unread, User, UserId,

@@ -12,7 +12,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::{Rows, merge};
-use crate::model::{
+use propsbot_model::{
     Audit, Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Mention,
     Message, MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage,
     Pending, Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId,
@@ -127,7 +127,7 @@ fn user(id: u64) -> User {
         discriminator: None,
         bot: false,
         system: false,
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
     }
 }
 
@@ -159,7 +159,7 @@ impl World {
             command: None,
             edited_at: edited.map(Millis),
             by_webhook: None,
-            unread: crate::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
             earlier: Vec::new(),
         }
     }

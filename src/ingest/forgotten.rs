@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Rows, merge::settle, message, privacy, reaction, reactors};
-use crate::model::{
+use propsbot_model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildId,
     Interval, Life, Member, Message, MessageId, MessageState, Millis, Named, Part, Privacy, Props,
     UserId, ids_in, jump_urls_in, key,

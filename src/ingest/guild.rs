@@ -7,7 +7,7 @@ use super::{
     merge::{next_session, session},
     privacy,
 };
-use crate::model::{
+use propsbot_model::{
     Channel, ChannelId, Coverage, Entity, Failure, GuildEmoji, GuildId, Member, Overwrite, Part,
     Pending, Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
     permissions::READING,

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::{Rows, convergence::Memory, merge};
-use crate::model::{
+use propsbot_model::{
     Author, AuthorKind, Channel, ChannelId, ChannelKind, Coverage, Evidence, Fact, GuildId, Live,
     Message, MessageId, MessageKind, Observation, Overwrite, OverwriteKind, Session, Stamp, UserId,
     key, permissions::VIEW_CHANNEL,
@@ -51,7 +51,7 @@ fn channel(hidden: bool) -> Channel {
         nsfw: false,
         overwrites: hidden.then_some(hides).into_iter().collect(),
         thread: None,
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
     }
 }
 
@@ -70,7 +70,7 @@ fn message(id: MessageId) -> Message {
         reply_to: None,
         command: None,
         by_webhook: None,
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
         earlier: Vec::new(),
         edited_at: None,
     }

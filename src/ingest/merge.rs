@@ -1,7 +1,7 @@
 //! One fact into the mirror.
 
 use super::{Rows, forgotten, guild, message, privacy, reaction, reactors};
-use crate::model::{
+use propsbot_model::{
     Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildId,
     Interval, Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped,
     Synced, key,

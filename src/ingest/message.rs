@@ -7,7 +7,7 @@ use super::{
     merge::{fail, link_props, session, settle},
     privacy, reaction, reactors,
 };
-use crate::model::{
+use propsbot_model::{
     Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life,
     Message, MessageId, MessageState, Page, Pending, Reaction, Stamp, Tally, User, UserId, key,
 };

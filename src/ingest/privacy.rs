@@ -4,7 +4,7 @@
 //! remembered, and all that comes later is held against it.
 
 use super::{Rows, forgotten};
-use crate::model::{
+use propsbot_model::{
     AdminAction, Channel, ChannelId, Guild, GuildId, InteractionId, KEPT_ACTIONS, Life, Member,
     Message, MessageId, MessageState, Millis, OverwriteKind, Privacy, Props, UserId, key,
 };
@@ -166,12 +166,10 @@ pub(super) fn note<S: Rows>(rows: &mut S, action: &AdminAction) -> Result<(), S:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ingest::{convergence::Memory, merge},
-        model::{
-            Author, AuthorKind, Emoji, Evidence, Fact, LeftOut, MessageKind, Observation, Presence,
-            PropsOrigin, Reaction, Stamp, Tier, User,
-        },
+    use crate::{convergence::Memory, merge};
+    use propsbot_model::{
+        Author, AuthorKind, Emoji, Evidence, Fact, LeftOut, MessageKind, Observation, Presence,
+        PropsOrigin, Reaction, Stamp, Tier, User,
     };
 
     const GUILD: GuildId = GuildId(1);
@@ -191,7 +189,7 @@ mod tests {
             discriminator: None,
             bot: false,
             system: false,
-            unread: crate::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
         }
     }
 
@@ -211,7 +209,7 @@ mod tests {
             command: None,
             edited_at: None,
             by_webhook: None,
-            unread: crate::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
             earlier: Vec::new(),
         }
     }
@@ -243,7 +241,7 @@ mod tests {
             nick: Some("Ana".to_owned()),
             roles: Vec::new(),
             joined_at: Some(Millis(1)),
-            unread: crate::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
         };
         let mut facts = vec![Fact::Privacy(chosen), Fact::Member(GUILD, user(), presence)];
         for id in [id(-5), id(5)] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Rows, forgotten, guild, message, privacy, reactors::drop_list};
-use crate::model::{
+use propsbot_model::{
     ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, LeftOut, MessageId, MessageState,
     Pending, Reaction, ReactionEvent, ReactionMark, ReactionMarks, Record, Seen, Stamp, key,
 };
@@ -182,7 +182,7 @@ pub(super) fn see_emoji<S: Rows>(
         name,
         animated,
         own: false,
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
     };
     guild::see_emoji_in_use(rows, at, &seen)
 }

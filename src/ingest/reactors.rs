@@ -10,7 +10,7 @@ use super::{
     message, privacy,
     reaction::{change, cleared, is_gone, marks, see_emoji, update},
 };
-use crate::model::{
+use propsbot_model::{
     ChannelId, Contradiction, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji, GuildId,
     LeftOut, Message, MessageId, Millis, Part, Pending, Reaction, ReactionCount, ReactionEvent,
     Record, Seen, Slice, Stamp, User, UserId, key,

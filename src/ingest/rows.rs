@@ -1,6 +1,6 @@
 //! What merging needs of a store.
 
-use crate::model::Record;
+use propsbot_model::Record;
 
 /// Rows by key, read as they stand after every change made so far.
 pub trait Rows {

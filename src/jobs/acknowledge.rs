@@ -15,15 +15,13 @@ use super::{
     quota,
     writer::{Stopped, Writer},
 };
-use crate::{
-    discord::{RestError, Speech},
-    model::{
-        AuthorKind, ChannelId, Emoji, Evidence, Fact, FailureObject, GuildId, Message, MessageId,
-        Observation, UserId,
-        permissions::{ADD_REACTIONS, READ_MESSAGE_HISTORY, VIEW_CHANNEL},
-    },
-    store::{Store, StoreError},
+use propsbot_discord::{RestError, Speech};
+use propsbot_model::{
+    AuthorKind, ChannelId, Emoji, Evidence, Fact, FailureObject, GuildId, Message, MessageId,
+    Observation, UserId,
+    permissions::{ADD_REACTIONS, READ_MESSAGE_HISTORY, VIEW_CHANNEL},
 };
+use propsbot_store::{Store, StoreError};
 
 /// Discord's codes for what is wrong with one message only: its author blocked the bot ("Reaction
 /// was blocked"), or it has as many different reactions as it can have.

@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::model::{Millis, Stamp};
+use propsbot_model::{Millis, Stamp};
 
 /// Gives stamps that never repeat and never go back, whatever the system's clock does, nor behind
 /// what an earlier run has recorded.
@@ -42,6 +42,7 @@ impl Clock {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 fn since_epoch() -> std::time::Duration {
     // A clock before 1970 is broken; the stamps then go on from the last one.
     SystemTime::now()

@@ -5,12 +5,10 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures::{Stream, StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    discord::Rest,
-    jobs::export::ExportReport,
-    model::Millis,
-    store::{Store, StoreError},
-};
+use crate::export::ExportReport;
+use propsbot_discord::Rest;
+use propsbot_model::Millis;
+use propsbot_store::{Store, StoreError};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -101,7 +99,8 @@ mod tests {
     use std::sync::{Mutex, PoisonError};
 
     use super::*;
-    use crate::{discord::Token, network::Network};
+    use propsbot_discord::Token;
+    use propsbot_network::Network;
 
     /// What was logged.
     #[derive(Clone, Default)]

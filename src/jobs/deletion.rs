@@ -5,13 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    model::{
-        Channel, ChannelId, Forget, GuildId, Life, Message, MessageId, Millis, Named,
-        OverwriteKind, Part, UserId,
-    },
-    store::{Store, StoreError},
+use propsbot_model::{
+    Channel, ChannelId, Forget, GuildId, Life, Message, MessageId, Millis, Named, OverwriteKind,
+    Part, UserId,
 };
+use propsbot_store::{Store, StoreError};
 
 /// How much was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

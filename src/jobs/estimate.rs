@@ -9,11 +9,9 @@
 
 use std::{cmp::Ordering, fmt, time::Duration};
 
-use crate::{
-    discord::{Pace, Rate, Urgency},
-    ingest::Read,
-    model::MessageId,
-};
+use propsbot_discord::{Pace, Rate, Urgency};
+use propsbot_ingest::Read;
+use propsbot_model::MessageId;
 
 /// Messages in a full page.
 const FULL: u32 = 100;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::model::GuildId;
+use propsbot_model::GuildId;
 
 /// One `T` for each guild, made when it is first asked for. Cheap to clone, and shared then.
 #[derive(Clone, Debug, Default)]

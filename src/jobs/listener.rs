@@ -12,9 +12,9 @@ use super::{
     mirrored::MirroredGuilds,
     writer::{Stopped, Writer},
 };
-use crate::{
-    discord::{GatewayItem, GuildTold, Signal, invitation, translate},
-    model::{Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId},
+use propsbot_discord::{GatewayItem, GuildTold, Signal, invitation, translate};
+use propsbot_model::{
+    Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId,
 };
 
 /// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an

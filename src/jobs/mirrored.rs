@@ -8,11 +8,9 @@ use std::sync::{Arc, RwLock};
 use tracing::info;
 
 use super::backfill::{Backfill, BackfillError};
-use crate::{
-    discord::{History, RestError},
-    model::{Fact, GuildChoice, GuildId, Millis, UserId},
-    store::{Store, StoreError},
-};
+use propsbot_discord::{History, RestError};
+use propsbot_model::{Fact, GuildChoice, GuildId, Millis, UserId};
+use propsbot_store::{Store, StoreError};
 
 /// Which guilds are mirrored, and who operates the bot. Cheap to clone, and shared then.
 #[derive(Clone, Debug, Default)]

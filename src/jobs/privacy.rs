@@ -11,14 +11,12 @@ use super::{
     deletion::{self, opened_by},
     writer::{Stopped, Writer},
 };
-use crate::{
-    jobs::clock::Clock,
-    model::{
-        AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildId, Member,
-        Message, Millis, Observation, Part, Privacy, Props, Reaction, Tier, UserId,
-    },
-    store::{Store, StoreError},
+use crate::clock::Clock;
+use propsbot_model::{
+    AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildId, Member, Message,
+    Millis, Observation, Part, Privacy, Props, Reaction, Tier, UserId,
 };
+use propsbot_store::{Store, StoreError};
 
 pub use deletion::Forgotten;
 

@@ -14,10 +14,8 @@ use super::{
     estimate::{self, About, Course, Finished},
     guilds::PerGuild,
 };
-use crate::{
-    discord::{Rest, Urgency},
-    model::{ChannelId, GuildId},
-};
+use propsbot_discord::{Rest, Urgency};
+use propsbot_model::{ChannelId, GuildId};
 
 /// What a backfill is busy with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

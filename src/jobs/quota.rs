@@ -3,18 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    archive::{
-        Snapshot,
-        rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow},
-    },
-    graph::{Gift, Quotas, Rules},
-    model::{
-        AuthorKind, Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Props,
-        Settings, UserId,
-    },
-    store::{Store, StoreError},
+use propsbot_archive::{
+    Snapshot,
+    rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow},
 };
+use propsbot_graph::{Gift, Quotas, Rules};
+use propsbot_model::{
+    AuthorKind, Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Props,
+    Settings, UserId,
+};
+use propsbot_store::{Store, StoreError};
 
 /// How much earlier than the message that says so props can have been begun: a form is open for at
 /// most 15 minutes, and a message that could not be posted is tried again.
@@ -198,7 +196,7 @@ fn plain_props_channels<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PropsOrigin;
+    use propsbot_model::PropsOrigin;
 
     #[test]
     fn what_was_not_said_within_a_quarter_of_an_hour_counts_in_no_quota() {

@@ -9,20 +9,16 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 
 use super::export::RESTORED;
-use crate::{
-    archive::{
-        ArchiveReader, DataArchive, Index, ManifestChannel, ManifestGuild, ReadError, Restored,
-        Row, Scope, Table,
-        rows::{
-            ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
-        },
-    },
-    model::{
-        Audit, Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy,
-        Reaction, Record, Stamp, Stamped, Synced, Tally, Tier,
-    },
-    store::{Store, StoreError},
+use propsbot_archive::{
+    ArchiveReader, DataArchive, Index, ManifestChannel, ManifestGuild, ReadError, Restored, Row,
+    Scope, Table,
+    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
+use propsbot_model::{
+    Audit, Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy, Reaction,
+    Record, Stamp, Stamped, Synced, Tally, Tier,
+};
+use propsbot_store::{Store, StoreError};
 
 /// How often a restore begins anew because the archive changed meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -168,7 +164,7 @@ impl<'a> Restore<'a> {
             nick: None,
             roles: Vec::new(),
             joined_at: None,
-            unread: crate::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
         };
         let presence = Kept {
             last: Some(Stamped { at: self.at, value }),

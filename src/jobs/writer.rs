@@ -12,10 +12,8 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::{
-    model::{Fact, GuildEmoji, Message, Observation, Pending, User},
-    store::{Store, StoreError},
-};
+use propsbot_model::{Fact, GuildEmoji, Message, Observation, Pending, User};
+use propsbot_store::{Store, StoreError};
 
 /// Groups of observations that make a batch worth writing.
 const ENOUGH: usize = 100;
@@ -246,7 +244,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::model::{Evidence, GuildId, Presence, Stamp, Unread, UserId};
+    use propsbot_model::{Evidence, GuildId, Presence, Stamp, Unread, UserId};
 
     fn user(name: String) -> Observation {
         let user = User {

@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Author, AuthorKind, Mention, MessageKind, Unread, UserId};
+    use crate::{Author, AuthorKind, Mention, MessageKind, Unread, UserId};
 
     /// What is told of a message at a time: that it is there, edited as often as it was until then;
     /// that REST does not show it; or that the gateway told of its deletion.

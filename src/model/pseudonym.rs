@@ -226,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::ChannelId;
+    use crate::ChannelId;
 
     const ANA: u64 = 480_300_000_000_000_001;
 

@@ -147,7 +147,7 @@ fn insert(list: &mut Vec<ChannelId>, channel: ChannelId) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::GuildId;
+    use crate::GuildId;
 
     #[test]
     fn every_setting_can_be_set_back() {
@@ -161,7 +161,7 @@ mod tests {
             included_channels: vec![ChannelId(3)],
             quota: Some(Quota {
                 count: 1,
-                period: crate::model::QuotaPeriod::Day,
+                period: crate::QuotaPeriod::Day,
             }),
             cooldown_minutes: 1,
             giver_roles: vec![RoleId(4)],

@@ -244,18 +244,18 @@ pub trait Fields {
 /// Implements [`Fields`] for a record with a field `unread`: which [`Field`] is which of its fields.
 macro_rules! fields {
     ($type:ty: $($field:ident => $name:ident),* $(,)?) => {
-        impl $crate::model::Fields for $type {
-            fn unread(&self) -> &$crate::model::Unread {
+        impl $crate::Fields for $type {
+            fn unread(&self) -> &$crate::Unread {
                 &self.unread
             }
 
-            fn unread_mut(&mut self) -> &mut $crate::model::Unread {
+            fn unread_mut(&mut self) -> &mut $crate::Unread {
                 &mut self.unread
             }
 
-            fn take(&mut self, field: $crate::model::Field, from: &Self) {
+            fn take(&mut self, field: $crate::Field, from: &Self) {
                 match field {
-                    $($crate::model::Field::$field => self.$name.clone_from(&from.$name),)*
+                    $($crate::Field::$field => self.$name.clone_from(&from.$name),)*
                     _ => {}
                 }
             }
@@ -269,7 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{GuildId, Kept, Role, RoleId};
+    use crate::{GuildId, Kept, Role, RoleId};
 
     /// A sighting of a role: when, its position, and its name if that could be read.
     fn sighting(position: i64, name: Option<&str>) -> Role {

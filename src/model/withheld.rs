@@ -68,7 +68,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
+    use crate::{
         ChannelKind, Guild, GuildId, Overwrite, OverwriteKind, Role, RoleId, UserId,
         permissions::{READ_MESSAGE_HISTORY, VIEW_CHANNEL},
     };
@@ -95,7 +95,7 @@ mod tests {
             nsfw: false,
             overwrites: (id > 100).then_some(hidden).into_iter().collect(),
             thread: None,
-            unread: crate::model::Unread::default(),
+            unread: crate::Unread::default(),
         }
     }
 
@@ -105,7 +105,7 @@ mod tests {
             id: GuildId(1),
             name: String::new(),
             owner_id: UserId(9),
-            unread: crate::model::Unread::default(),
+            unread: crate::Unread::default(),
         };
         let everyone = Role {
             id: RoleId(1),
@@ -114,7 +114,7 @@ mod tests {
             position: 0,
             permissions: VIEW_CHANNEL | READ_MESSAGE_HISTORY,
             managed: false,
-            unread: crate::model::Unread::default(),
+            unread: crate::Unread::default(),
         };
         let restricted = |id, parent| Channel {
             nsfw: true,
@@ -155,7 +155,7 @@ mod tests {
             id: GuildId(1),
             name: String::new(),
             owner_id: UserId(9),
-            unread: crate::model::Unread::default(),
+            unread: crate::Unread::default(),
         };
         let everyone = Role {
             id: RoleId(1),
@@ -164,7 +164,7 @@ mod tests {
             position: 0,
             permissions: VIEW_CHANNEL | READ_MESSAGE_HISTORY,
             managed: false,
-            unread: crate::model::Unread::default(),
+            unread: crate::Unread::default(),
         };
         let category = |id| channel(id, ChannelKind::CATEGORY, None);
         let cases = [

@@ -28,7 +28,7 @@ pub(super) fn configured(
         if read.certs.is_empty() {
             let why = read.errors.first().map_or_else(
                 || "has no certificates in it".to_owned(),
-                |error| format!("could not be read: {}", crate::network::cause(error)),
+                |error| format!("could not be read: {}", crate::cause(error)),
             );
             return Err((variable, format!("{} {why}", path.display())));
         }

@@ -3,12 +3,10 @@
 use tokio::sync::Semaphore;
 
 use super::{Admin, Refusal, Service, ServiceError, props};
-use crate::{
-    jobs::export::{ExportBoard, ExportOutcome, ExportReport, Made},
-    model::{
-        Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
-        permissions::{self, Permissions},
-    },
+use propsbot_jobs::export::{ExportBoard, ExportOutcome, ExportReport, Made};
+use propsbot_model::{
+    Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
+    permissions::{self, Permissions},
 };
 
 /// What `/setup` shows.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Refusal, Service, ServiceError};
-use crate::model::{GuildId, UserId};
+use propsbot_model::{GuildId, UserId};
 
 /// How long it may take until a guild that the bot has just joined is in the store: what is left of
 /// Discord's 3 s is for the answer.

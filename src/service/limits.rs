@@ -9,11 +9,9 @@ use std::{
 };
 
 use super::{GiveProps, Refusal, ServiceError};
-use crate::{
-    jobs::quota,
-    model::{GuildId, InteractionId, Millis, Settings, UserId},
-    store::Store,
-};
+use propsbot_jobs::quota;
+use propsbot_model::{GuildId, InteractionId, Millis, Settings, UserId};
+use propsbot_store::Store;
 
 /// Commands may ping as many members as the quota allows, and this many times as many if props are
 /// taken back again.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::model::UserId;
+use propsbot_model::UserId;
 
 /// Who has a heavy request under way.
 #[derive(Clone, Debug, Default)]

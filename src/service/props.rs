@@ -11,14 +11,12 @@ use super::{
     limits::{Gift, Others, check_limits},
     reason,
 };
-use crate::{
-    discord::RestError,
-    model::{
-        Answer, Channel, ChannelId, ChannelKind, Class, Fact, GuildId, InteractionId, MessageId,
-        Millis, Props, PropsOrigin, RoleId, User, UserId, permissions, props_answer,
-    },
-    store::{Store, StoreError},
+use propsbot_discord::RestError;
+use propsbot_model::{
+    Answer, Channel, ChannelId, ChannelKind, Class, Fact, GuildId, InteractionId, MessageId,
+    Millis, Props, PropsOrigin, RoleId, User, UserId, permissions, props_answer,
 };
+use propsbot_store::{Store, StoreError};
 
 /// Discord's code for "Unknown Channel".
 const UNKNOWN_CHANNEL: u64 = 10_003;

@@ -1,13 +1,11 @@
 //! What admins choose, checked against what the guild has.
 
 use super::{Admin, Refusal, Service, ServiceError};
-use crate::{
-    model::{
-        Channel, ChannelId, ChannelKind, Emoji, EmojiKey, Fact, GuildId, RoleId, Settings,
-        SettingsChange, UserId, permissions::Permissions,
-    },
-    store::Store,
+use propsbot_model::{
+    Channel, ChannelId, ChannelKind, Emoji, EmojiKey, Fact, GuildId, RoleId, Settings,
+    SettingsChange, UserId, permissions::Permissions,
 };
+use propsbot_store::Store;
 
 impl Service {
     /// The guild's settings.

@@ -3,10 +3,8 @@
 use tokio::time::timeout;
 
 use super::{PATIENCE, Refusal, Service, ServiceError};
-use crate::{
-    jobs::quota::props_since,
-    model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId},
-};
+use propsbot_jobs::quota::props_since;
+use propsbot_model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis, Props, UserId};
 
 /// Which props to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

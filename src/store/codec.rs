@@ -1,9 +1,7 @@
 //! Rows as bytes: a version, then MessagePack with ids as integers.
 
-use crate::{
-    model::{Partition, Record},
-    store::StoreError,
-};
+use crate::StoreError;
+use propsbot_model::{Partition, Record};
 
 /// The version of the rows' encoding. A field may be added at the end of a record with a default;
 /// any other change takes a new version, and a reader for the old one.

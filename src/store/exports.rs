@@ -5,7 +5,7 @@ use super::{
     engine::Op,
     view::{Dirty, dirty_key, prefix_end},
 };
-use crate::model::Table;
+use propsbot_model::Table;
 
 /// What is remembered of what was published in one archive: so far back, a copy of it that was put back
 /// is known again. Of what may never have been published, as much.

@@ -7,7 +7,7 @@ use super::{
     engine::Op,
     view::{dirty_key, prefix_end},
 };
-use crate::model::{ChannelId, GuildId, Partition, Privacy, Record as _, Table, key};
+use propsbot_model::{ChannelId, GuildId, Partition, Privacy, Record as _, Table, key};
 
 /// Rows that are removed at a time.
 const AT_ONCE: usize = 10_000;

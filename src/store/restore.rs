@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use super::{EXPORTED_KEY, NEWEST_KEY, RESTORING_KEY, Store, StoreError, engine::Op};
-use crate::{
-    model::{Record, Stamp},
-    store::codec,
-};
+use crate::codec;
+use propsbot_model::{Record, Stamp};
 
 /// Keys that are removed at a time.
 const AT_ONCE: usize = 10_000;

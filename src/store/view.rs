@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Store, StoreError, codec};
-use crate::model::{
+use propsbot_model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
     GuildId, Member, MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction,
     Record, Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User, UserId, key,

@@ -4,10 +4,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use propsbot::{
-    model::{Evidence, Fact, Observation, SettingsChange},
-    store::Store,
-};
+use propsbot_model::{Evidence, Fact, Observation, SettingsChange};
+use propsbot_store::Store;
 
 fn main() -> anyhow::Result<()> {
     let folder = std::env::args().nth(1).context("name the store's folder")?;

@@ -7,10 +7,10 @@ use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
     app::{self, GraphOrder},
-    archive::{self, Depth, Snapshot},
     config::{Config, Needs},
-    graph::{Standing, standings},
 };
+use propsbot_archive::{Depth, Snapshot};
+use propsbot_graph::{Standing, standings};
 use serde_json::json;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed};
 use tokio_util::sync::CancellationToken;
@@ -123,9 +123,10 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("   {line}"));
     }
 
-    let snapshot =
-        Snapshot::read(archive::open(&config.archive, &config.access, &config.network)?.as_ref())
-            .await?;
+    let snapshot = Snapshot::read(
+        propsbot_backends::open(&config.archive, &config.access, &config.network)?.as_ref(),
+    )
+    .await?;
     say("\nWho received the most props, and what for:\n");
     say(&ranking(&standings(&snapshot)));
     say(&farewell());

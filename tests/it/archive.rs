@@ -10,7 +10,7 @@ mod fixture;
 mod github;
 
 use futures::{StreamExt, stream};
-use propsbot::archive::{
+use propsbot_archive::{
     ArchiveError, Change, DataArchive, Depth, Hash, Object, Verification, verify,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use propsbot::model::{Evidence, Fact, Millis, Observation, Settings, Stamp, Walk};
+use propsbot_model::{Evidence, Fact, Millis, Observation, Settings, Stamp, Walk};
 use serde_json::json;
 use simulator::discord::{Options, Seed, TruthMessage};
 

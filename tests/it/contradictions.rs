@@ -1,7 +1,7 @@
 //! Lists of reactors that Discord's own counts contradict: asked for once more, recorded, kept out of
 //! what is covered, and settled when two equal lists are an hour apart.
 
-use propsbot::model::{CONTRADICTED_FOR, ChannelId, Pending, Reaction, Stamp};
+use propsbot_model::{CONTRADICTED_FOR, ChannelId, Pending, Reaction, Stamp};
 use serde_json::Value;
 use simulator::discord::{Discord, Fault, kind};
 

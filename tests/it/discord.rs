@@ -5,11 +5,9 @@ mod gateway;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
-use propsbot::{
-    discord::{History, Rest, RestError, Token},
-    model::{ChannelId, Emoji, GuildId, MessageId, UserId},
-    network::Network,
-};
+use propsbot_discord::{History, Rest, RestError, Token};
+use propsbot_model::{ChannelId, Emoji, GuildId, MessageId, UserId};
+use propsbot_network::Network;
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Limits, Options, Seed, World};
 

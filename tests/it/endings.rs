@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::store::Store;
+use propsbot_store::Store;
 use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},

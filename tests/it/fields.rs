@@ -1,7 +1,7 @@
 //! What Discord tells in a form that it does not document, or so that it contradicts itself: one odd
 //! field costs only itself, and no list is believed that cannot be true.
 
-use propsbot::model::{ChannelId, Field, GuildId, MessageId, UserId};
+use propsbot_model::{ChannelId, Field, GuildId, MessageId, UserId};
 use serde_json::Value;
 use simulator::discord::{
     Discord, Draft, Extras, Fault, Options, Overwrite, World, bit, intent, kind,
@@ -325,7 +325,7 @@ async fn an_odd_field_costs_only_itself() {
     assert_eq!(mirror.failures().await, [].into());
 }
 
-fn check_shape(odd: &Odd, store: &propsbot::store::Store, guild: GuildId) {
+fn check_shape(odd: &Odd, store: &propsbot_store::Store, guild: GuildId) {
     let truth = odd.mirror.discord.truth();
     let field = |id: u64| {
         let found = odd.objects.iter().find(|(odd, _)| *odd == id);

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use propsbot::model::GuildId;
+use propsbot_model::GuildId;
 use serde_json::{Value, json};
 
 use crate::mirror::{open, whole};

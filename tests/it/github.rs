@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use propsbot::{
-    archive::{GithubAccess, GithubArchive, GithubPlace, MANIFEST, MadeBoard},
-    jobs::export::{ExportTarget, Leave, export, is_due},
-    model::{Evidence, Fact, Guild, GuildId, Millis, Observation, Stamp, Unread, UserId},
-    network::Network,
-    store::Store,
-};
+use propsbot_archive::{MANIFEST, MadeBoard};
+use propsbot_backends::{GithubAccess, GithubArchive, GithubPlace};
+use propsbot_jobs::export::{ExportTarget, Leave, export, is_due};
+use propsbot_model::{Evidence, Fact, Guild, GuildId, Millis, Observation, Stamp, Unread, UserId};
+use propsbot_network::Network;
+use propsbot_store::Store;
 use simulator::github::{Fault, Github, Kind, Options, Visibility};
 use tempfile::TempDir;
 

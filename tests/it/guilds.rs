@@ -5,20 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::{
-    discord::{History, Rest, Token},
-    jobs::{
-        backfill::{Backfill, Depth, Requests, Turn, supervise},
-        clock::Clock,
-        guilds::PerGuild,
-        mirrored::MirroredGuilds,
-        progress::{Phase, ProgressBoard},
-        writer,
-    },
-    model::{Class, GuildId, Stamp, User, UserId},
-    network::Network,
-    store::Store,
+use propsbot_discord::{History, Rest, Token};
+use propsbot_jobs::{
+    backfill::{Backfill, Depth, Requests, Turn, supervise},
+    clock::Clock,
+    guilds::PerGuild,
+    mirrored::MirroredGuilds,
+    progress::{Phase, ProgressBoard},
+    writer,
 };
+use propsbot_model::{Class, GuildId, Stamp, User, UserId};
+use propsbot_network::Network;
+use propsbot_store::Store;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -87,7 +85,7 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
             discriminator: None,
             bot: true,
             system: false,
-            unread: propsbot::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
         },
         guilds: MirroredGuilds::new(&[SILENT, QUICK], &[]),
         boards: boards.clone(),

@@ -7,15 +7,13 @@ mod examples;
 
 use std::time::Duration;
 
-use propsbot::{
-    commands::{Runner, wording::unreadable_interaction},
-    discord::{GatewayOptions, Rest, Speech, Token, start as connect},
-    jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer},
-    model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId},
-    network::Network,
-    service::{Parts, Service},
-    store::Store,
-};
+use propsbot_commands::{Runner, wording::unreadable_interaction};
+use propsbot_discord::{GatewayOptions, Rest, Speech, Token, start as connect};
+use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
+use propsbot_model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId};
+use propsbot_network::Network;
+use propsbot_service::{Parts, Service};
+use propsbot_store::Store;
 use serde_json::{Value, json};
 use simulator::discord::{Discord, InteractionId, Options, World, kind};
 use tokio_util::sync::CancellationToken;

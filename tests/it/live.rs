@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use propsbot::archive::{Depth, FolderArchive, Snapshot, verify};
+use propsbot_archive::{Depth, Snapshot, verify};
+use propsbot_backends::FolderArchive;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use simulator::discord::{Discord, Options, Overwrite, Seed, bit, kind};

@@ -1,9 +1,9 @@
 //! The tests: `propsbot` through its real paths, against a Discord on loopback.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "tests are the outside world")]
 
 mod archive;
 mod audit;
-mod borders;
 mod bucket;
 mod cli;
 mod commands;

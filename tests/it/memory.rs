@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use propsbot::model::{
+use propsbot_model::{
     Author, AuthorKind, ChannelId, Message, MessageId, MessageKind, MessageState, Stamp, UserId,
 };
 use simulator::discord::kind;
@@ -54,7 +54,7 @@ async fn exports_a_long_history_in_little_memory() {
         command: None,
         edited_at: None,
         by_webhook: None,
-        unread: propsbot::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
         earlier: Vec::new(),
     };
     let store = mirror.store();

@@ -13,11 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::{
-    archive::{Depth, FolderArchive, ReadError, Snapshot, Verification, verify},
-    model::{ChannelKind, GuildId},
-    store::{Store, StoreError},
-};
+use propsbot_archive::{Depth, ReadError, Snapshot, Verification, verify};
+use propsbot_backends::FolderArchive;
+use propsbot_model::{ChannelKind, GuildId};
+use propsbot_store::{Store, StoreError};
 use simulator::discord::{Discord, Options, Seed, TruthChannel, World, bit};
 use tempfile::TempDir;
 use tokio::time::sleep;

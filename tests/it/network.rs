@@ -6,7 +6,7 @@ mod limits;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use propsbot::network::Network;
+use propsbot_network::Network;
 use simulator::{
     discord::{Discord, Fault},
     github,

@@ -13,12 +13,11 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use propsbot::{
-    archive::{ArchiveError, Change, DataArchive, FolderArchive, Hash, MadeBoard, Snapshot},
-    jobs::export::{ExportTarget, Leave, export},
-    model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier},
-    store::Store,
-};
+use propsbot_archive::{ArchiveError, Change, DataArchive, Hash, MadeBoard, Snapshot};
+use propsbot_backends::FolderArchive;
+use propsbot_jobs::export::{ExportTarget, Leave, export};
+use propsbot_model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier};
+use propsbot_store::Store;
 use simulator::discord::kind;
 
 use crate::{

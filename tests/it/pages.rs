@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use propsbot::model::{ChannelId, Evidence, Fact, MessageId, Millis, Observation, Settings, Stamp};
+use propsbot_model::{ChannelId, Evidence, Fact, MessageId, Millis, Observation, Settings, Stamp};
 use serde_json::{Value, json};
 use simulator::discord::{Draft, Fault, Options, Overwrite, Seed, World, bit, kind};
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use propsbot::model::{ChannelId, MessageId};
+use propsbot_model::{ChannelId, MessageId};
 use serde_json::Value;
 use simulator::discord::{Fault, Options, Seed, TruthMessage, World, kind};
 

@@ -6,13 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use propsbot::{
-    archive::{Depth, FolderArchive, verify},
-    model::{
-        ChannelId, Evidence, Fact, Millis, Observation, Privacy, Settings, Stamp, Tier, UserId,
-    },
-    store::Store,
+use propsbot_archive::{Depth, verify};
+use propsbot_backends::FolderArchive;
+use propsbot_model::{
+    ChannelId, Evidence, Fact, Millis, Observation, Privacy, Settings, Stamp, Tier, UserId,
 };
+use propsbot_store::Store;
 use simulator::discord::{Discord, Fault, Request, TruthChannel, kind};
 
 use crate::{
@@ -350,7 +349,7 @@ async fn a_dry_run_says_what_would_go_out() {
     }
     mirror.export().await;
     let archive = FolderArchive::new(mirror.archive_path());
-    let exported = propsbot::archive::Snapshot::read(&archive).await.unwrap();
+    let exported = propsbot_archive::Snapshot::read(&archive).await.unwrap();
     let would = said.lines().filter(|it| it.starts_with("goes out:"));
     assert_eq!(would.count(), exported.channels.len());
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;

@@ -10,13 +10,11 @@ use std::{
     time::Duration,
 };
 
-use propsbot::{
-    model::{
-        Author, AuthorKind, ChannelId, Evidence, Fact, Forget, GuildId, Message, MessageId,
-        MessageKind, Observation, RoleId, Stamp, UserId, permissions::Permissions,
-    },
-    store::{Rewrite, Store, StoreError},
+use propsbot_model::{
+    Author, AuthorKind, ChannelId, Evidence, Fact, Forget, GuildId, Message, MessageId,
+    MessageKind, Observation, RoleId, Stamp, UserId, permissions::Permissions,
 };
+use propsbot_store::{Rewrite, Store, StoreError};
 
 use crate::mirror::{Mirror, open, start};
 
@@ -45,7 +43,7 @@ fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
         command: None,
         edited_at: None,
         by_webhook: None,
-        unread: propsbot::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
         earlier: Vec::new(),
     };
     (0..size)

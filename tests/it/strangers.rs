@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Instant};
 
-use propsbot::model::{ChannelId, GuildId};
+use propsbot_model::{ChannelId, GuildId};
 use serde_json::{Value, json};
 use simulator::discord::{Answer, Discord, kind};
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use propsbot::model::{Evidence, Fact, Millis, Observation, Session, Settings};
+use propsbot_model::{Evidence, Fact, Millis, Observation, Session, Settings};
 use serde_json::json;
 use simulator::discord::{
     Discord, Draft, Fault, Limits, Options, Overwrite, Rate, Request, Seed, bit, kind,

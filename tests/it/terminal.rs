@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use propsbot::archive::README;
+use propsbot_archive::README;
 use serde_json::{Value, json};
 use simulator::discord::{Channel, Options, Overwrite, Seed, bit, kind};
 

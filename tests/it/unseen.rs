@@ -6,22 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::{
-    discord::{GatewayItem, History, Rest, Token},
-    jobs::{
-        acknowledge::acknowledgements,
-        backfill::{Backfill, Requests, Turn, supervise},
-        clock::Clock,
-        guilds::PerGuild,
-        listener::listen,
-        mirrored::MirroredGuilds,
-        progress::ProgressBoard,
-        writer,
-    },
-    model::{Evidence, Fact, GuildId, Observation, Settings, Stamp},
-    network::Network,
-    store::Store,
+use propsbot_discord::{GatewayItem, History, Rest, Token};
+use propsbot_jobs::{
+    acknowledge::acknowledgements,
+    backfill::{Backfill, Requests, Turn, supervise},
+    clock::Clock,
+    guilds::PerGuild,
+    listener::listen,
+    mirrored::MirroredGuilds,
+    progress::ProgressBoard,
+    writer,
 };
+use propsbot_model::{Evidence, Fact, GuildId, Observation, Settings, Stamp};
+use propsbot_network::Network;
+use propsbot_store::Store;
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Overwrite, bit, kind};
 use tokio::sync::mpsc;

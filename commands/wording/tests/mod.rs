@@ -5,22 +5,20 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::*;
-use crate::{
-    commands::receivers::Unclear,
-    jobs::{
-        export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Made, Summary, Withdrawn},
-        privacy::Forgotten,
-    },
-    model::{
-        AdminAction, ChannelId, Class, Drift, GuildId, InteractionId, Language, MessageId, Millis,
-        Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings,
-        SettingsChange, Tier, UserId,
-    },
-    service::{ArchiveStatus, ChannelNeeds, Destination, Kept, Refusal, Setup, Undone},
-    status::{
-        AuditStatus, ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, Totals,
-    },
+use crate::receivers::Unclear;
+use propsbot_jobs::{
+    export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Made, Summary, Withdrawn},
+    privacy::Forgotten,
 };
+use propsbot_model::{
+    AdminAction, ChannelId, Class, Drift, GuildId, InteractionId, Language, MessageId, Millis,
+    Privacy, Props, PropsOrigin, Quota, QuotaPeriod, RoleId, SETTINGS, Settings, SettingsChange,
+    Tier, UserId,
+};
+use propsbot_service::status::{
+    AuditStatus, ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, Totals,
+};
+use propsbot_service::{ArchiveStatus, ChannelNeeds, Destination, Kept, Refusal, Setup, Undone};
 
 mod reports;
 

@@ -3,19 +3,14 @@
 use insta::assert_snapshot;
 
 use super::{super::*, visible};
-use crate::{
-    graph::{
-        EdgeWeights, Explanation, NoProps, NoReaction, NotReceived, Part, PartEdge, PartNode,
-        Weight,
-    },
-    model::{
-        ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis, Quota,
-        QuotaPeriod,
-    },
-    service::{
-        HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked,
-        Why,
-    },
+use propsbot_graph::{
+    EdgeWeights, Explanation, NoProps, NoReaction, NotReceived, Part, PartEdge, PartNode, Weight,
+};
+use propsbot_model::{
+    ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis, Quota, QuotaPeriod,
+};
+use propsbot_service::{
+    HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
 };
 
 const GUILD: GuildId = GuildId(1);

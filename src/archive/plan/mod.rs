@@ -27,7 +27,7 @@ use super::{
     ManifestGuild, ManifestHistory, Object, PROVIDER, Scope, Table, manifest::Counts,
     partition::LIMIT,
 };
-use crate::model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
+use propsbot_model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
 
 /// Why a source could not be read.
 pub type SourceError = Box<dyn Error + Send + Sync>;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{PlanError, Planner, tasks::Extent};
-use crate::archive::{
+use crate::{
     Entry, Hash, Object, Period, Scope, Table, Unit,
     partition::{Leaf, Partitioner, stale_regions, undersized},
     table::encode_blob,

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ExportRequest;
-use crate::{
-    archive::{Hash, IndexRef, Manifest, Scope, Table},
-    model::{self, Partition},
-};
+use crate::{Hash, IndexRef, Manifest, Scope, Table};
+use propsbot_model::{self as model, Partition};
 
 /// Which rows of a table to read anew.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    archive::{
-        Change, MANIFEST, Period, Snapshot, Unit,
-        rows::{ChannelRow, GuildRow, MessageRow},
-    },
-    model::{self, AuthorKind, ChannelKind, MessageId, MessageKind, UserId},
+    Change, MANIFEST, Period, Snapshot, Unit,
+    rows::{ChannelRow, GuildRow, MessageRow},
 };
+use propsbot_model::{self as model, AuthorKind, ChannelKind, MessageId, MessageKind, UserId};
 
 const GUILD: GuildId = GuildId(1);
 const CHANNELS: [ChannelId; 3] = [ChannelId(10), ChannelId(11), ChannelId(12)];

@@ -8,7 +8,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow};
-use crate::model::{
+use propsbot_model::{
     Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction, Tier, UserId,
 };
 

@@ -1,7 +1,7 @@
 //! What is shown of whom.
 
 use super::*;
-use crate::model::{
+use propsbot_model::{
     Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Kept, Mention, Message,
     MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Stamped, User,
 };
@@ -40,7 +40,7 @@ fn message(author: UserId, content: &str, mentions: &[UserId]) -> MessageState {
         command: None,
         edited_at: None,
         by_webhook: None,
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
         earlier: Vec::new(),
     };
     MessageState::alive(Stamp(1), message)
@@ -51,7 +51,7 @@ fn ana() -> Member {
         nick: Some("Queen Ana".to_owned()),
         roles: vec![],
         joined_at: Some(Millis(1)),
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
     };
     let mut kept = Kept::default();
     kept.see(Stamp(1), presence);
@@ -67,11 +67,11 @@ fn ana() -> Member {
                 discriminator: None,
                 bot: false,
                 system: false,
-                unread: crate::model::Unread::default(),
+                unread: propsbot_model::Unread::default(),
             },
         }),
         presence: kept,
-        history: crate::model::RoleHistory::default(),
+        history: propsbot_model::RoleHistory::default(),
     }
 }
 

@@ -2,15 +2,13 @@
 
 use super::Verification;
 use crate::{
-    archive::{
-        Entry, FORMAT, Index, Manifest, PROVIDER, ReadError, Restored, Row, Scope,
-        manifest::{Counts, MANIFEST},
-        partition::{LIMIT, undersized},
-        reader,
-        table::array_header,
-    },
-    model::Stamp,
+    Entry, FORMAT, Index, Manifest, PROVIDER, ReadError, Restored, Row, Scope,
+    manifest::{Counts, MANIFEST},
+    partition::{LIMIT, undersized},
+    reader,
+    table::array_header,
 };
+use propsbot_model::Stamp;
 
 pub(super) fn check_manifest(manifest: &Manifest, found: &mut Verification) {
     let Manifest {

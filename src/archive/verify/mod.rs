@@ -24,7 +24,7 @@ use super::{
     reader::retry,
     rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
-use crate::model::{AuthorKind, UserId, one_line};
+use propsbot_model::{AuthorKind, UserId, one_line};
 
 /// Channels that are checked at a time.
 const CHANNELS: usize = 4;

@@ -7,11 +7,9 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 
 use super::{GuildTold, Said, Signal};
-use crate::{
-    discord::{GuildShape, Items, json, wire},
-    model::{
-        ChannelId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp, UserId,
-    },
+use crate::{GuildShape, Items, json, wire};
+use propsbot_model::{
+    ChannelId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp, UserId,
 };
 
 /// Events that we need, of those that always name a guild or are about all of them. All others
@@ -52,7 +50,7 @@ const NEEDED_IN_GUILDS: [&str; 11] = [
 ];
 
 /// Whether an event of this name may say something that we need.
-pub(in crate::discord) fn is_needed(name: &str) -> bool {
+pub(crate) fn is_needed(name: &str) -> bool {
     NEEDED.contains(&name) || NEEDED_IN_GUILDS.contains(&name)
 }
 

@@ -10,7 +10,7 @@ mod events;
 
 use self::events::said;
 use super::{GatewayEvent, GuildShape, Items};
-use crate::model::{
+use propsbot_model::{
     ChannelId, Evidence, Fact, GuildId, Listed, MessageId, Observation, Stamp, UserId,
 };
 

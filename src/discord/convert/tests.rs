@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Emoji, EmojiKey, Field};
+use propsbot_model::{Emoji, EmojiKey, Field};
 
 const GUILD: GuildId = GuildId(1);
 const BOT: UserId = UserId(50);
@@ -178,7 +178,7 @@ fn an_emojis_reactions_are_cleared_in_discords_own_form() {
     let payload = json!({"channel_id": "2", "guild_id": "1", "message_id": "100",
         "emoji": {"id": "8", "name": null}});
     let (facts, _) = read("MESSAGE_REACTION_REMOVE_EMOJI", payload);
-    let key = EmojiKey::Custom(crate::model::EmojiId(8));
+    let key = EmojiKey::Custom(propsbot_model::EmojiId(8));
     assert_eq!(
         facts,
         [Fact::ReactionsCleared(

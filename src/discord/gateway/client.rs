@@ -21,11 +21,9 @@ use super::{
     payload::{Payload, op},
     session::{Repair, Sequence, Session},
 };
-use crate::{
-    discord::{History, RestError, Token, convert, json, wire},
-    model::UserId,
-    network::Network,
-};
+use crate::{History, RestError, Token, convert, json, wire};
+use propsbot_model::UserId;
+use propsbot_network::Network;
 
 /// How long the gateway may take to say hello.
 const HELLO: Duration = Duration::from_secs(15);

@@ -19,7 +19,7 @@ use tokio_tungstenite::{
 };
 
 use super::payload::{self, Broken, LARGEST_FRAME, Payload};
-use crate::network::{self, Network};
+use propsbot_network::{self as network, Network};
 
 /// How long the gateway may take to agree to speak WebSocket.
 const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::{
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::model::Stamp;
+use propsbot_model::Stamp;
 
 /// What an event takes in the queue beside its payload, in bytes.
 const OVERHEAD: usize = 200;
@@ -20,7 +20,7 @@ pub enum GatewayItem {
     Event {
         /// When: later than every item before.
         at: Stamp,
-        /// The event; see [`translate`](crate::discord::translate).
+        /// The event; see [`translate`](crate::translate).
         event: GatewayEvent,
     },
     /// Events that should have come before this did not: they never arrived, or the queue was full. All
@@ -33,8 +33,8 @@ pub enum GatewayItem {
 
 /// An event as Discord sent it.
 pub struct GatewayEvent {
-    pub(in crate::discord) name: String,
-    pub(in crate::discord) data: Box<RawValue>,
+    pub(crate) name: String,
+    pub(crate) data: Box<RawValue>,
     /// Its room in the queue, free again when it is dropped.
     room: Option<OwnedSemaphorePermit>,
 }
@@ -49,7 +49,7 @@ impl fmt::Debug for GatewayEvent {
 }
 
 impl GatewayEvent {
-    pub(in crate::discord) fn new(name: String, data: Box<RawValue>) -> Self {
+    pub(crate) fn new(name: String, data: Box<RawValue>) -> Self {
         Self {
             name,
             data,

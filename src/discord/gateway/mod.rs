@@ -25,10 +25,8 @@ use self::{
     pacing::Pacing,
 };
 use super::{History, Rest, RestError, Token};
-use crate::{
-    model::{Stamp, UserId},
-    network::exposed_host,
-};
+use propsbot_model::{Stamp, UserId};
+use propsbot_network::exposed_host;
 
 pub use self::intake::{GatewayEvent, GatewayItem};
 pub(super) use self::pacing::StartLimit;

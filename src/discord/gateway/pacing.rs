@@ -32,11 +32,11 @@ const LONGEST_RESET: Duration = Duration::from_hours(1);
 
 /// How many more sessions may be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::discord) struct StartLimit {
+pub(crate) struct StartLimit {
     /// How many are left.
-    pub(in crate::discord) remaining: u64,
+    pub(crate) remaining: u64,
     /// After what time all are there again.
-    pub(in crate::discord) reset_after: Duration,
+    pub(crate) reset_after: Duration,
 }
 
 /// What was tried so far.

@@ -28,10 +28,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Refusal, Rest};
-use crate::{
-    discord::{Token, budget::Urgency},
-    network::{self, cause},
-};
+use crate::{Token, budget::Urgency};
+use propsbot_network::{self as network, cause};
 
 /// Where serenity's routes begin.
 const ROUTES: &str = "/api/v10/";

@@ -7,14 +7,12 @@ use serde::Deserialize;
 use twilight_http_ratelimiting::RateLimitHeaders;
 
 use crate::{
-    discord::{
-        RestError,
-        headers::{LONGEST_WAIT, retry_after},
-        json,
-    },
-    model::one_line,
-    network::{body::beginning, told_wait},
+    RestError,
+    headers::{LONGEST_WAIT, retry_after},
+    json,
 };
+use propsbot_model::one_line;
+use propsbot_network::{body::beginning, told_wait};
 
 /// How long nothing is asked after a 429 that does not say how long to wait. It is not Discord that
 /// answered so, but what stands before it, and that bans an address which goes on.

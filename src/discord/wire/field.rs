@@ -9,10 +9,10 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::model::{Field, Millis, Unread};
+use propsbot_model::{Field, Millis, Unread};
 
 /// Reads a field, or takes it as absent where it is not what it should be.
-pub(in crate::discord) fn lenient<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let value = Value::deserialize(deserializer)?;
@@ -21,7 +21,7 @@ pub(in crate::discord) fn lenient<'de, D: Deserializer<'de>, T: Default + Deseri
 
 /// A field as Discord told it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::discord) enum Told<T> {
+pub(crate) enum Told<T> {
     /// There is none.
     #[default]
     Absent,
@@ -97,7 +97,7 @@ impl<T> Told<Option<T>> {
 
 /// What can be read of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::discord) struct Each<T> {
+pub(crate) struct Each<T> {
     items: Vec<T>,
     /// Whether that is all of it; [`Told::Odd`] where something, or all of it, cannot be read.
     told: Told<()>,
@@ -173,7 +173,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Each<T> {
 
 /// An ISO 8601 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::discord) struct Time(pub(in crate::discord) Millis);
+pub(crate) struct Time(pub(crate) Millis);
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -185,7 +185,7 @@ impl<'de> Deserialize<'de> for Time {
 
 /// A discriminator: `"0"`, and `"0000"` of webhooks, mean none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::discord) struct Digits(pub(in crate::discord) Option<u16>);
+pub(crate) struct Digits(pub(crate) Option<u16>);
 
 impl<'de> Deserialize<'de> for Digits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -198,7 +198,7 @@ impl<'de> Deserialize<'de> for Digits {
 
 /// A type's number; one too large for any type we know becomes 255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::discord) struct Small(pub(in crate::discord) u8);
+pub(crate) struct Small(pub(crate) u8);
 
 impl<'de> Deserialize<'de> for Small {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -211,7 +211,7 @@ impl<'de> Deserialize<'de> for Small {
 /// permission that we need lies above.
 /// Source: <https://discord.com/developers/docs/topics/permissions>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::discord) struct Bits(pub(in crate::discord) u64);
+pub(crate) struct Bits(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for Bits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -245,7 +245,7 @@ impl<'de> Deserialize<'de> for Bits {
 
 /// Whether there is anything in a field of which nothing else matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::discord) struct Filled(pub(in crate::discord) bool);
+pub(crate) struct Filled(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for Filled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -305,7 +305,7 @@ impl<'de> Deserialize<'de> for Filled {
 
 /// A whole number that is not negative, or its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::discord) struct Number(pub(in crate::discord) u64);
+pub(crate) struct Number(pub(crate) u64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

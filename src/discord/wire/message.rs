@@ -6,8 +6,8 @@ use super::{
     Emoji, Membership, User,
     field::{Each, Filled, Number, Small, Time, Told, lenient},
 };
-use crate::model::{
-    self, Author, AuthorKind, ChannelId, Command, Field, GuildId, InteractionId, Mention,
+use propsbot_model::{
+    self as model, Author, AuthorKind, ChannelId, Command, Field, GuildId, InteractionId, Mention,
     MessageId, MessageKind, PagedMessage, ReactionCount, Unread, UserId,
 };
 
@@ -31,57 +31,57 @@ const REFERENCE_DEFAULT: u64 = 0;
 
 /// A message. Source: <https://discord.com/developers/docs/resources/message#message-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Message {
-    pub(in crate::discord) id: MessageId,
+pub(crate) struct Message {
+    pub(crate) id: MessageId,
     /// The message that it answers, where that still is.
     #[serde(rename = "referenced_message", default, deserialize_with = "lenient")]
-    pub(in crate::discord) replied: Option<Quoted>,
+    pub(crate) replied: Option<Quoted>,
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) channel_id: Option<ChannelId>,
-    pub(in crate::discord) author: User,
+    pub(crate) channel_id: Option<ChannelId>,
+    pub(crate) author: User,
     #[serde(rename = "type", default)]
-    pub(in crate::discord) kind: Told<Small>,
+    pub(crate) kind: Told<Small>,
     #[serde(default)]
-    pub(in crate::discord) content: Told<Option<String>>,
+    pub(crate) content: Told<Option<String>>,
     #[serde(default = "Each::untold")]
-    pub(in crate::discord) mentions: Each<User>,
+    pub(crate) mentions: Each<User>,
     #[serde(rename = "message_reference", default)]
-    pub(in crate::discord) reference: Told<Option<Reference>>,
+    pub(crate) reference: Told<Option<Reference>>,
     #[serde(default)]
-    pub(in crate::discord) interaction_metadata: Told<Option<Interaction>>,
+    pub(crate) interaction_metadata: Told<Option<Interaction>>,
     /// What `interaction_metadata` replaced; it alone tells the command's name.
     #[serde(default)]
-    pub(in crate::discord) interaction: Told<Option<Interaction>>,
+    pub(crate) interaction: Told<Option<Interaction>>,
     #[serde(default)]
-    pub(in crate::discord) webhook_id: Told<Option<UserId>>,
+    pub(crate) webhook_id: Told<Option<UserId>>,
     #[serde(default)]
-    pub(in crate::discord) application_id: Told<Option<UserId>>,
+    pub(crate) application_id: Told<Option<UserId>>,
     #[serde(default)]
-    pub(in crate::discord) edited_timestamp: Told<Option<Time>>,
+    pub(crate) edited_timestamp: Told<Option<Time>>,
     #[serde(default)]
-    pub(in crate::discord) flags: Told<Option<Number>>,
+    pub(crate) flags: Told<Option<Number>>,
     #[serde(default)]
-    pub(in crate::discord) reactions: Each<Reaction>,
+    pub(crate) reactions: Each<Reaction>,
     /// What a message may consist of besides its text.
     #[serde(flatten)]
-    pub(in crate::discord) extras: Extras,
+    pub(crate) extras: Extras,
     /// Only gateway events have it: the author's membership, without the user.
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) member: Option<Membership>,
+    pub(crate) member: Option<Membership>,
 }
 
 #[derive(Clone, Deserialize)]
-pub(in crate::discord) struct Reference {
+pub(crate) struct Reference {
     #[serde(rename = "type", default)]
-    pub(in crate::discord) kind: Told<Option<Number>>,
+    pub(crate) kind: Told<Option<Number>>,
     #[serde(default)]
-    pub(in crate::discord) message_id: Told<Option<MessageId>>,
+    pub(crate) message_id: Told<Option<MessageId>>,
     #[serde(default)]
-    pub(in crate::discord) channel_id: Told<Option<ChannelId>>,
+    pub(crate) channel_id: Told<Option<ChannelId>>,
 }
 
 #[derive(Deserialize)]
-pub(in crate::discord) struct Quoted {
+pub(crate) struct Quoted {
     author: QuotedAuthor,
 }
 
@@ -91,15 +91,15 @@ struct QuotedAuthor {
 }
 
 #[derive(Deserialize)]
-pub(in crate::discord) struct Interaction {
-    pub(in crate::discord) id: InteractionId,
+pub(crate) struct Interaction {
+    pub(crate) id: InteractionId,
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) name: Option<String>,
-    pub(in crate::discord) user: User,
+    pub(crate) name: Option<String>,
+    pub(crate) user: User,
 }
 
 #[derive(Deserialize)]
-pub(in crate::discord) struct Reaction {
+pub(crate) struct Reaction {
     emoji: Emoji,
     #[serde(default)]
     count: Told<Number>,
@@ -117,7 +117,7 @@ struct CountDetails {
 impl Message {
     /// Whether only one member sees it: such a message is in no list, and is nobody else's matter.
     /// `None` where that cannot be read.
-    pub(in crate::discord) fn is_ephemeral(&self) -> Option<bool> {
+    pub(crate) fn is_ephemeral(&self) -> Option<bool> {
         match self.flags {
             Told::Absent | Told::As(None) => Some(false),
             Told::As(Some(Number(flags))) => Some(flags & EPHEMERAL != 0),
@@ -126,11 +126,7 @@ impl Message {
     }
 
     /// The message of this channel, with what was told beside it.
-    pub(in crate::discord) fn into_paged(
-        self,
-        guild_id: GuildId,
-        channel_id: ChannelId,
-    ) -> PagedMessage {
+    pub(crate) fn into_paged(self, guild_id: GuildId, channel_id: ChannelId) -> PagedMessage {
         let mut unread = Unread::default();
         let unknown = Small(MessageKind::UNKNOWN.0);
         let kind = self.kind.demanded_or(unknown, Field::Kind, &mut unread).0;
@@ -236,7 +232,7 @@ impl Message {
 /// What a message may consist of besides its text.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(in crate::discord) struct Extras {
+pub(crate) struct Extras {
     attachments: Filled,
     embeds: Filled,
     components: Filled,
@@ -353,10 +349,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{
-        discord::Items,
-        model::{EmojiId, Millis},
-    };
+    use crate::Items;
+    use propsbot_model::{EmojiId, Millis};
 
     const GUILD: GuildId = GuildId(1);
 

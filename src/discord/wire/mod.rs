@@ -1,7 +1,7 @@
 //! Discord's JSON objects, as far as we read them, and what they are in our words.
 //!
 //! Read field by field: unknown fields are ignored, and a field that is odd costs only itself. Its
-//! value is unknown, and noted so in the record ([`Unread`](crate::model::Unread)): it never replaces
+//! value is unknown, and noted so in the record ([`Unread`](propsbot_model::Unread)): it never replaces
 //! what is known. Only ids are required: of the object, of a message's author, of a reaction's emoji.
 //! Where nothing was ever known, what stands in its place is what makes nothing public.
 //!

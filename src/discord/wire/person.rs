@@ -3,25 +3,25 @@
 use serde::Deserialize;
 
 use super::field::{Digits, Each, Time, Told, lenient};
-use crate::model::{self, Field, Presence, RoleId, Unread, UserId};
+use propsbot_model::{self as model, Field, Presence, RoleId, Unread, UserId};
 
 /// A user. Source: <https://discord.com/developers/docs/resources/user#user-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct User {
-    pub(in crate::discord) id: UserId,
+pub(crate) struct User {
+    pub(crate) id: UserId,
     #[serde(default)]
-    pub(in crate::discord) username: Told<String>,
+    pub(crate) username: Told<String>,
     #[serde(default)]
-    pub(in crate::discord) global_name: Told<Option<String>>,
+    pub(crate) global_name: Told<Option<String>>,
     #[serde(default)]
-    pub(in crate::discord) discriminator: Told<Digits>,
+    pub(crate) discriminator: Told<Digits>,
     #[serde(default)]
-    pub(in crate::discord) bot: Told<bool>,
+    pub(crate) bot: Told<bool>,
     #[serde(default)]
-    pub(in crate::discord) system: Told<bool>,
+    pub(crate) system: Told<bool>,
     /// In gateway events, mentioned users carry their membership.
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) member: Option<Box<Membership>>,
+    pub(crate) member: Option<Box<Membership>>,
 }
 
 impl From<User> for model::User {
@@ -45,13 +45,13 @@ impl From<User> for model::User {
 /// What a user is in a guild. Source:
 /// <https://discord.com/developers/docs/resources/guild#guild-member-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Membership {
+pub(crate) struct Membership {
     #[serde(default)]
-    pub(in crate::discord) nick: Told<Option<String>>,
+    pub(crate) nick: Told<Option<String>>,
     #[serde(default = "Each::untold")]
-    pub(in crate::discord) roles: Each<RoleId>,
+    pub(crate) roles: Each<RoleId>,
     #[serde(default)]
-    pub(in crate::discord) joined_at: Told<Option<Time>>,
+    pub(crate) joined_at: Told<Option<Time>>,
 }
 
 impl From<Membership> for Presence {
@@ -71,15 +71,15 @@ impl From<Membership> for Presence {
 
 /// A member with the user it is.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Member {
-    pub(in crate::discord) user: User,
+pub(crate) struct Member {
+    pub(crate) user: User,
     #[serde(flatten)]
-    pub(in crate::discord) membership: Membership,
+    pub(crate) membership: Membership,
 }
 
 impl Member {
     /// The user, and what it is in the guild.
-    pub(in crate::discord) fn into_pair(self) -> (model::User, Presence) {
+    pub(crate) fn into_pair(self) -> (model::User, Presence) {
         (self.user.into(), self.membership.into())
     }
 }

@@ -3,40 +3,38 @@
 use serde::{Deserialize, Deserializer, de};
 
 use super::field::{Bits, Small, Time, Told, lenient};
-use crate::{
-    discord::Items,
-    model::{
-        self, ChannelId, ChannelKind, EmojiId, Field, GuildId, MessageId, OverwriteKind, RoleId,
-        Unread, UserId,
-    },
+use crate::Items;
+use propsbot_model::{
+    self as model, ChannelId, ChannelKind, EmojiId, Field, GuildId, MessageId, OverwriteKind,
+    RoleId, Unread, UserId,
 };
 
 /// A guild. Source: <https://discord.com/developers/docs/resources/guild#guild-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Guild {
-    pub(in crate::discord) id: GuildId,
+pub(crate) struct Guild {
+    pub(crate) id: GuildId,
     #[serde(default)]
     name: Told<String>,
     #[serde(default)]
     owner_id: Told<UserId>,
     /// Only REST has it, if it is asked to count.
     #[serde(default, deserialize_with = "lenient")]
-    pub(in crate::discord) approximate_member_count: Option<u64>,
+    pub(crate) approximate_member_count: Option<u64>,
     #[serde(default)]
-    pub(in crate::discord) roles: Items<Role>,
+    pub(crate) roles: Items<Role>,
     #[serde(default)]
-    pub(in crate::discord) emojis: Items<GuildEmoji>,
+    pub(crate) emojis: Items<GuildEmoji>,
     /// Only `GUILD_CREATE` has them.
     #[serde(default)]
-    pub(in crate::discord) channels: Items<Channel>,
+    pub(crate) channels: Items<Channel>,
     /// Only `GUILD_CREATE` has them.
     #[serde(default)]
-    pub(in crate::discord) threads: Items<Channel>,
+    pub(crate) threads: Items<Channel>,
 }
 
 impl Guild {
     /// The guild itself.
-    pub(in crate::discord) fn record(&self) -> model::Guild {
+    pub(crate) fn record(&self) -> model::Guild {
         let mut unread = Unread::default();
         model::Guild {
             id: self.id,
@@ -49,7 +47,7 @@ impl Guild {
 
 /// A role. Source: <https://discord.com/developers/docs/topics/permissions#role-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Role {
+pub(crate) struct Role {
     id: RoleId,
     #[serde(default)]
     name: Told<String>,
@@ -62,7 +60,7 @@ pub(in crate::discord) struct Role {
 }
 
 impl Role {
-    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Role {
+    pub(crate) fn into_record(self, guild_id: GuildId) -> model::Role {
         let mut unread = Unread::default();
         model::Role {
             id: self.id,
@@ -82,7 +80,7 @@ impl Role {
 /// A reaction's emoji. Source:
 /// <https://discord.com/developers/docs/resources/emoji#emoji-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Emoji {
+pub(crate) struct Emoji {
     #[serde(default)]
     id: Option<EmojiId>,
     #[serde(default, deserialize_with = "lenient")]
@@ -93,7 +91,7 @@ pub(in crate::discord) struct Emoji {
 
 impl Emoji {
     /// The emoji; nothing where Discord says neither which nor what it is.
-    pub(in crate::discord) fn into_emoji(self) -> Option<model::Emoji> {
+    pub(crate) fn into_emoji(self) -> Option<model::Emoji> {
         match (self.id, self.name) {
             (Some(id), name) => Some(model::Emoji::custom(id, name, self.animated)),
             // Half an emoji would be another one.
@@ -106,7 +104,7 @@ impl Emoji {
 
 /// One of a guild's own emojis, as [`Emoji`] otherwise.
 #[derive(Deserialize)]
-pub(in crate::discord) struct GuildEmoji {
+pub(crate) struct GuildEmoji {
     id: EmojiId,
     #[serde(default)]
     name: Told<Option<String>>,
@@ -115,7 +113,7 @@ pub(in crate::discord) struct GuildEmoji {
 }
 
 impl GuildEmoji {
-    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::GuildEmoji {
+    pub(crate) fn into_record(self, guild_id: GuildId) -> model::GuildEmoji {
         let mut unread = Unread::default();
         model::GuildEmoji {
             id: self.id,
@@ -131,8 +129,8 @@ impl GuildEmoji {
 /// A channel or thread. Source:
 /// <https://discord.com/developers/docs/resources/channel#channel-object>.
 #[derive(Deserialize)]
-pub(in crate::discord) struct Channel {
-    pub(in crate::discord) id: ChannelId,
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
     #[serde(rename = "type", default)]
     kind: Told<Small>,
     #[serde(default)]
@@ -181,14 +179,14 @@ fn overwrite_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Overwrit
 
 impl Channel {
     /// The last message, where it is told.
-    pub(in crate::discord) fn last_message_id(&self) -> Option<MessageId> {
+    pub(crate) fn last_message_id(&self) -> Option<MessageId> {
         match self.last_message_id {
             Told::As(last) => last,
             Told::Absent | Told::Odd => None,
         }
     }
 
-    pub(in crate::discord) fn into_record(self, guild_id: GuildId) -> model::Channel {
+    pub(crate) fn into_record(self, guild_id: GuildId) -> model::Channel {
         let mut unread = Unread::default();
         self.last_message_id
             .optional(Field::LastMessage, &mut unread);
@@ -263,7 +261,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::Millis;
+    use propsbot_model::Millis;
 
     const GUILD: GuildId = GuildId(1);
 

@@ -3,57 +3,57 @@
 //! Source: SourceCred 0.11.2, `plugins/discord/declaration.js`, its spelling included. None may
 //! ever change: operators' weights and ledgers name them.
 
-use crate::graph::{Declaration, EdgeType, EdgeWeight, Keys, NodeType, Weight};
+use crate::{Declaration, EdgeType, EdgeWeight, Keys, NodeType, Weight};
 
 /// What the addresses of each type begin with.
 pub(super) mod prefix {
-    use crate::graph::{EdgeAddress, NodeAddress};
+    use crate::{EdgeAddress, NodeAddress};
 
-    pub(in crate::graph::discord) fn nodes() -> NodeAddress {
+    pub(in crate::discord) fn nodes() -> NodeAddress {
         NodeAddress::new(&[&"sourcecred", &"discord"])
     }
 
-    pub(in crate::graph::discord) fn edges() -> EdgeAddress {
+    pub(in crate::discord) fn edges() -> EdgeAddress {
         EdgeAddress::new(&[&"sourcecred", &"discord"])
     }
 
     /// Then `user` or `bot`, and the user: `members::Member` knows.
-    pub(in crate::graph::discord) fn members() -> NodeAddress {
+    pub(in crate::discord) fn members() -> NodeAddress {
         nodes().with(&[&"MEMBER"])
     }
 
     /// Then channel, message.
-    pub(in crate::graph::discord) fn messages() -> NodeAddress {
+    pub(in crate::discord) fn messages() -> NodeAddress {
         nodes().with(&[&"MESSAGE"])
     }
 
     /// Then channel, emoji, user, message.
-    pub(in crate::graph::discord) fn reactions() -> NodeAddress {
+    pub(in crate::discord) fn reactions() -> NodeAddress {
         nodes().with(&[&"REACTION"])
     }
 
     /// Then `user` or `bot`, user, channel, message.
-    pub(in crate::graph::discord) fn authors() -> EdgeAddress {
+    pub(in crate::discord) fn authors() -> EdgeAddress {
         edges().with(&[&"AUTHORS", &"MESSAGE"])
     }
 
     /// Then `user` or `bot`, user, emoji, channel, message.
-    pub(in crate::graph::discord) fn adds_reaction() -> EdgeAddress {
+    pub(in crate::discord) fn adds_reaction() -> EdgeAddress {
         edges().with(&[&"ADDS_REACTION"])
     }
 
     /// Then emoji, user, channel, message.
-    pub(in crate::graph::discord) fn reacts_to() -> EdgeAddress {
+    pub(in crate::discord) fn reacts_to() -> EdgeAddress {
         edges().with(&[&"REACTS_TO"])
     }
 
     /// Then channel, author, message, `user` or `bot`, user.
-    pub(in crate::graph::discord) fn mentions() -> EdgeAddress {
+    pub(in crate::discord) fn mentions() -> EdgeAddress {
         edges().with(&[&"MENTIONS"])
     }
 
     /// As mentions.
-    pub(in crate::graph::discord) fn props() -> EdgeAddress {
+    pub(in crate::discord) fn props() -> EdgeAddress {
         edges().with(&[&"PROPS"])
     }
 }

@@ -12,15 +12,15 @@ use super::{
     place::{Place, places},
 };
 use crate::{
-    archive::{
-        Snapshot,
-        rows::{MemberRow, MessageRow, ReactionRow},
-    },
-    graph::{
-        Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
-        members::Member,
-    },
-    model::{AuthorKind, ChannelId, EmojiId, GuildId, MessageId, MessageKind, Millis, UserId},
+    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
+    members::Member,
+};
+use propsbot_archive::{
+    Snapshot,
+    rows::{MemberRow, MessageRow, ReactionRow},
+};
+use propsbot_model::{
+    AuthorKind, ChannelId, EmojiId, GuildId, MessageId, MessageKind, Millis, UserId,
 };
 
 /// How much of a message a description shows, in UTF-16 code units.

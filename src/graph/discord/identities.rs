@@ -4,10 +4,8 @@
 //! of two members of one name gets it plain is the ledger's matter, and decided by their order.
 
 use super::{DiscordConfig, GuildConfig, Rules};
-use crate::{
-    archive::{Snapshot, rows::MemberRow},
-    graph::{Alias, IdentityProposal, WeightedGraph, identities::NAME_LENGTH, members::Member},
-};
+use crate::{Alias, IdentityProposal, WeightedGraph, identities::NAME_LENGTH, members::Member};
+use propsbot_archive::{Snapshot, rows::MemberRow};
 
 /// How much of a name is proposed, in UTF-16 code units.
 const NAME_UNITS: usize = 39;

@@ -22,10 +22,8 @@ pub use identities::discord_identities;
 pub use sieve::DiscordSieve;
 
 use super::Documents;
-use crate::{
-    archive::{Snapshot, rows::ReactionRow},
-    model::GuildId,
-};
+use propsbot_archive::{Snapshot, rows::ReactionRow};
+use propsbot_model::GuildId;
 
 /// Which rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

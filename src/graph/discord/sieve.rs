@@ -3,13 +3,11 @@
 use std::collections::HashSet;
 
 use super::{DiscordConfig, Rules, place::places};
-use crate::{
-    archive::{
-        Sieve, Snapshot,
-        rows::{MessageRow, ReactionRow},
-    },
-    model::{ChannelId, MessageId},
+use propsbot_archive::{
+    Sieve, Snapshot,
+    rows::{MessageRow, ReactionRow},
 };
+use propsbot_model::{ChannelId, MessageId};
 
 /// Keeps the reactions that may count, and the messages that have some. The graph of what it keeps
 /// is the graph of the whole.

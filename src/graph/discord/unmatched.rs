@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::{DiscordConfig, GuildConfig, graph::emoji_names};
-use crate::{archive::Snapshot, graph::unmatched::unmatched};
+use crate::unmatched::unmatched;
+use propsbot_archive::Snapshot;
 
 impl DiscordConfig {
     /// Which weights and props channels change nothing, since nothing in the snapshot is called so: a

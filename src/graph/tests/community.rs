@@ -1,14 +1,12 @@
 //! Communities made by hand, with as few words as possible.
 
-use crate::{
-    archive::{
-        Snapshot,
-        rows::{ChannelRow, EmojiRow, MemberRow, MessageRow, PropsRow, ReactionRow},
-    },
-    model::{
-        AuthorKind, ChannelId, ChannelKind, EmojiId, Evidence, GuildId, InteractionId, Mention,
-        MessageId, MessageKind, Millis, PropsOrigin, UserId,
-    },
+use propsbot_archive::{
+    Snapshot,
+    rows::{ChannelRow, EmojiRow, MemberRow, MessageRow, PropsRow, ReactionRow},
+};
+use propsbot_model::{
+    AuthorKind, ChannelId, ChannelKind, EmojiId, Evidence, GuildId, InteractionId, Mention,
+    MessageId, MessageKind, Millis, PropsOrigin, UserId,
 };
 
 pub(super) const GUILD: GuildId = GuildId(100);

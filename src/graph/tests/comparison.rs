@@ -1,7 +1,7 @@
 //! What two graphs are said to differ in.
 
 use super::{community::*, *};
-use crate::model::UserId;
+use propsbot_model::UserId;
 
 fn documents(snapshot: &Snapshot, weights: &str) -> Documents {
     props_documents(snapshot, &Weights::from_json(weights).unwrap())

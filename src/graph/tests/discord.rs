@@ -11,17 +11,15 @@ use super::{
     },
     invariants, *,
 };
-use crate::{
-    archive::{
-        Sieve as _,
-        rows::{GuildRow, MemberRow, ReactionRow},
-    },
-    graph::discord::{
-        DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents, discord_graph,
-        discord_identities,
-    },
-    model::{GuildId, Tier, UserId},
+use crate::discord::{
+    DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents, discord_graph,
+    discord_identities,
 };
+use propsbot_archive::{
+    Sieve as _,
+    rows::{GuildRow, MemberRow, ReactionRow},
+};
+use propsbot_model::{GuildId, Tier, UserId};
 
 fn config() -> DiscordConfig {
     let json = format!(
@@ -150,7 +148,7 @@ fn system_users_count_as_bots() {
             system,
             ..member(ANA, "ana")
         };
-        crate::graph::members::Member::of(&row).kind()
+        crate::members::Member::of(&row).kind()
     };
     let kinds = [kind(false, None), kind(false, Some(true)), kind(true, None)];
     assert_eq!(kinds, ["user", "bot", "bot"]);

@@ -1,7 +1,7 @@
 //! What members are told of a message is what the graph has of it.
 
 use super::{community::*, *};
-use crate::archive::rows::{MessageRow, PropsRow, ReactionRow};
+use propsbot_archive::rows::{MessageRow, PropsRow, ReactionRow};
 
 /// The tiny community with only this message.
 fn only(message: &MessageRow) -> Snapshot {
@@ -68,7 +68,7 @@ fn what_counts_nothing_is_told_with_its_reason() {
         &[(ANA, 1), (BEN, 1), (BOT, 0), (NOBODY, 1)],
     );
     let removed = ReactionRow {
-        removed_at: Some(crate::model::Millis(2)),
+        removed_at: Some(propsbot_model::Millis(2)),
         ..reaction(&plain, CY, "🎉")
     };
     let snapshot = Snapshot {
@@ -110,7 +110,7 @@ fn what_counts_nothing_is_told_with_its_reason() {
 fn what_is_no_props_says_why() {
     let (props, answer) = command(2, GENERAL, BEN, &[ANA], "x");
     let withdrawn = PropsRow {
-        withdrawn_at: Some(crate::model::Millis(3)),
+        withdrawn_at: Some(propsbot_model::Millis(3)),
         ..props.clone()
     };
     let plain = message(1, GENERAL, ANA, "", &[(BEN, 1)]);

@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::{prelude::*, sample::select};
 
 use super::{community::*, *};
-use crate::{
-    archive::{
-        Sieve as _,
-        rows::{MessageRow, PropsRow},
-    },
-    model::{ChannelId, Millis, UserId},
+use propsbot_archive::{
+    Sieve as _,
+    rows::{MessageRow, PropsRow},
 };
+use propsbot_model::{ChannelId, Millis, UserId};
 
 fn user() -> impl Strategy<Value = UserId> {
     select(vec![ANA, BEN, CY, BOT, NOBODY])

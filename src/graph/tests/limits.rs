@@ -4,12 +4,9 @@
 use proptest::prelude::*;
 
 use super::{community::*, *};
-use crate::{
-    archive::rows::{GuildRow, MessageRow},
-    model::{
-        AuthorKind, ChannelId, EarlierMention, Limits, MessageId, Millis, Quota, QuotaPeriod,
-        UserId,
-    },
+use propsbot_archive::rows::{GuildRow, MessageRow};
+use propsbot_model::{
+    AuthorKind, ChannelId, EarlierMention, Limits, MessageId, Millis, Quota, QuotaPeriod, UserId,
 };
 
 /// Two who can be told apart: older ids than Discord stand for anybody.
@@ -257,7 +254,7 @@ proptest! {
         }
         // A sieve keeps what it takes to tell.
         let mut sieve = PropsSieve::new(&snapshot);
-        let kept = messages.into_iter().filter(|row| crate::archive::Sieve::message(&mut sieve, row));
+        let kept = messages.into_iter().filter(|row| propsbot_archive::Sieve::message(&mut sieve, row));
         let sieved = Snapshot { messages: kept.collect(), ..snapshot.clone() };
         prop_assert_eq!(props_graph(&sieved, &Weights::default()), props_graph(&snapshot, &Weights::default()));
     }

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{community::*, *};
-use crate::{
-    archive::rows::{ChannelRow, MemberRow, RoleRow, RoleSpanRow},
-    model::{ChannelId, ChannelKind, Millis, RoleId, Tier, UserId},
-};
+use propsbot_archive::rows::{ChannelRow, MemberRow, RoleRow, RoleSpanRow};
+use propsbot_model::{ChannelId, ChannelKind, Millis, RoleId, Tier, UserId};
 
 const HELPER: RoleId = RoleId(31);
 const ELDER: RoleId = RoleId(32);
@@ -291,7 +289,7 @@ fn a_role_counts_in_its_own_guild_alone() {
     snapshot.members.insert(
         0,
         MemberRow {
-            guild_id: crate::model::GuildId(50),
+            guild_id: propsbot_model::GuildId(50),
             roles: vec![HELPER],
             ..member(ANA, "ana")
         },
@@ -339,6 +337,9 @@ fn who_opted_out_of_everything_is_a_node_without_a_name_and_no_identity() {
     let props = graph.nodes.values().find(|it| it.timestamp.is_some());
     let said = &props.unwrap().description;
     assert!(said.contains("&#x40;somebody"), "{said}");
-    let link = format!("({})", crate::model::jump_url(GUILD, PROPS, message_id(1)));
+    let link = format!(
+        "({})",
+        propsbot_model::jump_url(GUILD, PROPS, message_id(1))
+    );
     assert!(said.ends_with(&link), "{said}");
 }

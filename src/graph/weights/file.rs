@@ -6,10 +6,8 @@ use emojis::SkinTone;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{EdgeWeight, EdgeWeights, Weight, Weights, bare};
-use crate::{
-    graph::object::object,
-    model::{EmojiId, EmojiKey},
-};
+use crate::object::object;
+use propsbot_model::{EmojiId, EmojiKey};
 
 /// A weights file that cannot be used: where, and why.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +179,7 @@ fn shortcode(code: &str) -> Option<&'static emojis::Emoji> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RoleId;
+    use propsbot_model::RoleId;
 
     #[test]
     fn an_empty_file_changes_nothing() {

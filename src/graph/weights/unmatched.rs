@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Weights, bare};
-use crate::{
-    archive::{Snapshot, rows::ReactionRow},
-    graph::unmatched::unmatched,
-    model::EmojiKey,
-};
+use crate::unmatched::unmatched;
+use propsbot_archive::{Snapshot, rows::ReactionRow};
+use propsbot_model::EmojiKey;
 
 impl Weights {
     /// Which weights change nothing, since nothing in the snapshot has such an emoji, role or channel: a

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::model::{
+use propsbot_model::{
     Channel, ChannelId, Coverage, Field, Guild, IdRange, Listed, MessageId, Millis, Pending, Role,
     RoleId, SessionNumber, Settings, Stamp, UserId,
     permissions::{MANAGE_THREADS, Permissions},

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ChannelKind, Evidence, Interval, Stamp};
+use propsbot_model::{ChannelKind, Evidence, Interval, Stamp};
 
 fn covered(pairs: &[(u64, u64)]) -> Coverage {
     let mut coverage = Coverage::unknown(ChannelId(1));
@@ -71,7 +71,7 @@ fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
     let session = Some(3);
     let known = |top: u64| {
         let mut coverage = covered(&[(0, top)]);
-        coverage.live = Some(crate::model::Live {
+        coverage.live = Some(propsbot_model::Live {
             session: 3,
             after: MessageId(top),
             since: Stamp(0),
@@ -79,7 +79,7 @@ fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
         BTreeMap::from([(ChannelId(1), coverage)])
     };
     let world = BTreeMap::from([(ChannelId(1), BTreeSet::from([5, 9]))]);
-    let settings = Settings::default_for(crate::model::GuildId(1));
+    let settings = Settings::default_for(propsbot_model::GuildId(1));
     for (top, reads) in [(9, 0), (12, 0), (5, 1)] {
         let settled = Settled {
             coverage: &known(top),
@@ -124,10 +124,10 @@ fn place() -> impl Strategy<Value = Place> {
 
 fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> Described {
     let guild = Guild {
-        id: crate::model::GuildId(1),
+        id: propsbot_model::GuildId(1),
         name: String::new(),
         owner_id: UserId(1),
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
     };
     let everyone = Role {
         id: RoleId(1),
@@ -136,7 +136,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
         position: 0,
         permissions: u64::MAX,
         managed: false,
-        unread: crate::model::Unread::default(),
+        unread: propsbot_model::Unread::default(),
     };
     let channels = world.iter().map(|(id, messages)| Listed {
         channel: Channel {
@@ -149,7 +149,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
             nsfw: false,
             overwrites: Vec::new(),
             thread: None,
-            unread: crate::model::Unread::default(),
+            unread: propsbot_model::Unread::default(),
         },
         last_message_id: messages
             .last()
@@ -229,7 +229,7 @@ proptest! {
                 ledger.insert(id, coverage);
             }
         }
-        let settings = Settings::default_for(crate::model::GuildId(1));
+        let settings = Settings::default_for(propsbot_model::GuildId(1));
         let known = |ledger: &BTreeMap<ChannelId, Coverage>| {
             let described = described(&world, names_last);
             plan(&described, Settled {
@@ -298,7 +298,7 @@ fn what_is_read_again_is_read_once() {
 #[test]
 fn a_last_message_of_the_future_is_not_known() {
     let now = Millis(1_760_000_000_000);
-    let settings = Settings::default_for(crate::model::GuildId(1));
+    let settings = Settings::default_for(propsbot_model::GuildId(1));
     let hour = 3_600_000;
     for (last, is_believed) in [(now.0, true), (now.0 + 1_000, true), (now.0 + hour, false)] {
         let last = MessageId::at(Millis(last));

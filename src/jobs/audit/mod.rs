@@ -39,12 +39,12 @@ use super::{
     clock::Clock,
     progress::ProgressBoard,
 };
-use crate::{
-    discord::{PER_SECOND, RestError},
-    ingest::audit_interval,
-    model::{ChannelId, Class, Fact, FailureObject, GuildId, MessageId, Millis, Settings, Walk},
-    store::{Store, StoreError},
+use propsbot_discord::{PER_SECOND, RestError};
+use propsbot_ingest::audit_interval;
+use propsbot_model::{
+    ChannelId, Class, Fact, FailureObject, GuildId, MessageId, Millis, Settings, Walk,
 };
+use propsbot_store::{Store, StoreError};
 
 /// How often to look whether there is something to do: a setting was changed, a rest is over.
 const LOOK: Duration = Duration::from_secs(1);

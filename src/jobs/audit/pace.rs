@@ -6,13 +6,11 @@ use std::{
 };
 
 use super::audited;
-use crate::{
-    discord::PER_SECOND,
-    ingest::{audit_interval, found_within, round_requests, slices},
-    model::{ChannelId, FailureObject, GuildId},
-    status::UNREADABLE,
-    store::{Store, StoreError},
-};
+use crate::UNREADABLE;
+use propsbot_discord::PER_SECOND;
+use propsbot_ingest::{audit_interval, found_within, round_requests, slices};
+use propsbot_model::{ChannelId, FailureObject, GuildId};
+use propsbot_store::{Store, StoreError};
 
 /// A guild's audit in figures, as far as is known.
 #[derive(Clone, Copy, Debug)]

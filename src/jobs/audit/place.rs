@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    ingest::Described,
-    model::{Channel, ChannelId, GuildId, Listed, MessageId, Stamp, UserId},
-    store::{Store, StoreError},
-};
+use propsbot_ingest::Described;
+use propsbot_model::{Channel, ChannelId, GuildId, Listed, MessageId, Stamp, UserId};
+use propsbot_store::{Store, StoreError};
 
 /// A place of the guild: a channel or a thread.
 pub(super) struct Place {

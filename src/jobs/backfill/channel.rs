@@ -8,13 +8,11 @@ use super::{
     paging::{Ask, Length, next_ms},
     rounds::Lists,
 };
-use crate::{
-    discord::RestError,
-    ingest::ChannelPlan,
-    model::{
-        ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Pending, Reread, SessionNumber,
-        Slice, Stamp,
-    },
+use propsbot_discord::RestError;
+use propsbot_ingest::ChannelPlan;
+use propsbot_model::{
+    ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Pending, Reread, SessionNumber,
+    Slice, Stamp,
 };
 
 /// Lists of reactors that may be known to be missing before reading on waits for them.

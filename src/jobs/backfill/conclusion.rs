@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Backfill, BackfillError, Depth};
-use crate::{
-    ingest::{self, Described},
-    model::{ChannelId, Class, Drift, Fact, Failure, FailureObject, GuildId, Pending, Stamp},
-    status::UNREADABLE,
-    store::{Store, StoreError},
+use crate::UNREADABLE;
+use propsbot_ingest::{self as ingest, Described};
+use propsbot_model::{
+    ChannelId, Class, Drift, Fact, Failure, FailureObject, GuildId, Pending, Stamp,
 };
+use propsbot_store::{Store, StoreError};
 
 /// Why a channel is named of which not all is known, though nothing failed in it.
 const NOT_ALL_KNOWN: &str = "not all of its messages are known yet";
@@ -228,7 +228,7 @@ fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Millis;
+    use propsbot_model::Millis;
 
     #[test]
     fn only_what_may_be_had_later_is_looked_at_again() {

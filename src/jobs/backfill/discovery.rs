@@ -7,12 +7,10 @@ use super::{
     Backfill, BackfillError, Depth,
     lists::{ids, lacks_everyone, lacks_most},
 };
-use crate::{
-    discord::{GuildShape, GuildTold, Items, RestError},
-    ingest::Described,
-    model::{
-        Channel, ChannelId, Class, Fact, FailureObject, Field, Guild, GuildId, Listed, Role, RoleId,
-    },
+use propsbot_discord::{GuildShape, GuildTold, Items, RestError};
+use propsbot_ingest::Described;
+use propsbot_model::{
+    Channel, ChannelId, Class, Fact, FailureObject, Field, Guild, GuildId, Listed, Role, RoleId,
 };
 
 /// How many objects that could not be read are named.

@@ -6,10 +6,8 @@ use std::collections::BTreeSet;
 use tracing::warn;
 
 use super::{Backfill, BackfillError, UNKNOWN_CHANNEL};
-use crate::{
-    discord::{GuildTold, Items, RestError},
-    model::{ChannelId, EmojiId, Fact, GuildId, Listed, Role, RoleId},
-};
+use propsbot_discord::{GuildTold, Items, RestError};
+use propsbot_model::{ChannelId, EmojiId, Fact, GuildId, Listed, Role, RoleId};
 
 /// Of what a list lacks, how much is asked for by itself.
 pub(super) const SINGLY: usize = 20;

@@ -6,10 +6,8 @@ use super::{
     Backfill, BackfillError,
     lists::{SINGLY, sample},
 };
-use crate::{
-    discord::RestError,
-    model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, User, UserId},
-};
+use propsbot_discord::RestError;
+use propsbot_model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, User, UserId};
 
 /// Members on a full page.
 const MEMBERS_FULL: usize = 1_000;

@@ -9,9 +9,9 @@ mod conclusion;
 mod discovery;
 mod lists;
 mod members;
-pub(in crate::jobs) mod page;
+pub(crate) mod page;
 mod page_sizes;
-pub(in crate::jobs) mod paging;
+pub(crate) mod paging;
 mod reactors;
 mod reread;
 mod rounds;
@@ -34,15 +34,15 @@ use super::{
     progress::ProgressBoard,
     writer::{Stopped, Writer},
 };
-use crate::{
-    discord::{GuildTold, History, RestError},
-    model::{Drift, Evidence, Fact, FailureObject, GuildId, Observation, Pending, Stamp, User},
-    store::{Store, StoreError},
+use propsbot_discord::{GuildTold, History, RestError};
+use propsbot_model::{
+    Drift, Evidence, Fact, FailureObject, GuildId, Observation, Pending, Stamp, User,
 };
+use propsbot_store::{Store, StoreError};
 
 /// Discord's code for a channel that is not there any more. Source:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
-pub(in crate::jobs) const UNKNOWN_CHANNEL: u64 = 10003;
+pub(crate) const UNKNOWN_CHANNEL: u64 = 10003;
 
 /// Why a guild's backfill ended before it was done.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +155,7 @@ impl Backfill {
     }
 
     /// Hands over facts that held at `at`.
-    pub(in crate::jobs) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
+    pub(crate) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
         if facts.is_empty() {
             return Ok(());
         }
@@ -164,16 +164,12 @@ impl Backfill {
 
     /// Hands over facts that held at `at`, and waits until they are durable. Returns the lists of
     /// reactors that they showed to be missing.
-    pub(in crate::jobs) async fn write(
-        &self,
-        at: Stamp,
-        facts: Vec<Fact>,
-    ) -> Result<Vec<Pending>, Stopped> {
+    pub(crate) async fn write(&self, at: Stamp, facts: Vec<Fact>) -> Result<Vec<Pending>, Stopped> {
         self.writer.write(observed(at, facts)).await
     }
 
     /// Records a failure, or passes on an error that concerns everything. `false` if it may pass.
-    pub(in crate::jobs) async fn fail(
+    pub(crate) async fn fail(
         &self,
         guild: GuildId,
         object: FailureObject,
@@ -204,7 +200,7 @@ impl Backfill {
     }
 
     /// Asks the store, off the async threads.
-    pub(in crate::jobs) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, BackfillError> {

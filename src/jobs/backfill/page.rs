@@ -17,17 +17,15 @@ use super::{
     page_sizes::End,
     paging::{Ask, begins_with_channel, ids, is_impossible, is_repeated, listed_again, range},
 };
-use crate::{
-    discord::{Listing, RestError, Urgency},
-    jobs::clock::Clock,
-    model::{
-        ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Millis, Page, Pending, Props,
-        ReactionCount, Stamp,
-    },
+use crate::clock::Clock;
+use propsbot_discord::{Listing, RestError, Urgency};
+use propsbot_model::{
+    ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Millis, Page, Pending, Props,
+    ReactionCount, Stamp,
 };
 
 /// Why a channel of which a message has no id is not complete.
-pub(in crate::jobs) const UNNAMED: &str =
+pub(crate) const UNNAMED: &str =
     "some messages are not as Discord documents them, not even their ids";
 /// Why a channel of which messages that are there are not listed is not complete.
 const LACKING: &str = "its messages are listed differently every time, or not all of them";
@@ -47,34 +45,34 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What a page showed.
 #[derive(Debug)]
-pub(in crate::jobs) struct Shown {
+pub(crate) struct Shown {
     /// How many messages were listed.
     pub(super) len: usize,
     /// When it was asked for.
     pub(super) asked: Stamp,
     /// It has all messages with ids after this one (0: from the channel's first on).
-    pub(in crate::jobs) after: MessageId,
+    pub(crate) after: MessageId,
     /// To this one.
     pub(super) to: MessageId,
     /// The first of all that were listed.
-    pub(in crate::jobs) oldest: Option<MessageId>,
+    pub(crate) oldest: Option<MessageId>,
     /// The last of them.
     pub(super) newest: Option<MessageId>,
     /// Those of them that the next page lists again.
     pub(super) again: Vec<MessageId>,
     /// Whether each had an id.
-    pub(in crate::jobs) all_named: bool,
+    pub(crate) all_named: bool,
     /// Whether it lacks messages that are there: it covers nothing, and may be better later.
-    pub(in crate::jobs) lacks_some: bool,
+    pub(crate) lacks_some: bool,
     /// The lists of reactors that have to be fetched.
-    pub(in crate::jobs) missing: Vec<Pending>,
+    pub(crate) missing: Vec<Pending>,
     /// How many lists of reactors there are to its messages.
-    pub(in crate::jobs) lists: u64,
+    pub(crate) lists: u64,
 }
 
 impl Shown {
     /// Where the next page ends: before this id.
-    pub(in crate::jobs) fn next(&self) -> MessageId {
+    pub(crate) fn next(&self) -> MessageId {
         MessageId(self.after.0.saturating_add(1))
     }
 }
@@ -105,7 +103,7 @@ struct Checked {
 impl Backfill {
     /// Lists a page of messages and has it written, with the fact that follows from it. Nothing if
     /// the server would not let us come to the end; that is recorded.
-    pub(in crate::jobs) async fn page(
+    pub(crate) async fn page(
         &self,
         ask: &Ask,
         also: impl FnOnce(&Shown) -> Option<Fact>,
@@ -552,7 +550,7 @@ impl Backfill {
     }
 
     /// The server does not tell all messages, however it is asked.
-    pub(in crate::jobs) async fn incomplete(
+    pub(crate) async fn incomplete(
         &self,
         guild: GuildId,
         channel: ChannelId,
@@ -567,7 +565,7 @@ impl Backfill {
     }
 
     /// Some pages of the channel lack messages that are there.
-    pub(in crate::jobs) async fn lacking(
+    pub(crate) async fn lacking(
         &self,
         guild: GuildId,
         channel: ChannelId,

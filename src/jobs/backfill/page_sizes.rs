@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::discord::Listing;
+use propsbot_discord::Listing;
 
 /// So many channels have to end with a page of some length before that is believed to be no limit
 /// of the server's.

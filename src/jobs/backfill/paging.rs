@@ -1,10 +1,8 @@
 //! How pages of messages follow each other, and what each has. Pure.
 
-use crate::{
-    discord::Listing,
-    ingest::is_from_the_future,
-    model::{ChannelId, GuildId, MessageId, Millis, Slice},
-};
+use propsbot_discord::Listing;
+use propsbot_ingest::is_from_the_future;
+use propsbot_model::{ChannelId, GuildId, MessageId, Millis, Slice};
 
 /// By how much the clocks that make Discord's ids may differ.
 const SKEW_MS: i64 = 5_000;
@@ -15,25 +13,25 @@ const START_MS: i64 = 60_000;
 
 /// A page of messages to ask for.
 #[derive(Clone, Debug)]
-pub(in crate::jobs) struct Ask {
-    pub(in crate::jobs) guild: GuildId,
+pub(crate) struct Ask {
+    pub(crate) guild: GuildId,
     /// The channel or thread.
-    pub(in crate::jobs) channel: ChannelId,
+    pub(crate) channel: ChannelId,
     /// The page ends before this id; `None`: with the newest message.
-    pub(in crate::jobs) before: Option<MessageId>,
+    pub(crate) before: Option<MessageId>,
     /// The last message posted, where Discord has told it.
-    pub(in crate::jobs) last_message_id: Option<MessageId>,
+    pub(crate) last_message_id: Option<MessageId>,
     /// What has ids up to this one is not asked for.
-    pub(in crate::jobs) until: MessageId,
+    pub(crate) until: MessageId,
     /// A message that was there, which tells whether an empty list is to be believed.
-    pub(in crate::jobs) witness: Option<MessageId>,
+    pub(crate) witness: Option<MessageId>,
     /// The last message that there is, as far as the first page has told.
-    pub(in crate::jobs) newest: Option<MessageId>,
+    pub(crate) newest: Option<MessageId>,
     /// Those that the page before has shown, and this one lists again, since they share the millisecond
     /// at the border.
-    pub(in crate::jobs) again: Vec<MessageId>,
+    pub(crate) again: Vec<MessageId>,
     /// Which messages' lists of reactors are to be read again, whatever the counts.
-    pub(in crate::jobs) lists: Option<Slice>,
+    pub(crate) lists: Option<Slice>,
 }
 
 /// All ids that a list names.

@@ -8,10 +8,8 @@ use std::collections::BTreeSet;
 use tokio::sync::mpsc;
 
 use super::{Backfill, BackfillError, reread::page_of_one};
-use crate::{
-    discord::RestError,
-    model::{EmojiKey, Fact, FailureObject, Pending, ReactionEvent, Stamp, User, UserId},
-};
+use propsbot_discord::RestError;
+use propsbot_model::{EmojiKey, Fact, FailureObject, Pending, ReactionEvent, Stamp, User, UserId};
 
 /// Users in one answer; fewer usually means that there are no more.
 const FULL: usize = 100;
@@ -57,7 +55,7 @@ impl Backfill {
     }
 
     /// Fetches a list of reactors; `false` if it failed, but may be had later.
-    pub(in crate::jobs) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
+    pub(crate) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
         let channel = list.channel_id;
         let kind = |list: &Pending| (list.emoji.key.clone(), list.burst);
         let mut seen: BTreeSet<(EmojiKey, bool)> = [kind(&list)].into();

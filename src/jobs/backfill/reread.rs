@@ -9,12 +9,12 @@ use tokio::time;
 use tracing::warn;
 
 use super::{Backfill, BackfillError, Depth, Requests, observed};
-use crate::{
-    discord::RestError,
-    jobs::clock::Clock,
-    model::{ChannelId, Fact, Failure, FailureObject, GuildId, MessageId, Page, PagedMessage},
-    store::{Store, StoreError},
+use crate::clock::Clock;
+use propsbot_discord::RestError;
+use propsbot_model::{
+    ChannelId, Fact, Failure, FailureObject, GuildId, MessageId, Page, PagedMessage,
 };
+use propsbot_store::{Store, StoreError};
 
 /// Messages that one backfill reads again.
 const REREAD_AT_ONCE: usize = 100;

@@ -10,14 +10,14 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{StreamExt, stream};
 
 use super::{Backfill, BackfillError, Depth, Summary};
-use crate::{
-    discord::{GuildTold, RestError},
-    ingest::{self, Described, LookBack, Plan, Read},
-    jobs::{clock::Clock, estimate::Course, progress::Phase},
-    model::{ChannelId, Fact, FailureObject, GuildId, Millis, SessionNumber, Settings, Stamp},
-    status::UNREADABLE,
-    store::{Store, StoreError},
+use crate::UNREADABLE;
+use crate::{clock::Clock, estimate::Course, progress::Phase};
+use propsbot_discord::{GuildTold, RestError};
+use propsbot_ingest::{self as ingest, Described, LookBack, Plan, Read};
+use propsbot_model::{
+    ChannelId, Fact, FailureObject, GuildId, Millis, SessionNumber, Settings, Stamp,
 };
+use propsbot_store::{Store, StoreError};
 
 /// Channels that are read at the same time. Discord's limits are by channel, so many at once is
 /// what fills the global one; and the longest, which their own limits hold up, must begin early.

@@ -17,11 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{Backfill, BackfillError, Depth, conclusion::listed, reread::reread};
-use crate::{
-    discord::{GuildTold, RestError},
-    model::{Fact, GuildId},
-    store::Store,
-};
+use propsbot_discord::{GuildTold, RestError};
+use propsbot_model::{Fact, GuildId};
+use propsbot_store::Store;
 
 /// What changes together is looked at together: this long after the first change.
 const SETTLE: Duration = Duration::from_millis(300);

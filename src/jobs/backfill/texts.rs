@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 use tracing::{debug, warn};
 
 use super::{Backfill, BackfillError};
-use crate::{
-    discord::{Application, RestError},
-    model::{ChannelId, Fact, FailureObject, GuildId, IdRange, Message, MessageId},
-    store::{Store, StoreError},
-};
+use propsbot_discord::{Application, RestError};
+use propsbot_model::{ChannelId, Fact, FailureObject, GuildId, IdRange, Message, MessageId};
+use propsbot_store::{Store, StoreError};
 
 /// How to switch an intent on.
 const SWITCH_ON: &str =

@@ -8,14 +8,12 @@ use super::{
     Backfill, BackfillError, Depth, UNKNOWN_CHANNEL,
     discovery::{seen, unread_of},
 };
-use crate::{
-    discord::{Items, RestError},
-    ingest::{self, Described},
-    jobs::clock::Clock,
-    model::{
-        Channel, ChannelId, ChannelKind, Class, Fact, FailureObject, GuildId, Listed, Millis, Part,
-        Stamp,
-    },
+use crate::clock::Clock;
+use propsbot_discord::{Items, RestError};
+use propsbot_ingest::{self as ingest, Described};
+use propsbot_model::{
+    Channel, ChannelId, ChannelKind, Class, Fact, FailureObject, GuildId, Listed, Millis, Part,
+    Stamp,
 };
 
 /// Channels whose archived threads are listed at the same time.
@@ -197,7 +195,7 @@ impl Backfill {
 
     /// A channel's archived threads, the private ones too if they can be seen, and whether these are
     /// all.
-    pub(in crate::jobs) async fn archived_in(
+    pub(crate) async fn archived_in(
         &self,
         guild: GuildId,
         (channel, kind): (ChannelId, ChannelKind),

@@ -3,10 +3,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::decision::decided;
-use crate::{
-    model::{AuthorKind, ChannelId, GuildId, Message, MessageId, UserId, one_line},
-    store::{Store, StoreError},
-};
+use propsbot_model::{AuthorKind, ChannelId, GuildId, Message, MessageId, UserId, one_line};
+use propsbot_store::{Store, StoreError};
 
 /// Posts of a bot or webhook that are exported, mention somebody, and count as no props.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,11 +15,9 @@ use tokio::{
 };
 
 use super::{ExportJobError, ExportOutcome, ExportTarget};
-use crate::{
-    archive::{self, Made, Summary},
-    jobs::writer::Stopped,
-    model::Millis,
-};
+use crate::writer::Stopped;
+use propsbot_archive::{self as archive, Made, Summary};
+use propsbot_model::Millis;
 
 /// How many may wait for an export.
 const WAITING: usize = 64;

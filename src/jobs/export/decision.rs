@@ -1,10 +1,10 @@
 //! Which channels go out, decided anew for each export: those that everyone in the guild may read,
 //! unless an admin says otherwise.
 
-use crate::{
-    model::{Channel, ChannelId, Guild, Part, Role, Settings, Withheld, permissions::Permissions},
-    store::{Store, StoreError},
+use propsbot_model::{
+    Channel, ChannelId, Guild, Part, Role, Settings, Withheld, permissions::Permissions,
 };
+use propsbot_store::{Store, StoreError};
 
 /// A channel, and whether it is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,18 +27,17 @@ use self::{
     request::request,
     source::{Outdated, StoreSource, is_wish},
 };
-use crate::{
-    archive::{
-        self, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, MadeBoard, PlanError,
-    },
-    model::{ChannelId, GuildId, Millis},
-    store::{Dirty, Store, StoreError},
+use propsbot_archive::{
+    self as archive, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, MadeBoard,
+    PlanError,
 };
+use propsbot_model::{ChannelId, GuildId, Millis};
+use propsbot_store::{Dirty, Store, StoreError};
 
-pub use crate::archive::{Made, Summary};
 pub use bot_posts::BotPosts;
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
+pub use propsbot_archive::{Made, Summary};
 pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
 pub(super) use request::RESTORED;
 pub use sourcecred::SourceCredFiles;

@@ -5,10 +5,8 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{ExportJobError, Summary};
-use crate::{
-    model::{ChannelId, Millis, one_line},
-    store::{Store, StoreError},
-};
+use propsbot_model::{ChannelId, Millis, one_line};
+use propsbot_store::{Store, StoreError};
 
 /// What came of an export: what was written, or why nothing was.
 pub type ExportOutcome = Result<Summary, String>;

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 use super::decision::decided;
-use crate::{
-    archive::{self, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard, ManifestHistory},
-    model::{
-        self, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, Message,
-        MessageId, Millis, Partition, Privacy, Stamp, Tier,
-    },
-    store::{Dirty, Store, StoreError},
+use propsbot_archive::{
+    self as archive, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard, ManifestHistory,
 };
+use propsbot_model::{
+    self as model, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, Message,
+    MessageId, Millis, Partition, Privacy, Stamp, Tier,
+};
+use propsbot_store::{Dirty, Store, StoreError};
 
 /// What a store that was rebuilt from an archive remembers until its first export: this, and the
 /// hash of the manifest.
-pub(in crate::jobs) const RESTORED: &str = "restored ";
+pub(crate) const RESTORED: &str = "restored ";
 
 /// What to export to the archive of this name, and which dirty marks it settles.
 pub(super) fn request(

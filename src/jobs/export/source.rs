@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
-use crate::{
-    archive::{
-        EncodedRow, ExportRequest, Hash, Scope, Source, SourceError, Table, Veil,
-        rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
-    },
-    jobs::export::decision::decisions,
-    model::{self, ChannelId},
-    store::{Dirty, Store, StoreError},
+use crate::export::decision::decisions;
+use propsbot_archive::{
+    EncodedRow, ExportRequest, Hash, Scope, Source, SourceError, Table, Veil,
+    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
 };
+use propsbot_model::{self as model, ChannelId};
+use propsbot_store::{Dirty, Store, StoreError};
 
 /// The store, as the archive's planner reads it.
 pub(super) struct StoreSource {

@@ -7,10 +7,8 @@ use std::{
 
 use tracing::warn;
 
-use crate::{
-    archive::{Beside, ExportRequest, PlanError, SOURCECRED, Snapshot, Source},
-    graph::{Document, PropsSieve, Weights, props_documents},
-};
+use propsbot_archive::{Beside, ExportRequest, PlanError, SOURCECRED, Snapshot, Source};
+use propsbot_graph::{Document, PropsSieve, Weights, props_documents};
 
 /// Makes them with certain weights.
 #[derive(Debug)]

@@ -5,12 +5,10 @@ use super::{
     ledger::{Community, Entry, Order, entries},
     quota::OverQuota,
 };
-use crate::{
-    graph::Rules,
-    model::{ChannelId, InteractionId, MessageId, Millis, UserId},
-    service::{Service, ServiceError},
-    store::{Store, StoreError},
-};
+use crate::{Service, ServiceError};
+use propsbot_graph::Rules;
+use propsbot_model::{ChannelId, InteractionId, MessageId, Millis, UserId};
+use propsbot_store::{Store, StoreError};
 
 /// How many thanks are on a page.
 const PAGE: usize = 5;

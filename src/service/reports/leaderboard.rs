@@ -7,12 +7,10 @@ use super::{
     ledger::{Community, Order, entries},
     quota::OverQuota,
 };
-use crate::{
-    graph::Rules,
-    model::{ChannelId, GuildId, InteractionId, Language, Millis, UserId},
-    service::{Service, ServiceError},
-    store::Store,
-};
+use crate::{Service, ServiceError};
+use propsbot_graph::Rules;
+use propsbot_model::{ChannelId, GuildId, InteractionId, Language, Millis, UserId};
+use propsbot_store::Store;
 
 /// How many members are on a page.
 const PAGE: usize = 10;

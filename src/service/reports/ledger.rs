@@ -6,15 +6,13 @@ use std::{
     ops::RangeInclusive,
 };
 
-use crate::{
-    archive::{
-        Snapshot, Veil,
-        rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow},
-    },
-    graph::Rules,
-    model::{ChannelId, GuildId, Language, Props, UserId},
-    store::{Store, StoreError},
+use propsbot_archive::{
+    Snapshot, Veil,
+    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow},
 };
+use propsbot_graph::Rules;
+use propsbot_model::{ChannelId, GuildId, Language, Props, UserId};
+use propsbot_store::{Store, StoreError};
 
 /// What somebody is called who wants no name shown. (The archive has a pseudonym instead; here, where
 /// everybody knows who wrote a message, it would tell whose it is.)

@@ -12,10 +12,8 @@ mod why;
 
 use tokio::sync::Semaphore;
 
-use crate::{
-    model::{Channel, ChannelId, GuildId, RoleId, UserId, permissions::Permissions},
-    store::{Store, StoreError},
-};
+use propsbot_model::{Channel, ChannelId, GuildId, RoleId, UserId, permissions::Permissions};
+use propsbot_store::{Store, StoreError};
 
 pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
@@ -38,7 +36,7 @@ pub struct Reader {
 impl Reader {
     /// The channels and threads that they may read, sorted. Of private threads, only those that
     /// they may manage: who else is in one is not known.
-    pub(in crate::service) fn channels(&self, store: &Store) -> Result<Vec<ChannelId>, StoreError> {
+    pub(crate) fn channels(&self, store: &Store) -> Result<Vec<ChannelId>, StoreError> {
         let gone = store.privacy_of(self.guild_id, self.user_id)?.is_gone();
         channels(store, self.guild_id, |permissions, channel| {
             permissions.member_reads(self.user_id, &self.roles, channel)

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::ledger::{self, Community, Order, entries};
-use crate::{
-    graph::{Gift, Quotas, Rules},
-    jobs::quota::BEGUN_BEFORE_MS,
-    model::{
-        Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Quota, QuotaPeriod,
-        permissions::Permissions,
-    },
-    store::{Store, StoreError},
+use propsbot_graph::{Gift, Quotas, Rules};
+use propsbot_jobs::quota::BEGUN_BEFORE_MS;
+use propsbot_model::{
+    Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Quota, QuotaPeriod,
+    permissions::Permissions,
 };
+use propsbot_store::{Store, StoreError};
 
 /// Found month by month, as it is asked for.
 pub(super) struct OverQuota<'a> {

@@ -5,14 +5,12 @@ use super::{
     ledger::{Community, by_command},
     quota::OverQuota,
 };
-use crate::{
-    archive::rows::MessageRow,
-    graph::{Explanation, Rules, Weights, explain},
-    jobs::quota::BEGUN_BEFORE_MS,
-    model::{ChannelId, GuildId, InteractionId, MessageId, Millis},
-    service::{Refusal, Service, ServiceError},
-    store::{Store, StoreError},
-};
+use crate::{Refusal, Service, ServiceError};
+use propsbot_archive::rows::MessageRow;
+use propsbot_graph::{Explanation, Rules, Weights, explain};
+use propsbot_jobs::quota::BEGUN_BEFORE_MS;
+use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, Millis};
+use propsbot_store::{Store, StoreError};
 
 /// How many thanks for a message are told.
 const TOLD: usize = 5;

@@ -18,13 +18,11 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use propsbot::{
-    archive::{
-        ArchiveError, BucketAccess, BucketArchive, BucketPlace, Change, DataArchive, MANIFEST,
-        MemoryArchive, ObjectStoreKind, Snapshot, export,
-    },
-    network::Network,
+use propsbot_archive::{
+    ArchiveError, Change, DataArchive, MANIFEST, MemoryArchive, Snapshot, export,
 };
+use propsbot_backends::{BucketAccess, BucketArchive, BucketPlace, ObjectStoreKind};
+use propsbot_network::Network;
 use s3s::{
     auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use propsbot::{
-    archive::{ExportChannel, ExportGuild, ExportRequest, Snapshot, rows::*},
-    model::*,
-};
+use propsbot_archive::{ExportChannel, ExportGuild, ExportRequest, Snapshot, rows::*};
+use propsbot_model::*;
 
 const GUILD: GuildId = GuildId(480_200_000_000_000_001);
 pub(super) const GENERAL: ChannelId = ChannelId(480_200_000_000_000_002);

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, channel::mpsc};
-use propsbot::archive::{
-    ArchiveError, Change, DOCUMENTS, DataArchive, FolderArchive, Hash, MANIFEST, MemoryArchive,
-    Object,
+use propsbot_archive::{
+    ArchiveError, Change, DOCUMENTS, DataArchive, Hash, MANIFEST, MemoryArchive, Object,
 };
+use propsbot_backends::FolderArchive;
 
 use super::{blob, write};
 

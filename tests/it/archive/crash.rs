@@ -15,10 +15,11 @@ use futures::{
     future::{Either, pending, select},
     stream,
 };
-use propsbot::archive::{
-    ArchiveReader, Change, DataArchive, Depth, FolderArchive, MANIFEST, MemoryArchive, ReadError,
-    export, plan, verify,
+use propsbot_archive::{
+    ArchiveReader, Change, DataArchive, Depth, MANIFEST, MemoryArchive, ReadError, export, plan,
+    verify,
 };
+use propsbot_backends::FolderArchive;
 
 use super::{
     assert_valid,

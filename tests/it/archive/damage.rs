@@ -8,11 +8,12 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use propsbot::archive::{
-    ArchiveReader, Change, DataArchive, Depth, EncodedRow, FolderArchive, Hash, Index, IndexRef,
-    MANIFEST, Manifest, MemoryArchive, Object, Snapshot, Table, export, rows::MessageRow, verify,
+use propsbot_archive::{
+    ArchiveReader, Change, DataArchive, Depth, EncodedRow, Hash, Index, IndexRef, MANIFEST,
+    Manifest, MemoryArchive, Object, Snapshot, Table, export, rows::MessageRow, verify,
 };
-use propsbot::model::{IdRange, MessageId, Millis};
+use propsbot_backends::FolderArchive;
+use propsbot_model::{IdRange, MessageId, Millis};
 use tempfile::TempDir;
 
 use super::{
@@ -256,7 +257,7 @@ async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Inde
     let guild = &mut manifest.guilds[0];
     let scope = guild.scope();
     let at = guild.channels.iter().position(|it| it.id == PROPS).unwrap();
-    let scope = propsbot::archive::Scope::channel(scope.guild_id, PROPS);
+    let scope = propsbot_archive::Scope::channel(scope.guild_id, PROPS);
     let old = guild.channels[at].index.unwrap();
     let mut index = reader.index(scope, old).await.unwrap();
     change(&mut manifest, &mut index);
@@ -292,7 +293,7 @@ async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {
     assert!(faults.contains(words), "{words}: {faults}");
 }
 
-fn messages(index: &mut Index) -> &mut propsbot::archive::Entry {
+fn messages(index: &mut Index) -> &mut propsbot_archive::Entry {
     &mut index.tables.get_mut(&Table::Messages).unwrap()[0]
 }
 

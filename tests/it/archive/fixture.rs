@@ -7,14 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use propsbot::{
-    archive::{
-        ArchiveReader, Change, DOCUMENTS, DataArchive, ExportRequest, FolderArchive, MANIFEST,
-        MemoryArchive, README, SOURCECRED, Scope, Snapshot, Table, Unit, export,
-    },
-    graph::{Document, PropsSieve, Weights, props_documents},
-    jobs::export::SourceCredFiles,
+use propsbot_archive::{
+    ArchiveReader, Change, DOCUMENTS, DataArchive, ExportRequest, MANIFEST, MemoryArchive, README,
+    SOURCECRED, Scope, Snapshot, Table, Unit, export,
 };
+use propsbot_backends::FolderArchive;
+use propsbot_graph::{Document, PropsSieve, Weights, props_documents};
+use propsbot_jobs::export::SourceCredFiles;
 
 use super::{
     assert_valid,

@@ -13,14 +13,10 @@ use std::{
     sync::Arc,
 };
 
-use propsbot::{
-    archive::{
-        ArchiveReader, DataArchive, FolderArchive, GithubAccess, GithubArchive, GithubPlace,
-        MANIFEST, README, export,
-    },
-    model::Partition,
-    network::Network,
-};
+use propsbot_archive::{ArchiveReader, DataArchive, MANIFEST, README, export};
+use propsbot_backends::{FolderArchive, GithubAccess, GithubArchive, GithubPlace};
+use propsbot_model::Partition;
+use propsbot_network::Network;
 use simulator::github::{Github, Kind, Limits, Options};
 
 use super::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use propsbot::graph::standings;
+use propsbot_graph::standings;
 use serde_json::json;
 use simulator::discord::{Discord, Fault, InteractionId, Options, kind};
 

@@ -1,6 +1,6 @@
 //! Props that other bots post.
 
-use propsbot::graph::standings;
+use propsbot_graph::standings;
 use serde_json::json;
 use simulator::discord::{Options, kind};
 

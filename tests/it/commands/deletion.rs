@@ -3,13 +3,11 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
-use propsbot::{
-    graph::{Document, Weights, props_documents},
-    model::{
-        Author, AuthorKind, Channel, ChannelId, ChannelKind, Evidence, Fact, Guild, GuildId,
-        Mention, Message, MessageId, MessageKind, Millis, Observation, Presence, Privacy, Role,
-        RoleId, Stamp, Tier, Unread, User, UserId, permissions,
-    },
+use propsbot_graph::{Document, Weights, props_documents};
+use propsbot_model::{
+    Author, AuthorKind, Channel, ChannelId, ChannelKind, Evidence, Fact, Guild, GuildId, Mention,
+    Message, MessageId, MessageKind, Millis, Observation, Presence, Privacy, Role, RoleId, Stamp,
+    Tier, Unread, User, UserId, permissions,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;

@@ -1,10 +1,9 @@
 //! `/privacy`: what members opt out of and have deleted, in store, archive and graph, for good.
 
-use propsbot::{
-    archive::{FolderArchive, Snapshot, rows::MessageRow},
-    graph::{Document, Weights, props_documents},
-    model::Tier,
-};
+use propsbot_archive::{Snapshot, rows::MessageRow};
+use propsbot_backends::FolderArchive;
+use propsbot_graph::{Document, Weights, props_documents};
+use propsbot_model::Tier;
 use serde_json::json;
 use simulator::discord::kind;
 
@@ -86,7 +85,7 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
     let reacts = snapshot.reactions.iter().any(|it| it.user_id.0 == ana);
     assert_eq!(reacts, tier < Tier::Everything, "{tier}");
     // Both thanks to her and from her count, whoever they name.
-    let standings = propsbot::graph::standings(&snapshot);
+    let standings = propsbot_graph::standings(&snapshot);
     let of_ben = standings.iter().find(|it| it.member.0 == ben).unwrap();
     assert!(
         of_ben.received >= 2 && of_ben.given == 2,
@@ -190,7 +189,7 @@ async fn other_props_channels_show_other_thanks_of_who_wants_nothing_shown() {
     server.stop().await;
     server.mirror.export().await;
     let thanks = async |server: &Server| {
-        let standings = propsbot::graph::standings(&server.mirror.archived().await);
+        let standings = propsbot_graph::standings(&server.mirror.archived().await);
         standings.iter().map(|it| it.given).sum::<usize>()
     };
     let before = thanks(&server).await;
@@ -272,7 +271,7 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
     server.mirror.export().await;
     let archived = server.mirror.archived().await;
     check(&archived, "in the archive");
-    let standings = propsbot::graph::standings(&archived);
+    let standings = propsbot_graph::standings(&archived);
     let of_ben = standings.iter().find(|it| it.member.0 == ben).unwrap();
     assert_eq!((of_ben.given, of_ben.received), (2, 0));
     // What she does from now on is handled by the tier: nothing of it is exported.
@@ -298,10 +297,10 @@ async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
     let named = answer.data["attachments"][0]["filename"] == "my-data.json";
     assert!(named, "{}", answer.data);
     server.stop().await;
-    let data = propsbot::jobs::privacy::find(
+    let data = propsbot_jobs::privacy::find(
         &server.mirror.store(),
         server.mirror.guild(),
-        propsbot::model::UserId(ana),
+        propsbot_model::UserId(ana),
     )
     .unwrap();
     let own: Vec<u64> = data.messages.iter().map(|it| it.id.0).collect();

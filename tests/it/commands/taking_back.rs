@@ -1,6 +1,6 @@
 //! `/undo`, and what becomes of props whose message was deleted.
 
-use propsbot::graph::standings;
+use propsbot_graph::standings;
 use serde_json::json;
 
 use super::{Server, says};

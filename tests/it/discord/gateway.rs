@@ -5,20 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::{
-    commands::Runner,
-    discord::{
-        Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal,
-        Speech, Token, start, translate,
-    },
-    jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer},
-    model::{
-        Evidence, Fact, Guild, GuildId, MessageId, Observation, Stamp, Unread, UserId, read_answer,
-    },
-    network::Network,
-    service::{Parts, Service},
-    store::Store,
+use propsbot_commands::Runner;
+use propsbot_discord::{
+    Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal, Speech,
+    Token, start, translate,
 };
+use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
+use propsbot_model::{
+    Evidence, Fact, Guild, GuildId, MessageId, Observation, Stamp, Unread, UserId, read_answer,
+};
+use propsbot_network::Network;
+use propsbot_service::{Parts, Service};
+use propsbot_store::Store;
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Manners, Options, World, intent};
 use tempfile::TempDir;

@@ -12,7 +12,7 @@ use axum::{
     http::{StatusCode, Uri},
 };
 use percent_encoding::percent_decode_str;
-use propsbot::model::GuildId;
+use propsbot_model::GuildId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;

@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use propsbot::{
-    archive::{
-        Snapshot,
-        rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
-    },
-    model::{AuthorKind, ChannelKind, GuildId},
-    store::Store,
+use propsbot_archive::{
+    Snapshot,
+    rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
+use propsbot_model::{AuthorKind, ChannelKind, GuildId};
+use propsbot_store::Store;
 use simulator::discord::{Truth, TruthChannel};
 
 /// The type of messages that answer another: others only point at one.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
-use propsbot::archive::{DataArchive, MemoryArchive, export};
+use propsbot_archive::{DataArchive, MemoryArchive, export};
 use simulator::github::{Fault, Github, Options, What};
 
 use super::{

@@ -1,9 +1,8 @@
 //! What becomes of earlier exports.
 
-use propsbot::{
-    archive::{DataArchive, GithubAccess, GithubArchive, History},
-    network::Network,
-};
+use propsbot_archive::DataArchive;
+use propsbot_backends::{GithubAccess, GithubArchive, History};
+use propsbot_network::Network;
 use simulator::github::{Fault, Github, Kind, What};
 
 use super::{

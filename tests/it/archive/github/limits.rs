@@ -5,13 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot::{
-    archive::{
-        ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, MANIFEST, Object, README,
-        SOURCECRED, Snapshot,
-    },
-    network::Network,
+use propsbot_archive::{
+    ArchiveError, Change, DataArchive, MANIFEST, Object, README, SOURCECRED, Snapshot,
 };
+use propsbot_backends::{GithubAccess, GithubArchive};
+use propsbot_network::Network;
 use simulator::github::{Fault, Kind, Limits, Rate, Visibility};
 
 use super::{
@@ -133,7 +131,7 @@ async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
         .await
         .unwrap();
     assert!(files(&github, "").contains(graph));
-    let expected = Some(propsbot::archive::Hash::of(
+    let expected = Some(propsbot_archive::Hash::of(
         &archive.read(MANIFEST).await.unwrap().unwrap(),
     ));
     let change = publish(2, with(&noise(23, 1)));
@@ -144,7 +142,7 @@ async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
     assert!(!there.contains(graph) && there.contains(types));
 
     let bytes = noise(23, 2);
-    let path = propsbot::archive::Hash::of(&bytes).blob_path();
+    let path = propsbot_archive::Hash::of(&bytes).blob_path();
     let refused = write(&archive, None, vec![Change::Put(Object { path, bytes })]).await;
     assert!(
         matches!(refused, Err(ArchiveError::TooLarge { .. })),
@@ -182,7 +180,7 @@ async fn many_files_are_removed_in_parts() {
         documents,
         headline,
     };
-    let expected = Some(propsbot::archive::Hash::of(&manifest));
+    let expected = Some(propsbot_archive::Hash::of(&manifest));
     write(&archive, expected, vec![change]).await.unwrap();
     assert_eq!(github.count(Kind::CommitOnBranch), 6);
     let left = files(&github, "");
@@ -221,7 +219,7 @@ async fn a_renamed_repository_is_found() {
     let before = place(&github, "");
     github.rename_repository("renamed");
     let access = GithubAccess {
-        history: propsbot::archive::History::Squash,
+        history: propsbot_backends::History::Squash,
         ..access(&github)
     };
     let archive = GithubArchive::new(before, &access, &Network::default()).unwrap();

@@ -5,12 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use propsbot::{
-    archive::{
-        ArchiveError, Change, DataArchive, GithubAccess, GithubArchive, Hash, MANIFEST, export,
-    },
-    network::Network,
-};
+use propsbot_archive::{ArchiveError, Change, DataArchive, Hash, MANIFEST, export};
+use propsbot_backends::{GithubAccess, GithubArchive};
+use propsbot_network::Network;
 use simulator::github::{Access, Fault, Github, Kind, Role, Visibility, What};
 
 use super::{
@@ -205,7 +202,7 @@ async fn one_of_two_writers_loses_cleanly() {
     let strangers = vec![("theirs.txt".to_owned(), ours.to_vec())];
     github.fail(Kind::CommitOnBranch, 1, Fault::Raced(strangers));
     let change = vec![Change::Put(blob(b"more"))];
-    let reader = propsbot::archive::ArchiveReader::open(&one).await.unwrap();
+    let reader = propsbot_archive::ArchiveReader::open(&one).await.unwrap();
     write(&one, Some(reader.hash()), change).await.unwrap();
     assert!(files(&github, "").contains("theirs.txt"));
 

@@ -1,0 +1,232 @@
+//! The slash commands: one file each, gathered by `all`.
+//!
+//! A command checks what was typed, makes one call to the [`Service`], and answers; how it says so
+//! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.
+
+mod admission;
+mod answer;
+mod audit;
+mod channels;
+mod chart;
+mod event;
+mod exports;
+mod help;
+mod history;
+mod leaderboard;
+mod privacy;
+mod props;
+mod receivers;
+mod runner;
+mod settings;
+mod setup;
+mod sync_status;
+mod undo;
+mod why;
+pub mod wording;
+
+use poise::{Command, CommandInteractionType, FrameworkError};
+use serenity::{
+    builder::{
+        CreateAutocompleteResponse, CreateInteractionResponse, CreateInteractionResponseMessage,
+    },
+    http::Http,
+    model::application::CommandInteraction,
+};
+
+use answer::{Visibility, answer, plain};
+use propsbot_discord::IntoModel;
+use propsbot_model::{GuildId, InteractionId, RoleId};
+use propsbot_service::{Admin, Reader, Service, ServiceError};
+
+pub use runner::Runner;
+
+use admission::refusal;
+use event::on_event;
+
+/// What a command is run with.
+type Context<'a> = poise::Context<'a, Service, Error>;
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The member has to change what was typed. The text says so to them, and is never logged.
+    #[error("a member's mistake")]
+    Mistake(String),
+    /// We failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// Discord did not take the answer.
+    #[error("the answer could not be sent: {}", answer::describe(.0))]
+    Answer(Box<serenity::Error>),
+}
+
+impl From<serenity::Error> for Error {
+    fn from(error: serenity::Error) -> Self {
+        Self::Answer(Box::new(error))
+    }
+}
+
+/// All commands, as they are registered and run.
+fn all() -> Vec<Command<Service, Error>> {
+    vec![
+        props::props(),
+        props::give_props_to(),
+        props::give_props_for(),
+        undo::undo(),
+        leaderboard::leaderboard(),
+        history::history(),
+        why::why(),
+        why::why_this_cred(),
+        privacy::privacy(),
+        help::help(),
+        setup::setup(),
+        settings::settings(),
+        sync_status::sync_status(),
+        exports::exports(),
+        audit::audit(),
+    ]
+}
+
+/// The guild in which a command was run.
+fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
+    let guild = ctx.guild_id().map(IntoModel::into_model);
+    guild.ok_or_else(|| Error::Mistake(wording::only_in_servers()))
+}
+
+/// The command's run, which also tells when.
+fn run(ctx: Context<'_>) -> InteractionId {
+    InteractionId(match ctx {
+        poise::Context::Application(it) => it.interaction.id.get(),
+        // No command has a prefix.
+        poise::Context::Prefix(it) => it.msg.id.get(),
+    })
+}
+
+/// Who runs a command that shows what they may read.
+fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
+    let member = match ctx {
+        poise::Context::Application(it) => it.interaction.member.as_deref(),
+        poise::Context::Prefix(_) => None,
+    };
+    Ok(Reader {
+        guild_id: guild(ctx)?,
+        user_id: ctx.author().id.into_model(),
+        roles: roles(member),
+    })
+}
+
+/// The roles of a member who runs a command, or presses a button.
+fn roles(member: Option<&serenity::model::guild::Member>) -> Vec<RoleId> {
+    let roles = member.iter().flat_map(|it| &it.roles);
+    roles.map(|it| (*it).into_model()).collect()
+}
+
+/// A refusal in words.
+fn allowed<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
+    match result {
+        Err(ServiceError::Refused(refusal)) => {
+            Err(Error::Mistake(wording::refused(&refusal, None)))
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Who runs a command that only admins may.
+fn admin(ctx: Context<'_>) -> Result<Admin, Error> {
+    Ok(Admin {
+        guild_id: guild(ctx)?,
+        run: run(ctx),
+        user_id: ctx.author().id.into_model(),
+    })
+}
+
+/// What somebody is told of an error.
+fn text_for(error: &Error) -> String {
+    match error {
+        Error::Mistake(text) => text.clone(),
+        _ => wording::our_fault(),
+    }
+}
+
+/// Tells members what they can mend, and operators what we have to.
+async fn on_error(error: FrameworkError<'_, Service, Error>) {
+    let unknown = match &error {
+        FrameworkError::UnknownInteraction {
+            framework,
+            interaction,
+            ..
+        } => Some((framework.serenity_context, *interaction)),
+        _ => None,
+    };
+    if let Some((ctx, interaction)) = unknown {
+        return answer_unknown(&ctx.http, interaction).await;
+    }
+    let Some(ctx) = error.ctx() else {
+        tracing::error!("a command could not be started: {}", kind(&error));
+        return;
+    };
+    if let poise::Context::Application(it) = ctx
+        && it.interaction_type == CommandInteractionType::Autocomplete
+    {
+        tracing::debug!(
+            command = ctx.command().qualified_name.as_ref(),
+            "nothing to suggest: {}",
+            kind(&error)
+        );
+        return answer_unknown(ctx.http(), it.interaction).await;
+    }
+    let text = match &error {
+        FrameworkError::Command {
+            error: error @ Error::Mistake(_),
+            ..
+        } => text_for(error),
+        FrameworkError::ArgumentParse { input, .. } => wording::unreadable_option(input.as_deref()),
+        FrameworkError::MissingUserPermissions { .. } => wording::needs_manage_server(),
+        FrameworkError::GuildOnly { .. } => wording::only_in_servers(),
+        FrameworkError::CommandStructureMismatch { .. } => wording::outdated_command(),
+        FrameworkError::Command { error, .. } => {
+            tracing::error!(command = ctx.command().qualified_name.as_ref(), "{error}");
+            wording::our_fault()
+        }
+        other => {
+            let command = ctx.command().qualified_name.as_ref();
+            tracing::error!(command, "failed: {}", kind(other));
+            wording::our_fault()
+        }
+    };
+    if let Err(error) = answer(ctx, plain(text), Visibility::OnlyThem).await {
+        tracing::error!(
+            "a member could not be told so: {}",
+            answer::describe(&error)
+        );
+    }
+}
+
+/// Answers a command that Discord knows and we do not: one that another version has left there, or
+/// that an app still shows. Where something was being typed, there is nothing to suggest.
+async fn answer_unknown(http: &Http, interaction: &CommandInteraction) {
+    let response = if interaction.data.autocomplete().is_some() {
+        CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new())
+    } else {
+        tracing::warn!("a command was run that this version does not have");
+        let text = CreateInteractionResponseMessage::new()
+            .content(wording::unknown_command())
+            .ephemeral(true);
+        CreateInteractionResponse::Message(text)
+    };
+    if let Err(error) = interaction.create_response(http, response).await {
+        tracing::error!(
+            "a member could not be told so: {}",
+            answer::describe(&error)
+        );
+    }
+}
+
+/// What went wrong within the framework. Not its own words, which may repeat what was typed.
+fn kind(error: &FrameworkError<'_, Service, Error>) -> &'static str {
+    match error {
+        FrameworkError::CommandPanic { .. } => "the command panicked",
+        FrameworkError::Setup { .. } => "the start-up failed",
+        _ => "the framework refused it",
+    }
+}

@@ -1,0 +1,163 @@
+//! What it takes to reach archives that are not on this machine: keys, servers, and what may be done
+//! there. Printing any of it shows no secret.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+
+use super::ObjectStoreKind;
+
+/// What it takes to reach archives that are not on this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Object stores.
+    pub buckets: BucketAccess,
+    /// Repositories on GitHub.
+    pub github: GithubAccess,
+    /// Where what was read is kept, for the next time; `None` for nowhere.
+    pub cache: Option<PathBuf>,
+}
+
+/// How to reach GitHub, and what may be done there.
+#[derive(Clone, Default)]
+pub struct GithubAccess {
+    /// A personal access token.
+    pub token: Option<String>,
+    /// The API's URL; `None` for GitHub's own.
+    pub api_url: Option<String>,
+    /// Whether a repository may be written to that everyone can read.
+    pub allow_public: bool,
+    /// What becomes of earlier exports.
+    pub history: History,
+}
+
+/// What becomes of earlier exports in a git repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// They stay in the branch's history.
+    #[default]
+    Keep,
+    /// After each export the branch is replaced by one fresh commit.
+    Squash,
+    /// The same, after each export that carries out a member's wish for privacy or deletion.
+    SquashAfterDeletion,
+}
+
+/// A text names no [`History`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is none of `keep`, `squash` and `squash-after-deletion`")]
+pub struct NoHistory(String);
+
+impl FromStr for History {
+    type Err = NoHistory;
+
+    fn from_str(text: &str) -> Result<Self, NoHistory> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "squash" => Ok(Self::Squash),
+            "squash-after-deletion" => Ok(Self::SquashAfterDeletion),
+            _ => Err(NoHistory(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Debug for GithubAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GithubAccess")
+            .field("api_url", &self.api_url)
+            .field("allow_public", &self.allow_public)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GithubAccess {
+    /// The variables without which nothing can be reached, and that are not set.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let token = self.token.is_none().then_some("GITHUB_TOKEN");
+        token.into_iter().collect()
+    }
+}
+
+/// How to reach object stores: the variables of [`Self::VARIABLES`] that are set, which have the
+/// names that the stores' own tools give them.
+#[derive(Clone, Default)]
+pub struct BucketAccess(pub BTreeMap<&'static str, String>);
+
+impl BucketAccess {
+    /// What may be set.
+    pub const VARIABLES: [&str; 10] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_ENDPOINT_URL",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_ENDPOINT",
+    ];
+
+    /// The variables without which nothing of this kind can be reached, and that are not set.
+    pub fn missing(&self, kind: ObjectStoreKind) -> Vec<&'static str> {
+        let needed: &[&str] = match kind {
+            ObjectStoreKind::S3 => &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+            ObjectStoreKind::Google => &["GOOGLE_SERVICE_ACCOUNT"],
+            // The account's key does as well, but it opens everything.
+            ObjectStoreKind::Azure if self.0.contains_key("AZURE_STORAGE_ACCOUNT_KEY") => {
+                &["AZURE_STORAGE_ACCOUNT_NAME"]
+            }
+            ObjectStoreKind::Azure => &["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_SAS_TOKEN"],
+        };
+        let needed = needed.iter().copied();
+        needed.filter(|name| !self.0.contains_key(name)).collect()
+    }
+}
+
+impl fmt::Debug for BucketAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ArchiveSpec, open_to_write};
+    use propsbot_network::Network;
+
+    #[test]
+    fn no_secret_is_shown() {
+        let hidden = || "hidden".to_owned();
+        let access = Access {
+            github: GithubAccess {
+                token: Some(hidden()),
+                ..GithubAccess::default()
+            },
+            buckets: BucketAccess(BucketAccess::VARIABLES.map(|it| (it, hidden())).into()),
+            cache: None,
+        };
+        assert!(!format!("{access:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let set = ["AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN"];
+        let access = Access {
+            buckets: BucketAccess(set.map(|it| (it, "hidden".to_owned())).into()),
+            ..Access::default()
+        };
+        for (spec, says) in [
+            ("s3://props", "s3://props takes AWS_ACCESS_KEY_ID:"),
+            ("gs://props", "gs://props takes GOOGLE_SERVICE_ACCOUNT:"),
+            ("az://props", "az://props takes AZURE_STORAGE_ACCOUNT_NAME:"),
+            ("github:a/b", "github:a/b takes GITHUB_TOKEN:"),
+        ] {
+            let spec: ArchiveSpec = spec.parse().unwrap();
+            let error = open_to_write(&spec, &access, &Network::default())
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.starts_with(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! An archive in an object store: a bucket of S3's kind, of Google's, or a container of Azure's.
+//!
+//! Owns what is put and removed, and in which order; `claim` owns how one writer at a time is ensured.
+//! The manifest is replaced only if it is still the one that was read (`If-Match`, or what a store has
+//! in its place). A store that does not keep such conditions is no place for an archive.
+
+mod claim;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{
+    ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    RetryConfig, UpdateVersion,
+    aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder,
+    client::{HttpClient, HttpConnector},
+    gcp::GoogleCloudStorageBuilder,
+    path::Path,
+};
+use tokio::task::JoinSet;
+
+use self::claim::{Claim, LEASE};
+use super::{BucketAccess, BucketPlace, ObjectStoreKind};
+use propsbot_archive::{
+    ArchiveError, Change, DOCUMENTS, DataArchive, Documents, Hash, MANIFEST, Object, OwnClaims,
+    check_readable, needed,
+};
+use propsbot_network::Network;
+
+/// Objects that are put at the same time.
+const PUTS: usize = 8;
+/// Objects that are removed between two renewals: as many as one request can name.
+const REMOVE: usize = 1000;
+
+/// How large files of an archive are at the most, and documents beside it: more than any export makes.
+const LARGEST_FILE: u64 = 128 << 20;
+const LARGEST_DOCUMENT: u64 = 1 << 30;
+
+/// How long an attempt at a request may take, and all attempts together.
+const REQUEST: Duration = Duration::from_secs(30);
+const RETRIES: Duration = Duration::from_mins(1);
+
+/// An archive in a bucket.
+#[derive(Clone, Debug)]
+pub struct BucketArchive {
+    store: Arc<dyn ObjectStore>,
+    prefix: String,
+    place: String,
+    lease: Duration,
+    own: Arc<OwnClaims>,
+}
+
+impl BucketArchive {
+    /// The archive at this place. Touches nothing yet.
+    pub fn new(
+        place: BucketPlace,
+        access: &BucketAccess,
+        network: &Network,
+    ) -> Result<Self, ArchiveError> {
+        let name = place.to_string();
+        let store = connect(&place, access, network).map_err(|source| ArchiveError::Remote {
+            action: "use",
+            place: name.clone(),
+            source: source.into(),
+        })?;
+        Ok(Self {
+            store,
+            prefix: place.prefix,
+            place: name,
+            lease: LEASE,
+            own: Arc::default(),
+        })
+    }
+
+    /// The same archive, for a store and processes so fast that a claim of this age is nobody's.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    fn path(&self, path: &str) -> Path {
+        Path::from(format!("{}/{path}", self.prefix))
+    }
+
+    fn failed(&self, action: &'static str, path: &str) -> impl FnOnce(Error) -> ArchiveError {
+        let place = format!("{path} of {}", self.place);
+        move |source| ArchiveError::Remote {
+            action,
+            place,
+            source: match source {
+                Error::NotFound { .. } if action == "write" => {
+                    "there is no such bucket or container: make it first".into()
+                }
+                source => source.into(),
+            },
+        }
+    }
+
+    /// A file and the tag of its version.
+    async fn get(&self, path: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
+        let found = match self.store.get(&self.path(path)).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(self.failed("read", path))?,
+        };
+        let most = if DOCUMENTS.contains(&path) {
+            LARGEST_DOCUMENT
+        } else {
+            LARGEST_FILE
+        };
+        let size = found.meta.size;
+        if size > most {
+            return Err(ArchiveError::Remote {
+                action: "read",
+                place: format!("{path} of {}", self.place),
+                source: format!(
+                    "it is {size} bytes long, and the archive's own have at most {most}"
+                )
+                .into(),
+            });
+        }
+        let version = UpdateVersion {
+            e_tag: found.meta.e_tag.clone(),
+            version: found.meta.version.clone(),
+        };
+        match found.bytes().await {
+            Ok(bytes) => Ok(Some((bytes.to_vec(), version))),
+            // It was removed while it was read.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("read", path)(error)),
+        }
+    }
+
+    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), ArchiveError> {
+        let put = self.store.put(&self.path(path), bytes.into()).await;
+        put.map(drop).map_err(self.failed("write", path))
+    }
+
+    /// Puts a file if it is still of this version (`None`: if there is none). `false`: it was not.
+    async fn put_if(
+        &self,
+        path: &str,
+        version: Option<UpdateVersion>,
+        bytes: Vec<u8>,
+    ) -> Result<bool, ArchiveError> {
+        let options = PutOptions::from(version.map_or(PutMode::Create, PutMode::Update));
+        let payload = PutPayload::from(bytes.clone());
+        let Err(error) = self
+            .store
+            .put_opts(&self.path(path), payload, options)
+            .await
+        else {
+            return Ok(true);
+        };
+        // The answer may be lost, or be one to a second attempt: what is there decides.
+        if self.get(path).await?.is_some_and(|(is, _)| is == bytes) {
+            return Ok(true);
+        }
+        match error {
+            Error::AlreadyExists { .. } | Error::Precondition { .. } => Ok(false),
+            error => Err(self.failed("write", path)(error)),
+        }
+    }
+
+    async fn remove(&self, paths: Vec<Path>) -> Result<(), ArchiveError> {
+        let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
+        let removed = self.store.delete_stream(paths);
+        let gone = |removed| match removed {
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("remove objects", "")(error)),
+        };
+        removed.map(gone).try_collect().await
+    }
+
+    /// Removes every object that the manifest does not need. Removes nothing unless all that it
+    /// needs is known.
+    async fn clean_up(&self, claim: &mut Claim<'_>) -> Result<(), ArchiveError> {
+        let needed = needed(self)
+            .await
+            .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        let needed: BTreeSet<Path> = needed.iter().map(|it| self.path(it)).collect();
+        let mut left = Vec::new();
+        for kind in ["blobs", "indexes"] {
+            let folder = self.path(kind);
+            let mut listed = self.store.list(Some(&folder));
+            while let Some(object) = listed.try_next().await.map_err(self.failed("list", kind))? {
+                if !needed.contains(&object.location) {
+                    left.push(object.location);
+                }
+            }
+        }
+        self.remove_for(claim, left).await
+    }
+
+    /// Removes objects, as long as the archive is ours.
+    async fn remove_for(
+        &self,
+        claim: &mut Claim<'_>,
+        paths: Vec<Path>,
+    ) -> Result<(), ArchiveError> {
+        for some in paths.chunks(REMOVE) {
+            claim.renew().await?;
+            self.remove(some.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the manifest, if it is still the expected one.
+    async fn publish(
+        &self,
+        claim: &mut Claim<'_>,
+        expected: Option<Hash>,
+        manifest: Vec<u8>,
+    ) -> Result<(), ArchiveError> {
+        claim.renew().await?;
+        let stale = |found| ArchiveError::Stale { expected, found };
+        let hash_of = |it: &(Vec<u8>, UpdateVersion)| Hash::of(&it.0);
+        let before = self.get(MANIFEST).await?;
+        let found = before.as_ref().map(hash_of);
+        if found != Some(Hash::of(&manifest)) {
+            if found != expected {
+                return Err(stale(found));
+            }
+            let version = before.map(|(_, version)| version);
+            claim.check_age()?;
+            if !self.put_if(MANIFEST, version, manifest).await? {
+                let found = self.get(MANIFEST).await?;
+                return Err(stale(found.as_ref().map(hash_of)));
+            }
+        }
+        claim.has_published = true;
+        Ok(())
+    }
+
+    /// Carries out the changes; whether nothing is left that the manifest does not need.
+    async fn carry_out(
+        &self,
+        claim: &mut Claim<'_>,
+        expected: Option<Hash>,
+        mut changes: BoxStream<'_, Change>,
+    ) -> Result<bool, ArchiveError> {
+        // Dropped, it ends what it holds.
+        let mut putting: JoinSet<Result<(), ArchiveError>> = JoinSet::new();
+        while let Some(change) = changes.next().await {
+            change.check()?;
+            match change {
+                Change::Put(Object { path, bytes }) => {
+                    if putting.len() == PUTS {
+                        one_is_put(&mut putting).await?;
+                    }
+                    claim.about_to_put().await?;
+                    let archive = self.clone();
+                    putting.spawn(async move { archive.put(&path, bytes).await });
+                }
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                    ..
+                } => {
+                    while one_is_put(&mut putting).await? {}
+                    self.publish(claim, expected, manifest).await?;
+                    let followed = self.follow(claim, documents, &remove).await;
+                    if let Err(error) = &followed {
+                        let place = &self.place;
+                        tracing::warn!(%place, %error, "published, but not all that goes with it is done: the next export makes up for it");
+                    }
+                    return Ok(followed.is_ok());
+                }
+            }
+        }
+        while one_is_put(&mut putting).await? {}
+        Ok(!claim.has_put())
+    }
+
+    /// What is done once the manifest is replaced.
+    async fn follow(
+        &self,
+        claim: &mut Claim<'_>,
+        documents: Documents,
+        remove: &BTreeSet<String>,
+    ) -> Result<(), ArchiveError> {
+        let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
+        for (path, document) in documents {
+            match document {
+                Some(bytes) => self.put(path, bytes).await?,
+                None => remove.push(self.path(path)),
+            }
+        }
+        self.remove_for(claim, remove).await
+    }
+}
+
+/// A client for the store. Each kind takes of the variables those that are its own.
+fn connect(
+    place: &BucketPlace,
+    access: &BucketAccess,
+    network: &Network,
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let url = format!("{}://{}", place.kind.scheme(), place.bucket);
+    // Whoever names a server without encryption means it.
+    let client = ClientOptions::new().with_allow_http(true);
+    let connector = Connector(network.clone());
+    let retry = RetryConfig {
+        retry_timeout: RETRIES,
+        ..RetryConfig::default()
+    };
+    macro_rules! connect {
+        ($builder:ty, $prefix:literal) => {{
+            let begun = <$builder>::new()
+                .with_url(url)
+                .with_client_options(client)
+                .with_http_connector(connector)
+                .with_retry(retry);
+            let own = access
+                .0
+                .iter()
+                .filter(|(name, _)| name.starts_with($prefix));
+            let built = own.fold(begun, |builder, (name, value)| {
+                let key = name.to_ascii_lowercase().parse();
+                builder.with_config(key.expect("the crate knows these names"), value)
+            });
+            Ok(Arc::new(built.build()?))
+        }};
+    }
+    match place.kind {
+        ObjectStoreKind::S3 => connect!(AmazonS3Builder, "AWS_"),
+        ObjectStoreKind::Google => connect!(GoogleCloudStorageBuilder, "GOOGLE_"),
+        ObjectStoreKind::Azure => connect!(MicrosoftAzureBuilder, "AZURE_"),
+    }
+}
+
+/// Makes the HTTP client that object stores are reached with.
+#[derive(Debug)]
+struct Connector(Network);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = self.0.client().timeout(REQUEST).build();
+        client
+            .map(HttpClient::new)
+            .map_err(|source| Error::Generic {
+                store: "HTTP client",
+                source: source.into(),
+            })
+    }
+}
+
+/// Waits for one of these; `false` if there is none.
+async fn one_is_put(putting: &mut JoinSet<Result<(), ArchiveError>>) -> Result<bool, ArchiveError> {
+    match putting.join_next().await {
+        None => Ok(false),
+        Some(Ok(put)) => put.map(|()| true),
+        Some(Err(error)) => Err(ArchiveError::Stopped(error.to_string())),
+    }
+}
+
+#[async_trait]
+impl DataArchive for BucketArchive {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        check_readable(path)?;
+        Ok(self.get(path).await?.map(|(bytes, _)| bytes))
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        let mut claim = Claim::take(self).await?;
+        if expected.is_none() {
+            claim.check_conditions().await?;
+        }
+        let done = self.carry_out(&mut claim, expected, changes).await;
+        let cleaned = match done {
+            Ok(true) => claim.clean_up().await,
+            _ => Ok(false),
+        };
+        let ended = claim.end(matches!(cleaned, Ok(true))).await;
+        done?;
+        if let Err(error) = cleaned.and(ended) {
+            let place = &self.place;
+            tracing::warn!(%place, %error, "published, but not tidied up after: the next export does that");
+        }
+        Ok(())
+    }
+
+    fn own_claims(&self) -> Option<&OwnClaims> {
+        Some(&self.own)
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let mut claim = Claim::take(self).await?;
+        let swept = self.clean_up(&mut claim).await;
+        let ended = claim.end(swept.is_ok()).await;
+        swept.and(ended)
+    }
+}

@@ -1,0 +1,378 @@
+//! An archive in a folder.
+//!
+//! Owns how files become durable and how one writer at a time is ensured. A file `.lock` is locked
+//! during a write; a file `.writing` stands while there may be objects that no manifest needs, so
+//! that the next write knows to look for them.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream::BoxStream};
+use rustix::{fs::Access, io::Errno};
+
+use propsbot_archive::{
+    ArchiveError, Change, DataArchive, Documents, Hash, Index, MANIFEST, Manifest, Object,
+    ReadError, blocking, check_readable,
+};
+
+const LOCK: &str = ".lock";
+const WRITING: &str = ".writing";
+
+/// An archive in a folder, which is made with the first write.
+#[derive(Clone, Debug)]
+pub struct FolderArchive {
+    root: PathBuf,
+}
+
+impl FolderArchive {
+    /// The archive in this folder. Touches nothing yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+/// The first of what a write needs that it would be refused. The folders of objects may be another
+/// user's, after an export as root.
+fn check_writable(root: &Path) -> Result<(), ArchiveError> {
+    let parents = root.ancestors().skip(1);
+    let parent = parents
+        .filter(|path| **path != *"")
+        .find(|path| path.exists());
+    let parent = parent.unwrap_or(Path::new("."));
+    let folder = Access::WRITE_OK | Access::EXEC_OK;
+    let needed = if root.exists() {
+        let objects = ["blobs", "indexes"].map(|name| (root.join(name), folder));
+        let mut needed = vec![
+            (root.to_owned(), folder),
+            (root.join(LOCK), Access::WRITE_OK),
+        ];
+        needed.extend(objects);
+        needed
+    } else {
+        vec![(parent.to_owned(), folder)]
+    };
+    for (path, access) in needed {
+        let checked = if access == folder && path.exists() && !path.is_dir() {
+            Err(Errno::NOTDIR)
+        } else {
+            rustix::fs::access(&path, access)
+        };
+        // What is not there yet is made.
+        let checked = checked.or_else(|error| match error {
+            Errno::NOENT => Ok(()),
+            error => Err(error),
+        });
+        checked.map_err(|error| failed("write to", &path)(error.into()))?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl DataArchive for FolderArchive {
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        check_readable(path)?;
+        let file = self.root.join(path);
+        blocking(move || read_if_there(&file)).await
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        mut changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        let root = self.root.clone();
+        let mut session = blocking(move || Session::begin(root)).await?;
+        while let Some(change) = changes.next().await {
+            change.check()?;
+            match change {
+                Change::Put(object) => {
+                    session = blocking(move || session.put(&object)).await?;
+                }
+                Change::Publish {
+                    manifest,
+                    remove,
+                    documents,
+                    ..
+                } => {
+                    return blocking(move || {
+                        session.publish(expected, &manifest, &documents, &remove)
+                    })
+                    .await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_writable(&self) -> Result<(), ArchiveError> {
+        let root = self.root.clone();
+        blocking(move || check_writable(&root)).await
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let root = self.root.clone();
+        blocking(move || {
+            let mut session = Session::begin(root)?;
+            session.mark()?;
+            session.clean_up()?;
+            session.unmark()
+        })
+        .await
+    }
+}
+
+/// A write in progress, alone in the folder as long as the lock is held.
+struct Session {
+    root: PathBuf,
+    /// Held until the session ends, in whatever way.
+    _lock: File,
+    /// Folders with new names in them, not known to be durable yet.
+    touched: BTreeSet<PathBuf>,
+    /// Whether [`WRITING`] stands.
+    marked: bool,
+}
+
+impl Session {
+    /// Takes the lock, and removes what an interrupted write left.
+    fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
+        let missing = root
+            .ancestors()
+            .take_while(|it| !it.is_dir() && **it != *"");
+        let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        fs::create_dir_all(&root).map_err(failed("create the folder", &root))?;
+        for folder in missing {
+            sync_folder(folder.parent().unwrap_or(Path::new("")))?;
+        }
+        let path = root.join(LOCK);
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(failed("open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ArchiveError::Busy(root)),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+        }
+        let mut session = Self {
+            marked: root.join(WRITING).exists(),
+            root,
+            _lock: lock,
+            touched: BTreeSet::new(),
+        };
+        if session.marked {
+            session.clean_up()?;
+            session.unmark()?;
+        }
+        Ok(session)
+    }
+
+    fn put(mut self, object: &Object) -> Result<Self, ArchiveError> {
+        self.mark()?;
+        let path = self.root.join(&object.path);
+        let folder = path.parent().expect("objects lie in folders").to_owned();
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
+        }
+        let around = folder.parent().expect("their folders too").to_owned();
+        self.touched.insert(around);
+        // What cannot be read is replaced.
+        let there = read_if_there(&path).ok().flatten();
+        if there.as_ref() != Some(&object.bytes) {
+            replace(&path, &object.bytes)?;
+        }
+        self.touched.insert(folder);
+        Ok(self)
+    }
+
+    fn publish(
+        mut self,
+        expected: Option<Hash>,
+        manifest: &[u8],
+        documents: &Documents,
+        remove: &BTreeSet<String>,
+    ) -> Result<(), ArchiveError> {
+        let path = self.root.join(MANIFEST);
+        let found = read_if_there(&path)?.map(|bytes| Hash::of(&bytes));
+        if found != Some(Hash::of(manifest)) {
+            if found != expected {
+                return Err(ArchiveError::Stale { expected, found });
+            }
+            self.mark()?;
+            for folder in std::mem::take(&mut self.touched) {
+                sync_folder(&folder)?;
+            }
+            sync_folder(&self.root)?;
+            replace(&path, manifest)?;
+        }
+        // Also what was published by another who was cut off right then.
+        sync_folder(&self.root)?;
+        if let Err(error) = self.follow(documents, remove) {
+            tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
+        }
+        Ok(())
+    }
+
+    /// What is done once the manifest is replaced.
+    fn follow(
+        &mut self,
+        documents: &Documents,
+        remove: &BTreeSet<String>,
+    ) -> Result<(), ArchiveError> {
+        if !remove.is_empty() {
+            self.mark()?;
+        }
+        for (path, document) in documents {
+            let path = self.root.join(path);
+            match document {
+                Some(bytes) if read_if_there(&path)?.as_ref() == Some(bytes) => {}
+                Some(bytes) => {
+                    let folder = path.parent().expect("documents lie in the archive");
+                    fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+                    replace(&path, bytes)?;
+                    let folders = folder.ancestors().map(Path::to_owned);
+                    let within = folders.take_while(|it| it.starts_with(&self.root));
+                    self.touched.extend(within);
+                }
+                None => self.remove(&path)?,
+            }
+        }
+        for path in remove {
+            self.remove(&self.root.join(path))?;
+        }
+        self.unmark()
+    }
+
+    /// Removes every object that the manifest does not need. Removes nothing unless all that it
+    /// needs is known.
+    fn clean_up(&mut self) -> Result<(), ArchiveError> {
+        // A manifest that may vanish with the power shall not be what is gone by.
+        sync_folder(&self.root)?;
+        let needed = needed_objects(&self.root)?;
+        for kind in ["blobs", "indexes"] {
+            for folder in list(&self.root.join(kind))? {
+                for path in list(&folder)? {
+                    if !needed.contains(&path) {
+                        self.remove(&path)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), ArchiveError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", path)(error))
+            }
+            _ => {
+                self.touched.extend(path.parent().map(Path::to_owned));
+                Ok(())
+            }
+        }
+    }
+
+    fn mark(&mut self) -> Result<(), ArchiveError> {
+        if !self.marked {
+            let path = self.root.join(WRITING);
+            File::create(&path).map_err(failed("create", &path))?;
+            sync_folder(&self.root)?;
+            self.marked = true;
+        }
+        Ok(())
+    }
+
+    /// There is nothing but what the manifest needs.
+    fn unmark(&mut self) -> Result<(), ArchiveError> {
+        for folder in std::mem::take(&mut self.touched) {
+            if folder.is_dir() {
+                sync_folder(&folder)?;
+            }
+        }
+        if self.marked {
+            self.remove(&self.root.join(WRITING))?;
+            self.touched.clear();
+            sync_folder(&self.root)?;
+            self.marked = false;
+        }
+        Ok(())
+    }
+}
+
+/// The objects that the current manifest needs.
+fn needed_objects(root: &Path) -> Result<BTreeSet<PathBuf>, ArchiveError> {
+    let unreadable = |error: ReadError| ArchiveError::Unreadable(Box::new(error));
+    let mut needed = BTreeSet::new();
+    let Some(bytes) = read_if_there(&root.join(MANIFEST))? else {
+        return Ok(needed);
+    };
+    let manifest = Manifest::parse(&bytes).map_err(|error| unreadable(error.into()))?;
+    for (scope, reference) in manifest.indexes() {
+        let path = reference.path();
+        let Some(bytes) = read_if_there(&root.join(&path))? else {
+            let needed_by = scope.to_string();
+            return Err(unreadable(ReadError::Missing { path, needed_by }));
+        };
+        let index = Index::parse(&path, &bytes).map_err(|error| unreadable(error.into()))?;
+        needed.extend(index.blob_paths().map(|it| root.join(it)));
+        needed.insert(root.join(path));
+    }
+    Ok(needed)
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+/// What is in the folder; nothing if there is none.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed("list", folder))?,
+    };
+    entries
+        .map(|entry| entry.map(|it| it.path()))
+        .collect::<io::Result<_>>()
+        .map_err(failed("list", folder))
+}
+
+/// Gives the file these bytes at one stroke. They are durable, the name only with its folder.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(failed("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(failed("rename a temporary file to", path))
+}
+
+/// Makes the names in the folder durable.
+fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    File::open(folder)
+        .and_then(|it| it.sync_all())
+        .map_err(failed("sync the folder", folder))
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
+    let path = path.to_owned();
+    move |source| ArchiveError::Io {
+        action,
+        path,
+        source,
+    }
+}

@@ -1,0 +1,171 @@
+//! What the branch is like right now. Only its head moves: all else is asked for by the names that it
+//! leads to, so that the answers fit together.
+
+use serde::Deserialize;
+
+use super::{
+    Files, GithubArchive, GithubError,
+    client::{JSON, Tries, read},
+    write::WRITING,
+};
+use propsbot_archive::{DOCUMENTS, MANIFEST};
+
+/// What keeps git from changing line ends, and so hashes, on some machines.
+pub(super) const ATTRIBUTES: &str = ".gitattributes";
+
+/// The repository and its branch.
+pub(super) struct Look {
+    /// The repository's id.
+    pub(super) id: String,
+    /// Whether everyone can read it, or it is not said that not everyone can.
+    pub(super) is_public: bool,
+    /// Whether nobody can write it.
+    pub(super) is_archived: bool,
+    /// Whether it has no commit on any branch.
+    pub(super) is_empty: bool,
+    /// The branch's name, whether it is there or not; `None` if the repository has no default branch.
+    pub(super) branch: Option<String>,
+    /// What the branch points to; `None` if there is no such branch.
+    pub(super) head: Option<Head>,
+}
+
+/// The branch's head.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// The branch's name, without `refs/heads/`.
+    pub(super) branch: String,
+    /// The commit.
+    pub(super) commit: String,
+    /// Its tree.
+    pub(super) tree: String,
+    /// Whether there is a commit before it.
+    pub(super) has_parent: bool,
+    /// The files beside the objects that are there.
+    files: Files,
+}
+
+impl Head {
+    /// The name that git has for a file beside the objects; `None` if it is not there.
+    pub(super) fn file(&self, path: &str) -> Option<&String> {
+        self.files.get(path)
+    }
+
+    /// Who is writing in parts.
+    pub(super) fn writing(&self) -> Option<&String> {
+        self.file(WRITING)
+    }
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    #[serde(default)]
+    node_id: String,
+    #[serde(default)]
+    full_name: Option<String>,
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    visibility: Option<String>,
+    #[serde(default)]
+    archived: bool,
+    #[serde(default)]
+    default_branch: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    object: Named,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    tree: Named,
+    #[serde(default)]
+    parents: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    sha: String,
+}
+
+impl GithubArchive {
+    /// Looks at the branch. What is read from now on is read there.
+    pub(super) async fn look(&self) -> Result<Look, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            match self.look_once().await {
+                // What the head leads to is not everywhere yet.
+                Err(error @ GithubError::Overtaken) => tries.again(error).await?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn look_once(&self) -> Result<Look, GithubError> {
+        let home = format!("/repos/{}/{}", self.place.owner, self.place.repo);
+        let found = self.client.get(&home, JSON).await?;
+        let found = found.ok_or(GithubError::NoRepository)?;
+        let repository: Repository = read(&found)?;
+        let is_public = !repository.private
+            || repository
+                .visibility
+                .is_some_and(|it| it.eq_ignore_ascii_case("public"));
+        // It may have been renamed: then only reading is led to where it is now.
+        self.seen().repository = repository.full_name;
+        let mut look = Look {
+            id: repository.node_id,
+            is_public,
+            is_archived: repository.archived,
+            is_empty: false,
+            branch: self.place.branch.clone().or(repository.default_branch),
+            head: None,
+        };
+        if let Some(branch) = look.branch.clone() {
+            match self.head(branch).await {
+                Err(GithubError::NoCommit) => look.is_empty = true,
+                head => look.head = head?,
+            }
+        }
+        self.seen().head = look.head.as_ref().map(|it| it.commit.clone());
+        Ok(look)
+    }
+
+    async fn head(&self, branch: String) -> Result<Option<Head>, GithubError> {
+        let route = self.route(&format!("/git/ref/heads/{branch}"));
+        let Some(found) = self.client.get(&route, JSON).await? else {
+            return Ok(None);
+        };
+        let Reference { object } = read(&found)?;
+        let known = self.seen().known.clone();
+        if let Some(known) = known.filter(|it| it.commit == object.sha && it.branch == branch) {
+            return Ok(Some(known));
+        }
+        let route = self.route(&format!("/git/commits/{}", object.sha));
+        let found = self.client.get(&route, JSON).await?;
+        let commit: Commit = read(&found.ok_or(GithubError::Overtaken)?)?;
+        let beside = [MANIFEST, ATTRIBUTES, WRITING];
+        let beside = beside.into_iter().chain(DOCUMENTS).map(|it| self.path(it));
+        let head = Head {
+            branch,
+            files: self.files(&commit.tree.sha, &beside.collect()).await?,
+            commit: object.sha,
+            tree: commit.tree.sha,
+            has_parent: !commit.parents.is_empty(),
+        };
+        self.seen().known = Some(head.clone());
+        Ok(Some(head))
+    }
+
+    /// Looks at the branch, and whether it may be written to.
+    pub(super) async fn look_to_write(&self) -> Result<Look, GithubError> {
+        let look = self.look().await?;
+        if look.is_public && !self.allow_public {
+            return Err(GithubError::Public);
+        }
+        if look.is_archived {
+            return Err(GithubError::Archived);
+        }
+        Ok(look)
+    }
+}

@@ -1,0 +1,454 @@
+//! Asking GitHub: one request at a time, the waiting between them, and their limits.
+//!
+//! Owns that no limit is exceeded and that reading is tried again. What creates content is sent once:
+//! whoever asked finds out by looking whether it was done.
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use bytes::Bytes;
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    header::{ACCEPT, RETRY_AFTER},
+    request::Builder,
+    response::Parts,
+};
+use http_body_util::{
+    BodyDataStream, BodyExt as _, LengthLimitError, Limited, combinators::BoxBody,
+};
+use octocrab::Octocrab;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::{Instant, error::Elapsed};
+
+use super::error::{GithubError, PATIENCE, Said, refusal, used_up, wait};
+use crate::GithubAccess;
+use propsbot_archive::ArchiveError;
+use propsbot_network::{Network, cause};
+
+const OFFICIAL_API: &str = "https://api.github.com";
+
+/// What is wanted: described, or as it is stored.
+pub(super) const JSON: &str = "application/vnd.github+json";
+pub(super) const RAW: &str = "application/vnd.github.raw+json";
+const FILE: HeaderValue = HeaderValue::from_static(RAW);
+
+/// How long nothing may be heard, also while a long request is on its way out.
+const SILENCE: Duration = Duration::from_mins(10);
+/// How long a request may take with its answer, if neither is long.
+const REQUEST: Duration = Duration::from_mins(1);
+/// How large an answer may be (GitHub cuts its longest lists at 7 MB), a file (100 MB, and a third more
+/// where it comes in base64), and what is read of a refusal.
+const LARGEST_ANSWER: usize = 32 << 20;
+const LARGEST_FILE: usize = 140 << 20;
+const LARGEST_REFUSAL: usize = 64 << 10;
+/// Bytes that go out in a second at the least.
+const SLOWEST: usize = 50_000;
+
+/// GitHub's figures are 80 a minute and 500 an hour, for all that use the token. These, with what may
+/// come at once, stay below: 70 in any minute, 450 in any hour.
+const BY_MINUTE: (u32, u32) = (50, 20);
+const BY_HOUR: (u32, u32) = (400, 50);
+
+/// A client of GitHub's API.
+pub(super) struct Client {
+    octocrab: Octocrab,
+    /// Where requests go, in words.
+    way: String,
+    /// Where REST routes begin, and where GraphQL is.
+    rest: String,
+    graphql: String,
+    by_minute: DefaultDirectRateLimiter,
+    by_hour: DefaultDirectRateLimiter,
+    requests: AtomicU64,
+    /// Until when GitHub wants no request, over REST and by GraphQL: they have budgets of their own.
+    not_before: Mutex<[Option<Instant>; 2]>,
+}
+
+/// Waits between attempts at the same thing.
+pub(super) struct Tries {
+    waits: ExponentialBackoff,
+    limited: u32,
+}
+
+impl Tries {
+    pub(super) fn new() -> Self {
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(20))
+            .with_max_times(6)
+            .with_jitter();
+        Self {
+            waits: waits.build(),
+            limited: 0,
+        }
+    }
+
+    /// Waits until it may be tried again, if that may help; or gives the error back.
+    pub(super) async fn again(&mut self, error: GithubError) -> Result<(), GithubError> {
+        let Some((least, next)) = error.retry(self.limited).zip(self.waits.next()) else {
+            return Err(error);
+        };
+        if matches!(error, GithubError::Limited(_)) {
+            self.limited += 1;
+        }
+        let wait = next.max(least);
+        tracing::debug!(%error, ?wait, "asking GitHub again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+fn quota((rate, burst): (u32, u32), per: fn(NonZeroU32) -> Quota) -> Quota {
+    let some = |it| NonZeroU32::new(it).expect("the rates are not zero");
+    per(some(rate)).allow_burst(some(burst))
+}
+
+/// An answer's body, as it comes.
+type Body = BodyDataStream<BoxBody<Bytes, octocrab::Error>>;
+
+#[derive(Deserialize)]
+struct GraphqlAnswer {
+    data: Option<Value>,
+    errors: Option<Vec<Said>>,
+}
+
+#[derive(Serialize)]
+struct Question<'a, V> {
+    query: &'a str,
+    variables: &'a V,
+}
+
+impl Client {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(
+        access: &GithubAccess,
+        place: &str,
+        network: &Network,
+    ) -> Result<Self, ArchiveError> {
+        let unusable = |why: String| ArchiveError::Remote {
+            action: "use",
+            place: place.to_owned(),
+            source: Box::new(GithubError::Unreachable(why)),
+        };
+        let url = access.api_url.as_deref().unwrap_or(OFFICIAL_API);
+        let uri: Uri = url
+            .parse()
+            .map_err(|_| unusable(format!("{url} is no URL")))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(unusable(format!("{url} is no URL")));
+        };
+        let path = uri.path().trim_end_matches('/');
+        // An Enterprise Server has them side by side.
+        let graphql = path.strip_suffix("/v3").unwrap_or(path);
+        let builder = match &access.token {
+            Some(token) => Octocrab::builder().personal_token(token.clone()),
+            None => Octocrab::builder(),
+        };
+        let builder = builder.base_uri(format!("{scheme}://{authority}"));
+        let failed = |error: octocrab::Error| unusable(cause(&error));
+        // Octocrab follows redirects itself, and knows where the token may go.
+        let http = network
+            .client()
+            .redirect(reqwest::redirect::Policy::none())
+            .read_timeout(SILENCE)
+            .build()
+            .map_err(|error| unusable(cause(&error)))?;
+        let octocrab = builder.map_err(failed)?.build_with_reqwest(http);
+        let octocrab = octocrab.map_err(failed)?;
+        Ok(Self {
+            octocrab,
+            way: network.way_to(url),
+            rest: path.to_owned(),
+            graphql: format!("{graphql}/graphql"),
+            by_minute: RateLimiter::direct(quota(BY_MINUTE, Quota::per_minute)),
+            by_hour: RateLimiter::direct(quota(BY_HOUR, Quota::per_hour)),
+            requests: AtomicU64::default(),
+            not_before: Mutex::default(),
+        })
+    }
+
+    /// How many requests were sent.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// What is at this route; `None` if there is nothing.
+    pub(super) async fn get(
+        &self,
+        route: &str,
+        wanted: &str,
+    ) -> Result<Option<Vec<u8>>, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            let request = request(Method::GET, &self.rest, route);
+            let asked = self.ask(request.header(ACCEPT, wanted), None::<&()>, REQUEST * 3);
+            match asked.await {
+                Ok((_, body)) => return Ok(Some(body)),
+                Err(GithubError::NoRepository) => return Ok(None),
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// The bytes at this route, as they come. If they are cut off, that is for the caller to notice.
+    pub(super) async fn download(
+        &self,
+        route: &str,
+    ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, GithubError> {
+        let mut tries = Tries::new();
+        loop {
+            let request = request(Method::GET, &self.rest, route);
+            self.wait_for_budget(false).await?;
+            let sent = tokio::time::timeout(REQUEST, self.send(request, None::<&()>)).await;
+            match sent.unwrap_or_else(late) {
+                Ok((head, body)) if head.status.is_success() => {
+                    return Ok(stream::unfold(BodyDataStream::new(body), next).boxed());
+                }
+                Ok((head, body)) => {
+                    // What it says is of use only if it is all there.
+                    let said = self.read_body(body, LARGEST_REFUSAL).await;
+                    let said = said.unwrap_or_default();
+                    tries
+                        .again(refusal(head.status, &head.headers, &said))
+                        .await?;
+                }
+                Err(error) => tries.again(error).await?,
+            }
+        }
+    }
+
+    /// Carries out a GraphQL mutation, whose [`Self::turn`] has come. It is sent once: with an error
+    /// that may pass, it may have been done. The variables are about so many `bytes`.
+    pub(super) async fn mutate<T: DeserializeOwned>(
+        &self,
+        mutation: &str,
+        variables: &impl Serialize,
+        bytes: usize,
+    ) -> Result<T, GithubError> {
+        let request = request(Method::POST, &self.graphql, "");
+        let question = Question {
+            query: mutation,
+            variables,
+        };
+        let seconds = u64::try_from(bytes / SLOWEST).unwrap_or(u64::MAX);
+        let patience = REQUEST + Duration::from_secs(seconds);
+        let (headers, body) = self.ask(request, Some(&question), patience).await?;
+        let answer: GraphqlAnswer = read(&body)?;
+        match (answer.errors.into_iter().flatten().next(), answer.data) {
+            (Some(said), _) => Err(said.meaning(&headers)),
+            (None, Some(data)) => serde_json::from_value(data)
+                .map_err(|error| GithubError::Unreadable(error.to_string())),
+            (None, None) => Err(GithubError::Unreadable("it has no data".to_owned())),
+        }
+    }
+
+    /// Creates something over REST, whose [`Self::turn`] has come. It is sent once, as in
+    /// [`Self::mutate`].
+    pub(super) async fn create<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        route: &str,
+        body: &impl Serialize,
+    ) -> Result<T, GithubError> {
+        let request = request(method, &self.rest, route);
+        let request = request.header(ACCEPT, JSON);
+        let (_, answer) = self.ask(request, Some(body), REQUEST).await?;
+        read(&answer)
+    }
+
+    /// Waits until content may be created. What has to be looked at before is looked at afterwards.
+    pub(super) async fn turn(&self) -> Result<(), GithubError> {
+        self.by_hour.until_ready().await;
+        self.by_minute.until_ready().await;
+        for is_graphql in [false, true] {
+            self.wait_for_budget(is_graphql).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask<B: Serialize + ?Sized>(
+        &self,
+        request: Builder,
+        body: Option<&B>,
+        patience: Duration,
+    ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
+        self.wait_for_budget(self.is_graphql(&request)).await?;
+        let wants_file = request.headers_ref().and_then(|it| it.get(ACCEPT)) == Some(&FILE);
+        let most = if wants_file {
+            LARGEST_FILE
+        } else {
+            LARGEST_ANSWER
+        };
+        let answered = async {
+            let (head, body) = self.send(request, body).await?;
+            Ok((head, self.read_body(body, most).await?))
+        };
+        let answered = tokio::time::timeout(patience, answered).await;
+        let (head, body) = answered.unwrap_or_else(late)?;
+        if head.status == StatusCode::OK || head.status == StatusCode::CREATED {
+            Ok((head.headers, body))
+        } else {
+            Err(refusal(head.status, &head.headers, &body))
+        }
+    }
+
+    async fn send<B: Serialize + ?Sized>(
+        &self,
+        request: Builder,
+        body: Option<&B>,
+    ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
+        let is_graphql = self.is_graphql(&request);
+        let request = self.octocrab.build_request(request, body);
+        let request = request.map_err(|error| self.unreachable(&error))?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = self.octocrab.execute(request).await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
+        self.mind(is_graphql, answer.headers());
+        Ok(answer.into_parts())
+    }
+
+    /// Reads a body of up to so many bytes.
+    async fn read_body(
+        &self,
+        body: BoxBody<Bytes, octocrab::Error>,
+        most: usize,
+    ) -> Result<Vec<u8>, GithubError> {
+        match Limited::new(body, most).collect().await {
+            Ok(body) => Ok(Vec::from(body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => {
+                let host = self.way.clone();
+                Err(GithubError::TooLarge { host, most })
+            }
+            Err(error) => Err(self.unreachable(&*error)),
+        }
+    }
+
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> GithubError {
+        GithubError::Unreachable(format!("{}: {}", self.way, cause(error)))
+    }
+
+    fn is_graphql(&self, request: &Builder) -> bool {
+        request.uri_ref().map(Uri::path) == Some(&self.graphql)
+    }
+
+    /// Waits until GitHub wants to be asked again; or says that it is too long.
+    async fn wait_for_budget(&self, is_graphql: bool) -> Result<(), GithubError> {
+        let until = self.not_before()[usize::from(is_graphql)];
+        let Some(until) = until else {
+            return Ok(());
+        };
+        let wait = until.saturating_duration_since(Instant::now());
+        if wait > PATIENCE {
+            return Err(GithubError::Limited(Some(wait)));
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    /// Remembers until when GitHub does not want to be asked.
+    fn mind(&self, is_graphql: bool, headers: &HeaderMap) {
+        let is_told = headers.contains_key(RETRY_AFTER);
+        if !is_told && !used_up(headers) {
+            return;
+        }
+        let until = wait(headers).and_then(|it| Instant::now().checked_add(it));
+        let mut not_before = self.not_before();
+        for budget in [false, true] {
+            // To wait so long is about all requests, a used-up budget about its own.
+            if is_told || budget == is_graphql {
+                let known = &mut not_before[usize::from(budget)];
+                *known = (*known).max(until);
+            }
+        }
+    }
+
+    fn not_before(&self) -> MutexGuard<'_, [Option<Instant>; 2]> {
+        self.not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn request(method: Method, base: &str, route: &str) -> Builder {
+    Builder::new().method(method).uri(format!("{base}{route}"))
+}
+
+fn late<T>(_: Elapsed) -> Result<T, GithubError> {
+    Err(GithubError::Unreachable("timed out".to_owned()))
+}
+
+/// What comes next of a body, if it comes in time.
+async fn next(mut body: Body) -> Option<(std::io::Result<Bytes>, Body)> {
+    let came = tokio::time::timeout(REQUEST, body.next()).await;
+    let came = match came {
+        Ok(came) => came?.map_err(|error| std::io::Error::other(cause(&error))),
+        Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+    };
+    Some((came, body))
+}
+
+/// What an answer says.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
+    serde_json::from_slice(body).map_err(|error| {
+        // The place is told, not the text.
+        let (line, column) = (error.line(), error.column());
+        GithubError::Unreadable(format!("at its line {line}, column {column}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    /// Who takes all that there is, at every second of three hours, stays below GitHub's figures in any
+    /// minute and any hour.
+    #[test]
+    fn no_minute_and_no_hour_has_more_writes_than_are_allowed() {
+        let clock = FakeRelativeClock::default();
+        let by_minute =
+            RateLimiter::direct_with_clock(quota(BY_MINUTE, Quota::per_minute), clock.clone());
+        let by_hour =
+            RateLimiter::direct_with_clock(quota(BY_HOUR, Quota::per_hour), clock.clone());
+        let mut taken = Vec::new();
+        let mut at_hour = false;
+        for second in 0..3 * 3600_u64 {
+            // As a turn waits: for the hour's first, then for the minute's.
+            loop {
+                at_hour = at_hour || by_hour.check().is_ok();
+                if !at_hour || by_minute.check().is_err() {
+                    break;
+                }
+                at_hour = false;
+                taken.push(second);
+            }
+            clock.advance(Duration::from_secs(1));
+        }
+        let most = |window: u64| {
+            let until = |from: &u64| taken.partition_point(|it| *it < from + window);
+            let each = taken.iter().enumerate();
+            each.map(|(n, from)| until(from) - n).max().unwrap_or(0)
+        };
+        assert!((50..=70).contains(&most(60)), "{} in a minute", most(60));
+        assert!(
+            (400..=450).contains(&most(3600)),
+            "{} in an hour",
+            most(3600)
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! An archive in a repository on GitHub.
+//!
+//! Owns how a set of files is replaced where the only compare-and-set is that of a branch's head.
+//! An export that fits into one commit is one commit, which is atomic by itself. A larger one is put
+//! in parts: commits of objects, while a file `.writing` names their writer. The last commit has the
+//! manifest, and removes that file with all that is no longer needed. Found by a later writer, it
+//! says that an export was cut off: what is of use of it is used, the rest goes.
+//!
+//! Whether a commit was made of which no answer came is found out by looking at the branch, never by
+//! making it again: no commit is made but on the head that was looked at.
+//!
+//! `client` asks, within GitHub's limits; `error` understands refusals. `branch` and `tree` are what is
+//! looked at, `commit` what is made of it, `write` the order of things, `fresh` how branches begin.
+//! Only this folder knows octocrab.
+
+mod branch;
+mod client;
+mod commit;
+mod error;
+mod fresh;
+mod tarball;
+mod tree;
+mod write;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::stream::BoxStream;
+use serde::Deserialize;
+
+pub use self::error::GithubError;
+use self::{
+    branch::Head,
+    client::{Client, RAW, Tries},
+    commit::git_oid,
+    write::Write,
+};
+use super::{GithubAccess, GithubPlace, History};
+use propsbot_archive::{
+    ArchiveError, Change, DataArchive, Hash, MANIFEST, Object, Traffic, check_readable, needed,
+};
+use propsbot_network::Network;
+
+/// How many bytes of objects are a part. In base64 it is a third more; GitHub takes about 30 MB.
+const PART: usize = 20_000_000;
+
+/// The most bytes that one commit can add.
+const MOST: usize = 22_000_000;
+
+/// An archive on a branch of a repository on GitHub.
+pub struct GithubArchive {
+    client: Client,
+    place: GithubPlace,
+    allow_public: bool,
+    history: History,
+    /// Objects of so many bytes are a part.
+    part: usize,
+    /// Held by the one writer.
+    writing: tokio::sync::Mutex<()>,
+    seen: Mutex<Seen>,
+}
+
+/// What was last seen of the branch.
+#[derive(Default)]
+struct Seen {
+    /// The repository's name with its owner's: it may be another than the configured one, which was
+    /// its name once.
+    repository: Option<String>,
+    /// Files beside the manifest that were too large.
+    too_large: Vec<String>,
+    /// The last head that was looked at: what a commit has does not change.
+    known: Option<Head>,
+    /// Its head: what is read is read there.
+    head: Option<String>,
+    /// A manifest by its name in git and ours.
+    manifest: Option<(String, Hash)>,
+}
+
+/// Files of a tree, by path in the archive, with their names in git.
+type Files = BTreeMap<String, String>;
+
+impl GithubArchive {
+    /// The archive at this place. Touches nothing yet. Must be called within a tokio runtime.
+    pub fn new(
+        place: GithubPlace,
+        access: &GithubAccess,
+        network: &Network,
+    ) -> Result<Self, ArchiveError> {
+        Ok(Self {
+            client: Client::new(access, &place.to_string(), network)?,
+            place,
+            allow_public: access.allow_public,
+            history: access.history,
+            part: PART,
+            writing: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// The same, with parts of so many bytes.
+    #[must_use]
+    pub fn with_part(self, part: usize) -> Self {
+        Self { part, ..self }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a file of the archive is in the repository.
+    fn path(&self, path: &str) -> String {
+        let prefix = &self.place.prefix;
+        if prefix.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{prefix}/{path}")
+        }
+    }
+
+    /// A route of the repository.
+    fn route(&self, end: &str) -> String {
+        format!("/repos/{}{end}", self.repository())
+    }
+
+    /// The repository's name with its owner's.
+    fn repository(&self) -> String {
+        let GithubPlace { owner, repo, .. } = &self.place;
+        let seen = self.seen().repository.clone();
+        seen.unwrap_or_else(|| format!("{owner}/{repo}"))
+    }
+
+    fn failed(&self, action: &'static str) -> impl FnOnce(GithubError) -> ArchiveError {
+        let place = self.place.to_string();
+        move |source| ArchiveError::Remote {
+            action,
+            place,
+            source: Box::new(source),
+        }
+    }
+
+    /// A file as a commit has it.
+    async fn file(&self, path: &str, commit: &str) -> Result<Option<Vec<u8>>, GithubError> {
+        let end = format!("/contents/{}?ref={commit}", self.path(path));
+        let found = self.client.get(&self.route(&end), RAW).await?;
+        Ok(found.map(|it| unwrapped(&it).unwrap_or(it)))
+    }
+
+    /// The hash of the manifest that the head has.
+    async fn manifest_at(&self, head: Option<&Head>) -> Result<Option<Hash>, GithubError> {
+        let Some((head, oid)) = head.and_then(|it| Some((it, it.file(MANIFEST)?))) else {
+            return Ok(None);
+        };
+        if let Some((known, hash)) = &self.seen().manifest
+            && known == oid
+        {
+            return Ok(Some(*hash));
+        }
+        let mut tries = Tries::new();
+        loop {
+            match self.file(MANIFEST, &head.commit).await? {
+                Some(found) => return Ok(Some(self.learn(&found))),
+                // It is not everywhere yet.
+                None => tries.again(GithubError::Overtaken).await?,
+            }
+        }
+    }
+
+    /// Remembers a manifest.
+    fn learn(&self, manifest: &[u8]) -> Hash {
+        let hash = Hash::of(manifest);
+        self.seen().manifest = Some((git_oid(manifest), hash));
+        hash
+    }
+
+    /// The objects that the manifest at the head does not need.
+    async fn leftovers(&self, head: &Head) -> Result<Files, ArchiveError> {
+        let mut files = self.objects(head).await.map_err(self.failed("list"))?;
+        self.seen().head = Some(head.commit.clone());
+        let needed = needed(self).await;
+        let needed = needed.map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
+        files.retain(|path, _| !needed.contains(path));
+        Ok(files)
+    }
+}
+
+/// A file's bytes, where a server describes it although its bytes were asked for.
+fn unwrapped(answer: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct File {
+        encoding: String,
+        content: String,
+    }
+    if !answer.starts_with(b"{") {
+        return None;
+    }
+    let file: File = serde_json::from_slice(answer).ok()?;
+    let content: String = file.content.split_ascii_whitespace().collect();
+    STANDARD
+        .decode(content)
+        .ok()
+        .filter(|_| file.encoding == "base64")
+}
+
+#[async_trait]
+impl DataArchive for GithubArchive {
+    /// What follows a manifest is read from the same commit as that was, whatever is exported
+    /// meanwhile.
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        check_readable(path)?;
+        let failed = self.failed("read");
+        let read = async {
+            let seen = self.seen().head.clone().filter(|_| path != MANIFEST);
+            let commit = match seen {
+                Some(seen) => seen,
+                None => match self.look().await?.head {
+                    Some(head) => head.commit,
+                    None => return Ok(None),
+                },
+            };
+            let found = self.file(path, &commit).await?;
+            if let Some(found) = found.as_ref().filter(|_| path == MANIFEST) {
+                self.learn(found);
+            }
+            Ok(found)
+        };
+        read.await.map_err(failed)
+    }
+
+    async fn write(
+        &self,
+        expected: Option<Hash>,
+        changes: BoxStream<'_, Change>,
+    ) -> Result<(), ArchiveError> {
+        let Ok(_writing) = self.writing.try_lock() else {
+            return Err(ArchiveError::Busy(self.place.to_string().into()));
+        };
+        Write::new(self, expected).carry_out(changes).await?;
+        if self.history == History::Squash {
+            match self.squash().await {
+                // What was published is; the history goes with the next export.
+                Err(error @ GithubError::Overtaken) => {
+                    tracing::warn!(%error, place = %self.place, "the history was not squashed");
+                }
+                squashed => squashed.map_err(self.failed("squash"))?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self) -> Result<(), ArchiveError> {
+        let Ok(_writing) = self.writing.try_lock() else {
+            return Err(ArchiveError::Busy(self.place.to_string().into()));
+        };
+        Write::new(self, None).sweep().await
+    }
+
+    async fn forget_history(&self) -> Result<(), ArchiveError> {
+        if self.history == History::Keep {
+            return Ok(());
+        }
+        let Ok(_writing) = self.writing.try_lock() else {
+            return Err(ArchiveError::Busy(self.place.to_string().into()));
+        };
+        self.squash().await.map_err(self.failed("squash"))
+    }
+
+    fn traffic(&self) -> Traffic {
+        let seen = self.seen();
+        Traffic {
+            requests: self.client.requests(),
+            commit: seen.head.clone(),
+            too_large: seen.too_large.clone(),
+        }
+    }
+
+    async fn check_writable(&self) -> Result<(), ArchiveError> {
+        let looked = self.look_to_write().await;
+        looked.map(drop).map_err(self.failed("write to"))
+    }
+
+    async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {
+        let look = self.look().await.map_err(self.failed("look at"))?;
+        let there = look.head.as_ref().and_then(|it| it.file(path));
+        Ok(there == Some(&git_oid(bytes)))
+    }
+
+    async fn read_all(
+        &self,
+    ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
+        self.tarball().await.map_err(self.failed("download"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_from_its_description() {
+        let described = br#"{"name":"a","encoding":"base64","content":"eyJm\nIjoxfQ==\n"}"#;
+        assert_eq!(unwrapped(described).unwrap(), br#"{"f":1}"#);
+        for itself in [&br#"{"format":1}"#[..], b"", b"{", b"\x91\x80"] {
+            assert_eq!(unwrapped(itself), None);
+        }
+    }
+}

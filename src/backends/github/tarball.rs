@@ -1,0 +1,82 @@
+//! Everything at once: the tarball of a commit, one request.
+
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use futures::{StreamExt as _, stream::BoxStream};
+use tokio::sync::mpsc;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use super::{GithubArchive, GithubError};
+use propsbot_archive::{ArchiveError, Hash, Object};
+
+/// What a file may have: GitHub takes no larger ones, so that more is none of ours.
+const LARGEST: u64 = 100 << 20;
+
+/// How many objects may wait to be taken.
+const QUEUE: usize = 8;
+
+type Objects = BoxStream<'static, Result<Object, ArchiveError>>;
+
+impl GithubArchive {
+    /// All objects of the commit that was last seen; `None` if there is no commit.
+    pub(super) async fn tarball(&self) -> Result<Option<Objects>, GithubError> {
+        let seen = self.seen().head.clone();
+        let commit = match seen {
+            Some(seen) => seen,
+            None => match self.look().await?.head {
+                Some(head) => head.commit,
+                None => return Ok(None),
+            },
+        };
+        let route = self.route(&format!("/tarball/{commit}"));
+        let bytes = SyncIoBridge::new(StreamReader::new(self.client.download(&route).await?));
+        let (prefix, place) = (self.path(""), self.place.to_string());
+        let (sender, mut receiver) = mpsc::channel(QUEUE);
+        // It ends with the tarball, or when nobody takes the objects any more.
+        tokio::task::spawn_blocking(move || {
+            let send = |object| sender.blocking_send(object).is_ok();
+            if let Err(source) = unpack(bytes, &prefix, &send) {
+                send(Err(ArchiveError::Remote {
+                    action: "download",
+                    place,
+                    source: source.into(),
+                }));
+            }
+        });
+        let objects = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
+        Ok(Some(objects.boxed()))
+    }
+}
+
+fn unpack(
+    bytes: impl std::io::Read,
+    prefix: &str,
+    send: &dyn Fn(Result<Object, ArchiveError>) -> bool,
+) -> std::io::Result<()> {
+    let mut tarball = tar::Archive::new(GzDecoder::new(bytes));
+    for entry in tarball.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.to_string_lossy().into_owned();
+        // All is in one folder, named after the repository and the commit.
+        let path = path.split_once('/').map_or("", |(_, path)| path);
+        let Some(path) = path.strip_prefix(prefix).map(str::to_owned) else {
+            continue;
+        };
+        if Hash::in_path(&path).is_none() {
+            continue;
+        }
+        let size = entry.size();
+        if size > LARGEST {
+            return Err(std::io::Error::other(format!(
+                "{path} is {size} bytes long"
+            )));
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes)?;
+        if !send(Ok(Object { path, bytes })) {
+            break;
+        }
+    }
+    Ok(())
+}

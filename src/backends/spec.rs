@@ -1,0 +1,336 @@
+//! How archives are named, on the command line and in `ARCHIVE`, and what it takes to reach them.
+//!
+//! Owns the spelling, and which backend it stands for. Knows nothing of what an archive holds.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use super::{Access, bucket::BucketArchive, folder::FolderArchive, github::GithubArchive};
+use propsbot_archive::{ArchiveError, CachedArchive, DataArchive, Hash};
+use propsbot_network::Network;
+
+/// Which archive, as it is written on the command line and in `ARCHIVE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveSpec {
+    /// `dir:PATH`: a folder, made with the first write.
+    Folder(PathBuf),
+    /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`: an object store.
+    Bucket(BucketPlace),
+    /// `github:OWNER/REPO[@BRANCH][:PREFIX]`: a branch of a repository on GitHub.
+    Github(GithubPlace),
+}
+
+/// Whose language an object store speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectStoreKind {
+    /// Amazon's S3, which many others speak too.
+    S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage, where buckets are called containers.
+    Azure,
+}
+
+impl ObjectStoreKind {
+    /// What the names of archives there begin with.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Google => "gs",
+            Self::Azure => "az",
+        }
+    }
+
+    fn of_scheme(scheme: &str) -> Option<Self> {
+        let kinds = [Self::S3, Self::Google, Self::Azure];
+        kinds.into_iter().find(|it| it.scheme() == scheme)
+    }
+}
+
+/// Where an archive in an object store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketPlace {
+    /// In which kind of store.
+    pub kind: ObjectStoreKind,
+    /// The bucket, or container.
+    pub bucket: String,
+    /// The folder in it, without `/` around it; empty for none.
+    pub prefix: String,
+}
+
+impl BucketPlace {
+    /// The archive under this prefix of a bucket.
+    pub fn new(kind: ObjectStoreKind, bucket: &str, prefix: &str) -> Self {
+        Self {
+            kind,
+            bucket: bucket.to_owned(),
+            prefix: prefix.trim_matches('/').to_owned(),
+        }
+    }
+
+    /// `None` if there is no bucket, or something that is neither a bucket nor a prefix.
+    fn parse(kind: ObjectStoreKind, text: &str) -> Option<Self> {
+        let place = text.strip_prefix("//")?;
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let good = !bucket.is_empty() && !place.contains(['?', '#', '@']);
+        good.then(|| Self::new(kind, bucket, prefix))
+    }
+}
+
+impl fmt::Display for BucketPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.kind.scheme(), self.bucket)?;
+        if !self.prefix.is_empty() {
+            write!(f, "/{}", self.prefix)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where an archive on GitHub is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubPlace {
+    /// Whose repository it is.
+    pub owner: String,
+    /// Its name.
+    pub repo: String,
+    /// The branch; `None` for the repository's default branch.
+    pub branch: Option<String>,
+    /// The folder in it, without `/` around it; empty for none.
+    pub prefix: String,
+}
+
+impl GithubPlace {
+    /// `None` if a part is missing, or is none.
+    fn parse(text: &str) -> Option<Self> {
+        let (place, prefix) = text.split_once(':').unwrap_or((text, ""));
+        let (repo, branch) = match place.split_once('@') {
+            Some((repo, branch)) => (repo, Some(branch)),
+            None => (place, None),
+        };
+        let (owner, repo) = repo.split_once('/')?;
+        let prefix = prefix.trim_matches('/');
+        let is_name = |it: &str| {
+            let may = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
+            !it.is_empty() && it != "." && it != ".." && it.bytes().all(may)
+        };
+        let is_path = |it: &str| it.split('/').all(is_name);
+        let good = is_name(owner)
+            && is_name(repo)
+            && branch.is_none_or(is_path)
+            && (prefix.is_empty() || is_path(prefix));
+        good.then(|| Self {
+            owner: owner.to_owned(),
+            repo: repo.to_owned(),
+            branch: branch.map(str::to_owned),
+            prefix: prefix.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for GithubPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "github:{}/{}", self.owner, self.repo)?;
+        if let Some(branch) = &self.branch {
+            write!(f, "@{branch}")?;
+        }
+        if !self.prefix.is_empty() {
+            write!(f, ":{}", self.prefix)?;
+        }
+        Ok(())
+    }
+}
+
+impl ArchiveSpec {
+    /// The variables that this archive needs, and that are not set.
+    pub fn missing(&self, access: &Access) -> Vec<&'static str> {
+        match self {
+            Self::Folder(_) => Vec::new(),
+            Self::Bucket(place) => access.buckets.missing(place.kind),
+            Self::Github(_) => access.github.missing(),
+        }
+    }
+}
+
+impl fmt::Display for ArchiveSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "dir:{}", path.display()),
+            Self::Bucket(place) => place.fmt(f),
+            Self::Github(place) => place.fmt(f),
+        }
+    }
+}
+
+/// A text names no archive that there is support for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArchiveSpecError {
+    /// A folder without a name.
+    #[error("`dir:` needs a path, such as `dir:./archive`")]
+    NoPath,
+    /// An object store without a bucket.
+    #[error("`{0}` needs a bucket, such as `s3://bucket/prefix`, and nothing behind the prefix")]
+    NoBucket(String),
+    /// A place on GitHub that is none.
+    #[error(
+        "`{0}` needs an owner and a repository, such as `github:OWNER/REPO`, then perhaps `@BRANCH` \
+         and `:FOLDER`, in letters, digits, `.`, `_`, `-` (and `/`)"
+    )]
+    NoRepository(String),
+    /// Anything else.
+    #[error(
+        "`{0}` is no archive; write `dir:PATH`, such as `dir:./archive`, `github:OWNER/REPO`, or \
+         `s3://BUCKET/PREFIX` (`gs://` for Google's, `az://` for Azure's object stores)"
+    )]
+    Unknown(String),
+}
+
+impl FromStr for ArchiveSpec {
+    type Err = ArchiveSpecError;
+
+    fn from_str(text: &str) -> Result<Self, ArchiveSpecError> {
+        match text.split_once(':') {
+            Some(("dir", "")) => Err(ArchiveSpecError::NoPath),
+            Some(("dir", path)) => Ok(Self::Folder(path.into())),
+            Some(("github", place)) => GithubPlace::parse(place)
+                .map(Self::Github)
+                .ok_or_else(|| ArchiveSpecError::NoRepository(text.to_owned())),
+            Some((scheme, place)) if let Some(kind) = ObjectStoreKind::of_scheme(scheme) => {
+                BucketPlace::parse(kind, place)
+                    .map(Self::Bucket)
+                    .ok_or_else(|| ArchiveSpecError::NoBucket(text.to_owned()))
+            }
+            _ => Err(ArchiveSpecError::Unknown(text.to_owned())),
+        }
+    }
+}
+
+/// The archive that this names, to write to. Touches nothing yet.
+///
+/// # Errors
+/// What it takes to reach it is not configured.
+pub fn open_to_write(
+    spec: &ArchiveSpec,
+    access: &Access,
+    network: &Network,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
+    check_access(spec, access)?;
+    open(spec, access, network)
+}
+
+fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError> {
+    let variables = spec.missing(access);
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let place = spec.to_string();
+    Err(ArchiveError::NoAccess { place, variables })
+}
+
+/// The archive that this names, to read of. What is public on GitHub takes no token. Touches nothing
+/// yet.
+///
+/// # Errors
+/// What it takes to reach it is not configured.
+pub fn open(
+    spec: &ArchiveSpec,
+    access: &Access,
+    network: &Network,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
+    if !matches!(spec, ArchiveSpec::Github(_)) {
+        check_access(spec, access)?;
+    }
+    Ok(match spec {
+        ArchiveSpec::Folder(path) => Box::new(FolderArchive::new(path)),
+        ArchiveSpec::Bucket(place) => {
+            Box::new(BucketArchive::new(place.clone(), &access.buckets, network)?)
+        }
+        ArchiveSpec::Github(place) => {
+            Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
+        }
+    })
+}
+
+/// The archive that this names, to read all of it: what is read of an archive that is not on this
+/// machine is kept for the next time.
+///
+/// # Errors
+/// As [`open`]; or there is no place for copies.
+pub fn open_to_read(
+    spec: &ArchiveSpec,
+    access: &Access,
+    network: &Network,
+) -> Result<Box<dyn DataArchive>, ArchiveError> {
+    let archive = open(spec, access, network)?;
+    Ok(match (spec, &access.cache) {
+        (ArchiveSpec::Folder(_), _) => archive,
+        (_, Some(cache)) => {
+            let name = Hash::of(spec.to_string().as_bytes()).to_string();
+            Box::new(CachedArchive::new(archive, cache.join(&name[..16])))
+        }
+        (_, None) => Box::new(CachedArchive::in_scratch(archive)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_named_by_its_kind_and_place() {
+        let spec: ArchiveSpec = "dir:./a:b".parse().unwrap();
+        assert_eq!(spec, ArchiveSpec::Folder("./a:b".into()));
+        assert_eq!(spec.to_string(), "dir:./a:b");
+        for (text, kind, prefix) in [
+            ("s3://props", ObjectStoreKind::S3, ""),
+            ("gs://props/a", ObjectStoreKind::Google, "a"),
+            ("az://props/a/b", ObjectStoreKind::Azure, "a/b"),
+        ] {
+            let spec: ArchiveSpec = text.parse().unwrap();
+            let place = BucketPlace::new(kind, "props", prefix);
+            assert_eq!(spec, ArchiveSpec::Bucket(place));
+            assert_eq!(spec.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_place_on_github_has_up_to_four_parts() {
+        for (text, branch, prefix) in [
+            ("github:octo-org/archive", None, ""),
+            ("github:octo-org/archive@data/new", Some("data/new"), ""),
+            ("github:octo-org/archive:a/b", None, "a/b"),
+            ("github:octo-org/archive@main:a", Some("main"), "a"),
+        ] {
+            let spec: ArchiveSpec = text.parse().unwrap();
+            assert_eq!(spec.to_string(), text);
+            let place = GithubPlace {
+                owner: "octo-org".to_owned(),
+                repo: "archive".to_owned(),
+                branch: branch.map(str::to_owned),
+                prefix: prefix.to_owned(),
+            };
+            assert_eq!(spec, ArchiveSpec::Github(place));
+        }
+    }
+
+    #[test]
+    fn other_names_say_what_to_write_instead() {
+        for (text, says) in [
+            ("github:owner", "needs an owner and a repository"),
+            (
+                "github:owner/repo@main:../secret",
+                "needs an owner and a repository",
+            ),
+            ("github:owner/repo@", "needs an owner and a repository"),
+            ("s3://", "needs a bucket"),
+            ("s3://key:secret@bucket", "needs a bucket"),
+            ("gs:///prefix", "needs a bucket"),
+            ("az://container?sig=secret", "needs a bucket"),
+            ("ftp://bucket/prefix", "is no archive; write `dir:PATH`"),
+            ("dir:", "needs a path"),
+            ("archive", "is no archive; write `dir:PATH`"),
+        ] {
+            let error = text.parse::<ArchiveSpec>().unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

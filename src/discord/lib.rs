@@ -1,0 +1,57 @@
+//! Discord, as we speak to it: the gateway, history over REST, and the translation of both into
+//! the model's records and facts.
+//!
+//! Owns everything that knows Discord's wire formats, its limits, and serenity. Refuses to know
+//! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
+
+mod application;
+mod budget;
+mod convert;
+mod gateway;
+mod headers;
+mod history;
+mod items;
+pub mod json;
+mod muted;
+mod objects;
+mod outage;
+mod pace;
+mod pause;
+mod rest;
+mod rest_error;
+mod route;
+mod speech;
+mod token;
+mod wire;
+
+pub use application::Application;
+pub use budget::{PER_SECOND, Turn, Urgency};
+pub use convert::{GuildTold, Signal, Translated, translate};
+pub use gateway::{
+    Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions,
+    InteractionHandler, start,
+};
+pub use history::{GatewayAddress, GuildShape, History, Listing};
+pub use items::Items;
+pub use muted::log_filter;
+pub use objects::{IntoModel, user};
+pub use outage::log_outages;
+pub use pace::{Pace, Rate};
+pub use rest::{Forwarder, Rest};
+pub use rest_error::RestError;
+pub use route::Route;
+pub use speech::Speech;
+pub use token::{MalformedToken, Token};
+
+use propsbot_model::UserId;
+
+/// Discord's own origin, used where no other is configured.
+pub const OFFICIAL_ORIGIN: &str = "https://discord.com";
+
+/// The link with which an admin adds the bot to a guild: with the permissions that docs/operators.md explains.
+pub fn invitation(bot: UserId) -> String {
+    format!(
+        "{OFFICIAL_ORIGIN}/oauth2/authorize?client_id={bot}&scope=bot+applications.commands\
+         &permissions=274879024192"
+    )
+}

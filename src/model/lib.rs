@@ -1,0 +1,70 @@
+//! The domain in plain values: ids, times, records, and the facts that change them.
+//!
+//! Owns the words everything else speaks. Refuses to know where a record is kept, how a fact
+//! was learnt, or what time it is.
+
+mod admin;
+mod answer;
+mod audit;
+mod coverage;
+mod emoji;
+mod fact;
+mod guild;
+mod guild_choice;
+mod id;
+mod limits;
+mod markdown;
+mod member;
+mod message;
+mod message_state;
+pub mod permissions;
+mod printable;
+mod privacy;
+mod props;
+mod pseudonym;
+mod reaction;
+mod record;
+mod role_history;
+mod settings;
+mod settings_change;
+mod sync;
+mod time;
+mod unread;
+mod withheld;
+
+pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
+pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
+pub use audit::{Audit, Drift, Recheck, Reread, Walk};
+pub use emoji::{Emoji, EmojiKey};
+pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent, Slice};
+pub use guild::{
+    Channel, ChannelKind, Guild, GuildEmoji, Listed, Overwrite, OverwriteKind, Role, Thread,
+};
+pub use guild_choice::GuildChoice;
+pub use id::{
+    ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
+};
+pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
+pub use markdown::escape;
+pub use member::{Member, Presence, User};
+pub use message::{Author, AuthorKind, Command, EarlierMention, Mention, Message, MessageKind};
+pub use message_state::{Life, MessageState};
+pub use printable::{one_line, printable, printable_json};
+pub use privacy::{Forget, Privacy, Tier};
+pub use props::{Props, PropsOrigin};
+pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
+pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
+pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
+pub use role_history::{RoleHistory, RoleSpan};
+pub use settings::{
+    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language,
+    PER_MINUTE, Settings, UNDO_MINUTES, UnknownWord,
+};
+pub use settings_change::{SETTINGS, SettingsChange};
+pub use sync::{
+    CONTRADICTED_FOR, Contradiction, Coverage, Failure, FailureObject, IdRange, Interval, Live,
+    Pending, Session, Synced, Tally,
+};
+pub use time::{Millis, Stamp};
+pub use unread::{Field, Fields, Unread};
+pub use withheld::Withheld;

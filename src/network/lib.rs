@@ -1,0 +1,158 @@
+//! The way out: through which proxy, with whose certificates, and how long connecting may take.
+//!
+//! Owns one policy for Discord's REST and gateway, GitHub and object stores. Knows none of them.
+
+pub mod body;
+mod certificates;
+mod connection;
+mod exposure;
+mod proxies;
+mod wait;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt, io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use reqwest::{NoProxy, Proxy};
+use rustls::ClientConfig;
+
+use self::proxies::Proxies;
+pub use self::{
+    connection::Connection,
+    exposure::exposed_host,
+    wait::{told_wait, told_wait_text},
+};
+
+/// How long a connection may take to open: name look-up, proxy and TLS included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How connections are made. Cheap to clone. The default one is direct, with the platform's roots.
+#[derive(Clone, Default)]
+pub struct Network {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    proxies: Proxies,
+    /// Read when first needed: the platform has some 150 of them, and most commands need none.
+    tls: OnceLock<ClientConfig>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("proxies", &self.inner.proxies)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// The variables that [`Self::new`] takes, in capital letters.
+    pub const VARIABLES: [&str; 6] = [
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ];
+
+    /// The policy that these variables ask for. Proxies mean what they mean to curl; `SSL_CERT_FILE`
+    /// and `SSL_CERT_DIR` replace the platform's roots, as they do for OpenSSL.
+    ///
+    /// # Errors
+    /// Each variable that cannot be used, with the reason. A value is not quoted: it may hold a
+    /// proxy's password.
+    pub fn new(
+        variables: &BTreeMap<&'static str, String>,
+    ) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut mistakes = Vec::new();
+        let proxies = Proxies::new(variables, &mut mistakes);
+        let path = |name| variables.get(name).map(String::as_str);
+        let tls = OnceLock::new();
+        match certificates::configured(path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
+            Ok(None) => {}
+            Ok(Some(roots)) => drop(tls.set(certificates::client_config(roots))),
+            Err(mistake) => mistakes.push(mistake),
+        }
+        if mistakes.is_empty() {
+            let inner = Arc::new(Inner { proxies, tls });
+            Ok(Self { inner })
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Whom TLS trusts. It offers no protocol, so HTTP is HTTP/1.1.
+    pub fn tls(&self) -> &ClientConfig {
+        let read = || certificates::client_config(certificates::of_platform());
+        self.inner.tls.get_or_init(read)
+    }
+
+    /// An HTTP client that follows the policy, to be completed. It takes bodies as they come: whoever
+    /// lets it inflate them bounds what comes out.
+    #[expect(clippy::disallowed_methods, reason = "this is the policy")]
+    pub fn client(&self) -> reqwest::ClientBuilder {
+        let proxies = &self.inner.proxies;
+        let except = proxies.except().and_then(NoProxy::from_string);
+        let https = proxies.https().map(Proxy::https);
+        let http = proxies.http().map(Proxy::http);
+        let builder = reqwest::Client::builder()
+            .use_preconfigured_tls(self.tls().clone())
+            .connect_timeout(CONNECT_TIMEOUT)
+            // Its own ideas of them.
+            .no_proxy()
+            .gzip(false);
+        https
+            .into_iter()
+            .chain(http)
+            .fold(builder, |builder, proxy| {
+                let proxy = proxy.expect("proxies are checked when they are read");
+                builder.proxy(proxy.no_proxy(except.clone()))
+            })
+    }
+
+    /// Opens a connection to this host, within [`CONNECT_TIMEOUT`].
+    ///
+    /// # Errors
+    /// They name the host, the proxy if there is one, and the cause.
+    pub async fn connect(&self, host: &str, port: u16, tls: bool) -> io::Result<Connection> {
+        let opening = connection::open(self.tls(), &self.inner.proxies, host, port, tls);
+        opening.await
+    }
+
+    /// How an origin is reached, in words: its host, and its proxy if there is one.
+    pub fn way_to(&self, url: &str) -> String {
+        let Ok(url) = url.parse::<http::Uri>() else {
+            return url.to_owned();
+        };
+        let host = url.authority().map_or("", |it| it.as_str());
+        // Whatever stands before it in a URL is a secret.
+        let host = host.rsplit('@').next().unwrap_or_default();
+        match self.inner.proxies.of(&url) {
+            Some(proxy) => format!("{host} through the proxy {}", proxies::shown(proxy.uri())),
+            None => host.to_owned(),
+        }
+    }
+}
+
+/// A client for a server of our own on loopback, of the version that serenity takes.
+#[expect(clippy::disallowed_methods, reason = "this is the policy")]
+pub fn loopback_client() -> serenity_reqwest::Client {
+    let client = serenity_reqwest::Client::builder().no_proxy().build();
+    client.expect("a client without settings can always be built")
+}
+
+/// What is at the bottom of an error: libraries wrap it in many words.
+pub fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
