@@ -84,12 +84,13 @@ pub struct BucketAccess(pub BTreeMap<&'static str, String>);
 
 impl BucketAccess {
     /// What may be set.
-    pub const VARIABLES: [&str; 10] = [
+    pub const VARIABLES: [&str; 11] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "AWS_REGION",
         "AWS_ENDPOINT_URL",
+        "AWS_CHECKSUM_ALGORITHM",
         "GOOGLE_SERVICE_ACCOUNT",
         "AZURE_STORAGE_ACCOUNT_NAME",
         "AZURE_STORAGE_ACCOUNT_KEY",

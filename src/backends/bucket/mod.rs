@@ -5,6 +5,7 @@
 //! in its place). A store that does not keep such conditions is no place for an archive.
 
 mod claim;
+mod refusal;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,18 +14,24 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use http::StatusCode;
 use object_store::{
     ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
     RetryConfig, UpdateVersion,
     aws::AmazonS3Builder,
     azure::MicrosoftAzureBuilder,
-    client::{HttpClient, HttpConnector},
+    client::{
+        HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    },
     gcp::GoogleCloudStorageBuilder,
     path::Path,
 };
 use tokio::task::JoinSet;
 
-use self::claim::{Claim, LEASE};
+use self::{
+    claim::{Claim, LEASE},
+    refusal::{Final, refusal},
+};
 use super::{BucketAccess, BucketPlace, ObjectStoreKind};
 use propsbot_archive::{
     ArchiveError, Change, DOCUMENTS, DataArchive, Documents, Hash, MANIFEST, Object, OwnClaims,
@@ -49,6 +56,7 @@ const RETRIES: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug)]
 pub struct BucketArchive {
     store: Arc<dyn ObjectStore>,
+    kind: ObjectStoreKind,
     prefix: String,
     place: String,
     lease: Duration,
@@ -66,10 +74,11 @@ impl BucketArchive {
         let store = connect(&place, access, network).map_err(|source| ArchiveError::Remote {
             action: "use",
             place: name.clone(),
-            source: source.into(),
+            source: refusal(place.kind, source),
         })?;
         Ok(Self {
             store,
+            kind: place.kind,
             prefix: place.prefix,
             place: name,
             lease: LEASE,
@@ -89,6 +98,7 @@ impl BucketArchive {
 
     fn failed(&self, action: &'static str, path: &str) -> impl FnOnce(Error) -> ArchiveError {
         let place = format!("{path} of {}", self.place);
+        let kind = self.kind;
         move |source| ArchiveError::Remote {
             action,
             place,
@@ -96,7 +106,7 @@ impl BucketArchive {
                 Error::NotFound { .. } if action == "write" => {
                     "there is no such bucket or container: make it first".into()
                 }
-                source => source.into(),
+                source => refusal(kind, source),
             },
         }
     }
@@ -295,6 +305,20 @@ impl BucketArchive {
     }
 }
 
+/// What the files of an archive are, by how their names end.
+const CONTENT_TYPES: [(&str, &str); 3] = [
+    ("json", "application/json"),
+    ("md", "text/markdown; charset=utf-8"),
+    ("msgpack", "application/vnd.msgpack"),
+];
+
+/// The checksum that is sent with each object, where the variables name none: Amazon's buckets with Object
+/// Lock take none without, and some other servers know no checksums.
+fn checksum(access: &BucketAccess) -> Option<&'static str> {
+    let is_amazons = !access.0.contains_key("AWS_ENDPOINT_URL");
+    is_amazons.then_some("sha256")
+}
+
 /// A client for the store. Each kind takes of the variables those that are its own.
 fn connect(
     place: &BucketPlace,
@@ -302,8 +326,11 @@ fn connect(
     network: &Network,
 ) -> object_store::Result<Arc<dyn ObjectStore>> {
     let url = format!("{}://{}", place.kind.scheme(), place.bucket);
-    // Whoever names a server without encryption means it.
-    let client = ClientOptions::new().with_allow_http(true);
+    let client = CONTENT_TYPES.into_iter().fold(
+        // Whoever names a server without encryption means it.
+        ClientOptions::new().with_allow_http(true),
+        |client, (suffix, content_type)| client.with_content_type_for_suffix(suffix, content_type),
+    );
     let connector = Connector(network.clone());
     let retry = RetryConfig {
         retry_timeout: RETRIES,
@@ -328,7 +355,14 @@ fn connect(
         }};
     }
     match place.kind {
-        ObjectStoreKind::S3 => connect!(AmazonS3Builder, "AWS_"),
+        ObjectStoreKind::S3 => {
+            let mut access = access.clone();
+            if let Some(checksum) = checksum(&access) {
+                let name = "AWS_CHECKSUM_ALGORITHM";
+                access.0.entry(name).or_insert_with(|| checksum.to_owned());
+            }
+            connect!(AmazonS3Builder, "AWS_")
+        }
         ObjectStoreKind::Google => connect!(GoogleCloudStorageBuilder, "GOOGLE_"),
         ObjectStoreKind::Azure => connect!(MicrosoftAzureBuilder, "AZURE_"),
     }
@@ -342,11 +376,38 @@ impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = self.0.client().timeout(REQUEST).build();
         client
-            .map(HttpClient::new)
+            .map(|client| HttpClient::new(Service(client)))
             .map_err(|source| Error::Generic {
                 store: "HTTP client",
                 source: source.into(),
             })
+    }
+}
+
+/// Asks a server. What it refuses for good is an error at once.
+#[derive(Debug)]
+struct Service(reqwest::Client);
+
+#[async_trait]
+impl HttpService for Service {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let answer = self.0.call(request).await?;
+        let status = answer.status();
+        let region = answer.headers().get("x-amz-bucket-region");
+        let body = match (status, region) {
+            (StatusCode::MOVED_PERMANENTLY, Some(region)) => {
+                format!("<Region>{}</Region>", region.to_str().unwrap_or_default())
+            }
+            (StatusCode::NOT_IMPLEMENTED, _) => {
+                let body = answer.into_body().bytes().await?;
+                String::from_utf8_lossy(&body).into_owned()
+            }
+            _ => return Ok(answer),
+        };
+        Err(HttpError::new(
+            HttpErrorKind::Unknown,
+            Final { status, body },
+        ))
     }
 }
 

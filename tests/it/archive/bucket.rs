@@ -2,11 +2,11 @@
 //! which requests and answers can be lost.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use std::{
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use propsbot_archive::{
@@ -63,10 +63,19 @@ struct Faults {
     /// Whether blobs that are put wait before they arrive, and how many do.
     holds_blobs: watch::Sender<bool>,
     held: AtomicUsize,
+    /// Whether objects without a checksum are refused, as by a bucket with Object Lock.
+    needs_checksums: AtomicBool,
+    /// What each object that was put is said to be.
+    content_types: Mutex<BTreeMap<String, String>>,
     folder: PathBuf,
 }
 
 const NEVER: usize = usize::MAX;
+
+/// Amazon's words.
+const NO_CHECKSUM: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidRequest</Code>\
+    <Message>Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock \
+    parameters</Message><RequestId>A</RequestId><HostId>B</HostId></Error>";
 
 impl ObjectStore {
     pub(crate) async fn start() -> Self {
@@ -83,6 +92,8 @@ impl ObjectStore {
             unconditional: AtomicBool::new(false),
             holds_blobs: watch::Sender::new(false),
             held: AtomicUsize::new(0),
+            needs_checksums: AtomicBool::new(false),
+            content_types: Mutex::default(),
             folder: folder.path().to_owned(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -100,11 +111,17 @@ impl ObjectStore {
     }
 
     pub(crate) fn archive(&self, prefix: &str) -> BucketArchive {
+        self.archive_with(prefix, &[])
+    }
+
+    /// The same, with these variables beside the usual.
+    fn archive_with(&self, prefix: &str, more: &[(&'static str, &str)]) -> BucketArchive {
         let variables = self.variables();
+        let variables = variables.into_iter().chain(more.iter().copied());
         let access = BucketAccess(
             variables
                 .map(|(name, value)| (name, value.to_owned()))
-                .into(),
+                .collect(),
         );
         let place = BucketPlace::new(ObjectStoreKind::S3, BUCKET, prefix);
         BucketArchive::new(place, &access, &Network::default()).unwrap()
@@ -185,6 +202,18 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
         holds.wait_for(|holds| !holds).await.unwrap();
     }
     let (head, body) = request.into_parts();
+    if head.method == Method::PUT {
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let content_type = header("content-type").unwrap_or_default().to_owned();
+        let path = head.uri.path().to_owned();
+        let mut seen = faults.content_types.lock().unwrap();
+        seen.insert(path, content_type);
+        let has_checksum = header("x-amz-checksum-sha256").is_some()
+            || header("x-amz-checksum-crc64nvme").is_some();
+        if faults.needs_checksums.load(Ordering::Relaxed) && !has_checksum {
+            return (StatusCode::BAD_REQUEST, NO_CHECKSUM).into_response();
+        }
+    }
     let conditional = head.headers.contains_key(header::IF_NONE_MATCH);
     if conditional && faults.unconditional.load(Ordering::Relaxed) {
         let _ = fs::remove_file(faults.folder.join(&head.uri.path()[1..]));
@@ -450,4 +479,42 @@ async fn a_server_that_refuses_is_named() {
     let put = vec![Change::Put(blob(b"one"))];
     let error = write(&archive, None, put).await.unwrap_err().to_string();
     assert!(error.contains("could not "), "{error}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_needs_checksums_gets_them() {
+    let store = ObjectStore::start().await;
+    store.faults.needs_checksums.store(true, Ordering::Relaxed);
+    let put = || vec![Change::Put(blob(b"one"))];
+    let refused = write(&store.archive("a"), None, put()).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("set AWS_CHECKSUM_ALGORITHM=sha256"),
+        "{refused}"
+    );
+    for algorithm in ["sha256", "crc64nvme"] {
+        let archive = store.archive_with(algorithm, &[("AWS_CHECKSUM_ALGORITHM", algorithm)]);
+        first(&archive).await;
+        assert_valid(&archive).await;
+    }
+}
+
+#[tokio::test]
+async fn says_what_each_object_is() {
+    let store = ObjectStore::start().await;
+    first(&store.archive("a")).await;
+    let seen = store.faults.content_types.lock().unwrap().clone();
+    let mut found = BTreeSet::new();
+    for (path, content_type) in seen {
+        let expected = match path.rsplit('.').next().unwrap() {
+            "json" => "application/json",
+            "md" => "text/markdown; charset=utf-8",
+            "msgpack" => "application/vnd.msgpack",
+            _ => continue,
+        };
+        assert_eq!(content_type, expected, "{path}");
+        found.insert(content_type);
+    }
+    assert_eq!(found.len(), 3, "{found:?}");
 }
