@@ -105,6 +105,12 @@ pub trait DataArchive: Send + Sync {
         Ok(())
     }
 
+    /// Whether the place, in which no archive is found, held one once: then it is not begun anew unasked.
+    /// `has_published`: the store remembers that it has published there.
+    async fn check_place(&self, _has_published: bool) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
     /// Removes all objects that the manifest does not need. It lists the archive: to be used where
     /// something may lie there that no write knows of.
     async fn sweep(&self) -> Result<(), ArchiveError>;

@@ -236,7 +236,12 @@ async fn open<'a>(
     request: &ExportRequest,
 ) -> Result<Option<ArchiveReader<'a>>, ExportError> {
     let reader = match ArchiveReader::open(archive).await {
-        Err(ReadError::Empty) => return Ok(None),
+        Err(ReadError::Empty) => {
+            if !request.begins_anew {
+                archive.check_place(request.has_published).await?;
+            }
+            return Ok(None);
+        }
         reader => reader?,
     };
     match &request.only_over {

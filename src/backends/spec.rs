@@ -214,7 +214,12 @@ pub fn open_to_write(
     network: &Network,
 ) -> Result<Box<dyn DataArchive>, ArchiveError> {
     check_access(spec, access)?;
-    open(spec, access, network)
+    Ok(match spec {
+        ArchiveSpec::Github(place) => {
+            Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
+        }
+        _ => open(spec, access, network)?,
+    })
 }
 
 fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError> {
@@ -226,8 +231,8 @@ fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError>
     Err(ArchiveError::NoAccess { place, variables })
 }
 
-/// The archive that this names, to read of. What is public on GitHub takes no token. Touches nothing
-/// yet.
+/// The archive that this names, to read of. What is public on GitHub takes no token, and is read without it
+/// where it is refused. Touches nothing yet.
 ///
 /// # Errors
 /// What it takes to reach it is not configured.
@@ -245,7 +250,7 @@ pub fn open(
             Box::new(BucketArchive::new(place.clone(), &access.buckets, network)?)
         }
         ArchiveSpec::Github(place) => {
-            Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
+            Box::new(GithubArchive::new(place.clone(), &access.github, network)?.reading())
         }
     })
 }

@@ -119,6 +119,13 @@ impl Store {
         Ok(lines.map(|it| it.into_iter().map(hash).collect()))
     }
 
+    /// Whether this store has published in the archive of this name, as was confirmed.
+    pub fn has_published(&self, archive: &str) -> Result<bool, StoreError> {
+        let lines = self.published_lines(archive)?;
+        let is_confirmed = |line: &String| !line.starts_with(UNCONFIRMED);
+        Ok(lines.is_some_and(|lines| lines.is_empty() || lines.iter().any(is_confirmed)))
+    }
+
     /// Remembers what is about to be published there.
     pub fn publishing(&self, archive: &str, manifest: &str) -> Result<(), StoreError> {
         let mut lines = self.published_lines(archive)?.unwrap_or_default();

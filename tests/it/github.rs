@@ -247,3 +247,93 @@ async fn an_export_that_was_overtaken_is_planned_again() {
     assert_eq!(github.count(Kind::CommitOnBranch), 2);
     assert!(!is_due(&store).await.unwrap());
 }
+
+/// The token has expired, or an organization refuses it: what everyone may read is read all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_archive_is_read_without_a_token_that_is_refused() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = mirror(&github).await;
+    mirror.run(&["export", "--to", ARCHIVE]).await.ok();
+    for (name, value) in &mut mirror.variables {
+        if name == "GITHUB_TOKEN" {
+            "github_pat_expired".clone_into(value);
+        }
+    }
+    let verify = ["verify", "--from", ARCHIVE];
+    let refused = mirror.run(&verify).await;
+    refused.failed(1, &["GitHub refused GITHUB_TOKEN", "expired"]);
+
+    github.set_visibility(Visibility::Public);
+    let told = "reading without GITHUB_TOKEN, as everyone can: GitHub refused";
+    fs::rename(mirror.store_path(), mirror.home.path().join("lost")).unwrap();
+    for arguments in [
+        &verify[..],
+        &["graph", "--from", ARCHIVE, "--out", "graph"],
+        &["restore", "--from", ARCHIVE],
+    ] {
+        let ended = mirror.run(arguments).await.ok();
+        assert!(ended.stderr.contains(told), "{ended:?}");
+    }
+    // Nothing is written so.
+    let refused = mirror.run(&["export", "--to", ARCHIVE]).await;
+    refused.failed(1, &["GitHub refused GITHUB_TOKEN"]);
+
+    for (name, value) in &mut mirror.variables {
+        if name == "GITHUB_TOKEN" {
+            *value = github.token();
+        }
+    }
+    let saml = r#"{"message":"Resource protected by organization SAML enforcement."}"#;
+    github.fail(Kind::Repository, 1, Fault::Answer(403, saml.to_owned()));
+    let ended = mirror.run(&verify).await.ok();
+    assert!(ended.stderr.contains("Configure SSO"), "{ended:?}");
+}
+
+/// Without being asked, the bot begins no branch where it had published to one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_is_gone_is_begun_again_only_when_asked() {
+    const BRANCH: &str = "github:octo-org/archive@exports";
+    let options = Options {
+        files: vec![("notes.txt".to_owned(), b"ours".to_vec())],
+        ..Options::default()
+    };
+    let github = Github::start(options).await.unwrap();
+    let mirror = mirror(&github).await;
+    let to = ["export", "--to", BRANCH];
+    let replace = ["export", "--replace", "--to", BRANCH];
+    let head = |branch: &str| github.head_of(branch).unwrap();
+    mirror.run(&to).await.ok();
+
+    github.rename_branch("exports", "kept").unwrap();
+    let renamed = ["was renamed to kept", "github:OWNER/REPO@kept", "--replace"];
+    for arguments in [&to[..], &["export", "--dry-run", "--to", BRANCH]] {
+        mirror.run(arguments).await.failed(1, &renamed);
+        assert_eq!(head("exports"), None);
+    }
+    // So it is for a store that has never published there.
+    let other = self::mirror(&github).await;
+    other.run(&to).await.failed(1, &renamed);
+    mirror.run(&replace).await.ok();
+    assert!(head("exports").is_some() && head("kept").is_some());
+
+    let fresh = ["export", "--to", "github:octo-org/archive@fresh"];
+    mirror.run(&fresh).await.ok();
+    github.push_as_somebody("fresh", None).unwrap();
+    mirror
+        .run(&fresh)
+        .await
+        .failed(1, &["the branch fresh", "is gone", "--replace"]);
+    assert_eq!(head("fresh"), None);
+    let again = [
+        "export",
+        "--replace",
+        "--to",
+        "github:octo-org/archive@fresh",
+    ];
+    mirror.run(&again).await.ok();
+    assert!(head("fresh").is_some());
+    mirror
+        .run(&["verify", "--from", "github:octo-org/archive@fresh"])
+        .await
+        .ok();
+}

@@ -154,17 +154,27 @@ impl Github {
 
     /// Renames the default branch, as the repository's settings do.
     pub fn rename_default_branch(&self, to: &str) -> anyhow::Result<()> {
-        let from = format!("refs/heads/{}", self.default_branch()?);
-        let head = self.head()?;
+        let from = self.default_branch()?;
         self.shared.git.set_default_branch(to)?;
-        if let Some(head) = head {
-            let to = format!("refs/heads/{to}");
+        self.rename_branch(&from, to)
+    }
+
+    /// Renames a branch, as the repository's settings do. Asked for as a branch, its former name leads on; as a ref it is gone.
+    pub fn rename_branch(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        if let Some(head) = self.head_of(from)? {
+            let [old, new] = [from, to].map(|name| format!("refs/heads/{name}"));
             let moves = [
-                (to.as_str(), None, Some(head.as_str())),
-                (from.as_str(), Some(head.as_str()), None),
+                (new.as_str(), None, Some(head.as_str())),
+                (old.as_str(), Some(head.as_str()), None),
             ];
             anyhow::ensure!(self.shared.git.move_refs(&moves)?, "{to} is there already");
         }
+        let mut state = self.shared.lock();
+        state
+            .settings
+            .renamed
+            .insert(from.to_owned(), to.to_owned());
+        drop(state);
         self.shared.touch();
         Ok(())
     }

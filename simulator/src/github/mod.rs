@@ -21,7 +21,7 @@ mod viewer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ impl Github {
                 owner: options.owner,
                 repo: options.repo,
                 former: None,
+                renamed: BTreeMap::new(),
                 visibility: options.visibility,
                 archived: false,
                 deleted: false,

@@ -1,6 +1,6 @@
 //! Everything one simulated GitHub knows besides its git repository, behind one lock that nothing holds across an await.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) repo: String,
     /// What the repository was called before, if it was renamed: reading is led on from there.
     pub(crate) former: Option<String>,
+    /// Branches that were renamed, by their former names: asking for one as a branch is led on.
+    pub(crate) renamed: BTreeMap<String, String>,
     pub(crate) visibility: Visibility,
     pub(crate) archived: bool,
     pub(crate) deleted: bool,

@@ -81,6 +81,10 @@ pub struct ExportRequest {
     /// The manifests that it may take the place of; `None` for any. One that is not among them is
     /// another's, or newer than the store, and is not replaced unasked.
     pub only_over: Option<Vec<Hash>>,
+    /// Whether the store remembers that it has published there.
+    pub has_published: bool,
+    /// Whether to begin an archive where one was, and is gone.
+    pub begins_anew: bool,
     /// Objects of the archive that are missing or damaged: they are made anew, and a generation with
     /// them. Everything is read for that.
     pub anew: BTreeSet<String>,

@@ -17,8 +17,8 @@ pub(super) const ATTRIBUTES: &str = ".gitattributes";
 pub(super) struct Look {
     /// The repository's id.
     pub(super) id: String,
-    /// Whether everyone can read it, or it is not said that not everyone can.
-    pub(super) is_public: bool,
+    /// Who can read it.
+    pub(super) readers: Readers,
     /// Whether nobody can write it.
     pub(super) is_archived: bool,
     /// Whether it has no commit on any branch.
@@ -27,6 +27,17 @@ pub(super) struct Look {
     pub(super) branch: Option<String>,
     /// What the branch points to; `None` if there is no such branch.
     pub(super) head: Option<Head>,
+}
+
+/// Who can read a repository.
+#[derive(Clone, Copy)]
+pub(super) enum Readers {
+    /// Those who were let in.
+    Chosen,
+    /// Everyone in the enterprise.
+    Enterprise,
+    /// Everyone, or it is not said that not everyone can.
+    Everyone,
 }
 
 /// The branch's head.
@@ -73,6 +84,11 @@ struct Repository {
 }
 
 #[derive(Deserialize)]
+struct Branch {
+    name: String,
+}
+
+#[derive(Deserialize)]
 struct Reference {
     object: Named,
 }
@@ -107,15 +123,23 @@ impl GithubArchive {
         let found = self.client.get(&home, JSON).await?;
         let found = found.ok_or(GithubError::NoRepository)?;
         let repository: Repository = read(&found)?;
-        let is_public = !repository.private
-            || repository
-                .visibility
-                .is_some_and(|it| it.eq_ignore_ascii_case("public"));
+        let is_said = |name: &str| {
+            let said = repository.visibility.as_deref();
+            said.is_some_and(|said| said.eq_ignore_ascii_case(name))
+        };
+        let readers = if !repository.private || is_said("public") {
+            Readers::Everyone
+        } else if is_said("internal") {
+            // `private` is true of it, too.
+            Readers::Enterprise
+        } else {
+            Readers::Chosen
+        };
         // It may have been renamed: then only reading is led to where it is now.
         self.seen().repository = repository.full_name;
         let mut look = Look {
             id: repository.node_id,
-            is_public,
+            readers,
             is_archived: repository.archived,
             is_empty: false,
             branch: self.place.branch.clone().or(repository.default_branch),
@@ -157,11 +181,39 @@ impl GithubArchive {
         Ok(Some(head))
     }
 
+    /// Whether the branch that is named is not there, although it was once: renamed, as GitHub tells, or
+    /// gone, where this store `has_published` to it.
+    pub(super) async fn check_branch(&self, has_published: bool) -> Result<(), GithubError> {
+        let Some(from) = &self.place.branch else {
+            return Ok(());
+        };
+        let look = self.look().await?;
+        if look.head.is_some() {
+            return Ok(());
+        }
+        if !look.is_empty {
+            // Asked for so, and not as a ref, a renamed branch leads to the one that it is now.
+            let route = self.route(&format!("/branches/{from}"));
+            let found = self.client.get(&route, JSON).await?;
+            let found: Option<Branch> = found.map(|found| read(&found)).transpose()?;
+            if let Some(Branch { name: to }) = found.filter(|found| found.name != *from) {
+                let from = from.clone();
+                return Err(GithubError::Renamed { from, to });
+            }
+        }
+        if has_published {
+            return Err(GithubError::BranchGone(from.clone()));
+        }
+        Ok(())
+    }
+
     /// Looks at the branch, and whether it may be written to.
     pub(super) async fn look_to_write(&self) -> Result<Look, GithubError> {
         let look = self.look().await?;
-        if look.is_public && !self.allow_public {
-            return Err(GithubError::Public);
+        match look.readers {
+            Readers::Everyone if !self.allow_public => return Err(GithubError::Public),
+            Readers::Enterprise if !self.allow_public => return Err(GithubError::Internal),
+            _ => {}
         }
         if look.is_archived {
             return Err(GithubError::Archived);

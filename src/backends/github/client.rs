@@ -7,7 +7,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -65,6 +65,11 @@ const BY_HOUR: (u32, u32) = (400, 50);
 /// A client of GitHub's API.
 pub(super) struct Client {
     octocrab: Octocrab,
+    /// For reading what is public where the token is refused, and whether it was.
+    anonymous: Option<Octocrab>,
+    is_token_refused: AtomicBool,
+    /// Whether to go without the token then.
+    goes_without: bool,
     /// Where requests go, in words.
     way: String,
     /// Where REST routes begin, and where GraphQL is.
@@ -153,11 +158,6 @@ impl Client {
         let path = uri.path().trim_end_matches('/');
         // An Enterprise Server has them side by side.
         let graphql = path.strip_suffix("/v3").unwrap_or(path);
-        let builder = match &access.token {
-            Some(token) => Octocrab::builder().personal_token(token.clone()),
-            None => Octocrab::builder(),
-        };
-        let builder = builder.base_uri(format!("{scheme}://{authority}"));
         let failed = |error: octocrab::Error| unusable(cause(&error));
         // Octocrab follows redirects itself, and knows where the token may go.
         let http = network
@@ -166,10 +166,21 @@ impl Client {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| unusable(cause(&error)))?;
-        let octocrab = builder.map_err(failed)?.build_with_reqwest(http);
-        let octocrab = octocrab.map_err(failed)?;
+        let build = |token: Option<&String>| {
+            let builder = match token {
+                Some(token) => Octocrab::builder().personal_token(token.clone()),
+                None => Octocrab::builder(),
+            };
+            let builder = builder.base_uri(format!("{scheme}://{authority}"))?;
+            builder.build_with_reqwest(http.clone())
+        };
+        let octocrab = build(access.token.as_ref()).map_err(failed)?;
+        let anonymous = access.token.as_ref().map(|_| build(None));
         Ok(Self {
             octocrab,
+            anonymous: anonymous.transpose().map_err(failed)?,
+            goes_without: false,
+            is_token_refused: AtomicBool::new(false),
             way: network.way_to(url),
             rest: path.to_owned(),
             graphql: format!("{graphql}/graphql"),
@@ -178,6 +189,14 @@ impl Client {
             requests: AtomicU64::default(),
             not_before: Mutex::default(),
         })
+    }
+
+    /// The same, that reads without the token where that is refused.
+    pub(super) fn reading(self) -> Self {
+        Self {
+            goes_without: true,
+            ..self
+        }
     }
 
     /// How many requests were sent.
@@ -193,14 +212,38 @@ impl Client {
     ) -> Result<Option<Vec<u8>>, GithubError> {
         let mut tries = Tries::new();
         loop {
-            let request = request(Method::GET, &self.rest, route);
-            let asked = self.ask(request.header(ACCEPT, wanted), None::<&()>, REQUEST * 3);
-            match asked.await {
+            let ask = || request(Method::GET, &self.rest, route).header(ACCEPT, wanted);
+            match self.ask(ask(), None::<&()>, REQUEST * 3).await {
                 Ok((_, body)) => return Ok(Some(body)),
                 Err(GithubError::NoRepository) => return Ok(None),
+                Err(error) if error.is_about_token() && self.can_go_without() => {
+                    return self.get_without_token(ask(), error).await.map(Some);
+                }
                 Err(error) => tries.again(error).await?,
             }
         }
+    }
+
+    /// Whether there is a token that can be left out.
+    fn can_go_without(&self) -> bool {
+        let is_refused = self.is_token_refused.load(Ordering::Relaxed);
+        self.goes_without && self.anonymous.is_some() && !is_refused
+    }
+
+    /// Asks without the token, which was refused for this reason. If that helps, all that follows is asked
+    /// so, too; else the reason stands.
+    async fn get_without_token(
+        &self,
+        request: Builder,
+        why: GithubError,
+    ) -> Result<Vec<u8>, GithubError> {
+        self.is_token_refused.store(true, Ordering::Relaxed);
+        if let Ok((_, body)) = self.ask(request, None::<&()>, REQUEST * 3).await {
+            tracing::warn!("reading without GITHUB_TOKEN, as everyone can: {why}");
+            return Ok(body);
+        }
+        self.is_token_refused.store(false, Ordering::Relaxed);
+        Err(why)
     }
 
     /// The bytes at this route, as they come. If they are cut off, that is for the caller to notice.
@@ -311,10 +354,13 @@ impl Client {
         body: Option<&B>,
     ) -> Result<(Parts, BoxBody<Bytes, octocrab::Error>), GithubError> {
         let is_graphql = self.is_graphql(&request);
-        let request = self.octocrab.build_request(request, body);
+        let is_refused = self.is_token_refused.load(Ordering::Relaxed);
+        let anonymous = self.anonymous.as_ref().filter(|_| is_refused);
+        let octocrab = anonymous.unwrap_or(&self.octocrab);
+        let request = octocrab.build_request(request, body);
         let request = request.map_err(|error| self.unreachable(&error))?;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let answer = self.octocrab.execute(request).await;
+        let answer = octocrab.execute(request).await;
         let answer = answer.map_err(|error| self.unreachable(&error))?;
         tracing::trace!(status = answer.status().as_u16(), "asked GitHub");
         self.mind(is_graphql, answer.headers());

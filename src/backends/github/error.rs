@@ -61,6 +61,29 @@ pub enum GithubError {
          or set GITHUB_ALLOW_PUBLIC=yes if that is what your community wants"
     )]
     Public,
+    /// Everyone in the enterprise can read the repository.
+    #[error(
+        "the repository is internal: everyone in the enterprise could read what is exported. Make it \
+         private, or set GITHUB_ALLOW_PUBLIC=yes if that is what your community wants"
+    )]
+    Internal,
+    /// The branch has another name now.
+    #[error(
+        "the branch {from} was renamed to {to}: name that one in ARCHIVE (github:OWNER/REPO@{to}), or begin \
+         a new branch {from} with `propsbot export --replace`"
+    )]
+    Renamed {
+        /// Its name in the configuration.
+        from: String,
+        /// Its name now.
+        to: String,
+    },
+    /// The branch was published to, and is not there.
+    #[error(
+        "the branch {0}, which this store has published to, is gone: restore it on GitHub, or name another in \
+         ARCHIVE; `propsbot export --replace` makes it again with all that is to be exported"
+    )]
+    BranchGone(String),
     /// A rate limit, for longer than we have patience for.
     #[error("GitHub limits our requests{}", again(*.0))]
     Limited(Option<Duration>),
@@ -129,6 +152,14 @@ impl GithubError {
             | Self::TooMuch(_) => Some(Duration::ZERO),
             _ => None,
         }
+    }
+
+    /// Whether it is the token that is refused, or its owner: without one, what is public may be read.
+    pub(super) fn is_about_token(&self) -> bool {
+        matches!(
+            self,
+            Self::BadToken | Self::NoRights(_) | Self::Remedied { .. }
+        )
     }
 
     /// Whether a commit that is refused so may have been made on what is not there any more: GitHub

@@ -101,6 +101,15 @@ impl GithubArchive {
         })
     }
 
+    /// The same, to read only: where the token is refused, what is public is read without it.
+    #[must_use]
+    pub fn reading(self) -> Self {
+        Self {
+            client: self.client.reading(),
+            ..self
+        }
+    }
+
     /// The same, with parts of so many bytes.
     #[must_use]
     pub fn with_part(self, part: usize) -> Self {
@@ -275,6 +284,11 @@ impl DataArchive for GithubArchive {
             commit: seen.head.clone(),
             too_large: seen.too_large.clone(),
         }
+    }
+
+    async fn check_place(&self, has_published: bool) -> Result<(), ArchiveError> {
+        let checked = self.check_branch(has_published).await;
+        checked.map_err(self.failed("write to"))
     }
 
     async fn check_writable(&self) -> Result<(), ArchiveError> {

@@ -174,6 +174,7 @@ async fn bring_up_to_date(
         let since = request.since;
         if leave.replace {
             request.only_over = None;
+            request.begins_anew = true;
         }
         if let Some(damaged) = &leave.repair {
             request.since = None;

@@ -80,6 +80,8 @@ pub(super) fn request(
             dirty: partitions,
             since,
             only_over: (!is_ours).then_some(own),
+            has_published: store.has_published(name)?,
+            begins_anew: false,
             anew: BTreeSet::new(),
             beside: None,
             made: MadeBoard::default(),

@@ -153,7 +153,11 @@ pub(super) fn branch(call: &Call<'_>) -> Answer {
     let (name, home) = (call.param(2), call.home());
     let full = format!("refs/heads/{name}");
     let missing = || Problem::new(404, "Branch not found");
-    let (oid, _) = call.git().target(&full)?.ok_or_else(missing)?;
+    let found = call.git().target(&full)?;
+    if let (None, Some(now)) = (&found, call.viewer.settings.renamed.get(name)) {
+        return Ok(Reply::none(301).with("location", format!("{home}/branches/{now}")));
+    }
+    let (oid, _) = found.ok_or_else(missing)?;
     let protected = call.viewer.settings.is_protected(&full);
     let url = format!("{home}/branches/{name}");
     let checks = json!({"enforcement_level": "off", "contexts": [], "checks": []});

@@ -64,6 +64,14 @@ const REFUSALS: &[(Harm, &[&str])] = &[
         ],
     ),
     (
+        |it| it.set_visibility(Visibility::Internal),
+        &[
+            "the repository is internal",
+            "everyone in the enterprise",
+            "GITHUB_ALLOW_PUBLIC=yes",
+        ],
+    ),
+    (
         |it| {
             let limit = Fault::SecondaryLimit {
                 status: 429,
