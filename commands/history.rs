@@ -13,7 +13,7 @@ use super::{
 };
 use propsbot_discord::IntoModel as _;
 use propsbot_model::UserId;
-use propsbot_service::{HistoryPage, HistoryQuery, HistoryReport, Reader, Service, Side};
+use propsbot_service::{HistoryPage, HistoryQuery, HistoryReport, Reader, Service, Side, UnderWay};
 
 /// How the ids of the buttons begin. After it: whose history, of which side, and which page.
 pub(super) const TURN: &str = "history";
@@ -52,9 +52,8 @@ pub(super) async fn history(
         page: HistoryPage::Newest,
         reader,
     };
-    let asking = ctx.data().history(query.clone());
-    let history = in_time(ctx, Visibility::OnlyThem, asking).await?;
-    let page = shown(&query, &history);
+    let asking = found(ctx.data(), &query);
+    let (page, _under_way) = in_time(ctx, Visibility::OnlyThem, asking).await?;
     Ok(answer(ctx, page, Visibility::OnlyThem).await?)
 }
 
@@ -76,11 +75,15 @@ pub(super) async fn turned(
     let Some(query) = read(&part.data.custom_id, reader) else {
         return Err(Error::Mistake(wording::outdated_button()));
     };
-    let turning = async {
-        let history = service.history(query.clone()).await?;
-        Ok(shown(&query, &history))
-    };
+    let turning = async { Ok(found(service, &query).await?.0) };
     used.turn_page(turning).await
+}
+
+/// The page, one at a time for each member.
+async fn found(service: &Service, query: &HistoryQuery) -> Result<(CreateReply, UnderWay), Error> {
+    let under_way = service.one_at_a_time(query.reader.user_id).await;
+    let history = service.history(query.clone()).await?;
+    Ok((shown(query, &history), under_way))
 }
 
 fn shown(query: &HistoryQuery, history: &HistoryReport) -> CreateReply {

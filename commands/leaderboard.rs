@@ -20,7 +20,7 @@ use super::{
 };
 use propsbot_discord::IntoModel as _;
 use propsbot_model::{GuildId, UserId};
-use propsbot_service::{Leaderboard, LeaderboardQuery, Period, Service, Side};
+use propsbot_service::{Leaderboard, LeaderboardQuery, Period, Service, Side, UnderWay};
 
 /// How the ids of the buttons begin. After it: since when, of which side, which page, and who may
 /// turn the pages.
@@ -68,8 +68,8 @@ pub(super) async fn leaderboard(
         side: of.map_or(Side::Received, Into::into),
         page: 0,
     };
-    let asking = shown(ctx.data(), query, ctx.author().id.into_model());
-    let page = in_time(ctx, Visibility::Everyone, asking).await?;
+    let asking = found(ctx.data(), query, ctx.author().id.into_model());
+    let (page, _under_way) = in_time(ctx, Visibility::Everyone, asking).await?;
     Ok(answer(ctx, page, Visibility::Everyone).await?)
 }
 
@@ -87,12 +87,22 @@ pub(super) async fn turned(
         return Err(Error::Mistake(wording::outdated_button()));
     };
     let presser: UserId = part.user.id.into_model();
-    let turning = shown(service, query, presser);
+    let turning = found(service, query, presser);
     if presser == owner {
-        return used.turn_page(turning).await;
+        return used.turn_page(async { Ok(turning.await?.0) }).await;
     }
-    let page = in_time(used, Visibility::OnlyThem, turning).await?;
+    let (page, _under_way) = in_time(used, Visibility::OnlyThem, turning).await?;
     Ok(answer(used, page, Visibility::OnlyThem).await?)
+}
+
+/// The page, one at a time for each member.
+async fn found(
+    service: &Service,
+    query: LeaderboardQuery,
+    asker: UserId,
+) -> Result<(CreateReply, UnderWay), Error> {
+    let under_way = service.one_at_a_time(asker).await;
+    Ok((shown(service, query, asker).await?, under_way))
 }
 
 /// The page, with its picture and its buttons. That nobody has a rank yet is told to who asked, and

@@ -77,8 +77,13 @@ pub(super) async fn why_this_cred(
 async fn tell(ctx: Context<'_>, channel: ChannelId, message: MessageId) -> Result<(), Error> {
     let reader = reader(ctx)?;
     let guild = reader.guild_id;
-    let asking = ctx.data().why(reader, channel, message);
-    let why = allowed(in_time(ctx, Visibility::OnlyThem, asking).await)?;
+    let service = ctx.data();
+    let asking = async {
+        let under_way = service.one_at_a_time(reader.user_id).await;
+        let why = service.why(reader, channel, message).await?;
+        Ok((why, under_way))
+    };
+    let (why, _under_way) = allowed(in_time(ctx, Visibility::OnlyThem, asking).await)?;
     let text = wording::why(guild, &why);
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }

@@ -27,7 +27,7 @@ use propsbot_jobs::{
     export::{self, Decision, ExportReport, ExportTarget, Leave},
     privacy, restore,
 };
-use propsbot_model::{Class, one_line};
+use propsbot_model::{Class, GuildId, one_line};
 use propsbot_store::{Store, StoreError};
 
 /// How long an export that is stopped may take to let go of the archive.
@@ -331,7 +331,7 @@ pub async fn verify(
                 found.unresolved, found.unknown_authors
             ));
         }
-        lines.extend(incomplete(archive.as_ref()).await?);
+        lines.extend(incomplete(archive.as_ref(), None).await?);
         return Ok(lines);
     }
     let faults = found.faults.join("\n  ");
@@ -341,8 +341,11 @@ pub async fn verify(
     )))
 }
 
-/// What has never been complete in the archive, as sentences.
-pub(super) async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>, Error> {
+/// What has never been complete in the archive, or in one of its guilds, as sentences.
+pub(super) async fn incomplete(
+    archive: &dyn DataArchive,
+    only: Option<GuildId>,
+) -> Result<Vec<String>, Error> {
     let reader = ArchiveReader::open(archive).await?;
     let never = |guild: &ManifestGuild| {
         let synced = |class: &Class| guild.synced.get(class).copied().flatten().is_some();
@@ -360,5 +363,7 @@ pub(super) async fn incomplete(archive: &dyn DataArchive) -> Result<Vec<String>,
             )
         })
     };
-    Ok(reader.manifest().guilds.iter().filter_map(never).collect())
+    let guilds = reader.manifest().guilds.iter();
+    let chosen = guilds.filter(|guild| only.is_none_or(|only| guild.id == only));
+    Ok(chosen.filter_map(never).collect())
 }

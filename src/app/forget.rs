@@ -5,9 +5,9 @@ use anyhow::anyhow;
 
 use super::{Error, Mirror};
 use crate::config::Config;
-use propsbot_backends::{ArchiveSpec, History};
+use propsbot_backends::{ArchiveSpec, History, drop_copies};
 use propsbot_jobs::{clock::Clock, privacy};
-use propsbot_model::{GuildId, UserId};
+use propsbot_model::{GuildChoice, GuildId, UserId};
 
 /// Deletes what is kept of a user, in one guild or in all, and says how much that was.
 ///
@@ -39,6 +39,15 @@ pub async fn forget_guild(config: &Config, guild: GuildId) -> Result<Vec<String>
     }
     deleting(config, async |mirror| {
         if mirror.store.guild(guild)?.is_none() {
+            let choices = mirror.store.guild_choices()?;
+            let is_it = |choice: &GuildChoice| choice.guild_id == guild && choice.place.is_none();
+            if choices.iter().any(is_it) {
+                // An earlier run was cut off, and what it left is gone since the store was opened.
+                return Ok(vec![format!(
+                    "guild {guild}: nothing is kept of it any more; the archive follows with the next export \
+                     (`propsbot export`)"
+                )]);
+            }
             return Err(Error::Wrong(anyhow!(
                 "the store knows no guild {guild} (--guild)"
             )));
@@ -72,6 +81,11 @@ async fn deleting(
         None
     };
     let mut lines = outcome?;
+    if let Err(error) = drop_copies(&config.access) {
+        lines.push(format!(
+            "warning: copies of what was read of archives could not be removed (CACHE_PATH): {error}"
+        ));
+    }
     lines.extend(left.map(|why| format!("warning: {why}")));
     let keeps = config.access.github.history == History::Keep;
     if matches!(config.archive, ArchiveSpec::Github(_)) && keeps {

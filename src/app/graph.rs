@@ -161,7 +161,7 @@ pub async fn graph(
         Ok::<_, Error>((notes, compared))
     });
     let (mut notes, compared) = drawing.await.context("drawing the graph")??;
-    notes.extend(incomplete(archive.as_ref()).await?);
+    notes.extend(incomplete(archive.as_ref(), order.guild).await?);
     Ok(match compared {
         None => notes,
         Some(compared) if order.json => vec![json(&compared, &notes)?],

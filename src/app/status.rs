@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 
 use super::{Error, open_existing_store};
 use crate::config::Config;
-use propsbot_model::{Millis, one_line, printable_json};
+use propsbot_model::{GuildId, Millis, one_line, printable_json};
 use propsbot_service::status::{
     self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus,
 };
@@ -15,10 +15,18 @@ use propsbot_store::StoreError;
 /// The state of every guild's mirror, for people, or as JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
     let store = open_existing_store(&config.store_path).await?;
+    let named = config.guilds.clone();
     let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, StoreError> {
+        // Where none is named, all that the store has are mirrored.
+        let is_mirrored = |guild: GuildId| named.is_empty() || named.contains(&guild);
         let mut all = Vec::new();
         for guild in store.guilds()? {
-            all.push(status::of_guild(&store, guild.guild_id, None)?);
+            all.push(status::of_guild(
+                &store,
+                guild.guild_id,
+                None,
+                &is_mirrored,
+            )?);
         }
         Ok(all)
     })

@@ -14,6 +14,6 @@ pub use bucket::BucketArchive;
 pub use folder::FolderArchive;
 pub use github::{GithubArchive, GithubError};
 pub use spec::{
-    ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, open, open_to_read,
-    open_to_write,
+    ArchiveSpec, ArchiveSpecError, BucketPlace, GithubPlace, ObjectStoreKind, drop_copies, open,
+    open_to_read, open_to_write,
 };

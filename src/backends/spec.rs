@@ -2,7 +2,7 @@
 //!
 //! Owns the spelling, and which backend it stands for. Knows nothing of what an archive holds.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, fs, io, path::PathBuf, str::FromStr};
 
 use super::{Access, bucket::BucketArchive, folder::FolderArchive, github::GithubArchive};
 use propsbot_archive::{ArchiveError, CachedArchive, DataArchive, Hash};
@@ -270,10 +270,35 @@ pub fn open_to_read(
         (ArchiveSpec::Folder(_), _) => archive,
         (_, Some(cache)) => {
             let name = Hash::of(spec.to_string().as_bytes()).to_string();
-            Box::new(CachedArchive::new(archive, cache.join(&name[..16])))
+            Box::new(CachedArchive::new(archive, cache.join(&name[..COPIES])))
         }
         (_, None) => Box::new(CachedArchive::in_scratch(archive)?),
     })
+}
+
+/// How long the name of a folder of copies is.
+const COPIES: usize = 16;
+
+/// Removes the copies of all archives, which may have what is to be forgotten. What is needed of them is
+/// fetched again.
+pub fn drop_copies(access: &Access) -> io::Result<()> {
+    let Some(cache) = &access.cache else {
+        return Ok(());
+    };
+    let entries = match fs::read_dir(cache) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        // Nothing else that lies there is ours.
+        let is_ours =
+            |name: &str| name.len() == COPIES && name.bytes().all(|c| c.is_ascii_hexdigit());
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -269,6 +269,12 @@ impl Service {
         }
     }
 
+    /// Waits until no other heavy request of this member is under way, and holds up the next one until what
+    /// it returns is dropped.
+    pub async fn one_at_a_time(&self, user: UserId) -> UnderWay {
+        self.heavy.begin(user).await
+    }
+
     /// How whole the mirror of a guild is, and what is being done about it. Exports concern all guilds:
     /// only operators are told of them.
     pub async fn sync_status(
@@ -277,8 +283,17 @@ impl Service {
         asker: UserId,
     ) -> Result<GuildStatus, ServiceError> {
         let progress = self.parts.progress.of(guild).look();
+        let guilds = self.parts.guilds.clone();
         let mut status = self
-            .ask(move |store| Ok(status::of_guild(store, guild, Some(&progress))?))
+            .ask(move |store| {
+                let is_mirrored = |guild| guilds.has(guild);
+                Ok(status::of_guild(
+                    store,
+                    guild,
+                    Some(&progress),
+                    &is_mirrored,
+                )?)
+            })
             .await?;
         if !self.parts.guilds.operates(guild, asker) {
             status.export = None;

@@ -209,6 +209,7 @@ pub fn of_guild(
     store: &Store,
     guild: GuildId,
     progress: Option<&Progress>,
+    is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<GuildStatus, StoreError> {
     let _reading = store.reading();
     let listening = progress.is_some();
@@ -271,7 +272,7 @@ pub fn of_guild(
             intervals: coverage.get(&channel.id).map(intervals).unwrap_or_default(),
         });
     }
-    let audit = audit(store, guild)?;
+    let audit = audit(store, guild, is_mirrored)?;
     channels.sort_by_key(|it| (std::cmp::Reverse(it.totals.messages), it.id));
     let lists = store.pending(guild)?;
     let pending = lists
@@ -331,7 +332,11 @@ fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
     known.collect()
 }
 
-fn audit(store: &Store, guild: GuildId) -> Result<AuditStatus, StoreError> {
+fn audit(
+    store: &Store,
+    guild: GuildId,
+    is_mirrored: &dyn Fn(GuildId) -> bool,
+) -> Result<AuditStatus, StoreError> {
     let settings = store.settings(guild)?;
     let audit = store.audit(guild)?;
     let walk = audit.walk.map(|it| it.value);
@@ -339,7 +344,7 @@ fn audit(store: &Store, guild: GuildId) -> Result<AuditStatus, StoreError> {
     let mut ids = channels.iter().filter_map(|it| it.state.now());
     let under_way = walk.filter(|it| it.finished.is_none());
     let channel = under_way.and_then(|walk| ids.find(|it| it.id >= walk.place));
-    let pace = Pace::of(store, guild)?;
+    let pace = Pace::of(store, guild, is_mirrored)?;
     Ok(AuditStatus {
         on: pace.found_within().is_some(),
         share: settings.audit_share,

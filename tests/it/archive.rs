@@ -2,7 +2,7 @@
 //! called, and format 1 as it was written once.
 
 pub(crate) mod bucket;
-mod community;
+pub(crate) mod community;
 mod contract;
 mod crash;
 mod damage;

@@ -1,5 +1,7 @@
 //! Guilds in which somebody else has added the bot, and who may do what concerns all guilds.
 
+mod forgotten;
+
 use std::{fs, path::Path, time::Instant};
 
 use propsbot_model::{ChannelId, GuildId};

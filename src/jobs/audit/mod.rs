@@ -56,10 +56,16 @@ const HOUR_MS: i64 = 3_600_000;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
-/// The guilds with an audit, and their settings.
-pub fn audited(store: &Store) -> Result<Vec<(GuildId, Settings)>, StoreError> {
+/// The guilds with an audit, and their settings. Guilds that are kept and not mirrored have none.
+pub fn audited(
+    store: &Store,
+    is_mirrored: &dyn Fn(GuildId) -> bool,
+) -> Result<Vec<(GuildId, Settings)>, StoreError> {
     let mut all = Vec::new();
     for guild in store.guilds()? {
+        if !is_mirrored(guild.guild_id) {
+            continue;
+        }
         let settings = store.settings(guild.guild_id)?;
         // Before the guild was looked at, a backfill will read all of it.
         let synced = store.synced(guild.guild_id)?;
@@ -84,8 +90,10 @@ pub async fn audit(
         let mut auditors = JoinSet::new();
         let mut begun = BTreeSet::new();
         loop {
+            let guilds = backfill.guilds.clone();
+            let audited = move |store: &Store| audited(store, &|guild| guilds.has(guild));
             for (guild, _) in backfill.read(audited).await? {
-                if backfill.guilds.has(guild) && begun.insert(guild) {
+                if begun.insert(guild) {
                     let auditor = Auditor::new(&backfill, &requests, guild);
                     auditors.spawn(auditor.audit());
                 }
@@ -174,9 +182,10 @@ impl Auditor {
             time::sleep(LOOK).await;
         }
         let turn = self.turn().await?;
+        let guilds = self.backfill.guilds.clone();
         let pace = self
             .backfill
-            .read(move |store| Pace::of(store, guild))
+            .read(move |store| Pace::of(store, guild, &|guild| guilds.has(guild)))
             .await?;
         let mut walk = last.next_round(Clock::now(), pace.slices);
         walk.requests += 1;
@@ -219,9 +228,10 @@ impl Auditor {
     async fn interval(&self) -> Result<Duration, BackfillError> {
         let guild = self.guild;
         loop {
+            let guilds = self.backfill.guilds.clone();
             let interval = self
                 .backfill
-                .read(move |store| interval(store, guild))
+                .read(move |store| interval(store, guild, &|guild| guilds.has(guild)))
                 .await?;
             match interval {
                 Some(interval) => return Ok(interval),
@@ -404,8 +414,12 @@ impl Auditor {
 }
 
 /// The pace of the guild's audit; nothing where there is none.
-fn interval(store: &Store, guild: GuildId) -> Result<Option<Duration>, StoreError> {
-    let audited = audited(store)?;
+fn interval(
+    store: &Store,
+    guild: GuildId,
+    is_mirrored: &dyn Fn(GuildId) -> bool,
+) -> Result<Option<Duration>, StoreError> {
+    let audited = audited(store, is_mirrored)?;
     let guilds = audited.len() as u64;
     let own = audited.iter().find(|(id, _)| *id == guild);
     Ok(own.and_then(|(_, it)| audit_interval(it.audit_share, guilds, PER_SECOND.get())))

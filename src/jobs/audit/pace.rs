@@ -28,8 +28,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The pace of the guild's audit.
-    pub fn of(store: &Store, guild: GuildId) -> Result<Self, StoreError> {
+    /// The pace of the guild's audit, which shares the requests with those of the other mirrored guilds.
+    pub fn of(
+        store: &Store,
+        guild: GuildId,
+        is_mirrored: &dyn Fn(GuildId) -> bool,
+    ) -> Result<Self, StoreError> {
         let settings = store.settings(guild)?;
         let failures = store.failures(guild)?;
         let unreadable = failures.iter().filter(|it| it.reason == UNREADABLE);
@@ -56,8 +60,9 @@ impl Pace {
         let reactions = tallies.iter().map(|it| it.reactions).sum();
         let lists = counted.filter(|lists| *lists > 0).unwrap_or(reactions);
         let rest = Duration::from_hours(settings.audit_rest_hours.into());
-        let guilds = audited(store)?.len() as u64;
+        let guilds = audited(store, is_mirrored)?.len() as u64;
         let interval = audit_interval(settings.audit_share, guilds, PER_SECOND.get());
+        let interval = interval.filter(|_| is_mirrored(guild));
         Ok(Self {
             interval,
             rest,

@@ -204,7 +204,7 @@ fn reactions() -> Vec<ReactionRow> {
 }
 
 /// What the store holds.
-pub(super) fn rows() -> Snapshot {
+pub(crate) fn rows() -> Snapshot {
     Snapshot {
         guilds: vec![GuildRow {
             id: GUILD,
@@ -270,7 +270,7 @@ pub(super) fn rows() -> Snapshot {
 }
 
 /// Asks for all of it.
-pub(super) fn request(rows: &Snapshot) -> ExportRequest {
+pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
     ExportRequest {
         now: Millis(1_765_000_000_000),
         heard_at: None,

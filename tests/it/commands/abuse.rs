@@ -272,20 +272,31 @@ async fn an_admin_may_have_only_commands_give_props() {
 async fn heavy_commands_of_a_member_wait_for_each_other() {
     let server = Server::start().await;
     let discord = server.discord();
+    server.give(server.ana, &[server.ben], "x").await;
+    let message = discord.post(server.ana, server.general, "hello");
+    server.why(server.general, message, "plain messages").await;
+    let message = json!({"message": message.to_string()});
     let late = Duration::from_millis(1_500);
-    discord.fail(CALLBACK, 1, Fault::Delay(late));
-    let begun = discord.requests().len();
-    let runs =
-        [(); 3].map(|()| discord.slash(server.ana, server.general, "privacy export", json!({})));
-    for run in runs {
-        says(&discord.answer(run).await.unwrap(), &["what I keep of you"]);
+    for (command, options, answer) in [
+        ("privacy export", json!({}), "what I keep of you"),
+        ("why", message, "plain messages"),
+        ("history", json!({}), "> x"),
+        ("leaderboard", json!({}), "ben"),
+    ] {
+        discord.fail(CALLBACK, 1, Fault::Delay(late));
+        let begun = discord.requests().len();
+        let run = || discord.slash(server.ana, server.general, command, options.clone());
+        for run in [run(), run(), run()] {
+            let content = discord.answer(run).await.unwrap().content;
+            assert!(content.contains(answer), "no {answer:?} in {content:?}");
+        }
+        let requests = discord.requests();
+        let mut answers = requests[begun..]
+            .iter()
+            .filter(|request| request.route.contains("callback"));
+        let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
+        let between = second.arrived - first.arrived;
+        assert!(between >= late, "{command}: {between:?}");
     }
-    let requests = discord.requests();
-    let mut answers = requests[begun..]
-        .iter()
-        .filter(|request| request.route.contains("callback"));
-    let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
-    let between = second.arrived - first.arrived;
-    assert!(between >= late, "{between:?}");
     server.check_manners();
 }

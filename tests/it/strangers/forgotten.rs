@@ -1,0 +1,174 @@
+//! A guild that is no longer mirrored: deleted whole, also where that is killed, and what it costs while it is
+//! kept.
+
+use propsbot_archive::{ExportGuild, export};
+use propsbot_backends::FolderArchive;
+use propsbot_model::{Evidence, Fact, Observation, Stamp};
+use simulator::github::{Github, Options, Visibility};
+
+use super::*;
+use crate::archive::community::{request, rows};
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// What `status` says of each guild in the store.
+async fn status(mirror: &Mirror) -> Vec<Value> {
+    let status = mirror.run(&["status", "--json"]).await.ok();
+    serde_json::from_str(&status.stdout).unwrap()
+}
+
+/// `kill -9` wherever it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forgotten_guild_is_gone_after_another_run_wherever_the_first_was_killed() {
+    const KILLS: u32 = 8;
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    let other = Guild::of_stranger(&mirror.discord, LATER);
+    for _ in 0..20 {
+        other.thank(&mirror.discord);
+    }
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    mirror.sync().await.ok();
+    mirror.export().await;
+    mirror.variables.clear();
+    let kept = mirror.home.path().join("kept");
+    copy(&mirror.store_path(), &kept);
+    let id = other.id.to_string();
+    let forget = ["forget", "--guild", &*id];
+    let begun = Instant::now();
+    mirror.run(&forget).await.ok();
+    let whole = begun.elapsed();
+    let mut halfway = 0;
+    for kill in 0..KILLS {
+        fs::remove_dir_all(mirror.store_path()).unwrap();
+        copy(&kept, &mirror.store_path());
+        let running = mirror.start(&forget);
+        tokio::time::sleep(whole * (kill + 1) / (KILLS + 1)).await;
+        running.kill().await;
+        halfway += u32::from(holds(&mirror.store_path(), TEXT.as_bytes()));
+        // As often as it is asked.
+        for _ in 0..2 {
+            let again = mirror.run(&forget).await.ok();
+            assert!(again.stdout.contains(&format!("guild {id}: ")), "{again:?}");
+        }
+        for bytes in [NAME.as_bytes(), TEXT.as_bytes()] {
+            assert!(!holds(&mirror.store_path(), bytes), "kill {kill}");
+        }
+        let status = status(&mirror).await;
+        let [left] = &status[..] else {
+            panic!("kill {kill}: {status:?}");
+        };
+        assert_eq!(left["id"], own.id.to_string());
+        assert_eq!(left["totals"]["messages"], 1);
+    }
+    assert!(halfway > 0, "each was killed too late");
+    mirror.export().await;
+    check_unknown(&mirror, &other).await;
+}
+
+/// What was read of an archive before is no place where it lives on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_archives_go_with_a_forgotten_guild() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    let other = Guild::of_stranger(&mirror.discord, LATER);
+    let cache = mirror.home.path().join("cache");
+    for (name, value) in [
+        ("GITHUB_TOKEN", github.token()),
+        ("GITHUB_API_URL", github.url()),
+        ("CACHE_PATH", cache.to_str().unwrap().to_owned()),
+    ] {
+        mirror.variables.push((name.to_owned(), value));
+    }
+    github.set_visibility(Visibility::Private);
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    mirror.sync().await.ok();
+    let archive = "github:octo-org/archive";
+    mirror.run(&["export", "--to", archive]).await.ok();
+    let graph = ["graph", "--from", archive, "--out", "out"];
+    mirror.run(&graph).await.ok();
+    assert!(holds(&cache, TEXT.as_bytes()));
+    fs::write(cache.join("notes.txt"), "ours").unwrap();
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id]);
+    let id = other.id.to_string();
+    mirror.run(&["forget", "--guild", &id]).await.ok();
+    assert!(!holds(&cache, TEXT.as_bytes()));
+    assert!(cache.join("notes.txt").exists());
+    mirror.run(&["export", "--to", archive]).await.ok();
+    mirror.run(&graph).await.ok();
+    assert!(!holds(&cache, TEXT.as_bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_guild_takes_no_part_of_the_audits_requests() {
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    let other = Guild::of_stranger(&mirror.discord, LATER);
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    mirror.sync().await.ok();
+    {
+        // Its rest would hide how long a round takes.
+        let store = mirror.store();
+        let mut settings = store.settings(GuildId(own.id)).unwrap();
+        settings.audit_rest_hours = 0;
+        let chosen = Observation {
+            at: Stamp(store.newest().unwrap().0 + 1),
+            by: Evidence::Gateway,
+            fact: Fact::Settings(settings),
+        };
+        store.merge(&[vec![chosen]]).unwrap();
+    }
+    let audit = async |mirror: &Mirror, guild: &Guild| {
+        let guilds = status(mirror).await;
+        let id = guild.id.to_string();
+        let found = guilds.iter().find(|of| of["id"] == *id);
+        found.unwrap()["audit"].clone()
+    };
+    let shared = audit(&mirror, &own).await;
+    assert_eq!(audit(&mirror, &other).await["on"], true);
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id]);
+    let alone = audit(&mirror, &own).await;
+    let seconds = |audit: &Value| audit["shown_within"].as_u64().unwrap();
+    assert!(seconds(&alone) < seconds(&shared), "{alone} {shared}");
+    assert_eq!(audit(&mirror, &other).await["on"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_graph_of_one_guild_tells_what_that_one_lacks() {
+    let mirror = Mirror::empty().await;
+    let rows = rows();
+    let mut both = request(&rows);
+    let chosen = both.guilds[0].id;
+    both.guilds.push(ExportGuild {
+        id: GuildId(5),
+        name: NAME.to_owned(),
+        channels: Vec::new(),
+        ..both.guilds[0].clone()
+    });
+    let archive = FolderArchive::new(mirror.archive_path());
+    export(&archive, std::sync::Arc::new(rows), both)
+        .await
+        .unwrap();
+    let from = ["graph", "--from", "dir:archive", "--out", "out"];
+    let all = mirror.run(&from).await.ok();
+    let id = chosen.to_string();
+    let one = mirror
+        .run(&[&from[..], &["--guild", &id]].concat())
+        .await
+        .ok();
+    let says = |ended: &crate::mirror::Ended, words: &str| ended.stdout.contains(words);
+    assert!(says(&all, "The Community") && says(&all, NAME), "{all:?}");
+    assert!(says(&one, "The Community") && !says(&one, NAME), "{one:?}");
+}
