@@ -1,10 +1,11 @@
 //! How commands end: what is said last, and with which exit code.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{Read as _, Write as _},
     num::NonZero,
-    path::Path,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -133,6 +134,9 @@ async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
         last.contains("propsbot: stopped before the mirror was complete"),
         "{screen:#?}"
     );
+    // How far it came stays above them: bars that are not ended are erased as the process goes.
+    let stays = screen.iter().any(|line| line.contains("messages  ["));
+    assert!(stays, "{screen:#?}");
 
     // One that is done says so too, and so does an export.
     mirror.discord.heal();
@@ -219,6 +223,78 @@ async fn a_folder_that_cannot_be_written_is_told_at_start() {
         running.wait().await;
         let ended = mirror.run(&["export", "--dry-run"]).await;
         ended.failed(1, &[&why]);
+    }
+}
+
+/// A command of this process's as a user who may do little, which it is only where root runs the tests.
+fn unprivileged(mirror: &Mirror, arguments: &[&str]) -> Command {
+    const NOBODY: u32 = 65534;
+    let command = mirror.command(arguments);
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return command;
+    }
+    let home = mirror.home.path();
+    for path in below(home) {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let id = NOBODY.to_string();
+    let mut wrapped = Command::new("setpriv");
+    wrapped
+        .args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(home)
+        .env_clear();
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.unwrap_or_default());
+    }
+    wrapped
+}
+
+/// A folder and all that is in it.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    let mut next = 0;
+    while let Some(path) = found.get(next).cloned() {
+        if path.is_dir() {
+            let entries = fs::read_dir(path).unwrap();
+            found.extend(entries.map(|entry| entry.unwrap().path()));
+        }
+        next += 1;
+    }
+    found
+}
+
+/// The archive is another user's: root exported once, say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_without_the_right_to_write_is_told_at_start() {
+    for locked in ["archive", "archive/blobs", "archive/.lock"] {
+        let mut mirror = Mirror::seeded(10).await;
+        mirror.sync().await.ok();
+        mirror.export().await;
+        for (name, value) in [("EXPORT_INTERVAL", "10h"), ("RUST_LOG", "info")] {
+            mirror.variables.push((name.to_owned(), value.to_owned()));
+        }
+        let path = mirror.home.path().join(locked);
+        let mode = if path.is_dir() { 0o555 } else { 0o444 };
+        let command = unprivileged(&mirror, &["run"]);
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let running = crate::mirror::start(command);
+        let begun = Instant::now();
+        while !running
+            .stderr()
+            .contains("exports are going to fail until this is mended")
+        {
+            assert!(begun.elapsed() < SOON, "{}", running.stderr());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let why = format!("could not write to ./{locked}: Permission denied");
+        assert!(running.stderr().contains(&why), "{}", running.stderr());
+        running.terminate();
+        running.wait().await;
+        let ended = crate::mirror::start(unprivileged(&mirror, &["export", "--dry-run"]));
+        ended.wait().await.failed(1, &[&why]);
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
 }
 
