@@ -20,7 +20,10 @@ use propsbot_jobs::{
     backfill::{self, Requests},
     clock::Clock,
     daily::{days, log_daily},
-    export::{LETTING_GO, export_and_log, export_control, export_regularly, give_up_after, is_due},
+    export::{
+        Failing, LETTING_GO, export_and_log, export_control, export_regularly, give_up_after,
+        is_due,
+    },
     guilds::PerGuild,
     listener::listen,
     progress::{ProgressBoard, log_regularly},
@@ -165,7 +168,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let last = async {
         if is_due(&store).await? {
             // It logs how it failed.
-            let _ = export_and_log(&store, &target, Clock::now(), &give_up).await;
+            let mut failing = Failing::default();
+            let _ = export_and_log(&store, &target, Clock::now(), &give_up, &mut failing).await;
         }
         Ok(())
     };

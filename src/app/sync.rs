@@ -124,14 +124,28 @@ async fn choose(
     }
     let invite = invitation(backfill.bot.id);
     let invite = format!("an admin of a server invites it with {invite}");
-    let joined = match backfill.history.guilds().await {
+    let (mut joined, unnamed) = match backfill.history.guilds().await {
         // A server that is not Discord's may not list them.
         Err(RestError::NotFound { .. }) if only.is_some() || mirrored.is_named() => {
             let named = only.map_or_else(|| mirrored.all(), |only| vec![only]);
-            named.into_iter().map(|id| (id, id.to_string())).collect()
+            let named = named.into_iter().map(|id| (id, id.to_string()));
+            (named.collect(), 0)
         }
         joined => joined?,
     };
+    if unnamed > 0 {
+        warn!(
+            "{unnamed} of the bot's guilds have no readable id in Discord's list: those that are \
+             mirrored are asked for by theirs"
+        );
+        add_unlisted(backfill, only, &mut joined).await?;
+    }
+    if joined.is_empty() && unnamed > 0 {
+        return Err(Error::Failed(anyhow!(
+            "none of the bot's guilds has a readable id in Discord's list: name those to mirror in \
+             DISCORD_GUILDS"
+        )));
+    }
     if joined.is_empty() {
         return Err(Error::Failed(anyhow!("the bot is in no guild: {invite}")));
     }
@@ -178,6 +192,29 @@ async fn choose(
         )
     });
     Ok((guilds, absent.collect()))
+}
+
+/// Adds the guilds that are to be synced and that Discord's list lacks, although the bot is in them.
+async fn add_unlisted(
+    backfill: &Backfill,
+    only: Option<GuildId>,
+    joined: &mut Vec<(GuildId, String)>,
+) -> Result<(), Error> {
+    let listed: Vec<GuildId> = joined.iter().map(|(id, _)| *id).collect();
+    let wanted = if let Some(only) = only {
+        vec![only]
+    } else {
+        backfill.choose_guilds(None, Some(listed.clone())).await?;
+        backfill.guilds.all()
+    };
+    for id in wanted.into_iter().filter(|id| !listed.contains(id)) {
+        match backfill.history.guild(id).await {
+            Ok(shape) => joined.push((id, shape.guild.name)),
+            Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn line(guild: GuildId, name: &str, done: &Summary) -> String {

@@ -210,15 +210,17 @@ impl History {
         })
     }
 
-    /// All guilds that the bot is in, with their names.
-    pub async fn guilds(&self) -> Result<Vec<(GuildId, String)>, RestError> {
-        let mut guilds = Vec::new();
+    /// All guilds that the bot is in, with their names, and how many more there are whose ids cannot be
+    /// read.
+    pub async fn guilds(&self) -> Result<(Vec<(GuildId, String)>, usize), RestError> {
+        let (mut guilds, mut unnamed) = (Vec::new(), 0);
         let mut after = GuildId(0);
         loop {
             let page: Items<GuildInBrief> = self.list(&Route::MyGuilds(after)).await?;
             let ids = page.items.iter().map(|guild| guild.id.0);
             let newest = ids.chain(page.unreadable.iter().copied()).max();
             let is_last = page.len < GUILDS_A_PAGE;
+            unnamed += page.odd();
             let new = page.items.into_iter().filter(|guild| guild.id > after);
             guilds.extend(new.map(|guild| (guild.id, guild.name)));
             if guilds.len() > MOST_GUILDS {
@@ -229,7 +231,7 @@ impl History {
                 Some(newest) => after = newest,
                 // The last page; or that of a server that does not know `after`, and would send
                 // the same one for ever.
-                None => return Ok(guilds),
+                None => return Ok((guilds, unnamed)),
             }
         }
     }

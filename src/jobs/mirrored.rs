@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::backfill::{Backfill, BackfillError};
 use propsbot_discord::{History, RestError};
@@ -172,7 +172,15 @@ impl Backfill {
             let joined = match joined {
                 Some(joined) => joined,
                 None => match self.history.guilds().await {
-                    Ok(joined) => joined.into_iter().map(|(id, _)| id).collect(),
+                    Ok((joined, unnamed)) => {
+                        if unnamed > 0 {
+                            warn!(
+                                "{unnamed} guilds in Discord's list have no readable id: if one of them \
+                                 is to be mirrored, name it in DISCORD_GUILDS"
+                            );
+                        }
+                        joined.into_iter().map(|(id, _)| id).collect()
+                    }
                     // A server that is not Discord's may not list them: the gateway tells.
                     Err(RestError::NotFound { .. }) => Vec::new(),
                     Err(error) => return Err(error.into()),

@@ -13,6 +13,7 @@ use crate::{
 };
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
+const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 const CHANNELS: &str = "GET /guilds/{guild_id}/channels";
 const GUILD: &str = "GET /guilds/{guild_id}";
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
@@ -414,6 +415,75 @@ async fn an_odd_guild_is_mirrored() {
     }
 }
 
+/// Half a surrogate pair in a name costs that half, and goes when the name is told whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_surrogate_pair_costs_itself() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    mirror.sync().await.ok();
+    let user = format!("/id={ana}/user/global_name");
+    let author = "/*/author/global_name";
+    for (route, pointer) in [(MEMBERS, user.as_str()), (MESSAGES, author)] {
+        discord.mutate(route, pointer, r#""\ud83dna \ud83d\ude4f""#);
+    }
+    discord.mutate(MESSAGES, "/0/content", r#""he\udc00llo""#);
+    discord.mutate(GUILD, "/name", r#""\ud800 guild""#);
+    let names = || {
+        let (store, guild) = (mirror.store(), mirror.guild());
+        let member = store.member(guild, UserId(ana)).unwrap().unwrap();
+        let all = store.guilds().unwrap();
+        let guild = all[0].state.now().unwrap().name.clone();
+        (member.user.unwrap().value.global_name, guild)
+    };
+    mirror.sync().await.ok();
+    let (member, guild) = names();
+    assert_eq!(member.as_deref(), Some("\u{fffd}na 🙏"));
+    assert_eq!(guild, "\u{fffd} guild");
+    let text = || {
+        let store = mirror.store();
+        let mut messages = store.messages(ChannelId(channel), 0..=u64::MAX);
+        let state = messages.next().unwrap().unwrap();
+        state.message().unwrap().content.clone()
+    };
+    assert_eq!(text(), "he\u{fffd}llo");
+    discord.heal();
+    mirror.sync().await.ok();
+    mirror.check_store();
+}
+
+/// A guild whose id cannot be read in the list of guilds is asked for by the id that is known, and is
+/// never left out without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guild_whose_id_cannot_be_read_is_not_left_out() {
+    const GUILDS: &str = "GET /users/@me/guilds";
+    let mut mirror = Mirror::empty().await;
+    let channel = general(&mirror);
+    // Nothing is mirrored yet, and nothing tells which guild it is.
+    mirror.discord.mutate(GUILDS, "/0/id", "\"odd\"");
+    let ended = mirror.sync().await;
+    ended.failed(1, &["readable id", "DISCORD_GUILDS"]);
+    assert!(!ended.stderr.contains("in no guild"), "{ended:#?}");
+    // It is named: by `--guild`, and by the configuration.
+    let id = mirror.guild().to_string();
+    mirror.run(&["sync", "--guild", &id]).await.ok();
+    mirror.check_store();
+    let ana = mirror.discord.people()[1];
+    mirror.discord.post(ana, channel, "again");
+    // Or it was mirrored before.
+    let ended = mirror.sync().await.ok();
+    assert!(ended.stderr.contains("1 of the bot's guilds"), "{ended:#?}");
+    mirror.check_store();
+    mirror.discord.post(ana, channel, "once more");
+    let named = ("DISCORD_GUILDS".to_owned(), format!("{id},7"));
+    mirror.variables.push(named);
+    let ended = mirror.sync().await;
+    ended.failed(1, &["guild 7: not synced"]);
+    mirror.check_store();
+}
+
 /// The name of @everyone's permissions in a guild.
 fn everyone(mirror: &Mirror) -> String {
     format!("/roles/id={}/permissions", mirror.discord.guild_id())
@@ -743,7 +813,8 @@ async fn texts_are_never_wiped() {
     mirror.sync().await.ok();
     mirror.check_store();
     assert_eq!(texts_missing(&mirror.status().await), 0);
-    // What is new has no text yet.
+    // What is new has no text yet, nor has any other message that is asked for by itself.
+    discord.mutate(MESSAGE, "/content", "\"\"");
     let ana = discord.people()[1];
     discord.post(ana, channel, "unseen");
     mirror.sync().await;

@@ -108,3 +108,34 @@ async fn pictures_are_drawn_in_silence() {
     let log = server.log();
     assert!(!log.contains("WARN") && !log.contains("font"), "{log}");
 }
+
+/// The archive cannot be written for a while: each export fails for the same reason.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_that_fail_are_told_once_and_their_end_once() {
+    let mut mirror = Mirror::empty().await;
+    let every = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
+    let level = (
+        "RUST_LOG".to_owned(),
+        "info,propsbot_jobs::export=debug".to_owned(),
+    );
+    mirror.variables.extend([every, level]);
+    // A file is where the archive's folder is to be.
+    std::fs::write(mirror.archive_path(), "").unwrap();
+    let running = start(&mirror).await;
+    let begun = Instant::now();
+    while running
+        .stderr()
+        .matches("nothing was exported again")
+        .count()
+        < 3
+    {
+        assert!(begun.elapsed() < 2 * SOON, "{}", running.stderr());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    std::fs::remove_file(mirror.archive_path()).unwrap();
+    until(&running, "exported to the archive").await;
+    running.terminate();
+    let log = running.wait_for(Duration::from_secs(10)).await.stderr;
+    has_once(&log, "ERROR");
+    has_once(&log, "exports work again");
+}

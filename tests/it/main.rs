@@ -32,6 +32,7 @@ mod store;
 mod strangers;
 mod sync;
 mod terminal;
+mod texts;
 mod threads;
 mod time_left;
 mod unseen;

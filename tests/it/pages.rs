@@ -196,7 +196,8 @@ async fn an_odd_field_is_missing_as_long_as_it_is_odd() {
 async fn what_fails_for_a_while_is_not_refused() {
     let (mirror, _, ids) = talk(2).await;
     let discord = &mirror.discord;
-    let page = json!([{"id": ids[1].to_string(), "type": "unheard of"}]);
+    let odd = |id: &u64| json!({"id": id.to_string(), "type": "unheard of"});
+    let page = json!([odd(&ids[1]), odd(&ids[0])]);
     discord.fail(MESSAGES, 1, Fault::Answer(200, page.to_string()));
     discord.fail(MESSAGE, 6, Fault::Status(503));
     mirror.sync().await.ok();

@@ -22,6 +22,7 @@ pub mod message_type {
 #[expect(missing_docs, reason = "named as on Discord's message page")]
 pub mod flag {
     pub const CROSSPOSTED: u32 = 1;
+    pub const SUPPRESS_EMBEDS: u32 = 1 << 2;
     pub const HAS_THREAD: u32 = 1 << 5;
     pub const EPHEMERAL: u32 = 1 << 6;
     pub const LOADING: u32 = 1 << 7;

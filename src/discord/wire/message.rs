@@ -19,9 +19,6 @@ const EPHEMERAL: u64 = 1 << 6;
 /// above.
 const HAS_THREAD: u64 = 1 << 5;
 
-/// The flag of a message whose embeds are not shown: they are in no list.
-const SUPPRESS_EMBEDS: u64 = 1 << 2;
-
 /// The flag of an answer of which it was only said that it will come.
 const LOADING: u64 = 1 << 7;
 
@@ -161,9 +158,8 @@ impl Message {
             Told::As(Some(Number(flags))) => flags,
             _ => 0,
         };
-        // An answer that is announced has no text yet, and one whose embeds were taken away may have none.
-        let may_have_none = flags & (LOADING | SUPPRESS_EMBEDS) != 0;
-        let has_text = kind.is_written() || kind.is_answer() && !may_have_none;
+        // An answer that is announced has no text yet.
+        let has_text = kind.is_written() || kind.is_answer() && flags & LOADING == 0;
         if content.is_empty() && has_text && !self.extras.any() {
             unread.add(Field::Content);
         }
@@ -531,9 +527,9 @@ mod tests {
         assert!(!missing(json!({})));
         assert!(!missing(json!({"content": "", "type": 7})));
         assert!(missing(json!({"content": "", "type": 20})));
-        for flag in [4, 128] {
-            assert!(!missing(json!({"content": "", "type": 20, "flags": flag})));
-        }
+        assert!(!missing(json!({"content": "", "type": 20, "flags": 128})));
+        // One whose embeds were taken away may have had nothing else: only asking tells.
+        assert!(missing(json!({"content": "", "type": 20, "flags": 4})));
         for extra in [
             json!({"content": "", "attachments": [{"id": "1"}]}),
             json!({"content": "", "embeds": [{}]}),

@@ -59,8 +59,9 @@ impl Backfill {
         described: &Arc<Described>,
         recheck: Option<Stamp>,
     ) -> Result<Summary, BackfillError> {
-        let texts_missing = self.note_texts(guild).await?;
         let mut left = self.plan(described, None, recheck).await?;
+        let readable = left.channels.iter().map(|plan| plan.channel_id).collect();
+        let texts_missing = self.note_texts(guild, &readable).await?;
         let unreadable: BTreeSet<ChannelId> = left.unreadable.iter().copied().collect();
         let (incomplete, failures, lists, gone) = self
             .read(move |store| {

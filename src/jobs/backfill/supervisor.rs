@@ -236,7 +236,8 @@ impl Backfill {
         let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();
         let at = self.clock.stamp();
         let listed: BTreeSet<GuildId> = match self.history.guilds().await {
-            Ok(guilds) => {
+            // Those without a readable id are asked for below, as others that are not listed.
+            Ok((guilds, _)) => {
                 let ids = guilds.into_iter().map(|(id, _)| id);
                 ids.filter(|id| self.guilds.has(*id)).collect()
             }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::{
     bot_posts::bot_posts,
@@ -259,15 +259,17 @@ pub async fn export_regularly(
     now: fn() -> Millis,
     stop: CancellationToken,
 ) {
+    let mut failing = Failing::default();
     // What is wrong with it is better known now than after the first interval.
     let looking = look(&store, &target, now());
     if let Some(Err(error)) = stop.run_until_cancelled(looking).await {
         error!("exports are going to fail until this is mended: {error}");
+        failing.foreseen = true;
     }
     let mut last = last_ended(&store).await.unwrap_or_else(now);
     while let Some(waiting) = stop.run_until_cancelled(asked.next(last, now())).await {
         let give_up = CancellationToken::new();
-        let exporting = export_and_log(&store, &target, now(), &give_up);
+        let exporting = export_and_log(&store, &target, now(), &give_up, &mut failing);
         let out_of_time = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
@@ -303,18 +305,47 @@ async fn last_ended(store: &Arc<Store>) -> Option<Millis> {
     Some(report.last?.at)
 }
 
-/// Exports, and tells the log what came of it.
+/// Why exports fail. The log is told each reason once, until an export succeeds.
+#[derive(Debug, Default)]
+pub struct Failing {
+    reasons: BTreeSet<String>,
+    /// The log was told before the first export that it is going to fail.
+    foreseen: bool,
+}
+
+impl Failing {
+    /// So many reasons are told. Some servers put another number into each.
+    const MOST: usize = 5;
+
+    /// Takes note of a failure, and says whether the log is to be told.
+    fn is_news(&mut self, error: &ExportJobError) -> bool {
+        let is_new = self.reasons.len() < Self::MOST && self.reasons.insert(error.to_string());
+        is_new && !std::mem::take(&mut self.foreseen)
+    }
+
+    /// Takes note of a success, and says whether the log is to be told.
+    fn ends(&mut self) -> bool {
+        let Self { reasons, foreseen } = std::mem::take(self);
+        foreseen || !reasons.is_empty()
+    }
+}
+
+/// Exports, and tells the log what came of it: that exports fail, once, and that they work again.
 pub async fn export_and_log(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
     give_up: &CancellationToken,
+    failing: &mut Failing,
 ) -> Result<Summary, ExportJobError> {
     let leave = Leave {
         stop: give_up.clone(),
         ..Leave::default()
     };
     let outcome = export(store, target, now, leave).await;
+    if outcome.is_ok() && failing.ends() {
+        info!("exports work again");
+    }
     match &outcome {
         Ok(done) if done.changed => info!(
             generation = done.generation,
@@ -326,7 +357,10 @@ pub async fn export_and_log(
             "exported to the archive"
         ),
         Ok(_) => {}
-        Err(error) => error!("nothing was exported, it is tried again at the next time: {error}"),
+        Err(error) if failing.is_news(error) => {
+            error!("nothing was exported; it is tried again each time, until it works: {error}");
+        }
+        Err(error) => debug!("nothing was exported again: {error}"),
     }
     outcome
 }
