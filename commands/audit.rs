@@ -1,4 +1,4 @@
-//! `/audit`: what admins did of late.
+//! `/audit`: the log of admin actions.
 
 use super::{
     Context, Error,
@@ -6,7 +6,7 @@ use super::{
     guild, wording,
 };
 
-/// What admins changed of late: who, when, what
+/// See what admins changed recently: who, when, what
 #[poise::command(
     slash_command,
     guild_only,

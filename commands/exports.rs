@@ -9,7 +9,7 @@ use super::{
 };
 use propsbot_service::{Refusal, ServiceError};
 
-/// What is exported, and when
+/// Export now, check the archive, or see its status
 #[poise::command(
     slash_command,
     guild_only,
@@ -46,7 +46,7 @@ async fn now(ctx: Context<'_>) -> Result<(), Error> {
     Ok(finish(ctx, told, plain(text.clone()), text).await?)
 }
 
-/// When the last export was made, what it wrote, and when the next one is due
+/// See the last export, what it wrote, and when the next one is due
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn status(ctx: Context<'_>) -> Result<(), Error> {
     let admin = admin(ctx)?;
@@ -61,7 +61,7 @@ async fn status(ctx: Context<'_>) -> Result<(), Error> {
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }
 
-/// Check every hash, count and reference of the archive
+/// Check every hash, count and reference in the archive
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn verify(ctx: Context<'_>) -> Result<(), Error> {
     let checking = ctx.data().verify_archive(admin(ctx)?);

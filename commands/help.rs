@@ -8,7 +8,7 @@ use super::{
     wording,
 };
 
-/// What I am, and what you can do with me
+/// See what I am and what you can do with me
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn help(ctx: Context<'_>) -> Result<(), Error> {
     let poise::Context::Application(run) = ctx else {

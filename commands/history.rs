@@ -36,12 +36,12 @@ impl From<Direction> for Side {
     }
 }
 
-/// Look up who thanked whom, and for what
+/// See who thanked whom, and for what
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn history(
     ctx: Context<'_>,
-    #[description = "Whose; without: everybody's"] member: Option<User>,
-    #[description = "Only what they gave, or only what they received; without a member: yours"]
+    #[description = "Whose props (default: everyone's)"] member: Option<User>,
+    #[description = "Only props given, or only props received; without a member, yours"]
     only: Option<Direction>,
 ) -> Result<(), Error> {
     let reader = reader(ctx)?;

@@ -38,7 +38,7 @@ enum Since {
     Month,
     #[name = "Last 365 days"]
     Year,
-    #[name = "Always"]
+    #[name = "All time"]
     Always,
 }
 
@@ -53,12 +53,12 @@ impl From<Since> for Period {
     }
 }
 
-/// See who was thanked most, or thanked most
+/// See who received or gave the most props
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn leaderboard(
     ctx: Context<'_>,
-    #[description = "Since when; without: the last 30 days"] period: Option<Since>,
-    #[description = "Props received, or props given; without: received"] of: Option<Direction>,
+    #[description = "How far back (default: the last 30 days)"] period: Option<Since>,
+    #[description = "Props received or props given (default: received)"] of: Option<Direction>,
 ) -> Result<(), Error> {
     let query = LeaderboardQuery {
         guild_id: guild(ctx)?,
@@ -114,7 +114,7 @@ async fn shown(
 ) -> Result<CreateReply, Error> {
     let board = service.leaderboard(query).await?;
     if board.ranked.is_empty() {
-        return Err(Error::Mistake(wording::nobody_ranked(&query)));
+        return Err(Error::Mistake(wording::empty_leaderboard(&query)));
     }
     let page = plain(wording::leaderboard(&query, &board));
     let buttons = buttons(&query, &board, owner);
@@ -142,7 +142,7 @@ async fn shown(
         }
     };
     let picture = CreateAttachment::bytes(picture, "leaderboard.png");
-    Ok(page.attachment(picture.description(wording::chart_in_words(&query, &board))))
+    Ok(page.attachment(picture.description(wording::chart_alt_text(&query, &board))))
 }
 
 fn bars(board: &Leaderboard) -> Vec<Bar> {

@@ -1,4 +1,4 @@
-//! `/privacy`: what is kept of a member, and how it is taken away.
+//! `/privacy`: shows what is kept about a member, and limits, exports or deletes it.
 
 use serenity::{
     all::ButtonStyle,
@@ -24,15 +24,15 @@ pub(super) const DELETE: &str = "privacy-delete";
 /// How far to opt out.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
 enum OptOut {
-    #[name = "My content: what I write is neither kept nor exported"]
+    #[name = "My content: what I write isn't kept or exported"]
     Content,
-    #[name = "My identity: and my name is replaced by a pseudonym"]
+    #[name = "My identity: a pseudonym also replaces my name"]
     Identity,
     #[name = "Everything: nothing of mine is exported"]
     Everything,
 }
 
-/// What is kept of you, and how to change that
+/// See what I keep about you, and change that
 #[poise::command(
     slash_command,
     guild_only,
@@ -47,7 +47,7 @@ pub(super) async fn privacy(_ctx: Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is kept of you, why, and who sees it
+/// See what I keep about you, why, and who sees it
 #[poise::command(slash_command, guild_only)]
 async fn show(ctx: Context<'_>) -> Result<(), Error> {
     let asking = ctx
@@ -58,11 +58,11 @@ async fn show(ctx: Context<'_>) -> Result<(), Error> {
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }
 
-/// Have less of you kept and exported
+/// Limit what I keep and export about you
 #[poise::command(slash_command, guild_only, rename = "opt-out")]
 async fn opt_out(
     ctx: Context<'_>,
-    #[description = "How far; thanks that others gave you stay whole"] what: OptOut,
+    #[description = "How far to opt out; thanks that others gave you stay intact"] what: OptOut,
 ) -> Result<(), Error> {
     let tier = match what {
         OptOut::Content => Tier::Content,
@@ -72,7 +72,7 @@ async fn opt_out(
     choose(ctx, tier).await
 }
 
-/// Have everything kept and exported again, from now on
+/// Let me keep and export everything again, from now on
 #[poise::command(slash_command, guild_only, rename = "opt-in")]
 async fn opt_in(ctx: Context<'_>) -> Result<(), Error> {
     choose(ctx, Tier::None).await
@@ -87,7 +87,7 @@ async fn choose(ctx: Context<'_>, tier: Tier) -> Result<(), Error> {
     Ok(finish(ctx, told, plain(text), wording::privacy_done()).await?)
 }
 
-/// Get all that is kept of you as a file
+/// Get everything I keep about you as a file
 #[poise::command(slash_command, guild_only)]
 async fn export(ctx: Context<'_>) -> Result<(), Error> {
     let asking = ctx.data().personal_data(reader(ctx)?);
@@ -98,7 +98,7 @@ async fn export(ctx: Context<'_>) -> Result<(), Error> {
     Ok(answer(ctx, reply, Visibility::OnlyThem).await?)
 }
 
-/// Delete what is kept of you
+/// Delete everything I keep about you
 #[poise::command(slash_command, guild_only)]
 async fn delete(ctx: Context<'_>) -> Result<(), Error> {
     let button = CreateButton::new(DELETE)

@@ -33,11 +33,11 @@ const FORM_LIVES_MS: i64 = 3_600_000;
 /// The form's field.
 const REASON: &str = "reason";
 
-/// Thank somebody in front of everybody
+/// Thank someone, for everyone to see
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn props(
     ctx: Context<'_>,
-    #[description = "Whom you thank: one or several @members"]
+    #[description = "Who to thank: one or more @members"]
     #[max_length = 1000]
     to: String,
     #[description = "What for"]
@@ -71,7 +71,7 @@ pub(super) async fn props(
     give(ctx, ctx.data(), wish, typed).await
 }
 
-/// Asks for the reason, and thanks a member
+/// Asks for a reason, then thanks the member
 #[poise::command(context_menu_command = "Give props", guild_only)]
 pub(super) async fn give_props_to(
     ctx: ApplicationContext<'_, Service, Error>,
@@ -80,14 +80,14 @@ pub(super) async fn give_props_to(
     ask_for_reason(ctx, user.id.into_model(), None).await
 }
 
-/// Asks for the reason, and thanks a message's author for it
+/// Asks for a reason, then thanks the message's author for the message
 #[poise::command(context_menu_command = "Give props", guild_only)]
 pub(super) async fn give_props_for(
     ctx: ApplicationContext<'_, Service, Error>,
     message: Message,
 ) -> Result<(), Error> {
     if message.webhook_id.is_some() && message.interaction_metadata.is_none() {
-        return Err(Error::Mistake(wording::nobody_wrote_it()));
+        return Err(Error::Mistake(wording::no_author()));
     }
     ask_for_reason(
         ctx,

@@ -44,7 +44,7 @@ enum Period {
     Month,
 }
 
-/// What counts as props here, and who may give them
+/// Set what counts as props here, and who can give them
 #[poise::command(
     slash_command,
     guild_only,
@@ -61,7 +61,7 @@ pub(super) async fn settings(_ctx: Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Show the settings
+/// See the settings
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn show(ctx: Context<'_>) -> Result<(), Error> {
     let asking = ctx.data().settings(guild(ctx)?);
@@ -70,45 +70,46 @@ async fn show(ctx: Context<'_>) -> Result<(), Error> {
     Ok(answer(ctx, plain(text), Visibility::OnlyThem).await?)
 }
 
-/// Change settings; what you do not name stays
+/// Change settings; options you leave out stay as they are
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 #[expect(clippy::too_many_arguments, reason = "they are the command's options")]
 async fn set(
     ctx: Context<'_>,
-    #[description = "#channels or categories whose messages are props; \"default\": all with props in their name"]
+    #[description = "#channels or categories whose messages are props; \"default\": all with “props” in their name"]
     #[max_length = 1000]
     props_channels: Option<String>,
-    #[description = "How many members each member may thank in a period, each time counted; 0: any number"]
+    #[description = "How many members each member can thank in a period, repeats included; 0: no limit"]
     #[min = 0]
     #[max = 1000]
     quota: Option<u32>,
-    #[description = "The quota's period, by the calendar in UTC: without, a day"]
-    quota_period: Option<Period>,
-    #[description = "Minutes before the same member may be thanked again by the same one; 0: none"]
+    #[description = "The quota's calendar period, in UTC (default: a day)"] quota_period: Option<
+        Period,
+    >,
+    #[description = "Minutes before a member can thank the same member again; 0: no cooldown"]
     #[min = 0]
     #[max = 43200]
     cooldown_minutes: Option<u32>,
-    #[description = "Who may give with commands: @roles, or \"everyone\""]
+    #[description = "Who can give props with commands: @roles, or \"everyone\""]
     #[max_length = 1000]
     giver_roles: Option<String>,
-    #[description = "The emoji with which I acknowledge plain props, or \"off\""]
+    #[description = "The emoji I react with to plain props, or \"off\""]
     #[max_length = 100]
     acknowledge: Option<String>,
-    #[description = "Whether props hold although my message about them was deleted"]
+    #[description = "Whether props still count after my message about them is deleted"]
     keep_deleted_props: Option<bool>,
-    #[description = "Minutes for which props can be taken back; 0: never"]
+    #[description = "How many minutes props can be taken back for; 0: not at all"]
     #[min = 0]
     #[max = 1440]
     undo_minutes: Option<u16>,
-    #[description = "Days that I read again after an outage, for edits and deletions"]
+    #[description = "Days of history I re-read after an outage, for edits and deletions"]
     #[min = 0]
     #[max = 365]
     look_back_days: Option<u16>,
-    #[description = "Share of my requests that checks older history, in thousandths; 0: none"]
+    #[description = "Share of my requests that check older history, in thousandths; 0: none"]
     #[min = 0]
     #[max = 1000]
     audit_share: Option<u16>,
-    #[description = "Hours between two rounds of that check"]
+    #[description = "Least hours from the start of one round of that check to the next"]
     #[min = 0]
     #[max = 720]
     audit_rest_hours: Option<u16>,
@@ -116,17 +117,17 @@ async fn set(
     #[description = "Whether age-restricted (NSFW) channels are exported"] age_restricted: Option<
         bool,
     >,
-    #[description = "How often a member may give props with commands in a minute; 0: any number of times"]
+    #[description = "How many times a minute a member can give props with commands; 0: no limit"]
     #[min = 0]
     #[max = 60]
     per_minute: Option<u32>,
-    #[description = "Whether only commands give props: plain messages of members are none from now on"]
+    #[description = "Whether only commands give props: from now on, members' plain messages don't"]
     commands_only: Option<bool>,
-    #[description = "Minutes after which mentions added by editing a message thank nobody; 0: at once"]
+    #[description = "Minutes after posting in which mentions added by an edit still count; 0: never"]
     #[min = 0]
     #[max = 525_600]
     edit_minutes: Option<u32>,
-    #[description = "@bots whose posts in props channels are props too, or \"none\""]
+    #[description = "@bots whose posts in props channels count as props, or \"none\""]
     #[max_length = 1000]
     props_bots: Option<String>,
 ) -> Result<(), Error> {
@@ -206,13 +207,13 @@ async fn set(
     change(ctx, changes).await
 }
 
-/// Export a channel or category; what not everyone may read, only if you repeat its name
+/// Export a channel or category; if it's private, repeat its name to confirm
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn include(
     ctx: Context<'_>,
-    #[description = "The channel; a category means all of its channels, now and later"]
+    #[description = "The channel; a category means all its channels, present and future"]
     channel: AnyChannel,
-    #[description = "Its name again, if it is private: everything in it will be exported"]
+    #[description = "Its name again, if it's private or age-restricted: everything in it will be exported"]
     #[max_length = 100]
     confirm: Option<String>,
 ) -> Result<(), Error> {
@@ -224,17 +225,17 @@ async fn include(
     changed(ctx, settings).await
 }
 
-/// Do not export a channel or category, although everyone may read it
+/// Keep a channel or category out of exports, even if everyone can read it
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn exclude(
     ctx: Context<'_>,
-    #[description = "The channel, with its threads; a category means all of its channels, now and later"]
+    #[description = "The channel with its threads; a category means all its channels, present and future"]
     channel: AnyChannel,
 ) -> Result<(), Error> {
     change(ctx, vec![SettingsChange::Exclude(channel.0)]).await
 }
 
-/// Set something back to how it was at first
+/// Reset a setting to its default
 #[poise::command(slash_command, guild_only, required_permissions = "MANAGE_GUILD")]
 async fn reset(
     ctx: Context<'_>,

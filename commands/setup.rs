@@ -23,7 +23,7 @@ pub(super) const CHANNELS: &str = "setup-channels";
 /// The most channels in Discord's list.
 const MOST: u8 = 25;
 
-/// Choose the props channels, see what is exported, and check my permissions
+/// Choose props channels, see what's exported, and check my permissions
 #[poise::command(
     slash_command,
     guild_only,

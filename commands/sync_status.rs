@@ -1,4 +1,4 @@
-//! `/sync-status`: how whole the mirror is.
+//! `/sync-status`: how complete the mirror is.
 
 use super::{
     Context, Error,
@@ -8,7 +8,7 @@ use super::{
 };
 use propsbot_discord::IntoModel as _;
 
-/// How much of this server is mirrored, and what is not
+/// See how much of this server is mirrored, and what's missing
 #[poise::command(
     slash_command,
     guild_only,

@@ -15,11 +15,11 @@ use propsbot_service::{ServiceError, Which};
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding>.
 pub(super) const CHOICES: usize = 25;
 
-/// Take back props that you gave a short while ago
+/// Take back props you gave recently
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn undo(
     ctx: Context<'_>,
-    #[description = "Which: pick from the list, or paste the message's link. Without: your latest"]
+    #[description = "Pick from the list, or paste the message's link (default: your latest)"]
     #[max_length = 200]
     #[autocomplete = "own"]
     which: Option<String>,

@@ -15,11 +15,11 @@ use super::{
 use propsbot_discord::IntoModel as _;
 use propsbot_model::{ChannelId, MessageId, jump_url, read_jump_url};
 
-/// Find out what props count in SourceCred, and why
+/// See what props count for in SourceCred, and why
 #[poise::command(slash_command, guild_only)]
 pub(super) async fn why(
     ctx: Context<'_>,
-    #[description = "Pick from the list, or paste the message's link; of this channel's, its id will do"]
+    #[description = "Pick from the list, or paste the message's link (or its id, if it's in this channel)"]
     #[max_length = 200]
     #[autocomplete = "latest"]
     message: String,
@@ -63,7 +63,7 @@ async fn latest(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
     )
 }
 
-/// Tells what the message counts in SourceCred, and why
+/// Explains what the message counts for in SourceCred
 #[poise::command(context_menu_command = "Why this cred?", guild_only)]
 pub(super) async fn why_this_cred(
     ctx: poise::ApplicationContext<'_, propsbot_service::Service, Error>,

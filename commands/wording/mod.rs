@@ -1,4 +1,4 @@
-//! What members and admins read. Every text is made here, from plain values.
+//! Every text that members and admins read, made from plain values.
 
 mod exports;
 mod guilds;
@@ -9,7 +9,7 @@ mod settings;
 
 use std::{fmt::Write as _, time::Duration};
 
-use propsbot_model::{ChannelId, Millis, escape, jump_url, one_line};
+use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
 use propsbot_service::status::{
     AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus, Totals,
 };
@@ -22,10 +22,10 @@ pub use propsbot_service::LONGEST_MESSAGE;
 pub(super) use reports::*;
 pub(super) use settings::*;
 
-/// How many channels and failures a status names.
+/// How many channels or failures a status lists.
 const NAMED: usize = 8;
 
-/// Text to be copied, as it is. No text ends the block, or makes the message too long.
+/// The text in a code block, to be copied. No text can end the block or make the message too long.
 fn code(text: &str) -> String {
     let text: String = text
         .replace("```", "`\u{200b}``")
@@ -35,74 +35,73 @@ fn code(text: &str) -> String {
     format!("```\n{text}\n```")
 }
 
-/// An option that was not understood.
+/// An option couldn't be read.
 pub(super) fn unreadable_option(input: Option<&str>) -> String {
     match input {
         Some(input) => format!(
             "I don't understand this part of the command:\n{}\nChange it and try again.",
             code(input)
         ),
-        None => "I don't understand a part of the command. Change it and try again.".to_owned(),
+        None => "I don't understand part of the command. Change it and try again.".to_owned(),
     }
 }
 
-/// The command is for those who may manage the server.
+/// The command is only for members who can manage the server.
 pub(super) fn needs_manage_server() -> String {
-    "This command is for members with the permission **Manage Server**. Ask one of them.".to_owned()
+    "This command needs the **Manage Server** permission. Ask a member who has it.".to_owned()
 }
 
 /// The command was run in a direct message.
 pub(super) fn only_in_servers() -> String {
-    "This works in a server's channels only, not in direct messages.".to_owned()
+    "This only works in a server's channels, not in direct messages.".to_owned()
 }
 
-/// The member's app shows a command as it was before an update of ours.
+/// The member's app shows a command as it was before an update.
 pub(super) fn outdated_command() -> String {
-    "This command has changed since your app last looked. Reload Discord (Ctrl+R) and try again."
+    "This command has changed since your app last loaded it. Reload Discord (Ctrl+R) and try again."
         .to_owned()
 }
 
-/// A command that only another version has.
+/// Only another version of the bot has this command.
 pub(super) fn unknown_command() -> String {
-    "I don't have this command any more. Reload Discord (Ctrl+R) to see the ones I have, or try \
-     `/help`. Nothing was done."
+    "I no longer have this command, so I did nothing. Reload Discord (Ctrl+R) to see the ones I have, \
+     or try `/help`."
         .to_owned()
 }
 
-/// A button, list or form of an earlier version of ours.
+/// The button, list or form comes from an earlier version of the bot.
 pub(super) fn outdated_button() -> String {
-    "This is from before an update of mine, and I can't make sense of it any more. Run the command \
-     again, please."
+    "This is from before my last update, and I can't use it any more. Please run the command again."
         .to_owned()
 }
 
-/// Long work that is under way: what it does, and for how long it has.
+/// Long work is running: `doing` says what, `took` for how long.
 pub(super) fn so_far(doing: &str, took: Duration) -> String {
     let took = humantime::format_duration(Duration::from_secs(took.as_secs()));
     format!("{doing} ({took} so far)")
 }
 
-/// Something that only the bot's operator can mend.
+/// Something only the bot's operator can fix.
 pub(super) fn our_fault() -> String {
-    "That did not work, and it was not your fault. The bot's operator finds the reason in its log; \
-     try again in a minute."
+    "That didn't work, and it wasn't your fault. Try again in a minute. The bot's operator can find the \
+     reason in the log."
         .to_owned()
 }
 
-/// Discord sent what a member did in a form that cannot be read.
+/// An interaction from Discord couldn't be read.
 pub fn unreadable_interaction() -> String {
-    "Sorry, I can't read what Discord sent me about that, so I did nothing. Try again; if it keeps \
-     happening, tell the bot's operator."
+    "Sorry, I couldn't read what Discord sent me, so I did nothing. Try again; if it keeps happening, \
+     tell the bot's operator."
         .to_owned()
 }
 
-/// There are more commands at this moment than can be run.
+/// Too many commands arrived at once.
 pub fn too_busy() -> String {
-    "I can't run this right now: too many commands came at once. I did nothing; try again in a minute."
+    "I'm getting too many commands at once, so I didn't run this one. Try again in a minute."
         .to_owned()
 }
 
-/// How whole the mirror is: first what matters most.
+/// How complete the mirror is; what matters most comes first.
 pub(super) fn sync_status(status: &GuildStatus) -> String {
     let mut text = format!(
         "**Mirror of {}**: {}\n",
@@ -112,28 +111,26 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
     let totals = &status.totals;
     let _ = writeln!(
         text,
-        "{} messages ({} deleted), {} reactions, {} props, {} members",
-        totals.messages, totals.deleted, totals.reactions, totals.props, status.members
+        "{}, {}",
+        amounts(totals),
+        counted(status.members, "member")
     );
-    if status.totals.texts_missing > 0 {
-        let missing = status.totals.texts_missing;
+    if totals.texts_missing > 0 {
+        let missing = counted(totals.texts_missing, "message");
         let _ = writeln!(
             text,
-            "{missing} messages lack their text: Discord kept it back (see below)"
+            "{missing} without text: Discord withheld it (see below)"
         );
     }
     if status.pending_lists > 0 {
-        let _ = writeln!(
-            text,
-            "{} lists of reactions still to fetch",
-            status.pending_lists
-        );
+        let pending = counted(status.pending_lists, "reaction list");
+        let _ = writeln!(text, "{pending} still to fetch");
     }
     text.push_str(&contradictions(status));
     text.push_str(&classes(status));
     text.push_str(&channels(status));
-    text.push_str(&history_known(&status.history));
-    text.push_str(&audit(&status.audit));
+    text.push_str(&known_history(&status.history));
+    text.push_str(&scrub(&status.audit));
     text.push_str(&last_export(status.export.as_ref()));
     text.push_str(&failures(status));
     if text.chars().count() > LONGEST_MESSAGE {
@@ -146,7 +143,7 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
     text
 }
 
-/// Lists of reactors that are not as long as Discord counts.
+/// Reaction lists whose length differs from Discord's count.
 fn contradictions(status: &GuildStatus) -> String {
     let open = status.contradictions.iter().filter(|list| !list.settled);
     let open: Vec<String> = open
@@ -160,8 +157,7 @@ fn contradictions(status: &GuildStatus) -> String {
         return String::new();
     }
     let mut text =
-        "Discord's lists of who reacted don't match its counts here; I'll ask again after an \
-                    hour:\n"
+        "These reaction lists don't match Discord's own counts; I'll ask again after an hour:\n"
             .to_owned();
     first_of(&mut text, &open);
     text
@@ -176,7 +172,7 @@ fn classes(status: &GuildStatus) -> String {
             None => format!("{class} never"),
         })
         .collect();
-    format!("Last complete: {}\n", classes.join(", "))
+    format!("Last complete sync: {}\n", classes.join(", "))
 }
 
 fn channels(status: &GuildStatus) -> String {
@@ -189,40 +185,40 @@ fn channels(status: &GuildStatus) -> String {
     }
     let [complete, partial, unknown, unreadable] = counts;
     let mut text = format!(
-        "Channels and threads: {complete} complete, {partial} in part, {unknown} not yet, \
+        "Channels and threads: {complete} complete, {partial} partial, {unknown} not fetched yet, \
          {unreadable} unreadable\n"
     );
     first_of(&mut text, &open);
     text
 }
 
-/// Which class a channel belongs to, and what is not whole there.
+/// The index of a channel's coverage in the counts, and what is missing there.
 fn coverage(channel: &ChannelStatus) -> (usize, Option<String>) {
     match channel.coverage {
         CoverageStatus::Live | CoverageStatus::Empty | CoverageStatus::Complete { .. } => (0, None),
-        CoverageStatus::Partial { gaps } => (1, Some(format!("{gaps} gaps"))),
-        CoverageStatus::Unknown => (2, Some("not looked at yet".to_owned())),
-        CoverageStatus::Unreadable => (3, Some("I may not read it".to_owned())),
+        CoverageStatus::Partial { gaps } => (1, Some(counted(gaps, "gap"))),
+        CoverageStatus::Unknown => (2, Some("not fetched yet".to_owned())),
+        CoverageStatus::Unreadable => (3, Some("I don't have permission to read it".to_owned())),
     }
 }
 
-/// How whole the mirror of one channel is.
+/// How complete the mirror of one channel is.
 pub(super) fn channel_status(status: &GuildStatus, id: ChannelId) -> String {
-    let Some(channel) = status.channels.iter().find(|it| it.id == id) else {
+    let Some(channel) = status.channels.iter().find(|channel| channel.id == id) else {
         return forum_status(status, id);
     };
     let known = match channel.coverage {
-        CoverageStatus::Live => "complete, and new messages arrive as they are posted".to_owned(),
-        CoverageStatus::Empty => "nothing was posted yet".to_owned(),
-        CoverageStatus::Complete { .. } => "complete up to the last message I know of".to_owned(),
+        CoverageStatus::Live => "complete, and new messages arrive as they're posted".to_owned(),
+        CoverageStatus::Empty => "no messages yet".to_owned(),
+        CoverageStatus::Complete { .. } => "complete up to the last message I know".to_owned(),
         _ => coverage(channel).1.unwrap_or_default(),
     };
-    let mut text = format!("**<#{id}>**: {known}\n{}", amounts(&channel.totals));
+    let mut text = format!("**<#{id}>**: {known}\n{}\n", amounts(&channel.totals));
     text.push_str(&failures_of(&failures_in(status, &[id])));
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// How whole the mirror is of a channel that holds only posts.
+/// How complete the mirror of a forum is: a channel that holds only posts.
 fn forum_status(status: &GuildStatus, id: ChannelId) -> String {
     let posts = || {
         status
@@ -232,22 +228,22 @@ fn forum_status(status: &GuildStatus, id: ChannelId) -> String {
     };
     let total = posts().count();
     if total == 0 {
-        return format!("I know nothing of messages in <#{id}>: it has none, or I may not see it.");
+        return format!("I have no messages from <#{id}>: it's empty, or I can't see it.");
     }
     let mut totals = Totals::default();
     for post in posts() {
         totals.add(&post.totals);
     }
-    let is_whole = |post: &&ChannelStatus| {
+    let is_complete = |post: &&ChannelStatus| {
         matches!(
             post.coverage,
             CoverageStatus::Live | CoverageStatus::Empty | CoverageStatus::Complete { .. }
         )
     };
-    let whole = posts().filter(is_whole).count();
-    let plural = if total == 1 { "" } else { "s" };
+    let complete = posts().filter(is_complete).count();
     let mut text = format!(
-        "**<#{id}>**: {total} post{plural}, {whole} complete\n{}",
+        "**<#{id}>**: {}, {complete} complete\n{}\n",
+        counted(total, "post"),
         amounts(&totals)
     );
     let ids: Vec<ChannelId> = posts().map(|post| post.id).chain([id]).collect();
@@ -257,49 +253,55 @@ fn forum_status(status: &GuildStatus, id: ChannelId) -> String {
 
 fn amounts(totals: &Totals) -> String {
     format!(
-        "{} messages ({} deleted), {} reactions, {} props\n",
-        totals.messages, totals.deleted, totals.reactions, totals.props
+        "{} ({} deleted), {}, {}",
+        counted(totals.messages, "message"),
+        totals.deleted,
+        counted(totals.reactions, "reaction"),
+        counted(totals.props, "props message")
     )
 }
 
-/// What could not be fetched of these channels.
+/// What couldn't be fetched from these channels.
 fn failures_in<'a>(status: &'a GuildStatus, channels: &[ChannelId]) -> Vec<&'a FailureStatus> {
     let channels: Vec<String> = channels.iter().map(ToString::to_string).collect();
     let named = |failure: &&FailureStatus| channels.iter().any(|id| failure.object.contains(id));
     status.failures.iter().filter(named).collect()
 }
 
-fn history_known(history: &HistoryStatus) -> String {
-    let when = |at: Option<Millis>| {
-        at.map_or_else(
-            || "never".to_owned(),
-            |at| format!("<t:{}:R>", at.0.div_euclid(1000)),
-        )
+fn known_history(history: &HistoryStatus) -> String {
+    let when = |at: Option<Millis>, never: &str| match at {
+        None => never.to_owned(),
+        Some(at) => format!("<t:{}:R>", at.0.div_euclid(1000)),
     };
     format!(
-        "Changes to old messages: all known until {}; history last re-read {}\n",
-        when(history.known_until),
-        when(history.reread)
+        "Changes to old messages: known up to {}; history last re-read {}\n",
+        when(history.known_until, "no time yet"),
+        when(history.reread, "never")
     )
 }
 
-fn audit(audit: &AuditStatus) -> String {
-    let found = audit.drift;
+/// How far the check of older history is, and what it found.
+fn scrub(scrub: &AuditStatus) -> String {
+    let found = scrub.drift;
     let drift = format!(
-        "found {} edits, {} deletions, {} messages, {} reactions, {} threads unheard of",
-        found.edited, found.deleted, found.found, found.reactions, found.threads
+        "missed changes found: {}, {}, {}, {}, {}",
+        counted(found.edited, "edit"),
+        counted(found.deleted, "deletion"),
+        counted(found.found, "message"),
+        counted(found.reactions, "reaction"),
+        counted(found.threads, "thread")
     );
-    match audit.shown_within.zip(audit.found_within) {
+    match scrub.shown_within.zip(scrub.found_within) {
         Some((shown, found)) => format!(
-            "Audit: round {}, {} of about {} pages; any change is found within {} h, swapped reactions \
-             within {} h; {drift}\n",
-            audit.round,
-            audit.pages_done,
-            audit.pages_estimated,
+            "Check of older history: round {}, {} of about {}; any change is found within {} h, swapped \
+             reactions within {} h; {drift}\n",
+            scrub.round,
+            scrub.pages_done,
+            counted(scrub.pages_estimated, "page"),
             shown.div_ceil(3600),
             found.div_ceil(3600),
         ),
-        None => format!("Audit: off; {drift}\n"),
+        None => format!("Check of older history: off; {drift}\n"),
     }
 }
 
@@ -311,41 +313,45 @@ fn failures_of(failures: &[&FailureStatus]) -> String {
     if failures.is_empty() {
         return String::new();
     }
-    let mut text = format!("**Could not be fetched** ({}):\n", failures.len());
+    let mut text = format!("**Couldn't be fetched** ({}):\n", failures.len());
     let lines: Vec<String> = failures
         .iter()
-        .map(|it| {
-            let at = it.at.0.div_euclid(1000);
-            let (object, reason) = (escaped_line(&it.object), escaped_line(&it.reason));
-            format!("- {object}: {reason} ({}×, last <t:{at}:R>)\n", it.times)
+        .map(|failure| {
+            let at = failure.at.0.div_euclid(1000);
+            let object = escaped_line(&failure.object);
+            let reason = escaped_line(&failure.reason);
+            format!(
+                "- {object}: {reason} ({}×, last <t:{at}:R>)\n",
+                failure.times
+            )
         })
         .collect();
     first_of(&mut text, &lines);
     text
 }
 
-/// What a member may do here.
+/// The commands a member can use, as names with descriptions.
 pub(super) fn help(commands: &[(String, String)], admin: bool) -> String {
     let mut text =
-        "I keep this server's thanks: give them with `/props`, with *Give props* in the \
-                    menu of a member or message (*Apps*), or by mentioning somebody in a props \
-                    channel. *Why this cred?* in a message's menu tells what it counts.\n"
+        "I keep track of this server's thanks. Give props with `/props`, with *Give props* in \
+                    the menu of a member or message (under *Apps*), or by mentioning someone in a \
+                    props channel. *Why this cred?* in a message's menu explains what it counts for.\n"
             .to_owned();
     for (name, description) in commands {
         let _ = writeln!(text, "- `/{name}`: {}", escape(description));
     }
     if admin {
-        text.push_str("Begin with `/setup`; `/sync-status` tells how whole the mirror is.\n");
+        text.push_str("Start with `/setup`; `/sync-status` shows how complete the mirror is.\n");
     }
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// A name, or what a server said: harmless, and on one line.
+/// A name, or text from a server, escaped and on one line.
 fn escaped_line(text: &str) -> String {
     escape(&one_line(text))
 }
 
-/// The first few lines, and how many there are besides.
+/// Appends the first few lines, and how many more there are.
 fn first_of(text: &mut String, lines: &[String]) {
     text.extend(lines.iter().take(NAMED).map(String::as_str));
     if lines.len() > NAMED {

@@ -1,15 +1,12 @@
 //! Giving props and taking them back.
 
-use super::{
-    LONGEST_MESSAGE, code,
-    settings::{members, no_emoji},
-};
+use super::{LONGEST_MESSAGE, code, settings::no_emoji};
 use crate::receivers::Unclear;
 use propsbot_jobs::estimate::About;
-use propsbot_model::{ChannelId, Millis, Props, Quota, escape};
+use propsbot_model::{ChannelId, Millis, Props, Quota, counted, escape};
 use propsbot_service::{LONGEST_REASON, MOST_RECEIVERS, Refusal, Undone};
 
-/// What a member typed into `/props`, to give it back where it was refused.
+/// What a member typed into `/props`, repeated in refusals so that nothing is lost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Typed<'a> {
     /// The option `to`.
@@ -18,62 +15,64 @@ pub(crate) struct Typed<'a> {
     pub(crate) reason: &'a str,
 }
 
-/// Somebody was named in a way that we do not understand.
+/// A receiver couldn't be read.
 pub(crate) fn unclear_receivers(unclear: &Unclear, typed: Typed<'_>) -> String {
     let mistake = match unclear {
         Unclear::Group(_) => {
-            "Props go to people, not to a role or to everyone. Name the members you mean."
-                .to_owned()
+            "Props go to people, not to roles or to everyone. Name the members you mean.".to_owned()
         }
         Unclear::Word(word) => format!(
-            "I don't know who “{}” is. Type @ and pick the member from the list that appears.",
+            "I don't know who “{}” is. Type @ and pick the member from the list.",
             escape(&shortened(word, 100))
         ),
     };
     repeat(&mistake, typed)
 }
 
-/// The service refused, for this reason.
+/// The service refused: says why, and what to do.
 #[expect(clippy::too_many_lines, reason = "a sentence or two for each reason")]
 pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
     let mistake = match refusal {
-        Refusal::NoReceivers => "Say whom you thank: type @ in `to` and pick a member.".to_owned(),
+        Refusal::NoReceivers => {
+            "Say who you want to thank: type @ in `to` and pick a member.".to_owned()
+        }
         Refusal::TooManyReceivers(count) => format!(
-            "That are {count} people; props go to at most {MOST_RECEIVERS} at once. Thank them in \
-             several messages."
+            "That's {count} people; you can thank at most {MOST_RECEIVERS} at once. Use several \
+             commands."
         ),
         Refusal::ToSelf => {
-            "You can't give props to yourself. Take yourself out of `to`.".to_owned()
+            "You can't give props to yourself. Remove yourself from `to`.".to_owned()
         }
         Refusal::ToBot(id) => {
-            format!("<@{id}> is a bot, and does it for the electricity. Name a person.")
+            format!("<@{id}> is a bot and does it for the electricity. Name a person.")
         }
         Refusal::ToStranger(id) => {
-            format!("<@{id}> is not a member of this server. Name somebody who is.")
+            format!("<@{id}> isn't a member of this server. Name someone who is.")
         }
-        Refusal::NoReason => "Say what for: the reason is empty.".to_owned(),
+        Refusal::NoReason => "The reason is empty. Say what you're thanking for.".to_owned(),
         Refusal::ReasonTooLong(length) => format!(
-            "The reason has {length} characters; at most {LONGEST_REASON} are possible. Shorten it."
+            "The reason has {length} characters; the limit is {LONGEST_REASON}. Shorten it."
         ),
         Refusal::MessageTooLong => {
-            "That is too long for one message. Shorten the reason a little.".to_owned()
+            "That's too long for one message. Shorten the reason a little.".to_owned()
         }
         Refusal::NotAGiver(roles) => {
             let roles: Vec<String> = roles.iter().map(|id| format!("<@&{id}>")).collect();
             format!(
-                "Here, only members with one of these roles give props with commands: {}. The \
-                 server's admins decide on that.",
+                "Only members with one of these roles can give props with commands here: {}. The \
+                 server's admins decide that.",
                 roles.join(", ")
             )
         }
         Refusal::QuotaReached { quota, left, again } => quota_reached(*quota, *left, *again),
         Refusal::TooManyTakenBack { again } => format!(
-            "You took back so many props that thanking more members would ping people too often. \
-             You can thank again {}.",
+            "You've taken back so many props that thanking more members would ping people too \
+             often. You can thank again {}.",
             moment(*again)
         ),
         Refusal::TooFast { per_minute, again } => format!(
-            "Here, you can give props {} a minute, props you took back included. You can give more {}.",
+            "You can give props {} a minute here, including props you took back. You can give more \
+             {}.",
             match per_minute {
                 1 => "once".to_owned(),
                 times => format!("{times} times"),
@@ -81,52 +80,58 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
             moment(*again)
         ),
         Refusal::NoPropsBot(id) => format!(
-            "<@{id}> is not a bot in this server whose posts can be props. Name another app's bot. \
-             Nothing was changed."
+            "<@{id}> isn't a bot in this server whose posts can count as props. Name another app's \
+             bot. Nothing was changed."
         ),
         Refusal::TooSoon { to, again } => format!(
-            "You thanked <@{to}> only a short while ago. You can do so again {}.",
+            "You thanked <@{to}> only a short while ago. You can thank them again {}.",
             moment(*again)
         ),
         Refusal::CannotPost { channel, missing } => cannot_post(*channel, missing),
         Refusal::GiverCannotPost { channel, missing } => format!(
-            "Props are posted in <#{channel}>, and you lack {} there. Ask an admin to change that, \
-             or run the command in a channel for props.",
+            "Props are posted in <#{channel}>, but you don't have {} there. Ask an admin to change \
+             that, or run the command in a props channel.",
             permissions(missing)
         ),
         Refusal::Paused(wait) => format!(
-            "Discord has asked me not to post anything for {}. Nothing was given; please try again \
-             later.",
+            "Discord has asked me not to post anything for {}, so no props were given. Please try \
+             again later.",
             About(*wait)
         ),
         Refusal::ChannelGone(channel) => format!(
-            "Props are posted in <#{channel}>, and that channel is gone. Ask an admin to choose \
-             another with `/setup`, then try again."
+            "Props are posted in <#{channel}>, but that channel no longer exists. Ask an admin to \
+             choose another with `/setup`, then try again."
         ),
         Refusal::NotPosted(channel) => format!(
-            "Discord refused my message in <#{channel}>, so nothing was given. Try again in a moment."
+            "Discord refused my message in <#{channel}>, so no props were given. Try again in a \
+             moment."
         ),
         Refusal::NothingToUndo => {
-            "There are no props of yours to take back. (Plain messages in a props channel are \
-             taken back by deleting them.)"
+            "You have no props to take back. (To take back a plain message in a props channel, \
+             delete it.)"
                 .to_owned()
         }
         Refusal::NotYours => {
-            "These props are somebody else's: only they take them back.".to_owned()
+            "These props aren't yours. Only the member who gave them can take them back.".to_owned()
         }
-        Refusal::TooLateToUndo(0) => "Here, props can't be taken back.".to_owned(),
+        Refusal::TooLateToUndo(0) => "Props can't be taken back here.".to_owned(),
         Refusal::TooLateToUndo(minutes) => {
-            format!("Here, props can be taken back for {minutes} minutes, and these are older.")
+            format!(
+                "Props can be taken back for {} here, and these are older.",
+                counted(*minutes, "minute")
+            )
         }
-        Refusal::NoMessage => "I know of no such message that you may read: it is of another \
-                               server, in a channel that you or I do not see, or too new."
-            .to_owned(),
+        Refusal::NoMessage => {
+            "I can't find that message. It may be in another server, in a channel one of us can't \
+             see, or too new."
+                .to_owned()
+        }
         Refusal::NoChannel(id) => format!(
-            "I don't know <#{id}> in this server. If it is new, try again in a moment; nothing \
-             was changed."
+            "I don't know <#{id}> in this server. If it's new, try again in a moment. Nothing was \
+             changed."
         ),
         Refusal::NoPropsChannel(id) => format!(
-            "<#{id}> can't be a props channel. Name channels in which members write, forums, or \
+            "<#{id}> can't be a props channel. Choose channels where members write, forums, or \
              categories; a thread follows its channel. Nothing was changed."
         ),
         Refusal::UnusableEmoji(emoji) => no_emoji(emoji),
@@ -136,7 +141,7 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
         ),
         Refusal::NoRole(id) => {
             format!(
-                "<@&{id}> is no role of this server. Pick one from the list; nothing was changed."
+                "<@&{id}> isn't a role in this server. Pick one from the list. Nothing was changed."
             )
         }
         Refusal::Unconfirmed {
@@ -145,7 +150,7 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
             category,
         } => unconfirmed(*channel, name, *category),
         Refusal::NotAnOperator => super::not_an_operator(),
-        Refusal::NoArchive => "I run without an archive: nothing is exported.".to_owned(),
+        Refusal::NoArchive => "I run without an archive, so nothing is exported.".to_owned(),
     };
     match typed {
         Some(typed) => repeat(&mistake, typed),
@@ -156,39 +161,39 @@ pub(crate) fn refused(refusal: &Refusal, typed: Option<Typed<'_>>) -> String {
 /// A form was open for too long, or its id is made up.
 pub(crate) fn outdated_form(typed: Typed<'_>) -> String {
     repeat(
-        "This form was open for more than an hour, so nothing was given. Open it again.",
+        "This form was open for more than an hour. Open it again.",
         typed,
     )
 }
 
 fn unconfirmed(channel: ChannelId, name: &str, category: bool) -> String {
-    let (hidden, restricted, what) = if category {
+    let (what, everything) = if category {
         (
-            "all channels in ",
-            "some of them are",
-            "Everything in its channels, including channels that are added later,",
+            format!("Some channels in <#{channel}> are"),
+            "everything in its channels, including channels added later",
         )
     } else {
-        ("", "it is", "Everything in it")
+        (format!("<#{channel}> is"), "everything in it")
     };
     format!(
-        "Not everyone may read {hidden}<#{channel}>, or {restricted} age-restricted. {what} would be exported for whoever reads \
-         the archive. If you want that, repeat its name in `confirm`: {}\nNothing was changed.",
+        "{what} private or age-restricted. If you include it, I export {everything}, and anyone who can \
+         read the archive can read it. If you want that, repeat its name in `confirm`:\n{}\n\
+         Nothing was changed.",
         code(name)
     )
 }
 
 fn cannot_post(channel: ChannelId, missing: &[&str]) -> String {
     format!(
-        "Props are posted in <#{channel}>, and I lack {} there. Ask an admin to change that, then \
-         try again.",
+        "Props are posted in <#{channel}>, but I don't have {} there. Ask an admin to change that, \
+         then try again.",
         permissions(missing)
     )
 }
 
 fn permissions(missing: &[&str]) -> String {
     if missing.is_empty() {
-        return "the permission to do so".to_owned();
+        return "permission to post".to_owned();
     }
     let s = if missing.len() > 1 { "s" } else { "" };
     format!("the permission{s} **{}**", missing.join("** and **"))
@@ -197,13 +202,13 @@ fn permissions(missing: &[&str]) -> String {
 fn quota_reached(quota: Quota, left: u32, again: Option<Millis>) -> String {
     let Quota { count, period } = quota;
     let rule = format!(
-        "Here, you can thank {} a {period}, with commands and plain messages",
-        members(count)
+        "In this server you can thank {} a {period}, with commands and plain messages",
+        counted(count, "member")
     );
     match (left, again) {
-        (_, None) => format!("{rule}; that's more at once. Name fewer members."),
+        (_, None) => format!("{rule}; this is more than that at once. Name fewer members."),
         (0, Some(again)) => format!(
-            "{rule}, and you have. You can thank again {}.",
+            "{rule}, and you've reached that limit. You can thank again {}.",
             moment(again)
         ),
         (left, Some(again)) => format!(
@@ -213,35 +218,35 @@ fn quota_reached(quota: Quota, left: u32, again: Option<Millis>) -> String {
     }
 }
 
-/// A moment, as Discord shows it to each reader.
+/// A time that Discord shows relative to now.
 pub(super) fn moment(at: Millis) -> String {
-    // Rounded up, or "now" would be a moment too early.
+    // Rounded up, so that it's never a moment too early.
     format!("<t:{}:R>", at.0.div_euclid(1000) + 1)
 }
 
-/// A mistake, and all that was typed, so that it can be copied and mended.
+/// The mistake and everything that was typed, to be copied and corrected.
 fn repeat(mistake: &str, typed: Typed<'_>) -> String {
     let typed = code(&format!("/props to:{} for:{}", typed.to, typed.reason));
     format!("{mistake} Nothing was sent. You typed:\n{typed}")
 }
 
-/// Where the props were posted.
+/// The props were posted in another channel.
 pub(crate) fn posted(channel: ChannelId, url: &str) -> String {
     format!("Your props are in <#{channel}>: {url}")
 }
 
-/// Discord did not say whether the props were posted.
+/// Discord didn't confirm whether the props were posted.
 pub(crate) fn perhaps_posted(channel: ChannelId, typed: Typed<'_>) -> String {
     let typed = code(&format!("/props to:{} for:{}", typed.to, typed.reason));
     format!(
-        "Discord did not tell me whether your props arrived in <#{channel}>. Look there: if they \
-         did, they count; if not, nothing was given, and you can try again. You typed:\n{typed}"
+        "Discord didn't tell me whether your props were posted in <#{channel}>. Look there: if they \
+         were, they count; if not, no props were given and you can try again. You typed:\n{typed}"
     )
 }
 
-/// The same form was sent twice.
+/// The same form was submitted twice.
 pub(crate) fn already_given() -> String {
-    "You have given these props already: once is enough.".to_owned()
+    "You've already given these props; once is enough.".to_owned()
 }
 
 /// The title of the form.
@@ -254,17 +259,17 @@ pub(crate) fn what_for() -> &'static str {
     "What for?"
 }
 
-/// What stands in the form's field before anything is typed.
+/// The placeholder of the form's field.
 pub(crate) fn an_example() -> &'static str {
     "for reviewing my PR at midnight"
 }
 
-/// The message has no author who could be thanked.
-pub(crate) fn nobody_wrote_it() -> String {
-    "An integration posted this message, and nobody in person. Props go to people.".to_owned()
+/// The message has no author to thank.
+pub(crate) fn no_author() -> String {
+    "An integration posted this message, not a person. Props go to people.".to_owned()
 }
 
-/// Props that can be taken back, in a list to choose from: plain text, at most 100 characters.
+/// An entry in the list of props that can be taken back: plain text, at most 100 characters.
 pub(crate) fn props_choice(props: &Props, first: &str, now: Millis) -> String {
     let minutes = (now.0 - props.id.created_at().0).max(0) / 60_000;
     let others = match props.receivers.len() {
@@ -283,35 +288,35 @@ pub(crate) fn props_choice(props: &Props, first: &str, now: Millis) -> String {
     shortened(&text, 100)
 }
 
-/// The props to take back were named in a way that we do not understand.
+/// The props to take back couldn't be read.
 pub(crate) fn unclear_props(typed: &str) -> String {
     format!(
-        "I don't know which props you mean. Pick them from the list, or paste the link of my \
+        "I don't know which props you mean. Pick them from the list, or paste the link to my \
          message here (*Copy Message Link*). You typed:\n{}",
         code(typed)
     )
 }
 
 /// Props were taken back.
-pub(crate) fn undone(it: &Undone) -> String {
-    let to: Vec<String> = it
+pub(crate) fn undone(undone: &Undone) -> String {
+    let to: Vec<String> = undone
         .props
         .receivers
         .iter()
         .map(|id| format!("<@{id}>"))
         .collect();
     let to = to.join(", ");
-    if it.message_deleted {
-        format!("Done: your props to {to} are taken back, and my message is gone.")
+    if undone.message_deleted {
+        format!("Done. Your props to {to} are taken back, and my message is deleted.")
     } else {
         format!(
-            "Done: your props to {to} are taken back and no longer count. My message may still \
-             stand: I could not delete it."
+            "Done. Your props to {to} are taken back and no longer count. I couldn't delete my \
+             message, so it may still be there."
         )
     }
 }
 
-/// The first characters, and a sign that there are more.
+/// The first `most` characters; ends in an ellipsis if there are more.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     debug_assert!(most < LONGEST_MESSAGE);
     if text.chars().count() <= most {

@@ -1,47 +1,46 @@
-//! Reports on thanks: who was thanked most, who thanked whom, and why something counts.
+//! Reports on thanks: the leaderboard, the history, and why a message counts.
 
 use std::fmt::Write as _;
 
-use super::{LONGEST_MESSAGE, code, first_of, settings::members, shortened};
+use super::{LONGEST_MESSAGE, code, first_of, shortened};
 use propsbot_graph::{Explanation, NoProps, NoReaction, NotReceived, Part, Weight};
-use propsbot_model::{Emoji, EmojiKey, GuildId, Quota, escape, jump_url, one_line};
+use propsbot_model::{Emoji, EmojiKey, GuildId, Quota, counted, escape, jump_url, one_line};
 use propsbot_service::{
     HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
 };
 
-/// The longest name that Discord takes.
+/// Discord's longest name.
 const NAME: usize = 32;
 
-/// How many receivers of the same props are named.
+/// How many receivers of the same props a history names.
 const RECEIVERS: usize = 2;
 
-/// How much of a reason is shown, in characters; as much as fits into one message.
+/// How many characters of a reason a history shows: the first of these that fits a message.
 const REASONS: [usize; 4] = [160, 80, 30, 0];
 
-/// The longest text of a picture in words that Discord takes. Source:
+/// Discord's longest alt text of an attachment. Source:
 /// <https://discord.com/developers/docs/resources/message#attachment-object>.
-const PICTURE: usize = 1_024;
+const ALT_TEXT: usize = 1_024;
 
-/// The longest label of a choice that Discord takes.
+/// Discord's longest label of a choice.
 const CHOICE: usize = 100;
 
-/// What members call somebody, harmless, and set apart from what is around it, whichever way it
-/// runs.
+/// A name in bold, escaped, and isolated from the text around it, whatever its direction.
 fn name(name: &str) -> String {
     format!("**\u{2068}{}\u{2069}**", escape(&line(name, NAME)))
 }
 
-/// A name on one line, for a picture: nothing in it is escaped.
+/// A name on one line for the chart, unescaped.
 pub(crate) fn chart_name(name: &str) -> String {
     line(name, NAME)
 }
 
-/// A text on one line, without marks that would turn what comes after it around.
+/// At most so many characters on one line, without marks that reverse the text after it.
 fn line(text: &str, most: usize) -> String {
     shortened(&one_line(text), most)
 }
 
-/// What the picture of a leaderboard is headed with.
+/// The title of a leaderboard and its chart.
 pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
     let side = match query.side {
         Side::Received => "Props received",
@@ -56,25 +55,25 @@ pub(crate) fn chart_title(query: &LeaderboardQuery) -> String {
     format!("{side} · {period}")
 }
 
-/// The picture for those who do not see it.
-pub(crate) fn chart_in_words(query: &LeaderboardQuery, board: &Leaderboard) -> String {
+/// The chart's alt text.
+pub(crate) fn chart_alt_text(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let mut text = format!("A bar chart. {}: ", chart_title(query));
     let bars: Vec<String> = board
         .ranked
         .iter()
-        .map(|it| {
-            let count = board.language.number(it.count);
-            format!("{}. {} {count}", it.rank, line(&it.name, NAME))
+        .map(|entry| {
+            let count = board.language.number(entry.count);
+            format!("{}. {} {count}", entry.rank, line(&entry.name, NAME))
         })
         .collect();
     text.push_str(&bars.join(", "));
-    shortened(&text, PICTURE)
+    shortened(&text, ALT_TEXT)
 }
 
-/// A page of who was thanked most, or thanked most.
+/// A page of the leaderboard.
 pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> String {
     let title = chart_title(query);
-    let mut text = format!("**{title}**, in the channels that everyone may read and in this one");
+    let mut text = format!("**{title}**, in channels that everyone can read and in this one");
     if board.pages > 1 {
         let _ = write!(text, " (page {} of {})", board.page + 1, board.pages);
     }
@@ -84,54 +83,58 @@ pub(crate) fn leaderboard(query: &LeaderboardQuery, board: &Leaderboard) -> Stri
     } in &board.ranked
     {
         let count = board.language.number(*count);
-        // Escaped, or Discord would number the lines itself.
+        // Escaped, because Discord would renumber the lines.
         let _ = writeln!(text, "{rank}\\. {}: {count}", self::name(name));
     }
     text
 }
 
-/// There is nobody to show.
-pub(crate) fn nobody_ranked(query: &LeaderboardQuery) -> String {
+/// The leaderboard is empty.
+pub(crate) fn empty_leaderboard(query: &LeaderboardQuery) -> String {
     format!(
-        "**{}**: none that stand, in the channels that everyone may read and in this one. Give the \
-         first with `/props`, or look further back with `period`.",
+        "**{}**: none yet, in channels that everyone can read and in this one. Be the first with \
+         `/props`, or look further back with `period`.",
         chart_title(query)
     )
 }
 
-/// The button to the page with those who have more.
+/// The button to the page with higher ranks.
 pub(crate) fn higher() -> &'static str {
     "◀ Higher"
 }
 
-/// The button to the page with those who have less.
+/// The button to the page with lower ranks.
 pub(crate) fn lower() -> &'static str {
     "Lower ▶"
 }
 
-/// Thanks as a choice of a list. Discord shows it as plain text.
-pub(crate) fn thanks_choice(it: &Thanked) -> String {
-    let to: Vec<String> = it.receivers.iter().map(|it| line(it, NAME)).collect();
+/// Thanks as a choice in a list, which Discord shows as plain text.
+pub(crate) fn thanks_choice(thanks: &Thanked) -> String {
+    let to: Vec<String> = thanks
+        .receivers
+        .iter()
+        .map(|name| line(name, NAME))
+        .collect();
     let text = format!(
         "{} → {}: {}",
-        line(&it.giver, NAME),
+        line(&thanks.giver, NAME),
         to.join(", "),
-        line(&it.reason, CHOICE)
+        line(&thanks.reason, CHOICE)
     );
     shortened(&text, CHOICE)
 }
 
-/// The button to the page with what came later.
+/// The button to the page with newer props.
 pub(crate) fn newer() -> &'static str {
     "◀ Newer"
 }
 
-/// The button to the page with what came before.
+/// The button to the page with older props.
 pub(crate) fn older() -> &'static str {
     "Older ▶"
 }
 
-/// A page of who thanked whom.
+/// A page of the history.
 pub(crate) fn history(guild: GuildId, side: Option<Side>, history: &HistoryReport) -> String {
     let what = match (&history.member, side) {
         (None, _) => "**Props in this server**".to_owned(),
@@ -141,15 +144,15 @@ pub(crate) fn history(guild: GuildId, side: Option<Side>, history: &HistoryRepor
     };
     if history.thanks.is_empty() {
         return format!(
-            "{what}: none that I can show you. (Shown is what stands, in channels that you may read; \
-             who wants no name shown is not looked up.)"
+            "{what}: none that I can show you. (I show props that still count, in channels you can \
+             read. Members who hide their name can't be looked up.)"
         );
     }
     let mut text = String::new();
     for most in REASONS {
-        text = format!("{what}, in channels that you may read, the newest first:\n");
-        for it in &history.thanks {
-            text.push_str(&thanked(guild, it, most));
+        text = format!("{what}, in channels you can read, newest first:\n");
+        for thanks in &history.thanks {
+            text.push_str(&thanked(guild, thanks, most));
         }
         if text.chars().count() <= LONGEST_MESSAGE {
             break;
@@ -158,59 +161,58 @@ pub(crate) fn history(guild: GuildId, side: Option<Side>, history: &HistoryRepor
     text
 }
 
-fn thanked(guild: GuildId, it: &Thanked, most: usize) -> String {
-    let (channel, message) = it.message;
-    let named = it.receivers.iter().take(RECEIVERS);
-    let mut to: Vec<String> = named.map(|it| name(it)).collect();
-    if it.receivers.len() > RECEIVERS {
-        to.push(format!("{} more", it.receivers.len() - RECEIVERS));
+fn thanked(guild: GuildId, thanks: &Thanked, most: usize) -> String {
+    let (channel, message) = thanks.message;
+    let named = thanks.receivers.iter().take(RECEIVERS);
+    let mut to: Vec<String> = named.map(|receiver| name(receiver)).collect();
+    if thanks.receivers.len() > RECEIVERS {
+        to.push(format!("{} more", thanks.receivers.len() - RECEIVERS));
     }
-    let reason = line(&it.reason, most.max(1));
-    let reason = if it.reason.trim().is_empty() {
-        "*without words*".to_owned()
+    let reason = line(&thanks.reason, most.max(1));
+    let reason = if thanks.reason.trim().is_empty() {
+        "*no reason given*".to_owned()
     } else {
         escape(&reason)
     };
     format!(
         "<t:{}:d> {} → {} {}\n> {reason}\n",
-        it.at.0.div_euclid(1000),
-        name(&it.giver),
+        thanks.at.0.div_euclid(1000),
+        name(&thanks.giver),
         to.join(", "),
         jump_url(guild, channel, message)
     )
 }
 
-/// What should be a link is none.
+/// The input isn't a message link.
 pub(crate) fn no_link(typed: &str) -> String {
     format!(
-        "That is no link to a message. Open the message's menu, choose *Copy Message Link*, and \
+        "That isn't a link to a message. Open the message's menu, choose *Copy Message Link*, and \
          paste it into `message`. You typed:\n{}",
         code(typed)
     )
 }
 
-/// The link leads to another server.
+/// The link points to another server.
 pub(crate) fn elsewhere() -> String {
-    "That message is of another server: ask there.".to_owned()
+    "That message is in another server. Run the command there.".to_owned()
 }
 
-/// What a message counts, and why.
+/// What a message counts for, and why.
 pub(crate) fn why(guild: GuildId, why: &Why) -> String {
     let mut text = match &why.explanation {
-        None => {
-            "Its author opted out of everything: SourceCred's graph has nothing of it.\n".to_owned()
-        }
-        Some(it) => match it.no_props {
+        None => "Its author opted out of everything, so SourceCred's graph has nothing of it.\n"
+            .to_owned(),
+        Some(explanation) => match explanation.no_props {
             Some(reason) => format!("This counts **0** by itself: {}.\n", no_props(reason)),
-            None => counted(it, why.exported),
+            None => minted(explanation, why.exported),
         },
     };
-    if let Some(it) = &why.explanation {
-        idle(&mut text, it);
+    if let Some(explanation) = &why.explanation {
+        idle(&mut text, explanation);
     }
     let (thanks, more) = &why.thanked_in;
     if !thanks.is_empty() {
-        text.push_str("**Props were given for it**; ask for why of these:\n");
+        text.push_str("**Props were given for it.** Run `/why` on those:\n");
         for (channel, message) in thanks {
             let _ = writeln!(text, "- {}", jump_url(guild, *channel, *message));
         }
@@ -225,37 +227,38 @@ pub(crate) fn why(guild: GuildId, why: &Why) -> String {
     text
 }
 
-fn counted(it: &Explanation, exported: bool) -> String {
+/// What these props mint, with the nodes and edges of the graph.
+fn minted(explanation: &Explanation, exported: bool) -> String {
     let mut text = if exported {
-        format!("These props mint **{}** in SourceCred", it.mints)
+        format!("These props mint **{}** in SourceCred", explanation.mints)
     } else {
         format!(
-            "This channel is not exported, so these props count **0**. If it were, they would mint \
+            "This channel isn't exported, so these props count **0**. If it were, they would mint \
              **{}**",
-            it.mints
+            explanation.mints
         )
     };
-    text.push_str(", with the default weights; the server's instance may have others.\n");
-    text.push_str("**Nodes**, and what each mints:\n");
-    let nodes: Vec<String> = it
+    text.push_str(" with the default weights; this server's instance may use others.\n");
+    text.push_str("**Nodes** and what each mints:\n");
+    let nodes: Vec<String> = explanation
         .nodes
         .iter()
-        .map(|it| format!("- {}: {}\n", part(&it.part), it.mints.get()))
+        .map(|node| format!("- {}: {}\n", part(&node.part), node.mints.get()))
         .collect();
     first_of(&mut text, &nodes);
-    text.push_str("**Edges**, and how much flows along and against each:\n");
-    let edges: Vec<String> = it
+    text.push_str("**Edges** and their forward and backward weights:\n");
+    let edges: Vec<String> = explanation
         .edges
         .iter()
-        .map(|it| {
-            let (along, against) = (it.weight.forwards, it.weight.backwards);
+        .map(|edge| {
+            let (forwards, backwards) = (edge.weight.forwards, edge.weight.backwards);
             format!(
                 "- {} *{}* {}: {}, {}\n",
-                part(&it.from),
-                it.says,
-                part(&it.to),
-                Weight::get(along),
-                against.get()
+                part(&edge.from),
+                edge.says,
+                part(&edge.to),
+                Weight::get(forwards),
+                backwards.get()
             )
         })
         .collect();
@@ -263,25 +266,26 @@ fn counted(it: &Explanation, exported: bool) -> String {
     text
 }
 
-fn idle(text: &mut String, it: &Explanation) {
-    let receivers = it.left_out.iter().map(|(who, why)| {
+/// Appends the receivers and reactions that count nothing, and why.
+fn idle(text: &mut String, explanation: &Explanation) {
+    let receivers = explanation.left_out.iter().map(|(who, why)| {
         let why = match why {
-            NotReceived::Giver => "nobody gives props to themselves".to_owned(),
-            NotReceived::Unknown => "nothing is known of them, or not any more".to_owned(),
-            NotReceived::BotAnswered => "a bot that is only answered is not thanked".to_owned(),
+            NotReceived::Giver => "members can't give props to themselves".to_owned(),
+            NotReceived::Unknown => "I know nothing about them, or no longer do".to_owned(),
+            NotReceived::BotAnswered => "replying to a bot doesn't thank it".to_owned(),
             NotReceived::AddedLate(minutes) => format!(
-                "they were mentioned by an edit more than {minutes} min after the message was \
+                "they were mentioned in an edit more than {minutes} min after the message was \
                  posted, or I only know the edited text"
             ),
         };
         format!("- {}: {why}\n", name(who))
     });
-    let reactions = it.idle.iter().map(|(reaction, why)| {
+    let reactions = explanation.idle.iter().map(|(reaction, why)| {
         let why = match why {
             Some(NoReaction::Removed) => "taken back",
-            Some(NoReaction::ByBot) => "bots' reactions say nothing",
-            Some(NoReaction::ByUnknown) => "nothing is known of who reacted",
-            Some(NoReaction::NoEmoji) => "it is not known with what",
+            Some(NoReaction::ByBot) => "bots' reactions don't count",
+            Some(NoReaction::ByUnknown) => "I know nothing about who reacted",
+            Some(NoReaction::NoEmoji) => "I don't know which emoji it was",
             None => "its weight is 0",
         };
         format!("- {}: {why}\n", part(reaction))
@@ -293,8 +297,8 @@ fn idle(text: &mut String, it: &Explanation) {
     }
 }
 
-fn part(of: &Part) -> String {
-    match of {
+fn part(part: &Part) -> String {
+    match part {
         Part::Props => "the props".to_owned(),
         Part::Member(who) => name(who),
         Part::Reaction(emoji, who) => format!("{} by {}", shown(emoji), name(who)),
@@ -312,22 +316,22 @@ fn no_props(why: NoProps) -> String {
     let why = match why {
         NoProps::ChannelDeleted => "its channel was deleted",
         NoProps::MessageDeleted => "it was deleted",
-        NoProps::Withdrawn => "who gave these props took them back",
+        NoProps::Withdrawn => "its giver took these props back",
         NoProps::NoPropsChannel => {
-            "plain messages are props in props channels only, and this is none"
+            "plain messages are props only in props channels, and this isn't one"
         }
-        NoProps::ByWebhook => "an integration posted it, and webhooks are nobody",
+        NoProps::ByWebhook => "an integration posted it, not a member",
         NoProps::ByBot => {
-            "a bot posted it, and an admin has not made its posts props (`/settings set props_bots`)"
+            "a bot posted it, and no admin has made its posts props (`/settings set props_bots`)"
         }
-        NoProps::NotWritten => "nobody wrote it: Discord or a command posted it",
-        NoProps::NobodyThanked => "it thanks nobody who counts",
-        NoProps::CommandsOnly => "only commands give props here, as an admin decided",
+        NoProps::NotWritten => "Discord or a command posted it, not a member",
+        NoProps::NobodyThanked => "it mentions no one who can receive props",
+        NoProps::CommandsOnly => "an admin decided that only commands give props here",
         NoProps::OverQuota(Quota { count, period }) => {
             return format!(
-                "it is over the quota; each member can thank {} a {period} (UTC), and its giver had \
-                 thanked too many before",
-                members(count)
+                "it's over the quota; each member can thank {} a {period} (UTC), and its giver had \
+                 already thanked too many",
+                counted(count, "member")
             );
         }
     };

@@ -1,4 +1,4 @@
-//! The settings, and what admins changed.
+//! The settings, the log of admin actions, and `/setup`.
 
 use std::fmt::Write as _;
 
@@ -6,80 +6,80 @@ use super::{LONGEST_MESSAGE, code};
 use crate::receivers::Unclear;
 use propsbot_model::{
     AdminAction, ChannelId, Millis, Quota, RoleId, SETTINGS, Settings, SettingsChange, UserId,
-    escape,
+    counted, escape,
 };
 use propsbot_service::{Destination, Setup};
 
-/// How many channels a list names.
+/// How many channels, roles or bots a list names.
 const NAMED: usize = 12;
 
-/// A channel was named in a way that we do not understand.
+/// A channel couldn't be read.
 pub(crate) fn unclear_channels(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
-        "I don't know the channel “{}”. Type # and pick it from the list that appears, or say \
+        "I don't know the channel “{}”. Type # and pick it from the list, or enter \
          `default`. Nothing was changed. You typed:\n{}",
         escape(word),
         code(&format!("/settings set props_channels:{typed}"))
     )
 }
 
-/// A role was named in a way that we do not understand.
+/// A role couldn't be read.
 pub(crate) fn unclear_roles(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
-        "I don't know the role “{}”. Type @ and pick it from the list that appears, or say \
+        "I don't know the role “{}”. Type @ and pick it from the list, or enter \
          `everyone`. Nothing was changed. You typed:\n{}",
         escape(word),
         code(&format!("/settings set giver_roles:{typed}"))
     )
 }
 
-/// A bot was named in a way that we do not understand.
+/// A bot couldn't be read.
 pub(crate) fn unclear_bots(unclear: &Unclear, typed: &str) -> String {
     let (Unclear::Group(word) | Unclear::Word(word)) = unclear;
     format!(
-        "I don't know the bot “{}”. Type @ and pick it from the list that appears, or say `none`. \
+        "I don't know the bot “{}”. Type @ and pick it from the list, or enter `none`. \
          Nothing was changed. You typed:\n{}",
         escape(word),
         code(&format!("/settings set props_bots:{typed}"))
     )
 }
 
-/// What should be an emoji is none.
+/// The input isn't an emoji that the bot can react with.
 pub(crate) fn no_emoji(typed: &str) -> String {
     format!(
-        "I can't react with that. Pick one of Discord's emoji, or one of this server's own, or say \
+        "I can't react with that. Pick one of Discord's emoji or one of this server's own, or enter \
          `off`. Nothing was changed. You typed:\n{}",
         code(typed)
     )
 }
 
-/// A number is out of range.
+/// The number is out of range.
 pub(crate) fn out_of_range(name: &str, value: u64, least: u64, most: u64) -> String {
-    format!("`{name}` is {value}, and may be {least} to {most}. Nothing was changed.")
+    format!("`{name}` is {value}, but has to be {least} to {most}. Nothing was changed.")
 }
 
-/// A period was chosen where there is no quota.
+/// A period was chosen without a quota.
 pub(crate) fn quota_without_count() -> String {
-    "Say also how many: `quota`. Nothing was changed.".to_owned()
+    "Set `quota` too: it says how many members. Nothing was changed.".to_owned()
 }
 
-/// No option was chosen.
+/// `/settings set` was run without options.
 pub(crate) fn nothing_to_change() -> String {
-    "Name what to change: pick one of the options of `/settings set`.".to_owned()
+    "Pick at least one option of `/settings set`. Nothing was changed.".to_owned()
 }
 
-/// There is no such setting.
+/// There's no such setting.
 pub(crate) fn no_setting(typed: &str) -> String {
     format!(
-        "There is no setting of that name. There are: {}, and `all`. You typed:\n{}",
-        SETTINGS.map(|it| format!("`{it}`")).join(", "),
+        "There's no setting with that name. Enter one of these: {}, or `all`. You typed:\n{}",
+        SETTINGS.map(|setting| format!("`{setting}`")).join(", "),
         code(typed)
     )
 }
 
-/// The settings.
+/// The settings, one a line.
 pub(crate) fn settings(settings: &Settings) -> String {
     let mut lines = vec![
         (
@@ -87,11 +87,11 @@ pub(crate) fn settings(settings: &Settings) -> String {
             props_channels(settings.props_channels.as_deref()),
         ),
         (
-            "Not exported, by your choice",
+            "Excluded from exports",
             channels(&settings.excluded_channels),
         ),
         (
-            "Private or age-restricted, but exported",
+            "Exported although private or age-restricted",
             channels(&settings.included_channels),
         ),
         (
@@ -99,31 +99,37 @@ pub(crate) fn settings(settings: &Settings) -> String {
             age_restricted(settings.age_restricted),
         ),
         ("Props quota", quota(settings.quota)),
-        ("Commands that give props", per_minute(settings.per_minute)),
+        ("Props commands per member", per_minute(settings.per_minute)),
         (
             "Cooldown per recipient",
             cooldown(settings.cooldown_minutes),
         ),
         ("Plain messages", plain(settings.commands_only)),
         ("Mentions added by an edit", edits(settings.edit_minutes)),
-        ("Bots whose posts are props", bots(&settings.props_bots)),
-        ("Who may thank with commands", givers(&settings.giver_roles)),
         (
-            "Acknowledging plain props",
+            "Bots whose posts count as props",
+            bots(&settings.props_bots),
+        ),
+        (
+            "Who can give props with commands",
+            givers(&settings.giver_roles),
+        ),
+        (
+            "My reaction to plain props",
             acknowledge(settings.acknowledge.as_deref()),
         ),
         (
-            "If my message about props is deleted",
+            "If my props message is deleted",
             keep(settings.keep_deleted_props),
         ),
         ("Taking props back", undo(settings.undo_minutes)),
         (
-            "Read again after an outage",
-            format!("the last {} days", settings.look_back_days),
+            "Look-back after an outage",
+            look_back(settings.look_back_days),
         ),
         (
-            "Checking older history",
-            audit(settings.audit_share, settings.audit_rest_hours),
+            "Check of older history",
+            scrub(settings.audit_share, settings.audit_rest_hours),
         ),
         ("Numbers and dates", language(settings)),
     ];
@@ -134,12 +140,15 @@ pub(crate) fn settings(settings: &Settings) -> String {
     fitting(lines.join("\n"))
 }
 
-/// The settings, after they were changed.
-pub(crate) fn settings_changed(it: &Settings) -> String {
-    fitting(format!("Done. The settings are now:\n{}", settings(it)))
+/// The settings were changed.
+pub(crate) fn settings_changed(changed: &Settings) -> String {
+    fitting(format!(
+        "Done. The settings are now:\n{}",
+        settings(changed)
+    ))
 }
 
-/// What was changed, for the list of what admins did.
+/// The changes, for the log of admin actions.
 pub(crate) fn changes(changes: &[SettingsChange]) -> String {
     let texts: Vec<String> = changes.iter().map(change).collect();
     let mut text = texts.join("; ");
@@ -149,67 +158,89 @@ pub(crate) fn changes(changes: &[SettingsChange]) -> String {
     text
 }
 
-fn change(it: &SettingsChange) -> String {
-    match it {
+fn change(change: &SettingsChange) -> String {
+    match change {
         SettingsChange::PropsChannels(list) => {
             format!("props channels: {}", props_channels(list.as_deref()))
         }
         SettingsChange::Include { channel, .. } => action_include(*channel),
-        SettingsChange::Exclude(channel) => format!("<#{channel}> is not exported"),
-        SettingsChange::NoExceptions => "no channel is an exception any more".to_owned(),
-        SettingsChange::Quota(it) => format!("quota: {}", quota(*it)),
-        SettingsChange::Cooldown(minutes) => format!("cooldown: {}", cooldown(*minutes)),
-        SettingsChange::GiverRoles(roles) => format!("who may thank: {}", givers(roles)),
+        SettingsChange::Exclude(channel) => format!("<#{channel}> excluded from exports"),
+        SettingsChange::NoExceptions => "all export exceptions removed".to_owned(),
+        SettingsChange::Quota(None) => "props quota: none".to_owned(),
+        SettingsChange::Quota(Some(Quota { count, period })) => {
+            format!(
+                "props quota: {} a {period} (UTC)",
+                counted(*count, "member")
+            )
+        }
+        SettingsChange::Cooldown(minutes) => {
+            format!("cooldown per recipient: {}", cooldown(*minutes))
+        }
+        SettingsChange::GiverRoles(roles) => {
+            format!("who can give props with commands: {}", givers(roles))
+        }
         SettingsChange::Acknowledge(emoji) => {
-            format!("acknowledging: {}", acknowledge(emoji.as_deref()))
+            format!(
+                "my reaction to plain props: {}",
+                acknowledge(emoji.as_deref())
+            )
         }
-        SettingsChange::KeepDeletedProps(it) => format!("deleted messages: {}", keep(*it)),
-        SettingsChange::UndoMinutes(minutes) => format!("taking back: {}", undo(*minutes)),
-        SettingsChange::LookBackDays(days) => format!("look-back: {days} days"),
-        SettingsChange::AuditShare(share) => format!("checking older history: {share} ‰"),
+        SettingsChange::KeepDeletedProps(kept) => {
+            format!("if my props message is deleted: {}", keep(*kept))
+        }
+        SettingsChange::UndoMinutes(minutes) => format!("taking props back: {}", undo(*minutes)),
+        SettingsChange::LookBackDays(days) => {
+            format!("look-back after an outage: {}", look_back(*days))
+        }
+        SettingsChange::AuditShare(0) => "check of older history: off".to_owned(),
+        SettingsChange::AuditShare(share) => {
+            format!("check of older history: {share}‰ of my requests")
+        }
         SettingsChange::AuditRestHours(hours) => {
-            format!("between two checks of older history: {hours} hours")
+            format!("check of older history: {}", rounds(*hours))
         }
-        SettingsChange::Language(it) => format!("numbers and dates: {it}"),
-        SettingsChange::AgeRestricted(it) => {
-            format!("age-restricted channels: {}", age_restricted(*it))
+        SettingsChange::Language(language) => format!("numbers and dates: {language}"),
+        SettingsChange::AgeRestricted(export) => {
+            format!("age-restricted channels: {}", age_restricted(*export))
         }
         SettingsChange::PerMinute(times) => {
-            format!("commands that give props: {}", per_minute(*times))
+            format!("props commands per member: {}", per_minute(*times))
         }
         SettingsChange::CommandsOnly(only) => format!("plain messages: {}", plain(*only)),
         SettingsChange::EditMinutes(minutes) => {
             format!("mentions added by an edit: {}", edits(*minutes))
         }
-        SettingsChange::PropsBots(list) => format!("bots whose posts are props: {}", bots(list)),
+        SettingsChange::PropsBots(list) => {
+            format!("bots whose posts count as props: {}", bots(list))
+        }
     }
 }
 
-/// A channel was included by explicit word.
+/// An admin included a channel, for the log of admin actions.
 pub(crate) fn action_include(channel: ChannelId) -> String {
-    format!("<#{channel}> is exported")
+    format!("<#{channel}> included in exports")
 }
 
-/// An export was asked for.
+/// An admin started an export, for the log of admin actions.
 pub(crate) fn action_export() -> String {
-    "asked for an export".to_owned()
+    "started an export".to_owned()
 }
 
-/// What admins did of late.
+/// The log of admin actions, newest first, as far as it fits a message.
 pub(crate) fn admin_actions(actions: &[AdminAction]) -> String {
     if actions.is_empty() {
         return "No admin has changed anything yet.".to_owned();
     }
-    let mut text = "**What admins did of late**\n".to_owned();
+    let mut text = "**What admins did recently**\n".to_owned();
     let mut left = actions.len();
-    for it in actions {
-        let at = it.at.0.div_euclid(1000);
-        let by = if it.by.is_anonymous() {
-            "somebody who had their data deleted".to_owned()
+    for action in actions {
+        let at = action.at.0.div_euclid(1000);
+        let by = if action.by.is_anonymous() {
+            "someone whose data was deleted".to_owned()
         } else {
-            format!("<@{}>", it.by)
+            format!("<@{}>", action.by)
         };
-        let line = format!("- <t:{at}:f> {by}: {}\n", it.what);
+        let line = format!("- <t:{at}:f> {by}: {}\n", action.what);
         if text.chars().count() + line.chars().count() > LONGEST_MESSAGE - 40 {
             break;
         }
@@ -217,79 +248,96 @@ pub(crate) fn admin_actions(actions: &[AdminAction]) -> String {
         left -= 1;
     }
     if left > 0 {
-        let _ = writeln!(text, "- and {left} more, older");
+        let _ = writeln!(text, "- and {}", counted(left, "older one"));
     }
     text
 }
 
-/// What stands in the list of channels before one is chosen.
+/// The placeholder of the list of channels.
 pub(crate) fn choose_props_channels() -> &'static str {
     "Choose the props channels"
 }
 
-/// The first run, guided.
+/// The answer to `/setup`.
 pub(crate) fn setup(setup: &Setup) -> String {
-    let mut text = "**1. Where are thanks given?** ".to_owned();
+    let mut text = "**1. Where do members give thanks?** ".to_owned();
     let chosen = setup.settings.props_channels.as_deref();
     let _ = writeln!(text, "Now: {}.", props_channels(chosen));
     text.push_str(
-        "Plain messages there that mention somebody are props; `/props` given elsewhere is posted \
-         in the first of those you choose below that the giver can write in.\n",
+        "Plain messages there that mention someone are props. Props given elsewhere with `/props` are \
+         posted in the first of the channels you choose below that the giver can write in.\n",
     );
     let _ = writeln!(
         text,
-        "Props quota: {}. `/settings` has more, such as a cooldown, or props by commands only.",
+        "Props quota: {}. `/settings` has more, such as a cooldown or props by commands only.",
         quota(setup.settings.quota)
     );
     match &setup.destination {
         Destination::Archive(destination) => {
             let _ = writeln!(
                 text,
-                "**2. Where do they go?** I export to `{}`.",
+                "**2. Where does the data go?** I export to `{}`.",
                 destination.replace('`', "'")
             );
         }
         Destination::Nowhere => {
-            text.push_str("**2. Where do they go?** I run without an archive.\n");
+            text.push_str("**2. Where does the data go?** Nowhere: I run without an archive.\n");
         }
         Destination::Operators => {
-            text.push_str("**2. Where do they go?** To the archive that my operator keeps.\n");
+            text.push_str("**2. Where does the data go?** To my operator's archive.\n");
         }
     }
     let _ = writeln!(
         text,
-        "**3. What is exported?** {} channels that everyone may read: {}. Not exported: {}. \
-         `/settings exclude` and `/settings include` make exceptions; members opt out with \
-         `/privacy`.",
-        setup.exported.len(),
-        channels(&setup.exported),
+        "**3. What is exported?** {}. Not exported: {}. `/settings exclude` and `/settings include` \
+         make exceptions; members opt out with `/privacy`.",
+        exported(&setup.exported),
         channels(&setup.withheld)
     );
     if !setup.age_restricted.is_empty() {
         let _ = writeln!(
             text,
-            "Age-restricted, so not exported: {}. `/settings set age_restricted:True` exports them.",
+            "Not exported because they're age-restricted: {}. `/settings set age_restricted:True` exports \
+             them.",
             channels(&setup.age_restricted)
         );
     }
-    text.push_str("**4. What do I lack?** ");
+    text.push_str("**4. What permissions am I missing?** ");
     if setup.needs.is_empty() {
-        text.push_str("Nothing: I have all the permissions I need.\n");
+        text.push_str("None: I have all I need.\n");
     } else {
-        text.push_str("These permissions; where I lack the first two, I mirror nothing:\n");
+        text.push_str(
+            "I can't mirror a channel without **View Channel** and **Read Message History**:\n",
+        );
         for needs in setup.needs.iter().take(NAMED) {
             let _ = writeln!(text, "- <#{}>: {}", needs.channel, needs.missing.join(", "));
         }
         if setup.needs.len() > NAMED {
-            let _ = writeln!(text, "- and {} channels more", setup.needs.len() - NAMED);
+            let _ = writeln!(
+                text,
+                "- and {}",
+                counted(setup.needs.len() - NAMED, "more channel")
+            );
         }
     }
     fitting(text)
 }
 
+/// How many channels are exported, and which.
+fn exported(list: &[ChannelId]) -> String {
+    if list.is_empty() {
+        return "No channels: there are none that everyone can read".to_owned();
+    }
+    let count = counted(list.len(), "channel");
+    format!(
+        "{count} that everyone can read or an admin included: {}",
+        channels(list)
+    )
+}
+
 fn age_restricted(export: bool) -> String {
     if export {
-        "exported if everyone may read them".to_owned()
+        "exported if everyone can read them".to_owned()
     } else {
         "not exported".to_owned()
     }
@@ -303,7 +351,8 @@ fn props_channels(chosen: Option<&[ChannelId]>) -> String {
     }
 }
 
-fn channels(list: &[ChannelId]) -> String {
+/// The channels by name, shortened if they are many.
+pub(super) fn channels(list: &[ChannelId]) -> String {
     if list.is_empty() {
         return "none".to_owned();
     }
@@ -325,22 +374,14 @@ fn quota(quota: Option<Quota>) -> String {
         None => "none".to_owned(),
         Some(Quota { count, period }) => format!(
             "each member can thank {} a {period} (UTC), with commands and plain messages",
-            members(count)
+            counted(count, "member")
         ),
-    }
-}
-
-/// So many members, each time counted.
-pub(super) fn members(count: u32) -> String {
-    match count {
-        1 => "1 member".to_owned(),
-        count => format!("{count} members"),
     }
 }
 
 fn per_minute(times: u32) -> String {
     match times {
-        0 => "as often as members like".to_owned(),
+        0 => "no limit".to_owned(),
         1 => "once a minute".to_owned(),
         times => format!("{times} times a minute"),
     }
@@ -348,7 +389,7 @@ fn per_minute(times: u32) -> String {
 
 fn plain(commands_only: bool) -> String {
     if commands_only {
-        "never props; only commands give them".to_owned()
+        "not props; only commands give props".to_owned()
     } else {
         "props in props channels".to_owned()
     }
@@ -357,8 +398,10 @@ fn plain(commands_only: bool) -> String {
 fn edits(minutes: u32) -> String {
     match minutes {
         0 => "never count".to_owned(),
-        1 => "count for a minute after the message was posted".to_owned(),
-        minutes => format!("count for {minutes} minutes after the message was posted"),
+        minutes => format!(
+            "count for {} after the message is posted",
+            counted(minutes, "minute")
+        ),
     }
 }
 
@@ -376,8 +419,8 @@ fn bots(list: &[UserId]) -> String {
 
 fn cooldown(minutes: u32) -> String {
     match minutes {
-        0 => "no wait".to_owned(),
-        minutes => format!("{minutes} minutes"),
+        0 => "none".to_owned(),
+        minutes => counted(minutes, "minute"),
     }
 }
 
@@ -394,28 +437,45 @@ fn givers(roles: &[RoleId]) -> String {
 }
 
 fn acknowledge(emoji: Option<&str>) -> String {
-    emoji.map_or_else(|| "no".to_owned(), |emoji| format!("with {emoji}"))
+    emoji.unwrap_or("none").to_owned()
 }
 
 fn keep(keep: bool) -> String {
     if keep {
-        "they hold all the same".to_owned()
+        "the props still count".to_owned()
     } else {
-        "they count no more".to_owned()
+        "the props no longer count".to_owned()
     }
 }
 
 fn undo(minutes: u16) -> String {
     match minutes {
         0 => "not possible".to_owned(),
-        minutes => format!("for {minutes} minutes"),
+        minutes => format!("possible for {}", counted(minutes, "minute")),
     }
 }
 
-fn audit(share: u16, hours: u16) -> String {
+fn look_back(days: u16) -> String {
+    match days {
+        0 => "none".to_owned(),
+        1 => "the last day".to_owned(),
+        days => format!("the last {days} days"),
+    }
+}
+
+fn scrub(share: u16, hours: u16) -> String {
     match share {
-        0 => "no".to_owned(),
-        share => format!("with {share} ‰ of my requests, every {hours} hours at the most"),
+        0 => "off".to_owned(),
+        share => format!("{share}‰ of my requests, {}", rounds(hours)),
+    }
+}
+
+/// How often a round of the check begins.
+fn rounds(hours: u16) -> String {
+    match hours {
+        0 => "without a pause between rounds".to_owned(),
+        1 => "a round at most every hour".to_owned(),
+        hours => format!("a round at most every {hours} hours"),
     }
 }
 
@@ -425,7 +485,7 @@ fn language(settings: &Settings) -> String {
     format!("{language}: {} and {example}", language.number(1_234))
 }
 
-/// As much as a message takes.
+/// The text, cut to what a message can hold.
 fn fitting(text: String) -> String {
     if text.chars().count() <= LONGEST_MESSAGE {
         return text;

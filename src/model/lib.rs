@@ -6,6 +6,7 @@
 mod admin;
 mod answer;
 mod audit;
+mod counted;
 mod coverage;
 mod emoji;
 mod fact;
@@ -35,6 +36,7 @@ mod withheld;
 pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
 pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
 pub use audit::{Audit, Drift, Recheck, Reread, Walk};
+pub use counted::counted;
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent, Slice};
 pub use guild::{

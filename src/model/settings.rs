@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Channel, ChannelId, ChannelKind, GuildId, Limits, Millis, Quota, QuotaPeriod, RoleId, UserId,
+    counted::ending,
 };
 
 /// What [`Settings::look_back_days`] may be.
@@ -145,6 +146,11 @@ impl Language {
             text.push(digit);
         }
         text
+    }
+
+    /// A number with its noun, as in `1,234 files`. Takes the noun as [`counted`](super::counted()) does.
+    pub fn counted(self, count: u64, noun: &str) -> String {
+        format!("{} {noun}{}", self.number(count), ending(count == 1))
     }
 
     /// The day (UTC) of a time.

@@ -389,7 +389,7 @@ async fn what_concerns_all_guilds_is_for_operators() {
         for guild in [&own, &guest] {
             for command in ["archive status", "archive verify", "archive now"] {
                 let answer = guild.ask(discord, command, json!({})).await;
-                let is_refused = answer.content.contains("for my operators");
+                let is_refused = answer.content.contains("only my operators");
                 assert_eq!(!is_refused, may(guild), "{answer:?}");
             }
             let setup = guild.ask(discord, "setup", json!({})).await;

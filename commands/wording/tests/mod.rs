@@ -1,4 +1,4 @@
-//! Every text as it is read.
+//! Snapshots of every text.
 
 use std::time::Duration;
 
@@ -29,13 +29,13 @@ const TYPED: Typed<'_> = Typed {
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
-/// What cannot be seen, seen.
+/// The texts, with zero-width spaces made visible.
 fn visible(texts: &[String]) -> String {
     texts.join("\n\n").replace('\u{200b}', "·")
 }
 
 #[test]
-fn mistakes_are_explained_and_nothing_typed_is_lost() {
+fn explains_mistakes_and_repeats_what_was_typed() {
     let word = Unclear::Word("@ana".to_owned());
     let group = Unclear::Group("@everyone".to_owned());
     assert_snapshot!(visible(&[
@@ -51,12 +51,12 @@ fn mistakes_are_explained_and_nothing_typed_is_lost() {
         out_of_range("quota", 5_000, 1, 1_000),
         quota_without_count(),
         nothing_to_change(),
-        nobody_wrote_it(),
+        no_author(),
     ]));
 }
 
 #[test]
-fn refusals_say_what_to_change_or_when_it_is_possible_again() {
+fn refusals_say_what_to_do_next() {
     let quota = Quota {
         count: 5,
         period: QuotaPeriod::Day,
@@ -123,14 +123,14 @@ fn refusals_say_what_to_change_or_when_it_is_possible_again() {
         },
         Refusal::NoArchive,
     ];
-    let texts = all.map(|it| refused(&it, None));
+    let texts = all.map(|refusal| refused(&refusal, None));
     assert_snapshot!(visible(&texts));
     assert!(refused(&Refusal::ToSelf, Some(TYPED)).contains("You typed:"));
 }
 
-/// The longest that can be typed, all of it to be escaped: Discord takes the answer all the same.
+/// Even the longest input, all of which must be escaped, gives an answer that Discord accepts.
 #[test]
-fn whatever_was_typed_the_answer_fits_and_means_nothing() {
+fn quotes_any_input_harmlessly_and_within_the_limit() {
     let (to, reason) = ("`@".repeat(500), "*".repeat(500));
     let typed = Typed {
         to: &to,
@@ -148,7 +148,7 @@ fn whatever_was_typed_the_answer_fits_and_means_nothing() {
         unreadable_option(Some(&to)),
     ] {
         assert!(text.chars().count() <= LONGEST_MESSAGE, "{text}");
-        // Nothing ends the block in which it is quoted.
+        // Only the code block's own fences.
         assert_eq!(text.matches("```").count(), 2, "{text}");
     }
 }
@@ -169,7 +169,7 @@ fn some_props() -> Props {
 }
 
 #[test]
-fn what_was_done_is_said() {
+fn confirms_what_was_done() {
     let undone_with = |message_deleted| Undone {
         props: some_props(),
         message_deleted,
@@ -184,8 +184,8 @@ fn what_was_done_is_said() {
         props_choice(&long, &"W".repeat(32), NOW),
         props_choice(&some_props(), &"W".repeat(64), NOW),
     ];
-    // Discord takes no longer ones.
-    assert!(choices.iter().all(|it| it.chars().count() <= 100));
+    // Discord's limit.
+    assert!(choices.iter().all(|choice| choice.chars().count() <= 100));
     assert_snapshot!(visible(&[
         posted(ChannelId(7), "https://discord.com/channels/1/7/8"),
         already_given(),
@@ -199,7 +199,7 @@ fn what_was_done_is_said() {
 }
 
 #[test]
-fn help_lists_what_it_is_given() {
+fn help_lists_the_given_commands() {
     let commands = [
         ("props".to_owned(), "Thank *somebody*".to_owned()),
         ("settings set".to_owned(), "Change settings".to_owned()),
@@ -211,7 +211,7 @@ fn help_lists_what_it_is_given() {
 }
 
 #[test]
-fn what_else_can_go_wrong() {
+fn explains_other_errors() {
     let texts = [
         unreadable_option(None),
         unreadable_option(Some("x")),
@@ -223,18 +223,18 @@ fn what_else_can_go_wrong() {
         our_fault(),
     ];
     assert_snapshot!(texts.join("\n"), @r#"
-    I don't understand a part of the command. Change it and try again.
+    I don't understand part of the command. Change it and try again.
     I don't understand this part of the command:
     ```
     x
     ```
     Change it and try again.
-    This command is for members with the permission **Manage Server**. Ask one of them.
-    This works in a server's channels only, not in direct messages.
-    This command has changed since your app last looked. Reload Discord (Ctrl+R) and try again.
-    This is from before an update of mine, and I can't make sense of it any more. Run the command again, please.
+    This command needs the **Manage Server** permission. Ask a member who has it.
+    This only works in a server's channels, not in direct messages.
+    This command has changed since your app last loaded it. Reload Discord (Ctrl+R) and try again.
+    This is from before my last update, and I can't use it any more. Please run the command again.
     Exporting… (1m 1s so far)
-    That did not work, and it was not your fault. The bot's operator finds the reason in its log; try again in a minute.
+    That didn't work, and it wasn't your fault. Try again in a minute. The bot's operator can find the reason in the log.
     "#);
 }
 
@@ -258,7 +258,7 @@ fn chosen_settings() -> Settings {
 }
 
 #[test]
-fn settings_say_what_holds() {
+fn shows_settings() {
     let none = Settings {
         props_channels: Some(vec![]),
         acknowledge: None,
@@ -280,7 +280,7 @@ fn settings_say_what_holds() {
 }
 
 #[test]
-fn what_admins_did_is_listed_as_far_as_it_fits() {
+fn lists_admin_actions_within_the_limit() {
     let chosen = chosen_settings();
     let mut all: Vec<SettingsChange> = SETTINGS
         .iter()
@@ -307,13 +307,13 @@ fn what_admins_did_is_listed_as_far_as_it_fits() {
     let many = vec![action("x".repeat(500)); 10];
     let text = admin_actions(&many);
     assert!(text.chars().count() <= LONGEST_MESSAGE);
-    assert!(text.ends_with("- and 7 more, older\n"), "{text}");
+    assert!(text.ends_with("- and 7 older ones\n"), "{text}");
     let everything = changes(&vec![SettingsChange::Exclude(ChannelId(u64::MAX)); 100]);
     assert!(everything.chars().count() <= 500);
 }
 
 #[test]
-fn strangers_are_told_what_the_operator_can_do() {
+fn other_servers_learn_what_the_operator_can_do() {
     let guest = Setup {
         settings: Settings::default_for(GuildId(1)),
         destination: Destination::Operators,
@@ -334,7 +334,7 @@ fn strangers_are_told_what_the_operator_can_do() {
 }
 
 #[test]
-fn the_first_run_says_what_there_is_and_what_is_missing() {
+fn setup_shows_what_is_set_and_missing() {
     let lacking = |needs: u64| Setup {
         settings: chosen_settings(),
         destination: Destination::Archive("dir:./archive".to_owned()),
@@ -365,7 +365,7 @@ fn the_first_run_says_what_there_is_and_what_is_missing() {
 }
 
 #[test]
-fn members_are_told_what_is_kept_of_them() {
+fn tells_members_what_is_kept_about_them() {
     let kept = |tier, forgotten| Kept {
         privacy: Privacy {
             tier,
@@ -395,7 +395,11 @@ fn members_are_told_what_is_kept_of_them() {
         delete_button().to_owned(),
         forgotten(&done),
     ]);
-    assert!(texts.iter().all(|it| it.chars().count() <= LONGEST_MESSAGE));
+    assert!(
+        texts
+            .iter()
+            .all(|text| text.chars().count() <= LONGEST_MESSAGE)
+    );
     assert_snapshot!(visible(&texts));
 }
 
@@ -413,7 +417,7 @@ fn an_export(outcome: &ExportOutcome) -> LastExport {
 }
 
 #[test]
-fn the_archive_is_seen_at_a_glance() {
+fn shows_exports_and_the_archive() {
     let done: ExportOutcome = Ok(Summary {
         generation: 1_234,
         changed: true,
@@ -542,29 +546,29 @@ fn a_status() -> GuildStatus {
 }
 
 #[test]
-fn a_status_says_what_is_there_and_what_is_not() {
+fn status_shows_what_is_complete_and_missing() {
     assert_snapshot!(sync_status(&a_status()), @r#"
     **Mirror of The \*Makers\***: listening
-    100 messages (2 deleted), 30 reactions, 4 props, 12 members
-    5 lists of reactions still to fetch
-    Discord's lists of who reacted don't match its counts here; I'll ask again after an hour:
+    100 messages (2 deleted), 30 reactions, 4 props messages, 12 members
+    5 reaction lists still to fetch
+    These reaction lists don't match Discord's own counts; I'll ask again after an hour:
     - https://discord.com/channels/1/2/8: 3 counted, 1 listed
-    Last complete: guild <t:1700000000:R>, members never
-    Channels and threads: 1 complete, 1 in part, 1 not yet, 1 unreadable
+    Last complete sync: guild <t:1700000000:R>, members never
+    Channels and threads: 1 complete, 1 partial, 1 not fetched yet, 1 unreadable
     - <#2>: 2 gaps
-    - <#3>: not looked at yet
-    - <#4>: I may not read it
-    Changes to old messages: all known until <t:1700000000:R>; history last re-read never
-    Audit: round 3, 120 of about 400 pages; any change is found within 6 h, swapped reactions within 48 h; found 2 edits, 1 deletions, 0 messages, 5 reactions, 1 threads unheard of
-    Last export <t:1700000000:R> (it took 1s 200ms): Nothing has changed: the archive stays at generation 0.
+    - <#3>: not fetched yet
+    - <#4>: I don't have permission to read it
+    Changes to old messages: known up to <t:1700000000:R>; history last re-read never
+    Check of older history: round 3, 120 of about 400 pages; any change is found within 6 h, swapped reactions within 48 h; missed changes found: 2 edits, 1 deletion, 0 messages, 5 reactions, 1 thread
+    Last export <t:1700000000:R> (took 1s 200ms): Nothing has changed: the archive stays at generation 0.
     **Withdrawn** from the archive: \#secret\_plans (5): not everyone in the guild may read it
-    **Could not be fetched** (1):
+    **Couldn't be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);
 }
 
 #[test]
-fn a_long_status_still_fits_a_message() {
+fn a_long_status_fits_a_message() {
     let mut status = a_status();
     status.channels = (0..500)
         .map(|id| ChannelStatus {
@@ -589,7 +593,7 @@ fn a_long_status_still_fits_a_message() {
 }
 
 #[test]
-fn one_channel_is_told_apart() {
+fn shows_the_status_of_one_channel() {
     let status = a_status();
     let texts: Vec<String> = (1..6)
         .map(|id| channel_status(&status, ChannelId(id)))

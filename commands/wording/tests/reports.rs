@@ -1,4 +1,4 @@
-//! What is said of thanks.
+//! Snapshots of the reports on thanks.
 
 use insta::assert_snapshot;
 
@@ -15,7 +15,7 @@ use propsbot_service::{
 
 const GUILD: GuildId = GuildId(1);
 
-/// A name of 32 characters, all of which mean something.
+/// A name of 32 characters, all of which have a meaning in Discord's Markdown.
 const HOSTILE: &str = "**@everyone**\u{202e}`<@1>`||[x](y)~~#";
 
 fn query(side: Side, period: Period) -> LeaderboardQuery {
@@ -46,7 +46,7 @@ fn board(names: &[&str], pages: usize) -> Leaderboard {
 }
 
 #[test]
-fn a_leaderboard_is_read_as_a_list_and_as_a_picture_in_words() {
+fn shows_a_leaderboard_as_list_and_alt_text() {
     let few = board(&["Ana ✨", "مُحَمَّد", HOSTILE, "line\nbreak"], 3);
     let one = board(&["Ana"], 1);
     let received = query(Side::Received, Period::Month);
@@ -54,17 +54,17 @@ fn a_leaderboard_is_read_as_a_list_and_as_a_picture_in_words() {
     assert_snapshot!(shown(&[
         leaderboard(&received, &few),
         leaderboard(&given, &one),
-        chart_in_words(&received, &few),
-        nobody_ranked(&query(Side::Given, Period::Week)),
+        chart_alt_text(&received, &few),
+        empty_leaderboard(&query(Side::Given, Period::Week)),
         chart_title(&query(Side::Received, Period::Year)),
         format!("{} {} {} {}", higher(), lower(), newer(), older()),
     ]));
     let most = board(&[HOSTILE; 10], 10_000);
     assert!(leaderboard(&received, &most).chars().count() <= LONGEST_MESSAGE);
-    assert!(chart_in_words(&received, &most).chars().count() <= 1_024);
+    assert!(chart_alt_text(&received, &most).chars().count() <= 1_024);
 }
 
-/// What cannot be seen, seen.
+/// The texts, with zero-width spaces and isolates made visible.
 fn shown(texts: &[String]) -> String {
     visible(texts).replace(['\u{2068}', '\u{2069}'], "¦")
 }
@@ -73,14 +73,14 @@ fn thanks(giver: &str, receivers: &[&str], reason: &str) -> Thanked {
     Thanked {
         at: Millis(1_700_000_000_000),
         giver: giver.to_owned(),
-        receivers: receivers.iter().map(|it| (*it).to_owned()).collect(),
+        receivers: receivers.iter().map(|name| (*name).to_owned()).collect(),
         reason: reason.to_owned(),
         message: (ChannelId(u64::MAX), MessageId(u64::MAX)),
     }
 }
 
 #[test]
-fn a_history_says_who_whom_and_what_for_and_fits_whatever_was_said() {
+fn shows_a_history_within_the_limit() {
     let some = HistoryReport {
         member: None,
         thanks: vec![
@@ -191,13 +191,13 @@ fn counting(many: usize) -> Explanation {
 }
 
 #[test]
-fn why_something_counts_is_told_in_nodes_edges_and_weights() {
+fn why_lists_nodes_edges_and_weights() {
     let of = |explanation: Option<Explanation>, exported, thanked_in| Why {
         explanation,
         exported,
         thanked_in,
     };
-    let why = |it: &Why| super::super::why(GUILD, it);
+    let why = |report: &Why| super::super::why(GUILD, report);
     let place = (ChannelId(5), MessageId(6));
     assert_snapshot!(shown(&[
         why(&of(Some(counting(1)), true, (vec![], false))),
@@ -221,7 +221,8 @@ fn why_something_counts_is_told_in_nodes_edges_and_weights() {
             period: QuotaPeriod::Day,
         }),
     ];
-    let texts = reasons.map(|it| why(&of(Some(explained(Some(it))), true, (vec![], false))));
+    let texts =
+        reasons.map(|reason| why(&of(Some(explained(Some(reason))), true, (vec![], false))));
     assert_snapshot!(shown(&texts));
     let long = why(&of(Some(counting(500)), false, (vec![place; 5], true)));
     assert!(long.chars().count() <= LONGEST_MESSAGE, "{long}");

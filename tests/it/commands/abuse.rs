@@ -88,7 +88,7 @@ async fn taking_props_back_gives_back_the_quota_but_not_the_wait() {
     says(&server.ask(ana, "undo", json!({})).await, &["taken back"]);
     says(
         &server.give(ana, &[ben], "x").await,
-        &["took back so many", "<t:"],
+        &["taken back so many", "<t:"],
     );
 
     let wait = json!({"quota": 0, "cooldown_minutes": 60});
@@ -211,7 +211,7 @@ async fn mentions_that_an_edit_adds_later_thank_nobody() {
     let heard = post(&server, &format!("<@{ben}>"));
     server.why(props, heard, "mint **1**").await;
     server.discord().edit(props, heard, &both);
-    server.why(props, heard, "mentioned by an edit").await;
+    server.why(props, heard, "mentioned in an edit").await;
     // Mentions that stay count, however often the text is changed.
     server.discord().edit(props, heard, &format!("{both}!"));
 
@@ -227,7 +227,9 @@ async fn mentions_that_an_edit_adds_later_thank_nobody() {
     server
         .why(props, unheard, "I only know the edited text")
         .await;
-    server.why(props, unheard, "thanks nobody").await;
+    server
+        .why(props, unheard, "no one who can receive props")
+        .await;
     assert_eq!(server.received().await, [(ben, 2), (cho, 1)]);
     server.mirror.check_archive().await;
     server.check_manners();
@@ -255,7 +257,7 @@ async fn an_admin_may_have_only_commands_give_props() {
     let only = json!({"commands_only": true});
     says(
         &server.admin("settings set", only).await,
-        &["never props; only commands give them"],
+        &["not props; only commands give props"],
     );
     let after = server.discord().post(ana, props, &thanks);
     server
@@ -278,7 +280,7 @@ async fn heavy_commands_of_a_member_wait_for_each_other() {
     let message = json!({"message": message.to_string()});
     let late = Duration::from_millis(1_500);
     for (command, options, answer) in [
-        ("privacy export", json!({}), "what I keep of you"),
+        ("privacy export", json!({}), "what I keep about you"),
         ("why", message, "plain messages"),
         ("history", json!({}), "> x"),
         ("leaderboard", json!({}), "ben"),

@@ -152,16 +152,16 @@ async fn two_admins_at_once_lose_nothing_and_both_are_remembered() {
     let reset = server
         .admin("settings reset", json!({"setting": "all"}))
         .await;
-    says(&reset, &["thank 50 members a day", "no wait"]);
+    says(&reset, &["thank 50 members a day", "per recipient**: none"]);
     says(
         &server
             .admin("settings reset", json!({"setting": "x"}))
             .await,
-        &["no setting of that name"],
+        &["no setting with that name"],
     );
     says(
         &server.admin("settings set", json!({})).await,
-        &["Name what to change"],
+        &["Pick at least one option"],
     );
     server.check_manners();
 }
@@ -202,7 +202,7 @@ async fn channels_are_exported_or_not_as_admins_say_and_private_ones_only_by_nam
     let confirm = json!({"channel": private, "confirm": "board-room"});
     says(
         &server.admin("settings include", confirm).await,
-        &[&format!("exported**: <#{private}>")],
+        &[&format!("restricted**: <#{private}>")],
     );
     says(
         &server
@@ -217,21 +217,24 @@ async fn channels_are_exported_or_not_as_admins_say_and_private_ones_only_by_nam
         &server
             .admin("settings reset", json!({"setting": "exceptions"}))
             .await,
-        &["exported**: none"],
+        &["restricted**: none"],
     );
     says(&server.admin("archive now", json!({})).await, &["Exported"]);
     assert!(exported(&server, "for everybody").await && !exported(&server, "between us").await);
     says(
         &server.admin("archive status", json!({})).await,
-        &["Last export", "The next one is due"],
+        &["Last export", "The next export is due"],
     );
     says(
         &server.admin("archive verify", json!({})).await,
-        &["sound", "No fault"],
+        &["intact", "No faults"],
     );
     says(
         &server.admin("audit", json!({})).await,
-        &[&format!("<#{private}> is exported"), "asked for an export"],
+        &[
+            &format!("<#{private}> included in exports"),
+            "started an export",
+        ],
     );
     server.stop().await;
     assert!(server.mirror.verified().await.is_valid());

@@ -77,8 +77,8 @@ async fn an_interaction_of_many_megabytes_is_turned_away_with_an_answer() {
         "data": {"id": "5", "name": "help", "type": 1, "odd": "x".repeat(17 << 20)},
     });
     let answer = discord.answer(discord.interact_raw(interaction)).await;
-    says(&answer.expect("an answer"), &["try again in a minute"]);
+    says(&answer.expect("an answer"), &["Try again in a minute"]);
     let help = server.ask(server.ana, "help", json!({})).await;
-    assert!(!help.content.contains("try again"), "{help:?}");
+    assert!(!help.content.contains("Try again"), "{help:?}");
     server.check_manners();
 }

@@ -51,8 +51,8 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
     server.run().await;
     let bot = server.discord().bot_id();
     for (wrong, words) in [
-        (format!("<@{ana}>"), "not a bot in this server"),
-        (format!("<@{bot}>"), "not a bot in this server"),
+        (format!("<@{ana}>"), "isn't a bot in this server"),
+        (format!("<@{bot}>"), "isn't a bot in this server"),
         ("meet".to_owned(), "I don't know the bot"),
     ] {
         let set = json!({"props_bots": wrong});
@@ -68,7 +68,7 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
         let answer = server.admin("settings set", set.clone()).await;
         if answer
             .content
-            .contains(&format!("posts are props**: <@{meet}>"))
+            .contains(&format!("posts count as props**: <@{meet}>"))
         {
             break;
         }
@@ -77,7 +77,7 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
     let counted = server.ask(ana, "why", why(&server, posts[0])).await;
     says(&counted, &["mint **1**", "cho"]);
     let webhook = server.ask(ana, "why", why(&server, posts[3])).await;
-    says(&webhook, &["webhooks are nobody"]);
+    says(&webhook, &["an integration posted it"]);
 
     server.stop().await;
     let said = server.mirror.run(&dry).await.ok().stdout;

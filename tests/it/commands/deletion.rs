@@ -299,7 +299,7 @@ async fn opting_in_again_brings_no_text_back() {
     server.run().await;
     says(
         &server.ask(ana, "privacy opt-in", json!({})).await,
-        &["from now on", "stays so"],
+        &["from now on", "stays that way"],
     );
     server.discord().post(ana, general, "ana's new words");
     server.ask(ben, "help", json!({})).await;
@@ -356,7 +356,7 @@ async fn ones_own_data_shows_nothing_of_others_that_they_hide() {
     // Until it has heard that the channel is private.
     let sent = loop {
         let answer = server.ask(ana, "privacy export", json!({})).await;
-        says(&answer, &["what I keep of you", "as an admin"]);
+        says(&answer, &["what I keep about you", "as an admin"]);
         let (name, bytes) = &answer.files[0];
         assert_eq!(name, "my-data.json");
         let sent = String::from_utf8(bytes.clone()).unwrap();

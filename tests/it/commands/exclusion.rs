@@ -97,7 +97,13 @@ async fn excluding_a_category_excludes_its_channels_now_and_later() {
         backstage.plans
     );
     server
-        .ask_until(ana, general, "why", json!({"message": url}), "not exported")
+        .ask_until(
+            ana,
+            general,
+            "why",
+            json!({"message": url}),
+            "isn't exported",
+        )
         .await;
 
     // What comes later: a channel that is made in it, and one that is moved into it.
@@ -174,12 +180,16 @@ async fn a_private_category_is_included_by_name_with_all_of_its_channels() {
         &server
             .admin("settings include", json!({"channel": category}))
             .await,
-        &["all channels", "backstage", "Nothing was changed"],
+        &[
+            "everything in its channels",
+            "backstage",
+            "Nothing was changed",
+        ],
     );
     let confirmed = json!({"channel": category, "confirm": "backstage"});
     says(
         &server.admin("settings include", confirmed).await,
-        &[&format!("exported**: <#{category}>")],
+        &[&format!("restricted**: <#{category}>")],
     );
     exports(&server, &["plans", "details", "pictures"]).await;
     server.check_manners();
@@ -276,7 +286,10 @@ async fn age_restricted_channels_are_left_out_until_an_admin_wants_them() {
     restrict(true);
     exports(&server, &["general", "pictures"]).await;
     let setup = server.admin("setup", json!({})).await.content;
-    let line = format!("Age-restricted, so not exported: <#{}>.", backstage.plans);
+    let line = format!(
+        "Not exported because they're age-restricted: <#{}>.",
+        backstage.plans
+    );
     assert!(setup.contains(&line), "{setup}");
     assert!(setup.contains("age_restricted"), "{setup}");
     let status = server.admin("archive status", json!({})).await.content;
@@ -288,7 +301,7 @@ async fn age_restricted_channels_are_left_out_until_an_admin_wants_them() {
     let wish = json!({"age_restricted": true});
     says(
         &server.admin("settings set", wish).await,
-        &["Done", "exported if everyone may read them"],
+        &["Done", "exported if everyone can read them"],
     );
     exports(&server, &all).await;
     let back = json!({"setting": "age_restricted"});

@@ -108,7 +108,7 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
             .fail(POST, 1, Fault::Answer(403, refusal.clone()));
         let answer = server.give(ana, &[ben], "the review").await;
         says(&answer, &["You typed:", &format!("<#{thanks}>")]);
-        if answer.content.contains("the permission to do so") {
+        if answer.content.contains("permission to post there") {
             break;
         }
         assert!(begun.elapsed() < SOON, "{answer:?}");
@@ -117,7 +117,7 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
     // The channel is deleted.
     server.discord().delete_channel(thanks);
     let answer = server.give(ana, &[ben], "the review").await;
-    says(&answer, &["gone", "/setup"]);
+    says(&answer, &["no longer exists", "/setup"]);
     let rows = server.recorded().await;
     assert!(
         rows.iter()
@@ -163,7 +163,13 @@ async fn props_go_to_the_first_channel_that_the_giver_may_write_in() {
         .update_channel(open, |channel| channel.overwrites = vec![silent, bot]);
     let to_ben = json!({"to": format!("<@{ben}>"), "for": "the review"});
     let refused = server
-        .ask_until(ana, server.general, "props", to_ben, "you lack")
+        .ask_until(
+            ana,
+            server.general,
+            "props",
+            to_ben,
+            "you don't have the permission",
+        )
         .await;
     says(
         &refused,
@@ -284,13 +290,13 @@ async fn whatever_is_typed_gets_a_friendly_answer_and_nothing_is_lost() {
     let to_ben = format!("<@{ben}>");
     for (to, reason, words) in [
         (many.join(""), "all of you", "at most 20"),
-        ("@here".to_owned(), "x", "not to a role or to everyone"),
-        ("<@&1>".to_owned(), "x", "not to a role or to everyone"),
-        (format!("<@{gone}>"), "x", "not a member"),
+        ("@here".to_owned(), "x", "not to roles or to everyone"),
+        ("<@&1>".to_owned(), "x", "not to roles or to everyone"),
+        (format!("<@{gone}>"), "x", "isn't a member"),
         (format!("<@{ana}>"), "x", "to yourself"),
         ("ben".to_owned(), "x", "who “ben” is"),
-        (String::new(), "x", "Say whom"),
-        (to_ben.clone(), " \n ", "the reason is empty"),
+        (String::new(), "x", "Say who"),
+        (to_ben.clone(), " \n ", "The reason is empty"),
     ] {
         let answer = server
             .ask(ana, "props", json!({"to": to, "for": reason}))
@@ -459,7 +465,7 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
     let off = server
         .admin("settings set", json!({"acknowledge": "off"}))
         .await;
-    says(&off, &["**Acknowledging plain props**: no"]);
+    says(&off, &["**My reaction to plain props**: none"]);
     says(
         &server
             .admin("settings set", json!({"acknowledge": "thanks"}))

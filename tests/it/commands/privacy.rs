@@ -131,12 +131,12 @@ async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
     let (ana, ben) = (server.ana, server.ben);
     says(
         &server.ask(ana, "privacy show", json!({})).await,
-        &["opted out of nothing", "What I keep"],
+        &["haven't opted out of anything", "What I keep"],
     );
     for (tier, what, says_words) in [
         (Tier::Content, 0, "is blanked"),
         (Tier::Identity, 1, "pseudonym"),
-        (Tier::Everything, 2, "nothing of yours"),
+        (Tier::Everything, 2, "Nothing of yours is exported"),
     ] {
         says(
             &server
@@ -154,7 +154,7 @@ async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
             .post(ana, props, &format!("ana's later thanks <@{ben}>"));
         says(
             &server.ask(ben, "privacy show", json!({})).await,
-            &["opted out of nothing"],
+            &["haven't opted out of anything"],
         );
         server.stop().await;
         server.mirror.export().await;
@@ -183,7 +183,10 @@ async fn other_props_channels_show_other_thanks_of_who_wants_nothing_shown() {
     let Said { mut server, .. } = said().await;
     let (ana, ben, general) = (server.ana, server.ben, server.general);
     let all = json!({"what": 2});
-    says(&server.ask(ana, "privacy opt-out", all).await, &["nothing"]);
+    says(
+        &server.ask(ana, "privacy opt-out", all).await,
+        &["Nothing of yours is exported"],
+    );
     let more = format!("more thanks <@{ben}>");
     server.discord().post(ana, general, &more);
     server.stop().await;
@@ -217,15 +220,15 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
     says(
         &asked,
         &[
-            "cannot be undone",
+            "can't be undone",
             "older versions",
-            "In Discord itself nothing",
+            "Nothing is deleted in Discord itself",
         ],
     );
     // Nothing yet: it takes the button, and the button is hers alone.
     says(
         &server.ask(ana, "privacy show", json!({})).await,
-        &["opted out of nothing"],
+        &["haven't opted out of anything"],
     );
     let press = || {
         server.discord().click(
@@ -293,7 +296,7 @@ async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
     } = said().await;
     let ana = server.ana;
     let answer = server.ask(ana, "privacy export", json!({})).await;
-    says(&answer, &["what I keep of you"]);
+    says(&answer, &["what I keep about you"]);
     let named = answer.data["attachments"][0]["filename"] == "my-data.json";
     assert!(named, "{}", answer.data);
     server.stop().await;

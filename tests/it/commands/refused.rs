@@ -34,7 +34,7 @@ async fn an_answer_that_discord_refuses_counts_in_no_quota() {
     let refused = server.give(server.ana, &[server.ben], "the review").await;
     says(
         &refused,
-        &["refused", "nothing was given", "for:the review"],
+        &["refused", "no props were given", "for:the review"],
     );
     let given = server.give(server.ana, &[server.ben], "the review").await;
     assert!(!given.ephemeral, "{given:?}");
@@ -60,7 +60,10 @@ async fn a_form_whose_answer_was_refused_can_be_sent_again() {
     let fields = [("reason", "the review")];
     discord.fail(CALLBACK, 1, unknown_interaction());
     let run = discord.submit(ana, general, &form, &fields);
-    says(&discord.answer(run).await.unwrap(), &["nothing was given"]);
+    says(
+        &discord.answer(run).await.unwrap(),
+        &["no props were given"],
+    );
     let run = discord.submit(ana, general, &form, &fields);
     let given = discord.answer(run).await.unwrap();
     assert!(!given.ephemeral, "{given:?}");
@@ -78,7 +81,7 @@ async fn a_post_that_discord_refuses_is_called_refused() {
     let refused = server.give(server.ana, &[server.ben], "the review").await;
     says(
         &refused,
-        &["refused", &format!("<#{thanks}>"), "nothing was given"],
+        &["refused", &format!("<#{thanks}>"), "no props were given"],
     );
     let given = server.give(server.ana, &[server.ben], "the review").await;
     says(&given, &["https://discord.com/channels/"]);
@@ -100,7 +103,7 @@ async fn a_post_that_a_web_page_refuses_was_not_posted() {
     let refused = discord.answer_within(run, SOON).await;
     says(
         &refused.expect("an answer"),
-        &["refused", &format!("<#{thanks}>"), "nothing was given"],
+        &["refused", &format!("<#{thanks}>"), "no props were given"],
     );
     let given = server.give(server.ana, &[server.ben], "the review").await;
     says(&given, &["https://discord.com/channels/"]);
@@ -113,7 +116,7 @@ async fn a_command_of_another_version_is_answered() {
     let (ana, general) = (server.ana, server.general);
     for command in ["kudos", "settings forget"] {
         let answer = server.ask(ana, command, json!({"to": "ben"})).await;
-        says(&answer, &["don't have this command", "`/help`"]);
+        says(&answer, &["no longer have this command", "`/help`"]);
     }
     let typing = json!({"to": "b"});
     let run = server
@@ -129,7 +132,7 @@ async fn a_reason_that_cannot_be_seen_is_none() {
     let mut server = Server::start().await;
     for reason in ["\u{200b}", " \u{200d}\u{feff}\n", "\u{2800}", "\u{1b}\0"] {
         let answer = server.give(server.ana, &[server.ben], reason).await;
-        says(&answer, &["the reason is empty"]);
+        says(&answer, &["The reason is empty"]);
     }
     let given = server
         .give(server.ana, &[server.ben], "the\u{1b}[2J review\0")
@@ -148,7 +151,7 @@ async fn everyone_may_give_where_everyone_is_chosen() {
         let wish = json!({"giver_roles": everyone});
         says(
             &server.admin("settings set", wish).await,
-            &["**Who may thank with commands**: everyone"],
+            &["**Who can give props with commands**: everyone"],
         );
         let given = server.give(server.ana, &[server.ben], "the review").await;
         assert!(!given.ephemeral, "{given:?}");
@@ -190,7 +193,7 @@ async fn only_emoji_that_exist_are_taken_for_acknowledging() {
         &server
             .admin("settings set", json!({"acknowledge": "❤"}))
             .await,
-        &["with ❤\u{fe0f}"],
+        &["plain props**: ❤\u{fe0f}"],
     );
     server.check_manners();
 }

@@ -148,7 +148,7 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     ] {
         says(
             &server.press(ana, &first, odd).await,
-            &["Run the command again"],
+            &["run the command again"],
         );
     }
     let given = server
@@ -260,7 +260,7 @@ async fn what_was_said_in_private_is_shown_to_those_who_may_read_it_only() {
         .await;
     let why = json!({"message": link});
     server
-        .ask_until(ben, general, "why", why.clone(), "not exported")
+        .ask_until(ben, general, "why", why.clone(), "isn't exported")
         .await;
     says(
         &server.ask(ana, "history", json!({})).await,
@@ -272,12 +272,12 @@ async fn what_was_said_in_private_is_shown_to_those_who_may_read_it_only() {
     );
     says(
         &server.ask(ana, "why", why).await,
-        &["no such message that you may read"],
+        &["I can't find that message"],
     );
     // The leaderboard is for all: here without it, there with it.
     says(
         &server.ask(ben, "leaderboard", json!({})).await,
-        &["none that stand"],
+        &["none yet"],
     );
     let there = server.ask_in(room, ben, "leaderboard", json!({})).await;
     assert!(there.content.contains("cho\u{2069}**: 1"), "{there:?}");
@@ -346,7 +346,7 @@ async fn where_nothing_was_said_reports_say_so_kindly() {
     let server = Server::start().await;
     says(
         &server.ask(server.ana, "leaderboard", json!({})).await,
-        &["Give the first with `/props`"],
+        &["Be the first with `/props`"],
     );
     says(
         &server.ask(server.ana, "history", json!({})).await,

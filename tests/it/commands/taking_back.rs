@@ -12,7 +12,7 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     let (ana, ben, cho) = (server.ana, server.ben, server.cho);
     says(
         &server.ask(ana, "undo", json!({})).await,
-        &["no props of yours"],
+        &["no props to take back"],
     );
     let link = |content: &str| content[content.find("https://").unwrap()..].to_owned();
     let first = link(&server.give(ana, &[ben], "one").await.content);
@@ -37,7 +37,7 @@ async fn own_props_are_taken_back_and_their_message_goes() {
         &server
             .ask(ana, "undo", json!({"which": link(&third.content)}))
             .await,
-        &["somebody else's"],
+        &["aren't yours"],
     );
     says(
         &server.ask(ana, "undo", json!({"which": "the last"})).await,
@@ -45,15 +45,15 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     );
     says(
         &server.ask(ana, "undo", json!({"which": first})).await,
-        &[&format!("<@{ben}>"), "is gone"],
+        &[&format!("<@{ben}>"), "is deleted"],
     );
     says(
         &server.ask(ana, "undo", json!({})).await,
-        &[&format!("<@{cho}>"), "is gone"],
+        &[&format!("<@{cho}>"), "is deleted"],
     );
     says(
         &server.ask(ana, "undo", json!({"which": second})).await,
-        &["no props of yours"],
+        &["no props to take back"],
     );
     let truth = server.discord().truth();
     let left: Vec<_> = truth
@@ -103,11 +103,11 @@ async fn what_was_given_too_long_ago_is_not_taken_back() {
     server
         .admin("settings set", json!({"undo_minutes": 10}))
         .await;
-    says(&undo().await, &["for 10 minutes, and these are older"]);
+    says(&undo().await, &["for 10 minutes here, and these are older"]);
     server
         .admin("settings set", json!({"undo_minutes": 20}))
         .await;
-    says(&undo().await, &["is gone"]);
+    says(&undo().await, &["is deleted"]);
     assert!(server.recorded().await[0].withdrawn_at.is_some());
 }
 
@@ -128,7 +128,7 @@ async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
             server.run().await;
             says(
                 &server.admin("settings set", change).await,
-                &["they hold all the same"],
+                &["the props still count"],
             );
         }
         server.stop().await;
@@ -150,7 +150,7 @@ async fn deleting_the_channel_takes_props_back_unless_the_server_keeps_them() {
     let board = |words| server.ask_until(ana, general, "leaderboard", json!({}), words);
     board("ben\u{2069}**: 2").await;
     server.discord().delete_channel(thanks);
-    board("none that stand").await;
+    board("none yet").await;
 
     let keep = json!({"keep_deleted_props": true});
     server.admin("settings set", keep).await;

@@ -37,7 +37,7 @@ async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
         "🎉 by **\u{2068}cho\u{2069}**: 1",
         "*authors props* the props: 0.25, 1",
         "ben\u{2069}**: 38, 0.0625",
-        "nobody gives props to themselves",
+        "members can't give props to themselves",
     ];
     says(&server.ask(ana, "why", link(props, ids[0])).await, &whole);
     let run = discord.message_command(cho, props, "Why this cred?", ids[0]);
@@ -45,23 +45,26 @@ async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
     // Of this channel, the id will do.
     let id = json!({"message": format!(" {}", ids[0])});
     says(&server.ask_in(props, cho, "why", id.clone()).await, &whole);
-    says(&server.ask(cho, "why", id).await, &["no such message"]);
+    says(
+        &server.ask(cho, "why", id).await,
+        &["can't find that message"],
+    );
 
     says(
         &server.ask(ana, "why", link(general, ids[1])).await,
-        &["in props channels only"],
+        &["only in props channels"],
     );
     says(
         &server.ask(ana, "why", link(props, ids[2])).await,
-        &["thanks nobody"],
+        &["no one who can receive props"],
     );
     says(
         &server.ask(ana, "why", link(props, 5)).await,
-        &["no such message"],
+        &["can't find that message"],
     );
     says(
         &server.ask(ana, "why", link(5, ids[0])).await,
-        &["no such message"],
+        &["can't find that message"],
     );
     discord.delete(props, ids[0]);
     server
@@ -81,7 +84,7 @@ async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
     ] {
         says(
             &server.ask(ana, "why", json!({"message": odd})).await,
-            &["no link", "You typed"],
+            &["isn't a link", "You typed"],
         );
     }
     server.check_manners();
@@ -120,9 +123,9 @@ async fn why_finds_the_thanks_for_a_message_and_says_what_became_of_them() {
             .ends_with(&given.to_string())
     );
     // Taken back.
-    says(&server.ask(cho, "undo", json!({})).await, &["is gone"]);
+    says(&server.ask(cho, "undo", json!({})).await, &["is deleted"]);
     server
-        .ask_until(ana, general, "why", link(given), "took them back")
+        .ask_until(ana, general, "why", link(given), "took these props back")
         .await;
     server.check_manners();
 }

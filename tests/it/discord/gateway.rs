@@ -286,7 +286,7 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
 
     for (to, words) in [
         (format!("<@{ana}>"), "give props to yourself"),
-        ("@everyone".to_owned(), "not to a role or to everyone"),
+        ("@everyone".to_owned(), "not to roles or to everyone"),
         ("ben".to_owned(), "who “ben” is"),
     ] {
         let run = discord.slash(ana, channel, "props", json!({"to": to, "for": "fun"}));
