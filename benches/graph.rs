@@ -19,9 +19,7 @@ use propsbot::{
     config::{Config, Needs},
 };
 use propsbot_archive::{
-    EncodedRow, ExportChannel, ExportGuild, ExportRequest, Scope, Source, SourceError, Table,
-    export,
-    rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow},
+    EncodedRow, ExportPart, ExportRequest, ExportSpace, Id, Scope, Source, SourceError, export,
 };
 use propsbot_backends::FolderArchive;
 use propsbot_graph::discord::Rules;
@@ -29,6 +27,7 @@ use propsbot_model::{
     AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind, Millis,
     UserId,
 };
+use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow, SCHEMA, ids};
 
 const GUILD: GuildId = GuildId(1_000_000);
 const CHANNELS: u64 = 10;
@@ -121,36 +120,40 @@ fn reactions(n: u64, on: &MessageRow) -> impl Iterator<Item = ReactionRow> {
 impl Source for Community {
     fn scan(
         &self,
-        scope: Scope,
-        table: Table,
-        ids: RangeInclusive<u64>,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        match (table, scope.channel_id) {
-            (Table::Guilds, None) if ids.contains(&GUILD.0) => each(EncodedRow::new(&GuildRow {
-                id: GUILD,
-                name: "The Community".to_owned(),
-                owner_id: member(0),
-                age_restricted: None,
-                props_channels: None,
-                left_at: None,
-                keep_deleted_props: None,
-                excluded_channels: Vec::new(),
-                included_channels: Vec::new(),
-                limits: Vec::new(),
-                props_bots: Vec::new(),
-            })),
-            (Table::Channels, None) => (1..=CHANNELS)
+        let ids = ids(&times);
+        let of = scope.part.as_ref().map(|part| part.as_str().parse());
+        match (table, of.transpose()?) {
+            (propsbot_rows::GUILDS, None) if ids.contains(&GUILD.0) => {
+                each(EncodedRow::new(&GuildRow {
+                    id: GUILD,
+                    name: "The Community".to_owned(),
+                    owner_id: member(0),
+                    age_restricted: None,
+                    props_channels: None,
+                    left_at: None,
+                    keep_deleted_props: None,
+                    excluded_channels: Vec::new(),
+                    included_channels: Vec::new(),
+                    limits: Vec::new(),
+                    props_bots: Vec::new(),
+                }))
+            }
+            (propsbot_rows::CHANNELS, None) => (1..=CHANNELS)
                 .filter(|id| ids.contains(id))
                 .try_for_each(|id| each(EncodedRow::new(&channel(ChannelId(id))))),
-            (Table::Members, None) => (0..MEMBERS)
+            (propsbot_rows::MEMBERS, None) => (0..MEMBERS)
                 .map(member)
                 .filter(|id| ids.contains(&id.0))
                 .try_for_each(|id| each(EncodedRow::new(&member_row(id)))),
-            (Table::Messages, Some(channel)) => self
+            (propsbot_rows::MESSAGES, Some(channel)) => self
                 .messages(channel, ids)
                 .try_for_each(|(_, row)| each(EncodedRow::new(&row))),
-            (Table::Reactions, Some(channel)) => self
+            (propsbot_rows::REACTIONS, Some(channel)) => self
                 .messages(channel, ids)
                 .filter(|(n, _)| n % 10 == 0)
                 .try_for_each(|(n, on)| {
@@ -203,20 +206,20 @@ fn member_row(user_id: UserId) -> MemberRow {
 fn request() -> ExportRequest {
     ExportRequest {
         now: Millis(1_800_000_000_000),
-        guilds: vec![ExportGuild {
-            id: GUILD,
+        spaces: vec![ExportSpace {
+            id: Id::new(GUILD),
             name: "The Community".to_owned(),
-            synced: BTreeMap::new(),
+            synced: [].into(),
             history: None,
-            channels: (1..=CHANNELS)
-                .map(|id| ExportChannel {
-                    id: ChannelId(id),
+            parts: (1..=CHANNELS)
+                .map(|id| ExportPart {
+                    id: Id::new(id),
                     name: format!("props-{id}"),
                     covered: Vec::new(),
                 })
                 .collect(),
         }],
-        ..ExportRequest::default()
+        ..ExportRequest::new(&SCHEMA)
     }
 }
 

@@ -1,15 +1,14 @@
 //! A community that is computed, not kept: what is measured is the archive.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use propsbot_archive::{
-    EncodedRow, ExportChannel, ExportGuild, ExportRequest, Hash, Scope, Source, SourceError, Table,
-    rows::{ChannelRow, GuildRow, MessageRow, ReactionRow},
+    Dirty, EncodedRow, ExportPart, ExportRequest, ExportSpace, Hash, Id, Scope, Source, SourceError,
 };
 use propsbot_model::{
-    self as model, AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, MessageId, MessageKind,
-    Millis, Partition, UserId,
+    AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, MessageId, MessageKind, Millis, UserId,
 };
+use propsbot_rows::{ChannelRow, GuildRow, MessageRow, ReactionRow, SCHEMA, ids};
 
 const GUILD: GuildId = GuildId(1_000_000);
 pub(crate) const CHANNELS: u64 = 14;
@@ -37,10 +36,10 @@ impl Community {
         let day = self.id(self.messages - 1).created_at().0 / 86_400_000;
         let mut change = request();
         change.since = since;
-        change.dirty = vec![Partition {
-            guild_id: GUILD,
-            table: model::Table::Messages,
-            channel_day: Some((ChannelId(1), day)),
+        change.dirty = vec![Dirty {
+            scope: Scope::part(GUILD, ChannelId(1)),
+            table: propsbot_rows::MESSAGES,
+            day: Some(day),
         }];
         change
     }
@@ -102,50 +101,52 @@ impl Community {
 impl Source for Community {
     fn scan(
         &self,
-        scope: Scope,
-        table: Table,
-        ids: RangeInclusive<u64>,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        match (table, scope.channel_id) {
-            (Table::Guilds, None) if ids.contains(&GUILD.0) => each(EncodedRow::new(&GuildRow {
-                id: GUILD,
-                name: "The Community".to_owned(),
-                owner_id: UserId(2_000_000),
-                age_restricted: None,
-                props_channels: None,
-                left_at: None,
-                keep_deleted_props: None,
-                excluded_channels: Vec::new(),
-                included_channels: Vec::new(),
-                limits: Vec::new(),
-                props_bots: Vec::new(),
-            })),
-            (Table::Channels, None) => {
-                (1..=CHANNELS)
-                    .filter(|id| ids.contains(id))
-                    .try_for_each(|id| {
-                        each(EncodedRow::new(&ChannelRow {
-                            id: ChannelId(id),
-                            guild_id: GUILD,
-                            kind: ChannelKind::TEXT,
-                            name: format!("channel-{id}"),
-                            parent_id: None,
-                            position: 0,
-                            nsfw: false,
-                            props_channel: false,
-                            overwrites: Vec::new(),
-                            owner_id: None,
-                            archived: None,
-                            archive_timestamp: None,
-                            deleted_at: None,
-                        }))
-                    })
+        let ids = ids(&times);
+        let channel = scope.part.as_ref().map(|part| part.as_str().parse());
+        match (table, channel.transpose()?) {
+            (propsbot_rows::GUILDS, None) if ids.contains(&GUILD.0) => {
+                each(EncodedRow::new(&GuildRow {
+                    id: GUILD,
+                    name: "The Community".to_owned(),
+                    owner_id: UserId(2_000_000),
+                    age_restricted: None,
+                    props_channels: None,
+                    left_at: None,
+                    keep_deleted_props: None,
+                    excluded_channels: Vec::new(),
+                    included_channels: Vec::new(),
+                    limits: Vec::new(),
+                    props_bots: Vec::new(),
+                }))
             }
-            (Table::Messages, Some(channel)) => self
+            (propsbot_rows::CHANNELS, None) => (1..=CHANNELS)
+                .filter(|id| ids.contains(id))
+                .try_for_each(|id| {
+                    each(EncodedRow::new(&ChannelRow {
+                        id: ChannelId(id),
+                        guild_id: GUILD,
+                        kind: ChannelKind::TEXT,
+                        name: format!("channel-{id}"),
+                        parent_id: None,
+                        position: 0,
+                        nsfw: false,
+                        props_channel: false,
+                        overwrites: Vec::new(),
+                        owner_id: None,
+                        archived: None,
+                        archive_timestamp: None,
+                        deleted_at: None,
+                    }))
+                }),
+            (propsbot_rows::MESSAGES, Some(channel)) => self
                 .numbers(&ids)
                 .try_for_each(|n| each(EncodedRow::new(&self.message(channel, n)))),
-            (Table::Reactions, Some(channel)) => self
+            (propsbot_rows::REACTIONS, Some(channel)) => self
                 .numbers(&ids)
                 .filter(|n| n % 10 == 0)
                 .try_for_each(|n| each(EncodedRow::new(&self.reaction(channel, n)))),
@@ -158,19 +159,19 @@ impl Source for Community {
 pub(crate) fn request() -> ExportRequest {
     ExportRequest {
         now: Millis(1_800_000_000_000),
-        guilds: vec![ExportGuild {
-            id: GUILD,
+        spaces: vec![ExportSpace {
+            id: Id::new(GUILD),
             name: "The Community".to_owned(),
-            synced: BTreeMap::new(),
+            synced: [].into(),
             history: None,
-            channels: (1..=CHANNELS)
-                .map(|id| ExportChannel {
-                    id: ChannelId(id),
+            parts: (1..=CHANNELS)
+                .map(|id| ExportPart {
+                    id: Id::new(id),
                     name: format!("channel-{id}"),
                     covered: Vec::new(),
                 })
                 .collect(),
         }],
-        ..ExportRequest::default()
+        ..ExportRequest::new(&SCHEMA)
     }
 }

@@ -8,13 +8,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use propsbot_archive::{
-    ArchiveReader, DataArchive, Hash, Previous, Snapshot, export, needed_indexes, plan,
-};
+use propsbot_archive::{ArchiveReader, DataArchive, Hash, Previous, export, needed_indexes, plan};
 use propsbot_backends::{
     Access, ArchiveSpec, GithubAccess, GithubArchive, GithubPlace, open_to_read,
 };
 use propsbot_network::Network;
+use propsbot_rows::Snapshot;
 use serde::{Deserialize, Serialize};
 use simulator::github::{Github, Kind, Options};
 
@@ -112,7 +111,7 @@ async fn previous(
     let reader = ArchiveReader::open(archive).await?;
     let mut indexes = std::collections::BTreeMap::new();
     for (scope, index) in needed_indexes(reader.manifest(), reader.hash(), asked) {
-        indexes.insert(index.hash, reader.index(scope, index).await?);
+        indexes.insert(index.hash, reader.index(&scope, index).await?);
     }
     Ok(Previous {
         hash: reader.hash(),

@@ -5,6 +5,7 @@
 mod community;
 mod github;
 
+use propsbot_rows::SCHEMA;
 use std::{
     fs,
     path::Path,
@@ -80,7 +81,7 @@ async fn measure(messages: u64) -> anyhow::Result<()> {
     ));
 
     let begun = Instant::now();
-    let found = verify(&archive, Depth::Whole).await?;
+    let found = verify(&archive, &SCHEMA, Depth::Whole).await?;
     anyhow::ensure!(found.is_valid(), "{:?}", found.faults);
     tell("verified", begun.elapsed(), found.bytes);
 

@@ -1,6 +1,9 @@
 //! What admins read about the archive.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
 use super::{LONGEST_MESSAGE, code, settings::channels};
 use propsbot_jobs::export::{ExportOutcome, LastExport, Made, Summary};
@@ -54,8 +57,8 @@ pub(crate) fn exported(outcome: &ExportOutcome, language: Language) -> String {
             }
             text.push('.');
             text.push_str(&left_out(&done.too_large));
-            if !done.withdrawn_channels.is_empty() {
-                let withdrawn = channels(&done.withdrawn_channels);
+            if !done.withdrawn.is_empty() {
+                let withdrawn = channels(&done.withdrawn);
                 let _ = write!(text, " Withdrawn from the archive: {withdrawn}.");
             }
             text

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use super::{LONGEST_MESSAGE, code, first_of, shortened};
-use propsbot_graph::{Explanation, NoProps, NoReaction, NotReceived, Part, Weight};
+use propsbot_graph::{Explanation, NoProps, NoReaction, NotReceived, Part};
 use propsbot_model::{Emoji, EmojiKey, GuildId, Quota, counted, escape, jump_url, one_line};
 use propsbot_service::{
     HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
 };
+use propsbot_sourcecred::Weight;
+use propsbot_sourcecred::Weight;
 
 /// Discord's longest name.
 const NAME: usize = 32;

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::config::Config;
 use propsbot_archive::{
-    self as archive, ArchiveReader, DataArchive, Depth, ExportError, MadeBoard, ManifestGuild,
-    ReadError, SOURCECRED, Verification, rows::MemberRow,
+    self as archive, ArchiveReader, DataArchive, Depth, ExportError, Id, MadeBoard, ManifestSpace,
+    ReadError, SOURCECRED, Verification,
 };
 use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::{
@@ -28,6 +28,7 @@ use propsbot_jobs::{
     privacy, restore,
 };
 use propsbot_model::{Class, GuildId, one_line};
+use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, SCHEMA};
 use propsbot_store::{Store, StoreError};
 
 /// How long an export that is stopped may take to let go of the archive.
@@ -192,7 +193,7 @@ async fn adopt_wishes(
 
 /// What is wrong with an archive. One that is empty has no faults yet.
 async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verification, Error> {
-    let found = archive::verify(archive, Depth::Whole).await;
+    let found = archive::verify(archive, &SCHEMA, Depth::Whole).await;
     let found = found.with_context(|| format!("could not verify {spec}"))?;
     // What is wrong with a manifest is for people to decide.
     if found.generation == 0 {
@@ -232,12 +233,8 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     // What is about to be lost comes first.
     let withdrawn = dry_run.withdrawn.iter();
     lines.extend(withdrawn.map(|channel| format!("would be withdrawn: {channel}")));
-    if !would.added_channels.is_empty() {
-        let ids: Vec<String> = would
-            .added_channels
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+    if !would.added.is_empty() {
+        let ids: Vec<String> = would.added.iter().map(ToString::to_string).collect();
         lines.push(format!("new in the archive: channels {}", ids.join(", ")));
     }
     if target.beside.is_some() {
@@ -300,7 +297,7 @@ pub async fn verify(
     depth: Depth,
 ) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
-    let found = archive::verify(archive.as_ref(), depth)
+    let found = archive::verify(archive.as_ref(), &SCHEMA, depth)
         .await
         .with_context(|| format!("could not verify {spec}"))?;
     if found.generation == 0 {
@@ -324,11 +321,17 @@ pub async fn verify(
     );
     if found.is_valid() {
         let mut lines = vec![format!("{checked}. No fault.")];
-        if found.unresolved + found.unknown_authors > 0 {
+        let unresolved = |of: &str| -> u64 {
+            let all = found.unresolved.iter();
+            all.filter(|((_, to), _)| *to == of)
+                .map(|(_, rows)| rows)
+                .sum()
+        };
+        let (about, by) = (unresolved(MESSAGES), unresolved(MEMBERS));
+        if about + by > 0 {
             lines.push(format!(
-                "{} reactions and props are about messages that are not in it, {} messages by who is \
-                 no member in it: that is no fault (docs/archive-format.md says why)",
-                found.unresolved, found.unknown_authors
+                "{about} reactions and props are about messages that are not in it, {by} messages by who \
+                 is no member in it: that is no fault (docs/archive-format.md says why)"
             ));
         }
         lines.extend(incomplete(archive.as_ref(), None).await?);
@@ -346,9 +349,10 @@ pub(super) async fn incomplete(
     archive: &dyn DataArchive,
     only: Option<GuildId>,
 ) -> Result<Vec<String>, Error> {
-    let reader = ArchiveReader::open(archive).await?;
-    let never = |guild: &ManifestGuild| {
-        let synced = |class: &Class| guild.synced.get(class).copied().flatten().is_some();
+    let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
+    let never = |guild: &ManifestSpace| {
+        let at = |class: &Class| guild.synced.get(&class.to_string()).copied().flatten();
+        let synced = |class: &Class| at(class).is_some();
         let classes: Vec<String> = Class::ALL
             .iter()
             .filter(|class| !synced(class))
@@ -363,7 +367,8 @@ pub(super) async fn incomplete(
             )
         })
     };
-    let guilds = reader.manifest().guilds.iter();
-    let chosen = guilds.filter(|guild| only.is_none_or(|only| guild.id == only));
+    let only = only.map(Id::new);
+    let guilds = reader.manifest().spaces.iter();
+    let chosen = guilds.filter(|guild| only.as_ref().is_none_or(|only| guild.id == *only));
     Ok(chosen.filter_map(never).collect())
 }

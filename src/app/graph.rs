@@ -13,16 +13,19 @@ use serde::Serialize;
 
 use super::{Error, archive::incomplete};
 use crate::{config::Config, text_file::read_text};
-use propsbot_archive::{Beside, DataArchive, ReadError, Snapshot};
+use propsbot_archive::{Beside, DataArchive, ReadError};
 use propsbot_backends::ArchiveSpec;
 use propsbot_graph::{
-    BeforeAndNow, Changes, Comparison, Document, Documents, PropsSieve, Types, WeightedGraph,
-    Weights,
+    PropsSieve, Weights,
     discord::{DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents},
     props_documents,
 };
 use propsbot_jobs::export::SourceCredFiles;
 use propsbot_model::{GuildId, printable_json};
+use propsbot_rows::Snapshot;
+use propsbot_sourcecred::{
+    BeforeAndNow, Changes, Comparison, Document, Documents, Types, WeightedGraph,
+};
 
 /// Which graph is built, and the file that says how things count.
 #[derive(Clone, Debug)]

@@ -54,7 +54,7 @@ pub enum Change {
         /// follow the manifest, in no certain time: no reader depends on them.
         documents: Documents,
         /// What changed, in a line for people; for archives that keep such lines.
-        headline: String,
+        commit_message: String,
     },
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::{
     ArchiveError, ArchiveReader, Change, DataArchive, Documents, ExportPlan, ExportRequest, Hash,
-    PlanError, Previous, README, ReadError, SOURCECRED, Source, Summary,
+    PlanError, Previous, README, ReadError, SOURCECRED, Schema, Source, Summary,
     data_archive::Object,
     plan::{needed_indexes, plan},
 };
@@ -80,6 +80,7 @@ pub async fn export(
     let published = Arc::new(AtomicBool::new(false));
     let publishing = Arc::clone(&published);
     let (sender, mut receiver) = mpsc::channel(QUEUE);
+    let schema = request.schema;
     let planning = tokio::task::spawn_blocking(move || {
         let send = |change| sender.blocking_send(change).map_err(|_| PlanError::Stopped);
         let planned = plan(
@@ -101,13 +102,17 @@ pub async fn export(
             if planned.summary.blobs + planned.summary.indexes > ONE_PARTITION
                 || before.is_none_or(|it| manifest.names_others(it))
             {
-                documents.insert(README, Some(manifest.readme()));
+                documents.insert(README, Some((request.schema.readme)(manifest).into_bytes()));
             }
             send(Change::Publish {
                 manifest: bytes,
                 remove: planned.remove.clone(),
                 documents,
-                headline: manifest.headline(before, request.anew.len()),
+                commit_message: (request.schema.commit_message)(
+                    manifest,
+                    before,
+                    request.anew.len(),
+                ),
             })?;
         }
         Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
@@ -132,7 +137,7 @@ pub async fn export(
         return Err(ExportError::Stopped);
     }
     let mended = match planned.manifest {
-        None => mend_documents(archive, &beside).await?,
+        None => mend_documents(archive, schema, &beside).await?,
         Some(_) => Vec::new(),
     };
     Ok(Summary {
@@ -169,6 +174,7 @@ async fn left_beside(
 /// Returns which.
 async fn mend_documents(
     archive: &dyn DataArchive,
+    schema: &Schema,
     beside: &Documents,
 ) -> Result<Vec<String>, ExportError> {
     let reader = match ArchiveReader::open(archive).await {
@@ -187,8 +193,8 @@ async fn mend_documents(
     }
     let manifest = reader.manifest();
     let readme = archive.read(README).await?;
-    if !readme.is_some_and(|it| manifest.fits(&it)) {
-        documents.insert(README, Some(manifest.readme()));
+    if !readme.is_some_and(|it| manifest.fits(&it, schema)) {
+        documents.insert(README, Some((schema.readme)(manifest).into_bytes()));
     }
     if documents.is_empty() {
         return Ok(Vec::new());
@@ -197,7 +203,7 @@ async fn mend_documents(
     let publish = Change::Publish {
         manifest: reader.bytes().to_vec(),
         remove: BTreeSet::new(),
-        headline: format!("Put right {}", mended.join(", ")),
+        commit_message: format!("Put right {}", mended.join(", ")),
         documents,
     };
     let change = stream::iter([publish]).boxed();
@@ -235,7 +241,7 @@ async fn open<'a>(
     archive: &'a dyn DataArchive,
     request: &ExportRequest,
 ) -> Result<Option<ArchiveReader<'a>>, ExportError> {
-    let reader = match ArchiveReader::open(archive).await {
+    let reader = match ArchiveReader::open_as(archive, request.schema).await {
         Err(ReadError::Empty) => {
             if !request.begins_anew {
                 archive.check_place(request.has_published).await?;
@@ -262,7 +268,7 @@ async fn load_previous(
     let indexes: BTreeMap<Hash, _> =
         stream::iter(needed_indexes(reader.manifest(), reader.hash(), request))
             .map(async |(scope, index)| {
-                let loaded = reader.index(scope, index).await?;
+                let loaded = reader.index(&scope, index).await?;
                 Ok::<_, ReadError>((index.hash, loaded))
             })
             .buffer_unordered(READS)

@@ -3,19 +3,16 @@
 //! Owns their JSON, the names of all files, and the refusal of formats that it does not know.
 //! Knows nothing of where files are kept.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-use super::{Period, Scope, Table};
-use propsbot_model::{ChannelId, Class, GuildId, IdRange, Millis};
+use super::{Id, Millis, Period, Schema, Scope};
 
 /// The format that is written, and the newest that can be read.
 pub const FORMAT: u32 = 1;
-
-/// Whose words the rows have.
-pub const PROVIDER: &str = "discord";
 
 /// Where the manifest is.
 pub const MANIFEST: &str = "manifest.json";
@@ -97,15 +94,20 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
-/// Rows by table; tables without rows are left out.
-pub type Counts = BTreeMap<Table, u64>;
+/// Rows by table, in the schema's order; tables without rows are left out.
+pub type Counts = IndexMap<String, u64>;
+
+/// Brings tables into the order of the schema.
+pub(super) fn sort<T>(tables: &mut IndexMap<String, T>, schema: &Schema) {
+    tables.sort_by_cached_key(|name, _| schema.order(name));
+}
 
 /// The root of a consistent set of blobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`FORMAT`]
     pub format: u32,
-    /// Where the data comes from: `discord`.
+    /// Where the data comes from, such as `discord`.
     pub provider: String,
     /// 1 for the first manifest, and one more for each that follows.
     pub generation: u64,
@@ -113,38 +115,40 @@ pub struct Manifest {
     pub previous: Option<Hash>,
     /// When it was written.
     pub created_at: Millis,
-    /// When the mirror had last heard from Discord.
+    /// When the mirror had last heard from its provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_at: Option<Millis>,
-    /// The guilds, sorted by id.
-    pub guilds: Vec<ManifestGuild>,
+    /// The spaces, sorted by id.
+    #[serde(rename = "guilds")]
+    pub spaces: Vec<ManifestSpace>,
 }
 
-/// A guild as the manifest lists it.
+/// A space as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestGuild {
+pub struct ManifestSpace {
     /// Its id.
-    pub id: GuildId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
-    /// The index of the tables that are kept by guild; `None` if they have no rows.
+    /// The index of the tables that are kept by space; `None` if they have no rows.
     pub index: Option<IndexRef>,
     /// When each class of its data was last known to be complete; `None` for never.
-    pub synced: BTreeMap<Class, Option<Millis>>,
+    pub synced: IndexMap<String, Option<Millis>>,
     /// Until when its history is known, however old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<ManifestHistory>,
-    /// Rows by table, those of the channels included.
+    /// Rows by table, those of the parts included.
     pub rows: Counts,
-    /// Its exported channels and threads, sorted by id.
-    pub channels: Vec<ManifestChannel>,
+    /// Its exported parts, sorted by id.
+    #[serde(rename = "channels")]
+    pub parts: Vec<ManifestPart>,
 }
 
-/// Until when a guild's history is known, however old the message.
+/// Until when a space's history is known, however old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestHistory {
-    /// Until when every edit, deletion and reaction is known; later ones may be missing of messages
-    /// that were old then.
+    /// Until when every edit, deletion and reaction is known; later ones may be missing of what
+    /// was old then.
     #[serde(default)]
     pub known_until: Option<Millis>,
     /// When all of it was last read again from end to end.
@@ -152,27 +156,36 @@ pub struct ManifestHistory {
     pub reread_at: Option<Millis>,
 }
 
-impl ManifestGuild {
+impl ManifestSpace {
     /// Its own scope.
     pub fn scope(&self) -> Scope {
-        Scope::guild(self.id)
+        Scope::space(&self.id)
     }
 }
 
-/// A channel or thread as the manifest lists it.
+/// A part as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestChannel {
+pub struct ManifestPart {
     /// Its id.
-    pub id: ChannelId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
-    /// The index of the tables that are kept by channel; `None` if they have no rows.
+    /// The index of the tables that are kept by part; `None` if they have no rows.
     pub index: Option<IndexRef>,
     /// Rows by table.
     pub rows: Counts,
-    /// The ids whose messages, with all that reacted to them, are known to be here; sorted, apart.
+    /// The ids of what is known to be here with all that belongs to it; sorted, apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub covered: Vec<IdRange>,
+    pub covered: Vec<Covered>,
+}
+
+/// The ids in `(after, to]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    /// The last id before them.
+    pub after: Id,
+    /// The last of them.
+    pub to: Id,
 }
 
 /// Names an index.
@@ -191,38 +204,40 @@ impl IndexRef {
     }
 }
 
-/// The partitions of a guild's or a channel's tables.
+/// The partitions of a space's or a part's tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
     /// [`FORMAT`]
     pub format: u32,
-    /// The guild.
-    pub guild_id: GuildId,
-    /// The channel or thread; `None` for the guild's own tables.
-    pub channel_id: Option<ChannelId>,
-    /// By table, sorted by period; tables without rows are left out.
-    pub tables: BTreeMap<Table, Vec<Entry>>,
+    /// The space.
+    #[serde(rename = "guild_id")]
+    pub space: Id,
+    /// The part; `None` for the space's own tables.
+    #[serde(rename = "channel_id")]
+    pub part: Option<Id>,
+    /// By table in the schema's order, sorted by period; tables without rows are left out.
+    pub tables: IndexMap<String, Vec<Entry>>,
 }
 
 impl Index {
     /// Whose tables it lists.
     pub fn scope(&self) -> Scope {
         Scope {
-            guild_id: self.guild_id,
-            channel_id: self.channel_id,
+            space: self.space.clone(),
+            part: self.part.clone(),
         }
     }
 
     /// A table's partitions, sorted by period.
-    pub fn entries(&self, table: Table) -> &[Entry] {
-        self.tables.get(&table).map_or(&[], Vec::as_slice)
+    pub fn entries(&self, table: &str) -> &[Entry] {
+        self.tables.get(table).map_or(&[], Vec::as_slice)
     }
 
     /// Rows by table.
     pub fn rows(&self) -> Counts {
         self.tables
             .iter()
-            .map(|(table, entries)| (*table, entries.iter().map(|it| it.rows).sum()))
+            .map(|(table, entries)| (table.clone(), entries.iter().map(|entry| entry.rows).sum()))
             .collect()
     }
 
@@ -235,7 +250,7 @@ impl Index {
 /// A partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
-    /// In which all of its rows' ids were made.
+    /// The time of all of its rows.
     pub period: Period,
     /// How many rows.
     pub rows: u64,
@@ -311,25 +326,23 @@ impl Manifest {
         print(self)
     }
 
-    /// The guilds and channels with their indexes.
+    /// The spaces and parts with their indexes.
     pub fn indexes(&self) -> impl Iterator<Item = (Scope, IndexRef)> {
-        self.guilds.iter().flat_map(|guild| {
-            let own = (guild.scope(), guild.index);
-            let channels = guild
-                .channels
-                .iter()
-                .map(|it| (Scope::channel(guild.id, it.id), it.index));
+        self.spaces.iter().flat_map(|space| {
+            let own = (space.scope(), space.index);
+            let parts = space.parts.iter();
+            let parts = parts.map(|part| (Scope::part(&space.id, &part.id), part.index));
             std::iter::once(own)
-                .chain(channels)
+                .chain(parts)
                 .filter_map(|(scope, index)| Some((scope, index?)))
         })
     }
 
-    /// The channels, with how many rows each has.
-    pub fn channel_rows(&self) -> impl Iterator<Item = (Scope, &Counts)> {
-        self.guilds.iter().flat_map(|guild| {
-            let channels = guild.channels.iter();
-            channels.map(|it| (Scope::channel(guild.id, it.id), &it.rows))
+    /// The parts, with how many rows each has.
+    pub fn part_rows(&self) -> impl Iterator<Item = (Scope, &Counts)> {
+        self.spaces.iter().flat_map(|space| {
+            let parts = space.parts.iter();
+            parts.map(|part| (Scope::part(&space.id, &part.id), &part.rows))
         })
     }
 }

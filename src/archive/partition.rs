@@ -13,8 +13,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use super::{EncodedRow, Entry, Period, period::Unit};
-use propsbot_model::MessageId;
+use super::{EncodedRow, Entry, Millis, Period, period::Unit};
 
 /// How long the rows of a partition may be together, in bytes.
 pub const LIMIT: u64 = 1 << 20;
@@ -23,7 +22,7 @@ pub const LIMIT: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) period: Period,
-    ids: RangeInclusive<u64>,
+    times: RangeInclusive<Millis>,
     pub(super) rows: Vec<EncodedRow>,
     /// The sum of the rows' lengths.
     pub(super) bytes: u64,
@@ -33,7 +32,7 @@ impl Leaf {
     fn new(period: Period) -> Self {
         Self {
             period,
-            ids: period.ids(),
+            times: period.times(),
             rows: Vec::new(),
             bytes: 0,
         }
@@ -45,7 +44,7 @@ impl Leaf {
     }
 }
 
-/// Divides rows that come in the order of their ids, holding no more of them than one partition's.
+/// Divides rows that come in the order of their times, holding no more of them than one partition's.
 pub(super) struct Partitioner {
     limit: u64,
     /// The unit to begin with: all that is coarser is known to be split.
@@ -65,21 +64,21 @@ impl Partitioner {
         }
     }
 
-    /// Takes the next row, whose id is not smaller than the last one's; returns the partitions that
+    /// Takes the next row, whose time is not before the last one's; returns the partitions that
     /// are complete with that.
     pub(super) fn push(&mut self, row: EncodedRow) -> Vec<Leaf> {
         let mut complete = Vec::new();
-        let id = row.key.id;
-        if let Some(open) = self.open.take_if(|it| !it.ids.contains(&id)) {
+        let time = row.key.time;
+        if let Some(open) = self.open.take_if(|open| !open.times.contains(&time)) {
             complete.push(open);
         }
         let mut open = self.open.take().unwrap_or_else(|| {
-            self.split.retain(|it| it.ids().contains(&id));
+            self.split.retain(|period| period.times().contains(&time));
             let unit = match self.split.last() {
                 Some(split) => split.unit().finer().expect("seconds are never split"),
                 None => self.top,
             };
-            Leaf::new(Period::of(unit, MessageId(id).created_at()))
+            Leaf::new(Period::of(unit, time))
         });
         open.add(row);
         while open.bytes > self.limit
@@ -103,7 +102,7 @@ impl Partitioner {
 fn divide(rows: Vec<EncodedRow>, unit: Unit) -> Vec<Leaf> {
     let mut leaves: Vec<Leaf> = Vec::new();
     for row in rows {
-        let period = Period::of(unit, MessageId(row.key.id).created_at());
+        let period = Period::of(unit, row.key.time);
         if leaves.last().is_none_or(|last| last.period != period) {
             leaves.push(Leaf::new(period));
         }

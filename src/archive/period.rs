@@ -1,7 +1,6 @@
 //! Periods of the calendar, UTC: the borders between partitions.
 //!
-//! Owns which periods there are, how they nest, and how they are spelled. Knows of ids only that
-//! they carry a time.
+//! Owns which periods there are, how they nest, and how they are spelled.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -12,7 +11,7 @@ use jiff::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use propsbot_model::{MessageId, Millis};
+use super::Millis;
 
 /// The calendar's units, from the coarsest to the finest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +75,7 @@ pub struct Period {
 
 impl Period {
     /// The period of this unit in which `time` lies. Times outside the years 0 to 9998 count as
-    /// 1970: no snowflake has one.
+    /// 1970.
     pub fn of(unit: Unit, time: Millis) -> Self {
         let at = Timestamp::from_millisecond(time.0)
             .map(|at| TimeZone::UTC.to_datetime(at))
@@ -127,27 +126,13 @@ impl Period {
         self.unit <= other.unit && Self::floor(self.unit, other.start) == self
     }
 
-    /// The ids of everything created in it; none before 2015, when Discord's ids begin.
-    pub fn ids(self) -> RangeInclusive<u64> {
+    /// The times in it.
+    pub fn times(self) -> RangeInclusive<Millis> {
         let end = self
             .start
             .checked_add(self.unit.span())
             .expect("periods begin before the year 9999");
-        let first = MessageId::at(millis(self.start)).0;
-        let after = MessageId::at(millis(end)).0;
-        if after == 0 {
-            #[expect(
-                clippy::reversed_empty_ranges,
-                reason = "this is how to spell an empty one"
-            )]
-            return 1..=0;
-        }
-        let last = if MessageId(after).created_at() < millis(end) {
-            u64::MAX // the period ends after the last time that an id can tell
-        } else {
-            after - 1
-        };
-        first..=last
+        millis(self.start)..=Millis(millis(end).0 - 1)
     }
 }
 
@@ -256,23 +241,26 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_neighbours_touch() {
+    fn times_of_neighbours_touch() {
         for (one, next) in [
             ("2026", "2027"),
             ("2024-02", "2024-03"),
             ("2026-12-31", "2027-01-01"),
             ("2026-11-23T23", "2026-11-24T00"),
         ] {
-            assert_eq!(period(one).ids().end() + 1, *period(next).ids().start());
+            assert_eq!(
+                period(one).times().end().0 + 1,
+                period(next).times().start().0
+            );
         }
     }
 
     #[test]
-    fn every_id_is_in_the_period_of_its_time() {
-        for id in [0, 1, 1 << 22, 175_928_847_299_117_063, u64::MAX] {
+    fn every_time_is_in_its_period() {
+        for time in [0, 1, 1_420_070_400_000, 1_795_428_000_123].map(Millis) {
             for unit in Unit::ALL {
-                let period = Period::of(unit, MessageId(id).created_at());
-                assert!(period.ids().contains(&id), "{id} in {period}");
+                let period = Period::of(unit, time);
+                assert!(period.times().contains(&time), "{time:?} in {period}");
             }
         }
     }

@@ -3,18 +3,14 @@
 //! Owns what it means to read consistently while somebody exports. Knows nothing of which backend
 //! it reads from.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    pin::pin,
-};
+use std::{collections::BTreeSet, pin::pin};
 
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
-    ArchiveError, Counts, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST,
-    Manifest, Row, Scope, Sieve, Snapshot, Table, snapshot::Everything, table::decode_blob,
+    ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, Row,
+    Schema, Scope, row::decode_blob,
 };
-use propsbot_model::GuildId;
 
 /// How often a reader starts over because the archive changed under it.
 const ATTEMPTS: usize = 5;
@@ -37,6 +33,14 @@ pub enum ReadError {
     /// The manifest or an index cannot be used.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// The archive is another provider's.
+    #[error("the archive is of the provider {found:?}, not of {wanted:?}")]
+    OtherProvider {
+        /// Its provider.
+        found: String,
+        /// The one whose archive it should be.
+        wanted: &'static str,
+    },
     /// An object that the manifest needs is not there.
     #[error(
         "{path} is missing, which {needed_by} needs: put it back from a copy, or have it made anew from \
@@ -91,7 +95,7 @@ pub struct ArchiveReader<'a> {
 }
 
 impl<'a> ArchiveReader<'a> {
-    /// Opens the archive at its current generation.
+    /// Opens the archive, whoever's it is, at its current generation.
     pub async fn open(archive: &'a dyn DataArchive) -> Result<Self, ReadError> {
         let bytes = archive.read(MANIFEST).await?.ok_or(ReadError::Empty)?;
         Ok(Self {
@@ -99,6 +103,22 @@ impl<'a> ArchiveReader<'a> {
             manifest: Manifest::parse(&bytes)?,
             hash: Hash::of(&bytes),
             bytes,
+        })
+    }
+
+    /// Opens an archive of this schema's provider at its current generation.
+    ///
+    /// # Errors
+    /// Also [`ReadError::OtherProvider`].
+    pub async fn open_as(archive: &'a dyn DataArchive, schema: &Schema) -> Result<Self, ReadError> {
+        let reader = Self::open(archive).await?;
+        let found = &reader.manifest.provider;
+        if found == schema.provider {
+            return Ok(reader);
+        }
+        Err(ReadError::OtherProvider {
+            found: found.clone(),
+            wanted: schema.provider,
         })
     }
 
@@ -117,15 +137,15 @@ impl<'a> ArchiveReader<'a> {
         self.hash
     }
 
-    /// The index of a guild or channel.
-    pub async fn index(&self, scope: Scope, reference: IndexRef) -> Result<Index, ReadError> {
+    /// The index of a space or part.
+    pub async fn index(&self, scope: &Scope, reference: IndexRef) -> Result<Index, ReadError> {
         let path = reference.path();
         let bytes = self
             .found(&path, || format!("the index of {scope}"))
             .await?;
         check(&path, reference.hash, &bytes)?;
         let index = Index::parse(&path, &bytes)?;
-        if index.scope() != scope {
+        if index.scope() != *scope {
             let problem = format!("it is the index of {}, not of {scope}", index.scope());
             return Err(ReadError::Disagrees { path, problem });
         }
@@ -139,13 +159,13 @@ impl<'a> ArchiveReader<'a> {
     /// The rows of a partition, sorted by key.
     pub async fn partition<R: Row>(
         &self,
-        scope: Scope,
+        scope: &Scope,
         entry: &Entry,
     ) -> Result<Vec<R>, ReadError> {
         let bytes = self.blob(R::TABLE, scope, entry).await?;
-        let entry = *entry;
+        let (scope, entry) = (scope.clone(), *entry);
         // Hashing and decoding is the work of several cores.
-        tokio::task::spawn_blocking(move || rows(scope, &entry, &bytes))
+        tokio::task::spawn_blocking(move || decoded(R::TABLE, &scope, &entry, &bytes, decode_blob))
             .await
             .map_err(|error| ArchiveError::Stopped(error.to_string()))?
     }
@@ -153,8 +173,8 @@ impl<'a> ArchiveReader<'a> {
     /// A blob's bytes, as they are found: nothing is said of their hash.
     pub(super) async fn blob(
         &self,
-        table: Table,
-        scope: Scope,
+        table: &str,
+        scope: &Scope,
         entry: &Entry,
     ) -> Result<Vec<u8>, ReadError> {
         let whose = || format!("{table} of {scope} in {}", entry.period);
@@ -170,7 +190,10 @@ impl<'a> ArchiveReader<'a> {
         let scope = index.scope();
         let entries = index.entries(R::TABLE).to_vec();
         stream::iter(entries)
-            .map(move |entry| async move { self.partition(scope, &entry).await })
+            .map(move |entry| {
+                let scope = scope.clone();
+                async move { self.partition(&scope, &entry).await }
+            })
             .buffered(AHEAD)
     }
 
@@ -194,20 +217,20 @@ impl<'a> ArchiveReader<'a> {
         })
     }
 
-    /// The rows of a table that are `wanted`, of those guilds or channels that are, in the order of
+    /// The rows of a table that are `wanted`, of those spaces or parts that are, in the order of
     /// the manifest. Of the others, no more than a few partitions are in memory at once.
     pub async fn select<R: Row>(
         &self,
-        scopes: impl Fn(Scope) -> bool,
+        scopes: impl Fn(&Scope) -> bool,
         mut wanted: impl FnMut(&R) -> bool,
     ) -> Result<Vec<R>, ReadError> {
         let scopes: Vec<(Scope, IndexRef)> = self
             .manifest
             .indexes()
-            .filter(|(scope, _)| scope.tables().contains(&R::TABLE) && scopes(*scope))
+            .filter(|(scope, _)| scopes(scope))
             .collect();
         let indexes: Vec<Index> = stream::iter(scopes)
-            .map(|(scope, index)| self.index(scope, index))
+            .map(|(scope, index)| async move { self.index(&scope, index).await })
             .buffered(INDEXES)
             .try_collect()
             .await?;
@@ -220,7 +243,7 @@ impl<'a> ArchiveReader<'a> {
             .collect();
         let mut parts = pin!(
             stream::iter(entries)
-                .map(|(scope, entry)| async move { self.partition::<R>(scope, &entry).await })
+                .map(|(scope, entry)| async move { self.partition::<R>(&scope, &entry).await })
                 .buffered(AHEAD)
         );
         let mut rows = Vec::new();
@@ -228,44 +251,6 @@ impl<'a> ArchiveReader<'a> {
             rows.extend(part.into_iter().filter(|row| wanted(row)));
         }
         Ok(rows)
-    }
-
-    async fn snapshot<S: Sieve>(
-        &self,
-        guild: Option<GuildId>,
-        sieve: &(impl Fn(&Snapshot) -> S + Sync),
-    ) -> Result<Snapshot, ReadError> {
-        let is_wanted = |scope: Scope| guild.is_none_or(|only| scope.guild_id == only);
-        let counts: BTreeMap<Scope, &Counts> = self.manifest.channel_rows().collect();
-        let has_props = |scope| {
-            let counts = counts.get(&scope);
-            is_wanted(scope) && counts.is_some_and(|counts| counts.contains_key(&Table::Props))
-        };
-        let mut snapshot = Snapshot {
-            guilds: self.select(is_wanted, |_| true).await?,
-            channels: self.select(is_wanted, |_| true).await?,
-            roles: self.select(is_wanted, |_| true).await?,
-            emojis: self.select(is_wanted, |_| true).await?,
-            members: self.select(is_wanted, |_| true).await?,
-            props: self.select(has_props, |_| true).await?,
-            ..Snapshot::default()
-        };
-        let mut sieve = sieve(&snapshot);
-        let looked_at: BTreeSet<Scope> = counts
-            .into_keys()
-            .filter(|scope| is_wanted(*scope))
-            .filter(|scope| scope.channel_id.is_some_and(|it| sieve.channel(it)))
-            .collect();
-        let is_looked_at = |scope| looked_at.contains(&scope);
-        for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
-            if reactions {
-                snapshot.reactions = self.select(is_looked_at, |it| sieve.reaction(it)).await?;
-            } else {
-                snapshot.messages = self.select(is_looked_at, |it| sieve.message(it)).await?;
-            }
-        }
-        snapshot.sort_channels();
-        Ok(snapshot)
     }
 }
 
@@ -277,7 +262,7 @@ pub async fn needed(archive: &dyn DataArchive) -> Result<BTreeSet<String>, ReadE
         reader => reader?,
     };
     for (scope, reference) in reader.manifest.indexes() {
-        let index = reader.index(scope, reference).await?;
+        let index = reader.index(&scope, reference).await?;
         needed.extend(index.blob_paths());
         needed.insert(reference.path());
     }
@@ -294,13 +279,19 @@ fn check(path: &str, hash: Hash, bytes: &[u8]) -> Result<(), ReadError> {
     Err(ReadError::Damaged { path, found })
 }
 
-/// The rows in a blob's bytes, which are as its name and its index say.
-pub(super) fn rows<R: Row>(scope: Scope, entry: &Entry, bytes: &[u8]) -> Result<Vec<R>, ReadError> {
+/// What is read of a blob's bytes, whose hash is in its name.
+pub(super) fn decoded<T>(
+    table: &str,
+    scope: &Scope,
+    entry: &Entry,
+    bytes: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<Vec<T>, rmp_serde::decode::Error>,
+) -> Result<Vec<T>, ReadError> {
     let path = entry.blob.blob_path();
     check(&path, entry.blob, bytes)?;
-    let rows: Vec<R> = decode_blob(bytes).map_err(|source| ReadError::NotRows {
+    let rows = decode(bytes).map_err(|source| ReadError::NotRows {
         path: path.clone(),
-        needed_by: format!("{} of {scope} in {}", R::TABLE, entry.period),
+        needed_by: format!("{table} of {scope} in {}", entry.period),
         source,
     })?;
     if rows.len() as u64 != entry.rows {
@@ -314,37 +305,17 @@ pub(super) fn rows<R: Row>(scope: Scope, entry: &Entry, bytes: &[u8]) -> Result<
     Ok(rows)
 }
 
-/// Tries again while exports change the archive under the reader, a few times.
-pub(super) async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
+/// Reads an archive of this schema's provider, again while exports change it under the reader, a few times.
+pub async fn retry<'a, T, F: Future<Output = Result<T, ReadError>>>(
     archive: &'a dyn DataArchive,
+    schema: &Schema,
     read: impl Fn(ArchiveReader<'a>) -> F,
 ) -> Result<T, ReadError> {
     for _ in 1..ATTEMPTS {
-        match read(ArchiveReader::open(archive).await?).await {
+        match read(ArchiveReader::open_as(archive, schema).await?).await {
             Err(ReadError::Superseded) => {}
             outcome => return outcome,
         }
     }
-    read(ArchiveReader::open(archive).await?).await
-}
-
-impl Snapshot {
-    /// Reads the whole archive, as it was at one moment.
-    pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
-        Self::read_sifted(archive, None, |_| Everything).await
-    }
-
-    /// Reads of the archive, as it was at one moment, all but those messages and reactions that a
-    /// sieve does not keep. It is made from the other tables. With `guild`, only of that guild.
-    pub async fn read_sifted<S: Sieve>(
-        archive: &dyn DataArchive,
-        guild: Option<GuildId>,
-        sieve: impl Fn(&Self) -> S + Sync,
-    ) -> Result<Self, ReadError> {
-        let sieve = &sieve;
-        retry(archive, |reader| async move {
-            reader.snapshot(guild, sieve).await
-        })
-        .await
-    }
+    read(ArchiveReader::open_as(archive, schema).await?).await
 }

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, iter::successors};
 
-use propsbot_archive::{Snapshot, rows::ChannelRow};
 use propsbot_model::ChannelId;
+use propsbot_rows::{ChannelRow, Snapshot};
 
 /// The channels, threads and categories, by id.
 pub(super) struct Channels<'a>(BTreeMap<ChannelId, &'a ChannelRow>);

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    EdgeWeight, NoProps, NoReaction, NodeAddress, NotReceived, Rules, Weight, Weights, declaration,
-    prefix, props_graph,
-};
-use propsbot_archive::Snapshot;
+use super::{NoProps, NoReaction, NotReceived, Rules, Weights, declaration, prefix, props_graph};
 use propsbot_model::{Emoji, EmojiKey, Quota, UserId};
+use propsbot_rows::Snapshot;
+use propsbot_sourcecred::{EdgeWeight, NodeAddress, Weight};
 
 /// What the graph has of a message, and what it has not, and why.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{IdentityType, NodeAddress, description, prefix};
-use propsbot_archive::{Snapshot, rows::MemberRow};
+use super::prefix;
 use propsbot_model::{Tier, UserId};
+use propsbot_rows::{MemberRow, Snapshot};
+use propsbot_sourcecred::{IdentityType, NodeAddress, description};
 
 /// How much of a username a description shows, in UTF-16 code units: as SourceCred's Discord plugin.
 const NAME_UNITS: usize = 20;

@@ -8,9 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Weight, Weights, channels::Channels, props::Props, weights::RolesAsOf};
-use propsbot_archive::{Snapshot, rows::MemberRow};
+use super::{Weights, channels::Channels, props::Props, weights::RolesAsOf};
 use propsbot_model::{EmojiKey, GuildId, Millis, RoleId, UserId};
+use propsbot_rows::{MemberRow, Snapshot};
+use propsbot_sourcecred::Weight;
 
 /// What weights make of the members and channels of a snapshot.
 pub(super) struct Minting<'a> {

@@ -12,16 +12,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, Weights,
+    Weights,
     channels::Channels,
-    description,
     members::{Member, Members},
     minting::Minting,
     prefix,
     props::{Props, Rules, props},
 };
-use propsbot_archive::Snapshot;
 use propsbot_model::{EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url};
+use propsbot_rows::Snapshot;
+use propsbot_sourcecred::{
+    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
+};
 
 /// How much of a reason, and of a name, a description shows, in UTF-16 code units.
 const REASON_UNITS: usize = 60;

@@ -2,7 +2,7 @@
 //!
 //! None may ever change: operators' weight files, and ledgers, name them.
 
-use super::{EdgeAddress, NodeAddress};
+use propsbot_sourcecred::{EdgeAddress, NodeAddress};
 
 /// The plugin's own nodes.
 pub(super) fn nodes() -> NodeAddress {

@@ -29,13 +29,10 @@ use super::{
     members::Members,
     quota::{Gift, Quotas},
 };
-use propsbot_archive::{
-    Snapshot,
-    rows::{MessageRow, PropsRow, ReactionRow},
-};
 use propsbot_model::{
     AuthorKind, ChannelId, EmojiKey, GuildId, Limits, MessageId, MessageKind, Millis, Quota, UserId,
 };
+use propsbot_rows::{MessageRow, PropsRow, ReactionRow, Snapshot};
 
 /// A message that thanks somebody.
 #[derive(Debug)]

@@ -6,11 +6,8 @@ use super::{
     channels::Channels,
     props::{may_be_given, props_bots},
 };
-use propsbot_archive::{
-    Sieve, Snapshot,
-    rows::{MessageRow, ReactionRow},
-};
 use propsbot_model::{ChannelId, GuildId, MessageId, UserId};
+use propsbot_rows::{MessageRow, ReactionRow, Sieve, Snapshot};
 
 /// Keeps the messages that may be props, and the reactions to those. The graph of what it keeps is
 /// the graph of the whole.

@@ -6,8 +6,8 @@ use super::{
     members::Members,
     props::{Props, Rules, props},
 };
-use propsbot_archive::Snapshot;
 use propsbot_model::{MessageId, UserId};
+use propsbot_rows::Snapshot;
 
 /// A member's place among those who gave or received props.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,15 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use propsbot_archive::{
-    Snapshot,
-    rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow},
-};
 use propsbot_graph::{Gift, Quotas, Rules};
 use propsbot_model::{
     AuthorKind, Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Props,
     Settings, UserId,
 };
+use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot};
 use propsbot_store::{Store, StoreError};
 
 /// How much earlier than the message that says so props can have been begun: a form is open for at

@@ -4,19 +4,21 @@
 //! on from there. What the archive does not hold (channels that not everyone may read) is unknown,
 //! and fetched anew: nothing is said to be complete that such channels are part of.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use futures::TryStreamExt;
 
 use super::export::RESTORED;
 use propsbot_archive::{
-    ArchiveReader, DataArchive, Index, ManifestChannel, ManifestGuild, ReadError, Restored, Row,
-    Scope, Table,
-    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
+    ArchiveReader, DataArchive, Id, Index, ManifestPart, ManifestSpace, ReadError, Row, Scope,
 };
 use propsbot_model::{
-    Audit, Class, Coverage, Evidence, IdRange, Interval, Kept, Member, Presence, Privacy, Reaction,
-    Record, Stamp, Stamped, Synced, Tally, Tier,
+    Audit, Class, Coverage, Evidence, GuildId, IdRange, Interval, Kept, Member, Presence, Privacy,
+    Reaction, Record, Stamp, Stamped, Synced, Tally, Tier,
+};
+use propsbot_rows::{
+    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
+    RoleRow, SCHEMA,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -42,10 +44,15 @@ pub enum RestoreError {
     )]
     Row {
         /// Of which table.
-        table: Table,
+        table: &'static str,
         /// Whose.
         scope: Scope,
     },
+    /// The archive names a guild or channel that cannot be one.
+    #[error(
+        "the archive's manifest has {0:?} where the id of a guild, channel or message should be"
+    )]
+    NotAnId(String),
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
@@ -97,7 +104,7 @@ impl<'a> Restore<'a> {
         archive: &'a dyn DataArchive,
         told: &'a (dyn Fn(u64, u64) + Sync),
     ) -> Result<Done, RestoreError> {
-        let reader = ArchiveReader::open(archive).await?;
+        let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
         write(store, Store::clear).await?;
         let manifest = reader.manifest().clone();
         let mut it = Self {
@@ -105,16 +112,20 @@ impl<'a> Restore<'a> {
             reader,
             told,
             at: manifest.heard_at.unwrap_or(manifest.created_at).into(),
-            total: manifest.guilds.iter().flat_map(|it| it.rows.values()).sum(),
+            total: manifest
+                .spaces
+                .iter()
+                .flat_map(|guild| guild.rows.values())
+                .sum(),
             is_veiled: false,
             done: Done {
                 generation: manifest.generation,
                 ..Done::default()
             },
         };
-        for guild in &manifest.guilds {
+        for guild in &manifest.spaces {
             it.guild(guild).await?;
-            for channel in &guild.channels {
+            for channel in &guild.parts {
                 it.channel(guild, channel).await?;
             }
         }
@@ -124,12 +135,13 @@ impl<'a> Restore<'a> {
         Ok(it.done)
     }
 
-    async fn guild(&mut self, guild: &ManifestGuild) -> Result<(), RestoreError> {
+    async fn guild(&mut self, guild: &ManifestSpace) -> Result<(), RestoreError> {
         self.is_veiled = false;
+        let guild_id = guild_id(guild)?;
         let Some(reference) = guild.index else {
             return Ok(());
         };
-        let index = self.reader.index(guild.scope(), reference).await?;
+        let index = self.reader.index(&guild.scope(), reference).await?;
         let mut settings = Vec::new();
         self.table::<GuildRow>(&index, |row| settings.extend(row.settings()), |_| {})
             .await?;
@@ -140,16 +152,21 @@ impl<'a> Restore<'a> {
         self.members(&index).await?;
         let synced = WHOLE.iter().filter_map(|class| {
             Some(Synced {
-                guild_id: guild.id,
+                guild_id,
                 class: *class,
-                at: guild.synced.get(class).copied().flatten()?.into(),
+                at: guild
+                    .synced
+                    .get(&class.to_string())
+                    .copied()
+                    .flatten()?
+                    .into(),
             })
         });
         self.put(synced.collect()).await?;
         let history = guild.history.iter().map(|history| Audit {
             unheard: history.known_until.map(Stamp::from),
             rechecked: history.reread_at,
-            ..Audit::unknown(guild.id)
+            ..Audit::unknown(guild_id)
         });
         self.put(history.collect()).await
     }
@@ -185,16 +202,18 @@ impl<'a> Restore<'a> {
 
     async fn channel(
         &mut self,
-        guild: &ManifestGuild,
-        channel: &ManifestChannel,
+        guild: &ManifestSpace,
+        channel: &ManifestPart,
     ) -> Result<(), RestoreError> {
         self.done.channels += 1;
+        let guild_id = guild_id(guild)?;
+        let channel_id = id(&channel.id)?;
         if let Some(reference) = channel.index {
-            let scope = Scope::channel(guild.id, channel.id);
-            let index = self.reader.index(scope, reference).await?;
+            let scope = Scope::part(&guild.id, &channel.id);
+            let index = self.reader.index(&scope, reference).await?;
             let mut tally = Tally {
-                guild_id: guild.id,
-                channel_id: channel.id,
+                guild_id,
+                channel_id,
                 messages: 0,
                 deleted: 0,
                 reactions: 0,
@@ -216,15 +235,21 @@ impl<'a> Restore<'a> {
             return Ok(());
         }
         let since = self.at;
-        let known = |it: &IdRange| Interval {
-            after: it.after,
-            to: it.to,
-            by: Evidence::Rest,
-            since,
-        };
+        let mut intervals = Vec::with_capacity(channel.covered.len());
+        for covered in &channel.covered {
+            let Ok(IdRange { after, to }) = covered.try_into() else {
+                return Err(RestoreError::NotAnId(format!("{covered:?}")));
+            };
+            intervals.push(Interval {
+                after,
+                to,
+                by: Evidence::Rest,
+                since,
+            });
+        }
         self.put(vec![Coverage {
-            intervals: channel.covered.iter().map(known).collect(),
-            ..Coverage::unknown(channel.id)
+            intervals,
+            ..Coverage::unknown(channel_id)
         }])
         .await
     }
@@ -240,10 +265,11 @@ impl<'a> Restore<'a> {
         let mut partitions = std::pin::pin!(self.reader.table::<R>(index));
         while let Some(rows) = partitions.try_next().await? {
             let count = rows.len() as u64;
-            if rows.iter().any(|it| it.scope() != index.scope()) {
+            let scope = index.scope();
+            if !rows.iter().all(|row| row.is_of(&scope)) {
                 return Err(RestoreError::Row {
                     table: R::TABLE,
-                    scope: index.scope(),
+                    scope,
                 });
             }
             rows.iter().for_each(&mut row);
@@ -264,6 +290,15 @@ impl<'a> Restore<'a> {
     async fn put<R: Record + Send + 'static>(&self, records: Vec<R>) -> Result<(), RestoreError> {
         write(self.store, move |store| store.restore(&records)).await
     }
+}
+
+fn guild_id(guild: &ManifestSpace) -> Result<GuildId, RestoreError> {
+    id(&guild.id)
+}
+
+fn id<T: FromStr>(id: &Id) -> Result<T, RestoreError> {
+    let parsed = id.as_str().parse();
+    parsed.map_err(|_| RestoreError::NotAnId(id.to_string()))
 }
 
 async fn write<T: Send + 'static>(

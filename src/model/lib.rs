@@ -19,7 +19,6 @@ mod member;
 mod message;
 mod message_state;
 pub mod permissions;
-mod printable;
 mod privacy;
 mod props;
 mod pseudonym;
@@ -51,9 +50,9 @@ pub use markdown::escape;
 pub use member::{Member, Presence, User};
 pub use message::{Author, AuthorKind, Command, EarlierMention, Mention, Message, MessageKind};
 pub use message_state::{Life, MessageState};
-pub use printable::{one_line, printable, printable_json};
 pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};
+pub use propsbot_archive::{Millis, one_line, printable, printable_json};
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
@@ -67,6 +66,6 @@ pub use sync::{
     CONTRADICTED_FOR, Contradiction, Coverage, Failure, FailureObject, IdRange, Interval, Live,
     Pending, Session, Synced, Tally,
 };
-pub use time::{Millis, Stamp};
+pub use time::Stamp;
 pub use unread::{Field, Fields, Unread};
 pub use withheld::Withheld;

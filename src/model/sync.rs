@@ -1,7 +1,8 @@
 //! What is known to be known: coverage, work left to do, failures, and counts.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, num::ParseIntError};
 
+use propsbot_archive::{Covered, Id};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +25,26 @@ pub struct Interval {
     /// Since when all of it is known; 0 where that was not noted.
     #[serde(default)]
     pub since: Stamp,
+}
+
+impl From<IdRange> for Covered {
+    fn from(range: IdRange) -> Self {
+        Self {
+            after: Id::new(range.after),
+            to: Id::new(range.to),
+        }
+    }
+}
+
+impl TryFrom<&Covered> for IdRange {
+    type Error = ParseIntError;
+
+    fn try_from(range: &Covered) -> Result<Self, ParseIntError> {
+        Ok(Self {
+            after: range.after.as_str().parse()?,
+            to: range.to.as_str().parse()?,
+        })
+    }
 }
 
 /// The ids in `(after, to]`.

@@ -1,13 +1,7 @@
 //! Two kinds of time: what Discord says (milliseconds) and when we learnt it (a stamp).
 
+use propsbot_archive::Millis;
 use serde::{Deserialize, Serialize};
-
-/// A point in time as integer milliseconds since the Unix epoch, UTC.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Millis(pub i64);
 
 /// When a fact held, in microseconds since the Unix epoch, UTC.
 ///

@@ -4,12 +4,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Reader, Service, ServiceError, UnderWay};
-use propsbot_archive::{Veil, rows::PropsRow};
 use propsbot_jobs::{
     export::ExportControl,
     privacy::{self, Forgotten, PrivacyError},
 };
 use propsbot_model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_json};
+use propsbot_rows::{PropsRow, Veil};
 use propsbot_store::{Store, StoreError};
 
 /// The most bytes of a member's own data in one file: Discord takes 10 MiB.

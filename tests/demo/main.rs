@@ -9,8 +9,9 @@ use propsbot::{
     app::{self, GraphOrder},
     config::{Config, Needs},
 };
-use propsbot_archive::{Depth, Snapshot};
+use propsbot_archive::Depth;
 use propsbot_graph::{Standing, standings};
+use propsbot_rows::Snapshot;
 use serde_json::json;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed};
 use tokio_util::sync::CancellationToken;

@@ -13,6 +13,7 @@ use futures::{StreamExt, stream};
 use propsbot_archive::{
     ArchiveError, Change, DataArchive, Depth, Hash, Object, Verification, verify,
 };
+use propsbot_rows::SCHEMA;
 
 /// An object with these bytes.
 fn blob(bytes: &[u8]) -> Object {
@@ -31,7 +32,7 @@ async fn write(
 }
 
 async fn assert_valid(archive: &dyn DataArchive) -> Verification {
-    let found = verify(archive, Depth::Whole).await.unwrap();
+    let found = verify(archive, &SCHEMA, Depth::Whole).await.unwrap();
     assert_eq!(found.faults, Vec::<String>::new());
     found
 }

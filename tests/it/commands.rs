@@ -18,7 +18,7 @@ mod why;
 
 use std::time::{Duration, Instant};
 
-use propsbot_archive::rows::PropsRow;
+use propsbot_rows::PropsRow;
 use serde_json::{Value, json};
 use simulator::discord::{Answer, Discord, Options, Overwrite, World, kind};
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use propsbot_archive::{Depth, Snapshot, verify};
+use propsbot_archive::{Depth, verify};
 use propsbot_backends::FolderArchive;
+use propsbot_rows::{SCHEMA, Snapshot};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use simulator::discord::{Discord, Options, Overwrite, Seed, bit, kind};
@@ -240,7 +241,7 @@ async fn killed_at_any_moment_and_started_again_nothing_is_lost() {
         discord.step(5);
         if mirror.archive_path().join("manifest.json").exists() {
             let archive = FolderArchive::new(mirror.archive_path());
-            let found = verify(&archive, Depth::Whole).await.unwrap();
+            let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
             assert!(found.is_valid(), "{:#?}", found.faults);
         }
     }

@@ -13,9 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot_archive::{Depth, ReadError, Snapshot, Verification, verify};
+use propsbot_archive::{Depth, ReadError, Verification, verify};
 use propsbot_backends::FolderArchive;
 use propsbot_model::{ChannelKind, GuildId};
+use propsbot_rows::{SCHEMA, Snapshot};
 use propsbot_store::{Store, StoreError};
 use simulator::discord::{Discord, Options, Seed, TruthChannel, World, bit};
 use tempfile::TempDir;
@@ -296,7 +297,7 @@ impl Mirror {
 
     pub(crate) async fn verified(&self) -> Verification {
         let archive = FolderArchive::new(self.archive_path());
-        verify(&archive, Depth::Whole).await.unwrap()
+        verify(&archive, &SCHEMA, Depth::Whole).await.unwrap()
     }
 
     /// What `status --json` says of the guild.

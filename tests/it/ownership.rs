@@ -13,10 +13,11 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use propsbot_archive::{ArchiveError, Change, DataArchive, Hash, MadeBoard, Snapshot};
+use propsbot_archive::{ArchiveError, Change, DataArchive, Hash, MadeBoard};
 use propsbot_backends::FolderArchive;
 use propsbot_jobs::export::{ExportTarget, Leave, export};
 use propsbot_model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier};
+use propsbot_rows::Snapshot;
 use propsbot_store::Store;
 use simulator::discord::kind;
 

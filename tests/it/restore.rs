@@ -1,5 +1,6 @@
 //! `propsbot restore`: a store rebuilt from an archive alone goes on where the old one was.
 
+use propsbot_rows::SCHEMA;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -322,7 +323,12 @@ async fn an_object_store_is_an_archive_like_any_other() {
     let again = mirror.run(&["export", "--to", "s3://props/a"]).await.ok();
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     let archive = objects.archive("a");
-    assert!(verify(&archive, Depth::Whole).await.unwrap().is_valid());
+    assert!(
+        verify(&archive, &SCHEMA, Depth::Whole)
+            .await
+            .unwrap()
+            .is_valid()
+    );
 }
 
 /// What would go out, what not, and why; and nothing is written.
@@ -349,7 +355,7 @@ async fn a_dry_run_says_what_would_go_out() {
     }
     mirror.export().await;
     let archive = FolderArchive::new(mirror.archive_path());
-    let exported = propsbot_archive::Snapshot::read(&archive).await.unwrap();
+    let exported = propsbot_rows::Snapshot::read(&archive).await.unwrap();
     let would = said.lines().filter(|it| it.starts_with("goes out:"));
     assert_eq!(would.count(), exported.channels.len());
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
@@ -376,6 +382,6 @@ async fn a_dry_run_says_what_would_go_out() {
         said.lines().any(|text| text == line),
         "no {line:?} in {said}"
     );
-    let still = verify(&archive, Depth::Whole).await.unwrap();
+    let still = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
     assert_eq!(still.generation, 1);
 }

@@ -409,7 +409,7 @@ fn an_export(outcome: &ExportOutcome) -> LastExport {
         took_ms: 1_234,
         outcome: outcome.clone(),
         withdrawn: vec![Withdrawn {
-            id: ChannelId(5),
+            id: "5".into(),
             name: "secret_plans".to_owned(),
             why: "not everyone in the guild may read it".to_owned(),
         }],

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::{super::*, visible};
 use propsbot_graph::{
-    EdgeWeights, Explanation, NoProps, NoReaction, NotReceived, Part, PartEdge, PartNode, Weight,
+    EdgeWeights, Explanation, NoProps, NoReaction, NotReceived, Part, PartEdge, PartNode,
 };
 use propsbot_model::{
     ChannelId, Emoji, EmojiId, EmojiKey, GuildId, Language, MessageId, Millis, Quota, QuotaPeriod,
@@ -12,6 +12,7 @@ use propsbot_model::{
 use propsbot_service::{
     HistoryPage, HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
 };
+use propsbot_sourcecred::Weight;
 
 const GUILD: GuildId = GuildId(1);
 

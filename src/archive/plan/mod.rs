@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -23,27 +24,27 @@ mod tests;
 
 use self::tasks::{Task, tasks};
 use super::{
-    EncodedRow, Entry, FORMAT, Hash, Index, IndexRef, MadeBoard, Manifest, ManifestChannel,
-    ManifestGuild, ManifestHistory, Object, PROVIDER, Scope, Table, manifest::Counts,
+    Covered, EncodedRow, Entry, FORMAT, Hash, Id, Index, IndexRef, Level, MadeBoard, Manifest,
+    ManifestHistory, ManifestPart, ManifestSpace, Millis, Object, Schema, Scope,
+    manifest::{Counts, sort},
     partition::LIMIT,
 };
-use propsbot_model::{ChannelId, Class, GuildId, IdRange, Millis, Partition};
 
 /// Why a source could not be read.
 pub type SourceError = Box<dyn Error + Send + Sync>;
 
 /// Where rows come from.
 pub trait Source: Send + Sync {
-    /// Hands every row of the table and scope whose key's id is in `ids` to `each`, in ascending
-    /// order of those ids (rows with the same id in any order), and stops if `each` fails.
+    /// Hands every row of the table and scope whose key's time is in `times` to `each`, in ascending
+    /// order of those times (rows of the same time in any order), and stops if `each` fails.
     ///
-    /// Rows of channels that are not exported are never asked for, except in the table of channels
-    /// itself, where they are passed over.
+    /// Rows of parts that are not exported are never asked for, except in the table of parts itself,
+    /// where they are passed over.
     fn scan(
         &self,
-        scope: Scope,
-        table: Table,
-        ids: RangeInclusive<u64>,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError>;
 
@@ -64,16 +65,18 @@ pub trait Beside: fmt::Debug + Send + Sync {
 }
 
 /// What to export.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ExportRequest {
+    /// What the archive consists of.
+    pub schema: &'static Schema,
     /// The time that the manifest will carry.
     pub now: Millis,
-    /// When the mirror last heard from Discord; `None` if that is not known.
+    /// When the mirror last heard from its provider; `None` if that is not known.
     pub heard_at: Option<Millis>,
-    /// All guilds that the archive shall hold: one that is missing is withdrawn.
-    pub guilds: Vec<ExportGuild>,
+    /// All spaces that the archive shall hold: one that is missing is withdrawn.
+    pub spaces: Vec<ExportSpace>,
     /// What changed since the manifest with the hash `since`.
-    pub dirty: Vec<Partition>,
+    pub dirty: Vec<Dirty>,
     /// The manifest that this store's last export left ([`Summary::manifest`]). Where the archive
     /// has another (it is another archive, a copy was put back, a store was restored), everything
     /// is read anew, and what differs is written.
@@ -96,32 +99,63 @@ pub struct ExportRequest {
     pub stop: CancellationToken,
 }
 
-/// A guild to export.
-#[derive(Clone, Debug)]
-pub struct ExportGuild {
-    /// Its id.
-    pub id: GuildId,
-    /// What it is called.
-    pub name: String,
-    /// When each class of its data was last known to be complete.
-    pub synced: BTreeMap<Class, Millis>,
-    /// Until when its history is known, however old.
-    pub history: Option<ManifestHistory>,
-    /// All channels and threads that the archive shall hold, categories and forums too: one that is
-    /// missing is withdrawn, with everything in it.
-    pub channels: Vec<ExportChannel>,
+impl ExportRequest {
+    /// An export of nothing to an empty archive.
+    pub fn new(schema: &'static Schema) -> Self {
+        Self {
+            schema,
+            now: Millis::default(),
+            heard_at: None,
+            spaces: Vec::new(),
+            dirty: Vec::new(),
+            since: None,
+            only_over: None,
+            has_published: false,
+            begins_anew: false,
+            anew: BTreeSet::new(),
+            beside: None,
+            made: MadeBoard::default(),
+            stop: CancellationToken::new(),
+        }
+    }
 }
 
-/// A channel or thread to export.
+/// What changed of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dirty {
+    /// Whose rows. With a space's scope and a table that is kept by part, those of all its parts.
+    pub scope: Scope,
+    /// The table.
+    pub table: &'static str,
+    /// The day of the rows' times, counted from 1970-01-01, UTC; `None` for all of them.
+    pub day: Option<i64>,
+}
+
+/// A space to export.
 #[derive(Clone, Debug)]
-pub struct ExportChannel {
+pub struct ExportSpace {
     /// Its id.
-    pub id: ChannelId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
-    /// What of it is known to be complete, as [`covered`](super::covered()) has it. That and
-    /// `heard_at` are told with a new generation, and never make one.
-    pub covered: Vec<IdRange>,
+    /// When each class of its data was last known to be complete; `None` for never.
+    pub synced: IndexMap<String, Option<Millis>>,
+    /// Until when its history is known, however old.
+    pub history: Option<ManifestHistory>,
+    /// All parts that the archive shall hold: one that is missing is withdrawn, with everything in it.
+    pub parts: Vec<ExportPart>,
+}
+
+/// A part to export.
+#[derive(Clone, Debug)]
+pub struct ExportPart {
+    /// Its id.
+    pub id: Id,
+    /// What it is called.
+    pub name: String,
+    /// What of it is known to be complete. That and `heard_at` are told with a new generation, and
+    /// never make one.
+    pub covered: Vec<Covered>,
 }
 
 /// What the archive holds.
@@ -166,10 +200,12 @@ pub struct Summary {
     pub rows: u64,
     /// Objects that are removed.
     pub removed: u64,
-    /// Channels exported for the first time.
-    pub added_channels: Vec<ChannelId>,
-    /// Channels that the archive no longer holds.
-    pub withdrawn_channels: Vec<ChannelId>,
+    /// Parts exported for the first time.
+    #[serde(rename = "added_channels")]
+    pub added: Vec<Id>,
+    /// Parts that the archive no longer holds.
+    #[serde(rename = "withdrawn_channels")]
+    pub withdrawn: Vec<Id>,
     /// The hash of the manifest that the archive had before; `None` if it had none.
     pub before: Option<Hash>,
     /// The files beside the manifest that were put right although it stays as it is.
@@ -191,7 +227,7 @@ pub enum PlanError {
         /// Whose.
         scope: Scope,
         /// Of which table.
-        table: Table,
+        table: &'static str,
         /// Why.
         source: SourceError,
     },
@@ -275,31 +311,33 @@ impl<'a> Planner<'a> {
 
     fn plan(mut self, previous: Option<&Previous>) -> Result<ExportPlan, PlanError> {
         let before = previous.map(|it| &it.manifest);
-        let mut listed = previous.map(Previous::listed).unwrap_or_default();
-        let known: BTreeSet<Scope> = listed.keys().copied().collect();
+        let mut listed = previous
+            .map(|it| it.listed(self.request.schema))
+            .unwrap_or_default();
+        let known: BTreeSet<Scope> = listed.keys().cloned().collect();
         for task in tasks(previous.map(|it| (&it.manifest, it.hash)), self.request) {
             let now = self.carry_out(&task, previous)?;
             listed.insert(task.scope, now);
         }
-        let mut request: Vec<&ExportGuild> = self.request.guilds.iter().collect();
-        request.sort_by_key(|it| it.id);
-        let guilds: Vec<ManifestGuild> = request
+        let mut request: Vec<&ExportSpace> = self.request.spaces.iter().collect();
+        request.sort_by_key(|space| &space.id);
+        let spaces: Vec<ManifestSpace> = request
             .into_iter()
-            .map(|it| manifest_guild(it, &listed))
+            .map(|space| manifest_space(space, &listed, self.request.schema))
             .collect();
 
-        let exported: BTreeSet<Scope> = guilds
+        let exported: BTreeSet<Scope> = spaces
             .iter()
-            .flat_map(|guild| {
-                let of_guild = |it: &ManifestChannel| Scope::channel(guild.id, it.id);
-                guild.channels.iter().map(of_guild)
+            .flat_map(|space| {
+                let parts = space.parts.iter();
+                parts.map(|part| Scope::part(&space.id, &part.id))
             })
             .collect();
-        let channels = |scopes: &mut dyn Iterator<Item = &Scope>| -> Vec<ChannelId> {
-            scopes.filter_map(|it| it.channel_id).collect()
+        let parts = |scopes: &mut dyn Iterator<Item = &Scope>| -> Vec<Id> {
+            scopes.filter_map(|scope| scope.part.clone()).collect()
         };
-        self.summary.added_channels = channels(&mut exported.difference(&known));
-        self.summary.withdrawn_channels = channels(&mut known.difference(&exported));
+        self.summary.added = parts(&mut exported.difference(&known));
+        self.summary.withdrawn = parts(&mut known.difference(&exported));
 
         let remove: BTreeSet<String> = self
             .unneeded
@@ -309,8 +347,8 @@ impl<'a> Planner<'a> {
             .collect();
         let generation = before.map_or(0, |it| it.generation);
         // What was never exported, and is empty, needs no archive.
-        let differs = before.map_or(!guilds.is_empty(), |before| {
-            !says_the_same(&before.guilds, &guilds)
+        let differs = before.map_or(!spaces.is_empty(), |before| {
+            !says_the_same(&before.spaces, &spaces)
         });
         let changed = differs || !self.request.anew.is_empty();
         self.summary.changed = changed;
@@ -318,12 +356,12 @@ impl<'a> Planner<'a> {
         self.summary.removed = remove.len() as u64;
         let manifest = changed.then(|| Manifest {
             format: FORMAT,
-            provider: PROVIDER.to_owned(),
+            provider: self.request.schema.provider.to_owned(),
             generation: generation + 1,
             previous: previous.map(|it| it.hash),
             created_at: self.request.now,
             heard_at: self.request.heard_at,
-            guilds,
+            spaces,
         });
         self.summary.manifest = match &manifest {
             Some(manifest) => Some(Hash::of(&manifest.print())),
@@ -338,12 +376,12 @@ impl<'a> Planner<'a> {
 
     /// Brings one index up to date, with the blobs that it names.
     fn carry_out(&mut self, task: &Task, previous: Option<&Previous>) -> Result<Listed, PlanError> {
-        let mut tables: BTreeMap<Table, Vec<Entry>> = BTreeMap::new();
+        let mut tables: IndexMap<String, Vec<Entry>> = IndexMap::new();
         let is_sound = |it: &IndexRef| !self.request.anew.contains(&it.path());
         if let Some(index) = task.previous.filter(is_sound) {
             let loaded = previous
                 .and_then(|it| it.indexes.get(&index.hash))
-                .ok_or(PlanError::IndexNotLoaded(task.scope))?;
+                .ok_or_else(|| PlanError::IndexNotLoaded(task.scope.clone()))?;
             self.unneeded.extend(loaded.blob_paths());
             self.unneeded.insert(index.path());
             tables.clone_from(&loaded.tables);
@@ -352,19 +390,20 @@ impl<'a> Planner<'a> {
             return Ok(Listed::default());
         }
         for (table, extent) in &task.extents {
-            let before = tables.remove(table).unwrap_or_default();
-            let after = self.read_table(task.scope, *table, &before, extent)?;
+            let before = tables.swap_remove(*table).unwrap_or_default();
+            let after = self.read_table(&task.scope, table, &before, extent)?;
             if !after.is_empty() {
-                tables.insert(*table, after);
+                tables.insert((*table).to_owned(), after);
             }
         }
         if tables.is_empty() {
             return Ok(Listed::default());
         }
+        sort(&mut tables, self.request.schema);
         let index = Index {
             format: FORMAT,
-            guild_id: task.scope.guild_id,
-            channel_id: task.scope.channel_id,
+            space: task.scope.space.clone(),
+            part: task.scope.part.clone(),
             tables,
         };
         self.needed.extend(index.blob_paths());
@@ -386,17 +425,22 @@ impl<'a> Planner<'a> {
 }
 
 impl Previous {
-    fn listed(&self) -> BTreeMap<Scope, Listed> {
+    fn listed(&self, schema: &Schema) -> BTreeMap<Scope, Listed> {
+        let is_own = |table: &str| {
+            schema
+                .table(table)
+                .is_some_and(|of| of.level == Level::Space)
+        };
         let mut listed = BTreeMap::new();
-        for guild in &self.manifest.guilds {
-            let mut own = guild.rows.clone();
-            own.retain(|table, _| Table::OF_GUILD.contains(table));
-            let index = guild.index;
-            listed.insert(guild.scope(), Listed { index, rows: own });
-            for channel in &guild.channels {
-                let rows = channel.rows.clone();
-                let index = channel.index;
-                let scope = Scope::channel(guild.id, channel.id);
+        for space in &self.manifest.spaces {
+            let mut own = space.rows.clone();
+            own.retain(|table, _| is_own(table));
+            let index = space.index;
+            listed.insert(space.scope(), Listed { index, rows: own });
+            for part in &space.parts {
+                let rows = part.rows.clone();
+                let index = part.index;
+                let scope = Scope::part(&space.id, &part.id);
                 listed.insert(scope, Listed { index, rows });
             }
         }
@@ -404,60 +448,62 @@ impl Previous {
     }
 }
 
-fn manifest_guild(guild: &ExportGuild, listed: &BTreeMap<Scope, Listed>) -> ManifestGuild {
+fn manifest_space(
+    space: &ExportSpace,
+    listed: &BTreeMap<Scope, Listed>,
+    schema: &Schema,
+) -> ManifestSpace {
     let of = |scope| listed.get(&scope).cloned().unwrap_or_default();
-    let Listed { index, mut rows } = of(Scope::guild(guild.id));
-    let mut channels: Vec<ManifestChannel> = guild
-        .channels
+    let Listed { index, mut rows } = of(Scope::space(&space.id));
+    let mut parts: Vec<ManifestPart> = space
+        .parts
         .iter()
-        .map(|channel| {
-            let Listed { index, rows } = of(Scope::channel(guild.id, channel.id));
-            ManifestChannel {
-                id: channel.id,
-                name: channel.name.clone(),
+        .map(|part| {
+            let Listed { index, rows } = of(Scope::part(&space.id, &part.id));
+            ManifestPart {
+                id: part.id.clone(),
+                name: part.name.clone(),
                 index,
                 rows,
-                covered: channel.covered.clone(),
+                covered: part.covered.clone(),
             }
         })
         .collect();
-    channels.sort_by_key(|it| it.id);
-    for (table, count) in channels.iter().flat_map(|it| &it.rows) {
-        *rows.entry(*table).or_default() += count;
+    parts.sort_by(|one, other| one.id.cmp(&other.id));
+    for (table, count) in parts.iter().flat_map(|part| &part.rows) {
+        *rows.entry(table.clone()).or_default() += count;
     }
-    ManifestGuild {
-        id: guild.id,
-        name: guild.name.clone(),
+    sort(&mut rows, schema);
+    ManifestSpace {
+        id: space.id.clone(),
+        name: space.name.clone(),
         index,
-        synced: Class::ALL
-            .into_iter()
-            .map(|class| (class, guild.synced.get(&class).copied()))
-            .collect(),
-        history: guild.history,
+        synced: space.synced.clone(),
+        history: space.history,
         rows,
-        channels,
+        parts,
     }
 }
 
 /// Whether both say the same, but for what is no reason to publish: until when what is complete.
-/// Compared piece by piece, since a guild may have thousands of threads.
-fn says_the_same(one: &[ManifestGuild], other: &[ManifestGuild]) -> bool {
-    let guild = |from: &ManifestGuild| ManifestGuild {
-        id: from.id,
+/// Compared piece by piece, since a space may have thousands of parts.
+fn says_the_same(one: &[ManifestSpace], other: &[ManifestSpace]) -> bool {
+    let space = |from: &ManifestSpace| ManifestSpace {
+        id: from.id.clone(),
         name: from.name.clone(),
         index: from.index,
-        synced: BTreeMap::new(),
+        synced: IndexMap::new(),
         history: None,
         rows: from.rows.clone(),
-        channels: Vec::new(),
+        parts: Vec::new(),
     };
-    let channel = |from: &ManifestChannel| ManifestChannel {
+    let part = |from: &ManifestPart| ManifestPart {
         covered: Vec::new(),
         ..from.clone()
     };
-    let same_channels = |(one, other): (&ManifestGuild, &ManifestGuild)| {
-        let other = other.channels.iter().map(channel);
-        one.channels.iter().map(channel).eq(other)
+    let same_parts = |(one, other): (&ManifestSpace, &ManifestSpace)| {
+        let other = other.parts.iter().map(part);
+        one.parts.iter().map(part).eq(other)
     };
-    one.iter().map(guild).eq(other.iter().map(guild)) && one.iter().zip(other).all(same_channels)
+    one.iter().map(space).eq(other.iter().map(space)) && one.iter().zip(other).all(same_parts)
 }

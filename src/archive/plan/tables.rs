@@ -7,17 +7,17 @@ use std::{
 
 use super::{PlanError, Planner, tasks::Extent};
 use crate::{
-    Entry, Hash, Object, Period, Scope, Table, Unit,
+    Entry, Hash, Id, Millis, Object, Period, Scope, Unit,
     partition::{Leaf, Partitioner, stale_regions, undersized},
-    table::encode_blob,
+    row::encode_blob,
 };
 
 impl Planner<'_> {
     /// The partitions of a table, of which only some are read anew.
     pub(super) fn read_table(
         &mut self,
-        scope: Scope,
-        table: Table,
+        scope: &Scope,
+        table: &'static str,
         before: &[Entry],
         extent: &Extent,
     ) -> Result<Vec<Entry>, PlanError> {
@@ -26,7 +26,8 @@ impl Planner<'_> {
         let mut regions = match extent {
             Extent::All => {
                 entries.clear();
-                self.read_rows(scope, table, 0..=u64::MAX, Unit::Year, &mut entries)?;
+                let all = Millis(i64::MIN)..=Millis(i64::MAX);
+                self.read_rows(scope, table, all, Unit::Year, &mut entries)?;
                 BTreeSet::new()
             }
             Extent::Days(days) => stale_regions(&entries, days),
@@ -34,7 +35,7 @@ impl Planner<'_> {
         loop {
             for region in &regions {
                 entries.retain(|period, _| !region.contains(*period));
-                self.read_rows(scope, table, region.ids(), region.unit(), &mut entries)?;
+                self.read_rows(scope, table, region.times(), region.unit(), &mut entries)?;
             }
             // What shrank may have to be joined with its neighbours.
             regions = undersized(entries.values().map(|it| (it.period, it.bytes)), self.limit);
@@ -46,39 +47,36 @@ impl Planner<'_> {
 
     fn read_rows(
         &mut self,
-        scope: Scope,
-        table: Table,
-        ids: RangeInclusive<u64>,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
         top: Unit,
         entries: &mut BTreeMap<Period, Entry>,
     ) -> Result<(), PlanError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let channels: Option<BTreeSet<u64>> = (table == Table::Channels).then(|| {
-            let guilds = self
-                .request
-                .guilds
-                .iter()
-                .filter(|it| it.id == scope.guild_id);
-            guilds
-                .flat_map(|it| &it.channels)
-                .map(|it| it.id.0)
+        // The ids of the parts that go out, if these are the rows of parts.
+        let schema = self.request.schema;
+        let parts: Option<BTreeSet<&Id>> = (table == schema.parts).then(|| {
+            let spaces = self.request.spaces.iter();
+            let own = spaces.filter(|space| space.id == scope.space);
+            own.flat_map(|space| &space.parts)
+                .map(|part| &part.id)
                 .collect()
         });
         let mut partitioner = Partitioner::new(self.limit, top);
-        let mut last = *ids.start();
+        let mut last = *times.start();
         // An error of ours, carried past the source, which knows only its own.
         let mut ours = None;
         let source = self.source;
-        let outcome = source.scan(scope, table, ids.clone(), &mut |row| {
-            let id = row.key.id;
-            if id < last || !ids.contains(&id) {
-                return Err(format!("row {id} came out of order, after {last}").into());
+        let outcome = source.scan(scope, table, times.clone(), &mut |row| {
+            let time = row.key.time;
+            if time < last || !times.contains(&time) {
+                return Err(format!("a row of {time:?} came out of order, after {last:?}").into());
             }
-            last = id;
+            last = time;
             // No source's mistake shall show what is private.
-            if channels.as_ref().is_some_and(|it| !it.contains(&id)) {
+            if let Some(parts) = &parts
+                && !row.part.as_ref().is_some_and(|part| parts.contains(part))
+            {
                 return Ok(());
             }
             for leaf in partitioner.push(row) {
@@ -93,7 +91,7 @@ impl Planner<'_> {
             return Err(error);
         }
         outcome.map_err(|source| PlanError::Source {
-            scope,
+            scope: scope.clone(),
             table,
             source,
         })?;

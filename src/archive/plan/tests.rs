@@ -6,103 +6,79 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Change, MANIFEST, Period, Snapshot, Unit,
-    rows::{ChannelRow, GuildRow, MessageRow},
+    Change, MANIFEST, Period, Row as _, Unit,
+    shelf::{Book, Library, Note, SCHEMA, Shelf},
 };
-use propsbot_model::{self as model, AuthorKind, ChannelKind, MessageId, MessageKind, UserId};
 
-const GUILD: GuildId = GuildId(1);
-const CHANNELS: [ChannelId; 3] = [ChannelId(10), ChannelId(11), ChannelId(12)];
-/// About five rows' worth, so that a few messages make deep splits.
-const SMALL: u64 = 1500;
+const SHELF: &str = "poetry";
+const BOOKS: [&str; 3] = ["Faust", "Hyperion", "Divan"];
+/// About five rows' worth, so that a few notes make deep splits.
+const SMALL: u64 = 500;
 
 /// An archive as a map of its files, and the store that it mirrors.
 #[derive(Default)]
 struct World {
-    rows: Snapshot,
+    rows: Library,
     files: BTreeMap<String, Vec<u8>>,
-    dirty: BTreeSet<Partition>,
-    hidden: BTreeSet<ChannelId>,
+    dirty: Vec<Dirty>,
+    hidden: BTreeSet<&'static str>,
 }
 
 impl World {
     fn new() -> Self {
         let mut world = Self::default();
-        world.rows.guilds.push(GuildRow {
-            id: GUILD,
-            name: "guild".to_owned(),
-            owner_id: UserId(1),
-            props_channels: None,
-            left_at: None,
-            keep_deleted_props: None,
-            excluded_channels: vec![],
-            included_channels: vec![],
-            age_restricted: None,
-            limits: Vec::new(),
-            props_bots: Vec::new(),
+        world.rows.shelves.push(Shelf {
+            name: SHELF.to_owned(),
+            room: "library".to_owned(),
         });
-        world.rows.channels = CHANNELS.map(channel_row).to_vec();
+        world.rows.books = BOOKS.map(book).to_vec();
         world
     }
 
-    fn say(&mut self, channel: ChannelId, id: MessageId, content: &str) {
-        self.unsay(channel, id);
-        self.rows.messages.push(MessageRow {
-            guild_id: GUILD,
-            channel_id: channel,
-            id,
-            deleted_at: None,
-            author_id: Some(UserId(7)),
-            author_kind: Some(AuthorKind::User),
-            kind: Some(MessageKind::DEFAULT),
-            content: Some(content.to_owned()),
-            mentions: Vec::new(),
-            reply_to: None,
-            command: None,
-            edited_at: None,
-            by_webhook: None,
-            earlier_mentions: Vec::new(),
+    fn say(&mut self, title: &str, note: (Millis, u64), text: &str) {
+        self.unsay(title, note);
+        self.rows.notes.push(Note {
+            shelf: SHELF.to_owned(),
+            title: title.to_owned(),
+            at: note.0,
+            number: note.1,
+            text: text.to_owned(),
         });
-        self.rows.messages.sort_by_key(|it| (it.channel_id, it.id));
+        self.rows.notes.sort_by_key(|note| (note.at, note.number));
     }
 
-    fn unsay(&mut self, channel: ChannelId, id: MessageId) {
-        self.rows
-            .messages
-            .retain(|it| (it.channel_id, it.id) != (channel, id));
-        self.dirty.insert(Partition {
-            guild_id: GUILD,
-            table: model::Table::Messages,
-            channel_day: Some((channel, id.created_at().0.div_euclid(86_400_000))),
+    fn unsay(&mut self, title: &str, (at, number): (Millis, u64)) {
+        let is_it = |note: &Note| note.title == title && (note.at, note.number) == (at, number);
+        self.rows.notes.retain(|note| !is_it(note));
+        self.dirty.push(Dirty {
+            scope: Scope::part(SHELF, title),
+            table: Note::TABLE,
+            day: Some(at.0.div_euclid(86_400_000)),
         });
     }
 
     fn request(&self) -> ExportRequest {
+        let shown = BOOKS
+            .into_iter()
+            .filter(|title| !self.hidden.contains(title));
         ExportRequest {
             now: Millis(1_800_000_000_000),
-            heard_at: None,
-            guilds: vec![ExportGuild {
-                id: GUILD,
-                name: "guild".to_owned(),
-                synced: BTreeMap::new(),
+            spaces: vec![ExportSpace {
+                id: Id::new(SHELF),
+                name: "poems".to_owned(),
+                synced: IndexMap::new(),
                 history: None,
-                channels: CHANNELS
-                    .into_iter()
-                    .filter(|it| !self.hidden.contains(it))
-                    .map(|id| ExportChannel {
-                        id,
-                        name: format!("channel-{id}"),
+                parts: shown
+                    .map(|title| ExportPart {
+                        id: Id::new(title),
+                        name: format!("book {title}"),
                         covered: Vec::new(),
                     })
                     .collect(),
             }],
-            dirty: self.dirty.iter().copied().collect(),
-            since: self.files.get(MANIFEST).map(|it| Hash::of(it)),
-            only_over: None,
-            anew: BTreeSet::new(),
-            beside: None,
-            made: MadeBoard::default(),
-            ..ExportRequest::default()
+            dirty: self.dirty.clone(),
+            since: self.files.get(MANIFEST).map(|bytes| Hash::of(bytes)),
+            ..ExportRequest::new(&SCHEMA)
         }
     }
 
@@ -153,28 +129,25 @@ impl World {
         self.files.keys().filter(|it| *it != MANIFEST).collect()
     }
 
-    fn entries(&self, channel: ChannelId) -> Vec<(String, u64)> {
+    fn entries(&self, title: &str) -> Vec<(String, u64)> {
         let previous = self.previous().unwrap();
-        let reference = previous.manifest.guilds[0]
-            .channels
-            .iter()
-            .find(|it| it.id == channel)
-            .and_then(|it| it.index);
-        let index = reference.map(|it| previous.indexes[&it.hash].clone());
+        let parts = &previous.manifest.spaces[0].parts;
+        let part = parts.iter().find(|part| part.id.as_str() == title);
+        let index = part.and_then(|part| part.index);
+        let index = index.map(|index| previous.indexes[&index.hash].clone());
         index.map_or_else(Vec::new, |index| {
-            let entries = index.entries(Table::Messages).iter();
-            entries.map(|it| (it.period.to_string(), it.rows)).collect()
+            let entries = index.entries(Note::TABLE).iter();
+            entries
+                .map(|entry| (entry.period.to_string(), entry.rows))
+                .collect()
         })
     }
 
     /// The partitions by the rule's own words.
-    fn by_the_rule(&self, channel: ChannelId) -> Vec<(String, u64)> {
-        let rows: Vec<(u64, u64)> = self
-            .rows
-            .messages
-            .iter()
-            .filter(|it| it.channel_id == channel)
-            .map(|it| (it.id.0, EncodedRow::new(it).bytes.len() as u64))
+    fn by_the_rule(&self, title: &str) -> Vec<(String, u64)> {
+        let notes = self.rows.notes.iter().filter(|note| note.title == title);
+        let rows: Vec<(Millis, u64)> = notes
+            .map(|note| (note.at, EncodedRow::new(note).bytes.len() as u64))
             .collect();
         let mut partitions = Vec::new();
         split(&rows, Unit::Year, &mut partitions);
@@ -182,10 +155,10 @@ impl World {
     }
 }
 
-fn split(rows: &[(u64, u64)], unit: Unit, partitions: &mut Vec<(String, u64)>) {
-    let period = |id: u64| Period::of(unit, MessageId(id).created_at());
+fn split(rows: &[(Millis, u64)], unit: Unit, partitions: &mut Vec<(String, u64)>) {
+    let period = |at: Millis| Period::of(unit, at);
     for rows in rows.chunk_by(|one, other| period(one.0) == period(other.0)) {
-        let bytes: u64 = rows.iter().map(|it| it.1).sum();
+        let bytes: u64 = rows.iter().map(|row| row.1).sum();
         match unit.finer() {
             Some(finer) if bytes > SMALL => split(rows, finer, partitions),
             _ => partitions.push((period(rows[0].0).to_string(), rows.len() as u64)),
@@ -193,34 +166,23 @@ fn split(rows: &[(u64, u64)], unit: Unit, partitions: &mut Vec<(String, u64)>) {
     }
 }
 
-fn channel_row(id: ChannelId) -> ChannelRow {
-    ChannelRow {
-        id,
-        guild_id: GUILD,
-        kind: ChannelKind::TEXT,
-        name: format!("channel-{id}"),
-        parent_id: None,
-        position: 0,
-        nsfw: false,
-        props_channel: false,
-        overwrites: Vec::new(),
-        owner_id: None,
-        archived: None,
-        archive_timestamp: None,
-        deleted_at: None,
+fn book(title: &str) -> Book {
+    Book {
+        shelf: SHELF.to_owned(),
+        title: title.to_owned(),
+        lent: false,
     }
 }
 
 /// 2026-01-30T00:00:00 and so many seconds.
-fn id_at(seconds: i64, sequence: u64) -> MessageId {
-    let time = Millis(1_769_731_200_000 + seconds * 1000);
-    MessageId(MessageId::at(time).0 + sequence)
+fn note_at(seconds: i64, number: u64) -> (Millis, u64) {
+    (Millis(1_769_731_200_000 + seconds * 1000), number)
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Say(usize, MessageId, usize),
-    Unsay(usize, MessageId),
+    Say(usize, (Millis, u64), usize),
+    Unsay(usize, (Millis, u64)),
     Hide(usize),
     Show(usize),
     Export,
@@ -232,10 +194,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         0, 1, 2, 59, 60, 61, 3599, 3600, 7200, 86_399, 86_400, 172_800, 200_000, 3_000_000,
         31_000_000, 31_536_000, 40_000_000,
     ]);
-    let id = (seconds, 0..4_u64).prop_map(|(seconds, sequence)| id_at(seconds, sequence));
-    let channel = 0..CHANNELS.len();
+    let id = (seconds, 0..4_u64).prop_map(|(seconds, number)| note_at(seconds, number));
+    let channel = 0..BOOKS.len();
     let step = prop_oneof![
-        8 => (channel.clone(), id.clone(), 0..1200_usize).prop_map(|(c, id, len)| Step::Say(c, id, len)),
+        8 => (channel.clone(), id.clone(), 0..400_usize).prop_map(|(c, id, len)| Step::Say(c, id, len)),
         4 => (channel.clone(), id).prop_map(|(c, id)| Step::Unsay(c, id)),
         1 => channel.clone().prop_map(Step::Hide),
         1 => channel.prop_map(Step::Show),
@@ -250,10 +212,10 @@ proptest! {
         let mut world = World::new();
         for step in steps {
             match step {
-                Step::Say(c, id, len) => world.say(CHANNELS[c], id, &"x".repeat(len)),
-                Step::Unsay(c, id) => world.unsay(CHANNELS[c], id),
-                Step::Hide(c) => { world.hidden.insert(CHANNELS[c]); }
-                Step::Show(c) => { world.hidden.remove(&CHANNELS[c]); }
+                Step::Say(c, id, len) => world.say(BOOKS[c], id, &"x".repeat(len)),
+                Step::Unsay(c, id) => world.unsay(BOOKS[c], id),
+                Step::Hide(c) => { world.hidden.insert(BOOKS[c]); }
+                Step::Show(c) => { world.hidden.remove(&BOOKS[c]); }
                 Step::Export => { world.export(); }
             }
         }
@@ -265,13 +227,13 @@ proptest! {
         };
         scratch.export();
         prop_assert_eq!(world.objects(), scratch.objects());
-        let guilds = |world: &World| world.previous().unwrap().manifest.guilds;
-        prop_assert_eq!(guilds(&world), guilds(&scratch));
-        for channel in CHANNELS {
-            if world.hidden.contains(&channel) {
+        let spaces = |world: &World| world.previous().unwrap().manifest.spaces;
+        prop_assert_eq!(spaces(&world), spaces(&scratch));
+        for title in BOOKS {
+            if world.hidden.contains(&title) {
                 continue;
             }
-            prop_assert_eq!(world.entries(channel), world.by_the_rule(channel));
+            prop_assert_eq!(world.entries(title), world.by_the_rule(title));
         }
     }
 }
@@ -280,10 +242,10 @@ proptest! {
 fn one_new_message_writes_one_blob_and_one_index() {
     let mut world = World::new();
     for day in 0..60 {
-        world.say(CHANNELS[0], id_at(day * 86_400, 0), &"x".repeat(300));
+        world.say(BOOKS[0], note_at(day * 86_400, 0), &"x".repeat(400));
     }
     assert!(world.export().summary.blobs > 10);
-    world.say(CHANNELS[0], id_at(60 * 86_400, 0), "hello");
+    world.say(BOOKS[0], note_at(60 * 86_400, 0), "hello");
     let plan = world.export();
     assert_eq!((plan.summary.blobs, plan.summary.indexes), (1, 1));
     assert_eq!(plan.summary.generation, 2);
@@ -292,11 +254,12 @@ fn one_new_message_writes_one_blob_and_one_index() {
 #[test]
 fn sync_times_alone_make_no_generation() {
     let mut world = World::new();
-    world.say(CHANNELS[0], id_at(0, 0), "hello");
+    world.say(BOOKS[0], note_at(0, 0), "hello");
     assert!(world.export().summary.changed);
     let mut request = world.request();
     request.now = Millis(1_900_000_000_000);
-    request.guilds[0].synced.insert(Class::Messages, Millis(1));
+    let synced = &mut request.spaces[0].synced;
+    synced.insert("notes".to_owned(), Some(Millis(1)));
     let plan = world.export_as(&request);
     assert_eq!(plan.manifest, None);
     assert_eq!(
@@ -312,8 +275,8 @@ fn sync_times_alone_make_no_generation() {
 #[test]
 fn an_archive_of_unknown_state_is_read_anew_and_only_what_differs_is_written() {
     let mut world = World::new();
-    for channel in CHANNELS {
-        world.say(channel, id_at(0, 0), "hello");
+    for title in BOOKS {
+        world.say(title, note_at(0, 0), "hello");
     }
     let exported = world.export().summary.manifest;
     assert_eq!(exported, world.request().since);
@@ -326,7 +289,7 @@ fn an_archive_of_unknown_state_is_read_anew_and_only_what_differs_is_written() {
     assert_eq!(plan.summary.manifest, exported);
 
     // A change that another archive was told of, and this one was not.
-    world.say(CHANNELS[1], id_at(0, 0), "changed");
+    world.say(BOOKS[1], note_at(0, 0), "changed");
     world.dirty.clear();
     let elsewhere = ExportRequest {
         since: Some(Hash::of(b"another archive's manifest")),
@@ -338,34 +301,34 @@ fn an_archive_of_unknown_state_is_read_anew_and_only_what_differs_is_written() {
 }
 
 #[test]
-fn a_withdrawn_channel_is_gone_to_the_last_byte_and_back_when_it_returns() {
+fn a_withdrawn_part_is_gone_to_the_last_byte_and_back_when_it_returns() {
     let mut world = World::new();
-    for channel in CHANNELS {
-        world.say(channel, id_at(0, 0), &format!("secret of {channel}"));
+    for title in BOOKS {
+        world.say(title, note_at(0, 0), &format!("secret of {title}"));
     }
     world.export();
-    let before = world.previous().unwrap().manifest.guilds;
-    world.hidden.insert(CHANNELS[1]);
+    let before = world.previous().unwrap().manifest.spaces;
+    world.hidden.insert(BOOKS[1]);
     let plan = world.export();
-    assert_eq!(plan.summary.withdrawn_channels, [CHANNELS[1]]);
+    assert_eq!(plan.summary.withdrawn, [Id::new(BOOKS[1])]);
     for (path, bytes) in &world.files {
         let text = String::from_utf8_lossy(bytes);
-        assert!(!text.contains("secret of 11"), "{path}");
-        assert!(!text.contains("channel-11"), "{path}");
+        assert!(!text.contains("secret of Hyperion"), "{path}");
+        assert!(!text.contains("Hyperion"), "{path}");
     }
     world.hidden.clear();
     let plan = world.export();
-    assert_eq!(plan.summary.added_channels, [CHANNELS[1]]);
-    assert_eq!(world.previous().unwrap().manifest.guilds, before);
+    assert_eq!(plan.summary.added, [Id::new(BOOKS[1])]);
+    assert_eq!(world.previous().unwrap().manifest.spaces, before);
 }
 
 #[test]
-fn a_guild_that_is_not_asked_for_is_withdrawn() {
+fn a_space_that_is_not_asked_for_is_withdrawn() {
     let mut world = World::new();
-    world.say(CHANNELS[0], id_at(0, 0), "hello");
+    world.say(BOOKS[0], note_at(0, 0), "hello");
     world.export();
     let request = ExportRequest {
-        guilds: Vec::new(),
+        spaces: Vec::new(),
         ..world.request()
     };
     world.export_as(&request);
@@ -373,17 +336,21 @@ fn a_guild_that_is_not_asked_for_is_withdrawn() {
 }
 
 #[test]
-fn settings_touch_the_guild_and_its_channels() {
+fn a_whole_table_of_a_space_is_read_again_in_all_parts() {
     let mut world = World::new();
+    for title in BOOKS {
+        world.say(title, note_at(0, 0), "hello");
+    }
     world.export();
-    world.rows.guilds[0].props_channels = Some(vec![CHANNELS[2]]);
-    world.rows.channels[2].props_channel = true;
-    world.dirty.insert(Partition {
-        guild_id: GUILD,
-        table: model::Table::Settings,
-        channel_day: None,
+    for note in &mut world.rows.notes {
+        note.text = "changed".to_owned();
+    }
+    world.dirty.push(Dirty {
+        scope: Scope::space(SHELF),
+        table: Note::TABLE,
+        day: None,
     });
-    assert_eq!(world.export().summary.blobs, 2);
+    assert_eq!(world.export().summary.blobs, 3);
 }
 
 #[test]
@@ -392,24 +359,24 @@ fn a_source_that_breaks_order_is_found_out() {
     impl Source for Backwards {
         fn scan(
             &self,
-            _: Scope,
-            table: Table,
-            _: RangeInclusive<u64>,
+            _: &Scope,
+            table: &'static str,
+            _: RangeInclusive<Millis>,
             each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
         ) -> Result<(), SourceError> {
-            let rows = self.0.iter().filter(|_| table == Table::Messages);
+            let rows = self.0.iter().filter(|_| table == Note::TABLE);
             rows.cloned().try_for_each(each)
         }
     }
     let mut world = World::new();
-    world.say(CHANNELS[0], id_at(0, 0), "one");
-    world.say(CHANNELS[0], id_at(1, 0), "two");
-    let rows = world.rows.messages.iter().rev().map(EncodedRow::new);
+    world.say(BOOKS[0], note_at(0, 0), "one");
+    world.say(BOOKS[0], note_at(1, 0), "two");
+    let rows = world.rows.notes.iter().rev().map(EncodedRow::new);
     let source = Backwards(rows.collect());
     let error = plan(None, &world.request(), &source, &mut |_| Ok(())).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains("the messages of channel 10 of guild 1"),
+        text.contains("the notes of channel Divan of guild poetry"),
         "{text}"
     );
     assert!(text.contains("out of order"), "{text}");

@@ -2,26 +2,33 @@
 
 use super::Verification;
 use crate::{
-    Entry, FORMAT, Index, Manifest, PROVIDER, ReadError, Restored, Row, Scope,
+    Entry, FORMAT, Id, Index, Manifest, Period, ReadError, Schema, Scope, Table,
     manifest::{Counts, MANIFEST},
     partition::{LIMIT, undersized},
     reader,
-    table::array_header,
+    row::array_header,
 };
-use propsbot_model::Stamp;
+
+/// What the rows of a blob, or of a table, tell of other rows.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// By which others refer to them.
+    pub(super) ids: Vec<u64>,
+    /// The parts that they describe.
+    pub(super) parts: Vec<Id>,
+    /// The rows that they refer to.
+    pub(super) refers_to: Vec<(&'static str, u64)>,
+}
 
 pub(super) fn check_manifest(manifest: &Manifest, found: &mut Verification) {
     let Manifest {
         generation,
         previous,
         format,
-        provider,
         ..
     } = manifest;
-    if *format == 0 || provider != PROVIDER {
-        found.fault(format_args!(
-            "{MANIFEST}: format {format} of the provider {provider:?}, not {FORMAT} of {PROVIDER:?}"
-        ));
+    if *format == 0 {
+        found.fault(format_args!("{MANIFEST}: format {format}, not {FORMAT}"));
     }
     if *generation == 0 || (*generation == 1) != previous.is_none() {
         found.fault(format_args!(
@@ -33,25 +40,28 @@ pub(super) fn check_manifest(manifest: &Manifest, found: &mut Verification) {
             }
         ));
     }
-    if !manifest.guilds.is_sorted_by(|one, next| one.id < next.id) {
+    if !manifest.spaces.is_sorted_by(|one, next| one.id < next.id) {
         found.fault(format_args!(
             "{MANIFEST}: guilds are out of order or repeated"
         ));
     }
-    for guild in &manifest.guilds {
-        if !guild.channels.is_sorted_by(|one, next| one.id < next.id) {
+    for space in &manifest.spaces {
+        if !space.parts.is_sorted_by(|one, next| one.id < next.id) {
             found.fault(format_args!(
-                "{MANIFEST}: channels of guild {} are out of order or repeated",
-                guild.id
+                "{MANIFEST}: channels of {} are out of order or repeated",
+                space.scope()
             ));
         }
     }
 }
 
-pub(super) fn check_index(path: &str, index: &Index, found: &mut Verification) {
+pub(super) fn check_index(path: &str, index: &Index, schema: &Schema, found: &mut Verification) {
     let scope = index.scope();
     for (table, entries) in &index.tables {
-        if !scope.tables().contains(table) {
+        if schema
+            .table(table)
+            .is_none_or(|of| of.level != scope.level())
+        {
             found.fault(format_args!("{path}: {scope} cannot have {table}"));
         }
         if entries.is_empty() {
@@ -83,19 +93,20 @@ pub(super) fn check_index(path: &str, index: &Index, found: &mut Verification) {
     }
 }
 
-/// Checks one blob, and takes what is wanted of its rows.
-pub(super) fn check_blob<R: Row + Restored, T>(
-    scope: Scope,
+/// Checks one blob of a table.
+pub(super) fn check_blob(
+    table: &Table,
+    scope: &Scope,
     entry: &Entry,
     bytes: &[u8],
-    wanted: fn(&R) -> T,
-) -> Result<(Vec<T>, Verification), ReadError> {
+) -> Result<(Checked, Verification), ReadError> {
     let path = entry.blob.blob_path();
-    let rows: Vec<R> = reader::rows(scope, entry, bytes)?;
+    let decode = |bytes: &[u8]| (table.inspect)(scope, bytes);
+    let rows = reader::decoded(table.name, scope, entry, bytes, decode)?;
     let mut found = Verification {
         blobs: 1,
         bytes: bytes.len() as u64,
-        rows: Counts::from([(R::TABLE, entry.rows)]),
+        rows: Counts::from([(table.name.to_owned(), entry.rows)]),
         ..Verification::default()
     };
     if rows.is_empty() {
@@ -108,26 +119,18 @@ pub(super) fn check_blob<R: Row + Restored, T>(
             entry.bytes
         ));
     }
-    let keys: Vec<_> = rows.iter().map(Row::key).collect();
-    if !keys.is_sorted_by(|one, next| one < next) {
+    if !rows.is_sorted_by(|one, next| one.key < next.key) {
         found.fault(format_args!("{path}: rows are out of order or repeated"));
     }
-    let ids = entry.period.ids();
-    if let Some(key) = keys.iter().find(|it| !ids.contains(&it.id)) {
-        found.fault(format_args!(
-            "{path}: row {} is not of {}",
-            key.id, entry.period
-        ));
+    let unit = entry.period.unit();
+    let is_elsewhere = |time| Period::of(unit, time) != entry.period;
+    if let Some(at) = rows.iter().position(|row| is_elsewhere(row.key.time)) {
+        found.fault(format_args!("{path}: row {at} is not of {}", entry.period));
     }
-    if let Some(row) = rows.iter().find(|it| it.scope() != scope) {
-        found.fault(format_args!(
-            "{path} has a row of {}, not of {scope}",
-            row.scope()
-        ));
+    if let Some(at) = rows.iter().position(|row| !row.is_in_scope) {
+        found.fault(format_args!("{path}: row {at} is not of {scope}"));
     }
-    let wanted = rows.iter().map(wanted).collect();
-    let contradicts_itself = |it: R| it.is_own() && it.record(Stamp::default()).is_none();
-    if rows.into_iter().any(contradicts_itself) {
+    if rows.iter().any(|row| row.contradicts_itself) {
         found.fault(format_args!(
             "{path}: a row contradicts itself (a message that stands without an author, say, or a \
              reaction with no emoji or two)"
@@ -136,5 +139,11 @@ pub(super) fn check_blob<R: Row + Restored, T>(
     if !found.is_valid() {
         found.damaged.insert(path);
     }
-    Ok((wanted, found))
+    let mut checked = Checked::default();
+    for row in rows {
+        checked.ids.extend(row.id);
+        checked.parts.extend(row.part);
+        checked.refers_to.extend(row.refers_to);
+    }
+    Ok((checked, found))
 }

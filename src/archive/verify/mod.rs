@@ -1,12 +1,12 @@
 //! Checks an archive: structure, hashes, counts, order, partitions, references.
 //!
-//! Owns what "valid" means beyond being readable. Some channels are checked at a time, with all cores
-//! at their blobs; in memory are a few partitions, and of these channels the messages' ids.
+//! Owns what "valid" means beyond being readable. Some parts are checked at a time, with all cores
+//! at their blobs; in memory are a few partitions, and of these parts the ids that rows refer to.
 
 mod checks;
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt, thread,
 };
 
@@ -16,18 +16,17 @@ use futures::{
 };
 use tokio::task::JoinError;
 
-use self::checks::{check_blob, check_index, check_manifest};
+use self::checks::{Checked, check_blob, check_index, check_manifest};
 use super::{
-    ArchiveError, ArchiveReader, CachedArchive, DataArchive, Index, IndexRef, ManifestChannel,
-    ManifestGuild, ReadError, Restored, Row, Scope, Table,
+    ArchiveError, ArchiveReader, CachedArchive, DataArchive, Id, Index, IndexRef, Level,
+    ManifestPart, ManifestSpace, ReadError, Schema, Scope, Table,
     manifest::{Counts, MANIFEST},
+    one_line,
     reader::retry,
-    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
 };
-use propsbot_model::{AuthorKind, UserId, one_line};
 
-/// Channels that are checked at a time.
-const CHANNELS: usize = 4;
+/// Parts that are checked at a time.
+const PARTS: usize = 4;
 
 /// How much of an archive is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +54,9 @@ pub struct Verification {
     pub bytes: u64,
     /// Rows read, by table.
     pub rows: Counts,
-    /// Reactions and props whose message the archive does not hold. That is no fault: the mirror
-    /// may know a reaction to a message that it has not fetched yet, or could not.
-    pub unresolved: u64,
-    /// Messages by people and bots without a row among the members. That is no fault either.
-    pub unknown_authors: u64,
+    /// Rows that refer to one that the archive does not hold, by their table and the other. That is no
+    /// fault: the mirror may know a reaction to a message that it has not fetched yet, or could not.
+    pub unresolved: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Verification {
@@ -81,8 +78,9 @@ impl Verification {
         for (table, count) in part.rows {
             *self.rows.entry(table).or_default() += count;
         }
-        self.unresolved += part.unresolved;
-        self.unknown_authors += part.unknown_authors;
+        for (tables, count) in part.unresolved {
+            *self.unresolved.entry(tables).or_default() += count;
+        }
     }
 
     /// Notes what is wrong with an object; passes on what kept us from looking at the archive.
@@ -107,7 +105,7 @@ impl Verification {
         }
     }
 
-    fn compare(&mut self, scope: Scope, found: &Counts, listed: &Counts) {
+    fn compare(&mut self, scope: &Scope, found: &Counts, listed: &Counts) {
         if found != listed {
             self.fault(format_args!(
                 "{MANIFEST}: {scope} has {} by its indexes, but is listed with {}",
@@ -118,18 +116,31 @@ impl Verification {
     }
 }
 
-/// Checks an archive, as it was at one moment. An error means that it could not be read at all; what
-/// is wrong with it is in the answer.
-pub async fn verify(archive: &dyn DataArchive, depth: Depth) -> Result<Verification, ReadError> {
+/// Checks an archive of this schema, as it was at one moment. An error means that it could not be read at
+/// all; what is wrong with it is in the answer.
+pub async fn verify(
+    archive: &dyn DataArchive,
+    schema: &'static Schema,
+    depth: Depth,
+) -> Result<Verification, ReadError> {
     // What the archive has now, not what was read of it once.
     let fetched = match depth {
         Depth::Whole => CachedArchive::fetched(archive).await?,
         Depth::Structure => None,
     };
-    let archive = fetched.as_ref().map_or(archive, |it| it);
-    let outcome = retry(archive, |reader| Verifier { reader, depth }.run()).await;
-    match outcome {
-        Err(error @ (ReadError::Empty | ReadError::Format(_))) => {
+    let archive = fetched.as_ref().map_or(archive, |fetched| fetched);
+    let run = |reader| {
+        Verifier {
+            reader,
+            schema,
+            depth,
+        }
+        .run()
+    };
+    match retry(archive, schema, run).await {
+        Err(
+            error @ (ReadError::Empty | ReadError::Format(_) | ReadError::OtherProvider { .. }),
+        ) => {
             let mut found = Verification::default();
             found.fault(error);
             Ok(found)
@@ -138,8 +149,12 @@ pub async fn verify(archive: &dyn DataArchive, depth: Depth) -> Result<Verificat
     }
 }
 
+/// The ids of rows by table, each sorted.
+type Ids = HashMap<&'static str, Vec<u64>>;
+
 struct Verifier<'a> {
     reader: ArchiveReader<'a>,
+    schema: &'static Schema,
     depth: Depth,
 }
 
@@ -151,115 +166,93 @@ impl Verifier<'_> {
             ..Verification::default()
         };
         check_manifest(manifest, &mut found);
-        for guild in &manifest.guilds {
-            self.guild(guild, &mut found).await?;
+        for space in &manifest.spaces {
+            self.space(space, &mut found).await?;
         }
         Ok(found)
     }
 
-    async fn guild(
+    async fn space(
         &self,
-        guild: &ManifestGuild,
+        space: &ManifestSpace,
         found: &mut Verification,
     ) -> Result<(), ReadError> {
-        let scope = guild.scope();
+        let scope = space.scope();
         let mut total = Counts::new();
-        let mut members = HashSet::new();
+        let mut ids = Ids::new();
         let mut with_row = BTreeSet::new();
-        if let Some(index) = self.index(scope, guild.index, found).await? {
+        if let Some(index) = self.index(&scope, space.index, found).await? {
             total = index.rows();
-            self.table(&index, |_: &GuildRow| (), found).await?;
-            let channels = self.table(&index, |it: &ChannelRow| it.id, found).await?;
-            with_row.extend(channels);
-            self.table(&index, |_: &RoleRow| (), found).await?;
-            self.table(&index, |_: &EmojiRow| (), found).await?;
-            let users = self.table(&index, |it: &MemberRow| it.user_id, found);
-            members.extend(users.await?);
+            for table in self.schema.tables_of(Level::Space) {
+                let none = Ids::new();
+                let rows = self.table(&index, table, [&ids, &none], found).await?;
+                ids.insert(table.name, rows.ids);
+                with_row.extend(rows.parts);
+            }
         }
-        if total.get(&Table::Guilds) != Some(&1) {
+        if total.get(self.schema.spaces) != Some(&1) {
             found.fault(format_args!("{MANIFEST}: {scope} has no row of its own"));
         }
         if self.depth == Depth::Whole {
-            let listed: BTreeSet<_> = guild.channels.iter().map(|it| it.id).collect();
+            let listed: BTreeSet<Id> = space.parts.iter().map(|part| part.id.clone()).collect();
             for id in listed.difference(&with_row) {
-                found.fault(format_args!(
-                    "{MANIFEST}: channel {id} of {scope} has no row"
-                ));
+                let part = Scope::part(&space.id, id);
+                found.fault(format_args!("{MANIFEST}: {part} has no row"));
             }
             for id in with_row.difference(&listed) {
+                let part = Scope::part(&space.id, id);
                 found.fault(format_args!(
-                    "{MANIFEST}: channel {id} of {scope} has a row, but is not listed"
+                    "{MANIFEST}: {part} has a row, but is not listed"
                 ));
             }
         }
         // Made here, and not by the stream: a closure in it would tie the answer to one lifetime, and
         // no command could wait for it.
-        let channels = guild.channels.iter();
-        let channels: Vec<_> = channels
-            .map(|channel| self.channel(guild, channel, &members))
-            .collect();
-        let mut channels = stream::iter(channels).buffered(CHANNELS);
-        while let Some((rows, part)) = channels.try_next().await? {
+        let parts = space.parts.iter();
+        let parts: Vec<_> = parts.map(|part| self.part(space, part, &ids)).collect();
+        let mut parts = stream::iter(parts).buffered(PARTS);
+        while let Some((rows, part)) = parts.try_next().await? {
             found.add(part);
             for (table, count) in rows {
                 *total.entry(table).or_default() += count;
             }
         }
-        found.compare(scope, &total, &guild.rows);
+        found.compare(&scope, &total, &space.rows);
         Ok(())
     }
 
-    async fn channel(
+    async fn part(
         &self,
-        guild: &ManifestGuild,
-        channel: &ManifestChannel,
-        members: &HashSet<UserId>,
+        space: &ManifestSpace,
+        part: &ManifestPart,
+        of_space: &Ids,
     ) -> Result<(Counts, Verification), ReadError> {
-        let scope = Scope::channel(guild.id, channel.id);
+        let scope = Scope::part(&space.id, &part.id);
         let mut found = Verification::default();
-        let apart = channel
-            .covered
-            .is_sorted_by(|one, next| one.to <= next.after);
-        if !apart || channel.covered.iter().any(|it| it.after >= it.to) {
+        let covered = &part.covered;
+        let apart = covered.is_sorted_by(|one, next| one.to <= next.after);
+        if !apart || covered.iter().any(|range| range.after >= range.to) {
             found.fault(format_args!(
                 "{MANIFEST}: what is covered of {scope} overlaps, is out of order or empty"
             ));
         }
-        if let Some(index) = self.index(scope, channel.index, &mut found).await? {
-            self.rows_of_channel(&index, members, &mut found).await?;
-            found.compare(scope, &index.rows(), &channel.rows);
+        if let Some(index) = self.index(&scope, part.index, &mut found).await? {
+            let mut ids = Ids::new();
+            for table in self.schema.tables_of(Level::Part) {
+                let rows = self.table(&index, table, [of_space, &ids], &mut found);
+                let rows = rows.await?;
+                ids.insert(table.name, rows.ids);
+            }
+            found.compare(&scope, &index.rows(), &part.rows);
         } else {
-            found.compare(scope, &Counts::new(), &channel.rows);
+            found.compare(&scope, &Counts::new(), &part.rows);
         }
-        Ok((channel.rows.clone(), found))
-    }
-
-    async fn rows_of_channel(
-        &self,
-        index: &Index,
-        members: &HashSet<UserId>,
-        found: &mut Verification,
-    ) -> Result<(), ReadError> {
-        let author = |it: &MessageRow| {
-            let known = it.author_kind != Some(AuthorKind::Webhook);
-            (it.id, it.author_id.filter(|_| known))
-        };
-        let messages = self.table(index, author, found).await?;
-        let authors = messages.iter().filter_map(|(_, author)| *author);
-        found.unknown_authors += authors.filter(|it| !members.contains(it)).count() as u64;
-        // In the order of their ids, unless a fault was found.
-        let is_known = |id| messages.binary_search_by_key(&id, |(id, _)| *id).is_ok();
-        let reacted = self.table(index, |it: &ReactionRow| it.message_id, found);
-        let reacted = reacted.await?.into_iter();
-        let said = self.table(index, |it: &PropsRow| it.message_id, found);
-        let said = said.await?.into_iter().flatten();
-        found.unresolved += reacted.chain(said).filter(|id| !is_known(*id)).count() as u64;
-        Ok(())
+        Ok((part.rows.clone(), found))
     }
 
     async fn index(
         &self,
-        scope: Scope,
+        scope: &Scope,
         reference: Option<IndexRef>,
         found: &mut Verification,
     ) -> Result<Option<Index>, ReadError> {
@@ -270,46 +263,56 @@ impl Verifier<'_> {
         let index = found.or_fault(reference.path(), read)?;
         if let Some(index) = &index {
             found.indexes += 1;
-            check_index(&reference.path(), index, found);
+            check_index(&reference.path(), index, self.schema, found);
         }
         Ok(index)
     }
 
-    /// Checks every blob of a table, and returns what is wanted of its rows.
-    async fn table<R: Row + Restored, T: Send + 'static>(
+    /// Checks every blob of a table, and what its rows refer to among the known ids.
+    async fn table(
         &self,
         index: &Index,
-        wanted: fn(&R) -> T,
+        table: &'static Table,
+        known: [&Ids; 2],
         found: &mut Verification,
-    ) -> Result<Vec<T>, ReadError> {
+    ) -> Result<Checked, ReadError> {
+        let mut all = Checked::default();
         if self.depth == Depth::Structure {
-            return Ok(Vec::new());
+            return Ok(all);
         }
         let scope = index.scope();
-        let mut all = Vec::new();
-        let entries = index.entries(R::TABLE).iter();
+        let entries = index.entries(table.name).iter();
         let checks: Vec<_> = entries
             .map(async |entry| {
                 let path = entry.blob.blob_path();
-                let bytes = match self.reader.blob(R::TABLE, scope, entry).await {
+                let bytes = match self.reader.blob(table.name, &scope, entry).await {
                     Ok(bytes) => bytes,
                     Err(error) => return (path, Err(error)),
                 };
-                let entry = *entry;
-                let check = move || check_blob(scope, &entry, &bytes, wanted);
+                let (scope, entry) = (scope.clone(), *entry);
+                let check = move || check_blob(table, &scope, &entry, &bytes);
                 let checked = tokio::task::spawn_blocking(check).await;
                 let stopped = |error: JoinError| ArchiveError::Stopped(error.to_string()).into();
-                (path, checked.map_err(stopped).and_then(|it| it))
+                (path, checked.map_err(stopped).and_then(|checked| checked))
             })
             .collect();
         let mut checks =
             stream::iter(checks).buffered(thread::available_parallelism().map_or(1, usize::from));
         while let Some((path, checked)) = checks.next().await {
-            if let Some((some, part)) = found.or_fault(path, checked)? {
-                found.add(part);
-                all.extend(some);
+            let Some((rows, part)) = found.or_fault(path, checked)? else {
+                continue;
+            };
+            found.add(part);
+            for (other, id) in rows.refers_to {
+                let mut ids = known.iter().filter_map(|ids| ids.get(other));
+                if !ids.any(|ids| ids.binary_search(&id).is_ok()) {
+                    *found.unresolved.entry((table.name, other)).or_default() += 1;
+                }
             }
+            all.ids.extend(rows.ids);
+            all.parts.extend(rows.parts);
         }
+        all.ids.sort_unstable();
         Ok(all)
     }
 }

@@ -12,8 +12,8 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::outdated::outdated;
-use crate::object::object;
 use propsbot_model::{ChannelId, GuildId, Millis, RoleId};
+use propsbot_sourcecred::object;
 
 /// The guilds whose graph is wanted, in the file's order, and how each counts.
 #[derive(Clone, Debug)]

@@ -3,11 +3,11 @@
 //! Source: SourceCred 0.11.2, `plugins/discord/declaration.js`, its spelling included. None may
 //! ever change: operators' weights and ledgers name them.
 
-use crate::{Declaration, EdgeType, EdgeWeight, Keys, NodeType, Weight};
+use propsbot_sourcecred::{Declaration, EdgeType, EdgeWeight, Keys, NodeType, Weight};
 
 /// What the addresses of each type begin with.
 pub(super) mod prefix {
-    use crate::{EdgeAddress, NodeAddress};
+    use propsbot_sourcecred::{EdgeAddress, NodeAddress};
 
     pub(in crate::discord) fn nodes() -> NodeAddress {
         NodeAddress::new(&[&"sourcecred", &"discord"])

@@ -11,16 +11,13 @@ use super::{
     declaration::prefix,
     place::{Place, places},
 };
-use crate::{
-    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
-    members::Member,
-};
-use propsbot_archive::{
-    Snapshot,
-    rows::{MemberRow, MessageRow, ReactionRow},
-};
+use crate::members::Member;
 use propsbot_model::{
     AuthorKind, ChannelId, EmojiId, GuildId, MessageId, MessageKind, Millis, UserId,
+};
+use propsbot_rows::{MemberRow, MessageRow, ReactionRow, Snapshot};
+use propsbot_sourcecred::{
+    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
 };
 
 /// How much of a message a description shows, in UTF-16 code units.

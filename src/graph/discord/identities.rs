@@ -4,8 +4,9 @@
 //! of two members of one name gets it plain is the ledger's matter, and decided by their order.
 
 use super::{DiscordConfig, GuildConfig, Rules};
-use crate::{Alias, IdentityProposal, WeightedGraph, identities::NAME_LENGTH, members::Member};
-use propsbot_archive::{Snapshot, rows::MemberRow};
+use crate::members::Member;
+use propsbot_rows::{MemberRow, Snapshot};
+use propsbot_sourcecred::{Alias, IdentityProposal, NAME_LENGTH, WeightedGraph};
 
 /// How much of a name is proposed, in UTF-16 code units.
 const NAME_UNITS: usize = 39;

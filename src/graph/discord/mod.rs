@@ -21,9 +21,9 @@ pub use graph::discord_graph;
 pub use identities::discord_identities;
 pub use sieve::DiscordSieve;
 
-use super::Documents;
-use propsbot_archive::{Snapshot, rows::ReactionRow};
 use propsbot_model::GuildId;
+use propsbot_rows::{ReactionRow, Snapshot};
+use propsbot_sourcecred::Documents;
 
 /// Which rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use super::{Rules, config::GuildConfig};
-use crate::description;
-use propsbot_archive::rows::ChannelRow;
 use propsbot_model::{ChannelId, ChannelKind};
+use propsbot_rows::ChannelRow;
+use propsbot_sourcecred::description;
 
 /// How much of a thread's name is shown, in UTF-16 code units.
 const NAME_UNITS: usize = 30;

@@ -3,11 +3,8 @@
 use std::collections::HashSet;
 
 use super::{DiscordConfig, Rules, place::places};
-use propsbot_archive::{
-    Sieve, Snapshot,
-    rows::{MessageRow, ReactionRow},
-};
 use propsbot_model::{ChannelId, MessageId};
+use propsbot_rows::{MessageRow, ReactionRow, Sieve, Snapshot};
 
 /// Keeps the reactions that may count, and the messages that have some. The graph of what it keeps
 /// is the graph of the whole.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{DiscordConfig, GuildConfig, graph::emoji_names};
 use crate::unmatched::unmatched;
-use propsbot_archive::Snapshot;
+use propsbot_rows::Snapshot;
 
 impl DiscordConfig {
     /// Which weights and props channels change nothing, since nothing in the snapshot is called so: a

@@ -1,13 +1,10 @@
 //! Communities made by hand, with as few words as possible.
 
-use propsbot_archive::{
-    Snapshot,
-    rows::{ChannelRow, EmojiRow, MemberRow, MessageRow, PropsRow, ReactionRow},
-};
 use propsbot_model::{
     AuthorKind, ChannelId, ChannelKind, EmojiId, Evidence, GuildId, InteractionId, Mention,
     MessageId, MessageKind, Millis, PropsOrigin, UserId,
 };
+use propsbot_rows::{ChannelRow, EmojiRow, MemberRow, MessageRow, PropsRow, ReactionRow, Snapshot};
 
 pub(super) const GUILD: GuildId = GuildId(100);
 pub(super) const GENERAL: ChannelId = ChannelId(200);

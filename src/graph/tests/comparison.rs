@@ -2,6 +2,7 @@
 
 use super::{community::*, *};
 use propsbot_model::UserId;
+use propsbot_sourcecred::{Changes, Comparison, Document, Minted, Types, WeightedGraph};
 
 fn documents(snapshot: &Snapshot, weights: &str) -> Documents {
     props_documents(snapshot, &Weights::from_json(weights).unwrap())

@@ -1,6 +1,7 @@
 //! Where the discord plugin may do better than SourceCred's own. That it is the same otherwise, the
 //! contract tests hold against that one.
 
+use propsbot_sourcecred::{Unusable, WeightedGraph};
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -15,11 +16,8 @@ use crate::discord::{
     DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents, discord_graph,
     discord_identities,
 };
-use propsbot_archive::{
-    Sieve as _,
-    rows::{GuildRow, MemberRow, ReactionRow},
-};
 use propsbot_model::{GuildId, Tier, UserId};
+use propsbot_rows::{GuildRow, MemberRow, ReactionRow, Sieve as _};
 
 fn config() -> DiscordConfig {
     let json = format!(

@@ -1,7 +1,8 @@
 //! What members are told of a message is what the graph has of it.
 
 use super::{community::*, *};
-use propsbot_archive::rows::{MessageRow, PropsRow, ReactionRow};
+use propsbot_rows::{MessageRow, PropsRow, ReactionRow};
+use propsbot_sourcecred::Weight;
 
 /// The tiny community with only this message.
 fn only(message: &MessageRow) -> Snapshot {

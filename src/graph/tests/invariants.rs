@@ -1,15 +1,13 @@
 //! What must hold for whichever archive.
 
+use propsbot_sourcecred::Document;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, sample::select};
 
 use super::{community::*, *};
-use propsbot_archive::{
-    Sieve as _,
-    rows::{MessageRow, PropsRow},
-};
 use propsbot_model::{ChannelId, Millis, UserId};
+use propsbot_rows::{MessageRow, PropsRow, Sieve as _};
 
 fn user() -> impl Strategy<Value = UserId> {
     select(vec![ANA, BEN, CY, BOT, NOBODY])

@@ -4,10 +4,10 @@
 use proptest::prelude::*;
 
 use super::{community::*, *};
-use propsbot_archive::rows::{GuildRow, MessageRow};
 use propsbot_model::{
     AuthorKind, ChannelId, EarlierMention, Limits, MessageId, Millis, Quota, QuotaPeriod, UserId,
 };
+use propsbot_rows::{GuildRow, MessageRow};
 
 /// Two who can be told apart: older ids than Discord stand for anybody.
 const DAN: UserId = UserId(7 << 22);
@@ -254,7 +254,7 @@ proptest! {
         }
         // A sieve keeps what it takes to tell.
         let mut sieve = PropsSieve::new(&snapshot);
-        let kept = messages.into_iter().filter(|row| propsbot_archive::Sieve::message(&mut sieve, row));
+        let kept = messages.into_iter().filter(|row| propsbot_rows::Sieve::message(&mut sieve, row));
         let sieved = Snapshot { messages: kept.collect(), ..snapshot.clone() };
         prop_assert_eq!(props_graph(&sieved, &Weights::default()), props_graph(&snapshot, &Weights::default()));
     }

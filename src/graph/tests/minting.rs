@@ -1,10 +1,11 @@
 //! How much props and reactions mint, rule by rule.
 
+use propsbot_sourcecred::{NodeAddress, Weight};
 use std::collections::BTreeMap;
 
 use super::{community::*, *};
-use propsbot_archive::rows::{ChannelRow, MemberRow, RoleRow, RoleSpanRow};
 use propsbot_model::{ChannelId, ChannelKind, Millis, RoleId, Tier, UserId};
+use propsbot_rows::{ChannelRow, MemberRow, RoleRow, RoleSpanRow};
 
 const HELPER: RoleId = RoleId(31);
 const ELDER: RoleId = RoleId(32);

@@ -10,6 +10,7 @@ mod minting;
 mod rules;
 
 use super::*;
+use propsbot_sourcecred::{Document, Unusable};
 
 fn parsed(documents: &Documents, document: Document) -> serde_json::Value {
     serde_json::from_slice(&documents.bytes(document)).unwrap()

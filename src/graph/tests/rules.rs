@@ -1,8 +1,8 @@
 //! What is props and what is not, case by case.
 
 use super::{community::*, *};
-use propsbot_archive::rows::{GuildRow, MessageRow, ReactionRow};
 use propsbot_model::{AuthorKind, GuildId, InteractionId, MessageKind, Millis, UserId};
+use propsbot_rows::{GuildRow, MessageRow, ReactionRow};
 
 /// Who thanked whom, how often in the text, and how many reactions it found.
 type Told = (UserId, Vec<(UserId, u32)>, usize);

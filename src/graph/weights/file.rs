@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, str::FromStr};
 use emojis::SkinTone;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{EdgeWeight, EdgeWeights, Weight, Weights, bare};
-use crate::object::object;
+use super::{EdgeWeights, Weights, bare};
 use propsbot_model::{EmojiId, EmojiKey};
+use propsbot_sourcecred::object;
+use propsbot_sourcecred::{EdgeWeight, Weight};
 
 /// A weights file that cannot be used: where, and why.
 #[derive(Debug, thiserror::Error)]

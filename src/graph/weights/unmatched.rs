@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Weights, bare};
 use crate::unmatched::unmatched;
-use propsbot_archive::{Snapshot, rows::ReactionRow};
 use propsbot_model::EmojiKey;
+use propsbot_rows::{ReactionRow, Snapshot};
 
 impl Weights {
     /// Which weights change nothing, since nothing in the snapshot has such an emoji, role or channel: a

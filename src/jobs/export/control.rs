@@ -16,8 +16,9 @@ use tokio::{
 
 use super::{ExportJobError, ExportOutcome, ExportTarget};
 use crate::writer::Stopped;
-use propsbot_archive::{self as archive, Made, Summary};
+use propsbot_archive::{Depth, Made, Summary};
 use propsbot_model::Millis;
+use propsbot_rows::SCHEMA;
 
 /// How many may wait for an export.
 const WAITING: usize = 64;
@@ -95,7 +96,8 @@ impl ExportControl {
 
     /// Checks the whole archive: what was checked, and the faults; or why it could not be.
     pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
-        let found = archive::verify(self.target.archive.as_ref(), archive::Depth::Whole)
+        let archive = self.target.archive.as_ref();
+        let found = propsbot_archive::verify(archive, &SCHEMA, Depth::Whole)
             .await
             .map_err(|error| error.to_string())?;
         let checked = format!(

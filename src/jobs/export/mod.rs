@@ -28,10 +28,10 @@ use self::{
     source::{Outdated, StoreSource, is_wish},
 };
 use propsbot_archive::{
-    self as archive, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, MadeBoard,
+    self as archive, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, Id, MadeBoard,
     PlanError,
 };
-use propsbot_model::{ChannelId, GuildId, Millis};
+use propsbot_model::{GuildId, Millis};
 use propsbot_store::{Dirty, Store, StoreError};
 
 pub use bot_posts::BotPosts;
@@ -112,9 +112,7 @@ pub async fn export(
         too_large: traffic.too_large,
         ..summary
     });
-    let ids = outcome
-        .as_ref()
-        .map_or(&[][..], |done| &done.withdrawn_channels);
+    let ids = outcome.as_ref().map_or(&[][..], |done| &done.withdrawn);
     let withdrawn = withdrawn(store, ids.to_vec()).await?;
     if !withdrawn.is_empty() {
         let names: Vec<String> = withdrawn.iter().map(ToString::to_string).collect();
@@ -131,16 +129,14 @@ pub async fn export(
 }
 
 /// These channels by name, and why they are not exported.
-async fn withdrawn(
-    store: &Arc<Store>,
-    ids: Vec<ChannelId>,
-) -> Result<Vec<Withdrawn>, ExportJobError> {
+async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, ExportJobError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let decided = ask(store, decisions).await?;
-    let of = |id: ChannelId| {
-        let decision = decided.iter().find(|decision| decision.id == id);
+    let of = |id: Id| {
+        let mut decided = decided.iter();
+        let decision = decided.find(|decision| Id::new(decision.id) == id);
         let why = decision.and_then(|decision| decision.withheld);
         Withdrawn {
             id,
@@ -195,7 +191,7 @@ async fn bring_up_to_date(
                     let name = name.clone();
                     ask(store, move |store| {
                         let manifest = manifest.to_string();
-                        store.exported(&name, &manifest, archive::RULES, &dirty)
+                        store.exported(&name, &manifest, propsbot_rows::RULES, &dirty)
                     })
                     .await?;
                 }
@@ -407,7 +403,7 @@ pub async fn dry_run(
     let source = Arc::new(StoreSource::new(store, &target.name, &request, &dirty));
     let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
     Ok(DryRun {
-        withdrawn: withdrawn(store, summary.withdrawn_channels.clone()).await?,
+        withdrawn: withdrawn(store, summary.withdrawn.clone()).await?,
         summary,
         decisions,
         bot_posts,

@@ -5,7 +5,8 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{ExportJobError, Summary};
-use propsbot_model::{ChannelId, Millis, one_line};
+use propsbot_archive::Id;
+use propsbot_model::{Millis, one_line};
 use propsbot_store::{Store, StoreError};
 
 /// What came of an export: what was written, or why nothing was.
@@ -15,7 +16,7 @@ pub type ExportOutcome = Result<Summary, String>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawn {
     /// The channel.
-    pub id: ChannelId,
+    pub id: Id,
     /// What it is called.
     pub name: String,
     /// Why it is not exported any more.

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_util::sync::CancellationToken;
-
 use super::decision::decided;
 use propsbot_archive::{
-    self as archive, ExportChannel, ExportGuild, ExportRequest, Hash, MadeBoard, ManifestHistory,
+    Covered, ExportPart, ExportRequest, ExportSpace, Hash, Id, ManifestHistory,
 };
 use propsbot_model::{
-    self as model, ChannelId, ChannelKind, Coverage, FailureObject, GuildId, IdRange, Message,
+    self as model, ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message,
     MessageId, Millis, Partition, Privacy, Stamp, Tier,
 };
+use propsbot_rows::{RULES, SCHEMA};
 use propsbot_store::{Dirty, Store, StoreError};
 
 /// What a store that was rebuilt from an archive remembers until its first export: this, and the
@@ -37,21 +36,25 @@ pub(super) fn request(
         let settings = store.settings(guild.id)?;
         let public = decided(guild, &settings, &roles, &channels);
         let public = public.into_iter().filter(|(_, why)| why.is_none());
-        guilds.push(ExportGuild {
-            id: guild.id,
+        let synced: BTreeMap<Class, Millis> = store
+            .synced(guild.id)?
+            .iter()
+            .map(|synced| (synced.class, synced.at.millis()))
+            .collect();
+        guilds.push(ExportSpace {
+            id: Id::new(guild.id),
             name: guild.name.clone(),
-            synced: store
-                .synced(guild.id)?
+            synced: Class::ALL
                 .iter()
-                .map(|it| (it.class, it.at.millis()))
+                .map(|class| (class.to_string(), synced.get(class).copied()))
                 .collect(),
             history: Some(ManifestHistory {
                 known_until: Some(store.history_known_until(guild.id)?.millis()),
                 reread_at: store.audit(guild.id)?.last_reread(),
             }),
-            channels: public
-                .map(|(channel, _)| ExportChannel {
-                    id: channel.id,
+            parts: public
+                .map(|(channel, _)| ExportPart {
+                    id: Id::new(channel.id),
                     name: channel.name.clone(),
                     covered: covered(channel.id, &coverage, &unfinished),
                 })
@@ -67,7 +70,7 @@ pub(super) fn request(
     let published = published.iter().flatten().filter_map(|it| it.parse().ok());
     let own = published.chain(since.or_else(restored_from)).collect();
     // By other rules, rows look otherwise although nothing changed.
-    let is_made_alike = store.exported_by()? == Some(archive::RULES);
+    let is_made_alike = store.exported_by()? == Some(RULES);
     let since = since.filter(|_| is_made_alike);
     let mut partitions: Vec<Partition> = dirty.iter().map(|(partition, _)| *partition).collect();
     partitions.extend(reconsidered(store, &partitions)?);
@@ -76,16 +79,12 @@ pub(super) fn request(
         ExportRequest {
             now,
             heard_at: (heard_at.0 > 0).then_some(heard_at),
-            guilds,
-            dirty: partitions,
+            spaces: guilds,
+            dirty: partitions.iter().flat_map(propsbot_rows::dirty).collect(),
             since,
             only_over: (!is_ours).then_some(own),
             has_published: store.has_published(name)?,
-            begins_anew: false,
-            anew: BTreeSet::new(),
-            beside: None,
-            made: MadeBoard::default(),
-            stop: CancellationToken::new(),
+            ..ExportRequest::new(&SCHEMA)
         },
         dirty,
     ))
@@ -153,10 +152,11 @@ fn covered(
     channel: ChannelId,
     coverage: &BTreeMap<ChannelId, Coverage>,
     unfinished: &BTreeMap<ChannelId, BTreeSet<MessageId>>,
-) -> Vec<IdRange> {
+) -> Vec<Covered> {
     let known = coverage.get(&channel).map_or(&[][..], |it| &it.intervals);
     let none = BTreeSet::new();
-    archive::covered(known, unfinished.get(&channel).unwrap_or(&none))
+    let covered = propsbot_rows::covered(known, unfinished.get(&channel).unwrap_or(&none));
+    covered.into_iter().map(Covered::from).collect()
 }
 
 /// The messages that could not be read, or whose text is missing, or to which not all who reacted are known.

@@ -4,10 +4,13 @@ use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
 use crate::export::decision::decisions;
 use propsbot_archive::{
-    EncodedRow, ExportRequest, Hash, Scope, Source, SourceError, Table, Veil,
-    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, RoleRow},
+    EncodedRow, ExportRequest, Hash, Id, Millis, Row, Scope, Source, SourceError,
 };
-use propsbot_model::{self as model, ChannelId};
+use propsbot_model::{self as model, ChannelId, GuildId};
+use propsbot_rows::{
+    CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
+    REACTIONS, ROLES, RoleRow, Veil, ids,
+};
 use propsbot_store::{Dirty, Store, StoreError};
 
 /// The store, as the archive's planner reads it.
@@ -16,7 +19,7 @@ pub(super) struct StoreSource {
     /// What the archive is called.
     archive: String,
     /// The channels that go out, and the marks of wishes that are carried out.
-    channels: BTreeSet<ChannelId>,
+    channels: BTreeSet<Id>,
     wishes: Vec<Dirty>,
 }
 
@@ -33,19 +36,19 @@ impl StoreSource {
         request: &ExportRequest,
         dirty: &[Dirty],
     ) -> Self {
-        let channels = request.guilds.iter().flat_map(|it| &it.channels);
+        let channels = request.spaces.iter().flat_map(|space| &space.parts);
         Self {
             store: Arc::clone(store),
             archive: archive.to_owned(),
-            channels: channels.map(|it| it.id).collect(),
+            channels: channels.map(|channel| channel.id.clone()).collect(),
             wishes: dirty.iter().filter(|it| is_wish(it)).copied().collect(),
         }
     }
 
     fn is_outdated(&self) -> Result<bool, StoreError> {
         let decisions = decisions(&self.store)?.into_iter();
-        let public = decisions.filter(|it| it.withheld.is_none()).map(|it| it.id);
-        let public: BTreeSet<ChannelId> = public.collect();
+        let public = decisions.filter(|decision| decision.withheld.is_none());
+        let public: BTreeSet<Id> = public.map(|decision| Id::new(decision.id)).collect();
         let wishes: Vec<Dirty> = self.store.dirty()?.into_iter().filter(is_wish).collect();
         Ok(!self.channels.is_subset(&public) || self.wishes != wishes)
     }
@@ -59,72 +62,64 @@ pub(super) fn is_wish((partition, _): &Dirty) -> bool {
 impl Source for StoreSource {
     fn scan(
         &self,
-        scope: Scope,
-        table: Table,
-        ids: RangeInclusive<u64>,
+        scope: &Scope,
+        table: &'static str,
+        times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
         let store = &self.store;
-        let guild = scope.guild_id;
+        let guild: GuildId = scope.space.as_str().parse()?;
+        let channel = scope.part.as_ref().map(|part| part.as_str().parse());
+        let channel: Option<ChannelId> = channel.transpose()?;
+        let ids = ids(&times);
         // Rows may change while they are read: what changed since the request was made is still
         // marked, and goes out with the next export.
         let veil = Veil::new(store.strictest_privacy(guild)?);
-        match (table, scope.channel_id) {
-            (Table::Messages, Some(channel)) => {
+        match (table, channel) {
+            (MESSAGES, Some(channel)) => {
                 let props = store.is_props_channel(guild, channel)?;
-                store.messages(channel, ids).try_for_each(|row| {
-                    let row = veil.message(&row?, props);
-                    row.iter().try_for_each(|row| each(EncodedRow::new(row)))
-                })
+                store
+                    .messages(channel, ids)
+                    .try_for_each(|row| all(veil.message(&row?, props), each))
             }
-            (Table::Reactions, Some(channel)) => {
-                store.reactions(channel, ids).try_for_each(|row| {
-                    let row = veil.reaction(&row?);
-                    row.iter().try_for_each(|row| each(EncodedRow::new(row)))
-                })
-            }
-            (Table::Props, Some(channel)) => store.props(channel, ids).try_for_each(|row| {
-                let row = veil.props(&row?);
-                row.iter().try_for_each(|row| each(EncodedRow::new(row)))
-            }),
-            (Table::Guilds, None) => {
+            (REACTIONS, Some(channel)) => store
+                .reactions(channel, ids)
+                .try_for_each(|row| all(veil.reaction(&row?), each)),
+            (PROPS, Some(channel)) => store
+                .props(channel, ids)
+                .try_for_each(|row| all(veil.props(&row?), each)),
+            (GUILDS, None) => {
                 let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
                 let settings = store.settings(guild)?;
-                let row = row.and_then(|it| GuildRow::new(&it, &settings));
-                row.map(|it| veil.guild(it))
-                    .iter()
-                    .try_for_each(|row| each(EncodedRow::new(row)))
+                let row = row.and_then(|row| GuildRow::new(&row, &settings));
+                all(row.map(|row| veil.guild(row)), each)
             }
-            (Table::Channels, None) => {
+            (CHANNELS, None) => {
                 let settings = store.settings(guild)?;
                 let rows = store.channels(guild)?;
-                let rows = rows.iter().filter(|it| ids.contains(&it.id));
-                rows.filter_map(|it| ChannelRow::new(it, &settings))
-                    .map(|it| veil.channel(it))
-                    .try_for_each(|row| each(EncodedRow::new(&row)))
+                let rows = rows.iter().filter(|row| ids.contains(&row.id));
+                let rows = rows.filter_map(|row| ChannelRow::new(row, &settings));
+                all(rows.map(|row| veil.channel(row)), each)
             }
-            (Table::Roles, None) => {
+            (ROLES, None) => {
                 let rows = store.roles(guild)?;
-                let rows = rows.iter().filter(|it| ids.contains(&it.id));
-                rows.filter_map(RoleRow::new)
-                    .try_for_each(|row| each(EncodedRow::new(&row)))
+                let rows = rows.iter().filter(|row| ids.contains(&row.id));
+                all(rows.filter_map(RoleRow::new), each)
             }
-            (Table::Emojis, None) => {
+            (EMOJIS, None) => {
                 let rows = store.emojis(guild)?;
-                let rows = rows.iter().filter(|it| ids.contains(&it.id));
-                rows.filter_map(EmojiRow::new)
-                    .try_for_each(|row| each(EncodedRow::new(&row)))
+                let rows = rows.iter().filter(|row| ids.contains(&row.id));
+                all(rows.filter_map(EmojiRow::new), each)
             }
-            (Table::Members, None) => {
+            (MEMBERS, None) => {
                 let rows = store.members(guild)?;
-                let mut rows: Vec<MemberRow> = rows.iter().flat_map(|it| veil.member(it)).collect();
-                rows.retain(|it| ids.contains(&it.user_id.0));
-                rows.sort_by_key(|it| it.user_id);
-                rows.iter().try_for_each(|row| each(EncodedRow::new(row)))
+                let mut rows: Vec<MemberRow> =
+                    rows.iter().flat_map(|row| veil.member(row)).collect();
+                rows.retain(|row| ids.contains(&row.user_id.0));
+                rows.sort_by_key(|row| row.user_id);
+                all(rows, each)
             }
-            (Table::Messages | Table::Reactions | Table::Props, None) | (_, Some(_)) => {
-                Err(format!("{table} is no table of {scope}").into())
-            }
+            _ => Err(format!("{table} is no table of {scope}").into()),
         }
     }
 
@@ -138,4 +133,13 @@ impl Source for StoreSource {
             .store
             .publishing(&self.archive, &manifest.to_string())?)
     }
+}
+
+/// Hands on these rows.
+fn all<R: Row>(
+    rows: impl IntoIterator<Item = R>,
+    each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+) -> Result<(), SourceError> {
+    let mut rows = rows.into_iter();
+    rows.try_for_each(|row| each(EncodedRow::new(&row)))
 }

@@ -7,8 +7,10 @@ use std::{
 
 use tracing::warn;
 
-use propsbot_archive::{Beside, ExportRequest, PlanError, SOURCECRED, Snapshot, Source};
-use propsbot_graph::{Document, PropsSieve, Weights, props_documents};
+use propsbot_archive::{Beside, ExportRequest, PlanError, SOURCECRED, Source};
+use propsbot_graph::{PropsSieve, Weights, props_documents};
+use propsbot_rows::Snapshot;
+use propsbot_sourcecred::Document;
 
 /// Makes them with certain weights.
 #[derive(Debug)]

@@ -6,12 +6,11 @@ use std::{
     ops::RangeInclusive,
 };
 
-use propsbot_archive::{
-    Snapshot, Veil,
-    rows::{ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow},
-};
 use propsbot_graph::Rules;
 use propsbot_model::{ChannelId, GuildId, Language, Props, UserId};
+use propsbot_rows::{
+    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot, Veil,
+};
 use propsbot_store::{Store, StoreError};
 
 /// What somebody is called who wants no name shown. (The archive has a pseudonym instead; here, where

@@ -6,10 +6,10 @@ use super::{
     quota::OverQuota,
 };
 use crate::{Refusal, Service, ServiceError};
-use propsbot_archive::rows::MessageRow;
 use propsbot_graph::{Explanation, Rules, Weights, explain};
 use propsbot_jobs::quota::BEGUN_BEFORE_MS;
 use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, Millis};
+use propsbot_rows::MessageRow;
 use propsbot_store::{Store, StoreError};
 
 /// How many thanks for a message are told.

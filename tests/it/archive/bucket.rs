@@ -18,11 +18,10 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use propsbot_archive::{
-    ArchiveError, Change, DataArchive, MANIFEST, MemoryArchive, Snapshot, export,
-};
+use propsbot_archive::{ArchiveError, Change, DataArchive, MANIFEST, MemoryArchive, export};
 use propsbot_backends::{BucketAccess, BucketArchive, BucketPlace, ObjectStoreKind};
 use propsbot_network::Network;
+use propsbot_rows::Snapshot;
 use s3s::{
     auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},

@@ -1,9 +1,10 @@
 //! A small community with one row of every kind, and one channel that is too long for one blob.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use propsbot_archive::{ExportChannel, ExportGuild, ExportRequest, Snapshot, rows::*};
+use propsbot_archive::{Dirty, ExportPart, ExportRequest, ExportSpace, Id, Scope};
 use propsbot_model::*;
+use propsbot_rows::{Snapshot, *};
 
 const GUILD: GuildId = GuildId(480_200_000_000_000_001);
 pub(super) const GENERAL: ChannelId = ChannelId(480_200_000_000_000_002);
@@ -274,17 +275,22 @@ pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
     ExportRequest {
         now: Millis(1_765_000_000_000),
         heard_at: None,
-        guilds: vec![ExportGuild {
-            id: GUILD,
+        spaces: vec![ExportSpace {
+            id: Id::new(GUILD),
             name: "The Community".to_owned(),
-            synced: BTreeMap::from([(Class::Messages, Millis(1_764_999_999_000))]),
+            synced: Class::ALL
+                .map(|class| {
+                    let at = Millis(1_764_999_999_000);
+                    (class.to_string(), (class == Class::Messages).then_some(at))
+                })
+                .into(),
             history: None,
-            channels: rows
+            parts: rows
                 .channels
                 .iter()
-                .map(|it| ExportChannel {
-                    id: it.id,
-                    name: it.name.clone(),
+                .map(|channel| ExportPart {
+                    id: Id::new(channel.id),
+                    name: channel.name.clone(),
                     covered: Vec::new(),
                 })
                 .collect(),
@@ -293,15 +299,15 @@ pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
         since: None,
         only_over: None,
         anew: BTreeSet::new(),
-        ..ExportRequest::default()
+        ..ExportRequest::new(&SCHEMA)
     }
 }
 
 /// That the messages of the channel changed on this day after 2025-11-23.
-pub(super) fn dirty(channel: ChannelId, day: i64) -> Partition {
-    Partition {
-        guild_id: GUILD,
-        table: Table::Messages,
-        channel_day: Some((channel, 20_415 + day)),
+pub(super) fn dirty(channel: ChannelId, day: i64) -> Dirty {
+    Dirty {
+        scope: Scope::part(GUILD, channel),
+        table: MESSAGES,
+        day: Some(20_415 + day),
     }
 }

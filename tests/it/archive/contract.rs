@@ -56,7 +56,7 @@ fn publish(manifest: Vec<u8>, remove: &[&Object]) -> Change {
         manifest,
         remove: remove.iter().map(|it| it.path.clone()).collect(),
         documents: BTreeMap::new(),
-        headline: "Archive".to_owned(),
+        commit_message: "Archive".to_owned(),
     }
 }
 
@@ -192,7 +192,7 @@ async fn wrong_names_are_refused(archive: &dyn DataArchive) {
         manifest: manifest(1),
         remove,
         documents: BTreeMap::new(),
-        headline: "Archive".to_owned(),
+        commit_message: "Archive".to_owned(),
     };
     assert!(write(archive, None, vec![change]).await.is_err());
 }
@@ -202,7 +202,7 @@ async fn documents_lie_beside(archive: &dyn DataArchive, path: &'static str) {
         manifest,
         remove: BTreeSet::new(),
         documents: BTreeMap::from([(path, document.map(<[u8]>::to_vec))]),
-        headline: "Archive".to_owned(),
+        commit_message: "Archive".to_owned(),
     };
     assert_eq!(archive.read(path).await.unwrap(), None);
     let first = Hash::of(&manifest(1));

@@ -1,5 +1,6 @@
 //! Exports that are cut off, at every step and by `kill -9`.
 
+use propsbot_rows::SCHEMA;
 use std::{
     collections::BTreeSet,
     fs,
@@ -16,8 +17,8 @@ use futures::{
     stream,
 };
 use propsbot_archive::{
-    ArchiveReader, Change, DataArchive, Depth, MANIFEST, MemoryArchive, ReadError, export, plan,
-    verify,
+    ArchiveReader, Change, DataArchive, Depth, Id, MANIFEST, MemoryArchive, ReadError, export,
+    plan, verify,
 };
 use propsbot_backends::FolderArchive;
 
@@ -131,7 +132,9 @@ async fn what_a_crash_kept_from_being_removed_goes_with_the_next_export() {
         fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
     }
     let mut less = everything.clone();
-    less.guilds[0].channels.retain(|it| it.id != PROPS);
+    less.spaces[0]
+        .parts
+        .retain(|part| part.id != Id::new(PROPS));
     export(&archive, Arc::new(rows.clone()), less.clone())
         .await
         .unwrap();
@@ -184,7 +187,7 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
         let exporter = Exporter::start(folder.path());
         loop {
             // While it writes, too, every reader sees a whole archive.
-            match verify(&archive, Depth::Whole).await {
+            match verify(&archive, &SCHEMA, Depth::Whole).await {
                 // (Who is slower than a writer that never rests is told so.)
                 Err(ReadError::Superseded) => {}
                 found => assert_eq!(found.unwrap().faults, Vec::<String>::new()),

@@ -9,11 +9,12 @@ use std::{
 
 use futures::{StreamExt, stream};
 use propsbot_archive::{
-    ArchiveReader, Change, DataArchive, Depth, EncodedRow, Hash, Index, IndexRef, MANIFEST,
-    Manifest, MemoryArchive, Object, Snapshot, Table, export, rows::MessageRow, verify,
+    ArchiveReader, Change, Covered, DataArchive, Depth, EncodedRow, Hash, Id, Index, IndexRef,
+    MANIFEST, Manifest, MemoryArchive, Object, export, verify,
 };
 use propsbot_backends::FolderArchive;
-use propsbot_model::{IdRange, MessageId, Millis};
+use propsbot_model::{MessageId, Millis};
+use propsbot_rows::{MESSAGES, MessageRow, ROLES, SCHEMA, Snapshot};
 use tempfile::TempDir;
 
 use super::{
@@ -36,16 +37,16 @@ async fn paths(archive: &FolderArchive) -> (String, String) {
     let (scope, reference) = reader
         .manifest()
         .indexes()
-        .find(|(scope, _)| scope.channel_id == Some(GENERAL))
+        .find(|(scope, _)| scope.part == Some(Id::new(GENERAL)))
         .unwrap();
-    let index = reader.index(scope, reference).await.unwrap();
-    let blob = index.entries(Table::Messages)[0].blob.blob_path();
+    let index = reader.index(&scope, reference).await.unwrap();
+    let blob = index.entries(MESSAGES)[0].blob.blob_path();
     (blob, reference.path())
 }
 
 /// Both who checks and who reads is told of the damage in these words.
 async fn assert_told(archive: &dyn DataArchive, words: &[&str]) {
-    let faults = verify(archive, Depth::Whole)
+    let faults = verify(archive, &SCHEMA, Depth::Whole)
         .await
         .unwrap()
         .faults
@@ -67,7 +68,11 @@ async fn one_flipped_bit_is_found() {
     fs::write(&path, bytes).unwrap();
     assert_told(&archive, &[&blob, "is damaged: its bytes have the hash"]).await;
     assert_eq!(
-        verify(&archive, Depth::Whole).await.unwrap().faults.len(),
+        verify(&archive, &SCHEMA, Depth::Whole)
+            .await
+            .unwrap()
+            .faults
+            .len(),
         1
     );
 }
@@ -114,7 +119,7 @@ async fn an_empty_folder_is_no_archive() {
 
 /// What is missing or damaged is made anew from the store, and nothing else is written.
 pub(super) async fn is_repaired(archive: &dyn DataArchive, harmed: &[&str]) {
-    let found = verify(archive, Depth::Whole).await.unwrap();
+    let found = verify(archive, &SCHEMA, Depth::Whole).await.unwrap();
     let named: Vec<&str> = found.damaged.iter().map(String::as_str).collect();
     let mut harmed = harmed.to_vec();
     harmed.sort_unstable();
@@ -128,7 +133,7 @@ pub(super) async fn is_repaired(archive: &dyn DataArchive, harmed: &[&str]) {
         .unwrap();
     archive.sweep().await.unwrap();
     assert_eq!((done.generation, done.changed), (2, true));
-    assert_eq!(done.withdrawn_channels, []);
+    assert_eq!(done.withdrawn, []);
     assert_valid(archive).await;
     assert_eq!(Snapshot::read(archive).await.unwrap(), rows);
 }
@@ -196,7 +201,7 @@ async fn forged_rows(change: impl Fn(&mut Vec<MessageRow>, &mut Vec<u8>)) -> Str
     ];
     let put = stream::iter(put).boxed();
     archive.write(Some(hash), put).await.unwrap();
-    let found = verify(&archive, Depth::Whole).await.unwrap();
+    let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
     found.faults.join("\n")
 }
 
@@ -205,7 +210,7 @@ async fn publish_again(archive: &dyn DataArchive) -> Change {
         manifest: archive.read(MANIFEST).await.unwrap().unwrap(),
         remove: BTreeSet::new(),
         documents: BTreeMap::new(),
-        headline: "Archive".to_owned(),
+        commit_message: "Archive".to_owned(),
     }
 }
 
@@ -218,7 +223,7 @@ const FORGERIES: [(&str, Forgery); 7] = [
     ("out of order or repeated", |rows, _| {
         rows[1] = rows[0].clone();
     }),
-    ("has a row of channel", |rows, _| {
+    ("row 1 is not of channel", |rows, _| {
         rows[1].channel_id = GENERAL;
     }),
     ("is not of 2025", |rows, _| {
@@ -254,19 +259,23 @@ async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
 async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Index)) {
     let reader = ArchiveReader::open(archive).await.unwrap();
     let mut manifest = reader.manifest().clone();
-    let guild = &mut manifest.guilds[0];
+    let guild = &mut manifest.spaces[0];
     let scope = guild.scope();
-    let at = guild.channels.iter().position(|it| it.id == PROPS).unwrap();
-    let scope = propsbot_archive::Scope::channel(scope.guild_id, PROPS);
-    let old = guild.channels[at].index.unwrap();
-    let mut index = reader.index(scope, old).await.unwrap();
+    let at = guild
+        .parts
+        .iter()
+        .position(|it| it.id == Id::new(PROPS))
+        .unwrap();
+    let scope = propsbot_archive::Scope::part(scope.space, PROPS);
+    let old = guild.parts[at].index.unwrap();
+    let mut index = reader.index(&scope, old).await.unwrap();
     change(&mut manifest, &mut index);
     let bytes = index.print();
     let reference = IndexRef {
         hash: Hash::of(&bytes),
         bytes: bytes.len() as u64,
     };
-    manifest.guilds[0].channels[at].index = Some(reference);
+    manifest.spaces[0].parts[at].index = Some(reference);
     let path = reference.path();
     let changes = [
         Change::Put(Object { path, bytes }),
@@ -276,7 +285,7 @@ async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Inde
                 .filter(|it| *it != reference.path())
                 .collect(),
             documents: BTreeMap::new(),
-            headline: "Archive".to_owned(),
+            commit_message: "Archive".to_owned(),
         },
     ];
     let changes = stream::iter(changes).boxed();
@@ -285,7 +294,7 @@ async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Inde
 
 async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {
     let archive = forged(change).await;
-    let faults = verify(&archive, Depth::Whole)
+    let faults = verify(&archive, &SCHEMA, Depth::Whole)
         .await
         .unwrap()
         .faults
@@ -294,17 +303,14 @@ async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {
 }
 
 fn messages(index: &mut Index) -> &mut propsbot_archive::Entry {
-    &mut index.tables.get_mut(&Table::Messages).unwrap()[0]
+    &mut index.tables.get_mut(MESSAGES).unwrap()[0]
 }
 
 #[tokio::test]
 async fn verify_finds_what_hashes_do_not() {
     assert_valid(&forged(|_, _| {}).await).await;
     assert_fault("2 messages", |manifest, _| {
-        *manifest.guilds[0].channels[1]
-            .rows
-            .get_mut(&Table::Messages)
-            .unwrap() -= 1;
+        *manifest.spaces[0].parts[1].rows.get_mut(MESSAGES).unwrap() -= 1;
     })
     .await;
     assert_fault("3 rows, not the 2", |_, index| messages(index).rows = 2).await;
@@ -325,19 +331,19 @@ async fn verify_finds_what_hashes_do_not() {
     .await;
     assert_fault("overlap or are out of order", |_, index| {
         let twice = *messages(index);
-        index.tables.get_mut(&Table::Messages).unwrap().push(twice);
+        index.tables.get_mut(MESSAGES).unwrap().push(twice);
     })
     .await;
     assert_fault("has no row", |manifest, _| {
-        let mut unknown = manifest.guilds[0].channels[0].clone();
-        unknown.id.0 += 100;
+        let mut unknown = manifest.spaces[0].parts[0].clone();
+        unknown.id = Id::new(GENERAL.0 + 100);
         unknown.index = None;
         unknown.rows.clear();
-        manifest.guilds[0].channels.push(unknown);
+        manifest.spaces[0].parts.push(unknown);
     })
     .await;
     assert_fault("has a row, but is not listed", |manifest, _| {
-        manifest.guilds[0].channels.pop();
+        manifest.spaces[0].parts.pop();
     })
     .await;
     assert_fault("the provider", |manifest, _| {
@@ -345,12 +351,14 @@ async fn verify_finds_what_hashes_do_not() {
     })
     .await;
     assert_fault("cannot have roles", |_, index| {
-        let messages = index.tables[&Table::Messages].clone();
-        index.tables.insert(Table::Roles, messages);
+        let messages = index.tables[MESSAGES].clone();
+        index.tables.insert(ROLES.to_owned(), messages);
     })
     .await;
     assert_fault("without partitions are listed", |_, index| {
-        index.tables.insert(Table::Props, Vec::new());
+        index
+            .tables
+            .insert(propsbot_rows::PROPS.to_owned(), Vec::new());
     })
     .await;
     assert_fault("are too long for one partition", |_, index| {
@@ -363,21 +371,21 @@ async fn verify_finds_what_hashes_do_not() {
     .await;
     assert_fault("holds no props of channel", |_, index| {
         let blob = messages(index).blob;
-        index.tables.get_mut(&Table::Props).unwrap()[0].blob = blob;
+        index.tables.get_mut(propsbot_rows::PROPS).unwrap()[0].blob = blob;
     })
     .await;
     for (one, other) in [((5, 9), (8, 12)), ((5, 9), (3, 4)), ((1, 2), (7, 7))] {
-        let interval = |(after, to): (u64, u64)| IdRange {
-            after: MessageId(after),
-            to: MessageId(to),
+        let interval = |(after, to): (u64, u64)| Covered {
+            after: Id::new(after),
+            to: Id::new(to),
         };
         assert_fault("what is covered of channel", |manifest, _| {
-            manifest.guilds[0].channels[0].covered = vec![interval(one), interval(other)];
+            manifest.spaces[0].parts[0].covered = vec![interval(one), interval(other)];
         })
         .await;
     }
     assert_fault("it is the index of", |_, index| {
-        index.channel_id = Some(GENERAL);
+        index.part = Some(Id::new(GENERAL));
     })
     .await;
 }
@@ -387,10 +395,10 @@ async fn the_structure_alone_is_the_manifest_and_the_indexes() {
     let (folder, archive) = exported().await;
     let (blob, index) = paths(&archive).await;
     fs::remove_file(folder.path().join(&blob)).unwrap();
-    let found = verify(&archive, Depth::Structure).await.unwrap();
+    let found = verify(&archive, &SCHEMA, Depth::Structure).await.unwrap();
     assert_eq!((found.faults.len(), found.blobs), (0, 0));
     assert_eq!(found.indexes, 4);
     fs::remove_file(folder.path().join(&index)).unwrap();
-    let found = verify(&archive, Depth::Structure).await.unwrap();
+    let found = verify(&archive, &SCHEMA, Depth::Structure).await.unwrap();
     assert!(found.faults[0].contains(&index), "{:?}", found.faults);
 }

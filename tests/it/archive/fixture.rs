@@ -9,11 +9,13 @@ use std::{
 
 use propsbot_archive::{
     ArchiveReader, Change, DOCUMENTS, DataArchive, ExportRequest, MANIFEST, MemoryArchive, README,
-    SOURCECRED, Scope, Snapshot, Table, Unit, export,
+    SOURCECRED, Scope, Unit, export,
 };
 use propsbot_backends::FolderArchive;
-use propsbot_graph::{Document, PropsSieve, Weights, props_documents};
+use propsbot_graph::{PropsSieve, Weights, props_documents};
 use propsbot_jobs::export::SourceCredFiles;
+use propsbot_rows::{MESSAGES, Snapshot};
+use propsbot_sourcecred::Document;
 
 use super::{
     assert_valid,
@@ -30,7 +32,8 @@ async fn format_1_is_read() {
     let archive = FolderArchive::new(folder());
     let found = assert_valid(&archive).await;
     assert_eq!(found.generation, 1);
-    assert_eq!((found.unresolved, found.unknown_authors), (1, 1));
+    let unresolved = [(("messages", "members"), 1), (("reactions", "messages"), 1)];
+    assert_eq!(found.unresolved, unresolved.into());
     assert_eq!(Snapshot::read(&archive).await.unwrap(), rows());
 }
 
@@ -57,18 +60,15 @@ async fn format_1_is_written() {
 async fn the_fixture_has_a_split_channel() {
     let archive = FolderArchive::new(folder());
     let reader = ArchiveReader::open(&archive).await.unwrap();
-    let scope = Scope::channel(reader.manifest().guilds[0].id, GENERAL);
+    let scope = Scope::part(&reader.manifest().spaces[0].id, GENERAL);
     let reference = reader
         .manifest()
         .indexes()
         .find(|it| it.0 == scope)
         .unwrap()
         .1;
-    let index = reader.index(scope, reference).await.unwrap();
-    let units = index
-        .entries(Table::Messages)
-        .iter()
-        .map(|it| it.period.unit());
+    let index = reader.index(&scope, reference).await.unwrap();
+    let units = index.entries(MESSAGES).iter().map(|it| it.period.unit());
     assert_eq!(
         units.collect::<Vec<_>>(),
         [Unit::Month, Unit::Day, Unit::Day, Unit::Day]
@@ -112,7 +112,7 @@ async fn an_archive_explains_itself() {
         manifest: before[MANIFEST].clone(),
         remove: BTreeSet::new(),
         documents: BTreeMap::from([(README, None)]),
-        headline: "Archive".to_owned(),
+        commit_message: "Archive".to_owned(),
     };
     write(&archive, Some(hash), vec![gone]).await.unwrap();
     assert_ne!(archive.files().await, before);
@@ -145,7 +145,7 @@ async fn a_readme_is_not_written_for_one_message() {
         }
         now.messages.sort_by_key(|it| (it.channel_id, it.id));
         let mut change = request(&now);
-        change.guilds[0].name = name.to_owned();
+        change.spaces[0].name = name.to_owned();
         change.since = Some(ArchiveReader::open(&archive).await.unwrap().hash());
         change.dirty = channels.iter().map(|it| dirty(*it, day)).collect();
         export(&archive, Arc::new(now.clone()), change)
@@ -221,7 +221,7 @@ async fn what_sourcecred_reads_follows_what_is_exported() {
         .unwrap();
     let [graph, ..] = SOURCECRED;
     let before = archive.read(graph).await.unwrap().unwrap();
-    request.guilds[0].channels.clear();
+    request.spaces[0].parts.clear();
     let summary = export(&archive, Arc::new(rows), request).await.unwrap();
     assert!(summary.changed);
     let now = archive.read(graph).await.unwrap().unwrap();

@@ -13,9 +13,8 @@ use std::{
     sync::Arc,
 };
 
-use propsbot_archive::{ArchiveReader, DataArchive, MANIFEST, README, export};
+use propsbot_archive::{ArchiveReader, DataArchive, Dirty, MANIFEST, README, export};
 use propsbot_backends::{FolderArchive, GithubAccess, GithubArchive, GithubPlace};
-use propsbot_model::Partition;
 use propsbot_network::Network;
 use simulator::github::{Github, Kind, Limits, Options};
 
@@ -112,7 +111,7 @@ async fn github_keeps_the_contract() {
 }
 
 /// The changes that the next export has to carry out.
-async fn message_more(archive: &dyn DataArchive, marks: Vec<Partition>) -> bool {
+async fn message_more(archive: &dyn DataArchive, marks: Vec<Dirty>) -> bool {
     let mut rows = rows();
     let id = message_id(40, 0);
     rows.messages.push(message(GENERAL, id, "one more"));
@@ -223,7 +222,7 @@ async fn a_clone_is_a_sound_repository_and_a_valid_archive() {
     let archive = FolderArchive::new(clone.join("props"));
     assert_eq!(assert_valid(&archive).await.generation, 2);
     let reader = ArchiveReader::open(&archive).await.unwrap();
-    assert_eq!(reader.manifest().guilds[0].name, "The Community");
+    assert_eq!(reader.manifest().spaces[0].name, "The Community");
     let beside: BTreeSet<String> = files(&github, "props")
         .into_iter()
         .filter(|it| !it.contains('/'))

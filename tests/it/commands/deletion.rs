@@ -3,12 +3,13 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
-use propsbot_graph::{Document, Weights, props_documents};
+use propsbot_graph::{Weights, props_documents};
 use propsbot_model::{
     Author, AuthorKind, Channel, ChannelId, ChannelKind, Evidence, Fact, Guild, GuildId, Mention,
     Message, MessageId, MessageKind, Millis, Observation, Presence, Privacy, Role, RoleId, Stamp,
     Tier, Unread, User, UserId, permissions,
 };
+use propsbot_sourcecred::Document;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 use simulator::discord::{Options, Overwrite, Seed, kind};

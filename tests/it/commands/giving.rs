@@ -62,7 +62,7 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
     std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
     server.mirror.sync().await.ok();
     let again = server.recorded().await;
-    let known = |rows: &[propsbot_archive::rows::PropsRow]| {
+    let known = |rows: &[propsbot_rows::PropsRow]| {
         let parts = rows.iter().map(|it| {
             (
                 it.id,

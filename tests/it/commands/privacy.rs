@@ -1,9 +1,10 @@
 //! `/privacy`: what members opt out of and have deleted, in store, archive and graph, for good.
 
-use propsbot_archive::{Snapshot, rows::MessageRow};
 use propsbot_backends::FolderArchive;
-use propsbot_graph::{Document, Weights, props_documents};
+use propsbot_graph::{Weights, props_documents};
 use propsbot_model::Tier;
+use propsbot_rows::{MessageRow, Snapshot};
+use propsbot_sourcecred::Document;
 use serde_json::json;
 use simulator::discord::kind;
 

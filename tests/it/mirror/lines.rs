@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use propsbot_archive::{
-    Snapshot,
-    rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow},
-};
 use propsbot_model::{AuthorKind, ChannelKind, GuildId};
+use propsbot_rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow, Snapshot};
 use propsbot_store::Store;
 use simulator::discord::{Truth, TruthChannel};
 

@@ -89,7 +89,7 @@ impl<'a> Write<'a> {
                     manifest,
                     remove,
                     documents,
-                    headline,
+                    commit_message,
                 } => {
                     let publish = Publish {
                         hash: Hash::of(&manifest),
@@ -97,7 +97,7 @@ impl<'a> Write<'a> {
                         documents: self.fitting(documents, manifest.len()),
                         manifest,
                         remove: remove.into_iter().collect(),
-                        headline,
+                        commit_message,
                     };
                     return self.publish(publish).await;
                 }
@@ -162,7 +162,7 @@ impl<'a> Write<'a> {
         let says = format!("{} {}\n", self.name, self.parts).into_bytes();
         let ours = git_oid(&says);
         let mut files = Files::default();
-        let headline = format!("Archive, part {}: an export is under way", self.parts);
+        let commit_message = format!("Archive, part {}: an export is under way", self.parts);
         let mut tries = Tries::new();
         loop {
             let head = self.head().await?;
@@ -181,7 +181,7 @@ impl<'a> Write<'a> {
             self.batch_back(files);
             files = self.next_part(&says);
             if self
-                .make_or_fail(head, &files, &headline, &mut tries)
+                .make_or_fail(head, &files, &commit_message, &mut tries)
                 .await?
             {
                 break;
@@ -211,10 +211,10 @@ impl<'a> Write<'a> {
             if head.writing().is_some() {
                 files.remove.insert(WRITING.to_owned());
             }
-            let headline = "Remove what no manifest needs";
+            let commit_message = "Remove what no manifest needs";
             if files.is_empty()
                 || self
-                    .make_or_fail(Some(head), &files, headline, &mut tries)
+                    .make_or_fail(Some(head), &files, commit_message, &mut tries)
                     .await?
             {
                 return Ok(());
@@ -225,7 +225,7 @@ impl<'a> Write<'a> {
     /// Removes what was left, and nothing else.
     async fn clean_up(&mut self) -> Result<(), ArchiveError> {
         let mut tries = Tries::new();
-        let headline = "Remove what no export needs any more";
+        let commit_message = "Remove what no export needs any more";
         loop {
             let head = self.head().await?;
             if head.as_ref().is_none_or(|it| it.writing().is_none()) {
@@ -241,7 +241,7 @@ impl<'a> Write<'a> {
                 files.remove.insert(WRITING.to_owned());
             }
             if self
-                .make_or_fail(head, &files, headline, &mut tries)
+                .make_or_fail(head, &files, commit_message, &mut tries)
                 .await?
             {
                 if is_last {
@@ -294,14 +294,14 @@ impl<'a> Write<'a> {
         &mut self,
         head: Option<Head>,
         files: &Files,
-        headline: &str,
+        commit_message: &str,
         tries: &mut Tries,
     ) -> Result<bool, GithubError> {
         self.tried = head.as_ref().map(|it| it.commit.clone());
         let made = match &head {
             Some(head) => self
                 .archive
-                .commit(head, files, headline)
+                .commit(head, files, commit_message)
                 .await
                 .map(|()| true),
             None => self.archive.begin().await.map(|()| false),
@@ -338,10 +338,10 @@ impl<'a> Write<'a> {
         &mut self,
         head: Option<Head>,
         files: &Files,
-        headline: &str,
+        commit_message: &str,
         tries: &mut Tries,
     ) -> Result<bool, ArchiveError> {
-        let made = self.make(head, files, headline, tries).await;
+        let made = self.make(head, files, commit_message, tries).await;
         made.map_err(self.archive.failed("write to"))
     }
 }

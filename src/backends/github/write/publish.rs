@@ -17,7 +17,7 @@ pub(super) struct Publish {
     pub(super) oid: String,
     pub(super) remove: Vec<String>,
     pub(super) documents: Documents,
-    pub(super) headline: String,
+    pub(super) commit_message: String,
 }
 
 impl Write<'_> {
@@ -50,7 +50,7 @@ impl Write<'_> {
             if files.is_empty() {
                 return Ok(());
             }
-            let made = self.make(head.clone(), &files, &publish.headline, &mut tries);
+            let made = self.make(head.clone(), &files, &publish.commit_message, &mut tries);
             match made.await {
                 Ok(false) => {}
                 Ok(true) => {

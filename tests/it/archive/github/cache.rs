@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use propsbot_archive::{DataArchive, MANIFEST, Snapshot};
+use propsbot_archive::{DataArchive, MANIFEST};
 use propsbot_backends::{Access, ArchiveSpec, open_to_read};
 use propsbot_network::Network;
+use propsbot_rows::{SCHEMA, Snapshot};
 use simulator::github::{Fault, Github, Kind};
 use tempfile::TempDir;
 
@@ -152,7 +153,7 @@ async fn a_missing_and_a_wrong_blob_are_named() {
     let read = Snapshot::read(Reader::new(&github).open().as_ref()).await;
     let error = read.unwrap_err().to_string();
     assert!(error.contains(&format!("{path} is damaged")), "{error}");
-    let faults = propsbot_archive::verify(&archive, propsbot_archive::Depth::Whole)
+    let faults = propsbot_archive::verify(&archive, &SCHEMA, propsbot_archive::Depth::Whole)
         .await
         .unwrap()
         .faults;

@@ -5,11 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot_archive::{
-    ArchiveError, Change, DataArchive, MANIFEST, Object, README, SOURCECRED, Snapshot,
-};
+use propsbot_archive::{ArchiveError, Change, DataArchive, MANIFEST, Object, README, SOURCECRED};
 use propsbot_backends::{GithubAccess, GithubArchive};
 use propsbot_network::Network;
+use propsbot_rows::Snapshot;
 use simulator::github::{Fault, Kind, Limits, Rate, Visibility};
 
 use super::{
@@ -81,7 +80,7 @@ fn publish(generation: u32, documents: BTreeMap<&'static str, Option<Vec<u8>>>) 
         manifest: manifest.into_bytes(),
         remove: BTreeSet::new(),
         documents,
-        headline: "Archive".to_owned(),
+        commit_message: "Archive".to_owned(),
     }
 }
 
@@ -168,7 +167,7 @@ async fn many_files_are_removed_in_parts() {
     let Change::Publish {
         manifest: next,
         documents,
-        headline,
+        commit_message,
         ..
     } = publish(2, BTreeMap::new())
     else {
@@ -178,7 +177,7 @@ async fn many_files_are_removed_in_parts() {
         manifest: next.clone(),
         remove: objects.iter().map(|it| it.path.clone()).collect(),
         documents,
-        headline,
+        commit_message,
     };
     let expected = Some(propsbot_archive::Hash::of(&manifest));
     write(&archive, expected, vec![change]).await.unwrap();

@@ -225,7 +225,7 @@ async fn one_of_two_writers_loses_cleanly() {
             manifest: br#"{"format":1}"#.to_vec(),
             remove: BTreeSet::new(),
             documents: BTreeMap::new(),
-            headline: "Archive".to_owned(),
+            commit_message: "Archive".to_owned(),
         },
     ];
     let error = write(&one, Some(reader.hash()), lost).await;

@@ -1,12 +1,12 @@
 //! Records from rows: what a restore puts into the store.
 //!
-//! The way back from [`rows`](super::rows). When something was learnt is not in the archive: all of
+//! The way back from the rows. When something was learnt is not in the archive: all of
 //! it gets the one moment at which the mirror last heard from Discord, so that whatever is heard
 //! later counts. Times that are in the archive come back as they are.
 
 use std::collections::BTreeSet;
 
-use super::rows::{
+use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
 use propsbot_model::{

@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::{Declaration, Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph};
-use propsbot_model::Millis;
+use propsbot_archive::Millis;
 
 /// The types of a graph's nodes and edges, as far as they say what it mints and where that goes.
 #[derive(Clone, Debug, PartialEq)]

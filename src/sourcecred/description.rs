@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-use propsbot_model::one_line;
+use propsbot_archive::one_line;
 
 /// A text as SourceCred's Discord plugin shows it (`createGraph.js`): cut after so many UTF-16 code
 /// units, even within a character, and escaped as the npm package `entities` 2.2 does. That leaves
 /// Markdown in it.
-pub(super) fn escaped(from: &str, units: usize) -> String {
+pub fn escaped(from: &str, units: usize) -> String {
     let mut left = units;
     let mut text = String::new();
     for char in from.chars() {
@@ -32,7 +32,7 @@ pub(super) fn escaped(from: &str, units: usize) -> String {
 
 /// A text in one line of at most `units` UTF-16 code units, in which nothing is Markdown, HTML or a
 /// link: all but ASCII letters, digits, spaces and some harmless marks are character references.
-pub(super) fn text(text: &str, units: usize) -> String {
+pub fn text(text: &str, units: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut left = units;
     let mut safe = String::new();
@@ -53,7 +53,7 @@ pub(super) fn text(text: &str, units: usize) -> String {
 
 /// What a description says, as plain text of one line: for terminals, so without anything that
 /// would steer one.
-pub(super) fn plain(description: &str) -> String {
+pub fn plain(description: &str) -> String {
     let mut text = String::new();
     let mut rest = description;
     while let Some((before, from)) = rest.split_once("&#x") {

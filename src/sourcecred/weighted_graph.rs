@@ -10,7 +10,7 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{Declaration, EdgeAddress, EdgeWeight, NodeAddress, Weight, address::Parts};
-use propsbot_model::Millis;
+use propsbot_archive::Millis;
 
 /// Nodes, the edges between them, and the weights that are not their types'.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow};
+use super::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow};
 use propsbot_model::{
     Member, MessageState, Millis, OverwriteKind, Privacy, Props, Pseudonyms, Reaction, Tier, UserId,
 };

@@ -43,7 +43,7 @@ macro_rules! addresses {
             }
 
             /// The address as the list of its parts.
-            pub(super) fn parts(&self) -> Parts<'_> {
+            pub fn parts(&self) -> Parts<'_> {
                 Parts(&self.0)
             }
         }
@@ -101,7 +101,7 @@ addresses! {
 }
 
 /// An address, serialized as the list of its parts.
-pub(super) struct Parts<'a>(&'a str);
+pub struct Parts<'a>(&'a str);
 
 impl Serialize for Parts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

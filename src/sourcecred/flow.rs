@@ -109,13 +109,14 @@ fn moves(graph: &WeightedGraph, weigher: &Weigher<'_>, people: &[bool]) -> Vec<M
 }
 
 /// Weighs as `SourceCred` does: the weights of all beginnings of an address are multiplied.
-pub(super) struct Weigher<'a> {
+pub struct Weigher<'a> {
     nodes: HashMap<&'a str, Weight>,
     edges: HashMap<&'a str, EdgeWeight>,
 }
 
 impl<'a> Weigher<'a> {
-    pub(super) fn new(graph: &'a WeightedGraph, types: &'a Types) -> Self {
+    /// The weights of this graph, its types being `types`.
+    pub fn new(graph: &'a WeightedGraph, types: &'a Types) -> Self {
         let mut nodes = HashMap::new();
         let own = graph.node_weights.iter().map(|(it, weight)| (it, *weight));
         for (prefix, weight) in own.chain(types.nodes.iter().map(|(it, weight)| (it, *weight))) {
@@ -132,14 +133,14 @@ impl<'a> Weigher<'a> {
     }
 
     /// What a node mints.
-    pub(super) fn node(&self, address: &NodeAddress) -> Weight {
+    pub fn node(&self, address: &NodeAddress) -> Weight {
         beginnings(address.raw())
             .filter_map(|it| self.nodes.get(it))
             .fold(Weight::ONE, |all, it| all.and(*it))
     }
 
     /// How weight moves along an edge.
-    pub(super) fn edge(&self, address: &EdgeAddress) -> EdgeWeight {
+    pub fn edge(&self, address: &EdgeAddress) -> EdgeWeight {
         beginnings(address.raw())
             .filter_map(|it| self.edges.get(it))
             .fold(EdgeWeight::ONE, |all, it| all.and(*it))

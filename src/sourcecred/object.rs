@@ -8,7 +8,7 @@ use serde::{
 };
 
 /// Reads a struct from an object. By itself, serde also takes a list for one, value by value.
-pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     struct Object<T>(PhantomData<T>);

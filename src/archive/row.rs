@@ -1,0 +1,185 @@
+//! Rows and how they are written, and what the archive has to know of each.
+//!
+//! Owns the encoding of rows and of blobs, and the order of rows. Knows nothing of their fields.
+
+use std::io::ErrorKind;
+
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+
+use super::{Id, Millis, Scope};
+
+/// A row's place among those of its table and scope, each of which has another. Rows are sorted by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// It decides the row's partition.
+    pub time: Millis,
+    /// What tells rows of one time apart, and their order: compared byte by byte.
+    pub sort: Vec<u8>,
+}
+
+/// A row of one of a provider's tables.
+pub trait Row: Serialize + DeserializeOwned + Send + 'static {
+    /// Its table's name.
+    const TABLE: &'static str;
+
+    /// Whether it is one of this scope's.
+    fn is_of(&self, scope: &Scope) -> bool;
+
+    /// Its place in the table.
+    fn key(&self) -> RowKey;
+
+    /// The id by which other rows refer to it, as a number: the id itself, or a hash of it.
+    fn id(&self) -> Option<u64> {
+        None
+    }
+
+    /// The table and the [`id`](Self::id) of a row that it refers to. The table is one of the same part
+    /// that the schema lists before its own, or one of the space.
+    fn refers_to(&self) -> Option<(&'static str, u64)> {
+        None
+    }
+
+    /// The part that it describes, in the table that has a row for each part.
+    fn part(&self) -> Option<Id> {
+        None
+    }
+
+    /// Whether its fields cannot all be true.
+    fn contradicts_itself(self) -> bool {
+        false
+    }
+}
+
+/// What `verify` has to know of a row.
+pub struct Inspected {
+    pub(super) is_in_scope: bool,
+    pub(super) contradicts_itself: bool,
+    pub(super) key: RowKey,
+    pub(super) id: Option<u64>,
+    pub(super) refers_to: Option<(&'static str, u64)>,
+    pub(super) part: Option<Id>,
+}
+
+/// Reads a blob of rows for `verify`.
+pub(super) fn inspect<R: Row>(
+    scope: &Scope,
+    bytes: &[u8],
+) -> Result<Vec<Inspected>, rmp_serde::decode::Error> {
+    let rows = decode_blob::<R>(bytes)?.into_iter();
+    let inspected = rows.map(|row| Inspected {
+        is_in_scope: row.is_of(scope),
+        key: row.key(),
+        id: row.id(),
+        refers_to: row.refers_to(),
+        part: row.part(),
+        contradicts_itself: row.contradicts_itself(),
+    });
+    Ok(inspected.collect())
+}
+
+/// A row as it is written, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedRow {
+    /// Where it is sorted.
+    pub key: RowKey,
+    /// The row, as a map from names to values.
+    pub bytes: Vec<u8>,
+    /// The part that it describes, if it is the row of one.
+    pub part: Option<Id>,
+}
+
+impl EncodedRow {
+    /// Writes the row.
+    pub fn new<R: Row>(row: &R) -> Self {
+        let mut bytes = Vec::new();
+        let mut serializer = rmp_serde::Serializer::new(&mut bytes)
+            .with_struct_map()
+            .with_human_readable();
+        row.serialize(&mut serializer)
+            .expect("rows hold only what MessagePack can say, and memory takes it");
+        Self {
+            key: row.key(),
+            bytes,
+            part: row.part(),
+        }
+    }
+}
+
+/// The blob of these rows: an array of them, in the given order.
+pub(super) fn encode_blob(rows: &[EncodedRow]) -> Vec<u8> {
+    let mut bytes = array_header(rows.len());
+    for row in rows {
+        bytes.extend_from_slice(&row.bytes);
+    }
+    bytes
+}
+
+/// The head of an array of this length, in its shortest form.
+pub(super) fn array_header(len: usize) -> Vec<u8> {
+    if let Ok(len @ 0..=15) = u8::try_from(len) {
+        vec![0x90 | len]
+    } else if let Ok(len) = u16::try_from(len) {
+        [&[0xdc][..], &len.to_be_bytes()].concat()
+    } else {
+        let len = u32::try_from(len).expect("a blob holds fewer rows than 2^32");
+        [&[0xdd][..], &len.to_be_bytes()].concat()
+    }
+}
+
+impl EncodedRow {
+    /// Reads the row.
+    pub fn decode<R: Row>(&self) -> Result<R, rmp_serde::decode::Error> {
+        let mut row = rmp_serde::Deserializer::from_read_ref(&self.bytes[..]).with_human_readable();
+        R::deserialize(&mut row)
+    }
+}
+
+/// The rows of a blob. Fields that this version does not know are passed over.
+pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    let rows = Vec::deserialize(&mut deserializer)?;
+    match IgnoredAny::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(end))
+            if end.kind() == ErrorKind::UnexpectedEof =>
+        {
+            Ok(rows)
+        }
+        _ => Err(serde::de::Error::custom("more follows its rows")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shelf::Note;
+
+    #[test]
+    fn a_blob_is_read_back_and_is_what_messagepack_libraries_write() {
+        for count in [0_u64, 1, 15, 16, 70_000] {
+            let notes: Vec<Note> = (0..count)
+                .map(|number| Note {
+                    shelf: "poetry".to_owned(),
+                    title: "Divan".to_owned(),
+                    at: Millis(1_700_000_000_000),
+                    number,
+                    text: "#️⃣".to_owned(),
+                })
+                .collect();
+            let encoded: Vec<EncodedRow> = notes.iter().map(EncodedRow::new).collect();
+            let blob = encode_blob(&encoded);
+            assert_eq!(decode_blob::<Note>(&blob).unwrap(), notes);
+            let mut whole = Vec::new();
+            notes
+                .serialize(
+                    &mut rmp_serde::Serializer::new(&mut whole)
+                        .with_struct_map()
+                        .with_human_readable(),
+                )
+                .unwrap();
+            assert!(whole == blob);
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Discord's tables: whose rows they hold, and in which order.
+
+use std::ops::RangeInclusive;
+
+use propsbot_archive::{Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table};
+use propsbot_model::{self as model, AuthorKind, ChannelId, GuildId, MessageId, Partition, Stamp};
+
+use super::{
+    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
+    RoleRow, commit_message::commit_message, readme::readme,
+};
+
+/// The table of [`GuildRow`].
+pub const GUILDS: &str = "guilds";
+/// The table of [`ChannelRow`].
+pub const CHANNELS: &str = "channels";
+/// The table of [`RoleRow`].
+pub const ROLES: &str = "roles";
+/// The table of [`EmojiRow`].
+pub const EMOJIS: &str = "emojis";
+/// The table of [`MemberRow`].
+pub const MEMBERS: &str = "members";
+/// The table of [`MessageRow`].
+pub const MESSAGES: &str = "messages";
+/// The table of [`ReactionRow`].
+pub const REACTIONS: &str = "reactions";
+/// The table of [`PropsRow`].
+pub const PROPS: &str = "props";
+
+/// What archives of Discord guilds consist of. Guilds are spaces; channels and threads are parts.
+pub static SCHEMA: Schema = Schema {
+    provider: "discord",
+    tables: &[
+        Table::of::<GuildRow>(Level::Space),
+        Table::of::<ChannelRow>(Level::Space),
+        Table::of::<RoleRow>(Level::Space),
+        Table::of::<EmojiRow>(Level::Space),
+        Table::of::<MemberRow>(Level::Space),
+        Table::of::<MessageRow>(Level::Part),
+        Table::of::<ReactionRow>(Level::Part),
+        Table::of::<PropsRow>(Level::Part),
+    ],
+    spaces: GUILDS,
+    parts: CHANNELS,
+    readme,
+    commit_message,
+};
+
+/// The tables of the archive that a change in the store touches.
+pub fn dirty(changed: &Partition) -> Vec<Dirty> {
+    let tables: &[&'static str] = match changed.table {
+        model::Table::Guilds => &[GUILDS],
+        model::Table::Channels => &[CHANNELS],
+        model::Table::Roles => &[ROLES],
+        model::Table::Emojis => &[EMOJIS],
+        model::Table::Members => &[MEMBERS],
+        model::Table::Messages => &[MESSAGES],
+        model::Table::Reactions => &[REACTIONS],
+        model::Table::Props => &[PROPS],
+        // Settings are columns of guilds and channels.
+        model::Table::Settings => &[GUILDS, CHANNELS],
+        // It decides what of a member's rows is shown, wherever they lie.
+        model::Table::Privacy => &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
+        _ => &[],
+    };
+    let (scope, day) = match changed.channel_day {
+        None => (Scope::space(changed.guild_id), None),
+        Some((channel, day)) => (Scope::part(changed.guild_id, channel), Some(day)),
+    };
+    let tables = tables.iter();
+    let dirty = tables.map(|table| Dirty {
+        scope: scope.clone(),
+        table,
+        day,
+    });
+    dirty.collect()
+}
+
+/// The ids that were made in these times.
+pub fn ids(times: &RangeInclusive<Millis>) -> RangeInclusive<u64> {
+    let after = Millis(times.end().0.saturating_add(1));
+    let first_after = MessageId::at(after);
+    let last = if first_after.created_at() < after {
+        Some(u64::MAX) // they end after the last time that an id can tell
+    } else {
+        first_after.0.checked_sub(1)
+    };
+    match last {
+        Some(last) => MessageId::at(*times.start()).0..=last,
+        #[expect(
+            clippy::reversed_empty_ranges,
+            reason = "this is how to spell an empty one"
+        )]
+        None => 1..=0, // they end before Discord's ids begin
+    }
+}
+
+fn key(id: u64) -> RowKey {
+    RowKey {
+        time: MessageId(id).created_at(),
+        sort: id.to_be_bytes().into(),
+    }
+}
+
+fn contradicts_itself<R: Restored>(row: R) -> bool {
+    row.is_own() && row.record(Stamp::default()).is_none()
+}
+
+/// Whether it is this id, in its only spelling.
+fn is(id: &Id, number: u64) -> bool {
+    let text = id.as_str();
+    text.parse() == Ok(number)
+        && !(text.len() > 1 && text.starts_with('0'))
+        && !text.starts_with('+')
+}
+
+fn is_guild(scope: &Scope, guild: GuildId) -> bool {
+    scope.part.is_none() && is(&scope.space, guild.0)
+}
+
+fn is_channel(scope: &Scope, guild: GuildId, channel: ChannelId) -> bool {
+    let part = scope.part.as_ref();
+    part.is_some_and(|part| is(part, channel.0)) && is(&scope.space, guild.0)
+}
+
+/// The rows of a table: whose they are, the id that places them, and what else is to be said of them.
+macro_rules! rows {
+    ($($row:ident in $table:ident, $is_of:ident($($scope:ident),*), by $id:ident { $($more:item)* })*) => {$(
+        impl Row for $row {
+            const TABLE: &'static str = $table;
+
+            fn is_of(&self, scope: &Scope) -> bool {
+                $is_of(scope, $(self.$scope),*)
+            }
+
+            fn key(&self) -> RowKey {
+                key(self.$id.0)
+            }
+
+            fn contradicts_itself(self) -> bool {
+                contradicts_itself(self)
+            }
+
+            $($more)*
+        }
+    )*};
+}
+
+rows! {
+    GuildRow in GUILDS, is_guild(id), by id {}
+    ChannelRow in CHANNELS, is_guild(guild_id), by id {
+        fn part(&self) -> Option<Id> {
+            Some(Id::new(self.id))
+        }
+    }
+    RoleRow in ROLES, is_guild(guild_id), by id {}
+    EmojiRow in EMOJIS, is_guild(guild_id), by id {}
+    MemberRow in MEMBERS, is_guild(guild_id), by user_id {
+        fn id(&self) -> Option<u64> {
+            Some(self.user_id.0)
+        }
+    }
+    MessageRow in MESSAGES, is_channel(guild_id, channel_id), by id {
+        fn id(&self) -> Option<u64> {
+            Some(self.id.0)
+        }
+
+        fn refers_to(&self) -> Option<(&'static str, u64)> {
+            let is_member = self.author_kind != Some(AuthorKind::Webhook);
+            self.author_id.filter(|_| is_member).map(|id| (MEMBERS, id.0))
+        }
+    }
+    PropsRow in PROPS, is_channel(guild_id, channel_id), by id {
+        fn refers_to(&self) -> Option<(&'static str, u64)> {
+            self.message_id.map(|id| (MESSAGES, id.0))
+        }
+    }
+}
+
+impl Row for ReactionRow {
+    const TABLE: &'static str = REACTIONS;
+
+    fn is_of(&self, scope: &Scope) -> bool {
+        is_channel(scope, self.guild_id, self.channel_id)
+    }
+
+    /// By message, emoji (Unicode first), burst, user.
+    fn key(&self) -> RowKey {
+        let mut key = key(self.message_id.0);
+        match self.emoji_id {
+            None => {
+                key.sort.push(0);
+                let emoji = self.emoji.as_deref().unwrap_or_default();
+                for byte in emoji.bytes() {
+                    key.sort.push(byte);
+                    // So that no emoji is the beginning of another.
+                    if byte == 0 {
+                        key.sort.push(1);
+                    }
+                }
+                key.sort.extend([0, 0]);
+            }
+            Some(id) => {
+                key.sort.push(1);
+                key.sort.extend(id.0.to_be_bytes());
+            }
+        }
+        key.sort.push(u8::from(self.burst));
+        key.sort.extend(self.user_id.0.to_be_bytes());
+        key
+    }
+
+    fn refers_to(&self) -> Option<(&'static str, u64)> {
+        Some((MESSAGES, self.message_id.0))
+    }
+
+    fn contradicts_itself(self) -> bool {
+        contradicts_itself(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use propsbot_archive::EncodedRow;
+    use propsbot_model::{EmojiId, Evidence, MessageId, Overwrite, OverwriteKind, UserId};
+
+    /// As a reader in another language sees it: names and plain values.
+    fn seen_elsewhere<R: Row>(row: &R) -> serde_json::Value {
+        rmp_serde::from_slice(&EncodedRow::new(row).bytes).unwrap()
+    }
+
+    fn reaction() -> ReactionRow {
+        ReactionRow {
+            guild_id: GuildId(1),
+            channel_id: ChannelId(2),
+            message_id: MessageId(1_442_070_400_000_000_001),
+            user_id: UserId(4),
+            emoji_id: None,
+            emoji: Some("#️⃣".to_owned()),
+            burst: false,
+            added_at: Some(Millis(1_700_000_000_000)),
+            added_by: Some(Evidence::Gateway),
+            removed_at: None,
+            removed_by: None,
+        }
+    }
+
+    #[test]
+    fn rows_are_maps_of_plain_values() {
+        assert_eq!(
+            seen_elsewhere(&reaction()),
+            serde_json::json!({
+                "guild_id": "1", "channel_id": "2", "message_id": "1442070400000000001",
+                "user_id": "4", "emoji_id": null, "emoji": "#️⃣", "burst": false,
+                "added_at": 1_700_000_000_000_i64, "added_by": "gateway",
+                "removed_at": null, "removed_by": null,
+            })
+        );
+        let channel = ChannelRow {
+            id: ChannelId(2),
+            guild_id: GuildId(1),
+            kind: propsbot_model::ChannelKind::TEXT,
+            name: "props".to_owned(),
+            parent_id: None,
+            position: -1,
+            nsfw: false,
+            props_channel: true,
+            overwrites: vec![Overwrite {
+                kind: OverwriteKind::Role,
+                id: 1,
+                allow: 1024,
+                deny: 0,
+            }],
+            owner_id: None,
+            archived: None,
+            archive_timestamp: None,
+            deleted_at: None,
+        };
+        let seen = seen_elsewhere(&channel);
+        assert_eq!(seen["kind"], 0);
+        assert_eq!(seen["position"], -1);
+        assert_eq!(
+            seen["overwrites"],
+            serde_json::json!([{"kind": "role", "id": "1", "allow": "1024", "deny": "0"}])
+        );
+    }
+
+    #[test]
+    fn reactions_are_sorted_by_message_emoji_burst_and_user() {
+        let custom = ReactionRow {
+            emoji: None,
+            emoji_id: Some(EmojiId(1)),
+            user_id: UserId(0),
+            ..reaction()
+        };
+        let burst = ReactionRow {
+            burst: true,
+            user_id: UserId(0),
+            ..reaction()
+        };
+        let later = ReactionRow {
+            message_id: MessageId(u64::MAX),
+            ..reaction()
+        };
+        let sorted = [reaction(), burst, custom, later];
+        assert!(sorted.is_sorted_by_key(Row::key));
+    }
+
+    /// The order that keys had before they were bytes.
+    #[test]
+    fn keys_are_in_the_order_of_what_they_are_made_of() {
+        let emojis = [
+            (None, Some("a")),
+            (None, Some("a\0")),
+            (None, Some("a\u{1}")),
+            (None, Some("ab")),
+            (None, Some("b")),
+            (Some(EmojiId(2)), None),
+            (Some(EmojiId(256)), None),
+        ];
+        let mut rows = Vec::new();
+        for message in [1, 1 << 22, u64::MAX].map(MessageId) {
+            for (emoji_id, emoji) in emojis {
+                for burst in [false, true] {
+                    for user_id in [1, 256, u64::MAX].map(UserId) {
+                        rows.push(ReactionRow {
+                            message_id: message,
+                            emoji_id,
+                            emoji: emoji.map(str::to_owned),
+                            burst,
+                            user_id,
+                            ..reaction()
+                        });
+                    }
+                }
+            }
+        }
+        assert!(rows.is_sorted_by(|one, next| one.key() < next.key()));
+    }
+
+    #[test]
+    fn times_are_ranges_of_ids() {
+        let id = MessageId(1_442_070_400_000_000_001);
+        let at = id.created_at();
+        let before = Millis(at.0 - 1);
+        let all = Millis(i64::MIN)..=Millis(i64::MAX);
+        assert_eq!(ids(&all), 0..=u64::MAX);
+        assert!(ids(&(at..=at)).contains(&id.0));
+        assert_eq!(ids(&(before..=before)).end() + 1, *ids(&(at..=at)).start());
+        assert!(ids(&(Millis(0)..=Millis(1_420_070_399_999))).is_empty());
+    }
+}
