@@ -225,7 +225,7 @@ fn request() -> ExportRequest {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut given = env::args().skip(1).filter(|it| it != "--bench");
+    let mut given = env::args().skip(1).filter(|arg| arg != "--bench");
     let mut sizes = Vec::new();
     let mut kept = None;
     while let Some(argument) = given.next() {
@@ -333,7 +333,7 @@ fn cpu_seconds() -> anyhow::Result<f64> {
 
 fn peak_mebibytes() -> anyhow::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes: u64 = line
         .context("no VmHWM in /proc/self/status")?
         .trim_end_matches("kB")

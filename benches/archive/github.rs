@@ -72,7 +72,7 @@ pub(crate) async fn exporter(given: &[String]) -> anyhow::Result<()> {
     let (place, access) = access(&order);
     let archive = GithubArchive::new(place, &access, &Network::default())?;
     let community = Arc::new(Community::new(order.messages, order.more));
-    let since = order.since.as_ref().map(|it| it.parse::<Hash>());
+    let since = order.since.as_ref().map(|since| since.parse::<Hash>());
     let asked = match since.transpose()? {
         Some(since) if order.more => community.change(Some(since)),
         Some(since) => {

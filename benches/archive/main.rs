@@ -24,16 +24,20 @@ use community::{CHANNELS, Community, request};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut given: Vec<String> = std::env::args().skip(1).collect();
-    given.retain(|it| it != "--bench");
+    given.retain(|given| given != "--bench");
     if let [exporter, rest @ ..] = given.as_slice()
         && exporter == github::EXPORTER
     {
         return github::exporter(rest).await;
     }
-    let only = given.pop_if(|it| ["folder", "github"].contains(&it.as_str()));
+    let only = given.pop_if(|given| ["folder", "github"].contains(&given.as_str()));
     let mut sizes: Vec<u64> = given
         .iter()
-        .map(|it| it.parse().with_context(|| format!("{it} is no number")))
+        .map(|given| {
+            given
+                .parse()
+                .with_context(|| format!("{given} is no number"))
+        })
         .collect::<Result<_, _>>()?;
     if sizes.is_empty() {
         sizes = vec![100_000, 1_000_000];
@@ -103,8 +107,8 @@ async fn measure(messages: u64) -> anyhow::Result<()> {
 /// The most memory that this process ever had, in KiB.
 pub(crate) fn most_memory() -> anyhow::Result<u64> {
     let status = fs::read_to_string(Path::new("/proc/self/status"))?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    let number = line.and_then(|it| it.trim().strip_suffix(" kB"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(number.context("no VmHWM")?.trim().parse()?)
 }
 

@@ -38,7 +38,7 @@ const QUIET: Duration = Duration::from_secs(3);
 async fn main() -> anyhow::Result<()> {
     let named: Vec<String> = std::env::args()
         .skip(1)
-        .filter(|it| !it.starts_with('-'))
+        .filter(|arg| !arg.starts_with('-'))
         .collect();
     let usual = ["requests", "online", "4", "50", "300", "skewed"].map(str::to_owned);
     let scenarios = if named.is_empty() { &usual[..] } else { &named };
@@ -101,7 +101,9 @@ async fn online() -> anyhow::Result<bool> {
     let discord = Discord::start(Options::default()).await?;
     let home = tempfile::tempdir()?;
     let mut bot = start(&discord, &home, &["run"])?;
-    let listens = discord.wait(PATIENCE, |it| it.connected() > 0).await;
+    let listens = discord
+        .wait(PATIENCE, |discord| discord.connected() > 0)
+        .await;
     let quiet = async {
         let mut before = usize::MAX;
         while before != discord.requests().len() {
@@ -262,7 +264,9 @@ fn peak(child: &Child) -> Option<u64> {
             .join("status"),
     );
     let status = status.ok()?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kilobytes << 10)
 }

@@ -34,7 +34,12 @@ pub(crate) async fn grown(sizes: &[Size]) -> anyhow::Result<Discord> {
     let channels: Vec<u64> = (0..sizes.len())
         .map(|index| discord.create_channel(kind::TEXT, &format!("room-{index}"), Vec::new()))
         .collect();
-    let steps = sizes.iter().map(|it| it.messages).max().unwrap_or_default() + PAGE;
+    let steps = sizes
+        .iter()
+        .map(|size| size.messages)
+        .max()
+        .unwrap_or_default()
+        + PAGE;
     for step in 0..steps {
         for (size, channel) in sizes.iter().zip(&channels) {
             let end = if size.silent { steps - PAGE } else { steps };
@@ -71,12 +76,12 @@ impl Least {
             *lists.entry(message.channel).or_default() += message
                 .reactions
                 .iter()
-                .map(|it| it.users.len() / PAGE + 1)
+                .map(|reaction| reaction.users.len() / PAGE + 1)
                 .sum::<usize>();
         }
-        let archives = truth.channels.iter().filter(|it| {
-            let has_threads = [kind::TEXT, kind::ANNOUNCEMENT, kind::FORUM].contains(&it.kind);
-            has_threads && it.visible
+        let archives = truth.channels.iter().filter(|channel| {
+            let has_threads = [kind::TEXT, kind::ANNOUNCEMENT, kind::FORUM].contains(&channel.kind);
+            has_threads && channel.visible
         });
         Self {
             pages: messages
@@ -101,8 +106,14 @@ impl Least {
     /// used.
     pub(crate) fn time(&self, limits: &Limits) -> Duration {
         let all = self.pages() + self.lists() + self.archives;
-        let pages = self.pages.values().map(|it| windows(limits.messages, *it));
-        let lists = self.lists.values().map(|it| windows(limits.reactions, *it));
+        let pages = self
+            .pages
+            .values()
+            .map(|page| windows(limits.messages, *page));
+        let lists = self
+            .lists
+            .values()
+            .map(|list| windows(limits.reactions, *list));
         let longest = pages.chain(lists).max().unwrap_or_default();
         windows(limits.global, all).max(windows(limits.global, self.archives) + longest)
     }

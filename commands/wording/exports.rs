@@ -1,9 +1,6 @@
 //! What admins read about the archive.
 
-use std::{
-    fmt::{Display, Write as _},
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code, settings::channels};
 use propsbot_jobs::export::{ExportOutcome, LastExport, Made, Summary};

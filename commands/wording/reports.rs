@@ -9,7 +9,6 @@ use propsbot_service::{
     HistoryReport, Leaderboard, LeaderboardQuery, Period, Ranked, Side, Thanked, Why,
 };
 use propsbot_sourcecred::Weight;
-use propsbot_sourcecred::Weight;
 
 /// Discord's longest name.
 const NAME: usize = 32;

@@ -1,6 +1,6 @@
 //! The settings, the log of admin actions, and `/setup`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::{LONGEST_MESSAGE, code};
 use crate::receivers::Unclear;
@@ -352,7 +352,7 @@ fn props_channels(chosen: Option<&[ChannelId]>) -> String {
 }
 
 /// The channels by name, shortened if they are many.
-pub(super) fn channels(list: &[ChannelId]) -> String {
+pub(super) fn channels(list: &[impl Display]) -> String {
     if list.is_empty() {
         return "none".to_owned();
     }

@@ -109,7 +109,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
         };
         let file = self.folder.join(path);
         blocking(move || match fs::read(&file) {
-            Ok(bytes) => Ok(Some(bytes).filter(|it| Hash::of(it) == hash)),
+            Ok(bytes) => Ok(Some(bytes).filter(|bytes| Hash::of(bytes) == hash)),
             // What cannot be read here is read there.
             Err(_) => Ok(None),
         })
@@ -144,8 +144,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
     /// The paths of the blobs that an index names; `None` if it cannot be read.
     async fn blobs(&self, index: String) -> Result<Option<Vec<String>>, ArchiveError> {
         let bytes = self.object(index.clone()).await?;
-        let parsed = bytes.and_then(|it| Index::parse(&index, &it).ok());
-        Ok(parsed.map(|it| it.blob_paths().collect()))
+        let parsed = bytes.and_then(|byte| Index::parse(&index, &byte).ok());
+        Ok(parsed.map(|parsed| parsed.blob_paths().collect()))
     }
 
     /// An object: its copy, or as the archive has it.
@@ -175,8 +175,11 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
         {
             tracing::warn!(%error, "could not fetch the archive at once: reading it file by file");
         }
-        let indexes: Vec<IndexRef> = manifest.indexes().map(|(_, it)| it).collect();
-        let found: Vec<_> = indexes.iter().map(|it| self.blobs(it.path())).collect();
+        let indexes: Vec<IndexRef> = manifest.indexes().map(|(_, index)| index).collect();
+        let found: Vec<_> = indexes
+            .iter()
+            .map(|index| self.blobs(index.path()))
+            .collect();
         let found: Vec<_> = stream::iter(found)
             .buffer_unordered(READS)
             .try_collect()
@@ -186,7 +189,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
             return Ok(());
         };
         let mut needed: BTreeSet<String> = blobs.into_iter().flatten().collect();
-        needed.extend(indexes.iter().map(|it| it.path()));
+        needed.extend(indexes.iter().map(|index| index.path()));
         let (folder, bytes) = (self.folder.clone(), bytes.to_vec());
         let kept = blocking(move || {
             remove_others(&folder, &needed)?;
@@ -262,7 +265,7 @@ fn remove_others(folder: &Path, needed: &BTreeSet<String>) -> Result<(), Archive
                 continue;
             }
             let name = path.strip_prefix(folder).expect("it is in this folder");
-            let parts: Vec<_> = name.iter().map(|it| it.to_string_lossy()).collect();
+            let parts: Vec<_> = name.iter().map(|name| name.to_string_lossy()).collect();
             if !needed.contains(&parts.join("/")) {
                 match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -97,7 +97,7 @@ pub trait DataArchive: Send + Sync {
 
     /// Whether the file at this path has these bytes.
     async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {
-        Ok(self.read(path).await?.is_some_and(|it| it == bytes))
+        Ok(self.read(path).await?.is_some_and(|own| own == bytes))
     }
 
     /// Whether a write would be refused, as far as that can be told without writing.
@@ -239,7 +239,7 @@ pub enum ArchiveError {
 }
 
 fn or_none(hash: Option<Hash>) -> String {
-    hash.map_or_else(|| "none".to_owned(), |it| it.to_string())
+    hash.map_or_else(|| "none".to_owned(), |hash| hash.to_string())
 }
 
 impl Change {
@@ -263,7 +263,7 @@ impl Change {
                 for path in remove {
                     named(path)?;
                 }
-                if let Some(path) = documents.keys().find(|it| !DOCUMENTS.contains(it)) {
+                if let Some(path) = documents.keys().find(|key| !DOCUMENTS.contains(key)) {
                     return Err(ArchiveError::BadPath((*path).to_owned()));
                 }
             }

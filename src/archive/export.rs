@@ -72,7 +72,7 @@ pub async fn export(
     request: ExportRequest,
 ) -> Result<Summary, ExportError> {
     let previous = load_previous(archive, &request).await?;
-    let expected = previous.as_ref().map(|it| it.hash);
+    let expected = previous.as_ref().map(|previous| previous.hash);
     let left = left_beside(archive, &request).await?;
     let made = request.made.clone();
     made.begin();
@@ -97,10 +97,10 @@ pub async fn export(
             let bytes = manifest.print();
             let may = source.about_to_publish(Hash::of(&bytes));
             may.map_err(PlanError::Withheld)?;
-            let before = previous.as_ref().map(|it| &it.manifest);
+            let before = previous.as_ref().map(|previous| &previous.manifest);
             let mut documents = beside.clone();
             if planned.summary.blobs + planned.summary.indexes > ONE_PARTITION
-                || before.is_none_or(|it| manifest.names_others(it))
+                || before.is_none_or(|before| manifest.names_others(before))
             {
                 documents.insert(README, Some((request.schema.readme)(manifest).into_bytes()));
             }
@@ -193,7 +193,7 @@ async fn mend_documents(
     }
     let manifest = reader.manifest();
     let readme = archive.read(README).await?;
-    if !readme.is_some_and(|it| manifest.fits(&it, schema)) {
+    if !readme.is_some_and(|readme| manifest.fits(&readme, schema)) {
         documents.insert(README, Some((schema.readme)(manifest).into_bytes()));
     }
     if documents.is_empty() {
@@ -209,7 +209,7 @@ async fn mend_documents(
     let change = stream::iter([publish]).boxed();
     archive.write(Some(reader.hash()), change).await?;
     let too_large = archive.traffic().too_large;
-    mended.retain(|it| !too_large.contains(it));
+    mended.retain(|mended| !too_large.contains(mended));
     Ok(mended)
 }
 
@@ -221,7 +221,7 @@ pub async fn dry_run(
 ) -> Result<Summary, ExportError> {
     archive.check_writable().await?;
     let previous = load_previous(archive, &request).await?;
-    let before = previous.as_ref().map(|it| it.hash);
+    let before = previous.as_ref().map(|previous| previous.hash);
     let planning = tokio::task::spawn_blocking(move || {
         let mut forget = |_: Object| Ok(());
         plan(previous.as_ref(), &request, source.as_ref(), &mut forget)

@@ -75,7 +75,7 @@ impl FromStr for Hash {
         hex::decode_to_slice(text, &mut bytes)
             .ok()
             .map(|()| Self(bytes))
-            .filter(|it| it.to_string() == text)
+            .filter(|own| own.to_string() == text)
             .ok_or_else(|| NotAHash(text.to_owned()))
     }
 }
@@ -243,7 +243,10 @@ impl Index {
 
     /// Where the blobs are that it lists.
     pub fn blob_paths(&self) -> impl Iterator<Item = String> {
-        self.tables.values().flatten().map(|it| it.blob.blob_path())
+        self.tables
+            .values()
+            .flatten()
+            .map(|table| table.blob.blob_path())
     }
 }
 

@@ -63,7 +63,7 @@ impl DataArchive for MemoryArchive {
                     ..
                 } => {
                     let mut files = self.files.lock().await;
-                    let found = files.get(MANIFEST).map(|it| Hash::of(it));
+                    let found = files.get(MANIFEST).map(|file| Hash::of(file));
                     if found != Some(Hash::of(&manifest)) && found != expected {
                         return Err(ArchiveError::Stale { expected, found });
                     }

@@ -120,22 +120,22 @@ pub(super) fn stale_regions(
 ) -> BTreeSet<Period> {
     let mut regions: BTreeSet<Period> = BTreeSet::new();
     for day in days.iter().map(|day| Period::day(*day)) {
-        if regions.iter().any(|it| it.contains(day)) {
+        if regions.iter().any(|region| region.contains(day)) {
             continue;
         }
         let mut region = std::iter::once(day)
             .chain(day.ancestors())
-            .find(|it| entries.contains_key(it))
+            .find(|once| entries.contains_key(once))
             .unwrap_or(day);
         let alone = |parent: &Period| {
             !entries
                 .keys()
-                .any(|it| parent.contains(*it) && !region.contains(*it))
+                .any(|key| parent.contains(*key) && !region.contains(*key))
         };
         if let Some(wider) = region.ancestors().take_while(alone).last() {
             region = wider;
         }
-        regions.retain(|it| !region.contains(*it));
+        regions.retain(|inner| !region.contains(*inner));
         regions.insert(region);
     }
     regions
@@ -161,6 +161,6 @@ pub(super) fn undersized(
     small
         .iter()
         .copied()
-        .filter(|it| !it.ancestors().any(|around| small.contains(&around)))
+        .filter(|period| !period.ancestors().any(|around| small.contains(&around)))
         .collect()
 }

@@ -118,7 +118,7 @@ impl Period {
 
     /// All larger periods around it, the smallest first.
     pub fn ancestors(self) -> impl Iterator<Item = Self> {
-        std::iter::successors(self.parent(), |it| it.parent())
+        std::iter::successors(self.parent(), |period| period.parent())
     }
 
     /// Whether `other` lies in it, or is it.
@@ -161,14 +161,16 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, NotAPeriod> {
         const FIRST: &str = "0000-01-01T00:00:00";
         let parse = || {
-            let unit = Unit::ALL.into_iter().find(|it| it.width() == text.len())?;
+            let unit = Unit::ALL
+                .into_iter()
+                .find(|unit| unit.width() == text.len())?;
             let whole = format!("{text}{}", FIRST.get(text.len()..)?);
             let start: DateTime = whole.parse().ok()?;
             Some(Self { start, unit })
         };
         parse()
             // Only the one spelling counts, and only years that have a next.
-            .filter(|it| it.start.year() < 9999 && it.to_string() == text)
+            .filter(|period| period.start.year() < 9999 && period.to_string() == text)
             .ok_or_else(|| NotAPeriod(text.to_owned()))
     }
 }
@@ -224,7 +226,10 @@ mod tests {
     #[test]
     fn periods_nest() {
         let second = period("2026-11-23T10:05:59");
-        let around: Vec<String> = second.ancestors().map(|it| it.to_string()).collect();
+        let around: Vec<String> = second
+            .ancestors()
+            .map(|ancestor| ancestor.to_string())
+            .collect();
         assert_eq!(
             around,
             [

@@ -207,7 +207,7 @@ impl<'a> ArchiveReader<'a> {
             return Ok(bytes);
         }
         let now = self.archive.read(MANIFEST).await?;
-        Err(if now.map(|it| Hash::of(&it)) == Some(self.hash) {
+        Err(if now.map(|now| Hash::of(&now)) == Some(self.hash) {
             ReadError::Missing {
                 path: path.to_owned(),
                 needed_by: needed_by(),

@@ -65,10 +65,10 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
     let emoji = |key: EmojiKey| {
         let known = emojis
             .iter()
-            .find(|it| key == EmojiKey::Custom(it.id) && it.name.is_some());
+            .find(|emoji| key == EmojiKey::Custom(emoji.id) && emoji.name.is_some());
         Emoji {
-            name: known.and_then(|it| it.name.clone()),
-            animated: known.is_some_and(|it| it.animated),
+            name: known.and_then(|known| known.name.clone()),
+            animated: known.is_some_and(|known| known.animated),
             key,
         }
     };
@@ -81,10 +81,10 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
     {
         verdict.props = Err(NoProps::OverQuota(quota));
     }
-    let left_out = verdict.iter().flat_map(|it| &it.left_out);
+    let left_out = verdict.iter().flat_map(|verdict| &verdict.left_out);
     let mut explanation = Explanation {
         no_props: match &verdict {
-            Some(it) => it.props.as_ref().err().copied(),
+            Some(verdict) => verdict.props.as_ref().err().copied(),
             None => Some(NoProps::MessageDeleted),
         },
         nodes: Vec::new(),
@@ -95,7 +95,10 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
         idle: Vec::new(),
         mints: 0.0,
     };
-    let Some((message, Ok(props))) = snapshot.messages.first().zip(verdict.map(|it| it.props))
+    let Some((message, Ok(props))) = snapshot
+        .messages
+        .first()
+        .zip(verdict.map(|verdict| verdict.props))
     else {
         return explanation;
     };
@@ -144,7 +147,7 @@ pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> E
         let of_type = types
             .edge_types
             .iter()
-            .find(|it| address.has_prefix(&it.prefix));
+            .find(|edge_type| address.has_prefix(&edge_type.prefix));
         let own = graph.edge_weights.get(address);
         if let (Some(from), Some(to), Some(of_type)) = (part(&edge.src), part(&edge.dst), of_type) {
             let of_type_weight = of_type.default_weight;

@@ -233,7 +233,9 @@ impl<'a> Rules<'a> {
 
     /// Whether it is somebody with a name: neither unknown, nor one who wants nothing shown.
     pub fn is_somebody(&self, user: UserId) -> bool {
-        self.members.get(user).is_some_and(|it| !it.is_nobody())
+        self.members
+            .get(user)
+            .is_some_and(|member| !member.is_nobody())
     }
 
     fn judge_command<'r>(&self, answer: MessageId, row: &'r PropsRow) -> Verdict<'r> {

@@ -60,10 +60,16 @@ pub fn standings(snapshot: &Snapshot) -> Vec<Standing> {
     }
 
     let mut standings: Vec<Standing> = standings.into_values().collect();
-    standings.sort_by_key(|it| Reverse((it.received, it.reactions, Reverse(it.member))));
+    standings.sort_by_key(|standing| {
+        Reverse((
+            standing.received,
+            standing.reactions,
+            Reverse(standing.member),
+        ))
+    });
     for standing in &mut standings {
         let thanks = &mut standing.thanks;
-        thanks.sort_by_key(|it| Reverse((it.reactions, it.message)));
+        thanks.sort_by_key(|thank| Reverse((thank.reactions, thank.message)));
     }
     standings
 }

@@ -92,7 +92,10 @@ impl Weights {
     /// What a member weighs who has these roles.
     pub fn of_roles(&self, roles: impl Iterator<Item = RoleId>) -> Weight {
         let weights = roles.filter_map(|role| self.roles.get(&role).copied());
-        weights.fold(self.role, |most, it| if it > most { it } else { most })
+        weights.fold(
+            self.role,
+            |most, weight| if weight > most { weight } else { most },
+        )
     }
 
     /// What the first of these channels weighs that has a weight: a channel, then what it lies in.

@@ -131,7 +131,7 @@ impl Network {
         let Ok(url) = url.parse::<http::Uri>() else {
             return url.to_owned();
         };
-        let host = url.authority().map_or("", |it| it.as_str());
+        let host = url.authority().map_or("", |authority| authority.as_str());
         // Whatever stands before it in a URL is a secret.
         let host = host.rsplit('@').next().unwrap_or_default();
         match self.inner.proxies.of(&url) {

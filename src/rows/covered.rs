@@ -43,7 +43,7 @@ pub fn covered(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<IdRa
             to: interval.to,
         });
     }
-    covered.retain(|it| it.after < it.to);
+    covered.retain(|covered| covered.after < covered.to);
     covered
 }
 
@@ -64,7 +64,9 @@ mod tests {
     }
 
     fn ids(intervals: &[IdRange]) -> BTreeSet<u64> {
-        let each = intervals.iter().flat_map(|it| it.after.0 + 1..=it.to.0);
+        let each = intervals
+            .iter()
+            .flat_map(|interval| interval.after.0 + 1..=interval.to.0);
         each.collect()
     }
 
@@ -77,23 +79,23 @@ mod tests {
         ) {
             let ends: Vec<u64> = ends.into_iter().collect();
             let known: Vec<Interval> =
-                ends.chunks_exact(2).map(|it| interval(it[0], it[1])).collect();
+                ends.chunks_exact(2).map(|pair| interval(pair[0], pair[1])).collect();
             let found = covered(&known, &unfinished.iter().copied().map(MessageId).collect());
             let expected: BTreeSet<u64> = ids(&covered(&known, &BTreeSet::new())).difference(&unfinished).copied().collect();
             prop_assert_eq!(ids(&found), expected);
-            prop_assert!(found.windows(2).all(|it| it[0].to <= it[1].after));
+            prop_assert!(found.windows(2).all(|pair| pair[0].to <= pair[1].after));
         }
     }
 
     #[test]
     fn many_holes_are_one() {
         let known = [interval(0, 400), interval(400, 1000)];
-        let unfinished = (100..=200).map(MessageId).filter(|it| it.0 % 2 == 0);
+        let unfinished = (100..=200).map(MessageId).filter(|id| id.0 % 2 == 0);
         assert_eq!(covered(&known, &unfinished.clone().collect()).len(), 52);
         let more = unfinished.chain((301..=400).map(MessageId)).collect();
         let found: Vec<_> = covered(&known, &more)
             .iter()
-            .map(|it| (it.after.0, it.to.0))
+            .map(|covered| (covered.after.0, covered.to.0))
             .collect();
         assert_eq!(found, [(0, 99), (400, 1000)]);
     }

@@ -165,7 +165,7 @@ impl Restored for MemberRow {
     type Record = Member;
 
     fn is_own(&self) -> bool {
-        let gone = self.privacy().is_some_and(|it| it.is_gone());
+        let gone = self.privacy().is_some_and(|privacy| privacy.is_gone());
         !self.user_id.is_anonymous() && !gone
     }
 

@@ -312,7 +312,10 @@ impl ChannelRow {
             overwrites: channel.overwrites.clone(),
             owner_id: channel.thread.as_ref().and_then(|thread| thread.owner_id),
             archived: channel.thread.as_ref().map(|thread| thread.archived),
-            archive_timestamp: channel.thread.as_ref().and_then(|it| it.archive_timestamp),
+            archive_timestamp: channel
+                .thread
+                .as_ref()
+                .and_then(|thread| thread.archive_timestamp),
             deleted_at: gone(&part.state),
         })
     }
@@ -369,9 +372,11 @@ impl From<&Member> for MemberRow {
             bot: user.is_some_and(|user| user.bot),
             system: user.is_some_and(|user| user.system).then_some(true),
             member: member.presence.now().is_some(),
-            nick: presence.and_then(|it| it.nick.clone()),
-            roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
-            joined_at: presence.and_then(|it| it.joined_at),
+            nick: presence.and_then(|presence| presence.nick.clone()),
+            roles: presence
+                .map(|presence| presence.roles.clone())
+                .unwrap_or_default(),
+            joined_at: presence.and_then(|presence| presence.joined_at),
             left_at: gone(&member.presence),
             privacy: None,
             forgotten_at: None,
@@ -392,7 +397,7 @@ impl MemberRow {
     pub fn roles_at(&self, time: Millis) -> Option<&[RoleId]> {
         match &self.role_history {
             Some(history) => {
-                let begun = history.partition_point(|it| it.since <= time);
+                let begun = history.partition_point(|history| history.since <= time);
                 history[..begun].last()?.roles.as_deref()
             }
             None => self.member.then_some(&self.roles),
@@ -403,15 +408,15 @@ impl MemberRow {
 /// The member's spans, where they say more than the present.
 fn role_history(member: &Member) -> Option<Vec<RoleSpanRow>> {
     let spans = member.history.spans();
-    let present = member.presence.now().map(|it| &it.roles);
+    let present = member.presence.now().map(|now| &now.roles);
     if let [] | [_] = spans
-        && spans.iter().all(|it| it.roles.as_ref() == present)
+        && spans.iter().all(|span| span.roles.as_ref() == present)
     {
         return None;
     }
-    let rows = spans.iter().map(|it| RoleSpanRow {
-        since: it.since.millis(),
-        roles: it.roles.clone(),
+    let rows = spans.iter().map(|span| RoleSpanRow {
+        since: span.since.millis(),
+        roles: span.roles.clone(),
     });
     Some(rows.collect())
 }
@@ -427,15 +432,17 @@ impl From<&MessageState> for MessageRow {
                 Life::Deleted(at) => Some(at),
                 Life::Alive(..) => None,
             },
-            author_id: message.map(|it| it.author.id),
-            author_kind: message.map(|it| it.author.kind),
-            kind: message.map(|it| it.kind),
-            content: message.map(|it| it.content.clone()),
-            mentions: message.map(|it| it.mentions.clone()).unwrap_or_default(),
-            reply_to: message.and_then(|it| it.reply_to),
-            command: message.and_then(|it| it.command.clone()),
-            edited_at: message.and_then(|it| it.edited_at),
-            by_webhook: message.and_then(|it| it.by_webhook),
+            author_id: message.map(|message| message.author.id),
+            author_kind: message.map(|message| message.author.kind),
+            kind: message.map(|message| message.kind),
+            content: message.map(|message| message.content.clone()),
+            mentions: message
+                .map(|message| message.mentions.clone())
+                .unwrap_or_default(),
+            reply_to: message.and_then(|message| message.reply_to),
+            command: message.and_then(|message| message.command.clone()),
+            edited_at: message.and_then(|message| message.edited_at),
+            by_webhook: message.and_then(|message| message.by_webhook),
             earlier_mentions: message.map(earlier_mentions).unwrap_or_default(),
         }
     }
@@ -455,22 +462,22 @@ fn earlier_mentions(message: &Message) -> Vec<EarlierMention> {
 }
 
 impl From<&Reaction> for ReactionRow {
-    fn from(it: &Reaction) -> Self {
-        let (emoji_id, emoji) = match &it.emoji {
+    fn from(reaction: &Reaction) -> Self {
+        let (emoji_id, emoji) = match &reaction.emoji {
             EmojiKey::Unicode(text) => (None, Some(text.clone())),
             EmojiKey::Custom(id) => (Some(*id), None),
         };
-        let removed = it.removed.filter(|_| !it.is_present());
+        let removed = reaction.removed.filter(|_| !reaction.is_present());
         Self {
-            guild_id: it.guild_id,
-            channel_id: it.channel_id,
-            message_id: it.message_id,
-            user_id: it.user_id,
+            guild_id: reaction.guild_id,
+            channel_id: reaction.channel_id,
+            message_id: reaction.message_id,
+            user_id: reaction.user_id,
             emoji_id,
             emoji,
-            burst: it.burst,
-            added_at: it.added.map(|seen| seen.at.millis()),
-            added_by: it.added.map(|seen| seen.by),
+            burst: reaction.burst,
+            added_at: reaction.added.map(|seen| seen.at.millis()),
+            added_by: reaction.added.map(|seen| seen.by),
             removed_at: removed.map(|seen| seen.at.millis()),
             removed_by: removed.map(|seen| seen.by),
         }
@@ -478,19 +485,19 @@ impl From<&Reaction> for ReactionRow {
 }
 
 impl From<&Props> for PropsRow {
-    fn from(it: &Props) -> Self {
+    fn from(props: &Props) -> Self {
         Self {
-            id: it.id,
-            guild_id: it.guild_id,
-            channel_id: it.channel_id,
-            message_id: it.message_id,
-            giver_id: it.giver,
-            receiver_ids: it.receivers.clone(),
-            reason: it.reason.clone(),
-            origin: it.origin,
-            withdrawn_at: it.withdrawn,
-            about_channel_id: it.about.map(|(channel, _)| channel),
-            about_message_id: it.about.map(|(_, message)| message),
+            id: props.id,
+            guild_id: props.guild_id,
+            channel_id: props.channel_id,
+            message_id: props.message_id,
+            giver_id: props.giver,
+            receiver_ids: props.receivers.clone(),
+            reason: props.reason.clone(),
+            origin: props.origin,
+            withdrawn_at: props.withdrawn,
+            about_channel_id: props.about.map(|(channel, _)| channel),
+            about_message_id: props.about.map(|(_, message)| message),
         }
     }
 }

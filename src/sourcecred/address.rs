@@ -50,7 +50,7 @@ macro_rules! addresses {
 
         impl From<&[String]> for $name {
             fn from(parts: &[String]) -> Self {
-                let parts: Vec<&dyn Display> = parts.iter().map(|it| it as &dyn Display).collect();
+                let parts: Vec<&dyn Display> = parts.iter().map(|part| part as &dyn Display).collect();
                 Self::new(&parts)
             }
         }

@@ -74,20 +74,24 @@ impl Comparison {
             .chain(now.by_person.keys())
             .collect();
         let all = people.len();
-        let is_in_both = |it| before.by_person.contains_key(it) && now.by_person.contains_key(it);
-        let of = |minted: &Minted, it| minted.by_person.get(it).copied().unwrap_or_default();
+        let is_in_both =
+            |person| before.by_person.contains_key(person) && now.by_person.contains_key(person);
+        let of =
+            |minted: &Minted, person| minted.by_person.get(person).copied().unwrap_or_default();
         let mut members: Vec<MemberChange> = people
             .into_iter()
-            .map(|it| (it, of(&before, it), of(&now, it)))
-            .filter(|(it, before, now)| !is_in_both(it) || (before - now).abs() >= NOTICEABLE)
-            .map(|(it, before, now)| MemberChange {
-                address: it.clone(),
-                name: name(it, new.0, old.0),
+            .map(|person| (person, of(&before, person), of(&now, person)))
+            .filter(|(person, before, now)| {
+                !is_in_both(person) || (before - now).abs() >= NOTICEABLE
+            })
+            .map(|(person, before, now)| MemberChange {
+                address: person.clone(),
+                name: name(person, new.0, old.0),
                 minted: BeforeAndNow { before, now },
             })
             .collect();
         members.sort_by(|a, b| {
-            let [a, b] = [a, b].map(|it| it.minted.change().abs());
+            let [a, b] = [a, b].map(|change| change.minted.change().abs());
             b.total_cmp(&a)
         });
 
@@ -127,6 +131,6 @@ fn changes<A: Ord, T>(
             Some(_) => {}
         }
     }
-    changes.vanished = old.keys().filter(|it| !new.contains_key(it)).count();
+    changes.vanished = old.keys().filter(|key| !new.contains_key(key)).count();
     changes
 }

@@ -78,11 +78,13 @@ impl Declaration {
     ///
     /// SourceCred multiplies the weights of all prefixes that match, and takes 1 for none.
     pub fn weight_of(&self, address: &NodeAddress) -> Weight {
-        let matching = |it: &&NodeType| address.has_prefix(&it.prefix);
+        let matching = |node_type: &&NodeType| address.has_prefix(&node_type.prefix);
         self.node_types
             .iter()
             .filter(matching)
-            .fold(Weight::ONE, |weight, it| weight.and(it.default_weight))
+            .fold(Weight::ONE, |weight, node_type| {
+                weight.and(node_type.default_weight)
+            })
     }
 
     /// Writes `declaration.json`.

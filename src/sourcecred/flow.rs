@@ -34,12 +34,12 @@ impl Minted {
         let people: Vec<bool> = graph
             .nodes
             .keys()
-            .map(|address| types.people.iter().any(|it| address.has_prefix(it)))
+            .map(|address| types.people.iter().any(|person| address.has_prefix(person)))
             .collect();
         let mut at: Vec<f64> = graph
             .nodes
             .keys()
-            .map(|it| weigher.node(it).get())
+            .map(|key| weigher.node(key).get())
             .collect();
         let total: f64 = at.iter().sum();
         let moves = moves(graph, &weigher, &people);
@@ -52,8 +52,8 @@ impl Minted {
                     reached[index] += weight;
                 }
             }
-            for it in &moves {
-                next[it.to] += at[it.from] * it.share;
+            for step in &moves {
+                next[step.to] += at[step.from] * step.share;
             }
             at = next;
             if at.iter().sum::<f64>() <= total * REST {
@@ -99,11 +99,11 @@ fn moves(graph: &WeightedGraph, weigher: &Weigher<'_>, people: &[bool]) -> Vec<M
         );
     }
     let mut all = vec![0.0; people.len()];
-    for it in &moves {
-        all[it.from] += it.share;
+    for step in &moves {
+        all[step.from] += step.share;
     }
-    for it in &mut moves {
-        it.share /= all[it.from];
+    for step in &mut moves {
+        step.share /= all[step.from];
     }
     moves
 }
@@ -118,14 +118,22 @@ impl<'a> Weigher<'a> {
     /// The weights of this graph, its types being `types`.
     pub fn new(graph: &'a WeightedGraph, types: &'a Types) -> Self {
         let mut nodes = HashMap::new();
-        let own = graph.node_weights.iter().map(|(it, weight)| (it, *weight));
-        for (prefix, weight) in own.chain(types.nodes.iter().map(|(it, weight)| (it, *weight))) {
+        let own = graph
+            .node_weights
+            .iter()
+            .map(|(node_weight, weight)| (node_weight, *weight));
+        for (prefix, weight) in own.chain(types.nodes.iter().map(|(node, weight)| (node, *weight)))
+        {
             let all = nodes.entry(prefix.raw()).or_insert(Weight::ONE);
             *all = all.and(weight);
         }
         let mut edges = HashMap::new();
-        let own = graph.edge_weights.iter().map(|(it, weight)| (it, *weight));
-        for (prefix, weight) in own.chain(types.edges.iter().map(|(it, weight)| (it, *weight))) {
+        let own = graph
+            .edge_weights
+            .iter()
+            .map(|(edge_weight, weight)| (edge_weight, *weight));
+        for (prefix, weight) in own.chain(types.edges.iter().map(|(edge, weight)| (edge, *weight)))
+        {
             let all = edges.entry(prefix.raw()).or_insert(EdgeWeight::ONE);
             *all = all.and(weight);
         }
@@ -135,15 +143,15 @@ impl<'a> Weigher<'a> {
     /// What a node mints.
     pub fn node(&self, address: &NodeAddress) -> Weight {
         beginnings(address.raw())
-            .filter_map(|it| self.nodes.get(it))
-            .fold(Weight::ONE, |all, it| all.and(*it))
+            .filter_map(|beginning| self.nodes.get(beginning))
+            .fold(Weight::ONE, |all, node| all.and(*node))
     }
 
     /// How weight moves along an edge.
     pub fn edge(&self, address: &EdgeAddress) -> EdgeWeight {
         beginnings(address.raw())
-            .filter_map(|it| self.edges.get(it))
-            .fold(EdgeWeight::ONE, |all, it| all.and(*it))
+            .filter_map(|beginning| self.edges.get(beginning))
+            .fold(EdgeWeight::ONE, |all, edge| all.and(*edge))
     }
 }
 

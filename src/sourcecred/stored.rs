@@ -36,12 +36,12 @@ impl From<&Declaration> for Types {
         let people = declaration.user_types.iter();
         Self {
             nodes: nodes
-                .map(|it| (it.prefix.clone(), it.default_weight))
+                .map(|node| (node.prefix.clone(), node.default_weight))
                 .collect(),
             edges: edges
-                .map(|it| (it.prefix.clone(), it.default_weight))
+                .map(|edge| (edge.prefix.clone(), edge.default_weight))
                 .collect(),
-            people: people.map(|it| it.prefix.clone()).collect(),
+            people: people.map(|person| person.prefix.clone()).collect(),
         }
     }
 }
@@ -54,11 +54,13 @@ impl Types {
         let edges = stored.edge_types.into_iter();
         let people = stored.user_types.into_iter();
         Ok(Self {
-            nodes: nodes.map(|it| (it.prefix, it.default_weight.0)).collect(),
-            edges: edges
-                .map(|it| (it.prefix, it.default_weight.into()))
+            nodes: nodes
+                .map(|node| (node.prefix, node.default_weight.0))
                 .collect(),
-            people: people.map(|it| it.prefix).collect(),
+            edges: edges
+                .map(|edge| (edge.prefix, edge.default_weight.into()))
+                .collect(),
+            people: people.map(|person| person.prefix).collect(),
         })
     }
 }
@@ -69,7 +71,11 @@ impl WeightedGraph {
         let (_, both): (WeightedGraphMark, StoredBoth) = parse("graph", json)?;
         let (_, graph) = both.graph_json;
         let (_, weights) = both.weights_json;
-        let addresses: Vec<NodeAddress> = graph.addresses.into_iter().map(|it| it.0).collect();
+        let addresses: Vec<NodeAddress> = graph
+            .addresses
+            .into_iter()
+            .map(|address| address.0)
+            .collect();
         let at = |index: usize| {
             addresses.get(index).cloned().ok_or_else(|| NotStored {
                 what: "graph",
@@ -100,8 +106,8 @@ impl WeightedGraph {
         }
         let nodes = weights.node_weights.into_iter();
         let edges = weights.edge_weights.into_iter();
-        read.node_weights = nodes.map(|(prefix, it)| (prefix, it.0)).collect();
-        read.edge_weights = edges.map(|(prefix, it)| (prefix, it.into())).collect();
+        read.node_weights = nodes.map(|(prefix, node)| (prefix, node.0)).collect();
+        read.edge_weights = edges.map(|(prefix, edge)| (prefix, edge.into())).collect();
         Ok(read)
     }
 }

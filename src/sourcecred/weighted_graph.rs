@@ -143,7 +143,7 @@ struct GraphJson<'a> {
 impl<'a> GraphJson<'a> {
     fn new(graph: &'a WeightedGraph) -> Self {
         let ends = graph.edges.values().flat_map(|edge| [&edge.src, &edge.dst]);
-        let absent: BTreeSet<_> = ends.filter(|it| !graph.nodes.contains_key(*it)).collect();
+        let absent: BTreeSet<_> = ends.filter(|end| !graph.nodes.contains_key(*end)).collect();
         let mut addresses: Vec<&NodeAddress> = graph.nodes.keys().chain(absent).collect();
         addresses.sort_unstable();
         Self {
@@ -175,7 +175,7 @@ impl<'a> GraphJson<'a> {
 
 impl Serialize for GraphJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let addresses = || self.addresses.iter().map(|it| it.parts());
+        let addresses = || self.addresses.iter().map(|address| address.parts());
         let mut fields = serializer.serialize_struct("GraphJson", 3)?;
         fields.serialize_field("sortedNodeAddresses", &Each(addresses))?;
         fields.serialize_field("nodes", &Each(|| self.nodes()))?;

@@ -21,16 +21,16 @@ const UNCONFIRMED: char = '?';
 /// Remembers what was published in an archive, one a line.
 fn published(archive: &str, mut lines: Vec<String>) -> Op {
     for unconfirmed in [false, true] {
-        let of = |it: &String| it.starts_with(UNCONFIRMED) == unconfirmed;
+        let of = |string: &String| string.starts_with(UNCONFIRMED) == unconfirmed;
         let surplus = lines
             .iter()
-            .filter(|it| of(it))
+            .filter(|line| of(line))
             .count()
             .saturating_sub(PUBLISHED);
         let mut passed = 0;
-        lines.retain(|it| {
-            passed += usize::from(of(it));
-            !of(it) || passed > surplus
+        lines.retain(|line| {
+            passed += usize::from(of(line));
+            !of(line) || passed > surplus
         });
     }
     Op::Put(published_key(archive), lines.join("\n").into_bytes())
@@ -72,7 +72,7 @@ impl Store {
     /// By which rules rows were made of the mirror in the last export; `None` if it is not remembered.
     pub fn exported_by(&self) -> Result<Option<u8>, StoreError> {
         let bytes = self.engine.get(RULES_KEY)?;
-        Ok(bytes.and_then(|it| it.first().copied()))
+        Ok(bytes.and_then(|byte| byte.first().copied()))
     }
 
     /// Remembers what an export left, made by these rules, and forgets that these changed, except for
@@ -102,8 +102,8 @@ impl Store {
             ops.push(Op::Put(RULES_KEY.to_vec(), vec![rules]));
         }
         let mut lines = self.published_lines(archive)?.unwrap_or_default();
-        if lines.last().is_none_or(|it| it != left) {
-            lines.retain(|it| it.trim_start_matches(UNCONFIRMED) != left);
+        if lines.last().is_none_or(|line| line != left) {
+            lines.retain(|line| line.trim_start_matches(UNCONFIRMED) != left);
             lines.push(left.to_owned());
             ops.push(published(archive, lines));
         }
@@ -115,8 +115,8 @@ impl Store {
     /// exported there.
     pub fn published(&self, archive: &str) -> Result<Option<Vec<String>>, StoreError> {
         let lines = self.published_lines(archive)?;
-        let hash = |it: String| it.trim_start_matches(UNCONFIRMED).to_owned();
-        Ok(lines.map(|it| it.into_iter().map(hash).collect()))
+        let hash = |string: String| string.trim_start_matches(UNCONFIRMED).to_owned();
+        Ok(lines.map(|line| line.into_iter().map(hash).collect()))
     }
 
     /// Whether this store has published in the archive of this name, as was confirmed.
@@ -129,7 +129,7 @@ impl Store {
     /// Remembers what is about to be published there.
     pub fn publishing(&self, archive: &str, manifest: &str) -> Result<(), StoreError> {
         let mut lines = self.published_lines(archive)?.unwrap_or_default();
-        if lines.iter().any(|it| it == manifest) {
+        if lines.iter().any(|line| line == manifest) {
             return Ok(());
         }
         lines.push(format!("{UNCONFIRMED}{manifest}"));
@@ -139,7 +139,7 @@ impl Store {
     fn published_lines(&self, archive: &str) -> Result<Option<Vec<String>>, StoreError> {
         let bytes = self.engine.get(&published_key(archive))?;
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text.map(|it| it.lines().map(str::to_owned).collect()))
+        Ok(text.map(|text| text.lines().map(str::to_owned).collect()))
     }
 
     /// The names under which this store's earlier processes claimed archives. From now on this process's is

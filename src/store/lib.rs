@@ -225,7 +225,7 @@ impl Store {
 
     fn stamp(&self, key: &[u8]) -> Result<Option<Stamp>, StoreError> {
         let bytes = self.engine.get(key)?;
-        let stamp = bytes.and_then(|it| it.as_slice().try_into().ok());
+        let stamp = bytes.and_then(|byte| byte.as_slice().try_into().ok());
         Ok(stamp.map(i64::from_be_bytes).map(Stamp))
     }
 

@@ -149,7 +149,7 @@ impl Store {
         }
         for guild in self.guilds()? {
             let chosen = self.privacy(guild.guild_id)?;
-            if chosen.iter().any(|it| it.forgotten.is_some()) {
+            if chosen.iter().any(|chosen| chosen.forgotten.is_some()) {
                 return Ok(true);
             }
         }

@@ -145,8 +145,10 @@ impl Store {
     /// The application's user with this id, if it was ever seen in any guild.
     pub fn bot(&self, id: UserId) -> Result<Option<User>, StoreError> {
         for guild in self.guilds()? {
-            let known = self.member(guild.guild_id, id)?.and_then(|it| it.user);
-            if let Some(user) = known.filter(|it| it.value.bot) {
+            let known = self
+                .member(guild.guild_id, id)?
+                .and_then(|member| member.user);
+            if let Some(user) = known.filter(|known| known.value.bot) {
                 return Ok(Some(user.value));
             }
         }
@@ -158,11 +160,13 @@ impl Store {
     pub fn members(&self, guild: GuildId) -> Result<Vec<Member>, StoreError> {
         let mut all: Vec<Member> = self.all(&key::ids([guild.0]))?;
         let gone = self.privacy(guild)?.into_iter().filter(Privacy::is_gone);
-        let gone: Vec<Member> = gone.map(|it| Member::nameless(guild, it.user_id)).collect();
+        let gone: Vec<Member> = gone
+            .map(|gone| Member::nameless(guild, gone.user_id))
+            .collect();
         if !gone.is_empty() {
-            all.retain(|it| gone.iter().all(|other| other.user_id != it.user_id));
+            all.retain(|row| gone.iter().all(|other| other.user_id != row.user_id));
             all.extend(gone);
-            all.sort_by_key(|it| it.user_id);
+            all.sort_by_key(|row| row.user_id);
         }
         Ok(all)
     }
@@ -191,20 +195,20 @@ impl Store {
         channel: &Channel,
     ) -> Result<Option<u64>, StoreError> {
         let member = self.member(guild, user)?;
-        let Some(presence) = member.as_ref().and_then(|it| it.presence.now()) else {
+        let Some(presence) = member.as_ref().and_then(|member| member.presence.now()) else {
             return Ok(None);
         };
         let roles = &presence.roles;
-        self.with_permissions_in(guild, channel, |it| it.of_member(user, roles, channel))
+        self.with_permissions_in(guild, channel, |own| own.of_member(user, roles, channel))
     }
 
     /// Whether everyone in the guild may read a channel or thread that is there now.
     pub fn everyone_reads(&self, guild: GuildId, id: ChannelId) -> Result<bool, StoreError> {
         let channel = self.channel(guild, id)?;
-        let Some(channel) = channel.as_ref().and_then(|it| it.state.now()) else {
+        let Some(channel) = channel.as_ref().and_then(|channel| channel.state.now()) else {
             return Ok(false);
         };
-        let reads = self.with_permissions_in(guild, channel, |it| it.everyone_reads(channel))?;
+        let reads = self.with_permissions_in(guild, channel, |own| own.everyone_reads(channel))?;
         Ok(reads.unwrap_or(false))
     }
 
@@ -236,12 +240,12 @@ impl Store {
         ask: impl FnOnce(&Permissions<'_>) -> T,
     ) -> Result<Option<T>, StoreError> {
         let part = self.guild(guild)?;
-        let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
+        let Some(known) = part.as_ref().and_then(|part| part.state.now()) else {
             return Ok(None);
         };
         let (roles, channels) = (self.roles(guild)?, self.channels(guild)?);
-        let roles = roles.iter().filter_map(|it| it.state.now());
-        let channels = channels.iter().filter_map(|it| it.state.now());
+        let roles = roles.iter().filter_map(|role| role.state.now());
+        let channels = channels.iter().filter_map(|channel| channel.state.now());
         Ok(Some(ask(&Permissions::new(known, roles, channels))))
     }
 
@@ -249,15 +253,15 @@ impl Store {
     pub fn is_props_channel(&self, guild: GuildId, id: ChannelId) -> Result<bool, StoreError> {
         let settings = self.settings(guild)?;
         let channel = self.channel(guild, id)?;
-        let Some(channel) = channel.as_ref().and_then(|it| it.state.ever()) else {
+        let Some(channel) = channel.as_ref().and_then(|channel| channel.state.ever()) else {
             return Ok(false);
         };
         let parent = channel.thread_parent();
         let parent = parent.map(|id| self.channel(guild, id)).transpose()?;
         let parent = parent.flatten();
-        let parent = parent.as_ref().and_then(|it| it.state.ever());
+        let parent = parent.as_ref().and_then(|parent| parent.state.ever());
         Ok(settings.is_props_channel(channel)
-            || parent.is_some_and(|it| settings.is_props_channel(it)))
+            || parent.is_some_and(|parent| settings.is_props_channel(parent)))
     }
 
     /// What the guild's members have chosen to be kept of them, by user.
@@ -269,7 +273,11 @@ impl Store {
     /// hidden here too, or the two together would tell.
     pub fn strictest_privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
         let mut chosen: BTreeMap<UserId, Privacy> = BTreeMap::new();
-        chosen.extend(self.privacy(guild)?.into_iter().map(|it| (it.user_id, it)));
+        chosen.extend(
+            self.privacy(guild)?
+                .into_iter()
+                .map(|privacy| (privacy.user_id, privacy)),
+        );
         for elsewhere in self.all::<Privacy>(&[])? {
             let user = elsewhere.user_id;
             if elsewhere.guild_id == guild || self.member(guild, user)?.is_none() {
@@ -279,7 +287,7 @@ impl Store {
             let here = here.or_insert_with(|| Privacy::unchosen(guild, user));
             here.tier = here.tier.max(elsewhere.tier);
         }
-        chosen.retain(|_, it| *it != Privacy::unchosen(guild, it.user_id));
+        chosen.retain(|_, chosen| *chosen != Privacy::unchosen(guild, chosen.user_id));
         Ok(chosen.into_values().collect())
     }
 
@@ -308,7 +316,7 @@ impl Store {
     /// The coverage of every channel and thread of which anything is known.
     pub fn coverage(&self) -> Result<BTreeMap<ChannelId, Coverage>, StoreError> {
         let all: Vec<Coverage> = self.all(&[])?;
-        Ok(all.into_iter().map(|it| (it.channel_id, it)).collect())
+        Ok(all.into_iter().map(|row| (row.channel_id, row)).collect())
     }
 
     /// The coverage of a channel or thread, where anything is known.
@@ -319,7 +327,7 @@ impl Store {
     /// The guild's lists of reactors that are still to be fetched, or contradict Discord's counts.
     pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
         let mut all: Vec<Pending> = self.all(&[])?;
-        all.retain(|it| it.guild_id == guild);
+        all.retain(|row| row.guild_id == guild);
         Ok(all)
     }
 

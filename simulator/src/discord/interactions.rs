@@ -237,7 +237,7 @@ impl State {
         let mut all = self.interactions.all.values().rev();
         self.guild
             .message(channel, id)
-            .or_else(|| all.find_map(|it| it.private.get(&id)))
+            .or_else(|| all.find_map(|interaction| interaction.private.get(&id)))
     }
 
     /// The type of a message's component, by its id.
@@ -248,7 +248,7 @@ impl State {
         custom_id: &str,
     ) -> Option<u64> {
         let message = self.shown_message(channel, message)?;
-        let rows = message.extras.iter().flat_map(|it| &it.components);
+        let rows = message.extras.iter().flat_map(|extra| &extra.components);
         let parts = rows
             .filter_map(|row| row["components"].as_array())
             .flatten();

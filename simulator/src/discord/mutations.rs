@@ -45,7 +45,7 @@ impl Mutations {
             .all
             .iter()
             .enumerate()
-            .filter(|(_, it)| it.of == of)
+            .filter(|(_, own)| own.of == of)
             .peekable();
         if mutations.peek().is_none() {
             return json;

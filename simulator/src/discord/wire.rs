@@ -316,7 +316,7 @@ impl Serialize for MessageObject<'_> {
             let reactions: Vec<_> = message
                 .reactions
                 .iter()
-                .filter(|it| it.counted != Some(0) || !it.burst.is_empty())
+                .filter(|reaction| reaction.counted != Some(0) || !reaction.burst.is_empty())
                 .map(|reaction| ReactionObject {
                     reaction,
                     me: self.guild.bot,

@@ -74,7 +74,7 @@ pub(crate) fn flip(reply: &mut Reply) {
         }
     };
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let content = body.as_ref().and_then(|it| it.get("content")?.as_str());
+    let content = body.as_ref().and_then(|body| body.get("content")?.as_str());
     match (content.and_then(from_base64), body) {
         (Some(mut bytes), Some(mut body)) => {
             turn(&mut bytes);

@@ -189,7 +189,11 @@ impl Faults {
 
     /// The fault that this request meets, if any: the first planned that still applies.
     pub(crate) fn meet(&mut self, met: &Met<'_>) -> Option<Fault> {
-        for planned in self.planned.iter_mut().filter(|it| it.what.fits(met)) {
+        for planned in self
+            .planned
+            .iter_mut()
+            .filter(|planned| planned.what.fits(met))
+        {
             if planned.skip > 0 {
                 planned.skip -= 1;
             } else if planned.times > 0 {

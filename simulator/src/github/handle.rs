@@ -93,7 +93,11 @@ impl Github {
     /// How many requests of a kind there were.
     pub fn count(&self, kind: Kind) -> usize {
         let state = self.shared.lock();
-        let of_kind = state.log.requests.iter().filter(|it| it.kind == kind);
+        let of_kind = state
+            .log
+            .requests
+            .iter()
+            .filter(|request| request.kind == kind);
         of_kind.count()
     }
 
@@ -136,7 +140,9 @@ impl Github {
         &self,
         files: impl IntoIterator<Item = (P, B)>,
     ) -> anyhow::Result<String> {
-        let files = files.into_iter().map(|(path, it)| (path.into(), it.into()));
+        let files = files
+            .into_iter()
+            .map(|(path, file)| (path.into(), file.into()));
         let done = self.shared.somebody_commits(files.collect());
         self.shared.touch();
         done

@@ -123,7 +123,7 @@ impl Window {
     fn left(&self, rate: Rate, now: Instant) -> Duration {
         let age = self
             .from
-            .map_or(Duration::ZERO, |it| now.duration_since(it));
+            .map_or(Duration::ZERO, |own| now.duration_since(own));
         rate.per.saturating_sub(age)
     }
 }

@@ -136,7 +136,7 @@ impl Log {
                 request: serde_json::from_slice(said.sent).ok(),
                 status: request.status,
                 content_type: said.content_type,
-                response: answer.and_then(|it| serde_json::from_str(it).ok()),
+                response: answer.and_then(|answer| serde_json::from_str(answer).ok()),
             });
         }
         let counters = &mut self.counters;

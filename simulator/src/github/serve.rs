@@ -50,7 +50,9 @@ struct Incoming<'a> {
 impl Incoming<'_> {
     fn header(&self, name: &str) -> &str {
         let value = self.parts.headers.get(name);
-        value.and_then(|it| it.to_str().ok()).unwrap_or_default()
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -85,12 +87,18 @@ fn handle(
     at_once: usize,
 ) -> (End, Option<Duration>) {
     let (at, arrived) = (Timestamp::now().as_millisecond(), Instant::now());
-    let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |path_and_query| path_and_query.as_str());
     let target = aim(parts, body);
     let (kind, route) = match &target {
         Target::Rest(route, _) => (route.kind, route.template),
         Target::Graphql(asked) => (
-            asked.as_ref().as_ref().map_or(Kind::Query, |it| it.kind),
+            asked
+                .as_ref()
+                .as_ref()
+                .map_or(Kind::Query, |asked| asked.kind),
             "/graphql",
         ),
         Target::Unknown => (Kind::Unknown, "?"),
@@ -99,7 +107,7 @@ fn handle(
         Target::Graphql(asked) => asked
             .as_ref()
             .as_ref()
-            .map_or(Vec::new(), |it| it.fields.clone()),
+            .map_or(Vec::new(), |asked| asked.fields.clone()),
         _ => Vec::new(),
     };
     let incoming = Incoming {

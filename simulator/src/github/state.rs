@@ -51,7 +51,8 @@ impl Settings {
     /// Whether this was the repository's name.
     pub(crate) fn was_named(&self, owner: &str, repo: &str) -> bool {
         let former = self.former.as_ref();
-        former.is_some_and(|it| it.eq_ignore_ascii_case(repo)) && self.is_named(owner, &self.repo)
+        former.is_some_and(|former| former.eq_ignore_ascii_case(repo))
+            && self.is_named(owner, &self.repo)
     }
 
     /// The default branch's rules and the others': whether a commit may go there.

@@ -310,12 +310,15 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self, previous: Option<&Previous>) -> Result<ExportPlan, PlanError> {
-        let before = previous.map(|it| &it.manifest);
+        let before = previous.map(|previous| &previous.manifest);
         let mut listed = previous
-            .map(|it| it.listed(self.request.schema))
+            .map(|previous| previous.listed(self.request.schema))
             .unwrap_or_default();
         let known: BTreeSet<Scope> = listed.keys().cloned().collect();
-        for task in tasks(previous.map(|it| (&it.manifest, it.hash)), self.request) {
+        for task in tasks(
+            previous.map(|previous| (&previous.manifest, previous.hash)),
+            self.request,
+        ) {
             let now = self.carry_out(&task, previous)?;
             listed.insert(task.scope, now);
         }
@@ -342,10 +345,10 @@ impl<'a> Planner<'a> {
         let remove: BTreeSet<String> = self
             .unneeded
             .union(&self.written)
-            .filter(|it| !self.needed.contains(*it))
+            .filter(|union| !self.needed.contains(*union))
             .cloned()
             .collect();
-        let generation = before.map_or(0, |it| it.generation);
+        let generation = before.map_or(0, |before| before.generation);
         // What was never exported, and is empty, needs no archive.
         let differs = before.map_or(!spaces.is_empty(), |before| {
             !says_the_same(&before.spaces, &spaces)
@@ -358,14 +361,14 @@ impl<'a> Planner<'a> {
             format: FORMAT,
             provider: self.request.schema.provider.to_owned(),
             generation: generation + 1,
-            previous: previous.map(|it| it.hash),
+            previous: previous.map(|previous| previous.hash),
             created_at: self.request.now,
             heard_at: self.request.heard_at,
             spaces,
         });
         self.summary.manifest = match &manifest {
             Some(manifest) => Some(Hash::of(&manifest.print())),
-            None => previous.map(|it| it.hash),
+            None => previous.map(|previous| previous.hash),
         };
         Ok(ExportPlan {
             manifest,
@@ -377,10 +380,10 @@ impl<'a> Planner<'a> {
     /// Brings one index up to date, with the blobs that it names.
     fn carry_out(&mut self, task: &Task, previous: Option<&Previous>) -> Result<Listed, PlanError> {
         let mut tables: IndexMap<String, Vec<Entry>> = IndexMap::new();
-        let is_sound = |it: &IndexRef| !self.request.anew.contains(&it.path());
+        let is_sound = |index_ref: &IndexRef| !self.request.anew.contains(&index_ref.path());
         if let Some(index) = task.previous.filter(is_sound) {
             let loaded = previous
-                .and_then(|it| it.indexes.get(&index.hash))
+                .and_then(|previous| previous.indexes.get(&index.hash))
                 .ok_or_else(|| PlanError::IndexNotLoaded(task.scope.clone()))?;
             self.unneeded.extend(loaded.blob_paths());
             self.unneeded.insert(index.path());

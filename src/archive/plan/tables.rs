@@ -21,8 +21,10 @@ impl Planner<'_> {
         before: &[Entry],
         extent: &Extent,
     ) -> Result<Vec<Entry>, PlanError> {
-        let mut entries: BTreeMap<Period, Entry> =
-            before.iter().map(|it| (it.period, *it)).collect();
+        let mut entries: BTreeMap<Period, Entry> = before
+            .iter()
+            .map(|before| (before.period, *before))
+            .collect();
         let mut regions = match extent {
             Extent::All => {
                 entries.clear();
@@ -38,7 +40,10 @@ impl Planner<'_> {
                 self.read_rows(scope, table, region.times(), region.unit(), &mut entries)?;
             }
             // What shrank may have to be joined with its neighbours.
-            regions = undersized(entries.values().map(|it| (it.period, it.bytes)), self.limit);
+            regions = undersized(
+                entries.values().map(|entry| (entry.period, entry.bytes)),
+                self.limit,
+            );
             if regions.is_empty() {
                 return Ok(entries.into_values().collect());
             }

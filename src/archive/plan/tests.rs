@@ -126,7 +126,7 @@ impl World {
     }
 
     fn objects(&self) -> BTreeSet<&String> {
-        self.files.keys().filter(|it| *it != MANIFEST).collect()
+        self.files.keys().filter(|key| *key != MANIFEST).collect()
     }
 
     fn entries(&self, title: &str) -> Vec<(String, u64)> {

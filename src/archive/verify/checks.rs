@@ -85,7 +85,10 @@ pub(super) fn check_index(path: &str, index: &Index, schema: &Schema, found: &mu
                 ));
             }
         }
-        for period in undersized(entries.iter().map(|it| (it.period, it.bytes)), LIMIT) {
+        for period in undersized(
+            entries.iter().map(|entry| (entry.period, entry.bytes)),
+            LIMIT,
+        ) {
             found.fault(format_args!(
                 "{path}: {table} in {period} are split, but short enough for one partition"
             ));

@@ -46,8 +46,8 @@ impl DiscordConfig {
         })?;
         let guilds: Vec<GuildConfig> = guilds.into_iter().map(|entry| entry.0).collect();
         let mut seen = BTreeSet::new();
-        match guilds.iter().find(|it| !seen.insert(it.guild_id)) {
-            Some(it) => Err(ConfigError::Twice(it.guild_id)),
+        match guilds.iter().find(|guild| !seen.insert(guild.guild_id)) {
+            Some(twice) => Err(ConfigError::Twice(twice.guild_id)),
             None => Ok(Self(guilds)),
         }
     }
@@ -189,7 +189,9 @@ impl ById<RoleId> {
 impl ById<ChannelId> {
     /// What the first of these weighs that has a weight: a channel, then what it is in.
     pub(super) fn of(&self, channels: impl IntoIterator<Item = ChannelId>) -> f64 {
-        let mut weights = channels.into_iter().filter_map(|it| self.weights.get(&it));
+        let mut weights = channels
+            .into_iter()
+            .filter_map(|channel| self.weights.get(&channel));
         weights.next().copied().unwrap_or(self.default)
     }
 }
@@ -303,7 +305,7 @@ mod tests {
                "propsChannels": ["7", "8//not here", "x"], "unheardOf": 1"#,
         )
         .unwrap();
-        let of = |ids: &[u64]| config.channels.of(ids.iter().map(|it| ChannelId(*it)));
+        let of = |ids: &[u64]| config.channels.of(ids.iter().map(|id| ChannelId(*id)));
         let weights = [of(&[7, 8]), of(&[6, 7]), of(&[8]), of(&[9])];
         assert_eq!(
             weights.map(f64::to_bits),
@@ -320,7 +322,7 @@ mod tests {
         )
         .unwrap();
         let of = |ids: &[u64]| {
-            let roles: Vec<_> = ids.iter().map(|it| RoleId(*it)).collect();
+            let roles: Vec<_> = ids.iter().map(|id| RoleId(*id)).collect();
             config.roles.of(&roles)
         };
         let weights = [of(&[]), of(&[1]), of(&[1, 3, 2])];

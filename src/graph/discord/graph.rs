@@ -36,12 +36,12 @@ pub fn discord_graph(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) 
             graph: &mut graph,
         };
         for place in places(&snapshot.channels, guild, rules) {
-            let messages = of_channel(&snapshot.messages, place.id, |it| it.channel_id);
-            let mut reactions = of_channel(&snapshot.reactions, place.id, |it| it.channel_id);
+            let messages = of_channel(&snapshot.messages, place.id, |row| row.channel_id);
+            let mut reactions = of_channel(&snapshot.reactions, place.id, |row| row.channel_id);
             for message in messages {
-                let before = reactions.partition_point(|it| it.message_id < message.id);
+                let before = reactions.partition_point(|reaction| reaction.message_id < message.id);
                 let rest = &reactions[before..];
-                let end = rest.partition_point(|it| it.message_id == message.id);
+                let end = rest.partition_point(|rest| rest.message_id == message.id);
                 let (own, rest) = rest.split_at(end);
                 reactions = rest;
                 drawing.add(&place, message, own);
@@ -53,8 +53,8 @@ pub fn discord_graph(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) 
 
 /// Those of the rows, which are sorted by channel, that are of this one.
 fn of_channel<T>(rows: &[T], id: ChannelId, channel: impl Fn(&T) -> ChannelId) -> &[T] {
-    let rows = &rows[rows.partition_point(|it| channel(it) < id)..];
-    &rows[..rows.partition_point(|it| channel(it) == id)]
+    let rows = &rows[rows.partition_point(|row| channel(row) < id)..];
+    &rows[..rows.partition_point(|row| channel(row) == id)]
 }
 
 /// Somebody who counts.
@@ -127,14 +127,14 @@ impl<'a> Scene<'a> {
     fn standing<'b>(&'b self, reactions: &'b [ReactionRow]) -> Vec<Reacted<'b>> {
         let mut standing: Vec<Reacted<'b>> = reactions
             .iter()
-            .filter(|it| it.removed_at.is_none() && self.rules.count(it))
-            .filter_map(|it| {
-                let by = self.people.get(&it.user_id)?;
-                let emoji = match it.emoji_id {
+            .filter(|reaction| reaction.removed_at.is_none() && self.rules.count(reaction))
+            .filter_map(|reaction| {
+                let by = self.people.get(&reaction.user_id)?;
+                let emoji = match reaction.emoji_id {
                     Some(id) => self.emojis.get(&id)?,
-                    None => it.emoji.as_deref()?,
+                    None => reaction.emoji.as_deref()?,
                 };
-                let is_custom = it.emoji_id.is_some();
+                let is_custom = reaction.emoji_id.is_some();
                 Some(Reacted {
                     by,
                     emoji,
@@ -156,11 +156,13 @@ impl<'a> Scene<'a> {
         if !reactions.apply_averaging {
             return 1.0;
         }
-        let others = reacted.iter().filter(|it| it.by.member.id() != author);
+        let others = reacted
+            .iter()
+            .filter(|reacted| reacted.by.member.id() != author);
         let mut last = None;
         let sum = others
-            .filter(|it| last.replace(it.by.member.id()) != Some(it.by.member.id()))
-            .fold(0.0, |sum, it| sum + it.by.weight);
+            .filter(|other| last.replace(other.by.member.id()) != Some(other.by.member.id()))
+            .fold(0.0, |sum, other| sum + other.by.weight);
         let divisor = sum + reactions.confidence_dampener;
         if is_something(divisor) {
             1.0 / divisor

@@ -63,7 +63,11 @@ pub fn discord_documents(
     rules: Rules,
 ) -> Result<Documents, NotArchived> {
     for guild in config.guilds() {
-        if snapshot.guilds.iter().all(|it| it.id != guild.guild_id) {
+        if snapshot
+            .guilds
+            .iter()
+            .all(|known| known.id != guild.guild_id)
+        {
             return Err(NotArchived(guild.guild_id));
         }
     }

@@ -30,10 +30,12 @@ pub(super) fn places<'a>(
     rules: Rules,
 ) -> Vec<Place<'a>> {
     let own = || {
-        let of_guild = channels.iter().filter(|it| it.guild_id == config.guild_id);
-        of_guild.filter(|it| it.deleted_at.is_none())
+        let of_guild = channels
+            .iter()
+            .filter(|channel| channel.guild_id == config.guild_id);
+        of_guild.filter(|of_guild| of_guild.deleted_at.is_none())
     };
-    let by_id: HashMap<ChannelId, &ChannelRow> = own().map(|it| (it.id, it)).collect();
+    let by_id: HashMap<ChannelId, &ChannelRow> = own().map(|own| (own.id, own)).collect();
     own()
         .filter_map(|channel| {
             // A thread is as its channel is; without one it is gone.

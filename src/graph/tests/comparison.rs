@@ -9,7 +9,7 @@ fn documents(snapshot: &Snapshot, weights: &str) -> Documents {
 }
 
 fn compare(old: &Documents, new: &Documents) -> Comparison {
-    let types = [old, new].map(|it| Types::from(&it.declaration));
+    let types = [old, new].map(|documents| Types::from(&documents.declaration));
     Comparison::new((&old.graph, &types[0]), (&new.graph, &types[1]))
 }
 
@@ -97,7 +97,11 @@ fn other_weights_are_told_by_whom_they_change_most() {
         ),
     );
     let told = compare(&old, &new);
-    let names: Vec<&str> = told.members.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = told
+        .members
+        .iter()
+        .map(|member| member.name.as_str())
+        .collect();
     assert_eq!(names, ["discord/ben_b#0", "discord/cy#0", "discord/ana#0"]);
     let ben = told.members[0].minted;
     assert!(near(ben.before, 57.0 / 77.0) && near(ben.now, 2.0 * 57.0 / 76.0));
@@ -124,7 +128,10 @@ fn other_data_is_told_by_what_came_and_went() {
     );
     let told = compare(&old, &new);
     // Cy was thanked, and now is in no graph.
-    let cy = told.members.iter().find(|it| it.name == "discord/cy#0");
+    let cy = told
+        .members
+        .iter()
+        .find(|member| member.name == "discord/cy#0");
     assert!(near(cy.unwrap().minted.now, 0.0));
     let nodes = Changes {
         appeared: 1,

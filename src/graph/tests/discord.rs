@@ -37,7 +37,7 @@ fn edges(snapshot: &Snapshot, rules: Rules) -> BTreeSet<String> {
         .map(|edge| {
             let parts = serde_json::to_value(edge.parts()).unwrap();
             let parts = parts.as_array().unwrap()[2..].iter();
-            let parts: Vec<_> = parts.map(|it| it.as_str().unwrap()).collect();
+            let parts: Vec<_> = parts.map(|part| part.as_str().unwrap()).collect();
             parts.join(" ")
         })
         .collect()
@@ -73,7 +73,10 @@ fn who_left_counts_by_improved_rules() {
     let proposed = |rules| {
         let graph = discord_graph(&snapshot, &config(), rules);
         let proposals = discord_identities(&snapshot, &config(), rules, &graph);
-        proposals.into_iter().map(|it| it.name).collect::<Vec<_>>()
+        proposals
+            .into_iter()
+            .map(|proposal| proposal.name)
+            .collect::<Vec<_>>()
     };
     assert_eq!(proposed(Rules::Native), ["Ana--", "ben-b", "PropsBot"]);
     assert_eq!(
@@ -95,7 +98,11 @@ fn threads_count_as_their_channel_by_improved_rules() {
         "{gained:?}"
     );
     let graph = discord_graph(&snapshot, &config(), Rules::Improved);
-    let weights: Vec<_> = graph.node_weights.values().map(|it| it.get()).collect();
+    let weights: Vec<_> = graph
+        .node_weights
+        .values()
+        .map(|node_weight| node_weight.get())
+        .collect();
     assert_eq!(weights, [3.0]);
 }
 
@@ -132,7 +139,10 @@ fn improved_names_can_be_suffixed_and_nobody_is_proposed() {
     let lengths = |rules| {
         let graph = WeightedGraph::default();
         let proposals = discord_identities(&snapshot, &config(), rules, &graph);
-        proposals.iter().map(|it| it.name.len()).collect::<Vec<_>>()
+        proposals
+            .iter()
+            .map(|proposal| proposal.name.len())
+            .collect::<Vec<_>>()
     };
     assert_eq!(lengths(Rules::Native), [39]);
     assert_eq!(lengths(Rules::Improved), [31]);
@@ -179,14 +189,14 @@ fn a_guild_that_is_not_archived_is_named() {
 proptest! {
     #[test]
     fn what_the_sieve_leaves_gives_the_same_graph(mut snapshot in invariants::community()) {
-        snapshot.messages.sort_by_key(|it| (it.channel_id, it.id));
-        snapshot.reactions.sort_by_key(|it| (it.channel_id, it.message_id));
+        snapshot.messages.sort_by_key(|message| (message.channel_id, message.id));
+        snapshot.reactions.sort_by_key(|reaction| (reaction.channel_id, reaction.message_id));
         for rules in [Rules::Native, Rules::Improved] {
             let config = config();
             let mut sieve = DiscordSieve::new(&snapshot, &config, rules);
             let mut sifted = snapshot.clone();
-            sifted.reactions.retain(|it| sieve.channel(it.channel_id) && sieve.reaction(it));
-            sifted.messages.retain(|it| sieve.channel(it.channel_id) && sieve.message(it));
+            sifted.reactions.retain(|reaction| sieve.channel(reaction.channel_id) && sieve.reaction(reaction));
+            sifted.messages.retain(|message| sieve.channel(message.channel_id) && sieve.message(message));
             prop_assert_eq!(
                 discord_graph(&sifted, &config, rules),
                 discord_graph(&snapshot, &config, rules)

@@ -12,12 +12,12 @@ fn only(message: &MessageRow) -> Snapshot {
         props: tiny
             .props
             .into_iter()
-            .filter(|it| it.message_id == Some(message.id))
+            .filter(|props| props.message_id == Some(message.id))
             .collect(),
         reactions: tiny
             .reactions
             .into_iter()
-            .filter(|it| it.message_id == message.id)
+            .filter(|reaction| reaction.message_id == message.id)
             .collect(),
         ..quiet()
     }

@@ -97,7 +97,7 @@ fn units(parts: &serde_json::Value) -> Vec<u16> {
 proptest! {
     #[test]
     fn the_same_rows_give_the_same_bytes_in_any_order(
-        (sorted, shuffled) in community().prop_flat_map(|it| (Just(it.clone()), shuffled(it)))
+        (sorted, shuffled) in community().prop_flat_map(|community| (Just(community.clone()), shuffled(community)))
     ) {
         let weights = Weights::default();
         prop_assert_eq!(props_documents(&sorted, &weights), props_documents(&shuffled, &weights));
@@ -112,8 +112,8 @@ proptest! {
             ..snapshot.clone()
         });
         let mut sifted = snapshot.clone();
-        sifted.messages.retain(|it| sieve.channel(it.channel_id) && sieve.message(it));
-        sifted.reactions.retain(|it| sieve.channel(it.channel_id) && sieve.reaction(it));
+        sifted.messages.retain(|message| sieve.channel(message.channel_id) && sieve.message(message));
+        sifted.reactions.retain(|reaction| sieve.channel(reaction.channel_id) && sieve.reaction(reaction));
         let weights = Weights::default();
         prop_assert_eq!(props_documents(&sifted, &weights), props_documents(&snapshot, &weights));
     }
@@ -157,10 +157,10 @@ proptest! {
         let weights = Weights::from_json(r#"{"reaction": 3, "emojis": {"👍": 2}}"#).unwrap();
         let graph = props_graph(&snapshot, &weights);
         let declaration = declaration(&weights);
-        prop_assert!(declaration.node_types.iter().all(|it| !graph.node_weights.contains_key(&it.prefix)));
-        prop_assert!(declaration.edge_types.iter().all(|it| !graph.edge_weights.contains_key(&it.prefix)));
-        prop_assert!(graph.node_weights.keys().all(|it| graph.nodes.contains_key(it)));
-        prop_assert!(graph.edge_weights.keys().all(|it| graph.edges.contains_key(it)));
+        prop_assert!(declaration.node_types.iter().all(|node_type| !graph.node_weights.contains_key(&node_type.prefix)));
+        prop_assert!(declaration.edge_types.iter().all(|edge_type| !graph.edge_weights.contains_key(&edge_type.prefix)));
+        prop_assert!(graph.node_weights.keys().all(|key| graph.nodes.contains_key(key)));
+        prop_assert!(graph.edge_weights.keys().all(|key| graph.edges.contains_key(key)));
     }
 
     #[test]
@@ -172,7 +172,7 @@ proptest! {
         for proposal in &proposals {
             let name = &proposal.name;
             prop_assert!((1..=31).contains(&name.len()), "{name}");
-            prop_assert!(name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'), "{name}");
+            prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
             prop_assert!(names.insert(name.to_lowercase()), "{name} twice");
             proposed.insert(proposal.alias.address.clone(), proposal.alias.description.clone());
         }

@@ -211,7 +211,7 @@ fn weights_that_are_all_but_0_stay_numbers() {
     let mut snapshot = thanked();
     snapshot.members[2].roles.clear();
     let found = minted(&snapshot, &weights(json));
-    assert!(found.values().all(|it| it.is_finite()), "{found:?}");
+    assert!(found.values().all(|found| found.is_finite()), "{found:?}");
 }
 
 #[test]
@@ -310,8 +310,8 @@ fn who_left_still_mints_and_receives() {
     let graph = props_graph(&snapshot, &Weights::default());
     let of_cy = graph.edges.values();
     let ends: Vec<_> = of_cy
-        .filter(|it| it.src == cy || it.dst == cy)
-        .map(|it| it.src == cy)
+        .filter(|of_cy| of_cy.src == cy || of_cy.dst == cy)
+        .map(|of_cy| of_cy.src == cy)
         .collect();
     // Gave props, reacted; received some.
     assert_eq!(ends.iter().filter(|gave| **gave).count(), 2);
@@ -333,9 +333,12 @@ fn who_opted_out_of_everything_is_a_node_without_a_name_and_no_identity() {
     let node = &graph.nodes[&prefix::members(false).with(&[&nobody])];
     assert_eq!(node.description, "discord/anonymous#0");
     let proposals = identity_proposals(&snapshot, &graph);
-    let names: Vec<_> = proposals.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<_> = proposals
+        .iter()
+        .map(|proposal| proposal.name.as_str())
+        .collect();
     assert_eq!(names, ["Ana"]);
-    let props = graph.nodes.values().find(|it| it.timestamp.is_some());
+    let props = graph.nodes.values().find(|node| node.timestamp.is_some());
     let said = &props.unwrap().description;
     assert!(said.contains("&#x40;somebody"), "{said}");
     let link = format!(

@@ -10,11 +10,11 @@ type Told = (UserId, Vec<(UserId, u32)>, usize);
 fn told(snapshot: &Snapshot) -> Vec<Told> {
     props::props(snapshot, &Rules::new(snapshot))
         .into_values()
-        .map(|it| {
+        .map(|props| {
             (
-                it.giver,
-                it.receivers.into_iter().collect(),
-                it.reactions.len(),
+                props.giver,
+                props.receivers.into_iter().collect(),
+                props.reactions.len(),
             )
         })
         .collect()
@@ -43,8 +43,8 @@ fn but<T>(mut row: T, change: impl FnOnce(&mut T)) -> T {
 fn a_mention_in_a_props_channel_is_props() {
     for props in [
         thanks(),
-        but(thanks(), |it| it.channel_id = THREAD),
-        but(thanks(), |it| it.kind = Some(MessageKind::REPLY)),
+        but(thanks(), |row| row.channel_id = THREAD),
+        but(thanks(), |row| row.kind = Some(MessageKind::REPLY)),
     ] {
         assert_eq!(of(props, vec![]), [(ANA, vec![(BEN, 1)], 0)]);
     }
@@ -57,12 +57,12 @@ fn what_no_person_wrote_there_is_not() {
     let answer = Some(MessageKind::CHAT_INPUT_COMMAND);
     let joined = Some(MessageKind(7));
     for no_props in [
-        but(thanks(), |it| it.channel_id = GENERAL),
-        but(thanks(), |it| it.author_kind = webhook),
-        but(thanks(), |it| it.author_kind = bot),
-        but(thanks(), |it| it.kind = answer),
-        but(thanks(), |it| it.kind = joined),
-        but(thanks(), |it| it.mentions.clear()),
+        but(thanks(), |row| row.channel_id = GENERAL),
+        but(thanks(), |row| row.author_kind = webhook),
+        but(thanks(), |row| row.author_kind = bot),
+        but(thanks(), |row| row.kind = answer),
+        but(thanks(), |row| row.kind = joined),
+        but(thanks(), |row| row.mentions.clear()),
         tombstone(&thanks()),
     ] {
         assert_eq!(of(no_props.clone(), vec![]), [], "{no_props:?}");
@@ -106,11 +106,11 @@ fn a_bot_is_thanked_by_name_and_not_by_answering_it() {
 #[test]
 fn a_deleted_channel_takes_its_props_along() {
     let mut snapshot = Snapshot {
-        messages: vec![but(thanks(), |it| it.channel_id = THREAD)],
+        messages: vec![but(thanks(), |row| row.channel_id = THREAD)],
         ..quiet()
     };
     assert_eq!(told(&snapshot).len(), 1);
-    let props_channel = snapshot.channels.iter_mut().find(|it| it.id == PROPS);
+    let props_channel = snapshot.channels.iter_mut().find(|row| row.id == PROPS);
     props_channel.unwrap().deleted_at = Some(Millis(1));
     assert_eq!(told(&snapshot), []);
 }
@@ -136,7 +136,7 @@ fn a_command_counts_while_its_answer_is_there_for_all_to_see() {
         props: vec![props],
         ..quiet()
     };
-    let unseen = but(props.clone(), |it| it.message_id = None);
+    let unseen = but(props.clone(), |row| row.message_id = None);
     assert_eq!(told(&snapshot(unseen, vec![answer.clone()])), []);
     assert_eq!(told(&snapshot(props.clone(), vec![tombstone(&answer)])), []);
     assert_eq!(told(&snapshot(props, vec![])), []);
@@ -147,7 +147,7 @@ fn what_was_taken_back_is_no_props() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
     let snapshot = Snapshot {
         messages: vec![answer],
-        props: vec![but(props, |it| it.withdrawn_at = Some(Millis(1)))],
+        props: vec![but(props, |row| row.withdrawn_at = Some(Millis(1)))],
         ..quiet()
     };
     assert_eq!(told(&snapshot), []);
@@ -177,7 +177,7 @@ fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
         guilds: vec![keeping(keeps)],
         messages: vec![
             tombstone(&answer),
-            tombstone(&but(thanks(), |it| it.id.0 += 9)),
+            tombstone(&but(thanks(), |row| row.id.0 += 9)),
         ],
         props: vec![props],
         ..quiet()
@@ -187,7 +187,7 @@ fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
         told(&snapshot(props.clone(), Some(true))),
         [(ANA, vec![(BEN, 1)], 0)]
     );
-    let taken_back = but(props, |it| it.withdrawn_at = Some(Millis(1)));
+    let taken_back = but(props, |row| row.withdrawn_at = Some(Millis(1)));
     assert_eq!(told(&snapshot(taken_back, Some(true))), []);
 }
 
@@ -217,21 +217,21 @@ fn thanks_for_a_message_are_dated_to_it_and_lead_there() {
     let thanked = message_id(3);
     let snapshot = Snapshot {
         messages: vec![answer],
-        props: vec![but(props, |it| {
-            it.about_channel_id = Some(THREAD);
-            it.about_message_id = Some(thanked);
+        props: vec![but(props, |row| {
+            row.about_channel_id = Some(THREAD);
+            row.about_message_id = Some(thanked);
         })],
         ..quiet()
     };
     let graph = props_graph(&snapshot, &Weights::default());
     let at = thanked.created_at();
     assert_eq!(graph.edges.len(), 2);
-    assert!(graph.edges.values().all(|it| it.timestamp == at));
+    assert!(graph.edges.values().all(|row| row.timestamp == at));
     let link = format!("/{THREAD}/{thanked})");
     let of_props: Vec<_> = graph
         .nodes
         .values()
-        .filter(|it| it.timestamp.is_some())
+        .filter(|row| row.timestamp.is_some())
         .collect();
     assert_eq!(of_props.len(), 1);
     assert_eq!(of_props[0].timestamp, Some(at));
@@ -245,9 +245,9 @@ fn thanks_for_a_message_are_dated_to_it_and_lead_there() {
 #[test]
 fn two_rows_about_one_answer_are_one() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
-    let again = but(props.clone(), |it| {
-        it.id = InteractionId(it.id.0 + 1);
-        it.giver_id = CY;
+    let again = but(props.clone(), |row| {
+        row.id = InteractionId(row.id.0 + 1);
+        row.giver_id = CY;
     });
     let snapshot = Snapshot {
         messages: vec![answer],
@@ -265,7 +265,7 @@ fn an_unknown_giver_is_no_node_and_the_thanks_hold() {
     };
     let graph = props_graph(&snapshot, &Weights::default());
     assert_eq!((graph.nodes.len(), graph.edges.len()), (2, 1));
-    assert!(standings(&snapshot).iter().all(|it| it.member == BEN));
+    assert!(standings(&snapshot).iter().all(|row| row.member == BEN));
 }
 
 #[test]
@@ -276,11 +276,11 @@ fn standing_reactions_of_known_people_count_once_an_emoji() {
         reaction(&on, BEN, "🎉"),
         reaction(&on, CY, "🎉"),
         reaction(&on, CY, "👍"),
-        but(reaction(&on, CY, "👍"), |it| it.burst = true),
-        but(reaction(&on, CY, "❌"), |it| {
-            it.removed_at = Some(Millis(2));
+        but(reaction(&on, CY, "👍"), |row| row.burst = true),
+        but(reaction(&on, CY, "❌"), |row| {
+            row.removed_at = Some(Millis(2));
         }),
-        but(reaction(&on, CY, ""), |it| it.emoji = None),
+        but(reaction(&on, CY, ""), |row| row.emoji = None),
         reaction(&on, BOT, "🎉"),
         reaction(&on, NOBODY, "🎉"),
     ];
@@ -315,8 +315,8 @@ fn reactions_weigh_what_their_emoji_weighs_and_those_of_0_are_left_out() {
 
 #[test]
 fn a_user_of_two_guilds_is_one_node() {
-    let elsewhere = but(member(ANA, ""), |it| it.guild_id = GuildId(50));
-    let snapshot = but(tiny(), |it| it.members.insert(0, elsewhere));
+    let elsewhere = but(member(ANA, ""), |row| row.guild_id = GuildId(50));
+    let snapshot = but(tiny(), |row| row.members.insert(0, elsewhere));
     assert_eq!(
         props_documents(&snapshot, &Weights::default()),
         props_documents(&tiny(), &Weights::default())
@@ -343,7 +343,7 @@ fn who_would_be_called_the_same_is_told_apart() {
     let graph = props_graph(&snapshot, &Weights::default());
     let proposed: Vec<_> = identity_proposals(&snapshot, &graph)
         .into_iter()
-        .map(|it| it.name)
+        .map(|identity_proposal| identity_proposal.name)
         .collect();
     assert_eq!(
         proposed,

@@ -26,21 +26,27 @@ pub struct Veil {
 impl Veil {
     /// From all that was chosen in the guild.
     pub fn new(chosen: impl IntoIterator<Item = Privacy>) -> Self {
-        let chosen: BTreeMap<UserId, Privacy> =
-            chosen.into_iter().map(|it| (it.user_id, it)).collect();
-        let hidden = chosen.values().filter(|it| it.tier == Tier::Everything);
-        let hidden = hidden.map(|it| it.user_id).collect();
+        let chosen: BTreeMap<UserId, Privacy> = chosen
+            .into_iter()
+            .map(|chosen| (chosen.user_id, chosen))
+            .collect();
+        let hidden = chosen
+            .values()
+            .filter(|chosen| chosen.tier == Tier::Everything);
+        let hidden = hidden.map(|hidden| hidden.user_id).collect();
         Self { chosen, hidden }
     }
 
     fn tier(&self, user: UserId) -> Tier {
-        self.chosen.get(&user).map_or(Tier::None, |it| it.tier)
+        self.chosen
+            .get(&user)
+            .map_or(Tier::None, |chosen| chosen.tier)
     }
 
     /// Whether the text of what a user wrote at this time is shown.
     fn keeps_text(&self, user: UserId, time: Millis) -> bool {
         let chosen = self.chosen.get(&user);
-        chosen.is_none_or(|it| it.keeps_text(time))
+        chosen.is_none_or(|chosen| chosen.keeps_text(time))
     }
 
     /// Whether a user stands in rows as a pseudonym.
@@ -70,10 +76,12 @@ impl Veil {
             row.name.clear();
         }
         row.name = self.pseudonyms([]).text(row.name);
-        row.owner_id = row.owner_id.filter(|it| !self.hidden.contains(it));
+        row.owner_id = row
+            .owner_id
+            .filter(|owner_id| !self.hidden.contains(owner_id));
         let hidden = |id: u64| UserId(id).is_anonymous() || self.hidden.contains(&UserId(id));
         row.overwrites
-            .retain(|it| it.kind != OverwriteKind::Member || !hidden(it.id));
+            .retain(|overwrite| overwrite.kind != OverwriteKind::Member || !hidden(overwrite.id));
         row
     }
 
@@ -90,7 +98,9 @@ impl Veil {
         let mut rows = Vec::new();
         if Self::has_pseudonym(chosen) {
             let all = self.chosen.range(..=member.user_id);
-            let number = all.filter(|(_, it)| Self::has_pseudonym(it)).count();
+            let number = all
+                .filter(|(_, chosen)| Self::has_pseudonym(chosen))
+                .count();
             rows.push(MemberRow {
                 user_id: UserId::nobody(number as u64),
                 privacy: Some(Tier::Everything),
@@ -131,8 +141,8 @@ impl Veil {
             return Some(row);
         };
         let speaker = message.speaker();
-        let tier = speaker.map_or(Tier::None, |it| self.tier(it));
-        if speaker.is_some_and(|it| !self.keeps_text(it, message.id.created_at())) {
+        let tier = speaker.map_or(Tier::None, |speaker| self.tier(speaker));
+        if speaker.is_some_and(|speaker| !self.keeps_text(speaker, message.id.created_at())) {
             row.content = Some(String::new());
         }
         let written = speaker == Some(message.author.id);
@@ -144,10 +154,10 @@ impl Veil {
             row.command = None;
             row.reply_to = None;
         }
-        let mentioned = row.mentions.iter().map(|it| it.user_id);
+        let mentioned = row.mentions.iter().map(|mention| mention.user_id);
         let mut pseudonyms = self.pseudonyms(mentioned.chain(row.author_id));
         if written {
-            row.author_id = row.author_id.map(|it| pseudonyms.shown(it));
+            row.author_id = row.author_id.map(|author_id| pseudonyms.shown(author_id));
         }
         for mention in &mut row.mentions {
             mention.user_id = pseudonyms.shown(mention.user_id);
@@ -155,7 +165,7 @@ impl Veil {
         for earlier in &mut row.earlier_mentions {
             earlier.user_id = pseudonyms.shown(earlier.user_id);
         }
-        row.content = row.content.map(|it| pseudonyms.text(it));
+        row.content = row.content.map(|content| pseudonyms.text(content));
         row.mentions.sort_unstable();
         row.earlier_mentions.sort_unstable();
         Some(row)

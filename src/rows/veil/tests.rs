@@ -210,7 +210,7 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
         );
         let thanks = message(giver, "", &[BEN, receiver]);
         let row = veil.message(&thanks, true).unwrap();
-        let mentioned: Vec<_> = row.mentions.iter().map(|it| it.user_id).collect();
+        let mentioned: Vec<_> = row.mentions.iter().map(|mention| mention.user_id).collect();
         assert_eq!(
             (row.author_id, mentioned),
             (Some(nobody(1)), vec![nobody(2), BEN])
@@ -225,7 +225,7 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
                 ..ana()
             })
         })
-        .filter(|it| it.user_id.is_anonymous())
+        .filter(|ana| ana.user_id.is_anonymous())
         .collect();
     assert_eq!((rows[0].user_id, rows[1].user_id), (nobody(1), nobody(2)));
     let renumbered = MemberRow {
@@ -247,7 +247,7 @@ fn who_is_nobody_already_stays_so() {
     );
     let row = veil.message(&message(nobody(1), "", &[nobody(2), ANA]), true);
     let row = row.unwrap();
-    let mentioned: Vec<_> = row.mentions.iter().map(|it| it.user_id).collect();
+    let mentioned: Vec<_> = row.mentions.iter().map(|mention| mention.user_id).collect();
     assert_eq!(
         (row.author_id, mentioned),
         (Some(nobody(1)), vec![nobody(2), nobody(3)])
@@ -352,7 +352,7 @@ fn who_was_deleted_and_is_back_keeps_a_pseudonym_for_what_was() {
         ..Privacy::unchosen(GUILD, ANA)
     }]);
     let rows = veil.member(&ana());
-    let ids: Vec<UserId> = rows.iter().map(|it| it.user_id).collect();
+    let ids: Vec<UserId> = rows.iter().map(|row| row.user_id).collect();
     assert_eq!(ids, [UserId::nobody(1), ANA]);
     assert_eq!(rows[0].privacy, Some(Tier::Everything));
     assert_eq!(rows[1].username, "ana");

@@ -1,7 +1,7 @@
 //! A guild that is no longer mirrored: deleted whole, also where that is killed, and what it costs while it is
 //! kept.
 
-use propsbot_archive::{ExportGuild, export};
+use propsbot_archive::{ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
 use propsbot_model::{Evidence, Fact, Observation, Stamp};
 use simulator::github::{Github, Options, Visibility};
@@ -150,12 +150,12 @@ async fn a_graph_of_one_guild_tells_what_that_one_lacks() {
     let mirror = Mirror::empty().await;
     let rows = rows();
     let mut both = request(&rows);
-    let chosen = both.guilds[0].id;
-    both.guilds.push(ExportGuild {
-        id: GuildId(5),
+    let chosen = both.spaces[0].id.clone();
+    both.spaces.push(ExportSpace {
+        id: Id::new(5),
         name: NAME.to_owned(),
-        channels: Vec::new(),
-        ..both.guilds[0].clone()
+        parts: Vec::new(),
+        ..both.spaces[0].clone()
     });
     let archive = FolderArchive::new(mirror.archive_path());
     export(&archive, std::sync::Arc::new(rows), both)

@@ -147,7 +147,7 @@ fn find(state: &State, interaction: u64, message: u64) -> Option<&Message> {
     let channel = state.interactions.all.get(&interaction)?.channel;
     // What an earlier interaction showed to its user alone is changed by the buttons under it.
     let mut all = state.interactions.all.values().rev();
-    all.find_map(|it| it.private.get(&message))
+    all.find_map(|interaction| interaction.private.get(&message))
         .or_else(|| state.guild.message(channel, message))
 }
 
@@ -172,7 +172,7 @@ fn original(state: &State, interaction: u64) -> Result<u64, Problem> {
 /// Remembers the files that come with a change of the answer.
 fn keep_files(state: &mut State, interaction: u64, call: &Call) {
     let known = state.interactions.all.get_mut(&interaction);
-    if let Some(answer) = known.and_then(|it| it.answer.as_mut()) {
+    if let Some(answer) = known.and_then(|known| known.answer.as_mut()) {
         answer.files.clone_from(&call.files);
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
         if state.disorder {
             // Newest first still, but as the ids of one millisecond are not.
             let mut older: Vec<_> = older.collect();
-            older.sort_by_key(|it| (std::cmp::Reverse(time_of(it.id)), it.id));
+            older.sort_by_key(|older| (std::cmp::Reverse(time_of(older.id)), older.id));
             older.truncate(limit);
             older
         } else {

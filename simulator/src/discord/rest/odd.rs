@@ -12,23 +12,23 @@ use crate::discord::wire::Id;
 pub(super) fn without(reply: Reply, places: &Range<usize>) -> Reply {
     change(reply, |list, _| {
         let mut place = 0..;
-        list.retain(|_| !place.next().is_some_and(|it| places.contains(&it)));
+        list.retain(|_| !place.next().is_some_and(|place| places.contains(&place)));
     })
 }
 
 /// The page filled up to its limit with items that are not there, `step` apart.
 pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now: i64) -> Reply {
-    let asked = |name| call.asked(name).and_then(|it| it.parse::<u64>().ok());
+    let asked = |name| call.asked(name).and_then(|asked| asked.parse::<u64>().ok());
     let limit = asked("limit").unwrap_or(50);
     let limit = usize::try_from(limit).unwrap_or(50);
     let last = |list: &[Value], id: fn(&Value) -> &Value| {
         list.last()
-            .and_then(|it| id(it).as_str()?.parse::<u64>().ok())
+            .and_then(|list| id(list).as_str()?.parse::<u64>().ok())
     };
     let channel = call.text(0).to_owned();
     change(reply, |list, whole| {
         if template.ends_with("/messages") {
-            let from = last(list, |it| &it["id"]).or(asked("before"));
+            let from = last(list, |item| &item["id"]).or(asked("before"));
             let mut id = from.unwrap_or_else(|| at(now));
             while list.len() < limit {
                 id = id.saturating_sub(step);
@@ -40,7 +40,7 @@ pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now:
                 }));
             }
         } else if template.ends_with("/members") {
-            let mut id = last(list, |it| &it["user"]["id"])
+            let mut id = last(list, |item| &item["user"]["id"])
                 .or(asked("after"))
                 .unwrap_or(0);
             while list.len() < limit {
@@ -52,7 +52,7 @@ pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now:
                 }));
             }
         } else if template.ends_with("/reactions/{emoji_name}") || template.ends_with("/guilds") {
-            let from = last(list, |it| &it["id"]).max(asked("after"));
+            let from = last(list, |item| &item["id"]).max(asked("after"));
             let mut id = from.unwrap_or(0);
             while list.len() < limit {
                 id = id.saturating_add(step);
@@ -62,8 +62,8 @@ pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now:
         } else if template.contains("/threads/archived/") {
             let before = call
                 .asked("before")
-                .and_then(|it| it.parse::<jiff::Timestamp>().ok());
-            let mut id = last(list, |it| &it["id"])
+                .and_then(|asked| asked.parse::<jiff::Timestamp>().ok());
+            let mut id = last(list, |item| &item["id"])
                 .unwrap_or_else(|| at(before.map_or(now, jiff::Timestamp::as_millisecond)));
             while list.len() < limit {
                 id = id.saturating_sub(step);

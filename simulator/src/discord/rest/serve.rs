@@ -144,7 +144,7 @@ fn answer(
     };
     let mut headers = headers;
     if let Some(Fault::Headers(other)) = &fault {
-        headers.retain(|(name, _)| other.iter().all(|(it, _)| it != name));
+        headers.retain(|(name, _)| other.iter().all(|(other, _)| other != name));
         headers.extend(other.iter().cloned());
     }
     let params = raw.iter().map(|part| decode(part)).collect();
@@ -398,7 +398,7 @@ fn read_body(parts: &Parts, body: &Bytes) -> (Value, Vec<(String, Vec<u8>)>) {
 
 /// What is before and after the first occurrence.
 fn cut<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let found = bytes.windows(at.len()).position(|it| it == at)?;
+    let found = bytes.windows(at.len()).position(|pair| pair == at)?;
     Some((&bytes[..found], &bytes[found + at.len()..]))
 }
 

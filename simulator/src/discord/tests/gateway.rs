@@ -259,6 +259,6 @@ async fn the_gateway_can_be_deaf_and_refuse_to_start_sessions() {
     discord.manners(Manners::default());
     discord.limit_session_starts(0, 1_000);
     Socket::identified(&discord, 1, false).await;
-    let refused = |it: &Discord| !it.violations().is_empty();
+    let refused = |discord: &Discord| !discord.violations().is_empty();
     assert!(discord.wait(LONG, refused).await);
 }

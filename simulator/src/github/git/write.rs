@@ -86,7 +86,11 @@ impl Repository {
         author: &Signature,
         message: &str,
     ) -> anyhow::Result<String> {
-        let size: usize = changes.additions.iter().map(|(_, it)| it.len() + 300).sum();
+        let size: usize = changes
+            .additions
+            .iter()
+            .map(|(_, addition)| addition.len() + 300)
+            .sum();
         let mut stream = Vec::with_capacity(size + 1000);
         let scratch = format!("refs/simulator/{}-{}", std::process::id(), self.next());
         let line = author.line();

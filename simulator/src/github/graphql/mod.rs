@@ -56,13 +56,13 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, String> {
         DocumentOperations::Multiple(all) => all
             .iter()
             // A name is needed only where there are several.
-            .find(|(it, _)| all.len() == 1 || Some(it.as_str()) == name)
+            .find(|(known, _)| all.len() == 1 || Some(known.as_str()) == name)
             .map(|(_, operation)| &operation.node),
     };
     let operation = operation.ok_or("An operation name is required")?;
     let fields = fields(operation);
     let kind = match operation.ty {
-        OperationType::Mutation if fields.iter().any(|it| it == "createCommitOnBranch") => {
+        OperationType::Mutation if fields.iter().any(|field| field == "createCommitOnBranch") => {
             Kind::CommitOnBranch
         }
         OperationType::Mutation => Kind::Mutation,
@@ -113,7 +113,7 @@ pub(crate) fn answer(
     // Resolvers never wait: they block on git, and this thread is there for it.
     let response = futures::executor::block_on(SCHEMA.execute(asked.request.data(world)));
     if response.errors.iter().any(|error| error.path.is_empty()) {
-        let why: Vec<_> = response.errors.iter().map(|it| &it.message).collect();
+        let why: Vec<_> = response.errors.iter().map(|error| &error.message).collect();
         let mut state = shared.lock();
         state
             .log

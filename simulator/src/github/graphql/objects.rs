@@ -40,7 +40,7 @@ pub(super) fn find(context: &Context<'_>, expression: &str) -> Result<Option<Git
         return Ok(None);
     };
     Ok(match object.kind.as_str() {
-        "commit" => git.commit(&object.oid)?.map(|it| Commit(it).into()),
+        "commit" => git.commit(&object.oid)?.map(|commit| Commit(commit).into()),
         "tree" => Some(
             Tree {
                 oid: object.oid,

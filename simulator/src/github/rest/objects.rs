@@ -13,7 +13,7 @@ pub(super) fn blob(call: &Call<'_>) -> Answer {
     call.viewer.read()?;
     call.not_empty()?;
     let oid = hash(call.param(2), "sha")?;
-    let found = call.git().read(oid)?.filter(|it| it.kind == "blob");
+    let found = call.git().read(oid)?.filter(|git| git.kind == "blob");
     let blob = found.ok_or_else(Problem::not_found)?;
     let (size, most) = (blob.bytes.len(), call.shared.lock().limiter.limits.file);
     if size > most {
@@ -130,7 +130,7 @@ pub(super) fn create_tree(call: &Call<'_>) -> Answer {
     }
     let missing = entries
         .iter()
-        .any(|(_, oid, path)| oid.is_none() && !there.iter().any(|it| it.path == *path));
+        .any(|(_, oid, path)| oid.is_none() && !there.iter().any(|there| there.path == *path));
     let written = if missing {
         None
     } else {
@@ -160,7 +160,7 @@ fn read_entry(call: &Call<'_>, entry: &Value) -> Result<(String, Option<String>,
             return Err(Problem::new(422, "Must supply a valid tree.mode"));
         }
     };
-    if text("type").is_some_and(|it| it != kind) {
+    if text("type").is_some_and(|text| text != kind) {
         return Err(Problem::new(422, "tree.type does not fit tree.mode"));
     }
     let oid = match (entry.get("sha"), text("content")) {

@@ -153,7 +153,7 @@ fn fit(template: &str, path: &str) -> Option<Vec<String>> {
     for part in template.split('/').skip(1) {
         let after = match rest.strip_prefix('/') {
             Some(after) => after,
-            None if rest.is_empty() && MAY_BE_EMPTY.iter().any(|it| template.ends_with(it)) => "",
+            None if rest.is_empty() && MAY_BE_EMPTY.iter().any(|end| template.ends_with(end)) => "",
             None => return None,
         };
         if GREEDY.contains(&part) && template.ends_with(part) {

@@ -25,7 +25,7 @@ impl Answered {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let found = |line: &'_ str| {
             line.split_once(": ")
-                .is_some_and(|it| it.0.eq_ignore_ascii_case(name))
+                .is_some_and(|half| half.0.eq_ignore_ascii_case(name))
         };
         let line = self.head.lines().find(|line| found(line))?;
         line.split_once(": ").map(|(_, value)| value)
@@ -72,7 +72,7 @@ impl Ask<'_> {
         stream.write_all(&self.body).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
-        let end = answer.windows(4).position(|it| it == b"\r\n\r\n");
+        let end = answer.windows(4).position(|pair| pair == b"\r\n\r\n");
         let end = end.ok_or_else(|| anyhow::anyhow!("no answer"))?;
         let head = String::from_utf8(answer[..end].to_vec())?;
         let answered = Answered {
@@ -82,7 +82,7 @@ impl Ask<'_> {
         };
         let length = answered
             .header("content-length")
-            .and_then(|it| it.parse().ok());
+            .and_then(|header| header.parse().ok());
         anyhow::ensure!(
             answered.status == 204 || length == Some(answered.body.len()),
             "the answer was cut off"

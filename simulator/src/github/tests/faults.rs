@@ -33,7 +33,11 @@ async fn a_lost_answer_was_done_and_a_reset_was_not() {
     github.fail(Kind::CommitOnBranch, 1, Fault::DoneBut(502));
     assert_eq!(try_commit(&github).await.expect("an answer").status, 502);
     assert_ne!(head(&github), second);
-    let statuses: Vec<_> = github.requests().iter().map(|it| it.status).collect();
+    let statuses: Vec<_> = github
+        .requests()
+        .iter()
+        .map(|request| request.status)
+        .collect();
     assert_eq!(statuses, [0, 0, 502]);
 }
 

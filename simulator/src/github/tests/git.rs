@@ -87,7 +87,9 @@ async fn many_commits_at_once_leave_one_line_of_history() {
         async move { commit(github, first, &[(&format!("{n}.txt"), b"x")], &[]).await }
     });
     let answers = futures::future::join_all(tries).await;
-    let done = answers.iter().filter(|it| it.get("errors").is_none());
+    let done = answers
+        .iter()
+        .filter(|answer| answer.get("errors").is_none());
     assert_eq!(done.count(), 1, "{answers:?}");
     assert_eq!(github.history("main").expect("git").len(), 2);
     git(github.repository_path(), &["fsck", "--strict", "--full"]);

@@ -128,7 +128,8 @@ async fn too_many_at_once_are_refused() {
     let later = async {
         assert!(
             github
-                .wait(Duration::from_secs(5), |it| it.requests().len() == 1)
+                .wait(Duration::from_secs(5), |github| github.requests().len()
+                    == 1)
                 .await
         );
         tried.await

@@ -33,16 +33,22 @@ async fn write(github: &Github) -> (u16, (String, String)) {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_and_agents_are_checked() {
     let github = start(filled()).await;
-    let bad = with(&github, |it| it[1].1 = "Bearer wrong".to_owned()).await;
+    let bad = with(&github, |headers| headers[1].1 = "Bearer wrong".to_owned()).await;
     assert_eq!(bad, (401, "Bad credentials".to_owned()));
-    let (status, message) = with(&github, |it| drop(it.remove(0))).await;
+    let (status, message) = with(&github, |headers| drop(headers.remove(0))).await;
     assert_eq!(status, 403);
     assert!(message.contains("User-Agent"), "{message}");
     assert_eq!(github.violations().len(), 2);
     // Without a token, a public repository may be read and a private one is not there.
-    assert_eq!(with(&github, |it| drop(it.remove(1))).await.0, 404);
+    assert_eq!(
+        with(&github, |headers| drop(headers.remove(1))).await.0,
+        404
+    );
     github.set_visibility(Visibility::Public);
-    assert_eq!(with(&github, |it| drop(it.remove(1))).await.0, 200);
+    assert_eq!(
+        with(&github, |headers| drop(headers.remove(1))).await.0,
+        200
+    );
     let anonymous = Ask {
         method: "POST",
         path: "/graphql",
@@ -56,13 +62,13 @@ async fn tokens_and_agents_are_checked() {
     let token = github.token();
     github.set_token("another");
     assert_eq!(
-        with(&github, |it| it[1].1 = format!("token {token}"))
+        with(&github, |headers| headers[1].1 = format!("token {token}"))
             .await
             .0,
         401
     );
     assert_eq!(
-        with(&github, |it| it[1].1 = "token another".to_owned())
+        with(&github, |headers| headers[1].1 = "token another".to_owned())
             .await
             .0,
         200

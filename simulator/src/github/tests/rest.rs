@@ -115,7 +115,7 @@ async fn contents_come_as_json_as_bytes_and_as_folders() {
         .as_array()
         .expect("a list")
         .iter()
-        .map(|it| &it["name"])
+        .map(|value| &value["name"])
         .collect();
     assert_eq!(names, ["README.md", "data", "large.bin", "long.txt"]);
     let list = get(&github, "/contents/data").await.json();
@@ -250,7 +250,7 @@ async fn trees_are_made_from_others_and_can_delete() {
         .as_array()
         .expect("entries")
         .iter()
-        .map(|it| &it["path"])
+        .map(|value| &value["path"])
         .collect();
     assert_eq!(paths, ["README.md", "c", "c/d.txt"]);
     assert_eq!(all["tree"][2]["size"], 1);
@@ -302,7 +302,7 @@ async fn an_archive_is_one_folder_named_after_the_commit() {
         })
         .filter(|name| name != "pax_global_header")
         .collect();
-    let expected = ["", "README.md", "data/", "data/one.bin"].map(|it| format!("{folder}{it}"));
+    let expected = ["", "README.md", "data/", "data/one.bin"].map(|path| format!("{folder}{path}"));
     assert_eq!(names, expected);
     let bare = path.split('?').next().expect("a path");
     assert_eq!(
@@ -342,7 +342,7 @@ async fn history_is_paged_and_recorded() {
     let lines = std::fs::read_to_string(record).expect("a record");
     let lines: Vec<Value> = lines
         .lines()
-        .map(|it| serde_json::from_str(it).expect("JSON"))
+        .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(lines[0]["route"], "/repos/{owner}/{repo}/commits");
     assert_eq!(lines[0]["response"].as_array().map(Vec::len), Some(3));
