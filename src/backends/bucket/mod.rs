@@ -461,3 +461,17 @@ impl DataArchive for BucketArchive {
         swept.and(ended)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amazon_gets_checksums_and_other_servers_what_is_asked_for() {
+        let mut access = BucketAccess::default();
+        assert_eq!(checksum(&access), Some("sha256"));
+        let other = "http://127.0.0.1:9000".to_owned();
+        access.0.insert("AWS_ENDPOINT_URL", other);
+        assert_eq!(checksum(&access), None);
+    }
+}
