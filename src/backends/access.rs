@@ -134,7 +134,7 @@ mod tests {
                 token: Some(hidden()),
                 ..GithubAccess::default()
             },
-            buckets: BucketAccess(BucketAccess::VARIABLES.map(|it| (it, hidden())).into()),
+            buckets: BucketAccess(BucketAccess::VARIABLES.map(|name| (name, hidden())).into()),
             cache: None,
         };
         assert!(!format!("{access:?}").contains("hidden"));
@@ -144,7 +144,7 @@ mod tests {
     fn what_is_missing_is_named() {
         let set = ["AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN"];
         let access = Access {
-            buckets: BucketAccess(set.map(|it| (it, "hidden".to_owned())).into()),
+            buckets: BucketAccess(set.map(|set| (set, "hidden".to_owned())).into()),
             ..Access::default()
         };
         for (spec, says) in [

@@ -142,7 +142,7 @@ impl Session {
     fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
         let missing = root
             .ancestors()
-            .take_while(|it| !it.is_dir() && **it != *"");
+            .take_while(|ancestor| !ancestor.is_dir() && **ancestor != *"");
         let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         fs::create_dir_all(&root).map_err(failed("create the folder", &root))?;
         for folder in missing {
@@ -236,7 +236,7 @@ impl Session {
                     fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
                     replace(&path, bytes)?;
                     let folders = folder.ancestors().map(Path::to_owned);
-                    let within = folders.take_while(|it| it.starts_with(&self.root));
+                    let within = folders.take_while(|folder| folder.starts_with(&self.root));
                     self.touched.extend(within);
                 }
                 None => self.remove(&path)?,
@@ -320,7 +320,7 @@ fn needed_objects(root: &Path) -> Result<BTreeSet<PathBuf>, ArchiveError> {
             return Err(unreadable(ReadError::Missing { path, needed_by }));
         };
         let index = Index::parse(&path, &bytes).map_err(|error| unreadable(error.into()))?;
-        needed.extend(index.blob_paths().map(|it| root.join(it)));
+        needed.extend(index.blob_paths().map(|blob_path| root.join(blob_path)));
         needed.insert(root.join(path));
     }
     Ok(needed)
@@ -341,7 +341,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
         entries => entries.map_err(failed("list", folder))?,
     };
     entries
-        .map(|entry| entry.map(|it| it.path()))
+        .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<_>>()
         .map_err(failed("list", folder))
 }
@@ -364,7 +364,7 @@ fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
         folder
     };
     File::open(folder)
-        .and_then(|it| it.sync_all())
+        .and_then(|open| open.sync_all())
         .map_err(failed("sync the folder", folder))
 }
 

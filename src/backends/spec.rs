@@ -42,7 +42,7 @@ impl ObjectStoreKind {
 
     fn of_scheme(scheme: &str) -> Option<Self> {
         let kinds = [Self::S3, Self::Google, Self::Azure];
-        kinds.into_iter().find(|it| it.scheme() == scheme)
+        kinds.into_iter().find(|kind| kind.scheme() == scheme)
     }
 }
 
@@ -109,11 +109,11 @@ impl GithubPlace {
         };
         let (owner, repo) = repo.split_once('/')?;
         let prefix = prefix.trim_matches('/');
-        let is_name = |it: &str| {
-            let may = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-            !it.is_empty() && it != "." && it != ".." && it.bytes().all(may)
+        let is_name = |text: &str| {
+            let may = |text: u8| text.is_ascii_alphanumeric() || b"._-".contains(&text);
+            !text.is_empty() && text != "." && text != ".." && text.bytes().all(may)
         };
-        let is_path = |it: &str| it.split('/').all(is_name);
+        let is_path = |text: &str| text.split('/').all(is_name);
         let good = is_name(owner)
             && is_name(repo)
             && branch.is_none_or(is_path)

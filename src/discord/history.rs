@@ -262,13 +262,13 @@ impl History {
     /// All of a guild's channels; threads are not among them.
     pub async fn channels(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
         let channels = self.list(&Route::Channels(guild_id)).await?;
-        Ok(channels.map(|it: wire::Channel| it.into_listed(guild_id)))
+        Ok(channels.map(|channel: wire::Channel| channel.into_listed(guild_id)))
     }
 
     /// All of a guild's threads that are not archived and that the bot may see.
     pub async fn active_threads(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
         let list = self.threads(&Route::ActiveThreads(guild_id)).await?;
-        Ok(list.threads.map(|it| it.into_listed(guild_id)))
+        Ok(list.threads.map(|thread| thread.into_listed(guild_id)))
     }
 
     /// Up to 100 archived threads of a channel, the last archived first, and whether there are
@@ -286,11 +286,11 @@ impl History {
         let inclusive = before.map(|before| Millis(before.0 + 1));
         let list = self.archived_before(channel, private, inclusive).await?;
         let has_more = list.has_more();
-        let threads = list.threads.map(|it| it.into_listed(guild_id));
+        let threads = list.threads.map(|thread| thread.into_listed(guild_id));
         let page_end = threads
             .items
             .last()
-            .and_then(|it| it.channel.thread.as_ref());
+            .and_then(|item| item.channel.thread.as_ref());
         let oldest = page_end.and_then(|thread| thread.archive_timestamp);
         if before.is_none() || has_more == Some(false) || oldest < before {
             return Ok((threads, has_more));
@@ -298,7 +298,10 @@ impl History {
         // A whole page of one millisecond: step over it, or the pages would never end.
         let list = self.archived_before(channel, private, before).await?;
         let has_more = list.has_more();
-        Ok((list.threads.map(|it| it.into_listed(guild_id)), has_more))
+        Ok((
+            list.threads.map(|thread| thread.into_listed(guild_id)),
+            has_more,
+        ))
     }
 
     async fn archived_before(
@@ -352,7 +355,7 @@ impl History {
         let (page, turn) = self.list_and_hold::<wire::Message>(&route).await?;
         let ids = || {
             let unreadable = page.unreadable.iter().copied().map(MessageId);
-            page.items.iter().map(|it| it.id).chain(unreadable)
+            page.items.iter().map(|item| item.id).chain(unreadable)
         };
         Ok(Listing {
             len: page.len,

@@ -94,7 +94,7 @@ mod tests {
                 reset_at: Instant::now() + per,
             };
             pace.learn(&Route::Messages(ChannelId(1), None), &limits, per);
-            pace.pages.map(|it| (it.requests, it.per.as_secs()))
+            pace.pages.map(|page| (page.requests, page.per.as_secs()))
         };
         assert_eq!(answer(8, 3), Some((5, 5)));
         assert_eq!(answer(9, 4), Some((10, 4)));

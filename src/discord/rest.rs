@@ -248,7 +248,9 @@ impl Rest {
         };
         let begun = Instant::now();
         let doubted = AtomicBool::new(*method != Method::GET);
-        let doubts = |it: &RestError| it.is_doubtful() && !doubted.swap(true, Ordering::Relaxed);
+        let doubts = |rest_error: &RestError| {
+            rest_error.is_doubtful() && !doubted.swap(true, Ordering::Relaxed)
+        };
         let answer = once
             .retry(waits)
             .when(|error: &RestError| error.retry().is_some() || doubts(error))

@@ -134,8 +134,8 @@ fn tell(rows: &mut Memory, at: i64, told: &Told) -> bool {
 
 fn known(rows: &Memory) -> Vec<u64> {
     let all: Vec<Reaction> = rows.scan(&[]).unwrap();
-    let present = all.iter().filter(|it| it.is_present());
-    present.map(|it| it.user_id.0).collect()
+    let present = all.iter().filter(|reaction| reaction.is_present());
+    present.map(|present| present.user_id.0).collect()
 }
 
 fn pending(rows: &Memory) -> Option<Pending> {
@@ -311,12 +311,12 @@ proptest! {
         tell(&mut rows, at + 1, &Told::Count(count, true));
         let list = Told::List(truth.clone());
         tell(&mut rows, at + 2, &list);
-        if pending(&rows).is_some_and(|it| it.is_missing()) {
+        if pending(&rows).is_some_and(|pending| pending.is_missing()) {
             // The counter had been found to be wrong, and is right now.
             tell(&mut rows, at + 2 + HOUR, &list);
         }
         prop_assert_eq!(known(&rows), truth.into_iter().collect::<Vec<_>>());
-        prop_assert!(pending(&rows).is_none_or(|it| !it.is_missing()));
+        prop_assert!(pending(&rows).is_none_or(|pending| !pending.is_missing()));
     }
 
     /// Lists that lack some, or name too many, take nothing away within an hour, in whatever order

@@ -172,7 +172,7 @@ impl World {
     fn count(&self, id: u64, of: u8, burst: bool) -> u64 {
         self.reactions
             .iter()
-            .filter(|it| (it.0, it.1, it.2) == (id, of, burst))
+            .filter(|reaction| (reaction.0, reaction.1, reaction.2) == (id, of, burst))
             .count() as u64
     }
 
@@ -189,8 +189,8 @@ impl World {
     fn list(&self, rows: &Memory, lacks: Option<u64>) -> Fact {
         let messages: Vec<MessageState> = rows.scan(&[]).unwrap();
         let reactions: Vec<Reaction> = rows.scan(&[]).unwrap();
-        let known = messages.iter().map(|it| it.id);
-        let known = known.chain(reactions.iter().map(|it| it.message_id));
+        let known = messages.iter().map(|message| message.id);
+        let known = known.chain(reactions.iter().map(|reaction| reaction.message_id));
         let gone = known
             .filter(|id| !self.messages.contains_key(&id.0))
             .collect();
@@ -205,7 +205,7 @@ impl World {
                     normal: self.count(*id, of, false),
                     burst: self.count(*id, of, true),
                 })
-                .filter(|it| it.normal + it.burst > 0)
+                .filter(|count| count.normal + count.burst > 0)
                 .collect(),
             thread: None,
             replied: None,
@@ -230,14 +230,14 @@ impl World {
         let users = self
             .reactions
             .iter()
-            .filter(|it| (it.0, it.1, it.2) == (id, number, burst));
+            .filter(|reaction| (reaction.0, reaction.1, reaction.2) == (id, number, burst));
         Fact::Reactors {
             guild_id: GUILD,
             channel_id: CHANNEL,
             message_id: MessageId(id),
             emoji: of.clone(),
             burst,
-            users: users.map(|it| user(it.3)).collect(),
+            users: users.map(|message| user(message.3)).collect(),
         }
     }
 
@@ -266,7 +266,7 @@ impl World {
             Action::Delete(n) => {
                 let id = self.nth(n)?;
                 self.messages.remove(&id);
-                self.reactions.retain(|it| it.0 != id);
+                self.reactions.retain(|reaction| reaction.0 != id);
                 Some(Fact::MessageGone(GUILD, CHANNEL, MessageId(id)))
             }
             Action::React(n, of, burst, by) => {
@@ -282,7 +282,7 @@ impl World {
             Action::Clear(n, of) => {
                 let id = self.nth(n)?;
                 self.reactions
-                    .retain(|it| it.0 != id || of.is_some_and(|of| of != it.1));
+                    .retain(|reaction| reaction.0 != id || of.is_some_and(|of| of != reaction.1));
                 let of = of.map(|of| emoji(of).key);
                 Some(Fact::ReactionsCleared(GUILD, CHANNEL, MessageId(id), of))
             }
@@ -303,17 +303,22 @@ fn shown(rows: &Memory) -> World {
         messages: messages
             .iter()
             .filter_map(MessageState::message)
-            .map(|it| (it.id.0, (it.content.clone(), it.edited_at.map(|at| at.0))))
+            .map(|message| {
+                (
+                    message.id.0,
+                    (message.content.clone(), message.edited_at.map(|at| at.0)),
+                )
+            })
             .collect(),
         reactions: reactions
             .iter()
-            .filter(|it| it.is_present())
-            .map(|it| {
+            .filter(|reaction| reaction.is_present())
+            .map(|reaction| {
                 (
-                    it.message_id.0,
-                    u8::from(it.emoji == emoji(1).key),
-                    it.burst,
-                    it.user_id.0,
+                    reaction.message_id.0,
+                    u8::from(reaction.emoji == emoji(1).key),
+                    reaction.burst,
+                    reaction.user_id.0,
                 )
             })
             .collect(),
@@ -331,7 +336,7 @@ fn hidden(rows: &Memory, world: &World) -> Drift {
     let covers = |id: &u64| {
         coverage
             .as_ref()
-            .is_some_and(|it| it.covers(MessageId(*id)))
+            .is_some_and(|coverage| coverage.covers(MessageId(*id)))
     };
     let mirror = shown(rows);
     let both = |id: &u64| mirror.messages.contains_key(id) && world.messages.contains_key(id);
@@ -349,10 +354,13 @@ fn hidden(rows: &Memory, world: &World) -> Drift {
         .into_iter()
         .filter(|kind| covers(&kind.0) && both(&kind.0) && !is_pending(kind))
         .filter(|kind| ours.get(kind) != theirs.get(kind));
-    let edited = mirror
-        .messages
-        .iter()
-        .filter(|(id, said)| covers(id) && world.messages.get(id).is_some_and(|it| it != *said));
+    let edited = mirror.messages.iter().filter(|(id, said)| {
+        covers(id)
+            && world
+                .messages
+                .get(id)
+                .is_some_and(|message| message != *said)
+    });
     Drift {
         edited: edited.count() as u64,
         deleted: count(&mirror, world),
@@ -408,7 +416,7 @@ proptest! {
                 }
                 _ => {}
             }
-            for (_, asked, fact) in under_way.extract_if(.., |it| it.0 <= now) {
+            for (_, asked, fact) in under_way.extract_if(.., |under_way| under_way.0 <= now) {
                 tell(&mut rows, asked, Evidence::Rest, fact);
             }
         }
@@ -449,7 +457,7 @@ proptest! {
             prop_assert_eq!(&mirror, &world);
         }
         let tally: Option<Tally> = rows.get(&key::ids([GUILD.0, CHANNEL.0])).unwrap();
-        let counted = tally.map_or((0, 0), |it| (it.messages, it.reactions));
+        let counted = tally.map_or((0, 0), |tally| (tally.messages, tally.reactions));
         prop_assert_eq!(counted, (world.messages.len() as u64, world.reactions.len() as u64));
     }
 }

@@ -16,7 +16,7 @@ use propsbot_model::{
 /// Until when somebody's data was deleted in the guild: the latest such time.
 pub(super) fn until<S: Rows>(rows: &S, guild: GuildId) -> Result<Option<Millis>, S::Error> {
     let chosen: Vec<Privacy> = rows.scan(&key::ids([guild.0]))?;
-    Ok(chosen.iter().filter_map(|it| it.forgotten).max())
+    Ok(chosen.iter().filter_map(|chosen| chosen.forgotten).max())
 }
 
 /// Whether a message is not known, and so old that it may have been deleted on request.
@@ -39,7 +39,7 @@ pub(super) fn is<S: Rows>(
     id: MessageId,
 ) -> Result<bool, S::Error> {
     let coverage: Option<Coverage> = rows.get(&key::ids([channel.0]))?;
-    Ok(coverage.is_some_and(|it| it.covers(id)) && may_be(rows, guild, channel, id)?)
+    Ok(coverage.is_some_and(|coverage| coverage.covers(id)) && may_be(rows, guild, channel, id)?)
 }
 
 /// Nothing of a message is kept, not even that there was one.
@@ -51,9 +51,9 @@ pub(super) fn erase<S: Rows>(
 ) -> Result<(), S::Error> {
     if let Some(known) = rows.get::<MessageState>(&key::ids([channel.0, id.0]))? {
         rows.delete(&known)?;
-        message::tally(rows, guild, channel, |it| match known.state {
-            Life::Alive(..) => it.messages = it.messages.saturating_sub(1),
-            Life::Deleted(_) => it.deleted = it.deleted.saturating_sub(1),
+        message::tally(rows, guild, channel, |tally| match known.state {
+            Life::Alive(..) => tally.messages = tally.messages.saturating_sub(1),
+            Life::Deleted(_) => tally.deleted = tally.deleted.saturating_sub(1),
         })?;
     }
     settle(rows, guild, &FailureObject::Message(channel, id))?;
@@ -75,8 +75,8 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
         Forget::Props(channel, id) => {
             if let Some(props) = rows.get::<Props>(&key::ids([channel.0, id.0]))? {
                 rows.delete(&props)?;
-                message::tally(rows, guild, *channel, |it| {
-                    it.props = it.props.saturating_sub(1);
+                message::tally(rows, guild, *channel, |tally| {
+                    tally.props = tally.props.saturating_sub(1);
                 })?;
             }
         }
@@ -198,14 +198,19 @@ pub(super) fn named_in_message<S: Rows>(
         return Ok(named);
     }
     let time = message.id.created_at();
-    let mentioned = message.mentions.iter().map(|it| it.user_id);
+    let mentioned = message.mentions.iter().map(|mention| mention.user_id);
     let mentioned = mentioned.chain(message.earlier.iter().map(|earlier| earlier.user_id));
     let users = mentioned.chain(ids_in(&message.content).into_iter().map(UserId));
     named.users = forgotten(rows, message.guild_id, users, time)?;
     named.messages = linked(rows, message.guild_id, &message.content)?;
-    let name = message.command.as_ref().and_then(|it| it.name.as_deref());
+    let name = message
+        .command
+        .as_ref()
+        .and_then(|command| command.name.as_deref());
     let parts: Vec<u64> = name.map_or_else(Vec::new, |name| {
-        name.split(':').filter_map(|it| it.parse().ok()).collect()
+        name.split(':')
+            .filter_map(|part| part.parse().ok())
+            .collect()
     });
     for pair in parts.windows(2) {
         let (channel, id) = (ChannelId(pair[0]), MessageId(pair[1]));

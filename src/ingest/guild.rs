@@ -21,8 +21,8 @@ pub(super) fn see<S: Rows, T: Entity + Clone>(
     id: u64,
     value: &T,
 ) -> Result<(), S::Error> {
-    rows.update(Part::unknown(guild_id, id), |it| {
-        it.state.see(at, value.clone());
+    rows.update(Part::unknown(guild_id, id), |row| {
+        row.state.see(at, value.clone());
     })?;
     Ok(())
 }
@@ -34,7 +34,7 @@ pub(super) fn miss<S: Rows, T: Entity + Clone>(
     guild_id: GuildId,
     id: u64,
 ) -> Result<(), S::Error> {
-    rows.update(Part::<T>::unknown(guild_id, id), |it| it.state.miss(at))?;
+    rows.update(Part::<T>::unknown(guild_id, id), |row| row.state.miss(at))?;
     Ok(())
 }
 
@@ -47,7 +47,7 @@ pub(super) fn see_channel<S: Rows>(
 ) -> Result<(), S::Error> {
     let unknown = Part::unknown(channel.guild_id, channel.id.0);
     let channel = &privacy::allowed_channel(rows, channel)?;
-    let (before, after) = rows.update(unknown, |it| it.state.see(at, channel.clone()))?;
+    let (before, after) = rows.update(unknown, |row| row.state.see(at, channel.clone()))?;
     if before.is_some_and(|before| readers(&before) != readers(&after)) {
         end_live(rows, at, channel.guild_id, channel.id)?;
     }
@@ -56,13 +56,13 @@ pub(super) fn see_channel<S: Rows>(
 
 /// What a channel's overwrites say of who may read it.
 fn readers(part: &Part<Channel>) -> Option<Vec<Overwrite>> {
-    let reading = |it: &Overwrite| Overwrite {
-        allow: it.allow & READING,
-        deny: it.deny & READING,
-        ..*it
+    let reading = |overwrite: &Overwrite| Overwrite {
+        allow: overwrite.allow & READING,
+        deny: overwrite.deny & READING,
+        ..*overwrite
     };
     let mut readers: Vec<Overwrite> = part.state.ever()?.overwrites.iter().map(reading).collect();
-    readers.retain(|it| it.allow | it.deny != 0);
+    readers.retain(|reader| reader.allow | reader.deny != 0);
     Some(readers)
 }
 
@@ -92,15 +92,15 @@ fn end_live<S: Rows>(
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     let below = channels
         .iter()
-        .filter_map(|it| it.state.ever())
-        .filter(|it| it.id == id || it.thread_parent() == Some(id));
+        .filter_map(|channel| channel.state.ever())
+        .filter(|known| known.id == id || known.thread_parent() == Some(id));
     for channel in below {
-        rows.update(Coverage::unknown(channel.id), |it| {
-            it.live = it.live.filter(|live| live.session != session.number);
-            it.unseen(since);
-            it.readers_changed = it.readers_changed.max(at);
+        rows.update(Coverage::unknown(channel.id), |row| {
+            row.live = row.live.filter(|live| live.session != session.number);
+            row.unseen(since);
+            row.readers_changed = row.readers_changed.max(at);
             // Threads archived while it could not be seen were not announced.
-            (it.public_threads, it.private_threads) = (None, None);
+            (row.public_threads, row.private_threads) = (None, None);
         })?;
     }
     Ok(())
@@ -114,12 +114,12 @@ pub(super) fn miss_channel<S: Rows>(
     id: ChannelId,
 ) -> Result<(), S::Error> {
     let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
-    let threads = channels.iter().filter_map(|it| it.state.now());
-    let threads = threads.filter(|it| it.thread_parent() == Some(id));
+    let threads = channels.iter().filter_map(|channel| channel.state.now());
+    let threads = threads.filter(|thread| thread.thread_parent() == Some(id));
     let mut gone = BTreeSet::new();
-    for id in threads.map(|it| it.id).chain([id]) {
+    for id in threads.map(|thread| thread.id).chain([id]) {
         let unknown = Part::<Channel>::unknown(guild_id, id.0);
-        let (_, part) = rows.update(unknown, |it| it.state.miss(at))?;
+        let (_, part) = rows.update(unknown, |row| row.state.miss(at))?;
         gone.extend(part.state.now().is_none().then_some(id));
     }
     // Of what is gone there is nothing left to fetch.
@@ -132,7 +132,7 @@ pub(super) fn miss_channel<S: Rows>(
         if failure
             .object
             .channel()
-            .is_some_and(|it| gone.contains(&it))
+            .is_some_and(|channel| gone.contains(&channel))
         {
             rows.delete(&failure)?;
         }
@@ -143,8 +143,8 @@ pub(super) fn miss_channel<S: Rows>(
 /// A role was there. Where its permission to read changed, so may what we see of the guild.
 pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<(), S::Error> {
     let unknown = Part::unknown(role.guild_id, role.id.0);
-    let (before, after) = rows.update(unknown, |it| it.state.see(at, role.clone()))?;
-    let permissions = |part: &Part<Role>| part.state.ever().map(|it| it.permissions & READING);
+    let (before, after) = rows.update(unknown, |row| row.state.see(at, role.clone()))?;
+    let permissions = |part: &Part<Role>| part.state.ever().map(|part| part.permissions & READING);
     if before.is_some_and(|before| permissions(&before) != permissions(&after)) {
         next_session(rows, at, role.guild_id, at)?;
     }
@@ -164,7 +164,11 @@ pub(super) fn miss_role<S: Rows>(
     }
     let members: Vec<Member> = rows.scan(&key::ids([guild_id.0]))?;
     for mut member in members {
-        let presence = member.presence.last.as_mut().map(|it| &mut it.value);
+        let presence = member
+            .presence
+            .last
+            .as_mut()
+            .map(|presence| &mut presence.value);
         if let Some(presence) = presence
             && presence.roles.contains(&id)
         {
@@ -177,7 +181,7 @@ pub(super) fn miss_role<S: Rows>(
 
 fn is_gone<S: Rows>(rows: &S, guild_id: GuildId, role: RoleId) -> Result<bool, S::Error> {
     let role: Option<Part<Role>> = rows.get(&key::ids([guild_id.0, role.0]))?;
-    Ok(role.is_some_and(|it| it.state.gone.is_some()))
+    Ok(role.is_some_and(|role| role.state.gone.is_some()))
 }
 
 /// These roles are all there are.
@@ -188,7 +192,7 @@ pub(super) fn all_roles<S: Rows>(
     ids: &BTreeSet<RoleId>,
 ) -> Result<(), S::Error> {
     let known: Vec<Part<Role>> = rows.scan(&key::ids([guild_id.0]))?;
-    for role in known.iter().filter_map(|it| it.state.now()) {
+    for role in known.iter().filter_map(|known| known.state.now()) {
         if !ids.contains(&role.id) {
             miss_role(rows, at, guild_id, role.id)?;
         }
@@ -207,8 +211,8 @@ pub(super) fn all_emojis<S: Rows>(
         see(rows, at, guild_id, emoji.id.0, emoji)?;
     }
     let known: Vec<Part<GuildEmoji>> = rows.scan(&key::ids([guild_id.0]))?;
-    for emoji in known.iter().filter_map(|it| it.state.now()) {
-        if emoji.own && emojis.iter().all(|it| it.id != emoji.id) {
+    for emoji in known.iter().filter_map(|known| known.state.now()) {
+        if emoji.own && emojis.iter().all(|known| known.id != emoji.id) {
             miss::<S, GuildEmoji>(rows, at, guild_id, emoji.id.0)?;
         }
     }
@@ -225,10 +229,10 @@ pub(super) fn see_emoji_in_use<S: Rows>(
     let known: Option<Part<GuildEmoji>> = rows.get(&unknown.key())?;
     let named = known
         .as_ref()
-        .and_then(|it| it.state.ever())
-        .is_some_and(|it| it.name.is_some());
+        .and_then(|known| known.state.ever())
+        .is_some_and(|known| known.name.is_some());
     if known.is_none() || !named && emoji.name.is_some() {
-        rows.update(unknown, |it| it.state.see(at, emoji.clone()))?;
+        rows.update(unknown, |row| row.state.see(at, emoji.clone()))?;
     }
     Ok(())
 }
@@ -245,7 +249,7 @@ pub(super) fn see_member<S: Rows>(
         return Ok(());
     }
     let user = user.clone();
-    let named = presence.map_or(&[][..], |it| it.roles.as_slice());
+    let named = presence.map_or(&[][..], |presence| presence.roles.as_slice());
     let mut presence = presence.cloned();
     if let Some(presence) = &mut presence {
         // Told late: a role that is known to be deleted is nobody's, though it was.
@@ -257,14 +261,14 @@ pub(super) fn see_member<S: Rows>(
         }
         presence.roles = roles;
     }
-    rows.update(Member::unknown(guild_id, user.id), |it| {
+    rows.update(Member::unknown(guild_id, user.id), |row| {
         let seen = Stamped { at, value: user };
-        match &mut it.user {
+        match &mut row.user {
             Some(known) => known.merge(seen),
             known => *known = Some(seen),
         }
         if let Some(presence) = presence {
-            it.see(at, presence, named);
+            row.see(at, presence, named);
         }
     })?;
     Ok(())
@@ -280,7 +284,7 @@ pub(super) fn miss_member<S: Rows>(
     if privacy::is_gone(rows, guild_id, user)? {
         return Ok(());
     }
-    rows.update(Member::unknown(guild_id, user), |it| it.miss(at))?;
+    rows.update(Member::unknown(guild_id, user), |row| row.miss(at))?;
     Ok(())
 }
 

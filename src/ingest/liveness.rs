@@ -87,7 +87,7 @@ proptest! {
             merge(&mut rows, &Observation { at, by, fact }).unwrap();
             let session: Option<Session> = rows.get(&key::ids([GUILD.0])).unwrap();
             let coverage: Option<Coverage> = rows.get(&key::ids([CHANNEL.0])).unwrap();
-            (session.map_or(0, |it| it.number), coverage)
+            (session.map_or(0, |session| session.number), coverage)
         };
         let (mut hidden, mut connected) = (false, true);
         let (mut last, mut unheard) = (MessageId(0), vec![]);
@@ -128,12 +128,12 @@ proptest! {
             if connected {
                 heard_until = i64::try_from(now).unwrap();
             }
-            for (_, asked, after) in late.extract_if(.., |it| it.0 <= now) {
+            for (_, asked, after) in late.extract_if(.., |late| late.0 <= now) {
                 let since = Stamp(i64::try_from(asked).unwrap());
                 let live = Live { session, after, since };
                 coverage = tell(asked, Fact::Live(GUILD, CHANNEL, live)).1.or(coverage);
             }
-            let covers = |it: &Coverage| unheard.iter().find(|id| it.covers(**id)).copied();
+            let covers = |coverage: &Coverage| unheard.iter().find(|id| coverage.covers(**id)).copied();
             prop_assert_eq!(coverage.as_ref().and_then(covers), None, "after action {}", now);
         }
     }

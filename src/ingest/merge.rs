@@ -100,21 +100,21 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Registered(it) => rows.put(it)?,
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
         Fact::Noted(guild_id, session, until) => {
-            rows.update(Session::none(*guild_id), |it| {
+            rows.update(Session::none(*guild_id), |row| {
                 // What was lost since, nobody has noted.
-                if it.number == *session {
-                    it.unheard = *until;
+                if row.number == *session {
+                    row.unheard = *until;
                 }
             })?;
         }
         Fact::Unseen(_, channel_id, since) => {
-            rows.update(Coverage::unknown(*channel_id), |it| it.unseen(*since))?;
+            rows.update(Coverage::unknown(*channel_id), |row| row.unseen(*since))?;
         }
         Fact::LookedBack(_, channel_id) => {
-            rows.update(Coverage::unknown(*channel_id), |it| {
+            rows.update(Coverage::unknown(*channel_id), |row| {
                 // It may have been hidden meanwhile.
-                if at >= it.readers_changed {
-                    it.unseen_since = None;
+                if at >= row.readers_changed {
+                    row.unseen_since = None;
                 }
             })?;
         }
@@ -124,11 +124,11 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             private,
             ..
         } => {
-            rows.update(Coverage::unknown(*channel_id), |it| {
+            rows.update(Coverage::unknown(*channel_id), |row| {
                 let known = if *private {
-                    &mut it.private_threads
+                    &mut row.private_threads
                 } else {
-                    &mut it.public_threads
+                    &mut row.public_threads
                 };
                 *known = (*known).max(Some(at));
             })?;
@@ -138,17 +138,17 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             let until = forgotten::until(rows, *guild_id)?;
             walk.before = walk.before.map(|id| forgotten::blurred_before(until, id));
             let walk = Stamped { at, value: walk };
-            rows.update(Audit::unknown(*guild_id), |it| it.walked(walk))?;
+            rows.update(Audit::unknown(*guild_id), |row| row.walked(walk))?;
         }
         Fact::OlderUnseen(guild_id, since) => {
-            rows.update(Audit::unknown(*guild_id), |it| it.unhear(*since))?;
+            rows.update(Audit::unknown(*guild_id), |row| row.unhear(*since))?;
         }
         Fact::RecheckBegun(guild_id) => {
-            rows.update(Audit::unknown(*guild_id), |it| it.begin_recheck(at))?;
+            rows.update(Audit::unknown(*guild_id), |row| row.begin_recheck(at))?;
         }
         Fact::Reread(_, channel_id, new) => {
-            rows.update(Coverage::unknown(*channel_id), |it| {
-                it.reread = Some(it.reread.map_or(*new, |known| known.and(*new)));
+            rows.update(Coverage::unknown(*channel_id), |row| {
+                row.reread = Some(row.reread.map_or(*new, |known| known.and(*new)));
             })?;
         }
         Fact::RecheckEnded(guild_id, begun) => {
@@ -157,7 +157,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             })?;
         }
         Fact::Rechecked(guild_id, begun) => {
-            rows.update(Audit::unknown(*guild_id), |it| it.end_recheck(at, *begun))?;
+            rows.update(Audit::unknown(*guild_id), |row| row.end_recheck(at, *begun))?;
         }
         Fact::Synced(guild_id, class) => {
             let unknown = Synced {
@@ -165,7 +165,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
                 class: *class,
                 at,
             };
-            rows.update(unknown, |it| it.at = it.at.max(at))?;
+            rows.update(unknown, |row| row.at = row.at.max(at))?;
         }
         Fact::Failed(guild_id, object, reason) => {
             fail(rows, at, *guild_id, object, (reason, false))?;
@@ -197,10 +197,10 @@ pub(super) fn next_session<S: Rows>(
 ) -> Result<(), S::Error> {
     let known: Option<Part<Guild>> = rows.get(&key::ids([guild_id.0, guild_id.0]))?;
     let heard = known.map_or(at, |_| heard.min(at));
-    rows.update(Session::none(guild_id), |it| {
-        it.unheard.get_or_insert(heard);
-        it.number += 1;
-        it.since = it.since.max(at);
+    rows.update(Session::none(guild_id), |row| {
+        row.unheard.get_or_insert(heard);
+        row.number += 1;
+        row.since = row.since.max(at);
     })?;
     Ok(())
 }
@@ -226,17 +226,17 @@ fn go_live<S: Rows>(
         after: forgotten::blurred(until, live.after),
         ..live
     };
-    rows.update(Coverage::unknown(channel_id), |it| {
-        if at < it.readers_changed {
+    rows.update(Coverage::unknown(channel_id), |row| {
+        if at < row.readers_changed {
             return;
         }
-        it.add(Interval {
+        row.add(Interval {
             after: live.after,
             to: newest,
             by: Evidence::Gateway,
             since: live.since,
         });
-        it.live = Some(live);
+        row.live = Some(live);
     })?;
     Ok(())
 }
@@ -246,9 +246,9 @@ fn see_props<S: Rows>(rows: &mut S, new: &Props) -> Result<(), S::Error> {
         let gone = Forget::Props(new.channel_id, new.id);
         return forgotten::forget(rows, new.guild_id, &gone);
     };
-    let (before, _) = rows.update(new.clone(), |it| it.merge(new))?;
+    let (before, _) = rows.update(new.clone(), |row| row.merge(new))?;
     if before.is_none() {
-        message::tally(rows, new.guild_id, new.channel_id, |it| it.props += 1)?;
+        message::tally(rows, new.guild_id, new.channel_id, |tally| tally.props += 1)?;
     }
     Ok(())
 }
@@ -292,11 +292,11 @@ pub(super) fn fail<S: Rows>(
         at: at.millis(),
         refused,
     };
-    rows.update(unknown, |it| {
-        it.refused = refused;
-        reason.clone_into(&mut it.reason);
-        it.times = it.times.saturating_add(1);
-        it.at = it.at.max(at.millis());
+    rows.update(unknown, |row| {
+        row.refused = refused;
+        reason.clone_into(&mut row.reason);
+        row.times = row.times.saturating_add(1);
+        row.at = row.at.max(at.millis());
     })?;
     Ok(())
 }

@@ -55,7 +55,7 @@ pub(super) fn tell<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Resul
     let Some((before, after)) = see(rows, at, message, None)? else {
         return Ok(false);
     };
-    if before.is_some_and(|it| it.message().is_none()) && after.message().is_some() {
+    if before.is_some_and(|before| before.message().is_none()) && after.message().is_some() {
         let object = FailureObject::Message(message.channel_id, message.id);
         let reason = "it was taken for deleted, but is there";
         fail(rows, at, message.guild_id, &object, (reason, false))?;
@@ -95,31 +95,31 @@ pub(super) fn delete<S: Rows>(
 /// Merges what is known of a message, and keeps count.
 fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<Change, S::Error> {
     let (guild_id, channel_id) = (new.guild_id, new.channel_id);
-    let (before, after) = rows.update(new.clone(), |it| it.merge(new))?;
-    let was = before.as_ref().map(|it| it.message().is_some());
+    let (before, after) = rows.update(new.clone(), |row| row.merge(new))?;
+    let was = before.as_ref().map(|before| before.message().is_some());
     let is = after.message().is_some();
     if was != Some(is) {
-        tally(rows, guild_id, channel_id, |it| {
+        tally(rows, guild_id, channel_id, |tally| {
             match was {
-                Some(true) => it.messages = it.messages.saturating_sub(1),
-                Some(false) => it.deleted = it.deleted.saturating_sub(1),
+                Some(true) => tally.messages = tally.messages.saturating_sub(1),
+                Some(false) => tally.deleted = tally.deleted.saturating_sub(1),
                 None => {}
             }
             *(if is {
-                &mut it.messages
+                &mut tally.messages
             } else {
-                &mut it.deleted
+                &mut tally.deleted
             }) += 1;
         })?;
     }
-    let missing = |it: &MessageState| it.message().is_some_and(Message::text_is_missing);
+    let missing = |row: &MessageState| row.message().is_some_and(Message::text_is_missing);
     let (was, is) = (before.as_ref().is_some_and(missing), missing(&after));
     if was != is {
-        tally(rows, guild_id, channel_id, |it| {
-            it.texts_missing = if is {
-                it.texts_missing + 1
+        tally(rows, guild_id, channel_id, |tally| {
+            tally.texts_missing = if is {
+                tally.texts_missing + 1
             } else {
-                it.texts_missing.saturating_sub(1)
+                tally.texts_missing.saturating_sub(1)
             };
         })?;
     }
@@ -152,7 +152,7 @@ pub(super) fn newest<S: Rows>(
     channel_id: ChannelId,
 ) -> Result<Option<MessageId>, S::Error> {
     let last: Option<MessageState> = rows.last(&key::ids([channel_id.0]))?;
-    Ok(last.map(|it| it.id))
+    Ok(last.map(|message| message.id))
 }
 
 /// In a live session, nothing was posted between the last covered message and this one, which `to`
@@ -188,8 +188,8 @@ pub(super) fn note_swap<S: Rows>(
     id: MessageId,
 ) -> Result<(), S::Error> {
     let coverage: Option<Coverage> = rows.get(&key::ids([channel_id.0]))?;
-    if coverage.is_some_and(|it| it.covers(id)) {
-        rows.update(Audit::unknown(guild_id), |it| it.drift.reactions += 1)?;
+    if coverage.is_some_and(|coverage| coverage.covers(id)) {
+        rows.update(Audit::unknown(guild_id), |row| row.drift.reactions += 1)?;
     }
     Ok(())
 }
@@ -199,7 +199,7 @@ fn see_users<S: Rows>(rows: &mut S, at: Stamp, page: &Page) -> Result<(), S::Err
     let users: BTreeMap<UserId, &User> = page
         .messages
         .iter()
-        .flat_map(|it| it.author.iter().chain(&it.mentioned))
+        .flat_map(|message| message.author.iter().chain(&message.mentioned))
         .map(|user| (user.id, user))
         .collect();
     for user in users.values() {
@@ -232,39 +232,39 @@ pub(super) fn page<S: Rows>(
     let listed: BTreeSet<MessageId> = page
         .messages
         .iter()
-        .map(|it| it.message.id)
+        .map(|message| message.message.id)
         .chain(page.unreadable.iter().chain(&page.told).copied())
         .collect();
     // A message that was seen after the list was asked for is not missing from it.
-    let alive_before = known.iter().filter_map(|it| match it.state {
-        Life::Alive(seen, _) if seen < at => Some(it.id),
+    let alive_before = known.iter().filter_map(|known| match known.state {
+        Life::Alive(seen, _) if seen < at => Some(known.id),
         Life::Alive(..) | Life::Deleted(_) => None,
     });
     let coverage: Option<Coverage> = rows.get(&key::ids([page.channel_id.0]))?;
-    let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|it| it.covers(id));
+    let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|known| known.covers(id));
     let mut drift = Drift::default();
     let ids = borders(page, &listed, end);
-    let mut reactions =
-        reaction::of_page(rows, page.channel_id, ids, |it: &Reaction| it.message_id)?;
-    let mut lists = reaction::of_page(rows, page.channel_id, ids, |it: &Pending| it.message_id)?;
-    let mut left_out = reaction::of_page(rows, page.channel_id, ids, |it: &LeftOut| it.message_id)?;
+    let channel = page.channel_id;
+    let mut reactions = reaction::of_page(rows, channel, ids, |row: &Reaction| row.message_id)?;
+    let mut lists = reaction::of_page(rows, channel, ids, |row: &Pending| row.message_id)?;
+    let mut left_out = reaction::of_page(rows, channel, ids, |row: &LeftOut| row.message_id)?;
     // Of some messages nothing is known but who reacted to them.
     let reacted_before = reactions
         .iter()
         .filter(|(_, of)| {
             of.iter()
-                .all(|it| it.confirmed.is_none_or(|seen| seen < at))
+                .all(|reaction| reaction.confirmed.is_none_or(|seen| seen < at))
         })
         .map(|(id, _)| *id)
         .filter(|id| *id > page.after && id.0 <= end)
-        .filter(|id| known.iter().all(|it| it.id != *id));
+        .filter(|id| known.iter().all(|known| known.id != *id));
     // What was there before the list was asked for, and is newer than all that it names, is gone.
     let to = page.to.max(alive_before.clone().max().unwrap_or_default());
     let there_before: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
     let missing: BTreeSet<MessageId> = there_before.difference(&listed).copied().collect();
     let lacks_any = page.lacks_some || !missing.is_subset(&page.gone);
     for id in missing.intersection(&page.gone) {
-        let was_known = known.iter().any(|it| it.id == *id);
+        let was_known = known.iter().any(|known| known.id == *id);
         drift.deleted += u64::from(was_known && was_covered(*id));
         if !was_known && forgotten::may_be(rows, page.guild_id, page.channel_id, *id)? {
             reaction::forget(rows, page.guild_id, page.channel_id, *id)?;
@@ -308,8 +308,8 @@ pub(super) fn page<S: Rows>(
         }
     }
     if drift != Drift::default() {
-        rows.update(Audit::unknown(page.guild_id), |it| {
-            it.drift = it.drift.and(drift);
+        rows.update(Audit::unknown(page.guild_id), |row| {
+            row.drift = row.drift.and(drift);
         })?;
     }
     let until = forgotten::until(rows, page.guild_id)?;

@@ -21,7 +21,7 @@ pub(super) fn of<S: Rows>(
 /// A member chose.
 pub(super) fn choose<S: Rows>(rows: &mut S, new: &Privacy) -> Result<(), S::Error> {
     let unknown = Privacy::unchosen(new.guild_id, new.user_id);
-    let (_, chosen) = rows.update(unknown, |it| it.merge(new))?;
+    let (_, chosen) = rows.update(unknown, |row| row.merge(new))?;
     if !chosen.is_gone() {
         // An id-only row is what the archive remembers of it.
         rows.update(Member::unknown(new.guild_id, new.user_id), |_| ())?;
@@ -105,7 +105,7 @@ pub(super) fn allowed_guild<S: Rows>(rows: &S, guild: &Guild) -> Result<Guild, S
 
 /// Whether a user had their data deleted and wants no name shown: then no row names them.
 pub(super) fn is_gone<S: Rows>(rows: &S, guild: GuildId, user: UserId) -> Result<bool, S::Error> {
-    Ok(of(rows, guild, user)?.is_some_and(|it| it.is_gone()))
+    Ok(of(rows, guild, user)?.is_some_and(|owner| owner.is_gone()))
 }
 
 /// Whether what a user did at this time was deleted on their request.
@@ -278,7 +278,7 @@ mod tests {
     fn contents(rows: &Memory) -> Vec<Option<String>> {
         let all: Vec<MessageState> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
         all.iter()
-            .map(|it| it.message().map(|it| it.content.clone()))
+            .map(|state| state.message().map(|message| message.content.clone()))
             .collect()
     }
 
@@ -290,16 +290,16 @@ mod tests {
         let given: Vec<Props> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
         let given: Vec<_> = given
             .iter()
-            .map(|it| (it.giver, it.reason.as_str()))
+            .map(|given| (given.giver, given.reason.as_str()))
             .collect();
         assert_eq!(given, [(ANA, "")]);
         let reactions: Vec<Reaction> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
-        let who: Vec<UserId> = reactions.iter().map(|it| it.user_id).collect();
+        let who: Vec<UserId> = reactions.iter().map(|reaction| reaction.user_id).collect();
         assert_eq!(who, [ANA]);
         let left_out: Vec<LeftOut> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
         let left_out: Vec<_> = left_out
             .iter()
-            .map(|it| (it.message_id, it.count))
+            .map(|left_out| (left_out.message_id, left_out.count))
             .collect();
         assert_eq!(left_out, [(id(-6), 1)]);
         let member: Option<Member> = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap();

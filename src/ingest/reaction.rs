@@ -56,7 +56,7 @@ pub(super) fn clear<S: Rows>(
     };
     for reaction in of_message(rows, channel_id, message_id)? {
         if mark.covers(&reaction.emoji) {
-            update(rows, &reaction, |it| it.remove(mark.seen))?;
+            update(rows, &reaction, |reaction| reaction.remove(mark.seen))?;
         }
     }
     for left_out in rows.scan::<LeftOut>(&key::ids([channel_id.0, message_id.0]))? {
@@ -70,12 +70,12 @@ pub(super) fn clear<S: Rows>(
             message_id,
             marks: Vec::new(),
         },
-        |it| {
-            it.marks
+        |row| {
+            row.marks
                 .retain(|old| old.emoji != mark.emoji || old.seen > mark.seen);
-            if it.marks.iter().all(|old| old.emoji != mark.emoji) {
-                it.marks.push(mark);
-                it.marks.sort_by(|a, b| a.emoji.cmp(&b.emoji));
+            if row.marks.iter().all(|old| old.emoji != mark.emoji) {
+                row.marks.push(mark);
+                row.marks.sort_by(|a, b| a.emoji.cmp(&b.emoji));
             }
         },
     )?;
@@ -90,7 +90,10 @@ pub(super) fn forget<S: Rows>(
     message_id: MessageId,
 ) -> Result<(), S::Error> {
     let reactions = of_message(rows, channel_id, message_id)?;
-    let stood = reactions.iter().filter(|it| it.is_present()).count() as u64;
+    let stood = reactions
+        .iter()
+        .filter(|reaction| reaction.is_present())
+        .count() as u64;
     for reaction in &reactions {
         rows.delete(reaction)?;
     }
@@ -105,8 +108,8 @@ pub(super) fn forget<S: Rows>(
         rows.delete(&marks)?;
     }
     if stood > 0 {
-        message::tally(rows, guild_id, channel_id, |it| {
-            it.reactions = it.reactions.saturating_sub(stood);
+        message::tally(rows, guild_id, channel_id, |tally| {
+            tally.reactions = tally.reactions.saturating_sub(stood);
         })?;
     }
     Ok(())
@@ -155,7 +158,7 @@ pub(super) fn marks<S: Rows>(
     message_id: MessageId,
 ) -> Result<Vec<ReactionMark>, S::Error> {
     let marks: Option<ReactionMarks> = rows.get(&key::ids([channel_id.0, message_id.0]))?;
-    Ok(marks.map(|it| it.marks).unwrap_or_default())
+    Ok(marks.map(|mark| mark.marks).unwrap_or_default())
 }
 
 pub(super) fn cleared(reaction: &mut Reaction, marks: &[ReactionMark]) {
@@ -217,13 +220,13 @@ pub(super) fn update<S: Rows>(
     change: impl FnOnce(&mut Reaction),
 ) -> Result<(), S::Error> {
     let (before, after) = rows.update(reaction.clone(), change)?;
-    let was = before.is_some_and(|it| it.is_present());
+    let was = before.is_some_and(|before| before.is_present());
     if was != after.is_present() {
-        message::tally(rows, reaction.guild_id, reaction.channel_id, |it| {
-            it.reactions = if was {
-                it.reactions.saturating_sub(1)
+        message::tally(rows, reaction.guild_id, reaction.channel_id, |tally| {
+            tally.reactions = if was {
+                tally.reactions.saturating_sub(1)
             } else {
-                it.reactions + 1
+                tally.reactions + 1
             };
         })?;
     }

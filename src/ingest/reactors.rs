@@ -49,7 +49,7 @@ pub(super) fn list<S: Rows>(
             reacted.remove(&user.id);
         }
     }
-    let was_read_again = pending.as_ref().is_some_and(|it| it.again);
+    let was_read_again = pending.as_ref().is_some_and(|pending| pending.again);
     let is_whole = judge(rows, pending, Contradiction::new(listed, &reacted, at))?;
     let left_out = listed - reacted.len() as u64;
     leave_out_all(rows, at, of, left_out, is_whole)?;
@@ -57,7 +57,7 @@ pub(super) fn list<S: Rows>(
     if is_whole {
         for reaction in &before {
             if reaction.is_present() && !reacted.contains(&reaction.user_id) {
-                update(rows, reaction, |it| it.remove(Seen { at, by }))?;
+                update(rows, reaction, |reaction| reaction.remove(Seen { at, by }))?;
             }
         }
     }
@@ -81,7 +81,7 @@ pub(super) fn list<S: Rows>(
         let after: Vec<Reaction> = rows.scan(&prefix(of))?;
         let present = |all: Vec<Reaction>| -> BTreeSet<UserId> {
             let present = all.into_iter().filter(Reaction::is_present);
-            present.map(|it| it.user_id).collect()
+            present.map(|present| present.user_id).collect()
         };
         if present(before) != present(after) {
             message::note_swap(rows, of.guild_id, of.channel_id, of.message_id)?;
@@ -169,8 +169,8 @@ pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<()
     if !known.is_present() {
         return Ok(());
     }
-    message::tally(rows, known.guild_id, known.channel_id, |it| {
-        it.reactions = it.reactions.saturating_sub(1);
+    message::tally(rows, known.guild_id, known.channel_id, |tally| {
+        tally.reactions = tally.reactions.saturating_sub(1);
     })?;
     let none = LeftOut {
         guild_id: known.guild_id,
@@ -182,7 +182,7 @@ pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<()
         // Any list that is asked for tells better.
         at: Stamp::default(),
     };
-    rows.update(none, |it| it.count += 1)?;
+    rows.update(none, |row| row.count += 1)?;
     Ok(())
 }
 
@@ -260,7 +260,10 @@ pub(super) fn compare<S: Rows>(
         let kind = kinds.entry(key).or_default();
         kind.known += u64::from(stood(reaction, at));
         // Where something happened after Discord counted, the count says nothing of what was unheard.
-        kind.moved |= reaction.confirmed.max(reaction.removed.map(|it| it.at)) > Some(at);
+        kind.moved |= reaction
+            .confirmed
+            .max(reaction.removed.map(|removed| removed.at))
+            > Some(at);
     }
     for list in left_out {
         let kind = kinds.entry((list.emoji, list.burst)).or_default();
@@ -273,7 +276,8 @@ pub(super) fn compare<S: Rows>(
     let mut found = Found::default();
     // Where some counts could not be read, what is not among the others is not known to be none.
     let all_told = !message.unread.has(Field::Reactions);
-    let is_told = |emoji: &EmojiKey| all_told || counts.iter().any(|it| it.emoji.key == *emoji);
+    let is_told =
+        |emoji: &EmojiKey| all_told || counts.iter().any(|count| count.emoji.key == *emoji);
     for ((emoji, burst), kind) in kinds {
         if kind.counted == 0 && !is_told(&emoji) {
             continue;
@@ -286,7 +290,7 @@ pub(super) fn compare<S: Rows>(
         } = kind;
         let expected = pending
             .as_ref()
-            .map_or(counted.into(), |it| it.expected(counted));
+            .map_or(counted.into(), |pending| pending.expected(counted));
         let differs = i128::from(known) != expected;
         let Some(before) = pending else {
             if differs || read_again && counted > 0 {
@@ -392,11 +396,11 @@ struct Kind<'a> {
 /// otherwise before.
 fn stood(reaction: &Reaction, at: Stamp) -> bool {
     let heard_since =
-        |seen: Option<Seen>| seen.is_some_and(|it| it.by == Evidence::Gateway && it.at > at);
+        |seen: Option<Seen>| seen.is_some_and(|seen| seen.by == Evidence::Gateway && seen.at > at);
     if reaction.is_present() {
         !heard_since(reaction.added)
     } else {
-        heard_since(reaction.removed) && reaction.added.is_none_or(|it| it.at <= at)
+        heard_since(reaction.removed) && reaction.added.is_none_or(|added| added.at <= at)
     }
 }
 
@@ -407,11 +411,11 @@ fn named<S: Rows>(rows: &S, guild_id: GuildId, key: EmojiKey) -> Result<Emoji, S
         EmojiKey::Custom(id) => {
             let unknown = Part::<GuildEmoji>::unknown(guild_id, id.0);
             let known: Option<Part<GuildEmoji>> = rows.get(&unknown.key())?;
-            let known = known.as_ref().and_then(|it| it.state.ever());
+            let known = known.as_ref().and_then(|known| known.state.ever());
             Emoji::custom(
                 id,
-                known.and_then(|it| it.name.clone()),
-                known.is_some_and(|it| it.animated),
+                known.and_then(|known| known.name.clone()),
+                known.is_some_and(|known| known.animated),
             )
         }
     })

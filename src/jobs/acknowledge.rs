@@ -51,7 +51,10 @@ impl Posted {
         let author = message.author;
         let thanks = author.kind == AuthorKind::User
             && message.kind.is_written()
-            && message.mentions.iter().any(|it| it.user_id != author.id);
+            && message
+                .mentions
+                .iter()
+                .any(|mention| mention.user_id != author.id);
         thanks.then_some(Self {
             guild_id: message.guild_id,
             channel_id: message.channel_id,
@@ -172,7 +175,7 @@ fn wish(store: &Store, bot: UserId, posted: Posted) -> Result<Wish, StoreError> 
         return Ok(Wish::Nothing);
     }
     let part = store.channel(guild, channel)?;
-    let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
+    let Some(known) = part.as_ref().and_then(|part| part.state.now()) else {
         return Ok(Wish::Nothing);
     };
     let needed = VIEW_CHANNEL | READ_MESSAGE_HISTORY | ADD_REACTIONS;

@@ -32,7 +32,10 @@ pub(super) fn find(
     anew: bool,
 ) -> Result<(Forgotten, Vec<Forget>), StoreError> {
     let channels = store.channels(guild)?;
-    let ids: Vec<ChannelId> = channels.iter().map(|it| ChannelId(it.id)).collect();
+    let ids: Vec<ChannelId> = channels
+        .iter()
+        .map(|channel| ChannelId(channel.id))
+        .collect();
     let mut found = Deletion {
         store,
         named: Arc::default(),
@@ -108,9 +111,10 @@ impl Deletion<'_> {
             }
             self.steps.push(Forget::InActions(*user));
         }
-        for channel in channels.iter().filter_map(|it| it.state.ever()) {
-            let named = channel.overwrites.iter().any(|it| {
-                it.kind == OverwriteKind::Member && self.wishes.contains_key(&UserId(it.id))
+        for channel in channels.iter().filter_map(|channel| channel.state.ever()) {
+            let named = channel.overwrites.iter().any(|overwrite| {
+                overwrite.kind == OverwriteKind::Member
+                    && self.wishes.contains_key(&UserId(overwrite.id))
             });
             let opened = opened_by(channel).is_some_and(|user| self.wishes.contains_key(&user));
             if named || opened {

@@ -21,6 +21,6 @@ impl<T: Clone + Default> PerGuild<T> {
     /// All that were ever asked for, by guild.
     pub fn all(&self) -> Vec<(GuildId, T)> {
         let all = self.0.lock().expect("no look panics");
-        all.iter().map(|(id, it)| (*id, it.clone())).collect()
+        all.iter().map(|(id, state)| (*id, state.clone())).collect()
     }
 }

@@ -67,18 +67,20 @@ pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreE
     };
     found.admin_actions.retain(|action| action.by == user);
     let part = store.guild(guild)?;
-    let owner = part.as_ref().and_then(|it| it.state.ever());
-    found.owns_guild = owner.is_some_and(|it| it.owner_id == user);
+    let owner = part.as_ref().and_then(|part| part.state.ever());
+    found.owns_guild = owner.is_some_and(|owner| owner.owner_id == user);
     let channels: Vec<Part<Channel>> = store.channels(guild)?;
-    let known = channels.iter().filter_map(|it| it.state.ever());
+    let known = channels.iter().filter_map(|channel| channel.state.ever());
     found.threads = known
-        .filter(|it| opened_by(it) == Some(user))
+        .filter(|known| opened_by(known) == Some(user))
         .cloned()
         .collect();
-    for channel in channels.iter().map(|it| ChannelId(it.id)) {
+    for channel in channels.iter().map(|channel| ChannelId(channel.id)) {
         for state in store.messages(channel, 0..=u64::MAX) {
             let state = state?;
-            let of_user = state.message().filter(|it| it.speaker() == Some(user));
+            let of_user = state
+                .message()
+                .filter(|message| message.speaker() == Some(user));
             found.messages.extend(of_user.cloned());
         }
         for reaction in store.reactions(channel, 0..=u64::MAX) {
@@ -114,12 +116,19 @@ pub async fn choose(
         return Ok(());
     }
     let found = searching(store, move |store| find(store, guild, user)).await?;
-    let texts = found.messages.iter().filter(|it| !it.content.is_empty());
-    let texts = texts.map(|it| Fact::Hushed(it.guild_id, it.channel_id, it.id));
-    let reasons = found.given.iter().filter(|it| !it.reason.is_empty());
-    let reasons = reasons.map(|it| Fact::PropsHushed(it.guild_id, it.channel_id, it.id));
-    let titles = found.threads.iter().filter(|it| !it.name.is_empty());
-    let titles = titles.map(|it| Fact::Forget(guild, Forget::InChannel(it.id)));
+    let texts = found
+        .messages
+        .iter()
+        .filter(|message| !message.content.is_empty());
+    let texts = texts.map(|text| Fact::Hushed(text.guild_id, text.channel_id, text.id));
+    let reasons = found.given.iter().filter(|given| !given.reason.is_empty());
+    let reasons =
+        reasons.map(|reason| Fact::PropsHushed(reason.guild_id, reason.channel_id, reason.id));
+    let titles = found
+        .threads
+        .iter()
+        .filter(|thread| !thread.name.is_empty());
+    let titles = titles.map(|title| Fact::Forget(guild, Forget::InChannel(title.id)));
     let facts: Vec<Fact> = texts.chain(reasons).chain(titles).collect();
     if !facts.is_empty() {
         reading(store, Store::owe_rewrite).await?;
@@ -138,7 +147,7 @@ pub async fn adopt(
     let mut adopted = 0;
     for wish in wishes {
         let known = store.privacy(wish.guild_id)?;
-        if known.iter().any(|it| it.user_id == wish.user_id) {
+        if known.iter().any(|known| known.user_id == wish.user_id) {
             continue;
         }
         adopted += 1;
@@ -210,7 +219,7 @@ pub async fn resume(
         let search = move |store: &Store| {
             let chosen = store.privacy(guild)?.into_iter();
             let wishes: BTreeMap<UserId, Millis> = chosen
-                .filter_map(|it| Some((it.user_id, it.forgotten?)))
+                .filter_map(|chosen| Some((chosen.user_id, chosen.forgotten?)))
                 .collect();
             if wishes.is_empty() {
                 return Ok(Vec::new());
@@ -251,7 +260,7 @@ async fn reading<T: Send + 'static>(
     let store = Arc::clone(store);
     let answer = tokio::task::spawn_blocking(move || question(&store)).await;
     // It neither panics nor is cancelled, unless the process is ending.
-    answer.map_or(Err(PrivacyError::Stopped(Stopped)), |it| Ok(it?))
+    answer.map_or(Err(PrivacyError::Stopped(Stopped)), |answer| Ok(answer?))
 }
 
 /// Makes facts durable, some at a time.

@@ -115,7 +115,7 @@ impl ProgressBoard {
         board.now.phase = Phase::Fetching;
         board.courses = courses.into_iter().collect();
         board.told = None;
-        let sent = board.client.as_ref().map_or(0, |it| it.rest.sent());
+        let sent = board.client.as_ref().map_or(0, |client| client.rest.sent());
         board.fetching = Some((Instant::now(), sent));
     }
 
@@ -190,7 +190,7 @@ impl Progress {
     pub fn time_left(&self) -> String {
         self.left.map_or_else(
             || "time left unknown".to_owned(),
-            |it| format!("{} left", About(it)),
+            |left| format!("{} left", About(left)),
         )
     }
 }

@@ -187,13 +187,15 @@ impl<'a> Restore<'a> {
             last: Some(Stamped { at: self.at, value }),
             gone: None,
         };
-        let hidden = chosen.iter().filter(|it| it.tier == Tier::Everything);
+        let hidden = chosen
+            .iter()
+            .filter(|chosen| chosen.tier == Tier::Everything);
         self.is_veiled = hidden.clone().next().is_some();
         let hidden = hidden
-            .filter(|it| !it.is_gone())
-            .map(|it: &Privacy| Member {
+            .filter(|hidden| !hidden.is_gone())
+            .map(|hidden: &Privacy| Member {
                 presence: presence.clone(),
-                ..Member::unknown(it.guild_id, it.user_id)
+                ..Member::unknown(hidden.guild_id, hidden.user_id)
             });
         let hidden: Vec<Member> = hidden.collect();
         self.put(hidden).await?;
@@ -225,7 +227,7 @@ impl<'a> Restore<'a> {
                 Some(_) => tally.deleted += 1,
             };
             self.table(&index, count, |_| {}).await?;
-            let present = |it: &Reaction| tally.reactions += u64::from(it.is_present());
+            let present = |reaction: &Reaction| tally.reactions += u64::from(reaction.is_present());
             self.table::<ReactionRow>(&index, |_| {}, present).await?;
             self.table::<PropsRow>(&index, |_| tally.props += 1, |_| {})
                 .await?;
@@ -274,7 +276,7 @@ impl<'a> Restore<'a> {
             }
             rows.iter().for_each(&mut row);
             let own = rows.into_iter().filter(R::is_own);
-            let records: Option<Vec<_>> = own.map(|it| it.record(at)).collect();
+            let records: Option<Vec<_>> = own.map(|own| own.record(at)).collect();
             let records = records.ok_or_else(|| RestoreError::Row {
                 table: R::TABLE,
                 scope: index.scope(),

@@ -239,7 +239,7 @@ impl Audit {
 
     /// All history was read again.
     pub fn end_recheck(&mut self, at: Stamp, begun: Stamp) {
-        if let Some(recheck) = self.recheck.take_if(|it| it.begun == begun) {
+        if let Some(recheck) = self.recheck.take_if(|recheck| recheck.begun == begun) {
             self.unheard = later(self.unheard, recheck.unheard);
             self.rechecked = self.rechecked.max(Some(at.millis()));
         }

@@ -27,7 +27,9 @@ impl Coverage {
         let missing = self.gaps(new.to).into_iter();
         for gap in missing.filter(|gap| gap.to > new.after) {
             let (after, to) = (gap.after.max(new.after), gap.to);
-            let at = self.intervals.partition_point(|it| it.to <= after);
+            let at = self
+                .intervals
+                .partition_point(|interval| interval.to <= after);
             self.intervals.insert(at, Interval { after, to, ..new });
             self.melt_at(at + 1);
             self.melt_at(at);
@@ -102,20 +104,29 @@ impl Coverage {
 
     /// Whether the id is covered.
     pub fn covers(&self, id: MessageId) -> bool {
-        let next = self.intervals.partition_point(|it| it.to < id);
-        self.intervals.get(next).is_some_and(|it| it.after < id)
+        let next = self.intervals.partition_point(|interval| interval.to < id);
+        self.intervals
+            .get(next)
+            .is_some_and(|interval| interval.after < id)
     }
 
     /// The last id that is covered; 0 if none is.
     pub fn top(&self) -> MessageId {
-        self.intervals.last().map(|it| it.to).unwrap_or_default()
+        self.intervals
+            .last()
+            .map(|interval| interval.to)
+            .unwrap_or_default()
     }
 
     /// What is missing up to and including `to`, sorted.
     pub fn gaps(&self, to: MessageId) -> Vec<IdRange> {
         let mut gaps = Vec::new();
         let mut after = MessageId(0);
-        for it in self.intervals.iter().take_while(|it| it.after < to) {
+        for it in self
+            .intervals
+            .iter()
+            .take_while(|interval| interval.after < to)
+        {
             if after < it.after {
                 gaps.push(IdRange {
                     after,
@@ -143,7 +154,7 @@ mod tests {
         coverage
             .intervals
             .iter()
-            .flat_map(|it| it.after.0 + 1..=it.to.0)
+            .flat_map(|interval| interval.after.0 + 1..=interval.to.0)
             .collect()
     }
 
@@ -175,11 +186,11 @@ mod tests {
                 expected.extend(after + 1..=*to);
             }
             prop_assert_eq!(&covered(&coverage), &expected);
-            prop_assert!(coverage.intervals.iter().all(|it| it.after < it.to));
+            prop_assert!(coverage.intervals.iter().all(|interval| interval.after < interval.to));
             prop_assert!(coverage.intervals.windows(2).all(|pair| pair[0].to < pair[1].after
                 || pair[0].to == pair[1].after && pair[0].by != pair[1].by));
             let gaps: BTreeSet<u64> =
-                coverage.gaps(MessageId(to)).iter().flat_map(|it| it.after.0 + 1..=it.to.0).collect();
+                coverage.gaps(MessageId(to)).iter().flat_map(|gap| gap.after.0 + 1..=gap.to.0).collect();
             prop_assert_eq!(gaps, (1..=to).filter(|id| !expected.contains(id)).collect());
 
             pairs.reverse();
@@ -233,7 +244,14 @@ mod tests {
         let known: Vec<_> = coverage
             .intervals
             .iter()
-            .map(|it| (it.after.0, it.to.0, it.by, it.since.0))
+            .map(|interval| {
+                (
+                    interval.after.0,
+                    interval.to.0,
+                    interval.by,
+                    interval.since.0,
+                )
+            })
             .collect();
         assert_eq!(
             known,

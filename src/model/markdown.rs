@@ -68,7 +68,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive(char::is_whitespace).flat_map(|word| {
         let blank = word.len() - word.trim_end_matches(char::is_whitespace).len();
         let (word, blank) = word.split_at(word.len() - blank);
-        [word, blank].into_iter().filter(|it| !it.is_empty())
+        [word, blank].into_iter().filter(|text| !text.is_empty())
     })
 }
 

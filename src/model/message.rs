@@ -232,7 +232,7 @@ impl Message {
             AuthorKind::User => Some(self.author.id),
             AuthorKind::Webhook => None,
             AuthorKind::Bot => {
-                let told = self.command.as_ref().map(|it| it.user_id);
+                let told = self.command.as_ref().map(|command| command.user_id);
                 told.or_else(|| Some(read_answer(&self.content)?.giver))
             }
         }

@@ -118,10 +118,10 @@ impl<'a> Permissions<'a> {
     /// not kept from whom.
     pub fn names_nobody(&self, channel: &Channel) -> bool {
         let governing = self.governing(channel);
-        governing.is_some_and(|it| {
-            it.overwrites
-                .iter()
-                .any(|it| it.kind == OverwriteKind::Member && UserId(it.id).is_anonymous())
+        governing.is_some_and(|governing| {
+            governing.overwrites.iter().any(|overwrite| {
+                overwrite.kind == OverwriteKind::Member && UserId(overwrite.id).is_anonymous()
+            })
         })
     }
 
@@ -155,7 +155,7 @@ impl<'a> Permissions<'a> {
             governing
                 .overwrites
                 .iter()
-                .filter(move |it| it.kind == kind && it.id == id)
+                .filter(move |overwrite| overwrite.kind == kind && overwrite.id == id)
         };
         let mut bits = base;
         for it in find(OverwriteKind::Role, everyone.0) {
@@ -165,8 +165,8 @@ impl<'a> Permissions<'a> {
             .iter()
             .filter(|role| **role != everyone)
             .flat_map(|role| find(OverwriteKind::Role, role.0))
-            .fold((0, 0), |(allow, deny), it| {
-                (allow | it.allow, deny | it.deny)
+            .fold((0, 0), |(allow, deny), overwrite| {
+                (allow | overwrite.allow, deny | overwrite.deny)
             });
         bits = bits & !deny | allow;
         if let Some(user) = user {

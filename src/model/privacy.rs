@@ -58,7 +58,7 @@ impl FromStr for Tier {
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let mut all = [Self::None].into_iter().chain(Self::OUT);
-        all.find(|it| it.to_string() == text).ok_or(UnknownWord)
+        all.find(|tier| tier.to_string() == text).ok_or(UnknownWord)
     }
 }
 

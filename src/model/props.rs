@@ -81,9 +81,9 @@ impl Props {
             (Some(one), Some(another)) => Some(one.min(another)),
             (one, another) => one.or(another),
         };
-        let rank = |it: &Self| {
-            let mut all = it.receivers.iter().chain([&it.giver]);
-            (all.any(|it| it.is_anonymous()), it.origin)
+        let rank = |own: &Self| {
+            let mut all = own.receivers.iter().chain([&own.giver]);
+            (all.any(|id| id.is_anonymous()), own.origin)
         };
         if rank(other) < rank(self) {
             self.clone_from(other);

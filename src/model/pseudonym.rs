@@ -68,7 +68,7 @@ pub struct Named {
 impl Named {
     /// Takes them out of a message of somebody else.
     pub fn take_from_message(&self, message: &mut Message) {
-        let mentioned = message.mentions.iter().map(|it| it.user_id);
+        let mentioned = message.mentions.iter().map(|mention| mention.user_id);
         let mentioned = mentioned.chain(message.earlier.iter().map(|earlier| earlier.user_id));
         let mut pseudonyms = Pseudonyms::new(&self.users, mentioned.chain([message.author.id]));
         for mention in &mut message.mentions {
@@ -80,7 +80,11 @@ impl Named {
         }
         message.earlier.sort_unstable();
         self.take_from_text(&mut message.content, &mut pseudonyms);
-        if let Some(name) = message.command.as_mut().and_then(|it| it.name.as_mut()) {
+        if let Some(name) = message
+            .command
+            .as_mut()
+            .and_then(|command| command.name.as_mut())
+        {
             // Of an answer to a form, it is the form's id, which names what is thanked for.
             self.take_from_text(name, &mut pseudonyms);
         }
@@ -144,7 +148,7 @@ pub fn ids_in(text: &str) -> BTreeSet<u64> {
 pub fn jump_urls_in(text: &str) -> Vec<(super::ChannelId, MessageId)> {
     let from = text.match_indices("https://").map(|(at, _)| &text[at..]);
     let url = |text: &str| {
-        let end = text.find(|it: char| !(it.is_ascii_alphanumeric() || ":/.@".contains(it)));
+        let end = text.find(|text: char| !(text.is_ascii_alphanumeric() || ":/.@".contains(text)));
         let url = text[..end.unwrap_or(text.len())].trim_end_matches(['.', ':', '/']);
         let (_, channel, message) = read_jump_url(url)?;
         Some((channel, message))

@@ -285,40 +285,40 @@ macro_rules! records {
 }
 
 records! {
-    Member: Members, |it| key::ids([it.guild_id.0, it.user_id.0]),
-        Partition::of_guild(it.guild_id, Table::Members);
-    MessageState: Messages, |it| key::ids([it.channel_id.0, it.id.0]),
-        Partition::of_day(it.guild_id, Table::Messages, it.channel_id, it.id.created_at());
-    Reaction: Reactions, |it| {
-        let mut bytes = key::reactions(it.channel_id.0, it.message_id.0, &it.emoji, it.burst);
-        bytes.extend_from_slice(&it.user_id.0.to_be_bytes());
+    Member: Members, |row| key::ids([row.guild_id.0, row.user_id.0]),
+        Partition::of_guild(row.guild_id, Table::Members);
+    MessageState: Messages, |row| key::ids([row.channel_id.0, row.id.0]),
+        Partition::of_day(row.guild_id, Table::Messages, row.channel_id, row.id.created_at());
+    Reaction: Reactions, |row| {
+        let mut bytes = key::reactions(row.channel_id.0, row.message_id.0, &row.emoji, row.burst);
+        bytes.extend_from_slice(&row.user_id.0.to_be_bytes());
         bytes
     }, Partition::of_day(
-        it.guild_id, Table::Reactions, it.channel_id, it.message_id.created_at());
-    Props: Props, |it| key::ids([it.channel_id.0, it.id.0]),
-        Partition::of_day(it.guild_id, Table::Props, it.channel_id, it.id.created_at());
-    Settings: Settings, |it| key::ids([it.guild_id.0]),
-        Partition::of_guild(it.guild_id, Table::Settings);
-    Coverage: Coverage, |it| key::ids([it.channel_id.0]);
-    Pending: Pending, |it| key::reactions(it.channel_id.0, it.message_id.0, &it.emoji.key, it.burst);
-    LeftOut: LeftOut, |it| key::reactions(it.channel_id.0, it.message_id.0, &it.emoji, it.burst);
-    ReactionMarks: ReactionMarks, |it| key::ids([it.channel_id.0, it.message_id.0]);
-    Session: Sessions, |it| key::ids([it.guild_id.0]);
-    Synced: Synced, |it| {
-        let mut bytes = key::ids([it.guild_id.0]);
-        bytes.push(it.class as u8);
+        row.guild_id, Table::Reactions, row.channel_id, row.message_id.created_at());
+    Props: Props, |row| key::ids([row.channel_id.0, row.id.0]),
+        Partition::of_day(row.guild_id, Table::Props, row.channel_id, row.id.created_at());
+    Settings: Settings, |row| key::ids([row.guild_id.0]),
+        Partition::of_guild(row.guild_id, Table::Settings);
+    Coverage: Coverage, |row| key::ids([row.channel_id.0]);
+    Pending: Pending, |row| key::reactions(row.channel_id.0, row.message_id.0, &row.emoji.key, row.burst);
+    LeftOut: LeftOut, |row| key::reactions(row.channel_id.0, row.message_id.0, &row.emoji, row.burst);
+    ReactionMarks: ReactionMarks, |row| key::ids([row.channel_id.0, row.message_id.0]);
+    Session: Sessions, |row| key::ids([row.guild_id.0]);
+    Synced: Synced, |row| {
+        let mut bytes = key::ids([row.guild_id.0]);
+        bytes.push(row.class as u8);
         bytes
     };
-    Failure: Failures, |it| {
-        let mut bytes = key::ids([it.guild_id.0]);
-        bytes.extend_from_slice(it.object.to_string().as_bytes());
+    Failure: Failures, |row| {
+        let mut bytes = key::ids([row.guild_id.0]);
+        bytes.extend_from_slice(row.object.to_string().as_bytes());
         bytes
     };
-    Audit: Audits, |it| key::ids([it.guild_id.0]);
-    Tally: Tallies, |it| key::ids([it.guild_id.0, it.channel_id.0]);
-    Privacy: Privacy, |it| key::ids([it.guild_id.0, it.user_id.0]),
-        Partition::of_guild(it.guild_id, Table::Privacy);
-    AdminAction: AdminActions, |it| key::ids([it.guild_id.0, it.id.0]);
-    Registered: Registrations, |it| key::ids([it.application.0]);
+    Audit: Audits, |row| key::ids([row.guild_id.0]);
+    Tally: Tallies, |row| key::ids([row.guild_id.0, row.channel_id.0]);
+    Privacy: Privacy, |row| key::ids([row.guild_id.0, row.user_id.0]),
+        Partition::of_guild(row.guild_id, Table::Privacy);
+    AdminAction: AdminActions, |row| key::ids([row.guild_id.0, row.id.0]);
+    Registered: Registrations, |row| key::ids([row.application.0]);
     GuildChoice: GuildChoices, |choice| key::ids([choice.guild_id.0]);
 }

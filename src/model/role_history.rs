@@ -42,7 +42,7 @@ impl RoleHistory {
     pub fn see(&mut self, at: Stamp, roles: Option<&[RoleId]>) {
         let is_same = |span: &RoleSpan| span.roles.as_deref() == roles;
         let begun = self.begun_by(at);
-        if let Some(span) = self.0[..begun].last().filter(|it| it.until >= at) {
+        if let Some(span) = self.0[..begun].last().filter(|span| span.until >= at) {
             if is_same(span) {
                 return;
             }
@@ -58,7 +58,7 @@ impl RoleHistory {
                     ..after
                 },
             ];
-            let parts = parts.into_iter().filter(|it| it.since <= it.until);
+            let parts = parts.into_iter().filter(|part| part.since <= part.until);
             self.0.splice(begun - 1..begun, parts);
         }
         let mut seen = RoleSpan {
@@ -68,11 +68,11 @@ impl RoleHistory {
         };
         // It melts with neighbours that say the same.
         let (mut first, mut end) = (self.begun_by(at), self.begun_by(at));
-        if let Some(before) = self.0[..first].last().filter(|it| is_same(it)) {
+        if let Some(before) = self.0[..first].last().filter(|span| is_same(span)) {
             seen.since = before.since;
             first -= 1;
         }
-        if let Some(after) = self.0.get(end).filter(|it| is_same(it)) {
+        if let Some(after) = self.0.get(end).filter(|span| is_same(span)) {
             seen.until = after.until;
             end += 1;
         }
@@ -82,7 +82,7 @@ impl RoleHistory {
     }
 
     fn begun_by(&self, time: Stamp) -> usize {
-        self.0.partition_point(|it| it.since <= time)
+        self.0.partition_point(|span| span.since <= time)
     }
 }
 
@@ -108,10 +108,15 @@ mod tests {
     }
 
     fn spans(history: &RoleHistory) -> Vec<(i64, i64, u64)> {
-        let number = |it: &RoleSpan| it.roles.as_ref().map_or(0, |it| it.len() as u64 + 1);
+        let number = |role_span: &RoleSpan| {
+            role_span
+                .roles
+                .as_ref()
+                .map_or(0, |role| role.len() as u64 + 1)
+        };
         let spans = history.spans().iter();
         spans
-            .map(|it| (it.since.0, it.until.0, number(it)))
+            .map(|span| (span.since.0, span.until.0, number(span)))
             .collect()
     }
 
@@ -163,21 +168,21 @@ mod tests {
         ) {
             let truth: BTreeMap<i64, u64> = truth;
             let all: Vec<_> = truth.iter().map(|(at, roles)| (*at, *roles)).collect();
-            let mut seen: Vec<_> = order.iter().map(|it| *it.get(&all)).collect();
+            let mut seen: Vec<_> = order.iter().map(|order| *order.get(&all)).collect();
             seen.extend(all.iter().rev());
             let history = told(&seen);
             for (at, roles) in &truth {
-                let answer = history.at(Stamp(*at)).map(|it| it.roles.clone());
+                let answer = history.at(Stamp(*at)).map(|at| at.roles.clone());
                 prop_assert_eq!(answer, Some(roles_of(*roles)), "at {} of {:?}", at, spans(&history));
             }
             let found = history.spans();
-            prop_assert!(found.iter().all(|it| it.since <= it.until));
+            prop_assert!(found.iter().all(|found| found.since <= found.until));
             prop_assert!(found.is_sorted_by(|a, b| a.until < b.since && a.roles != b.roles));
             // Told once more, nothing changes; told in order, as few spans as there can be.
             let mut again = seen.clone();
             again.extend(&all);
             prop_assert_eq!(&told(&again), &history);
-            let changes = 1 + all.windows(2).filter(|it| it[0].1 != it[1].1).count();
+            let changes = 1 + all.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
             prop_assert_eq!(told(&all).spans().len(), changes);
         }
     }

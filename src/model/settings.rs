@@ -169,7 +169,9 @@ impl Language {
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut all = Self::ALL.iter();
-        let word = all.find(|(_, it)| it == self).map_or("", |(word, _)| *word);
+        let word = all
+            .find(|(_, language)| language == self)
+            .map_or("", |(word, _)| *word);
         f.write_str(word)
     }
 }
@@ -181,7 +183,7 @@ impl FromStr for Language {
         let text = text.trim();
         let mut all = Self::ALL.into_iter();
         all.find(|(word, _)| word.eq_ignore_ascii_case(text))
-            .map(|(_, it)| it)
+            .map(|(_, found)| found)
             .ok_or(UnknownWord)
     }
 }
@@ -311,14 +313,14 @@ mod tests {
     #[test]
     fn numbers_and_dates_are_written_as_chosen() {
         let time = Millis(1_700_000_000_000);
-        let texts = Language::ALL.map(|(word, it)| {
-            assert_eq!(word.parse(), Ok(it));
-            assert_eq!(it.to_string(), word);
+        let texts = Language::ALL.map(|(word, language)| {
+            assert_eq!(word.parse(), Ok(language));
+            assert_eq!(language.to_string(), word);
             format!(
                 "{} {} {}",
-                it.number(7),
-                it.number(1_234_567),
-                it.date(time)
+                language.number(7),
+                language.number(1_234_567),
+                language.date(time)
             )
         });
         assert_eq!(

@@ -102,13 +102,15 @@ impl SettingsChange {
         match self {
             Self::PropsChannels(channels) => to.props_channels.clone_from(channels),
             Self::Include { channel, private } => {
-                to.excluded_channels.retain(|it| it != channel);
+                to.excluded_channels
+                    .retain(|excluded_channel| excluded_channel != channel);
                 if *private {
                     insert(&mut to.included_channels, *channel);
                 }
             }
             Self::Exclude(channel) => {
-                to.included_channels.retain(|it| it != channel);
+                to.included_channels
+                    .retain(|included_channel| included_channel != channel);
                 insert(&mut to.excluded_channels, *channel);
             }
             Self::NoExceptions => {

@@ -210,8 +210,14 @@ impl Pending {
     /// Whether it is worth to be asked for. What was refused is asked for once more, and then once a
     /// day; what contradicts Discord's count, an hour later; what is settled, only to read it again.
     pub fn is_due(&self, now: Millis) -> bool {
-        let contradicted = self.contradiction.is_some_and(|it| {
-            it.settled || it.last.millis().0.saturating_add(CONTRADICTED_FOR) > now.0
+        let contradicted = self.contradiction.is_some_and(|contradiction| {
+            contradiction.settled
+                || contradiction
+                    .last
+                    .millis()
+                    .0
+                    .saturating_add(CONTRADICTED_FOR)
+                    > now.0
         });
         let refused = self.refused >= 2 && self.refused_at.0.saturating_add(REFUSED_FOR) > now.0;
         !refused && (self.again || !contradicted)
@@ -219,12 +225,14 @@ impl Pending {
 
     /// Whether the list contradicts Discord's count, and neither is believed.
     pub fn is_contradicted(&self) -> bool {
-        self.contradiction.is_some_and(|it| !it.settled)
+        self.contradiction
+            .is_some_and(|contradiction| !contradiction.settled)
     }
 
     /// Whether the list is believed although Discord's count is another.
     pub fn is_settled(&self) -> bool {
-        self.contradiction.is_some_and(|it| it.settled)
+        self.contradiction
+            .is_some_and(|contradiction| contradiction.settled)
     }
 
     /// Whether reactions of this kind may be missing, or stand that were taken back.
@@ -235,8 +243,10 @@ impl Pending {
     /// How many users there are if Discord counts `count`: a count that is known to be wrong stays
     /// wrong by as much.
     pub fn expected(&self, count: u64) -> i128 {
-        let wrong = self.contradiction.filter(|it| it.settled);
-        let wrong = wrong.map_or(0, |it| i128::from(it.listed) - i128::from(self.count));
+        let wrong = self
+            .contradiction
+            .filter(|contradiction| contradiction.settled);
+        let wrong = wrong.map_or(0, |wrong| i128::from(wrong.listed) - i128::from(self.count));
         i128::from(count) + wrong
     }
 

@@ -135,7 +135,8 @@ mod tests {
             excluded_channels: [50].map(ChannelId).into(),
             ..Settings::default_for(GuildId(1))
         };
-        let permissions = Permissions::new(&guild, [&everyone], all.iter().map(|(it, _)| it));
+        let permissions =
+            Permissions::new(&guild, [&everyone], all.iter().map(|(channel, _)| channel));
         for (channel, why) in &all {
             assert_eq!(
                 settings.withheld(channel, &permissions),

@@ -167,12 +167,12 @@ async fn give_props(discord: &Discord) -> anyhow::Result<()> {
     let people: Vec<_> = discord
         .people()
         .iter()
-        .filter_map(|id| members.iter().find(|(it, _)| it == id))
+        .filter_map(|id| members.iter().find(|(member, _)| member == id))
         .collect();
     for (giver, receivers, reason) in THANKS {
         let to: Vec<String> = receivers
             .iter()
-            .map(|it| format!("<@{}>", people[*it].0))
+            .map(|receiver| format!("<@{}>", people[*receiver].0))
             .collect();
         let options = json!({ "to": to.join(" "), "for": reason });
         let run = discord.slash(people[giver].0, channel, "props", options);
@@ -201,14 +201,18 @@ fn ranking(standings: &[Standing]) -> String {
     table.set_header(["", "member", "props", "reactions", "for example"]);
     for (place, it) in standings.iter().take(8).enumerate() {
         // The most told of the best received.
-        let example = it.thanks.iter().take(5).max_by_key(|it| it.reason.len());
+        let example = it
+            .thanks
+            .iter()
+            .take(5)
+            .max_by_key(|thank| thank.reason.len());
         table.add_row([
             (place + 1).to_string(),
             it.name.clone(),
             it.received.to_string(),
             it.reactions.to_string(),
             example
-                .map(|it| format!("{} (from {})", short(&it.reason), it.giver_name))
+                .map(|example| format!("{} (from {})", short(&example.reason), example.giver_name))
                 .unwrap_or_default(),
         ]);
     }

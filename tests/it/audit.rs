@@ -52,13 +52,22 @@ async fn synced(messages: usize, choose: impl FnOnce(&mut Settings)) -> Mirror {
 /// Messages in public places, of which some are within no look-back: those with so many reactions.
 fn old(mirror: &Mirror, is_like: impl Fn(&TruthMessage) -> bool) -> Vec<TruthMessage> {
     let truth = mirror.discord.truth();
-    let last = truth.messages.iter().map(|it| it.at).max().unwrap();
+    let last = truth
+        .messages
+        .iter()
+        .map(|message| message.at)
+        .max()
+        .unwrap();
     let public = |id: u64| {
-        let channel = truth.channels.iter().find(|it| it.id == id).unwrap();
+        let channel = truth
+            .channels
+            .iter()
+            .find(|channel| channel.id == id)
+            .unwrap();
         channel.public && channel.readable && !channel.archived
     };
     let mut old = truth.messages.clone();
-    old.retain(|it| it.at < last - 30 * DAY_MS && public(it.channel) && is_like(it));
+    old.retain(|old| old.at < last - 30 * DAY_MS && public(old.channel) && is_like(old));
     old
 }
 
@@ -72,18 +81,21 @@ async fn said(running: &Running, words: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_finds_what_changed_unheard() {
-    let mirror = synced(600, |it| (it.audit_share, it.audit_rest_hours) = (1000, 0)).await;
+    let mirror = synced(600, |settings| {
+        (settings.audit_share, settings.audit_rest_hours) = (1000, 0);
+    })
+    .await;
     let discord = &mirror.discord;
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
     // One round in which nothing had changed.
     said(&running, "audited all history").await;
-    let plain = old(&mirror, |it| {
-        it.reactions.is_empty() && it.webhook.is_none()
+    let plain = old(&mirror, |message| {
+        message.reactions.is_empty() && message.webhook.is_none()
     });
-    let reacted = old(&mirror, |it| {
-        let first = it.reactions.first();
-        first.is_some_and(|it| it.emoji_id.is_none() && it.users.len() > 1)
+    let reacted = old(&mirror, |message| {
+        let first = message.reactions.first();
+        first.is_some_and(|first| first.emoji_id.is_none() && first.users.len() > 1)
     });
     let [edited, deleted, ..] = &*plain else {
         panic!("{plain:?}")
@@ -131,8 +143,8 @@ async fn the_audit_finds_what_changed_unheard() {
     assert!(audit["round"].as_u64().unwrap() > 1, "{audit:#}");
     // Each page takes a second at the least, whatever the share: that is Discord's pace. So do the lists
     // of reactors, of which each round reads a part again.
-    let [pages, shown, found] =
-        ["pages_estimated", "shown_within", "found_within"].map(|it| audit[it].as_u64().unwrap());
+    let [pages, shown, found] = ["pages_estimated", "shown_within", "found_within"]
+        .map(|name| audit[name].as_u64().unwrap());
     assert!(pages < shown && shown <= 2 * pages, "{audit:#}");
     assert!(found > shown && found % shown == 0, "{audit:#}");
     assert_eq!(discord.violations(), Vec::<String>::new());
@@ -144,7 +156,7 @@ async fn the_audit_finds_what_changed_unheard() {
 fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
     let mut pages = BTreeMap::new();
     let asked = mirror.discord.requests().into_iter();
-    for page in asked.filter(|it| it.route == MESSAGES && it.path.contains("before=")) {
+    for page in asked.filter(|asked| asked.route == MESSAGES && asked.path.contains("before=")) {
         *pages.entry(page.path).or_default() += 1;
     }
     pages
@@ -152,7 +164,7 @@ fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_that_is_killed_goes_on_where_it_was() {
-    let mirror = synced(4000, |it| it.audit_share = 1000).await;
+    let mirror = synced(4000, |settings| settings.audit_share = 1000).await;
     // Nobody hears of these, on every page of history.
     let mut edited = 0;
     for message in old(&mirror, |message| message.webhook.is_none())
@@ -166,7 +178,7 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
     let before = pages(&mirror);
     let mut kills = 0;
     let ended = loop {
-        let count = |it: &BTreeMap<String, usize>| it.values().sum::<usize>();
+        let count = |b_tree_map: &BTreeMap<String, usize>| b_tree_map.values().sum::<usize>();
         let begun = count(&pages(&mirror));
         let running = start(&mirror).await;
         if kills == 2 {
@@ -197,7 +209,8 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
     assert!(again <= kills + starts, "{again} pages were read twice");
     let audit = &mirror.status().await["audit"];
     assert_eq!(audit["round"], 1, "{audit:#}");
-    let [done, estimated] = ["pages_done", "pages_estimated"].map(|it| audit[it].as_u64().unwrap());
+    let [done, estimated] =
+        ["pages_done", "pages_estimated"].map(|name| audit[name].as_u64().unwrap());
     let starts = starts as u64;
     // Archived threads are estimated to take one list more, together, than the channels' own lists.
     assert!(
@@ -212,8 +225,8 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_far_a_look_back_reaches_is_a_setting() {
-    let mirror = synced(600, |it| it.look_back_days = 365).await;
-    let old = old(&mirror, |it| it.webhook.is_none());
+    let mirror = synced(600, |settings| settings.look_back_days = 365).await;
+    let old = old(&mirror, |message| message.webhook.is_none());
     let message = old.last().unwrap();
     mirror
         .discord

@@ -53,7 +53,8 @@ impl Fixture {
     fn asked(&self) -> (usize, usize) {
         let requests = self.discord().requests().into_iter();
         let own = format!("/{}", self.message);
-        let messages = requests.filter(|it| it.method == "GET" && it.path.ends_with(&own));
+        let messages =
+            requests.filter(|request| request.method == "GET" && request.path.ends_with(&own));
         (self.discord().count(REACTORS), messages.count())
     }
 
@@ -94,7 +95,7 @@ impl Fixture {
         let id = self.message;
         let all = store.reactions(ChannelId(self.channel), id..=id);
         let present = all.map(Result::unwrap).filter(Reaction::is_present);
-        present.map(|it| it.user_id.0).collect()
+        present.map(|present| present.user_id.0).collect()
     }
 
     /// `(counted, listed, settled)` of each contradiction that `status` shows.
@@ -102,10 +103,10 @@ impl Fixture {
         let status = self.mirror.status().await;
         let all = status["contradictions"].as_array().unwrap();
         all.iter()
-            .map(|it| {
-                assert_eq!(it["message"], self.message.to_string());
-                let number = |name: &str| it[name].as_u64().unwrap();
-                (number("counted"), number("listed"), it["settled"] == true)
+            .map(|list| {
+                assert_eq!(list["message"], self.message.to_string());
+                let number = |name: &str| list[name].as_u64().unwrap();
+                (number("counted"), number("listed"), list["settled"] == true)
             })
             .collect()
     }
@@ -121,11 +122,11 @@ impl Fixture {
         let channels = manifest["guilds"][0]["channels"].as_array().unwrap();
         let channel = self.channel.to_string();
         let channel = channels.iter().find(|row| row["id"] == channel).unwrap();
-        let id = |it: &Value| it.as_str().unwrap().parse::<u64>().unwrap();
+        let id = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
         let covered = channel["covered"].as_array().unwrap();
         covered
             .iter()
-            .any(|it| (id(&it["after"]) + 1..=id(&it["to"])).contains(&self.message))
+            .any(|covered| (id(&covered["after"]) + 1..=id(&covered["to"])).contains(&self.message))
     }
 
     async fn synced_reactions(&self) -> Value {
@@ -272,12 +273,19 @@ async fn lists_that_agree_cost_one_request_each() {
     mirror.sync().await.ok();
     let truth = mirror.discord.truth();
     let readable = |id: u64| {
-        let channel = truth.channels.iter().find(|it| it.id == id).unwrap();
+        let channel = truth
+            .channels
+            .iter()
+            .find(|channel| channel.id == id)
+            .unwrap();
         channel.readable && channel.kind != kind::PRIVATE_THREAD
     };
-    let messages = truth.messages.iter().filter(|it| readable(it.channel));
-    let lists = messages.flat_map(|it| &it.reactions);
-    let requests: usize = lists.map(|it| it.users.len() / 100 + 1).sum();
+    let messages = truth
+        .messages
+        .iter()
+        .filter(|message| readable(message.channel));
+    let lists = messages.flat_map(|message| &message.reactions);
+    let requests: usize = lists.map(|list| list.users.len() / 100 + 1).sum();
     assert_eq!(mirror.discord.count(REACTORS), requests);
     assert_eq!(mirror.discord.count(MESSAGE), 0);
     mirror.sync().await.ok();

@@ -27,7 +27,7 @@ async fn community(seed: u64) -> Mirror {
 /// Waits until Discord was asked this much more.
 async fn asked(discord: &Discord, more: u64) {
     let until = discord.counters().requests + more;
-    let reached = |it: &Discord| it.counters().requests >= until;
+    let reached = |discord: &Discord| discord.counters().requests >= until;
     assert!(discord.wait(Duration::from_secs(30), reached).await);
 }
 
@@ -57,7 +57,7 @@ async fn a_sync_that_is_killed_again_and_again_completes() {
                 .tallies(mirror.guild())
                 .unwrap()
                 .iter()
-                .map(|it| it.messages)
+                .map(|tally| tally.messages)
                 .sum::<u64>(),
         );
     }

@@ -70,11 +70,15 @@ async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
         }
         (messages, reactors)
     };
-    stream::iter(places.iter().filter(|it| it.channel.kind.has_messages()))
-        .map(|it| of_channel(it.channel.id))
-        .buffer_unordered(8)
-        .fold((0, 0), |(a, b), (c, d)| async move { (a + c, b + d) })
-        .await
+    stream::iter(
+        places
+            .iter()
+            .filter(|place| place.channel.kind.has_messages()),
+    )
+    .map(|channel| of_channel(channel.channel.id))
+    .buffer_unordered(8)
+    .fold((0, 0), |(a, b), (c, d)| async move { (a + c, b + d) })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,7 +130,7 @@ async fn limits_are_kept_without_a_single_429() {
     let refused = discord
         .requests()
         .iter()
-        .filter(|it| it.status == 429)
+        .filter(|request| request.status == 429)
         .count();
     assert_eq!(refused, 0);
 }

@@ -140,7 +140,7 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     let discord = &mirror.discord;
     let ana = discord.join("ana");
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
-    let ids = ["one", "two"].map(|it| discord.post(ana, channel, it));
+    let ids = ["one", "two"].map(|text| discord.post(ana, channel, text));
     discord.react(ana, channel, ids[0], "👍", false);
     discord.react(ana, channel, ids[1], "#️⃣", true);
     // The newest comes first: in each of three rounds all six of its tries fail.
@@ -217,7 +217,7 @@ async fn what_is_refused_is_not_asked_for_in_every_run() {
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
     let doomed = discord.create_channel(kind::TEXT, "doomed", vec![]);
-    let ids = ["more", "cleared", "deleted"].map(|it| discord.post(ana, channel, it));
+    let ids = ["more", "cleared", "deleted"].map(|text| discord.post(ana, channel, text));
     for id in ids {
         discord.react(ana, channel, id, "👍", false);
     }
@@ -303,7 +303,7 @@ async fn an_odd_message_costs_only_itself() {
     let discord = &mirror.discord;
     let ana = discord.join("ana");
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
-    let [first, odd] = ["one", "two"].map(|it| discord.post(ana, channel, it));
+    let [first, odd] = ["one", "two"].map(|text| discord.post(ana, channel, text));
     let page = json!([
         {"id": odd.to_string(), "type": "unheard of"},
         {

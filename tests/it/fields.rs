@@ -86,7 +86,7 @@ impl Odd {
         let mut number = 0;
         for field in fields {
             let name = field.rsplit('/').next().unwrap_or(field);
-            let means_none = MEANS_NONE.iter().find(|it| it.0 == name);
+            let means_none = MEANS_NONE.iter().find(|value| value.0 == name);
             for (index, by) in ODD.iter().enumerate() {
                 let is_told = match means_none {
                     Some((_, 2)) => index < 2,
@@ -296,20 +296,36 @@ async fn an_odd_field_costs_only_itself() {
                 assert_eq!(known.content, message.content, "{field}");
             }
             if !field.starts_with("mentions") && field != "content" {
-                let mentioned: Vec<u64> = known.mentions.iter().map(|it| it.user_id.0).collect();
+                let mentioned: Vec<u64> = known
+                    .mentions
+                    .iter()
+                    .map(|mention| mention.user_id.0)
+                    .collect();
                 assert_eq!(mentioned, message.mentions, "{field}");
             }
             if field != "message_reference" && field != "type" {
-                assert_eq!(known.reply_to.map(|it| it.0), message.reply_to, "{field}");
+                assert_eq!(
+                    known.reply_to.map(|reply_to| reply_to.0),
+                    message.reply_to,
+                    "{field}"
+                );
             }
             if field != "edited_timestamp" {
-                assert_eq!(known.edited_at.map(|it| it.0), message.edited, "{field}");
+                assert_eq!(
+                    known.edited_at.map(|edited_at| edited_at.0),
+                    message.edited,
+                    "{field}"
+                );
             }
             let reactions = store.reactions(ChannelId(message.channel), id.0..=id.0);
             let reactions = reactions
-                .filter(|it| it.as_ref().unwrap().is_present())
+                .filter(|reaction| reaction.as_ref().unwrap().is_present())
                 .count();
-            let expected: usize = message.reactions.iter().map(|it| it.users.len()).sum();
+            let expected: usize = message
+                .reactions
+                .iter()
+                .map(|reaction| reaction.users.len())
+                .sum();
             if field == "reactions" {
                 assert!(reactions <= expected, "{field}");
             } else if field.starts_with("reactions/") {
@@ -374,7 +390,7 @@ fn check_shape(odd: &Odd, store: &propsbot_store::Store, guild: GuildId) {
         if field != "nick" {
             assert_eq!(presence.nick, member.nick, "{field}");
         }
-        let roles: Vec<u64> = presence.roles.iter().map(|it| it.0).collect();
+        let roles: Vec<u64> = presence.roles.iter().map(|role| role.0).collect();
         if !field.starts_with("roles") {
             assert_eq!(roles, member.roles, "{field}");
         } else if presence.unread.has(Field::Roles) {
@@ -577,7 +593,7 @@ async fn what_is_withdrawn_is_said_by_name() {
         allow: bit::VIEW_CHANNEL,
         deny: 0,
     };
-    discord.update_channel(channel, |it| it.overwrites = vec![hidden, own]);
+    discord.update_channel(channel, |discord| discord.overwrites = vec![hidden, own]);
     mirror.sync().await.ok();
     let ended = mirror.export().await;
     let name = format!("#general ({channel}): not everyone in the guild may read it");
@@ -702,7 +718,8 @@ async fn channels_of_unknown_types_are_read() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
-    let [known, unknown] = [kind::TEXT, 21].map(|it| discord.create_channel(it, "room", vec![]));
+    let [known, unknown] =
+        [kind::TEXT, 21].map(|value| discord.create_channel(value, "room", vec![]));
     discord.post_many((0..150).map(|n| Draft::new(ana, unknown, n.to_string())));
     discord.post(ana, known, "hello");
     let thread = discord.create_thread(unknown, ana, "in it");

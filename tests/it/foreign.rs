@@ -20,20 +20,20 @@ type Quirk = fn(&mut World);
 /// What it does is odd, but all can be had.
 const HARMLESS: &[(&str, Quirk)] = &[
     ("no last_message_id at all", |_| ()),
-    ("a true last_message_id", |it| it.lag = Some(0)),
-    ("a stale last_message_id", |it| it.lag = Some(5)),
-    ("small pages", |it| it.largest_page = 50),
-    ("no roles", |it| {
-        it.guild.as_object_mut().unwrap().remove("roles");
+    ("a true last_message_id", |server| server.lag = Some(0)),
+    ("a stale last_message_id", |server| server.lag = Some(5)),
+    ("small pages", |server| server.largest_page = 50),
+    ("no roles", |server| {
+        server.guild.as_object_mut().unwrap().remove("roles");
     }),
-    ("types as texts", |it| {
-        it.channels[0]["type"] = json!("0");
-        it.active[0]["type"] = json!("11");
-        it.message(7)["type"] = json!("0");
+    ("types as texts", |server| {
+        server.channels[0]["type"] = json!("0");
+        server.active[0]["type"] = json!("11");
+        server.message(7)["type"] = json!("0");
     }),
-    ("a null for content", |it| {
-        it.message(7)["content"] = Value::Null;
-        it.message(7)["attachments"] = json!([{"id": "1"}]);
+    ("a null for content", |server| {
+        server.message(7)["content"] = Value::Null;
+        server.message(7)["attachments"] = json!([{"id": "1"}]);
     }),
 ];
 
@@ -44,11 +44,11 @@ async fn harmless_quirks_cost_nothing() {
             let foreign = Foreign::new(quirk).await;
             foreign.completes(what).await;
             // Also later, and in the channel that was empty.
-            foreign.change(|it| {
-                it.post(GENERAL, 1000..1003);
-                it.post(QUIET, 1003..1160);
-                it.post(ACTIVE, 1160..1161);
-                it.react(BEGIN + 1150, 100..102);
+            foreign.change(|foreign| {
+                foreign.post(GENERAL, 1000..1003);
+                foreign.post(QUIET, 1003..1160);
+                foreign.post(ACTIVE, 1160..1161);
+                foreign.react(BEGIN + 1150, 100..102);
             });
             foreign.completes(what).await;
         })
@@ -61,7 +61,7 @@ async fn harmless_quirks_cost_nothing() {
 /// It ends, and does not say that it has everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ignores_before_is_found_out() {
-    let foreign = Foreign::new(|it| it.knows_before = false).await;
+    let foreign = Foreign::new(|server| server.knows_before = false).await;
     let ended = foreign.run(&["sync"]).await;
     ended.failed(3, &["not everything could be fetched", "propsbot status"]);
     let failures = foreign.failures().await;
@@ -75,7 +75,7 @@ async fn a_server_that_ignores_before_is_found_out() {
     let lines = foreign.lines();
     let newest = format!("{}: \"no. 249 in {GENERAL}\"", BEGIN + 249);
     assert!(lines.contains(&newest));
-    foreign.change(|it| it.knows_before = true);
+    foreign.change(|foreign| foreign.knows_before = true);
     foreign.completes("knows it now").await;
 }
 
@@ -83,26 +83,26 @@ async fn a_server_that_ignores_before_is_found_out() {
 const NAMED: &[(&str, Quirk, i32, &str)] = &[
     (
         "no members",
-        |it| it.fail("/members?", 0, 403),
+        |server| server.fail("/members?", 0, 403),
         3,
         "members",
     ),
     (
         "overwrites that are null",
-        |it| it.channels[0]["permission_overwrites"] = Value::Null,
+        |server| server.channels[0]["permission_overwrites"] = Value::Null,
         3,
         "channels",
     ),
     (
         "a channel without an id",
-        |it| it.channels.push(json!({"name": "x"})),
+        |server| server.channels.push(json!({"name": "x"})),
         3,
         "channels",
     ),
     (
         "a role without an id",
-        |it| {
-            it.guild["roles"]
+        |server| {
+            server.guild["roles"]
                 .as_array_mut()
                 .unwrap()
                 .push(json!({"name": "x"}));
@@ -112,13 +112,13 @@ const NAMED: &[(&str, Quirk, i32, &str)] = &[
     ),
     (
         "a message that is garbage",
-        |it| *it.message(7) = json!({"id": (BEGIN + 7).to_string(), "type": []}),
+        |server| *server.message(7) = json!({"id": (BEGIN + 7).to_string(), "type": []}),
         3,
         "message 10/",
     ),
     (
         "a message that is nothing",
-        |it| *it.message(7) = json!({}),
+        |server| *server.message(7) = json!({}),
         3,
         "channel 10",
     ),
@@ -138,7 +138,7 @@ async fn what_cannot_be_had_is_named_and_costs_nothing_else() {
                 assert_eq!(failures.len(), 1, "{what}: {failures:?}");
                 assert!(failures[0].starts_with(object), "{what}: {failures:?}");
             }
-            foreign.change(|it| *it = sound);
+            foreign.change(|foreign| *foreign = sound);
             // Old messages are not read again by themselves.
             if !object.starts_with("message") {
                 foreign.completes(what).await;
@@ -156,13 +156,16 @@ async fn what_becomes_garbage_is_not_deleted() {
     let foreign = Foreign::new(|_| ()).await;
     foreign.completes("before").await;
     let before = foreign.lines();
-    foreign.change(|it| {
-        *it.message(249) = json!({});
-        it.post(GENERAL, 1000..1001);
+    foreign.change(|foreign| {
+        *foreign.message(249) = json!({});
+        foreign.post(GENERAL, 1000..1001);
     });
     foreign.sync("garbage", 3).await;
     let after = foreign.lines();
-    let lost: Vec<_> = before.iter().filter(|it| !after.contains(it)).collect();
+    let lost: Vec<_> = before
+        .iter()
+        .filter(|before| !after.contains(before))
+        .collect();
     assert_eq!(lost, [""; 0]);
 }
 
@@ -170,12 +173,12 @@ async fn what_becomes_garbage_is_not_deleted() {
 /// does without the permission to read it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn empty_lists_are_not_believed_where_messages_were() {
-    let foreign = Foreign::new(|it| it.lag = None).await;
+    let foreign = Foreign::new(|server| server.lag = None).await;
     foreign.completes("before").await;
     let before = foreign.lines();
-    foreign.change(|it| {
-        it.largest_page = 0;
-        it.fail("/messages/", 0, 403);
+    foreign.change(|foreign| {
+        foreign.largest_page = 0;
+        foreign.fail("/messages/", 0, 403);
     });
     foreign.sync("hidden", 3).await;
     assert_eq!(foreign.lines(), before);
@@ -209,22 +212,22 @@ const ONCE: &[(&str, usize, u16, i32, &str)] = &[
 async fn what_fails_once_is_had_by_the_next_sync() {
     let work = ONCE.iter().map(|(at, skip, status, code, object)| {
         tokio::spawn(async move {
-            let foreign = Foreign::new(|it| {
+            let foreign = Foreign::new(|server| {
                 for n in 0..150 {
                     let id = 2000 + n;
-                    let list = it.archived.get_mut(&GENERAL).unwrap();
+                    let list = server.archived.get_mut(&GENERAL).unwrap();
                     // The first is the last that was archived.
                     list.insert(0, thread(id, Some(60 + n)));
-                    it.post(id, 2 * id..2 * id + 2);
+                    server.post(id, 2 * id..2 * id + 2);
                 }
-                it.fail(at, *skip, *status);
+                server.fail(at, *skip, *status);
             })
             .await;
             let what = format!("{at} after {skip}: {status}");
             foreign.sync(&what, *code).await;
             let failures = foreign.failures().await;
             assert!(
-                failures.iter().any(|it| it.starts_with(object)),
+                failures.iter().any(|failure| failure.starts_with(object)),
                 "{what}: {failures:?}"
             );
             let found = foreign.lines();
@@ -241,10 +244,10 @@ async fn what_fails_once_is_had_by_the_next_sync() {
 /// A thread whose messages failed is read also if it is not listed the next time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_that_is_not_listed_again_is_read() {
-    let foreign = Foreign::new(|it| it.fail("/channels/12/messages?", 0, 403)).await;
+    let foreign = Foreign::new(|server| server.fail("/channels/12/messages?", 0, 403)).await;
     foreign.sync("its messages fail", 3).await;
     foreign.heal();
-    foreign.change(|it| it.fail("/threads/active", 0, 403));
+    foreign.change(|foreign| foreign.fail("/threads/active", 0, 403));
     foreign.sync("its list fails", 3).await;
     foreign.check("its list fails");
     foreign.completes("nothing fails").await;
@@ -271,7 +274,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_store_does_not_replace_a_foreign_archive() {
     let first = Foreign::new(|_| ()).await;
-    let second = Foreign::new(|it| it.post(QUIET, 5000..5010)).await;
+    let second = Foreign::new(|server| server.post(QUIET, 5000..5010)).await;
     let place = tempfile::tempdir().unwrap();
     let spec = format!("dir:{}", place.path().display());
     let rows = async |foreign: &Foreign| {
@@ -280,7 +283,7 @@ async fn a_new_store_does_not_replace_a_foreign_archive() {
         let words: Vec<&str> = messages.collect();
         let at = words
             .iter()
-            .position(|it| it.starts_with("messages"))
+            .position(|word| word.starts_with("messages"))
             .unwrap();
         words[at - 1].parse::<usize>().unwrap()
     };
@@ -314,10 +317,10 @@ async fn a_new_store_does_not_replace_a_foreign_archive() {
 /// The bot is in two servers: both are mirrored into one store; from one of them it is removed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
-    let foreign = Foreign::new(|it| {
-        it.neighbour = true;
-        it.post(NEIGHBOUR_CHANNEL, 9000..9130);
-        it.react(BEGIN + 9001, 100..103);
+    let foreign = Foreign::new(|server| {
+        server.neighbour = true;
+        server.post(NEIGHBOUR_CHANNEL, 9000..9130);
+        server.react(BEGIN + 9001, 100..103);
     })
     .await;
     // The first one is chosen, and the other named by hand.
@@ -334,20 +337,20 @@ async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
     };
     assert_eq!(messages(NEIGHBOUR), (130, 3));
     // A fault in one is none in the other.
-    foreign.change(|it| {
-        it.post(GENERAL, 9200..9210);
-        it.post(NEIGHBOUR_CHANNEL, 9300..9310);
-        it.fail("guilds/2", 0, 500);
+    foreign.change(|foreign| {
+        foreign.post(GENERAL, 9200..9210);
+        foreign.post(NEIGHBOUR_CHANNEL, 9300..9310);
+        foreign.fail("guilds/2", 0, 500);
     });
     let ended = foreign.sync("one fails", 1).await;
     assert!(ended.stderr.contains("not synced"), "{ended:#?}");
     foreign.check("beside one that fails");
     // Left: what is there is kept, and nothing new is asked for.
     foreign.heal();
-    foreign.change(|it| it.neighbour = false);
+    foreign.change(|foreign| foreign.neighbour = false);
     foreign.sync("left", 0).await;
     assert_eq!(messages(NEIGHBOUR), (130, 3));
-    foreign.change(|it| it.neighbour = true);
+    foreign.change(|foreign| foreign.neighbour = true);
     foreign.sync("back", 0).await;
     assert_eq!(messages(NEIGHBOUR), (140, 3));
 }

@@ -49,9 +49,9 @@ async fn events_that_do_not_arrive_whole_reach_the_mirror() {
         discord.break_event(fault, again);
         let lost = discord.post(ana, channel, &format!("{fault:?}"));
         discord.react(ana, channel, lost, "🙏", false);
-        let dealt_with = |it: &Discord| {
-            let read_again = it.count(MEMBERS) > members;
-            it.counters().resumes > before.resumes && (read_again || !again)
+        let dealt_with = |discord: &Discord| {
+            let read_again = discord.count(MEMBERS) > members;
+            discord.counters().resumes > before.resumes && (read_again || !again)
         };
         let done = discord.wait(SOON, dealt_with).await;
         assert!(done, "{fault:?}, {again}: {}", running.stderr());
@@ -75,22 +75,22 @@ async fn no_session_is_started_beyond_the_limit() {
     discord.limit_session_starts(2, 2_000);
     let begun = Instant::now();
     let running = mirror.start(&["run"]);
-    let attempts = |it: &Discord| it.counters().identify_attempts;
-    assert!(discord.wait(SOON, |it| attempts(it) == 1).await);
-    assert!(discord.wait(SOON, |it| attempts(it) == 2).await);
+    let attempts = |discord: &Discord| discord.counters().identify_attempts;
+    assert!(discord.wait(SOON, |discord| attempts(discord) == 1).await);
+    assert!(discord.wait(SOON, |discord| attempts(discord) == 2).await);
     assert!(
         begun.elapsed() >= Duration::from_secs(5),
         "not at once again"
     );
     let asked = discord.count("GET /gateway/bot");
     // Asked again for as long as the limit is used up, and nothing else.
-    let asks = |it: &Discord| it.count("GET /gateway/bot") > asked + 1;
+    let asks = |discord: &Discord| discord.count("GET /gateway/bot") > asked + 1;
     assert!(discord.wait(SOON, asks).await, "{}", running.stderr());
     assert_eq!(attempts(discord), 2);
     assert!(running.stderr().contains("no more sessions for now"));
     discord.manners(Manners::default());
     discord.limit_session_starts(1_000, 2_000);
-    let connected = |it: &Discord| it.connected() > 0;
+    let connected = |discord: &Discord| discord.connected() > 0;
     assert!(discord.wait(SOON, connected).await, "{}", running.stderr());
     settled(&mirror, &running).await;
     stop(&mirror, running).await;
@@ -103,38 +103,38 @@ type State = (&'static str, fn(&Discord), fn(&Discord) -> bool);
 const STATES: [State; 5] = [
     (
         "no hello",
-        |it| {
-            it.manners(Manners {
+        |discord| {
+            discord.manners(Manners {
                 silent: true,
                 ..Manners::default()
             });
         },
-        |it| it.count("GET /gateway/bot") > 0,
+        |discord| discord.count("GET /gateway/bot") > 0,
     ),
     (
         "no answer",
-        |it| {
-            it.manners(Manners {
+        |discord| {
+            discord.manners(Manners {
                 ignores_identify: true,
                 ..Manners::default()
             });
         },
-        |it| it.counters().identify_attempts > 0,
+        |discord| discord.counters().identify_attempts > 0,
     ),
     (
         "refused, and waiting to try again",
-        |it| {
-            it.manners(Manners {
+        |discord| {
+            discord.manners(Manners {
                 refuses_identify: Some(4000),
                 ..Manners::default()
             });
         },
-        |it| it.counters().identify_attempts > 0,
+        |discord| discord.counters().identify_attempts > 0,
     ),
     (
         "no session left to start",
-        |it| it.limit_session_starts(0, 86_400_000),
-        |it| it.count("GET /gateway/bot") > 0,
+        |discord| discord.limit_session_starts(0, 86_400_000),
+        |discord| discord.count("GET /gateway/bot") > 0,
     ),
     (
         "waiting to register the commands",

@@ -32,7 +32,11 @@ async fn mirror(github: &Github) -> Mirror {
 }
 
 fn writes(github: &Github) -> usize {
-    github.requests().iter().filter(|it| it.writes).count()
+    github
+        .requests()
+        .iter()
+        .filter(|request| request.writes)
+        .count()
 }
 
 fn commits(github: &Github) -> usize {
@@ -70,8 +74,8 @@ async fn an_archive_on_github_is_like_any_other() {
     }
     let graph = |out: &str| {
         let files = fs::read_dir(mirror.home.path().join(out)).unwrap();
-        let all = files.map(|it| {
-            let path = it.unwrap().path();
+        let all = files.map(|file| {
+            let path = file.unwrap().path();
             (
                 path.file_name().unwrap().to_owned(),
                 fs::read(path).unwrap(),
@@ -129,7 +133,7 @@ async fn an_export_that_is_killed_is_made_up_for() {
     let to = ["export", "--to", ARCHIVE];
     github.fail(Kind::CommitOnBranch, 1, Fault::Delay(SOON * 10));
     let exporting = mirror.start(&to);
-    let asked = |it: &Github| it.count(Kind::CommitOnBranch) == 1;
+    let asked = |github: &Github| github.count(Kind::CommitOnBranch) == 1;
     assert!(github.wait(SOON, asked).await);
     exporting.kill().await;
     assert_eq!(commits(&github), 2);
@@ -157,7 +161,7 @@ async fn a_deletion_may_squash_the_history() {
     let author = truth
         .messages
         .iter()
-        .find(|it| it.webhook.is_none())
+        .find(|message| message.webhook.is_none())
         .unwrap()
         .author;
     mirror

@@ -109,7 +109,7 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
     requests.guild(QUICK, Depth::Whole);
     let is_synced = || {
         let synced = store.synced(QUICK).unwrap();
-        synced.iter().any(|it| it.class == Class::Messages)
+        synced.iter().any(|synced| synced.class == Class::Messages)
     };
     wait("done", &is_synced).await;
     assert_eq!(phase(SILENT), Phase::Discovering);

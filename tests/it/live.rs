@@ -38,7 +38,7 @@ async fn community(seed: u64) -> Mirror {
 /// Starts the bot and waits until it listens.
 pub(crate) async fn start(mirror: &Mirror) -> Running {
     let running = mirror.start(&["run"]);
-    let connected = |it: &Discord| it.connected() > 0;
+    let connected = |discord: &Discord| discord.connected() > 0;
     let came = mirror.discord.wait(SOON, connected).await;
     assert!(came, "{}", running.stderr());
     running
@@ -80,12 +80,12 @@ fn moderate(discord: &Discord, random: &mut StdRng) {
         truth
             .channels
             .iter()
-            .any(|it| it.id == id && it.kind == kind::TEXT)
+            .any(|channel| channel.id == id && channel.kind == kind::TEXT)
     };
     let messages: Vec<_> = truth
         .messages
         .iter()
-        .filter(|it| readable(it.channel))
+        .filter(|message| readable(message.channel))
         .collect();
     let Some(message) = messages.choose(random) else {
         return;
@@ -106,13 +106,13 @@ fn moderate(discord: &Discord, random: &mut StdRng) {
             }
         }
         2 => {
-            let same = messages.iter().filter(|it| it.channel == channel);
-            let ids: Vec<u64> = same.map(|it| it.id).take(3).collect();
+            let same = messages.iter().filter(|message| message.channel == channel);
+            let ids: Vec<u64> = same.map(|same| same.id).take(3).collect();
             discord.delete_bulk(channel, &ids);
         }
         3 => {
             let role = discord.create_role("passing", 0);
-            discord.update_member(message.author, |it| it.roles.push(role));
+            discord.update_member(message.author, |discord| discord.roles.push(role));
             if random.random() {
                 discord.delete_role(role);
             }
@@ -125,10 +125,10 @@ fn moderate(discord: &Discord, random: &mut StdRng) {
                 allow: 0,
                 deny: bit::VIEW_CHANNEL,
             };
-            discord.update_channel(channel, |it| it.overwrites.push(hidden));
+            discord.update_channel(channel, |discord| discord.overwrites.push(hidden));
             discord.post(discord.owner_id(), channel, "unheard");
-            discord.update_channel(channel, |it| {
-                it.overwrites.pop();
+            discord.update_channel(channel, |discord| {
+                discord.overwrites.pop();
             });
         }
         5 => {
@@ -162,21 +162,25 @@ type Break = (&'static str, bool, fn(&Discord));
 /// which would hide what the gateway's events did wrong.
 const BREAKS: [Break; 9] = [
     ("not at all", true, |_| {}),
-    ("cut", true, |it| it.cut_gateway()),
-    ("closed, to be resumed", true, |it| it.close_gateway(4000)),
-    ("invalid, to be resumed", true, |it| {
-        it.invalidate_session(true);
+    ("cut", true, |discord| discord.cut_gateway()),
+    ("closed, to be resumed", true, |discord| {
+        discord.close_gateway(4000);
     }),
-    ("asked to reconnect", true, |it| it.reconnect()),
-    ("closed, session timed out", false, |it| {
-        it.close_gateway(4009);
+    ("invalid, to be resumed", true, |discord| {
+        discord.invalidate_session(true);
     }),
-    ("invalid for good", false, |it| it.invalidate_session(false)),
-    ("sessions lost", false, |it| it.lose_sessions()),
-    ("guild in an outage", false, |it| {
-        it.unavailable(true);
-        it.step(5);
-        it.unavailable(false);
+    ("asked to reconnect", true, |discord| discord.reconnect()),
+    ("closed, session timed out", false, |discord| {
+        discord.close_gateway(4009);
+    }),
+    ("invalid for good", false, |discord| {
+        discord.invalidate_session(false);
+    }),
+    ("sessions lost", false, |discord| discord.lose_sessions()),
+    ("guild in an outage", false, |discord| {
+        discord.unavailable(true);
+        discord.step(5);
+        discord.unavailable(false);
     }),
 ];
 
@@ -202,8 +206,8 @@ async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
         discord.step(10);
         moderate(discord, &mut random);
         discord.hold_events(false);
-        let back = |it: &Discord| {
-            let (now, again) = (it.counters(), it.count(MEMBERS) > members);
+        let back = |discord: &Discord| {
+            let (now, again) = (discord.counters(), discord.count(MEMBERS) > members);
             match name {
                 "not at all" => true,
                 "guild in an outage" => again,
@@ -260,7 +264,9 @@ async fn props_are_answered_and_recorded_once_and_survive() {
     let [ana, ben, cho] = ["ana", "ben", "cho"].map(|name| discord.join(name));
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
     let running = start(&mirror).await;
-    let registered = discord.wait(SOON, |it| it.commands().len() >= 3).await;
+    let registered = discord
+        .wait(SOON, |discord| discord.commands().len() >= 3)
+        .await;
     assert!(registered, "{}", running.stderr());
     let options = json!({"to": format!("<@{ben}> <@{cho}> <@{ben}>"), "for": "the *review*"});
     let run = discord.slash(ana, channel, "props", options);
@@ -270,13 +276,17 @@ async fn props_are_answered_and_recorded_once_and_survive() {
     running.kill().await;
     let props = |snapshot: &Snapshot| {
         let rows = snapshot.props.iter();
-        rows.map(|it| {
-            let receivers = it.receiver_ids.iter().map(|it| it.0).collect::<Vec<_>>();
+        rows.map(|row| {
+            let receivers = row
+                .receiver_ids
+                .iter()
+                .map(|receiver_id| receiver_id.0)
+                .collect::<Vec<_>>();
             (
-                it.giver_id.0,
+                row.giver_id.0,
                 receivers,
-                it.reason.clone(),
-                it.message_id.map(|it| it.0),
+                row.reason.clone(),
+                row.message_id.map(|message_id| message_id.0),
             )
         })
         .collect::<Vec<_>>()
@@ -340,10 +350,10 @@ async fn a_deleted_role_is_nobodys() {
     let discord = &mirror.discord;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
     let [kept, gone] = ["kept", "gone"].map(|name| discord.create_role(name, 0));
-    discord.update_member(ana, |it| it.roles = vec![kept, gone]);
+    discord.update_member(ana, |discord| discord.roles = vec![kept, gone]);
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
-    discord.update_member(ben, |it| it.roles = vec![gone, kept]);
+    discord.update_member(ben, |discord| discord.roles = vec![gone, kept]);
     discord.delete_role(gone);
     settled(&mirror, &running).await;
     stop(&mirror, running).await;
@@ -360,10 +370,10 @@ async fn roles_are_known_as_they_were() {
     let discord = &mirror.discord;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
     let [maker, mentor] = ["maker", "mentor"].map(|name| discord.create_role(name, 0));
-    discord.update_member(ben, |it| it.roles = vec![mentor]);
+    discord.update_member(ben, |discord| discord.roles = vec![mentor]);
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
-    let give = |roles: &[u64]| discord.update_member(ana, |it| it.roles = roles.to_vec());
+    let give = |roles: &[u64]| discord.update_member(ana, |discord| discord.roles = roles.to_vec());
     // As it happens: a role comes, and goes with its deletion; the member leaves and comes back.
     give(&[maker]);
     settled(&mirror, &running).await;
@@ -392,13 +402,18 @@ async fn roles_are_known_as_they_were() {
     assert!(said.contains("nothing changed"), "{said}");
 
     let snapshot = mirror.archived().await;
-    let row = |user: u64| snapshot.members.iter().find(|it| it.user_id.0 == user);
+    let row = |user: u64| {
+        snapshot
+            .members
+            .iter()
+            .find(|member| member.user_id.0 == user)
+    };
     let history = row(ana).unwrap().role_history.as_ref().unwrap();
     let found: Vec<_> = history
         .iter()
-        .map(|it| {
-            let roles = it.roles.as_ref()?;
-            Some(roles.iter().map(|it| it.0).collect::<Vec<_>>())
+        .map(|history| {
+            let roles = history.roles.as_ref()?;
+            Some(roles.iter().map(|role| role.0).collect::<Vec<_>>())
         })
         .collect();
     let had = |roles: &[u64]| {
@@ -419,10 +434,13 @@ async fn roles_are_known_as_they_were() {
         had(&[mentor]),
     ];
     assert_eq!(found, expected);
-    assert!(history.is_sorted_by_key(|it| it.since));
+    assert!(history.is_sorted_by_key(|history| history.since));
     for (n, span) in history.iter().enumerate() {
         // Of what began in the same millisecond, the last counts.
-        if history.get(n + 1).is_none_or(|it| it.since > span.since) {
+        if history
+            .get(n + 1)
+            .is_none_or(|history| history.since > span.since)
+        {
             let then = row(ana).unwrap().roles_at(span.since);
             assert_eq!(then, span.roles.as_deref());
         }
@@ -445,11 +463,15 @@ async fn a_channel_that_the_gateway_leaves_out_is_not_gone() {
     discord.post(ana, odd, "kept");
     discord.post(ana, general, "kept");
     mirror.sync().await.ok();
-    discord.update_channel(odd, |it| it.position = 100_000);
+    discord.update_channel(odd, |discord| discord.position = 100_000);
     let threads = "GET /guilds/{guild_id}/threads/active";
     let before = discord.count(threads);
     let running = start(&mirror).await;
-    assert!(discord.wait(SOON, |it| it.count(threads) > before).await);
+    assert!(
+        discord
+            .wait(SOON, |discord| discord.count(threads) > before)
+            .await
+    );
     discord.post(ana, general, "heard");
     settled(&mirror, &running).await;
     stop(&mirror, running).await;

@@ -55,7 +55,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
     let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
     let begun = Instant::now();
     // Simulators start processes too, and know nothing of this: what they hold they let go of at once.
-    let is_held = |it: &StoreError| matches!(it, StoreError::Unusable { source, .. } if source.to_string().contains("acquire lock"));
+    let is_held = |store_error: &StoreError| matches!(store_error, StoreError::Unusable { source, .. } if source.to_string().contains("acquire lock"));
     let store = loop {
         match Store::open(path) {
             Err(error) if is_held(&error) && begun.elapsed() < PATIENCE => {
@@ -222,10 +222,14 @@ impl Mirror {
     pub(crate) fn manage_threads(&mut self) {
         let bot = self.discord.bot_id();
         let members = self.discord.truth().members;
-        let own = members.iter().find(|it| it.id == bot).unwrap().roles[0];
+        let own = members
+            .iter()
+            .find(|member| member.id == bot)
+            .unwrap()
+            .roles[0];
         let granted = self
             .discord
-            .update_role(own, |it| it.permissions |= bit::MANAGE_THREADS);
+            .update_role(own, |discord| discord.permissions |= bit::MANAGE_THREADS);
         assert!(granted);
         self.manages_threads = true;
     }
@@ -310,11 +314,11 @@ impl Mirror {
 
     /// The objects that `status --json` names as failed, with the reasons.
     pub(crate) async fn failures(&self) -> BTreeMap<String, String> {
-        let text = |it: &serde_json::Value| it.as_str().unwrap().to_owned();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let status = self.status().await;
         let all = status["failures"].as_array().unwrap();
         all.iter()
-            .map(|it| (text(&it["object"]), text(&it["reason"])))
+            .map(|failure| (text(&failure["object"]), text(&failure["reason"])))
             .collect()
     }
 
@@ -332,11 +336,13 @@ impl Mirror {
         let truth = self.discord.truth();
         let threads =
             |kind| self.manages_threads || ChannelKind(kind) != ChannelKind::PRIVATE_THREAD;
-        let readable = channels(&truth, |it| it.readable && threads(it.kind));
+        let readable = channels(&truth, |channel| channel.readable && threads(channel.kind));
         let mut snapshot = whole(&self.store(), self.guild());
-        snapshot.channels.retain(|it| threads(it.kind.0));
+        snapshot.channels.retain(|channel| threads(channel.kind.0));
         // Archived threads are listed only where history may be read.
-        let known = |it: &TruthChannel| threads(it.kind) && (!it.archived || it.readable);
+        let known = |truth_channel: &TruthChannel| {
+            threads(truth_channel.kind) && (!truth_channel.archived || truth_channel.readable)
+        };
         assert_same(&differences(
             &lines(&snapshot, &readable),
             &true_lines(&truth, known, &readable),
@@ -346,13 +352,15 @@ impl Mirror {
     /// The archive says of everything that @everyone may see what Discord says, and nothing else.
     pub(crate) async fn check_archive(&self) {
         assert_same(&self.archive_differences().await);
-        let public = channels(&self.discord.truth(), |it| it.public && it.readable);
+        let public = channels(&self.discord.truth(), |channel| {
+            channel.public && channel.readable
+        });
         let snapshot = self.archived().await;
         let deleted = snapshot
             .channels
             .iter()
-            .filter(|it| it.deleted_at.is_some());
-        let deleted: BTreeSet<u64> = deleted.map(|it| it.id.0).collect();
+            .filter(|channel| channel.deleted_at.is_some());
+        let deleted: BTreeSet<u64> = deleted.map(|deleted| deleted.id.0).collect();
         for row in &snapshot.messages {
             let channel = row.channel_id.0;
             assert!(
@@ -373,8 +381,10 @@ impl Mirror {
             Err(error) => panic!("{error}"),
         };
         let truth = self.discord.truth();
-        let public = channels(&truth, |it| it.public && it.readable);
-        let known = |it: &TruthChannel| it.public && (!it.archived || it.readable);
+        let public = channels(&truth, |channel| channel.public && channel.readable);
+        let known = |truth_channel: &TruthChannel| {
+            truth_channel.public && (!truth_channel.archived || truth_channel.readable)
+        };
         differences(
             &lines(&snapshot, &public),
             &true_lines(&truth, known, &public),

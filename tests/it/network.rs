@@ -258,7 +258,7 @@ async fn a_trickling_answer_does_not_hold_up_the_end() {
         let slow = Fault::Trickle(Duration::from_secs(1));
         mirror.discord.fail_after(MESSAGES, 0, 1_000, slow);
         let process = mirror.start(&[command]);
-        let asked = |it: &Discord| it.count(MESSAGES) > 0;
+        let asked = |discord: &Discord| discord.count(MESSAGES) > 0;
         assert!(
             mirror.discord.wait(SOON, asked).await,
             "{}",

@@ -29,7 +29,9 @@ use crate::{
 /// A member's message that everyone may read.
 fn post(mirror: &Mirror, text: &str) {
     let truth = mirror.discord.truth();
-    let open = |it: &&simulator::discord::TruthChannel| it.public && it.kind == kind::TEXT;
+    let open = |truth_channel: &&simulator::discord::TruthChannel| {
+        truth_channel.public && truth_channel.kind == kind::TEXT
+    };
     let channel = truth.channels.iter().find(open).unwrap();
     mirror.discord.post(truth.members[0].id, channel.id, text);
 }
@@ -123,9 +125,12 @@ async fn a_wish_that_the_archive_remembers_outlives_an_older_copy_of_the_store()
         let member = rows
             .members
             .into_iter()
-            .find(|it| it.user_id == user)
+            .find(|member| member.user_id == user)
             .unwrap();
-        let reacted = rows.reactions.iter().any(|it| it.user_id == user);
+        let reacted = rows
+            .reactions
+            .iter()
+            .any(|reaction| reaction.user_id == user);
         (member.username, member.forgotten_at.is_some(), reacted)
     };
     assert_eq!(shown().await, (String::new(), true, false));
@@ -237,5 +242,9 @@ async fn what_is_withdrawn_while_an_export_is_made_is_not_in_it() {
     assert_eq!(done.generation, 1);
     let rows = Snapshot::read(&archive).await.unwrap();
     assert!(!rows.reactions.is_empty());
-    assert!(rows.reactions.iter().all(|it| it.user_id != user_id));
+    assert!(
+        rows.reactions
+            .iter()
+            .all(|reaction| reaction.user_id != user_id)
+    );
 }

@@ -337,7 +337,7 @@ async fn lists_without_end_are_given_up_and_named() {
             assert_eq!(ended.code, Some(3), "{route} {step}: {ended:#?}");
             let failures = mirror.failures().await;
             assert!(
-                failures.keys().any(|it| it.starts_with(object)),
+                failures.keys().any(|key| key.starts_with(object)),
                 "{route} {step}: {failures:?}"
             );
         })
@@ -442,7 +442,7 @@ async fn what_permissions_hide_is_listed_and_not_missing() {
         allow: 0,
         deny: bit::VIEW_CHANNEL,
     };
-    discord.update_channel(channel, |it| it.overwrites.push(hidden));
+    discord.update_channel(channel, |discord| discord.overwrites.push(hidden));
     let last = last_line(&mirror.run(&["sync", "--json"]).await.ok());
     assert_eq!(last["complete"], true);
     let named = json!([{"id": channel.to_string(), "name": "general"}]);
@@ -521,7 +521,7 @@ async fn a_message_that_the_gateway_left_out_is_fetched_at_once() {
     discord.post(discord.owner_id(), channel, "unheard");
     discord.drop_events(false);
     // Whatever makes the bot look at the guild's channels.
-    discord.update_channel(channel, |it| it.name = "lounge".to_owned());
+    discord.update_channel(channel, |discord| discord.name = "lounge".to_owned());
     settled(&mirror, &running).await;
     assert!(
         !running.stderr().contains("could not"),

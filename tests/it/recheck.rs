@@ -41,10 +41,15 @@ async fn silent(messages: usize) -> Mirror {
 /// Messages in channels that the bot reads.
 fn messages(mirror: &Mirror) -> Vec<TruthMessage> {
     let truth = mirror.discord.truth();
-    let readable = |id: u64| truth.channels.iter().any(|it| it.id == id && it.readable);
+    let readable = |id: u64| {
+        truth
+            .channels
+            .iter()
+            .any(|channel| channel.id == id && channel.readable)
+    };
     let messages = truth.messages.iter();
     messages
-        .filter(|it| readable(it.channel))
+        .filter(|message| readable(message.channel))
         .cloned()
         .collect()
 }
@@ -54,7 +59,7 @@ fn swap(mirror: &Mirror) -> u64 {
     let all = messages(mirror);
     let people = mirror.discord.people();
     let found = all.iter().find_map(|message| {
-        let of = message.reactions.iter().find(|it| !it.burst)?;
+        let of = message.reactions.iter().find(|reaction| !reaction.burst)?;
         let emoji = of.emoji_name.clone().filter(|_| of.emoji_id.is_none())?;
         let other = people.iter().find(|id| !of.users.contains(id))?;
         Some((message, emoji, of.users[0], *other))
@@ -79,7 +84,9 @@ async fn a_recheck_finds_what_no_look_back_reads() {
 
     let swapped = swap(&mirror);
     let mut plain = messages(&mirror);
-    plain.retain(|it| it.reactions.is_empty() && it.webhook.is_none() && it.id != swapped);
+    plain.retain(|plain| {
+        plain.reactions.is_empty() && plain.webhook.is_none() && plain.id != swapped
+    });
     let [edited, deleted, ..] = &*plain else {
         panic!("{plain:?}")
     };
@@ -161,7 +168,10 @@ async fn a_recheck_that_is_killed_goes_on_where_it_was() {
     let discord = &mirror.discord;
     mirror.sync().await.ok();
     let swapped = swap(&mirror);
-    for message in messages(&mirror).iter().filter(|it| it.id != swapped) {
+    for message in messages(&mirror)
+        .iter()
+        .filter(|message| message.id != swapped)
+    {
         discord.edit(message.channel, message.id, "said otherwise");
     }
     discord.fail("*", usize::MAX, Fault::Delay(Duration::from_millis(5)));
@@ -177,14 +187,15 @@ async fn a_recheck_that_is_killed_goes_on_where_it_was() {
         let before = left();
         let asked = discord.requests().len();
         let running = mirror.start(&["sync", "--recheck"]);
-        let reached = |it: &simulator::discord::Discord| it.requests().len() >= asked + more;
+        let reached =
+            |server: &simulator::discord::Discord| server.requests().len() >= asked + more;
         assert!(discord.wait(Duration::from_mins(1), reached).await);
         running.kill().await;
         for request in discord.requests().split_off(asked) {
             let mut parts = request
                 .path
                 .split(['/', '?', '&', '='])
-                .skip_while(|it| *it != "channels");
+                .skip_while(|part| *part != "channels");
             let channel = parts.nth(1).and_then(|id| id.parse::<u64>().ok());
             let page = request.path.split_once("before=");
             if let (Some((_, page)), Some(left)) = (page, channel.and_then(|id| before.get(&id)))
@@ -257,7 +268,10 @@ async fn a_channel_that_stays_refused_ends_no_later_recheck() {
     mirror.sync().await.ok();
     discord.refuse(channels[1]);
     let open = messages(&mirror);
-    let open: Vec<_> = open.iter().filter(|it| it.channel == channels[0]).collect();
+    let open: Vec<_> = open
+        .iter()
+        .filter(|open| open.channel == channels[0])
+        .collect();
     for (n, message) in open.iter().enumerate() {
         discord.edit(message.channel, message.id, &format!("said otherwise {n}"));
         let ended = mirror.run(&["sync", "--recheck"]).await;

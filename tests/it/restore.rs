@@ -52,22 +52,26 @@ fn files(folder: &Path) -> BTreeSet<String> {
 /// pages come in: that is left out.
 fn asked(discord: &Discord, since: usize) -> BTreeMap<String, usize> {
     let truth = discord.truth();
-    let public = truth.channels.iter().filter(|it| it.public);
-    let public: BTreeSet<String> = public.map(|it| it.id.to_string()).collect();
-    let of_public = |it: &&Request| {
-        let channel = it.path.split('/').skip_while(|it| *it != "channels").nth(1);
-        channel.is_some_and(|it| public.contains(it))
+    let public = truth.channels.iter().filter(|channel| channel.public);
+    let public: BTreeSet<String> = public.map(|public| public.id.to_string()).collect();
+    let of_public = |request: &&Request| {
+        let channel = request
+            .path
+            .split('/')
+            .skip_while(|part| *part != "channels")
+            .nth(1);
+        channel.is_some_and(|channel| public.contains(channel))
     };
     let mut asked = BTreeMap::new();
     let requests = discord.requests();
     for request in requests[since..].iter().filter(of_public) {
         let route = format!("{} {}", request.method, request.route);
         let before = request.path.split("before=").nth(1);
-        let before: Option<u64> = before.map(|it| it.parse().unwrap());
+        let before: Option<u64> = before.map(|before| before.parse().unwrap());
         let of_channel = |id: u64| request.path.contains(&format!("/{id}/"));
         let something = before.is_none_or(|before| {
             let mut messages = truth.messages.iter();
-            messages.any(|it| it.id < before && of_channel(it.channel))
+            messages.any(|message| message.id < before && of_channel(message.channel))
         });
         if [MESSAGES, REACTORS].contains(&&*route) && something {
             *asked.entry(request.path.clone()).or_default() += 1;
@@ -140,16 +144,21 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
         .truth()
         .channels
         .iter()
-        .map(|it| it.id)
+        .map(|channel| channel.id)
         .collect();
     for tally in counted
         .iter()
-        .filter(|it| public.contains(&it.channel_id.0))
+        .filter(|counted| public.contains(&counted.channel_id.0))
     {
         let restored = store.tallies(mirror.guild()).unwrap();
-        let restored = restored.iter().find(|it| it.channel_id == tally.channel_id);
+        let restored = restored
+            .iter()
+            .find(|restored| restored.channel_id == tally.channel_id);
         // What was deleted in a private channel, only the old store had seen.
-        assert_eq!(restored.map(|it| it.messages), Some(tally.messages));
+        assert_eq!(
+            restored.map(|restored| restored.messages),
+            Some(tally.messages)
+        );
     }
 }
 
@@ -160,7 +169,10 @@ async fn what_was_hidden_is_fetched_again() {
     mirror.sync().await.ok();
     let guild = mirror.guild();
     let truth = mirror.discord.truth();
-    let author = truth.messages.iter().find(|it| it.webhook.is_none());
+    let author = truth
+        .messages
+        .iter()
+        .find(|message| message.webhook.is_none());
     let hide = Privacy {
         tier: Tier::Everything,
         since: Millis(1),
@@ -183,7 +195,7 @@ async fn what_was_hidden_is_fetched_again() {
     let counts = |store: &Store| {
         let tallies = store.tallies(guild).unwrap().into_iter();
         let counts: Vec<_> = tallies
-            .map(|it| (it.channel_id, it.messages, it.reactions))
+            .map(|tally| (tally.channel_id, tally.messages, tally.reactions))
             .collect();
         counts
     };
@@ -201,12 +213,12 @@ async fn what_was_unfinished_is_fetched() {
     let gone = r#"{"message": "Unknown Emoji", "code": 10014}"#.to_owned();
     // Many of them, since a look back reads the latest again anyway.
     let truth = mirror.discord.truth();
-    let readable = truth.channels.iter().filter(|it| it.readable);
-    let readable: BTreeSet<u64> = readable.map(|it| it.id).collect();
+    let readable = truth.channels.iter().filter(|channel| channel.readable);
+    let readable: BTreeSet<u64> = readable.map(|readable| readable.id).collect();
     let messages = truth.messages.iter();
     let lists: usize = messages
-        .filter(|it| readable.contains(&it.channel))
-        .map(|it| it.reactions.len())
+        .filter(|message| readable.contains(&message.channel))
+        .map(|message| message.reactions.len())
         .sum();
     mirror
         .discord
@@ -254,7 +266,7 @@ async fn a_restore_that_was_cut_off_is_known() {
     for name in files(&mirror.archive_path()) {
         let file = mirror.archive_path().join(name);
         let read = fs::read(&file).unwrap();
-        if read.windows(last.len()).any(|it| it == last.as_bytes()) {
+        if read.windows(last.len()).any(|pair| pair == last.as_bytes()) {
             (path, bytes) = (file, read);
         }
     }
@@ -309,7 +321,7 @@ async fn an_object_store_is_an_archive_like_any_other() {
     mirror.export().await;
     let verified = mirror.run(&["verify", "--from", "s3://props/a"]).await.ok();
     assert!(verified.stdout.contains("No fault"), "{verified:?}");
-    let files = |it: &Mirror| files(&it.archive_path());
+    let files = |mirror: &Mirror| files(&mirror.archive_path());
     let mut here = files(&mirror);
     here.remove(".lock");
     // Only the times of the two exports differ.
@@ -340,12 +352,18 @@ async fn a_dry_run_says_what_would_go_out() {
     assert!(!mirror.archive_path().exists());
     assert!(said.contains("would be at generation 1"), "{said}");
     let truth = mirror.discord.truth();
-    assert!(truth.channels.iter().any(|it| it.readable && !it.public));
+    assert!(
+        truth
+            .channels
+            .iter()
+            .any(|channel| channel.readable && !channel.public)
+    );
     let private = simulator::discord::kind::PRIVATE_THREAD;
-    let seen = |it: &&TruthChannel| it.readable && it.kind != private;
+    let seen =
+        |truth_channel: &&TruthChannel| truth_channel.readable && truth_channel.kind != private;
     for channel in truth.channels.iter().filter(seen) {
         let id = format!("({})", channel.id);
-        let line = said.lines().find(|it| it.contains(&id)).unwrap();
+        let line = said.lines().find(|line| line.contains(&id)).unwrap();
         let expected = if channel.public {
             "goes out:"
         } else {
@@ -356,7 +374,7 @@ async fn a_dry_run_says_what_would_go_out() {
     mirror.export().await;
     let archive = FolderArchive::new(mirror.archive_path());
     let exported = propsbot_rows::Snapshot::read(&archive).await.unwrap();
-    let would = said.lines().filter(|it| it.starts_with("goes out:"));
+    let would = said.lines().filter(|line| line.starts_with("goes out:"));
     assert_eq!(would.count(), exported.channels.len());
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
     assert!(said.contains("would stay at generation 1"), "{said}");

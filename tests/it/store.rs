@@ -59,7 +59,7 @@ fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
 
 fn count(store: &Store) -> u64 {
     let all = store.messages(CHANNEL, 0..=u64::MAX);
-    all.inspect(|it| assert!(it.as_ref().unwrap().message().is_some()))
+    all.inspect(|row| assert!(row.as_ref().unwrap().message().is_some()))
         .count() as u64
 }
 
@@ -146,10 +146,10 @@ fn a_snapshot_that_was_being_written_is_removed() {
 type Damage = fn(&mut Vec<u8>);
 
 const DAMAGES: [(&str, Damage); 4] = [
-    ("cut to half", |it| it.truncate(it.len() / 2)),
+    ("cut to half", |file| file.truncate(file.len() / 2)),
     ("emptied", Vec::clear),
-    ("all zeros", |it| it.fill(0)),
-    ("something else", |it| it.fill(b'x')),
+    ("all zeros", |file| file.fill(0)),
+    ("something else", |file| file.fill(b'x')),
 ];
 
 #[test]
@@ -170,7 +170,7 @@ fn damage_is_told_and_nothing_deleted() {
         }
         let after = files(folder.path());
         assert!(
-            before.keys().all(|it| after.contains_key(it)),
+            before.keys().all(|key| after.contains_key(key)),
             "{name}: a file is gone"
         );
     }
@@ -228,7 +228,7 @@ fn readers_see_whole_batches() {
                 drop(reading);
                 // The writer's turn: the lock is not a fair one.
                 std::thread::sleep(Duration::from_millis(1));
-                let told = tally.first().map_or(0, |it| it.messages);
+                let told = tally.first().map_or(0, |first| first.messages);
                 looks += 1;
                 torn += u32::from(all % SIZE != 0 || told != all);
                 counts += u32::from(all != last);
@@ -378,7 +378,11 @@ fn a_rewrite_leaves_nothing_of_what_was_removed() {
         .unwrap();
     let has = |text: &str| {
         let all = files(home.path());
-        let found = |bytes: &Vec<u8>| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+        let found = |bytes: &Vec<u8>| {
+            bytes
+                .windows(text.len())
+                .any(|pair| pair == text.as_bytes())
+        };
         all.values().any(found)
     };
     drop(store);

@@ -21,13 +21,13 @@ const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactio
 #[track_caller]
 fn well_behaved(discord: &Discord) {
     assert_eq!(discord.violations(), Vec::<String>::new());
-    let limited = |it: &Request| it.status == 429;
+    let limited = |request: &Request| request.status == 429;
     assert_eq!(
         discord
             .requests()
             .into_iter()
             .find(limited)
-            .map(|it| it.path),
+            .map(|found| found.path),
         None
     );
 }
@@ -86,7 +86,9 @@ async fn nothing_changed_nothing_done() {
     mirror.sync().await.ok();
     let again = mirror.discord.requests().split_off(asked);
     let count = |routes: &[&str]| {
-        let name = |it: &&Request| routes.contains(&&*format!("{} {}", it.method, it.route));
+        let name = |request: &&Request| {
+            routes.contains(&&*format!("{} {}", request.method, request.route))
+        };
         again.iter().filter(name).count()
     };
     assert_eq!(count(&[REACTORS]), 0);
@@ -138,7 +140,7 @@ async fn a_look_back_is_owed_until_it_is_done() {
     for more in [2, 6, 9, 12] {
         let asked = discord.counters().requests + more;
         let running = mirror.start(&["sync"]);
-        let reached = |it: &Discord| it.counters().requests >= asked;
+        let reached = |discord: &Discord| discord.counters().requests >= asked;
         assert!(discord.wait(Duration::from_secs(30), reached).await);
         running.kill().await;
     }
@@ -198,7 +200,7 @@ async fn what_changed_while_away_is_mirrored() {
     mirror.export().await;
 
     discord.edit(general, ids[0], "edited");
-    discord.update_message(general, ids[5], |it| it.kind = 99);
+    discord.update_message(general, ids[5], |discord| discord.kind = 99);
     discord.delete(general, ids[1]);
     discord.delete_bulk(general, &ids[100..140]);
     assert!(discord.unreact(cho, general, ids[7], "👍", false));
@@ -213,12 +215,12 @@ async fn what_changed_while_away_is_mirrored() {
     discord.post(ben, on, "first");
     discord.create_post(forum, cho, "a question", "how?");
     discord.delete_channel(doomed);
-    discord.update_channel(general, |it| it.name = "lounge".to_owned());
+    discord.update_channel(general, |discord| discord.name = "lounge".to_owned());
     discord.leave(ben);
     discord.join("dan");
     discord.rename(ana, "ana.b", Some("Ana"));
-    discord.update_member(cho, |it| it.roles = vec![role]);
-    discord.update_role(role, |it| it.name = "mentors".to_owned());
+    discord.update_member(cho, |discord| discord.roles = vec![role]);
+    discord.update_role(role, |discord| discord.name = "mentors".to_owned());
     discord.delete_role(gone_role);
     mirror.sync().await.ok();
     mirror.check_store();
@@ -231,11 +233,14 @@ async fn what_changed_while_away_is_mirrored() {
     let left = archive
         .members
         .iter()
-        .find(|it| it.user_id.0 == ben)
+        .find(|member| member.user_id.0 == ben)
         .unwrap();
     assert!(!left.member && left.left_at.is_some());
-    let tombstones = archive.messages.iter().filter(|it| it.deleted_at.is_some());
-    let tombstones: Vec<u64> = tombstones.map(|it| it.id.0).collect();
+    let tombstones = archive
+        .messages
+        .iter()
+        .filter(|message| message.deleted_at.is_some());
+    let tombstones: Vec<u64> = tombstones.map(|tombstone| tombstone.id.0).collect();
     let mut deleted = vec![ids[1]];
     deleted.extend(&ids[100..140]);
     assert_eq!(tombstones, deleted);
@@ -243,7 +248,7 @@ async fn what_changed_while_away_is_mirrored() {
         archive
             .channels
             .iter()
-            .any(|it| it.id.0 == doomed && it.deleted_at.is_some())
+            .any(|channel| channel.id.0 == doomed && channel.deleted_at.is_some())
     );
 }
 
@@ -270,14 +275,14 @@ async fn permission_taken_away_is_no_deletion() {
         discord.react(ana, channel, ids[3], "👍", false);
         mirror.sync().await.ok();
         let denied = deny(discord, bits);
-        discord.update_channel(channel, |it| it.overwrites.push(denied));
+        discord.update_channel(channel, |discord| discord.overwrites.push(denied));
         discord.post(ana, other, "goes on");
         mirror.sync().await.ok();
         mirror.check_store();
         let status = mirror.status().await;
         let of = |id: u64| {
             let all = status["channels"].as_array().unwrap();
-            let is = |it: &&serde_json::Value| it["id"].as_str() == Some(&id.to_string());
+            let is = |value: &&serde_json::Value| value["id"].as_str() == Some(&id.to_string());
             all.iter().find(is).unwrap().clone()
         };
         assert_eq!(of(channel)["coverage"]["state"], "unreadable");
@@ -292,7 +297,7 @@ async fn permission_taken_away_is_no_deletion() {
         assert_eq!(of(other)["messages"], 1);
 
         discord.post(ana, channel, "unheard");
-        discord.update_channel(channel, |it| it.overwrites.clear());
+        discord.update_channel(channel, |discord| discord.overwrites.clear());
         mirror.sync().await.ok();
         mirror.check_store();
     }
@@ -313,15 +318,16 @@ async fn permission_lost_between_two_requests_is_no_deletion() {
     discord.fail(MESSAGES, 100, Fault::Delay(Duration::from_millis(700)));
     let before = discord.count("GET /guilds/{guild_id}/threads/active");
     let running = mirror.start(&["sync"]);
-    let described = |it: &Discord| it.count("GET /guilds/{guild_id}/threads/active") > before;
+    let described =
+        |discord: &Discord| discord.count("GET /guilds/{guild_id}/threads/active") > before;
     assert!(discord.wait(Duration::from_secs(20), described).await);
     let denied = deny(discord, bit::READ_MESSAGE_HISTORY);
-    discord.update_channel(channel, |it| it.overwrites.push(denied));
+    discord.update_channel(channel, |discord| discord.overwrites.push(denied));
     running.wait().await;
     discord.heal();
     assert_eq!(mirror.status().await["totals"]["messages"], 250);
     assert_eq!(mirror.status().await["totals"]["deleted"], 0);
-    discord.update_channel(channel, |it| it.overwrites.clear());
+    discord.update_channel(channel, |discord| discord.overwrites.clear());
     mirror.sync().await.ok();
     mirror.check_store();
 }
@@ -381,7 +387,7 @@ async fn a_channel_deleted_meanwhile_is_not_missed() {
     }
     discord.fail(MESSAGES, 100, Fault::Delay(Duration::from_millis(700)));
     let running = mirror.start(&["sync"]);
-    let described = |it: &Discord| it.count("GET /guilds/{guild_id}/threads/active") > 0;
+    let described = |discord: &Discord| discord.count("GET /guilds/{guild_id}/threads/active") > 0;
     assert!(discord.wait(Duration::from_secs(20), described).await);
     discord.delete_channel(doomed);
     let said = running.wait().await.ok().stdout;
@@ -467,7 +473,7 @@ async fn a_channel_that_turned_private_is_withdrawn() {
     mirror.sync().await.ok();
     mirror.export().await;
     let private = ["whispered", "muttered", "cellar", "stairway"];
-    assert!(private.iter().all(|it| archived(it)));
+    assert!(private.iter().all(|private| archived(private)));
 
     let hidden = Overwrite {
         id: discord.guild_id(),
@@ -479,12 +485,12 @@ async fn a_channel_that_turned_private_is_withdrawn() {
         allow: bit::VIEW_CHANNEL,
         ..deny(discord, 0)
     };
-    discord.update_channel(staff, |it| it.overwrites = vec![hidden, seen]);
+    discord.update_channel(staff, |discord| discord.overwrites = vec![hidden, seen]);
     mirror.sync().await.ok();
     mirror.check_store();
     mirror.export().await;
     mirror.check_archive().await;
-    let left: Vec<&&str> = private.iter().filter(|it| archived(it)).collect();
+    let left: Vec<&&str> = private.iter().filter(|private| archived(private)).collect();
     assert_eq!(left, [&""; 0]);
     assert!(archived("shouted"));
 }

@@ -127,12 +127,12 @@ async fn threads_of_a_channel_that_was_hidden_are_found() {
         allow: 0,
         deny: bit::VIEW_CHANNEL,
     };
-    discord.update_channel(channel, |it| it.overwrites.push(hidden));
+    discord.update_channel(channel, |discord| discord.overwrites.push(hidden));
     mirror.sync().await.ok();
     let thread = discord.create_thread(channel, ana, "unseen");
     discord.post(ana, thread, "unheard");
     discord.archive_thread(thread);
-    discord.update_channel(channel, |it| it.overwrites.clear());
+    discord.update_channel(channel, |discord| discord.overwrites.clear());
     mirror.sync().await.ok();
     mirror.check_store();
 }
@@ -158,7 +158,7 @@ async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
         allow: 0,
         deny: bit::VIEW_CHANNEL,
     };
-    discord.update_channel(general, |it| it.overwrites.push(hidden));
+    discord.update_channel(general, |discord| discord.overwrites.push(hidden));
     mirror.sync().await.ok();
     assert_eq!(discord.count(CHANNEL), asked);
 
@@ -175,7 +175,7 @@ async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
         failures.contains_key(&format!("channel {thread}")),
         "{failures:?}"
     );
-    discord.update_channel(general, |it| it.overwrites.clear());
+    discord.update_channel(general, |discord| discord.overwrites.clear());
     mirror.sync().await.ok();
     mirror.check_store();
     assert!(mirror.failures().await.is_empty());

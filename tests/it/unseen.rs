@@ -44,9 +44,9 @@ fn veil(discord: &Discord, channels: &[u64], of: (u64, bool), hides: bool) {
         deny: bit::VIEW_CHANNEL,
     };
     for channel in channels {
-        discord.update_channel(*channel, |it| {
-            it.overwrites.retain(|it| it.id != id);
-            it.overwrites.extend(hides.then_some(overwrite));
+        discord.update_channel(*channel, |discord| {
+            discord.overwrites.retain(|overwrite| overwrite.id != id);
+            discord.overwrites.extend(hides.then_some(overwrite));
         });
     }
 }
@@ -57,24 +57,27 @@ const VEILS: [Veil; 3] = [
     }),
     ("by a role's permissions", |discord, _, hides| {
         let truth = discord.truth();
-        let bot = truth.members.iter().find(|it| it.id == discord.bot_id());
+        let bot = truth
+            .members
+            .iter()
+            .find(|member| member.id == discord.bot_id());
         for role in [bot.unwrap().roles[0], discord.guild_id()] {
-            discord.update_role(role, |it| {
-                it.permissions &= !bit::VIEW_CHANNEL;
+            discord.update_role(role, |discord| {
+                discord.permissions &= !bit::VIEW_CHANNEL;
                 if !hides {
-                    it.permissions |= bit::VIEW_CHANNEL;
+                    discord.permissions |= bit::VIEW_CHANNEL;
                 }
             });
         }
     }),
     ("by the bot's own roles", |discord, channels, hides| {
         let truth = discord.truth();
-        let muted = truth.roles.iter().find(|it| it.name == "muted");
-        let muted = muted.map_or_else(|| discord.create_role("muted", 0), |it| it.id);
+        let muted = truth.roles.iter().find(|role| role.name == "muted");
+        let muted = muted.map_or_else(|| discord.create_role("muted", 0), |muted| muted.id);
         veil(discord, channels, (muted, false), true);
-        discord.update_member(discord.bot_id(), |it| {
-            it.roles.retain(|it| *it != muted);
-            it.roles.extend(hides.then_some(muted));
+        discord.update_member(discord.bot_id(), |discord| {
+            discord.roles.retain(|role| *role != muted);
+            discord.roles.extend(hides.then_some(muted));
         });
     }),
 ];
@@ -99,7 +102,7 @@ async fn what_happened_while_hidden_is_found() {
         .collect();
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
-    let ways = VEILS.iter().flat_map(|it| [(it, true), (it, false)]);
+    let ways = VEILS.iter().flat_map(|tier| [(tier, true), (tier, false)]);
     for (((how, veil), noticed), said) in ways.zip(said.chunks(3)) {
         let looks = || running.stderr().matches("looked again").count();
         let (before, begun) = (looks(), Instant::now());
@@ -165,7 +168,7 @@ async fn a_message_whose_event_said_nothing_is_fetched_in_the_end() {
     };
     let [kept, deleted] = ["unheard", "unheard, and gone"].map(unheard);
     discord.post(ana, channel, "heard");
-    let tried = |it: &Discord| it.count(MESSAGE) >= 2;
+    let tried = |discord: &Discord| discord.count(MESSAGE) >= 2;
     assert!(discord.wait(SOON, tried).await, "{}", running.stderr());
     let begun = Instant::now();
     while mirror.archive_differences().await.len() > 2 {
@@ -236,14 +239,14 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
     let guild = GuildId(discord.guild_id());
     let is_in = |store: &Store| {
         let part = store.guild(guild).unwrap();
-        part.is_some_and(|it| it.state.now().is_some())
+        part.is_some_and(|part| part.state.now().is_some())
     };
     let messages = |store: &Store| {
         store
             .tallies(guild)
             .unwrap()
             .iter()
-            .map(|it| it.messages)
+            .map(|tally| tally.messages)
             .sum::<u64>()
     };
     for joined in [true, false] {

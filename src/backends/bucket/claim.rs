@@ -206,6 +206,6 @@ impl BucketArchive {
         self.remove(vec![self.path(NOW)]).await?;
         // Of two who ask at the same time, one may find it removed.
         let age = now.zip(claimed).map(|(now, claimed)| now - claimed);
-        Ok(age.is_some_and(|it| it.to_std().unwrap_or_default() >= self.lease))
+        Ok(age.is_some_and(|age| age.to_std().unwrap_or_default() >= self.lease))
     }
 }

@@ -192,7 +192,7 @@ impl BucketArchive {
         let needed = needed(self)
             .await
             .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
-        let needed: BTreeSet<Path> = needed.iter().map(|it| self.path(it)).collect();
+        let needed: BTreeSet<Path> = needed.iter().map(|needed| self.path(needed)).collect();
         let mut left = Vec::new();
         for kind in ["blobs", "indexes"] {
             let folder = self.path(kind);
@@ -228,7 +228,7 @@ impl BucketArchive {
     ) -> Result<(), ArchiveError> {
         claim.renew().await?;
         let stale = |found| ArchiveError::Stale { expected, found };
-        let hash_of = |it: &(Vec<u8>, UpdateVersion)| Hash::of(&it.0);
+        let hash_of = |found: &(Vec<u8>, UpdateVersion)| Hash::of(&found.0);
         let before = self.get(MANIFEST).await?;
         let found = before.as_ref().map(hash_of);
         if found != Some(Hash::of(&manifest)) {
@@ -294,7 +294,7 @@ impl BucketArchive {
         documents: Documents,
         remove: &BTreeSet<String>,
     ) -> Result<(), ArchiveError> {
-        let mut remove: Vec<Path> = remove.iter().map(|it| self.path(it)).collect();
+        let mut remove: Vec<Path> = remove.iter().map(|remove| self.path(remove)).collect();
         for (path, document) in documents {
             match document {
                 Some(bytes) => self.put(path, bytes).await?,

@@ -151,7 +151,7 @@ impl GithubArchive {
                 head => look.head = head?,
             }
         }
-        self.seen().head = look.head.as_ref().map(|it| it.commit.clone());
+        self.seen().head = look.head.as_ref().map(|head| head.commit.clone());
         Ok(look)
     }
 
@@ -162,14 +162,19 @@ impl GithubArchive {
         };
         let Reference { object } = read(&found)?;
         let known = self.seen().known.clone();
-        if let Some(known) = known.filter(|it| it.commit == object.sha && it.branch == branch) {
+        if let Some(known) =
+            known.filter(|known| known.commit == object.sha && known.branch == branch)
+        {
             return Ok(Some(known));
         }
         let route = self.route(&format!("/git/commits/{}", object.sha));
         let found = self.client.get(&route, JSON).await?;
         let commit: Commit = read(&found.ok_or(GithubError::Overtaken)?)?;
         let beside = [MANIFEST, ATTRIBUTES, WRITING];
-        let beside = beside.into_iter().chain(DOCUMENTS).map(|it| self.path(it));
+        let beside = beside
+            .into_iter()
+            .chain(DOCUMENTS)
+            .map(|beside| self.path(beside));
         let head = Head {
             branch,
             files: self.files(&commit.tree.sha, &beside.collect()).await?,

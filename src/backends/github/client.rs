@@ -117,7 +117,7 @@ impl Tries {
 }
 
 fn quota((rate, burst): (u32, u32), per: fn(NonZeroU32) -> Quota) -> Quota {
-    let some = |it| NonZeroU32::new(it).expect("the rates are not zero");
+    let some = |rate| NonZeroU32::new(rate).expect("the rates are not zero");
     per(some(rate)).allow_burst(some(burst))
 }
 
@@ -329,7 +329,10 @@ impl Client {
         patience: Duration,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
         self.wait_for_budget(self.is_graphql(&request)).await?;
-        let wants_file = request.headers_ref().and_then(|it| it.get(ACCEPT)) == Some(&FILE);
+        let wants_file = request
+            .headers_ref()
+            .and_then(|headers_ref| headers_ref.get(ACCEPT))
+            == Some(&FILE);
         let most = if wants_file {
             LARGEST_FILE
         } else {
@@ -411,7 +414,7 @@ impl Client {
         if !is_told && !used_up(headers) {
             return;
         }
-        let until = wait(headers).and_then(|it| Instant::now().checked_add(it));
+        let until = wait(headers).and_then(|wait| Instant::now().checked_add(wait));
         let mut not_before = self.not_before();
         for budget in [false, true] {
             // To wait so long is about all requests, a used-up budget about its own.
@@ -486,7 +489,7 @@ mod tests {
             clock.advance(Duration::from_secs(1));
         }
         let most = |window: u64| {
-            let until = |from: &u64| taken.partition_point(|it| *it < from + window);
+            let until = |from: &u64| taken.partition_point(|taken| *taken < from + window);
             let each = taken.iter().enumerate();
             each.map(|(n, from)| until(from) - n).max().unwrap_or(0)
         };

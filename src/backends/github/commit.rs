@@ -128,7 +128,9 @@ impl GithubArchive {
         let bytes = files.put.values().map(Vec::len).sum::<usize>() / 3 * 4;
         let variables = Variables { input };
         let answer: Answer = self.client.mutate(COMMIT, &variables, bytes).await?;
-        let made = answer.create_commit_on_branch.and_then(|it| it.commit);
+        let made = answer
+            .create_commit_on_branch
+            .and_then(|create_commit_on_branch| create_commit_on_branch.commit);
         let made = made.ok_or_else(|| GithubError::Unreadable("it names no commit".to_owned()))?;
         self.seen().head = Some(made.oid);
         Ok(())

@@ -242,7 +242,7 @@ const LIMITED: [&str; 3] = ["rate limit", "abuse detection", "submitted too quic
 
 fn says_one_of(message: &str, words: &[&str]) -> bool {
     let message = message.to_lowercase();
-    words.iter().any(|it| message.contains(it))
+    words.iter().any(|word| message.contains(word))
 }
 
 /// GitHub's account of an error.
@@ -277,7 +277,10 @@ fn named(status: u16, message: String) -> GithubError {
         let message = propsbot_model::one_line(&message);
         GithubError::Remedied { message, remedy }
     } else if says_one_of(&message, &PROTECTED) {
-        let first = message.lines().map(str::trim).filter(|it| !it.is_empty());
+        let first = message
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty());
         GithubError::Protected(first.collect::<Vec<_>>().join(" "))
     } else if message.contains("was archived") {
         GithubError::Archived

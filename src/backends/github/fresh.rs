@@ -100,7 +100,7 @@ impl GithubArchive {
 
     /// Replaces the branch by one commit of what it has, unless it is one already.
     pub(super) async fn squash(&self) -> Result<(), GithubError> {
-        if self.look().await?.head.is_none_or(|it| !it.has_parent) {
+        if self.look().await?.head.is_none_or(|head| !head.has_parent) {
             return Ok(());
         }
         let mut tries = Tries::new();
@@ -118,7 +118,7 @@ impl GithubArchive {
     }
 
     async fn squash_once(&self, look: Look) -> Result<(), GithubError> {
-        let Some(head) = look.head.filter(|it| it.has_parent) else {
+        let Some(head) = look.head.filter(|head| head.has_parent) else {
             return Ok(());
         };
         let message = "Archive: all of it, without what was before";

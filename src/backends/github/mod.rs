@@ -155,12 +155,12 @@ impl GithubArchive {
     async fn file(&self, path: &str, commit: &str) -> Result<Option<Vec<u8>>, GithubError> {
         let end = format!("/contents/{}?ref={commit}", self.path(path));
         let found = self.client.get(&self.route(&end), RAW).await?;
-        Ok(found.map(|it| unwrapped(&it).unwrap_or(it)))
+        Ok(found.map(|found| unwrapped(&found).unwrap_or(found)))
     }
 
     /// The hash of the manifest that the head has.
     async fn manifest_at(&self, head: Option<&Head>) -> Result<Option<Hash>, GithubError> {
-        let Some((head, oid)) = head.and_then(|it| Some((it, it.file(MANIFEST)?))) else {
+        let Some((head, oid)) = head.and_then(|head| Some((head, head.file(MANIFEST)?))) else {
             return Ok(None);
         };
         if let Some((known, hash)) = &self.seen().manifest
@@ -298,7 +298,7 @@ impl DataArchive for GithubArchive {
 
     async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {
         let look = self.look().await.map_err(self.failed("look at"))?;
-        let there = look.head.as_ref().and_then(|it| it.file(path));
+        let there = look.head.as_ref().and_then(|head| head.file(path));
         Ok(there == Some(&git_oid(bytes)))
     }
 

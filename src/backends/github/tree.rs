@@ -45,7 +45,8 @@ impl GithubArchive {
             for entry in self.tree(&sha, "").await?.tree {
                 let path = format!("{folder}{}", entry.path);
                 let inside = format!("{path}/");
-                if entry.r#type == "tree" && wanted.iter().any(|it| it.starts_with(&inside)) {
+                if entry.r#type == "tree" && wanted.iter().any(|wanted| wanted.starts_with(&inside))
+                {
                     folders.push((inside, entry.sha));
                 } else if wanted.contains(&path) {
                     files.insert(path[prefix.len()..].to_owned(), entry.sha);
@@ -65,14 +66,14 @@ impl GithubArchive {
             if found.truncated {
                 // Too large for one answer: folder by folder.
                 found = self.tree(&sha, "").await?;
-                for entry in found.tree.iter().filter(|it| it.r#type == "tree") {
+                for entry in found.tree.iter().filter(|tree| tree.r#type == "tree") {
                     let path = format!("{folder}{}/", entry.path);
                     if path.starts_with(&prefix) || prefix.starts_with(&path) {
                         trees.push((path, entry.sha.clone()));
                     }
                 }
             }
-            for entry in found.tree.into_iter().filter(|it| it.r#type == "blob") {
+            for entry in found.tree.into_iter().filter(|tree| tree.r#type == "blob") {
                 let path = format!("{folder}{}", entry.path);
                 if let Some(path) = path.strip_prefix(&prefix)
                     && Hash::in_path(path).is_some()

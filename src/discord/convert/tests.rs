@@ -17,11 +17,16 @@ fn read(name: &str, payload: Value) -> (Vec<Fact>, Option<Signal>) {
     let data = serde_json::value::to_raw_value(&payload).unwrap();
     let event = GatewayEvent::new(name.to_owned(), data);
     let translated = translate(&event, Stamp(7), BOT);
-    assert!(translated.observations.iter().all(|it| it.at == Stamp(7)));
+    assert!(
+        translated
+            .observations
+            .iter()
+            .all(|observation| observation.at == Stamp(7))
+    );
     let facts = translated
         .observations
         .into_iter()
-        .map(|it| it.fact)
+        .map(|observation| observation.fact)
         .collect();
     (facts, translated.signal)
 }
@@ -129,7 +134,7 @@ fn an_update_without_its_text_is_never_taken_for_an_empty_one() {
     let odd = with(a_message(), json!({"content": null, "embeds": 3}));
     let (facts, signal) = read("MESSAGE_UPDATE", odd);
     assert!(
-        !facts.iter().any(|it| matches!(it, Fact::Message(_))),
+        !facts.iter().any(|fact| matches!(fact, Fact::Message(_))),
         "{facts:?}"
     );
     let reread = Signal::Reread(GUILD, ChannelId(2), MessageId(100));

@@ -439,7 +439,8 @@ impl Core {
         self.session = ready
             .session_id
             .map(|id| Session::new(id, url, seq.unwrap_or(0)));
-        self.interactions.begin(ready.application.map(|it| it.id));
+        self.interactions
+            .begin(ready.application.map(|application| application.id));
     }
 }
 

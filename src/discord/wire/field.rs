@@ -344,7 +344,11 @@ mod tests {
 
     #[test]
     fn permissions_of_any_length_keep_their_low_bits() {
-        let read = |value: Value| serde_json::from_value::<Bits>(value).ok().map(|it| it.0);
+        let read = |value: Value| {
+            serde_json::from_value::<Bits>(value)
+                .ok()
+                .map(|from_value| from_value.0)
+        };
         assert_eq!(read(json!("1024")), Some(1024));
         assert_eq!(read(json!(1024)), Some(1024));
         // Bits 64 and 10, bit 200 and 16.

@@ -220,7 +220,7 @@ impl Message {
             mentioned: mentioned.into_iter().map(Into::into).collect(),
             counts,
             thread,
-            replied: self.replied.map(|it| it.author.id),
+            replied: self.replied.map(|replied| replied.author.id),
         }
     }
 }

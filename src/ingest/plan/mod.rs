@@ -36,7 +36,7 @@ impl Described {
         Permissions::new(
             &self.guild,
             &self.roles,
-            self.channels.iter().map(|it| &it.channel),
+            self.channels.iter().map(|channel| &channel.channel),
         )
     }
 
@@ -174,9 +174,13 @@ pub fn unseen(
     look_back: LookBack,
 ) -> Vec<ChannelId> {
     let after = look_back.after(since);
-    let ids = described.channels.iter().map(|it| it.channel.id);
-    ids.filter(|id| coverage.get(id).is_some_and(|it| it.top() > after))
-        .collect()
+    let ids = described.channels.iter().map(|channel| channel.channel.id);
+    ids.filter(|id| {
+        coverage
+            .get(id)
+            .is_some_and(|coverage| coverage.top() > after)
+    })
+    .collect()
 }
 
 /// Plans what to fetch, so that every message the bot may read becomes covered.
@@ -190,7 +194,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     for it in settled
         .pending
         .into_iter()
-        .filter(|it| it.is_due(settled.now))
+        .filter(|pending| pending.is_due(settled.now))
     {
         pending.entry(it.channel_id).or_default().push(it);
     }
@@ -199,15 +203,19 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     let tells_last = described
         .channels
         .iter()
-        .any(|it| it.last_message_id.is_some());
+        .any(|channel| channel.last_message_id.is_some());
     let mut with_messages: Vec<&Listed> = described
         .channels
         .iter()
-        .filter(|it| it.channel.kind.has_messages())
+        .filter(|channel| channel.channel.kind.has_messages())
         .collect();
-    with_messages.sort_by_key(|it| {
-        let props = settled.settings.is_props_channel(&it.channel);
-        (!props, std::cmp::Reverse(it.last_message_id), it.channel.id)
+    with_messages.sort_by_key(|with_message| {
+        let props = settled.settings.is_props_channel(&with_message.channel);
+        (
+            !props,
+            std::cmp::Reverse(with_message.last_message_id),
+            with_message.channel.id,
+        )
     });
     let now = settled.now.0 + settled.look_back.ahead.max(0);
     for Listed {
@@ -223,10 +231,17 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         }
         let coverage = settled.coverage.get(&channel.id);
         let is_live = settled.session.is_some()
-            && coverage.and_then(|it| it.live).map(|live| live.session) == settled.session;
+            && coverage
+                .and_then(|coverage| coverage.live)
+                .map(|live| live.session)
+                == settled.session;
         let top = coverage.map(Coverage::top);
         let is_kept = described.kept_threads.contains(&channel.id);
-        let left = |begun| coverage.map_or(MessageId(u64::MAX), |it| it.left_to_reread(begun));
+        let left = |begun| {
+            coverage.map_or(MessageId(u64::MAX), |coverage| {
+                coverage.left_to_reread(begun)
+            })
+        };
         let reread = settled.recheck.filter(|begun| left(*begun).0 > 0);
         // A newer last message than all that was heard: the gateway is behind, or has left it out.
         let is_behind = is_live && last_message_id > top;
@@ -251,7 +266,7 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
                 ),
                 None => reads(coverage, last, settled.look_back),
             },
-            looks_back: coverage.is_some_and(|it| it.unseen_since.is_some()),
+            looks_back: coverage.is_some_and(|coverage| coverage.unseen_since.is_some()),
             go_live: settled
                 .session
                 .filter(|_| (!is_live || is_behind) && !is_kept),
@@ -288,15 +303,19 @@ pub fn archived_since(listed: Option<Stamp>, now: Stamp) -> Millis {
 
 /// Which of the plan's channels are not covered up to what Discord says is their last message.
 pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> Vec<ChannelId> {
-    let is_covered = |it: &ChannelPlan| {
-        coverage.get(&it.channel_id).is_some_and(|known| {
+    let is_covered = |channel_plan: &ChannelPlan| {
+        coverage.get(&channel_plan.channel_id).is_some_and(|known| {
             known
-                .gaps(known.top().max(it.last_message_id.unwrap_or_default()))
+                .gaps(
+                    known
+                        .top()
+                        .max(channel_plan.last_message_id.unwrap_or_default()),
+                )
                 .is_empty()
         })
     };
-    let channels = plan.channels.iter().filter(|it| !is_covered(it));
-    channels.map(|it| it.channel_id).collect()
+    let channels = plan.channels.iter().filter(|channel| !is_covered(channel));
+    channels.map(|channel| channel.channel_id).collect()
 }
 
 fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBack) -> Vec<Read> {
@@ -309,7 +328,9 @@ fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBa
     let top = coverage.top();
     // From here on, all is asked for.
     let mut tail = (last != Some(top)).then_some(top);
-    if let Some(first) = coverage.unseen_since.map(|it| look_back.after(it))
+    if let Some(first) = coverage
+        .unseen_since
+        .map(|unseen_since| look_back.after(unseen_since))
         && (last.is_none_or(|last| last > first) || top > first)
     {
         tail = Some(tail.map_or(first, |tail| tail.min(first)));

@@ -38,7 +38,7 @@ fn what_is_not_covered_is_read() {
         let found = reads(known.as_ref(), last.map(MessageId), LookBack::default());
         let found: Vec<_> = found
             .iter()
-            .map(|it| (it.after.0, it.to.unwrap_or_default().0))
+            .map(|found| (found.after.0, found.to.unwrap_or_default().0))
             .collect();
         assert_eq!(found, expected, "{known:?} {last:?}");
     }
@@ -243,7 +243,7 @@ proptest! {
             })
         };
         // As far as the planner can know: an empty world tells no last message either.
-        let tells_last = names_last && world.values().any(|it| !it.is_empty());
+        let tells_last = names_last && world.values().any(|world| !world.is_empty());
         let before = ledger.clone();
         let first = known(&ledger);
         let requests = carry_out(&first, &world, &mut ledger);
@@ -252,7 +252,7 @@ proptest! {
         for (id, messages) in &world {
             let last = MessageId(messages.last().copied().unwrap_or_default());
             prop_assert_eq!(ledger[id].gaps(last), vec![]);
-            let is_whole = |it: &Coverage| it.gaps(last).is_empty() && it.top() == last;
+            let is_whole = |coverage: &Coverage| coverage.gaps(last).is_empty() && coverage.top() == last;
             if tells_last && before.get(id).is_some_and(is_whole) {
                 prop_assert!(requests.iter().all(|(asked, _)| asked != id));
             }
@@ -261,10 +261,10 @@ proptest! {
         prop_assert_eq!(uncovered(&again, &ledger), vec![]);
         if tells_last {
             // Where ids beyond the last message were covered, its deletion looks like news.
-            let honest = |it: &&ChannelPlan| {
-                it.last_message_id.is_some_and(|last| ledger[&it.channel_id].top() <= last)
+            let honest = |channel_plan: &&ChannelPlan| {
+                channel_plan.last_message_id.is_some_and(|last| ledger[&channel_plan.channel_id].top() <= last)
             };
-            let reads: usize = again.channels.iter().filter(honest).map(|it| it.reads.len()).sum();
+            let reads: usize = again.channels.iter().filter(honest).map(|channel| channel.reads.len()).sum();
             prop_assert_eq!(reads, 0, "{:?}", again);
         }
     }

@@ -69,7 +69,7 @@ pub fn audited(
         let settings = store.settings(guild.guild_id)?;
         // Before the guild was looked at, a backfill will read all of it.
         let synced = store.synced(guild.guild_id)?;
-        let is_known = synced.iter().any(|it| it.class == Class::Channels);
+        let is_known = synced.iter().any(|synced| synced.class == Class::Channels);
         if is_known && guild.state.now().is_some() && settings.audit_share > 0 {
             all.push((guild.guild_id, settings));
         }
@@ -153,7 +153,7 @@ impl Auditor {
     async fn round(&mut self) -> Result<(), BackfillError> {
         let guild = self.guild;
         let audit = self.backfill.read(move |store| store.audit(guild)).await?;
-        let mut walk = match audit.walk.map(|it| it.value) {
+        let mut walk = match audit.walk.map(|walk| walk.value) {
             // All was just read for the first time: the first round rests too.
             None => return self.write(Walk::none(Clock::now())).await,
             Some(last) if last.finished.is_some() => self.begin(last).await?,
@@ -197,7 +197,10 @@ impl Auditor {
         match self.backfill.history.active_threads(guild).await {
             Ok(active) => {
                 walk.threads += differ(&known, &active.items);
-                let facts = active.items.into_iter().map(|it| Fact::Channel(it.channel));
+                let facts = active
+                    .items
+                    .into_iter()
+                    .map(|item| Fact::Channel(item.channel));
                 self.backfill.tell(at, facts.collect()).await?;
             }
             Err(error) => {
@@ -422,7 +425,7 @@ fn interval(
     let audited = audited(store, is_mirrored)?;
     let guilds = audited.len() as u64;
     let own = audited.iter().find(|(id, _)| *id == guild);
-    Ok(own.and_then(|(_, it)| audit_interval(it.audit_share, guilds, PER_SECOND.get())))
+    Ok(own.and_then(|(_, own)| audit_interval(own.audit_share, guilds, PER_SECOND.get())))
 }
 
 fn next_id(id: ChannelId) -> ChannelId {

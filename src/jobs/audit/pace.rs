@@ -36,9 +36,11 @@ impl Pace {
     ) -> Result<Self, StoreError> {
         let settings = store.settings(guild)?;
         let failures = store.failures(guild)?;
-        let unreadable = failures.iter().filter(|it| it.reason == UNREADABLE);
+        let unreadable = failures
+            .iter()
+            .filter(|failure| failure.reason == UNREADABLE);
         let unreadable: BTreeSet<ChannelId> = unreadable
-            .filter_map(|it| match it.object {
+            .filter_map(|unreadable| match unreadable.object {
                 FailureObject::Channel(id) => Some(id),
                 _ => None,
             })
@@ -46,18 +48,18 @@ impl Pace {
         let tallies = store.tallies(guild)?;
         let messages: BTreeMap<ChannelId, u64> = tallies
             .iter()
-            .map(|it| (it.channel_id, it.messages))
+            .map(|tally| (tally.channel_id, tally.messages))
             .collect();
         let channels = store.channels(guild)?;
         let places = channels
             .iter()
-            .filter_map(|it| it.state.now())
-            .filter(|it| !unreadable.contains(&it.id))
-            .map(|it| (it.kind, messages.get(&it.id).copied().unwrap_or_default()));
+            .filter_map(|channel| channel.state.now())
+            .filter(|now| !unreadable.contains(&now.id))
+            .map(|now| (now.kind, messages.get(&now.id).copied().unwrap_or_default()));
         let pages = round_requests(places);
         // The last round has counted them; before the first, each reaction may be of another list.
         let counted = store.audit(guild)?.last.map(|walk| walk.lists);
-        let reactions = tallies.iter().map(|it| it.reactions).sum();
+        let reactions = tallies.iter().map(|tally| tally.reactions).sum();
         let lists = counted.filter(|lists| *lists > 0).unwrap_or(reactions);
         let rest = Duration::from_hours(settings.audit_rest_hours.into());
         let guilds = audited(store, is_mirrored)?.len() as u64;

@@ -23,16 +23,16 @@ pub(super) fn channels(
     guild: GuildId,
 ) -> Result<BTreeMap<ChannelId, Channel>, StoreError> {
     let parts = store.channels(guild)?;
-    let known = parts.iter().filter_map(|it| it.state.now());
-    Ok(known.map(|it| (it.id, it.clone())).collect())
+    let known = parts.iter().filter_map(|part| part.state.now());
+    Ok(known.map(|known| (known.id, known.clone())).collect())
 }
 
 /// How many of the listed threads are not known, or not as archived as they are.
 pub(super) fn differ(known: &BTreeMap<ChannelId, Channel>, listed: &[Listed]) -> u64 {
-    let archived = |it: &Channel| it.thread.as_ref().map(|thread| thread.archived);
-    let differs = |it: &&Listed| {
-        let known = known.get(&it.channel.id);
-        known.is_none_or(|known| archived(known) != archived(&it.channel))
+    let archived = |channel: &Channel| channel.thread.as_ref().map(|thread| thread.archived);
+    let differs = |listed: &&Listed| {
+        let known = known.get(&listed.channel.id);
+        known.is_none_or(|known| archived(known) != archived(&listed.channel))
     };
     listed.iter().filter(differs).count() as u64
 }
@@ -45,18 +45,18 @@ pub(super) fn place(
     from: ChannelId,
 ) -> Result<Option<Place>, StoreError> {
     let part = store.guild(guild)?;
-    let Some(shape) = part.as_ref().and_then(|it| it.state.now()) else {
+    let Some(shape) = part.as_ref().and_then(|part| part.state.now()) else {
         return Ok(None);
     };
     let member = store.member(guild, bot)?;
-    let presence = member.as_ref().and_then(|it| it.presence.now());
+    let presence = member.as_ref().and_then(|member| member.presence.now());
     let roles = store.roles(guild)?;
     let described = Described {
         at: Stamp::default(),
         guild: shape.clone(),
         roles: roles
             .iter()
-            .filter_map(|it| it.state.now().cloned())
+            .filter_map(|role| role.state.now().cloned())
             .collect(),
         channels: channels(store, guild)?
             .into_values()
@@ -66,7 +66,9 @@ pub(super) fn place(
             })
             .collect(),
         bot,
-        bot_roles: presence.map(|it| it.roles.clone()).unwrap_or_default(),
+        bot_roles: presence
+            .map(|presence| presence.roles.clone())
+            .unwrap_or_default(),
         kept_threads: BTreeSet::new(),
     };
     let permissions = described.permissions();
@@ -88,6 +90,6 @@ pub(super) fn place(
             && described.sees_private_threads(&permissions, channel),
         top: coverage
             .filter(|_| channel.kind.has_messages())
-            .map(|it| it.top()),
+            .map(|coverage| coverage.top()),
     }))
 }

@@ -44,7 +44,8 @@ impl Backfill {
         let begun = self.clock.stamp();
         let (missing, lists) = mpsc::channel(LISTS_AHEAD);
         let left = plan.reactors.clone();
-        self.progress.update(|it| it.lists += left.len() as u64);
+        self.progress
+            .update(|progress| progress.lists += left.len() as u64);
         let messages = async {
             let object = FailureObject::Channel(plan.channel_id);
             match self.messages(guild, &plan, described, missing).await {
@@ -144,11 +145,12 @@ impl Backfill {
                 newest = newest.max(page.newest);
                 let next = page.next();
                 let found = page.missing.len();
-                self.progress.update(|it| it.lists += found as u64);
-                self.progress.advance(plan.channel_id, |it| {
+                self.progress
+                    .update(|progress| progress.lists += found as u64);
+                self.progress.advance(plan.channel_id, |progress| {
                     let ends = (first, newest.unwrap_or_default());
-                    it.read(&plan.reads, ends, (reading, page.after), page.len);
-                    it.found += u32::try_from(found).unwrap_or(u32::MAX);
+                    progress.read(&plan.reads, ends, (reading, page.after), page.len);
+                    progress.found += u32::try_from(found).unwrap_or(u32::MAX);
                 });
                 for list in page.missing {
                     // The other side ends only with an error, which ends this side too.

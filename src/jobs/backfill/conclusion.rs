@@ -67,9 +67,12 @@ impl Backfill {
             .read(move |store| {
                 // What was deleted since it was described is not missing.
                 let channels = store.channels(guild)?;
-                let gone = channels.iter().filter(|it| it.state.now().is_none());
-                let gone: BTreeSet<ChannelId> = gone.map(|it| ChannelId(it.id)).collect();
-                left.channels.retain(|it| !gone.contains(&it.channel_id));
+                let gone = channels
+                    .iter()
+                    .filter(|channel| channel.state.now().is_none());
+                let gone: BTreeSet<ChannelId> = gone.map(|gone| ChannelId(gone.id)).collect();
+                left.channels
+                    .retain(|channel| !gone.contains(&channel.channel_id));
                 let mut incomplete = ingest::uncovered(&left, &store.coverage()?);
                 let unread = left.channels.iter().filter(|plan| plan.reread.is_some());
                 incomplete.extend(unread.map(|plan| plan.channel_id));
@@ -87,11 +90,11 @@ impl Backfill {
         let unnamed = unnamed(&failures, &incomplete);
         let missing = missing(&failures, |id| unreadable.contains(id) || gone.contains(id));
         let missing = missing.chain(&unnamed).map(ToString::to_string).collect();
-        let names = described.channels.iter().map(|it| &it.channel);
-        let names = names.filter(|it| unreadable.contains(&it.id));
+        let names = described.channels.iter().map(|channel| &channel.channel);
+        let names = names.filter(|name| unreadable.contains(&name.id));
         let summary = Summary {
             channels: done.channels,
-            unreadable: names.map(|it| (it.id, it.name.clone())).collect(),
+            unreadable: names.map(|name| (name.id, name.name.clone())).collect(),
             messages: done.messages,
             lists: done.lists_done,
             failures: done.failures,
@@ -122,10 +125,12 @@ impl Backfill {
             self.synced(guild, &incomplete, &failures, &lists, texts_missing == 0)
                 .await?;
             // What an event would have said was fetched.
-            let settled = failures.into_iter().filter_map(|it| match it.object {
-                object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
-                _ => None,
-            });
+            let settled = failures
+                .into_iter()
+                .filter_map(|failure| match failure.object {
+                    object @ FailureObject::Event(_) => Some(Fact::Settled(guild, object)),
+                    _ => None,
+                });
             self.write(self.clock.stamp(), settled.collect()).await?;
         }
         Ok(summary)
@@ -141,8 +146,8 @@ impl Backfill {
         lists: &[Pending],
         has_texts: bool,
     ) -> Result<(), BackfillError> {
-        let is_message = |it: &Failure| match it.object {
-            FailureObject::Channel(_) => it.reason != UNREADABLE,
+        let is_message = |failure: &Failure| match failure.object {
+            FailureObject::Channel(_) => failure.reason != UNREADABLE,
             FailureObject::Threads(_) | FailureObject::Message(..) => true,
             _ => false,
         };
@@ -151,7 +156,7 @@ impl Backfill {
         }
         let mut facts = Vec::new();
         facts.extend(has_texts.then_some(Fact::Synced(guild, Class::Messages)));
-        let is_list = |it: &Failure| matches!(it.object, FailureObject::Reactions(..));
+        let is_list = |failure: &Failure| matches!(failure.object, FailureObject::Reactions(..));
         if !lists.iter().any(Pending::is_missing) && !failures.iter().any(is_list) {
             facts.push(Fact::Synced(guild, Class::Reactions));
         }
@@ -193,7 +198,7 @@ fn is_refused(failures: &[Failure], id: ChannelId) -> bool {
 /// Incomplete channels that are not among the failures.
 fn unnamed(failures: &[Failure], incomplete: &[ChannelId]) -> Vec<FailureObject> {
     let channels = incomplete.iter().copied().map(FailureObject::Channel);
-    let is_new = |object: &FailureObject| failures.iter().all(|it| it.object != *object);
+    let is_new = |object: &FailureObject| failures.iter().all(|failure| failure.object != *object);
     channels.filter(is_new).collect()
 }
 
@@ -211,13 +216,17 @@ pub fn listed(names: &[String]) -> String {
 /// What is to be looked at again: as little as will do. `failed` says that something failed now that
 /// may be had later.
 fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option<Depth> {
-    let is_list = |it: &&Failure| {
+    let is_list = |failure: &&Failure| {
         matches!(
-            it.object,
+            failure.object,
             FailureObject::Class(_) | FailureObject::Threads(_)
         )
     };
-    if failures.iter().filter(is_list).any(|it| !it.refused) {
+    if failures
+        .iter()
+        .filter(is_list)
+        .any(|failure| !failure.refused)
+    {
         return Some(Depth::Whole);
     }
     let text =

@@ -51,7 +51,7 @@ impl Backfill {
         }
         self.note_odd(guild, Class::Channels, odd).await?;
         let mut facts = vec![Fact::Guild(shape.guild.clone())];
-        let all_roles = ids(&shape.roles, |it| it.id, RoleId).filter(|_| !lacks_everyone);
+        let all_roles = ids(&shape.roles, |role| role.id, RoleId).filter(|_| !lacks_everyone);
         facts.extend(all_roles.map(|all| Fact::AllRoles(guild, all)));
         facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
         if shape.emojis.all_readable() {
@@ -209,7 +209,7 @@ impl Backfill {
     /// Whether the gateway told of all channels, as far as is known. serenity leaves those out that it
     /// cannot read, without a word: which channels are gone, or never were, only Discord can tell.
     async fn tells_all(&self, guild: GuildId, told: &[Listed]) -> Result<bool, BackfillError> {
-        let told: BTreeSet<ChannelId> = told.iter().map(|it| it.channel.id).collect();
+        let told: BTreeSet<ChannelId> = told.iter().map(|told| told.channel.id).collect();
         self.read(move |store| {
             let present = store.channels(guild)?.into_iter().filter_map(|part| {
                 let last = part.state.last.filter(|_| part.state.gone.is_none())?;
@@ -234,7 +234,8 @@ impl Backfill {
             let settled = Fact::Settled(guild, object);
             return Ok(self.tell(self.clock.stamp(), vec![settled]).await?);
         }
-        self.progress.update(|it| it.refused += odd.len() as u64);
+        self.progress
+            .update(|progress| progress.refused += odd.len() as u64);
         let named = odd.iter().take(NAMED).map(String::as_str);
         let named = named.collect::<Vec<_>>().join("; ");
         let more = match odd.len().saturating_sub(NAMED) {
@@ -264,7 +265,7 @@ impl Backfill {
         }
         self.writer.write(Vec::new()).await?;
         let known = self.read(move |store| store.member(guild, bot)).await?;
-        let presence = known.and_then(|it| it.presence.now().map(|it| it.roles.clone()));
+        let presence = known.and_then(|known| known.presence.now().map(|now| now.roles.clone()));
         Ok(presence.unwrap_or_default())
     }
 }
@@ -273,7 +274,7 @@ impl Backfill {
 pub(super) fn seen(listed: &[Listed]) -> Vec<Fact> {
     listed
         .iter()
-        .map(|it| Fact::Channel(it.channel.clone()))
+        .map(|listed| Fact::Channel(listed.channel.clone()))
         .collect()
 }
 
@@ -286,12 +287,12 @@ fn unread_of_shape(shape: &GuildShape) -> Vec<String> {
         .roles
         .items
         .iter()
-        .map(|it| ("role", it.id.0, it.unread.odd()));
+        .map(|item| ("role", item.id.0, item.unread.odd()));
     let emojis = shape
         .emojis
         .items
         .iter()
-        .map(|it| ("emoji", it.id.0, it.unread.odd()));
+        .map(|item| ("emoji", item.id.0, item.unread.odd()));
     let all = guild.into_iter().chain(roles).chain(emojis);
     let all = all.filter(|(.., unread)| !unread.is_empty());
     odd.extend(all.map(|(what, id, unread)| format!("{what} {id}: {unread}")));

@@ -182,11 +182,11 @@ impl Backfill {
             return Err(error.into());
         }
         let refused = !error.is_transient();
-        self.progress.update(|it| {
+        self.progress.update(|progress| {
             let count = if refused {
-                &mut it.refused
+                &mut progress.refused
             } else {
-                &mut it.failures
+                &mut progress.failures
             };
             *count += 1;
         });

@@ -136,7 +136,7 @@ impl Backfill {
             &mut checked.listing.messages,
             &mut checked.listing.unreadable,
         );
-        messages.retain(|it| !is_told(&it.message.id));
+        messages.retain(|message| !is_told(&message.message.id));
         unreadable.retain(|id| !is_told(id));
         self.ask_singly(ask, &mut checked).await?;
         let Checked {
@@ -165,7 +165,7 @@ impl Backfill {
             lists,
         };
         self.progress
-            .update(|it| it.messages += listing.messages.len() as u64);
+            .update(|progress| progress.messages += listing.messages.len() as u64);
         // Where a message has no id, it may be any: nothing is covered, and none is said to be gone.
         let spans = shown.all_named && !has_impossible;
         let page = Page {
@@ -543,7 +543,7 @@ impl Backfill {
         let answers = page
             .messages
             .iter()
-            .filter_map(|it| Props::from_answer(&it.message, self.bot.id));
+            .filter_map(|message| Props::from_answer(&message.message, self.bot.id));
         facts.extend(answers.map(Fact::Props));
         facts.push(Fact::Page(page));
         facts
@@ -556,9 +556,9 @@ impl Backfill {
         channel: ChannelId,
         reason: &str,
     ) -> Result<(), BackfillError> {
-        self.progress.update(|it| {
-            it.failures += 1;
-            it.hidden += 1;
+        self.progress.update(|progress| {
+            progress.failures += 1;
+            progress.hidden += 1;
         });
         let refused = Fact::Refused(guild, FailureObject::Channel(channel), reason.to_owned());
         Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
@@ -570,7 +570,7 @@ impl Backfill {
         guild: GuildId,
         channel: ChannelId,
     ) -> Result<(), BackfillError> {
-        self.progress.update(|it| it.failures += 1);
+        self.progress.update(|progress| progress.failures += 1);
         let object = FailureObject::Channel(channel);
         let failed = Fact::Failed(guild, object, LACKING.to_owned());
         Ok(self.tell(self.clock.stamp(), vec![failed]).await?)

@@ -36,7 +36,7 @@ pub(crate) struct Ask {
 
 /// All ids that a list names.
 pub(super) fn ids(listing: &Listing) -> impl Iterator<Item = MessageId> {
-    let readable = listing.messages.iter().map(|it| it.message.id);
+    let readable = listing.messages.iter().map(|message| message.message.id);
     readable.chain(listing.unreadable.iter().copied())
 }
 

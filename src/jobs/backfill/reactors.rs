@@ -67,7 +67,8 @@ impl Backfill {
             whole &= self.fetch_list(list, &mut more).await?;
             lists.extend(more.into_iter().filter(|list| seen.insert(kind(list))));
         }
-        self.progress.advance(channel, |it| it.done += 1);
+        self.progress
+            .advance(channel, |progress| progress.done += 1);
         Ok(whole)
     }
 
@@ -97,7 +98,7 @@ impl Backfill {
                 }
                 let asked = list.clone();
                 let Some(now) = self.read(move |store| store.list(&asked)).await? else {
-                    self.progress.update(|it| it.lists_done += 1);
+                    self.progress.update(|progress| progress.lists_done += 1);
                     return Ok(true);
                 };
                 list = now;
@@ -113,13 +114,13 @@ impl Backfill {
                 Listed::Failed(refused) => return Ok(refused),
             };
             if !all_readable {
-                self.progress.update(|it| it.lists_done += 1);
+                self.progress.update(|progress| progress.lists_done += 1);
                 self.tell(at, unreadable(&list, users)).await?;
                 return Ok(true);
             }
             let distinct: BTreeSet<UserId> = users.iter().map(|user| user.id).collect();
             if is_second || list.agrees(distinct.len() as u64) {
-                self.progress.update(|it| it.lists_done += 1);
+                self.progress.update(|progress| progress.lists_done += 1);
                 let reactors = Fact::Reactors {
                     guild_id: guild,
                     channel_id: channel,

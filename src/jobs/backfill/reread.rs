@@ -31,7 +31,7 @@ pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(
         let mut failed = backfill.read(failed).await?;
         failed.retain(|failure| backfill.guilds.has(failure.guild_id));
         let now = Clock::now();
-        let is_due = |it: &Failure| it.due() <= now || starting && !it.refused;
+        let is_due = |failure: &Failure| failure.due() <= now || starting && !failure.refused;
         let (due, later): (Vec<_>, Vec<_>) = failed.into_iter().partition(is_due);
         starting = false;
         for it in &due {
@@ -47,7 +47,7 @@ pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(
         if !due.is_empty() {
             continue;
         }
-        let next = later.iter().map(|it| it.due().0 - now.0).min();
+        let next = later.iter().map(|later| later.due().0 - now.0).min();
         let wait = Duration::from_millis(next.unwrap_or_default().unsigned_abs());
         tokio::select! {
             () = requests.rereads.notified() => {}
@@ -64,7 +64,7 @@ fn failed(store: &Store) -> Result<Vec<Failure>, StoreError> {
             all.extend(store.failures(guild.guild_id)?);
         }
     }
-    all.retain(|it| matches!(it.object, FailureObject::Message(..)));
+    all.retain(|failure| matches!(failure.object, FailureObject::Message(..)));
     Ok(all)
 }
 
@@ -97,14 +97,14 @@ impl Backfill {
         self.writer.write(Vec::new()).await?;
         let failed = self.read(move |store| store.failures(guild)).await?;
         let now = Clock::now();
-        let due = failed.iter().filter(|it| it.due() <= now);
-        let due = due.filter_map(|it| match it.object {
+        let due = failed.iter().filter(|failed| failed.due() <= now);
+        let due = due.filter_map(|due| match due.object {
             FailureObject::Message(channel, message) => Some((channel, message)),
             _ => None,
         });
         for (channel, message) in due.take(REREAD_AT_ONCE) {
             if !self.reread(guild, channel, message).await? {
-                self.progress.update(|it| it.failures += 1);
+                self.progress.update(|progress| progress.failures += 1);
             }
         }
         Ok(self.writer.write(Vec::new()).await.map(|_| ())?)

@@ -74,13 +74,14 @@ impl Backfill {
             let Some(wait) = rounds.next().filter(|_| may_pass) else {
                 return ended;
             };
-            self.progress.update(|it| it.phase = Phase::Waiting);
+            self.progress
+                .update(|progress| progress.phase = Phase::Waiting);
             tokio::time::sleep(wait).await;
-            self.progress.update(|it| {
-                it.phase = Phase::Discovering;
+            self.progress.update(|progress| {
+                progress.phase = Phase::Discovering;
                 // What is not done is counted anew.
-                it.failures = it.hidden;
-                it.lists = it.lists_done;
+                progress.failures = progress.hidden;
+                progress.lists = progress.lists_done;
             });
         }
     }
@@ -98,7 +99,7 @@ impl Backfill {
         self.writer.write(Vec::new()).await?;
         let session = self.read(move |store| store.session(guild)).await?;
         // What was told before something was lost does not describe what there is now.
-        let told = told.filter(|it| it.at >= session.since);
+        let told = told.filter(|told| told.at >= session.since);
         let begun = self.clock.stamp();
         let mut described = Arc::new(self.describe(guild, depth, told).await?);
         let until = (!live).then_some(begun);
@@ -208,37 +209,37 @@ impl Backfill {
         let reads: Vec<(ChannelId, Read)> = plan
             .channels
             .iter()
-            .filter_map(|it| Some((it.channel_id, *it.reads.first()?)))
+            .filter_map(|channel| Some((channel.channel_id, *channel.reads.first()?)))
             .filter(|(_, read)| read.after.0 > 0)
             .collect();
         let (settings, expected) = self
             .read(move |store| Ok((store.settings(guild)?, expected(store, &reads)?)))
             .await?;
-        let known = described.channels.iter().map(|it| &it.channel);
+        let known = described.channels.iter().map(|channel| &channel.channel);
         let mut courses: BTreeMap<ChannelId, Course> = known
-            .map(|it| {
+            .map(|known| {
                 let course = Course {
-                    props: settings.is_props_channel(it),
-                    thread: it.is_thread(),
+                    props: settings.is_props_channel(known),
+                    thread: known.is_thread(),
                     ..Course::default()
                 };
-                (it.id, course)
+                (known.id, course)
             })
             .collect();
-        let courses = plan.channels.iter().map(|it| {
+        let courses = plan.channels.iter().map(|channel| {
             let course = Course {
-                reads: !it.reads.is_empty(),
-                expected: expected.get(&it.channel_id).copied(),
-                left: u32::try_from(it.reactors.len()).unwrap_or(u32::MAX),
-                ..courses.remove(&it.channel_id).unwrap_or_default()
+                reads: !channel.reads.is_empty(),
+                expected: expected.get(&channel.channel_id).copied(),
+                left: u32::try_from(channel.reactors.len()).unwrap_or(u32::MAX),
+                ..courses.remove(&channel.channel_id).unwrap_or_default()
             };
-            (it.channel_id, course)
+            (channel.channel_id, course)
         });
         self.progress.fetch(courses);
-        self.progress.update(|it| {
-            it.channels = it.channels.max(plan.channels.len() as u64);
-            it.channels_done = it.channels - plan.channels.len() as u64;
-            it.unreadable = plan.unreadable.len() as u64;
+        self.progress.update(|progress| {
+            progress.channels = progress.channels.max(plan.channels.len() as u64);
+            progress.channels_done = progress.channels - plan.channels.len() as u64;
+            progress.unreadable = plan.unreadable.len() as u64;
         });
         let mut reading = stream::iter(plan.channels)
             .map(|plan| async {
@@ -266,16 +267,16 @@ impl Backfill {
             let object = FailureObject::Channel(id);
             known
                 .iter()
-                .any(|it| it.object == object && it.reason == UNREADABLE)
+                .any(|known| known.object == object && known.reason == UNREADABLE)
         };
         let mut facts: Vec<Fact> = unreadable
             .iter()
             .filter(|id| !is_known(**id))
             .map(|id| Fact::Failed(guild, FailureObject::Channel(*id), UNREADABLE.to_owned()))
             .collect();
-        facts.extend(known.iter().filter_map(|it| match &it.object {
+        facts.extend(known.iter().filter_map(|known| match &known.object {
             object @ FailureObject::Channel(id)
-                if it.reason == UNREADABLE && !unreadable.contains(id) =>
+                if known.reason == UNREADABLE && !unreadable.contains(id) =>
             {
                 Some(Fact::Settled(guild, object.clone()))
             }
@@ -336,13 +337,13 @@ fn older_unseen(
 /// Takes out of a plan what was done already.
 fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
     plan.channels
-        .retain_mut(|it| match read.get(&it.channel_id) {
+        .retain_mut(|channel| match read.get(&channel.channel_id) {
             None => true,
             Some(Lists::Done) => false,
             Some(Lists::Failed) => {
-                it.reads.clear();
-                it.looks_back = false;
-                it.go_live = None;
+                channel.reads.clear();
+                channel.looks_back = false;
+                channel.go_live = None;
                 true
             }
         });

@@ -231,7 +231,7 @@ impl Backfill {
     async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
         self.writer.write(Vec::new()).await?;
         let known = self.read(Store::guilds).await?;
-        let known = known.iter().filter(|it| it.state.now().is_some());
+        let known = known.iter().filter(|known| known.state.now().is_some());
         let known = known.map(|guild| guild.guild_id);
         let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();
         let at = self.clock.stamp();

@@ -263,7 +263,10 @@ fn with_text(
     bot: UserId,
 ) -> Result<Option<(ChannelId, MessageId)>, StoreError> {
     let tells = |message: &Message| {
-        let mentions_bot = message.mentions.iter().any(|it| it.user_id == bot);
+        let mentions_bot = message
+            .mentions
+            .iter()
+            .any(|mention| mention.user_id == bot);
         !message.content.is_empty() && message.author.id != bot && !mentions_bot
     };
     for channel in channels {

@@ -40,13 +40,17 @@ impl Backfill {
         let (parts, failures) = self
             .read(move |store| Ok((store.channels(guild)?, store.failures(guild)?)))
             .await?;
-        let listed: BTreeSet<ChannelId> =
-            described.channels.iter().map(|it| it.channel.id).collect();
+        let listed: BTreeSet<ChannelId> = described
+            .channels
+            .iter()
+            .map(|channel| channel.channel.id)
+            .collect();
         let (now, described_at) = (Clock::now(), described.at.millis());
         // Asked again, Discord would say the same.
         let is_answered = |object: &FailureObject| {
-            let mut failures = failures.iter().filter(|it| it.object == *object);
-            failures.any(|it| it.refused && it.due() > now || it.at >= described_at)
+            let mut failures = failures.iter().filter(|failure| failure.object == *object);
+            failures
+                .any(|failure| failure.refused && failure.due() > now || failure.at >= described_at)
         };
         let permissions = described.permissions();
         let is_sought = |part: &Part<Channel>| match (&part.state.last, part.state.gone) {
@@ -54,12 +58,15 @@ impl Backfill {
             (None, None) => true,
             (Some(last), None) => {
                 let thread = &last.value;
-                let is_active = thread.thread.as_ref().is_some_and(|it| !it.archived);
+                let is_active = thread
+                    .thread
+                    .as_ref()
+                    .is_some_and(|thread| !thread.archived);
                 is_active && described.reads(&permissions, thread)
             }
         };
-        let unlisted = parts.iter().filter(|it| is_sought(it));
-        let unlisted = unlisted.map(|it| ChannelId(it.id));
+        let unlisted = parts.iter().filter(|part| is_sought(part));
+        let unlisted = unlisted.map(|unlisted| ChannelId(unlisted.id));
         let unlisted: Vec<_> = unlisted.filter(|id| !listed.contains(id)).collect();
         let mut found = false;
         for id in unlisted {
@@ -96,8 +103,11 @@ impl Backfill {
         described: &mut Described,
     ) -> Result<(), BackfillError> {
         let guild = described.guild.id;
-        let listed: BTreeSet<ChannelId> =
-            described.channels.iter().map(|it| it.channel.id).collect();
+        let listed: BTreeSet<ChannelId> = described
+            .channels
+            .iter()
+            .map(|channel| channel.channel.id)
+            .collect();
         for part in self.read(move |store| store.channels(guild)).await? {
             if let Some(thread) = part.state.now()
                 && thread.is_thread()
@@ -130,7 +140,7 @@ impl Backfill {
         let permissions = described.permissions();
         let now = self.clock.stamp();
         let mut lists = Vec::new();
-        let channels = described.channels.iter().map(|it| &it.channel);
+        let channels = described.channels.iter().map(|channel| &channel.channel);
         for channel in channels
             .filter(|channel| channel.holds_threads() && described.reads(&permissions, channel))
         {
@@ -141,7 +151,7 @@ impl Backfill {
                 _ => Some(ingest::archived_since(listed, now)),
             };
             lists.extend(
-                since(known.and_then(|it| it.public_threads)).map(|since| ArchivedList {
+                since(known.and_then(|known| known.public_threads)).map(|since| ArchivedList {
                     channel: channel.id,
                     kind: channel.kind,
                     private: false,
@@ -151,7 +161,7 @@ impl Backfill {
             if channel.kind.has_private_threads()
                 && described.sees_private_threads(&permissions, channel)
             {
-                let since = since(known.and_then(|it| it.private_threads));
+                let since = since(known.and_then(|known| known.private_threads));
                 lists.extend(since.map(|since| ArchivedList {
                     channel: channel.id,
                     kind: channel.kind,
@@ -167,14 +177,19 @@ impl Backfill {
             .await;
         // Of a channel, by whether all its lists are.
         let mut whole_lists: BTreeMap<ChannelId, bool> = BTreeMap::new();
-        let mut seen: BTreeSet<ChannelId> =
-            described.channels.iter().map(|it| it.channel.id).collect();
+        let mut seen: BTreeSet<ChannelId> = described
+            .channels
+            .iter()
+            .map(|channel| channel.channel.id)
+            .collect();
         for (channel, found) in found {
             let (threads, whole) = found?;
             *whole_lists.entry(channel).or_insert(true) &= whole;
-            described
-                .channels
-                .extend(threads.into_iter().filter(|it| seen.insert(it.channel.id)));
+            described.channels.extend(
+                threads
+                    .into_iter()
+                    .filter(|thread| seen.insert(thread.channel.id)),
+            );
         }
         let complete = whole_lists.values().all(|whole| *whole);
         let whole = whole_lists.into_iter().filter(|(_, whole)| *whole);
@@ -189,7 +204,7 @@ impl Backfill {
         guild: GuildId,
         channels: impl Iterator<Item = ChannelId>,
     ) -> Result<(), BackfillError> {
-        let settled = channels.map(|it| Fact::Settled(guild, FailureObject::Threads(it)));
+        let settled = channels.map(|channel| Fact::Settled(guild, FailureObject::Threads(channel)));
         Ok(self.tell(self.clock.stamp(), settled.collect()).await?)
     }
 
@@ -279,13 +294,15 @@ impl Backfill {
             let oldest = times.iter().copied().flatten().min();
             // Only of a list that is in its documented order does the end tell of what follows.
             let rest_is_known = times.is_sorted_by(|a, b| a >= b) && oldest < Some(since);
-            let new = page.into_iter().filter(|it| known.insert(it.channel.id));
+            let new = page
+                .into_iter()
+                .filter(|page| known.insert(page.channel.id));
             threads.extend(new);
             if !more || rest_is_known {
                 break;
             }
             // A list that goes on comes to threads that were archived earlier.
-            let goes_on = oldest.is_some_and(|it| before.is_none_or(|before| it < before));
+            let goes_on = oldest.is_some_and(|oldest| before.is_none_or(|before| oldest < before));
             if !goes_on && !asked_again {
                 asked_again = true;
                 continue;
@@ -293,7 +310,7 @@ impl Backfill {
             if !goes_on || is_endless(channel, &threads) {
                 let object = FailureObject::Threads(channel);
                 let refused = Fact::Refused(guild, object, ENDLESS.to_owned());
-                self.progress.update(|it| it.refused += 1);
+                self.progress.update(|progress| progress.refused += 1);
                 self.tell(self.clock.stamp(), vec![refused]).await?;
                 return Ok((threads, false));
             }

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_restart_does_not_put_the_next_export_off() {
-        let minutes = |it: i64| Millis(it * 60_000);
+        let minutes = |count: i64| Millis(count * 60_000);
         for (last, left) in [(0, 60), (-40, 20), (-58, 6), (-600, 6), (5, 60)] {
             let found = left_of(Duration::from_hours(1), minutes(last), minutes(0));
             assert_eq!(found, Duration::from_mins(left), "{last}");

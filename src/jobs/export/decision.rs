@@ -47,8 +47,11 @@ pub(super) fn decided<'a>(
     roles: &'a [Part<Role>],
     channels: &'a [Part<Channel>],
 ) -> Vec<(&'a Channel, Option<Withheld>)> {
-    let roles = roles.iter().filter_map(|it| it.state.now());
-    let channels: Vec<&Channel> = channels.iter().filter_map(|it| it.state.ever()).collect();
+    let roles = roles.iter().filter_map(|role| role.state.now());
+    let channels: Vec<&Channel> = channels
+        .iter()
+        .filter_map(|channel| channel.state.ever())
+        .collect();
     let permissions = Permissions::new(guild, roles, channels.iter().copied());
     let why = |channel: &&'a Channel| settings.withheld(channel, &permissions);
     channels

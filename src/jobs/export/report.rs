@@ -79,14 +79,14 @@ impl ExportReport {
     /// What this store remembers. A report of another version's is none.
     pub fn of(store: &Store) -> Result<Self, StoreError> {
         let text = store.export_report()?;
-        let report = text.and_then(|it| serde_json::from_str(&it).ok());
+        let report = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(report.unwrap_or_default())
     }
 
     /// Remembers an export.
     pub(super) fn add(store: &Store, export: LastExport) -> Result<(), StoreError> {
         let mut report = Self::of(store)?;
-        if export.outcome.as_ref().is_ok_and(|it| it.changed) {
+        if export.outcome.as_ref().is_ok_and(|outcome| outcome.changed) {
             report.written = Some(export.clone());
         }
         report.last = Some(export);

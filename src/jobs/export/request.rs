@@ -67,7 +67,10 @@ pub(super) fn request(
     let published = store.published(name)?;
     // An earlier version did not remember what it had exported there, but that it had.
     let is_ours = published.as_ref().is_some_and(Vec::is_empty);
-    let published = published.iter().flatten().filter_map(|it| it.parse().ok());
+    let published = published
+        .iter()
+        .flatten()
+        .filter_map(|published| published.parse().ok());
     let own = published.chain(since.or_else(restored_from)).collect();
     // By other rules, rows look otherwise although nothing changed.
     let is_made_alike = store.exported_by()? == Some(RULES);
@@ -95,7 +98,10 @@ pub(super) fn request(
 /// name none, from what channels are called, or from the category that they are in.
 fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partition>, StoreError> {
     let mut again = BTreeSet::new();
-    if changed.iter().any(|it| it.table == model::Table::Privacy) {
+    if changed
+        .iter()
+        .any(|changed| changed.table == model::Table::Privacy)
+    {
         // The strictest choice counts in all guilds.
         again.extend(store.guilds()?.iter().map(|guild| Partition {
             guild_id: guild.guild_id,
@@ -103,14 +109,14 @@ fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partiti
             channel_day: None,
         }));
     }
-    for guild_id in changed.iter().map(|it| it.guild_id) {
+    for guild_id in changed.iter().map(|changed| changed.guild_id) {
         let of_guild = |table| {
             let mut changed = changed.iter();
-            changed.any(|it| it.guild_id == guild_id && it.table == table)
+            changed.any(|changed| changed.guild_id == guild_id && changed.table == table)
         };
         let moved = of_guild(model::Table::Settings)
             || of_guild(model::Table::Channels) && follow_channels(store, guild_id)?;
-        let hides = |it: &Privacy| it.tier == Tier::Everything;
+        let hides = |privacy: &Privacy| privacy.tier == Tier::Everything;
         if moved && store.strictest_privacy(guild_id)?.iter().any(hides) {
             again.insert(Partition {
                 guild_id,
@@ -129,8 +135,8 @@ fn follow_channels(store: &Store, guild: GuildId) -> Result<bool, StoreError> {
     };
     for id in chosen {
         let channel = store.channel(guild, id)?;
-        let channel = channel.as_ref().and_then(|it| it.state.ever());
-        if channel.is_some_and(|it| it.kind == ChannelKind::CATEGORY) {
+        let channel = channel.as_ref().and_then(|channel| channel.state.ever());
+        if channel.is_some_and(|channel| channel.kind == ChannelKind::CATEGORY) {
             return Ok(true);
         }
     }
@@ -153,7 +159,9 @@ fn covered(
     coverage: &BTreeMap<ChannelId, Coverage>,
     unfinished: &BTreeMap<ChannelId, BTreeSet<MessageId>>,
 ) -> Vec<Covered> {
-    let known = coverage.get(&channel).map_or(&[][..], |it| &it.intervals);
+    let known = coverage
+        .get(&channel)
+        .map_or(&[][..], |coverage| &coverage.intervals);
     let none = BTreeSet::new();
     let covered = propsbot_rows::covered(known, unfinished.get(&channel).unwrap_or(&none));
     covered.into_iter().map(Covered::from).collect()
@@ -168,7 +176,7 @@ fn unfinished(
     let pending = pending.iter().filter(|list| list.is_missing());
     let pending = pending.map(|list| (list.channel_id, list.message_id));
     let failures = store.failures(guild)?;
-    let failed = failures.iter().filter_map(|it| match &it.object {
+    let failed = failures.iter().filter_map(|failure| match &failure.object {
         FailureObject::Message(channel, message)
         | FailureObject::Reactions(channel, message, ..) => Some((*channel, *message)),
         _ => None,

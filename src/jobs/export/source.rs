@@ -41,7 +41,11 @@ impl StoreSource {
             store: Arc::clone(store),
             archive: archive.to_owned(),
             channels: channels.map(|channel| channel.id.clone()).collect(),
-            wishes: dirty.iter().filter(|it| is_wish(it)).copied().collect(),
+            wishes: dirty
+                .iter()
+                .filter(|dirty| is_wish(dirty))
+                .copied()
+                .collect(),
         }
     }
 

@@ -251,23 +251,30 @@ async fn an_archive_may_have_a_bucket_for_itself() {
 /// A community of few words: what takes time here is to be requests.
 pub(super) fn terse() -> Snapshot {
     let mut rows = rows();
-    rows.messages
-        .retain(|it| it.content.as_ref().is_none_or(|it| it.len() < 1000));
+    rows.messages.retain(|message| {
+        message
+            .content
+            .as_ref()
+            .is_none_or(|content| content.len() < 1000)
+    });
     rows
 }
 
 /// The second of two exports: of a channel that was emptied, and a message more in another.
 pub(super) async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
     let mut after = terse();
-    after.messages.retain(|it| it.channel_id != PROPS);
+    after.messages.retain(|message| message.channel_id != PROPS);
     after
         .messages
         .push(message(GENERAL, message_id(40, 0), "new"));
-    after.messages.sort_by_key(|it| (it.channel_id, it.id));
+    after
+        .messages
+        .sort_by_key(|message| (message.channel_id, message.id));
     let mut change = request(&after);
     change.dirty = vec![dirty(PROPS, 1), dirty(GENERAL, 40)];
     let done = export(archive, Arc::new(after), change).await;
-    done.map(|it| it.generation).map_err(|it| it.to_string())
+    done.map(|done| done.generation)
+        .map_err(|generation| generation.to_string())
 }
 
 pub(super) async fn first(archive: &dyn DataArchive) {
@@ -418,7 +425,10 @@ async fn a_damaged_object_is_made_anew() {
     let request = request(&rows);
     export(&archive, Arc::new(rows), request).await.unwrap();
     let objects = store.objects("a");
-    let blob = objects.iter().find(|it| it.starts_with("blobs/")).unwrap();
+    let blob = objects
+        .iter()
+        .find(|object| object.starts_with("blobs/"))
+        .unwrap();
     let folder = store.folder.path().join(BUCKET).join("a");
     fs::write(folder.join(blob), "damaged").unwrap();
     is_repaired(&archive, &[blob]).await;

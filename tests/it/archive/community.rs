@@ -162,7 +162,7 @@ fn messages() -> Vec<MessageRow> {
         .chain([thanks, answer, tombstone, hook])
         .chain(long)
         .collect();
-    messages.sort_by_key(|it| (it.channel_id, it.id));
+    messages.sort_by_key(|message| (message.channel_id, message.id));
     messages
 }
 

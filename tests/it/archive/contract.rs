@@ -54,7 +54,7 @@ fn manifest(generation: u32) -> Vec<u8> {
 fn publish(manifest: Vec<u8>, remove: &[&Object]) -> Change {
     Change::Publish {
         manifest,
-        remove: remove.iter().map(|it| it.path.clone()).collect(),
+        remove: remove.iter().map(|remove| remove.path.clone()).collect(),
         documents: BTreeMap::new(),
         commit_message: "Archive".to_owned(),
     }

@@ -59,11 +59,13 @@ async fn clean(archive: &MemoryArchive) -> BTreeSet<String> {
 async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new() {
     let before = rows();
     let mut after = rows();
-    after.messages.retain(|it| it.channel_id != PROPS);
+    after.messages.retain(|message| message.channel_id != PROPS);
     after
         .messages
         .push(message(GENERAL, message_id(40, 0), "new"));
-    after.messages.sort_by_key(|it| (it.channel_id, it.id));
+    after
+        .messages
+        .sort_by_key(|message| (message.channel_id, message.id));
     let mut change = request(&after);
     change.dirty = vec![dirty(PROPS, 1), dirty(GENERAL, 40)];
 
@@ -250,7 +252,8 @@ async fn exporter() {
             message_id(20 + day, 9),
             &format!("change {n}"),
         ));
-        rows.messages.sort_by_key(|it| (it.channel_id, it.id));
+        rows.messages
+            .sort_by_key(|message| (message.channel_id, message.id));
         let mut request = request(&rows);
         request.since = since;
         request.dirty = (0..7)

@@ -162,7 +162,11 @@ async fn what_is_damaged_can_be_made_anew() {
     // All of them.
     let (folder, archive) = exported().await;
     let reader = ArchiveReader::open(&archive).await.unwrap();
-    let indexes: Vec<String> = reader.manifest().indexes().map(|it| it.1.path()).collect();
+    let indexes: Vec<String> = reader
+        .manifest()
+        .indexes()
+        .map(|index| index.1.path())
+        .collect();
     for path in &indexes {
         fs::write(folder.path().join(path), "{}").unwrap();
     }
@@ -177,14 +181,20 @@ async fn what_is_damaged_can_be_made_anew() {
 async fn forged_rows(change: impl Fn(&mut Vec<MessageRow>, &mut Vec<u8>)) -> String {
     let archive = MemoryArchive::new();
     let rows = rows();
-    let of_channel = rows.messages.iter().filter(|it| it.channel_id == PROPS);
+    let of_channel = rows
+        .messages
+        .iter()
+        .filter(|message| message.channel_id == PROPS);
     let mut messages: Vec<MessageRow> = of_channel.cloned().collect();
     let mut more = Vec::new();
     change(&mut messages, &mut more);
     let request = request(&rows);
     export(&archive, Arc::new(rows), request).await.unwrap();
     let encoded = messages.iter().map(EncodedRow::new);
-    let all: Vec<u8> = encoded.flat_map(|it| it.bytes).chain(more).collect();
+    let all: Vec<u8> = encoded
+        .flat_map(|encoded| encoded.bytes)
+        .chain(more)
+        .collect();
     let head = 0x90 | u8::try_from(messages.len()).unwrap();
     let bytes = [&[head][..], &all].concat();
     let blob = Hash::of(&bytes);
@@ -264,7 +274,7 @@ async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Inde
     let at = guild
         .parts
         .iter()
-        .position(|it| it.id == Id::new(PROPS))
+        .position(|part| part.id == Id::new(PROPS))
         .unwrap();
     let scope = propsbot_archive::Scope::part(scope.space, PROPS);
     let old = guild.parts[at].index.unwrap();
@@ -282,7 +292,7 @@ async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Inde
         Change::Publish {
             manifest: manifest.print(),
             remove: std::iter::once(old.path())
-                .filter(|it| *it != reference.path())
+                .filter(|once| *once != reference.path())
                 .collect(),
             documents: BTreeMap::new(),
             commit_message: "Archive".to_owned(),

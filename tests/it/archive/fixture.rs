@@ -64,11 +64,14 @@ async fn the_fixture_has_a_split_channel() {
     let reference = reader
         .manifest()
         .indexes()
-        .find(|it| it.0 == scope)
+        .find(|index| index.0 == scope)
         .unwrap()
         .1;
     let index = reader.index(&scope, reference).await.unwrap();
-    let units = index.entries(MESSAGES).iter().map(|it| it.period.unit());
+    let units = index
+        .entries(MESSAGES)
+        .iter()
+        .map(|entry| entry.period.unit());
     assert_eq!(
         units.collect::<Vec<_>>(),
         [Unit::Month, Unit::Day, Unit::Day, Unit::Day]
@@ -143,11 +146,15 @@ async fn a_readme_is_not_written_for_one_message() {
             now.messages
                 .push(message(*channel, message_id(day, 0), "more"));
         }
-        now.messages.sort_by_key(|it| (it.channel_id, it.id));
+        now.messages
+            .sort_by_key(|message| (message.channel_id, message.id));
         let mut change = request(&now);
         change.spaces[0].name = name.to_owned();
         change.since = Some(ArchiveReader::open(&archive).await.unwrap().hash());
-        change.dirty = channels.iter().map(|it| dirty(*it, day)).collect();
+        change.dirty = channels
+            .iter()
+            .map(|channel| dirty(*channel, day))
+            .collect();
         export(&archive, Arc::new(now.clone()), change)
             .await
             .unwrap();
@@ -184,7 +191,9 @@ async fn what_sourcecred_reads_lies_beside_if_it_is_wanted() {
         let drawn = |weights: &Weights| {
             let documents = props_documents(&rows, weights);
             assert!(!documents.graph.nodes.is_empty());
-            Document::ALL.map(|it| documents.bytes(it)).to_vec()
+            Document::ALL
+                .map(|document| documents.bytes(document))
+                .to_vec()
         };
         let again = async |request: &ExportRequest| {
             let done = export(archive, Arc::new(rows.clone()), request.clone()).await;

@@ -63,7 +63,11 @@ fn archive_in(github: &Github, prefix: &str) -> GithubArchive {
 
 /// Content-creating requests so far.
 fn writes(github: &Github) -> usize {
-    github.requests().iter().filter(|it| it.writes).count()
+    github
+        .requests()
+        .iter()
+        .filter(|request| request.writes)
+        .count()
 }
 
 fn commits(github: &Github) -> usize {
@@ -81,8 +85,8 @@ fn files(github: &Github, prefix: &str) -> BTreeSet<String> {
     let prefix = if prefix.is_empty() { "" } else { &folder };
     git(github.repository_path(), &listed)
         .lines()
-        .filter_map(|it| it.strip_prefix(prefix))
-        .filter(|it| *it != ATTRIBUTES)
+        .filter_map(|line| line.strip_prefix(prefix))
+        .filter(|strip_prefix| *strip_prefix != ATTRIBUTES)
         .map(str::to_owned)
         .collect()
 }
@@ -115,7 +119,8 @@ async fn message_more(archive: &dyn DataArchive, marks: Vec<Dirty>) -> bool {
     let mut rows = rows();
     let id = message_id(40, 0);
     rows.messages.push(message(GENERAL, id, "one more"));
-    rows.messages.sort_by_key(|it| (it.channel_id, it.id));
+    rows.messages
+        .sort_by_key(|message| (message.channel_id, message.id));
     let mut change = request(&rows);
     let reader = ArchiveReader::open(archive).await.unwrap();
     change.since = Some(reader.hash());
@@ -191,7 +196,11 @@ async fn an_empty_repository_and_a_branch_of_ones_own_are_begun() {
     let head = github.head_of("data/new").unwrap().unwrap();
     assert_eq!(github.history(&head).unwrap().len(), 3);
     let strangers = github.files_at(&head).unwrap().into_keys();
-    assert!(strangers.into_iter().all(|it| it.starts_with("in/here/")));
+    assert!(
+        strangers
+            .into_iter()
+            .all(|stranger| stranger.starts_with("in/here/"))
+    );
     assert_eq!(github.violations(), [""; 0]);
 }
 
@@ -225,7 +234,7 @@ async fn a_clone_is_a_sound_repository_and_a_valid_archive() {
     assert_eq!(reader.manifest().spaces[0].name, "The Community");
     let beside: BTreeSet<String> = files(&github, "props")
         .into_iter()
-        .filter(|it| !it.contains('/'))
+        .filter(|file| !file.contains('/'))
         .collect();
     assert_eq!(
         beside,

@@ -193,7 +193,7 @@ async fn a_resumed_session_goes_on_and_a_lost_one_begins_anew() {
     let mut said = Vec::new();
     loop {
         let (observations, signal) = bot.next().await;
-        said.extend(observations.into_iter().map(|it| it.fact));
+        said.extend(observations.into_iter().map(|observation| observation.fact));
         if signal == Some(Signal::Resumed) {
             break;
         }
@@ -263,7 +263,8 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     bot.ready().await;
     assert!(
         discord
-            .wait(Duration::from_secs(5), |it| it.commands().len() >= 11)
+            .wait(Duration::from_secs(5), |discord| discord.commands().len()
+                >= 11)
             .await
     );
 
@@ -383,13 +384,17 @@ async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
 type Final = (u16, fn(&GatewayError) -> bool);
 
 const FINAL: [Final; 7] = [
-    (4003, |it| matches!(it, GatewayError::NotAuthenticated)),
-    (4004, |it| matches!(it, GatewayError::BadToken(_))),
-    (4010, |it| matches!(it, GatewayError::InvalidShard)),
-    (4011, |it| matches!(it, GatewayError::ShardingRequired)),
-    (4012, |it| matches!(it, GatewayError::InvalidVersion)),
-    (4013, |it| matches!(it, GatewayError::UnknownIntents)),
-    (4014, |it| matches!(it, GatewayError::MissingIntents)),
+    (4003, |error| {
+        matches!(error, GatewayError::NotAuthenticated)
+    }),
+    (4004, |error| matches!(error, GatewayError::BadToken(_))),
+    (4010, |error| matches!(error, GatewayError::InvalidShard)),
+    (4011, |error| {
+        matches!(error, GatewayError::ShardingRequired)
+    }),
+    (4012, |error| matches!(error, GatewayError::InvalidVersion)),
+    (4013, |error| matches!(error, GatewayError::UnknownIntents)),
+    (4014, |error| matches!(error, GatewayError::MissingIntents)),
 ];
 
 #[tokio::test]
@@ -426,27 +431,27 @@ async fn a_session_outlives_its_connections() {
     let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
     let breaks: [Break; 4] = [
-        ("no acknowledgement", |it| {
-            it.manners(Manners {
+        ("no acknowledgement", |discord| {
+            discord.manners(Manners {
                 deaf: true,
                 ..Manners::default()
             });
         }),
         ("no code", Discord::close_gateway_without_code),
-        ("going away", |it| it.close_gateway(1001)),
-        ("rate limited", |it| it.close_gateway(4008)),
+        ("going away", |discord| discord.close_gateway(1001)),
+        ("rate limited", |discord| discord.close_gateway(4008)),
     ];
     for (name, break_it) in breaks {
         let before = discord.counters().resumes;
         break_it(&discord);
-        let resumed = |it: &Discord| it.counters().resumes > before;
+        let resumed = |discord: &Discord| discord.counters().resumes > before;
         assert!(
             discord.wait(Duration::from_secs(20), resumed).await,
             "{name}"
         );
         discord.manners(Manners::default());
         let message = MessageId(discord.post(ana, channel, name));
-        let is_it = |it: &Observation| matches!(&it.fact, Fact::Posted(of) if of.id == message);
+        let is_it = |observation: &Observation| matches!(&observation.fact, Fact::Posted(of) if of.id == message);
         while !bot.next().await.0.iter().any(is_it) {}
     }
     assert_eq!(discord.counters().identify_attempts, 1);

@@ -136,7 +136,7 @@ impl World {
 
     pub(super) fn react(&mut self, to: u64, users: Range<u64>) {
         let mut all = self.messages.values_mut().flatten();
-        let message = all.find(|it| id(it) == to).unwrap();
+        let message = all.find(|item| id(item) == to).unwrap();
         let emoji = json!({"id": null, "name": THANKS});
         message["reactions"] = json!([{"emoji": emoji, "count": users.end - users.start}]);
         self.reactors.insert(to, users.collect());
@@ -145,7 +145,7 @@ impl World {
     /// The message with this number.
     pub(super) fn message(&mut self, n: u64) -> &mut Value {
         let mut all = self.messages.values_mut().flatten();
-        all.find(|it| it["id"].as_str() == Some(&(BEGIN + n).to_string()))
+        all.find(|item| item["id"].as_str() == Some(&(BEGIN + n).to_string()))
             .unwrap()
     }
 
@@ -162,7 +162,7 @@ impl World {
     /// A fault that hits this request, if any.
     pub(super) fn fault(&mut self, address: &str) -> Option<u16> {
         let mut faults = self.faults.iter_mut();
-        let fault = faults.find(|it| address.contains(it.at) && it.times > 0)?;
+        let fault = faults.find(|fault| address.contains(fault.at) && fault.times > 0)?;
         if fault.skip > 0 {
             fault.skip -= 1;
             return None;
@@ -177,19 +177,22 @@ impl World {
         if let Some(lag) = self.lag {
             let messages = self.messages.get(&id(&channel));
             let last = messages.and_then(|all| all.iter().rev().nth(lag));
-            channel["last_message_id"] = last.map_or(Value::Null, |it| it["id"].clone());
+            channel["last_message_id"] = last.map_or(Value::Null, |item| item["id"].clone());
         }
         channel
     }
 
     pub(super) fn all_listed(&self, channels: &[Value]) -> Value {
-        channels.iter().map(|it| self.listed(it)).collect()
+        channels
+            .iter()
+            .map(|channel| self.listed(channel))
+            .collect()
     }
 
     pub(super) fn answer(&self, path: &[&str], query: &BTreeMap<&str, &str>) -> Option<Value> {
         let number = |name| {
             let text: Option<&&str> = query.get(name);
-            text.and_then(|it| it.parse::<u64>().ok())
+            text.and_then(|text| text.parse::<u64>().ok())
         };
         let limit = usize::try_from(number("limit").unwrap_or(50)).unwrap();
         let after = number("after").unwrap_or_default();
@@ -210,16 +213,16 @@ impl World {
             ["guilds", _, "threads", "active"] => json!({"threads": self.all_listed(&self.active)}),
             ["guilds", _, "members"] => {
                 let members = self.members.iter();
-                let members = members.filter(|it| id(&it["user"]) > after);
+                let members = members.filter(|member| id(&member["user"]) > after);
                 members.take(limit).cloned().collect()
             }
             ["channels", channel, "threads", "archived", "public"] => {
                 let all = self.archived.get(&channel.parse().ok()?);
                 let all = all.map_or(&[][..], Vec::as_slice);
                 let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
-                let before = query.get("before").map(|it| time(it));
-                let is_before = |it: &&Value| {
-                    let archived = it["thread_metadata"]["archive_timestamp"].as_str();
+                let before = query.get("before").map(|query| time(query));
+                let is_before = |value: &&Value| {
+                    let archived = value["thread_metadata"]["archive_timestamp"].as_str();
                     before.is_none_or(|before| time(archived.unwrap()) < before)
                 };
                 let page: Vec<Value> = all.iter().filter(is_before).cloned().collect();
@@ -234,20 +237,20 @@ impl World {
                 let before = number("before").filter(|_| self.knows_before);
                 let before = before.unwrap_or(u64::MAX);
                 // Garbage is wherever it was posted.
-                let end = all.partition_point(|it| it["id"].is_null() || id(it) < before);
+                let end = all.partition_point(|item| item["id"].is_null() || id(item) < before);
                 let page = all[..end].iter().rev();
                 page.take(limit.min(self.largest_page)).cloned().collect()
             }
             ["channels", channel, "messages", message] => {
                 let all = self.messages.get(&channel.parse().ok()?)?;
-                all.iter().find(|it| it["id"] == *message)?.clone()
+                all.iter().find(|item| item["id"] == *message)?.clone()
             }
             ["channels", _, "messages", message, "reactions", emoji] => {
                 let emoji = percent_decode_str(emoji).decode_utf8().unwrap();
                 let users = self.reactors.get(&message.parse().ok()?)?;
                 let is_wanted = emoji == THANKS && query.get("type") != Some(&"1");
-                let users = users.iter().filter(|it| is_wanted && **it > after);
-                users.take(limit).map(|it| user(*it)).collect()
+                let users = users.iter().filter(|user| is_wanted && **user > after);
+                users.take(limit).map(|item| user(*item)).collect()
             }
             _ => return None,
         })
@@ -269,7 +272,7 @@ impl World {
             ["members"] => {
                 let members = self.members.iter();
                 members
-                    .filter(|it| id(&it["user"]) > after)
+                    .filter(|member| id(&member["user"]) > after)
                     .cloned()
                     .collect()
             }
@@ -282,9 +285,12 @@ impl World {
         let mut lines = Vec::new();
         let archived = self.archived.values().flatten();
         let channels = self.channels.iter().chain(&self.active).chain(archived);
-        for channel in channels.filter(|it| !it["type"].is_null()).map(id) {
+        for channel in channels
+            .filter(|channel| !channel["type"].is_null())
+            .map(id)
+        {
             let messages = self.messages.get(&channel).into_iter().flatten();
-            for it in messages.filter(|it| it["author"].is_object()) {
+            for it in messages.filter(|message| message["author"].is_object()) {
                 let content = it["content"].as_str().unwrap_or_default();
                 lines.push(format!("{}: {content:?}", id(it)));
                 let users = self.reactors.get(&id(it)).into_iter().flatten();
@@ -305,7 +311,7 @@ async fn serve(State(world): State<Shared>, uri: Uri) -> (StatusCode, String) {
     let path = uri.path().strip_prefix("/api/v10/").unwrap_or_default();
     let path: Vec<&str> = path.split('/').collect();
     let query = uri.query().unwrap_or_default().split('&');
-    let query = query.filter_map(|it| it.split_once('=')).collect();
+    let query = query.filter_map(|query| query.split_once('=')).collect();
     match world.answer(&path, &query) {
         Some(answer) => (StatusCode::OK, answer.to_string()),
         None => (
@@ -344,7 +350,7 @@ impl Foreign {
 
     /// No more faults.
     pub(super) fn heal(&self) {
-        self.change(|it| it.faults.clear());
+        self.change(|own| own.faults.clear());
     }
 
     pub(super) async fn run(&self, arguments: &[&str]) -> Ended {
@@ -370,13 +376,19 @@ impl Foreign {
     pub(super) fn lines(&self) -> Vec<String> {
         let store = open(&self.home.path().join("data")).unwrap();
         let all = whole(&store, GuildId(GUILD));
-        let messages = all.messages.iter().filter(|it| it.deleted_at.is_none());
-        let messages =
-            messages.map(|it| format!("{}: {:?}", it.id, it.content.as_deref().unwrap()));
-        let reactions = all.reactions.iter().filter(|it| it.removed_at.is_none());
-        let reactions = reactions.map(|it| {
-            let emoji = it.emoji.as_deref().unwrap();
-            format!("{}: {emoji} by {}", it.message_id, it.user_id)
+        let messages = all
+            .messages
+            .iter()
+            .filter(|message| message.deleted_at.is_none());
+        let messages = messages
+            .map(|message| format!("{}: {:?}", message.id, message.content.as_deref().unwrap()));
+        let reactions = all
+            .reactions
+            .iter()
+            .filter(|reaction| reaction.removed_at.is_none());
+        let reactions = reactions.map(|reaction| {
+            let emoji = reaction.emoji.as_deref().unwrap();
+            format!("{}: {emoji} by {}", reaction.message_id, reaction.user_id)
         });
         let mut lines: Vec<String> = messages.chain(reactions).collect();
         lines.sort();
@@ -387,8 +399,14 @@ impl Foreign {
     #[track_caller]
     pub(super) fn check(&self, what: &str) {
         let (found, truth) = (self.lines(), lock(&self.world).lines());
-        let missing: Vec<_> = truth.iter().filter(|it| !found.contains(it)).collect();
-        let surplus: Vec<_> = found.iter().filter(|it| !truth.contains(it)).collect();
+        let missing: Vec<_> = truth
+            .iter()
+            .filter(|truth| !found.contains(truth))
+            .collect();
+        let surplus: Vec<_> = found
+            .iter()
+            .filter(|found| !truth.contains(found))
+            .collect();
         let same = found.len() == truth.len() && missing.is_empty() && surplus.is_empty();
         assert!(
             same,
@@ -411,7 +429,7 @@ impl Foreign {
         let status = self.status().await;
         let failures = status["failures"].as_array().unwrap().iter();
         failures
-            .map(|it| it["object"].as_str().unwrap().to_owned())
+            .map(|failure| failure["object"].as_str().unwrap().to_owned())
             .collect()
     }
 

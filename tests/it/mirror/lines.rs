@@ -12,8 +12,8 @@ const REPLY: u8 = 19;
 
 /// Channels of the truth by id.
 pub(super) fn channels(truth: &Truth, which: impl Fn(&TruthChannel) -> bool) -> BTreeSet<u64> {
-    let chosen = truth.channels.iter().filter(|it| which(it));
-    chosen.map(|it| it.id).collect()
+    let chosen = truth.channels.iter().filter(|channel| which(channel));
+    chosen.map(|chosen| chosen.id).collect()
 }
 
 /// All that the store knows of the guild, as the archive's rows.
@@ -35,7 +35,7 @@ pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
             .collect(),
         channels: channels
             .iter()
-            .filter_map(|it| ChannelRow::new(it, &settings))
+            .filter_map(|channel| ChannelRow::new(channel, &settings))
             .collect(),
         ..Snapshot::default()
     };
@@ -46,13 +46,13 @@ pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
         let props = store.props(channel.id, all());
         snapshot
             .messages
-            .extend(messages.map(|it| MessageRow::from(&it.unwrap())));
+            .extend(messages.map(|message| MessageRow::from(&message.unwrap())));
         snapshot
             .reactions
-            .extend(reactions.map(|it| ReactionRow::from(&it.unwrap())));
+            .extend(reactions.map(|reaction| ReactionRow::from(&reaction.unwrap())));
         snapshot
             .props
-            .extend(props.map(|it| PropsRow::from(&it.unwrap())));
+            .extend(props.map(|props| PropsRow::from(&props.unwrap())));
     }
     snapshot
 }
@@ -61,21 +61,25 @@ pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
 /// with what is there twice being there twice.
 pub(super) fn lines(of: &Snapshot, readable: &BTreeSet<u64>) -> Vec<String> {
     let mut lines = Vec::new();
-    for it in of.channels.iter().filter(|it| it.deleted_at.is_none()) {
+    for it in of
+        .channels
+        .iter()
+        .filter(|channel| channel.deleted_at.is_none())
+    {
         lines.push(channel_line(
             it.id.0,
             it.kind.0,
             &it.name,
-            it.parent_id.map(|it| it.0),
+            it.parent_id.map(|parent_id| parent_id.0),
             it.archived.unwrap_or_default(),
         ));
     }
-    for it in of.roles.iter().filter(|it| it.deleted_at.is_none()) {
+    for it in of.roles.iter().filter(|role| role.deleted_at.is_none()) {
         lines.push(format!("role {} {:?} {}", it.id, it.name, it.permissions));
     }
-    for it in of.members.iter().filter(|it| it.member) {
-        let roles: Vec<u64> = it.roles.iter().map(|it| it.0).collect();
-        let joined = it.joined_at.map(|it| it.0);
+    for it in of.members.iter().filter(|member| member.member) {
+        let roles: Vec<u64> = it.roles.iter().map(|role| role.0).collect();
+        let joined = it.joined_at.map(|joined_at| joined_at.0);
         lines.push(member_line(
             it.user_id.0,
             &it.username,
@@ -86,7 +90,11 @@ pub(super) fn lines(of: &Snapshot, readable: &BTreeSet<u64>) -> Vec<String> {
             joined,
         ));
     }
-    for it in of.messages.iter().filter(|it| it.deleted_at.is_none()) {
+    for it in of
+        .messages
+        .iter()
+        .filter(|message| message.deleted_at.is_none())
+    {
         if readable.contains(&it.channel_id.0) {
             lines.push(format!(
                 "message {}/{} by {} (webhook: {}) kind {} edited {:?} mentions {:?} reply to {:?} \
@@ -96,18 +104,22 @@ pub(super) fn lines(of: &Snapshot, readable: &BTreeSet<u64>) -> Vec<String> {
                 it.author_id.unwrap(),
                 it.author_kind == Some(AuthorKind::Webhook),
                 it.kind.unwrap().0,
-                it.edited_at.map(|it| it.0),
+                it.edited_at.map(|edited_at| edited_at.0),
                 it.mentions
                     .iter()
-                    .map(|it| it.user_id.0)
+                    .map(|mention| mention.user_id.0)
                     .collect::<Vec<_>>(),
-                it.reply_to.map(|it| it.0),
-                it.command.as_ref().map(|it| it.user_id.0),
+                it.reply_to.map(|reply_to| reply_to.0),
+                it.command.as_ref().map(|command| command.user_id.0),
                 it.content.as_ref().unwrap(),
             ));
         }
     }
-    for it in of.reactions.iter().filter(|it| it.removed_at.is_none()) {
+    for it in of
+        .reactions
+        .iter()
+        .filter(|reaction| reaction.removed_at.is_none())
+    {
         if readable.contains(&it.channel_id.0) {
             let emoji = match (&it.emoji_id, &it.emoji) {
                 (Some(id), None) => id.to_string(),
@@ -132,7 +144,7 @@ pub(super) fn true_lines(
     readable: &BTreeSet<u64>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    for it in truth.channels.iter().filter(|it| known(it)) {
+    for it in truth.channels.iter().filter(|channel| known(channel)) {
         let thread = ChannelKind(it.kind).is_thread();
         lines.push(channel_line(
             it.id,
@@ -159,7 +171,7 @@ pub(super) fn true_lines(
     for it in truth
         .messages
         .iter()
-        .filter(|it| readable.contains(&it.channel))
+        .filter(|message| readable.contains(&message.channel))
     {
         let mut mentions = it.mentions.clone();
         mentions.sort_unstable();
@@ -238,7 +250,11 @@ mod tests {
     use super::differences;
 
     fn differ(found: &[&str], truth: &[&str]) -> Vec<String> {
-        let own = |of: &[&str]| of.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let own = |of: &[&str]| {
+            of.iter()
+                .map(|owner| (*owner).to_owned())
+                .collect::<Vec<_>>()
+        };
         differences(&own(found), &own(truth))
     }
 

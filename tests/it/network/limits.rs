@@ -191,7 +191,7 @@ async fn limited_answers_are_sent_again_when_discord_says() {
     let run = server
         .discord()
         .slash(ana, server.general, "help", json!({}));
-    let came = |it: &Discord| sent(it, CALLBACK).len() > asked;
+    let came = |discord: &Discord| sent(discord, CALLBACK).len() > asked;
     assert!(
         server.discord().wait(SOON, came).await,
         "{run:?} {}",
@@ -204,6 +204,6 @@ fn sent(discord: &Discord, route: &str) -> Vec<Instant> {
     let requests = discord.requests();
     let of_route = requests
         .iter()
-        .filter(|it| format!("{} {}", it.method, it.route) == route);
-    of_route.map(|it| it.arrived).collect()
+        .filter(|request| format!("{} {}", request.method, request.route) == route);
+    of_route.map(|of_route| of_route.arrived).collect()
 }

@@ -73,7 +73,7 @@ impl<'a> Write<'a> {
         let failed = || self.archive.failed("look at");
         let look = self.archive.look_to_write().await.map_err(failed())?;
         self.archive.seen().too_large.clear();
-        if let Some(head) = look.head.filter(|it| it.writing().is_some()) {
+        if let Some(head) = look.head.filter(|head| head.writing().is_some()) {
             self.leftovers = self.archive.leftovers(&head).await?;
             self.writing = head.writing().cloned();
         }
@@ -228,7 +228,7 @@ impl<'a> Write<'a> {
         let commit_message = "Remove what no export needs any more";
         loop {
             let head = self.head().await?;
-            if head.as_ref().is_none_or(|it| it.writing().is_none()) {
+            if head.as_ref().is_none_or(|head| head.writing().is_none()) {
                 return Ok(());
             }
             self.check_writing(head.as_ref())?;
@@ -264,7 +264,7 @@ impl<'a> Write<'a> {
                 let head = self.archive.look_to_write().await?.head;
                 if head
                     .as_ref()
-                    .is_none_or(|it| Some(&it.commit) != self.replaced.as_ref())
+                    .is_none_or(|head| Some(&head.commit) != self.replaced.as_ref())
                 {
                     return Ok(head);
                 }
@@ -297,7 +297,7 @@ impl<'a> Write<'a> {
         commit_message: &str,
         tries: &mut Tries,
     ) -> Result<bool, GithubError> {
-        self.tried = head.as_ref().map(|it| it.commit.clone());
+        self.tried = head.as_ref().map(|head| head.commit.clone());
         let made = match &head {
             Some(head) => self
                 .archive
@@ -330,7 +330,7 @@ impl<'a> Write<'a> {
     /// Whether the branch has another head by now.
     async fn is_another(&self, head: Option<&Head>) -> Result<bool, GithubError> {
         let now = self.archive.look().await?.head;
-        Ok(now.map(|it| it.commit) != head.map(|it| it.commit.clone()))
+        Ok(now.map(|now| now.commit) != head.map(|head| head.commit.clone()))
     }
 
     /// As [`Self::make`], where nothing is removed that may not be there.

@@ -76,7 +76,7 @@ impl Write<'_> {
         let mut files = documents(publish, head);
         for path in publish.remove.iter().chain(self.leftovers.keys()) {
             let was_put = self.batch.remove(path).is_some();
-            if !was_put && listed.is_none_or(|it| it.contains_key(path)) {
+            if !was_put && listed.is_none_or(|listed| listed.contains_key(path)) {
                 files.remove.insert(path.clone());
             }
         }
@@ -84,7 +84,7 @@ impl Write<'_> {
         files
             .put
             .insert(MANIFEST.to_owned(), publish.manifest.clone());
-        if head.is_none_or(|it| it.file(ATTRIBUTES).is_none()) {
+        if head.is_none_or(|head| head.file(ATTRIBUTES).is_none()) {
             files.put.insert(ATTRIBUTES.to_owned(), KEEP_BYTES.into());
         }
         if self.writing.is_some() {
@@ -103,7 +103,7 @@ impl Write<'_> {
         files.remove.remove(WRITING);
         let says = format!("{} removes\n", self.name).into_bytes();
         files.put.insert(WRITING.to_owned(), says);
-        later.map(|it| (it, String::new())).collect()
+        later.map(|later| (later, String::new())).collect()
     }
 
     /// Removes what was put off. What goes wrong is made up for by the next write.
@@ -146,7 +146,7 @@ impl Write<'_> {
 fn documents(publish: &Publish, head: Option<&Head>) -> Files {
     let mut files = Files::default();
     for (path, document) in &publish.documents {
-        let there = head.and_then(|it| it.file(path));
+        let there = head.and_then(|head| head.file(path));
         match document {
             Some(bytes) if there != Some(&git_oid(bytes)) => {
                 files.put.insert((*path).to_owned(), bytes.clone());

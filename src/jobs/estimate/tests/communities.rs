@@ -93,9 +93,9 @@ fn play(channels: &[Channel], every: usize) -> Vec<Told> {
     let mut told = Vec::new();
     while !open.is_empty() {
         let mut budget = 48;
-        open.sort_by_key(|it| {
-            let left = it.channel.messages.len() + it.lists as usize;
-            (it.course.pages > 0, Reverse(left))
+        open.sort_by_key(|open| {
+            let left = open.channel.messages.len() + open.lists as usize;
+            (open.course.pages > 0, Reverse(left))
         });
         for reading in &mut open {
             if budget > 0 && !reading.ended {
@@ -254,7 +254,7 @@ fn what_is_told_is_near_what_is_needed() {
                     );
                 }
             }
-            let late = || all.iter().filter(|it| it.at >= 0.1);
+            let late = || all.iter().filter(|told| told.at >= 0.1);
             let told = late().filter(|told| told.left.is_some()).count();
             let share = f64::from(count(told)) / f64::from(count(late().count()));
             assert!(share >= often, "{name}: told in {share:.2} of the time");

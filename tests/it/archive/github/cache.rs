@@ -91,15 +91,19 @@ async fn all_is_fetched_at_once_and_then_only_what_changed() {
         .files_at(&head)
         .unwrap()
         .into_keys()
-        .filter(|it| it.contains('/'))
+        .filter(|files_at| files_at.contains('/'))
         .chain([MANIFEST.to_owned()])
         .collect();
     let here: BTreeSet<String> = reader
         .copies()
         .iter()
-        .map(|it| {
-            let path = it.strip_prefix(reader.cache.path()).unwrap();
-            let parts: Vec<_> = path.iter().skip(1).map(|it| it.to_str().unwrap()).collect();
+        .map(|copy| {
+            let path = copy.strip_prefix(reader.cache.path()).unwrap();
+            let parts: Vec<_> = path
+                .iter()
+                .skip(1)
+                .map(|path| path.to_str().unwrap())
+                .collect();
             parts.join("/")
         })
         .collect();
@@ -115,7 +119,10 @@ async fn a_damaged_copy_is_fetched_again() {
     reader.read().await;
     let mut harmed = 0;
     for copy in reader.copies() {
-        if copy.extension().is_some_and(|it| it == "msgpack") {
+        if copy
+            .extension()
+            .is_some_and(|extension| extension == "msgpack")
+        {
             let mut bytes = fs::read(&copy).unwrap();
             bytes[0] ^= 1;
             fs::write(copy, bytes).unwrap();

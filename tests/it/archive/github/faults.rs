@@ -111,7 +111,7 @@ async fn killed(
     };
     let before = github.requests().len();
     github.fail_after(What::Any, step, usize::MAX / 2, fault);
-    let reached = github.wait(FOR_EVER, |it| it.requests().len() > before + step);
+    let reached = github.wait(FOR_EVER, |github| github.requests().len() > before + step);
     let ended = select(Box::pin(exporting), Box::pin(reached)).await;
     let alive = matches!(ended, Either::Left((Ok(_), _)));
     drop(ended);
@@ -149,7 +149,8 @@ async fn beginning(archive: &dyn DataArchive) -> Result<u64, String> {
     let rows = terse();
     let everything = request(&rows);
     let done = export(archive, Arc::new(rows), everything).await;
-    done.map(|it| it.generation).map_err(|it| it.to_string())
+    done.map(|done| done.generation)
+        .map_err(|generation| generation.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,9 +185,9 @@ async fn what_was_left_and_is_damaged_is_written_anew() {
         let cut_off = archive_in(&github, "").with_part(1_000);
         assert!(killed(&github, 30, End::After, beginning(&cut_off)).await);
         let left = files(&github, "").into_iter();
-        let left: Vec<String> = left.filter(|it| it.contains('/')).collect();
+        let left: Vec<String> = left.filter(|left| left.contains('/')).collect();
         assert!(left.len() > 1, "{left:?}");
-        let damaged = left.into_iter().map(|it| (it, b"damaged".to_vec()));
+        let damaged = left.into_iter().map(|left| (left, b"damaged".to_vec()));
         github.commit_as_somebody(damaged).unwrap();
         let later = archive_in(&github, "").with_part(part);
         assert_eq!(beginning(&later).await, Ok(1), "{part}");

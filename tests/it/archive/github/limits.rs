@@ -175,7 +175,7 @@ async fn many_files_are_removed_in_parts() {
     };
     let change = Change::Publish {
         manifest: next.clone(),
-        remove: objects.iter().map(|it| it.path.clone()).collect(),
+        remove: objects.iter().map(|object| object.path.clone()).collect(),
         documents,
         commit_message,
     };

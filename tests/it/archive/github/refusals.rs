@@ -27,23 +27,23 @@ type Harm = fn(&Github);
 /// What keeps an export from being written, and what is said.
 const REFUSALS: &[(Harm, &[&str])] = &[
     (
-        |it| it.set_token("another"),
+        |github| github.set_token("another"),
         &["GITHUB_TOKEN", "expired", "Contents: read and write"],
     ),
     (
-        |it| it.set_access(Access::None),
+        |github| github.set_access(Access::None),
         &["no such repository", "GITHUB_TOKEN was not given it"],
     ),
     (
-        |it| it.set_access(Access::Read),
+        |github| github.set_access(Access::Read),
         &["GITHUB_TOKEN may not do that", "Contents: read and write"],
     ),
     (
-        |it| it.set_role(Role::Read),
+        |github| github.set_role(Role::Read),
         &["GITHUB_TOKEN may not do that", "the right to write there"],
     ),
     (
-        |it| it.set_protected("main", true),
+        |github| github.set_protected("main", true),
         &[
             "the branch is protected",
             "bypass",
@@ -51,12 +51,12 @@ const REFUSALS: &[(Harm, &[&str])] = &[
         ],
     ),
     (
-        |it| it.set_archived(true),
+        |github| github.set_archived(true),
         &["archived on GitHub", "unarchive it"],
     ),
-    (|it| it.delete_repository(), &["no such repository"]),
+    (|github| github.delete_repository(), &["no such repository"]),
     (
-        |it| it.set_visibility(Visibility::Public),
+        |github| github.set_visibility(Visibility::Public),
         &[
             "the repository is public",
             "Make it private",
@@ -64,7 +64,7 @@ const REFUSALS: &[(Harm, &[&str])] = &[
         ],
     ),
     (
-        |it| it.set_visibility(Visibility::Internal),
+        |github| github.set_visibility(Visibility::Internal),
         &[
             "the repository is internal",
             "everyone in the enterprise",
@@ -72,21 +72,21 @@ const REFUSALS: &[(Harm, &[&str])] = &[
         ],
     ),
     (
-        |it| {
+        |github| {
             let limit = Fault::SecondaryLimit {
                 status: 429,
                 retry_after: Some(3_000),
             };
-            it.fail(What::Writes, 1, limit);
+            github.fail(What::Writes, 1, limit);
         },
         &["GitHub limits our requests; try again in 3000 s"],
     ),
     (
-        |it| it.fail(What::Writes, 1, Fault::Status(422)),
+        |github| github.fail(What::Writes, 1, Fault::Status(422)),
         &["GitHub refused (422): 422: planned fault"],
     ),
     (
-        |it| it.fail(What::Any, 1, Fault::Answer(404, "<html>".to_owned())),
+        |github| github.fail(What::Any, 1, Fault::Answer(404, "<html>".to_owned())),
         &["no such repository"],
     ),
 ];
@@ -178,7 +178,10 @@ async fn what_somebody_spoilt_is_made_anew() {
     let everything = request(&rows);
     export(&archive, Arc::new(rows), everything).await.unwrap();
     let there = files(&github, "");
-    let blob = there.iter().find(|it| it.starts_with("blobs/")).unwrap();
+    let blob = there
+        .iter()
+        .find(|there| there.starts_with("blobs/"))
+        .unwrap();
     let spoilt = [(blob.clone(), b"spoilt".to_vec())];
     github.commit_as_somebody(spoilt).unwrap();
     is_repaired(&archive, &[blob]).await;
@@ -202,7 +205,7 @@ async fn one_of_two_writers_loses_cleanly() {
     assert!(a == Ok(2) || b == Ok(2), "{a:?} {b:?}");
     for lost in [a, b].into_iter().filter_map(Result::err) {
         let says = ["another process is writing", "the archive changed while"];
-        assert!(says.iter().any(|it| lost.contains(it)), "{lost}");
+        assert!(says.iter().any(|say| lost.contains(say)), "{lost}");
     }
     super::assert_valid(&one).await;
 
