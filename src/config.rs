@@ -1,6 +1,6 @@
-//! The environment, read in one place; nothing else reads it.
+//! The configuration: the only place that reads environment variables.
 //!
-//! Every variable is described in `.env.example`; a test holds the two together.
+//! `.env.example` describes every variable; a test keeps the two in sync.
 
 mod environment;
 
@@ -13,8 +13,8 @@ use propsbot_network::{Network, exposed_host};
 
 pub use environment::Environment;
 
-/// The variables that are read here, besides those of object stores and of the network. (`RUST_LOG` is
-/// read by [`crate::app::log`].)
+/// The variables read here, besides those of object stores and of the network. ([`crate::app::log`]
+/// parses `RUST_LOG`.)
 const VARIABLES: [&str; 15] = [
     "DISCORD_TOKEN",
     "DISCORD_API_URL",
@@ -33,7 +33,7 @@ const VARIABLES: [&str; 15] = [
     "RUST_LOG",
 ];
 
-/// All of them.
+/// All variables.
 fn all_variables() -> impl Iterator<Item = &'static str> {
     VARIABLES
         .into_iter()
@@ -47,33 +47,32 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// Everything that the environment configures.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How to reach Discord; `None` where the command does not.
+    /// How to reach Discord; `None` if the command doesn't.
     pub discord: Option<DiscordConfig>,
-    /// `DISCORD_GUILDS`: the guilds that are mirrored; none where unset.
+    /// `DISCORD_GUILDS`: the guilds to mirror; empty if unset.
     pub guilds: Vec<GuildId>,
-    /// `OPERATORS`: who may do what concerns all guilds, besides the admins of the first.
+    /// `OPERATORS`: users who can do what affects all guilds, besides the first guild's admins.
     pub operators: Vec<UserId>,
-    /// `STORE_PATH`: the store's folder; `./data` where unset.
+    /// `STORE_PATH`: the store's folder; `./data` if unset.
     pub store_path: PathBuf,
-    /// `ARCHIVE`: where exports go; `dir:./archive` where unset.
+    /// `ARCHIVE`: where exports go; `dir:./archive` if unset.
     pub archive: ArchiveSpec,
-    /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach archives that are not on
-    /// this machine.
+    /// `GITHUB_…`, `AWS_…`, `GOOGLE_…`, `AZURE_…`, `CACHE_PATH`: how to reach remote archives.
     pub access: Access,
     /// `HTTPS_PROXY`, `SSL_CERT_FILE`, …: how connections are made.
     pub network: Network,
-    /// `EXPORT_INTERVAL`: the time between two exports; one hour where unset.
+    /// `EXPORT_INTERVAL`: the time between two exports; one hour if unset.
     pub export_interval: Duration,
-    /// `EXPORT_SOURCECRED`: whether SourceCred's files lie beside the archive, and how they are made.
+    /// `EXPORT_SOURCECRED`: whether to export SourceCred's files beside the archive, and with what weights.
     pub sourcecred: Option<SourceCredConfig>,
-    /// `RUST_LOG`: what is logged; `info` where unset.
+    /// `RUST_LOG`: what is logged; `info` if unset.
     pub log: String,
 }
 
-/// How SourceCred's files beside the archive are made.
+/// How to make SourceCred's files beside the archive.
 #[derive(Clone, Debug)]
 pub struct SourceCredConfig {
-    /// `SOURCECRED_WEIGHTS`: a file with weights; `None` for the default ones.
+    /// `SOURCECRED_WEIGHTS`: a file with weights; `None` for the defaults.
     pub weights: Option<PathBuf>,
 }
 
@@ -82,11 +81,11 @@ pub struct SourceCredConfig {
 pub struct DiscordConfig {
     /// `DISCORD_TOKEN`: the bot's token.
     pub token: Token,
-    /// `DISCORD_API_URL`: another Discord-compatible origin, without a path; `None` for Discord.
+    /// `DISCORD_API_URL`: the origin of a Discord-compatible server, without a path; `None` for Discord.
     pub api_url: Option<String>,
 }
 
-/// Whether a command talks to Discord, and so needs the variables for it.
+/// Whether a command talks to Discord, and so needs its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Only the store and the archive.
@@ -95,13 +94,13 @@ pub enum Needs {
     Discord,
 }
 
-/// All that is wrong with the environment, each mistake with its variable.
+/// All mistakes in the configuration, each with its variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes(pub Vec<(&'static str, String)>);
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the environment (or .env, see .env.example) needs a change:")?;
+        f.write_str("the configuration is wrong; change these environment variables, or .env (see .env.example):")?;
         for (variable, mistake) in &self.0 {
             write!(f, "\n  {variable}: {mistake}")?;
         }
@@ -110,8 +109,7 @@ impl fmt::Display for Mistakes {
 }
 
 impl Config {
-    /// The variables whose servers get a secret over a connection that others can read, each with the
-    /// server's host.
+    /// The variables whose servers receive a secret over an unencrypted connection, with their hosts.
     pub fn exposed_secrets(&self) -> Vec<(&'static str, String)> {
         let discord = self.discord.as_ref();
         let discord = discord.and_then(|discord| discord.api_url.as_deref());
@@ -130,7 +128,7 @@ impl Config {
         exposed.collect()
     }
 
-    /// Understands the variables. One that is empty counts as unset.
+    /// Parses the variables. An empty one counts as unset.
     ///
     /// # Errors
     /// All mistakes at once.
@@ -138,8 +136,8 @@ impl Config {
         let value = |name: &str| {
             variables
                 .get(name)
-                .map(|it| it.trim())
-                .filter(|it| !it.is_empty())
+                .map(|value| value.trim())
+                .filter(|value| !value.is_empty())
         };
         let mut mistakes = Vec::new();
 
@@ -178,10 +176,10 @@ impl Config {
             },
             buckets: buckets(&value, &mut mistakes),
         };
-        // Who only reads may read elsewhere, or what is public.
+        // Commands that only read may read another archive, or a public one.
         if let Some(archive) = archive.as_ref().filter(|_| needs == Needs::Discord) {
             let missing = archive.missing(&access);
-            let help = format!("is not set: ARCHIVE ({archive}) needs it, see .env.example");
+            let help = format!("is not set, but ARCHIVE ({archive}) needs it; see .env.example");
             mistakes.extend(missing.into_iter().map(|name| (name, help.clone())));
         }
         let network = network(&value, &mut mistakes);
@@ -192,7 +190,7 @@ impl Config {
             .and_then(|text| note(&mut mistakes, "EXPORT_SOURCECRED", yes(text)));
         let weights = value("SOURCECRED_WEIGHTS").map(PathBuf::from);
         if weights.is_some() && with_sourcecred != Some(true) {
-            let help = "is for the files that EXPORT_SOURCECRED=yes switches on";
+            let help = "needs EXPORT_SOURCECRED=yes";
             mistakes.push(("SOURCECRED_WEIGHTS", help.to_owned()));
         }
 
@@ -224,7 +222,7 @@ impl Config {
     }
 }
 
-/// How connections are made.
+/// Parses the variables of the network.
 fn network<'a>(
     value: &impl Fn(&str) -> Option<&'a str>,
     mistakes: &mut Vec<(&'static str, String)>,
@@ -238,7 +236,7 @@ fn network<'a>(
     })
 }
 
-/// What is said of object stores.
+/// Parses the variables of object stores.
 fn buckets<'a>(
     value: &impl Fn(&str) -> Option<&'a str>,
     mistakes: &mut Vec<(&'static str, String)>,
@@ -251,7 +249,7 @@ fn buckets<'a>(
             Some(url) if is_server => note(mistakes, name, server(url)),
             text => text,
         };
-        access.0.extend(text.map(|it| (name, it)));
+        access.0.extend(text.map(|value| (name, value)));
     }
     access
 }
@@ -268,30 +266,28 @@ fn note<T, E: fmt::Display>(
 
 fn origin(text: &str) -> Result<String, String> {
     let fail = |why: &str| {
-        format!(
-            "{text:?} {why}: it takes an origin such as {OFFICIAL_ORIGIN} or http://127.0.0.1:3005"
-        )
+        format!("{text:?} {why}; use an origin such as {OFFICIAL_ORIGIN} or http://127.0.0.1:3005")
     };
-    let url: reqwest::Url = text.parse().map_err(|_| fail("is no URL"))?;
+    let url: reqwest::Url = text.parse().map_err(|_| fail("is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(fail("is no http or https URL"));
+        return Err(fail("is not an http or https URL"));
     }
     if url.path() != "/" || url.query().is_some() {
-        return Err(fail("has a path (/api/v10 is added to it)"));
+        return Err(fail("has a path (/api/v10 is added for you)"));
     }
     Ok(url.origin().ascii_serialization())
 }
 
-/// A token goes into a header.
+/// Checks that a token can be sent in a header.
 fn secret(text: &str) -> Result<String, &'static str> {
-    if text.bytes().all(|it| it.is_ascii_graphic()) {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
-        Err("is no token: it has blanks, or characters that no token has")
+        Err("is not a token: it contains spaces or other characters that tokens never have")
     }
 }
 
-/// Ids with commas or blanks between them, in their order, each once.
+/// Parses ids separated by commas or spaces, in order and without duplicates.
 fn ids(text: &str, of: &str) -> Result<Vec<u64>, String> {
     let words = text.split(|letter: char| letter == ',' || letter.is_whitespace());
     let mut ids = Vec::new();
@@ -304,8 +300,8 @@ fn ids(text: &str, of: &str) -> Result<Vec<u64>, String> {
             }
             _ => {
                 return Err(format!(
-                    "{word:?} is no {of} id such as 1234567890123456789: in Discord, switch on Developer \
-                     Mode (Advanced), right-click the {of}, then \"Copy ID\""
+                    "{word:?} is not a {of} id such as 1234567890123456789. To find one, turn on Developer \
+                     Mode in Discord (Advanced), right-click the {of}, then \"Copy ID\""
                 ));
             }
         }
@@ -321,7 +317,7 @@ fn yes(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Where what was read of archives elsewhere is kept; `None` on a machine that has no place for it.
+/// The folder for cached copies of remote archives; `None` on a platform without a cache folder.
 fn cache(named: Option<&str>) -> Option<PathBuf> {
     use etcetera::BaseStrategy as _;
     let platform = || {
@@ -336,16 +332,16 @@ fn server(text: String) -> Result<String, String> {
     match url {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
         _ => Err(format!(
-            "{text:?} is no http or https URL, such as https://example.org"
+            "{text:?} is not an http or https URL such as https://example.org"
         )),
     }
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = humantime::parse_duration(text)
-        .map_err(|error| format!("{text:?} is no time such as 30m or 1h: {error}"))?;
+        .map_err(|error| format!("{text:?} is not a duration such as 30m or 1h: {error}"))?;
     if interval < SHORTEST_INTERVAL {
-        return Err(format!("{text:?} is too short: at least 1s"));
+        return Err(format!("{text:?} is too short; use at least 1s"));
     }
     Ok(interval)
 }
@@ -362,14 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_needed_for_what_is_local() {
+    fn local_commands_need_no_variables() {
         let config = read(&[], Needs::Local).unwrap();
         assert_eq!(config.store_path, PathBuf::from("./data"));
         assert_eq!(config.export_interval, Duration::from_hours(1));
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
+    fn reports_all_mistakes_at_once() {
         let variables = [
             ("DISCORD_API_URL", "ftp://example.org"),
             ("ARCHIVE", "nowhere"),
@@ -389,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_store_takes_keys() {
+    fn object_stores_need_keys() {
         let token = ("DISCORD_TOKEN", "MTAwMDAwMDAwMDAwMDAwMDAw.secret.secret");
         let bucket = ("ARCHIVE", "s3://props/archive");
         let Mistakes(mistakes) = read(&[token, bucket], Needs::Discord).unwrap_err();
@@ -409,14 +405,14 @@ mod tests {
             keys[3],
             ("AWS_ENDPOINT_URL", "minio:9000"),
         ];
-        // Who only reads may read elsewhere.
+        // Commands that only read may read another archive.
         assert!(read(&[bucket], Needs::Local).is_ok());
         let Mistakes(mistakes) = read(&server, Needs::Discord).unwrap_err();
         assert_eq!(mistakes[0].0, "AWS_ENDPOINT_URL");
     }
 
     #[test]
-    fn an_origin_may_end_in_a_slash_but_has_no_path() {
+    fn origins_have_no_path() {
         assert_eq!(
             origin("http://127.0.0.1:3005/"),
             Ok("http://127.0.0.1:3005".to_owned())
@@ -426,16 +422,15 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_commas_or_blanks_between_them() {
+    fn reads_ids_separated_by_commas_or_spaces() {
         assert_eq!(ids("2, 1\n3,,2", "guild"), Ok(vec![2, 1, 3]));
         for wrong in ["0", "+1", "1;2", "<@1>", "99999999999999999999"] {
             assert!(ids(wrong, "user").is_err(), "{wrong}");
         }
     }
 
-    /// `.env.example` names every variable, and no other.
     #[test]
-    fn the_example_names_exactly_the_variables_that_are_read() {
+    fn env_example_names_exactly_the_known_variables() {
         let example = include_str!("../.env.example");
         let mut named: Vec<&str> = example
             .lines()
@@ -446,7 +441,10 @@ mod tests {
                     .split_once('=')
             })
             .map(|(name, _)| name)
-            .filter(|name| name.bytes().all(|it| it.is_ascii_uppercase() || it == b'_'))
+            .filter(|name| {
+                name.bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            })
             .collect();
         named.sort_unstable();
         let mut read: Vec<&str> = all_variables().collect();

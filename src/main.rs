@@ -1,4 +1,5 @@
-//! The command line: what was typed, and how it ended. See `propsbot --help`.
+//! The command line: parses the arguments, runs the command, and turns errors into exit codes.
+//! See `propsbot --help`.
 
 use std::{
     io::{self, Write as _},
@@ -20,18 +21,18 @@ use propsbot_graph::discord::Rules;
 use propsbot_model::{GuildId, UserId, printable};
 use tokio_util::sync::CancellationToken;
 
-/// The allocator. Millions of small pages of the store come and go, on several threads: the system's own
-/// allocators keep a multiple of what is in use, more and more of it, where this one gives it back.
+/// The allocator. Several threads allocate and free millions of small store pages: the system's
+/// allocators keep a growing multiple of what is in use, while this one returns it.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How long what nobody waits for any more may take to end.
+/// How long abandoned tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_millis(500);
 
-/// Mirrors a community's Discord, and turns its thanks into SourceCred props.
+/// Mirrors a Discord community and turns its thanks into SourceCred props.
 ///
-/// Configured by environment variables or `.env`: see `.env.example`.
+/// Configured by environment variables or a .env file; see .env.example.
 /// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 done, but the mirror is incomplete.
 #[derive(Parser)]
 #[command(version)]
@@ -40,46 +41,46 @@ struct Arguments {
     command: Command,
 }
 
-/// What `sync --recheck` is for.
+/// Help for `sync --recheck`.
 const RECHECK: &str = "\
-Read all history again, and every list of reactors.
+Re-read all history and every reaction list.
 
-A plain sync reads again what was posted in the week (a setting) before nobody listened. Edits,
-deletions and reactions to older messages are found by this, or by `propsbot run`, which reads history
-again all the time. If it is interrupted, the next `sync --recheck` goes on there.";
+After an outage, a plain sync re-reads only the week before it (a setting). This finds edits, deletions
+and reactions that happened to older messages; so does `propsbot run`, which continuously re-reads
+history. If it is interrupted, the next `sync --recheck` resumes there.";
 
-/// What `sync --json` writes.
+/// Help for `sync --json`.
 const JSON_LINES: &str = "\
-Progress as JSON lines on stdout, for programs: one a second, and one at every change of phase.
+Write progress as JSON lines to stdout, for programs: one a second, and one at every change of phase.
 
 Fields: guild, name, phase (discovering, fetching, waiting, done), channels_done, channels, messages,
 lists_done, lists, requests, eta_seconds (null while unknown), failures. The last line of a guild has
 phase \"done\", complete (true or false), incomplete_channels, unreadable_channels, refused, missing
-(the names of what the mirror lacks), unreadable (the channels that permissions keep the bot out of;
-they don't make it incomplete), contradicted (lists of reactors that are not as long as Discord counts),
-found (what had changed unheard of what was thought to be known), and error if the guild could not be
-looked at.";
+(the names of what the mirror lacks), unreadable (the channels the bot has no permission to read; they
+don't make the mirror incomplete), contradicted (reaction lists whose length differs from Discord's
+count), found (missed changes to history that was already fetched), and error if the guild couldn't be
+synced.";
 
-/// What `graph --plugin discord` is for.
+/// Help for `graph --plugin`.
 const DISCORD_PLUGIN: &str = "\
-The graph that is built.
+The graph to build.
 
-props    Who was thanked: messages in props channels, and /props. Weighed by --weights.
+props    Who was thanked: messages in props channels and /props. --weights changes its weights.
 discord  Exactly the graph of SourceCred 0.11.2's own Discord plugin, from the same config.json
-         (--config), so that an instance can go on without that plugin: in sourcecred.json replace
-         \"sourcecred/discord\" by \"external/discord\", and put the three files into
-         config/plugins/external/discord. Nodes, edges, weights and the members' addresses stay as
-         they are, so ledger and cred do; config/weights.json does too. In config/pluginBudgets.json
-         rename the plugin alike. Never run both: they are the same nodes.";
+         (--config). It lets an instance drop that plugin: in sourcecred.json, replace
+         \"sourcecred/discord\" with \"external/discord\", and put the three files into
+         config/plugins/external/discord. Nodes, edges, weights and the members' addresses stay the
+         same, and so do the ledger, the cred and config/weights.json. Rename the plugin in
+         config/pluginBudgets.json too. Never run both: they produce the same nodes.";
 
-/// What `graph --improved` changes.
+/// Help for `graph --improved`.
 const IMPROVED: &str = "\
-With --plugin discord: better rules than SourceCred's own, so cred changes.
+With --plugin discord: improve on the rules of SourceCred's plugin. This changes cred.
 
-Who left the guild counts, with their messages, reactions and mentions. Announcement, voice and stage
-channels count, and threads and forum posts, as the channel that they are in (its weight, category,
-props, NSFW) unless they have a weight of their own. Super reactions count. Proposed names have at most
-31 characters, so that two of one name cannot fail the whole run.";
+Members who left the guild still count, with their messages, reactions and mentions. Announcement, voice
+and stage channels count. So do threads and forum posts: they take the weight, category, props and NSFW
+setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
+have at most 31 characters, so that two equal names can't fail the whole run.";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Plugin {
@@ -91,96 +92,96 @@ enum Plugin {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the bot until it is told to stop (SIGINT or SIGTERM)
+    /// Run the bot until SIGINT or SIGTERM
     Run,
-    /// Fetch all history that is missing, then stop
+    /// Fetch all missing history, then stop
     Sync {
-        /// Only this guild
+        /// Sync only this guild
         #[arg(long, value_name = "ID")]
         guild: Option<GuildId>,
-        /// Read all history again, and every list of reactors; goes on where it was interrupted
+        /// Re-read all history and every reaction list; resumes where it was interrupted
         #[arg(long, long_help = RECHECK)]
         recheck: bool,
-        /// Progress as JSON lines on stdout, for programs
+        /// Write progress as JSON lines to stdout, for programs
         #[arg(long, long_help = JSON_LINES)]
         json: bool,
     },
-    /// Export what changed to the archive
+    /// Export changes to the archive
     Export {
-        /// Another archive than ARCHIVE, such as dir:./archive
+        /// Export to this archive instead of ARCHIVE, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         to: Option<ArchiveSpec>,
-        /// Take over an archive that another store has written, and replace what it holds
+        /// Take over an archive written by another store, and replace its contents
         #[arg(long)]
         replace: bool,
-        /// First check all of the archive, and make anew from the store what is missing or damaged in it
+        /// First check the whole archive, and recreate missing or damaged files from the store
         #[arg(long)]
         repair: bool,
-        /// Write nothing: say what would go out or be withdrawn, what not, and why
+        /// Write nothing; show what would be exported, withdrawn or kept back, and why
         #[arg(long, conflicts_with_all = ["replace", "repair"])]
         dry_run: bool,
     },
     /// Build SourceCred's graph from an archive
     Graph {
-        /// The archive, such as dir:./archive
+        /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
-        /// The folder for graph.json, declaration.json and identityProposals.json
+        /// Folder for graph.json, declaration.json and identityProposals.json
         #[arg(long, value_name = "DIR", required_unless_present = "diff")]
         out: Option<PathBuf>,
-        /// Which graph
+        /// Which graph to build
         #[arg(long, value_name = "PLUGIN", default_value = "props", long_help = DISCORD_PLUGIN)]
         plugin: Plugin,
-        /// A JSON file with other weights than the default ones, for the props plugin
+        /// JSON file with weights that replace the defaults, for the props plugin
         #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "improved"])]
         weights: Option<PathBuf>,
         /// The config.json of SourceCred's Discord plugin, for the discord plugin
         #[arg(long, value_name = "FILE", required_if_eq("plugin", "discord"))]
         config: Option<PathBuf>,
-        /// Better rules than those of SourceCred's Discord plugin
+        /// Improve on the rules of SourceCred's Discord plugin
         #[arg(long, requires = "config", long_help = IMPROVED)]
         improved: bool,
-        /// Only of this guild, where the archive holds several; for the discord plugin, its config names them
+        /// Only this guild, if the archive holds several; the discord plugin's config names its own
         #[arg(long, value_name = "ID", conflicts_with_all = ["config", "improved"])]
         guild: Option<GuildId>,
-        /// Show, per member, what differs in minted weight from an earlier graph: the folder of its
-        /// files, or its graph.json
+        /// Compare each member's minted weight with an earlier graph: the folder of its files, or its
+        /// graph.json
         #[arg(long, value_name = "OLD")]
         diff: Option<PathBuf>,
-        /// The difference as JSON, for programs
+        /// Write the comparison as JSON, for programs
         #[arg(long, requires = "diff")]
         json: bool,
     },
-    /// Check every hash, count and reference of an archive
+    /// Check every hash, count and reference in an archive
     Verify {
-        /// The archive, such as dir:./archive
+        /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
-        /// Only the manifest and the indexes: whether the blobs are there is not looked at
+        /// Check only the manifest and the indexes, not whether the blobs exist
         #[arg(long)]
         structure_only: bool,
-        /// Every blob too, which is what is done if nothing else is said
+        /// Check every blob too (the default)
         #[arg(long, conflicts_with = "structure_only")]
         read_data: bool,
     },
     /// Rebuild an empty store from an archive
     Restore {
-        /// The archive, such as dir:./archive
+        /// The archive, for example dir:./archive
         #[arg(long, value_name = "ARCHIVE")]
         from: ArchiveSpec,
     },
-    /// Delete what is kept of a member, on their request, or all of a guild
+    /// Delete a member's data at their request, or all data of a guild
     Forget {
         /// The member's user id
         #[arg(long, value_name = "ID", required_unless_present = "guild")]
         user: Option<UserId>,
-        /// Only in this guild; without --user, everything that is kept of the guild
+        /// Only in this guild; without --user, all data of the guild
         #[arg(long, value_name = "ID")]
         guild: Option<GuildId>,
     },
-    /// Show how whole the mirror is
+    /// Show how complete the mirror is
     Status {
-        /// As JSON, for programs
+        /// Write JSON, for programs
         #[arg(long)]
         json: bool,
     },
@@ -189,7 +190,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help was asked for, or is needed.
+        // A mistake, or a request for help.
         Err(usage) => {
             return match app::printed(usage.print()) {
                 Ok(()) => u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
@@ -203,8 +204,8 @@ fn main() -> ExitCode {
         .build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(carry_out(arguments.command));
-            // A host's name that is still being looked up must not hold up the end.
+            let outcome = runtime.block_on(execute(arguments.command));
+            // A DNS lookup that is still running must not delay the exit.
             runtime.shutdown_timeout(LAST_TASKS);
             outcome
         }
@@ -221,13 +222,13 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &Error) -> ExitCode {
-    // Where stderr is gone too, the exit code has to do.
+    // If stderr is closed too, only the exit code is left.
     let text = printable(&error.to_string());
     let _ = writeln!(io::stderr(), "propsbot: {text}");
     ExitCode::from(error.exit_code())
 }
 
-async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
+async fn execute(command: Command) -> Result<Vec<String>, Error> {
     let needs = match command {
         Command::Run | Command::Sync { .. } => Needs::Discord,
         _ => Needs::Local,
@@ -242,7 +243,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
         Command::Run => {
             stop_on_signal(&stop)?;
             app::run(&config, stop).await?;
-            Ok(vec!["stopped; everything is kept".to_owned()])
+            Ok(vec!["stopped; everything is saved".to_owned()])
         }
         Command::Sync {
             guild,
@@ -270,7 +271,7 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             out,
             plugin,
             weights,
-            config: of_discord,
+            config: discord_config,
             improved,
             guild,
             diff,
@@ -281,12 +282,12 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             } else {
                 Rules::Native
             };
-            let plugin = match (plugin, of_discord) {
+            let plugin = match (plugin, discord_config) {
                 (Plugin::Props, None) => GraphPlugin::Props { weights },
                 (Plugin::Discord, Some(config)) => GraphPlugin::Discord { config, rules },
                 _ => {
                     return Err(Error::Wrong(anyhow!(
-                        "--config and --plugin discord go together"
+                        "--config and --plugin discord have to be used together"
                     )));
                 }
             };
@@ -317,16 +318,19 @@ async fn carry_out(command: Command) -> Result<Vec<String>, Error> {
             guild,
         } => app::forget(&config, user, guild).await,
         Command::Forget { user: None, guild } => {
-            let guild = guild.expect("clap asks for one of the two");
+            let guild = guild.expect("clap requires --user or --guild");
             app::forget_guild(&config, guild).await
         }
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }
 }
 
-/// Cancels `stop` at the first SIGINT or SIGTERM. A second one ends the process at once, which
-/// loses nothing that was acknowledged.
-#[expect(clippy::disallowed_methods, reason = "this is where the process ends")]
+/// Cancels `stop` at the first SIGINT or SIGTERM. A second one exits at once, which loses nothing that
+/// was acknowledged.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only place that ends the process"
+)]
 fn stop_on_signal(stop: &CancellationToken) -> Result<(), Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,4 +1,4 @@
-//! What is done with archives: `export`, `verify`, `restore`.
+//! The subcommands for archives: `export`, `verify`, `restore`.
 
 use std::{
     fmt::Write as _,
@@ -27,23 +27,23 @@ use propsbot_jobs::{
     export::{self, Decision, ExportReport, ExportTarget, Leave},
     privacy, restore,
 };
-use propsbot_model::{Class, GuildId, one_line};
+use propsbot_model::{Class, GuildId, counted, one_line};
 use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, SCHEMA};
 use propsbot_store::{Store, StoreError};
 
-/// How long an export that is stopped may take to let go of the archive.
+/// How long a stopped export may take to release the archive.
 const LETTING_GO: Duration = Duration::from_secs(6);
 
-/// What `export` is to do besides exporting what changed.
+/// What `export` does besides exporting changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExportOrder {
-    /// Take over what another store has written.
+    /// Replace an archive that another store has written.
     pub replace: bool,
-    /// Check the whole archive, and make anew what is missing or damaged.
+    /// Check the whole archive, and recreate what is missing or damaged.
     pub repair: bool,
 }
 
-/// Exports once and says what was written. Told to stop, it lets go of the archive first.
+/// Exports once and returns what was written. On `stop`, it releases the archive before it ends.
 pub async fn export(
     config: &Config,
     to: Option<&ArchiveSpec>,
@@ -92,8 +92,12 @@ async fn export_unless(
     let done = done.with_context(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
         format!(
-            "{spec} is at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
-            done.generation, done.rows, done.blobs, done.bytes, done.removed
+            "{spec} is at generation {}: {} in {} ({}), {} removed",
+            done.generation,
+            counted(done.rows, "row"),
+            counted(done.blobs, "new blob"),
+            counted(done.bytes, "byte"),
+            counted(done.removed, "object")
         )
     } else if done.mended.is_empty() {
         format!(
@@ -102,7 +106,7 @@ async fn export_unless(
         )
     } else {
         format!(
-            "{spec} stays at generation {}; put right beside it: {}",
+            "{spec} stays at generation {}; updated files beside it: {}",
             done.generation,
             done.mended.join(", ")
         )
@@ -110,7 +114,8 @@ async fn export_unless(
     if adopted > 0 {
         let _ = write!(
             line,
-            "; {adopted} members' wishes that it remembered are kept"
+            "; kept {} that the archive remembered",
+            counted(adopted, "privacy choice")
         );
     }
     let asked = Arc::clone(&store);
@@ -122,30 +127,30 @@ async fn export_unless(
         let left = checked(spec, target.archive.as_ref()).await?.faults;
         if !left.is_empty() {
             return Err(Error::Failed(anyhow!(
-                "{spec} was made anew as far as that can be done; what is wrong still: {}",
+                "{spec} was repaired as far as possible, but these faults remain:\n  {}",
                 left.join("\n  ")
             )));
         }
-        line.push_str("; it was damaged, and is sound again");
+        line.push_str("; the archive was damaged and is repaired");
     } else if order.repair {
-        line.push_str("; no fault was found");
+        line.push_str("; no faults found");
     }
     if let Some(commit) = &done.commit {
-        let (requests, took) = (done.requests, begun.elapsed());
-        let _ = write!(line, "; commit {commit}, {requests} requests, {took:.1?}");
+        let (requests, took) = (counted(done.requests, "request"), begun.elapsed());
+        let _ = write!(line, "; commit {commit}, {requests}, {took:.1?}");
     }
     if !done.too_large.is_empty() {
         let _ = write!(
             line,
-            "; too large for it, so left out: {}",
+            "; left out because they are too large for the archive: {}",
             done.too_large.join(", ")
         );
     }
     Ok(vec![line])
 }
 
-/// Opens a store that has, or had, something to export. What another would put in an archive's place is
-/// nothing. (One whose guilds were all forgotten still withdraws them.)
+/// Opens a store that has, or had, something to export: an export of any other would empty the archive.
+/// (A store whose guilds were all forgotten still withdraws them.)
 async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let asked = Arc::clone(&store);
@@ -153,7 +158,7 @@ async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
         move || Ok::<_, StoreError>(asked.guilds()?.is_empty() && asked.last_export()?.is_none());
     if tokio::task::spawn_blocking(is_empty).await?? {
         return Err(Error::Failed(anyhow!(
-            "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export: `propsbot sync` \
+            "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export; `propsbot sync` \
              fetches what the bot can see",
             config.store_path.display()
         )));
@@ -161,8 +166,8 @@ async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
     Ok(store)
 }
 
-/// Makes members' wishes that an archive remembers the store's, before it takes the archive's place:
-/// nobody's data comes back because the store is older. Returns of how many members.
+/// Copies the privacy choices that an archive remembers into the store before the store replaces the
+/// archive, so that an older store brings no one's data back. Returns how many members' choices those are.
 async fn adopt_wishes(
     config: &Config,
     spec: &ArchiveSpec,
@@ -173,17 +178,17 @@ async fn adopt_wishes(
             Err(ReadError::Empty) => return Ok(Vec::new()),
             reader => reader?,
         };
-        let chosen = |it: &MemberRow| it.privacy().is_some();
+        let chosen = |row: &MemberRow| row.privacy().is_some();
         let rows: Vec<MemberRow> = reader.select(|_| true, chosen).await?;
         Ok::<_, ReadError>(rows.iter().filter_map(MemberRow::privacy).collect())
     };
     let wishes = wishes
         .await
-        .with_context(|| format!("could not read what members wished of {spec}"))?;
+        .with_context(|| format!("could not read the members' privacy choices from {spec}"))?;
     if wishes.is_empty() {
         return Ok(0);
     }
-    // Made by no mistake: there is a store to export.
+    // Fails if there is no store to export, instead of creating one.
     drop(open_to_export(config).await?);
     let mirror = Mirror::open(&config.store_path).await?;
     let adopted = privacy::adopt(&mirror.store, &mirror.writer, &mirror.clock, wishes).await;
@@ -191,11 +196,11 @@ async fn adopt_wishes(
     Ok(adopted?)
 }
 
-/// What is wrong with an archive. One that is empty has no faults yet.
+/// The faults of an archive; an empty one has none.
 async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verification, Error> {
     let found = archive::verify(archive, &SCHEMA, Depth::Whole).await;
     let found = found.with_context(|| format!("could not verify {spec}"))?;
-    // What is wrong with a manifest is for people to decide.
+    // A person has to decide what to do about a faulty manifest.
     if found.generation == 0 {
         let faults = found.faults.join("\n  ");
         return Err(Error::Failed(anyhow!("{spec}: {faults}")));
@@ -203,7 +208,7 @@ async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verifi
     Ok(found)
 }
 
-/// Where exports to this archive go, and what is made with them.
+/// The archive to export to, and the files beside it.
 pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget, Error> {
     Ok(ExportTarget {
         name: spec.to_string(),
@@ -213,24 +218,28 @@ pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget
     })
 }
 
-/// Says what an export would write, and for every channel whether it goes out.
+/// Returns what an export would write, and for every channel whether it's exported.
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
     let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let dry_run = export::dry_run(&store, &target, Clock::now())
         .await
-        .with_context(|| format!("could not tell what an export to {spec} would write"))?;
+        .with_context(|| format!("could not work out what an export to {spec} would write"))?;
     let (would, decisions, bot_posts) = (dry_run.summary, dry_run.decisions, dry_run.bot_posts);
     let mut lines = vec![if would.changed {
         format!(
-            "{spec} would be at generation {}: {} rows in {} new blobs ({} bytes), {} objects removed",
-            would.generation, would.rows, would.blobs, would.bytes, would.removed
+            "{spec} would be at generation {}: {} in {} ({}), {} removed",
+            would.generation,
+            counted(would.rows, "row"),
+            counted(would.blobs, "new blob"),
+            counted(would.bytes, "byte"),
+            counted(would.removed, "object")
         )
     } else {
         format!("{spec} would stay at generation {}", would.generation)
     }];
-    // What is about to be lost comes first.
+    // What readers are about to lose comes first.
     let withdrawn = dry_run.withdrawn.iter();
     lines.extend(withdrawn.map(|channel| format!("would be withdrawn: {channel}")));
     if !would.added.is_empty() {
@@ -239,18 +248,18 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     }
     if target.beside.is_some() {
         lines.push(format!(
-            "beside it, for SourceCred: {}",
+            "beside the archive, for SourceCred: {}",
             SOURCECRED.join(", ")
         ));
     }
-    lines.extend(decisions.into_iter().map(|it| {
+    lines.extend(decisions.into_iter().map(|decision| {
         let Decision {
             guild, id, name, ..
-        } = &it;
+        } = &decision;
         let (guild, name) = (one_line(guild), one_line(name));
-        match it.withheld {
-            None => format!("goes out:  {guild}, {name} ({id})"),
-            Some(why) => format!("stays here: {guild}, {name} ({id}): {why}"),
+        match decision.withheld {
+            None => format!("exported:  {guild}, {name} ({id})"),
+            Some(why) => format!("kept back: {guild}, {name} ({id}): {why}"),
         }
     }));
     let no_props = bot_posts.iter().map(|posts| format!("no props:  {posts}"));
@@ -261,7 +270,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
-    // A wrong address leaves no half-restored store behind.
+    // Read it first: a wrong address must not leave a half-restored store behind.
     ArchiveReader::open(archive.as_ref())
         .await
         .with_context(|| format!("could not read {spec}"))?;
@@ -278,19 +287,19 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     bar.finish_and_clear();
     let done = done.with_context(|| format!("could not restore {spec}"))?;
     Ok(vec![format!(
-        "{} holds generation {} of {spec}: {} channels, {} rows. What not everyone may read was not \
-         in it: `propsbot sync` or `propsbot run` fetches that anew, and goes on from here",
+        "restored generation {1} of {spec} into {0}: {2}, {3}. The archive doesn't hold private channels: \
+         `propsbot sync` or `propsbot run` fetches those again and continues from here",
         config.store_path.display(),
         done.generation,
-        done.channels,
-        done.rows
+        counted(done.channels, "channel"),
+        counted(done.rows, "row")
     )])
 }
 
 /// Checks an archive.
 ///
 /// # Errors
-/// Any fault, each named on a line of its own.
+/// Any fault; the message names each on a line of its own.
 pub async fn verify(
     config: &Config,
     spec: &ArchiveSpec,
@@ -312,15 +321,16 @@ pub async fn verify(
         .map(|(table, count)| format!("{count} {table}"))
         .collect();
     let blobs = match depth {
-        Depth::Whole => format!("{} blobs: {}", found.blobs, rows.join(", ")),
-        Depth::Structure => "blobs not looked at".to_owned(),
+        Depth::Whole => format!("{}: {}", counted(found.blobs, "blob"), rows.join(", ")),
+        Depth::Structure => "blobs not checked".to_owned(),
     };
     let checked = format!(
-        "{spec}: generation {}, {} indexes, {blobs}",
-        found.generation, found.indexes
+        "{spec}: generation {}, {}, {blobs}",
+        found.generation,
+        counted(found.indexes, "index file")
     );
     if found.is_valid() {
-        let mut lines = vec![format!("{checked}. No fault.")];
+        let mut lines = vec![format!("{checked}. No faults.")];
         let unresolved = |of: &str| -> u64 {
             let all = found.unresolved.iter();
             all.filter(|((_, to), _)| *to == of)
@@ -330,8 +340,8 @@ pub async fn verify(
         let (about, by) = (unresolved(MESSAGES), unresolved(MEMBERS));
         if about + by > 0 {
             lines.push(format!(
-                "{about} reactions and props are about messages that are not in it, {by} messages by who \
-                 is no member in it: that is no fault (docs/archive-format.md says why)"
+                "This is not a fault (see docs/archive-format.md): reactions or props about messages that are \
+                 not in the archive: {about}; messages by authors who are not members in it: {by}"
             ));
         }
         lines.extend(incomplete(archive.as_ref(), None).await?);
@@ -339,12 +349,12 @@ pub async fn verify(
     }
     let faults = found.faults.join("\n  ");
     Err(Error::Failed(anyhow!(
-        "{checked}. Faults: {}\n  {faults}",
-        found.faults.len()
+        "{checked}. {}:\n  {faults}",
+        counted(found.faults.len(), "fault")
     )))
 }
 
-/// What has never been complete in the archive, or in one of its guilds, as sentences.
+/// Warnings about classes that were never completely synced, in the whole archive or in one guild.
 pub(super) async fn incomplete(
     archive: &dyn DataArchive,
     only: Option<GuildId>,
@@ -360,8 +370,8 @@ pub(super) async fn incomplete(
             .collect();
         (!classes.is_empty()).then(|| {
             format!(
-                "mind: of {}, these were never complete when it was exported: {}. Cred is computed \
-                 from what is there; `propsbot sync` fetches the rest",
+                "warning: {} was incomplete when exported: {}. Cred is computed from what is there; \
+                 `propsbot sync` fetches the rest",
                 one_line(&guild.name),
                 classes.join(", ")
             )

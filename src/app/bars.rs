@@ -1,4 +1,4 @@
-//! Progress bars on the terminal: what the boards say, ten times a second.
+//! Progress bars on the terminal, redrawn ten times a second.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +15,10 @@ use propsbot_jobs::{
     guilds::PerGuild,
     progress::{Phase, Progress, ProgressBoard, log_regularly},
 };
-use propsbot_model::{GuildId, one_line};
+use propsbot_model::{GuildId, counted, one_line};
 
-/// Bars that are shown until they are finished, before anything else is printed: they would erase it.
-/// Where stderr is no terminal, the log tells instead.
+/// Progress bars. Finish them before printing anything else, or they erase it. If stderr isn't a terminal,
+/// progress is logged instead.
 pub(super) struct Bars {
     stop: CancellationToken,
     shown: JoinHandle<()>,
@@ -37,7 +37,7 @@ impl Bars {
 
     pub(super) async fn finish(self) {
         self.stop.cancel();
-        // A bar that could not be drawn is no reason to fail.
+        // Failing to draw a bar is no reason to fail.
         let _ = self.shown.await;
     }
 }
@@ -63,7 +63,7 @@ async fn draw(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
     shown.into_values().for_each(GuildBars::end);
 }
 
-/// The bars of one guild: what is being done, and, once that is known, how much of it is done.
+/// The bars of one guild: the current work, and, once it's known, how much of it is done.
 struct GuildBars {
     all: MultiProgress,
     doing: ProgressBar,
@@ -71,9 +71,9 @@ struct GuildBars {
 }
 
 impl GuildBars {
-    /// Below those of the guilds before.
+    /// Adds the bars of another guild below the others.
     fn below(all: &MultiProgress) -> Self {
-        // As wide as the terminal, and no wider.
+        // Exactly as wide as the terminal.
         let doing = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
         Self {
             all: all.clone(),
@@ -120,19 +120,23 @@ impl GuildBars {
     }
 }
 
-/// What is being done, the shortest and most wanted first.
+/// The current work; the short and important parts come first.
 fn line(now: &Progress) -> String {
     let name = now.guild.as_ref().map(|(_, name)| one_line(name));
     let name = name.unwrap_or_default();
     match now.phase {
         Phase::Idle => String::new(),
-        Phase::Discovering => format!("looking at the channels, threads and members of {name}"),
-        Phase::Fetching => format!("{}, {} requests: {name}", now.time_left(), now.requests),
-        Phase::Waiting => format!("waiting to try again what failed: {name}"),
+        Phase::Discovering => format!("listing the channels, threads and members of {name}"),
+        Phase::Fetching => format!(
+            "{}, {}: {name}",
+            now.time_left(),
+            counted(now.requests, "request")
+        ),
+        Phase::Waiting => format!("waiting to retry what failed: {name}"),
     }
 }
 
-/// Tells what an export has made, until it is finished; nothing where stderr is no terminal.
+/// Shows what an export has made until it's finished; nothing if stderr isn't a terminal.
 pub(super) fn tell_made(board: MadeBoard) -> Bars {
     let bar = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
     let stop = CancellationToken::new();
@@ -142,7 +146,8 @@ pub(super) fn tell_made(board: MadeBoard) -> Bars {
         while stopped.run_until_cancelled(tick.tick()).await.is_some() {
             let Made { files, bytes } = board.look();
             bar.set_message(format!(
-                "exporting: {files} new files, {}",
+                "exporting: {}, {}",
+                counted(files, "new file"),
                 HumanBytes(bytes)
             ));
             bar.tick();
@@ -152,7 +157,7 @@ pub(super) fn tell_made(board: MadeBoard) -> Bars {
     Bars { stop, shown }
 }
 
-/// A bar that counts rows; nothing where stderr is no terminal.
+/// A bar that counts rows; nothing if stderr isn't a terminal.
 pub(super) fn rows_bar() -> ProgressBar {
     ProgressBar::new(0).with_style(style("  rows [{bar:30.cyan/dim}] {pos}/{len}, {elapsed}"))
 }
@@ -167,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_steers_no_bar() {
+    fn names_cannot_control_the_terminal() {
         for phase in [Phase::Discovering, Phase::Fetching, Phase::Waiting] {
             let now = Progress {
                 phase,

@@ -1,5 +1,4 @@
-//! `propsbot forget`: a member's request for deletion, where they cannot make it themselves, or a
-//! guild's.
+//! `propsbot forget`: deletes a member's data if they can't request that themselves, or a guild's.
 
 use anyhow::anyhow;
 
@@ -7,12 +6,12 @@ use super::{Error, Mirror};
 use crate::config::Config;
 use propsbot_backends::{ArchiveSpec, History, drop_copies};
 use propsbot_jobs::{clock::Clock, privacy};
-use propsbot_model::{GuildChoice, GuildId, UserId};
+use propsbot_model::{GuildChoice, GuildId, UserId, counted};
 
-/// Deletes what is kept of a user, in one guild or in all, and says how much that was.
+/// Deletes a user's data in one guild or in all, and returns how much that was.
 ///
 /// # Errors
-/// A store that is not there or in use, and a guild that it does not know.
+/// A missing store or one in use, and a guild that it doesn't know.
 pub async fn forget(
     config: &Config,
     user: UserId,
@@ -20,20 +19,20 @@ pub async fn forget(
 ) -> Result<Vec<String>, Error> {
     if user.is_anonymous() {
         return Err(Error::Wrong(anyhow!(
-            "{user} is nobody's id: a user's has 17 digits or more (--user)"
+            "{user} is not a user id (--user): those have 17 digits or more"
         )));
     }
     deleting(config, async |mirror| forget_in(mirror, user, guild).await).await
 }
 
-/// Deletes all that is kept of a guild, which is not mirrored any more unless it is named again.
+/// Deletes all data of a guild. It's no longer mirrored unless `DISCORD_GUILDS` names it again.
 ///
 /// # Errors
-/// A store that is not there or in use, a guild that it does not know, and one that is still named.
+/// A missing store or one in use, a guild that it doesn't know, and one that is still named.
 pub async fn forget_guild(config: &Config, guild: GuildId) -> Result<Vec<String>, Error> {
     if config.guilds.contains(&guild) {
         return Err(Error::Wrong(anyhow!(
-            "DISCORD_GUILDS names the guild {guild}, so the next run would mirror it again: take it out \
+            "DISCORD_GUILDS names the guild {guild}, so the next run would mirror it again; remove it \
              there first"
         )));
     }
@@ -42,33 +41,33 @@ pub async fn forget_guild(config: &Config, guild: GuildId) -> Result<Vec<String>
             let choices = mirror.store.guild_choices()?;
             let is_it = |choice: &GuildChoice| choice.guild_id == guild && choice.place.is_none();
             if choices.iter().any(is_it) {
-                // An earlier run was cut off, and what it left is gone since the store was opened.
+                // An earlier run was interrupted; opening the store finished its work.
                 return Ok(vec![format!(
-                    "guild {guild}: nothing is kept of it any more; the archive follows with the next export \
+                    "guild {guild}: nothing is left to delete; the archive follows with the next export \
                      (`propsbot export`)"
                 )]);
             }
             return Err(Error::Wrong(anyhow!(
-                "the store knows no guild {guild} (--guild)"
+                "the store has no guild {guild} (--guild)"
             )));
         }
         privacy::forget_guild(&mirror.store, &mirror.writer, &mirror.clock, guild).await?;
         Ok(vec![format!(
-            "guild {guild}: deleted everything that was kept of it. It is not mirrored any more, unless \
-             DISCORD_GUILDS names it; the archive follows with the next export (`propsbot export`)"
+            "guild {guild}: deleted all its data. It is no longer mirrored unless DISCORD_GUILDS names it; \
+             the archive follows with the next export (`propsbot export`)"
         )])
     })
     .await
 }
 
-/// Deletes something of an existing store, rewrites it without that, and says what stays elsewhere.
+/// Deletes data from an existing store, purges it from its files, and returns what stays elsewhere.
 async fn deleting(
     config: &Config,
     delete: impl AsyncFnOnce(&Mirror) -> Result<Vec<String>, Error>,
 ) -> Result<Vec<String>, Error> {
     if !config.store_path.exists() {
         return Err(Error::Wrong(anyhow!(
-            "there is no store at {} (STORE_PATH): nothing is kept of anybody",
+            "there is no store at {} (STORE_PATH), so there is nothing to delete",
             config.store_path.display()
         )));
     }
@@ -83,7 +82,7 @@ async fn deleting(
     let mut lines = outcome?;
     if let Err(error) = drop_copies(&config.access) {
         lines.push(format!(
-            "warning: copies of what was read of archives could not be removed (CACHE_PATH): {error}"
+            "warning: could not remove the cached copies of archives (CACHE_PATH): {error}"
         ));
     }
     lines.extend(left.map(|why| format!("warning: {why}")));
@@ -91,8 +90,8 @@ async fn deleting(
     if matches!(config.archive, ArchiveSpec::Github(_)) && keeps {
         let archive = &config.archive;
         lines.push(format!(
-            "mind: earlier exports stay in the history of {archive} (GITHUB_HISTORY=keep). To drop it, set \
-             GITHUB_HISTORY=squash for the next export"
+            "warning: the history of {archive} still has earlier exports (GITHUB_HISTORY=keep). To drop it, \
+             set GITHUB_HISTORY=squash for the next export"
         ));
     }
     Ok(lines)
@@ -107,20 +106,20 @@ async fn forget_in(
         .store
         .guilds()?
         .iter()
-        .map(|it| it.guild_id)
+        .map(|guild| guild.guild_id)
         .collect();
     if let Some(only) = guild {
-        guilds.retain(|it| *it == only);
+        guilds.retain(|id| *id == only);
         if guilds.is_empty() {
             return Err(Error::Wrong(anyhow!(
-                "the store knows no guild {only} (--guild)"
+                "the store has no guild {only} (--guild)"
             )));
         }
     }
     if guilds.is_empty() {
         return Err(Error::Wrong(anyhow!(
-            "the store has no guild, so nothing was kept of user {user}, and nothing was deleted: is it the \
-             right store (STORE_PATH)?"
+            "the store has no guild, so it has no data of user {user} to delete. Is it the right store \
+             (STORE_PATH)?"
         )));
     }
     let mut lines = Vec::new();
@@ -137,12 +136,14 @@ async fn forget_in(
         let seen = if is_known {
             ""
         } else {
-            " (who was never seen there: is it the right id?)"
+            " (never seen there; is the id right?)"
         };
         lines.push(format!(
-            "guild {guild}: deleted {} messages, {} reactions and {} props of user {user}{seen}, and \
-             their names; the archive follows with the next export (`propsbot export`)",
-            done.messages, done.reactions, done.props
+            "guild {guild}: deleted {}, {} and {} of user {user}{seen}, and their names; the archive \
+             follows with the next export (`propsbot export`)",
+            counted(done.messages, "message"),
+            counted(done.reactions, "reaction"),
+            counted(done.props, "props message")
         ));
     }
     Ok(lines)

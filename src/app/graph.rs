@@ -1,4 +1,4 @@
-//! `graph`: from an archive to the files that SourceCred reads, and what differs from earlier ones.
+//! `graph`: builds the files that SourceCred reads from an archive, and compares them with earlier ones.
 
 use std::{
     fs::{self, File},
@@ -27,24 +27,24 @@ use propsbot_sourcecred::{
     BeforeAndNow, Changes, Comparison, Document, Documents, Types, WeightedGraph,
 };
 
-/// Which graph is built, and the file that says how things count.
+/// Which graph to build, and the file that configures it.
 #[derive(Clone, Debug)]
 pub enum GraphPlugin {
-    /// That of props.
+    /// The graph of props.
     Props {
-        /// A file with weights; `None` for the default ones.
+        /// A file with weights; `None` for the defaults.
         weights: Option<PathBuf>,
     },
-    /// That of `SourceCred`'s own Discord plugin.
+    /// The graph of `SourceCred`'s own Discord plugin.
     Discord {
-        /// Its config.
+        /// The plugin's `config.json`.
         config: PathBuf,
-        /// Whether exactly.
+        /// Native or improved rules.
         rules: Rules,
     },
 }
 
-/// The same, read.
+/// A [`GraphPlugin`] whose file is read.
 enum Counting {
     Props(Weights),
     Discord(DiscordConfig, Rules),
@@ -62,9 +62,9 @@ impl GraphPlugin {
                 rules,
             } => {
                 let text = read_text(path)
-                    .with_context(|| format!("cannot read the config {}", path.display()))?;
+                    .with_context(|| format!("could not read the config {}", path.display()))?;
                 let config = DiscordConfig::from_json(&text)
-                    .with_context(|| format!("the config {} is wrong", path.display()))?;
+                    .with_context(|| format!("the config {} is invalid", path.display()))?;
                 Counting::Discord(config, *rules)
             }
         })
@@ -72,7 +72,7 @@ impl GraphPlugin {
 }
 
 impl Counting {
-    /// What the plugin needs of the archive.
+    /// The rows that the plugin needs from the archive.
     async fn snapshot(
         &self,
         archive: &dyn DataArchive,
@@ -81,13 +81,13 @@ impl Counting {
         match self {
             Self::Props(_) => Snapshot::read_sifted(archive, guild, PropsSieve::new).await,
             Self::Discord(config, rules) => {
-                let sieve = |it: &Snapshot| DiscordSieve::new(it, config, *rules);
+                let sieve = |snapshot: &Snapshot| DiscordSieve::new(snapshot, config, *rules);
                 Snapshot::read_sifted(archive, None, sieve).await
             }
         }
     }
 
-    /// What is weighed in vain.
+    /// The weights that match nothing.
     fn unmatched(&self, snapshot: &Snapshot) -> Vec<String> {
         match self {
             Self::Props(weights) => weights.unmatched(snapshot),
@@ -103,18 +103,18 @@ impl Counting {
     }
 }
 
-/// What to do with the graph.
+/// What to build, and where to write it.
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
-    /// Which graph.
+    /// The graph to build.
     pub plugin: &'a GraphPlugin,
-    /// The folder to write `SourceCred`'s three files to.
+    /// The folder for `SourceCred`'s three files.
     pub out: Option<&'a Path>,
-    /// The only guild that is in it; `None` for all.
+    /// The only guild to include; `None` for all.
     pub guild: Option<GuildId>,
-    /// A graph of earlier to compare it with: its file, or the folder.
+    /// An earlier graph to compare with: its file, or the folder.
     pub diff: Option<&'a Path>,
-    /// Whether the comparison is for a program.
+    /// Whether to return the comparison as JSON.
     pub json: bool,
 }
 
@@ -125,7 +125,7 @@ pub async fn graph(
     order: GraphOrder<'_>,
 ) -> Result<Vec<String>, Error> {
     let counting = order.plugin.read().map_err(Error::Wrong)?;
-    // Before anything is written: it may be written over.
+    // Read it before writing: the output may overwrite it.
     let earlier = match order.diff {
         Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
         None => None,
@@ -137,11 +137,11 @@ pub async fn graph(
         .with_context(|| format!("could not read {spec}"))?;
     if let Some(only) = order.guild.filter(|_| snapshot.guilds.is_empty()) {
         return Err(Error::Wrong(anyhow!(
-            "{spec} holds no guild {only} (--guild)"
+            "{spec} has no guild {only} (--guild)"
         )));
     }
     let out = order.out.map(Path::to_owned);
-    let drawing = tokio::task::spawn_blocking(move || {
+    let building = tokio::task::spawn_blocking(move || {
         let documents = counting
             .documents(&snapshot)
             .map_err(|error| Error::Wrong(error.into()))?;
@@ -155,7 +155,11 @@ pub async fn graph(
                 warnings.extend(document.too_long(bytes));
             }
         }
-        notes.extend(documents.unusable().map(|it| format!("mind: {it}")));
+        notes.extend(
+            documents
+                .unusable()
+                .map(|unusable| format!("warning: {unusable}")),
+        );
         notes.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
         let compared = earlier.map(|(graph, types)| {
             let now = Types::from(&documents.declaration);
@@ -163,7 +167,7 @@ pub async fn graph(
         });
         Ok::<_, Error>((notes, compared))
     });
-    let (mut notes, compared) = drawing.await.context("drawing the graph")??;
+    let (mut notes, compared) = building.await.context("could not build the graph")??;
     notes.extend(incomplete(archive.as_ref(), order.guild).await?);
     Ok(match compared {
         None => notes,
@@ -175,10 +179,10 @@ pub async fn graph(
     })
 }
 
-/// What lies beside the archive for `SourceCred`, if it is configured.
+/// The files beside the archive for `SourceCred`, if configured.
 ///
 /// # Errors
-/// Weights that cannot be used.
+/// Weights that are missing or invalid.
 pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn Beside>>, Error> {
     let Some(configured) = &config.sourcecred else {
         return Ok(None);
@@ -192,7 +196,7 @@ pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn Beside>>, Error> 
     Ok(Some(Arc::new(SourceCredFiles::new(weights))))
 }
 
-/// A graph that was written earlier, and its types: `path` is the folder, or the graph's file in it.
+/// Reads an earlier graph and its types; `path` is the folder, or the graph's file in it.
 fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
     let folder = path.is_dir();
     let in_folder = |document: Document| path.join(document.name());
@@ -205,13 +209,13 @@ fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
     let read = |path: &Path| {
         fs::read(path).with_context(|| {
             format!(
-                "cannot read {}: --diff takes the folder of an earlier output, or its graph.json with \
+                "could not read {}: --diff takes the folder of an earlier output, or its graph.json with \
                  declaration.json beside it",
                 path.display()
             )
         })
     };
-    let wrong = |path: &Path| format!("cannot compare with {}", path.display());
+    let wrong = |path: &Path| format!("could not compare with {}", path.display());
     let graph = WeightedGraph::from_json(&read(&graph)?).with_context(|| wrong(&graph))?;
     let types = Types::from_json(&read(&declaration)?).with_context(|| wrong(&declaration))?;
     Ok((graph, types))
@@ -220,12 +224,12 @@ fn read_earlier(path: &Path) -> anyhow::Result<(WeightedGraph, Types)> {
 /// The comparison for programs.
 fn json(compared: &Comparison, notes: &[String]) -> anyhow::Result<String> {
     #[derive(Serialize)]
-    struct Told<'a> {
+    struct Output<'a> {
         #[serde(flatten)]
         compared: &'a Comparison,
         notes: &'a [String],
     }
-    let json = serde_json::to_string(&Told { compared, notes })?;
+    let json = serde_json::to_string(&Output { compared, notes })?;
     Ok(printable_json(&json))
 }
 
@@ -234,27 +238,27 @@ fn table(compared: &Comparison) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["minted for", "before", "now", "change", ""]);
-    for it in &compared.members {
-        table.add_row(row(&it.name, it.minted));
+    for member in &compared.members {
+        table.add_row(row(&member.name, member.minted));
     }
-    table.add_row(row("all that is minted", compared.minted));
+    table.add_row(row("total minted", compared.minted));
     for column in 1..5 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     let Comparison { nodes, edges, .. } = compared;
-    let changes = |it: &Changes| {
+    let describe = |changes: &Changes| {
         format!(
             "{} appeared, {} vanished, {} changed",
-            it.appeared, it.vanished, it.changed
+            changes.appeared, changes.vanished, changes.changed
         )
     };
     format!(
-        "{table}\nmembers whose minted weight is the same: {}\nnodes: {}\nedges: {}",
+        "{table}\nmembers with the same minted weight: {}\nnodes: {}\nedges: {}",
         compared.unchanged_members,
-        changes(nodes),
-        changes(edges)
+        describe(nodes),
+        describe(edges)
     )
 }
 
@@ -275,10 +279,10 @@ fn row(name: &str, minted: BeforeAndNow) -> [String; 5] {
     ]
 }
 
-/// Writes the three files into a folder, and only then replaces those that are there.
+/// Writes the three files into a folder, and replaces earlier ones only when all are written.
 fn write(documents: &Documents, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        .with_context(|| format!("could not create the folder {}", folder.display()))?;
     let path = |document: Document| folder.join(document.name());
     let partial = |document: Document| folder.join(format!(".{}.partial", document.name()));
     for document in Document::ALL {
@@ -288,18 +292,18 @@ fn write(documents: &Documents, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
             documents.write(document, &mut file)?;
             file.flush()
         };
-        write().with_context(|| format!("cannot write {}", path.display()))?;
+        write().with_context(|| format!("could not write {}", path.display()))?;
     }
     for document in Document::ALL {
         let path = path(document);
         fs::rename(partial(document), &path)
-            .with_context(|| format!("cannot replace {}", path.display()))?;
+            .with_context(|| format!("could not replace {}", path.display()))?;
     }
     Ok(Document::ALL.map(path).to_vec())
 }
 
 fn read_weights(path: &Path) -> anyhow::Result<Weights> {
-    let text =
-        read_text(path).with_context(|| format!("cannot read the weights {}", path.display()))?;
-    Weights::from_json(&text).with_context(|| format!("the weights {} are wrong", path.display()))
+    let text = read_text(path)
+        .with_context(|| format!("could not read the weights {}", path.display()))?;
+    Weights::from_json(&text).with_context(|| format!("the weights {} are invalid", path.display()))
 }

@@ -1,5 +1,4 @@
-//! Progress as JSON lines on stdout, for programs: one a second and one at every change of phase, then
-//! one for each guild's end.
+//! Progress as JSON lines on stdout: one a second, one at every change of phase, and one when a guild ends.
 
 use std::time::Duration;
 
@@ -17,15 +16,15 @@ use propsbot_model::{ChannelId, Drift, GuildId, printable_json};
 
 /// How often a line is written.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often is looked whether the phase has changed.
+/// How often to check whether the phase has changed.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A line: how far a guild is, or how it ended.
+/// A line: the progress of a guild, or how it ended.
 #[derive(Serialize)]
 struct Line<'a> {
     guild: String,
     name: &'a str,
-    /// `discovering`, `fetching`, `waiting` (before what failed is tried again), `done`.
+    /// `discovering`, `fetching`, `waiting` (to retry what failed), `done`.
     phase: &'static str,
     channels_done: u64,
     channels: u64,
@@ -33,9 +32,9 @@ struct Line<'a> {
     lists_done: u64,
     lists: u64,
     requests: u64,
-    /// How long it will take at the least; `null` while that is unknown.
+    /// The least time it will take; `null` while unknown.
     eta_seconds: Option<u64>,
-    /// What could not be fetched, but may be later.
+    /// How much couldn't be fetched yet.
     failures: u64,
     /// Only in the last line of a guild.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -46,19 +45,19 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct End {
     complete: bool,
-    /// Why it could not even be looked at.
+    /// Why it couldn't be synced at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     incomplete_channels: u64,
     unreadable_channels: usize,
     refused: u64,
-    /// Lists of reactors that contradict Discord's counts.
+    /// Reaction lists whose length differs from Discord's count.
     contradicted: u64,
-    /// What had changed unheard, of what was thought to be known.
+    /// Missed changes to history that was already fetched.
     found: Drift,
     /// What the mirror lacks.
     missing: Vec<String>,
-    /// Channels that permissions keep the bot out of: they are not missing.
+    /// Channels that the bot has no permission to read; they don't count as missing.
     unreadable: Vec<Unreadable>,
 }
 
@@ -68,7 +67,7 @@ struct Unreadable {
     name: String,
 }
 
-/// Lines that are written until they are finished.
+/// Writes lines in a task until they are finished.
 pub(super) struct Lines {
     stop: CancellationToken,
     written: AbortOnDropHandle<Result<(), Error>>,
@@ -81,7 +80,7 @@ impl Lines {
         Self { stop, written }
     }
 
-    /// No more lines; then the one that says how the guild ended.
+    /// Stops the task, and writes the line that says how the guild ended.
     ///
     /// # Errors
     /// A line that could not be written.
@@ -95,7 +94,10 @@ impl Lines {
         self.written
             .await
             .context("a task panicked; report this")??;
-        let summary = ended.as_ref().map(|it| (*it).clone()).unwrap_or_default();
+        let summary = ended
+            .as_ref()
+            .map(|summary| (*summary).clone())
+            .unwrap_or_default();
         let end = End {
             complete: ended.is_ok() && summary.is_complete(),
             error: ended.err(),
@@ -153,7 +155,7 @@ fn line<'a>((guild, name): (GuildId, &'a str), now: &Progress) -> Line<'a> {
         lists_done: now.lists_done,
         lists: now.lists,
         requests: now.requests,
-        eta_seconds: now.left.map(|it| it.as_secs()),
+        eta_seconds: now.left.map(|left| left.as_secs()),
         failures: now.failures,
         end: None,
     }

@@ -1,4 +1,4 @@
-//! Logs on stderr: one line for each event, whatever names and servers say.
+//! Logs to stderr: one line for each event, whatever text it quotes.
 
 use std::{
     fmt,
@@ -16,10 +16,10 @@ use crate::config::{Config, Mistakes};
 use propsbot_discord::log_filter;
 use propsbot_model::one_line;
 
-/// Sends logs to stderr, as `filter` (the value of `RUST_LOG`) asks.
+/// Sends logs to stderr, filtered by `filter`, the value of `RUST_LOG`.
 ///
 /// # Errors
-/// A filter that is none, or logs that go somewhere already.
+/// An invalid filter, or a logger that is already installed.
 pub fn log(filter: &str) -> Result<(), Mistakes> {
     let mistake = |error: String| Mistakes(vec![("RUST_LOG", error)]);
     let filter =
@@ -34,23 +34,22 @@ pub fn log(filter: &str) -> Result<(), Mistakes> {
         .map_err(|error| mistake(error.to_string()))
 }
 
-/// Warns where a token or key can be read on its way.
+/// Warns of tokens and keys that are sent unencrypted.
 pub fn warn_of_exposed_secrets(config: &Config) {
     for (variable, host) in config.exposed_secrets() {
         warn!(
             variable,
-            host,
-            "the connection is not encrypted: others can read the secret on its way; use https"
+            host, "the connection is not encrypted, so others can read the secret; use https"
         );
     }
 }
 
-/// A field of what is logged, on one line whatever it says.
+/// Writes a log field on one line, whatever it contains.
 fn field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let value = one_line(&format!("{value:?}"));
     match field.name() {
         "message" => to.write_str(&value),
-        // Where it was logged, as libraries that use `log` tell it.
+        // The code location, as reported by libraries that use `log`.
         name if name.starts_with("log.") => Ok(()),
         name => write!(to, "{name}={value}"),
     }

@@ -1,7 +1,7 @@
-//! The composition root: builds the parts, connects them, runs them, and says how it ended.
+//! The composition root: builds the parts, connects them and runs them.
 //!
-//! Each command of the command line is one function here. They take what was configured, never
-//! read the environment, and never end the process.
+//! Each subcommand of the command line is one function here. They take a [`Config`], never read the
+//! environment, and never end the process.
 
 mod archive;
 mod bars;
@@ -45,12 +45,12 @@ use propsbot_model::{Evidence, Fact, Observation, User};
 use propsbot_network::Network;
 use propsbot_store::{Rewrite, Store, StoreError};
 
-/// How a command ended, if not well.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Error {
-    /// What was typed or configured is wrong, and stays wrong until somebody changes it.
+    /// The usage or configuration is wrong; trying again doesn't help.
     Wrong(anyhow::Error),
-    /// It was done, but the mirror is not complete.
+    /// The command succeeded, but the mirror is incomplete.
     Incomplete(anyhow::Error),
     /// Anything else.
     Failed(anyhow::Error),
@@ -71,7 +71,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Wrong(error) | Self::Incomplete(error) | Self::Failed(error)) = self;
         let mut text = error.to_string();
-        // Some errors say their cause themselves: once is enough.
+        // Some errors already end with their cause.
         for cause in error.chain().skip(1).map(ToString::to_string) {
             if !text.ends_with(&cause) {
                 text += ": ";
@@ -121,7 +121,7 @@ struct Mirror {
 }
 
 impl Mirror {
-    /// Opens the store. What deletions have left in it goes first.
+    /// Opens the store, and first purges what deletions left in its files.
     async fn open(path: &Path) -> Result<Self, Error> {
         let mirror = Self::start(path).await?;
         let store = Arc::clone(&mirror.store);
@@ -129,13 +129,13 @@ impl Mirror {
         if !owes {
             return Ok(mirror);
         }
-        info!("some members had data deleted: the store is being rewritten without it");
+        info!("rewriting the store to purge data that members had deleted");
         mirror.rewrite(path).await?;
         Self::start(path).await
     }
 
-    /// Ends deletions and rewrites the store, which is closed then. Where that cannot be done, it is due at
-    /// the next start, and why is logged and returned.
+    /// Finishes deletions, rewrites the store without the deleted data, and closes it. If the rewrite
+    /// fails, logs and returns why; the next start tries again.
     async fn rewrite(self, path: &Path) -> Result<Option<String>, Error> {
         privacy::resume(&self.store, &self.writer, &self.clock).await?;
         self.close().await?;
@@ -143,13 +143,13 @@ impl Mirror {
         let why = match tokio::task::spawn_blocking(move || store.rewrite()).await? {
             Ok(Rewrite::Done) => return Ok(None),
             Ok(Rewrite::NoRoom(bytes)) => format!(
-                "the store's log still has what members had deleted: to rewrite it without takes {} MB of \
-                 free disk space; it is tried again at the next start",
+                "the store's files still contain data that members had deleted: purging it takes {} MB of \
+                 free disk space. The next start tries again",
                 bytes.div_ceil(1_000_000)
             ),
             Err(error) => format!(
-                "the store's log still has what members had deleted: it could not be rewritten ({error}); \
-                 it is tried again at the next start"
+                "the store's files still contain data that members had deleted: they could not be \
+                 rewritten ({error}). The next start tries again"
             ),
         };
         warn!("{why}");
@@ -170,8 +170,8 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// Whoever listened before listens no more: of no guild that is known. That must be durable
-    /// before anything new is.
+    /// Records that the earlier gateway session of every guild is lost. This must be durable before
+    /// anything newer is.
     async fn lose_sessions(&self) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
         let (guilds, heard) = tokio::task::spawn_blocking(move || {
@@ -209,7 +209,7 @@ impl Mirror {
         }
     }
 
-    /// Waits until all that was handed over is durable. Every other [`Writer`] must be dropped.
+    /// Waits until everything handed to the writer is durable. All other [`Writer`]s must be dropped.
     async fn close(self) -> Result<(), Error> {
         drop(self.writer);
         writer_result(self.stopped.await)
@@ -231,22 +231,22 @@ async fn open_store(path: &Path) -> Result<Store, Error> {
     let path = path.to_owned();
     Ok(tokio::task::spawn_blocking(move || Store::open(&path))
         .await
-        .context("opening the store")??)
+        .context("could not open the store")??)
 }
 
-/// Opens a store that is there already.
+/// Opens a store that already exists.
 async fn open_existing_store(path: &Path) -> Result<Store, Error> {
     if !path.exists() {
         return Err(Error::Wrong(anyhow!(
-            "there is no store at {} (STORE_PATH): `propsbot sync` makes one",
+            "there is no store at {} (STORE_PATH); `propsbot sync` creates one",
             path.display()
         )));
     }
     open_store(path).await
 }
 
-/// Reaches Discord and finds out who we are there: with a request, unless the token names a bot that
-/// we have met.
+/// Connects to Discord and returns the bot's user. Asks Discord for it, unless the store already knows
+/// the token's bot.
 async fn log_in(
     config: &DiscordConfig,
     network: &Network,
@@ -263,7 +263,7 @@ async fn log_in(
     }
     let bot = history.me().await.with_context(|| match &config.api_url {
         Some(url) => format!("could not log in at {url} (DISCORD_API_URL)"),
-        None => "could not log in at Discord".to_owned(),
+        None => "could not log in to Discord".to_owned(),
     })?;
     Ok((history, bot))
 }

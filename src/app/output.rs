@@ -1,4 +1,4 @@
-//! What goes to stdout: results that somebody or something waits for.
+//! Results on stdout.
 
 use std::io::{self, Write as _};
 
@@ -9,13 +9,12 @@ use super::Error;
 /// Writes a line to stdout.
 ///
 /// # Errors
-/// It did not get there, for example because the disk is full.
+/// Stdout couldn't be written, for example because the disk is full.
 pub fn print_line(text: &str) -> Result<(), Error> {
     printed(writeln!(io::stdout(), "{text}"))
 }
 
-/// What it means that something was written to stdout, or was not. A reader that closed the pipe, such as
-/// `head`, wants no more: that is no error.
+/// Flushes stdout and converts the outcome of writing to it. A closed pipe, as with `head`, is no error.
 ///
 /// # Errors
 /// As [`print_line`].

@@ -30,26 +30,26 @@ use propsbot_jobs::{
 };
 use propsbot_service::{Parts, Service};
 
-/// Bytes of events that may wait to be translated. What comes when they are this many is fetched later.
+/// How many bytes of events may wait to be processed. Events beyond that are dropped and fetched later.
 const EVENTS: u32 = 32 << 20;
 
-/// How long the gateway may take to say goodbye, and the tasks to come to an end.
+/// How long the gateway may take to close, and the tasks to end.
 const ENDING: Duration = Duration::from_secs(6);
 
-/// How long all that may take, with the last export. What that did not write stays marked for the next
-/// one.
+/// How long shutdown may take in all, with the last export. What it doesn't write stays marked for the
+/// next one.
 const WITH_LAST_EXPORT: Duration = Duration::from_secs(9);
 
-/// Runs until `stop` is cancelled, or until something happens that only people can mend.
+/// Runs until `stop` is cancelled, or until an error that only a person can fix.
 ///
-/// In the end everything heard is durable, and exported if there is time: within 10 s.
+/// Shutdown takes at most 10 s: everything received is made durable, and exported if there is time.
 #[expect(clippy::too_many_lines, reason = "all parts, connected in one place")]
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> {
     let discord = config
         .discord
         .as_ref()
         .expect("the command line reads what this command needs");
-    // What is cut off here is taken up at the next start.
+    // The next start resumes what is interrupted here.
     let opening = Mirror::open(&config.store_path);
     let Some(mirror) = stop.run_until_cancelled(opening).await else {
         return Ok(());
@@ -76,7 +76,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         });
         let interactions = Runner::new(&discord.token, history.rest().clone(), service)
             .await
-            .context("the commands could not be made ready")?;
+            .context("could not start the commands")?;
         let gateway = discord::start(GatewayOptions {
             token: discord.token.clone(),
             rest: history.rest().clone(),
@@ -86,7 +86,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
             stop: stop.clone(),
         })
         .await?;
-        // Discord was asked, with the token.
+        // The gateway has accepted the token.
         info!(bot = bot.username, "logged in");
         Ok::<_, Error>((backfill, bot, gateway))
     };
@@ -160,14 +160,14 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let ended_in_time = ending.await.unwrap_or_else(|_| Err(Error::Failed(late())));
     tasks.shutdown().await;
     let store = Arc::clone(&mirror.store);
-    // If the store failed, that is why all else ended.
+    // If the store failed, everything else ended because of it.
     let closed = timeout_at(over, mirror.close()).await;
     closed.unwrap_or_else(|_| Err(Error::Failed(late())))?;
     first.and(ended_in_time)?;
     let give_up = CancellationToken::new();
     let last = async {
         if is_due(&store).await? {
-            // It logs how it failed.
+            // It logs its own failure.
             let mut failing = Failing::default();
             let _ = export_and_log(&store, &target, Clock::now(), &give_up, &mut failing).await;
         }
@@ -176,16 +176,14 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     let late = sleep_until(over - LETTING_GO);
     let ended = give_up_after(late, LETTING_GO, &give_up, last).await;
     ended.unwrap_or_else(|| {
-        warn!("the last export took too long: what it did not write is exported next time");
+        warn!("the last export took too long; the next one exports what it did not write");
         Ok(())
     })
 }
 
-/// What is said where the end took longer than it may.
+/// The error for a shutdown that takes too long.
 fn late() -> anyhow::Error {
-    anyhow!(
-        "not everything came to an end in time; what was not kept yet is fetched at the next start"
-    )
+    anyhow!("not everything ended in time; the next start fetches what was not saved yet")
 }
 
 fn ended(end: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! `propsbot status`: how whole the mirror is, without asking Discord.
+//! `propsbot status`: how complete the mirror is, without asking Discord.
 
 use std::fmt::Write as _;
 
@@ -6,18 +6,18 @@ use comfy_table::{Table, presets};
 
 use super::{Error, open_existing_store};
 use crate::config::Config;
-use propsbot_model::{GuildId, Millis, one_line, printable_json};
+use propsbot_model::{GuildId, Millis, counted, one_line, printable_json};
 use propsbot_service::status::{
     self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus,
 };
 use propsbot_store::StoreError;
 
-/// The state of every guild's mirror, for people, or as JSON.
+/// The sync status of every guild, as text or JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
     let store = open_existing_store(&config.store_path).await?;
     let named = config.guilds.clone();
     let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, StoreError> {
-        // Where none is named, all that the store has are mirrored.
+        // If none is named, all guilds in the store are mirrored.
         let is_mirrored = |guild: GuildId| named.is_empty() || named.contains(&guild);
         let mut all = Vec::new();
         for guild in store.guilds()? {
@@ -35,20 +35,20 @@ pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
         return Ok(printable_json(&serde_json::to_string_pretty(&guilds)?));
     }
     if guilds.is_empty() {
-        return Ok("The store is empty: `propsbot sync` fills it.".to_owned());
+        return Ok("The store is empty; `propsbot sync` fills it.".to_owned());
     }
     Ok(guilds.iter().map(text).collect::<Vec<_>>().join("\n\n"))
 }
 
 fn text(guild: &GuildStatus) -> String {
     let mut text = format!(
-        "{} ({}): {} members, {} messages, {} reactions, {} props given with commands\n",
+        "{} ({}): {}, {}, {}, {} from commands\n",
         one_line(&guild.name),
         guild.id,
-        guild.members,
-        guild.totals.messages,
-        guild.totals.reactions,
-        guild.totals.props,
+        counted(guild.members, "member"),
+        counted(guild.totals.messages, "message"),
+        counted(guild.totals.reactions, "reaction"),
+        counted(guild.totals.props, "props message"),
     );
     for (class, at) in &guild.synced {
         let when = at.map_or_else(|| "never".to_owned(), time);
@@ -56,7 +56,7 @@ fn text(guild: &GuildStatus) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["channel", "messages", "reactions", "known"]);
+    table.set_header(["channel", "messages", "reactions", "coverage"]);
     for channel in &guild.channels {
         table.add_row([
             one_line(&channel.name),
@@ -64,11 +64,13 @@ fn text(guild: &GuildStatus) -> String {
             channel.totals.reactions.to_string(),
             match channel.coverage {
                 CoverageStatus::Live => "complete and live".to_owned(),
-                CoverageStatus::Empty => "nothing posted yet".to_owned(),
-                CoverageStatus::Complete { to } => format!("to {}", time(to.created_at())),
-                CoverageStatus::Partial { gaps } => format!("{gaps} gap(s)"),
-                CoverageStatus::Unknown => "nothing yet".to_owned(),
-                CoverageStatus::Unreadable => "the bot may not read it".to_owned(),
+                CoverageStatus::Empty => "no messages yet".to_owned(),
+                CoverageStatus::Complete { to } => {
+                    format!("complete up to {}", time(to.created_at()))
+                }
+                CoverageStatus::Partial { gaps } => counted(gaps, "gap"),
+                CoverageStatus::Unknown => "not fetched yet".to_owned(),
+                CoverageStatus::Unreadable => "the bot has no permission to read it".to_owned(),
             },
         ]);
     }
@@ -77,26 +79,27 @@ fn text(guild: &GuildStatus) -> String {
         let missing = guild.totals.texts_missing;
         let _ = write!(
             text,
-            "\n{missing} messages without their text, which Discord kept back"
+            "\n{} without text, which Discord withheld",
+            counted(missing, "message")
         );
     }
     if guild.pending_lists > 0 {
         let _ = write!(
             text,
-            "\n{} lists of reactors still to be fetched",
-            guild.pending_lists
+            "\n{} still to fetch",
+            counted(guild.pending_lists, "reaction list")
         );
     }
     for list in &guild.contradictions {
         let _ = write!(text, "\n{}", contradiction(list));
     }
     let _ = write!(text, "\n{}", history(&guild.history));
-    let _ = write!(text, "\n{}", audit(&guild.audit));
+    let _ = write!(text, "\n{}", scrub(&guild.audit));
     for failure in &guild.failures {
         let _ = write!(
             text,
-            "\nfailed {} time(s), last {}: {}: {}",
-            failure.times,
+            "\nfailed {}, last {}: {}: {}",
+            counted(failure.times, "time"),
             time(failure.at),
             one_line(&failure.object),
             one_line(&failure.reason)
@@ -113,9 +116,9 @@ fn contradiction(list: &ContradictionStatus) -> String {
     };
     let (what, since) = (one_line(&list.emoji), time(list.since));
     let outcome = if list.settled {
-        "Discord's count is wrong: the list is believed"
+        "Discord's count is wrong, so the list counts"
     } else {
-        "not complete; the list is asked for again an hour later"
+        "incomplete; asked for again an hour later"
     };
     format!(
         "{kind} {what} on message {}/{}: Discord counts {} but lists {}, since {since}: {outcome}",
@@ -129,41 +132,41 @@ fn history(history: &HistoryStatus) -> String {
     };
     let reread = history.reread.map_or_else(|| "never".to_owned(), time);
     format!(
-        "history known until: {}; last re-read from end to end: {reread}. Later changes to messages older \
-         than the look-back are found by `propsbot run`, or at once by `propsbot sync --recheck`",
+        "history known up to: {}; last re-read from end to end: {reread}. `propsbot run` finds later \
+         changes to messages older than the look-back, `propsbot sync --recheck` finds them at once",
         time(known)
     )
 }
 
-fn audit(audit: &AuditStatus) -> String {
-    let mut text = match audit.shown_within.zip(audit.found_within) {
+fn scrub(scrub: &AuditStatus) -> String {
+    let mut text = match scrub.shown_within.zip(scrub.found_within) {
         Some((shown, found)) => {
             let swaps = if found > shown {
-                format!(
-                    ", and reactions that were swapped one for another within {}",
-                    hours(found)
-                )
+                format!(", and swapped reactions within {}", hours(found))
             } else {
                 String::new()
             };
             format!(
-                "audit of older history: round {}, {} of about {} pages; last finished: {}; while \
-                 `propsbot run` is up, every change is found within {}{swaps}",
-                audit.round,
-                audit.pages_done,
-                audit.pages_estimated,
-                audit.finished.map_or_else(|| "never".to_owned(), time),
+                "check of older history: round {}, {} of about {}; last finished: {}; while `propsbot run` \
+                 is up, every change is found within {}{swaps}",
+                scrub.round,
+                scrub.pages_done,
+                counted(scrub.pages_estimated, "page"),
+                scrub.finished.map_or_else(|| "never".to_owned(), time),
                 hours(shown),
             )
         }
-        None => "audit of older history: switched off".to_owned(),
+        None => "check of older history: off".to_owned(),
     };
-    let found = audit.drift;
+    let found = scrub.drift;
     let _ = write!(
         text,
-        "\n  changed unheard, and found: {} edited, {} deleted, {} unseen messages, {} reactions, \
-         {} threads",
-        found.edited, found.deleted, found.found, found.reactions, found.threads
+        "\n  missed changes found: {}, {}, {}, {}, {}",
+        counted(found.edited, "edit"),
+        counted(found.deleted, "deletion"),
+        counted(found.found, "message"),
+        counted(found.reactions, "reaction"),
+        counted(found.threads, "thread")
     );
     text
 }

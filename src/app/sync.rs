@@ -1,4 +1,4 @@
-//! `propsbot sync`: backfill without a gateway, until complete.
+//! `propsbot sync`: backfills without a gateway until the mirror is complete.
 
 use anyhow::anyhow;
 use futures::future::join_all;
@@ -13,16 +13,14 @@ use propsbot_jobs::{
     guilds::PerGuild,
     progress::ProgressBoard,
 };
-use propsbot_model::{Drift, GuildId, one_line};
+use propsbot_model::{Drift, GuildId, counted, one_line};
 
-/// Fetches what is missing of one guild, or of all that the bot is in, and returns a line about
-/// each; with `json`, it writes lines on stdout instead, while it goes on. With `recheck`, all history
-/// is read again.
+/// Fetches what is missing from one guild, or from all mirrored ones, and returns a line about each.
+/// With `json`, writes progress to stdout instead. With `recheck`, re-reads all history.
 ///
 /// # Errors
-/// No guild to sync, or not the one that was asked for; a guild that could not be looked at; and
-/// [`Error::Incomplete`] if the mirror lacks anything. What is missing is recorded, and ends in an
-/// error only after all the rest is done.
+/// No guild to sync, or not the named one; a guild that couldn't be synced; and [`Error::Incomplete`]
+/// if the mirror lacks anything. Missing data is recorded, and is an error only once the rest is done.
 pub async fn sync(
     config: &Config,
     only: Option<GuildId>,
@@ -34,16 +32,16 @@ pub async fn sync(
         .discord
         .as_ref()
         .expect("the command line reads what this command needs");
-    // First what is wrong on this machine, then what Discord says.
+    // Mistakes on this machine come before anything Discord answers.
     let stopped = || {
         Error::Failed(anyhow!(
-            "stopped before the mirror was complete; what was fetched is kept, start again to go on"
+            "stopped before the mirror was complete; what was fetched is saved. Run it again to continue"
         ))
     };
     let opening = stop.run_until_cancelled(Mirror::open(&config.store_path));
     let mirror = opening.await.ok_or_else(stopped)??;
     let boards: PerGuild<ProgressBoard> = PerGuild::default();
-    // Also where it is stopped, they end before the last words are said: they would erase those.
+    // The bars have to end before the last lines are printed, or they would erase them.
     let bars = Bars::show(boards.clone());
     let done = stop.run_until_cancelled(async {
         let (history, bot) = log_in(discord, &config.network, &mirror.store).await?;
@@ -55,7 +53,7 @@ pub async fn sync(
         } else {
             Depth::Whole
         };
-        // Side by side: all share the client, which keeps Discord's limits and bounds the memory.
+        // Concurrently: all guilds share the client, which keeps Discord's limits and bounds memory.
         let work = guilds.iter().map(|(guild, name)| {
             let (backfill, board) = (&backfill, boards.of(*guild));
             async move {
@@ -90,8 +88,7 @@ pub async fn sync(
             return Ok(lines);
         }
         let lines = anyhow!(
-            "not everything could be fetched: `propsbot status` says why; start again to try it \
-             again\n{}",
+            "not everything could be fetched. `propsbot status` says why; run it again to retry\n{}",
             lines.join("\n")
         );
         Err(if all_seen {
@@ -110,8 +107,7 @@ pub async fn sync(
     }
 }
 
-/// The guilds to sync, with their names, and a line about each that the operator named and in which the
-/// bot is not.
+/// The guilds to sync, with their names, and a line about each named guild that the bot isn't in.
 async fn choose(
     backfill: &Backfill,
     only: Option<GuildId>,
@@ -119,13 +115,13 @@ async fn choose(
     let mirrored = &backfill.guilds;
     if let Some(only) = only.filter(|id| mirrored.is_named() && !mirrored.has(*id)) {
         return Err(Error::Wrong(anyhow!(
-            "the guild {only} (--guild) is not mirrored: DISCORD_GUILDS names others; add it there"
+            "the guild {only} (--guild) is not mirrored; add it to DISCORD_GUILDS"
         )));
     }
     let invite = invitation(backfill.bot.id);
-    let invite = format!("an admin of a server invites it with {invite}");
+    let invite = format!("an admin of the server can invite it with {invite}");
     let (mut joined, unnamed) = match backfill.history.guilds().await {
-        // A server that is not Discord's may not list them.
+        // A Discord-compatible server may not list them.
         Err(RestError::NotFound { .. }) if only.is_some() || mirrored.is_named() => {
             let named = only.map_or_else(|| mirrored.all(), |only| vec![only]);
             let named = named.into_iter().map(|id| (id, id.to_string()));
@@ -135,14 +131,14 @@ async fn choose(
     };
     if unnamed > 0 {
         warn!(
-            "{unnamed} of the bot's guilds have no readable id in Discord's list: those that are \
-             mirrored are asked for by theirs"
+            "Discord's list has no readable id for {} of the bot; mirrored guilds are fetched by their own id",
+            counted(unnamed, "guild")
         );
         add_unlisted(backfill, only, &mut joined).await?;
     }
     if joined.is_empty() && unnamed > 0 {
         return Err(Error::Failed(anyhow!(
-            "none of the bot's guilds has a readable id in Discord's list: name those to mirror in \
+            "Discord's list has no readable id for any of the bot's guilds; name the guilds to mirror in \
              DISCORD_GUILDS"
         )));
     }
@@ -158,7 +154,7 @@ async fn choose(
     let is_joined = |guild: GuildId| joined.iter().any(|(id, _)| *id == guild);
     if let Some(only) = only.filter(|id| !is_joined(*id)) {
         return Err(Error::Failed(anyhow!(
-            "the bot is not in the guild {only}: give --guild one of those it is in: {}; or {invite}",
+            "the bot is not in the guild {only} (--guild). Name one it is in: {}; or {invite}",
             names()
         )));
     }
@@ -167,7 +163,7 @@ async fn choose(
     for (guild, name) in joined.iter().filter(|(id, _)| !mirrored.has(*id)) {
         warn!(
             %guild, ?name,
-            "the bot is in a guild that is not mirrored: nothing of it is kept. If it is yours, add its \
+            "the bot is in a guild that is not mirrored, so nothing of it is kept. If it is yours, add its \
              id to DISCORD_GUILDS"
         );
     }
@@ -177,8 +173,7 @@ async fn choose(
     if !mirrored.is_named() {
         if guilds.is_empty() {
             return Err(Error::Failed(anyhow!(
-                "the bot is in no guild that it mirrors: name those to mirror in DISCORD_GUILDS, of \
-                 those it is in: {}",
+                "the bot mirrors none of its guilds. Name those to mirror in DISCORD_GUILDS; it is in: {}",
                 names()
             )));
         }
@@ -188,13 +183,13 @@ async fn choose(
     let absent = expected.filter(|id| only.is_none() && !is_joined(*id));
     let absent = absent.map(|id| {
         format!(
-            "guild {id}: not synced: DISCORD_GUILDS names it, and the bot is not in it; {invite}"
+            "guild {id}: not synced: DISCORD_GUILDS names it, but the bot is not in it; {invite}"
         )
     });
     Ok((guilds, absent.collect()))
 }
 
-/// Adds the guilds that are to be synced and that Discord's list lacks, although the bot is in them.
+/// Adds the guilds to sync that Discord's list lacks although the bot is in them.
 async fn add_unlisted(
     backfill: &Backfill,
     only: Option<GuildId>,
@@ -235,17 +230,13 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
         .collect();
     let unreadable = match &*names {
         [] => String::new(),
-        names => format!("; the bot may not read {}", listed(names)),
+        names => format!("; no permission to read {}", listed(names)),
     };
     let contradicted = match done.contradicted {
         0 => String::new(),
-        1 => {
-            "; 1 list of reactors contradicts Discord's count, and is asked for again after an hour"
-                .to_owned()
-        }
         lists => format!(
-            "; {lists} lists of reactors contradict Discord's counts, and are asked for again after an \
-             hour"
+            "; contradicting Discord's count, and asked for again after an hour: {}",
+            counted(lists, "reaction list")
         ),
     };
     let found = done.found;
@@ -253,13 +244,18 @@ fn line(guild: GuildId, name: &str, done: &Summary) -> String {
         String::new()
     } else {
         format!(
-            "; changed unheard, and found: {} edited, {} deleted, {} unseen messages, {} reactions",
-            found.edited, found.deleted, found.found, found.reactions
+            "; missed changes found: {}, {}, {}, {}",
+            counted(found.edited, "edit"),
+            counted(found.deleted, "deletion"),
+            counted(found.found, "message"),
+            counted(found.reactions, "reaction")
         )
     };
     format!(
-        "{name} ({guild}): {state}. {} channels and threads, {} messages and {} lists of reactors \
-         fetched{found}{missing}{unreadable}{contradicted}",
-        done.channels, done.messages, done.lists
+        "{name} ({guild}): {state}. Channels and threads: {}; fetched {} and {}{found}{missing}\
+         {unreadable}{contradicted}",
+        done.channels,
+        counted(done.messages, "message"),
+        counted(done.lists, "reaction list")
     )
 }

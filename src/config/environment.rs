@@ -1,7 +1,7 @@
-//! The process's variables and those of `.env`, before they are understood.
+//! Reads the process's variables and those of `.env`.
 //!
-//! `.env` is looked for in the working directory and the folders above it. Paths in it are relative to its
-//! own folder, and so are the default paths where there is one.
+//! `.env` may be in the working directory or any folder above it. Paths in it are relative to its own
+//! folder, and so are default paths if there is one.
 
 use std::{
     cell::Cell,
@@ -16,7 +16,7 @@ use super::{Config, Mistakes, Needs, all_variables};
 use crate::text_file::read_text;
 use propsbot_network::Network;
 
-/// Variables that are a path, and what they are where they are unset.
+/// Variables that hold a path, with their defaults.
 const PATHS: [(&str, Option<&str>); 6] = [
     ("STORE_PATH", Some("./data")),
     ("CACHE_PATH", None),
@@ -26,31 +26,31 @@ const PATHS: [(&str, Option<&str>); 6] = [
     ("SSL_CERT_DIR", None),
 ];
 
-/// Where exports go, and where they go where that is unset. A path follows `dir:`.
+/// The variable for the archive, with its default. A path follows `dir:`.
 const ARCHIVE: (&str, &str) = ("ARCHIVE", "dir:./archive");
 
-/// What is configured: of two values, the process's counts.
+/// The variables; the process's values win over those of `.env`.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// Names in `.env` that are none of ours.
+    /// Names in `.env` that propsbot doesn't read.
     unknown: Vec<Unknown>,
 }
 
-/// A name in `.env` that is none of ours.
+/// A name in `.env` that propsbot doesn't read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Unknown {
     name: String,
     line: usize,
-    /// The one that it may be meant for.
+    /// The variable it may be a typo of.
     nearest: Option<&'static str>,
 }
 
 impl Environment {
-    /// Reads both.
+    /// Reads the process's variables and `.env`.
     ///
     /// # Errors
-    /// A `.env` that is there and cannot be read.
+    /// A `.env` that exists and can't be read.
     pub fn read() -> Result<Self, Mistakes> {
         let mistake = |mistake| Mistakes(vec![mistake]);
         let here = env::current_dir().map_err(|error| {
@@ -82,7 +82,7 @@ impl Environment {
         Ok(read)
     }
 
-    /// What a file says.
+    /// Reads a `.env` file.
     fn of_file(path: &Path) -> Result<Self, String> {
         let text = read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Self::of_text(&text).map_err(|error| format!("{}, {error}", path.display()))
@@ -106,7 +106,7 @@ impl Environment {
             }
         }
         for unknown in &mut read.unknown {
-            // Both are there: the other is meant for another program.
+            // If both are set, the other one is meant for another program.
             unknown.nearest = unknown
                 .nearest
                 .filter(|name| !read.variables.contains_key(*name));
@@ -114,7 +114,7 @@ impl Environment {
         Ok(read)
     }
 
-    /// Understands the variables.
+    /// Parses the variables.
     ///
     /// # Errors
     /// All mistakes at once.
@@ -132,7 +132,7 @@ impl Environment {
         })
     }
 
-    /// Logs which names in `.env` mean nothing here.
+    /// Logs the names in `.env` that propsbot doesn't read.
     pub fn log_unknown(&self, needs: Needs) {
         let mut others = Vec::new();
         for Unknown {
@@ -143,22 +143,24 @@ impl Environment {
         {
             match nearest {
                 Some(known) => {
-                    warn!("line {line} of .env: there is no {name}; did you mean {known}?");
+                    warn!(
+                        "line {line} of .env: {name} is not a variable of propsbot; did you mean {known}?"
+                    );
                 }
                 None => others.push(name.as_str()),
             }
         }
-        // They may be other programs', so once a start is enough.
+        // They may belong to other programs, so once a start is enough.
         if needs == Needs::Discord && !others.is_empty() {
             info!(
-                ".env has names that propsbot does not read: {}",
+                ".env has variables that propsbot does not read: {}",
                 others.join(", ")
             );
         }
     }
 }
 
-/// The `.env` that counts in this folder.
+/// The `.env` in this folder or the nearest one above it.
 fn find(folder: &Path) -> Result<Option<PathBuf>, String> {
     for folder in folder.ancestors() {
         let path = folder.join(".env");
@@ -172,14 +174,14 @@ fn find(folder: &Path) -> Result<Option<PathBuf>, String> {
     Ok(None)
 }
 
-/// Why a line cannot be read, of which `last` is the last. The line itself is not told: it may hold the token.
+/// Why an entry that ends at line `last` can't be read. Never quotes it: it may contain the token.
 fn broken(error: &dotenvy::Error, last: usize) -> String {
     match error {
         dotenvy::Error::LineParse(text, at) => {
             let first = last - text.trim_end_matches('\n').matches('\n').count();
             format!(
-                "line {first} cannot be read, at its character {}: a value with blanks, quotes or # needs \
-                 'single quotes' around it",
+                "line {first} cannot be read, at character {}: put 'single quotes' around a value with \
+                 spaces, quotes or #",
                 at + 1
             )
         }
@@ -187,17 +189,17 @@ fn broken(error: &dotenvy::Error, last: usize) -> String {
     }
 }
 
-/// A variable of the process, unless it is empty.
+/// A variable of the process; `None` if it's empty.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is where the environment is read"
+    reason = "the only place that reads the environment"
 )]
 fn set(name: &str) -> Option<String> {
     let value = env::var(name).ok();
     value.filter(|value| !value.trim().is_empty())
 }
 
-/// Variables of the network are known in small letters too.
+/// The name in capitals, for network variables: those may be in lower case.
 fn canonical(name: String) -> String {
     let upper = name.to_uppercase();
     if is_of_network(&upper) { upper } else { name }
@@ -207,7 +209,7 @@ fn is_of_network(name: &str) -> bool {
     Network::VARIABLES.contains(&name)
 }
 
-/// The variable that a name may be a slip of.
+/// The variable that a name may be a typo of.
 fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_uppercase();
     let distances = all_variables().map(|known| (strsim::damerau_levenshtein(&name, known), known));
@@ -222,10 +224,10 @@ struct Folders<'a> {
 }
 
 impl Folders<'_> {
-    /// Makes the file's paths absolute, and the default ones.
+    /// Makes the file's paths and the default paths absolute.
     ///
     /// # Errors
-    /// A store that is where the path led to before it was relative to the file.
+    /// The store is relative to the working directory, where an earlier version looked for it.
     fn resolve(
         &self,
         of_file: &mut BTreeMap<String, String>,
@@ -244,8 +246,8 @@ impl Folders<'_> {
                 let before = within(self.here, Path::new(&value));
                 if name == "STORE_PATH" && !path.exists() && before.exists() {
                     let mistake = format!(
-                        "{value} is relative to the .env in {}, so it is {}, which is not there; there is \
-                         {}: move it, or name it in full",
+                        "{value} is relative to the .env in {}, so it means {}, which does not exist. A store \
+                         is at {}: move it, or use its full path",
                         self.file.display(),
                         path.display(),
                         before.display()
@@ -269,7 +271,7 @@ impl Folders<'_> {
     }
 }
 
-/// What the file says of a variable, or the default; `None` where the process says something else.
+/// The file's value of a variable, or the default; `None` if the process sets it.
 fn value(
     of_file: &BTreeMap<String, String>,
     own: &BTreeMap<String, String>,
@@ -284,15 +286,15 @@ fn value(
     set.or(default).map(str::to_owned)
 }
 
-/// A path in a folder, without the dots in it.
+/// A path relative to a folder, without `.` components.
 fn within(folder: &Path, path: &Path) -> PathBuf {
     folder.join(path).components().collect()
 }
 
-/// Hands out a text line by line, and counts them: dotenvy tells no numbers of lines.
+/// Reads a text line by line and counts them, because dotenvy reports no line numbers.
 struct Lines<'a> {
     rest: &'a [u8],
-    /// Whether the next byte begins a line.
+    /// Whether the next byte starts a line.
     begins: bool,
     line: &'a Cell<usize>,
 }
@@ -327,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_cannot_be_read_is_numbered() {
+    fn names_the_line_that_cannot_be_read() {
         for (text, line) in [
             ("A B\n", 1),
             ("# one\n\nSTORE_PATH=a\r\nDISCORD TOKEN=x\nARCHIVE=b\n", 4),
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_known_by_its_nearest_name() {
+    fn finds_the_variable_a_typo_means() {
         for (name, known) in [
             ("DISCORD_TOKN", Some("DISCORD_TOKEN")),
             ("discord_token", Some("DISCORD_TOKEN")),

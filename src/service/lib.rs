@@ -86,28 +86,28 @@ pub enum Refusal {
     #[error("props need at least one receiver")]
     NoReceivers,
     /// More were named than [`MOST_RECEIVERS`].
-    #[error("props go to at most {MOST_RECEIVERS} members at once, not {0}")]
+    #[error("props go to at most {MOST_RECEIVERS} members at once, not to {0}")]
     TooManyReceivers(usize),
     /// The giver was named.
-    #[error("nobody gives props to themselves")]
+    #[error("the giver is a receiver")]
     ToSelf,
     /// A bot was named.
-    #[error("{0} is a bot")]
+    #[error("the receiver {0} is a bot")]
     ToBot(UserId),
     /// Somebody was named who is no member.
-    #[error("{0} is no member")]
+    #[error("the receiver {0} is not a member")]
     ToStranger(UserId),
     /// There is no reason.
-    #[error("props need a reason")]
+    #[error("the reason is empty")]
     NoReason,
     /// The reason is longer than [`LONGEST_REASON`].
-    #[error("the reason has {0} characters, of at most {LONGEST_REASON}")]
+    #[error("the reason has {0} characters; the limit is {LONGEST_REASON}")]
     ReasonTooLong(usize),
     /// The message would be longer than Discord takes.
-    #[error("the message would be too long")]
+    #[error("the message would be too long for Discord")]
     MessageTooLong,
     /// Only members with one of these roles may give.
-    #[error("only members with certain roles may give props")]
+    #[error("only members with certain roles can give props")]
     NotAGiver(Vec<RoleId>),
     /// So many were given that this many more are possible now, and all at that time.
     #[error("the quota allows {left} more until {again:?}")]
@@ -120,13 +120,13 @@ pub enum Refusal {
         again: Option<Millis>,
     },
     /// So many were taken back that this would ping people too often.
-    #[error("too many props were taken back, again possible at {again:?}")]
+    #[error("too many props were taken back; possible again at {again:?}")]
     TooManyTakenBack {
         /// When it is possible again.
         again: Millis,
     },
     /// The member ran as many commands in the last minute as they may.
-    #[error("{per_minute} commands a minute are possible, again at {again:?}")]
+    #[error("only {per_minute} commands a minute are allowed; possible again at {again:?}")]
     TooFast {
         /// How many are possible in any minute.
         per_minute: u32,
@@ -134,10 +134,10 @@ pub enum Refusal {
         again: Millis,
     },
     /// Somebody was named whose posts are to be props, and who is no bot here, or the bot itself.
-    #[error("{0} is no bot here whose posts can be props")]
+    #[error("{0} is not a bot in this guild whose posts can be props")]
     NoPropsBot(UserId),
     /// The same member was thanked a short while ago.
-    #[error("{to} was thanked a short while ago, again possible at {again:?}")]
+    #[error("{to} was thanked a short while ago; possible again at {again:?}")]
     TooSoon {
         /// Who.
         to: UserId,
@@ -145,7 +145,7 @@ pub enum Refusal {
         again: Millis,
     },
     /// The bot may not post where props are posted. Nothing was given.
-    #[error("the bot may not post in {channel}: it lacks {}", missing.join(", "))]
+    #[error("the bot cannot post in {channel}: it lacks {}", missing.join(", "))]
     CannotPost {
         /// Where.
         channel: ChannelId,
@@ -154,7 +154,7 @@ pub enum Refusal {
         missing: Vec<&'static str>,
     },
     /// The giver may not see or write in any channel where props are posted. Nothing was given.
-    #[error("the giver may not post in {channel}: they lack {}", missing.join(", "))]
+    #[error("the giver cannot post in {channel}: they lack {}", missing.join(", "))]
     GiverCannotPost {
         /// The last of these channels.
         channel: ChannelId,
@@ -162,37 +162,37 @@ pub enum Refusal {
         missing: Vec<&'static str>,
     },
     /// Discord wants no requests for so long that nothing can be posted. Nothing was given.
-    #[error("Discord wants no requests for {} s", .0.as_secs())]
+    #[error("Discord accepts no requests for {} s", .0.as_secs())]
     Paused(Duration),
     /// The channel where props are posted is gone. Nothing was given.
-    #[error("the channel {0} is gone")]
+    #[error("the channel {0} no longer exists")]
     ChannelGone(ChannelId),
     /// Discord refused the message that says so. Nothing was given.
-    #[error("the message was refused in {0}")]
+    #[error("Discord refused the message in {0}")]
     NotPosted(ChannelId),
     /// There are no props of this member to take back.
-    #[error("there is nothing to take back")]
+    #[error("there are no props to take back")]
     NothingToUndo,
     /// These are not this member's props.
-    #[error("these props are somebody else's")]
+    #[error("these props were given by another member")]
     NotYours,
     /// They were given too long ago.
-    #[error("props can be taken back for {0} minutes")]
+    #[error("props can be taken back for {0} minutes only")]
     TooLateToUndo(u16),
     /// A message was named that is not known, or that the member may not read.
-    #[error("there is no such message")]
+    #[error("the message is unknown or unreadable to the member")]
     NoMessage,
     /// A channel was named that the guild has not, or not any more.
-    #[error("{0} is no channel here")]
+    #[error("{0} is not a channel in this guild")]
     NoChannel(ChannelId),
     /// A channel was named in which no plain messages can be props.
-    #[error("{0} can be no props channel")]
+    #[error("{0} cannot be a props channel")]
     NoPropsChannel(ChannelId),
     /// An emoji was named with which the bot cannot react.
     #[error("the bot cannot react with {0}")]
     UnusableEmoji(String),
     /// A channel is to be exported, but one that it is in is excluded.
-    #[error("{channel} is excluded with {within}")]
+    #[error("{channel} is in {within}, which is excluded")]
     ExcludedWith {
         /// The channel or thread.
         channel: ChannelId,
@@ -200,10 +200,10 @@ pub enum Refusal {
         within: ChannelId,
     },
     /// A role was named that the guild has not.
-    #[error("{0} is no role here")]
+    #[error("{0} is not a role in this guild")]
     NoRole(RoleId),
     /// A private channel is exported only by explicit word: its name.
-    #[error("the name of {channel} has to be repeated")]
+    #[error("including {channel} has to be confirmed by its name")]
     Unconfirmed {
         /// The channel.
         channel: ChannelId,
@@ -213,10 +213,10 @@ pub enum Refusal {
         category: bool,
     },
     /// Only admins of the operator's own guild may do what concerns all guilds.
-    #[error("only the bot's operators may")]
+    #[error("only the bot's operators can do this")]
     NotAnOperator,
     /// This runs without an archive: there is nothing to export to.
-    #[error("there is no archive")]
+    #[error("the bot runs without an archive")]
     NoArchive,
 }
 

@@ -11,7 +11,8 @@ use propsbot_jobs::{
     progress::{Phase, Progress},
 };
 use propsbot_model::{
-    ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis, Pending,
+    ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
+    Pending, counted,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -389,23 +390,23 @@ fn synced(store: &Store, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis
 
 fn doing(guild: GuildId, progress: Option<&Progress>) -> String {
     let Some(progress) = progress else {
-        return "nothing: the bot is not running".to_owned();
+        return "not running".to_owned();
     };
     match (&progress.guild, progress.phase) {
         (Some((of, _)), Phase::Discovering) if *of == guild => {
-            "looking at channels, threads and members".to_owned()
+            "listing channels, threads and members".to_owned()
         }
         (Some((of, _)), Phase::Fetching) if *of == guild => format!(
-            "fetching history: {} of {} channels done, {} messages, {} of {} reaction lists, {}",
+            "fetching history: {} of {} done, {}, {} of {}, {}",
             progress.channels_done,
-            progress.channels,
-            progress.messages,
+            counted(progress.channels, "channel"),
+            counted(progress.messages, "message"),
             progress.lists_done,
-            progress.lists,
+            counted(progress.lists, "reaction list"),
             progress.time_left(),
         ),
         (Some((of, _)), Phase::Waiting) if *of == guild => {
-            "waiting to try again what failed".to_owned()
+            "waiting to retry what failed".to_owned()
         }
         _ => "listening".to_owned(),
     }

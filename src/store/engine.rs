@@ -267,7 +267,7 @@ impl Engine {
             },
             sled::Error::Corruption { .. } => StoreError::Damaged {
                 path,
-                reason: "its log does not hold together".to_owned(),
+                reason: "its log is corrupt".to_owned(),
             },
             other => StoreError::Io {
                 path,

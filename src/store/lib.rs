@@ -48,7 +48,7 @@ const RESTORING_KEY: &[u8] = &[0, 3];
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be used.
-    #[error("cannot use {path} as the store (STORE_PATH): {source}")]
+    #[error("could not use {path} as the store (STORE_PATH): {source}")]
     Unusable {
         /// The store's folder.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum StoreError {
     },
     /// Another process has it.
     #[error(
-        "the store {path} is in use by another propsbot: stop that one first, or set STORE_PATH to \
+        "the store {path} is in use by another propsbot; stop that one first, or set STORE_PATH to \
          another folder"
     )]
     InUse {
@@ -66,8 +66,8 @@ pub enum StoreError {
     },
     /// A newer propsbot wrote it.
     #[error(
-        "the store {path} has schema {found}, and this propsbot knows up to {known}: update \
-         propsbot, or restore into an empty folder from the archive"
+        "the store {path} has schema {found}, but this propsbot only knows schemas up to {known}; update \
+         propsbot, or restore from the archive into an empty folder"
     )]
     Newer {
         /// The store's folder.
@@ -79,7 +79,7 @@ pub enum StoreError {
     },
     /// A restore was cut off.
     #[error(
-        "the store {path} was only half restored from an archive: run `propsbot restore` again, or \
+        "the store {path} is only half restored from an archive; run `propsbot restore` again, or \
          delete the folder"
     )]
     HalfRestored {
@@ -88,8 +88,7 @@ pub enum StoreError {
     },
     /// A restore needs an empty store.
     #[error(
-        "the store {path} is not empty, and a restore replaces nothing: set STORE_PATH to a new \
-         folder"
+        "could not restore into the store {path}: it is not empty; set STORE_PATH to a new folder"
     )]
     NotEmpty {
         /// The store's folder.
@@ -97,7 +96,7 @@ pub enum StoreError {
     },
     /// What is on disk cannot be read.
     #[error(
-        "the store {path} is damaged ({reason}): keep the folder as it is, set STORE_PATH to a new \
+        "the store {path} is damaged ({reason}); keep the folder as it is, set STORE_PATH to a new \
          one, and sync again"
     )]
     Damaged {
@@ -107,7 +106,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Reading or writing failed.
-    #[error("the store {path} cannot be read or written: {reason}; is the disk full?")]
+    #[error("could not read or write the store {path}: {reason}; is the disk full?")]
     Io {
         /// The store's folder.
         path: PathBuf,
@@ -115,7 +114,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A row is not as this version writes it.
-    #[error("a row of {table:?} cannot be read: {reason}")]
+    #[error("could not read a row of {table:?}: {reason}")]
     Row {
         /// The row's table.
         table: Table,
@@ -154,7 +153,7 @@ impl Store {
             None if engine.is_used()? => {
                 return Err(StoreError::Damaged {
                     path: path.to_owned(),
-                    reason: "its log has nothing of what was written to it".to_owned(),
+                    reason: "its log has lost everything that was written".to_owned(),
                 });
             }
             None => {
@@ -167,7 +166,7 @@ impl Store {
                     .map(u32::from_be_bytes)
                     .map_err(|_| StoreError::Damaged {
                         path: path.to_owned(),
-                        reason: "its schema version is no number".to_owned(),
+                        reason: "its schema version is not a number".to_owned(),
                     })?;
                 if found > SCHEMA {
                     let path = path.to_owned();

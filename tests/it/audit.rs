@@ -149,7 +149,7 @@ async fn the_audit_finds_what_changed_unheard() {
     assert!(found > shown && found % shown == 0, "{audit:#}");
     assert_eq!(discord.violations(), Vec::<String>::new());
     let text = mirror.run(&["status"]).await.ok().stdout;
-    assert!(text.contains("1 edited, 1 deleted"), "{text}");
+    assert!(text.contains("1 edit, 1 deletion"), "{text}");
 }
 
 /// Which pages before the newest one were asked for, and how often.

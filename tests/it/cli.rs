@@ -145,7 +145,7 @@ const CASES: &[Case] = &[
         ],
         code: 2,
         says: &[
-            "a-file is wrong",
+            "a-file is invalid",
             "no config of SourceCred's Discord plugin",
         ],
     },
@@ -161,7 +161,7 @@ const CASES: &[Case] = &[
             "a-file",
         ],
         code: 2,
-        says: &["--config and --plugin discord go together"],
+        says: &["--config and --plugin discord have to be used together"],
     },
     Case {
         variables: &[],
@@ -184,7 +184,7 @@ const CASES: &[Case] = &[
         code: 2,
         says: &[
             "EXPORT_SOURCECRED: \"maybe\" is neither yes nor no",
-            "SOURCECRED_WEIGHTS: is for the files that EXPORT_SOURCECRED=yes",
+            "SOURCECRED_WEIGHTS: needs EXPORT_SOURCECRED=yes",
         ],
     },
     Case {
@@ -194,7 +194,7 @@ const CASES: &[Case] = &[
         ],
         arguments: &["export"],
         code: 2,
-        says: &["SOURCECRED_WEIGHTS", "cannot read the weights missing"],
+        says: &["SOURCECRED_WEIGHTS", "could not read the weights missing"],
     },
     Case {
         variables: &[],
@@ -250,7 +250,7 @@ async fn a_file_may_configure() {
         !ended.stderr.contains("SECRET"),
         "a line that cannot be read was shown"
     );
-    ended.failed(2, &["/.env, line 1 cannot be read, at its character"]);
+    ended.failed(2, &["/.env, line 1 cannot be read, at character"]);
     fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
     let ended = run(home.path(), &[("EXPORT_INTERVAL", "1h")], &["status"]).await;
     ended.failed(2, &["there is no store at ./data"]);
@@ -443,7 +443,7 @@ async fn a_damaged_archive_is_repaired_on_request() {
     fs::write(&stray, "withdrawn").unwrap();
     let sound = mirror.run(&repair).await.ok();
     assert!(sound.stdout.contains("nothing changed"), "{sound:?}");
-    assert!(sound.stdout.contains("no fault was found"), "{sound:?}");
+    assert!(sound.stdout.contains("no faults found"), "{sound:?}");
     assert!(!stray.exists(), "what nothing names goes too");
     fs::remove_dir(stray.parent().unwrap()).unwrap();
     for index in [false, true] {
@@ -454,7 +454,7 @@ async fn a_damaged_archive_is_repaired_on_request() {
         let verified = mirror.run(&["verify", "--from", "dir:archive"]).await;
         verified.failed(1, &["is missing", "propsbot export --repair"]);
         let repaired = mirror.run(&repair).await.ok();
-        assert!(repaired.stdout.contains("is sound again"), "{repaired:?}");
+        assert!(repaired.stdout.contains("is repaired"), "{repaired:?}");
         let verified = mirror.run(&["verify", "--from", "dir:archive"]).await.ok();
         assert!(verified.stdout.contains("No fault"), "{verified:?}");
         assert_eq!(mirror.archived().await, rows);
@@ -485,14 +485,14 @@ async fn a_damaged_archive_is_named_and_used_for_nothing() {
 async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
     let mirror = exported().await;
     for (arguments, says) in [
-        (&["verify", "--from", "dir:archive"][..], "No fault."),
+        (&["verify", "--from", "dir:archive"][..], "No faults."),
         (
             &["graph", "--from", "dir:archive", "--out", "graph"],
             "wrote graph/graph.json",
         ),
         (
             &["graph", "--from", "dir:archive", "--diff", "graph"],
-            "all that is minted",
+            "total minted",
         ),
         (
             &[
@@ -505,7 +505,7 @@ async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
             ],
             "{\"minted\":{\"before\":",
         ),
-        (&["status"], "1 messages"),
+        (&["status"], "1 message"),
         (&["export"], "nothing changed"),
         (&["sync"], "complete."),
         (&["--help"], "Exit codes"),

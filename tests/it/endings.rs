@@ -129,7 +129,7 @@ async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
     sync.interrupt();
     let (code, screen) = sync.wait().await;
     assert_eq!(code, Some(1), "{screen:#?}");
-    let last = screen.last().expect("last words");
+    let last = screen.last().expect("a last line");
     assert!(
         last.contains("propsbot: stopped before the mirror was complete"),
         "{screen:#?}"
@@ -146,7 +146,7 @@ async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
     ] {
         let (code, screen) = OnTerminal::start(mirror.command(&arguments)).wait().await;
         assert_eq!(code, Some(0), "{screen:#?}");
-        let last = screen.last().expect("last words");
+        let last = screen.last().expect("a last line");
         assert!(last.contains(says), "{screen:#?}");
     }
 }
@@ -303,7 +303,7 @@ async fn a_store_without_a_guild_exports_and_forgets_nothing() {
     let mirror = Mirror::empty().await;
     drop(Store::open(&mirror.store_path()).unwrap());
     let ended = mirror.run(&["forget", "--user", "12345678901234567"]).await;
-    ended.failed(2, &["has no guild", "nothing was deleted", "STORE_PATH"]);
+    ended.failed(2, &["has no guild", "to delete", "STORE_PATH"]);
     for arguments in [&["export"][..], &["export", "--replace"]] {
         let ended = mirror.run(arguments).await;
         ended.failed(1, &["no guild yet", "nothing to export", "propsbot sync"]);

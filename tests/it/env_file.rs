@@ -21,7 +21,7 @@ async fn a_file_of_any_editor_is_read_or_refused_with_words() {
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
     for file in [format!("\u{feff}{text}").into_bytes(), utf16] {
         let ended = with(file, &["status"]).await;
-        ended.failed(2, &["EXPORT_INTERVAL", "\"soon\" is no time"]);
+        ended.failed(2, &["EXPORT_INTERVAL", "\"soon\" is not a duration"]);
     }
     let ended = with(b"EXPORT_INTERVAL=\xe9\n", &["status"]).await;
     ended.failed(
@@ -29,7 +29,7 @@ async fn a_file_of_any_editor_is_read_or_refused_with_words() {
         &["/.env: it is neither UTF-8 nor UTF-16", "save it as UTF-8"],
     );
     let ended = with("A=1\n\nDISCORD TOKEN=x\n", &["status"]).await;
-    ended.failed(2, &["/.env, line 3 cannot be read, at its character 9"]);
+    ended.failed(2, &["/.env, line 3 cannot be read, at character 9"]);
 }
 
 #[tokio::test]
@@ -40,14 +40,14 @@ async fn a_slip_in_a_name_is_named_with_what_may_be_meant() {
     ended.failed(2, &["DISCORD_TOKEN: is not set", says]);
 
     let ended = with(file, &["status"]).await;
-    let says = "line 3 of .env: there is no STOREPATH; did you mean STORE_PATH?";
+    let says = "line 3 of .env: STOREPATH is not a variable of propsbot; did you mean STORE_PATH?";
     ended.failed(2, &["WARN", says, "there is no store at ./data"]);
     assert!(!ended.stderr.contains("POSTGRES"), "{ended:?}");
 
     let file =
         format!("{file}DISCORD_TOKEN=c2VjcmV0.c2Vj.cmV0\nDISCORD_API_URL=http://127.0.0.1:1\n");
     let ended = with(file, &["sync"]).await;
-    let says = ".env has names that propsbot does not read: DISCORD_TOKN, POSTGRES_PASSWORD";
+    let says = ".env has variables that propsbot does not read: DISCORD_TOKN, POSTGRES_PASSWORD";
     ended.failed(1, &["INFO", says]);
 }
 

@@ -138,7 +138,7 @@ async fn a_wish_that_the_archive_remembers_outlives_an_older_copy_of_the_store()
     copy(&backup, &mirror.store_path());
     let replaced = mirror.run(&["export", "--replace"]).await.ok();
     assert!(
-        replaced.stdout.contains("1 members' wishes"),
+        replaced.stdout.contains("1 privacy choice that"),
         "{replaced:?}"
     );
     assert_eq!(shown().await, (String::new(), true, false));

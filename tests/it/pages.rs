@@ -448,7 +448,7 @@ async fn what_permissions_hide_is_listed_and_not_missing() {
     let named = json!([{"id": channel.to_string(), "name": "general"}]);
     assert_eq!(last["unreadable"], named);
     let said = mirror.sync().await.ok().stdout;
-    assert!(said.contains("may not read #general"), "{said}");
+    assert!(said.contains("no permission to read #general"), "{said}");
 }
 
 /// In no guild there is nothing to do: that is said, and how to change it. The bot itself waits.

@@ -365,16 +365,16 @@ async fn a_dry_run_says_what_would_go_out() {
         let id = format!("({})", channel.id);
         let line = said.lines().find(|line| line.contains(&id)).unwrap();
         let expected = if channel.public {
-            "goes out:"
+            "exported:"
         } else {
-            "stays here:"
+            "kept back:"
         };
         assert!(line.starts_with(expected), "{line}");
     }
     mirror.export().await;
     let archive = FolderArchive::new(mirror.archive_path());
     let exported = propsbot_rows::Snapshot::read(&archive).await.unwrap();
-    let would = said.lines().filter(|line| line.starts_with("goes out:"));
+    let would = said.lines().filter(|line| line.starts_with("exported:"));
     assert_eq!(would.count(), exported.channels.len());
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
     assert!(said.contains("would stay at generation 1"), "{said}");

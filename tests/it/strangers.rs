@@ -344,7 +344,7 @@ async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
         "--guild",
         "5",
     ];
-    mirror.run(&from).await.failed(2, &["holds no guild 5"]);
+    mirror.run(&from).await.failed(2, &["has no guild 5"]);
 
     // Deleted: from the store, its log, the archive, the graph.
     let id = other.id.to_string();
@@ -411,7 +411,7 @@ async fn a_named_guild_that_the_bot_is_not_in_is_told() {
     ended.failed(1, &["guild 7", "DISCORD_GUILDS", "oauth2/authorize"]);
     assert_eq!(messages_of(&mirror, &own), 1);
     let ended = mirror.run(&["sync", "--guild", "8"]).await;
-    ended.failed(2, &["DISCORD_GUILDS names others"]);
+    ended.failed(2, &["add it to DISCORD_GUILDS"]);
     let running = start(&mirror).await;
     own.ask_until(&mirror.discord, "sync-status", ": listening")
         .await;

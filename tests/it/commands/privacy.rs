@@ -318,14 +318,15 @@ async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
         .mirror
         .run(&["forget", "--user", "480300000000000001", "--guild", "5"])
         .await;
-    wrong.failed(2, &["--guild", "knows no guild 5"]);
+    wrong.failed(2, &["--guild", "has no guild 5"]);
     let done = server
         .mirror
         .run(&["forget", "--user", &ana.to_string()])
         .await
         .ok();
     assert!(
-        done.stdout.contains("3 messages, 1 reactions and 1 props"),
+        done.stdout
+            .contains("3 messages, 1 reaction and 1 props message"),
         "{}",
         done.stdout
     );
