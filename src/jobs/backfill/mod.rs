@@ -4,11 +4,13 @@
 //! page goes to the writer with the coverage it gives, so that a killed process has lost at most
 //! the pages in flight. What fails is recorded on its object and stops nothing else.
 
+mod bottom;
 mod channel;
 mod conclusion;
 mod discovery;
 mod lists;
 mod members;
+mod missing;
 pub(crate) mod page;
 mod page_sizes;
 pub(crate) mod paging;

@@ -13,14 +13,14 @@ use tracing::debug;
 
 use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
-    lists::sample,
-    page_sizes::End,
-    paging::{Ask, begins_with_channel, ids, is_impossible, is_repeated, listed_again, range},
+    bottom::Bottom,
+    missing::HANDFUL,
+    paging::{Ask, ids, is_impossible, is_repeated, listed_again, range},
 };
 use crate::clock::Clock;
 use propsbot_discord::{Listing, RestError, Urgency};
 use propsbot_model::{
-    ChannelId, Fact, FailureObject, GuildId, Life, MessageId, Millis, Page, Pending, Props,
+    ChannelId, Fact, FailureObject, GuildId, MessageId, Millis, Page, Pending, Props,
     ReactionCount, Stamp,
 };
 
@@ -35,11 +35,6 @@ const IMPOSSIBLE: &str =
 
 /// How often a page is listed before a contradiction is taken for lasting.
 const LISTS: usize = 3;
-/// The first page of a channel that nothing is known of may be listed twice if it is shorter than others,
-/// and has so many messages: few channels have, and a page that was cut has.
-const LONG: usize = Listing::FULL / 2;
-/// So many messages are asked for one by one; of more that are missing at once, so many as a sample.
-const HANDFUL: usize = 5;
 /// Before a channel that is there, and whose messages were refused, is asked for them once more.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
@@ -75,15 +70,6 @@ impl Shown {
     pub(crate) fn next(&self) -> MessageId {
         MessageId(self.after.0.saturating_add(1))
     }
-}
-
-/// What comes before a page.
-#[derive(Clone, Copy)]
-struct Bottom {
-    /// Nothing.
-    is_last: bool,
-    /// It takes the same list twice to believe that: a page that was cut looks the same.
-    is_doubtful: bool,
 }
 
 /// A list of messages, and what follows from it.
@@ -259,7 +245,7 @@ impl Backfill {
     }
 
     /// Asks for a page, and says when it was asked for. Nothing if the server contradicts itself.
-    async fn listing(
+    pub(super) async fn listing(
         &self,
         ask: &Ask,
         urgency: Urgency,
@@ -315,160 +301,6 @@ impl Backfill {
                 ..
             }) => Err(RestError::Failing { what, status: 404 }),
             listed => listed,
-        }
-    }
-
-    /// What comes before a list. One that is shorter than others may have been cut: what is known, or
-    /// else the server, tells whether there is more.
-    async fn bottom(&self, ask: &Ask, listing: &mut Listing) -> Result<Bottom, BackfillError> {
-        let sure = |is_last| Bottom {
-            is_last,
-            is_doubtful: false,
-        };
-        let is_new = listing.unnamed() > 0 || ids(listing).any(|id| !ask.again.contains(&id));
-        let end = self.page_sizes.end(if is_new { listing.len } else { 0 });
-        let (Some(oldest), true, channel) = (listing.oldest, is_new, ask.channel) else {
-            return Ok(sure(true));
-        };
-        let (after, _) = range(ask, listing, false);
-        match end {
-            End::Later => Ok(sure(false)),
-            // All that is asked for is here.
-            End::Unknown if after <= ask.until => Ok(sure(false)),
-            End::Unknown => {
-                // Whoever waits for another request holds no turn.
-                listing.turn = None;
-                let earlier = Ask {
-                    before: Some(MessageId(after.0.saturating_add(1))),
-                    witness: Some(oldest),
-                    again: listed_again(listing, after),
-                    ..ask.clone()
-                };
-                // What this tells holds for all pages of this length, which then need not ask.
-                let told = self.listing(&earlier, Urgency::AtOnce).await?;
-                let is_last = told.is_some_and(|(_, told)| {
-                    told.unnamed() == 0 && ids(&told).all(|id| earlier.again.contains(&id))
-                });
-                if is_last {
-                    self.page_sizes.was_last(listing.len);
-                }
-                Ok(Bottom {
-                    is_last,
-                    is_doubtful: !is_last,
-                })
-            }
-            End::Here => {
-                let known = self.read(move |store| {
-                    let is_known = store
-                        .messages(channel, oldest.0..=oldest.0)
-                        .next()
-                        .is_some();
-                    for older in store.messages(channel, 0..=oldest.0.saturating_sub(1)) {
-                        if matches!(older?.state, Life::Alive(..)) {
-                            return Ok((is_known, true));
-                        }
-                    }
-                    Ok((is_known, false))
-                });
-                let (is_known, has_older) = known.await?;
-                let may_be_cut = !is_known
-                    && (ask.before.is_some() || listing.len >= LONG)
-                    && !begins_with_channel(listing, channel);
-                Ok(Bottom {
-                    is_last: !has_older,
-                    is_doubtful: has_older || may_be_cut,
-                })
-            }
-        }
-    }
-
-    /// What was known before the list was asked for, lies in its range, and is not listed.
-    async fn lacks(
-        &self,
-        ask: &Ask,
-        listing: &Listing,
-        asked: Stamp,
-        (after, to): (MessageId, MessageId),
-    ) -> Result<BTreeSet<MessageId>, BackfillError> {
-        let first = after.0.saturating_add(1);
-        let end = if ask.before.is_none() { u64::MAX } else { to.0 };
-        if first > end {
-            return Ok(BTreeSet::new());
-        }
-        if ask.before.is_none() {
-            // What was heard a moment ago may be what Discord's list does not have yet.
-            self.writer.write(Vec::new()).await?;
-        }
-        let listed: BTreeSet<MessageId> = ids(listing).collect();
-        let channel = ask.channel;
-        // The channel itself names its last message.
-        let last = ask
-            .last_message_id
-            .filter(|last| ask.before.is_none() && last.0 > after.0 && !listed.contains(last));
-        self.read(move |store| {
-            let (mut known, mut lacks) = (listed, BTreeSet::new());
-            if let Some(last) = last
-                && store.message(channel, last)?.is_none()
-                && !store
-                    .coverage_of(channel)?
-                    .is_some_and(|known| known.covers(last))
-            {
-                lacks.insert(last);
-            }
-            for message in store.messages(channel, first..=end) {
-                let message = message?;
-                let was_there = matches!(message.state, Life::Alive(seen, _) if seen < asked);
-                if known.insert(message.id) && was_there {
-                    lacks.insert(message.id);
-                }
-            }
-            // Of some messages nothing is known but who reacted to them.
-            for reaction in store.reactions(channel, first..=end) {
-                let reaction = reaction?;
-                if !known.contains(&reaction.message_id) {
-                    lacks.insert(reaction.message_id);
-                }
-            }
-            Ok(lacks)
-        })
-        .await
-    }
-
-    /// Which of the messages that a list lacks are gone. All of a handful are asked for, and a sample of
-    /// more; where some of that are gone and some are there, all.
-    async fn gone(
-        &self,
-        ask: &Ask,
-        lacks: &BTreeSet<MessageId>,
-    ) -> Result<BTreeSet<MessageId>, BackfillError> {
-        let all: Vec<MessageId> = lacks.iter().copied().collect();
-        let (mut asked, mut gone) = (BTreeSet::new(), BTreeSet::new());
-        for id in sample(&all, HANDFUL) {
-            asked.insert(*id);
-            if self.is_gone(ask, *id).await? {
-                gone.insert(*id);
-            }
-        }
-        if gone == asked {
-            return Ok(all.into_iter().collect());
-        }
-        if gone.is_empty() {
-            return Ok(gone);
-        }
-        for id in all {
-            if asked.insert(id) && self.is_gone(ask, id).await? {
-                gone.insert(id);
-            }
-        }
-        Ok(gone)
-    }
-
-    async fn is_gone(&self, ask: &Ask, id: MessageId) -> Result<bool, BackfillError> {
-        match self.history.message(ask.guild, ask.channel, id).await {
-            Ok(found) => Ok(found.is_none()),
-            // One that cannot be read is there; and where nobody can tell, none is said to be gone.
-            Err(RestError::Unreadable { .. } | RestError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
         }
     }
 

@@ -1,0 +1,92 @@
+//! What comes before a page of messages: whether the page is the one with which its channel begins.
+
+use super::{
+    Backfill, BackfillError,
+    page_sizes::End,
+    paging::{Ask, begins_with_channel, ids, listed_again, range},
+};
+use propsbot_discord::{Listing, Urgency};
+use propsbot_model::{Life, MessageId};
+
+/// The first page of a channel that nothing is known of may be listed twice if it is shorter than others,
+/// and has so many messages: few channels have, and a page that was cut has.
+const LONG: usize = Listing::FULL / 2;
+
+/// What comes before a page.
+#[derive(Clone, Copy)]
+pub(super) struct Bottom {
+    /// Nothing.
+    pub(super) is_last: bool,
+    /// It takes the same list twice to believe that: a page that was cut looks the same.
+    pub(super) is_doubtful: bool,
+}
+
+impl Backfill {
+    /// What comes before a list. One that is shorter than others may have been cut: what is known, or
+    /// else the server, tells whether there is more.
+    pub(super) async fn bottom(
+        &self,
+        ask: &Ask,
+        listing: &mut Listing,
+    ) -> Result<Bottom, BackfillError> {
+        let sure = |is_last| Bottom {
+            is_last,
+            is_doubtful: false,
+        };
+        let is_new = listing.unnamed() > 0 || ids(listing).any(|id| !ask.again.contains(&id));
+        let end = self.page_sizes.end(if is_new { listing.len } else { 0 });
+        let (Some(oldest), true, channel) = (listing.oldest, is_new, ask.channel) else {
+            return Ok(sure(true));
+        };
+        let (after, _) = range(ask, listing, false);
+        match end {
+            End::Later => Ok(sure(false)),
+            // All that is asked for is here.
+            End::Unknown if after <= ask.until => Ok(sure(false)),
+            End::Unknown => {
+                // Whoever waits for another request holds no turn.
+                listing.turn = None;
+                let earlier = Ask {
+                    before: Some(MessageId(after.0.saturating_add(1))),
+                    witness: Some(oldest),
+                    again: listed_again(listing, after),
+                    ..ask.clone()
+                };
+                // What this tells holds for all pages of this length, which then need not ask.
+                let told = self.listing(&earlier, Urgency::AtOnce).await?;
+                let is_last = told.is_some_and(|(_, told)| {
+                    told.unnamed() == 0 && ids(&told).all(|id| earlier.again.contains(&id))
+                });
+                if is_last {
+                    self.page_sizes.was_last(listing.len);
+                }
+                Ok(Bottom {
+                    is_last,
+                    is_doubtful: !is_last,
+                })
+            }
+            End::Here => {
+                let known = self.read(move |store| {
+                    let is_known = store
+                        .messages(channel, oldest.0..=oldest.0)
+                        .next()
+                        .is_some();
+                    for older in store.messages(channel, 0..=oldest.0.saturating_sub(1)) {
+                        if matches!(older?.state, Life::Alive(..)) {
+                            return Ok((is_known, true));
+                        }
+                    }
+                    Ok((is_known, false))
+                });
+                let (is_known, has_older) = known.await?;
+                let may_be_cut = !is_known
+                    && (ask.before.is_some() || listing.len >= LONG)
+                    && !begins_with_channel(listing, channel);
+                Ok(Bottom {
+                    is_last: !has_older,
+                    is_doubtful: has_older || may_be_cut,
+                })
+            }
+        }
+    }
+}

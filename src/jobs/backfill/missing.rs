@@ -1,0 +1,106 @@
+//! What a page of messages lacks, and which of that is gone.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Backfill, BackfillError,
+    lists::sample,
+    paging::{Ask, ids},
+};
+use propsbot_discord::{Listing, RestError};
+use propsbot_model::{Life, MessageId, Stamp};
+
+/// So many messages are asked for one by one; of more that are missing at once, so many as a sample.
+pub(super) const HANDFUL: usize = 5;
+
+impl Backfill {
+    /// What was known before the list was asked for, lies in its range, and is not listed.
+    pub(super) async fn lacks(
+        &self,
+        ask: &Ask,
+        listing: &Listing,
+        asked: Stamp,
+        (after, to): (MessageId, MessageId),
+    ) -> Result<BTreeSet<MessageId>, BackfillError> {
+        let first = after.0.saturating_add(1);
+        let end = if ask.before.is_none() { u64::MAX } else { to.0 };
+        if first > end {
+            return Ok(BTreeSet::new());
+        }
+        if ask.before.is_none() {
+            // What was heard a moment ago may be what Discord's list does not have yet.
+            self.writer.write(Vec::new()).await?;
+        }
+        let listed: BTreeSet<MessageId> = ids(listing).collect();
+        let channel = ask.channel;
+        // The channel itself names its last message.
+        let last = ask
+            .last_message_id
+            .filter(|last| ask.before.is_none() && last.0 > after.0 && !listed.contains(last));
+        self.read(move |store| {
+            let (mut known, mut lacks) = (listed, BTreeSet::new());
+            if let Some(last) = last
+                && store.message(channel, last)?.is_none()
+                && !store
+                    .coverage_of(channel)?
+                    .is_some_and(|known| known.covers(last))
+            {
+                lacks.insert(last);
+            }
+            for message in store.messages(channel, first..=end) {
+                let message = message?;
+                let was_there = matches!(message.state, Life::Alive(seen, _) if seen < asked);
+                if known.insert(message.id) && was_there {
+                    lacks.insert(message.id);
+                }
+            }
+            // Of some messages nothing is known but who reacted to them.
+            for reaction in store.reactions(channel, first..=end) {
+                let reaction = reaction?;
+                if !known.contains(&reaction.message_id) {
+                    lacks.insert(reaction.message_id);
+                }
+            }
+            Ok(lacks)
+        })
+        .await
+    }
+
+    /// Which of the messages that a list lacks are gone. All of a handful are asked for, and a sample of
+    /// more; where some of that are gone and some are there, all.
+    pub(super) async fn gone(
+        &self,
+        ask: &Ask,
+        lacks: &BTreeSet<MessageId>,
+    ) -> Result<BTreeSet<MessageId>, BackfillError> {
+        let all: Vec<MessageId> = lacks.iter().copied().collect();
+        let (mut asked, mut gone) = (BTreeSet::new(), BTreeSet::new());
+        for id in sample(&all, HANDFUL) {
+            asked.insert(*id);
+            if self.is_gone(ask, *id).await? {
+                gone.insert(*id);
+            }
+        }
+        if gone == asked {
+            return Ok(all.into_iter().collect());
+        }
+        if gone.is_empty() {
+            return Ok(gone);
+        }
+        for id in all {
+            if asked.insert(id) && self.is_gone(ask, id).await? {
+                gone.insert(id);
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn is_gone(&self, ask: &Ask, id: MessageId) -> Result<bool, BackfillError> {
+        match self.history.message(ask.guild, ask.channel, id).await {
+            Ok(found) => Ok(found.is_none()),
+            // One that cannot be read is there; and where nobody can tell, none is said to be gone.
+            Err(RestError::Unreadable { .. } | RestError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
