@@ -15,10 +15,10 @@ pub(super) async fn refusal(
     interaction: &Interaction,
 ) -> Result<Option<String>, ServiceError> {
     let (guild, is_privacy) = match interaction {
-        Interaction::Command(it) => (it.guild_id, is_privacy(&it.data.name)),
-        Interaction::Autocomplete(it) => (it.guild_id, false),
-        Interaction::Component(it) => (it.guild_id, is_privacy(&it.data.custom_id)),
-        Interaction::Modal(it) => (it.guild_id, false),
+        Interaction::Command(run) => (run.guild_id, is_privacy(&run.data.name)),
+        Interaction::Autocomplete(typing) => (typing.guild_id, false),
+        Interaction::Component(part) => (part.guild_id, is_privacy(&part.data.custom_id)),
+        Interaction::Modal(form) => (form.guild_id, false),
         _ => (None, false),
     };
     let Some(guild) = guild.map(IntoModel::into_model) else {

@@ -110,8 +110,8 @@ pub(super) enum What<'a> {
 impl Used<'_> {
     async fn respond(self, response: CreateInteractionResponse) -> Result<(), serenity::Error> {
         match self.what {
-            What::Form(it) => it.create_response(self.http, response).await?,
-            What::Part(it) => it.create_response(self.http, response).await?,
+            What::Form(form) => form.create_response(self.http, response).await?,
+            What::Part(part) => part.create_response(self.http, response).await?,
         }
         self.announced.swap(true, Ordering::Relaxed);
         Ok(())
@@ -163,8 +163,8 @@ impl Asker for Used<'_> {
             let follow_up = CreateInteractionResponseFollowup::new();
             let follow_up = reply.to_slash_followup_response(follow_up);
             match self.what {
-                What::Form(it) => it.create_followup(self.http, follow_up).await?,
-                What::Part(it) => it.create_followup(self.http, follow_up).await?,
+                What::Form(form) => form.create_followup(self.http, follow_up).await?,
+                What::Part(part) => part.create_followup(self.http, follow_up).await?,
             };
             return Ok(());
         }

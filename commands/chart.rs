@@ -80,7 +80,7 @@ pub(super) fn draw(title: &str, bars: &[Bar]) -> Result<Vec<u8>, ChartError> {
     let tree = Tree::from_str(&svg(title, bars)?, &OPTIONS)?;
     let size = tree.size().to_int_size().scale_by(SCALE);
     let mut picture = size
-        .and_then(|it| Pixmap::new(it.width(), it.height()))
+        .and_then(|size| Pixmap::new(size.width(), size.height()))
         .ok_or(ChartError::Size(bars.len()))?;
     let scale = Transform::from_scale(SCALE, SCALE);
     resvg::render(&tree, scale, &mut picture.as_mut());
@@ -107,7 +107,7 @@ fn svg(title: &str, bars: &[Bar]) -> Result<String, ChartError> {
         let name = drawable(bar);
         let wide = width(&name)?;
         let size = NAME_SIZE * (NAME_WIDTH / wide.max(1.0)).min(1.0);
-        let medal = bar.rank.checked_sub(1).and_then(|it| MEDALS.get(it));
+        let medal = bar.rank.checked_sub(1).and_then(|index| MEDALS.get(index));
         let (rank, colour) = (bar.rank, medal.unwrap_or(&RANK));
         let (line, track) = (top + 18.0, top + 28.0);
         let length = (room * bar.share.clamp(0.0, 1.0)).max(8.0);
@@ -136,7 +136,7 @@ fn width(name: &str) -> Result<f32, ChartError> {
     );
     let tree = Tree::from_str(&alone, &OPTIONS)?;
     let drawn = tree.node_by_id("it");
-    Ok(drawn.map_or(0.0, |it| it.abs_bounding_box().width()))
+    Ok(drawn.map_or(0.0, |node| node.abs_bounding_box().width()))
 }
 
 /// The name as SVG, or the plain one where the fonts lack a letter.
@@ -151,8 +151,8 @@ fn drawable(bar: &Bar) -> String {
 fn runs(text: &str) -> Option<String> {
     let mut svg = String::new();
     let mut current = None;
-    for it in text.chars().filter(|it| !joins(*it)) {
-        let has = |(at, font): (usize, &Charmap<'_>)| font.map(it).map(|_| at);
+    for letter in text.chars().filter(|letter| !joins(*letter)) {
+        let has = |(at, font): (usize, &Charmap<'_>)| font.map(letter).map(|_| at);
         let font = LETTERS.iter().enumerate().find_map(has)?;
         if current != Some(font) {
             if current.is_some() {
@@ -161,21 +161,24 @@ fn runs(text: &str) -> Option<String> {
             let _ = write!(svg, r#"<tspan font-family="{}">"#, FAMILIES[font]);
             current = Some(font);
         }
-        svg.push_str(&self::text(it.encode_utf8(&mut [0; 4])));
+        svg.push_str(&self::text(letter.encode_utf8(&mut [0; 4])));
     }
-    let seen = text.chars().any(|it| !it.is_whitespace() && !joins(it));
+    let seen = text
+        .chars()
+        .any(|letter| !letter.is_whitespace() && !joins(letter));
     seen.then(|| svg + "</tspan>")
 }
 
 /// What makes one emoji of several, or chooses its look: one colour has no skin tones, and the parts
 /// of a family stand beside each other.
-fn joins(it: char) -> bool {
-    matches!(it, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+fn joins(letter: char) -> bool {
+    matches!(letter, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
 /// Text within SVG.
-fn text(it: &str) -> String {
-    it.replace('&', "&amp;")
+fn text(plain: &str) -> String {
+    plain
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
@@ -183,8 +186,8 @@ fn text(it: &str) -> String {
 static LETTERS: LazyLock<Vec<Charmap<'static>>> = LazyLock::new(|| {
     let fonts = self::fonts()
         .into_iter()
-        .filter_map(|it| FontRef::new(it).ok());
-    fonts.map(|it| it.charmap()).collect()
+        .filter_map(|font| FontRef::new(font).ok());
+    fonts.map(|font| font.charmap()).collect()
 });
 
 static OPTIONS: LazyLock<Options<'static>> = LazyLock::new(|| {

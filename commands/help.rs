@@ -15,7 +15,9 @@ pub(super) async fn help(ctx: Context<'_>) -> Result<(), Error> {
         return Err(Error::Mistake(wording::only_in_servers()));
     };
     let member = run.interaction.member.as_ref();
-    let permissions = member.and_then(|it| it.permissions).unwrap_or_default();
+    let permissions = member
+        .and_then(|member| member.permissions)
+        .unwrap_or_default();
     let may = |needed: Permissions| permissions.administrator() || permissions.contains(needed);
     let mut lines = Vec::new();
     for command in &ctx.framework().options().commands {
@@ -27,15 +29,19 @@ pub(super) async fn help(ctx: Context<'_>) -> Result<(), Error> {
         } else {
             &command.subcommands
         };
-        for it in of {
+        for command_or_sub in of {
             let name = if command.subcommands.is_empty() {
-                it.name.to_string()
+                command_or_sub.name.to_string()
             } else {
-                format!("{} {}", command.name, it.name)
+                format!("{} {}", command.name, command_or_sub.name)
             };
             lines.push((
                 name,
-                it.description.as_deref().unwrap_or_default().to_owned(),
+                command_or_sub
+                    .description
+                    .as_deref()
+                    .unwrap_or_default()
+                    .to_owned(),
             ));
         }
     }

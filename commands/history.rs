@@ -45,7 +45,7 @@ pub(super) async fn history(
     only: Option<Direction>,
 ) -> Result<(), Error> {
     let reader = reader(ctx)?;
-    let member: Option<UserId> = member.map(|it| it.id.into_model());
+    let member: Option<UserId> = member.map(|user| user.id.into_model());
     let query = HistoryQuery {
         member: member.or(only.map(|_| reader.user_id)),
         side: only.map(Into::into),
@@ -122,7 +122,7 @@ fn read(id: &str, reader: Reader) -> Option<HistoryQuery> {
     let at = at.parse().ok()?;
     Some(HistoryQuery {
         reader,
-        member: Some(member.parse().ok()?).filter(|it: &UserId| it.0 != 0),
+        member: Some(member.parse().ok()?).filter(|id: &UserId| id.0 != 0),
         side: match side {
             "both" => None,
             side => Some(Side::read(side)?),

@@ -151,20 +151,23 @@ fn bars(board: &Leaderboard) -> Vec<Bar> {
         reason = "the length of a bar, in points of a picture"
     )]
     let share = |count: u64| count as f32 / board.most.max(1) as f32;
-    let ranked = board.ranked.iter().map(|it| Bar {
-        rank: it.rank,
-        name: wording::chart_name(&it.name),
-        plain_name: format!("@{}", it.username),
-        share: share(it.count),
-        count: board.language.number(it.count),
+    let ranked = board.ranked.iter().map(|entry| Bar {
+        rank: entry.rank,
+        name: wording::chart_name(&entry.name),
+        plain_name: format!("@{}", entry.username),
+        share: share(entry.count),
+        count: board.language.number(entry.count),
     });
     ranked.collect()
 }
 
 fn buttons(query: &LeaderboardQuery, board: &Leaderboard, owner: UserId) -> Vec<CreateButton> {
-    let before = board.page.checked_sub(1).map(|it| (it, wording::higher()));
-    let after = Some(board.page + 1).filter(|it| *it < board.pages);
-    let after = after.map(|it| (it, wording::lower()));
+    let before = board
+        .page
+        .checked_sub(1)
+        .map(|page| (page, wording::higher()));
+    let after = Some(board.page + 1).filter(|page| *page < board.pages);
+    let after = after.map(|page| (page, wording::lower()));
     let pages = before.into_iter().chain(after);
     pages
         .map(|(page, label)| CreateButton::new(id(query, page, owner)).label(label))

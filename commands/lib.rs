@@ -96,16 +96,16 @@ fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
 /// The command's run, which also tells when.
 fn run(ctx: Context<'_>) -> InteractionId {
     InteractionId(match ctx {
-        poise::Context::Application(it) => it.interaction.id.get(),
+        poise::Context::Application(run) => run.interaction.id.get(),
         // No command has a prefix.
-        poise::Context::Prefix(it) => it.msg.id.get(),
+        poise::Context::Prefix(run) => run.msg.id.get(),
     })
 }
 
 /// Who runs a command that shows what they may read.
 fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
     let member = match ctx {
-        poise::Context::Application(it) => it.interaction.member.as_deref(),
+        poise::Context::Application(run) => run.interaction.member.as_deref(),
         poise::Context::Prefix(_) => None,
     };
     Ok(Reader {
@@ -117,8 +117,8 @@ fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
 
 /// The roles of a member who runs a command, or presses a button.
 fn roles(member: Option<&serenity::model::guild::Member>) -> Vec<RoleId> {
-    let roles = member.iter().flat_map(|it| &it.roles);
-    roles.map(|it| (*it).into_model()).collect()
+    let roles = member.iter().flat_map(|member| &member.roles);
+    roles.map(|role| (*role).into_model()).collect()
 }
 
 /// A refusal in words.
@@ -165,15 +165,15 @@ async fn on_error(error: FrameworkError<'_, Service, Error>) {
         tracing::error!("a command could not be started: {}", kind(&error));
         return;
     };
-    if let poise::Context::Application(it) = ctx
-        && it.interaction_type == CommandInteractionType::Autocomplete
+    if let poise::Context::Application(run) = ctx
+        && run.interaction_type == CommandInteractionType::Autocomplete
     {
         tracing::debug!(
             command = ctx.command().qualified_name.as_ref(),
             "nothing to suggest: {}",
             kind(&error)
         );
-        return answer_unknown(ctx.http(), it.interaction).await;
+        return answer_unknown(ctx.http(), run.interaction).await;
     }
     let text = match &error {
         FrameworkError::Command {

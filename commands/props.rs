@@ -60,8 +60,12 @@ pub(super) async fn props(
         guild_id: guild_id.into_model(),
         channel_id: ctx.channel_id().into_model(),
         giver: discord::user(ctx.author()),
-        roles: member.map_or_else(Vec::new, |it| {
-            it.roles.iter().map(|it| (*it).into_model()).collect()
+        roles: member.map_or_else(Vec::new, |member| {
+            member
+                .roles
+                .iter()
+                .map(|role| (*role).into_model())
+                .collect()
         }),
         receivers,
         reason: reason.clone(),
@@ -152,7 +156,7 @@ impl Form {
         Some(Self {
             opened: InteractionId(opened),
             to: UserId(to),
-            about: Some(MessageId(about)).filter(|it| it.0 != 0),
+            about: Some(MessageId(about)).filter(|id| id.0 != 0),
         })
     }
 }
@@ -173,7 +177,9 @@ pub(super) async fn submitted(
     let mut fields = form.data.components.iter().flat_map(|row| &row.components);
     let reason = fields
         .find_map(|field| match field {
-            ActionRowComponent::InputText(it) if it.custom_id == REASON => it.value.clone(),
+            ActionRowComponent::InputText(input) if input.custom_id == REASON => {
+                input.value.clone()
+            }
             _ => None,
         })
         .unwrap_or_default();
@@ -186,14 +192,14 @@ pub(super) async fn submitted(
     if !is_current {
         return Err(Error::Mistake(wording::outdated_form(typed)));
     }
-    let roles = form.member.as_ref().map(|it| &it.roles);
+    let roles = form.member.as_ref().map(|member| &member.roles);
     let wish = GiveProps {
         id: of.opened,
         guild_id: guild_id.into_model(),
         channel_id,
         giver: discord::user(&form.user),
-        roles: roles.map_or_else(Vec::new, |it| {
-            it.iter().map(|it| (*it).into_model()).collect()
+        roles: roles.map_or_else(Vec::new, |roles| {
+            roles.iter().map(|role| (*role).into_model()).collect()
         }),
         receivers: vec![of.to],
         reason: reason.clone(),

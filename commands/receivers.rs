@@ -59,7 +59,7 @@ pub(super) fn read_roles(text: &str) -> Result<Vec<RoleId>, Unclear> {
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.replace('<', " <")
         .replace('>', "> ")
-        .split(|it: char| it.is_whitespace() || matches!(it, ',' | ';'))
+        .split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';'))
         .map(str::to_owned)
         .collect::<Vec<_>>()
         .into_iter()
@@ -72,7 +72,7 @@ fn inner<'a>(word: &'a str, start: &str) -> Option<&'a str> {
 
 /// A snowflake: 15 digits at the least, or it would be older than Discord.
 fn read_id(text: &str) -> Option<u64> {
-    let is_id = (15..=20).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+    let is_id = (15..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_id)
 }
 

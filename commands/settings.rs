@@ -153,7 +153,7 @@ async fn set(
         let roles = if everyone.eq_ignore_ascii_case("everyone") {
             Vec::new()
         } else {
-            let unclear = |it| Error::Mistake(wording::unclear_roles(&it, &text));
+            let unclear = |unclear| Error::Mistake(wording::unclear_roles(&unclear, &text));
             let mut roles = read_roles(&text).map_err(unclear)?;
             roles.sort_unstable();
             roles.dedup();
@@ -167,7 +167,7 @@ async fn set(
         if emoji == Some(None) {
             return Err(Error::Mistake(wording::no_emoji(&text)));
         }
-        let emoji = emoji.flatten().map(|it| it.to_string());
+        let emoji = emoji.flatten().map(|emoji| emoji.to_string());
         changes.push(SettingsChange::Acknowledge(emoji));
     }
     changes.extend(keep_deleted_props.map(SettingsChange::KeepDeletedProps));
@@ -187,7 +187,7 @@ async fn set(
         within(hours.into(), AUDIT_REST_HOURS, "audit_rest_hours")?;
         changes.push(SettingsChange::AuditRestHours(hours));
     }
-    changes.extend(language.map(|it| SettingsChange::Language(it.into())));
+    changes.extend(language.map(|language| SettingsChange::Language(language.into())));
     changes.extend(age_restricted.map(SettingsChange::AgeRestricted));
     if let Some(times) = per_minute {
         within(times.into(), PER_MINUTE, "per_minute")?;
@@ -287,7 +287,7 @@ fn read_props_channels(text: &str) -> Result<Option<Vec<propsbot_model::ChannelI
     if text.trim().eq_ignore_ascii_case("default") {
         return Ok(None);
     }
-    let unclear = |it| Error::Mistake(wording::unclear_channels(&it, text));
+    let unclear = |unclear| Error::Mistake(wording::unclear_channels(&unclear, text));
     let mut channels = read_channels(text).map_err(unclear)?;
     channels.sort_unstable();
     channels.dedup();
@@ -310,19 +310,19 @@ fn read_quota(
     period: Option<Period>,
     before: Option<Quota>,
 ) -> Result<Option<Quota>, Error> {
-    let period = period.map(|it| match it {
+    let period = period.map(|period| match period {
         Period::Day => QuotaPeriod::Day,
         Period::Week => QuotaPeriod::Week,
         Period::Month => QuotaPeriod::Month,
     });
-    let Some(count) = count.or(before.map(|it| it.count)) else {
+    let Some(count) = count.or(before.map(|quota| quota.count)) else {
         return Err(Error::Mistake(wording::quota_without_count()));
     };
     if count == 0 {
         return Ok(None);
     }
     within(count.into(), QUOTA, "quota")?;
-    let period = period.or(before.map(|it| it.period));
+    let period = period.or(before.map(|quota| quota.period));
     Ok(Some(Quota {
         count,
         period: period.unwrap_or(QuotaPeriod::Day),
@@ -346,8 +346,8 @@ fn within<T: Copy + Into<u64>>(
 }
 
 impl From<LanguageChoice> for Language {
-    fn from(it: LanguageChoice) -> Self {
-        match it {
+    fn from(choice: LanguageChoice) -> Self {
+        match choice {
             LanguageChoice::International => Self::International,
             LanguageChoice::American => Self::American,
             LanguageChoice::British => Self::British,

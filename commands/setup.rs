@@ -39,9 +39,9 @@ pub(super) async fn setup(ctx: Context<'_>) -> Result<(), Error> {
 fn page(setup: &Setup) -> CreateReply {
     let chosen = setup.settings.props_channels.iter().flatten();
     let chosen = chosen
-        .filter(|it| it.0 != 0)
+        .filter(|id| id.0 != 0)
         .take(MOST.into())
-        .map(|it| serenity::model::id::ChannelId::new(it.0));
+        .map(|id| serenity::model::id::ChannelId::new(id.0));
     let kind = CreateSelectMenuKind::Channel {
         channel_types: Some(PROPS.to_vec()),
         default_channels: Some(chosen.collect()),
@@ -60,7 +60,9 @@ pub(super) async fn chosen(
     part: &ComponentInteraction,
 ) -> Result<(), Error> {
     let member = part.member.as_ref();
-    let permissions = member.and_then(|it| it.permissions).unwrap_or_default();
+    let permissions = member
+        .and_then(|member| member.permissions)
+        .unwrap_or_default();
     if !permissions.administrator() && !permissions.manage_guild() {
         return Err(Error::Mistake(wording::needs_manage_server()));
     }
@@ -69,7 +71,7 @@ pub(super) async fn chosen(
     };
     let mut channels: Vec<ChannelId> = match &part.data.kind {
         ComponentInteractionDataKind::ChannelSelect { values } => {
-            values.iter().map(|it| (*it).into_model()).collect()
+            values.iter().map(|id| (*id).into_model()).collect()
         }
         _ => return Err(Error::Mistake(wording::outdated_command())),
     };

@@ -50,10 +50,10 @@ async fn latest(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
         return response;
     };
     let typed = typed.to_lowercase();
-    let choices = thanks.iter().map(|it| {
-        let (channel, message) = it.message;
+    let choices = thanks.iter().map(|thanks| {
+        let (channel, message) = thanks.message;
         let link = jump_url(guild, channel, message);
-        (wording::thanks_choice(it), link)
+        (wording::thanks_choice(thanks), link)
     });
     let choices = choices.filter(|(label, _)| label.to_lowercase().contains(&typed));
     response.set_choices(

@@ -79,15 +79,15 @@ impl Service {
                 store.roles(guild)?,
             );
             let member = store.member(guild, bot)?;
-            let known = part.as_ref().and_then(|it| it.state.now());
-            let presence = member.as_ref().and_then(|it| it.presence.now());
-            let all = || parts.iter().filter_map(|it| it.state.now());
-            let roles = roles.iter().filter_map(|it| it.state.now());
+            let known = part.as_ref().and_then(|guild| guild.state.now());
+            let presence = member.as_ref().and_then(|member| member.presence.now());
+            let all = || parts.iter().filter_map(|channel| channel.state.now());
+            let roles = roles.iter().filter_map(|role| role.state.now());
             let permissions = known.map(|known| Permissions::new(known, roles, all()));
             let mut channels: Vec<&Channel> = all()
-                .filter(|it| it.kind.has_messages() && !it.is_thread())
+                .filter(|channel| channel.kind.has_messages() && !channel.is_thread())
                 .collect();
-            channels.sort_by_key(|it| (it.position, it.id));
+            channels.sort_by_key(|channel| (channel.position, channel.id));
             let mut setup = Setup {
                 destination,
                 exported: Vec::new(),
@@ -97,15 +97,15 @@ impl Service {
                 settings,
             };
             // Of a guild that is not known yet, nothing is exported, and nothing is missed.
-            for (channel, it) in channels.into_iter().zip(permissions.iter().cycle()) {
-                let list = match setup.settings.withheld(channel, it) {
+            for (channel, permissions) in channels.into_iter().zip(permissions.iter().cycle()) {
+                let list = match setup.settings.withheld(channel, permissions) {
                     None => &mut setup.exported,
                     Some(Withheld::AgeRestricted) => &mut setup.age_restricted,
                     Some(_) => &mut setup.withheld,
                 };
                 list.push(channel.id);
                 let Some(presence) = presence else { continue };
-                let bits = it.of_member(bot, &presence.roles, channel);
+                let bits = permissions.of_member(bot, &presence.roles, channel);
                 let missing = props::lacking(bits, &needed(channel, &setup.settings));
                 if !missing.is_empty() {
                     setup.needs.push(ChannelNeeds {
@@ -127,7 +127,7 @@ impl Service {
     ) -> Result<bool, ServiceError> {
         self.ask(move |store| {
             let known = store.registered(application)?;
-            Ok(known.is_some_and(|it| it.digest == digest))
+            Ok(known.is_some_and(|registered| registered.digest == digest))
         })
         .await
     }
@@ -163,7 +163,9 @@ impl Service {
     /// What was made so far of the export that is under way.
     pub fn export_made(&self) -> Made {
         let exports = self.parts.exports.as_ref();
-        exports.map(|it| it.look().made).unwrap_or_default()
+        exports
+            .map(|exports| exports.look().made)
+            .unwrap_or_default()
     }
 
     /// Exports now, or waits for the export that is under way and then exports. Never two at once.

@@ -143,9 +143,12 @@ fn received(
 ) -> Result<Vec<serde_json::Value>, StoreError> {
     let channels = reader.channels(store)?;
     let mut chosen = store.privacy(reader.guild_id)?;
-    chosen.retain(|it| it.user_id != reader.user_id);
-    for it in chosen.iter_mut().filter(|it| !it.tier.shows_names()) {
-        it.tier = Tier::Everything;
+    chosen.retain(|choice| choice.user_id != reader.user_id);
+    for choice in chosen
+        .iter_mut()
+        .filter(|choice| !choice.tier.shows_names())
+    {
+        choice.tier = Tier::Everything;
     }
     let veil = Veil::new(chosen);
     let shown = all.iter().rev().filter_map(|props| {

@@ -410,7 +410,7 @@ fn allow(
     let settings = store.settings(guild)?;
     let roles = &settings.giver_roles;
     let everyone = roles.is_empty() || roles.contains(&RoleId(guild.0));
-    if !everyone && !wish.roles.iter().any(|it| roles.contains(it)) {
+    if !everyone && !wish.roles.iter().any(|role| roles.contains(role)) {
         return Err(Refusal::NotAGiver(roles.clone()).into());
     }
     check_limits(store, &settings, wish, receivers, others)?;
@@ -431,7 +431,7 @@ fn check_receivers(
     let all_known = store
         .synced(guild)?
         .iter()
-        .any(|it| it.class == Class::Members);
+        .any(|synced| synced.class == Class::Members);
     for id in receivers {
         match store.member(guild, *id)? {
             Some(member) if member.user.as_ref().is_some_and(|user| user.value.bot) => {
@@ -466,12 +466,12 @@ fn check_may_post(
     channel: ChannelId,
 ) -> Result<(), ServiceError> {
     let part = store.channel(guild, channel)?;
-    let Some(it) = part.as_ref().and_then(|it| it.state.now()) else {
+    let Some(known) = part.as_ref().and_then(|channel| channel.state.now()) else {
         return Err(Refusal::ChannelGone(channel).into());
     };
-    // Where it is not known, Discord will tell.
-    let bits = store.bits_of(guild, bot, it)?.unwrap_or(u64::MAX);
-    let missing = lacking(bits, &needed_to_post(it));
+    // If it's unknown, Discord decides.
+    let bits = store.bits_of(guild, bot, known)?.unwrap_or(u64::MAX);
+    let missing = lacking(bits, &needed_to_post(known));
     if missing.is_empty() {
         Ok(())
     } else {

@@ -34,7 +34,9 @@ impl Service {
         })
         .await?;
         let changes = changes.into_iter();
-        let mut facts: Vec<Fact> = changes.map(|it| Fact::SettingsChanged(guild, it)).collect();
+        let mut facts: Vec<Fact> = changes
+            .map(|change| Fact::SettingsChanged(guild, change))
+            .collect();
         facts.push(admin.did(what));
         self.record(facts).await?;
         self.settings(guild).await
@@ -60,7 +62,7 @@ impl Service {
                 let settings = store.settings(guild)?;
                 let channels = store.channels(guild)?;
                 let inside = channels.iter().filter_map(|part| part.state.now());
-                let inside = inside.filter(|it| it.parent_id == Some(channel));
+                let inside = inside.filter(|child| child.parent_id == Some(channel));
                 let asked = store.with_permissions(guild, |permissions| {
                     let private = is_private(&known, inside, permissions, &settings);
                     (private, settings.excluded_by(&known, permissions))
@@ -179,7 +181,7 @@ fn is_role(store: &Store, guild: GuildId, id: RoleId) -> Result<(), ServiceError
     let roles = store.roles(guild)?;
     if roles
         .iter()
-        .any(|it| it.id == id.0 && it.state.now().is_some())
+        .any(|part| part.id == id.0 && part.state.now().is_some())
     {
         Ok(())
     } else {

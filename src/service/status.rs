@@ -219,8 +219,8 @@ pub fn of_guild(
     let failures = store.failures(guild)?;
     let unreadable: BTreeSet<ChannelId> = failures
         .iter()
-        .filter(|it| it.reason == UNREADABLE)
-        .filter_map(|it| match it.object {
+        .filter(|failure| failure.reason == UNREADABLE)
+        .filter_map(|failure| match failure.object {
             FailureObject::Channel(id) => Some(id),
             _ => None,
         })
@@ -228,15 +228,15 @@ pub fn of_guild(
     let tallies: BTreeMap<ChannelId, Totals> = store
         .tallies(guild)?
         .into_iter()
-        .map(|it| {
+        .map(|tally| {
             (
-                it.channel_id,
+                tally.channel_id,
                 Totals {
-                    messages: it.messages,
-                    deleted: it.deleted,
-                    reactions: it.reactions,
-                    props: it.props,
-                    texts_missing: it.texts_missing,
+                    messages: tally.messages,
+                    deleted: tally.deleted,
+                    reactions: tally.reactions,
+                    props: tally.props,
+                    texts_missing: tally.texts_missing,
                 },
             )
         })
@@ -244,7 +244,11 @@ pub fn of_guild(
     let mut channels = Vec::new();
     let mut totals = Totals::default();
     for part in store.channels(guild)? {
-        let Some(channel) = part.state.now().filter(|it| it.kind.has_messages()) else {
+        let Some(channel) = part
+            .state
+            .now()
+            .filter(|channel| channel.kind.has_messages())
+        else {
             continue;
         };
         let of_channel = tallies.get(&channel.id).copied().unwrap_or_default();
@@ -252,11 +256,13 @@ pub fn of_guild(
         let covered = match coverage.get(&channel.id) {
             _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
             None => CoverageStatus::Unknown,
-            Some(it) => {
+            Some(coverage) => {
                 // In the command line nobody listens, whatever the last session was.
-                let live = it.live.filter(|live| listening && live.session == session);
-                let end = live.map_or(it.top(), |live| live.after.max(it.top()));
-                match it.gaps(end).len() {
+                let live = coverage
+                    .live
+                    .filter(|live| listening && live.session == session);
+                let end = live.map_or(coverage.top(), |live| live.after.max(coverage.top()));
+                match coverage.gaps(end).len() {
                     0 if live.is_some() => CoverageStatus::Live,
                     0 if end.0 == 0 => CoverageStatus::Empty,
                     0 => CoverageStatus::Complete { to: end },
@@ -274,7 +280,7 @@ pub fn of_guild(
         });
     }
     let audit = audit(store, guild, is_mirrored)?;
-    channels.sort_by_key(|it| (std::cmp::Reverse(it.totals.messages), it.id));
+    channels.sort_by_key(|channel| (std::cmp::Reverse(channel.totals.messages), channel.id));
     let lists = store.pending(guild)?;
     let pending = lists
         .iter()
@@ -286,7 +292,7 @@ pub fn of_guild(
         members: store
             .members(guild)?
             .iter()
-            .filter(|it| it.presence.now().is_some())
+            .filter(|member| member.presence.now().is_some())
             .count() as u64,
         totals,
         channels,
@@ -297,12 +303,12 @@ pub fn of_guild(
         export: ExportReport::of(store)?.last,
         failures: failures
             .into_iter()
-            .filter(|it| it.reason != UNREADABLE)
-            .map(|it| FailureStatus {
-                object: it.object.to_string(),
-                reason: it.reason,
-                times: it.times,
-                at: it.at,
+            .filter(|failure| failure.reason != UNREADABLE)
+            .map(|failure| FailureStatus {
+                object: failure.object.to_string(),
+                reason: failure.reason,
+                times: failure.times,
+                at: failure.at,
             })
             .collect(),
         doing: doing(guild, progress),
@@ -324,11 +330,11 @@ fn contradiction(list: &Pending) -> Option<ContradictionStatus> {
 }
 
 fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
-    let known = coverage.intervals.iter().map(|it| IntervalStatus {
-        after: it.after,
-        to: it.to,
-        by: it.by,
-        since: it.since.millis(),
+    let known = coverage.intervals.iter().map(|interval| IntervalStatus {
+        after: interval.after,
+        to: interval.to,
+        by: interval.by,
+        since: interval.since.millis(),
     });
     known.collect()
 }
@@ -340,22 +346,22 @@ fn audit(
 ) -> Result<AuditStatus, StoreError> {
     let settings = store.settings(guild)?;
     let audit = store.audit(guild)?;
-    let walk = audit.walk.map(|it| it.value);
+    let walk = audit.walk.map(|walk| walk.value);
     let channels = store.channels(guild)?;
-    let mut ids = channels.iter().filter_map(|it| it.state.now());
-    let under_way = walk.filter(|it| it.finished.is_none());
-    let channel = under_way.and_then(|walk| ids.find(|it| it.id >= walk.place));
+    let mut ids = channels.iter().filter_map(|channel| channel.state.now());
+    let under_way = walk.filter(|walk| walk.finished.is_none());
+    let channel = under_way.and_then(|walk| ids.find(|channel| channel.id >= walk.place));
     let pace = Pace::of(store, guild, is_mirrored)?;
     Ok(AuditStatus {
         on: pace.found_within().is_some(),
         share: settings.audit_share,
-        round: walk.map_or(0, |it| it.round),
-        pages_done: walk.map_or(0, |it| it.requests),
+        round: walk.map_or(0, |walk| walk.round),
+        pages_done: walk.map_or(0, |walk| walk.requests),
         pages_estimated: pace.pages,
-        channel: channel.map(|it| it.id),
-        finished: audit.last.and_then(|it| it.finished),
-        shown_within: pace.shown_within().map(|it| it.as_secs()),
-        found_within: pace.found_within().map(|it| it.as_secs()),
+        channel: channel.map(|channel| channel.id),
+        finished: audit.last.and_then(|round| round.finished),
+        shown_within: pace.shown_within().map(|time| time.as_secs()),
+        found_within: pace.found_within().map(|time| time.as_secs()),
         drift: audit.drift,
         round_drift: audit.drift.since(audit.drift_before),
     })
@@ -365,7 +371,7 @@ fn history(store: &Store, guild: GuildId) -> Result<HistoryStatus, StoreError> {
     let is_known = store
         .synced(guild)?
         .iter()
-        .any(|it| it.class == Class::Guild);
+        .any(|synced| synced.class == Class::Guild);
     let known = store.history_known_until(guild)?.millis();
     Ok(HistoryStatus {
         known_until: is_known.then_some(known),
@@ -376,14 +382,14 @@ fn history(store: &Store, guild: GuildId) -> Result<HistoryStatus, StoreError> {
 fn name(store: &Store, guild: GuildId) -> Result<String, StoreError> {
     let part = store.guild(guild)?;
     Ok(part
-        .and_then(|it| it.state.ever().map(|it| it.name.clone()))
+        .and_then(|guild| guild.state.ever().map(|guild| guild.name.clone()))
         .unwrap_or_default())
 }
 
 fn synced(store: &Store, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis>>, StoreError> {
     let mut all: BTreeMap<_, _> = Class::ALL.into_iter().map(|class| (class, None)).collect();
-    for it in store.synced(guild)? {
-        all.insert(it.class, Some(it.at.millis()));
+    for synced in store.synced(guild)? {
+        all.insert(synced.class, Some(synced.at.millis()));
     }
     Ok(all)
 }

@@ -40,15 +40,18 @@ impl Service {
             let since = Millis(now.0 - i64::from(minutes) * 60_000);
             let mut own = props_since(store, guild, since)?;
             own.retain(|props| props.giver == giver && props.withdrawn.is_none());
-            own.sort_by_key(|it| std::cmp::Reverse(it.id));
+            own.sort_by_key(|props| std::cmp::Reverse(props.id));
             let mut named = Vec::new();
             for props in own {
                 let first = props.receivers.first().copied().unwrap_or_default();
                 let member = store.member(guild, first)?;
-                let name = member.and_then(|it| {
-                    let nick = it.presence.ever().and_then(|it| it.nick.clone());
-                    let user = it.user.map(|it| it.value);
-                    nick.or_else(|| user.map(|it| it.global_name.unwrap_or(it.username)))
+                let name = member.and_then(|member| {
+                    let nick = member
+                        .presence
+                        .ever()
+                        .and_then(|presence| presence.nick.clone());
+                    let user = member.user.map(|user| user.value);
+                    nick.or_else(|| user.map(|user| user.global_name.unwrap_or(user.username)))
                 });
                 named.push((props, name.unwrap_or_default()));
             }
@@ -77,12 +80,12 @@ impl Service {
                 // Those of a day, so that "too late" can be told from "not there".
                 let mut all = props_since(store, guild, day)?;
                 all.retain(|props| props.withdrawn.is_none());
-                all.sort_by_key(|it| it.id);
-                let found = all.into_iter().rev().find(|it| match which {
-                    Which::Latest => it.giver == giver,
-                    Which::Run(id) => it.id == id,
+                all.sort_by_key(|props| props.id);
+                let found = all.into_iter().rev().find(|props| match which {
+                    Which::Latest => props.giver == giver,
+                    Which::Run(id) => props.id == id,
                     Which::Message(channel, message) => {
-                        it.channel_id == channel && it.message_id == Some(message)
+                        props.channel_id == channel && props.message_id == Some(message)
                     }
                 });
                 let found = found.ok_or(match which {

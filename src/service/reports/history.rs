@@ -37,7 +37,7 @@ impl Side {
     /// What [`word`](Self::word) says; nothing for any other word.
     pub fn read(word: &str) -> Option<Self> {
         let all = [Self::Given, Self::Received];
-        all.into_iter().find(|it| it.word() == word)
+        all.into_iter().find(|side| side.word() == word)
     }
 }
 
@@ -99,10 +99,15 @@ impl Service {
         self.ask_in_turn(&REPORTS, move |store| {
             let guild = query.reader.guild_id;
             let community = Community::read(store, guild, Some(query.reader.user_id))?;
-            if query.member.is_some_and(|it| community.is_unnamed(it)) {
+            if query
+                .member
+                .is_some_and(|member| community.is_unnamed(member))
+            {
                 // Whoever wants no name shown is not looked up by it either.
                 return Ok(HistoryReport {
-                    member: query.member.map(|it| Rules::new(&community.rows).name(it)),
+                    member: query
+                        .member
+                        .map(|member| Rules::new(&community.rows).name(member)),
                     thanks: Vec::new(),
                     newer: None,
                     older: None,
@@ -184,10 +189,10 @@ fn page(
     let newer = first.map(|(id, _)| HistoryPage::After(*id));
     let older = last.map(|(id, _)| HistoryPage::Before(*id));
     Ok(HistoryReport {
-        member: query.member.map(|it| rules.name(it)),
+        member: query.member.map(|member| rules.name(member)),
         newer: newer.filter(|_| query.page != HistoryPage::Newest),
         older: older.filter(|_| more || way == Order::OldestFirst),
-        thanks: found.into_iter().map(|(_, it)| it).collect(),
+        thanks: found.into_iter().map(|(_, thanks)| thanks).collect(),
     })
 }
 
@@ -221,7 +226,7 @@ fn thanked(
     Ok(Some(Thanked {
         at: InteractionId(entry.id).created_at(),
         giver: rules.name(props.giver),
-        receivers: receivers.map(|it| rules.name(*it)).collect(),
+        receivers: receivers.map(|receiver| rules.name(*receiver)).collect(),
         reason: rules.named_in(props.reason),
         message: (entry.message.channel_id, entry.message.id),
     }))

@@ -127,7 +127,7 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
         .rows
         .members
         .iter()
-        .map(|it| (it.user_id, it.username.as_str()))
+        .map(|member| (member.user_id, member.username.as_str()))
         .collect();
     let mut all: Vec<(u64, UserId)> = counts
         .into_iter()

@@ -37,12 +37,15 @@ impl Community {
     ) -> Result<Self, StoreError> {
         let settings = store.settings(guild)?;
         let mut chosen = store.privacy(guild)?;
-        chosen.retain(|it| Some(it.user_id) != asking);
-        let unnamed = chosen.iter().filter(|it| !it.tier.shows_names());
-        let unnamed: BTreeSet<UserId> = unnamed.map(|it| it.user_id).collect();
+        chosen.retain(|choice| Some(choice.user_id) != asking);
+        let unnamed = chosen.iter().filter(|choice| !choice.tier.shows_names());
+        let unnamed: BTreeSet<UserId> = unnamed.map(|choice| choice.user_id).collect();
         let veil = Veil::new(chosen);
         let members = store.members(guild)?;
-        let mut shown: Vec<MemberRow> = members.iter().flat_map(|it| veil.member(it)).collect();
+        let mut shown: Vec<MemberRow> = members
+            .iter()
+            .flat_map(|member| veil.member(member))
+            .collect();
         for row in &mut shown {
             if row.user_id.is_anonymous() || unnamed.contains(&row.user_id) {
                 row.nick = Some(UNNAMED.to_owned());
@@ -53,11 +56,11 @@ impl Community {
         let rows = Snapshot {
             guilds: guilds
                 .iter()
-                .filter_map(|it| GuildRow::new(it, &settings))
+                .filter_map(|guild| GuildRow::new(guild, &settings))
                 .collect(),
             channels: channels
                 .iter()
-                .filter_map(|it| ChannelRow::new(it, &settings))
+                .filter_map(|channel| ChannelRow::new(channel, &settings))
                 .map(|row| veil.channel(row))
                 .collect(),
             emojis: store
@@ -117,14 +120,16 @@ pub(super) fn entries<'a>(
         let commands = directed(store.props(channel, ids.clone()), order);
         merged.add(Box::new(commands.filter_map(move |props| {
             props
-                .and_then(|it| by_command(store, veil, &it))
+                .and_then(|props| by_command(store, veil, &props))
                 .transpose()
         })))?;
         if rules.is_props_channel(channel) {
             let messages = directed(store.messages(channel, ids.clone()), order);
             merged.add(Box::new(messages.filter_map(move |state| match state {
                 Ok(state) => {
-                    let mentions = state.message().is_some_and(|it| !it.mentions.is_empty());
+                    let mentions = state
+                        .message()
+                        .is_some_and(|message| !message.mentions.is_empty());
                     let row = mentions.then(|| veil.message(&state, true)).flatten();
                     row.map(|message| {
                         Ok(Entry {
@@ -151,7 +156,7 @@ pub(super) fn by_command(
         return Ok(None);
     };
     let state = store.message(props.channel_id, message)?;
-    let message = state.and_then(|it| veil.message(&it, false));
+    let message = state.and_then(|state| veil.message(&state, false));
     Ok(message
         .zip(veil.props(props))
         .map(|(message, given)| Entry {

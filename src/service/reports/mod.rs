@@ -54,7 +54,7 @@ fn channels(
     holds: impl Fn(&Permissions<'_>, &Channel) -> bool,
 ) -> Result<Vec<ChannelId>, StoreError> {
     let part = store.guild(guild)?;
-    let Some(known) = part.as_ref().and_then(|it| it.state.now()) else {
+    let Some(known) = part.as_ref().and_then(|guild| guild.state.now()) else {
         return Ok(Vec::new());
     };
     let (roles, parts) = (store.roles(guild)?, store.channels(guild)?);
@@ -65,8 +65,8 @@ fn channels(
             .filter(|part| keeps || part.state.now().is_some());
         ever.filter_map(|part| part.state.ever())
     };
-    let roles = roles.iter().filter_map(|it| it.state.now());
+    let roles = roles.iter().filter_map(|role| role.state.now());
     let permissions = Permissions::new(known, roles, all());
-    let found = all().filter(|it| it.kind.has_messages() && holds(&permissions, it));
-    Ok(found.map(|it| it.id).collect())
+    let found = all().filter(|channel| channel.kind.has_messages() && holds(&permissions, channel));
+    Ok(found.map(|channel| channel.id).collect())
 }

@@ -48,8 +48,8 @@ impl Service {
             };
             let guild = reader.guild_id;
             let settings = store.settings(guild)?;
-            let exported = channels(store, guild, |permissions, it| {
-                it.id == channel && settings.withheld(it, permissions).is_none()
+            let exported = channels(store, guild, |permissions, candidate| {
+                candidate.id == channel && settings.withheld(candidate, permissions).is_none()
             })?;
             let mut community = Community::read(store, guild, None)?;
             let props_channel = store.is_props_channel(guild, channel)?;
@@ -77,7 +77,7 @@ fn of_message(
         let props = props?;
         if props.message_id == Some(id) {
             let entry = by_command(store, &community.veil, &props)?;
-            community.rows.props = entry.and_then(|it| it.given).into_iter().collect();
+            community.rows.props = entry.and_then(|entry| entry.given).into_iter().collect();
             break;
         }
     }
@@ -104,7 +104,7 @@ fn thanked_in(
         for props in store.props(*channel, about.1.0..=u64::MAX) {
             let props = props?;
             if props.about == Some(about) && props.withdrawn.is_none() {
-                found.extend(props.message_id.map(|it| (*channel, it)));
+                found.extend(props.message_id.map(|message| (*channel, message)));
             }
         }
     }
