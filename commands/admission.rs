@@ -1,4 +1,4 @@
-//! In which servers I do anything at all.
+//! Refuses interactions in servers that aren't mirrored.
 
 use serenity::model::application::Interaction;
 
@@ -6,10 +6,10 @@ use super::{privacy, wording};
 use propsbot_discord::IntoModel;
 use propsbot_service::{Admission, Service, ServiceError};
 
-/// What somebody is told who does something in a server where that is not heeded; `None` where it is.
+/// The answer to an interaction in a server that isn't mirrored; `None` if it can be run.
 ///
 /// # Errors
-/// The store could not be read.
+/// The store can't be read.
 pub(super) async fn refusal(
     service: &Service,
     interaction: &Interaction,
@@ -33,7 +33,7 @@ pub(super) async fn refusal(
     })
 }
 
-/// Whether it is about what is kept of a member: a command's name, or a button's id.
+/// Whether this command's name or button's id belongs to `/privacy`.
 fn is_privacy(name: &str) -> bool {
     let kind = name.split(':').next().unwrap_or_default();
     [privacy::COMMAND, privacy::DELETE].contains(&kind)

@@ -1,4 +1,4 @@
-//! Sending the answer to a command, in time and without pinging anybody by mistake.
+//! Answers interactions: in time, and without accidental pings.
 //! Source: <https://discord.com/developers/docs/interactions/receiving-and-responding>.
 
 use std::{
@@ -22,43 +22,43 @@ use serenity::{
 use super::{Context, Error, wording};
 use propsbot_model::UserId;
 
-/// After this time an answer is announced, since Discord waits for 3 s only.
+/// When to defer an answer, because Discord waits only 3 s for one.
 pub(super) const DEADLINE: Duration = Duration::from_millis(1_800);
 
-/// How often an answer tells how far its work is.
+/// How often a progress message is updated.
 const TELL: Duration = Duration::from_secs(4);
 
-/// How long telling so may take. What Discord limits for longer is told the next time.
+/// How long an update may take. If a rate limit takes longer, the next update shows it.
 const TELLING: Duration = Duration::from_secs(5);
 
 /// Discord's code for "Interaction has already been acknowledged".
 const ALREADY_ANSWERED: isize = 40_060;
 
-/// Discord's codes for a token that was good for 15 minutes: "Unknown Webhook", "Unknown
+/// Discord's codes for an interaction token older than 15 minutes: "Unknown Webhook", "Unknown
 /// interaction", "Invalid Webhook Token".
 const TOO_LATE: [isize; 3] = [10_015, 10_062, 50_027];
 
 /// Who sees an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// Whoever reads the channel.
+    /// Everyone in the channel.
     Everyone,
-    /// Who ran the command.
+    /// Only the member who asked.
     OnlyThem,
 }
 
-/// Who waits for an answer: whoever ran a command, filled in a form, or pressed a button.
+/// An interaction to answer: a command, a submitted form, or a used button or list.
 pub(super) trait Asker: Copy {
-    /// Tells Discord that the answer is on its way.
+    /// Defers the answer: tells Discord that it's coming.
     fn announce(
         self,
         visibility: Visibility,
     ) -> impl Future<Output = Result<(), serenity::Error>> + Send;
 
-    /// Whether Discord knows that the answer is on its way: what is sent then is a further message.
+    /// Whether the answer is deferred. If so, it's sent as a follow-up.
     fn announced(&self) -> &AtomicBool;
 
-    /// Sends the answer, once.
+    /// Sends the answer without retrying.
     fn send_once(
         self,
         reply: CreateReply,
@@ -74,7 +74,7 @@ impl Asker for Context<'_> {
     }
 
     fn announced(&self) -> &AtomicBool {
-        // No command has a prefix.
+        // There are no prefix commands.
         static NEVER: AtomicBool = AtomicBool::new(false);
         match self {
             poise::Context::Application(run) => run.has_sent_initial_response,
@@ -87,23 +87,23 @@ impl Asker for Context<'_> {
     }
 }
 
-/// A form that was filled in, or a button or list that was used.
+/// A submitted form, or a used button or list.
 #[derive(Clone, Copy)]
 pub(super) struct Used<'a> {
-    /// How to reach Discord.
+    /// The client for Discord.
     pub(super) http: &'a Http,
-    /// Which.
+    /// The form, button or list.
     pub(super) what: What<'a>,
-    /// Whether Discord was told that it arrived.
+    /// Whether the answer is deferred.
     pub(super) announced: &'a AtomicBool,
 }
 
-/// What was used.
+/// The component that a member used.
 #[derive(Clone, Copy)]
 pub(super) enum What<'a> {
     /// A form.
     Form(&'a ModalInteraction),
-    /// A button, or a list to choose from.
+    /// A button or a select menu.
     Part(&'a ComponentInteraction),
 }
 
@@ -117,15 +117,15 @@ impl Used<'_> {
         Ok(())
     }
 
-    /// Changes the message under which the button or list is.
+    /// Changes the message of the button or list.
     async fn change_message(self, reply: CreateReply) -> Result<(), serenity::Error> {
         let message = reply.to_slash_initial_response(CreateInteractionResponseMessage::new());
         self.respond(CreateInteractionResponse::UpdateMessage(message))
             .await
     }
 
-    /// Does the work for another page of the message under which the button or list is, and shows it
-    /// there. If that takes long, tells Discord that the change is on its way.
+    /// Shows another page in the message of the button or list. Acknowledges the interaction first if the
+    /// work takes long.
     pub(super) async fn turn_page(
         self,
         work: impl Future<Output = Result<CreateReply, Error>>,
@@ -174,7 +174,7 @@ impl Asker for Used<'_> {
     }
 }
 
-/// Does the work; if that takes long, tells Discord that the answer is on its way.
+/// Does the work; defers the answer if it takes long.
 pub(super) async fn in_time<T>(
     asker: impl Asker,
     visibility: Visibility,
@@ -183,7 +183,7 @@ pub(super) async fn in_time<T>(
     in_time_for(asker, || visibility, work).await
 }
 
-/// As [`in_time`], where only the work tells who sees the answer.
+/// Like [`in_time`], if only the work decides who sees the answer.
 pub(super) async fn in_time_for<T>(
     asker: impl Asker,
     visibility: impl Fn() -> Visibility,
@@ -201,8 +201,7 @@ pub(super) async fn in_time_for<T>(
     done
 }
 
-/// Tells Discord that the answer is on its way. Where Discord's own answer is lost, it is told again:
-/// it says if it knew.
+/// Defers an answer. Retries if Discord's response is lost: Discord reports if it already knows.
 async fn announce<A: Future<Output = Result<(), serenity::Error>>>(
     asker: impl Asker,
     once: impl FnMut() -> A,
@@ -219,7 +218,7 @@ async fn announce<A: Future<Output = Result<(), serenity::Error>>>(
     }
 }
 
-/// When what failed is sent again: at once, and a few times, within the 3 s for which Discord waits.
+/// The retries of a failed request: a few within the 3 s for which Discord waits.
 fn again() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(300))
@@ -227,9 +226,8 @@ fn again() -> ExponentialBuilder {
         .with_max_times(3)
 }
 
-/// Sends the answer. Nobody is pinged but those whom the reply itself allows. Tried again a few
-/// times if Discord is failing, within the 3 s there are. (What Discord limits was waited for already,
-/// where that could help.)
+/// Sends the answer. It pings only the users whom the reply allows. Retries a few times if Discord fails,
+/// within the 3 s there are. (The client has already waited for rate limits where that helps.)
 pub(super) async fn answer(
     asker: impl Asker,
     reply: CreateReply,
@@ -246,11 +244,11 @@ pub(super) async fn answer(
     }
 }
 
-/// An answer that tells, as long as the work takes, how far it is.
+/// The progress message of long work, if one was sent.
 pub(super) struct Told<'a>(Option<ReplyHandle<'a>>);
 
-/// Does long work. If it takes more than a moment, an answer that only they see tells how far it is,
-/// and for how long it has been under way, again and again.
+/// Does long work. If it takes more than a moment, shows its progress and its duration in a private
+/// answer, and keeps that up to date.
 pub(super) async fn while_telling<T>(
     ctx: Context<'_>,
     work: impl Future<Output = T>,
@@ -265,7 +263,7 @@ pub(super) async fn while_telling<T>(
     let first = async {
         let told = ctx.send(so_far().ephemeral(true)).await;
         if told.as_ref().is_err_and(is_unsure) {
-            // It may be there all the same: then what came of the work is said below it.
+            // It may have arrived anyway; then the result is sent below it.
             let announcing = announce(ctx, || ctx.announce(Visibility::OnlyThem));
             let _ = announcing.await;
         }
@@ -280,7 +278,7 @@ pub(super) async fn while_telling<T>(
             return (done, told);
         }
         if let Some(handle) = &told.0 {
-            // After 15 minutes Discord takes no more edits; the work goes on.
+            // After 15 minutes Discord accepts no more edits; the work continues.
             let telling = tokio::time::timeout(TELLING, handle.edit(ctx, so_far()));
             if let (Some(done), _) = beside(&mut work, telling).await {
                 return (done, told);
@@ -289,8 +287,8 @@ pub(super) async fn while_telling<T>(
     }
 }
 
-/// Goes on with the work while something is told, which is told to its end. Returns what came of the
-/// work, if it was done meanwhile.
+/// Continues the work while a progress message is sent to the end. Returns the work's result if it's done
+/// by then.
 async fn beside<W: Future + Unpin, T>(
     work: W,
     telling: impl Future<Output = T>,
@@ -301,8 +299,8 @@ async fn beside<W: Future + Unpin, T>(
     }
 }
 
-/// Puts the answer to long work in the place of what told how far it was. After the 15 minutes for
-/// which Discord takes answers, it is `late` that is said, in the channel and to who asked.
+/// Replaces the progress message with the answer. After 15 minutes Discord accepts no more answers; then
+/// posts `late` in the channel and pings the member who asked.
 pub(super) async fn finish(
     ctx: Context<'_>,
     told: Told<'_>,
@@ -310,7 +308,7 @@ pub(super) async fn finish(
     late: String,
 ) -> Result<(), serenity::Error> {
     let answered = match told.0 {
-        // The same edit again changes nothing.
+        // Repeating an edit is harmless.
         Some(told) => {
             let edit = || told.edit(ctx, reply.clone());
             edit.retry(again()).when(is_unsure).await
@@ -331,12 +329,12 @@ pub(super) async fn finish(
     }
 }
 
-/// A text that pings nobody.
+/// A text that pings no one.
 pub(super) fn plain(text: String) -> CreateReply {
     pinging(text, &[])
 }
 
-/// A text that pings these users, where it mentions them, and nobody else.
+/// A text that pings only these users, if it mentions them.
 pub(super) fn pinging(text: String, users: &[UserId]) -> CreateReply {
     let pinged = users
         .iter()
@@ -348,12 +346,12 @@ pub(super) fn pinging(text: String, users: &[UserId]) -> CreateReply {
         .allowed_mentions(mentions)
 }
 
-/// Whether Discord refused: then nothing was done, and nobody saw anything.
+/// Whether Discord refused the request: then no one saw anything.
 pub(super) fn was_refused(error: &serenity::Error) -> bool {
     status(error).is_some_and(|status| status.is_client_error())
 }
 
-/// What went wrong, without addresses: those of interactions hold a token.
+/// Describes the error without its URL: an interaction's URL contains a token.
 pub(super) fn describe(error: &serenity::Error) -> String {
     match error {
         serenity::Error::Http(HttpError::UnsuccessfulRequest(answer)) => format!(
@@ -380,7 +378,7 @@ fn code(error: &serenity::Error) -> Option<isize> {
     }
 }
 
-/// Whether it may have been done all the same: there was no answer, or none of Discord's.
+/// Whether the request may have succeeded anyway: there was no response, or not Discord's.
 fn is_unsure(error: &serenity::Error) -> bool {
     status(error).is_none_or(may_pass)
 }

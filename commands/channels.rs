@@ -1,6 +1,6 @@
-//! Options that take a channel, and which types of channel Discord offers for them.
+//! Options that take a channel, with the channel types that Discord offers for them.
 //!
-//! Only the id is read: what the channel is, the service knows.
+//! Only the id is read; the service looks up the channel.
 
 use async_trait::async_trait;
 use poise::{SlashArgError, SlashArgument};
@@ -13,10 +13,10 @@ use serenity::{
 use propsbot_discord::IntoModel as _;
 use propsbot_model::ChannelId;
 
-/// Discord's number for media channels, which serenity does not name.
+/// Discord's number for media channels, which serenity has no name for.
 const MEDIA: ChannelType = ChannelType::Unknown(16);
 
-/// The types of what can be exported or not.
+/// The channel types that can be included in or excluded from exports.
 const ALL: [ChannelType; 10] = [
     ChannelType::Text,
     ChannelType::Voice,
@@ -30,7 +30,7 @@ const ALL: [ChannelType; 10] = [
     MEDIA,
 ];
 
-/// The types of channels whose plain messages can be props.
+/// The channel types whose plain messages can be props.
 pub(super) const PROPS: [ChannelType; 7] = [
     ChannelType::Text,
     ChannelType::Voice,
@@ -41,7 +41,7 @@ pub(super) const PROPS: [ChannelType; 7] = [
     MEDIA,
 ];
 
-/// The types of what holds messages, or posts that hold them.
+/// The channel types that hold messages, or posts with messages.
 const WITH_MESSAGES: [ChannelType; 9] = [
     ChannelType::Text,
     ChannelType::Voice,
@@ -54,11 +54,11 @@ const WITH_MESSAGES: [ChannelType; 9] = [
     MEDIA,
 ];
 
-/// A channel, a thread, or a category that means all of its channels.
+/// A channel, a thread, or a category that stands for all its channels.
 #[derive(Clone, Copy)]
 pub(super) struct AnyChannel(pub(super) ChannelId);
 
-/// A channel or thread with messages, or with posts.
+/// A channel or thread with messages or posts.
 #[derive(Clone, Copy)]
 pub(super) struct MessageChannel(pub(super) ChannelId);
 

@@ -1,8 +1,7 @@
-//! The leaderboard as a picture.
+//! Draws the leaderboard as a bar chart.
 //!
-//! Knows bars, names and letters; refuses to know what is counted. The picture is a card with a
-//! ground of its own, so that it can be read on Discord's light and dark themes alike. It is drawn
-//! with fonts that come along: what a server has installed changes nothing.
+//! The picture is a card with its own background, so it's readable on Discord's light and dark themes. It's
+//! drawn with bundled fonts, whatever fonts the machine has.
 
 use std::{
     fmt::Write as _,
@@ -15,67 +14,67 @@ use resvg::{
 };
 use skrifa::{FontRef, MetadataProvider as _, charmap::Charmap};
 
-/// Width of the card, and the space within its border.
+/// The width of the card, and its padding.
 const WIDTH: f32 = 560.0;
 const EDGE: f32 = 24.0;
 
-/// Heights: of the title with what is around it, and of each bar with its name above it.
+/// The height of the title area, and of each row: a name above its bar.
 const HEAD: f32 = 62.0;
 const ROW: f32 = 50.0;
 
-/// Where names begin, and how much room they have.
+/// The left edge of names, and their greatest width.
 const NAME_AT: f32 = 66.0;
 const NAME_WIDTH: f32 = 380.0;
 
 const TITLE_SIZE: f32 = 20.0;
 const NAME_SIZE: f32 = 17.0;
 
-/// Points of the picture per unit: sharp on fine screens too.
+/// Pixels per unit, for sharp text on high-resolution screens.
 const SCALE: f32 = 2.0;
 
-/// Gold, silver and bronze; then what anybody's rank is written in.
+/// Gold, silver and bronze for the first ranks; then the colour of all others.
 const MEDALS: [&str; 3] = ["#f5c451", "#d3d8de", "#e09a62"];
 const RANK: &str = "#a9aeb8";
 
-/// What the fonts are called.
+/// The names of the fonts.
 const FAMILIES: [&str; 2] = ["DejaVu Sans", "Noto Emoji"];
 
-/// Letters of most alphabets, Arabic and Hebrew among them; then emojis, in one colour.
+/// A font for most alphabets, including Arabic and Hebrew, and one for monochrome emojis.
 fn fonts() -> [&'static [u8]; 2] {
     let emojis = epaint_default_fonts::NOTO_EMOJI_REGULAR;
     [dejavu::sans::regular(), emojis]
 }
 
-/// A bar.
+/// A bar of the chart.
 #[derive(Clone, Debug)]
 pub(super) struct Bar {
-    /// Shown before the name; the first three look like medals.
+    /// The rank; the first three have the colours of medals.
     pub(super) rank: usize,
-    /// Whose it is, on one line.
+    /// The member's name, on one line.
     pub(super) name: String,
-    /// What is written where the fonts lack a letter of the name.
+    /// The name to use if the fonts lack a letter of `name`.
     pub(super) plain_name: String,
-    /// How long the bar is, where the longest of all is 1.
+    /// The bar's length, from 0 to 1.
     pub(super) share: f32,
-    /// What stands at its end.
+    /// The text at the end of the row.
     pub(super) count: String,
 }
 
-/// Why there is no picture.
+/// Why drawing failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChartError {
-    /// It is a mistake of ours.
-    #[error("the chart cannot be read as SVG: {0}")]
+    /// The generated SVG is invalid.
+    #[error("could not parse the chart's SVG: {0}")]
     Svg(#[from] usvg::Error),
-    /// Its size is none.
-    #[error("the chart has no size: {0} bars")]
+    /// The chart has no size.
+    #[error("could not draw a chart without size: {0} bars")]
     Size(usize),
-    /// It could not be written.
-    #[error("the chart cannot be written as PNG: {0}")]
+    /// The PNG couldn't be encoded.
+    #[error("could not encode the chart as PNG: {0}")]
     Png(String),
 }
 
-/// Draws the bars as a PNG picture. It takes a while: not for async threads.
+/// Draws the bars as a PNG. It's slow; don't call it on async threads.
 pub(super) fn draw(title: &str, bars: &[Bar]) -> Result<Vec<u8>, ChartError> {
     let tree = Tree::from_str(&svg(title, bars)?, &OPTIONS)?;
     let size = tree.size().to_int_size().scale_by(SCALE);
@@ -111,7 +110,7 @@ fn svg(title: &str, bars: &[Bar]) -> Result<String, ChartError> {
         let (rank, colour) = (bar.rank, medal.unwrap_or(&RANK));
         let (line, track) = (top + 18.0, top + 28.0);
         let length = (room * bar.share.clamp(0.0, 1.0)).max(8.0);
-        // Marks piled upon a letter stay in the row: what is outside of an inner picture is cut off.
+        // The inner <svg> clips stacked combining marks to their row.
         let _ = write!(
             svg,
             r##"<text x="{rank_at}" y="{line}" font-size="{NAME_SIZE}" text-anchor="end" fill="{colour}">{rank}</text>
@@ -129,7 +128,7 @@ fn svg(title: &str, bars: &[Bar]) -> Result<String, ChartError> {
     Ok(svg)
 }
 
-/// How wide a name, as SVG, is when it is written large.
+/// The width of a name's SVG at full size.
 fn width(name: &str) -> Result<f32, ChartError> {
     let alone = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><text id="it" font-size="{NAME_SIZE}">{name}</text></svg>"#
@@ -139,15 +138,14 @@ fn width(name: &str) -> Result<f32, ChartError> {
     Ok(drawn.map_or(0.0, |node| node.abs_bounding_box().width()))
 }
 
-/// The name as SVG, or the plain one where the fonts lack a letter.
+/// The name as SVG, or the plain name if the fonts lack a letter.
 fn drawable(bar: &Bar) -> String {
     let plain = || runs(&bar.plain_name);
     runs(&bar.name).or_else(plain).unwrap_or_default()
 }
 
-/// A text with each run of letters in the font that has them; nothing if one is in none. (Left to
-/// find another font itself, the library gives up where that joins two letters into one picture, as
-/// those of a flag.)
+/// The text as SVG, each run of letters in a font that has them; `None` if a letter is in no font. (The
+/// library's own font fallback fails for letters that form one glyph, such as a flag.)
 fn runs(text: &str) -> Option<String> {
     let mut svg = String::new();
     let mut current = None;
@@ -169,13 +167,13 @@ fn runs(text: &str) -> Option<String> {
     seen.then(|| svg + "</tspan>")
 }
 
-/// What makes one emoji of several, or chooses its look: one colour has no skin tones, and the parts
-/// of a family stand beside each other.
+/// Whether the character joins emojis or selects a variant. Monochrome emojis have no skin tones, and
+/// joined ones are drawn side by side.
 fn joins(letter: char) -> bool {
     matches!(letter, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Text within SVG.
+/// Escapes text for SVG.
 fn text(plain: &str) -> String {
     plain
         .replace('&', "&amp;")
@@ -215,7 +213,7 @@ mod tests {
         }
     }
 
-    /// Names as odd as Discord takes them.
+    /// The oddest names that Discord allows.
     fn odd() -> Vec<Bar> {
         let names = [
             "Ana ✨",
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_sharp_small_and_lets_the_theme_through_at_its_corners() {
+    fn the_chart_is_sharp_small_and_has_transparent_corners() {
         let png = draw("Props received · last 30 days", &odd()).unwrap();
         let picture = Pixmap::decode_png(&png).unwrap();
         assert_eq!((picture.width(), picture.height()), (1120, 1148));
@@ -247,9 +245,9 @@ mod tests {
         assert!(png.len() < 200_000, "{}", png.len());
     }
 
-    /// Every name leaves light on the dark card, and none where the counts are.
+    /// Every name leaves light pixels on the dark card, and none where the counts are.
     #[test]
-    fn every_name_is_seen_and_keeps_to_its_room() {
+    fn every_name_is_visible_and_within_its_space() {
         let picture = Pixmap::decode_png(&draw("", &odd()).unwrap()).unwrap();
         let lit = |from: f32, to: f32, row: f32| {
             let points = |from: f32, to: f32| {
@@ -275,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_that_no_font_has_are_replaced_by_the_username() {
+    fn uses_the_username_if_no_font_has_a_letter() {
         for drawn in ["Ana ✨", "👩🏽‍💻", "مُحَمَّد", "🇩🇪"] {
             assert!(!drawable(&bar(7, drawn, 1.0)).contains("@user7"), "{drawn}");
         }

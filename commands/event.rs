@@ -1,7 +1,6 @@
-//! Forms that were filled in, and buttons and lists that were used: what no command is.
+//! Dispatches submitted forms and used buttons and lists.
 //!
-//! All that has to be known is in their ids, so that they work however long they were open, and
-//! after a restart too.
+//! Their ids carry all their state, so they work after any time and after a restart.
 
 use std::sync::atomic::AtomicBool;
 
@@ -15,7 +14,7 @@ use super::{
 };
 use propsbot_service::Service;
 
-/// Deals with an event, if it is one of these.
+/// Handles the event if it's a form, button or list.
 pub(super) async fn on_event(framework: FrameworkContext<'_, Service, Error>, event: &FullEvent) {
     let FullEvent::InteractionCreate { interaction } = event else {
         return;
@@ -47,7 +46,7 @@ pub(super) async fn on_event(framework: FrameworkContext<'_, Service, Error>, ev
     }
     if let Err(error) = answer(used, plain(text_for(&error)), Visibility::OnlyThem).await {
         tracing::error!(
-            "a member could not be told so: {}",
+            "could not send the error to the member: {}",
             answer::describe(&error)
         );
     }

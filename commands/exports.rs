@@ -1,4 +1,4 @@
-//! `/archive`: exports, now and at a glance.
+//! `/archive`: exports, checks and shows the archive.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! `/help`: what you may do.
+//! `/help`: the commands that a member can use.
 
 use serenity::model::permissions::Permissions;
 

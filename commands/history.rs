@@ -15,10 +15,10 @@ use propsbot_discord::IntoModel as _;
 use propsbot_model::UserId;
 use propsbot_service::{HistoryPage, HistoryQuery, HistoryReport, Reader, Service, Side, UnderWay};
 
-/// How the ids of the buttons begin. After it: whose history, of which side, and which page.
+/// The prefix of the buttons' ids, followed by the member, the side and the page.
 pub(super) const TURN: &str = "history";
 
-/// Given or received.
+/// Props received or given.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
 pub(super) enum Direction {
     #[name = "Props received"]
@@ -57,8 +57,8 @@ pub(super) async fn history(
     Ok(answer(ctx, page, Visibility::OnlyThem).await?)
 }
 
-/// A button was pressed. Only who asked sees it: the answer has what they may read, perhaps in
-/// channels that others may not.
+/// Handles a pressed button. Only the member who asked sees the page: it may have channels that others
+/// can't read.
 pub(super) async fn turned(
     used: Used<'_>,
     service: &Service,
@@ -79,7 +79,7 @@ pub(super) async fn turned(
     used.turn_page(turning).await
 }
 
-/// The page, one at a time for each member.
+/// A page; one at a time per member.
 async fn found(service: &Service, query: &HistoryQuery) -> Result<(CreateReply, UnderWay), Error> {
     let under_way = service.one_at_a_time(query.reader.user_id).await;
     let history = service.history(query.clone()).await?;
@@ -142,7 +142,7 @@ mod tests {
     use propsbot_model::GuildId;
 
     #[test]
-    fn a_button_says_all_that_its_page_takes() {
+    fn a_button_id_holds_the_whole_query() {
         let reader = Reader {
             guild_id: GuildId(1),
             user_id: UserId(2),

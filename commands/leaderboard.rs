@@ -1,6 +1,6 @@
-//! `/leaderboard`: who was thanked most, or thanked most, with a picture.
+//! `/leaderboard`: who received or gave the most props, with a chart.
 //!
-//! Answered in the open: it is something to talk about. It counts only what all who see it may read.
+//! The answer is public, so it counts only channels that everyone who sees it can read.
 
 use poise::CreateReply;
 use serenity::{
@@ -22,14 +22,14 @@ use propsbot_discord::IntoModel as _;
 use propsbot_model::{GuildId, UserId};
 use propsbot_service::{Leaderboard, LeaderboardQuery, Period, Service, Side, UnderWay};
 
-/// How the ids of the buttons begin. After it: since when, of which side, which page, and who may
-/// turn the pages.
+/// The prefix of the buttons' ids, followed by the period, the side, the page and the owner, who can turn
+/// the pages.
 pub(super) const TURN: &str = "leaderboard";
 
-/// How many pictures are drawn at once: it takes a core each, and others have to be answered too.
+/// How many charts are drawn at once. Each takes a core, and other commands need one too.
 static DRAWING: Semaphore = Semaphore::const_new(2);
 
-/// Since when.
+/// The period of a leaderboard.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
 enum Since {
     #[name = "Last 7 days"]
@@ -73,8 +73,8 @@ pub(super) async fn leaderboard(
     Ok(answer(ctx, page, Visibility::Everyone).await?)
 }
 
-/// A button was pressed. Who asked turns the page for all; anybody else gets the page for
-/// themselves, so that nobody turns it under another's eyes.
+/// Handles a pressed button. The owner turns the page for everyone; other members get a private page, so
+/// that no one turns it while others read.
 pub(super) async fn turned(
     used: Used<'_>,
     service: &Service,
@@ -95,7 +95,7 @@ pub(super) async fn turned(
     Ok(answer(used, page, Visibility::OnlyThem).await?)
 }
 
-/// The page, one at a time for each member.
+/// A page; one at a time per member.
 async fn found(
     service: &Service,
     query: LeaderboardQuery,
@@ -105,8 +105,8 @@ async fn found(
     Ok((shown(service, query, asker).await?, under_way))
 }
 
-/// The page, with its picture and its buttons. That nobody has a rank yet is told to who asked, and
-/// not to all.
+/// A page with its chart and buttons. An empty leaderboard is an error, which only the member who asked
+/// sees.
 async fn shown(
     service: &Service,
     query: LeaderboardQuery,
@@ -131,7 +131,7 @@ async fn shown(
     drop(turn);
     let picture = match drawn {
         Ok(Ok(picture)) => picture,
-        // The list says the same.
+        // The list shows the same.
         Ok(Err(error)) => {
             tracing::error!("{error}");
             return Ok(page);

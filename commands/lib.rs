@@ -1,7 +1,7 @@
-//! The slash commands: one file each, gathered by `all`.
+//! The slash commands: one file each, collected by `all`.
 //!
-//! A command checks what was typed, makes one call to the [`Service`], and answers; how it says so
-//! is in [`wording`]. Refuses to know where anything is kept: it names no store, no archive, no job.
+//! A command parses its options, makes one call to the [`Service`], and answers with a text from
+//! [`wording`]. It knows no store, no archive and no job.
 
 mod admission;
 mod answer;
@@ -43,19 +43,19 @@ pub use runner::Runner;
 use admission::refusal;
 use event::on_event;
 
-/// What a command is run with.
+/// The context of a command.
 type Context<'a> = poise::Context<'a, Service, Error>;
 
-/// Why a command was not carried out.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The member has to change what was typed. The text says so to them, and is never logged.
-    #[error("a member's mistake")]
+    /// The member has to change something. The text tells them what, and is never logged.
+    #[error("the member has to change something")]
     Mistake(String),
-    /// We failed.
+    /// The service failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// Discord did not take the answer.
+    /// The answer couldn't be sent.
     #[error("the answer could not be sent: {}", answer::describe(.0))]
     Answer(Box<serenity::Error>),
 }
@@ -93,16 +93,16 @@ fn guild(ctx: Context<'_>) -> Result<GuildId, Error> {
     guild.ok_or_else(|| Error::Mistake(wording::only_in_servers()))
 }
 
-/// The command's run, which also tells when.
+/// The id of the command's run, which contains its time.
 fn run(ctx: Context<'_>) -> InteractionId {
     InteractionId(match ctx {
         poise::Context::Application(run) => run.interaction.id.get(),
-        // No command has a prefix.
+        // There are no prefix commands.
         poise::Context::Prefix(run) => run.msg.id.get(),
     })
 }
 
-/// Who runs a command that shows what they may read.
+/// The member who runs a command, as a reader of channels.
 fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
     let member = match ctx {
         poise::Context::Application(run) => run.interaction.member.as_deref(),
@@ -115,13 +115,13 @@ fn reader(ctx: Context<'_>) -> Result<Reader, Error> {
     })
 }
 
-/// The roles of a member who runs a command, or presses a button.
+/// The roles of the member of an interaction.
 fn roles(member: Option<&serenity::model::guild::Member>) -> Vec<RoleId> {
     let roles = member.iter().flat_map(|member| &member.roles);
     roles.map(|role| (*role).into_model()).collect()
 }
 
-/// A refusal in words.
+/// Turns a refusal into the text for the member.
 fn allowed<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
     match result {
         Err(ServiceError::Refused(refusal)) => {
@@ -131,7 +131,7 @@ fn allowed<T>(result: Result<T, ServiceError>) -> Result<T, Error> {
     }
 }
 
-/// Who runs a command that only admins may.
+/// The admin who runs a command.
 fn admin(ctx: Context<'_>) -> Result<Admin, Error> {
     Ok(Admin {
         guild_id: guild(ctx)?,
@@ -140,7 +140,7 @@ fn admin(ctx: Context<'_>) -> Result<Admin, Error> {
     })
 }
 
-/// What somebody is told of an error.
+/// The text that a member sees of an error.
 fn text_for(error: &Error) -> String {
     match error {
         Error::Mistake(text) => text.clone(),
@@ -148,7 +148,7 @@ fn text_for(error: &Error) -> String {
     }
 }
 
-/// Tells members what they can mend, and operators what we have to.
+/// Shows members their mistakes, and logs ours for operators.
 async fn on_error(error: FrameworkError<'_, Service, Error>) {
     let unknown = match &error {
         FrameworkError::UnknownInteraction {
@@ -196,14 +196,14 @@ async fn on_error(error: FrameworkError<'_, Service, Error>) {
     };
     if let Err(error) = answer(ctx, plain(text), Visibility::OnlyThem).await {
         tracing::error!(
-            "a member could not be told so: {}",
+            "could not send the error to the member: {}",
             answer::describe(&error)
         );
     }
 }
 
-/// Answers a command that Discord knows and we do not: one that another version has left there, or
-/// that an app still shows. Where something was being typed, there is nothing to suggest.
+/// Answers a command that Discord still knows but this version doesn't have. Autocompletion gets an empty
+/// list.
 async fn answer_unknown(http: &Http, interaction: &CommandInteraction) {
     let response = if interaction.data.autocomplete().is_some() {
         CreateInteractionResponse::Autocomplete(CreateAutocompleteResponse::new())
@@ -216,13 +216,13 @@ async fn answer_unknown(http: &Http, interaction: &CommandInteraction) {
     };
     if let Err(error) = interaction.create_response(http, response).await {
         tracing::error!(
-            "a member could not be told so: {}",
+            "could not send the error to the member: {}",
             answer::describe(&error)
         );
     }
 }
 
-/// What went wrong within the framework. Not its own words, which may repeat what was typed.
+/// Describes an error of the framework. Its own words may repeat what was typed.
 fn kind(error: &FrameworkError<'_, Service, Error>) -> &'static str {
     match error {
         FrameworkError::CommandPanic { .. } => "the command panicked",

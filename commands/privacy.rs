@@ -18,10 +18,10 @@ use propsbot_service::Service;
 /// The command's name.
 pub(super) const COMMAND: &str = "privacy";
 
-/// The id of the button that deletes.
+/// The id of the button that deletes data.
 pub(super) const DELETE: &str = "privacy-delete";
 
-/// How far to opt out.
+/// The levels of opting out.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
 enum OptOut {
     #[name = "My content: what I write isn't kept or exported"]
@@ -109,7 +109,7 @@ async fn delete(ctx: Context<'_>) -> Result<(), Error> {
     Ok(answer(ctx, reply, Visibility::OnlyThem).await?)
 }
 
-/// The button was pressed. Only who asked sees it.
+/// Handles the pressed button. Only the member who asked sees it.
 pub(super) async fn delete_pressed(
     used: Used<'_>,
     service: &Service,

@@ -1,4 +1,4 @@
-//! `/props`, and "Give props" in the menus of members and messages: thanks, said in the open.
+//! `/props`, and "Give props" in the menus of members and messages.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,14 +23,14 @@ use propsbot_discord::IntoModel as _;
 use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, UserId, jump_url};
 use propsbot_service::{GiveProps, Given, LONGEST_REASON, Place, Refusal, Service, ServiceError};
 
-/// How the id of our form begins. After it: the run that opened it, whom it thanks, and the message
-/// that it thanks for (0 for none).
+/// The prefix of the form's id, followed by the run that opened it, the receiver, and the message that the
+/// props are for (0 for none).
 pub(super) const FORM: &str = "props";
 
 /// How long a form may be open, in milliseconds.
 const FORM_LIVES_MS: i64 = 3_600_000;
 
-/// The form's field.
+/// The id of the form's field.
 const REASON: &str = "reason";
 
 /// Thank someone, for everyone to see
@@ -110,17 +110,17 @@ async fn ask_for_reason(
     let guild = run
         .guild_id
         .ok_or_else(|| Error::Mistake(wording::only_in_servers()))?;
-    // Before the form: nobody should write for nothing.
+    // Check first, so that no one fills in the form in vain.
     let service = ctx.data();
     let receivers = [to];
     let checking =
         service.check_receivers(guild.into_model(), run.user.id.into_model(), &receivers);
-    // A form cannot be announced; what takes longer is found when it is sent.
+    // A form can't be deferred. If the check takes longer, it fails when the form is submitted.
     if let Ok(checked) = tokio::time::timeout(DEADLINE, checking).await {
         refusable(checked, None)?;
     }
     let id = format!("{FORM}:{}:{to}:{}", run.id, about.unwrap_or_default());
-    let length = u16::try_from(LONGEST_REASON).expect("it is a small number");
+    let length = u16::try_from(LONGEST_REASON).expect("the limit fits into 16 bits");
     let reason = CreateInputText::new(InputTextStyle::Paragraph, wording::what_for(), REASON)
         .placeholder(wording::an_example())
         .min_length(1)
@@ -134,7 +134,7 @@ async fn ask_for_reason(
     Ok(())
 }
 
-/// What a form's id says.
+/// The data in a form's id.
 struct Form {
     opened: InteractionId,
     to: UserId,
@@ -142,8 +142,8 @@ struct Form {
 }
 
 impl Form {
-    /// Whether it was opened not long before it was submitted, by Discord's own ids: its id is a run
-    /// that will be recorded, and comes from the member's app.
+    /// Whether the form was opened at most an hour before it was submitted, by Discord's ids. The run in its
+    /// id comes from the member's app and will be recorded, so it has to be checked.
     fn is_current(&self, submitted: InteractionId) -> bool {
         let age = submitted.created_at().0 - self.opened.created_at().0;
         self.opened < submitted && age <= FORM_LIVES_MS
@@ -161,7 +161,7 @@ impl Form {
     }
 }
 
-/// The form was filled in.
+/// Handles a submitted form.
 pub(super) async fn submitted(
     used: Used<'_>,
     service: &Service,
@@ -216,7 +216,7 @@ async fn give(
     typed: Typed<'_>,
 ) -> Result<(), Error> {
     let guild: GuildId = wish.guild_id;
-    // What is said here must not be hidden, whatever it is.
+    // Props posted in this channel must be public.
     let is_here = AtomicBool::new(true);
     let visibility = || {
         if is_here.load(Ordering::Relaxed) {
@@ -270,7 +270,7 @@ async fn give(
     Ok(())
 }
 
-/// A refusal in words, with all that was typed.
+/// Turns a refusal into a text with everything that was typed.
 fn refusable<T>(result: Result<T, ServiceError>, typed: Option<Typed<'_>>) -> Result<T, Error> {
     match result {
         Err(ServiceError::Refused(refusal)) => {

@@ -1,17 +1,17 @@
-//! Reading who props are for: mentions and ids, as members type them.
+//! Parses typed mentions and ids of users, channels and roles.
 
 use propsbot_model::{ChannelId, RoleId, UserId};
 
-/// What is wrong with a list of receivers.
+/// Why a list can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unclear {
-    /// A role, or everyone: props go to people.
+    /// A role, or everyone, instead of users.
     Group(String),
-    /// Something that names nobody.
+    /// A word that is no mention or id.
     Word(String),
 }
 
-/// The users that `text` names, each once, in its order: `<@1> <@!2>, 3 and <@4>`.
+/// The users named in `text`, in order and without duplicates: `<@1> <@!2>, 3 and <@4>`.
 pub(super) fn read_users(text: &str) -> Result<Vec<UserId>, Unclear> {
     let mut users = Vec::new();
     for word in words(text) {
@@ -31,7 +31,7 @@ pub(super) fn read_users(text: &str) -> Result<Vec<UserId>, Unclear> {
     Ok(users)
 }
 
-/// The channels that `text` names: `<#1> 2`.
+/// The channels named in `text`: `<#1> 2`.
 pub(super) fn read_channels(text: &str) -> Result<Vec<ChannelId>, Unclear> {
     words(text)
         .map(|word| {
@@ -43,7 +43,7 @@ pub(super) fn read_channels(text: &str) -> Result<Vec<ChannelId>, Unclear> {
         .collect()
 }
 
-/// The roles that `text` names: `<@&1> 2`.
+/// The roles named in `text`: `<@&1> 2`.
 pub(super) fn read_roles(text: &str) -> Result<Vec<RoleId>, Unclear> {
     words(text)
         .map(|word| {
@@ -55,7 +55,7 @@ pub(super) fn read_roles(text: &str) -> Result<Vec<RoleId>, Unclear> {
         .collect()
 }
 
-/// The words of a list; mentions are words even where no blank is between them.
+/// The words of a list. Mentions are separate words even without spaces between them.
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.replace('<', " <")
         .replace('>', "> ")
@@ -70,7 +70,7 @@ fn inner<'a>(word: &'a str, start: &str) -> Option<&'a str> {
     word.strip_prefix(start)?.strip_suffix('>')
 }
 
-/// A snowflake: 15 digits at the least, or it would be older than Discord.
+/// A snowflake. It has at least 15 digits, or it would be older than Discord.
 fn read_id(text: &str) -> Option<u64> {
     let is_id = (15..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_id)
@@ -84,7 +84,7 @@ mod tests {
     const BEN: &str = "100000000000000002";
 
     #[test]
-    fn people_are_read_in_their_order_and_each_once() {
+    fn reads_users_in_order_and_without_duplicates() {
         let users = [
             UserId(100_000_000_000_000_002),
             UserId(100_000_000_000_000_001),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_bare_names_are_told_apart() {
+    fn tells_groups_from_plain_names() {
         let group = |text: &str| Err(Unclear::Group(text.to_owned()));
         let word = |text: &str| Err(Unclear::Word(text.to_owned()));
         assert_eq!(
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_read() {
+    fn reads_channels() {
         let channels = read_channels(&format!("<#{ANA}>,{BEN}")).unwrap();
         assert_eq!(channels.len(), 2);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `/settings`: what an admin chooses for the server.
+//! `/settings`: shows and changes the server's settings.
 
 use serenity::builder::{AutocompleteChoice, CreateAutocompleteResponse};
 
@@ -16,7 +16,7 @@ use propsbot_model::{
 };
 use propsbot_service::ServiceError;
 
-/// How numbers and dates are written.
+/// The format of numbers and dates.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
 enum LanguageChoice {
     #[name = "International: 1,234 and 2026-11-23"]
@@ -33,7 +33,7 @@ enum LanguageChoice {
     Spanish,
 }
 
-/// In which time a quota counts.
+/// The period of a quota.
 #[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
 enum Period {
     #[name = "day"]
@@ -329,7 +329,7 @@ fn read_quota(
     }))
 }
 
-/// Discord checks this too; but apps are not all Discord's.
+/// Checks the range again: Discord does, but not every client is Discord's.
 fn within<T: Copy + Into<u64>>(
     value: u64,
     range: std::ops::RangeInclusive<T>,

@@ -1,4 +1,4 @@
-//! `/setup`: the first run, guided.
+//! `/setup`: a guided first setup.
 
 use poise::CreateReply;
 use serenity::{
@@ -17,10 +17,10 @@ use propsbot_discord::IntoModel as _;
 use propsbot_model::{ChannelId, SettingsChange};
 use propsbot_service::{Admin, Service, Setup};
 
-/// The id of the list from which props channels are chosen.
+/// The id of the list of props channels.
 pub(super) const CHANNELS: &str = "setup-channels";
 
-/// The most channels in Discord's list.
+/// Discord's limit of channels in a list.
 const MOST: u8 = 25;
 
 /// Choose props channels, see what's exported, and check my permissions
@@ -53,7 +53,7 @@ fn page(setup: &Setup) -> CreateReply {
     plain(wording::setup(setup)).components(vec![CreateActionRow::SelectMenu(list)])
 }
 
-/// Channels were chosen from the list.
+/// Handles channels chosen from the list.
 pub(super) async fn chosen(
     used: Used<'_>,
     service: &Service,

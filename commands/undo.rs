@@ -1,4 +1,4 @@
-//! `/undo`: taking props back.
+//! `/undo`: takes props back.
 
 use serenity::builder::{AutocompleteChoice, CreateAutocompleteResponse};
 
@@ -11,7 +11,7 @@ use propsbot_discord::IntoModel as _;
 use propsbot_model::{GuildId, InteractionId, read_jump_url};
 use propsbot_service::{ServiceError, Which};
 
-/// The most choices that Discord shows. Source:
+/// Discord's limit of choices. Source:
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding>.
 pub(super) const CHOICES: usize = 25;
 
@@ -55,7 +55,7 @@ fn read(text: &str, here: GuildId) -> Option<Which> {
     Some(Which::Run(InteractionId(id)))
 }
 
-/// The member's own props that can be taken back, those that contain what was typed.
+/// The member's own props that can be taken back and contain the typed text.
 async fn own(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
     let response = CreateAutocompleteResponse::new();
     let Some(guild) = ctx.guild_id() else {

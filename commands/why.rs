@@ -1,4 +1,4 @@
-//! `/why`, and "Why this cred?" in the menu of messages: what a message counts, and why.
+//! `/why`, and "Why this cred?" in the menu of messages: what a message counts for, and why.
 
 use serenity::{
     builder::{AutocompleteChoice, CreateAutocompleteResponse},
@@ -36,7 +36,7 @@ pub(super) async fn why(
     tell(ctx, channel, id).await
 }
 
-/// The latest thanks to or from the member, those that contain what was typed.
+/// The latest props to or from the member that contain the typed text.
 async fn latest(ctx: Context<'_>, typed: &str) -> CreateAutocompleteResponse {
     let response = CreateAutocompleteResponse::new();
     let Ok(reader) = reader(ctx) else {
@@ -73,7 +73,7 @@ pub(super) async fn why_this_cred(
     tell(ctx.into(), channel, id).await
 }
 
-/// Only who asked sees it: it is about what they may read, and of interest to them.
+/// Answers privately: the answer depends on what the member can read.
 async fn tell(ctx: Context<'_>, channel: ChannelId, message: MessageId) -> Result<(), Error> {
     let reader = reader(ctx)?;
     let guild = reader.guild_id;

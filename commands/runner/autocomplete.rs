@@ -1,5 +1,4 @@
-//! What a member may choose while typing. There is always an answer, if only an empty list: poise has
-//! none where it finds a mistake.
+//! Autocompletion. Always answers, if only with an empty list; poise doesn't if the input has a mistake.
 
 use std::{any::Any, sync::atomic::AtomicBool};
 
@@ -13,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::Error;
 use propsbot_service::Service;
 
-/// Answers with what fits to what was typed so far.
+/// Answers with the choices that match the input.
 pub(super) async fn choices(
     framework: FrameworkContext<'_, Service, Error>,
     typing: &CommandInteraction,
@@ -22,7 +21,7 @@ pub(super) async fn choices(
     let response = CreateInteractionResponse::Autocomplete(found);
     let http = &framework.serenity_context.http;
     if typing.create_response(http, response).await.is_err() {
-        // The error would name the address, and the token with it.
+        // The error would contain the URL, and the token in it.
         tracing::debug!("an autocompletion could not be answered");
     }
 }

@@ -1,8 +1,8 @@
-//! What poise wants of serenity to run a command: a context, as serenity's own client would have it.
+//! Makes the serenity context that poise needs to run a command.
 //!
-//! We keep the gateway's connection ourselves, and only run commands with serenity and poise. But the
-//! context holds a messenger to a shard, and serenity makes a shard only over a WebSocket. So there is
-//! one for a moment, with ourselves, on loopback. Nothing is ever said over it.
+//! propsbot has its own gateway connection, and uses serenity and poise only to run commands. But a context
+//! contains a messenger to a shard, and serenity only makes a shard over a WebSocket. So this opens one to
+//! itself on loopback for a moment, and never sends anything over it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,12 +20,12 @@ use serenity::{
 };
 use tokio::{net::TcpListener, runtime, sync::Mutex};
 
-/// A context and the shard manager that belongs to it. Both do nothing but be there.
+/// A context and its shard manager. Neither does anything.
 ///
 /// # Errors
-/// The system has no socket on loopback, no thread or no runtime to give.
+/// The system provides no loopback socket, no thread or no runtime.
 pub(super) async fn context(http: Arc<Http>) -> Result<Made, Box<serenity::Error>> {
-    // On a runtime of its own: the manager starts a task that would never end.
+    // In its own runtime, because the manager starts a task that never ends.
     let made = tokio::task::spawn_blocking(move || {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -85,7 +85,7 @@ async fn make(http: Arc<Http>) -> Result<Made, serenity::Error> {
     Ok((context, manager))
 }
 
-/// Agrees to speak WebSocket with whoever comes, until something fails.
+/// Accepts WebSocket connections until an error.
 async fn accept(listener: &TcpListener) -> std::io::Error {
     loop {
         match listener.accept().await {

@@ -1,8 +1,8 @@
-//! Interactions in the form that serenity reads.
+//! Converts interactions to the form that serenity can parse.
 //!
-//! serenity refuses an interaction for one odd field, also for one that no command looks at. So what
-//! commands need is picked out of Discord's JSON, and all else that serenity wants is filled in. What
-//! cannot be understood without guessing what a member meant is not run, only answered. Source:
+//! serenity rejects an interaction for a single odd field, even one that no command uses. So this picks what
+//! commands need from Discord's JSON, and fills in everything else that serenity requires. An interaction
+//! that could only be understood by guessing isn't run, only answered. Source:
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>.
 
 use serde::Deserialize;
@@ -10,22 +10,22 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use propsbot_discord::json;
 
-/// What an interaction comes to.
+/// The result of mending an interaction.
 #[derive(Debug)]
 pub(super) enum Mended {
-    /// Serenity reads this.
+    /// serenity can parse this.
     Readable {
-        /// How to answer it otherwise.
+        /// How to answer it if it can't be run.
         ticket: Ticket,
         interaction: Value,
     },
-    /// It can only be answered.
+    /// It can't be run, only answered.
     Odd(Ticket),
-    /// There is nothing to answer it with.
+    /// It lacks the id or token to answer it.
     Unanswerable,
 }
 
-/// What it takes to answer an interaction.
+/// The data needed to answer an interaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) id: u64,
@@ -33,17 +33,17 @@ pub(super) struct Ticket {
     pub(super) kind: Kind,
 }
 
-/// What kind of answer is wanted.
+/// The kind of answer that an interaction needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Ping,
     Autocomplete,
-    /// A command, a component, a form, or whatever there will be.
+    /// A command, a component, a form, or a future kind.
     Any,
 }
 
 impl Ticket {
-    /// Reads it out of an interaction, and nothing else.
+    /// Reads only these fields of an interaction.
     pub(super) fn read(event: &RawValue) -> Option<Self> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -75,7 +75,7 @@ const SELECTS: [u64; 5] = [3, 5, 6, 7, 8];
 /// A text input of a form.
 const TEXT_INPUT: u64 = 4;
 
-/// Mends an interaction, of the application `application`.
+/// Mends an interaction of this application.
 pub(super) fn mend(event: &Value, application: u64) -> Mended {
     let Some(ticket) = Ticket::new(&event["id"], &event["token"], &event["type"]) else {
         return Mended::Unanswerable;
@@ -134,7 +134,7 @@ fn readable(event: &Value, ticket: &Ticket, application: u64) -> Option<Value> {
     Some(interaction)
 }
 
-/// What a command was run with.
+/// The data of a command.
 fn command(data: &Value, channel_id: u64) -> Option<Value> {
     let kind = data["type"]
         .as_u64()
@@ -163,7 +163,7 @@ fn command(data: &Value, channel_id: u64) -> Option<Value> {
     Some(command)
 }
 
-/// The options of a command, if all of them can be read: without one of them, another thing is meant.
+/// The options of a command; `None` if any is unreadable, because the others alone may mean something else.
 fn options(list: &Value) -> Option<Vec<Value>> {
     list.as_array()?.iter().map(option).collect()
 }
@@ -173,7 +173,7 @@ fn option(of: &Value) -> Option<Value> {
     let mut option = json!({"name": text(&of["name"])?, "type": kind});
     let value = &of["value"];
     if of["focused"] == true {
-        // Half typed, whatever its type.
+        // Half-typed input is text, whatever the option's type.
         option["focused"] = true.into();
         option["value"] = written(value).unwrap_or_default().into();
         return Some(option);
@@ -195,10 +195,10 @@ fn option(of: &Value) -> Option<Value> {
     Some(option)
 }
 
-/// A button that was pressed, or a list from which something was chosen.
+/// The data of a pressed button or a used list.
 fn component(data: &Value) -> Option<Value> {
     let kind = data["component_type"].as_u64()?;
-    // Neither a row nor a text input is ever used by itself.
+    // Rows and text inputs are never used by themselves.
     let kind = u8::try_from(kind)
         .ok()
         .filter(|kind| ![1, 4].contains(kind))?;
@@ -214,11 +214,11 @@ fn component(data: &Value) -> Option<Value> {
     Some(component)
 }
 
-/// A form that was filled in: its texts, each in a row of its own.
+/// The data of a submitted form: its texts, each in its own row.
 fn form(data: &Value) -> Option<Value> {
     let mut rows = Vec::new();
     for row in data["components"].as_array()? {
-        // Rows hold several components, labels one.
+        // A row has several components, a label has one.
         let several = row["components"].as_array().into_iter().flatten();
         let one = Some(&row["component"]).filter(|one| one.is_object());
         for part in several.chain(one) {
@@ -262,7 +262,7 @@ fn member(of: &Value) -> Option<Value> {
     Some(member)
 }
 
-/// What a user is in a guild.
+/// The member data of a user.
 fn membership(of: &Value) -> Option<Value> {
     of.as_object()?;
     let roles = of["roles"].as_array().into_iter().flatten();
@@ -299,7 +299,7 @@ fn channel(of: &Value) -> Option<Value> {
     }))
 }
 
-/// A message, but for what only the mirror reads.
+/// A message, without what only the mirror reads.
 fn message(of: &Value, channel_id: u64) -> Option<Value> {
     let channel = id(&of["channel_id"]).unwrap_or(channel_id);
     let mut message = json!({
@@ -319,7 +319,7 @@ fn message(of: &Value, channel_id: u64) -> Option<Value> {
     });
     let object = message.as_object_mut()?;
     put(object, "webhook_id", id_text(&of["webhook_id"]));
-    // Which command it answers, of whom; that it answers one is what matters.
+    // Only whether it answers a command matters, not which.
     let answers = &of["interaction_metadata"];
     if let Some(user) = user(&answers["user"]) {
         let id = id_text(&answers["id"]).unwrap_or_else(|| "1".into());
@@ -331,7 +331,7 @@ fn message(of: &Value, channel_id: u64) -> Option<Value> {
     Some(message)
 }
 
-/// Discord's answer to a message of ours that it took, as serenity reads it: which message it is.
+/// Discord's response to a posted message, in the form that serenity can parse: the message's id.
 pub(super) fn posted(answer: &[u8]) -> Vec<u8> {
     let told: Value = json::read(answer).unwrap_or_default();
     let id = id(&told["id"]).unwrap_or(1).to_string();
@@ -340,7 +340,7 @@ pub(super) fn posted(answer: &[u8]) -> Vec<u8> {
     message.to_string().into_bytes()
 }
 
-/// What can be read of the objects of a map from ids.
+/// The readable objects of a map keyed by id.
 fn each(map: &Value, read: impl Fn(&Value) -> Option<Value>) -> Map<String, Value> {
     let entries = map.as_object().into_iter().flatten();
     entries
@@ -370,7 +370,7 @@ fn id_text(value: &Value) -> Option<Value> {
     id(value).map(|id| id.to_string().into())
 }
 
-/// A text that says something.
+/// A non-empty text.
 fn text(value: &Value) -> Option<String> {
     value
         .as_str()
@@ -378,7 +378,7 @@ fn text(value: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// What somebody typed or chose, if it came as a number, too.
+/// A typed or chosen value as text, even if it's a number.
 fn written(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -388,8 +388,8 @@ fn written(value: &Value) -> Option<String> {
     }
 }
 
-/// The 64 permission bits that there are names for; none, if they cannot be read. Discord writes them
-/// as decimal numbers of any length.
+/// The low 64 permission bits; 0 if they can't be read. Discord writes them as decimal numbers of any
+/// length.
 fn bits(value: &Value) -> Value {
     let digits = match value {
         Value::String(digits) => digits.clone(),
@@ -397,7 +397,7 @@ fn bits(value: &Value) -> Value {
     };
     let low = digits.bytes().try_fold(0_u64, |low, digit| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        // Arithmetic modulo 2^64 keeps the low bits right.
+        // Arithmetic modulo 2^64 keeps the low bits.
         Some(low.wrapping_mul(10).wrapping_add(digit))
     });
     low.unwrap_or(0).to_string().into()
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_member_meant_is_never_guessed() {
+    fn never_guesses_what_a_member_meant() {
         for odd in [
             json!({"name": "a", "type": 4, "value": "7"}),
             json!({"name": "a", "type": 7, "value": "x"}),

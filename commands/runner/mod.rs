@@ -1,7 +1,7 @@
-//! Runs the commands: every interaction that the gateway hands over gets an answer.
+//! Runs the commands: every interaction from the gateway gets an answer.
 //!
-//! Owns how an interaction reaches its command, what is said where none can be run, and what Discord is
-//! told of the commands. Knows nothing of the gateway, nor of what a command does.
+//! Dispatches interactions to commands, answers those that can't be run, and registers the commands with
+//! Discord.
 
 mod autocomplete;
 mod context;
@@ -46,53 +46,53 @@ use propsbot_discord::{Forwarder, InteractionHandler, Rest, Token, json};
 use propsbot_model::UserId;
 use propsbot_service::Service;
 
-/// How long commands may go on when the bot stops.
+/// How long running commands may take to finish when the bot stops.
 const LAST_COMMANDS: Duration = Duration::from_millis(500);
 
-/// How many bytes of interactions are dealt with at once. Discord's own have a few KB, with a long
-/// message about 100.
+/// How many bytes of interactions are handled at once. Discord's have a few KB, with a long message about
+/// 100 KB.
 const ROOM: usize = 16 << 20;
 
-/// What an interaction takes of [`ROOM`] besides its own bytes: so about a thousand are dealt with at
-/// once.
+/// How much of [`ROOM`] an interaction takes besides its own bytes, so that about a thousand are handled
+/// at once.
 const EACH: usize = 16 << 10;
 
-/// How many interactions are turned away at once, with an apology.
+/// How many interactions are refused with an apology at once.
 const TURNED_AWAY: usize = 100;
 
-/// The flag of an answer that only one member sees.
+/// The flag of an ephemeral message.
 const EPHEMERAL: u64 = 1 << 6;
 
 /// Answers interactions with our commands.
 pub struct Runner {
     commands: Arc<Commands>,
     running: TaskTracker,
-    /// Ends what is running.
+    /// Cancels the running tasks.
     stop: CancellationToken,
-    /// Bytes that interactions may still take.
+    /// The bytes that are left for interactions.
     room: Arc<Semaphore>,
-    /// How many interactions may still be turned away.
+    /// How many more interactions can be refused.
     turned_away: Arc<Semaphore>,
     is_registered: AtomicBool,
     rest: Rest,
 }
 
-/// What it takes to run a command.
+/// Everything needed to run a command.
 struct Commands {
     options: FrameworkOptions<Service, Error>,
     context: Context,
     shards: Arc<ShardManager>,
     http: Arc<Http>,
     service: Service,
-    /// Over which `http` reaches Discord.
+    /// Connects `http` to Discord.
     _forwarder: Forwarder,
 }
 
 impl Runner {
-    /// Makes the commands ready to run.
+    /// Prepares the commands.
     ///
     /// # Errors
-    /// The system has no socket on loopback to give, see `context`.
+    /// The system provides no loopback socket, see `context`.
     pub async fn new(
         token: &Token,
         rest: Rest,
@@ -130,7 +130,7 @@ impl Runner {
         })
     }
 
-    /// Runs a task, until the bot stops at the latest.
+    /// Runs a task until it ends or the bot stops.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.running.spawn(async move {
@@ -138,9 +138,9 @@ impl Runner {
         });
     }
 
-    /// Answers an interaction for which there is no room.
+    /// Refuses an interaction that there is no room for.
     fn turn_away(&self, event: &RawValue) {
-        tracing::warn!("members use more commands than can be run: some are turned away");
+        tracing::warn!("too many commands at once: refusing some");
         let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() else {
             return;
         };
@@ -191,7 +191,7 @@ impl InteractionHandler for Runner {
         Box::pin(async {
             self.running.close();
             if timeout(LAST_COMMANDS, self.running.wait()).await.is_err() {
-                // What they hold, such as the store's writer, has to be let go.
+                // They hold things such as the store's writer, which have to be released.
                 self.stop.cancel();
                 self.running.wait().await;
             }
@@ -220,7 +220,7 @@ impl Commands {
             }
         };
         let Ok(interaction) = interaction else {
-            // The error may quote what a member wrote.
+            // The error may quote a member's text.
             tracing::error!("an interaction was not mended; report this");
             return self.apologize(&ticket).await;
         };
@@ -232,7 +232,7 @@ impl Commands {
                 return self.apologize(&ticket).await;
             }
         }
-        // A defect of poise's or ours is a panic, and no answer.
+        // A bug in poise or here may panic; the member still gets an answer.
         let run = AssertUnwindSafe(Box::pin(self.run(interaction))).catch_unwind();
         match run.await {
             Ok(Answered::Yes) => {}
@@ -267,7 +267,7 @@ impl Commands {
         }
     }
 
-    /// Answers what cannot be run.
+    /// Answers an interaction that can't be run.
     async fn apologize(&self, ticket: &Ticket) {
         if matches!(ticket.kind, Kind::Any) {
             tracing::warn!("an interaction could not be read; the member was told so");
@@ -276,7 +276,7 @@ impl Commands {
         self.post(ticket, text).await;
     }
 
-    /// Answers with a text that only the member sees, where one can be shown.
+    /// Answers with an ephemeral text, if this kind of answer has text.
     async fn post(&self, ticket: &Ticket, text: String) {
         let answer = match ticket.kind {
             Kind::Ping => json!({"type": 1}),
@@ -303,13 +303,13 @@ impl Commands {
             })
             .await;
         if posted.is_err() {
-            // The error would name the address, and the token with it.
+            // The error would contain the URL, and the token in it.
             tracing::debug!("an interaction could not be answered");
         }
     }
 }
 
-/// Runs a command. One that has only subcommands says nothing where none of them is named.
+/// Runs a command. (A command with subcommands gives no answer if none of them is named.)
 async fn run_command(
     framework: FrameworkContext<'_, Service, Error>,
     command: &CommandInteraction,

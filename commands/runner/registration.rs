@@ -1,4 +1,4 @@
-//! The slash commands, as Discord is told of them.
+//! Registers the slash commands with Discord.
 
 use sha2::{Digest as _, Sha256};
 
@@ -6,8 +6,8 @@ use propsbot_discord::{Rest, Route};
 use propsbot_model::UserId;
 use propsbot_service::Service;
 
-/// Replaces the application's commands by ours, if they are not those that Discord was told of. If
-/// that fails, the mirror goes on without: members then see the commands of the last start. Source:
+/// Replaces the application's commands with this version's, unless they are registered already. If that
+/// fails, the mirror continues, and members see the commands registered before. Source:
 /// <https://discord.com/developers/docs/interactions/application-commands#bulk-overwrite-global-application-commands>.
 pub(super) async fn register(
     rest: Rest,

@@ -1,4 +1,4 @@
-//! What admins see at a glance, and the exports that they ask for.
+//! `/setup`, `/archive` and the registration of commands.
 
 use tokio::sync::Semaphore;
 
@@ -16,33 +16,33 @@ pub struct Setup {
     pub settings: Settings,
     /// Where exports go.
     pub destination: Destination,
-    /// Channels (not threads or categories) that are exported, by position.
+    /// Exported channels (not threads or categories), by position.
     pub exported: Vec<ChannelId>,
-    /// Those that are not.
+    /// Channels that aren't exported.
     pub withheld: Vec<ChannelId>,
-    /// Those that are not because they are age-restricted.
+    /// Channels that aren't exported because they're age-restricted.
     pub age_restricted: Vec<ChannelId>,
-    /// Those in which the bot lacks something.
+    /// Channels in which the bot lacks permissions.
     pub needs: Vec<ChannelNeeds>,
 }
 
-/// Where exports go, as far as an admin is told.
+/// Where exports go, as far as the admin may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// None are made.
+    /// The bot runs without an archive.
     Nowhere,
     /// To this archive.
     Archive(String),
-    /// Only operators are told.
+    /// To an archive that only operators may know.
     Operators,
 }
 
-/// What the bot lacks in a channel.
+/// The permissions that the bot lacks in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelNeeds {
     /// The channel.
     pub channel: ChannelId,
-    /// Permissions, as Discord's settings call them.
+    /// The missing permissions, as Discord's settings call them.
     pub missing: Vec<&'static str>,
 }
 
@@ -51,17 +51,17 @@ pub struct ChannelNeeds {
 pub struct ArchiveStatus {
     /// Where exports go.
     pub destination: String,
-    /// What is being done, and what will be.
+    /// The running export, and when the next one is due.
     pub board: ExportBoard,
-    /// What came of exports.
+    /// The results of the last exports.
     pub report: ExportReport,
 }
 
-/// Checks of the archive: one at a time, since each reads all of it.
+/// Limits checks of the archive to one at a time: each reads all of it.
 static CHECKS: Semaphore = Semaphore::const_new(1);
 
 impl Service {
-    /// How the bot is set up in a guild, and what it lacks there.
+    /// The bot's setup in a guild, and the permissions it lacks.
     pub async fn setup(&self, guild: GuildId, admin: UserId) -> Result<Setup, ServiceError> {
         let bot = self.parts.bot;
         let destination = match &self.parts.exports {
@@ -96,7 +96,7 @@ impl Service {
                 needs: Vec::new(),
                 settings,
             };
-            // Of a guild that is not known yet, nothing is exported, and nothing is missed.
+            // A guild that isn't known yet has nothing to export and lacks no permissions.
             for (channel, permissions) in channels.into_iter().zip(permissions.iter().cycle()) {
                 let list = match setup.settings.withheld(channel, permissions) {
                     None => &mut setup.exported,
@@ -119,7 +119,7 @@ impl Service {
         .await
     }
 
-    /// Whether Discord was last told of exactly these commands, by their digest.
+    /// Whether the commands with this digest are the ones registered with Discord.
     pub async fn knows_commands(
         &self,
         application: UserId,
@@ -132,7 +132,7 @@ impl Service {
         .await
     }
 
-    /// Discord knows these commands from now on.
+    /// Remembers that these commands are registered with Discord.
     pub async fn commands_are_known(
         &self,
         application: UserId,
@@ -145,10 +145,10 @@ impl Service {
         self.record(vec![Fact::Registered(registered)]).await
     }
 
-    /// Where exports go, what came of the last one, and when the next one is due.
+    /// The archive's location, the last export, and when the next one is due.
     ///
     /// # Errors
-    /// [`Refusal::NoArchive`] where none are made; [`Refusal::NotAnOperator`].
+    /// [`Refusal::NoArchive`] without an archive; [`Refusal::NotAnOperator`].
     pub async fn archive_status(&self, admin: Admin) -> Result<ArchiveStatus, ServiceError> {
         self.as_operator(admin.guild_id, admin.user_id)?;
         let report = self.ask(|store| Ok(ExportReport::of(store)?)).await?;
@@ -160,7 +160,7 @@ impl Service {
         })
     }
 
-    /// What was made so far of the export that is under way.
+    /// What the running export has made until now.
     pub fn export_made(&self) -> Made {
         let exports = self.parts.exports.as_ref();
         exports
@@ -168,7 +168,7 @@ impl Service {
             .unwrap_or_default()
     }
 
-    /// Exports now, or waits for the export that is under way and then exports. Never two at once.
+    /// Exports now, after the running export if there is one.
     pub async fn export_now(
         &self,
         admin: Admin,
@@ -180,8 +180,7 @@ impl Service {
         Ok(exports.export_now().await?)
     }
 
-    /// Checks every hash, count and reference of the archive. Returns what was checked, and each
-    /// fault.
+    /// Checks every hash, count and reference in the archive. Returns what was checked, and the faults.
     pub async fn verify_archive(
         &self,
         admin: Admin,
@@ -193,7 +192,8 @@ impl Service {
     }
 }
 
-/// What the bot needs in a channel: to read it; and to post and react where props are given.
+/// The permissions that the bot needs in a channel: to read it, and to post and react where props
+/// are given.
 fn needed(channel: &Channel, settings: &Settings) -> Vec<(u64, &'static str)> {
     let mut needed = vec![
         (permissions::VIEW_CHANNEL, "View Channel"),

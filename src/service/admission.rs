@@ -1,4 +1,4 @@
-//! In which guilds what members do is heeded.
+//! In which guilds members can use commands.
 
 use std::time::Duration;
 
@@ -7,27 +7,27 @@ use tokio::time::{Instant, sleep};
 use super::{Refusal, Service, ServiceError};
 use propsbot_model::{GuildId, UserId};
 
-/// How long it may take until a guild that the bot has just joined is in the store: what is left of
-/// Discord's 3 s is for the answer.
+/// How long to wait for a guild that the bot has just joined to reach the store. It leaves enough of
+/// Discord's 3 s for the answer.
 const JOINING: Duration = Duration::from_secs(1);
-/// Between two looks whether it is.
+/// The interval between two checks for it.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// What may be done in a guild.
+/// What members can do in a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Everything: it is mirrored.
+    /// Everything: the guild is mirrored.
     Mirrored,
-    /// It was mirrored and is not any more: members may take away what is kept of them.
+    /// Only `/privacy`: the guild was mirrored before, so members can delete their data.
     Kept,
-    /// Nothing: it is not mirrored.
+    /// Nothing: the guild isn't mirrored.
     NotMirrored,
-    /// Nothing: the bot is not in it.
+    /// Nothing: the bot isn't in the guild.
     NotJoined,
 }
 
 impl Service {
-    /// What may be done in a guild.
+    /// What members can do in a guild.
     pub async fn admission(&self, guild: GuildId) -> Result<Admission, ServiceError> {
         let begun = Instant::now();
         loop {
@@ -46,7 +46,7 @@ impl Service {
         }
     }
 
-    /// Whether an admin of the guild may do what concerns all guilds.
+    /// Checks that an admin of the guild can do what affects all guilds.
     ///
     /// # Errors
     /// [`Refusal::NotAnOperator`] if not.

@@ -1,7 +1,7 @@
-//! The one facade that commands see: what can be asked for, done, and refused.
+//! The facade that commands call: queries, actions and their refusals.
 //!
-//! Knows the store, the writer and the bot's voice, so that no command has to; refuses to know how
-//! anything is worded or where it came from. Each part of it is an `impl` of its own.
+//! Hides the store, the writer and the message sender from commands. Doesn't know how answers are
+//! worded. Each group of methods is an `impl` in its own file.
 
 mod admin;
 mod admission;
@@ -50,148 +50,146 @@ use limits::InFlight;
 use one_at_a_time::OneAtATime;
 use status::GuildStatus;
 
-/// The longest reason, in characters.
+/// The longest reason for props, in characters.
 pub const LONGEST_REASON: usize = 500;
-/// The most receivers at once.
+/// The most receivers of one `/props`.
 pub const MOST_RECEIVERS: usize = 20;
-/// The most characters that Discord takes in a message. Source:
+/// Discord's limit of characters in a message. Source:
 /// <https://discord.com/developers/docs/resources/message#create-message-jsonform-params>.
 pub const LONGEST_MESSAGE: usize = 2_000;
 
-/// How long somebody who waits for an answer may have to wait for a pause that Discord wants, or for
-/// what is done in a channel.
+/// How long a command waits for a rate limit, or for its turn in a channel.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why something was not done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The member has to change what was typed.
+    /// The member has to change something.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// We failed.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Discord did not take what we had to say.
+    /// Discord failed, or refused a request.
     #[error(transparent)]
     Discord(#[from] RestError),
-    /// We are shutting down.
+    /// The bot is shutting down.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-/// What is wrong with what a member wants.
+/// What a member has to change, or why a command isn't possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Nobody was named.
+    /// No receiver was named.
     #[error("props need at least one receiver")]
     NoReceivers,
-    /// More were named than [`MOST_RECEIVERS`].
+    /// More than [`MOST_RECEIVERS`] receivers were named.
     #[error("props go to at most {MOST_RECEIVERS} members at once, not to {0}")]
     TooManyReceivers(usize),
-    /// The giver was named.
+    /// The giver is a receiver.
     #[error("the giver is a receiver")]
     ToSelf,
-    /// A bot was named.
+    /// A receiver is a bot.
     #[error("the receiver {0} is a bot")]
     ToBot(UserId),
-    /// Somebody was named who is no member.
+    /// A receiver isn't a member.
     #[error("the receiver {0} is not a member")]
     ToStranger(UserId),
-    /// There is no reason.
+    /// The reason is empty.
     #[error("the reason is empty")]
     NoReason,
     /// The reason is longer than [`LONGEST_REASON`].
     #[error("the reason has {0} characters; the limit is {LONGEST_REASON}")]
     ReasonTooLong(usize),
-    /// The message would be longer than Discord takes.
+    /// The message would be longer than Discord allows.
     #[error("the message would be too long for Discord")]
     MessageTooLong,
-    /// Only members with one of these roles may give.
+    /// Only members with one of these roles can give props.
     #[error("only members with certain roles can give props")]
     NotAGiver(Vec<RoleId>),
-    /// So many were given that this many more are possible now, and all at that time.
+    /// The giver has too little quota left.
     #[error("the quota allows {left} more until {again:?}")]
     QuotaReached {
         /// The quota.
         quota: Quota,
-        /// How many are possible now.
+        /// How many members the giver can still thank now.
         left: u32,
-        /// When what was wanted is possible; never, if it is more than the quota.
+        /// When these props are possible; `None` if they exceed the whole quota.
         again: Option<Millis>,
     },
-    /// So many were taken back that this would ping people too often.
+    /// The giver took back so many props that more would ping people too often.
     #[error("too many props were taken back; possible again at {again:?}")]
     TooManyTakenBack {
-        /// When it is possible again.
+        /// When props are possible again.
         again: Millis,
     },
-    /// The member ran as many commands in the last minute as they may.
+    /// The member reached the limit of commands per minute.
     #[error("only {per_minute} commands a minute are allowed; possible again at {again:?}")]
     TooFast {
-        /// How many are possible in any minute.
+        /// The limit of commands in any minute.
         per_minute: u32,
-        /// When it is possible again.
+        /// When props are possible again.
         again: Millis,
     },
-    /// Somebody was named whose posts are to be props, and who is no bot here, or the bot itself.
+    /// A user whose posts should be props isn't a bot in this guild, or is this bot.
     #[error("{0} is not a bot in this guild whose posts can be props")]
     NoPropsBot(UserId),
-    /// The same member was thanked a short while ago.
+    /// The cooldown for this recipient isn't over.
     #[error("{to} was thanked a short while ago; possible again at {again:?}")]
     TooSoon {
-        /// Who.
+        /// The recipient.
         to: UserId,
-        /// When it is possible again.
+        /// When props are possible again.
         again: Millis,
     },
-    /// The bot may not post where props are posted. Nothing was given.
+    /// The bot can't post where props are posted. No props were given.
     #[error("the bot cannot post in {channel}: it lacks {}", missing.join(", "))]
     CannotPost {
-        /// Where.
+        /// Where props are posted.
         channel: ChannelId,
-        /// The permissions that it lacks, as Discord's settings call them; none if only Discord
-        /// knows.
+        /// The missing permissions, as Discord's settings call them; empty if only Discord knows.
         missing: Vec<&'static str>,
     },
-    /// The giver may not see or write in any channel where props are posted. Nothing was given.
+    /// The giver can't write in any channel where props are posted. No props were given.
     #[error("the giver cannot post in {channel}: they lack {}", missing.join(", "))]
     GiverCannotPost {
         /// The last of these channels.
         channel: ChannelId,
-        /// The permissions that they lack there, as Discord's settings call them.
+        /// The missing permissions there, as Discord's settings call them.
         missing: Vec<&'static str>,
     },
-    /// Discord wants no requests for so long that nothing can be posted. Nothing was given.
+    /// A rate limit is too long to wait for. No props were given.
     #[error("Discord accepts no requests for {} s", .0.as_secs())]
     Paused(Duration),
-    /// The channel where props are posted is gone. Nothing was given.
+    /// The channel where props are posted no longer exists. No props were given.
     #[error("the channel {0} no longer exists")]
     ChannelGone(ChannelId),
-    /// Discord refused the message that says so. Nothing was given.
+    /// Discord refused the props message. No props were given.
     #[error("Discord refused the message in {0}")]
     NotPosted(ChannelId),
-    /// There are no props of this member to take back.
+    /// The member has no props to take back.
     #[error("there are no props to take back")]
     NothingToUndo,
-    /// These are not this member's props.
+    /// The props were given by another member.
     #[error("these props were given by another member")]
     NotYours,
-    /// They were given too long ago.
+    /// The props are older than this many minutes.
     #[error("props can be taken back for {0} minutes only")]
     TooLateToUndo(u16),
-    /// A message was named that is not known, or that the member may not read.
+    /// The message is unknown, or the member can't read it.
     #[error("the message is unknown or unreadable to the member")]
     NoMessage,
-    /// A channel was named that the guild has not, or not any more.
+    /// The guild doesn't have this channel.
     #[error("{0} is not a channel in this guild")]
     NoChannel(ChannelId),
-    /// A channel was named in which no plain messages can be props.
+    /// Plain messages in this channel can't be props.
     #[error("{0} cannot be a props channel")]
     NoPropsChannel(ChannelId),
-    /// An emoji was named with which the bot cannot react.
+    /// The bot can't react with this emoji.
     #[error("the bot cannot react with {0}")]
     UnusableEmoji(String),
-    /// A channel is to be exported, but one that it is in is excluded.
+    /// The channel can't be included: a channel or category that it's in is excluded.
     #[error("{channel} is in {within}, which is excluded")]
     ExcludedWith {
         /// The channel or thread.
@@ -199,59 +197,59 @@ pub enum Refusal {
         /// The category or channel that is excluded.
         within: ChannelId,
     },
-    /// A role was named that the guild has not.
+    /// The guild doesn't have this role.
     #[error("{0} is not a role in this guild")]
     NoRole(RoleId),
-    /// A private channel is exported only by explicit word: its name.
+    /// A private channel is included only if the admin repeats its name.
     #[error("including {channel} has to be confirmed by its name")]
     Unconfirmed {
         /// The channel.
         channel: ChannelId,
-        /// What it is called.
+        /// The channel's name.
         name: String,
-        /// Whether it is a category: then all of its channels are meant.
+        /// Whether it's a category, which stands for all its channels.
         category: bool,
     },
-    /// Only admins of the operator's own guild may do what concerns all guilds.
+    /// Only the bot's operators can do what affects all guilds.
     #[error("only the bot's operators can do this")]
     NotAnOperator,
-    /// This runs without an archive: there is nothing to export to.
+    /// The bot runs without an archive.
     #[error("the bot runs without an archive")]
     NoArchive,
 }
 
-/// Who asks for something that only admins may, and with which run of a command.
+/// The admin who runs a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin {
     /// The guild.
     pub guild_id: GuildId,
-    /// The run.
+    /// The run of the command, or the press of a button.
     pub run: InteractionId,
-    /// Who.
+    /// The admin.
     pub user_id: UserId,
 }
 
-/// What the service works with.
+/// What the service is made of.
 pub struct Parts {
-    /// The mirror.
+    /// The store, which the service only reads.
     pub store: Arc<Store>,
-    /// The only way to change it.
+    /// The only way to change the store.
     pub writer: Writer,
-    /// The time.
+    /// The clock that stamps facts.
     pub clock: Clock,
-    /// What is being done.
+    /// The progress of the backfills.
     pub progress: PerGuild<ProgressBoard>,
-    /// Which guilds are mirrored, and who operates the bot.
+    /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
-    /// The bot's voice.
+    /// Sends messages.
     pub speech: Speech,
     /// The bot's own user.
     pub bot: UserId,
-    /// The exports; nothing where none are made.
+    /// Controls the exports; `None` if there are none.
     pub exports: Option<ExportControl>,
 }
 
-/// What commands may ask for. Cheap to clone.
+/// The facade that commands call. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
     parts: Arc<Parts>,
@@ -260,7 +258,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A facade over these.
+    /// A service made of these parts.
     pub fn new(parts: Parts) -> Self {
         Self {
             parts: Arc::new(parts),
@@ -269,14 +267,13 @@ impl Service {
         }
     }
 
-    /// Waits until no other heavy request of this member is under way, and holds up the next one until what
-    /// it returns is dropped.
+    /// Waits for the member's other heavy requests. The next one waits until the returned guard is
+    /// dropped.
     pub async fn one_at_a_time(&self, user: UserId) -> UnderWay {
         self.heavy.begin(user).await
     }
 
-    /// How whole the mirror of a guild is, and what is being done about it. Exports concern all guilds:
-    /// only operators are told of them.
+    /// The sync status of a guild. Exports concern all guilds, so only operators see them.
     pub async fn sync_status(
         &self,
         guild: GuildId,
@@ -308,7 +305,7 @@ impl Service {
         Ok(status)
     }
 
-    /// What admins did of late, the latest first.
+    /// The log of admin actions, newest first.
     pub async fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, ServiceError> {
         let mut actions = self
             .ask(move |store| Ok(store.admin_actions(guild)?))
@@ -317,7 +314,7 @@ impl Service {
         Ok(actions)
     }
 
-    /// Makes facts durable.
+    /// Writes facts; they are durable when this returns.
     async fn record(&self, facts: Vec<Fact>) -> Result<(), ServiceError> {
         let at = self.parts.clock.stamp();
         let seen = |fact| Observation {
@@ -332,19 +329,18 @@ impl Service {
         Ok(())
     }
 
-    /// Asks the store, off the async threads.
+    /// Runs a query on the store, off the async threads.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Store) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let store = Arc::clone(&self.parts.store);
         let answer = tokio::task::spawn_blocking(move || question(&store)).await;
-        // A question neither panics nor is cancelled, unless the process is ending.
+        // A query neither panics nor is cancelled, unless the process is ending.
         answer.unwrap_or(Err(ServiceError::Stopped(Stopped)))
     }
 
-    /// As [`Self::ask`], for what reads much: when it has its turn, so that threads are left for what
-    /// reads little.
+    /// Like [`Self::ask`] for heavy queries: waits for a permit, so that small queries find a thread.
     async fn ask_in_turn<T: Send + 'static>(
         &self,
         turns: &Semaphore,
@@ -356,7 +352,7 @@ impl Service {
 }
 
 impl Admin {
-    /// What this admin did, to be remembered.
+    /// The entry of this admin's action for the log.
     fn did(self, what: String) -> Fact {
         Fact::AdminAction(AdminAction {
             guild_id: self.guild_id,

@@ -1,7 +1,7 @@
-//! How often props may be given: a quota, a wait between two thanks of the same one to the same other,
-//! and how many commands in a minute. The quota is the graph's own, and counts plain messages too. What
-//! is taken back no longer uses the quota, but it has pinged people: the waits go on, and so does a
-//! bound on pings.
+//! The limits on giving props: the quota, the cooldown per recipient, and commands per minute.
+//!
+//! The quota is the graph's own, so it counts plain messages too. Props that were taken back no longer
+//! use the quota, but they pinged people: cooldowns continue, and pings have a limit of their own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,21 +13,19 @@ use propsbot_jobs::quota;
 use propsbot_model::{GuildId, InteractionId, Millis, Settings, UserId};
 use propsbot_store::Store;
 
-/// Commands may ping as many members as the quota allows, and this many times as many if props are
-/// taken back again.
+/// With props taken back, commands may ping this many times as many members as the quota allows.
 const PINGS: u32 = 2;
 
 const MINUTE_MS: i64 = 60_000;
 
-/// What is being given right now, so that a member who gives twice at once is not counted once; and
-/// what was given in the last minute.
+/// Props that are being given right now, so that two at once both count, and those of the last minute.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight(Arc<Mutex<Given>>);
 
 #[derive(Debug, Default)]
 struct Given {
     flying: BTreeMap<InteractionId, Gift>,
-    /// Under which ids a member gave props, and with which runs.
+    /// The ids under which a member gave props, with their runs.
     recent: BTreeMap<(GuildId, UserId), Vec<(InteractionId, InteractionId)>>,
 }
 
@@ -41,15 +39,15 @@ pub(super) struct Gift {
     pub(super) run: InteractionId,
 }
 
-/// What else a giver gives at the same time.
+/// What else the giver gives at the same time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Others {
     flying: Vec<Gift>,
-    /// When they gave in the last minute.
+    /// When the giver gave props in the last minute.
     recent: Vec<Millis>,
 }
 
-/// Takes a gift out when it is recorded, or was not to be.
+/// Removes props in flight when they are recorded or refused.
 pub(super) struct Flying {
     all: InFlight,
     id: InteractionId,
@@ -58,7 +56,7 @@ pub(super) struct Flying {
 }
 
 impl InFlight {
-    /// Begins a gift; nothing if this very one is under way. Also returns the giver's other ones.
+    /// Starts giving props; `None` if these are in flight already. Also returns the giver's others.
     pub(super) fn begin(&self, gift: Gift) -> Option<(Flying, Others)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (id, run, giver) = (gift.id, gift.run, (gift.guild_id, gift.giver));
@@ -89,7 +87,7 @@ impl InFlight {
         Some((flying, others))
     }
 
-    /// Discord refused the message: it does not count as run.
+    /// Discord refused the message, so the command doesn't count towards the limit per minute.
     pub(super) fn not_said(&self, id: InteractionId) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for given in all.recent.values_mut() {
@@ -99,7 +97,7 @@ impl InFlight {
 }
 
 impl Flying {
-    /// It is recorded, and about to be said.
+    /// The props are recorded, and about to be posted.
     pub(super) fn said(mut self) {
         self.said = true;
     }
@@ -117,7 +115,7 @@ impl Drop for Flying {
     }
 }
 
-/// Quota, waits and pings, as of when the command was run.
+/// Checks quota, cooldown and pings as of the time the command was run.
 pub(super) fn check_limits(
     store: &Store,
     settings: &Settings,
@@ -140,7 +138,7 @@ pub(super) fn check_limits(
         props.giver == wish.giver.id && quota::may_be_said(props, now) && !is_flying(props.id)
     });
 
-    // When, and whom: also what is being given at this moment.
+    // Times and recipients, including props in flight.
     let flying = others.flying.iter();
     let flying = flying.map(|gift| (gift.run.created_at(), &gift.receivers));
     let said = given
@@ -190,12 +188,12 @@ fn count(many: usize) -> u32 {
     u32::try_from(many).unwrap_or(u32::MAX)
 }
 
-/// Whether a member gave as often in the last minute as they may; `recent` is in order.
+/// Checks the limit of commands per minute; `recent` is sorted.
 fn too_fast(per_minute: u32, recent: &[Millis]) -> Result<(), Refusal> {
     if per_minute == 0 || count(recent.len()) < per_minute {
         return Ok(());
     }
-    // So many have to be longer ago.
+    // The oldest of these has to be more than a minute ago.
     let over = recent.len() - per_minute as usize;
     let mut recent = recent.to_vec();
     recent.sort_unstable();
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_giver_is_seen_giving_until_it_is_done_and_never_the_same_twice() {
+    fn props_in_flight_count_once_until_they_are_done() {
         let all = InFlight::default();
         let ids = |others: Others| {
             others
@@ -243,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_in_the_last_minute_is_known_and_what_was_refused_is_not() {
+    fn refused_messages_do_not_count_as_recent() {
         const START: i64 = 1_700_000_000_000;
         let all = InFlight::default();
         let begin = |id: u64, at: i64| {
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gave_too_often_in_a_minute_is_told_when_it_is_possible_again() {
+    fn too_many_in_a_minute_says_when_it_is_possible_again() {
         let recent = [1, 5, 9].map(|at| Millis(at * 1_000));
         assert_eq!(too_fast(0, &recent), Ok(()));
         assert_eq!(too_fast(4, &recent), Ok(()));

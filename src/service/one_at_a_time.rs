@@ -1,5 +1,4 @@
-//! Heavy requests wait for each other, a member's for that member's: so that nobody multiplies what one
-//! of them costs.
+//! Runs a member's heavy requests one after the other, so that no member can multiply their cost.
 
 use std::{
     collections::BTreeMap,
@@ -10,22 +9,22 @@ use tokio::sync::OwnedMutexGuard;
 
 use propsbot_model::UserId;
 
-/// Who has a heavy request under way.
+/// The members with a heavy request under way.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OneAtATime(Arc<Mutex<BTreeMap<UserId, Arc<tokio::sync::Mutex<()>>>>>);
 
-/// A heavy request that is under way, until this is dropped.
+/// A guard: the heavy request is under way until this is dropped.
 pub struct UnderWay {
     #[expect(dead_code, reason = "held until it is dropped")]
     guard: OwnedMutexGuard<()>,
 }
 
 impl OneAtATime {
-    /// Waits until no other heavy request of this member is under way.
+    /// Waits for the member's other heavy requests.
     pub(super) async fn begin(&self, user: UserId) -> UnderWay {
         let own = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody holds or waits for.
+            // Drop locks that no request holds or waits for.
             all.retain(|_, lock| Arc::strong_count(lock) > 1);
             Arc::clone(all.entry(user).or_default())
         };
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn requests_of_a_member_wait_for_each_other_and_not_for_others() {
+    async fn only_requests_of_the_same_member_wait() {
         let all = OneAtATime::default();
         let first = all.begin(UserId(1)).now_or_never();
         assert!(first.is_some());

@@ -1,4 +1,4 @@
-//! What members may know, choose and take away of what is kept of them.
+//! Members' own data: their privacy choices, their data as a file, and its deletion.
 
 use serde::Serialize;
 use serde_json::json;
@@ -12,24 +12,24 @@ use propsbot_model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_js
 use propsbot_rows::{PropsRow, Veil};
 use propsbot_store::{Store, StoreError};
 
-/// The most bytes of a member's own data in one file: Discord takes 10 MiB.
+/// The most bytes of a member's data in one file. Discord's limit is 10 MiB.
 pub const PERSONAL_DATA_LIMIT: usize = 8 << 20;
 
-/// What a member may know of the mirror at a glance.
+/// What `/privacy show` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// What they chose.
+    /// The member's choice.
     pub privacy: Privacy,
-    /// How long after a choice the archive follows, at the most; nothing where none is written.
+    /// How long the archive takes to follow a choice; `None` without an archive.
     pub exported_within: Option<std::time::Duration>,
 }
 
-/// All that is kept of a member, as JSON.
+/// A member's data as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonalData {
     /// The file's contents.
     pub json: Vec<u8>,
-    /// How many rows did not fit: the oldest.
+    /// How many of the oldest rows didn't fit.
     pub left_out: usize,
 }
 
@@ -43,7 +43,7 @@ impl From<PrivacyError> for ServiceError {
 }
 
 impl Service {
-    /// What a member chose.
+    /// A member's privacy choice.
     pub async fn privacy(&self, guild: GuildId, user: UserId) -> Result<Kept, ServiceError> {
         let exported_within = self.parts.exports.as_ref().map(ExportControl::interval);
         self.ask(move |store| {
@@ -55,8 +55,8 @@ impl Service {
         .await
     }
 
-    /// A member opts out so far, or in again. When this returns it holds for all that comes, and the
-    /// text of what they wrote before is blanked where they want none kept.
+    /// Sets a member's privacy choice. When this returns, it applies to everything new, and older text
+    /// is blanked if the choice says so.
     pub async fn opt_out(
         &self,
         guild: GuildId,
@@ -74,7 +74,7 @@ impl Service {
         Ok(privacy::choose(&parts.store, &parts.writer, &parts.clock, chosen).await?)
     }
 
-    /// Deletes all that a member did until now: see [`privacy::forget`].
+    /// Deletes a member's data until now; see [`privacy::forget`].
     pub async fn forget(
         &self,
         guild: GuildId,
@@ -93,10 +93,10 @@ impl Service {
         Ok(forgotten.await?)
     }
 
-    /// All that is kept of a member, the latest first. What others gave them is shown as reports show it:
-    /// without what stands in channels that they may not read, and without those who show no name.
+    /// A member's data, newest first. Props from others appear as in reports: only from channels that
+    /// the member can read, and without the names of members who hide theirs.
     ///
-    /// One at a time a member: the next waits until what is returned with it is dropped.
+    /// Runs one at a time per member: the next call waits until the returned guard is dropped.
     pub async fn personal_data(
         &self,
         reader: Reader,
@@ -135,7 +135,7 @@ impl Service {
     }
 }
 
-/// Props that somebody received, as they may see them.
+/// Props that the member received, as they may see them.
 fn received(
     store: &Store,
     reader: &Reader,
@@ -161,7 +161,7 @@ fn received(
     Ok(shown.collect())
 }
 
-/// Rows as JSON texts, the latest first.
+/// Rows as JSON, newest first.
 fn rows<T: Serialize>(rows: &[T]) -> Vec<serde_json::Value> {
     let rows = rows.iter().rev();
     rows.map(|row| serde_json::to_value(row).expect("records consist of plain data"))
@@ -177,7 +177,7 @@ fn document(
         let all = rows.len();
         let mut kept = Vec::new();
         for row in rows {
-            // As it is printed below, with the blanks before each line.
+            // Indented, as it's printed below.
             let printed = printable_json(&serde_json::to_string_pretty(&row).unwrap_or_default());
             let bytes = printed.len() + 4 * (printed.lines().count() + 1);
             let Some(rest) = left.checked_sub(bytes) else {
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_would_be_too_long_leaves_out_the_oldest() {
+    fn a_file_that_is_too_long_drops_the_oldest_rows() {
         let long = json!("x".repeat(1 << 20));
         let tables = [
             ("messages", vec![long; 10]),

@@ -1,8 +1,8 @@
-//! Giving props: who may, how often, and where it is said.
+//! Giving props: who can give them, how often, and where they are posted.
 //!
-//! The record is durable before anything is said, under the id of the command's run: however often
-//! the run is repeated, it is one record. It counts only once its message is seen; so what could not
-//! be said is not given, and a lost answer costs nothing, since the message tells its run.
+//! The record is durable before the message is posted. It's stored under the id of the command's run, so
+//! a repeated run makes no second record. Props count only once their message is seen: props that
+//! couldn't be posted don't count, and a lost answer costs nothing, because the message names its run.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ const UNKNOWN_CHANNEL: u64 = 10_003;
 /// Props that a member wants to give.
 #[derive(Clone, Debug)]
 pub struct GiveProps {
-    /// The command's run. For a form, the run that opened it.
+    /// The command's run; for a form, the run that opened it.
     pub id: InteractionId,
     /// The guild.
     pub guild_id: GuildId,
@@ -34,34 +34,34 @@ pub struct GiveProps {
     pub giver: User,
     /// The giver's roles.
     pub roles: Vec<RoleId>,
-    /// To whom, as typed.
+    /// The receivers, as typed.
     pub receivers: Vec<UserId>,
-    /// What for, as typed.
+    /// The reason, as typed.
     pub reason: String,
-    /// The message that is thanked for.
+    /// The message that the props are for.
     pub about: Option<(ChannelId, MessageId)>,
-    /// The run of the form that was sent. Discord tells this one of the answer.
+    /// The run of the submitted form, which Discord names in the answer's message.
     pub form: Option<InteractionId>,
 }
 
 impl GiveProps {
-    /// The run that gives: the command's, or that of the form that was sent.
+    /// The run that gives props: the command's, or the submitted form's.
     pub(super) fn run(&self) -> InteractionId {
         self.form.unwrap_or(self.id)
     }
 
-    /// When it was run.
+    /// When that run was made.
     pub(super) fn at(&self) -> Millis {
         self.run().created_at()
     }
 }
 
-/// Where props are said.
+/// Where props are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Where the command was run: in its answer.
+    /// In the command's answer, in its channel.
     Here(ChannelId),
-    /// In the guild's props channel.
+    /// In one of the guild's props channels.
     Elsewhere(ChannelId),
 }
 
@@ -73,31 +73,31 @@ impl Place {
     }
 }
 
-/// What came of giving props.
+/// The outcome of giving props.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
-    /// The answer has to say this, for everyone to see, and ping the receivers.
+    /// The answer has to show this text to everyone and ping the receivers.
     SayHere {
-        /// The run under which they are recorded.
+        /// The run under which the props are recorded.
         run: InteractionId,
-        /// What.
+        /// The answer's text.
         text: String,
-        /// Whom to ping.
+        /// The members to ping.
         receivers: Vec<UserId>,
     },
-    /// It was said in another channel.
+    /// The props were posted in another channel.
     Posted(ChannelId, MessageId),
-    /// This run has given them already: once is enough.
+    /// This run has already given these props.
     Already,
 }
 
 impl Service {
-    /// Where props that this member gives in this channel are said: in the first of the props channels
-    /// that an admin has chosen in which both the giver and the bot may post; here, if none was chosen
-    /// (or only forums, in which nothing can be posted), or if here is one, or a thread of one.
+    /// Where to post props that this member gives in this channel: in the first chosen props channel where
+    /// both the giver and the bot can post. In this channel if it's a props channel or a thread of one, or
+    /// if no channel is chosen where props can be posted.
     ///
     /// # Errors
-    /// [`Refusal`] where there are props channels, but none for the giver, or for the bot.
+    /// [`Refusal`] if the giver or the bot can't post in any of the props channels.
     pub async fn props_place(
         &self,
         guild: GuildId,
@@ -127,7 +127,7 @@ impl Service {
                 if missing.is_empty() {
                     match check_may_post(store, guild, bot, id) {
                         Ok(()) => return Ok(Place::Elsewhere(id)),
-                        // Of what the giver may do, this is the most that can be said.
+                        // The most specific refusal for the giver.
                         Err(ServiceError::Refused(other)) => refusal = Some(other),
                         Err(error) => return Err(error),
                     }
@@ -143,10 +143,10 @@ impl Service {
         .await
     }
 
-    /// Whether these may be thanked by this giver, without giving anything yet.
+    /// Checks whether this giver can thank these receivers, without giving props.
     ///
     /// # Errors
-    /// [`Refusal`] where something has to be changed.
+    /// [`Refusal`] if they can't.
     pub async fn check_receivers(
         &self,
         guild: GuildId,
@@ -161,13 +161,12 @@ impl Service {
             .await
     }
 
-    /// Gives props: records them, and says so where that is not the answer's task. They are durable
-    /// when this returns; each receiver counts once. What then could not be said is to be told to
-    /// [`Self::not_said`].
+    /// Records props, and posts them unless that's the answer's task. They are durable when this returns;
+    /// each receiver counts once. If the answer then can't be posted, call [`Self::not_said`].
     ///
     /// # Errors
-    /// [`Refusal`] where somebody has to change something. Then nothing was given.
-    /// [`ServiceError::Discord`] where it is not known whether it was said: if it was, it counts.
+    /// [`Refusal`] if no props were given.
+    /// [`ServiceError::Discord`] if they may have been posted; if they were, they count.
     pub async fn give_props(
         &self,
         mut wish: GiveProps,
@@ -183,7 +182,7 @@ impl Service {
             && before.withdrawn.is_some()
             && before.message_id.is_none()
         {
-            // What the same form gave could not be said: it is sent once more.
+            // The same form's earlier props couldn't be posted: it's submitted again.
             wish.id = form;
         }
         let gift = Gift {
@@ -280,7 +279,7 @@ impl Service {
             Err(error) => error,
         };
         let Some(refusal) = refusal(&error, channel) else {
-            // It may have been posted: then its message tells the run, and it counts.
+            // It may have been posted; then its message names the run, and it counts.
             return Err(error.into());
         };
         tracing::warn!(%error, "props were not posted");
@@ -288,8 +287,7 @@ impl Service {
         Err(refusal.into())
     }
 
-    /// Takes back props of which Discord refused the message: nobody saw them, and they count in no
-    /// quota.
+    /// Withdraws props whose message Discord refused. No one saw them, so they use no quota.
     pub async fn not_said(&self, place: Place, id: InteractionId) -> Result<(), ServiceError> {
         let channel = place.channel();
         self.in_flight.not_said(id);
@@ -306,7 +304,7 @@ impl Service {
     }
 }
 
-/// What to tell of a message that Discord refused; `None` where it may have been posted all the same.
+/// The refusal for a message that Discord refused; `None` if it may have been posted anyway.
 fn refusal(error: &RestError, channel: ChannelId) -> Option<Refusal> {
     match error {
         RestError::NotFound {
@@ -323,7 +321,7 @@ fn refusal(error: &RestError, channel: ChannelId) -> Option<Refusal> {
         | RestError::TooManyRefused { .. }
         | RestError::BadToken
         | RestError::Failing {
-            // A page of what stands before Discord, which got nothing.
+            // The error page of a proxy: Discord never got the request.
             status: ..500,
             ..
         } => Some(Refusal::NotPosted(channel)),
@@ -331,7 +329,7 @@ fn refusal(error: &RestError, channel: ChannelId) -> Option<Refusal> {
     }
 }
 
-/// The props that this run gave here.
+/// The props that this run gave in this guild.
 fn props_of(
     store: &Store,
     channel: ChannelId,
@@ -340,7 +338,7 @@ fn props_of(
     Ok(store.props(channel, run.0..=run.0).next().transpose()?)
 }
 
-/// What can be told without asking anybody.
+/// The checks that need neither the store nor Discord.
 fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
     let receivers: BTreeSet<UserId> = wish.receivers.iter().copied().collect();
     let length = reason.chars().count();
@@ -359,8 +357,8 @@ fn check(wish: &GiveProps, reason: &str) -> Result<BTreeSet<UserId>, Refusal> {
     }
 }
 
-/// The channels among these in which props can be posted, in their order; `None` for one that is gone.
-/// A category stands for its channels.
+/// The channels among these where props can be posted, in order; `None` for a deleted one. A category
+/// stands for its channels.
 fn posting_places(
     store: &Store,
     guild: GuildId,
@@ -386,11 +384,11 @@ fn posting_places(
     Ok(places)
 }
 
-/// What the store says of a wish.
+/// The store's verdict on props.
 enum Allowed {
-    /// It has been fulfilled.
+    /// They have been given already.
     Already,
-    /// It may be; and the channel whose name may be shown beside it.
+    /// They can be given; with the channel whose name can be shown beside them.
     New { shown: ChannelId },
 }
 
@@ -427,7 +425,7 @@ fn check_receivers(
     guild: GuildId,
     receivers: &BTreeSet<UserId>,
 ) -> Result<(), ServiceError> {
-    // Until all members are known, somebody unknown may well be one.
+    // Until all members are known, an unknown user may be one.
     let all_known = store
         .synced(guild)?
         .iter()
@@ -446,7 +444,7 @@ fn check_receivers(
     Ok(())
 }
 
-/// The permissions that posting in a channel takes, and what Discord's settings call them.
+/// The permissions needed to post in a channel, with their names in Discord's settings.
 fn needed_to_post(channel: &Channel) -> Vec<(u64, &'static str)> {
     let send = if channel.is_thread() {
         (
@@ -479,7 +477,7 @@ fn check_may_post(
     }
 }
 
-/// Which of these permissions are not among the bits, by name.
+/// The names of those permissions that the bits lack.
 pub(super) fn lacking(bits: u64, needed: &[(u64, &'static str)]) -> Vec<&'static str> {
     needed
         .iter()
@@ -488,8 +486,7 @@ pub(super) fn lacking(bits: u64, needed: &[(u64, &'static str)]) -> Vec<&'static
         .collect()
 }
 
-/// The channel whose address may stand beside props: where they were given, if everybody may know
-/// of it.
+/// The channel to link beside props: where they were given, if everyone can see it.
 fn shown(
     store: &Store,
     guild: GuildId,

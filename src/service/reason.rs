@@ -1,7 +1,7 @@
-//! What members give as a reason, cleaned at the border.
+//! Cleans the reasons that members type.
 
-/// The reason as it is kept: without control characters (lines stay), and without blanks around it;
-/// `None` where nothing of it could be seen.
+/// The reason without control characters (line breaks stay) and surrounding whitespace; `None` if nothing
+/// visible is left.
 pub(super) fn clean(typed: &str) -> Option<String> {
     let lines = typed.replace("\r\n", "\n");
     let kept = lines.chars().filter_map(|letter| match letter {
@@ -14,8 +14,8 @@ pub(super) fn clean(typed: &str) -> Option<String> {
     kept.contains(is_visible).then(|| kept.to_owned())
 }
 
-/// Whether a letter can be seen by itself. Source: Unicode's `Default_Ignorable_Code_Point`, and the
-/// braille pattern that has no dots.
+/// Whether a character is visible by itself. Source: Unicode's `Default_Ignorable_Code_Point`, and the
+/// braille pattern without dots.
 fn is_visible(letter: char) -> bool {
     let invisible = letter.is_whitespace()
         || letter.is_control()
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_to_be_seen_is_no_reason() {
+    fn invisible_text_is_no_reason() {
         for typed in [
             "",
             " \n\t ",
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_seen_stays_as_typed() {
+    fn visible_text_stays_as_typed() {
         for typed in [
             "the review",
             "❤\u{fe0f}",

@@ -1,4 +1,4 @@
-//! What admins choose, checked against what the guild has.
+//! Changes to the settings, checked against the guild's channels and roles.
 
 use super::{Admin, Refusal, Service, ServiceError};
 use propsbot_model::{
@@ -13,12 +13,11 @@ impl Service {
         self.ask(move |store| Ok(store.settings(guild)?)).await
     }
 
-    /// Changes the settings and remembers who did. Durable when this returns. Of several admins at
-    /// once, each setting has what was chosen last, and all of them are remembered.
+    /// Changes the settings and logs who did; durable when this returns. If several admins change settings
+    /// at once, the last change of each setting wins, and all of them are logged.
     ///
     /// # Errors
-    /// [`Refusal`] for the first change that the guild has no channel or role for; then nothing is
-    /// changed.
+    /// [`Refusal`] for the first change with an unknown channel or role; then nothing changes.
     pub async fn change_settings(
         &self,
         admin: Admin,
@@ -42,12 +41,12 @@ impl Service {
         self.settings(guild).await
     }
 
-    /// Has a channel exported, or all channels of a category. Where it is not by default (not everyone
-    /// may read it, or it is age-restricted), only by explicit word: its name, repeated.
+    /// Includes a channel, or all channels of a category, in exports. A private or age-restricted one needs
+    /// its name as confirmation.
     ///
     /// # Errors
-    /// [`Refusal::Unconfirmed`] without that word. [`Refusal::ExcludedWith`] where the channel or
-    /// category that it is in is excluded.
+    /// [`Refusal::Unconfirmed`] without that confirmation; [`Refusal::ExcludedWith`] if its channel or
+    /// category is excluded.
     pub async fn include_channel(
         &self,
         admin: Admin,
@@ -111,7 +110,7 @@ fn check(
     }
 }
 
-/// Whether it is a bot of the guild, and not this one, whose posts say who gave props.
+/// Whether the user is a bot of the guild other than this one.
 fn is_other_bot(
     store: &Store,
     guild: GuildId,
@@ -127,14 +126,14 @@ fn is_other_bot(
     }
 }
 
-/// A channel, thread or category that is there now.
+/// A channel, thread or category that exists now.
 fn known(store: &Store, guild: GuildId, id: ChannelId) -> Result<Channel, ServiceError> {
     let part = store.channel(guild, id)?;
     let known = part.and_then(|part| part.state.now().cloned());
     known.ok_or_else(|| Refusal::NoChannel(id).into())
 }
 
-/// Whether it is not exported by default; of a category, one of its channels.
+/// Whether the channel, or one channel of the category, isn't exported by default.
 fn is_private<'a>(
     channel: &Channel,
     mut inside: impl Iterator<Item = &'a Channel>,
@@ -159,7 +158,7 @@ fn can_have_props(store: &Store, guild: GuildId, id: ChannelId) -> Result<(), Se
     }
 }
 
-/// Whether the bot can react with it: with any emoji of Unicode's, and the guild's own ones.
+/// Whether the bot can react with the emoji: any Unicode emoji, and the guild's own.
 fn can_react_with(store: &Store, guild: GuildId, text: &str) -> Result<(), ServiceError> {
     let usable = match Emoji::read(text).map(|emoji| emoji.key) {
         Some(EmojiKey::Unicode(_)) => true,

@@ -1,4 +1,4 @@
-//! How whole the mirror is: what `/sync-status` and `propsbot status` show.
+//! How complete the mirror is: what `/sync-status` and `propsbot status` show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,55 +16,55 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// The state of a guild's mirror.
+/// The sync status of a guild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GuildStatus {
     /// The guild.
     pub id: GuildId,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// When each class of data was last complete, ms since 1970; `None` if never.
     pub synced: BTreeMap<Class, Option<Millis>>,
-    /// Members now.
+    /// How many members the guild has now.
     pub members: u64,
     /// Sums over all channels.
     pub totals: Totals,
-    /// Every channel and thread with messages, those with most messages first.
+    /// Every channel and thread with messages, sorted by their count, descending.
     pub channels: Vec<ChannelStatus>,
-    /// Lists of reactors still to be fetched. Those that Discord refuses are among the failures, those
-    /// that contradict its counts among the contradictions.
+    /// How many reaction lists are still to fetch. Lists that Discord refuses are failures; lists that
+    /// contradict its counts are contradictions.
     pub pending_lists: u64,
-    /// Lists of reactors that are not as long as Discord counts, asked for twice.
+    /// Reaction lists whose length differs from Discord's count, also when asked for again.
     pub contradictions: Vec<ContradictionStatus>,
-    /// Until when history is known, however old.
+    /// Up to when changes to history are known.
     pub history: HistoryStatus,
-    /// The audit of older history.
+    /// The scrub: the continuous check of older history.
     pub audit: AuditStatus,
     /// The last export, of all guilds together; `None` if there was none.
     pub export: Option<LastExport>,
-    /// What could not be fetched.
+    /// What couldn't be fetched.
     pub failures: Vec<FailureStatus>,
-    /// What is being done now.
+    /// The current work, in words.
     pub doing: String,
 }
 
-/// How much is in the store.
+/// Counts of what the store has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Messages that stand.
+    /// Messages that aren't deleted.
     pub messages: u64,
     /// Messages known to be deleted.
     pub deleted: u64,
-    /// Reactions that stand.
+    /// Reactions that aren't removed.
     pub reactions: u64,
     /// Props given with commands.
     pub props: u64,
-    /// Messages whose text Discord kept from the bot.
+    /// Messages whose text Discord withheld.
     pub texts_missing: u64,
 }
 
 impl Totals {
-    /// Adds another channel's.
+    /// Adds another channel's counts.
     pub fn add(&mut self, other: &Self) {
         self.messages += other.messages;
         self.deleted += other.deleted;
@@ -74,138 +74,137 @@ impl Totals {
     }
 }
 
-/// The state of a channel's or thread's mirror.
+/// The sync status of a channel or thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
     /// The channel.
     pub id: ChannelId,
-    /// Of a thread: the channel that it is in.
+    /// A thread's channel.
     pub parent: Option<ChannelId>,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// How much of it is in the store.
+    /// Counts of what the store has of it.
     #[serde(flatten)]
     pub totals: Totals,
-    /// What is known to be complete.
+    /// Its coverage.
     pub coverage: CoverageStatus,
-    /// The stretches of ids that are, how each became known (`gateway`: heard as it was posted,
-    /// `rest`: fetched), and since when. What is in none is unknown.
+    /// The id ranges that are complete, the source of each (`gateway` or `rest`), and since when. Ids in
+    /// none of them are unknown.
     pub intervals: Vec<IntervalStatus>,
 }
 
-/// A stretch of ids of which every message is known.
+/// A range of ids in which every message is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct IntervalStatus {
-    /// The last id before it.
+    /// The last id before the range.
     pub after: MessageId,
-    /// Its last id.
+    /// The last id of the range.
     pub to: MessageId,
-    /// How it became known.
+    /// Where its messages came from.
     pub by: Evidence,
-    /// Since when all of it is.
+    /// Since when it's complete.
     pub since: Millis,
 }
 
-/// What of a channel is known to be complete.
+/// The coverage of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum CoverageStatus {
-    /// All of it, and new messages arrive as they are posted.
+    /// Complete, and new messages arrive through the gateway.
     Live,
-    /// All of it up to this message.
+    /// Complete up to this message.
     Complete {
-        /// The last message that is known to be there.
+        /// The last known message.
         to: MessageId,
     },
-    /// Parts of it: this many stretches of ids are missing.
+    /// Some ranges of ids are missing.
     Partial {
-        /// How many.
+        /// How many ranges are missing.
         gaps: usize,
     },
-    /// All of it: nothing was posted yet.
+    /// Complete: it has no messages.
     Empty,
-    /// Nothing yet.
+    /// Nothing is fetched yet.
     Unknown,
-    /// The bot may not read it.
+    /// The bot has no permission to read it.
     Unreadable,
 }
 
-/// Until when all history is known, however old the message.
+/// Up to when changes to history are known, however old the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HistoryStatus {
-    /// Until when every edit, deletion and reaction is known. What changed later in messages older than
-    /// a look-back reads is found only when history is read again. `None` before the first look.
+    /// Up to when every edit, deletion and reaction is known. Later changes to messages older than the
+    /// look-back are found only by re-reading history. `None` before the first sync.
     pub known_until: Option<Millis>,
-    /// When all history was last read again from end to end; `None` if never.
+    /// When all history was last re-read from end to end; `None` if never.
     pub reread: Option<Millis>,
 }
 
-/// How far the audit of older history is, and what it found.
+/// The progress of the scrub of older history, and what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AuditStatus {
-    /// Whether there is one; it goes on only while the bot runs.
+    /// Whether it's switched on. It only works while the bot runs.
     pub on: bool,
-    /// How much of the guild's part of all requests it takes, per mille.
+    /// Its share of the guild's requests, in thousandths.
     pub share: u16,
-    /// The round that is under way, or was the last one; 0 before the first.
+    /// The current or last round; 0 before the first.
     pub round: u64,
-    /// Requests that this round has made for pages of messages and threads.
+    /// How many pages of messages and threads this round has requested.
     pub pages_done: u64,
-    /// Those that a round takes, as far as is known.
+    /// An estimate of the pages that a round requests.
     pub pages_estimated: u64,
-    /// The channel or thread that is being read; `None` between two rounds.
+    /// The channel or thread being read; `None` between rounds.
     pub channel: Option<ChannelId>,
-    /// When a round was last finished.
+    /// When the last round finished.
     pub finished: Option<Millis>,
-    /// Within how many seconds, while the bot runs, a change is found that messages and their counts
-    /// show; `None` if there is no audit.
+    /// Within how many seconds, while the bot runs, it finds a change that messages or their counts show;
+    /// `None` if it's switched off.
     pub shown_within: Option<u64>,
-    /// Within how many seconds, while the bot runs, any change is found: also one member's reaction
-    /// in the place of another's.
+    /// Within how many seconds, while the bot runs, it finds any change, even one member's reaction
+    /// replaced by another's.
     pub found_within: Option<u64>,
-    /// What was found ever, by looking back too.
+    /// All missed changes ever found, also by look-backs.
     pub drift: Drift,
-    /// What of it was found since this round began.
+    /// The missed changes found since this round began.
     pub round_drift: Drift,
 }
 
-/// A list of reactors that is not as long as Discord counts.
+/// A reaction list whose length differs from Discord's count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ContradictionStatus {
-    /// The message's channel or thread.
+    /// The channel or thread of the message.
     pub channel: ChannelId,
     /// The message.
     pub message: MessageId,
-    /// The emoji: its text, or a custom one's id.
+    /// The emoji's text, or a custom emoji's id.
     pub emoji: String,
-    /// Normal or burst.
+    /// Whether these are burst reactions.
     pub burst: bool,
-    /// Reactions that Discord counts.
+    /// How many reactions Discord counts.
     pub counted: u64,
-    /// Users that it lists.
+    /// How many users it lists.
     pub listed: u64,
-    /// Since when it has listed just these.
+    /// Since when the list is the same.
     pub since: Millis,
-    /// Whether the list is believed, since it was the same an hour apart. Until then the message is
-    /// not complete.
+    /// Whether the list is final because it was the same an hour apart. Until then, the message is
+    /// incomplete.
     pub settled: bool,
 }
 
-/// What could not be fetched, and why.
+/// An object that couldn't be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailureStatus {
-    /// What.
+    /// The object.
     pub object: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// How often in a row.
+    /// How often it failed in a row.
     pub times: u32,
-    /// When, the last time.
+    /// When it last failed.
     pub at: Millis,
 }
 
-/// The state of a guild's mirror; what is being done is told by whoever does it, and where nobody
-/// does, nobody listens.
+/// The sync status of a guild. `progress` is `None` when the bot isn't running.
 pub fn of_guild(
     store: &Store,
     guild: GuildId,
@@ -257,7 +256,7 @@ pub fn of_guild(
             _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
             None => CoverageStatus::Unknown,
             Some(coverage) => {
-                // In the command line nobody listens, whatever the last session was.
+                // In the command line there is no gateway session, whatever the last one was.
                 let live = coverage
                     .live
                     .filter(|live| listening && live.session == session);

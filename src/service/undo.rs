@@ -9,26 +9,25 @@ use propsbot_model::{ChannelId, Fact, GuildId, InteractionId, MessageId, Millis,
 /// Which props to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The member's latest.
+    /// The member's latest props.
     Latest,
-    /// Those of this run.
+    /// The props of this run.
     Run(InteractionId),
-    /// Those that this message says.
+    /// The props of this message.
     Message(ChannelId, MessageId),
 }
 
-/// What was taken back.
+/// Props that were taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undone {
-    /// The props.
+    /// The withdrawn props.
     pub props: Props,
-    /// Whether the message that said so is deleted.
+    /// Whether their message is deleted.
     pub message_deleted: bool,
 }
 
 impl Service {
-    /// The props that a member may take back, the latest first, each with the name of its first
-    /// receiver.
+    /// The props that a member can take back, newest first, each with the name of its first receiver.
     pub async fn undoable(
         &self,
         guild: GuildId,
@@ -60,11 +59,11 @@ impl Service {
         .await
     }
 
-    /// Takes props back: they count no more, and the message that says so is deleted, as far as
-    /// Discord lets us. Durable when this returns.
+    /// Takes props back: they no longer count, and their message is deleted if Discord allows it. Durable
+    /// when this returns.
     ///
     /// # Errors
-    /// [`Refusal`] for somebody else's, for those given too long ago, and where there are none.
+    /// [`Refusal`] for another member's props, for props that are too old, and if there are none.
     pub async fn undo(
         &self,
         guild: GuildId,
@@ -77,7 +76,7 @@ impl Service {
                 let minutes = store.settings(guild)?.undo_minutes;
                 let since = Millis(now.0 - i64::from(minutes) * 60_000);
                 let day = Millis(since.0.min(now.0 - 86_400_000));
-                // Those of a day, so that "too late" can be told from "not there".
+                // A whole day of them, to distinguish "too late" from "none".
                 let mut all = props_since(store, guild, day)?;
                 all.retain(|props| props.withdrawn.is_none());
                 all.sort_by_key(|props| props.id);
@@ -115,7 +114,7 @@ impl Service {
         })
     }
 
-    /// Deletes the message that said so. Returns whether it is gone: somebody waits for the answer.
+    /// Deletes the message of the props. Returns whether it's deleted by the time an answer is due.
     async fn delete(&self, channel: ChannelId, message: MessageId) -> bool {
         let speech = &self.parts.speech;
         let why = if speech.paused().is_some_and(|wait| wait > PATIENCE) {

@@ -10,23 +10,23 @@ use propsbot_graph::Rules;
 use propsbot_model::{ChannelId, InteractionId, MessageId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
-/// How many thanks are on a page.
+/// How many props a page shows.
 const PAGE: usize = 5;
 
-/// How far back a member's latest thanks are looked for: it is done while they type.
+/// How far back to search for a member's latest props; it runs while they type.
 const LATEST_MS: i64 = 30 * 86_400_000;
 
-/// Whether somebody gave or received.
+/// Whether a member gave or received props.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// They gave.
+    /// The member gave props.
     Given,
-    /// They received.
+    /// The member received props.
     Received,
 }
 
 impl Side {
-    /// One word for it.
+    /// The word for it in a button's id.
     pub fn word(self) -> &'static str {
         match self {
             Self::Given => "given",
@@ -34,67 +34,67 @@ impl Side {
         }
     }
 
-    /// What [`word`](Self::word) says; nothing for any other word.
+    /// The inverse of [`word`](Self::word); `None` for any other word.
     pub fn read(word: &str) -> Option<Self> {
         let all = [Self::Given, Self::Received];
         all.into_iter().find(|side| side.word() == word)
     }
 }
 
-/// Which thanks.
+/// A page of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryPage {
-    /// The newest.
+    /// The newest props.
     Newest,
-    /// The newest of those given before this one.
+    /// The newest props given before this id.
     Before(u64),
-    /// The oldest of those given after this one.
+    /// The oldest props given after this id.
     After(u64),
 }
 
-/// What of the history is asked for.
+/// A query of the history.
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
-    /// By whom.
+    /// The member who asks.
     pub reader: Reader,
-    /// Of whom; of everybody where nobody is named.
+    /// Whose props; `None` for everyone's.
     pub member: Option<UserId>,
-    /// What the member did; either, where it is not said.
+    /// Given or received; `None` for both.
     pub side: Option<Side>,
-    /// Which page.
+    /// The page.
     pub page: HistoryPage,
 }
 
 /// A page of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryReport {
-    /// The member's name, as typed.
+    /// The member's name, unescaped.
     pub member: Option<String>,
-    /// The thanks, the newest first.
+    /// The props, newest first.
     pub thanks: Vec<Thanked>,
-    /// The page after this one, if there is one.
+    /// The page with newer props, if any.
     pub newer: Option<HistoryPage>,
-    /// The page before.
+    /// The page with older props, if any.
     pub older: Option<HistoryPage>,
 }
 
-/// Somebody thanked somebody. All texts are as typed: escape them before they are shown.
+/// Props as a history shows them. All texts are unescaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thanked {
-    /// When.
+    /// When they were given.
     pub at: Millis,
-    /// Who, by name.
+    /// The giver's name.
     pub giver: String,
-    /// Whom, by name.
+    /// The receivers' names.
     pub receivers: Vec<String>,
-    /// What for.
+    /// The reason.
     pub reason: String,
-    /// The message that says so.
+    /// The message with the props.
     pub message: (ChannelId, MessageId),
 }
 
 impl Service {
-    /// A page of the thanks that count, as far as the reader may read them.
+    /// A page of the props that count, in channels that the reader can read.
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryReport, ServiceError> {
         self.ask_in_turn(&REPORTS, move |store| {
             let guild = query.reader.guild_id;
@@ -103,7 +103,7 @@ impl Service {
                 .member
                 .is_some_and(|member| community.is_unnamed(member))
             {
-                // Whoever wants no name shown is not looked up by it either.
+                // A member who hides their name can't be looked up by it.
                 return Ok(HistoryReport {
                     member: query
                         .member
@@ -119,7 +119,7 @@ impl Service {
         .await
     }
 
-    /// A member's own latest thanks, given and received, of the last 30 days; at most so many.
+    /// At most `most` of a member's own props, given or received in the last 30 days, newest first.
     pub async fn latest_thanks(
         &self,
         reader: Reader,
@@ -175,7 +175,7 @@ fn page(
     }
     let more = found.len() > PAGE;
     if way == Order::OldestFirst && !more {
-        // Fewer than a page: then the newest page, which is full.
+        // Fewer than a page: return the newest page instead, which is full.
         let page = HistoryPage::Newest;
         let query = HistoryQuery {
             page,
@@ -196,7 +196,7 @@ fn page(
     })
 }
 
-/// The entry as it is shown, if it is asked for and counts.
+/// The entry as shown, if the query wants it and it counts.
 fn thanked(
     rules: &Rules<'_>,
     over: &mut OverQuota<'_>,

@@ -1,4 +1,4 @@
-//! Who was thanked most, or thanked most.
+//! The leaderboard: who received or gave the most props.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -12,12 +12,12 @@ use propsbot_graph::Rules;
 use propsbot_model::{ChannelId, GuildId, InteractionId, Language, Millis, UserId};
 use propsbot_store::Store;
 
-/// How many members are on a page.
+/// How many members a page shows.
 const PAGE: usize = 10;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Since when.
+/// The period of a leaderboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
     /// 7 days.
@@ -26,12 +26,12 @@ pub enum Period {
     Month,
     /// 365 days.
     Year,
-    /// From the beginning.
+    /// All time.
     Always,
 }
 
 impl Period {
-    /// The first moment of it.
+    /// The start of the period.
     fn since(self, now: Millis) -> Millis {
         let days = match self {
             Self::Week => 7,
@@ -43,54 +43,54 @@ impl Period {
     }
 }
 
-/// What leaderboard is asked for.
+/// A query of the leaderboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaderboardQuery {
     /// The guild.
     pub guild_id: GuildId,
-    /// Where it is shown.
+    /// The channel where it's shown.
     pub channel_id: ChannelId,
-    /// Until when.
+    /// The end of the period.
     pub now: Millis,
-    /// Since when.
+    /// The period of a leaderboard.
     pub period: Period,
-    /// Who gave most, or who received most.
+    /// Whether to count props given or received.
     pub side: Side,
-    /// Which page, from 0.
+    /// The page, from 0.
     pub page: usize,
 }
 
 /// A page of the leaderboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaderboard {
-    /// Who, the first first.
+    /// The members of this page, by rank.
     pub ranked: Vec<Ranked>,
-    /// The count of who is first of all.
+    /// The highest count of all pages.
     pub most: u64,
-    /// Which page it is, from 0: the last one where there are fewer than was asked for.
+    /// The page, from 0; the last one if the query's page doesn't exist.
     pub page: usize,
     /// How many pages there are.
     pub pages: usize,
-    /// How numbers are written.
+    /// The format of numbers.
     pub language: Language,
 }
 
-/// A member's rank. Names are as typed: escape them before they are shown.
+/// A member's rank. Names are unescaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranked {
-    /// From 1. Who has the same count has the same rank.
+    /// The rank, from 1. Equal counts have equal ranks.
     pub rank: usize,
-    /// What others call the member.
+    /// The member's display name.
     pub name: String,
-    /// The member's username: Discord allows but few characters in it.
+    /// The member's username, which has only simple characters.
     pub username: String,
     /// How many props messages.
     pub count: u64,
 }
 
 impl Service {
-    /// A page of who received or gave most in the channels that everyone may read, and in the one
-    /// where this is shown: whoever sees it may read them. Who wants no name shown has no rank.
+    /// A page of the leaderboard. It counts only channels that everyone can read and the one where it's
+    /// shown, so that everyone who sees it can read them. Members who hide their name have no rank.
     pub async fn leaderboard(&self, query: LeaderboardQuery) -> Result<Leaderboard, ServiceError> {
         self.ask_in_turn(&REPORTS, move |store| of(store, query))
             .await

@@ -1,4 +1,4 @@
-//! The guild's thanks, one by one as they were given, as the archive would show them.
+//! A guild's props in the order they were given, redacted as in the archive.
 
 use std::{
     cmp::Reverse,
@@ -13,23 +13,23 @@ use propsbot_rows::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// What somebody is called who wants no name shown. (The archive has a pseudonym instead; here, where
-/// everybody knows who wrote a message, it would tell whose it is.)
+/// The name of a member who hides theirs. (The archive uses a pseudonym. Here, where everyone can see who
+/// wrote a message, that would reveal whose it is.)
 const UNNAMED: &str = "somebody";
 
-/// Everything of a guild but what was said in it.
+/// A guild's rows without its messages.
 pub(super) struct Community {
-    /// Without messages, reactions and props.
+    /// Rows without messages, reactions and props.
     pub(super) rows: Snapshot,
-    /// What members do not want shown.
+    /// Applies the members' privacy choices.
     pub(super) veil: Veil,
-    /// How numbers are written.
+    /// The format of numbers.
     pub(super) language: Language,
     unnamed: BTreeSet<UserId>,
 }
 
 impl Community {
-    /// Reads it; nothing of `asking` themselves is hidden from them.
+    /// Reads a guild's rows; nothing about `asking` is hidden from them.
     pub(super) fn read(
         store: &Store,
         guild: GuildId,
@@ -79,7 +79,7 @@ impl Community {
         })
     }
 
-    /// Whether this is a member who wants no name shown.
+    /// Whether this member hides their name.
     pub(super) fn is_unnamed(&self, user: UserId) -> bool {
         user.is_anonymous() || self.unnamed.contains(&user)
     }
@@ -87,13 +87,13 @@ impl Community {
 
 /// A message that may be props.
 pub(super) struct Entry {
-    /// The id of the message, or of the command's run: it tells when they were given.
+    /// The id of the message or of the command's run, which tells when the props were given.
     pub(super) id: u64,
     pub(super) message: MessageRow,
     pub(super) given: Option<PropsRow>,
 }
 
-/// Which way to read.
+/// The order of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     NewestFirst,
@@ -102,8 +102,8 @@ pub(super) enum Order {
 
 type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, StoreError>> + 'a>;
 
-/// All that may be props in these channels, given at these ids, in this order. Read as it is asked
-/// for, one entry of each channel at a time.
+/// Everything that may be props in these channels and this id range, in this order. Reads lazily, one entry
+/// of each channel at a time.
 pub(super) fn entries<'a>(
     store: &'a Store,
     (veil, rules): (&'a Veil, &Rules<'_>),
@@ -146,7 +146,7 @@ pub(super) fn entries<'a>(
     Ok(merged)
 }
 
-/// Props given with a command, with the message that says so; nothing where none is known.
+/// Props given with a command, with their message; `None` if the message is unknown.
 pub(super) fn by_command(
     store: &Store,
     veil: &Veil,
@@ -176,11 +176,11 @@ fn directed<'a, T: 'a>(
     }
 }
 
-/// Entries of several sources, each sorted, as one.
+/// Merges sorted entries of several sources.
 pub(super) struct Merged<'a> {
     order: Order,
     sources: Vec<(Entries<'a>, Option<Entry>)>,
-    /// Which source has the next entry: the greatest rank is next.
+    /// The source of the next entry: the one with the greatest rank.
     next: BinaryHeap<(u64, Reverse<usize>)>,
 }
 

@@ -1,8 +1,7 @@
 //! Reports on thanks: who thanked whom, and why something counts.
 //!
-//! Owns what is shown to whom: only what stands in channels that they may read, and of members who
-//! opted out only what the archive would show, and never under a name. What is props is for `graph`
-//! to say.
+//! Decides what each reader sees: only channels that they can read, and of members who opted out only
+//! what the archive has, never with a name. The graph plugin decides what counts as props.
 
 mod history;
 mod leaderboard;
@@ -19,35 +18,35 @@ pub use history::{HistoryPage, HistoryQuery, HistoryReport, Side, Thanked};
 pub use leaderboard::{Leaderboard, LeaderboardQuery, Period, Ranked};
 pub use why::Why;
 
-/// How many reports are made at once: each may read all props of a guild.
+/// How many reports run at once; each may read all props of a guild.
 static REPORTS: Semaphore = Semaphore::const_new(4);
 
-/// Who asks.
+/// The member who asks.
 #[derive(Clone, Debug)]
 pub struct Reader {
     /// The guild.
     pub guild_id: GuildId,
-    /// Who.
+    /// The member.
     pub user_id: UserId,
-    /// Their roles, as Discord says now.
+    /// Their current roles.
     pub roles: Vec<RoleId>,
 }
 
 impl Reader {
-    /// The channels and threads that they may read, sorted. Of private threads, only those that
-    /// they may manage: who else is in one is not known.
+    /// The channels and threads that they can read, sorted. Of private threads, only those that they can
+    /// manage: the other members of one are unknown.
     pub(crate) fn channels(&self, store: &Store) -> Result<Vec<ChannelId>, StoreError> {
         let gone = store.privacy_of(self.guild_id, self.user_id)?.is_gone();
         channels(store, self.guild_id, |permissions, channel| {
             permissions.member_reads(self.user_id, &self.roles, channel)
-                // Whatever is forbidden to them there is not known to be.
+                // Their permissions there are unknown.
                 && !(gone && permissions.names_nobody(channel))
         })
     }
 }
 
-/// The channels and threads of which this holds, sorted: those that are there now, and, where props hold in
-/// deleted ones too, those that were.
+/// The channels and threads that satisfy `holds`, sorted. Includes deleted ones if their props still
+/// count.
 fn channels(
     store: &Store,
     guild: GuildId,

@@ -1,4 +1,4 @@
-//! Which of a guild's thanks are over their giver's quota, as the graph of what is exported has it.
+//! The props that are over their giver's quota, by the rules of the exported graph.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -11,13 +11,13 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Found month by month, as it is asked for.
+/// Computed month by month, on demand.
 pub(super) struct OverQuota<'a> {
     store: &'a Store,
     community: &'a Community,
     rules: &'a Rules<'a>,
     guild: GuildId,
-    /// The channels in which there may be props, and whether they are exported.
+    /// The channels that may have props, and whether they are exported.
     channels: BTreeMap<ChannelId, bool>,
     months: BTreeMap<Millis, BTreeMap<MessageId, Quota>>,
 }
@@ -30,7 +30,7 @@ impl<'a> OverQuota<'a> {
     ) -> Result<Self, StoreError> {
         let (settings, part) = (store.settings(guild)?, store.guild(guild)?);
         let (guild_roles, parts) = (store.roles(guild)?, store.channels(guild)?);
-        // Deleted ones as they last were: props may hold there.
+        // Deleted channels in their last state: their props may still count.
         let known: Vec<&Channel> = parts.iter().filter_map(|part| part.state.ever()).collect();
         let standing = guild_roles.iter().filter_map(|role| role.state.now());
         let permissions = part.as_ref().and_then(|part| part.state.ever());
@@ -62,7 +62,7 @@ impl<'a> OverQuota<'a> {
         })
     }
 
-    /// The quota that props in this message are over.
+    /// The quota that this message's props exceed.
     pub(super) fn of(&mut self, message: MessageId) -> Result<Option<Quota>, StoreError> {
         let at = message.created_at();
         let limits = self.rules.limits(self.guild);
@@ -109,7 +109,7 @@ impl<'a> OverQuota<'a> {
         let mut quotas = Quotas::new(self.rules);
         let mut over = BTreeMap::new();
         for (message, (gift, exported)) in &given {
-            // What is not exported takes nothing from what is.
+            // Props that aren't exported use no quota of those that are.
             let quota = if *exported {
                 quotas.take(gift)
             } else {

@@ -12,26 +12,26 @@ use propsbot_model::{ChannelId, GuildId, InteractionId, MessageId, Millis};
 use propsbot_rows::MessageRow;
 use propsbot_store::{Store, StoreError};
 
-/// How many thanks for a message are told.
+/// How many props messages for a message to list.
 const TOLD: usize = 5;
 
 /// Why a message counts as it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
-    /// What SourceCred's graph has of it, or would have if it were exported; nothing where its
-    /// author opted out of everything.
+    /// What SourceCred's graph has of it, or would have if it were exported; `None` if its author opted out
+    /// of everything.
     pub explanation: Option<Explanation>,
     /// Whether its channel is exported.
     pub exported: bool,
-    /// The messages that give props for this one, the oldest first, and whether there are more.
+    /// The oldest messages that give props for this one, and whether there are more.
     pub thanked_in: (Vec<(ChannelId, MessageId)>, bool),
 }
 
 impl Service {
-    /// What SourceCred's graph has of a message, with the default weights, and what counts 0.
+    /// Explains what a message counts in SourceCred's graph with the default weights.
     ///
     /// # Errors
-    /// [`Refusal::NoMessage`] where it is not known, or not theirs to read.
+    /// [`Refusal::NoMessage`] if it's unknown, or the reader can't read it.
     pub async fn why(
         &self,
         reader: Reader,
@@ -93,7 +93,7 @@ fn of_message(
     Ok(explain(&community.rows, &Weights::default(), over))
 }
 
-/// The first messages that give props for this one, in these channels.
+/// The oldest messages in these channels that give props for this one.
 fn thanked_in(
     store: &Store,
     channels: &[ChannelId],
