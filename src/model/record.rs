@@ -267,17 +267,17 @@ impl<T: Entity> Record for Part<T> {
 
 /// Implements [`Record`] for the types that are one row a key.
 macro_rules! records {
-    ($($type:ty: $table:ident, |$it:ident| $key:expr $(, $partition:expr)?;)*) => {$(
+    ($($type:ty: $table:ident, |$row:ident| $key:expr $(, $partition:expr)?;)*) => {$(
         impl Record for $type {
             const TABLE: Table = Table::$table;
 
             fn key(&self) -> Vec<u8> {
-                let $it = self;
+                let $row = self;
                 $key
             }
 
             $(fn partition(&self) -> Option<Partition> {
-                let $it = self;
+                let $row = self;
                 Some($partition)
             })?
         }
