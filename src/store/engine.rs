@@ -7,7 +7,7 @@
 use std::{
     cell::Cell,
     fs::{self, DirBuilder, File, TryLockError},
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     os::unix::fs::DirBuilderExt as _,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
@@ -66,6 +66,10 @@ const COPIED_BYTES: usize = 1 << 20;
 /// How long a process that is ending may take to let go of the store.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// How long a sled that this process has closed may take to let go of its file: its threads end by
+/// themselves, on a busy machine late.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
 impl Engine {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Unusable {
@@ -79,17 +83,24 @@ impl Engine {
             .truncate(false)
             .open(path.join("lock"))
             .map_err(unusable)?;
-        take(&lock).map_err(|error| match error {
+        let not_taken = |error| match error {
             TryLockError::WouldBlock => StoreError::InUse {
                 path: path.to_owned(),
             },
             TryLockError::Error(source) => unusable(source),
-        })?;
+        };
+        take(&lock, MOMENT).map_err(not_taken)?;
         let folders = Folders::new(path);
         folders.settle().map_err(unusable)?;
         let folder = folders.current;
         make(&folder).map_err(unusable)?;
         remove_unfinished_snapshots(&folder).map_err(unusable)?;
+        // The lock above is ours, so whoever holds sled's own is this process, a moment ago.
+        match File::open(folder.join("db")) {
+            Ok(file) => take(&file, LETTING_GO).map_err(not_taken)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(unusable(error)),
+        }
         let config = config(&folder);
         let damaged = |reason| StoreError::Damaged {
             path: path.to_owned(),
@@ -290,12 +301,12 @@ fn config(folder: &Path) -> sled::Config {
         .mode(sled::Mode::HighThroughput)
 }
 
-/// Takes the lock; from a process that is just ending, in a moment.
-fn take(lock: &File) -> Result<(), TryLockError> {
+/// Takes the lock; where somebody is about to let go of it, within this time.
+fn take(lock: &File, patience: Duration) -> Result<(), TryLockError> {
     let begun = Instant::now();
     loop {
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) if begun.elapsed() < MOMENT => {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => {
                 thread::sleep(MOMENT / 20);
             }
             taken => return taken,

@@ -339,7 +339,11 @@ async fn programs_read_progress_line_by_line() {
         "{before:#?}"
     );
     let truth = mirror.discord.truth();
-    let lists: usize = truth.messages.iter().map(|it| it.reactions.len()).sum();
+    let lists: usize = truth
+        .messages
+        .iter()
+        .map(|message| message.reactions.len())
+        .sum();
     assert_eq!(
         (&last["phase"], &last["complete"]),
         (&json!("done"), &json!(true))
@@ -561,7 +565,7 @@ async fn the_token_is_nowhere() {
         let bytes = fs::read(&path).unwrap();
         let leak = bytes
             .windows(secret.len())
-            .any(|it| it == secret.as_bytes());
+            .any(|pair| pair == secret.as_bytes());
         assert!(!leak, "the token is in {}", path.display());
     }
 }

@@ -73,7 +73,8 @@ impl Server {
     /// Starts the bot and waits until it listens and knows everything.
     async fn run(&mut self) {
         self.running = Some(self.mirror.start(&["run"]));
-        let registered = |it: &Discord| it.commands().len() >= 11 && it.connected() > 0;
+        let registered =
+            |discord: &Discord| discord.commands().len() >= 11 && discord.connected() > 0;
         assert!(
             self.discord().wait(SOON, registered).await,
             "{}",
@@ -82,7 +83,8 @@ impl Server {
         self.until("it listens", |status| {
             let mut lines = status.lines();
             let complete = lines.find(|line| line.starts_with("Last complete"));
-            status.contains(": listening\n") && complete.is_some_and(|it| !it.contains("never"))
+            status.contains(": listening\n")
+                && complete.is_some_and(|complete| !complete.contains("never"))
         })
         .await;
     }

@@ -95,7 +95,7 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     .unwrap();
     let (mut items, ended) = (gateway.items, gateway.ended);
     tokio::spawn(async move { while items.recv().await.is_some() {} });
-    assert!(discord.wait(SOON, |it| it.connected() > 0).await);
+    assert!(discord.wait(SOON, |discord| discord.connected() > 0).await);
     let whole = world.interactions();
     let more = world.of_each_type();
     let whole = whole.iter().flat_map(|event| oddities(event, ""));
@@ -111,8 +111,10 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
             .iter()
             .map(|oddity| (discord.interact_raw(oddity.event.clone()), oddity))
             .collect();
-        let all_answered =
-            |it: &Discord| sent.iter().all(|(id, _)| it.answer_so_far(*id).is_some());
+        let all_answered = |discord: &Discord| {
+            sent.iter()
+                .all(|(id, _)| discord.answer_so_far(*id).is_some())
+        };
         if !discord.wait(SOON, all_answered).await {
             let missing = sent
                 .iter()
@@ -158,7 +160,7 @@ async fn commands_are_run_although_serenity_cannot_read_them() {
         discord
             .requests()
             .iter()
-            .filter(|it| it.method == "GET")
+            .filter(|request| request.method == "GET")
             .count()
     };
     let before = requests();

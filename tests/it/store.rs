@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -103,6 +104,21 @@ fn only_one_has_it_open() {
     assert_eq!(count(&store), BATCH);
     drop(store);
     assert_eq!(count(&open(folder.path()).unwrap()), BATCH);
+}
+
+/// sled's threads may hold its file for a moment after a store of this process was closed.
+#[test]
+fn waits_for_a_store_that_is_still_closing() {
+    let folder = filled(3);
+    let closing = fs::File::open(folder.path().join("sled/db")).unwrap();
+    closing.lock().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(300));
+            drop(closing);
+        });
+        assert_eq!(count(&Store::open(folder.path()).unwrap()), 3 * BATCH);
+    });
 }
 
 #[test]

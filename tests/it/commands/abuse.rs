@@ -113,7 +113,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
     let mut server = Server::with(Options::default(), |discord| {
         let channel = discord.create_channel(kind::TEXT, "props", vec![]);
         let members = discord.members();
-        let named = |name: &str| members.iter().find(|(_, it)| it == name).unwrap().0;
+        let named = |name: &str| members.iter().find(|(_, member)| member == name).unwrap().0;
         let (ben, cho) = (named("ben"), named("cho"));
         // Before the bot came, nothing was bounded.
         for _ in 0..4 {

@@ -27,7 +27,10 @@ async fn every_command_is_complete_and_admins_commands_are_for_admins() {
         "archive",
         "audit",
     ] {
-        assert!(listed.iter().any(|it| it == name), "{name} in {listed:?}");
+        assert!(
+            listed.iter().any(|listed| listed == name),
+            "{name} in {listed:?}"
+        );
     }
     let mut seen = Vec::new();
     for command in &commands {
@@ -126,7 +129,7 @@ async fn two_admins_at_once_lose_nothing_and_both_are_remembered() {
     let discord = server.discord();
     let role = discord.create_role("admins", bit::MANAGE_GUILD);
     for user in [server.ana, server.ben] {
-        discord.update_member(user, |it| it.roles.push(role));
+        discord.update_member(user, |discord| discord.roles.push(role));
     }
     let mut runs = Vec::new();
     for round in 1..=10 {
@@ -257,8 +260,11 @@ async fn many_exports_at_once_are_one_after_the_other() {
         let text = answer
             .followups
             .last()
-            .map_or(answer.content.clone(), |it| {
-                it.data["content"].as_str().unwrap_or_default().to_owned()
+            .map_or(answer.content.clone(), |followup| {
+                followup.data["content"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
             });
         assert!(text.contains("generation"), "{answer:?}");
     }
@@ -287,7 +293,7 @@ async fn commands_are_registered_only_when_they_changed() {
     server.run().await;
     let again = server
         .discord()
-        .wait(SOON, |it| it.count(REGISTER) == 2)
+        .wait(SOON, |discord| discord.count(REGISTER) == 2)
         .await;
     assert!(again);
 }
@@ -318,11 +324,15 @@ async fn what_takes_longer_than_an_answer_may_is_said_in_the_channel() {
     let gone = r#"{"code":10062,"message":"Unknown interaction"}"#.to_owned();
     discord.fail(CALLBACK, 1, Fault::Answer(404, gone));
     discord.slash(owner, general, "archive now", json!({}));
-    let said = |it: &simulator::discord::Discord| {
-        let truth = it.truth();
-        let mut of_bot = truth.messages.iter().filter(|it| it.channel == general);
-        of_bot.any(|it| {
-            it.content.starts_with(&format!("<@{owner}>")) && it.content.contains("generation")
+    let said = |server: &simulator::discord::Discord| {
+        let truth = server.truth();
+        let mut of_bot = truth
+            .messages
+            .iter()
+            .filter(|message| message.channel == general);
+        of_bot.any(|of_bot| {
+            of_bot.content.starts_with(&format!("<@{owner}>"))
+                && of_bot.content.contains("generation")
         })
     };
     assert!(discord.wait(SOON, said).await, "{}", server.log());

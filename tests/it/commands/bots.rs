@@ -13,7 +13,7 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
     let mut server = Server::with(Options::default(), |discord| {
         let props = discord.create_channel(kind::TEXT, "props", vec![]);
         let members = discord.members();
-        let named = |name: &str| members.iter().find(|(_, it)| it == name).unwrap().0;
+        let named = |name: &str| members.iter().find(|(_, member)| member == name).unwrap().0;
         let (ana, ben, cho) = (named("ana"), named("ben"), named("cho"));
         meet = discord.join_bot("meet");
         let text = format!("Hosts: <@{ana}> Participants: <@{ben}> <@{cho}>");

@@ -24,7 +24,7 @@ async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answer
     .await;
     let discord = &mirror.discord;
     let running = mirror.start(&["run"]);
-    let ready = |it: &Discord| it.commands().len() >= 11 && it.connected() > 0;
+    let ready = |discord: &Discord| discord.commands().len() >= 11 && discord.connected() > 0;
     assert!(
         discord.wait(Duration::from_secs(20), ready).await,
         "{}",
@@ -47,7 +47,7 @@ async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answer
     let requests = discord.requests().len();
     assert!(
         discord
-            .wait(Duration::from_secs(10), |it| it.requests().len()
+            .wait(Duration::from_secs(10), |discord| discord.requests().len()
                 > requests + 20)
             .await,
         "{}",
@@ -58,11 +58,11 @@ async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answer
     let rows = crate::mirror::whole(&mirror.store(), mirror.guild()).props;
     let given: std::collections::BTreeSet<&str> = rows
         .iter()
-        .map(|it| it.reason.as_str())
-        .filter(|it| it.starts_with("reason "))
+        .map(|row| row.reason.as_str())
+        .filter(|reason| reason.starts_with("reason "))
         .collect();
     assert_eq!(given.len(), people.len());
-    let rows = rows.iter().filter(|it| it.reason.starts_with("reason "));
+    let rows = rows.iter().filter(|row| row.reason.starts_with("reason "));
     assert_eq!(rows.count(), people.len());
     let late: Vec<String> = discord.violations();
     assert_eq!(late, Vec::<String>::new());
@@ -99,8 +99,11 @@ async fn many_props_for_one_channel_wait_their_turn_and_none_is_lost() {
         let said = answer
             .followups
             .last()
-            .map_or(answer.content.clone(), |it| {
-                it.data["content"].as_str().unwrap_or_default().to_owned()
+            .map_or(answer.content.clone(), |followup| {
+                followup.data["content"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
             });
         assert!(said.contains(&format!("<#{thanks}>")), "{answer:?}");
         links.insert(said);
@@ -109,5 +112,5 @@ async fn many_props_for_one_channel_wait_their_turn_and_none_is_lost() {
     server.check_manners();
     let rows = server.recorded().await;
     assert_eq!(rows.len(), 12);
-    assert!(rows.iter().all(|it| it.message_id.is_some()));
+    assert!(rows.iter().all(|row| row.message_id.is_some()));
 }

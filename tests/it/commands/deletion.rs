@@ -35,7 +35,10 @@ fn bytes_below(folder: &Path) -> Vec<u8> {
 }
 
 fn times(bytes: &[u8], what: &[u8]) -> usize {
-    bytes.windows(what.len()).filter(|it| *it == what).count()
+    bytes
+        .windows(what.len())
+        .filter(|pair| *pair == what)
+        .count()
 }
 
 /// The forms in which an id may be written, but for the one of keys and of MessagePack.
@@ -55,14 +58,15 @@ impl Gone {
     fn of(mirror: &Mirror, user: u64, texts: &[&str]) -> Self {
         let truth = mirror.discord.truth();
         // A thread keeps its id, which is that of the message it was opened on.
-        let places: BTreeSet<u64> = truth.channels.iter().map(|it| it.id).collect();
-        let theirs = truth.messages.iter().filter(|it| {
-            (it.author == user || it.invoker == Some(user)) && !places.contains(&it.id)
+        let places: BTreeSet<u64> = truth.channels.iter().map(|channel| channel.id).collect();
+        let theirs = truth.messages.iter().filter(|message| {
+            (message.author == user || message.invoker == Some(user))
+                && !places.contains(&message.id)
         });
         Self {
             user,
-            messages: theirs.map(|it| it.id).collect(),
-            texts: texts.iter().map(|it| (*it).to_owned()).collect(),
+            messages: theirs.map(|their| their.id).collect(),
+            texts: texts.iter().map(|text| (*text).to_owned()).collect(),
         }
     }
 
@@ -107,7 +111,7 @@ impl Gone {
         let documents = props_documents(&snapshot, &Weights::default());
         let graph: Vec<u8> = Document::ALL
             .into_iter()
-            .flat_map(|it| documents.bytes(it))
+            .flat_map(|document| documents.bytes(document))
             .collect();
         for text in &self.texts {
             let found = times(&bytes, text.as_bytes()) + times(&graph, text.as_bytes());
@@ -121,7 +125,10 @@ impl Gone {
         let user = self.user.to_string();
         assert_eq!(times(&bytes, user.as_bytes()), 1, "the row of the wish");
         assert_eq!(times(&graph, user.as_bytes()), 0);
-        let wish = snapshot.members.iter().find(|it| it.user_id.0 == self.user);
+        let wish = snapshot
+            .members
+            .iter()
+            .find(|member| member.user_id.0 == self.user);
         assert!(wish.unwrap().forgotten_at.is_some());
     }
 }
@@ -207,9 +214,16 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
     for kept in ["ben still agrees", "ben in her thread", "ben's reason"] {
         assert!(text.contains(kept), "{kept}");
     }
-    let reply = rows.messages.iter().find(|it| it.id.0 == about_her[0]);
+    let reply = rows
+        .messages
+        .iter()
+        .find(|message| message.id.0 == about_her[0]);
     assert_eq!(reply.unwrap().reply_to, None);
-    let reactors: BTreeSet<UserId> = rows.reactions.iter().map(|it| it.user_id).collect();
+    let reactors: BTreeSet<UserId> = rows
+        .reactions
+        .iter()
+        .map(|reaction| reaction.user_id)
+        .collect();
     assert_eq!(reactors, [UserId(cho)].into());
     // Props that she gave went with the message that said so; those that she received are somebody's.
     assert_eq!(rows.props.len(), 2);
@@ -246,7 +260,7 @@ async fn a_deletion_that_is_killed_ends_at_the_next_start() {
     for user in people
         .iter()
         .copied()
-        .filter(|it| *it != mirror.discord.owner_id())
+        .filter(|person| *person != mirror.discord.owner_id())
         .take(4)
     {
         for _ in 0..KILLS / 4 {
@@ -490,7 +504,7 @@ async fn the_strictest_choice_counts_in_all_guilds_of_an_archive() {
         let bytes = documents.bytes(document);
         assert_eq!(times(&bytes, ana.to_string().as_bytes()), 0, "{document:?}");
     }
-    snapshot.members.retain(|it| it.user_id != ana);
+    snapshot.members.retain(|member| member.user_id != ana);
     assert!(!format!("{snapshot:?}").contains(&ana.to_string()));
     assert_eq!(snapshot.messages.len(), 2);
 }

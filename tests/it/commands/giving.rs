@@ -50,11 +50,17 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
 
     let rows = server.recorded().await;
     assert_eq!(rows.len(), 2);
-    assert_eq!(rows[0].message_id.map(|it| it.0), Some(posted));
-    assert_eq!(rows[1].message_id.map(|it| it.0), here.message_id);
+    assert_eq!(
+        rows[0].message_id.map(|message_id| message_id.0),
+        Some(posted)
+    );
+    assert_eq!(
+        rows[1].message_id.map(|message_id| message_id.0),
+        here.message_id
+    );
     assert!(
         rows.iter()
-            .all(|it| it.channel_id.0 == thanks && it.giver_id.0 == ana)
+            .all(|row| row.channel_id.0 == thanks && row.giver_id.0 == ana)
     );
     server.check_manners();
 
@@ -63,13 +69,13 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
     server.mirror.sync().await.ok();
     let again = server.recorded().await;
     let known = |rows: &[propsbot_rows::PropsRow]| {
-        let parts = rows.iter().map(|it| {
+        let parts = rows.iter().map(|row| {
             (
-                it.id,
-                it.message_id,
-                it.giver_id,
-                it.receiver_ids.clone(),
-                it.reason.clone(),
+                row.id,
+                row.message_id,
+                row.giver_id,
+                row.receiver_ids.clone(),
+                row.reason.clone(),
             )
         });
         parts.collect::<Vec<_>>()
@@ -99,7 +105,7 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
     // What Discord alone knows of: it refuses, and the props are taken back.
     server
         .discord()
-        .update_channel(thanks, |it| it.overwrites.clear());
+        .update_channel(thanks, |discord| discord.overwrites.clear());
     let refusal = r#"{"code":50013,"message":"Missing Permissions"}"#.to_owned();
     let begun = std::time::Instant::now();
     loop {
@@ -121,7 +127,7 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
     let rows = server.recorded().await;
     assert!(
         rows.iter()
-            .all(|it| it.withdrawn_at.is_some() && it.message_id.is_none()),
+            .all(|row| row.withdrawn_at.is_some() && row.message_id.is_none()),
         "{rows:?}"
     );
     server.check_manners();
@@ -189,7 +195,7 @@ async fn a_lost_answer_of_discord_posts_nothing_twice() {
     let of_channel = truth
         .messages
         .iter()
-        .filter(|it| it.channel == thanks)
+        .filter(|message| message.channel == thanks)
         .count();
     assert_eq!(of_channel, 1);
     assert_eq!(server.recorded().await.len(), 1);
@@ -215,7 +221,7 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
     for run in twice {
         answers.push(discord.answer(run).await.unwrap());
     }
-    answers.sort_by_key(|it| it.ephemeral);
+    answers.sort_by_key(|answer| answer.ephemeral);
     assert!(!answers[0].ephemeral, "{answers:?}");
     says(&answers[1], &["once is enough"]);
 
@@ -270,10 +276,13 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
     let rows = server.recorded().await;
     let about: Vec<_> = rows
         .iter()
-        .map(|it| it.about_message_id.map(|it| it.0))
+        .map(|row| {
+            row.about_message_id
+                .map(|about_message_id| about_message_id.0)
+        })
         .collect();
     assert_eq!(about, [Some(work), None, Some(work)]);
-    assert!(rows.iter().all(|it| it.message_id.is_some()), "{rows:?}");
+    assert!(rows.iter().all(|row| row.message_id.is_some()), "{rows:?}");
     server.check_manners();
 }
 
@@ -392,7 +401,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
     );
     server
         .discord()
-        .update_member(ana, |it| it.roles.push(role));
+        .update_member(ana, |discord| discord.roles.push(role));
     assert!(!server.give(ana, &[eve], "x").await.ephemeral);
     assert_eq!(server.recorded().await.len(), 5);
     server.check_manners();
@@ -421,7 +430,9 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
         !message.reactions.is_empty()
     };
     let came = |id: u64| {
-        move |it: &simulator::discord::Discord| !it.message(props, id).unwrap().reactions.is_empty()
+        move |server: &simulator::discord::Discord| {
+            !server.message(props, id).unwrap().reactions.is_empty()
+        }
     };
     assert!(
         server.discord().wait(SOON, came(said)).await,
@@ -452,7 +463,7 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
     let silent = Overwrite::role(everyone, 0, bit::ADD_REACTIONS);
     server
         .discord()
-        .update_channel(props, |it| it.overwrites = vec![silent]);
+        .update_channel(props, |channel| channel.overwrites = vec![silent]);
     for _ in 0..3 {
         server.discord().post(ana, props, &thanks);
     }
@@ -475,7 +486,7 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
     server.stop().await;
     let failures = server.mirror.failures().await;
     assert!(
-        failures.keys().any(|it| it.contains("acknowledging")),
+        failures.keys().any(|key| key.contains("acknowledging")),
         "{failures:?}"
     );
     server.check_manners();

@@ -62,9 +62,10 @@ async fn exported() -> Server {
 async fn told(server: &Server, times: usize) -> (InteractionId, Answer) {
     let discord = server.discord();
     let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
-    let enough = |it: &simulator::discord::Discord| {
-        it.answer_so_far(run)
-            .is_some_and(|it| it.edits.len() >= times)
+    let enough = |server: &simulator::discord::Discord| {
+        server
+            .answer_so_far(run)
+            .is_some_and(|answer_so_far| answer_so_far.edits.len() >= times)
     };
     assert!(discord.wait(SOON, enough).await, "{}", server.log());
     (run, discord.answer_so_far(run).unwrap())
@@ -85,12 +86,12 @@ async fn how_far_long_work_is_is_told_in_its_answer_and_then_what_came_of_it() {
         answer
             .edits
             .iter()
-            .map(|it| it["content"].as_str().unwrap()),
+            .map(|edit| edit["content"].as_str().unwrap()),
     );
     assert!(
         texts
             .iter()
-            .all(|it| it.starts_with("Exporting") && it.ends_with(" so far)"))
+            .all(|text| text.starts_with("Exporting") && text.ends_with(" so far)"))
     );
     texts.dedup();
     assert_eq!(texts.len(), 3, "{texts:?}");
@@ -103,9 +104,10 @@ async fn how_far_long_work_is_is_told_in_its_answer_and_then_what_came_of_it() {
     );
 
     slow.let_go();
-    let done = |it: &simulator::discord::Discord| {
-        it.answer_so_far(run)
-            .is_some_and(|it| it.content.contains("generation"))
+    let done = |server: &simulator::discord::Discord| {
+        server
+            .answer_so_far(run)
+            .is_some_and(|answer_so_far| answer_so_far.content.contains("generation"))
     };
     assert!(server.discord().wait(SOON, done).await, "{}", server.log());
     let answer = server.discord().answer_so_far(run).unwrap();
@@ -134,9 +136,11 @@ async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
     let owner = discord.owner_id();
     let said = |it: &simulator::discord::Discord| {
         let messages = it.truth().messages;
-        let mut here = messages.iter().filter(|it| it.channel == server.general);
-        here.any(|it| {
-            it.content.starts_with(&format!("<@{owner}> ")) && it.content.contains("generation")
+        let mut here = messages
+            .iter()
+            .filter(|message| message.channel == server.general);
+        here.any(|here| {
+            here.content.starts_with(&format!("<@{owner}> ")) && here.content.contains("generation")
         })
     };
     assert!(discord.wait(SOON, said).await, "{}", server.log());

@@ -24,7 +24,7 @@ async fn said() -> Said {
         let people = discord.people();
         let named = |name: &str| {
             let members = discord.members();
-            members.iter().find(|(_, it)| it == name).unwrap().0
+            members.iter().find(|(_, member)| member == name).unwrap().0
         };
         let (ana, ben) = (named("ana"), named("ben"));
         assert!(people.contains(&ana));
@@ -46,7 +46,7 @@ async fn said() -> Said {
 }
 
 fn find(of: &Snapshot, id: u64) -> Option<&MessageRow> {
-    of.messages.iter().find(|it| it.id.0 == id)
+    of.messages.iter().find(|message| message.id.0 == id)
 }
 
 /// All files of the archive and of the graph as one text: MessagePack keeps texts as they are.
@@ -76,25 +76,34 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
         assert!(text.contains(kept), "{tier}: {kept}");
     }
     let snapshot = server.mirror.archived().await;
-    let named = snapshot.members.iter().any(|it| it.username == "ana");
+    let named = snapshot
+        .members
+        .iter()
+        .any(|member| member.username == "ana");
     assert_eq!(named, tier == Tier::Content, "{tier}");
     assert_eq!(
         find(&snapshot, message).is_some(),
         tier < Tier::Everything,
         "{tier}"
     );
-    let reacts = snapshot.reactions.iter().any(|it| it.user_id.0 == ana);
+    let reacts = snapshot
+        .reactions
+        .iter()
+        .any(|reaction| reaction.user_id.0 == ana);
     assert_eq!(reacts, tier < Tier::Everything, "{tier}");
     // Both thanks to her and from her count, whoever they name.
     let standings = propsbot_graph::standings(&snapshot);
-    let of_ben = standings.iter().find(|it| it.member.0 == ben).unwrap();
+    let of_ben = standings
+        .iter()
+        .find(|standing| standing.member.0 == ben)
+        .unwrap();
     assert!(
         of_ben.received >= 2 && of_ben.given == 2,
         "{tier}: {of_ben:?}"
     );
     let of_ana = standings
         .iter()
-        .find(|it| it.received == 2 && it.member.0 != ben);
+        .find(|standing| standing.received == 2 && standing.member.0 != ben);
     let member = of_ana.unwrap().member;
     assert_eq!(member.0 == ana, tier < Tier::Everything, "{tier}");
     let documents = props_documents(&snapshot, &Weights::default());
@@ -109,7 +118,7 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
         let rows: Vec<_> = snapshot
             .members
             .iter()
-            .filter(|it| it.user_id.0 == ana)
+            .filter(|member| member.user_id.0 == ana)
             .collect();
         assert_eq!(rows.len(), 1);
         assert_eq!(
@@ -117,7 +126,7 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
             (Some(tier), "")
         );
         let mut others = snapshot.clone();
-        others.members.retain(|it| it.user_id.0 != ana);
+        others.members.retain(|member| member.user_id.0 != ana);
         assert!(!format!("{others:?}").contains(&ana.to_string()));
     }
 }
@@ -194,7 +203,10 @@ async fn other_props_channels_show_other_thanks_of_who_wants_nothing_shown() {
     server.mirror.export().await;
     let thanks = async |server: &Server| {
         let standings = propsbot_graph::standings(&server.mirror.archived().await);
-        standings.iter().map(|it| it.given).sum::<usize>()
+        standings
+            .iter()
+            .map(|standing| standing.given)
+            .sum::<usize>()
     };
     let before = thanks(&server).await;
     server.run().await;
@@ -258,7 +270,10 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
         }
         assert!(find(snapshot, ids[0]).is_none(), "{when}");
         assert!(
-            snapshot.reactions.iter().all(|it| it.user_id.0 != ana),
+            snapshot
+                .reactions
+                .iter()
+                .all(|reaction| reaction.user_id.0 != ana),
             "{when}"
         );
     };
@@ -276,7 +291,10 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
     let archived = server.mirror.archived().await;
     check(&archived, "in the archive");
     let standings = propsbot_graph::standings(&archived);
-    let of_ben = standings.iter().find(|it| it.member.0 == ben).unwrap();
+    let of_ben = standings
+        .iter()
+        .find(|standing| standing.member.0 == ben)
+        .unwrap();
     assert_eq!((of_ben.given, of_ben.received), (2, 0));
     // What she does from now on is handled by the tier: nothing of it is exported.
     server.run().await;
@@ -307,7 +325,7 @@ async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
         propsbot_model::UserId(ana),
     )
     .unwrap();
-    let own: Vec<u64> = data.messages.iter().map(|it| it.id.0).collect();
+    let own: Vec<u64> = data.messages.iter().map(|message| message.id.0).collect();
     assert!(own.contains(&ids[0]) && own.contains(&ids[1]) && !own.contains(&ids[2]));
     assert_eq!(
         (data.reactions.len(), data.given.len(), data.received.len()),

@@ -19,10 +19,10 @@ fn buttons(answer: &Answer) -> Vec<String> {
         .unwrap_or_default();
     let parts = rows
         .iter()
-        .filter_map(|it| it["components"].as_array().cloned());
+        .filter_map(|row| row["components"].as_array().cloned());
     let ids = parts
         .flatten()
-        .map(|it| it["custom_id"].as_str().unwrap().to_owned());
+        .map(|part| part["custom_id"].as_str().unwrap().to_owned());
     ids.collect()
 }
 
@@ -56,9 +56,9 @@ impl Server {
 
     /// The answer to a button, once it says something: that it is on its way is not enough.
     async fn pressed(&self, run: InteractionId) -> Answer {
-        let says = |it: &Discord| {
-            let answer = it.answer_so_far(run);
-            answer.is_some_and(|it| body(&it)["content"].is_string())
+        let says = |discord: &Discord| {
+            let answer = discord.answer_so_far(run);
+            answer.is_some_and(|answer| body(&answer)["content"].is_string())
         };
         let said = self.discord().wait(SOON, says).await;
         assert!(
@@ -77,7 +77,7 @@ async fn crowd() -> (Server, Vec<u64>) {
     let server = Server::with(Options::default(), |discord| {
         let props = discord.create_channel(kind::TEXT, "props", vec![]);
         members = (0..200)
-            .map(|it| discord.join(&format!("member{it}")))
+            .map(|number| discord.join(&format!("member{number}")))
             .collect();
         let giver = discord.people()[0];
         for (at, member) in members.iter().enumerate() {
@@ -129,7 +129,7 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     assert!(
         buttons(&own)
             .iter()
-            .all(|it| it.ends_with(&format!(":{ben}")))
+            .all(|button| button.ends_with(&format!(":{ben}")))
     );
 
     server.stop().await;
@@ -173,7 +173,11 @@ async fn many_who_turn_pages_at_once_are_all_answered_in_time() {
     let message = first.message_id.unwrap();
     let lower = buttons(&first).pop().unwrap();
     let press = |user: u64| server.discord().click(user, general, message, &lower, &[]);
-    let others: Vec<_> = members.iter().take(12).map(|it| press(*it)).collect();
+    let others: Vec<_> = members
+        .iter()
+        .take(12)
+        .map(|member| press(*member))
+        .collect();
     let own: Vec<_> = (0..6).map(|_| press(ana)).collect();
     // Props are given meanwhile, to a member who has a rank: another one would add a page.
     let given = server.give(ana, &members[..1], "the wait").await;
@@ -300,7 +304,7 @@ async fn the_history_is_turned_back_and_forth_without_losing_or_repeating_any() 
         let props = discord.create_channel(kind::TEXT, "props", vec![]);
         let named = |name: &str| {
             let members = discord.members();
-            members.iter().find(|(_, it)| it == name).unwrap().0
+            members.iter().find(|(_, member)| member == name).unwrap().0
         };
         let (ana, ben) = (named("ana"), named("ben"));
         for at in 0..12 {

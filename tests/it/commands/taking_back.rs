@@ -29,7 +29,7 @@ async fn own_props_are_taken_back_and_their_message_goes() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| it["name"].as_str().unwrap())
+        .map(|value| value["name"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["0 min ago, to cho: two", "0 min ago, to ben: one"]);
 
@@ -59,7 +59,7 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     let left: Vec<_> = truth
         .messages
         .iter()
-        .filter(|it| it.channel == thanks)
+        .filter(|message| message.channel == thanks)
         .collect();
     assert_eq!(left.len(), 1, "{left:?}");
 
@@ -75,13 +75,13 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     );
 
     let rows = server.recorded().await;
-    let taken_back: Vec<bool> = rows.iter().map(|it| it.withdrawn_at.is_some()).collect();
+    let taken_back: Vec<bool> = rows.iter().map(|row| row.withdrawn_at.is_some()).collect();
     assert_eq!(taken_back, [true, true, false]);
     server.mirror.export().await;
     let standings = standings(&server.mirror.archived().await);
     let received: Vec<_> = standings
         .iter()
-        .map(|it| (it.member.0, it.received))
+        .map(|standing| (standing.member.0, standing.received))
         .collect();
     assert_eq!(received, [(ben, 1), (cho, 0)]);
     server.check_manners();
@@ -134,7 +134,7 @@ async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
         server.stop().await;
         server.mirror.export().await;
         let standings = standings(&server.mirror.archived().await);
-        let received: usize = standings.iter().map(|it| it.received).sum();
+        let received: usize = standings.iter().map(|standing| standing.received).sum();
         assert_eq!(received, kept);
     }
 }

@@ -12,7 +12,7 @@ async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
     let server = Server::with(Options::default(), |discord| {
         let named = |name: &str| {
             let members = discord.members();
-            members.iter().find(|(_, it)| it == name).unwrap().0
+            members.iter().find(|(_, member)| member == name).unwrap().0
         };
         let (ana, ben, cho) = (named("ana"), named("ben"), named("cho"));
         let general = discord.channel("general").unwrap();
