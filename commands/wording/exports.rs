@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{LONGEST_MESSAGE, code, settings::channels};
-use propsbot_jobs::export::{ExportOutcome, LastExport, Made, Summary};
+use propsbot_jobs::export::{ExportOutcome, ExportProgress, LastExport, Summary};
 use propsbot_model::{Language, counted, escape};
 use propsbot_service::ArchiveStatus;
 
@@ -14,7 +14,7 @@ const NAMED: usize = 8;
 const SHORT: usize = 7;
 
 /// An export is running.
-pub(crate) fn exporting(made: Made, language: Language) -> String {
+pub(crate) fn exporting(made: ExportProgress, language: Language) -> String {
     format!(
         "Exporting{}… I'll tell you here when it's done.",
         progress(made, language)
@@ -22,7 +22,7 @@ pub(crate) fn exporting(made: Made, language: Language) -> String {
 }
 
 /// What an export has made until now; empty before the first file.
-fn progress(made: Made, language: Language) -> String {
+fn progress(made: ExportProgress, language: Language) -> String {
     match made.files {
         0 => String::new(),
         files => format!(

@@ -18,13 +18,13 @@ use super::{
 };
 use crate::config::Config;
 use propsbot_archive::{
-    self as archive, ArchiveReader, DataArchive, Depth, ExportError, Id, MadeBoard, ManifestSpace,
-    ReadError, SOURCECRED, Verification,
+    self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
+    ManifestSpace, ReadError, SOURCECRED, Verification,
 };
 use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::{
     clock::Clock,
-    export::{self, Decision, ExportReport, ExportTarget, Leave},
+    export::{self, Decision, ExportOptions, ExportReport, ExportTarget},
     privacy, restore,
 };
 use propsbot_model::{Class, GuildId, counted, one_line};
@@ -75,10 +75,10 @@ async fn export_unless(
     };
     let store = open_to_export(config).await?;
     let begun = Instant::now();
-    let mut leave = Leave {
+    let mut leave = ExportOptions {
         replace: order.replace,
         stop: give_up.clone(),
-        ..Leave::default()
+        ..ExportOptions::default()
     };
     let mut was_sound = true;
     if order.repair {
@@ -214,7 +214,7 @@ pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget
         name: spec.to_string(),
         archive: propsbot_backends::open_to_write(spec, &config.access, &config.network)?.into(),
         beside: beside(config)?,
-        made: MadeBoard::default(),
+        made: ExportProgressBoard::default(),
     })
 }
 

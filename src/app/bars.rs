@@ -10,7 +10,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
 
-use propsbot_archive::{Made, MadeBoard};
+use propsbot_archive::{ExportProgress, ExportProgressBoard};
 use propsbot_jobs::{
     guilds::PerGuild,
     progress::{Phase, Progress, ProgressBoard, log_regularly},
@@ -137,14 +137,14 @@ fn line(now: &Progress) -> String {
 }
 
 /// Shows what an export has made until it's finished; nothing if stderr isn't a terminal.
-pub(super) fn tell_made(board: MadeBoard) -> Bars {
+pub(super) fn tell_made(board: ExportProgressBoard) -> Bars {
     let bar = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let shown = tokio::spawn(async move {
         let mut tick = time::interval(Duration::from_millis(100));
         while stopped.run_until_cancelled(tick.tick()).await.is_some() {
-            let Made { files, bytes } = board.look();
+            let ExportProgress { files, bytes } = board.look();
             bar.set_message(format!(
                 "exporting: {}, {}",
                 counted(files, "new file"),

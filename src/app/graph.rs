@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use super::{Error, archive::incomplete};
 use crate::{config::Config, text_file::read_text};
-use propsbot_archive::{Beside, DataArchive, ReadError};
+use propsbot_archive::{DataArchive, ReadError, SideFiles};
 use propsbot_backends::ArchiveSpec;
 use propsbot_graph::{
-    PropsSieve, Weights,
+    PropsRowFilter, Weights,
     discord::{DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents},
     props_documents,
 };
@@ -79,10 +79,10 @@ impl Counting {
         guild: Option<GuildId>,
     ) -> Result<Snapshot, ReadError> {
         match self {
-            Self::Props(_) => Snapshot::read_sifted(archive, guild, PropsSieve::new).await,
+            Self::Props(_) => Snapshot::read_filtered(archive, guild, PropsRowFilter::new).await,
             Self::Discord(config, rules) => {
-                let sieve = |snapshot: &Snapshot| DiscordSieve::new(snapshot, config, *rules);
-                Snapshot::read_sifted(archive, None, sieve).await
+                let filter = |snapshot: &Snapshot| DiscordSieve::new(snapshot, config, *rules);
+                Snapshot::read_filtered(archive, None, filter).await
             }
         }
     }
@@ -183,7 +183,7 @@ pub async fn graph(
 ///
 /// # Errors
 /// Weights that are missing or invalid.
-pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn Beside>>, Error> {
+pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn SideFiles>>, Error> {
     let Some(configured) = &config.sourcecred else {
         return Ok(None);
     };

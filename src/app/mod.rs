@@ -31,9 +31,9 @@ pub use sync::sync;
 
 use crate::config::{Config, DiscordConfig, Mistakes};
 use propsbot_archive::ArchiveError;
-use propsbot_discord::{GatewayError, History, Rest, RestError};
+use propsbot_discord::{DiscordApi, GatewayError, Rest, RestError};
 use propsbot_jobs::{
-    backfill::{Backfill, BackfillError, Turn},
+    backfill::{Backfill, BackfillError, Permit},
     clock::Clock,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
@@ -190,7 +190,7 @@ impl Mirror {
     fn backfill(
         &self,
         config: &Config,
-        history: History,
+        history: DiscordApi,
         bot: User,
         boards: PerGuild<ProgressBoard>,
     ) -> Backfill {
@@ -205,7 +205,7 @@ impl Mirror {
             progress: ProgressBoard::default(),
             page_sizes: Arc::default(),
             turns: PerGuild::default(),
-            turn: Turn::default(),
+            turn: Permit::default(),
         }
     }
 
@@ -251,9 +251,9 @@ async fn log_in(
     config: &DiscordConfig,
     network: &Network,
     store: &Arc<Store>,
-) -> Result<(History, User), Error> {
+) -> Result<(DiscordApi, User), Error> {
     let rest = Rest::new(config.api_url.as_deref(), &config.token, network);
-    let history = History::new(rest);
+    let history = DiscordApi::new(rest);
     if let Some(id) = config.token.bot() {
         let store = Arc::clone(store);
         let known = tokio::task::spawn_blocking(move || store.bot(id)).await??;

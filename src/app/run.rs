@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::{Error, Mirror, archive::target, log_in};
 use crate::config::Config;
 use propsbot_commands::Runner;
-use propsbot_discord::{self as discord, GatewayOptions, Speech, log_outages};
+use propsbot_discord::{self as discord, GatewayOptions, MessageSender, log_outages};
 use propsbot_jobs::{
     acknowledge::{acknowledge, acknowledgements},
     audit::audit,
@@ -28,7 +28,7 @@ use propsbot_jobs::{
     listener::listen,
     progress::{ProgressBoard, log_regularly},
 };
-use propsbot_service::{Parts, Service};
+use propsbot_service::{Deps, Service};
 
 /// How many bytes of events may wait to be processed. Events beyond that are dropped and fetched later.
 const EVENTS: u32 = 32 << 20;
@@ -64,13 +64,13 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         let backfill = mirror.backfill(config, history.clone(), bot.clone(), progress.clone());
         backfill.choose_guilds(None, None).await?;
         let clock = mirror.clock.clone();
-        let service = Service::new(Parts {
+        let service = Service::new(Deps {
             store: Arc::clone(&mirror.store),
             writer: mirror.writer.clone(),
             clock: clock.clone(),
             progress: progress.clone(),
             guilds: backfill.guilds.clone(),
-            speech: Speech::new(history.rest().clone()),
+            speech: MessageSender::new(history.rest().clone()),
             bot: bot.id,
             exports: Some(exports),
         });
@@ -109,7 +109,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
     );
     let acknowledging = acknowledge(
         thanks,
-        Speech::new(backfill.history.rest().clone()),
+        MessageSender::new(backfill.history.rest().clone()),
         Arc::clone(&mirror.store),
         mirror.writer.clone(),
         mirror.clock.clone(),

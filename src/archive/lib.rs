@@ -17,7 +17,7 @@ mod cache;
 mod claims;
 mod data_archive;
 mod export;
-mod made;
+mod export_progress;
 mod manifest;
 mod memory;
 mod partition;
@@ -41,7 +41,7 @@ pub use data_archive::{
     check_readable,
 };
 pub use export::{ExportError, dry_run, export, look};
-pub use made::{Made, MadeBoard};
+pub use export_progress::{ExportProgress, ExportProgressBoard};
 pub use manifest::{
     Counts, Covered, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest,
     ManifestHistory, ManifestPart, ManifestSpace, NotAHash,
@@ -50,8 +50,8 @@ pub use memory::MemoryArchive;
 pub use partition::LIMIT;
 pub use period::{NotAPeriod, Period, Unit};
 pub use plan::{
-    Beside, Dirty, ExportPart, ExportPlan, ExportRequest, ExportSpace, PlanError, Previous, Source,
-    SourceError, Summary, needed_indexes, plan,
+    Dirty, ExportPart, ExportPlan, ExportRequest, ExportSpace, PlanError, Previous, SideFiles,
+    Source, SourceError, Summary, needed_indexes, plan,
 };
 pub use printable::{one_line, printable, printable_json};
 pub use reader::{ArchiveReader, ReadError, needed, retry};

@@ -58,7 +58,7 @@ pub enum Urgency {
 /// The turn to send a request. Whoever keeps it once the answer is there says that the answer is
 /// still being dealt with: only so many of them exist at a time.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Permit {
     _place: OwnedSemaphorePermit,
     /// Held if the answer is a large one.
     pub(super) large: Option<OwnedSemaphorePermit>,
@@ -69,7 +69,7 @@ pub struct Turn {
 /// Who waits for a turn: by urgency, then in the order in which they came.
 struct Waiting {
     rank: (Urgency, Reverse<u64>),
-    turn: oneshot::Sender<Turn>,
+    turn: oneshot::Sender<Permit>,
 }
 
 impl PartialEq for Waiting {
@@ -147,7 +147,7 @@ impl Budget {
     }
 
     /// Waits until one more request may be sent, and no other is more urgent.
-    pub(super) async fn turn(&self, urgency: Urgency) -> Turn {
+    pub(super) async fn turn(&self, urgency: Urgency) -> Permit {
         let (turn, given) = oneshot::channel();
         let number = self.shared.number.fetch_add(1, Ordering::Relaxed);
         let rank = (urgency, Reverse(number));
@@ -228,7 +228,7 @@ impl Shared {
                     () = self.resumed.notified() => {}
                 }
             }
-            self.give(Turn {
+            self.give(Permit {
                 _place: place,
                 large: None,
                 given: Instant::now(),
@@ -237,7 +237,7 @@ impl Shared {
     }
 
     /// Gives the turn to the most urgent of those who still wait.
-    fn give(&self, mut turn: Turn) {
+    fn give(&self, mut turn: Permit) {
         loop {
             let Some(first) = lock(&self.waiting).pop() else {
                 return;

@@ -4,15 +4,16 @@
 //! Owns everything that knows Discord's wire formats, its limits, and serenity. Refuses to know
 //! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
 
+mod api;
 mod application;
 mod budget;
 mod convert;
 mod gateway;
 mod headers;
-mod history;
 mod items;
 pub mod json;
-mod muted;
+mod log_filter;
+mod message_sender;
 mod objects;
 mod outage;
 mod pace;
@@ -20,27 +21,26 @@ mod pause;
 mod rest;
 mod rest_error;
 mod route;
-mod speech;
 mod token;
 mod wire;
 
+pub use api::{DiscordApi, GatewayAddress, GuildShape, Listing};
 pub use application::Application;
-pub use budget::{PER_SECOND, Turn, Urgency};
-pub use convert::{GuildTold, Signal, Translated, translate};
+pub use budget::{PER_SECOND, Permit, Urgency};
+pub use convert::{GuildSnapshot, Signal, Translated, translate};
 pub use gateway::{
     Gateway, GatewayEnd, GatewayError, GatewayEvent, GatewayItem, GatewayOptions,
     InteractionHandler, start,
 };
-pub use history::{GatewayAddress, GuildShape, History, Listing};
 pub use items::Items;
-pub use muted::log_filter;
+pub use log_filter::log_filter;
+pub use message_sender::MessageSender;
 pub use objects::{IntoModel, user};
 pub use outage::log_outages;
 pub use pace::{Pace, Rate};
 pub use rest::{Forwarder, Rest};
 pub use rest_error::RestError;
 pub use route::Route;
-pub use speech::Speech;
 pub use token::{MalformedToken, Token};
 
 use propsbot_model::UserId;

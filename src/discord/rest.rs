@@ -31,7 +31,7 @@ pub use self::forward::Forwarder;
 use self::refusal::Refusal;
 use super::{
     OFFICIAL_ORIGIN, Pace, RestError, Route, Token,
-    budget::{Budget, Turn, Urgency},
+    budget::{Budget, Permit, Urgency},
     headers::{ahead, limits},
     outage::Outage,
     pause::DOUBTED,
@@ -185,7 +185,7 @@ impl Rest {
         route: &Route<'_>,
         urgency: Urgency,
         read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<(T, Turn), RestError> {
+    ) -> Result<(T, Permit), RestError> {
         self.ask(&Method::GET, route, None, urgency, read).await
     }
 
@@ -229,7 +229,7 @@ impl Rest {
         body: Option<Vec<u8>>,
         urgency: Urgency,
         read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<(T, Turn), RestError> {
+    ) -> Result<(T, Permit), RestError> {
         let address = format!("{}{}", self.inner.base, route.address());
         let url = Url::parse(&address).map_err(|error| RestError::Unreachable {
             what: address.clone(),
@@ -318,7 +318,7 @@ impl Inner {
         url: &Url,
         body: Option<Vec<u8>>,
         urgency: Urgency,
-    ) -> Result<(impl Deref<Target = [u8]> + use<>, Turn), RestError> {
+    ) -> Result<(impl Deref<Target = [u8]> + use<>, Permit), RestError> {
         if let Some(wait) = self.budget.must_stop() {
             let what = route.to_string();
             return Err(RestError::TooManyRefused { what, wait });

@@ -10,14 +10,14 @@ mod declaration;
 pub mod discord;
 mod explain;
 mod identities;
+mod leaderboard;
 mod members;
 mod minting;
 mod plugin;
 mod prefix;
 mod props;
 mod quota;
-mod sieve;
-mod standings;
+mod row_filter;
 mod unmatched;
 mod weights;
 
@@ -27,17 +27,17 @@ mod tests;
 pub use declaration::declaration;
 pub use explain::{Explanation, Part, PartEdge, PartNode, explain};
 pub use identities::identity_proposals;
+pub use leaderboard::{LeaderboardEntry, Thanks, standings};
 pub use plugin::props_graph;
 pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
 pub use quota::{Gift, Quotas};
-pub use sieve::PropsSieve;
-pub use standings::{Standing, Thanks, standings};
+pub use row_filter::PropsRowFilter;
 pub use weights::{EdgeWeights, RolesAsOf, Weights, WeightsError};
 
 use propsbot_rows::Snapshot;
 use propsbot_sourcecred::Documents;
 
-/// The props plugin's documents for a snapshot: a whole one, or what [`PropsSieve`] left of it.
+/// The props plugin's documents for a snapshot: a whole one, or what [`PropsRowFilter`] left of it.
 pub fn props_documents(snapshot: &Snapshot, weights: &Weights) -> Documents {
     let graph = props_graph(snapshot, weights);
     Documents {

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use super::{Rows, merge::settle, message, privacy, reaction, reactors};
 use propsbot_model::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildId,
-    Interval, Life, Member, Message, MessageId, MessageState, Millis, Named, Part, Privacy, Props,
-    UserId, ids_in, jump_urls_in, key,
+    AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildEntity,
+    GuildId, Interval, Life, Member, Message, MessageId, MessageState, Millis, Named, Privacy,
+    Props, UserId, ids_in, jump_urls_in, key,
 };
 
 /// Until when somebody's data was deleted in the guild: the latest such time.
@@ -96,7 +96,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
             }
         }
         Forget::InChannel(id) => {
-            let known: Option<Part<Channel>> = rows.get(&key::ids([guild.0, id.0]))?;
+            let known: Option<GuildEntity<Channel>> = rows.get(&key::ids([guild.0, id.0]))?;
             if let Some(mut part) = known
                 && let Some(last) = &mut part.state.last
             {
@@ -105,7 +105,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
             }
         }
         Forget::InGuild => {
-            let known: Option<Part<Guild>> = rows.get(&key::ids([guild.0, guild.0]))?;
+            let known: Option<GuildEntity<Guild>> = rows.get(&key::ids([guild.0, guild.0]))?;
             if let Some(mut part) = known
                 && let Some(last) = &mut part.state.last
             {

@@ -8,8 +8,8 @@ use super::{
     privacy,
 };
 use propsbot_model::{
-    Channel, ChannelId, Coverage, Entity, Failure, GuildEmoji, GuildId, Member, Overwrite, Part,
-    Pending, Presence, Record, Role, RoleId, Stamp, Stamped, User, UserId, key,
+    Channel, ChannelId, Coverage, Entity, Failure, GuildEmoji, GuildEntity, GuildId, Lww, Member,
+    Overwrite, Pending, Presence, Record, Role, RoleId, Stamp, User, UserId, key,
     permissions::READING,
 };
 
@@ -21,7 +21,7 @@ pub(super) fn see<S: Rows, T: Entity + Clone>(
     id: u64,
     value: &T,
 ) -> Result<(), S::Error> {
-    rows.update(Part::unknown(guild_id, id), |row| {
+    rows.update(GuildEntity::unknown(guild_id, id), |row| {
         row.state.see(at, value.clone());
     })?;
     Ok(())
@@ -34,7 +34,9 @@ pub(super) fn miss<S: Rows, T: Entity + Clone>(
     guild_id: GuildId,
     id: u64,
 ) -> Result<(), S::Error> {
-    rows.update(Part::<T>::unknown(guild_id, id), |row| row.state.miss(at))?;
+    rows.update(GuildEntity::<T>::unknown(guild_id, id), |row| {
+        row.state.miss(at);
+    })?;
     Ok(())
 }
 
@@ -45,7 +47,7 @@ pub(super) fn see_channel<S: Rows>(
     at: Stamp,
     channel: &Channel,
 ) -> Result<(), S::Error> {
-    let unknown = Part::unknown(channel.guild_id, channel.id.0);
+    let unknown = GuildEntity::unknown(channel.guild_id, channel.id.0);
     let channel = &privacy::allowed_channel(rows, channel)?;
     let (before, after) = rows.update(unknown, |row| row.state.see(at, channel.clone()))?;
     if before.is_some_and(|before| readers(&before) != readers(&after)) {
@@ -55,7 +57,7 @@ pub(super) fn see_channel<S: Rows>(
 }
 
 /// What a channel's overwrites say of who may read it.
-fn readers(part: &Part<Channel>) -> Option<Vec<Overwrite>> {
+fn readers(part: &GuildEntity<Channel>) -> Option<Vec<Overwrite>> {
     let reading = |overwrite: &Overwrite| Overwrite {
         allow: overwrite.allow & READING,
         deny: overwrite.deny & READING,
@@ -73,8 +75,8 @@ pub(super) fn hear_of_thread<S: Rows>(
     guild_id: GuildId,
     id: ChannelId,
 ) -> Result<(), S::Error> {
-    let unknown = Part::<Channel>::unknown(guild_id, id.0);
-    if rows.get::<Part<Channel>>(&unknown.key())?.is_none() {
+    let unknown = GuildEntity::<Channel>::unknown(guild_id, id.0);
+    if rows.get::<GuildEntity<Channel>>(&unknown.key())?.is_none() {
         rows.put(&unknown)?;
     }
     Ok(())
@@ -89,7 +91,7 @@ fn end_live<S: Rows>(
     let session = session(rows, guild_id)?;
     // Until then it was heard, unless there is something of the guild to be looked back at anyway.
     let since = session.unheard.unwrap_or(at).min(at);
-    let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    let channels: Vec<GuildEntity<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     let below = channels
         .iter()
         .filter_map(|channel| channel.state.ever())
@@ -113,12 +115,12 @@ pub(super) fn miss_channel<S: Rows>(
     guild_id: GuildId,
     id: ChannelId,
 ) -> Result<(), S::Error> {
-    let channels: Vec<Part<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    let channels: Vec<GuildEntity<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     let threads = channels.iter().filter_map(|channel| channel.state.now());
     let threads = threads.filter(|thread| thread.thread_parent() == Some(id));
     let mut gone = BTreeSet::new();
     for id in threads.map(|thread| thread.id).chain([id]) {
-        let unknown = Part::<Channel>::unknown(guild_id, id.0);
+        let unknown = GuildEntity::<Channel>::unknown(guild_id, id.0);
         let (_, part) = rows.update(unknown, |row| row.state.miss(at))?;
         gone.extend(part.state.now().is_none().then_some(id));
     }
@@ -142,9 +144,10 @@ pub(super) fn miss_channel<S: Rows>(
 
 /// A role was there. Where its permission to read changed, so may what we see of the guild.
 pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<(), S::Error> {
-    let unknown = Part::unknown(role.guild_id, role.id.0);
+    let unknown = GuildEntity::unknown(role.guild_id, role.id.0);
     let (before, after) = rows.update(unknown, |row| row.state.see(at, role.clone()))?;
-    let permissions = |part: &Part<Role>| part.state.ever().map(|part| part.permissions & READING);
+    let permissions =
+        |part: &GuildEntity<Role>| part.state.ever().map(|part| part.permissions & READING);
     if before.is_some_and(|before| permissions(&before) != permissions(&after)) {
         next_session(rows, at, role.guild_id, at)?;
     }
@@ -180,7 +183,7 @@ pub(super) fn miss_role<S: Rows>(
 }
 
 fn is_gone<S: Rows>(rows: &S, guild_id: GuildId, role: RoleId) -> Result<bool, S::Error> {
-    let role: Option<Part<Role>> = rows.get(&key::ids([guild_id.0, role.0]))?;
+    let role: Option<GuildEntity<Role>> = rows.get(&key::ids([guild_id.0, role.0]))?;
     Ok(role.is_some_and(|role| role.state.gone.is_some()))
 }
 
@@ -191,7 +194,7 @@ pub(super) fn all_roles<S: Rows>(
     guild_id: GuildId,
     ids: &BTreeSet<RoleId>,
 ) -> Result<(), S::Error> {
-    let known: Vec<Part<Role>> = rows.scan(&key::ids([guild_id.0]))?;
+    let known: Vec<GuildEntity<Role>> = rows.scan(&key::ids([guild_id.0]))?;
     for role in known.iter().filter_map(|known| known.state.now()) {
         if !ids.contains(&role.id) {
             miss_role(rows, at, guild_id, role.id)?;
@@ -210,7 +213,7 @@ pub(super) fn all_emojis<S: Rows>(
     for emoji in emojis {
         see(rows, at, guild_id, emoji.id.0, emoji)?;
     }
-    let known: Vec<Part<GuildEmoji>> = rows.scan(&key::ids([guild_id.0]))?;
+    let known: Vec<GuildEntity<GuildEmoji>> = rows.scan(&key::ids([guild_id.0]))?;
     for emoji in known.iter().filter_map(|known| known.state.now()) {
         if emoji.own && emojis.iter().all(|known| known.id != emoji.id) {
             miss::<S, GuildEmoji>(rows, at, guild_id, emoji.id.0)?;
@@ -225,8 +228,8 @@ pub(super) fn see_emoji_in_use<S: Rows>(
     at: Stamp,
     emoji: &GuildEmoji,
 ) -> Result<(), S::Error> {
-    let unknown = Part::unknown(emoji.guild_id, emoji.id.0);
-    let known: Option<Part<GuildEmoji>> = rows.get(&unknown.key())?;
+    let unknown = GuildEntity::unknown(emoji.guild_id, emoji.id.0);
+    let known: Option<GuildEntity<GuildEmoji>> = rows.get(&unknown.key())?;
     let named = known
         .as_ref()
         .and_then(|known| known.state.ever())
@@ -262,7 +265,7 @@ pub(super) fn see_member<S: Rows>(
         presence.roles = roles;
     }
     rows.update(Member::unknown(guild_id, user.id), |row| {
-        let seen = Stamped { at, value: user };
+        let seen = Lww { at, value: user };
         match &mut row.user {
             Some(known) => known.merge(seen),
             known => *known = Some(seen),

@@ -2,8 +2,8 @@
 
 use super::{Rows, forgotten, guild, message, privacy, reaction, reactors};
 use propsbot_model::{
-    Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildId,
-    Interval, Live, Message, Observation, Part, Pending, Props, Session, Settings, Stamp, Stamped,
+    Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
+    GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Session, Settings, Stamp,
     Synced, key,
 };
 
@@ -137,7 +137,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             let mut walk = *walk;
             let until = forgotten::until(rows, *guild_id)?;
             walk.before = walk.before.map(|id| forgotten::blurred_before(until, id));
-            let walk = Stamped { at, value: walk };
+            let walk = Lww { at, value: walk };
             rows.update(Audit::unknown(*guild_id), |row| row.walked(walk))?;
         }
         Fact::OlderUnseen(guild_id, since) => {
@@ -195,7 +195,7 @@ pub(super) fn next_session<S: Rows>(
     guild_id: GuildId,
     heard: Stamp,
 ) -> Result<(), S::Error> {
-    let known: Option<Part<Guild>> = rows.get(&key::ids([guild_id.0, guild_id.0]))?;
+    let known: Option<GuildEntity<Guild>> = rows.get(&key::ids([guild_id.0, guild_id.0]))?;
     let heard = known.map_or(at, |_| heard.min(at));
     rows.update(Session::none(guild_id), |row| {
         row.unheard.get_or_insert(heard);

@@ -11,9 +11,9 @@ use super::{
     reaction::{change, cleared, is_gone, marks, see_emoji, update},
 };
 use propsbot_model::{
-    ChannelId, Contradiction, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji, GuildId,
-    LeftOut, Message, MessageId, Millis, Part, Pending, Reaction, ReactionCount, ReactionEvent,
-    Record, Seen, Slice, Stamp, User, UserId, key,
+    ChannelId, Contradiction, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji,
+    GuildEntity, GuildId, LeftOut, Message, MessageId, Millis, Pending, Reaction, ReactionCount,
+    ReactionEvent, Record, Seen, Slice, Stamp, User, UserId, key,
 };
 
 /// Reactions of one kind to one message.
@@ -409,8 +409,8 @@ fn named<S: Rows>(rows: &S, guild_id: GuildId, key: EmojiKey) -> Result<Emoji, S
     Ok(match key {
         EmojiKey::Unicode(text) => Emoji::unicode(text),
         EmojiKey::Custom(id) => {
-            let unknown = Part::<GuildEmoji>::unknown(guild_id, id.0);
-            let known: Option<Part<GuildEmoji>> = rows.get(&unknown.key())?;
+            let unknown = GuildEntity::<GuildEmoji>::unknown(guild_id, id.0);
+            let known: Option<GuildEntity<GuildEmoji>> = rows.get(&unknown.key())?;
             let known = known.as_ref().and_then(|known| known.state.ever());
             Emoji::custom(
                 id,

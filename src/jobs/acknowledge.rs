@@ -15,7 +15,7 @@ use super::{
     quota,
     writer::{Stopped, Writer},
 };
-use propsbot_discord::{RestError, Speech};
+use propsbot_discord::{MessageSender, RestError};
 use propsbot_model::{
     AuthorKind, ChannelId, Emoji, Evidence, Fact, FailureObject, GuildId, Message, MessageId,
     Observation, UserId,
@@ -88,7 +88,7 @@ impl Acknowledgements {
 /// Acknowledges what is handed over, until it is stopped or nobody hands over any more.
 pub async fn acknowledge(
     mut thanks: Thanks,
-    speech: Speech,
+    speech: MessageSender,
     store: Arc<Store>,
     writer: Writer,
     clock: Clock,

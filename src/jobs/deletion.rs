@@ -6,8 +6,8 @@ use std::{
 };
 
 use propsbot_model::{
-    Channel, ChannelId, Forget, GuildId, Life, Message, MessageId, Millis, Named, OverwriteKind,
-    Part, UserId,
+    Channel, ChannelId, Forget, GuildEntity, GuildId, Life, Message, MessageId, Millis, Named,
+    OverwriteKind, UserId,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -104,7 +104,11 @@ impl Deletion<'_> {
     }
 
     /// The member's row, and what names them in the guild's own.
-    fn of_guild(&mut self, guild: GuildId, channels: &[Part<Channel>]) -> Result<(), StoreError> {
+    fn of_guild(
+        &mut self,
+        guild: GuildId,
+        channels: &[GuildEntity<Channel>],
+    ) -> Result<(), StoreError> {
         for user in self.wishes.keys() {
             if self.store.privacy_of(guild, *user)?.is_gone() {
                 self.steps.push(Forget::Member(*user));

@@ -12,7 +12,7 @@ use super::{
     mirrored::MirroredGuilds,
     writer::{Stopped, Writer},
 };
-use propsbot_discord::{GatewayItem, GuildTold, Signal, invitation, translate};
+use propsbot_discord::{GatewayItem, GuildSnapshot, Signal, invitation, translate};
 use propsbot_model::{
     Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId,
 };
@@ -88,7 +88,7 @@ impl Heard {
 
 enum Request {
     Guild(GuildId, Depth),
-    Told(Box<GuildTold>),
+    Told(Box<GuildSnapshot>),
     Reread,
     Guilds,
     Candidate(GuildId),

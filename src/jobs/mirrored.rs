@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 use tracing::{info, warn};
 
 use super::backfill::{Backfill, BackfillError};
-use propsbot_discord::{History, RestError};
+use propsbot_discord::{DiscordApi, RestError};
 use propsbot_model::{Fact, GuildChoice, GuildId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
@@ -248,7 +248,7 @@ impl Backfill {
 
 /// When the bot joined a guild; `None` where Discord does not say, or not readably.
 async fn joined_at(
-    history: &History,
+    history: &DiscordApi,
     guild: GuildId,
     bot: UserId,
 ) -> Result<Option<Millis>, RestError> {

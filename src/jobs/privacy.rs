@@ -13,8 +13,8 @@ use super::{
 };
 use crate::clock::Clock;
 use propsbot_model::{
-    AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildId, Member, Message,
-    Millis, Observation, Part, Privacy, Props, Reaction, Tier, UserId,
+    AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildEntity, GuildId,
+    Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -69,7 +69,7 @@ pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreE
     let part = store.guild(guild)?;
     let owner = part.as_ref().and_then(|part| part.state.ever());
     found.owns_guild = owner.is_some_and(|owner| owner.owner_id == user);
-    let channels: Vec<Part<Channel>> = store.channels(guild)?;
+    let channels: Vec<GuildEntity<Channel>> = store.channels(guild)?;
     let known = channels.iter().filter_map(|channel| channel.state.ever());
     found.threads = known
         .filter(|known| opened_by(known) == Some(user))

@@ -13,8 +13,8 @@ use propsbot_archive::{
     ArchiveReader, DataArchive, Id, Index, ManifestPart, ManifestSpace, ReadError, Row, Scope,
 };
 use propsbot_model::{
-    Audit, Class, Coverage, Evidence, GuildId, IdRange, Interval, Kept, Member, Presence, Privacy,
-    Reaction, Record, Stamp, Stamped, Synced, Tally, Tier,
+    Audit, Class, Coverage, Evidence, GuildId, IdRange, Interval, Lww, Member, Presence, Privacy,
+    Reaction, Record, Stamp, Synced, Tally, Tier, Tombstoned,
 };
 use propsbot_rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
@@ -183,8 +183,8 @@ impl<'a> Restore<'a> {
             joined_at: None,
             unread: propsbot_model::Unread::default(),
         };
-        let presence = Kept {
-            last: Some(Stamped { at: self.at, value }),
+        let presence = Tombstoned {
+            last: Some(Lww { at: self.at, value }),
             gone: None,
         };
         let hidden = chosen

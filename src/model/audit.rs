@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, GuildId, MessageId, Millis, Slice, Stamp, Stamped};
+use super::{ChannelId, GuildId, Lww, MessageId, Millis, Slice, Stamp};
 
 /// How often history that was thought to be known was found to be otherwise: it had changed
 /// unheard.
@@ -128,7 +128,7 @@ pub struct Audit {
     /// The guild.
     pub guild_id: GuildId,
     /// The last round, under way or finished; `None` before the first.
-    pub walk: Option<Stamped<Walk>>,
+    pub walk: Option<Lww<Walk>>,
     /// The last round that was finished.
     pub last: Option<Walk>,
     /// What was found ever, by any page that REST listed: a look-back's as well.
@@ -246,7 +246,7 @@ impl Audit {
     }
 
     /// The audit is as far as this; of two that are told, the later one counts.
-    pub fn walked(&mut self, walk: Stamped<Walk>) {
+    pub fn walked(&mut self, walk: Lww<Walk>) {
         if self.walk.as_ref().is_some_and(|known| *known >= walk) {
             return;
         }

@@ -31,8 +31,8 @@ impl Coverage {
                 .intervals
                 .partition_point(|interval| interval.to <= after);
             self.intervals.insert(at, Interval { after, to, ..new });
-            self.melt_at(at + 1);
-            self.melt_at(at);
+            self.coalesce(at + 1);
+            self.coalesce(at);
         }
         while self.intervals.len() > MOST_INTERVALS {
             // What touches differs only in how it is known: the oldest is remembered least.
@@ -41,7 +41,7 @@ impl Coverage {
             };
             self.intervals[at].by = Evidence::Rest;
             self.intervals[at - 1].by = Evidence::Rest;
-            self.melt_at(at);
+            self.coalesce(at);
         }
     }
 
@@ -80,7 +80,7 @@ impl Coverage {
     }
 
     /// Makes one of two intervals that touch and are known in the same way.
-    fn melt_at(&mut self, at: usize) {
+    fn coalesce(&mut self, at: usize) {
         if self.touches(at) && self.intervals[at - 1].by == self.intervals[at].by {
             let later = self.intervals.remove(at);
             let earlier = &mut self.intervals[at - 1];

@@ -55,7 +55,7 @@ pub use props::{Props, PropsOrigin};
 pub use propsbot_archive::{Millis, one_line, printable, printable_json};
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
-pub use record::{Entity, Kept, Part, Partition, Record, Stamped, Table, key};
+pub use record::{Entity, GuildEntity, Lww, Partition, Record, Table, Tombstoned, key};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use settings::{
     AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Field, GuildId, Kept, Millis, RoleHistory, RoleId, Stamp, Stamped, Unread, UserId,
+    Field, GuildId, Lww, Millis, RoleHistory, RoleId, Stamp, Tombstoned, Unread, UserId,
     unread::fields,
 };
 
@@ -58,9 +58,9 @@ pub struct Member {
     /// The user.
     pub user_id: UserId,
     /// The user's names, as last seen.
-    pub user: Option<Stamped<User>>,
+    pub user: Option<Lww<User>>,
     /// The membership, kept when it ends.
-    pub presence: Kept<Presence>,
+    pub presence: Tombstoned<Presence>,
     /// The roles, and the membership itself, over time.
     #[serde(default)]
     pub history: RoleHistory,
@@ -73,7 +73,7 @@ impl Member {
             guild_id,
             user_id,
             user: None,
-            presence: Kept::default(),
+            presence: Tombstoned::default(),
             history: RoleHistory::default(),
         }
     }

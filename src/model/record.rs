@@ -140,14 +140,14 @@ pub mod key {
 
 /// A value and when it held: of two, the later one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Stamped<T> {
+pub struct Lww<T> {
     /// When it held.
     pub at: Stamp,
     /// The value.
     pub value: T,
 }
 
-impl<T: Ord + Fields> Stamped<T> {
+impl<T: Ord + Fields> Lww<T> {
     /// Keeps the later of the two; what could not be read of it is as the earlier one says. Values
     /// with the same stamp are ordered by content, so that the order of arrival never decides.
     pub fn merge(&mut self, mut other: Self) {
@@ -160,14 +160,14 @@ impl<T: Ord + Fields> Stamped<T> {
 
 /// A value that may cease to be, and is remembered all the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept<T> {
+pub struct Tombstoned<T> {
     /// The value as it was last seen.
-    pub last: Option<Stamped<T>>,
+    pub last: Option<Lww<T>>,
     /// When it was found to be gone, if that was after it was last seen.
     pub gone: Option<Stamp>,
 }
 
-impl<T> Default for Kept<T> {
+impl<T> Default for Tombstoned<T> {
     fn default() -> Self {
         Self {
             last: None,
@@ -176,10 +176,10 @@ impl<T> Default for Kept<T> {
     }
 }
 
-impl<T: Ord + Fields> Kept<T> {
+impl<T: Ord + Fields> Tombstoned<T> {
     /// The value was there at `at`.
     pub fn see(&mut self, at: Stamp, value: T) {
-        let seen = Stamped { at, value };
+        let seen = Lww { at, value };
         match &mut self.last {
             Some(last) => last.merge(seen),
             last => *last = Some(seen),
@@ -200,7 +200,7 @@ impl<T: Ord + Fields> Kept<T> {
     }
 }
 
-impl<T> Kept<T> {
+impl<T> Tombstoned<T> {
     /// The value, if it is there now.
     pub fn now(&self) -> Option<&T> {
         self.last
@@ -223,22 +223,22 @@ pub trait Entity: Ord + Fields + Serialize + DeserializeOwned {
 
 /// One of a guild's [`Entity`]s (or the guild itself), kept when it is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part<T> {
+pub struct GuildEntity<T> {
     /// The guild.
     pub guild_id: GuildId,
     /// The id of the guild, channel, role or emoji.
     pub id: u64,
     /// What it is, or was.
-    pub state: Kept<T>,
+    pub state: Tombstoned<T>,
 }
 
-impl<T> Part<T> {
+impl<T> GuildEntity<T> {
     /// A part of which nothing is known yet.
     pub fn unknown(guild_id: GuildId, id: u64) -> Self {
         Self {
             guild_id,
             id,
-            state: Kept::default(),
+            state: Tombstoned::default(),
         }
     }
 }
@@ -253,7 +253,7 @@ macro_rules! entities {
 
 entities!(Guild: Guilds, Channel: Channels, Role: Roles, GuildEmoji: Emojis);
 
-impl<T: Entity> Record for Part<T> {
+impl<T: Entity> Record for GuildEntity<T> {
     const TABLE: Table = T::TABLE;
 
     fn key(&self) -> Vec<u8> {

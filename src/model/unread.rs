@@ -269,7 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{GuildId, Kept, Role, RoleId};
+    use crate::{GuildId, Role, RoleId, Tombstoned};
 
     /// A sighting of a role: when, its position, and its name if that could be read.
     fn sighting(position: i64, name: Option<&str>) -> Role {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     fn seen(all: &[(i64, Option<&str>)]) -> Role {
-        let mut role = Kept::default();
+        let mut role = Tombstoned::default();
         for (at, name) in all {
             role.see(Stamp(*at), sighting(*at, *name));
         }

@@ -1,20 +1,21 @@
 //! Discord's tables in an archive: what of the mirror is written there, and how it comes back.
 //!
-//! Owns the rows and their [`SCHEMA`], what members do not want shown of them ([`Veil`]), the way back from
+//! Owns the rows and their [`SCHEMA`], what members do not want shown of them ([`Redactor`]), the way back from
 //! rows to records ([`Restored`]), and a whole archive in memory ([`Snapshot`]). Pure but for reading
 //! an archive.
 
 mod commit_message;
-mod covered;
+mod coverage;
 mod readme;
 mod records;
+mod redactor;
 mod rows;
 mod schema;
 mod snapshot;
-mod veil;
 
-pub use covered::covered;
+pub use coverage::exported_coverage;
 pub use records::Restored;
+pub use redactor::{RULES, Redactor};
 pub use rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
     RoleSpanRow,
@@ -22,5 +23,4 @@ pub use rows::{
 pub use schema::{
     CHANNELS, EMOJIS, GUILDS, MEMBERS, MESSAGES, PROPS, REACTIONS, ROLES, SCHEMA, dirty, ids,
 };
-pub use snapshot::{Sieve, Snapshot};
-pub use veil::{RULES, Veil};
+pub use snapshot::{RowFilter, Snapshot};

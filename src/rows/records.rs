@@ -10,9 +10,9 @@ use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
 use propsbot_model::{
-    Author, Channel, EmojiKey, Guild, GuildEmoji, Kept, Life, Member, Message, MessageState,
-    Millis, Part, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen, Settings,
-    Stamp, Stamped, Thread, Tier, Unread, User,
+    Author, Channel, EmojiKey, Guild, GuildEmoji, GuildEntity, Life, Lww, Member, Message,
+    MessageState, Millis, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen,
+    Settings, Stamp, Thread, Tier, Tombstoned, Unread, User,
 };
 
 /// A row that a restore can put into the store.
@@ -29,9 +29,9 @@ pub trait Restored {
     }
 }
 
-fn kept<T>(at: Stamp, value: T, gone: Option<Millis>) -> Kept<T> {
-    Kept {
-        last: Some(Stamped { at, value }),
+fn kept<T>(at: Stamp, value: T, gone: Option<Millis>) -> Tombstoned<T> {
+    Tombstoned {
+        last: Some(Lww { at, value }),
         gone: gone.map(Stamp::from),
     }
 }
@@ -60,16 +60,16 @@ impl GuildRow {
 }
 
 impl Restored for GuildRow {
-    type Record = Part<Guild>;
+    type Record = GuildEntity<Guild>;
 
-    fn record(self, at: Stamp) -> Option<Part<Guild>> {
+    fn record(self, at: Stamp) -> Option<GuildEntity<Guild>> {
         let guild = Guild {
             id: self.id,
             name: self.name,
             owner_id: self.owner_id,
             unread: Unread::default(),
         };
-        Some(Part {
+        Some(GuildEntity {
             guild_id: self.id,
             id: self.id.0,
             state: kept(at, guild, self.left_at),
@@ -78,9 +78,9 @@ impl Restored for GuildRow {
 }
 
 impl Restored for ChannelRow {
-    type Record = Part<Channel>;
+    type Record = GuildEntity<Channel>;
 
-    fn record(self, at: Stamp) -> Option<Part<Channel>> {
+    fn record(self, at: Stamp) -> Option<GuildEntity<Channel>> {
         let thread = self.archived.map(|archived| Thread {
             owner_id: self.owner_id,
             archived,
@@ -98,7 +98,7 @@ impl Restored for ChannelRow {
             thread,
             unread: Unread::default(),
         };
-        Some(Part {
+        Some(GuildEntity {
             guild_id: self.guild_id,
             id: self.id.0,
             state: kept(at, channel, self.deleted_at),
@@ -107,9 +107,9 @@ impl Restored for ChannelRow {
 }
 
 impl Restored for RoleRow {
-    type Record = Part<Role>;
+    type Record = GuildEntity<Role>;
 
-    fn record(self, at: Stamp) -> Option<Part<Role>> {
+    fn record(self, at: Stamp) -> Option<GuildEntity<Role>> {
         let role = Role {
             id: self.id,
             guild_id: self.guild_id,
@@ -119,7 +119,7 @@ impl Restored for RoleRow {
             managed: self.managed,
             unread: Unread::default(),
         };
-        Some(Part {
+        Some(GuildEntity {
             guild_id: self.guild_id,
             id: self.id.0,
             state: kept(at, role, self.deleted_at),
@@ -128,9 +128,9 @@ impl Restored for RoleRow {
 }
 
 impl Restored for EmojiRow {
-    type Record = Part<GuildEmoji>;
+    type Record = GuildEntity<GuildEmoji>;
 
-    fn record(self, at: Stamp) -> Option<Part<GuildEmoji>> {
+    fn record(self, at: Stamp) -> Option<GuildEntity<GuildEmoji>> {
         let emoji = GuildEmoji {
             id: self.id,
             guild_id: self.guild_id,
@@ -139,7 +139,7 @@ impl Restored for EmojiRow {
             own: self.own,
             unread: Unread::default(),
         };
-        Some(Part {
+        Some(GuildEntity {
             guild_id: self.guild_id,
             id: self.id.0,
             state: kept(at, emoji, self.deleted_at),
@@ -212,9 +212,9 @@ impl Restored for MemberRow {
         Some(Member {
             guild_id: self.guild_id,
             user_id: self.user_id,
-            user: (user != nobody).then_some(Stamped { at, value: user }),
-            presence: Kept {
-                last: was_member.then_some(Stamped {
+            user: (user != nobody).then_some(Lww { at, value: user }),
+            presence: Tombstoned {
+                last: was_member.then_some(Lww {
                     at,
                     value: presence,
                 }),

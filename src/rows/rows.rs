@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use propsbot_model::{
     AuthorKind, Channel, ChannelId, ChannelKind, Command, EarlierMention, EmojiId, EmojiKey,
-    Evidence, Guild, GuildEmoji, GuildId, InteractionId, Kept, Life, Limits, Member, Mention,
-    Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Part, Props, PropsOrigin,
-    Reaction, Role, RoleId, Settings, Stamp, Tier, UserId, wide,
+    Evidence, Guild, GuildEmoji, GuildEntity, GuildId, InteractionId, Life, Limits, Member,
+    Mention, Message, MessageId, MessageKind, MessageState, Millis, Overwrite, Props, PropsOrigin,
+    Reaction, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
 };
 
 /// A guild.
@@ -272,13 +272,13 @@ pub struct PropsRow {
     pub about_message_id: Option<MessageId>,
 }
 
-fn gone<T>(state: &Kept<T>) -> Option<Millis> {
+fn gone<T>(state: &Tombstoned<T>) -> Option<Millis> {
     state.gone.map(Stamp::millis)
 }
 
 impl GuildRow {
     /// The guild with its settings; `None` if it was never seen.
-    pub fn new(part: &Part<Guild>, settings: &Settings) -> Option<Self> {
+    pub fn new(part: &GuildEntity<Guild>, settings: &Settings) -> Option<Self> {
         let guild = part.state.ever()?;
         Some(Self {
             id: guild.id,
@@ -298,7 +298,7 @@ impl GuildRow {
 
 impl ChannelRow {
     /// The channel, as the settings see it; `None` if it was never seen.
-    pub fn new(part: &Part<Channel>, settings: &Settings) -> Option<Self> {
+    pub fn new(part: &GuildEntity<Channel>, settings: &Settings) -> Option<Self> {
         let channel = part.state.ever()?;
         Some(Self {
             id: channel.id,
@@ -330,7 +330,7 @@ impl ChannelRow {
 
 impl RoleRow {
     /// The role; `None` if it was never seen.
-    pub fn new(part: &Part<Role>) -> Option<Self> {
+    pub fn new(part: &GuildEntity<Role>) -> Option<Self> {
         let role = part.state.ever()?;
         Some(Self {
             id: role.id,
@@ -346,7 +346,7 @@ impl RoleRow {
 
 impl EmojiRow {
     /// The emoji; `None` if it was never seen.
-    pub fn new(part: &Part<GuildEmoji>) -> Option<Self> {
+    pub fn new(part: &GuildEntity<GuildEmoji>) -> Option<Self> {
         let emoji = part.state.ever()?;
         Some(Self {
             id: emoji.id,

@@ -36,7 +36,7 @@ pub struct Snapshot {
 
 /// Which messages and reactions a reader wants; of the other tables it gets every row. What it does
 /// not keep is never in memory as a whole.
-pub trait Sieve: Send {
+pub trait RowFilter: Send {
     /// Whether all reactions are shown before the first message, rather than after the last.
     const REACTIONS_FIRST: bool = false;
 
@@ -51,7 +51,7 @@ pub trait Sieve: Send {
 /// Keeps everything.
 struct Everything;
 
-impl Sieve for Everything {
+impl RowFilter for Everything {
     fn channel(&self, _: ChannelId) -> bool {
         true
     }
@@ -67,11 +67,11 @@ impl Sieve for Everything {
 
 impl Snapshot {
     /// What an archive would hold that this request makes of this source, but for those messages and
-    /// reactions that a sieve does not keep. It is made from the other tables.
-    pub fn of_source<S: Sieve>(
+    /// reactions that a filter does not keep. It is made from the other tables.
+    pub fn of_source<S: RowFilter>(
         source: &dyn Source,
         request: &ExportRequest,
-        sieve: impl Fn(&Self) -> S,
+        filter: impl Fn(&Self) -> S,
     ) -> Result<Self, PlanError> {
         let mut snapshot = Self::default();
         let mut channels = Vec::new();
@@ -97,16 +97,16 @@ impl Snapshot {
         for scope in &channels {
             select(source, scope, &mut snapshot.props, |_| true)?;
         }
-        let mut sieve = sieve(&snapshot);
-        channels.retain(|scope| channel_of(scope).is_some_and(|id| sieve.channel(id)));
+        let mut filter = filter(&snapshot);
+        channels.retain(|scope| channel_of(scope).is_some_and(|id| filter.channel(id)));
         for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
             for scope in &channels {
                 if reactions {
                     let to = &mut snapshot.reactions;
-                    select(source, scope, to, |row| sieve.reaction(row))?;
+                    select(source, scope, to, |row| filter.reaction(row))?;
                 } else {
                     let to = &mut snapshot.messages;
-                    select(source, scope, to, |row| sieve.message(row))?;
+                    select(source, scope, to, |row| filter.message(row))?;
                 }
             }
         }
@@ -116,27 +116,27 @@ impl Snapshot {
 
     /// Reads the whole archive, as it was at one moment.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
-        Self::read_sifted(archive, None, |_| Everything).await
+        Self::read_filtered(archive, None, |_| Everything).await
     }
 
     /// Reads of the archive, as it was at one moment, all but those messages and reactions that a
-    /// sieve does not keep. It is made from the other tables. With `guild`, only of that guild.
-    pub async fn read_sifted<S: Sieve>(
+    /// filter does not keep. It is made from the other tables. With `guild`, only of that guild.
+    pub async fn read_filtered<S: RowFilter>(
         archive: &dyn DataArchive,
         guild: Option<GuildId>,
-        sieve: impl Fn(&Self) -> S + Sync,
+        filter: impl Fn(&Self) -> S + Sync,
     ) -> Result<Self, ReadError> {
-        let sieve = &sieve;
+        let filter = &filter;
         retry(archive, &SCHEMA, |reader| async move {
-            Self::of_generation(&reader, guild, sieve).await
+            Self::of_generation(&reader, guild, filter).await
         })
         .await
     }
 
-    async fn of_generation<S: Sieve>(
+    async fn of_generation<S: RowFilter>(
         reader: &ArchiveReader<'_>,
         guild: Option<GuildId>,
-        sieve: &(impl Fn(&Self) -> S + Sync),
+        filter: &(impl Fn(&Self) -> S + Sync),
     ) -> Result<Self, ReadError> {
         let only = guild.map(Scope::space);
         let is_wanted = |scope: &Scope| only.as_ref().is_none_or(|only| only.space == scope.space);
@@ -163,19 +163,19 @@ impl Snapshot {
                 .await?,
             ..Self::default()
         };
-        let mut sieve = sieve(&snapshot);
+        let mut filter = filter(&snapshot);
         let looked_at: BTreeSet<&Scope> = channels
             .iter()
             .map(|(scope, _)| scope)
-            .filter(|scope| channel_of(scope).is_some_and(|id| sieve.channel(id)))
+            .filter(|scope| channel_of(scope).is_some_and(|id| filter.channel(id)))
             .collect();
         let is_looked_at = |scope: &Scope| looked_at.contains(scope);
         for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
             if reactions {
-                let kept = reader.select(is_looked_at, |row| sieve.reaction(row));
+                let kept = reader.select(is_looked_at, |row| filter.reaction(row));
                 snapshot.reactions = kept.await?;
             } else {
-                let kept = reader.select(is_looked_at, |row| sieve.message(row));
+                let kept = reader.select(is_looked_at, |row| filter.message(row));
                 snapshot.messages = kept.await?;
             }
         }

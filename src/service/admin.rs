@@ -3,7 +3,7 @@
 use tokio::sync::Semaphore;
 
 use super::{Admin, Refusal, Service, ServiceError, props};
-use propsbot_jobs::export::{ExportBoard, ExportOutcome, ExportReport, Made};
+use propsbot_jobs::export::{ExportBoard, ExportOutcome, ExportProgress, ExportReport};
 use propsbot_model::{
     Channel, ChannelId, Fact, GuildId, Registered, Settings, UserId, Withheld,
     permissions::{self, Permissions},
@@ -161,7 +161,7 @@ impl Service {
     }
 
     /// What the running export has made until now.
-    pub fn export_made(&self) -> Made {
+    pub fn export_made(&self) -> ExportProgress {
         let exports = self.parts.exports.as_ref();
         exports
             .map(|exports| exports.look().made)

@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use propsbot_discord::{RestError, Speech};
+use propsbot_discord::{MessageSender, RestError};
 use propsbot_jobs::{
     clock::Clock,
     estimate,
@@ -230,7 +230,7 @@ pub struct Admin {
 }
 
 /// What the service is made of.
-pub struct Parts {
+pub struct Deps {
     /// The store, which the service only reads.
     pub store: Arc<Store>,
     /// The only way to change the store.
@@ -242,7 +242,7 @@ pub struct Parts {
     /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
     /// Sends messages.
-    pub speech: Speech,
+    pub speech: MessageSender,
     /// The bot's own user.
     pub bot: UserId,
     /// Controls the exports; `None` if there are none.
@@ -252,14 +252,14 @@ pub struct Parts {
 /// The facade that commands call. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
-    parts: Arc<Parts>,
+    parts: Arc<Deps>,
     in_flight: InFlight,
     heavy: OneAtATime,
 }
 
 impl Service {
     /// A service made of these parts.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Deps) -> Self {
         Self {
             parts: Arc::new(parts),
             in_flight: InFlight::default(),

@@ -48,7 +48,7 @@ pub(super) struct Others {
 }
 
 /// Removes props in flight when they are recorded or refused.
-pub(super) struct Flying {
+pub(super) struct InFlightGuard {
     all: InFlight,
     id: InteractionId,
     run: InteractionId,
@@ -57,7 +57,7 @@ pub(super) struct Flying {
 
 impl InFlight {
     /// Starts giving props; `None` if these are in flight already. Also returns the giver's others.
-    pub(super) fn begin(&self, gift: Gift) -> Option<(Flying, Others)> {
+    pub(super) fn begin(&self, gift: Gift) -> Option<(InFlightGuard, Others)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (id, run, giver) = (gift.id, gift.run, (gift.guild_id, gift.giver));
         let is_recent = |at: Millis| run.created_at().0 - at.0 < MINUTE_MS;
@@ -78,7 +78,7 @@ impl InFlight {
         recent.push((id, run));
         all.flying.insert(id, gift);
         let all = self.clone();
-        let flying = Flying {
+        let flying = InFlightGuard {
             all,
             id,
             run,
@@ -96,14 +96,14 @@ impl InFlight {
     }
 }
 
-impl Flying {
+impl InFlightGuard {
     /// The props are recorded, and about to be posted.
     pub(super) fn said(mut self) {
         self.said = true;
     }
 }
 
-impl Drop for Flying {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.said {

@@ -9,7 +9,7 @@ use propsbot_jobs::{
     privacy::{self, Forgotten, PrivacyError},
 };
 use propsbot_model::{GuildId, Millis, Privacy, Props, Tier, UserId, printable_json};
-use propsbot_rows::{PropsRow, Veil};
+use propsbot_rows::{PropsRow, Redactor};
 use propsbot_store::{Store, StoreError};
 
 /// The most bytes of a member's data in one file. Discord's limit is 10 MiB.
@@ -150,10 +150,10 @@ fn received(
     {
         choice.tier = Tier::Everything;
     }
-    let veil = Veil::new(chosen);
+    let redactor = Redactor::new(chosen);
     let shown = all.iter().rev().filter_map(|props| {
         if channels.contains(&props.channel_id) {
-            return serde_json::to_value(veil.props(props)?).ok();
+            return serde_json::to_value(redactor.props(props)?).ok();
         }
         let given_at = props.id.created_at();
         Some(json!({"given_at_ms": given_at, "hidden": "it is in a channel that you can't read"}))

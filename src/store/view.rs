@@ -12,9 +12,9 @@ use std::{
 use super::{Store, StoreError, codec};
 use propsbot_model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
-    GuildId, Member, MessageId, MessageState, Part, Partition, Pending, Privacy, Props, Reaction,
-    Record, Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User, UserId, key,
-    permissions::Permissions,
+    GuildEntity, GuildId, Member, MessageId, MessageState, Partition, Pending, Privacy, Props,
+    Reaction, Record, Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User,
+    UserId, key, permissions::Permissions,
 };
 
 /// A partition that changed since it was last exported, and the generation of its last change.
@@ -104,12 +104,12 @@ impl Store {
     }
 
     /// Every guild that was ever seen, by id.
-    pub fn guilds(&self) -> Result<Vec<Part<Guild>>, StoreError> {
+    pub fn guilds(&self) -> Result<Vec<GuildEntity<Guild>>, StoreError> {
         self.all(&[])
     }
 
     /// A guild.
-    pub fn guild(&self, guild: GuildId) -> Result<Option<Part<Guild>>, StoreError> {
+    pub fn guild(&self, guild: GuildId) -> Result<Option<GuildEntity<Guild>>, StoreError> {
         self.get(&key::ids([guild.0, guild.0]))
     }
 
@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// Every channel and thread of the guild that was ever seen, by id.
-    pub fn channels(&self, guild: GuildId) -> Result<Vec<Part<Channel>>, StoreError> {
+    pub fn channels(&self, guild: GuildId) -> Result<Vec<GuildEntity<Channel>>, StoreError> {
         self.all(&key::ids([guild.0]))
     }
 
@@ -128,17 +128,17 @@ impl Store {
         &self,
         guild: GuildId,
         channel: ChannelId,
-    ) -> Result<Option<Part<Channel>>, StoreError> {
+    ) -> Result<Option<GuildEntity<Channel>>, StoreError> {
         self.get(&key::ids([guild.0, channel.0]))
     }
 
     /// Every role of the guild that was ever seen, by id.
-    pub fn roles(&self, guild: GuildId) -> Result<Vec<Part<Role>>, StoreError> {
+    pub fn roles(&self, guild: GuildId) -> Result<Vec<GuildEntity<Role>>, StoreError> {
         self.all(&key::ids([guild.0]))
     }
 
     /// Every custom emoji that was ever seen in the guild, by id.
-    pub fn emojis(&self, guild: GuildId) -> Result<Vec<Part<GuildEmoji>>, StoreError> {
+    pub fn emojis(&self, guild: GuildId) -> Result<Vec<GuildEntity<GuildEmoji>>, StoreError> {
         self.all(&key::ids([guild.0]))
     }
 

@@ -10,7 +10,7 @@ use propsbot::{
     config::{Config, Needs},
 };
 use propsbot_archive::Depth;
-use propsbot_graph::{Standing, standings};
+use propsbot_graph::{LeaderboardEntry, standings};
 use propsbot_rows::Snapshot;
 use serde_json::json;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed};
@@ -194,7 +194,7 @@ async fn give_props(discord: &Discord) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ranking(standings: &[Standing]) -> String {
+fn ranking(standings: &[LeaderboardEntry]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);

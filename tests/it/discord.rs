@@ -5,7 +5,7 @@ mod gateway;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
-use propsbot_discord::{History, Rest, RestError, Token};
+use propsbot_discord::{DiscordApi, Rest, RestError, Token};
 use propsbot_model::{ChannelId, Emoji, GuildId, MessageId, UserId};
 use propsbot_network::Network;
 use serde_json::json;
@@ -31,12 +31,12 @@ fn rest(of: &Discord) -> Rest {
     Rest::new(Some(&of.url()), &token(&of.token()), &Network::default())
 }
 
-fn history(of: &Discord) -> History {
-    History::new(rest(of))
+fn history(of: &Discord) -> DiscordApi {
+    DiscordApi::new(rest(of))
 }
 
 /// Reads all of the guild that the bot may read; the number of messages and reactors.
-async fn read_all(history: &History, guild: GuildId) -> (usize, usize) {
+async fn read_all(history: &DiscordApi, guild: GuildId) -> (usize, usize) {
     let mut places = history.channels(guild).await.expect("an answer").items;
     let threads = history.active_threads(guild).await.expect("an answer");
     places.extend(threads.items);
@@ -250,8 +250,8 @@ pub(crate) async fn canned(json: serde_json::Value) -> String {
     address
 }
 
-async fn canned_history(json: serde_json::Value) -> History {
-    History::new(Rest::new(
+async fn canned_history(json: serde_json::Value) -> DiscordApi {
+    DiscordApi::new(Rest::new(
         Some(&canned(json).await),
         &token("a.b.c"),
         &Network::default(),

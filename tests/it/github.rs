@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use propsbot_archive::{MANIFEST, MadeBoard};
+use propsbot_archive::{ExportProgressBoard, MANIFEST};
 use propsbot_backends::{GithubAccess, GithubArchive, GithubPlace};
-use propsbot_jobs::export::{ExportTarget, Leave, export, is_due};
+use propsbot_jobs::export::{ExportOptions, ExportTarget, export, is_due};
 use propsbot_model::{Evidence, Fact, Guild, GuildId, Millis, Observation, Stamp, Unread, UserId};
 use propsbot_network::Network;
 use propsbot_store::Store;
@@ -240,11 +240,11 @@ async fn an_export_that_was_overtaken_is_planned_again() {
         name: ARCHIVE.to_owned(),
         archive: std::sync::Arc::new(archive),
         beside: None,
-        made: MadeBoard::default(),
+        made: ExportProgressBoard::default(),
     };
-    let leave = Leave {
+    let leave = ExportOptions {
         replace: true,
-        ..Leave::default()
+        ..ExportOptions::default()
     };
     let done = export(&store, &target, Millis(1), leave).await.unwrap();
     assert_eq!((done.generation, done.changed), (10, true));

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot_discord::{History, Rest, Token};
+use propsbot_discord::{DiscordApi, Rest, Token};
 use propsbot_jobs::{
-    backfill::{Backfill, Depth, Requests, Turn, supervise},
+    backfill::{Backfill, Depth, Permit, Requests, supervise},
     clock::Clock,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
@@ -74,7 +74,7 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
     let token = Token::new("a.b.c").unwrap();
     let boards: PerGuild<ProgressBoard> = PerGuild::default();
     let backfill = Backfill {
-        history: History::new(Rest::new(Some(&serve().await), &token, &Network::default())),
+        history: DiscordApi::new(Rest::new(Some(&serve().await), &token, &Network::default())),
         store: Arc::clone(&store),
         writer,
         clock: Clock::after(Stamp(0)),
@@ -92,7 +92,7 @@ async fn a_guild_that_does_not_answer_holds_up_no_other() {
         progress: ProgressBoard::default(),
         page_sizes: Arc::default(),
         turns: PerGuild::default(),
-        turn: Turn::default(),
+        turn: Permit::default(),
     };
     let (requests, stop) = (Requests::default(), CancellationToken::new());
     let supervising = tokio::spawn(supervise(backfill, requests.clone(), stop.clone()));

@@ -8,11 +8,11 @@ mod examples;
 use std::time::Duration;
 
 use propsbot_commands::{Runner, wording::unreadable_interaction};
-use propsbot_discord::{GatewayOptions, Rest, Speech, Token, start as connect};
+use propsbot_discord::{GatewayOptions, MessageSender, Rest, Token, start as connect};
 use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
 use propsbot_model::{Evidence, Fact, Guild, GuildId, Observation, Stamp, Unread, UserId};
 use propsbot_network::Network;
-use propsbot_service::{Parts, Service};
+use propsbot_service::{Deps, Service};
 use propsbot_store::Store;
 use serde_json::{Value, json};
 use simulator::discord::{Discord, InteractionId, Options, World, kind};
@@ -69,13 +69,13 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     let token = Token::new(&discord.token()).unwrap();
     let rest = Rest::new(Some(&discord.url()), &token, &Network::default());
     let stop = CancellationToken::new();
-    let service = Service::new(Parts {
+    let service = Service::new(Deps {
         store,
         writer,
         clock: clock.clone(),
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[GuildId(world.guild)], &[]),
-        speech: Speech::new(rest.clone()),
+        speech: MessageSender::new(rest.clone()),
         bot: token.bot().unwrap(),
         exports: None,
     });

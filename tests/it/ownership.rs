@@ -13,9 +13,9 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use propsbot_archive::{ArchiveError, Change, DataArchive, Hash, MadeBoard};
+use propsbot_archive::{ArchiveError, Change, DataArchive, ExportProgressBoard, Hash};
 use propsbot_backends::FolderArchive;
-use propsbot_jobs::export::{ExportTarget, Leave, export};
+use propsbot_jobs::export::{ExportOptions, ExportTarget, export};
 use propsbot_model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier};
 use propsbot_rows::Snapshot;
 use propsbot_store::Store;
@@ -233,9 +233,9 @@ async fn what_is_withdrawn_while_an_export_is_made_is_not_in_it() {
             writes: AtomicUsize::new(0),
         }),
         beside: None,
-        made: MadeBoard::default(),
+        made: ExportProgressBoard::default(),
     };
-    let done = export(&store, &target, Millis(1), Leave::default())
+    let done = export(&store, &target, Millis(1), ExportOptions::default())
         .await
         .unwrap();
     // Nothing was published before.

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use propsbot_discord::{GatewayItem, History, Rest, Token};
+use propsbot_discord::{DiscordApi, GatewayItem, Rest, Token};
 use propsbot_jobs::{
     acknowledge::acknowledgements,
-    backfill::{Backfill, Requests, Turn, supervise},
+    backfill::{Backfill, Permit, Requests, supervise},
     clock::Clock,
     guilds::PerGuild,
     listener::listen,
@@ -33,9 +33,9 @@ use crate::{
 const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 
 /// How the bot loses, and regains, the sight of channels.
-type Veil = (&'static str, fn(&Discord, &[u64], bool));
+type Hiding = (&'static str, fn(&Discord, &[u64], bool));
 
-fn veil(discord: &Discord, channels: &[u64], of: (u64, bool), hides: bool) {
+fn hide(discord: &Discord, channels: &[u64], of: (u64, bool), hides: bool) {
     let (id, member) = of;
     let overwrite = Overwrite {
         id,
@@ -51,9 +51,9 @@ fn veil(discord: &Discord, channels: &[u64], of: (u64, bool), hides: bool) {
     }
 }
 
-const VEILS: [Veil; 3] = [
+const HIDINGS: [Hiding; 3] = [
     ("by an overwrite", |discord, channels, hides| {
-        veil(discord, channels, (discord.bot_id(), true), hides);
+        hide(discord, channels, (discord.bot_id(), true), hides);
     }),
     ("by a role's permissions", |discord, _, hides| {
         let truth = discord.truth();
@@ -74,7 +74,7 @@ const VEILS: [Veil; 3] = [
         let truth = discord.truth();
         let muted = truth.roles.iter().find(|role| role.name == "muted");
         let muted = muted.map_or_else(|| discord.create_role("muted", 0), |muted| muted.id);
-        veil(discord, channels, (muted, false), true);
+        hide(discord, channels, (muted, false), true);
         discord.update_member(discord.bot_id(), |discord| {
             discord.roles.retain(|role| *role != muted);
             discord.roles.extend(hides.then_some(muted));
@@ -102,11 +102,13 @@ async fn what_happened_while_hidden_is_found() {
         .collect();
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
-    let ways = VEILS.iter().flat_map(|tier| [(tier, true), (tier, false)]);
-    for (((how, veil), noticed), said) in ways.zip(said.chunks(3)) {
+    let ways = HIDINGS
+        .iter()
+        .flat_map(|tier| [(tier, true), (tier, false)]);
+    for (((how, hide), noticed), said) in ways.zip(said.chunks(3)) {
         let looks = || running.stderr().matches("looked again").count();
         let (before, begun) = (looks(), Instant::now());
-        veil(discord, &[general, forum], true);
+        hide(discord, &[general, forum], true);
         while noticed && looks() == before {
             assert!(begun.elapsed() < SOON, "{how}: {}", running.stderr());
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -119,7 +121,7 @@ async fn what_happened_while_hidden_is_found() {
         discord.archive_thread(thread);
         let post = discord.create_post(forum, ben, how, "like this");
         discord.archive_thread(post);
-        veil(discord, &[general, forum], false);
+        hide(discord, &[general, forum], false);
         settled(&mirror, &running).await;
     }
     stop(&mirror, running).await;
@@ -206,7 +208,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
     let (writer, _) = writer::start(Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
     let token = Token::new(&discord.token()).unwrap();
-    let history = History::new(Rest::new(Some(&discord.url()), &token, &Network::default()));
+    let history = DiscordApi::new(Rest::new(Some(&discord.url()), &token, &Network::default()));
     let bot = history.me().await.unwrap();
     let (bot_id, requests, stop) = (bot.id, Requests::default(), CancellationToken::new());
     let guilds = MirroredGuilds::new(&[GuildId(discord.guild_id())], &[]);
@@ -221,7 +223,7 @@ async fn guilds_that_came_and_went_in_an_overflow_are_found() {
         progress: ProgressBoard::default(),
         page_sizes: Arc::default(),
         turns: PerGuild::default(),
-        turn: Turn::default(),
+        turn: Permit::default(),
     };
     let supervising = tokio::spawn(supervise(backfill, requests.clone(), stop.clone()));
     let (items, heard) = mpsc::unbounded_channel();

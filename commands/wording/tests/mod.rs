@@ -7,7 +7,9 @@ use insta::assert_snapshot;
 use super::*;
 use crate::receivers::Unclear;
 use propsbot_jobs::{
-    export::{ExportBoard, ExportOutcome, ExportReport, LastExport, Made, Summary, Withdrawn},
+    export::{
+        ExportBoard, ExportOutcome, ExportProgress, ExportReport, LastExport, Summary, Withdrawn,
+    },
     privacy::Forgotten,
 };
 use propsbot_model::{
@@ -434,7 +436,7 @@ fn shows_exports_and_the_archive() {
     });
     let unchanged: ExportOutcome = Ok(Summary::default());
     let failed: ExportOutcome = Err("the ```disk``` is full".to_owned());
-    let made = Made {
+    let made = ExportProgress {
         files: 1_200,
         bytes: 30_000_000,
     };
@@ -462,7 +464,7 @@ fn shows_exports_and_the_archive() {
         verified(&faults(0)),
         verified(&faults(12)),
         verified(&Err("no connection".to_owned())),
-        exporting(Made::default(), Language::International),
+        exporting(ExportProgress::default(), Language::International),
         exporting(made, Language::German),
         verifying(),
     ];

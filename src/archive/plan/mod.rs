@@ -24,8 +24,8 @@ mod tests;
 
 use self::tasks::{Task, tasks};
 use super::{
-    Covered, EncodedRow, Entry, FORMAT, Hash, Id, Index, IndexRef, Level, MadeBoard, Manifest,
-    ManifestHistory, ManifestPart, ManifestSpace, Millis, Object, Schema, Scope,
+    Covered, EncodedRow, Entry, ExportProgressBoard, FORMAT, Hash, Id, Index, IndexRef, Level,
+    Manifest, ManifestHistory, ManifestPart, ManifestSpace, Millis, Object, Schema, Scope,
     manifest::{Counts, sort},
     partition::LIMIT,
 };
@@ -55,7 +55,7 @@ pub trait Source: Send + Sync {
 }
 
 /// Makes files for other programs that lie beside the manifest.
-pub trait Beside: fmt::Debug + Send + Sync {
+pub trait SideFiles: fmt::Debug + Send + Sync {
     /// What they say, by path, for an archive that this request makes of this source.
     fn documents(
         &self,
@@ -92,9 +92,9 @@ pub struct ExportRequest {
     /// them. Everything is read for that.
     pub anew: BTreeSet<String>,
     /// What is to lie beside it, README aside; `None` for nothing.
-    pub beside: Option<Arc<dyn Beside>>,
+    pub beside: Option<Arc<dyn SideFiles>>,
     /// Where it is told how much is made.
-    pub made: MadeBoard,
+    pub made: ExportProgressBoard,
     /// Cancelled, it gives up as soon as that leaves the archive as it was.
     pub stop: CancellationToken,
 }
@@ -114,7 +114,7 @@ impl ExportRequest {
             begins_anew: false,
             anew: BTreeSet::new(),
             beside: None,
-            made: MadeBoard::default(),
+            made: ExportProgressBoard::default(),
             stop: CancellationToken::new(),
         }
     }

@@ -14,7 +14,7 @@ use propsbot_archive::{DOCUMENTS, MANIFEST};
 pub(super) const ATTRIBUTES: &str = ".gitattributes";
 
 /// The repository and its branch.
-pub(super) struct Look {
+pub(super) struct BranchState {
     /// The repository's id.
     pub(super) id: String,
     /// Who can read it.
@@ -107,7 +107,7 @@ struct Named {
 
 impl GithubArchive {
     /// Looks at the branch. What is read from now on is read there.
-    pub(super) async fn look(&self) -> Result<Look, GithubError> {
+    pub(super) async fn look(&self) -> Result<BranchState, GithubError> {
         let mut tries = Tries::new();
         loop {
             match self.look_once().await {
@@ -118,7 +118,7 @@ impl GithubArchive {
         }
     }
 
-    async fn look_once(&self) -> Result<Look, GithubError> {
+    async fn look_once(&self) -> Result<BranchState, GithubError> {
         let home = format!("/repos/{}/{}", self.place.owner, self.place.repo);
         let found = self.client.get(&home, JSON).await?;
         let found = found.ok_or(GithubError::NoRepository)?;
@@ -137,7 +137,7 @@ impl GithubArchive {
         };
         // It may have been renamed: then only reading is led to where it is now.
         self.seen().repository = repository.full_name;
-        let mut look = Look {
+        let mut look = BranchState {
             id: repository.node_id,
             readers,
             is_archived: repository.archived,
@@ -213,7 +213,7 @@ impl GithubArchive {
     }
 
     /// Looks at the branch, and whether it may be written to.
-    pub(super) async fn look_to_write(&self) -> Result<Look, GithubError> {
+    pub(super) async fn look_to_write(&self) -> Result<BranchState, GithubError> {
         let look = self.look().await?;
         match look.readers {
             Readers::Everyone if !self.allow_public => return Err(GithubError::Public),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     GithubArchive, GithubError,
-    branch::{ATTRIBUTES, Look},
+    branch::{ATTRIBUTES, BranchState},
     client::Tries,
 };
 
@@ -117,7 +117,7 @@ impl GithubArchive {
         }
     }
 
-    async fn squash_once(&self, look: Look) -> Result<(), GithubError> {
+    async fn squash_once(&self, look: BranchState) -> Result<(), GithubError> {
         let Some(head) = look.head.filter(|head| head.has_parent) else {
             return Ok(());
         };

@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::{GuildTold, Said, Signal};
+use super::{GuildSnapshot, Signal, Translation};
 use crate::{GuildShape, Items, json, wire};
 use propsbot_model::{
     ChannelId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp, UserId,
@@ -164,7 +164,7 @@ struct Reaction {
 }
 
 /// What the event `name` with the payload `data` says, and of which guild.
-pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> (Option<GuildId>, Said) {
+pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> (Option<GuildId>, Translation) {
     let guild = match guild_of(name, data) {
         Of::Guild(guild) => Some(guild),
         Of::None if NEEDED_IN_GUILDS.contains(&name) => return Default::default(),
@@ -207,7 +207,7 @@ fn part<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     json::read(data).ok()
 }
 
-fn ready(data: &[u8]) -> Option<Said> {
+fn ready(data: &[u8]) -> Option<Translation> {
     let Ready { guilds } = part(data)?;
     // Otherwise it would be told that the bot is not in a guild in which it is.
     guilds.all_readable().then(|| {
@@ -217,7 +217,7 @@ fn ready(data: &[u8]) -> Option<Said> {
 }
 
 /// Events about messages and reactions.
-fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Said> {
+fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Translation> {
     let facts = match name {
         "MESSAGE_CREATE" => return message(part(data)?, guild, Fact::Posted),
         // Discord sends it whole; from a part of one, nothing is made up.
@@ -261,7 +261,7 @@ fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Said> {
 }
 
 /// Events about anything but messages and reactions.
-fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Said> {
+fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Translation> {
     let shape_changed = Some(Signal::ShapeChanged(guild));
     match name {
         "GUILD_CREATE" | "GUILD_DELETE" if part::<Availability>(data)?.unavailable => {
@@ -328,7 +328,7 @@ fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Said
 }
 
 /// A guild. What is odd in it is read again over REST.
-fn guild_create(data: &[u8]) -> Option<Said> {
+fn guild_create(data: &[u8]) -> Option<Translation> {
     let mut of: wire::Guild = part(data)?;
     let id = of.id;
     let Created {
@@ -352,7 +352,7 @@ fn guild_create(data: &[u8]) -> Option<Said> {
     facts.extend(told.chain(threads).map(Fact::Channel));
     facts.extend(members.items.into_iter().map(|of| member(of, id)));
     let told = is_whole(&shape, &channels).then(|| {
-        Box::new(GuildTold {
+        Box::new(GuildSnapshot {
             at: Stamp::default(),
             shape,
             channels,
@@ -377,11 +377,15 @@ fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
 }
 
 /// A message that the gateway showed: first its people, so that they are known, then itself.
-fn message(mut of: wire::Message, guild: GuildId, fact: fn(Message) -> Fact) -> Option<Said> {
+fn message(
+    mut of: wire::Message,
+    guild: GuildId,
+    fact: fn(Message) -> Fact,
+) -> Option<Translation> {
     let channel = of.channel_id?;
     match of.is_ephemeral() {
         Some(false) => {}
-        Some(true) => return Some(Said::default()),
+        Some(true) => return Some(Translation::default()),
         // Only what is in a list is everyone's.
         None => return None,
     }
@@ -428,7 +432,7 @@ fn member(of: wire::Member, guild: GuildId) -> Fact {
 
 /// What to do about an event that says nothing readable: fetch the message it is about; or else report
 /// the event itself. Whoever hears it records it until then.
-fn failed(name: &str, data: &[u8], guild: Option<GuildId>) -> Said {
+fn failed(name: &str, data: &[u8], guild: Option<GuildId>) -> Translation {
     let message = guild.zip(message_of(name, data));
     let Some((guild_id, (channel, message))) = message else {
         let event = name.to_owned();

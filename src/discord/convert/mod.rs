@@ -39,7 +39,7 @@ pub enum Signal {
     Resumed,
     /// A guild can be seen: at the session's start, after an outage, or because the bot joined it.
     /// With what the event tells of it, if it tells as much as REST would.
-    GuildAvailable(GuildId, Option<Box<GuildTold>>),
+    GuildAvailable(GuildId, Option<Box<GuildSnapshot>>),
     /// A guild has an outage; [`Self::GuildAvailable`] tells its end.
     GuildUnavailable(GuildId),
     /// The bot is no longer in the guild.
@@ -61,7 +61,7 @@ pub enum Signal {
 /// A guild as `GUILD_CREATE` describes it. (Its threads are asked for: only the active ones would be
 /// here.)
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuildTold {
+pub struct GuildSnapshot {
     /// When it was so.
     pub at: Stamp,
     /// The guild with its roles and emojis.
@@ -71,7 +71,7 @@ pub struct GuildTold {
 }
 
 /// What an event says: facts, and perhaps a signal.
-type Said = (Vec<Fact>, Option<Signal>);
+type Translation = (Vec<Fact>, Option<Signal>);
 
 /// Translates one event, received at `at` by the bot whose user is `bot`.
 ///

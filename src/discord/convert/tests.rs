@@ -79,7 +79,7 @@ fn what_only_one_member_sees_and_direct_messages_say_nothing() {
     for changes in [json!({"flags": 64}), json!({"guild_id": null})] {
         assert_eq!(
             read("MESSAGE_CREATE", with(a_message(), changes)),
-            Said::default()
+            Translation::default()
         );
     }
 }
@@ -125,7 +125,7 @@ fn an_event_that_nobody_can_read_is_reported_once() {
     assert_eq!(said, (vec![], Some(Signal::Unreadable { guild, event })));
     for somebody_elses in ["A_NEW_KIND", "TYPING_START"] {
         let said = read(somebody_elses, json!({"guild_id": "1", "odd": 7}));
-        assert_eq!(said, Said::default());
+        assert_eq!(said, Translation::default());
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     payload::{Payload, op},
     session::{Repair, Sequence, Session},
 };
-use crate::{History, RestError, Token, convert, json, wire};
+use crate::{DiscordApi, RestError, Token, convert, json, wire};
 use propsbot_model::UserId;
 use propsbot_network::Network;
 
@@ -54,7 +54,7 @@ pub(super) struct Core {
     pub(super) network: Network,
     pub(super) token: Token,
     /// Asks where the gateway is.
-    pub(super) history: History,
+    pub(super) history: DiscordApi,
     /// Where the gateway is.
     pub(super) url: String,
     /// Whether `url` and the limit of session starts were asked for since the last start.

@@ -24,7 +24,7 @@ use self::{
     intake::Intake,
     pacing::Pacing,
 };
-use super::{History, Rest, RestError, Token};
+use super::{DiscordApi, Rest, RestError, Token};
 use propsbot_model::{Stamp, UserId};
 use propsbot_network::exposed_host;
 
@@ -147,7 +147,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
         items,
         ended: GatewayEnd(ended),
     };
-    let history = History::new(options.rest.clone());
+    let history = DiscordApi::new(options.rest.clone());
     let Some(asked) = options.stop.run_until_cancelled(history.gateway()).await else {
         // The receiver is in `gateway`.
         let _ = tell.send(Ok(()));

@@ -12,14 +12,14 @@ mod graph;
 mod identities;
 mod outdated;
 mod place;
-mod sieve;
+mod row_filter;
 mod unmatched;
 
 pub use config::{ConfigError, DiscordConfig, GuildConfig};
 pub use declaration::discord_declaration;
 pub use graph::discord_graph;
 pub use identities::discord_identities;
-pub use sieve::DiscordSieve;
+pub use row_filter::DiscordSieve;
 
 use propsbot_model::GuildId;
 use propsbot_rows::{ReactionRow, Snapshot};

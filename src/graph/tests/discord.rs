@@ -17,7 +17,7 @@ use crate::discord::{
     discord_identities,
 };
 use propsbot_model::{GuildId, Tier, UserId};
-use propsbot_rows::{GuildRow, MemberRow, ReactionRow, Sieve as _};
+use propsbot_rows::{GuildRow, MemberRow, ReactionRow, RowFilter as _};
 
 fn config() -> DiscordConfig {
     let json = format!(
@@ -193,10 +193,10 @@ proptest! {
         snapshot.reactions.sort_by_key(|reaction| (reaction.channel_id, reaction.message_id));
         for rules in [Rules::Native, Rules::Improved] {
             let config = config();
-            let mut sieve = DiscordSieve::new(&snapshot, &config, rules);
+            let mut filter = DiscordSieve::new(&snapshot, &config, rules);
             let mut sifted = snapshot.clone();
-            sifted.reactions.retain(|reaction| sieve.channel(reaction.channel_id) && sieve.reaction(reaction));
-            sifted.messages.retain(|message| sieve.channel(message.channel_id) && sieve.message(message));
+            sifted.reactions.retain(|reaction| filter.channel(reaction.channel_id) && filter.reaction(reaction));
+            sifted.messages.retain(|message| filter.channel(message.channel_id) && filter.message(message));
             prop_assert_eq!(
                 discord_graph(&sifted, &config, rules),
                 discord_graph(&snapshot, &config, rules)

@@ -7,7 +7,7 @@ use proptest::{prelude::*, sample::select};
 
 use super::{community::*, *};
 use propsbot_model::{ChannelId, Millis, UserId};
-use propsbot_rows::{MessageRow, PropsRow, Sieve as _};
+use propsbot_rows::{MessageRow, PropsRow, RowFilter as _};
 
 fn user() -> impl Strategy<Value = UserId> {
     select(vec![ANA, BEN, CY, BOT, NOBODY])
@@ -106,14 +106,14 @@ proptest! {
 
     #[test]
     fn what_the_sieve_leaves_gives_the_same_graph(snapshot in community()) {
-        let mut sieve = PropsSieve::new(&Snapshot {
+        let mut filter = PropsRowFilter::new(&Snapshot {
             messages: Vec::new(),
             reactions: Vec::new(),
             ..snapshot.clone()
         });
         let mut sifted = snapshot.clone();
-        sifted.messages.retain(|message| sieve.channel(message.channel_id) && sieve.message(message));
-        sifted.reactions.retain(|reaction| sieve.channel(reaction.channel_id) && sieve.reaction(reaction));
+        sifted.messages.retain(|message| filter.channel(message.channel_id) && filter.message(message));
+        sifted.reactions.retain(|reaction| filter.channel(reaction.channel_id) && filter.reaction(reaction));
         let weights = Weights::default();
         prop_assert_eq!(props_documents(&sifted, &weights), props_documents(&snapshot, &weights));
     }

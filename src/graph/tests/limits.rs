@@ -252,9 +252,9 @@ proptest! {
             *used += if counts { thanks } else { 0 };
             prop_assert_eq!(counted.contains(index), counts, "{}", index);
         }
-        // A sieve keeps what it takes to tell.
-        let mut sieve = PropsSieve::new(&snapshot);
-        let kept = messages.into_iter().filter(|row| propsbot_rows::Sieve::message(&mut sieve, row));
+        // A filter keeps what it takes to tell.
+        let mut filter = PropsRowFilter::new(&snapshot);
+        let kept = messages.into_iter().filter(|row| propsbot_rows::RowFilter::message(&mut filter, row));
         let sieved = Snapshot { messages: kept.collect(), ..snapshot.clone() };
         prop_assert_eq!(props_graph(&sieved, &Weights::default()), props_graph(&snapshot, &Weights::default()));
     }

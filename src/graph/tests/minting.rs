@@ -318,7 +318,7 @@ fn who_left_still_mints_and_receives() {
     assert_eq!(ends.iter().filter(|gave| !**gave).count(), 1);
 }
 
-/// As `archive::veil` writes them: thanks to somebody who wants nothing shown go to nobody.
+/// As `Redactor` writes them: thanks to somebody who wants nothing shown go to nobody.
 #[test]
 fn who_opted_out_of_everything_is_a_node_without_a_name_and_no_identity() {
     let nobody = UserId(77);

@@ -33,8 +33,8 @@ use place::{Place, channels, differ, place};
 use super::{
     backfill::{
         Backfill, BackfillError, Depth, Requests, UNKNOWN_CHANNEL,
-        page::{Shown, UNNAMED},
-        paging::Ask,
+        page::{PageOutcome, UNNAMED},
+        paging::PageRequest,
     },
     clock::Clock,
     progress::ProgressBoard,
@@ -336,8 +336,8 @@ impl Auditor {
         &mut self,
         walk: &mut Walk,
         place: &Place,
-    ) -> Result<Option<Shown>, BackfillError> {
-        let ask = Ask {
+    ) -> Result<Option<PageOutcome>, BackfillError> {
+        let ask = PageRequest {
             guild: self.guild,
             channel: place.channel.id,
             before: walk.before,
@@ -349,7 +349,7 @@ impl Auditor {
             again: Vec::new(),
         };
         let asked = *walk;
-        let after = |shown: &Shown| {
+        let after = |shown: &PageOutcome| {
             let (requests, lists) = (asked.requests + 1, asked.lists + shown.lists);
             let walk = if shown.after.0 == 0 {
                 asked.at(next_id(asked.place))

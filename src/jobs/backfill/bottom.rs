@@ -3,7 +3,7 @@
 use super::{
     Backfill, BackfillError,
     page_sizes::End,
-    paging::{Ask, begins_with_channel, ids, listed_again, range},
+    paging::{PageRequest, begins_with_channel, ids, listed_again, range},
 };
 use propsbot_discord::{Listing, Urgency};
 use propsbot_model::{Life, MessageId};
@@ -26,7 +26,7 @@ impl Backfill {
     /// else the server, tells whether there is more.
     pub(super) async fn bottom(
         &self,
-        ask: &Ask,
+        ask: &PageRequest,
         listing: &mut Listing,
     ) -> Result<Bottom, BackfillError> {
         let sure = |is_last| Bottom {
@@ -46,7 +46,7 @@ impl Backfill {
             End::Unknown => {
                 // Whoever waits for another request holds no turn.
                 listing.turn = None;
-                let earlier = Ask {
+                let earlier = PageRequest {
                     before: Some(MessageId(after.0.saturating_add(1))),
                     witness: Some(oldest),
                     again: listed_again(listing, after),

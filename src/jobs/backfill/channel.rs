@@ -4,8 +4,8 @@ use tokio::sync::mpsc;
 
 use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
-    page::{Shown, UNNAMED},
-    paging::{Ask, Length, next_ms},
+    page::{PageOutcome, UNNAMED},
+    paging::{Length, PageRequest, next_ms},
     rounds::Lists,
 };
 use propsbot_discord::RestError;
@@ -113,7 +113,7 @@ impl Backfill {
         let first = MessageId(plan.channel_id.0);
         let mut newest = plan.last_message_id;
         for (reading, read) in plan.reads.iter().enumerate() {
-            let mut ask = Ask {
+            let mut ask = PageRequest {
                 guild,
                 channel: plan.channel_id,
                 // What shares a millisecond may be listed in any order.
@@ -132,7 +132,7 @@ impl Backfill {
             loop {
                 let reread = plan.reread.filter(|_| read.after.0 == 0);
                 let reread = reread.filter(|_| all_named && !lacks_some);
-                let reread = |page: &Shown| {
+                let reread = |page: &PageOutcome| {
                     let begun = reread.filter(|_| page.all_named && !page.lacks_some)?;
                     let left = page.after;
                     Some(Fact::Reread(guild, plan.channel_id, Reread { begun, left }))

@@ -7,7 +7,7 @@ use super::{
     Backfill, BackfillError, Depth,
     lists::{ids, lacks_everyone, lacks_most},
 };
-use propsbot_discord::{GuildShape, GuildTold, Items, RestError};
+use propsbot_discord::{GuildShape, GuildSnapshot, Items, RestError};
 use propsbot_ingest::Described;
 use propsbot_model::{
     Channel, ChannelId, Class, Fact, FailureObject, Field, Guild, GuildId, Listed, Role, RoleId,
@@ -22,9 +22,9 @@ impl Backfill {
         &self,
         guild: GuildId,
         depth: Depth,
-        told: Option<GuildTold>,
+        told: Option<GuildSnapshot>,
     ) -> Result<Described, BackfillError> {
-        let GuildTold {
+        let GuildSnapshot {
             at,
             shape,
             mut channels,

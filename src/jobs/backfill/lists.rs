@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tracing::warn;
 
 use super::{Backfill, BackfillError, UNKNOWN_CHANNEL};
-use propsbot_discord::{GuildTold, Items, RestError};
+use propsbot_discord::{GuildSnapshot, Items, RestError};
 use propsbot_model::{ChannelId, EmojiId, Fact, GuildId, Listed, Role, RoleId};
 
 /// Of what a list lacks, how much is asked for by itself.
@@ -24,7 +24,7 @@ pub(super) struct Known {
 
 impl Known {
     /// Whether it takes another answer to believe this one.
-    pub(super) fn doubts(&self, guild: GuildId, told: &GuildTold) -> bool {
+    pub(super) fn doubts(&self, guild: GuildId, told: &GuildSnapshot) -> bool {
         let shape = &told.shape;
         let roles = ids(&shape.roles, |role| role.id, RoleId);
         let emojis = ids(&shape.emojis, |emoji| emoji.id, EmojiId);
@@ -62,10 +62,10 @@ impl Backfill {
 
     /// The guild and its channels as REST tells them; told twice where the first answer
     /// contradicts what is known.
-    pub(super) async fn ask_shape(&self, guild: GuildId) -> Result<GuildTold, BackfillError> {
+    pub(super) async fn ask_shape(&self, guild: GuildId) -> Result<GuildSnapshot, BackfillError> {
         let known = self.known_lists(guild).await?;
         let ask = async || {
-            Ok::<_, RestError>(GuildTold {
+            Ok::<_, RestError>(GuildSnapshot {
                 at: self.clock.stamp(),
                 shape: self.history.guild(guild).await?,
                 channels: self.history.channels(guild).await?,

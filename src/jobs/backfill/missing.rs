@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Backfill, BackfillError,
     lists::sample,
-    paging::{Ask, ids},
+    paging::{PageRequest, ids},
 };
 use propsbot_discord::{Listing, RestError};
 use propsbot_model::{Life, MessageId, Stamp};
@@ -17,7 +17,7 @@ impl Backfill {
     /// What was known before the list was asked for, lies in its range, and is not listed.
     pub(super) async fn lacks(
         &self,
-        ask: &Ask,
+        ask: &PageRequest,
         listing: &Listing,
         asked: Stamp,
         (after, to): (MessageId, MessageId),
@@ -70,7 +70,7 @@ impl Backfill {
     /// more; where some of that are gone and some are there, all.
     pub(super) async fn gone(
         &self,
-        ask: &Ask,
+        ask: &PageRequest,
         lacks: &BTreeSet<MessageId>,
     ) -> Result<BTreeSet<MessageId>, BackfillError> {
         let all: Vec<MessageId> = lacks.iter().copied().collect();
@@ -95,7 +95,7 @@ impl Backfill {
         Ok(gone)
     }
 
-    async fn is_gone(&self, ask: &Ask, id: MessageId) -> Result<bool, BackfillError> {
+    async fn is_gone(&self, ask: &PageRequest, id: MessageId) -> Result<bool, BackfillError> {
         match self.history.message(ask.guild, ask.channel, id).await {
             Ok(found) => Ok(found.is_none()),
             // One that cannot be read is there; and where nobody can tell, none is said to be gone.

@@ -36,7 +36,7 @@ use super::{
     progress::ProgressBoard,
     writer::{Stopped, Writer},
 };
-use propsbot_discord::{GuildTold, History, RestError};
+use propsbot_discord::{DiscordApi, GuildSnapshot, RestError};
 use propsbot_model::{
     Drift, Evidence, Fact, FailureObject, GuildId, Observation, Pending, Stamp, User,
 };
@@ -83,7 +83,7 @@ impl Depth {
 #[derive(Clone)]
 pub struct Backfill {
     /// Discord's history.
-    pub history: History,
+    pub history: DiscordApi,
     /// What is known already.
     pub store: Arc<Store>,
     /// Where it goes.
@@ -101,17 +101,17 @@ pub struct Backfill {
     /// What the pages so far told of which is a channel's last.
     pub page_sizes: Arc<PageSizes>,
     /// Whose turn it is, guild by guild.
-    pub turns: PerGuild<Turn>,
+    pub turns: PerGuild<Permit>,
     /// The guild's own of these. Held by whoever asks Discord for its history: a backfill as long as it
     /// takes, the audit for one request.
-    pub turn: Turn,
+    pub turn: Permit,
 }
 
 /// One at a time.
 #[derive(Clone, Debug)]
-pub struct Turn(pub Arc<Semaphore>);
+pub struct Permit(pub Arc<Semaphore>);
 
-impl Default for Turn {
+impl Default for Permit {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(1)))
     }
@@ -137,7 +137,7 @@ impl Backfill {
         guild: GuildId,
         name: &str,
         depth: Depth,
-        told: Option<GuildTold>,
+        told: Option<GuildSnapshot>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
         let own = self.of(guild);

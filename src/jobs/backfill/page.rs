@@ -15,7 +15,7 @@ use super::{
     Backfill, BackfillError, UNKNOWN_CHANNEL,
     bottom::Bottom,
     missing::HANDFUL,
-    paging::{Ask, ids, is_impossible, is_repeated, listed_again, range},
+    paging::{PageRequest, ids, is_impossible, is_repeated, listed_again, range},
 };
 use crate::clock::Clock;
 use propsbot_discord::{Listing, RestError, Urgency};
@@ -40,7 +40,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What a page showed.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct PageOutcome {
     /// How many messages were listed.
     pub(super) len: usize,
     /// When it was asked for.
@@ -65,7 +65,7 @@ pub(crate) struct Shown {
     pub(crate) lists: u64,
 }
 
-impl Shown {
+impl PageOutcome {
     /// Where the next page ends: before this id.
     pub(crate) fn next(&self) -> MessageId {
         MessageId(self.after.0.saturating_add(1))
@@ -91,9 +91,9 @@ impl Backfill {
     /// the server would not let us come to the end; that is recorded.
     pub(crate) async fn page(
         &self,
-        ask: &Ask,
-        also: impl FnOnce(&Shown) -> Option<Fact>,
-    ) -> Result<Option<Shown>, BackfillError> {
+        ask: &PageRequest,
+        also: impl FnOnce(&PageOutcome) -> Option<Fact>,
+    ) -> Result<Option<PageOutcome>, BackfillError> {
         let mut checked = match self.checked(ask).await? {
             Ok(checked) => checked,
             Err(reason) => {
@@ -137,7 +137,7 @@ impl Backfill {
         let turn = listing.turn.take();
         let counts = listing.messages.iter().flat_map(|paged| &paged.counts);
         let lists = counts.map(ReactionCount::lists).sum();
-        let mut shown = Shown {
+        let mut shown = PageOutcome {
             len: listing.len,
             asked,
             after,
@@ -180,7 +180,10 @@ impl Backfill {
     }
 
     /// Asks for a page until it agrees with itself and with what is known; or says why it never will.
-    async fn checked(&self, ask: &Ask) -> Result<Result<Checked, &'static str>, BackfillError> {
+    async fn checked(
+        &self,
+        ask: &PageRequest,
+    ) -> Result<Result<Checked, &'static str>, BackfillError> {
         let now = self.now();
         let mut lacked: Option<BTreeSet<MessageId>> = None;
         let mut judged: Option<(BTreeSet<MessageId>, Bottom)> = None;
@@ -247,7 +250,7 @@ impl Backfill {
     /// Asks for a page, and says when it was asked for. Nothing if the server contradicts itself.
     pub(super) async fn listing(
         &self,
-        ask: &Ask,
+        ask: &PageRequest,
         urgency: Urgency,
     ) -> Result<Option<(Stamp, Listing)>, BackfillError> {
         let (guild, channel) = (ask.guild, ask.channel);
@@ -275,7 +278,11 @@ impl Backfill {
         Ok((!contradicts).then_some((at, listing)))
     }
 
-    async fn list_page(&self, ask: &Ask, urgency: Urgency) -> Result<(Stamp, Listing), RestError> {
+    async fn list_page(
+        &self,
+        ask: &PageRequest,
+        urgency: Urgency,
+    ) -> Result<(Stamp, Listing), RestError> {
         let at = self.clock.stamp();
         let history = self.history.with_urgency(urgency);
         let listing = history.messages(ask.guild, ask.channel, ask.before).await?;
@@ -286,7 +293,7 @@ impl Backfill {
     /// its messages are asked for once more.
     async fn second_look(
         &self,
-        ask: &Ask,
+        ask: &PageRequest,
         urgency: Urgency,
         refused: RestError,
     ) -> Result<(Stamp, Listing), RestError> {
@@ -311,7 +318,11 @@ impl Backfill {
     }
 
     /// Asks for messages that could not be read by themselves, as long as that helps.
-    async fn ask_singly(&self, ask: &Ask, checked: &mut Checked) -> Result<(), BackfillError> {
+    async fn ask_singly(
+        &self,
+        ask: &PageRequest,
+        checked: &mut Checked,
+    ) -> Result<(), BackfillError> {
         if checked.listing.unreadable.is_empty() {
             return Ok(());
         }

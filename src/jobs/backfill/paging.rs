@@ -13,7 +13,7 @@ const START_MS: i64 = 60_000;
 
 /// A page of messages to ask for.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct PageRequest {
     pub(crate) guild: GuildId,
     /// The channel or thread.
     pub(crate) channel: ChannelId,
@@ -67,7 +67,7 @@ pub(super) fn next_ms(id: MessageId) -> MessageId {
 }
 
 /// Whether a list has what was not asked for, as that of a server which always gives the same does.
-pub(super) fn is_repeated(ask: &Ask, listing: &Listing) -> bool {
+pub(super) fn is_repeated(ask: &PageRequest, listing: &Listing) -> bool {
     listing.len > 0
         && (listing.oldest.is_none() || ask.before.is_some() && listing.newest >= ask.before)
 }
@@ -82,7 +82,7 @@ pub(super) fn is_impossible(channel: ChannelId, id: MessageId, now: Millis) -> b
 /// Messages of one millisecond may be listed in any order. So of the first millisecond on a full page,
 /// some may be missing: the page has all after it, and the next page begins with it. Only where one
 /// millisecond fills a page, its ids are the order.
-pub(super) fn range(ask: &Ask, listing: &Listing, is_last: bool) -> (MessageId, MessageId) {
+pub(super) fn range(ask: &PageRequest, listing: &Listing, is_last: bool) -> (MessageId, MessageId) {
     // Whatever was the last message before we asked, it was not posted after we asked.
     let to = ask.before.map_or_else(
         || listing.newest.max(ask.last_message_id).unwrap_or_default(),
@@ -194,7 +194,7 @@ mod tests {
         ) {
             let at_time = |(ms, count): (&u64, &u64)| (0..*count).map(move |low| id((*ms, low))).collect::<Vec<_>>();
             let messages: Vec<MessageId> = times.iter().flat_map(at_time).collect();
-            let mut ask = Ask {
+            let mut ask = PageRequest {
                 guild: GuildId(1),
                 channel: ChannelId(2),
                 before: None,
@@ -234,7 +234,7 @@ mod tests {
         let messages: Vec<_> = (1..20).map(|low| id((7, low))).collect();
         let mut page = listing(&messages, None);
         (page.oldest, page.newest) = (Some(id((7, 15))), Some(id((7, 19))));
-        let ask = Ask {
+        let ask = PageRequest {
             guild: GuildId(1),
             channel: ChannelId(2),
             before: Some(id((8, 0))),

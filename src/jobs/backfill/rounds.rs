@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use super::{Backfill, BackfillError, Depth, Summary};
 use crate::UNREADABLE;
 use crate::{clock::Clock, estimate::Course, progress::Phase};
-use propsbot_discord::{GuildTold, RestError};
+use propsbot_discord::{GuildSnapshot, RestError};
 use propsbot_ingest::{self as ingest, Described, LookBack, Plan, Read};
 use propsbot_model::{
     ChannelId, Fact, FailureObject, GuildId, Millis, SessionNumber, Settings, Stamp,
@@ -55,7 +55,7 @@ impl Backfill {
         &self,
         guild: GuildId,
         depth: Depth,
-        mut told: Option<GuildTold>,
+        mut told: Option<GuildSnapshot>,
         live: bool,
     ) -> Result<Summary, BackfillError> {
         let mut rounds = rounds().build();
@@ -92,7 +92,7 @@ impl Backfill {
         &self,
         guild: GuildId,
         depth: Depth,
-        told: Option<GuildTold>,
+        told: Option<GuildSnapshot>,
         live: bool,
         read: &mut BTreeMap<ChannelId, Lists>,
     ) -> Result<Summary, BackfillError> {

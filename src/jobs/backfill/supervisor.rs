@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{Backfill, BackfillError, Depth, conclusion::listed, reread::reread};
-use propsbot_discord::{GuildTold, RestError};
+use propsbot_discord::{GuildSnapshot, RestError};
 use propsbot_model::{Fact, GuildId};
 use propsbot_store::Store;
 
@@ -64,7 +64,7 @@ impl Retry {
 struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
     /// What the gateway tells of them, as long as nothing has changed since.
-    told: BTreeMap<GuildId, GuildTold>,
+    told: BTreeMap<GuildId, GuildSnapshot>,
     /// Every guild that there is.
     all: bool,
     /// Guilds that the bot is in, of which one may be chosen.
@@ -89,7 +89,7 @@ impl Requests {
     }
 
     /// The guild, which has to be looked at, is this.
-    pub fn told(&self, told: GuildTold) {
+    pub fn told(&self, told: GuildSnapshot) {
         self.change(|wanted| {
             wanted.told.insert(told.shape.guild.id, told);
         });
@@ -132,7 +132,7 @@ impl Requests {
     }
 
     /// What is wanted of guilds that are not `busy`.
-    fn take(&self, busy: &BTreeSet<GuildId>) -> Vec<(GuildId, Depth, Option<GuildTold>)> {
+    fn take(&self, busy: &BTreeSet<GuildId>) -> Vec<(GuildId, Depth, Option<GuildSnapshot>)> {
         let mut wanted = self.wanted.lock().expect("no change panics");
         let Wanted { guilds, told, .. } = &mut *wanted;
         let taken = guilds.extract_if(.., |guild, _| !busy.contains(guild));
@@ -267,7 +267,7 @@ impl Backfill {
         &self,
         guild: GuildId,
         depth: Depth,
-        told: Option<GuildTold>,
+        told: Option<GuildSnapshot>,
     ) -> Result<Option<Depth>, BackfillError> {
         if depth == Depth::Whole {
             info!(%guild, "fetching what was missed");

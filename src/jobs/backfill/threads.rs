@@ -12,8 +12,8 @@ use crate::clock::Clock;
 use propsbot_discord::{Items, RestError};
 use propsbot_ingest::{self as ingest, Described};
 use propsbot_model::{
-    Channel, ChannelId, ChannelKind, Class, Fact, FailureObject, GuildId, Listed, Millis, Part,
-    Stamp,
+    Channel, ChannelId, ChannelKind, Class, Fact, FailureObject, GuildEntity, GuildId, Listed,
+    Millis, Stamp,
 };
 
 /// Channels whose archived threads are listed at the same time.
@@ -53,7 +53,7 @@ impl Backfill {
                 .any(|failure| failure.refused && failure.due() > now || failure.at >= described_at)
         };
         let permissions = described.permissions();
-        let is_sought = |part: &Part<Channel>| match (&part.state.last, part.state.gone) {
+        let is_sought = |part: &GuildEntity<Channel>| match (&part.state.last, part.state.gone) {
             (_, Some(_)) => false,
             (None, None) => true,
             (Some(last), None) => {

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{ExportJobError, ExportOutcome, ExportTarget};
 use crate::writer::Stopped;
-use propsbot_archive::{Depth, Made, Summary};
+use propsbot_archive::{Depth, ExportProgress, Summary};
 use propsbot_model::Millis;
 use propsbot_rows::SCHEMA;
 
@@ -31,7 +31,7 @@ pub struct ExportBoard {
     /// When the next one is due.
     pub next: Option<Millis>,
     /// What was made so far of the one that is under way.
-    pub made: Made,
+    pub made: ExportProgress,
 }
 
 /// Asks for exports. Cheap to clone.

@@ -2,7 +2,7 @@
 //! unless an admin says otherwise.
 
 use propsbot_model::{
-    Channel, ChannelId, Guild, Part, Role, Settings, Withheld, permissions::Permissions,
+    Channel, ChannelId, Guild, GuildEntity, Role, Settings, Withheld, permissions::Permissions,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -44,8 +44,8 @@ pub(super) fn decisions(store: &Store) -> Result<Vec<Decision>, StoreError> {
 pub(super) fn decided<'a>(
     guild: &'a Guild,
     settings: &Settings,
-    roles: &'a [Part<Role>],
-    channels: &'a [Part<Channel>],
+    roles: &'a [GuildEntity<Role>],
+    channels: &'a [GuildEntity<Channel>],
 ) -> Vec<(&'a Channel, Option<Withheld>)> {
     let roles = roles.iter().filter_map(|role| role.state.now());
     let channels: Vec<&Channel> = channels

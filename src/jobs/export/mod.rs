@@ -28,8 +28,8 @@ use self::{
     source::{Outdated, StoreSource, is_wish},
 };
 use propsbot_archive::{
-    self as archive, ArchiveError, Beside, DataArchive, ExportError, ExportRequest, Id, MadeBoard,
-    PlanError,
+    self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
+    Id, PlanError, SideFiles,
 };
 use propsbot_model::{GuildId, Millis};
 use propsbot_store::{Dirty, Store, StoreError};
@@ -37,7 +37,7 @@ use propsbot_store::{Dirty, Store, StoreError};
 pub use bot_posts::BotPosts;
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
-pub use propsbot_archive::{Made, Summary};
+pub use propsbot_archive::{ExportProgress, Summary};
 pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
 pub(super) use request::RESTORED;
 pub use sourcecred::SourceCredFiles;
@@ -74,14 +74,14 @@ pub struct ExportTarget {
     /// The archive.
     pub archive: Arc<dyn DataArchive>,
     /// What lies beside it; `None` for nothing.
-    pub beside: Option<Arc<dyn Beside>>,
+    pub beside: Option<Arc<dyn SideFiles>>,
     /// Where it is told how much is made.
-    pub made: MadeBoard,
+    pub made: ExportProgressBoard,
 }
 
 /// What an export may do that it does not unasked.
 #[derive(Clone, Debug, Default)]
-pub struct Leave {
+pub struct ExportOptions {
     /// Take the place of what another store has exported.
     pub replace: bool,
     /// Read everything anew, make these objects of the archive anew, which are missing or damaged, and
@@ -100,7 +100,7 @@ pub async fn export(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-    leave: Leave,
+    leave: ExportOptions,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let (begun, before) = (Instant::now(), archive.traffic().requests);
@@ -156,7 +156,7 @@ async fn bring_up_to_date(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-    leave: Leave,
+    leave: ExportOptions,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
     let name = &target.name;
@@ -334,9 +334,9 @@ pub async fn export_and_log(
     give_up: &CancellationToken,
     failing: &mut Failing,
 ) -> Result<Summary, ExportJobError> {
-    let leave = Leave {
+    let leave = ExportOptions {
         stop: give_up.clone(),
-        ..Leave::default()
+        ..ExportOptions::default()
     };
     let outcome = export(store, target, now, leave).await;
     if outcome.is_ok() && failing.ends() {

@@ -163,7 +163,8 @@ fn covered(
         .get(&channel)
         .map_or(&[][..], |coverage| &coverage.intervals);
     let none = BTreeSet::new();
-    let covered = propsbot_rows::covered(known, unfinished.get(&channel).unwrap_or(&none));
+    let covered =
+        propsbot_rows::exported_coverage(known, unfinished.get(&channel).unwrap_or(&none));
     covered.into_iter().map(Covered::from).collect()
 }
 

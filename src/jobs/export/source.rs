@@ -9,7 +9,7 @@ use propsbot_archive::{
 use propsbot_model::{self as model, ChannelId, GuildId};
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
-    REACTIONS, ROLES, RoleRow, Veil, ids,
+    REACTIONS, ROLES, Redactor, RoleRow, ids,
 };
 use propsbot_store::{Dirty, Store, StoreError};
 
@@ -78,32 +78,32 @@ impl Source for StoreSource {
         let ids = ids(&times);
         // Rows may change while they are read: what changed since the request was made is still
         // marked, and goes out with the next export.
-        let veil = Veil::new(store.strictest_privacy(guild)?);
+        let redactor = Redactor::new(store.strictest_privacy(guild)?);
         match (table, channel) {
             (MESSAGES, Some(channel)) => {
                 let props = store.is_props_channel(guild, channel)?;
                 store
                     .messages(channel, ids)
-                    .try_for_each(|row| all(veil.message(&row?, props), each))
+                    .try_for_each(|row| all(redactor.message(&row?, props), each))
             }
             (REACTIONS, Some(channel)) => store
                 .reactions(channel, ids)
-                .try_for_each(|row| all(veil.reaction(&row?), each)),
+                .try_for_each(|row| all(redactor.reaction(&row?), each)),
             (PROPS, Some(channel)) => store
                 .props(channel, ids)
-                .try_for_each(|row| all(veil.props(&row?), each)),
+                .try_for_each(|row| all(redactor.props(&row?), each)),
             (GUILDS, None) => {
                 let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
                 let settings = store.settings(guild)?;
                 let row = row.and_then(|row| GuildRow::new(&row, &settings));
-                all(row.map(|row| veil.guild(row)), each)
+                all(row.map(|row| redactor.guild(row)), each)
             }
             (CHANNELS, None) => {
                 let settings = store.settings(guild)?;
                 let rows = store.channels(guild)?;
                 let rows = rows.iter().filter(|row| ids.contains(&row.id));
                 let rows = rows.filter_map(|row| ChannelRow::new(row, &settings));
-                all(rows.map(|row| veil.channel(row)), each)
+                all(rows.map(|row| redactor.channel(row)), each)
             }
             (ROLES, None) => {
                 let rows = store.roles(guild)?;
@@ -118,7 +118,7 @@ impl Source for StoreSource {
             (MEMBERS, None) => {
                 let rows = store.members(guild)?;
                 let mut rows: Vec<MemberRow> =
-                    rows.iter().flat_map(|row| veil.member(row)).collect();
+                    rows.iter().flat_map(|row| redactor.member(row)).collect();
                 rows.retain(|row| ids.contains(&row.user_id.0));
                 rows.sort_by_key(|row| row.user_id);
                 all(rows, each)

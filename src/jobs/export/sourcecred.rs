@@ -7,8 +7,8 @@ use std::{
 
 use tracing::warn;
 
-use propsbot_archive::{Beside, ExportRequest, PlanError, SOURCECRED, Source};
-use propsbot_graph::{PropsSieve, Weights, props_documents};
+use propsbot_archive::{ExportRequest, PlanError, SOURCECRED, SideFiles, Source};
+use propsbot_graph::{PropsRowFilter, Weights, props_documents};
 use propsbot_rows::Snapshot;
 use propsbot_sourcecred::Document;
 
@@ -38,7 +38,7 @@ impl SourceCredFiles {
     }
 }
 
-impl Beside for SourceCredFiles {
+impl SideFiles for SourceCredFiles {
     /// The graph of what is exported. What changes while it is drawn may be in it one export before
     /// it is in the archive.
     fn documents(
@@ -46,7 +46,7 @@ impl Beside for SourceCredFiles {
         request: &ExportRequest,
         source: &dyn Source,
     ) -> Result<BTreeMap<&'static str, Vec<u8>>, PlanError> {
-        let snapshot = Snapshot::of_source(source, request, PropsSieve::new)?;
+        let snapshot = Snapshot::of_source(source, request, PropsRowFilter::new)?;
         let documents = props_documents(&snapshot, &self.weights);
         let mut warnings = self.weights.unmatched(&snapshot);
         drop(snapshot);

@@ -137,7 +137,7 @@ impl Service {
                 reader,
             };
             let since = InteractionId::at(Millis(now.0 - LATEST_MS)).0..=u64::MAX;
-            let veiled = (&community.veil, &rules);
+            let veiled = (&community.redactor, &rules);
             let mut over = OverQuota::new(store, (&community, &rules), query.reader.guild_id)?;
             let mut found = Vec::new();
             for entry in entries(store, veiled, &channels, &since, Order::NewestFirst)? {
@@ -166,7 +166,7 @@ fn page(
     };
     let mut over = OverQuota::new(store, (community, &rules), query.reader.guild_id)?;
     let mut found = Vec::new();
-    for entry in entries(store, (&community.veil, &rules), channels, &given, way)? {
+    for entry in entries(store, (&community.redactor, &rules), channels, &given, way)? {
         let entry = entry?;
         found.extend(thanked(&rules, &mut over, &entry, query)?.map(|thanks| (entry.id, thanks)));
         if found.len() > PAGE {

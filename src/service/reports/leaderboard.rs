@@ -106,7 +106,7 @@ fn of(store: &Store, query: LeaderboardQuery) -> Result<Leaderboard, ServiceErro
     let ids = InteractionId::at(query.period.since(query.now)).0..=u64::MAX;
     let mut over = OverQuota::new(store, (&community, &rules), query.guild_id)?;
     let mut counts = BTreeMap::<UserId, u64>::new();
-    let veiled = (&community.veil, &rules);
+    let veiled = (&community.redactor, &rules);
     for entry in entries(store, veiled, &channels, &ids, Order::OldestFirst)? {
         let entry = entry?;
         let judged = rules.judge(&entry.message, entry.given.as_ref());

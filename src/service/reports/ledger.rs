@@ -9,7 +9,7 @@ use std::{
 use propsbot_graph::Rules;
 use propsbot_model::{ChannelId, GuildId, Language, Props, UserId};
 use propsbot_rows::{
-    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot, Veil,
+    ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, Redactor, Snapshot,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -22,7 +22,7 @@ pub(super) struct Community {
     /// Rows without messages, reactions and props.
     pub(super) rows: Snapshot,
     /// Applies the members' privacy choices.
-    pub(super) veil: Veil,
+    pub(super) redactor: Redactor,
     /// The format of numbers.
     pub(super) language: Language,
     unnamed: BTreeSet<UserId>,
@@ -40,11 +40,11 @@ impl Community {
         chosen.retain(|choice| Some(choice.user_id) != asking);
         let unnamed = chosen.iter().filter(|choice| !choice.tier.shows_names());
         let unnamed: BTreeSet<UserId> = unnamed.map(|choice| choice.user_id).collect();
-        let veil = Veil::new(chosen);
+        let redactor = Redactor::new(chosen);
         let members = store.members(guild)?;
         let mut shown: Vec<MemberRow> = members
             .iter()
-            .flat_map(|member| veil.member(member))
+            .flat_map(|member| redactor.member(member))
             .collect();
         for row in &mut shown {
             if row.user_id.is_anonymous() || unnamed.contains(&row.user_id) {
@@ -61,7 +61,7 @@ impl Community {
             channels: channels
                 .iter()
                 .filter_map(|channel| ChannelRow::new(channel, &settings))
-                .map(|row| veil.channel(row))
+                .map(|row| redactor.channel(row))
                 .collect(),
             emojis: store
                 .emojis(guild)?
@@ -73,7 +73,7 @@ impl Community {
         };
         Ok(Self {
             rows,
-            veil,
+            redactor,
             language: settings.language,
             unnamed,
         })
@@ -106,7 +106,7 @@ type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, StoreError>> + 'a>;
 /// of each channel at a time.
 pub(super) fn entries<'a>(
     store: &'a Store,
-    (veil, rules): (&'a Veil, &Rules<'_>),
+    (redactor, rules): (&'a Redactor, &Rules<'_>),
     channels: &[ChannelId],
     ids: &RangeInclusive<u64>,
     order: Order,
@@ -120,7 +120,7 @@ pub(super) fn entries<'a>(
         let commands = directed(store.props(channel, ids.clone()), order);
         merged.add(Box::new(commands.filter_map(move |props| {
             props
-                .and_then(|props| by_command(store, veil, &props))
+                .and_then(|props| by_command(store, redactor, &props))
                 .transpose()
         })))?;
         if rules.is_props_channel(channel) {
@@ -130,7 +130,7 @@ pub(super) fn entries<'a>(
                     let mentions = state
                         .message()
                         .is_some_and(|message| !message.mentions.is_empty());
-                    let row = mentions.then(|| veil.message(&state, true)).flatten();
+                    let row = mentions.then(|| redactor.message(&state, true)).flatten();
                     row.map(|message| {
                         Ok(Entry {
                             id: message.id.0,
@@ -149,16 +149,16 @@ pub(super) fn entries<'a>(
 /// Props given with a command, with their message; `None` if the message is unknown.
 pub(super) fn by_command(
     store: &Store,
-    veil: &Veil,
+    redactor: &Redactor,
     props: &Props,
 ) -> Result<Option<Entry>, StoreError> {
     let Some(message) = props.message_id else {
         return Ok(None);
     };
     let state = store.message(props.channel_id, message)?;
-    let message = state.and_then(|state| veil.message(&state, false));
+    let message = state.and_then(|state| redactor.message(&state, false));
     Ok(message
-        .zip(veil.props(props))
+        .zip(redactor.props(props))
         .map(|(message, given)| Entry {
             id: props.id.0,
             message,

@@ -87,7 +87,7 @@ impl<'a> OverQuota<'a> {
         let since = Limits::needed_since(limits, month, end);
         let from = InteractionId::at(Millis(since.0 - BEGUN_BEFORE_MS)).0;
         let ids = from..=InteractionId::at(Millis(end.0 + 1)).0;
-        let veiled = (&self.community.veil, self.rules);
+        let veiled = (&self.community.redactor, self.rules);
         let channels: Vec<ChannelId> = self.channels.keys().copied().collect();
         let mut given = BTreeMap::new();
         for entry in entries(self.store, veiled, &channels, &ids, Order::OldestFirst)? {

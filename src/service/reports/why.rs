@@ -53,7 +53,7 @@ impl Service {
             })?;
             let mut community = Community::read(store, guild, None)?;
             let props_channel = store.is_props_channel(guild, channel)?;
-            let row = community.veil.message(&state, props_channel);
+            let row = community.redactor.message(&state, props_channel);
             let explanation = row.map(|row| of_message(store, &mut community, guild, row));
             Ok(Why {
                 explanation: explanation.transpose()?,
@@ -76,13 +76,13 @@ fn of_message(
     for props in store.props(channel, InteractionId::at(begun).0..=id.0) {
         let props = props?;
         if props.message_id == Some(id) {
-            let entry = by_command(store, &community.veil, &props)?;
+            let entry = by_command(store, &community.redactor, &props)?;
             community.rows.props = entry.and_then(|entry| entry.given).into_iter().collect();
             break;
         }
     }
     for reaction in store.reactions(channel, id.0..=id.0) {
-        let shown = community.veil.reaction(&reaction?);
+        let shown = community.redactor.reaction(&reaction?);
         community.rows.reactions.extend(shown);
     }
     let over = {

@@ -12,7 +12,7 @@ use propsbot_archive::{
     SOURCECRED, Scope, Unit, export,
 };
 use propsbot_backends::FolderArchive;
-use propsbot_graph::{PropsSieve, Weights, props_documents};
+use propsbot_graph::{PropsRowFilter, Weights, props_documents};
 use propsbot_jobs::export::SourceCredFiles;
 use propsbot_rows::{MESSAGES, Snapshot};
 use propsbot_sourcecred::Document;
@@ -244,7 +244,7 @@ async fn what_sourcecred_reads_follows_what_is_exported() {
 async fn a_reader_gets_no_more_than_its_sieve_keeps() {
     let archive = FolderArchive::new(folder());
     let rows = rows();
-    let sifted = Snapshot::read_sifted(&archive, None, PropsSieve::new)
+    let sifted = Snapshot::read_filtered(&archive, None, PropsRowFilter::new)
         .await
         .unwrap();
     assert!(sifted.messages.len() < rows.messages.len());
@@ -252,6 +252,6 @@ async fn a_reader_gets_no_more_than_its_sieve_keeps() {
     let drawn = |of: &Snapshot| props_documents(of, &Weights::default());
     assert_eq!(drawn(&sifted), drawn(&rows));
     // The same before it is exported.
-    let of_source = Snapshot::of_source(&rows, &request(&rows), PropsSieve::new).unwrap();
+    let of_source = Snapshot::of_source(&rows, &request(&rows), PropsRowFilter::new).unwrap();
     assert_eq!(of_source, sifted);
 }

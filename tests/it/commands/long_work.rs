@@ -134,8 +134,8 @@ async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
 
     slow.let_go();
     let owner = discord.owner_id();
-    let said = |it: &simulator::discord::Discord| {
-        let messages = it.truth().messages;
+    let said = |discord: &simulator::discord::Discord| {
+        let messages = discord.truth().messages;
         let mut here = messages
             .iter()
             .filter(|message| message.channel == server.general);

@@ -7,15 +7,15 @@ use std::{
 
 use propsbot_commands::Runner;
 use propsbot_discord::{
-    Gateway, GatewayError, GatewayItem, GatewayOptions, History, Rest, RestError, Signal, Speech,
-    Token, start, translate,
+    DiscordApi, Gateway, GatewayError, GatewayItem, GatewayOptions, MessageSender, Rest, RestError,
+    Signal, Token, start, translate,
 };
 use propsbot_jobs::{clock::Clock, guilds::PerGuild, mirrored::MirroredGuilds, writer};
 use propsbot_model::{
     Evidence, Fact, Guild, GuildId, MessageId, Observation, Stamp, Unread, UserId, read_answer,
 };
 use propsbot_network::Network;
-use propsbot_service::{Parts, Service};
+use propsbot_service::{Deps, Service};
 use propsbot_store::Store;
 use serde_json::json;
 use simulator::discord::{Discord, Fault, Manners, Options, World, intent};
@@ -48,13 +48,13 @@ async fn options(
     writer.write(vec![seen]).await.expect("the writer runs");
     let token = super::token(token);
     let rest = Rest::new(Some(origin), &token, &Network::default());
-    let service = Service::new(Parts {
+    let service = Service::new(Deps {
         store,
         writer,
         clock: clock.clone(),
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[guild], &[]),
-        speech: Speech::new(rest.clone()),
+        speech: MessageSender::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
         exports: None,
     });
@@ -245,7 +245,7 @@ async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
     let gone = discord.url();
     discord.stop().await;
     let token = Token::new("a.b.c").unwrap();
-    let nobody = History::new(Rest::new(Some(&gone), &token, &Network::default()))
+    let nobody = DiscordApi::new(Rest::new(Some(&gone), &token, &Network::default()))
         .me()
         .await;
     assert!(

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{DiscordConfig, Rules, place::places};
 use propsbot_model::{ChannelId, MessageId};
-use propsbot_rows::{MessageRow, ReactionRow, Sieve, Snapshot};
+use propsbot_rows::{MessageRow, ReactionRow, RowFilter, Snapshot};
 
 /// Keeps the reactions that may count, and the messages that have some. The graph of what it keeps
 /// is the graph of the whole.
@@ -27,7 +27,7 @@ impl DiscordSieve {
     }
 }
 
-impl Sieve for DiscordSieve {
+impl RowFilter for DiscordSieve {
     const REACTIONS_FIRST: bool = true;
 
     fn channel(&self, id: ChannelId) -> bool {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What an export has made so far. How much it will be is known only when all of it is planned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Made {
+pub struct ExportProgress {
     /// New files.
     pub files: u64,
     /// Bytes in them.
@@ -13,17 +13,17 @@ pub struct Made {
 
 /// Where it is told. Cheap to clone; clones tell the same.
 #[derive(Clone, Debug, Default)]
-pub struct MadeBoard(Arc<Mutex<Made>>);
+pub struct ExportProgressBoard(Arc<Mutex<ExportProgress>>);
 
-impl MadeBoard {
+impl ExportProgressBoard {
     /// What was made so far of the export that is under way, or by the last one.
-    pub fn look(&self) -> Made {
+    pub fn look(&self) -> ExportProgress {
         *self.lock()
     }
 
     /// An export begins.
     pub(super) fn begin(&self) {
-        *self.lock() = Made::default();
+        *self.lock() = ExportProgress::default();
     }
 
     /// A file of so many bytes goes out.
@@ -33,7 +33,7 @@ impl MadeBoard {
         made.bytes += bytes as u64;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Made> {
+    fn lock(&self) -> MutexGuard<'_, ExportProgress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ const HOLES: usize = 64;
 
 /// The ids whose messages, with all that reacted to them, are known; where `unfinished` are messages
 /// that could not be read, or not all of whose reactors were fetched yet.
-pub fn covered(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<IdRange> {
+pub fn exported_coverage(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<IdRange> {
     let hole = |first: MessageId, last: MessageId| IdRange {
         after: MessageId(first.0.saturating_sub(1)),
         to: last,
@@ -80,8 +80,8 @@ mod tests {
             let ends: Vec<u64> = ends.into_iter().collect();
             let known: Vec<Interval> =
                 ends.chunks_exact(2).map(|pair| interval(pair[0], pair[1])).collect();
-            let found = covered(&known, &unfinished.iter().copied().map(MessageId).collect());
-            let expected: BTreeSet<u64> = ids(&covered(&known, &BTreeSet::new())).difference(&unfinished).copied().collect();
+            let found = exported_coverage(&known, &unfinished.iter().copied().map(MessageId).collect());
+            let expected: BTreeSet<u64> = ids(&exported_coverage(&known, &BTreeSet::new())).difference(&unfinished).copied().collect();
             prop_assert_eq!(ids(&found), expected);
             prop_assert!(found.windows(2).all(|pair| pair[0].to <= pair[1].after));
         }
@@ -91,9 +91,12 @@ mod tests {
     fn many_holes_are_one() {
         let known = [interval(0, 400), interval(400, 1000)];
         let unfinished = (100..=200).map(MessageId).filter(|id| id.0 % 2 == 0);
-        assert_eq!(covered(&known, &unfinished.clone().collect()).len(), 52);
+        assert_eq!(
+            exported_coverage(&known, &unfinished.clone().collect()).len(),
+            52
+        );
         let more = unfinished.chain((301..=400).map(MessageId)).collect();
-        let found: Vec<_> = covered(&known, &more)
+        let found: Vec<_> = exported_coverage(&known, &more)
             .iter()
             .map(|covered| (covered.after.0, covered.to.0))
             .collect();

@@ -7,11 +7,11 @@ use super::{
     props::{may_be_given, props_bots},
 };
 use propsbot_model::{ChannelId, GuildId, MessageId, UserId};
-use propsbot_rows::{MessageRow, ReactionRow, Sieve, Snapshot};
+use propsbot_rows::{MessageRow, ReactionRow, RowFilter, Snapshot};
 
 /// Keeps the messages that may be props, and the reactions to those. The graph of what it keeps is
 /// the graph of the whole.
-pub struct PropsSieve {
+pub struct PropsRowFilter {
     /// Where plain messages are props.
     props_channels: BTreeSet<ChannelId>,
     /// Where props by command are.
@@ -22,7 +22,7 @@ pub struct PropsSieve {
     kept: HashSet<MessageId>,
 }
 
-impl PropsSieve {
+impl PropsRowFilter {
     /// For a snapshot, of which neither messages nor reactions are looked at.
     pub fn new(snapshot: &Snapshot) -> Self {
         let channels = Channels::new(snapshot);
@@ -38,7 +38,7 @@ impl PropsSieve {
     }
 }
 
-impl Sieve for PropsSieve {
+impl RowFilter for PropsRowFilter {
     fn channel(&self, id: ChannelId) -> bool {
         self.props_channels.contains(&id) || self.channels.contains(&id)
     }

@@ -11,7 +11,7 @@ use propsbot_rows::Snapshot;
 
 /// A member's place among those who gave or received props.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct LeaderboardEntry {
     /// The member.
     pub member: UserId,
     /// What others call them, as typed: escape before showing.
@@ -43,7 +43,7 @@ pub struct Thanks {
 
 /// Everyone who gave or received props: first who received most, then whose props found most
 /// reactions, then the oldest account.
-pub fn standings(snapshot: &Snapshot) -> Vec<Standing> {
+pub fn standings(snapshot: &Snapshot) -> Vec<LeaderboardEntry> {
     let rules = Rules::new(snapshot);
     let members = &rules.members;
     let mut standings = BTreeMap::new();
@@ -59,7 +59,7 @@ pub fn standings(snapshot: &Snapshot) -> Vec<Standing> {
         }
     }
 
-    let mut standings: Vec<Standing> = standings.into_values().collect();
+    let mut standings: Vec<LeaderboardEntry> = standings.into_values().collect();
     standings.sort_by_key(|standing| {
         Reverse((
             standing.received,
@@ -75,11 +75,11 @@ pub fn standings(snapshot: &Snapshot) -> Vec<Standing> {
 }
 
 fn of<'a>(
-    standings: &'a mut BTreeMap<UserId, Standing>,
+    standings: &'a mut BTreeMap<UserId, LeaderboardEntry>,
     member: UserId,
     members: &Members<'_>,
-) -> &'a mut Standing {
-    standings.entry(member).or_insert_with(|| Standing {
+) -> &'a mut LeaderboardEntry {
+    standings.entry(member).or_insert_with(|| LeaderboardEntry {
         member,
         name: members.name(member),
         received: 0,

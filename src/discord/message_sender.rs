@@ -16,7 +16,7 @@ const UNKNOWN_MESSAGE: u64 = 10_008;
 
 /// The bot's voice. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Speech {
+pub struct MessageSender {
     rest: Rest,
 }
 
@@ -25,7 +25,7 @@ struct Posted {
     id: MessageId,
 }
 
-impl Speech {
+impl MessageSender {
     /// Speaks over this client.
     pub fn new(rest: Rest) -> Self {
         Self { rest }

@@ -2,16 +2,16 @@
 
 use super::*;
 use propsbot_model::{
-    Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Kept, Mention, Message,
-    MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Stamped, User,
+    Author, AuthorKind, ChannelId, EmojiKey, GuildId, InteractionId, Lww, Mention, Message,
+    MessageId, MessageKind, Millis, Overwrite, Presence, PropsOrigin, Stamp, Tombstoned, User,
 };
 
 const GUILD: GuildId = GuildId(1);
 const ANA: UserId = UserId(480_300_000_000_000_001);
 const BEN: UserId = UserId(480_300_000_000_000_002);
 
-fn veil(tier: Tier) -> Veil {
-    Veil::new([Privacy {
+fn redactor(tier: Tier) -> Redactor {
+    Redactor::new([Privacy {
         tier,
         since: Millis(1),
         ..Privacy::unchosen(GUILD, ANA)
@@ -53,12 +53,12 @@ fn ana() -> Member {
         joined_at: Some(Millis(1)),
         unread: propsbot_model::Unread::default(),
     };
-    let mut kept = Kept::default();
+    let mut kept = Tombstoned::default();
     kept.see(Stamp(1), presence);
     Member {
         guild_id: GUILD,
         user_id: ANA,
-        user: Some(Stamped {
+        user: Some(Lww {
             at: Stamp(1),
             value: User {
                 id: ANA,
@@ -92,45 +92,52 @@ fn props(giver: UserId, receiver: UserId) -> Props {
 
 #[test]
 fn who_chose_nothing_is_shown_as_they_are() {
-    for veil in [Veil::default(), veil(Tier::None)] {
-        assert_eq!(veil.member(&ana()), [MemberRow::from(&ana())]);
+    for redactor in [Redactor::default(), redactor(Tier::None)] {
+        assert_eq!(redactor.member(&ana()), [MemberRow::from(&ana())]);
         let said = message(ANA, "hi", &[BEN]);
-        assert_eq!(veil.message(&said, false), Some(MessageRow::from(&said)));
+        assert_eq!(
+            redactor.message(&said, false),
+            Some(MessageRow::from(&said))
+        );
         let given = props(ANA, BEN);
-        assert_eq!(veil.props(&given), Some(PropsRow::from(&given)));
+        assert_eq!(redactor.props(&given), Some(PropsRow::from(&given)));
     }
 }
 
 #[test]
 fn the_text_of_who_hides_it_is_blank_in_messages_and_in_reasons() {
     for tier in Tier::OUT {
-        let veil = veil(tier);
-        let row = veil.message(&message(ANA, "my secret", &[BEN]), true);
+        let redactor = redactor(tier);
+        let row = redactor.message(&message(ANA, "my secret", &[BEN]), true);
         assert_eq!(row.unwrap().content.as_deref(), Some(""), "{tier}");
-        assert_eq!(veil.props(&props(ANA, BEN)).unwrap().reason, "", "{tier}");
-        let others = veil.message(&message(BEN, "hi", &[]), false).unwrap();
+        assert_eq!(
+            redactor.props(&props(ANA, BEN)).unwrap().reason,
+            "",
+            "{tier}"
+        );
+        let others = redactor.message(&message(BEN, "hi", &[]), false).unwrap();
         assert_eq!(others.content.as_deref(), Some("hi"));
     }
 }
 
 #[test]
 fn a_name_is_replaced_by_the_same_pseudonym_every_time() {
-    let rows = veil(Tier::Identity).member(&ana());
+    let rows = redactor(Tier::Identity).member(&ana());
     let [row] = rows.as_slice() else {
         panic!("{rows:?}")
     };
     assert_eq!(row.user_id, ANA);
     assert!(row.username.starts_with("member-"), "{}", row.username);
     assert_eq!((&row.nick, &row.global_name), (&None, &None));
-    assert_eq!(rows, veil(Tier::Identity).member(&ana()));
-    let named = veil(Tier::Content).member(&ana());
+    assert_eq!(rows, redactor(Tier::Identity).member(&ana()));
+    let named = redactor(Tier::Content).member(&ana());
     assert_eq!(named[0].nick.as_deref(), Some("Queen Ana"));
 }
 
 #[test]
 fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() {
-    let veil = veil(Tier::Everything);
-    let rows = veil.member(&ana());
+    let redactor = redactor(Tier::Everything);
+    let rows = redactor.member(&ana());
     let [nobody, chosen] = rows.as_slice() else {
         panic!("{rows:?}")
     };
@@ -142,14 +149,16 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
     assert!(chosen.username.is_empty() && !chosen.member && chosen.joined_at.is_none());
     let mut left = ana();
     left.presence.miss(Stamp(2));
-    assert_eq!(veil.member(&left), rows);
+    assert_eq!(redactor.member(&left), rows);
 
     // What Ana says is not shown, but for thanks.
-    assert_eq!(veil.message(&message(ANA, "hi", &[BEN]), false), None);
-    assert_eq!(veil.message(&message(ANA, "hi", &[]), true), None);
-    let thanks = veil.message(&message(ANA, "thanks", &[BEN]), true).unwrap();
+    assert_eq!(redactor.message(&message(ANA, "hi", &[BEN]), false), None);
+    assert_eq!(redactor.message(&message(ANA, "hi", &[]), true), None);
+    let thanks = redactor
+        .message(&message(ANA, "thanks", &[BEN]), true)
+        .unwrap();
     assert_eq!(thanks.author_id, Some(nobody.user_id));
-    let given = veil.props(&props(ANA, BEN)).unwrap();
+    let given = redactor.props(&props(ANA, BEN)).unwrap();
     assert_eq!(
         (given.giver_id, given.receiver_ids),
         (nobody.user_id, vec![BEN])
@@ -157,12 +166,14 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
 
     // What others say to her is whole.
     let text = format!("<@{ANA}>: thanks <@{BEN}>");
-    let to_her = veil.message(&message(BEN, &text, &[ANA]), true).unwrap();
+    let to_her = redactor
+        .message(&message(BEN, &text, &[ANA]), true)
+        .unwrap();
     assert_eq!(to_her.author_id, Some(BEN));
     assert_eq!(to_her.mentions[0].user_id, nobody.user_id);
     let shown = format!("<@{}>: thanks <@{BEN}>", nobody.user_id);
     assert_eq!(to_her.content, Some(shown));
-    let received = veil.props(&props(BEN, ANA)).unwrap();
+    let received = redactor.props(&props(BEN, ANA)).unwrap();
     assert_eq!(received.receiver_ids, [nobody.user_id]);
     assert_eq!(received.reason, format!("hello <@{}>", nobody.user_id));
     // Not even her id is in a row that says something.
@@ -185,9 +196,9 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
         confirmed: None,
         removed: None,
     };
-    assert_eq!(veil.reaction(&reaction(ANA)), None);
-    assert_eq!(veil.reaction(&reaction(ANA.anonymous())), None);
-    assert!(veil.reaction(&reaction(BEN)).is_some());
+    assert_eq!(redactor.reaction(&reaction(ANA)), None);
+    assert_eq!(redactor.reaction(&reaction(ANA.anonymous())), None);
+    assert!(redactor.reaction(&reaction(BEN)).is_some());
 }
 
 /// Who gave and who received are told apart in a row; who they are, or that they are the same as in
@@ -200,16 +211,16 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
         since: Millis(1),
         ..Privacy::unchosen(GUILD, user_id)
     };
-    let veil = Veil::new([hide(cy), hide(ANA)]);
+    let redactor = Redactor::new([hide(cy), hide(ANA)]);
     let nobody = UserId::nobody;
     for (giver, receiver) in [(ANA, cy), (cy, ANA)] {
-        let row = veil.props(&props(giver, receiver)).unwrap();
+        let row = redactor.props(&props(giver, receiver)).unwrap();
         assert_eq!(
             (row.giver_id, row.receiver_ids),
             (nobody(1), vec![nobody(2)])
         );
         let thanks = message(giver, "", &[BEN, receiver]);
-        let row = veil.message(&thanks, true).unwrap();
+        let row = redactor.message(&thanks, true).unwrap();
         let mentioned: Vec<_> = row.mentions.iter().map(|mention| mention.user_id).collect();
         assert_eq!(
             (row.author_id, mentioned),
@@ -220,7 +231,7 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
     let rows: Vec<MemberRow> = [ANA, cy]
         .iter()
         .flat_map(|id| {
-            veil.member(&Member {
+            redactor.member(&Member {
                 user_id: *id,
                 ..ana()
             })
@@ -238,14 +249,14 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
 /// In a restored store there are rows about nobody: who hides later is told apart from them.
 #[test]
 fn who_is_nobody_already_stays_so() {
-    let veil = veil(Tier::Everything);
+    let redactor = redactor(Tier::Everything);
     let nobody = UserId::nobody;
-    let row = veil.props(&props(nobody(1), ANA)).unwrap();
+    let row = redactor.props(&props(nobody(1), ANA)).unwrap();
     assert_eq!(
         (row.giver_id, row.receiver_ids),
         (nobody(1), vec![nobody(2)])
     );
-    let row = veil.message(&message(nobody(1), "", &[nobody(2), ANA]), true);
+    let row = redactor.message(&message(nobody(1), "", &[nobody(2), ANA]), true);
     let row = row.unwrap();
     let mentioned: Vec<_> = row.mentions.iter().map(|mention| mention.user_id).collect();
     assert_eq!(
@@ -254,7 +265,7 @@ fn who_is_nobody_already_stays_so() {
     );
     let untouched = message(nobody(1), "", &[nobody(2), BEN]);
     assert_eq!(
-        veil.message(&untouched, true),
+        redactor.message(&untouched, true),
         Some(MessageRow::from(&untouched))
     );
 }
@@ -262,22 +273,24 @@ fn who_is_nobody_already_stays_so() {
 /// Their ids stand in no row but the one that remembers their wish.
 #[test]
 fn the_id_of_who_is_hidden_is_nowhere_else() {
-    let veil = veil(Tier::Everything);
+    let redactor = redactor(Tier::Everything);
     let by_name = format!("`<@!{ANA}>` and <@{ANA}>");
-    let said = veil.message(&message(BEN, &by_name, &[]), true).unwrap();
+    let said = redactor
+        .message(&message(BEN, &by_name, &[]), true)
+        .unwrap();
     assert_eq!(said.content.unwrap(), "`<@!1>` and <@1>");
     let for_her = Props {
         reason: by_name,
         ..props(BEN, BEN)
     };
-    assert_eq!(veil.props(&for_her).unwrap().reason, "`<@!1>` and <@1>");
+    assert_eq!(redactor.props(&for_her).unwrap().reason, "`<@!1>` and <@1>");
     let member = Overwrite {
         kind: OverwriteKind::Member,
         id: ANA.0,
         allow: 1,
         deny: 0,
     };
-    let of = |row: ChannelRow| serde_json::to_string(&veil.channel(row)).unwrap();
+    let of = |row: ChannelRow| serde_json::to_string(&redactor.channel(row)).unwrap();
     let thread = ChannelRow {
         owner_id: Some(ANA),
         overwrites: vec![
@@ -298,7 +311,7 @@ fn the_id_of_who_is_hidden_is_nowhere_else() {
         owner_id: ANA,
         ..guild()
     };
-    assert_eq!(veil.guild(guild).owner_id, UserId::nobody(1));
+    assert_eq!(redactor.guild(guild).owner_id, UserId::nobody(1));
 }
 
 fn channel() -> ChannelRow {
@@ -324,9 +337,9 @@ fn blanks_titles_of_threads_by_members_who_show_no_text() {
         ..channel()
     };
     for tier in Tier::OUT {
-        let veil = veil(tier);
-        assert_eq!(veil.channel(thread(ANA)).name, "", "{tier}");
-        assert_eq!(veil.channel(thread(BEN)).name, "thread", "{tier}");
+        let redactor = redactor(tier);
+        assert_eq!(redactor.channel(thread(ANA)).name, "", "{tier}");
+        assert_eq!(redactor.channel(thread(BEN)).name, "thread", "{tier}");
     }
 }
 
@@ -335,11 +348,11 @@ fn opting_in_again_shows_no_text_of_before() {
     let said = message(ANA, "my secret", &[]);
     let sent = said.id.created_at();
     for (since, shown) in [(sent, ""), (Millis(sent.0 - 1), "my secret")] {
-        let veil = Veil::new([Privacy {
+        let redactor = Redactor::new([Privacy {
             texts_since: Some(since),
             ..Privacy::unchosen(GUILD, ANA)
         }]);
-        let row = veil.message(&said, false).unwrap();
+        let row = redactor.message(&said, false).unwrap();
         assert_eq!(row.content.as_deref(), Some(shown));
     }
 }
@@ -347,11 +360,11 @@ fn opting_in_again_shows_no_text_of_before() {
 /// What others gave them stays to a pseudonym, for which there is a member's row.
 #[test]
 fn who_was_deleted_and_is_back_keeps_a_pseudonym_for_what_was() {
-    let veil = Veil::new([Privacy {
+    let redactor = Redactor::new([Privacy {
         forgotten: Some(Millis(1)),
         ..Privacy::unchosen(GUILD, ANA)
     }]);
-    let rows = veil.member(&ana());
+    let rows = redactor.member(&ana());
     let ids: Vec<UserId> = rows.iter().map(|row| row.user_id).collect();
     assert_eq!(ids, [UserId::nobody(1), ANA]);
     assert_eq!(rows[0].privacy, Some(Tier::Everything));

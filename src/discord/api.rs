@@ -16,7 +16,7 @@ use serde::{
 };
 
 use super::{
-    Application, Items, Rest, RestError, Route, Turn, Urgency,
+    Application, Items, Permit, Rest, RestError, Route, Urgency,
     application::OfFlags,
     gateway::StartLimit,
     json,
@@ -42,7 +42,7 @@ const GUILDS_A_PAGE: usize = 100;
 
 /// Typed reading of Discord over REST. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct History {
+pub struct DiscordApi {
     rest: Rest,
     urgency: Urgency,
 }
@@ -75,7 +75,7 @@ pub struct Listing {
     pub newest: Option<MessageId>,
     /// To be dropped once the page is dealt with, and before another request is waited for: only so
     /// many pages are in memory at a time.
-    pub turn: Option<Turn>,
+    pub turn: Option<Permit>,
 }
 
 impl Listing {
@@ -145,7 +145,7 @@ struct SessionStartLimit {
     reset_after: u64,
 }
 
-impl History {
+impl DiscordApi {
     /// Reads over this client.
     pub fn new(rest: Rest) -> Self {
         Self {
@@ -424,7 +424,7 @@ impl History {
     async fn list_and_hold<T: DeserializeOwned>(
         &self,
         route: &Route<'_>,
-    ) -> Result<(Items<T>, Turn), RestError> {
+    ) -> Result<(Items<T>, Permit), RestError> {
         let asked = self.rest.get_and_hold(route, self.urgency, Items::read);
         let (list, turn) = asked.await?;
         report(route, &list);

@@ -17,13 +17,13 @@ pub const RULES: u8 = 3;
 
 /// What the members of a guild have chosen.
 #[derive(Clone, Debug, Default)]
-pub struct Veil {
+pub struct Redactor {
     chosen: BTreeMap<UserId, Privacy>,
     /// Of whom nothing is to be shown.
     hidden: BTreeSet<UserId>,
 }
 
-impl Veil {
+impl Redactor {
     /// From all that was chosen in the guild.
     pub fn new(chosen: impl IntoIterator<Item = Privacy>) -> Self {
         let chosen: BTreeMap<UserId, Privacy> = chosen
