@@ -13,6 +13,7 @@ use tracing::info;
 use super::{
     Error, Mirror,
     bars::{rows_bar, tell_made},
+    error::Tried as _,
     graph::beside,
     open_existing_store,
 };
@@ -89,7 +90,7 @@ async fn export_unless(
     let telling = tell_made(target.made.clone());
     let done = export::export(&store, &target, Clock::now(), leave).await;
     telling.finish().await;
-    let done = done.with_context(|| format!("could not export to {spec}"))?;
+    let done = done.tried(|| format!("could not export to {spec}"))?;
     let mut line = if done.changed {
         format!(
             "{spec} is at generation {}: {} in {} ({}), {} removed",
@@ -184,7 +185,7 @@ async fn adopt_wishes(
     };
     let wishes = wishes
         .await
-        .with_context(|| format!("could not read the members' privacy choices from {spec}"))?;
+        .tried(|| format!("could not read the members' privacy choices from {spec}"))?;
     if wishes.is_empty() {
         return Ok(0);
     }
@@ -199,7 +200,7 @@ async fn adopt_wishes(
 /// The faults of an archive; an empty one has none.
 async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verification, Error> {
     let found = archive::verify(archive, &SCHEMA, Depth::Whole).await;
-    let found = found.with_context(|| format!("could not verify {spec}"))?;
+    let found = found.tried(|| format!("could not verify {spec}"))?;
     // A person has to decide what to do about a faulty manifest.
     if found.generation == 0 {
         let faults = found.faults.join("\n  ");
@@ -225,7 +226,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
     let store = Arc::new(open_existing_store(&config.store_path).await?);
     let dry_run = export::dry_run(&store, &target, Clock::now())
         .await
-        .with_context(|| format!("could not work out what an export to {spec} would write"))?;
+        .tried(|| format!("could not work out what an export to {spec} would write"))?;
     let (would, decisions, bot_posts) = (dry_run.summary, dry_run.decisions, dry_run.bot_posts);
     let mut lines = vec![if would.changed {
         format!(
@@ -273,7 +274,7 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     // Read it first: a wrong address must not leave a half-restored store behind.
     ArchiveReader::open(archive.as_ref())
         .await
-        .with_context(|| format!("could not read {spec}"))?;
+        .tried(|| format!("could not read {spec}"))?;
     let path = config.store_path.clone();
     let store = tokio::task::spawn_blocking(move || Store::open_to_restore(&path))
         .await
@@ -285,7 +286,7 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
     };
     let done = restore::restore(&Arc::new(store), archive.as_ref(), &told).await;
     bar.finish_and_clear();
-    let done = done.with_context(|| format!("could not restore {spec}"))?;
+    let done = done.tried(|| format!("could not restore {spec}"))?;
     Ok(vec![format!(
         "restored generation {1} of {spec} into {0}: {2}, {3}. The archive doesn't hold private channels: \
          `propsbot sync` or `propsbot run` fetches those again and continues from here",
@@ -308,7 +309,7 @@ pub async fn verify(
     let archive = propsbot_backends::open(spec, &config.access, &config.network)?;
     let found = archive::verify(archive.as_ref(), &SCHEMA, depth)
         .await
-        .with_context(|| format!("could not verify {spec}"))?;
+        .tried(|| format!("could not verify {spec}"))?;
     if found.generation == 0 {
         return Err(Error::Failed(anyhow!(
             "{spec}: {}",

@@ -5,6 +5,7 @@
 
 mod archive;
 mod bars;
+mod error;
 mod forget;
 mod graph;
 mod lines;
@@ -14,13 +15,14 @@ mod run;
 mod status;
 mod sync;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 pub use archive::{ExportOrder, dry_run, export, restore, verify};
+pub use error::Error;
 pub use forget::{forget, forget_guild};
 pub use graph::{GraphOrder, GraphPlugin, graph};
 pub use log::{log, warn_of_exposed_secrets};
@@ -29,11 +31,10 @@ pub use run::run;
 pub use status::status;
 pub use sync::sync;
 
-use crate::config::{Config, DiscordConfig, Mistakes};
-use propsbot_archive::ArchiveError;
-use propsbot_discord::{DiscordApi, GatewayError, Rest, RestError};
+use crate::config::{Config, DiscordConfig};
+use propsbot_discord::{DiscordApi, Rest};
 use propsbot_jobs::{
-    backfill::{Backfill, BackfillError, Permit},
+    backfill::{Backfill, Permit},
     clock::Clock,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
@@ -45,72 +46,7 @@ use propsbot_model::{Evidence, Fact, Observation, User};
 use propsbot_network::Network;
 use propsbot_store::{Rewrite, Store, StoreError};
 
-/// Why a command failed.
-#[derive(Debug)]
-pub enum Error {
-    /// The usage or configuration is wrong; trying again doesn't help.
-    Wrong(anyhow::Error),
-    /// The command succeeded, but the mirror is incomplete.
-    Incomplete(anyhow::Error),
-    /// Anything else.
-    Failed(anyhow::Error),
-}
-
-impl Error {
-    /// The process's exit code for it.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Failed(_) => 1,
-            Self::Wrong(_) => 2,
-            Self::Incomplete(_) => 3,
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Wrong(error) | Self::Incomplete(error) | Self::Failed(error)) = self;
-        let mut text = error.to_string();
-        // Some errors already end with their cause.
-        for cause in error.chain().skip(1).map(ToString::to_string) {
-            if !text.ends_with(&cause) {
-                text += ": ";
-                text += &cause;
-            }
-        }
-        f.write_str(&text)
-    }
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Error {
-    fn from(error: E) -> Self {
-        let error = error.into();
-        let wrong = error.is::<Mistakes>()
-            || matches!(error.downcast_ref(), Some(RestError::BadToken))
-            || matches!(
-                error.downcast_ref(),
-                Some(BackfillError::Rest(RestError::BadToken))
-            )
-            || matches!(
-                error.downcast_ref(),
-                Some(
-                    StoreError::Unusable { .. }
-                        | StoreError::NotEmpty { .. }
-                        | StoreError::HalfRestored { .. }
-                )
-            )
-            || matches!(error.downcast_ref(), Some(ArchiveError::NoAccess { .. }))
-            || matches!(
-                error.downcast_ref(),
-                Some(GatewayError::BadToken(_) | GatewayError::MissingIntents)
-            );
-        if wrong {
-            Self::Wrong(error)
-        } else {
-            Self::Failed(error)
-        }
-    }
-}
+use error::Tried as _;
 
 /// The store with its writer.
 struct Mirror {
@@ -261,7 +197,7 @@ async fn log_in(
             return Ok((history, bot));
         }
     }
-    let bot = history.me().await.with_context(|| match &config.api_url {
+    let bot = history.me().await.tried(|| match &config.api_url {
         Some(url) => format!("could not log in at {url} (DISCORD_API_URL)"),
         None => "could not log in to Discord".to_owned(),
     })?;
