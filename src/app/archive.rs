@@ -20,7 +20,7 @@ use super::{
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    ManifestSpace, ReadError, SOURCECRED, Verification,
+    Level, ManifestSpace, ReadError, SOURCECRED, Verification,
 };
 use propsbot_backends::ArchiveSpec;
 use propsbot_jobs::{
@@ -175,12 +175,12 @@ async fn adopt_wishes(
     archive: &dyn DataArchive,
 ) -> Result<usize, Error> {
     let wishes = async {
-        let reader = match ArchiveReader::open(archive).await {
+        let reader = match ArchiveReader::open_as(archive, &SCHEMA).await {
             Err(ReadError::Empty) => return Ok(Vec::new()),
             reader => reader?,
         };
         let chosen = |row: &MemberRow| row.privacy().is_some();
-        let rows: Vec<MemberRow> = reader.select(|_| true, chosen).await?;
+        let rows: Vec<MemberRow> = reader.select(Level::Space, |_| true, chosen).await?;
         Ok::<_, ReadError>(rows.iter().filter_map(MemberRow::privacy).collect())
     };
     let wishes = wishes
@@ -272,7 +272,7 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
     // Read it first: a wrong address must not leave a half-restored store behind.
-    ArchiveReader::open(archive.as_ref())
+    ArchiveReader::open_as(archive.as_ref(), &SCHEMA)
         .await
         .tried(|| format!("could not read {spec}"))?;
     let path = config.store_path.clone();

@@ -17,7 +17,7 @@ use propsbot_archive::{DataArchive, ReadError, SideFiles};
 use propsbot_backends::ArchiveSpec;
 use propsbot_graph::{
     PropsRowFilter, Weights,
-    discord::{DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents},
+    discord::{DiscordConfig, DiscordRowFilter, NotArchived, Rules, discord_documents},
     props_documents,
 };
 use propsbot_jobs::export::SourceCredFiles;
@@ -81,7 +81,7 @@ impl Counting {
         match self {
             Self::Props(_) => Snapshot::read_filtered(archive, guild, PropsRowFilter::new).await,
             Self::Discord(config, rules) => {
-                let filter = |snapshot: &Snapshot| DiscordSieve::new(snapshot, config, *rules);
+                let filter = |snapshot: &Snapshot| DiscordRowFilter::new(snapshot, config, *rules);
                 Snapshot::read_filtered(archive, None, filter).await
             }
         }

@@ -341,6 +341,18 @@ impl Manifest {
         })
     }
 
+    /// All that stands for an id of the provider's.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &Id> {
+        self.spaces.iter().flat_map(|space| {
+            let parts = space.parts.iter().flat_map(|part| {
+                let covered = part.covered.iter();
+                let covered = covered.flat_map(|range| [&range.after, &range.to]);
+                std::iter::once(&part.id).chain(covered)
+            });
+            std::iter::once(&space.id).chain(parts)
+        })
+    }
+
     /// The parts, with how many rows each has.
     pub fn part_rows(&self) -> impl Iterator<Item = (Scope, &Counts)> {
         self.spaces.iter().flat_map(|space| {

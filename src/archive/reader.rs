@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, pin::pin};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
-    ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest, Row,
-    Schema, Scope, row::decode_blob,
+    ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, Level, MANIFEST,
+    Manifest, Row, Schema, Scope, one_line, row::decode_blob,
 };
 
 /// How often a reader starts over because the archive changed under it.
@@ -34,13 +34,22 @@ pub enum ReadError {
     #[error(transparent)]
     Format(#[from] FormatError),
     /// The archive is another provider's.
-    #[error("the archive is of the provider {found:?}, not of {wanted:?}")]
+    #[error(
+        "the archive is of the provider {found:?}, not of {wanted:?}: name one that this program has \
+         exported"
+    )]
     OtherProvider {
         /// Its provider.
         found: String,
         /// The one whose archive it should be.
         wanted: &'static str,
     },
+    /// What stands for an id cannot be one of the provider's.
+    #[error(
+        "{MANIFEST} has {0:?} where an id should be: put back an intact copy of the archive, or export to \
+         a new one"
+    )]
+    NotAnId(String),
     /// An object that the manifest needs is not there.
     #[error(
         "{path} is missing, which {needed_by} needs: put it back from a copy, or have it made anew from \
@@ -109,17 +118,22 @@ impl<'a> ArchiveReader<'a> {
     /// Opens an archive of this schema's provider at its current generation.
     ///
     /// # Errors
-    /// Also [`ReadError::OtherProvider`].
+    /// Also [`ReadError::OtherProvider`] and [`ReadError::NotAnId`].
     pub async fn open_as(archive: &'a dyn DataArchive, schema: &Schema) -> Result<Self, ReadError> {
         let reader = Self::open(archive).await?;
         let found = &reader.manifest.provider;
-        if found == schema.provider {
-            return Ok(reader);
+        if found != schema.provider {
+            return Err(ReadError::OtherProvider {
+                found: found.clone(),
+                wanted: schema.provider,
+            });
         }
-        Err(ReadError::OtherProvider {
-            found: found.clone(),
-            wanted: schema.provider,
-        })
+        let odd = reader
+            .manifest
+            .ids()
+            .find(|id| !(schema.is_id)(id.as_str()));
+        let odd = odd.map(|id| ReadError::NotAnId(one_line(id.as_str())));
+        odd.map_or(Ok(reader), Err)
     }
 
     /// The manifest.
@@ -217,17 +231,18 @@ impl<'a> ArchiveReader<'a> {
         })
     }
 
-    /// The rows of a table that are `wanted`, of those spaces or parts that are, in the order of
+    /// The rows of a table that are `wanted`, kept at this level, of those spaces or parts that are, in the order of
     /// the manifest. Of the others, no more than a few partitions are in memory at once.
     pub async fn select<R: Row>(
         &self,
+        level: Level,
         scopes: impl Fn(&Scope) -> bool,
         mut wanted: impl FnMut(&R) -> bool,
     ) -> Result<Vec<R>, ReadError> {
         let scopes: Vec<(Scope, IndexRef)> = self
             .manifest
             .indexes()
-            .filter(|(scope, _)| scopes(scope))
+            .filter(|(scope, _)| scope.level() == level && scopes(scope))
             .collect();
         let indexes: Vec<Index> = stream::iter(scopes)
             .map(|(scope, index)| async move { self.index(&scope, index).await })

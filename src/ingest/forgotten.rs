@@ -51,9 +51,14 @@ pub(super) fn erase<S: Rows>(
 ) -> Result<(), S::Error> {
     if let Some(known) = rows.get::<MessageState>(&key::ids([channel.0, id.0]))? {
         rows.delete(&known)?;
-        message::tally(rows, guild, channel, |tally| match known.state {
-            Life::Alive(..) => tally.messages = tally.messages.saturating_sub(1),
-            Life::Deleted(_) => tally.deleted = tally.deleted.saturating_sub(1),
+        let text_is_missing = known.message().is_some_and(Message::text_is_missing);
+        message::tally(rows, guild, channel, |tally| {
+            match known.state {
+                Life::Alive(..) => tally.messages = tally.messages.saturating_sub(1),
+                Life::Deleted(_) => tally.deleted = tally.deleted.saturating_sub(1),
+            }
+            let missing = u64::from(text_is_missing);
+            tally.texts_missing = tally.texts_missing.saturating_sub(missing);
         })?;
     }
     settle(rows, guild, &FailureObject::Message(channel, id))?;

@@ -6,7 +6,8 @@
 use super::{Rows, forgotten};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Guild, GuildId, InteractionId, KEPT_ACTIONS, Life, Member,
-    Message, MessageId, MessageState, Millis, OverwriteKind, Privacy, Props, UserId, key,
+    Message, MessageId, MessageState, Millis, Named, OverwriteKind, Privacy, Props, UserId, ids_in,
+    key,
 };
 
 /// What a member has chosen, if anything.
@@ -84,6 +85,14 @@ pub(super) fn allowed_channel<S: Rows>(rows: &S, channel: &Channel) -> Result<Ch
             thread.owner_id = None;
         }
     }
+    // Somebody else may have named them in a title.
+    let mut gone = Named::default();
+    for user in ids_in(&channel.name).into_iter().map(UserId) {
+        if is_gone(rows, guild, user)? {
+            gone.users.insert(user);
+        }
+    }
+    gone.take_from_title(&mut channel.name);
     for overwrite in &mut channel.overwrites {
         if overwrite.kind == OverwriteKind::Member && is_gone(rows, guild, UserId(overwrite.id))? {
             // It stays as somebody's: see `Permissions::names_nobody`.

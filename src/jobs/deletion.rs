@@ -7,7 +7,7 @@ use std::{
 
 use propsbot_model::{
     Channel, ChannelId, Forget, GuildEntity, GuildId, Life, Message, MessageId, Millis, Named,
-    OverwriteKind, UserId,
+    OverwriteKind, UserId, ids_in,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -121,7 +121,9 @@ impl Deletion<'_> {
                     && self.wishes.contains_key(&UserId(overwrite.id))
             });
             let opened = opened_by(channel).is_some_and(|user| self.wishes.contains_key(&user));
-            if named || opened {
+            let mut called = ids_in(&channel.name).into_iter();
+            let called = called.any(|id| self.wishes.contains_key(&UserId(id)));
+            if named || opened || called {
                 self.steps.push(Forget::InChannel(channel.id));
             }
         }

@@ -146,15 +146,22 @@ pub async fn adopt(
 ) -> Result<usize, PrivacyError> {
     let mut adopted = 0;
     for wish in wishes {
-        let known = store.privacy(wish.guild_id)?;
-        if known.iter().any(|known| known.user_id == wish.user_id) {
+        let known = store.privacy_of(wish.guild_id, wish.user_id)?;
+        let is_unknown = known == Privacy::unchosen(wish.guild_id, wish.user_id);
+        let deleted = wish.forgotten.filter(|_| known.forgotten < wish.forgotten);
+        if deleted.is_none() && !is_unknown {
             continue;
         }
         adopted += 1;
-        if let Some(until) = wish.forgotten {
+        if let Some(until) = deleted {
             forget(store, writer, clock, (wish.guild_id, wish.user_id), until).await?;
         }
-        choose(store, writer, clock, wish).await?;
+        if is_unknown {
+            // An archive does not tell since when. It is later than the deletion, which hides everything.
+            let since = deleted.map_or(wish.since, |until| Millis(until.0 + 1));
+            let since = since.max(wish.since);
+            choose(store, writer, clock, Privacy { since, ..wish }).await?;
+        }
     }
     Ok(adopted)
 }

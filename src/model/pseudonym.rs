@@ -113,6 +113,12 @@ impl Named {
         }
     }
 
+    /// Takes them out of a channel's name.
+    pub fn take_from_title(&self, name: &mut String) {
+        let mut pseudonyms = Pseudonyms::new(&self.users, []);
+        self.take_from_text(name, &mut pseudonyms);
+    }
+
     /// Takes them out of what an admin did.
     pub fn take_from_action(&self, action: &mut AdminAction) {
         let mut pseudonyms = Pseudonyms::new(&self.users, [action.by]);

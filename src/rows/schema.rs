@@ -42,6 +42,10 @@ pub static SCHEMA: Schema = Schema {
     ],
     spaces: GUILDS,
     parts: CHANNELS,
+    is_id: |id| {
+        id.parse::<u64>()
+            .is_ok_and(|number| number.to_string() == id)
+    },
     readme,
     commit_message,
 };
@@ -106,12 +110,9 @@ fn contradicts_itself<R: Restored>(row: R) -> bool {
     row.is_own() && row.record(Stamp::default()).is_none()
 }
 
-/// Whether it is this id, in its only spelling.
+/// Whether it is this id. (That it has the one spelling was looked at before: `Schema::is_id`.)
 fn is(id: &Id, number: u64) -> bool {
-    let text = id.as_str();
-    text.parse() == Ok(number)
-        && !(text.len() > 1 && text.starts_with('0'))
-        && !text.starts_with('+')
+    id.as_str().parse() == Ok(number)
 }
 
 fn is_guild(scope: &Scope, guild: GuildId) -> bool {

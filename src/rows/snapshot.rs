@@ -140,7 +140,6 @@ impl Snapshot {
     ) -> Result<Self, ReadError> {
         let only = guild.map(Scope::space);
         let is_wanted = |scope: &Scope| only.as_ref().is_none_or(|only| only.space == scope.space);
-        let of_guild = |scope: &Scope| scope.level() == Level::Space && is_wanted(scope);
         let channels: Vec<(Scope, bool)> = reader
             .manifest()
             .part_rows()
@@ -153,13 +152,13 @@ impl Snapshot {
             .map(|(scope, _)| scope)
             .collect();
         let mut snapshot = Self {
-            guilds: reader.select(of_guild, |_| true).await?,
-            channels: reader.select(of_guild, |_| true).await?,
-            roles: reader.select(of_guild, |_| true).await?,
-            emojis: reader.select(of_guild, |_| true).await?,
-            members: reader.select(of_guild, |_| true).await?,
+            guilds: reader.select(Level::Space, is_wanted, |_| true).await?,
+            channels: reader.select(Level::Space, is_wanted, |_| true).await?,
+            roles: reader.select(Level::Space, is_wanted, |_| true).await?,
+            emojis: reader.select(Level::Space, is_wanted, |_| true).await?,
+            members: reader.select(Level::Space, is_wanted, |_| true).await?,
             props: reader
-                .select(|scope| with_props.contains(scope), |_| true)
+                .select(Level::Part, |scope| with_props.contains(scope), |_| true)
                 .await?,
             ..Self::default()
         };
@@ -172,10 +171,10 @@ impl Snapshot {
         let is_looked_at = |scope: &Scope| looked_at.contains(scope);
         for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
             if reactions {
-                let kept = reader.select(is_looked_at, |row| filter.reaction(row));
+                let kept = reader.select(Level::Part, is_looked_at, |row| filter.reaction(row));
                 snapshot.reactions = kept.await?;
             } else {
-                let kept = reader.select(is_looked_at, |row| filter.message(row));
+                let kept = reader.select(Level::Part, is_looked_at, |row| filter.message(row));
                 snapshot.messages = kept.await?;
             }
         }

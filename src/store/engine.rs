@@ -96,7 +96,11 @@ impl Engine {
         make(&folder).map_err(unusable)?;
         remove_unfinished_snapshots(&folder).map_err(unusable)?;
         // The lock above is ours, so whoever holds sled's own is this process, a moment ago.
-        match File::open(folder.join("db")) {
+        match File::options()
+            .read(true)
+            .write(true)
+            .open(folder.join("db"))
+        {
             Ok(file) => take(&file, LETTING_GO).map_err(not_taken)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(unusable(error)),

@@ -280,7 +280,8 @@ impl Store {
         );
         for elsewhere in self.all::<Privacy>(&[])? {
             let user = elsewhere.user_id;
-            if elsewhere.guild_id == guild || self.member(guild, user)?.is_none() {
+            // Also who is no member here: others may name them.
+            if elsewhere.guild_id == guild {
                 continue;
             }
             let here = chosen.entry(user);

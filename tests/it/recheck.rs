@@ -123,7 +123,7 @@ async fn a_recheck_finds_what_no_look_back_reads() {
     let lists = discord.count(REACTORS);
     let said = mirror.run(&["sync", "--recheck"]).await.ok().stdout;
     assert!(
-        said.contains("1 edited, 1 deleted, 0 unseen messages, 1 reactions"),
+        said.contains("1 edit, 1 deletion, 0 messages, 1 reaction"),
         "{said}"
     );
     mirror.check_store();

@@ -388,6 +388,8 @@ impl<'a> Planner<'a> {
             self.unneeded.extend(loaded.blob_paths());
             self.unneeded.insert(index.path());
             tables.clone_from(&loaded.tables);
+            // What this version does not know it cannot keep up to date.
+            tables.retain(|table, _| self.request.schema.table(table).is_some());
         }
         if task.extents.is_empty() {
             return Ok(Listed::default());

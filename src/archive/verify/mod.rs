@@ -139,7 +139,10 @@ pub async fn verify(
     };
     match retry(archive, schema, run).await {
         Err(
-            error @ (ReadError::Empty | ReadError::Format(_) | ReadError::OtherProvider { .. }),
+            error @ (ReadError::Empty
+            | ReadError::Format(_)
+            | ReadError::OtherProvider { .. }
+            | ReadError::NotAnId(_)),
         ) => {
             let mut found = Verification::default();
             found.fault(error);

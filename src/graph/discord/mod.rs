@@ -19,7 +19,7 @@ pub use config::{ConfigError, DiscordConfig, GuildConfig};
 pub use declaration::discord_declaration;
 pub use graph::discord_graph;
 pub use identities::discord_identities;
-pub use row_filter::DiscordSieve;
+pub use row_filter::DiscordRowFilter;
 
 use propsbot_model::GuildId;
 use propsbot_rows::{ReactionRow, Snapshot};
@@ -56,7 +56,7 @@ impl Rules {
 #[error("the archive holds no guild {0}, which the config names; export it first, or mend guildId")]
 pub struct NotArchived(pub GuildId);
 
-/// The discord plugin's documents for a snapshot: a whole one, or what [`DiscordSieve`] left of it.
+/// The discord plugin's documents for a snapshot: a whole one, or what [`DiscordRowFilter`] left of it.
 pub fn discord_documents(
     snapshot: &Snapshot,
     config: &DiscordConfig,

@@ -8,13 +8,13 @@ use propsbot_rows::{MessageRow, ReactionRow, RowFilter, Snapshot};
 
 /// Keeps the reactions that may count, and the messages that have some. The graph of what it keeps
 /// is the graph of the whole.
-pub struct DiscordSieve {
+pub struct DiscordRowFilter {
     channels: HashSet<ChannelId>,
     reacted: HashSet<MessageId>,
     rules: Rules,
 }
 
-impl DiscordSieve {
+impl DiscordRowFilter {
     /// For a snapshot, of which neither messages nor reactions are looked at.
     pub fn new(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) -> Self {
         let guilds = config.guilds().iter();
@@ -27,7 +27,7 @@ impl DiscordSieve {
     }
 }
 
-impl RowFilter for DiscordSieve {
+impl RowFilter for DiscordRowFilter {
     const REACTIONS_FIRST: bool = true;
 
     fn channel(&self, id: ChannelId) -> bool {

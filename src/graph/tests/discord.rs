@@ -13,7 +13,7 @@ use super::{
     invariants, *,
 };
 use crate::discord::{
-    DiscordConfig, DiscordSieve, NotArchived, Rules, discord_documents, discord_graph,
+    DiscordConfig, DiscordRowFilter, NotArchived, Rules, discord_documents, discord_graph,
     discord_identities,
 };
 use propsbot_model::{GuildId, Tier, UserId};
@@ -193,7 +193,7 @@ proptest! {
         snapshot.reactions.sort_by_key(|reaction| (reaction.channel_id, reaction.message_id));
         for rules in [Rules::Native, Rules::Improved] {
             let config = config();
-            let mut filter = DiscordSieve::new(&snapshot, &config, rules);
+            let mut filter = DiscordRowFilter::new(&snapshot, &config, rules);
             let mut sifted = snapshot.clone();
             sifted.reactions.retain(|reaction| filter.channel(reaction.channel_id) && filter.reaction(reaction));
             sifted.messages.retain(|message| filter.channel(message.channel_id) && filter.message(message));

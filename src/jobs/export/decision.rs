@@ -15,6 +15,8 @@ pub struct Decision {
     pub id: ChannelId,
     /// What it is called.
     pub name: String,
+    /// Whether it is a thread: its name is then what a member wrote.
+    pub is_thread: bool,
     /// Why it stays here; `None` if it goes out.
     pub withheld: Option<Withheld>,
 }
@@ -34,6 +36,7 @@ pub(super) fn decisions(store: &Store) -> Result<Vec<Decision>, StoreError> {
             guild: guild.name.clone(),
             id: channel.id,
             name: channel.name.clone(),
+            is_thread: channel.is_thread(),
             withheld,
         }));
     }

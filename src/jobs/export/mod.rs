@@ -12,7 +12,7 @@ mod source;
 mod sourcecred;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -133,14 +133,18 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let decided = ask(store, decisions).await?;
+    let decided = ask(store, decisions).await?.into_iter();
+    let decided: BTreeMap<Id, Decision> = decided
+        .map(|decision| (Id::new(decision.id), decision))
+        .collect();
     let of = |id: Id| {
-        let mut decided = decided.iter();
-        let decision = decided.find(|decision| Id::new(decision.id) == id);
+        let decision = decided.get(&id);
         let why = decision.and_then(|decision| decision.withheld);
         Withdrawn {
             id,
+            // What members write is neither logged nor kept here, where no deletion looks for it.
             name: decision
+                .filter(|decision| !decision.is_thread)
                 .map(|decision| decision.name.clone())
                 .unwrap_or_default(),
             why: why.map_or_else(

@@ -10,7 +10,7 @@ use propsbot_model::{
     self as model, ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message,
     MessageId, Millis, Partition, Privacy, Stamp, Tier,
 };
-use propsbot_rows::{RULES, SCHEMA};
+use propsbot_rows::{ChannelRow, RULES, Redactor, SCHEMA};
 use propsbot_store::{Dirty, Store, StoreError};
 
 /// What a store that was rebuilt from an archive remembers until its first export: this, and the
@@ -36,6 +36,12 @@ pub(super) fn request(
         let settings = store.settings(guild.id)?;
         let public = decided(guild, &settings, &roles, &channels);
         let public = public.into_iter().filter(|(_, why)| why.is_none());
+        // The manifest shows of a channel's name what its row shows.
+        let redactor = Redactor::new(store.strictest_privacy(guild.id)?);
+        let rows = channels.iter();
+        let rows = rows.filter_map(|channel| ChannelRow::new(channel, &settings));
+        let rows = rows.map(|row| redactor.channel(row));
+        let mut names: BTreeMap<ChannelId, String> = rows.map(|row| (row.id, row.name)).collect();
         let synced: BTreeMap<Class, Millis> = store
             .synced(guild.id)?
             .iter()
@@ -55,7 +61,7 @@ pub(super) fn request(
             parts: public
                 .map(|(channel, _)| ExportPart {
                     id: Id::new(channel.id),
-                    name: channel.name.clone(),
+                    name: names.remove(&channel.id).unwrap_or_default(),
                     covered: covered(channel.id, &coverage, &unfinished),
                 })
                 .collect(),

@@ -356,6 +356,13 @@ async fn verify_finds_what_hashes_do_not() {
         manifest.spaces[0].parts.pop();
     })
     .await;
+    assert_fault("where an id should be", |manifest, _| {
+        manifest.spaces[0].parts[0].covered = vec![Covered {
+            after: "a".into(),
+            to: "bb".into(),
+        }];
+    })
+    .await;
     assert_fault("the provider", |manifest, _| {
         manifest.provider = "irc".to_owned();
     })

@@ -161,6 +161,8 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
     discord.react(cho, general, others, "🎉", false);
     let thread = discord.create_thread(general, zoe, "zoe's title");
     discord.post(ben, thread, "ben in her thread");
+    let called = discord.create_thread(general, ben, &format!("kudos for {zoe}"));
+    discord.post(ben, called, "well done");
     assert!(!server.give(zoe, &[ben], "zoe's reason").await.ephemeral);
     assert!(!server.give(ben, &[zoe], "ben's reason").await.ephemeral);
     let discord = server.discord();
@@ -427,7 +429,7 @@ fn guild(id: u64, thanks: (UserId, UserId)) -> Vec<Fact> {
             id: channel_id,
             guild_id,
             kind: ChannelKind::TEXT,
-            name: "props".to_owned(),
+            name: format!("props of {}", thanks.1),
             parent_id: None,
             position: 0,
             nsfw: false,
@@ -504,6 +506,8 @@ async fn the_strictest_choice_counts_in_all_guilds_of_an_archive() {
         let bytes = documents.bytes(document);
         assert_eq!(times(&bytes, ana.to_string().as_bytes()), 0, "{document:?}");
     }
+    let manifest = std::fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+    assert_eq!(times(&manifest, ana.to_string().as_bytes()), 0);
     snapshot.members.retain(|member| member.user_id != ana);
     assert!(!format!("{snapshot:?}").contains(&ana.to_string()));
     assert_eq!(snapshot.messages.len(), 2);

@@ -151,7 +151,7 @@ async fn props_are_taken_back_during_a_long_pause() {
     }
     server.give(ben, &[cho], "second").await;
     let undone = server.ask(ana, "undo", json!({})).await;
-    says(&undone, &["no longer count", "may still stand"]);
+    says(&undone, &["no longer count", "may still be there"]);
     assert_eq!(discord.count(DELETE), 0);
 }
 

@@ -22,6 +22,9 @@ pub(in crate::github) const WRITING: &str = ".writing";
 /// How many files a commit adds at the most, and how many it removes: GitHub takes long for many.
 const FILES: usize = 1000;
 
+/// So many files are a part, however often GitHub failed.
+const LEAST_FILES: usize = 50;
+
 /// Objects of so many bytes are a part, however often GitHub failed.
 const LEAST_PART: usize = 1_000_000;
 
@@ -33,6 +36,8 @@ pub(super) struct Write<'a> {
     batch: BTreeMap<String, Vec<u8>>,
     /// Objects of so many bytes are a part: fewer, where GitHub failed at more.
     part: usize,
+    /// So many files are one, too.
+    files: usize,
     /// Parts committed.
     parts: u32,
     /// Who we are, in [`WRITING`].
@@ -56,6 +61,7 @@ impl<'a> Write<'a> {
             expected,
             batch: BTreeMap::new(),
             part: archive.part,
+            files: FILES,
             parts: 0,
             name: format!("{:032x}", rand::random::<u128>()),
             writing: None,
@@ -133,7 +139,7 @@ impl<'a> Write<'a> {
     /// Whether the batch, and so many bytes beside it, are more than one commit is to have.
     fn is_too_much(&self, beside: usize) -> bool {
         let bytes: usize = self.batch.values().map(Vec::len).sum();
-        let is_part = bytes + beside >= self.part || self.batch.len() >= FILES;
+        let is_part = bytes + beside >= self.part || self.batch.len() >= self.files;
         is_part && !self.batch.is_empty()
     }
 
@@ -141,7 +147,7 @@ impl<'a> Write<'a> {
     fn next_part(&mut self, says: &[u8]) -> Files {
         let mut files = Files::default();
         let mut bytes = 0;
-        while bytes < self.part && files.put.len() < FILES {
+        while bytes < self.part && files.put.len() < self.files {
             let Some((path, object)) = self.batch.pop_first() else {
                 break;
             };
@@ -316,6 +322,7 @@ impl<'a> Write<'a> {
                 let overtaken = error.may_be_overtaken() && self.is_another(head.as_ref()).await?;
                 if error.may_be_too_much() && files.put.len() > 2 {
                     self.part = (self.part / 2).max(LEAST_PART.min(self.part));
+                    self.files = (self.files / 2).max(LEAST_FILES);
                 }
                 let error = if overtaken {
                     GithubError::Overtaken
