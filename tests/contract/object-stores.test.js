@@ -273,7 +273,9 @@ describe("an archive in Azure Blob Storage", () => {
       door.unguard();
 
       assert.equal((await whole({mayHaveMore: true})).manifest.generation, before + published);
-      await fails(BUSY, home, "export");
+      // The claim is this store's own. What the killed process left goes once nothing of it can arrive.
+      await succeeds(home, "export");
+      assert.equal((await whole({mayHaveMore: true})).manifest.generation, before + 1);
       await laterOn();
       await succeeds(home, "export");
       assert.equal((await whole()).manifest.generation, before + 1);
@@ -301,7 +303,7 @@ describe("an archive in Azure Blob Storage", () => {
     const may = (permissions) => propsbot(home, ["export"], {...others, AZURE_STORAGE_SAS_TOKEN: accessSignature(permissions)}).ended;
     const refused = await may("rl");
     assert.equal(refused.code, 1);
-    assert.match(refused.said, /could not write \.writing of az:.*403/);
+    assert.match(refused.said, /could not write \.writing of az:.*AuthorizationPermissionMismatch.*AZURE_STORAGE_SAS_TOKEN/);
     assert.doesNotMatch(refused.said, /sig=/, "it prints a secret");
     // As `.env.example` has it: read, add, create, write, delete, list.
     const {code, said} = await may("racwdl");
@@ -394,7 +396,7 @@ describe("an archive in Google Cloud Storage", () => {
   it("is given up if Google refuses, with Google's words", async () => {
     const {code, said} = await verify(403);
     assert.equal(code, 1);
-    assert.match(said, /could not read manifest\.json of gs:\/\/bucket\/x: .*403.*AccessDenied/);
+    assert.match(said, /could not read manifest\.json of gs:\/\/bucket\/x: AccessDenied.*GOOGLE_SERVICE_ACCOUNT/);
     assert.deepEqual(asked, ["GET /bucket/x/manifest.json"]);
   });
 });
