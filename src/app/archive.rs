@@ -29,7 +29,7 @@ use propsbot_jobs::{
     privacy, restore,
 };
 use propsbot_model::{Class, GuildId, counted, one_line};
-use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, SCHEMA};
+use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, PROPS, SCHEMA};
 use propsbot_store::{Store, StoreError};
 
 /// How long a stopped export may take to release the archive.
@@ -319,7 +319,10 @@ pub async fn verify(
     let rows: Vec<String> = found
         .rows
         .iter()
-        .map(|(table, count)| format!("{count} {table}"))
+        .map(|(table, count)| match table.as_str() {
+            PROPS => format!("{count} props"),
+            table => counted(*count, table.trim_end_matches('s')),
+        })
         .collect();
     let blobs = match depth {
         Depth::Whole => format!("{}: {}", counted(found.blobs, "blob"), rows.join(", ")),

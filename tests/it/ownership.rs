@@ -109,12 +109,35 @@ async fn an_older_copy_of_the_store_replaces_nothing_unasked() {
 /// Who had their data deleted since is not brought back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wish_that_the_archive_remembers_outlives_an_older_copy_of_the_store() {
+    wish_outlives_an_older_copy(None).await;
+}
+
+/// Nor who had chosen something milder before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_outlives_an_older_copy_with_an_earlier_choice() {
+    wish_outlives_an_older_copy(Some(Tier::Content)).await;
+}
+
+async fn wish_outlives_an_older_copy(earlier: Option<Tier>) {
     let mirror = Mirror::seeded(3).await;
     mirror.sync().await.ok();
     mirror.export().await;
+    let user = mirror.archived().await.reactions[0].user_id;
+    if let Some(tier) = earlier {
+        let store = mirror.store();
+        let chosen = Observation {
+            at: Stamp(store.newest().unwrap().0 + 1),
+            by: Evidence::Rest,
+            fact: Fact::Privacy(Privacy {
+                tier,
+                since: Millis(1),
+                ..Privacy::unchosen(mirror.guild(), user)
+            }),
+        };
+        store.merge(&[vec![chosen]]).unwrap();
+    }
     let backup = mirror.home.path().join("backup");
     copy(&mirror.store_path(), &backup);
-    let user = mirror.archived().await.reactions[0].user_id;
     mirror
         .run(&["forget", "--user", &user.to_string()])
         .await

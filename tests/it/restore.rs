@@ -247,6 +247,23 @@ async fn a_restore_replaces_nothing() {
     let nothing = mirror.run(&["restore", "--from", "dir:nowhere"]).await;
     nothing.failed(1, &["dir:nowhere", "there is no manifest.json"]);
     assert!(!mirror.store_path().exists());
+    // What is no archive of ours is refused before there is a store to be half restored.
+    let manifest = mirror.archive_path().join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let id = mirror.guild().to_string();
+    for (ours, theirs, says) in [
+        ("\"discord\"", "\"github\"", "of the provider"),
+        (
+            &*format!("\"{id}\""),
+            &*format!("\"0{id}\""),
+            "where an id should be",
+        ),
+    ] {
+        assert!(text.contains(ours), "{ours}");
+        fs::write(&manifest, text.replacen(ours, theirs, 1)).unwrap();
+        mirror.run(&FROM).await.failed(1, &[says]);
+        assert!(!mirror.store_path().exists());
+    }
 }
 
 /// Cut off anywhere, a restore leaves what nobody takes for a store, and can be begun again.
