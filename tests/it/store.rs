@@ -227,6 +227,31 @@ fn what_changed_since_it_was_exported_stays_marked() {
     assert_eq!(store.dirty().unwrap(), []);
 }
 
+/// A deleted message lacks no text any more: its guild is not incomplete for it.
+#[test]
+fn forgets_a_missing_text_with_its_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let mut groups = batch(0, 1);
+    let Fact::Message(message) = &mut groups[0][0].fact else {
+        panic!("a batch is messages");
+    };
+    message.content.clear();
+    message.unread.add(propsbot_model::Field::Content);
+    let id = message.id;
+    store.merge(&groups).unwrap();
+    let missing = || store.tallies(GUILD).unwrap()[0].texts_missing;
+    assert_eq!(missing(), 1);
+    let step = Fact::Forget(GUILD, Forget::Message(CHANNEL, id));
+    let seen = Observation {
+        at: Stamp(100),
+        by: Evidence::Rest,
+        fact: step,
+    };
+    store.merge(&[vec![seen]]).unwrap();
+    assert_eq!(missing(), 0);
+}
+
 #[test]
 fn readers_see_whole_batches() {
     const SIZE: u64 = 60;

@@ -353,6 +353,28 @@ fn a_whole_table_of_a_space_is_read_again_in_all_parts() {
     assert_eq!(world.export().summary.blobs, 3);
 }
 
+/// What a later version added, this one could not keep up to date.
+#[test]
+fn a_table_of_a_later_version_is_not_carried_on() {
+    let mut world = World::new();
+    world.say(BOOKS[0], note_at(0, 0), "hello");
+    world.export();
+    world.say(BOOKS[0], note_at(1, 0), "again");
+    let mut previous = world.previous().unwrap();
+    for index in previous.indexes.values_mut() {
+        let entries = index.entries(Note::TABLE).to_vec();
+        index.tables.insert("later".to_owned(), entries);
+    }
+    let mut written = Vec::new();
+    let mut put = |object: Object| {
+        written.push(String::from_utf8_lossy(&object.bytes).into_owned());
+        Ok(())
+    };
+    plan(Some(&previous), &world.request(), &world.rows, &mut put).unwrap();
+    assert!(written.iter().any(|text| text.contains("\"notes\"")));
+    assert!(!written.iter().any(|text| text.contains("later")));
+}
+
 #[test]
 fn a_source_that_breaks_order_is_found_out() {
     struct Backwards(Vec<EncodedRow>);
