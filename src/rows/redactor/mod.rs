@@ -13,7 +13,7 @@ use propsbot_model::{
 };
 
 /// Version of the redaction rules. Bump it to force a full re-export.
-pub const RULES: u8 = 3;
+pub const RULES: u8 = 4;
 
 /// What the members of a guild have chosen.
 #[derive(Clone, Debug, Default)]
