@@ -71,7 +71,9 @@ fn asked(discord: &Discord, since: usize) -> BTreeMap<String, usize> {
         let of_channel = |id: u64| request.path.contains(&format!("/{id}/"));
         let something = before.is_none_or(|before| {
             let mut messages = truth.messages.iter();
-            messages.any(|message| message.id < before && of_channel(message.channel))
+            // The page that was listed before begins in the millisecond before this: pages overlap.
+            messages
+                .any(|message| (message.id >> 22) + 1 < before >> 22 && of_channel(message.channel))
         });
         if [MESSAGES, REACTORS].contains(&&*route) && something {
             *asked.entry(request.path.clone()).or_default() += 1;
