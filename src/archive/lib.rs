@@ -8,6 +8,8 @@
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows.
 
+#![warn(missing_docs)]
+
 #[cfg(not(unix))]
 compile_error!(
     "propsbot runs on Unix only: it is stopped by signals, and locks and syncs its files as Unix does"

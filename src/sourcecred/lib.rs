@@ -4,6 +4,8 @@
 //! Pure: knows no platform, does no I/O, and tells no time. Sorted output: the same graph gives the same
 //! bytes.
 
+#![warn(missing_docs)]
+
 mod address;
 mod comparison;
 mod declaration;

@@ -7,7 +7,6 @@ use super::permissions::{Overwrite, bit};
 use super::snowflake::Clock;
 
 /// Channel types, as on Discord's "Channels Resource" page.
-#[expect(missing_docs, reason = "named as on Discord's channel page")]
 pub mod kind {
     pub const TEXT: u8 = 0;
     pub const VOICE: u8 = 2;

@@ -17,7 +17,6 @@ use super::state::{Shared, State};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are ids of what the variant names")]
 pub enum Action {
     /// A message was written.
     Post { channel: u64, message: u64 },

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde_json::Value;
 
 /// Message types, as on Discord's "Message Resource" page.
-#[expect(missing_docs, reason = "named as on Discord's message page")]
 pub mod message_type {
     pub const DEFAULT: u8 = 0;
     pub const CHANNEL_PINNED_MESSAGE: u8 = 6;
@@ -19,7 +18,6 @@ pub mod message_type {
 }
 
 /// Message flags, as on Discord's "Message Resource" page.
-#[expect(missing_docs, reason = "named as on Discord's message page")]
 pub mod flag {
     pub const CROSSPOSTED: u32 = 1;
     pub const SUPPRESS_EMBEDS: u32 = 1 << 2;

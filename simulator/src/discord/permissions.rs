@@ -3,10 +3,6 @@
 use super::guild::{Channel, Guild, kind};
 
 /// Discord's permission bits that the simulator looks at.
-#[expect(
-    missing_docs,
-    reason = "named exactly as on Discord's permissions page"
-)]
 pub mod bit {
     pub const ADMINISTRATOR: u64 = 1 << 3;
     pub const MANAGE_CHANNELS: u64 = 1 << 4;

@@ -13,7 +13,6 @@ use super::faults::{EventFault, Manners};
 use super::snowflake::wall_clock;
 
 /// Gateway intents, as on Discord's "Gateway" page.
-#[expect(missing_docs, reason = "named as on Discord's gateway page")]
 pub mod intent {
     pub const GUILDS: u64 = 1;
     pub const GUILD_MEMBERS: u64 = 1 << 1;
