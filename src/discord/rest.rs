@@ -400,7 +400,7 @@ impl Inner {
         let cause = if error.is_timeout() {
             format!("{way} took too long")
         } else if error.is_connect() {
-            format!("no connection to {way}: {cause}")
+            format!("can't connect to {way}: {cause}")
         } else {
             format!("the connection to {way} broke: {cause}")
         };

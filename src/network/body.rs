@@ -1,4 +1,4 @@
-//! Reading an answer's body, bounded by bytes as they are in memory: after inflation.
+//! Reads response bodies, bounded by their size in memory, after inflation.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is larger than this.
+    /// Larger than this many bytes.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
-    /// It broke off.
+    /// The connection broke while reading.
     #[error(transparent)]
     Broken(#[from] reqwest::Error),
 }
 
-/// How large bodies may be: each of them, and those that are in memory at once.
+/// Limits the size of each body, and of all bodies in memory at once.
 ///
-/// A body of a usual size is read as it comes. A larger one is read while no other such one is in
-/// memory. So `n` bodies take at most `n` times the usual size and one of the largest size.
+/// Bodies up to the usual size are read right away; a larger one waits until no other large one is
+/// in memory. So `n` bodies take at most `n` times the usual size plus one largest size.
 #[derive(Clone, Debug)]
 pub struct BodyLimit {
     usual: usize,
@@ -27,17 +27,16 @@ pub struct BodyLimit {
     large: Arc<Semaphore>,
 }
 
-/// A body. For as long as a large one exists, no other large one is read.
+/// A response body. While a large one exists, no other large one is read.
 #[derive(Debug)]
 pub struct Body {
-    /// What it says.
     pub bytes: Vec<u8>,
-    /// Whoever keeps the bytes, or what was made of them, keeps this too.
+    /// Must live as long as the bytes, or whatever was parsed from them.
     pub large: Option<OwnedSemaphorePermit>,
 }
 
 impl BodyLimit {
-    /// Bodies of up to `most` bytes, few of them with more than `usual`.
+    /// Allows up to `most` bytes. More than `usual` should be rare.
     pub fn new(usual: usize, most: usize) -> Self {
         Self {
             usual,
@@ -49,7 +48,7 @@ impl BodyLimit {
     /// Reads the body.
     ///
     /// # Errors
-    /// It is too large, or broke off. What is still to come of it is not read.
+    /// The body is too large or the connection broke; the rest stays unread.
     pub async fn read(&self, mut answer: Response) -> Result<Body, BodyError> {
         let mut bytes = Vec::new();
         let mut large = None;
@@ -68,7 +67,7 @@ impl BodyLimit {
     }
 }
 
-/// The beginning of a body, up to so many bytes: enough of an error to be understood.
+/// Returns up to `most` bytes of the body: enough to understand an error.
 pub async fn beginning(mut answer: Response, most: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < most {

@@ -1,14 +1,14 @@
-//! Whose certificates are trusted: the platform's roots, or those that the configuration names.
+//! Trusted root certificates: the platform's, or those the configuration names.
 
 use std::{env, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
-/// The roots in this file and these folders (parted by `:`); `None` if neither is named.
+/// Loads the roots in this file and these folders (separated by `:`); `None` if neither is set.
 ///
 /// # Errors
-/// The variable in which there are none, with the reason.
+/// The variable at fault, and the reason.
 pub(super) fn configured(
     file: Option<&str>,
     folders: Option<&str>,
@@ -41,9 +41,9 @@ pub(super) fn configured(
     Ok(Some(roots))
 }
 
-/// The platform's roots. A bare container may have none: there, Mozilla's as of this build.
+/// Returns the platform's roots, or Mozilla's if there are none, as in a bare container.
 pub(super) fn of_platform() -> RootCertStore {
-    // The variables are empty here, or `configured` would have found them.
+    // SSL_CERT_FILE and SSL_CERT_DIR are unset here, or `configured` would have returned roots.
     let roots = store(load_native_certs().certs);
     if roots.is_empty() {
         tracing::debug!("this machine has no root certificates: using Mozilla's");
@@ -58,7 +58,7 @@ fn store(certificates: Vec<CertificateDer<'static>>) -> RootCertStore {
     roots
 }
 
-/// What a TLS client needs, with these roots.
+/// Builds a TLS client configuration with these roots.
 pub(super) fn client_config(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_certificates_is_a_mistake_of_its_variable() {
+    fn blames_the_variable_without_certificates() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("roots.pem");
         std::fs::write(&file, "nothing").unwrap();

@@ -1,4 +1,4 @@
-//! One connection, opened by the policy, for protocols other than HTTP.
+//! Opens single connections for protocols other than HTTP.
 
 use std::io;
 
@@ -26,12 +26,11 @@ use super::{
     proxies::{Proxies, shown},
 };
 
-/// What can be read and written.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// An open connection, TLS included.
+/// An open connection, with TLS if requested.
 pub type Connection = Box<dyn Stream>;
 
 pub(super) async fn open(
@@ -50,7 +49,12 @@ pub(super) async fn open(
     };
     let target: Uri = format!("{scheme}://{bracketed}:{port}/")
         .parse()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is no host")))?;
+        .map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{host:?} isn't a host name"),
+            )
+        })?;
     let proxy = proxies.of(&target);
     let through = proxy.as_ref().map_or_else(String::new, |proxy| {
         format!(" through the proxy {}", shown(proxy.uri()))
@@ -58,7 +62,7 @@ pub(super) async fn open(
     let told = |kind, why: &str| {
         io::Error::new(
             kind,
-            format!("no connection to {bracketed}:{port}{through}: {why}"),
+            format!("can't connect to {bracketed}:{port}{through}: {why}"),
         )
     };
     let opening = timeout(CONNECT_TIMEOUT, reach(tls, proxy, target));
@@ -67,13 +71,13 @@ pub(super) async fn open(
         Ok(Err(error)) => Err(told(io::ErrorKind::Other, &cause(&*error))),
         Err(_) => {
             let seconds = CONNECT_TIMEOUT.as_secs();
-            let why = format!("nothing heard for {seconds} s");
+            let why = format!("no answer within {seconds} s");
             Err(told(io::ErrorKind::TimedOut, &why))
         }
     }
 }
 
-/// Connects to the target or its proxy, asks the proxy for the target, and speaks TLS with it.
+/// Connects to the target, through the proxy if there is one, and starts TLS.
 async fn reach(
     tls: &ClientConfig,
     proxy: Option<Intercept>,
@@ -104,7 +108,7 @@ async fn reach(
     Ok(Box::new(TokioIo::new(stream)))
 }
 
-/// Speaks TLS over what `inner` connects to, where the URL asks for it.
+/// Adds TLS to `inner` for `https` URLs.
 fn over_tls<C>(tls: &ClientConfig, inner: C) -> HttpsConnector<C> {
     HttpsConnectorBuilder::new()
         .with_tls_config(tls.clone())

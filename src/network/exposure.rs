@@ -1,9 +1,8 @@
-//! Which addresses show what is sent to others on the way.
+//! Finds URLs whose traffic others can read.
 
 use reqwest::Url;
 
-/// The host of a URL if what is sent there can be read on the way: it is not encrypted, and the host is
-/// not this machine.
+/// Returns the URL's host if traffic to it is unencrypted and leaves this machine.
 pub fn exposed_host(url: &str) -> Option<String> {
     let url: Url = url.parse().ok()?;
     if !matches!(url.scheme(), "http" | "ws") {

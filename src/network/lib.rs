@@ -1,6 +1,6 @@
-//! The way out: through which proxy, with whose certificates, and how long connecting may take.
+//! How connections are made: proxies, certificates and time limits.
 //!
-//! Owns one policy for Discord's REST and gateway, GitHub and object stores. Knows none of them.
+//! One policy for Discord's REST and gateway, GitHub, and object stores. It knows none of them.
 
 pub mod body;
 mod certificates;
@@ -27,10 +27,11 @@ pub use self::{
     wait::{told_wait, told_wait_text},
 };
 
-/// How long a connection may take to open: name look-up, proxy and TLS included.
+/// Time limit for opening a connection, including DNS, proxy and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How connections are made. Cheap to clone. The default one is direct, with the platform's roots.
+/// The connection policy. Cheap to clone. The default connects directly and trusts the platform's
+/// roots.
 #[derive(Clone, Default)]
 pub struct Network {
     inner: Arc<Inner>,
@@ -39,7 +40,7 @@ pub struct Network {
 #[derive(Default)]
 struct Inner {
     proxies: Proxies,
-    /// Read when first needed: the platform has some 150 of them, and most commands need none.
+    /// Loaded on first use: the platform has about 150 roots, and most commands need none.
     tls: OnceLock<ClientConfig>,
 }
 
@@ -52,7 +53,7 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// The variables that [`Self::new`] takes, in capital letters.
+    /// The environment variables that [`Self::new`] reads.
     pub const VARIABLES: [&str; 6] = [
         "HTTPS_PROXY",
         "HTTP_PROXY",
@@ -62,12 +63,14 @@ impl Network {
         "SSL_CERT_DIR",
     ];
 
-    /// The policy that these variables ask for. Proxies mean what they mean to curl; `SSL_CERT_FILE`
-    /// and `SSL_CERT_DIR` replace the platform's roots, as they do for OpenSSL.
+    /// Creates the policy from these variables.
+    ///
+    /// Proxies mean what they mean to curl. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the
+    /// platform's roots, as in OpenSSL.
     ///
     /// # Errors
-    /// Each variable that cannot be used, with the reason. A value is not quoted: it may hold a
-    /// proxy's password.
+    /// Each invalid variable, with the reason. Never quotes a value: it may contain a proxy's
+    /// password.
     pub fn new(
         variables: &BTreeMap<&'static str, String>,
     ) -> Result<Self, Vec<(&'static str, String)>> {
@@ -88,14 +91,15 @@ impl Network {
         }
     }
 
-    /// Whom TLS trusts. It offers no protocol, so HTTP is HTTP/1.1.
+    /// The TLS configuration. It offers no ALPN protocol, so HTTP is HTTP/1.1.
     pub fn tls(&self) -> &ClientConfig {
         let read = || certificates::client_config(certificates::of_platform());
         self.inner.tls.get_or_init(read)
     }
 
-    /// An HTTP client that follows the policy, to be completed. It takes bodies as they come: whoever
-    /// lets it inflate them bounds what comes out.
+    /// Returns a builder for an HTTP client that follows the policy.
+    ///
+    /// Doesn't inflate bodies: callers that enable it must bound their size.
     #[expect(clippy::disallowed_methods, reason = "this is the policy")]
     pub fn client(&self) -> reqwest::ClientBuilder {
         let proxies = &self.inner.proxies;
@@ -105,7 +109,7 @@ impl Network {
         let builder = reqwest::Client::builder()
             .use_preconfigured_tls(self.tls().clone())
             .connect_timeout(CONNECT_TIMEOUT)
-            // Its own ideas of them.
+            // reqwest would read the environment itself and inflate bodies.
             .no_proxy()
             .gzip(false);
         https
@@ -117,22 +121,22 @@ impl Network {
             })
     }
 
-    /// Opens a connection to this host, within [`CONNECT_TIMEOUT`].
+    /// Opens a connection to this host within [`CONNECT_TIMEOUT`].
     ///
     /// # Errors
-    /// They name the host, the proxy if there is one, and the cause.
+    /// Names the host, the proxy if any, and the cause.
     pub async fn connect(&self, host: &str, port: u16, tls: bool) -> io::Result<Connection> {
         let opening = connection::open(self.tls(), &self.inner.proxies, host, port, tls);
         opening.await
     }
 
-    /// How an origin is reached, in words: its host, and its proxy if there is one.
+    /// Describes the route to a URL for messages: its host, and its proxy if any.
     pub fn way_to(&self, url: &str) -> String {
         let Ok(url) = url.parse::<http::Uri>() else {
             return url.to_owned();
         };
         let host = url.authority().map_or("", |authority| authority.as_str());
-        // Whatever stands before it in a URL is a secret.
+        // The part before the host may contain credentials.
         let host = host.rsplit('@').next().unwrap_or_default();
         match self.inner.proxies.of(&url) {
             Some(proxy) => format!("{host} through the proxy {}", proxies::shown(proxy.uri())),
@@ -141,14 +145,14 @@ impl Network {
     }
 }
 
-/// A client for a server of our own on loopback, of the version that serenity takes.
+/// Returns a client for our own loopback server, of the reqwest version that serenity uses.
 #[expect(clippy::disallowed_methods, reason = "this is the policy")]
 pub fn loopback_client() -> serenity_reqwest::Client {
     let client = serenity_reqwest::Client::builder().no_proxy().build();
     client.expect("a client without settings can always be built")
 }
 
-/// What is at the bottom of an error: libraries wrap it in many words.
+/// Returns the root cause of an error, without the layers that libraries wrap around it.
 pub fn cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

@@ -1,13 +1,12 @@
-//! Through which proxy a connection goes, if any.
+//! Chooses the proxy for a URL.
 //!
-//! Owns how the usual variables are read; `hyper-util` decides by them, as curl does.
+//! Owns parsing of the usual variables; `hyper-util` matches URLs against them, as curl does.
 
 use std::{collections::BTreeMap, fmt};
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-/// The proxies, and which hosts need none.
 pub(super) struct Proxies {
     http: Option<String>,
     https: Option<String>,
@@ -26,7 +25,7 @@ impl Default for Proxies {
     }
 }
 
-/// What may hold passwords is not shown.
+/// Hides passwords.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.matcher.fmt(f)
@@ -60,31 +59,29 @@ impl Proxies {
         }
     }
 
-    /// The proxy for `http` URLs.
     pub(super) fn http(&self) -> Option<&str> {
         self.http.as_deref()
     }
 
-    /// The proxy for `https` URLs.
     pub(super) fn https(&self) -> Option<&str> {
         self.https.as_deref()
     }
 
-    /// What `NO_PROXY` says.
+    /// The value of `NO_PROXY`.
     pub(super) fn except(&self) -> Option<&str> {
         self.except.as_deref()
     }
 
-    /// The proxy for this URL.
+    /// Returns the proxy to use for this URL.
     pub(super) fn of(&self, url: &Uri) -> Option<Intercept> {
         self.matcher.intercept(url)
     }
 }
 
-/// The URL of a proxy, with its scheme.
+/// Completes and validates a proxy's URL.
 fn proxy_url(text: &str) -> Result<String, &'static str> {
     const HELP: &str =
-        "is no proxy: write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT";
+        "isn't a proxy URL: use http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT";
     let url = if text.contains("://") {
         text.to_owned()
     } else {
@@ -93,14 +90,14 @@ fn proxy_url(text: &str) -> Result<String, &'static str> {
     let uri: Uri = url.parse().map_err(|_| HELP)?;
     let is_known = match uri.scheme_str() {
         Some("http" | "https") => true,
-        // It has no port of its own that all would agree on.
+        // SOCKS has no default port that all libraries agree on.
         Some("socks5" | "socks5h") => uri.port().is_some(),
         _ => false,
     };
     if !is_known {
         return Err(HELP);
     }
-    // What the crates would pass over is a mistake.
+    // Reject what the libraries would silently ignore.
     let is_read = Matcher::builder().all(url.clone()).build();
     let is_read = is_read
         .intercept(&Uri::from_static("https://discord.com/"))
@@ -112,7 +109,7 @@ fn proxy_url(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A proxy for people: where it is, without its password.
+/// Returns a proxy's host and port for display, without its password.
 pub(super) fn shown(proxy: &Uri) -> String {
     let host = proxy.host().unwrap_or_default();
     match proxy.port_u16() {
@@ -135,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_has_its_proxy_or_the_one_for_all() {
+    fn a_scheme_uses_its_own_proxy_or_the_general_one() {
         let (proxies, mistakes) = proxies(&[
             ("ALL_PROXY", "socks5://socks.test:1080"),
             ("HTTPS_PROXY", "proxy.test:3128"),
@@ -155,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_a_mistake_and_is_not_quoted() {
+    fn refuses_invalid_proxies_without_quoting_them() {
         for text in [
             "ftp://user:secret@proxy.test",
             "http://user:secret@",
@@ -169,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn hides_passwords() {
         let (proxies, _) = proxies(&[("ALL_PROXY", "http://user:secret@proxy.test:3128")]);
         assert!(!format!("{proxies:?}").contains("secret"));
         let proxy = proxies

@@ -1,10 +1,10 @@
-//! How long servers ask us to wait: the one way in for such a number.
+//! Parses how long servers tell us to wait. All such numbers come in here.
 
 use std::time::Duration;
 
-/// This many seconds, but no less than none and no more than `most`. `None` for what is no number.
+/// Converts seconds to a wait between zero and `most`; `None` for NaN.
 ///
-/// Servers have told a billion seconds, and 1e19, which no clock can add.
+/// Servers have sent 1e9 seconds, and 1e19, which overflows any clock.
 pub fn told_wait(seconds: f64, most: Duration) -> Option<Duration> {
     if seconds.is_nan() {
         return None;
@@ -13,7 +13,7 @@ pub fn told_wait(seconds: f64, most: Duration) -> Option<Duration> {
     Some(told.unwrap_or(Duration::MAX).min(most))
 }
 
-/// The same for a header's text.
+/// Parses a header value as [`told_wait`] does.
 pub fn told_wait_text(text: &str, most: Duration) -> Option<Duration> {
     told_wait(text.trim().parse().ok()?, most)
 }
@@ -30,7 +30,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_number_is_a_wait_that_a_clock_can_add(seconds in any::<f64>(), text in ".*") {
+        fn any_wait_can_be_added_to_a_clock(seconds in any::<f64>(), text in ".*") {
             for wait in [told_wait(seconds, MOST), told_wait_text(&text, MOST)].into_iter().flatten() {
                 prop_assert!(wait <= MOST);
                 let _ = Instant::now() + wait;
@@ -40,7 +40,7 @@ mod tests {
         }
 
         #[test]
-        fn a_sensible_wait_is_kept(millis in 0_u32..3_600_000) {
+        fn keeps_sensible_waits(millis in 0_u32..3_600_000) {
             let wait = Duration::from_millis(millis.into());
             let told = told_wait(wait.as_secs_f64(), MOST).unwrap();
             prop_assert!(told.abs_diff(wait) < Duration::from_micros(1));
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_texts_are_clamped_or_nothing() {
+    fn clamps_or_rejects_odd_texts() {
         for (text, wait) in [
             ("1e9", Some(MOST)),
             ("1e19", Some(MOST)),

@@ -82,7 +82,7 @@ async fn nobody_is_logged_in_before_discord_was_asked() {
     );
     mirror.variables.push(nowhere);
     let run = mirror.run(&["run"]).await;
-    run.failed(1, &["no connection to 127.0.0.1:1", "refused"]);
+    run.failed(1, &["can't connect to 127.0.0.1:1", "refused"]);
     assert!(!run.stderr.contains("logged in"), "{run:?}");
 }
 

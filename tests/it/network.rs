@@ -125,7 +125,10 @@ async fn wrong_proxies_and_certificates_are_mistakes_of_their_variables() {
     let status = run(&mirror, &variables, &["status"]).await;
     status.failed(
         2,
-        &["HTTPS_PROXY: is no proxy", "SSL_CERT_FILE: missing.pem"],
+        &[
+            "HTTPS_PROXY: isn't a proxy URL",
+            "SSL_CERT_FILE: missing.pem",
+        ],
     );
     assert!(!status.stderr.contains("secret"), "{status:?}");
 }
