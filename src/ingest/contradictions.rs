@@ -1,6 +1,6 @@
-//! Tests: what becomes of lists of reactors that Discord's own counts contradict.
+//! Tests of lists of reactors that contradict Discord's counts.
 //!
-//! One message, one emoji. Pages tell a count, lists tell users; either may be wrong.
+//! One message, one emoji. Pages report a count, lists report users; either may be wrong.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ fn user(id: u64) -> User {
 
 #[derive(Clone, Debug)]
 enum Told {
-    /// A page has this count; and asks for the list whatever it is.
+    /// A page with this count. It requests the list even if the count matches.
     Count(u64, bool),
     List(BTreeSet<u64>),
     Added(u64),
@@ -120,7 +120,7 @@ fn page(count: u64, again: bool) -> Page {
     }
 }
 
-/// Tells it; returns whether the list is then to be fetched.
+/// Merges one; returns whether the list is then to be fetched.
 fn tell(rows: &mut Memory, at: i64, told: &Told) -> bool {
     let by = match told {
         Told::Count(..) | Told::List(_) => Evidence::Rest,
@@ -142,7 +142,7 @@ fn pending(rows: &Memory) -> Option<Pending> {
     rows.scan(&[]).unwrap().pop()
 }
 
-/// Merges all of it, in order, a minute apart.
+/// Merges all in order, a minute apart.
 fn after(told: &[Told]) -> Memory {
     let mut rows = Memory::default();
     for (at, told) in told.iter().enumerate() {
@@ -156,26 +156,26 @@ fn minute(n: usize) -> i64 {
 }
 
 #[test]
-fn keeps_what_a_list_does_not_show_that_is_shorter_than_the_count() {
+fn a_list_shorter_than_the_count_removes_nothing() {
     for short in [vec![], vec![11], vec![12]] {
         let mut rows = after(&[Told::Added(11), Told::Added(12), Told::Count(2, true)]);
         tell(&mut rows, HOUR, &Told::list(short.clone()));
         assert_eq!(known(&rows), [11, 12], "{short:?}");
         let list = pending(&rows).unwrap();
         assert!(list.is_contradicted() && list.is_missing(), "{list:?}");
-        // Nothing of it is asked for before an hour is over, whatever the pages tell.
+        // Nothing is requested for an hour, whatever the pages report.
         assert!(!tell(&mut rows, HOUR + 1, &Told::Count(2, false)));
         assert!(!tell(&mut rows, HOUR + 2, &Told::Count(2, true)));
         assert!(pending(&rows).unwrap().is_contradicted());
-        // A list that agrees ends it.
+        // A list that agrees ends the contradiction.
         tell(&mut rows, HOUR + 3, &Told::list([11, 12]));
         assert_eq!(pending(&rows), None, "{short:?}");
     }
 }
 
 #[test]
-fn believes_two_equal_lists_an_hour_apart_whatever_the_count() {
-    // Below the count, above it, none at all, and none counted.
+fn believes_two_equal_lists_an_hour_apart() {
+    // Below the count, above it, an empty list, and a count of zero.
     for (count, users) in [
         (2, vec![]),
         (5, vec![11, 12]),
@@ -198,7 +198,7 @@ fn believes_two_equal_lists_an_hour_apart_whatever_the_count() {
 }
 
 #[test]
-fn asks_for_a_settled_list_only_when_something_changes() {
+fn fetches_a_settled_list_only_after_a_change() {
     let settled = || {
         let mut rows = after(&[Told::Count(2, false)]);
         for at in [HOUR, 2 * HOUR] {
@@ -210,18 +210,18 @@ fn asks_for_a_settled_list_only_when_something_changes() {
     let later = 3 * HOUR;
     let mut rows = settled();
     assert!(!tell(&mut rows, later, &Told::Count(2, false)));
-    // Read again, it is only looked at, and agrees with what is known of the count.
+    // A re-read confirms the known difference.
     assert!(tell(&mut rows, later + 1, &Told::Count(2, true)));
     assert!(!pending(&rows).unwrap().is_missing());
     tell(&mut rows, later + 2, &Told::list([11, 12, 13]));
     assert!(pending(&rows).unwrap().is_settled());
-    // A swap is found in it.
+    // A re-read finds a swap.
     tell(&mut rows, later + 3, &Told::Count(2, true));
     tell(&mut rows, later + 4, &Told::list([11, 12, 14]));
     assert_eq!(known(&rows), [11, 12, 14]);
     assert!(pending(&rows).unwrap().is_settled());
 
-    // One more was heard, and counted: the counter is wrong by as much as before.
+    // One more was heard and counted: the difference stays.
     let mut rows = settled();
     tell(&mut rows, later, &Told::Added(14));
     assert!(!tell(&mut rows, later + 1, &Told::Count(3, false)));
@@ -232,7 +232,7 @@ fn asks_for_a_settled_list_only_when_something_changes() {
     assert!(pending(&rows).unwrap().is_missing());
     let mut rows = settled();
     assert!(tell(&mut rows, later, &Told::Count(1, false)));
-    // The counter is right again.
+    // The count is right again.
     let mut rows = settled();
     assert!(!tell(&mut rows, later, &Told::Count(3, false)));
     assert_eq!(pending(&rows), None);
@@ -244,7 +244,7 @@ fn asks_for_a_settled_list_only_when_something_changes() {
 }
 
 #[test]
-fn asks_before_it_takes_back_what_is_no_longer_counted() {
+fn fetches_the_list_before_removing_uncounted_reactions() {
     let mut rows = after(&[Told::Added(11), Told::Count(0, false)]);
     assert_eq!(known(&rows), [11]);
     assert_eq!(pending(&rows).unwrap().count, 0);
@@ -253,13 +253,13 @@ fn asks_before_it_takes_back_what_is_no_longer_counted() {
 }
 
 #[test]
-fn another_count_is_another_contradiction() {
+fn a_new_count_starts_a_new_contradiction() {
     let mut rows = after(&[Told::Count(3, false)]);
     tell(&mut rows, HOUR, &Told::list([11]));
     assert!(tell(&mut rows, HOUR + 1, &Told::Count(2, false)));
     tell(&mut rows, 2 * HOUR, &Told::list([11]));
     assert!(pending(&rows).unwrap().is_contradicted());
-    // The count comes to be that of what is known: the list is asked for once more, and agrees.
+    // The count now matches what is known: the list is fetched once more, and agrees.
     assert!(tell(&mut rows, 2 * HOUR + 1, &Told::Count(1, false)));
     assert!(pending(&rows).unwrap().is_missing());
     tell(&mut rows, 2 * HOUR + 2, &Told::list([11]));
@@ -267,7 +267,7 @@ fn another_count_is_another_contradiction() {
 }
 
 #[test]
-fn asks_once_for_a_list_that_two_pages_show_to_be_missing() {
+fn fetches_a_list_once_when_two_pages_need_it() {
     for again in [false, true] {
         let mut rows = after(&[]);
         assert!(tell(&mut rows, HOUR, &Told::Count(2, again)));
@@ -290,8 +290,8 @@ fn told() -> impl Strategy<Value = Told> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever was told, right or wrong: once the count and the list agree, they are what is known,
-    /// and nothing is left to be fetched. Told twice, it is the same.
+    /// After any facts, right or wrong: once the count and the list agree, the mirror has exactly
+    /// that, and nothing is left to fetch. Repeating the facts changes nothing.
     #[test]
     fn agreement_ends_every_contradiction(
         told_before in proptest::collection::vec((told(), 1..4_000_000_000i64), 0..20),
@@ -312,15 +312,15 @@ proptest! {
         let list = Told::List(truth.clone());
         tell(&mut rows, at + 2, &list);
         if pending(&rows).is_some_and(|pending| pending.is_missing()) {
-            // The counter had been found to be wrong, and is right now.
+            // The count was found wrong, and is now right.
             tell(&mut rows, at + 2 + HOUR, &list);
         }
         prop_assert_eq!(known(&rows), truth.into_iter().collect::<Vec<_>>());
         prop_assert!(pending(&rows).is_none_or(|pending| !pending.is_missing()));
     }
 
-    /// Lists that lack some, or name too many, take nothing away within an hour, in whatever order
-    /// they arrive, and the message is not complete.
+    /// Incomplete or too long lists remove nothing within an hour, in any order, and leave the
+    /// message incomplete.
     #[test]
     fn wrong_lists_take_nothing_away(
         lists in proptest::collection::vec((proptest::collection::btree_set(10..18u64, 0..8), 0..59usize), 1..8),

@@ -1,8 +1,8 @@
-//! Tests: whatever order the facts come in, the mirror ends up as the world is.
+//! Tests that the mirror converges on the world, whatever order facts arrive in.
 //!
-//! A small world lives through random actions. The gateway tells each of them, in order, except
-//! during an outage; REST answers, true when they were asked for, arrive any time later, perhaps
-//! twice. In the end one more backfill is made, and the mirror must show what the world shows.
+//! A small world runs through random actions. The gateway reports each in order, except during an
+//! outage; REST answers, true when requested, arrive any time later, perhaps twice. After one more
+//! backfill, the mirror must match the world.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -70,7 +70,7 @@ impl Rows for Memory {
     }
 }
 
-/// What the world shows: messages with their text and edit, and who reacted with what.
+/// The world: messages with text and edit time, and who reacted with what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct World {
     messages: BTreeMap<u64, (String, Option<i64>)>,
@@ -85,15 +85,14 @@ enum Action {
     React(usize, u8, bool, u64),
     Unreact(usize, u8, bool, u64),
     Clear(usize, Option<u8>),
-    /// Somebody lists all messages; the answer arrives after this many more actions, and may lack a
-    /// message.
+    /// Lists all messages; the answer arrives this many actions later and may lack a message.
     List {
         delay: usize,
         lacks: Option<usize>,
     },
-    /// REST says of a message that is there that it is gone.
+    /// REST wrongly reports an existing message as gone.
     Hide(usize),
-    /// Somebody lists who reacted.
+    /// Lists the reactors of a message.
     Reactors {
         message: usize,
         emoji: u8,
@@ -148,7 +147,7 @@ impl World {
             },
             kind: MessageKind::DEFAULT,
             content: content.clone(),
-            // Each version mentions somebody else.
+            // Each version mentions another user.
             mentions: vec![Mention {
                 user_id: UserId(
                     content.len() as u64 + edited.unwrap_or_default().cast_unsigned() % 3,
@@ -176,7 +175,7 @@ impl World {
             .count() as u64
     }
 
-    /// How many reacted to each message with each emoji.
+    /// Counts the reactions to each message with each emoji.
     fn counts(&self) -> BTreeMap<(u64, u8, bool), usize> {
         let mut counts = BTreeMap::new();
         for it in &self.reactions {
@@ -185,7 +184,7 @@ impl World {
         counts
     }
 
-    /// All messages but one, asked for when this was known.
+    /// Lists all messages but one, as requested at this state of the world.
     fn list(&self, rows: &Memory, lacks: Option<u64>) -> Fact {
         let messages: Vec<MessageState> = rows.scan(&[]).unwrap();
         let reactions: Vec<Reaction> = rows.scan(&[]).unwrap();
@@ -241,7 +240,7 @@ impl World {
         }
     }
 
-    /// Lives through an action and returns what the gateway says of it.
+    /// Runs an action; returns the gateway's event for it.
     fn live(&mut self, action: &Action, now: u64) -> Option<Fact> {
         let event = |message: u64, of: u8, burst, by| ReactionEvent {
             guild_id: GUILD,
@@ -330,7 +329,7 @@ fn drift(rows: &Memory) -> Drift {
     audit.unwrap_or(Audit::unknown(GUILD)).drift
 }
 
-/// In what the mirror differs from the world, of all that it takes itself to know.
+/// Returns the differences from the world within what the mirror claims to know.
 fn hidden(rows: &Memory, world: &World) -> Drift {
     let coverage: Option<Coverage> = rows.get(&key::ids([CHANNEL.0])).unwrap();
     let covers = |id: &u64| {
@@ -424,7 +423,8 @@ proptest! {
         for (_, asked, fact) in under_way {
             tell(&mut rows, asked, Evidence::Rest, fact);
         }
-        // With everything heard, nothing need be fetched. After an outage, a backfill mends it.
+        // If every event arrived, nothing is missing. After an outage, a backfill repairs the
+        // rest.
         if !missed {
             prop_assert_eq!(drift(&rows), Drift::default(), "all was heard");
         }
@@ -433,7 +433,7 @@ proptest! {
             let list = world.list(&rows, None);
             tell(&mut rows, end, Evidence::Rest, list.clone());
             prop_assert_eq!(drift(&rows).since(before), expected);
-            // Told again, it is no other drift.
+            // Repeating a page counts no more drift.
             tell(&mut rows, end, Evidence::Rest, list.clone());
             prop_assert_eq!(drift(&rows).since(before), expected);
             let pending: Vec<Pending> = rows.scan(&[]).unwrap();
@@ -442,15 +442,15 @@ proptest! {
                 tell(&mut rows, end, Evidence::Rest, list);
             }
             prop_assert!(rows.scan::<Pending>(&[]).unwrap().is_empty());
-            // And then there is nothing left to fetch.
+            // Then nothing is left to fetch.
             prop_assert_eq!(tell(&mut rows, end + 1, Evidence::Rest, list), vec![]);
             let coverage: Coverage = rows.get(&key::ids([CHANNEL.0])).unwrap().unwrap();
             prop_assert_eq!(coverage.gaps(MessageId(u64::MAX - 1)), vec![]);
         }
         let mirror = shown(&rows);
         if missed {
-            // Discord's counts are all that tells what changed unheard: one who took a reaction back
-            // while another gave the same looks like nothing. That much, and no more, may differ.
+            // Only counts reveal missed changes: one user taking a reaction back while another
+            // gives the same goes unnoticed. Nothing else may differ.
             prop_assert_eq!(&mirror.messages, &world.messages);
             prop_assert_eq!(mirror.counts(), world.counts());
         } else {

@@ -1,8 +1,7 @@
-//! What was deleted on a member's request, and what else of it the mirror could tell.
+//! Finds and removes what the mirror could reveal of data deleted on request.
 //!
-//! A deleted message leaves no row, so that it is not remembered which it was. Where something names a
-//! message that the mirror should have and has not, and that is older than the guild's latest deletion,
-//! it is taken for one of them.
+//! A deleted message leaves no row, not even a tombstone. A message is taken for a deleted one if
+//! the mirror should have it but doesn't, and it is older than the guild's latest deletion.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +12,13 @@ use propsbot_model::{
     Props, UserId, ids_in, jump_urls_in, key,
 };
 
-/// Until when somebody's data was deleted in the guild: the latest such time.
+/// Returns the time of the guild's latest deletion on request.
 pub(super) fn until<S: Rows>(rows: &S, guild: GuildId) -> Result<Option<Millis>, S::Error> {
     let chosen: Vec<Privacy> = rows.scan(&key::ids([guild.0]))?;
     Ok(chosen.iter().filter_map(|chosen| chosen.forgotten).max())
 }
 
-/// Whether a message is not known, and so old that it may have been deleted on request.
+/// Returns whether a message is unknown and old enough to have been deleted on request.
 pub(super) fn may_be<S: Rows>(
     rows: &S,
     guild: GuildId,
@@ -30,8 +29,7 @@ pub(super) fn may_be<S: Rows>(
     Ok(known.is_none() && until(rows, guild)?.is_some_and(|until| id.created_at() <= until))
 }
 
-/// Whether a message was deleted on request, as far as can be told: [`may_be`], and all messages around
-/// it are known.
+/// Returns whether a message was deleted on request: [`may_be`], and it is covered.
 pub(super) fn is<S: Rows>(
     rows: &S,
     guild: GuildId,
@@ -42,7 +40,7 @@ pub(super) fn is<S: Rows>(
     Ok(coverage.is_some_and(|coverage| coverage.covers(id)) && may_be(rows, guild, channel, id)?)
 }
 
-/// Nothing of a message is kept, not even that there was one.
+/// Deletes all rows of a message, tombstone included.
 pub(super) fn erase<S: Rows>(
     rows: &mut S,
     guild: GuildId,
@@ -65,7 +63,6 @@ pub(super) fn erase<S: Rows>(
     reaction::forget(rows, guild, channel, id)
 }
 
-/// Carries out a step of a deletion.
 pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Result<(), S::Error> {
     match step {
         Forget::Member(user) => {
@@ -145,8 +142,8 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
     Ok(())
 }
 
-/// A boundary between messages that tells none of those that were deleted: the last id of its
-/// millisecond. All boundaries of such an age are moved alike, so that none opens a gap.
+/// Moves an old boundary to the last id of its millisecond, so that it names no message.
+/// All boundaries up to the latest deletion move alike, so no gap opens.
 pub(super) fn blurred(until: Option<Millis>, id: MessageId) -> MessageId {
     let old = id.0 > 0 && until.is_some_and(|until| id.created_at() <= until);
     if old {
@@ -156,7 +153,7 @@ pub(super) fn blurred(until: Option<Millis>, id: MessageId) -> MessageId {
     }
 }
 
-/// The same for a place in history at which reading goes on with what is older.
+/// Does the same for an exclusive upper bound: reading continues with older messages.
 pub(super) fn blurred_before(until: Option<Millis>, id: MessageId) -> MessageId {
     let moved = blurred(until, id);
     if moved == id {
@@ -191,8 +188,7 @@ fn blur_coverage<S: Rows>(
     Ok(())
 }
 
-/// What was deleted of what a message of somebody else names. `replied` wrote what it answers, where
-/// that is known.
+/// Returns what a message names of deleted data; `replied` is the author of what it answers.
 pub(super) fn named_in_message<S: Rows>(
     rows: &S,
     message: &Message,
@@ -233,7 +229,7 @@ pub(super) fn named_in_message<S: Rows>(
     Ok(named)
 }
 
-/// The same of props.
+/// Returns what props name of deleted data.
 pub(super) fn named_in_props<S: Rows>(rows: &S, props: &Props) -> Result<Named, S::Error> {
     let mut named = Named::default();
     if !anybody_chose(rows, props.guild_id)? {
@@ -271,11 +267,11 @@ fn forgotten<S: Rows>(
     Ok(found)
 }
 
-/// The deleted messages whose addresses are in a text.
+/// Returns the deleted messages that a text links to.
 fn linked<S: Rows>(rows: &S, guild: GuildId, text: &str) -> Result<BTreeSet<MessageId>, S::Error> {
     let mut found = BTreeSet::new();
     for (channel, id) in jump_urls_in(text) {
-        // A command's run is addressed like a message.
+        // Links to a command's run look like links to messages.
         if rows.get::<Props>(&key::ids([channel.0, id.0]))?.is_some() {
             continue;
         }
@@ -286,8 +282,8 @@ fn linked<S: Rows>(rows: &S, guild: GuildId, text: &str) -> Result<BTreeSet<Mess
     Ok(found)
 }
 
-/// Whether the message that another answers was deleted on request. Its author decides; where
-/// Discord does not tell the author, the message is gone there too, or nothing is known of it.
+/// Returns whether the message that `message` answers was deleted on request.
+/// Its author decides. If Discord names no author, the answered message is gone or unknown.
 fn is_answered_forgotten<S: Rows>(
     rows: &S,
     message: &Message,
@@ -297,13 +293,13 @@ fn is_answered_forgotten<S: Rows>(
     let (guild, channel) = (message.guild_id, message.channel_id);
     match replied {
         Some(author) if privacy::forgets(rows, guild, author, id.created_at())? => Ok(true),
-        // A bot may have said it for somebody.
+        // A bot may have posted it for a member.
         Some(_) => Ok(is(rows, guild, channel, id)? || is_by_forgotten(rows, guild, channel, id)?),
         None => Ok(may_be(rows, guild, channel, id)? || is_by_forgotten(rows, guild, channel, id)?),
     }
 }
 
-/// Whether a message is known, and about to be deleted.
+/// Returns whether a known message is about to be deleted on request.
 fn is_by_forgotten<S: Rows>(
     rows: &S,
     guild: GuildId,

@@ -1,4 +1,4 @@
-//! The guild and its parts: channels, roles, emojis, members.
+//! Merges guilds and their channels, roles, emojis and members.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use propsbot_model::{
     permissions::READING,
 };
 
-/// An entity was there.
+/// Merges an entity that exists.
 pub(super) fn see<S: Rows, T: Entity + Clone>(
     rows: &mut S,
     at: Stamp,
@@ -27,7 +27,7 @@ pub(super) fn see<S: Rows, T: Entity + Clone>(
     Ok(())
 }
 
-/// An entity was not there.
+/// Merges the absence of an entity.
 pub(super) fn miss<S: Rows, T: Entity + Clone>(
     rows: &mut S,
     at: Stamp,
@@ -40,8 +40,9 @@ pub(super) fn miss<S: Rows, T: Entity + Clone>(
     Ok(())
 }
 
-/// A channel was there. Where its overwrites changed who may read it, so may what we see of it: it is
-/// no longer live, and neither are its threads.
+/// Merges a channel that exists.
+/// If its overwrites changed who may read it, what the bot sees may have changed too: it and its
+/// threads stop being live.
 pub(super) fn see_channel<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -56,7 +57,7 @@ pub(super) fn see_channel<S: Rows>(
     Ok(())
 }
 
-/// What a channel's overwrites say of who may read it.
+/// Returns the overwrites that decide who may read a channel.
 fn readers(part: &GuildEntity<Channel>) -> Option<Vec<Overwrite>> {
     let reading = |overwrite: &Overwrite| Overwrite {
         allow: overwrite.allow & READING,
@@ -68,8 +69,7 @@ fn readers(part: &GuildEntity<Channel>) -> Option<Vec<Overwrite>> {
     Some(readers)
 }
 
-/// A message tells of a thread: where nothing is known of it, that much is kept, so that it is
-/// asked for.
+/// Records an unknown thread that a message mentions, so that it is fetched.
 pub(super) fn hear_of_thread<S: Rows>(
     rows: &mut S,
     guild_id: GuildId,
@@ -89,7 +89,7 @@ fn end_live<S: Rows>(
     id: ChannelId,
 ) -> Result<(), S::Error> {
     let session = session(rows, guild_id)?;
-    // Until then it was heard, unless there is something of the guild to be looked back at anyway.
+    // Events of the channel arrived until now, unless a look-back of the guild is already pending.
     let since = session.unheard.unwrap_or(at).min(at);
     let channels: Vec<GuildEntity<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
     let below = channels
@@ -101,14 +101,14 @@ fn end_live<S: Rows>(
             row.live = row.live.filter(|live| live.session != session.number);
             row.unseen(since);
             row.readers_changed = row.readers_changed.max(at);
-            // Threads archived while it could not be seen were not announced.
+            // Discord doesn't announce threads archived while a channel was hidden.
             (row.public_threads, row.private_threads) = (None, None);
         })?;
     }
     Ok(())
 }
 
-/// A channel was deleted, and with it its threads.
+/// Marks a channel and its threads as deleted.
 pub(super) fn miss_channel<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -124,7 +124,7 @@ pub(super) fn miss_channel<S: Rows>(
         let (_, part) = rows.update(unknown, |row| row.state.miss(at))?;
         gone.extend(part.state.now().is_none().then_some(id));
     }
-    // Of what is gone there is nothing left to fetch.
+    // Nothing is left to fetch of what is gone.
     for id in &gone {
         for pending in rows.scan::<Pending>(&key::ids([id.0]))? {
             rows.delete(&pending)?;
@@ -142,7 +142,7 @@ pub(super) fn miss_channel<S: Rows>(
     Ok(())
 }
 
-/// A role was there. Where its permission to read changed, so may what we see of the guild.
+/// Merges a role. If its permission to read changed, a new session begins.
 pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<(), S::Error> {
     let unknown = GuildEntity::unknown(role.guild_id, role.id.0);
     let (before, after) = rows.update(unknown, |row| row.state.see(at, role.clone()))?;
@@ -154,7 +154,7 @@ pub(super) fn see_role<S: Rows>(rows: &mut S, at: Stamp, role: &Role) -> Result<
     Ok(())
 }
 
-/// A role was deleted: nobody has it any more, though nobody says so of each member.
+/// Marks a role as deleted and removes it from members, since no event does.
 pub(super) fn miss_role<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -187,7 +187,7 @@ fn is_gone<S: Rows>(rows: &S, guild_id: GuildId, role: RoleId) -> Result<bool, S
     Ok(role.is_some_and(|role| role.state.gone.is_some()))
 }
 
-/// These roles are all there are.
+/// Merges a complete list of roles: all others are gone.
 pub(super) fn all_roles<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -203,7 +203,7 @@ pub(super) fn all_roles<S: Rows>(
     Ok(())
 }
 
-/// These custom emojis are all that the guild owns.
+/// Merges a complete list of the guild's own emojis: all others are gone.
 pub(super) fn all_emojis<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -222,7 +222,7 @@ pub(super) fn all_emojis<S: Rows>(
     Ok(())
 }
 
-/// A custom emoji was seen in use. That tells nothing new of one that is known with its name.
+/// Merges an emoji seen in use, unless it is already known by name.
 pub(super) fn see_emoji_in_use<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -240,7 +240,7 @@ pub(super) fn see_emoji_in_use<S: Rows>(
     Ok(())
 }
 
-/// A user was called this and, where `presence` is given, was a member.
+/// Merges a user's names and, if `presence` is given, their membership.
 pub(super) fn see_member<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -255,7 +255,7 @@ pub(super) fn see_member<S: Rows>(
     let named = presence.map_or(&[][..], |presence| presence.roles.as_slice());
     let mut presence = presence.cloned();
     if let Some(presence) = &mut presence {
-        // Told late: a role that is known to be deleted is nobody's, though it was.
+        // A late sighting may name roles deleted since.
         let mut roles = Vec::with_capacity(presence.roles.len());
         for role in presence.roles.drain(..) {
             if !is_gone(rows, guild_id, role)? {
@@ -277,7 +277,6 @@ pub(super) fn see_member<S: Rows>(
     Ok(())
 }
 
-/// A user was no member.
 pub(super) fn miss_member<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -291,7 +290,7 @@ pub(super) fn miss_member<S: Rows>(
     Ok(())
 }
 
-/// These members are all there are.
+/// Merges a complete list of members: all others have left.
 pub(super) fn all_members<S: Rows>(
     rows: &mut S,
     at: Stamp,

@@ -1,7 +1,7 @@
-//! The rules by which facts become the mirror, and the plan of what to fetch.
+//! Merges observations into the mirror and plans what to fetch.
 //!
-//! Owns merging, coverage, and the backfill plan. Refuses to know the database, Discord's
-//! libraries, and the time: rows come and go through [`Rows`], times come with the facts.
+//! Owns the merge rules, coverage, and the backfill plan. Does no I/O: rows are read and written
+//! through [`Rows`], and times come with the facts.
 
 mod audit;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Tests: what is covered was heard or fetched, however a channel is hidden and shown, sessions are
-//! lost, and descriptions come late.
+//! Tests that coverage holds only what was received or fetched, however channels are hidden and shown,
+//! sessions are lost, and descriptions arrive late.
 
 use proptest::prelude::*;
 
@@ -20,8 +20,8 @@ enum Action {
     Hide(bool),
     /// The connection is lost, or a new session begins.
     Connect(bool),
-    /// Somebody learns which message is the channel's last, and says so after this many more actions:
-    /// of the session that there is then.
+    /// Learns which message is the channel's last; reports it this many actions later, for the
+    /// session current by then.
     Describe(usize),
 }
 
@@ -80,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn nothing_unheard_is_covered(actions in proptest::collection::vec(action(), 1..40)) {
+    fn covers_only_what_was_received(actions in proptest::collection::vec(action(), 1..40)) {
         let mut rows = Memory::default();
         let mut tell = |now: usize, fact: Fact| {
             let (at, by) = (Stamp(i64::try_from(now).unwrap()), Evidence::Gateway);
@@ -118,7 +118,7 @@ proptest! {
                     session = tell(now, Fact::SessionLost(GUILD, at)).0;
                     tell(now, Fact::Channel(channel(hidden)));
                 }
-                // Whoever may not see it is not told.
+                // Discord sends no event to a bot that can't see the channel.
                 Action::Describe(delay) if !hidden => late.push((now + delay, now, last)),
                 Action::Describe(_) | Action::Connect(_) => {}
             }

@@ -1,4 +1,4 @@
-//! One fact into the mirror.
+//! Merges one observation into the rows.
 
 use super::{Rows, forgotten, guild, message, privacy, reaction, reactors};
 use propsbot_model::{
@@ -7,11 +7,10 @@ use propsbot_model::{
     Synced, key,
 };
 
-/// Merges one observation into the rows and returns the lists of reactors that it showed to be
-/// missing (also kept as [`Pending`] rows).
+/// Merges one observation; returns the lists of reactors found missing.
 ///
-/// Merging again what was merged before changes nothing. Facts may come in any order, as long as
-/// the gateway's keep their own: the same facts give the same mirror.
+/// Those lists are also stored as [`Pending`] rows. Merging is idempotent. Facts may arrive in any
+/// order, except that gateway facts keep theirs: the same facts give the same mirror.
 #[expect(clippy::too_many_lines, reason = "a line or two for each fact")]
 pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
     let (at, by) = (seen.at, seen.by);
@@ -101,7 +100,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::SessionLost(guild_id, heard) => next_session(rows, at, *guild_id, *heard)?,
         Fact::Noted(guild_id, session, until) => {
             rows.update(Session::none(*guild_id), |row| {
-                // What was lost since, nobody has noted.
+                // A loss since then is still to be looked back at.
                 if row.number == *session {
                     row.unheard = *until;
                 }
@@ -112,7 +111,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         }
         Fact::LookedBack(_, channel_id) => {
             rows.update(Coverage::unknown(*channel_id), |row| {
-                // It may have been hidden meanwhile.
+                // The channel may have been hidden since.
                 if at >= row.readers_changed {
                     row.unseen_since = None;
                 }
@@ -181,14 +180,14 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
     Ok(Vec::new())
 }
 
-/// The guild's current session.
+/// Returns the guild's current session.
 pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<Session, S::Error> {
     let session = rows.get(&key::ids([guild_id.0]))?;
     Ok(session.unwrap_or_else(|| Session::none(guild_id)))
 }
 
-/// Begins a new session: no channel is live in it until it is said to be. The guild was heard until
-/// `heard`; of one that was never heard, nothing is known that could have changed.
+/// Starts a new session, which ends all live channels. Events arrived until `heard`.
+/// A guild seen for the first time has nothing that could have changed.
 pub(super) fn next_session<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -205,7 +204,7 @@ pub(super) fn next_session<S: Rows>(
     Ok(())
 }
 
-/// `at` is when the channel's last message was `live.after`, as the gateway or REST has told it.
+/// Makes a channel live if its last message, `live.after`, was told in this session.
 fn go_live<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -213,8 +212,8 @@ fn go_live<S: Rows>(
     channel_id: ChannelId,
     live: Live,
 ) -> Result<(), S::Error> {
-    // Of a session that has ended meanwhile it says nothing; and what was told before this one began,
-    // or before the channel was shown again, says nothing of what was posted in between.
+    // Evidence from another session, or from before this one began or the channel was shown again,
+    // misses what was posted in between.
     let session = session(rows, guild_id)?;
     if session.number != live.session || at < session.since {
         return Ok(());
@@ -253,7 +252,7 @@ fn see_props<S: Rows>(rows: &mut S, new: &Props) -> Result<(), S::Error> {
     Ok(())
 }
 
-/// Tells the props that a command gave which message says so.
+/// Links a command's props to the message that announces them.
 pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
     let Some(command) = message
         .command

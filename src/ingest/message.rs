@@ -1,4 +1,4 @@
-//! Messages: as posted, as listed, as deleted; and what they say of coverage.
+//! Merges messages: posted, listed or deleted, and the coverage they imply.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use propsbot_model::{
     Message, MessageId, MessageState, Page, Pending, Reaction, Stamp, Tally, User, UserId, key,
 };
 
-/// What was known of a message before (`None`: nothing), and what is now.
+/// A message's state before the change (`None`: unknown) and after.
 type Change = (Option<MessageState>, MessageState);
 
-/// A message was there, and what it answers was `replied`'s, where that is known.
-/// `None`: nothing of it may be kept, and it is gone.
+/// Merges a message that exists; `replied` is the author of what it answers, if known.
+/// Returns `None` and erases it if none of it may be kept.
 pub(super) fn see<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -34,7 +34,7 @@ pub(super) fn see<S: Rows>(
     Ok(Some(change))
 }
 
-/// Records that fields of a message could not be read. It is asked for again by itself.
+/// Records that some fields could not be read, so that the message is fetched again.
 pub(super) fn note_odd<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -49,23 +49,23 @@ pub(super) fn note_odd<S: Rows>(
     fail(rows, at, message.guild_id, &object, (&reason, true))
 }
 
-/// A message was told by itself; `false` if nothing of it may be kept. If REST had taken it for gone,
-/// who reacted to it has to be read again.
+/// Merges a message told on its own; `false` if none of it may be kept.
+/// If REST had taken it for deleted, its reactors have to be read again.
 pub(super) fn tell<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<bool, S::Error> {
     let Some((before, after)) = see(rows, at, message, None)? else {
         return Ok(false);
     };
     if before.is_some_and(|before| before.message().is_none()) && after.message().is_some() {
         let object = FailureObject::Message(message.channel_id, message.id);
-        let reason = "it was taken for deleted, but is there";
+        let reason = "taken for deleted, but it exists";
         fail(rows, at, message.guild_id, &object, (reason, false))?;
     }
     note_odd(rows, at, message)?;
     Ok(true)
 }
 
-/// A message was not there any more. What it said goes, and so do the reactions to it. Only what the
-/// gateway tells is final.
+/// Marks a message as deleted and removes its text and reactions.
+/// Only the gateway's word is final.
 pub(super) fn delete<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -74,7 +74,7 @@ pub(super) fn delete<S: Rows>(
     id: MessageId,
 ) -> Result<(), S::Error> {
     if forgotten::is(rows, guild_id, channel_id, id)? {
-        // That it was deleted there too would tell which it was.
+        // A tombstone would reveal which message was deleted on request.
         return forgotten::erase(rows, guild_id, channel_id, id);
     }
     let tombstone = MessageState {
@@ -92,7 +92,7 @@ pub(super) fn delete<S: Rows>(
     reaction::forget(rows, guild_id, channel_id, id)
 }
 
-/// Merges what is known of a message, and keeps count.
+/// Merges a message's state and updates the channel's counts.
 fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<Change, S::Error> {
     let (guild_id, channel_id) = (new.guild_id, new.channel_id);
     let (before, after) = rows.update(new.clone(), |row| row.merge(new))?;
@@ -126,7 +126,6 @@ fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<Change, S::Error> {
     Ok((before, after))
 }
 
-/// Changes the counts of a channel.
 pub(super) fn tally<S: Rows>(
     rows: &mut S,
     guild_id: GuildId,
@@ -146,7 +145,7 @@ pub(super) fn tally<S: Rows>(
     Ok(())
 }
 
-/// The newest message of a channel that was ever seen.
+/// Returns the newest message ever seen in a channel, deleted ones included.
 pub(super) fn newest<S: Rows>(
     rows: &S,
     channel_id: ChannelId,
@@ -155,8 +154,8 @@ pub(super) fn newest<S: Rows>(
     Ok(last.map(|message| message.id))
 }
 
-/// In a live session, nothing was posted between the last covered message and this one, which `to`
-/// stands for.
+/// Extends the coverage of a live channel to `to`, the boundary of a posted message.
+/// In a live session, nothing was posted between the last covered message and this one.
 pub(super) fn extend_live<S: Rows>(
     rows: &mut S,
     message: &Message,
@@ -179,8 +178,8 @@ pub(super) fn extend_live<S: Rows>(
     Ok(())
 }
 
-/// A list that was read again although its count was as known had other users: somebody took a
-/// reaction back unheard, and somebody else gave one.
+/// Counts drift for a re-read list whose users changed although its count did not.
+/// One user took a reaction back and another gave one while we weren't listening.
 pub(super) fn note_swap<S: Rows>(
     rows: &mut S,
     guild_id: GuildId,
@@ -194,7 +193,7 @@ pub(super) fn note_swap<S: Rows>(
     Ok(())
 }
 
-/// The users of whom a page tells are called so.
+/// Merges the users that a page names.
 fn see_users<S: Rows>(rows: &mut S, at: Stamp, page: &Page) -> Result<(), S::Error> {
     let users: BTreeMap<UserId, &User> = page
         .messages
@@ -208,16 +207,16 @@ fn see_users<S: Rows>(rows: &mut S, at: Stamp, page: &Page) -> Result<(), S::Err
     Ok(())
 }
 
-/// Between which ids all of a page's messages lie: also those beyond its border, which two pages list.
+/// Returns the id range of the page, extended by messages that two pages list.
 fn borders(page: &Page, listed: &BTreeSet<MessageId>, end: u64) -> (MessageId, MessageId) {
     let first = listed.first().map(|id| MessageId(id.0.saturating_sub(1)));
     let last = listed.last().map_or(end, |id| id.0.max(end));
     (first.unwrap_or(page.after).min(page.after), MessageId(last))
 }
 
-/// A page of a channel's history: what stands in it, what does not any more, and whose reactions are
-/// not as counted. Where that was thought to be known, the difference is drift. A page that lacks what
-/// was known, and is not known to be gone, covers nothing, and takes away what it contradicts.
+/// Merges a page of a channel's history; returns the lists of reactors to fetch.
+/// Differences from what was covered count as drift. A page that lacks a known message which isn't
+/// known to be gone covers nothing, and removes the coverage it contradicts.
 pub(super) fn page<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -235,7 +234,7 @@ pub(super) fn page<S: Rows>(
         .map(|message| message.message.id)
         .chain(page.unreadable.iter().chain(&page.told).copied())
         .collect();
-    // A message that was seen after the list was asked for is not missing from it.
+    // A message seen after the list was requested isn't missing from it.
     let alive_before = known.iter().filter_map(|known| match known.state {
         Life::Alive(seen, _) if seen < at => Some(known.id),
         Life::Alive(..) | Life::Deleted(_) => None,
@@ -248,7 +247,7 @@ pub(super) fn page<S: Rows>(
     let mut reactions = reaction::of_page(rows, channel, ids, |row: &Reaction| row.message_id)?;
     let mut lists = reaction::of_page(rows, channel, ids, |row: &Pending| row.message_id)?;
     let mut left_out = reaction::of_page(rows, channel, ids, |row: &LeftOut| row.message_id)?;
-    // Of some messages nothing is known but who reacted to them.
+    // For some messages, only reactions are known.
     let reacted_before = reactions
         .iter()
         .filter(|(_, of)| {
@@ -258,7 +257,7 @@ pub(super) fn page<S: Rows>(
         .map(|(id, _)| *id)
         .filter(|id| *id > page.after && id.0 <= end)
         .filter(|id| known.iter().all(|known| known.id != *id));
-    // What was there before the list was asked for, and is newer than all that it names, is gone.
+    // Messages known before the request and newer than everything listed are gone.
     let to = page.to.max(alive_before.clone().max().unwrap_or_default());
     let there_before: BTreeSet<MessageId> = alive_before.chain(reacted_before).collect();
     let missing: BTreeSet<MessageId> = there_before.difference(&listed).copied().collect();

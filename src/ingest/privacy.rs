@@ -1,7 +1,7 @@
-//! What members want kept of themselves, and what admins did.
+//! Applies members' privacy choices to everything that arrives, and keeps admins' actions.
 //!
-//! What was deleted on a member's request stays so, whoever tells of it again: the request is
-//! remembered, and all that comes later is held against it.
+//! A deletion request is remembered and applied to later facts, so nothing brings deleted data
+//! back.
 
 use super::{Rows, forgotten};
 use propsbot_model::{
@@ -10,7 +10,7 @@ use propsbot_model::{
     key,
 };
 
-/// What a member has chosen, if anything.
+/// Returns a member's choices, if any.
 pub(super) fn of<S: Rows>(
     rows: &S,
     guild_id: GuildId,
@@ -19,19 +19,20 @@ pub(super) fn of<S: Rows>(
     rows.get(&key::ids([guild_id.0, user_id.0]))
 }
 
-/// A member chose.
+/// Merges a member's choices.
 pub(super) fn choose<S: Rows>(rows: &mut S, new: &Privacy) -> Result<(), S::Error> {
     let unknown = Privacy::unchosen(new.guild_id, new.user_id);
     let (_, chosen) = rows.update(unknown, |row| row.merge(new))?;
     if !chosen.is_gone() {
-        // An id-only row is what the archive remembers of it.
+        // The archive remembers the choice with a row that has only the id.
         rows.update(Member::unknown(new.guild_id, new.user_id), |_| ())?;
     }
     Ok(())
 }
 
-/// What may be kept of a message: nothing of one that was deleted on request, and of others not what
-/// names those who had their data deleted. `replied` wrote what it answers, where that is known.
+/// Returns what may be kept of a message; `None` if it was deleted on request.
+/// Members who had their data deleted are removed from others' messages. `replied` is the author of
+/// what it answers, if known.
 pub(super) fn allowed<S: Rows>(
     rows: &S,
     message: &Message,
@@ -54,7 +55,7 @@ pub(super) fn allowed<S: Rows>(
     Ok(Some(message))
 }
 
-/// The same of props.
+/// Returns what may be kept of props; `None` if they were deleted on request.
 pub(super) fn allowed_props<S: Rows>(rows: &S, props: &Props) -> Result<Option<Props>, S::Error> {
     let mut props = props.clone();
     if let Some(privacy) = of(rows, props.guild_id, props.giver)? {
@@ -70,7 +71,7 @@ pub(super) fn allowed_props<S: Rows>(rows: &S, props: &Props) -> Result<Option<P
     Ok(Some(props))
 }
 
-/// What may be kept of a channel: the title of a thread is the text of who opened it.
+/// Returns what may be kept of a channel. A thread's title counts as text of its opener.
 pub(super) fn allowed_channel<S: Rows>(rows: &S, channel: &Channel) -> Result<Channel, S::Error> {
     let mut channel = channel.clone();
     let (guild, opened) = (channel.guild_id, channel.id.created_at());
@@ -85,7 +86,7 @@ pub(super) fn allowed_channel<S: Rows>(rows: &S, channel: &Channel) -> Result<Ch
             thread.owner_id = None;
         }
     }
-    // Somebody else may have named them in a title.
+    // Titles may name other members.
     let mut gone = Named::default();
     for user in ids_in(&channel.name).into_iter().map(UserId) {
         if is_gone(rows, guild, user)? {
@@ -95,7 +96,7 @@ pub(super) fn allowed_channel<S: Rows>(rows: &S, channel: &Channel) -> Result<Ch
     gone.take_from_title(&mut channel.name);
     for overwrite in &mut channel.overwrites {
         if overwrite.kind == OverwriteKind::Member && is_gone(rows, guild, UserId(overwrite.id))? {
-            // It stays as somebody's: see `Permissions::names_nobody`.
+            // The overwrite stays, without a name: see `Permissions::names_nobody`.
             overwrite.id = UserId::nobody(1).0;
         }
     }
@@ -103,7 +104,7 @@ pub(super) fn allowed_channel<S: Rows>(rows: &S, channel: &Channel) -> Result<Ch
     Ok(channel)
 }
 
-/// What may be kept of a guild.
+/// Returns what may be kept of a guild.
 pub(super) fn allowed_guild<S: Rows>(rows: &S, guild: &Guild) -> Result<Guild, S::Error> {
     let mut guild = guild.clone();
     if is_gone(rows, guild.id, guild.owner_id)? {
@@ -112,12 +113,12 @@ pub(super) fn allowed_guild<S: Rows>(rows: &S, guild: &Guild) -> Result<Guild, S
     Ok(guild)
 }
 
-/// Whether a user had their data deleted and wants no name shown: then no row names them.
+/// Returns whether a user had their data deleted and no row may name them.
 pub(super) fn is_gone<S: Rows>(rows: &S, guild: GuildId, user: UserId) -> Result<bool, S::Error> {
     Ok(of(rows, guild, user)?.is_some_and(|owner| owner.is_gone()))
 }
 
-/// Whether what a user did at this time was deleted on their request.
+/// Returns whether what a user did at this time was deleted on their request.
 pub(super) fn forgets<S: Rows>(
     rows: &S,
     guild_id: GuildId,
@@ -128,7 +129,7 @@ pub(super) fn forgets<S: Rows>(
     Ok(privacy.is_some_and(|chosen| chosen.forgets(time)))
 }
 
-/// A message's text is not kept any more.
+/// Removes a message's text.
 pub(super) fn hush<S: Rows>(
     rows: &mut S,
     channel_id: ChannelId,
@@ -145,7 +146,7 @@ pub(super) fn hush<S: Rows>(
     Ok(())
 }
 
-/// The reason of props is not kept any more.
+/// Removes the reason of props.
 pub(super) fn hush_props<S: Rows>(
     rows: &mut S,
     channel_id: ChannelId,
@@ -161,7 +162,7 @@ pub(super) fn hush_props<S: Rows>(
     Ok(())
 }
 
-/// An admin did something. Only the latest are remembered.
+/// Records an admin's action and drops all but the latest [`KEPT_ACTIONS`].
 pub(super) fn note<S: Rows>(rows: &mut S, action: &AdminAction) -> Result<(), S::Error> {
     rows.put(action)?;
     let all: Vec<AdminAction> = rows.scan(&key::ids([action.guild_id.0]))?;
@@ -238,7 +239,7 @@ mod tests {
         }
     }
 
-    /// What a late backfill tells, for the first time, of Ana before and after her request.
+    /// Merges what a late backfill tells of Ana before and after her request.
     fn told(tier: Tier, forgotten: Option<Millis>) -> Memory {
         let chosen = Privacy {
             tier,
@@ -268,7 +269,7 @@ mod tests {
             });
         }
         let mut rows = Memory::default();
-        // Twice, as backfills do.
+        // Backfills repeat facts.
         for round in 0..2 {
             for (at, fact) in facts.iter().cloned().enumerate() {
                 let seen = Observation {
@@ -292,9 +293,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_stays_so_even_if_it_is_heard_of_only_later() {
+    fn drops_deleted_data_that_is_first_heard_of_later() {
         let rows = told(Tier::Everything, Some(UNTIL));
-        // After it, the tier holds: no text, but that there was a message.
+        // After the request, the tier applies: messages stay, without text.
         assert_eq!(contents(&rows), [Some(String::new())]);
         let given: Vec<Props> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
         let given: Vec<_> = given
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_blanks_texts_and_leaves_the_rest_to_the_export() {
+    fn a_tier_only_blanks_texts_in_the_mirror() {
         for tier in Tier::OUT {
             let rows = told(tier, None);
             assert_eq!(contents(&rows), [Some(String::new()), Some(String::new())]);
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_outlives_every_later_choice_and_the_latest_choice_counts() {
+    fn a_deletion_outlives_later_choices() {
         let chosen = |tier, since, forgotten| Privacy {
             tier,
             since: Millis(since),
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_latest_actions_of_admins_are_remembered() {
+    fn keeps_the_latest_admin_actions() {
         let mut rows = Memory::default();
         for id in 0..=KEPT_ACTIONS as u64 {
             let action = AdminAction {

@@ -1,4 +1,4 @@
-//! Reactions: one by one from the gateway; `reactors.rs` has the lists and counts from REST.
+//! Merges single reactions from the gateway; `reactors.rs` merges lists and counts from REST.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,6 @@ use propsbot_model::{
     Pending, Reaction, ReactionEvent, ReactionMark, ReactionMarks, Record, Seen, Stamp, key,
 };
 
-/// Somebody reacted.
 pub(super) fn add<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -26,7 +25,6 @@ pub(super) fn add<S: Rows>(
     })
 }
 
-/// Somebody took a reaction back.
 pub(super) fn remove<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -39,7 +37,7 @@ pub(super) fn remove<S: Rows>(
     change(rows, it, |reaction| reaction.remove(Seen { at, by }))
 }
 
-/// All reactions to a message, or all with one emoji, were cleared.
+/// Removes all reactions to a message, or all with one emoji.
 pub(super) fn clear<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -82,7 +80,7 @@ pub(super) fn clear<S: Rows>(
     Ok(())
 }
 
-/// Forgets all reactions to a message that was deleted, and what was still to be fetched of them.
+/// Deletes all rows about reactions to a deleted message.
 pub(super) fn forget<S: Rows>(
     rows: &mut S,
     guild_id: GuildId,
@@ -115,7 +113,7 @@ pub(super) fn forget<S: Rows>(
     Ok(())
 }
 
-/// Rows about reactions to each of the channel's messages with ids in `(after, to]`.
+/// Groups rows about reactions by message, for messages with ids in `(after, to]`.
 pub(super) fn of_page<S: Rows, R: Record>(
     rows: &S,
     channel_id: ChannelId,
@@ -138,7 +136,7 @@ fn of_message<S: Rows>(
     rows.scan(&key::ids([channel_id.0, message_id.0]))
 }
 
-/// Whether a message was deleted, there or here.
+/// Returns whether a message was deleted, on Discord or on request.
 pub(super) fn is_gone<S: Rows>(
     rows: &S,
     guild_id: GuildId,
@@ -196,7 +194,7 @@ pub(super) fn change<S: Rows>(
     change: impl FnOnce(&mut Reaction),
 ) -> Result<(), S::Error> {
     if privacy::forgets(rows, of.guild_id, of.user_id, of.message_id.created_at())? {
-        // Not kept; the message's next count tells that the list is to be fetched, which counts it.
+        // Not kept. The message's next count triggers a fetch of the list, which counts the user.
         return Ok(());
     }
     let unknown = Reaction {
@@ -213,7 +211,7 @@ pub(super) fn change<S: Rows>(
     update(rows, &unknown, change)
 }
 
-/// Changes a reaction and keeps count.
+/// Changes a reaction and updates the channel's count.
 pub(super) fn update<S: Rows>(
     rows: &mut S,
     reaction: &Reaction,

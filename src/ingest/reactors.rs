@@ -1,6 +1,7 @@
-//! Lists of reactors, as REST gives them: held against Discord's counts, which are sometimes wrong too.
+//! Merges lists of reactors from REST and checks them against Discord's counts.
 //!
-//! Only a list that agrees with the count, or with another list an hour apart, takes reactions away.
+//! Either may be wrong. A list removes reactions only if it agrees with the count, or with another
+//! list an hour apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,7 @@ use propsbot_model::{
     ReactionEvent, Record, Seen, Slice, Stamp, User, UserId, key,
 };
 
-/// Reactions of one kind to one message.
+/// Identifies the reactions of one kind to one message.
 pub(super) struct List<'a> {
     pub(super) guild_id: GuildId,
     pub(super) channel_id: ChannelId,
@@ -25,8 +26,9 @@ pub(super) struct List<'a> {
     pub(super) burst: bool,
 }
 
-/// A list of reactors was read: these users. It is taken as whole only where Discord's own count, or
-/// a list of the same users an hour earlier, agrees. Otherwise it only shows who is there.
+/// Merges a list of reactors.
+/// It is complete only if Discord's count agrees, or a list of the same users an hour earlier.
+/// Otherwise it only proves who reacted.
 pub(super) fn list<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -90,13 +92,13 @@ pub(super) fn list<S: Rows>(
     Ok(())
 }
 
-/// Whether a list is whole, by what is known of the count. Notes what still has to be found out.
+/// Returns whether a list is complete, and records what is still to be checked.
 fn judge<S: Rows>(
     rows: &mut S,
     pending: Option<Pending>,
     list: Contradiction,
 ) -> Result<bool, S::Error> {
-    // Where nothing is known to be missing, or the count is newer, all that it tells is who was there.
+    // Without a pending row, or with a newer count, the list only proves who reacted.
     let Some(mut pending) = pending.filter(|pending| list.last >= pending.counted) else {
         return Ok(false);
     };
@@ -111,7 +113,7 @@ fn judge<S: Rows>(
         return Ok(true);
     }
     let list = match known.filter(|known| !known.settled) {
-        // The count is known to be wrong by as much.
+        // The count is off by a known difference.
         _ if agrees => list.settle(),
         Some(known) => known.and(list),
         None => list,
@@ -122,7 +124,7 @@ fn judge<S: Rows>(
     Ok(list.settled)
 }
 
-/// So many of a list's users are not kept; or at least so many, if the list is not whole.
+/// Records how many of a list's users aren't kept; a minimum if the list is incomplete.
 fn leave_out_all<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -147,7 +149,7 @@ fn leave_out_all<S: Rows>(
     }
 }
 
-/// A reaction goes, and is left out of its list from now on.
+/// Deletes a reaction and counts it as left out of its list.
 pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<(), S::Error> {
     let Some(known) = rows.get::<Reaction>(&reaction.key())? else {
         return Ok(());
@@ -162,7 +164,7 @@ pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<()
     if let Some(mut list) = rows.get::<Pending>(&list)?
         && let Some(of) = &mut list.contradiction
     {
-        // Their id could be told from it.
+        // The digest would give away the user's id.
         of.digest = 0;
         rows.put(&list)?;
     }
@@ -179,14 +181,14 @@ pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<()
         emoji: known.emoji,
         burst: known.burst,
         count: 0,
-        // Any list that is asked for tells better.
+        // Any list requested later knows better.
         at: Stamp::default(),
     };
     rows.update(none, |row| row.count += 1)?;
     Ok(())
 }
 
-/// Discord does not let us have this list.
+/// Records that Discord refused this list.
 pub(super) fn refuse<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -205,7 +207,7 @@ pub(super) fn refuse<S: Rows>(
     Ok(())
 }
 
-/// A list need not be fetched any more.
+/// Deletes a list that no longer has to be fetched.
 pub(super) fn drop_list<S: Rows>(rows: &mut S, list: &Pending) -> Result<(), S::Error> {
     rows.delete(list)?;
     let emoji = list.emoji.key.to_string();
@@ -213,26 +215,25 @@ pub(super) fn drop_list<S: Rows>(rows: &mut S, list: &Pending) -> Result<(), S::
     settle(rows, list.guild_id, &object)
 }
 
-/// What is known of the reactions to a message.
 pub(super) struct Known {
     pub(super) reactions: Vec<Reaction>,
-    /// The lists that were found to be missing before.
+    /// Lists found missing earlier.
     pub(super) lists: Vec<Pending>,
-    /// How many of each list are not kept.
+    /// How many users of each list aren't kept.
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// How a message's reactions are not as they were known to be.
+/// How a message's reactions differ from what was known.
 #[derive(Default)]
 pub(super) struct Found {
-    /// The lists that have to be fetched.
+    /// Lists to fetch.
     pub(super) missing: Vec<Pending>,
-    /// The kinds of reactions that changed, and nobody said so.
+    /// How many kinds of reactions changed without an event.
     pub(super) drift: u64,
 }
 
-/// Compares what Discord counted with the message's reactions that are known. Of a message in
-/// `lists_again`, also the lists are missing whose counts are as known.
+/// Compares Discord's counts with the known reactions.
+/// For messages in `lists_again`, lists with matching counts are fetched again too.
 pub(super) fn compare<S: Rows>(
     rows: &mut S,
     at: Stamp,
@@ -259,7 +260,7 @@ pub(super) fn compare<S: Rows>(
         let key = (reaction.emoji.clone(), reaction.burst);
         let kind = kinds.entry(key).or_default();
         kind.known += u64::from(stood(reaction, at));
-        // Where something happened after Discord counted, the count says nothing of what was unheard.
+        // Something happened after Discord counted, so the count can't show what was missed.
         kind.moved |= reaction
             .confirmed
             .max(reaction.removed.map(|removed| removed.at))
@@ -274,7 +275,7 @@ pub(super) fn compare<S: Rows>(
         kinds.entry(key).or_default().pending = Some(list);
     }
     let mut found = Found::default();
-    // Where some counts could not be read, what is not among the others is not known to be none.
+    // If some counts were unreadable, an absent kind may still exist.
     let all_told = !message.unread.has(Field::Reactions);
     let is_told =
         |emoji: &EmojiKey| all_told || counts.iter().any(|count| count.emoji.key == *emoji);
@@ -318,7 +319,7 @@ pub(super) fn compare<S: Rows>(
             continue;
         };
         if at < before.counted {
-            // Discord has counted again since.
+            // A newer count is already known.
             continue;
         }
         if counted == known && (counted == 0 || before.is_settled() && !read_again) {
@@ -338,20 +339,20 @@ pub(super) fn compare<S: Rows>(
     Ok(found)
 }
 
-/// Whether a list that was noted `before` is to be asked for now.
+/// Returns whether a list is to be fetched now; `before` is its earlier record.
 fn is_wanted(before: &Pending, now: &Pending, is_missing: bool) -> bool {
     let counted = now.counted;
     let is_known = Pending {
         counted,
         ..before.clone()
     } == *now;
-    // Two pages may list the same message: its list is being fetched already.
+    // Two pages may list the same message: its list is already being fetched.
     let is_in_hand = is_known && before.contradiction.is_none() && before.refused == 0;
     let is_open = before.is_contradicted() && !now.is_contradicted();
     (is_missing || is_open) && !is_in_hand && now.is_due(counted.millis())
 }
 
-/// A list that is to be fetched, or contradicted Discord's count, after Discord has counted again.
+/// Updates a pending list after Discord counted again.
 fn recount(before: &Pending, at: Stamp, (counted, known): (u64, u64), read_again: bool) -> Pending {
     let mut pending = Pending {
         counted: at,
@@ -364,7 +365,7 @@ fn recount(before: &Pending, at: Stamp, (counted, known): (u64, u64), read_again
         counted != before.count
     };
     if is_over {
-        // Whatever was said of another count is over.
+        // A new count voids refusals and contradictions.
         (pending.refused, pending.refused_at) = (0, Millis(0));
         pending.contradiction = None;
     } else if let Some(known) = &mut pending.contradiction
@@ -378,22 +379,21 @@ fn recount(before: &Pending, at: Stamp, (counted, known): (u64, u64), read_again
     pending
 }
 
-/// What is known of the reactions of one kind to a message.
+/// What is known of one kind of reaction to a message.
 #[derive(Default)]
 struct Kind<'a> {
-    /// As Discord counts.
+    /// Discord's count.
     counted: u64,
     /// As the message shows it.
     emoji: Option<&'a Emoji>,
-    /// How many stood when Discord counted.
+    /// How many existed when Discord counted.
     known: u64,
     /// Whether something happened after that.
     moved: bool,
     pending: Option<Pending>,
 }
 
-/// Whether a reaction stood at that time, as far as is known: what the gateway told of since was
-/// otherwise before.
+/// Returns whether a reaction existed at `at`, undoing what the gateway told later.
 fn stood(reaction: &Reaction, at: Stamp) -> bool {
     let heard_since =
         |seen: Option<Seen>| seen.is_some_and(|seen| seen.by == Evidence::Gateway && seen.at > at);
@@ -404,7 +404,7 @@ fn stood(reaction: &Reaction, at: Stamp) -> bool {
     }
 }
 
-/// An emoji as Discord's address of its list needs it.
+/// Returns the emoji with its name, which Discord's URL of the list needs.
 fn named<S: Rows>(rows: &S, guild_id: GuildId, key: EmojiKey) -> Result<Emoji, S::Error> {
     Ok(match key {
         EmojiKey::Unicode(text) => Emoji::unicode(text),

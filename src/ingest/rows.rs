@@ -1,32 +1,30 @@
-//! What merging needs of a store.
+//! The store interface that merging needs.
 
 use propsbot_model::Record;
 
-/// Rows by key, read as they stand after every change made so far.
+/// Reads and writes rows by key. Reads see every earlier change.
 pub trait Rows {
-    /// Why a row could not be read or written.
     type Error;
 
-    /// The row with this key.
     fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, Self::Error>;
 
-    /// The rows whose keys begin with `prefix`, sorted by key.
+    /// Returns the rows whose keys start with `prefix`, sorted by key.
     fn scan<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, Self::Error>;
 
-    /// The rows whose keys lie between the two, both included, sorted by key.
+    /// Returns the rows with keys from `from` to `to`, both included, sorted by key.
     fn range<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, Self::Error>;
 
-    /// The last row whose key begins with `prefix`.
+    /// Returns the last row whose key starts with `prefix`.
     fn last<R: Record>(&self, prefix: &[u8]) -> Result<Option<R>, Self::Error>;
 
-    /// Writes the row under its own key, and marks its partition as changed.
+    /// Writes the row under its own key and marks its partition as changed.
     fn put<R: Record>(&mut self, row: &R) -> Result<(), Self::Error>;
 
-    /// Removes the row, and marks its partition as changed.
+    /// Removes the row and marks its partition as changed.
     fn delete<R: Record>(&mut self, row: &R) -> Result<(), Self::Error>;
 
-    /// Changes the row that has `unknown`'s key, or `unknown` itself where there is none, and
-    /// writes it if that changed it. Returns the row as it was (if there was one) and as it is.
+    /// Changes the row with `unknown`'s key, or `unknown` if there is none; returns it before and
+    /// after. Writes only if something changed.
     fn update<R: Record + Clone + PartialEq>(
         &mut self,
         unknown: R,

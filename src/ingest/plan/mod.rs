@@ -1,4 +1,4 @@
-//! What is still to be fetched, as plain data.
+//! Plans what to fetch, as plain data.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,27 +11,24 @@ use propsbot_model::{
     permissions::{MANAGE_THREADS, Permissions},
 };
 
-/// A guild as Discord describes it now, and what of it we are.
+/// A guild as Discord describes it now, and the bot's place in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// When it was so.
+    /// When the description was requested.
     pub at: Stamp,
-    /// The guild.
     pub guild: Guild,
-    /// All of its roles.
+    /// All roles of the guild.
     pub roles: Vec<Role>,
-    /// All of its channels and every thread that was found.
+    /// All channels, and every thread that was found.
     pub channels: Vec<Listed>,
-    /// The bot's user.
+    /// The bot's user id.
     pub bot: UserId,
-    /// The bot's roles.
     pub bot_roles: Vec<RoleId>,
-    /// Threads that are known but were not listed now; nothing new is expected of them.
+    /// Known threads that weren't listed now; nothing new is expected there.
     pub kept_threads: BTreeSet<ChannelId>,
 }
 
 impl Described {
-    /// Permissions as they follow from it.
     pub fn permissions(&self) -> Permissions<'_> {
         Permissions::new(
             &self.guild,
@@ -40,64 +37,59 @@ impl Described {
         )
     }
 
-    /// Whether the bot may read all of the channel. Where something that this follows from is
-    /// unknown, it is tried.
+    /// Returns whether the bot may read the channel; `true` if that is unknown, to try it.
     pub fn reads(&self, permissions: &Permissions<'_>, channel: &Channel) -> bool {
         !permissions.are_known(&self.bot_roles, channel)
             || permissions.member_reads(self.bot, &self.bot_roles, channel)
     }
 
-    /// Whether the bot may see the channel's private threads.
     pub fn sees_private_threads(&self, permissions: &Permissions<'_>, channel: &Channel) -> bool {
         permissions.of_member(self.bot, &self.bot_roles, channel) & MANAGE_THREADS != 0
     }
 }
 
-/// Messages to be listed: those with ids in `(after, to]`, newest first.
+/// A range of messages to list: ids in `(after, to]`, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
-    /// The last id that is not asked for.
+    /// Exclusive lower bound.
     pub after: MessageId,
-    /// The first id to be listed; `None` for whatever is newest.
+    /// Inclusive upper bound; `None` for the newest message.
     pub to: Option<MessageId>,
 }
 
-/// What is to be done in one channel.
+/// What to do in one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelPlan {
-    /// The channel or thread.
     pub channel_id: ChannelId,
-    /// What it is called.
     pub name: String,
-    /// The last message posted, as described.
+    /// The last message according to Discord.
     pub last_message_id: Option<MessageId>,
-    /// A message that was there: Discord's last one, or else ours. Where a list is empty, it tells
-    /// whether the channel may still be read.
+    /// A message known to have existed: Discord's last one, or ours. If a list is empty, fetching
+    /// it tells whether the channel is still readable.
     pub witness: Option<MessageId>,
-    /// What is to be listed, newest first.
+    /// Ranges to list, newest first.
     pub reads: Vec<Read>,
-    /// Whether that is all that may have changed unseen.
+    /// Whether the reads include everything that may have changed unseen.
     pub looks_back: bool,
-    /// The session in which the channel is to go live: what is posted from here on arrives by the
-    /// gateway.
+    /// Session in which the channel is to go live, as new messages arrive over the gateway.
     pub go_live: Option<SessionNumber>,
-    /// Lists of reactors that an earlier run left to be fetched.
+    /// Lists of reactors left by an earlier run.
     pub reactors: Vec<Pending>,
-    /// The recheck, by when it began, that reads all of it again: in the last of `reads`.
+    /// When the recheck began, if the last of `reads` is part of it.
     pub reread: Option<Stamp>,
 }
 
-/// What is to be done in a guild: props channels first, then those with the newest messages.
+/// What to do in a guild: props channels first, then the channels with the newest messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Every channel with messages that the bot may read, also those with nothing to do.
+    /// All readable channels that can hold messages, even if nothing is to be done.
     pub channels: Vec<ChannelPlan>,
-    /// Every channel with messages that the bot may not read.
+    /// All channels that can hold messages and that the bot may not read.
     pub unreadable: Vec<ChannelId>,
 }
 
 impl Plan {
-    /// Has these messages listed again, too.
+    /// Adds ranges to list again.
     pub fn read_again(&mut self, ranges: &BTreeMap<ChannelId, Vec<IdRange>>) {
         for channel in &mut self.channels {
             if let Some(ranges) = ranges.get(&channel.channel_id) {
@@ -107,7 +99,7 @@ impl Plan {
     }
 }
 
-/// All that is to be read, newest first, nothing of it twice.
+/// Merges overlapping ranges, newest first.
 fn united(reads: &[Read], ranges: &[IdRange]) -> Vec<Read> {
     let newest = MessageId(u64::MAX);
     let reads = reads.iter().map(|read| IdRange {
@@ -130,43 +122,38 @@ fn united(reads: &[Read], ranges: &[IdRange]) -> Vec<Read> {
     united.iter().rev().map(read).collect()
 }
 
-/// What is known already.
+/// What is already known.
 pub struct Settled<'a> {
-    /// The coverage of each channel.
     pub coverage: &'a BTreeMap<ChannelId, Coverage>,
-    /// Lists of reactors still to be fetched.
+    /// Lists of reactors still to fetch.
     pub pending: Vec<Pending>,
-    /// The guild's settings.
     pub settings: &'a Settings,
-    /// The session in which the gateway is telling everything new, if it is connected.
+    /// The session in which the gateway reports everything new, if connected.
     pub session: Option<SessionNumber>,
-    /// How far to look back.
     pub look_back: LookBack,
-    /// When the recheck began that all history is to be read again for, if it is.
+    /// When the current recheck of all history began, if there is one.
     pub recheck: Option<Stamp>,
-    /// The time.
     pub now: Millis,
 }
 
-/// How far to look back where something may have changed unseen.
+/// How far to look back at what may have changed unseen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LookBack {
-    /// Messages are read again that were posted since, or at most this many milliseconds before.
+    /// Messages up to this many milliseconds older than the loss are read again.
     pub window: i64,
-    /// By how much Discord's clock, which ids tell, is ahead of ours, in milliseconds.
+    /// How many milliseconds Discord's clock (in ids) is ahead of ours.
     pub ahead: i64,
 }
 
 impl LookBack {
-    /// The last id before those that are read again where nobody has looked since that time.
+    /// Returns the last id that is too old to be read again after a loss at `unseen_since`.
     pub fn after(self, unseen_since: Stamp) -> MessageId {
         let first = MessageId::at(Millis(unseen_since.millis().0 + self.ahead - self.window));
         MessageId(first.0.saturating_sub(1))
     }
 }
 
-/// The channels of which something is known that may have changed since that time, and would be
-/// looked back at.
+/// Returns the channels with covered messages that a look-back from `since` would read.
 pub fn unseen(
     described: &Described,
     coverage: &BTreeMap<ChannelId, Coverage>,
@@ -183,11 +170,10 @@ pub fn unseen(
     .collect()
 }
 
-/// Plans what to fetch, so that every message the bot may read becomes covered.
+/// Plans what to fetch so that every readable message becomes covered.
 ///
-/// Discord's word for the last message is taken where it is what we have. In every other case the
-/// newest messages are asked for, whatever it says. A last message that is still to be written says
-/// nothing.
+/// Discord's last message id is trusted only if it matches ours; otherwise the newest messages are
+/// fetched. An id from the future is ignored.
 pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     let permissions = described.permissions();
     let mut pending: BTreeMap<ChannelId, Vec<Pending>> = BTreeMap::new();
@@ -199,7 +185,8 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
         pending.entry(it.channel_id).or_default().push(it);
     }
     let mut plan = Plan::default();
-    // Discord names none only where nothing was ever posted; other servers may name none at all.
+    // Discord omits the last message only if none was ever posted; other servers may always omit
+    // it.
     let tells_last = described
         .channels
         .iter()
@@ -243,9 +230,9 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
             })
         };
         let reread = settled.recheck.filter(|begun| left(*begun).0 > 0);
-        // A newer last message than all that was heard: the gateway is behind, or has left it out.
+        // Discord names a newer message than any received: the gateway lags or has lost it.
         let is_behind = is_live && last_message_id > top;
-        // Of what is live, and of what was not listed, no news is to be asked for.
+        // Live channels and unlisted threads have no news to fetch.
         let last = if is_live && !is_behind || is_kept {
             top
         } else if tells_last && is_told {
@@ -277,23 +264,22 @@ pub fn plan(described: &Described, settled: Settled<'_>) -> Plan {
     plan
 }
 
-/// Whether a message of this id cannot have been written by `now`, wherever the clock stands that made
-/// it.
+/// Returns whether `now` is too early for this message id, even with skewed clocks.
 pub fn is_from_the_future(id: MessageId, now: Millis) -> bool {
     let leeway = i64::try_from(LEEWAY.as_millis()).expect("it is short");
     id.created_at().0 > now.0.saturating_add(leeway)
 }
 
-/// How far two clocks may be apart, and an answer behind the truth.
+/// Allowance for clock skew and stale answers.
 const LEEWAY: Duration = Duration::from_mins(10);
 
-/// Which archived threads of a channel are to be listed at `now`: those archived at this time or later.
+/// Returns from when on a channel's archived threads have to be listed.
 ///
-/// `listed` is when they were last listed whole. However short that is ago: a thread may have been
-/// opened on an old message and archived by hand since, and nothing else tells of it.
+/// `listed` is when they were last listed completely. Even just after that, a thread may have been
+/// opened on an old message and archived by hand; nothing else reports it.
 pub fn archived_since(listed: Option<Stamp>, now: Stamp) -> Millis {
     let leeway = i64::try_from(LEEWAY.as_millis()).expect("it is short");
-    // What is recorded for later than now was recorded while the clock was wrong.
+    // A future time was recorded while the clock was wrong.
     let was_right = |listed: &Millis| listed.0 <= now.millis().0 + leeway;
     match listed.map(Stamp::millis).filter(was_right) {
         None => Millis(0),
@@ -301,7 +287,7 @@ pub fn archived_since(listed: Option<Stamp>, now: Stamp) -> Millis {
     }
 }
 
-/// Which of the plan's channels are not covered up to what Discord says is their last message.
+/// Returns the channels not covered up to the last message that Discord names.
 pub fn uncovered(plan: &Plan, coverage: &BTreeMap<ChannelId, Coverage>) -> Vec<ChannelId> {
     let is_covered = |channel_plan: &ChannelPlan| {
         coverage.get(&channel_plan.channel_id).is_some_and(|known| {
@@ -326,7 +312,7 @@ fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBa
         }];
     };
     let top = coverage.top();
-    // From here on, all is asked for.
+    // Everything newer than this is fetched.
     let mut tail = (last != Some(top)).then_some(top);
     if let Some(first) = coverage
         .unseen_since
@@ -349,7 +335,7 @@ fn reads(coverage: Option<&Coverage>, last: Option<MessageId>, look_back: LookBa
     tail.into_iter().chain(reads).collect()
 }
 
-/// What is to be listed anyway, and then all messages with ids up to `left`.
+/// Appends all messages with ids up to `left` to the reads.
 fn all_again(mut reads: Vec<Read>, top: MessageId, left: MessageId) -> Vec<Read> {
     let meets = |read: &Read| read.to.is_none() && read.after <= left;
     if left >= top || reads.iter().any(meets) {

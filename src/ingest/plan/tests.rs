@@ -18,9 +18,9 @@ fn covered(pairs: &[(u64, u64)]) -> Coverage {
     coverage
 }
 
-/// Coverage, Discord's last message, and what is to be read, newest first; 0 for "the newest".
+/// Coverage, Discord's last message, and the expected reads, newest first; 0 for "the newest".
 #[test]
-fn what_is_not_covered_is_read() {
+fn reads_what_is_not_covered() {
     type Case<'a> = (Option<&'a [(u64, u64)]>, Option<u64>, &'a [(u64, u64)]);
     let cases: [Case<'_>; 9] = [
         (None, Some(9), &[(0, 0)]),
@@ -45,7 +45,7 @@ fn what_is_not_covered_is_read() {
 }
 
 #[test]
-fn what_is_recent_is_read_again() {
+fn reads_recent_messages_again() {
     let now = Millis(1_760_000_000_000);
     let (old, recent) = (MessageId::at(Millis(now.0 - 1000)), MessageId::at(now));
     let read = |top: MessageId| {
@@ -65,9 +65,9 @@ fn what_is_recent_is_read_again() {
     assert_eq!(read(recent), [again]);
 }
 
-/// A live channel whose last message was not heard: the newest are asked for, and it goes live anew.
+/// A live channel missed Discord's last message: read the newest and go live again.
 #[test]
-fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
+fn reads_the_newest_messages_of_a_lagging_live_channel() {
     let session = Some(3);
     let known = |top: u64| {
         let mut coverage = covered(&[(0, top)]);
@@ -98,21 +98,21 @@ fn a_live_channel_that_is_behind_is_asked_for_its_newest_messages() {
 }
 
 #[test]
-fn archived_threads_are_listed_since_the_last_time() {
+fn lists_threads_archived_since_the_last_list() {
     let at = |ms: i64| Stamp::from(Millis(ms));
     let now = at(1_760_000_000_000);
     let since = |listed| archived_since(listed, now);
     assert_eq!(since(None), Millis(0));
     let leeway = 600_000;
     assert_eq!(since(Some(now)), Millis(1_760_000_000_000 - leeway));
-    // By a clock that was wrong.
+    // Recorded while the clock was wrong.
     assert_eq!(since(Some(at(1_770_000_000_000))), Millis(0));
 }
 
-/// Messages on a page of the small worlds below.
+/// Page size in the small worlds below.
 const PAGE: usize = 3;
 
-/// A channel: its messages, what is covered of it, and whether Discord names its last message.
+/// A channel: its messages, its coverage, and whether Discord names its last message.
 type Place = (BTreeSet<u64>, Vec<(u64, u64)>);
 
 fn place() -> impl Strategy<Value = Place> {
@@ -167,7 +167,7 @@ fn described(world: &BTreeMap<ChannelId, BTreeSet<u64>>, tells_last: bool) -> De
     }
 }
 
-/// Carries a plan out in a world, and returns the requests that it took.
+/// Runs a plan in a world; returns its requests.
 fn carry_out(
     plan: &Plan,
     world: &BTreeMap<ChannelId, BTreeSet<u64>>,
@@ -210,9 +210,8 @@ fn carry_out(
 }
 
 proptest! {
-    /// For any world and any ledger: carried out, the plan covers all; nothing is asked for twice,
-    /// nor is what was covered, but for what shares a page with what was not; and then there is
-    /// nothing left to ask.
+    /// For any world and coverage, the plan covers everything, reads nothing twice, reads nothing
+    /// that was covered except on a shared page, and leaves nothing for the next plan.
     #[test]
     fn a_plan_covers_everything_once(
         places in proptest::collection::vec(place(), 1..4),
@@ -242,7 +241,7 @@ proptest! {
                 now: Millis(1_760_000_000_000),
             })
         };
-        // As far as the planner can know: an empty world tells no last message either.
+        // The planner can't tell an empty world from one without last messages.
         let tells_last = names_last && world.values().any(|world| !world.is_empty());
         let before = ledger.clone();
         let first = known(&ledger);
@@ -260,7 +259,7 @@ proptest! {
         let again = known(&ledger);
         prop_assert_eq!(uncovered(&again, &ledger), vec![]);
         if tells_last {
-            // Where ids beyond the last message were covered, its deletion looks like news.
+            // With coverage past the last message, its deletion looks like news.
             let honest = |channel_plan: &&ChannelPlan| {
                 channel_plan.last_message_id.is_some_and(|last| ledger[&channel_plan.channel_id].top() <= last)
             };
@@ -271,7 +270,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_read_again_is_read_once() {
+fn merges_overlapping_reads() {
     let range = |after, to| IdRange {
         after: MessageId(after),
         to: MessageId(to),
@@ -294,9 +293,9 @@ fn what_is_read_again_is_read_once() {
     }
 }
 
-/// A last message that nobody can have written yet says nothing: the newest are asked for.
+/// A last message id from the future is ignored: the newest messages are read.
 #[test]
-fn a_last_message_of_the_future_is_not_known() {
+fn ignores_a_last_message_from_the_future() {
     let now = Millis(1_760_000_000_000);
     let settings = Settings::default_for(propsbot_model::GuildId(1));
     let hour = 3_600_000;
