@@ -117,6 +117,11 @@ impl Privacy {
         self.tier.keeps_content() && self.texts_since.is_none_or(|since| time > since)
     }
 
+    /// Whether it still hides, or keeps away, anything of theirs.
+    pub fn hides_anything(&self) -> bool {
+        self.tier != Tier::None || self.forgotten.is_some() || self.texts_since.is_some()
+    }
+
     /// Whether they had their data deleted and want no name shown: then no row but this one names them.
     pub fn is_gone(&self) -> bool {
         self.forgotten.is_some() && !self.tier.shows_names()

@@ -1,4 +1,4 @@
-//! Removing all of a guild.
+//! Removing a guild. Only what its members chose about their privacy stays.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::{
     engine::Op,
     view::{dirty_key, prefix_end},
 };
-use propsbot_model::{ChannelId, GuildId, Partition, Privacy, Record as _, Table, key};
+use propsbot_model::{ChannelId, GuildId, Partition, Record as _, Table, key};
 
 /// Rows that are removed at a time.
 const AT_ONCE: usize = 10_000;
@@ -41,10 +41,11 @@ const OF_GUILD: [Table; 13] = [
 ];
 
 impl Store {
-    /// Removes every row of a guild, and marks it for the next export. Nobody may write besides. If it
-    /// is interrupted, call it again.
+    /// Removes every row of a guild but its members' privacy choices, and marks the guild for the next
+    /// export. Nothing else may write meanwhile. If this is interrupted, call it again.
     ///
-    /// Wishes stay of members who are in another guild too: the strictest one of a member counts in all.
+    /// A choice outlives the guild: if the guild is mirrored again, whoever opted out or had their data
+    /// deleted stays hidden. Until then the choice counts wherever the same user is named.
     pub fn purge(&self, guild: GuildId) -> Result<(), StoreError> {
         let channels = self.channels(guild)?;
         let mut channels: BTreeSet<ChannelId> =
@@ -57,18 +58,11 @@ impl Store {
                 self.remove(&Self::key(table, &key::ids([channel.0])))?;
             }
         }
-        let elsewhere: Vec<GuildId> = self
-            .guilds()?
-            .iter()
-            .map(|part| part.guild_id)
-            .filter(|id| *id != guild)
+        let wishes = self.privacy(guild)?.into_iter();
+        let idle = wishes.filter(|wish| !wish.hides_anything());
+        let mut ops: Vec<Op> = idle
+            .map(|wish| Op::Delete(Self::key(Table::Privacy, &wish.key())))
             .collect();
-        let mut ops = Vec::new();
-        for wish in self.privacy(guild)? {
-            if !self.is_member_of(&elsewhere, &wish)? {
-                ops.push(Op::Delete(Self::key(Table::Privacy, &wish.key())));
-            }
-        }
         for table in OF_GUILD {
             self.remove(&Self::key(table, &key::ids([guild.0])))?;
         }
@@ -82,16 +76,7 @@ impl Store {
         self.engine.commit(&ops)
     }
 
-    fn is_member_of(&self, guilds: &[GuildId], wish: &Privacy) -> Result<bool, StoreError> {
-        for guild in guilds {
-            if self.member(*guild, wish.user_id)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Removes all keys that begin so.
+    /// Removes all keys with this prefix.
     fn remove(&self, prefix: &[u8]) -> Result<(), StoreError> {
         loop {
             let range = self.engine.range(prefix, &prefix_end(prefix));

@@ -18,9 +18,9 @@ use super::{
 /// What is known of a rewrite.
 const REWRITE_KEY: &[u8] = &[0, 16];
 
-/// By which rules rows were removed when the store was last rewritten; stores of lower ones have more of
-/// deleted members than they should.
-const RULES: u8 = 1;
+/// Version of what a deletion removes. Bump it when deletions remove more: at its next start, a store of a
+/// lower version repeats its deletions and is rewritten.
+const RULES: u8 = 2;
 
 /// Removed rows are in the log.
 const OWED: u8 = 0;

@@ -236,6 +236,47 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
     server.check_manners();
 }
 
+/// A store whose deletions were carried out by a version that removed less is cleaned at its next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_by_an_earlier_version_is_completed_at_the_next_start() {
+    let mirror = Mirror::empty().await;
+    let discord = &mirror.discord;
+    let [ben, zoe] = ["ben", "zoe"].map(|name| discord.join(name));
+    let general = discord.create_channel(kind::TEXT, "general", vec![]);
+    let title = format!("kudos for {zoe}");
+    let called = discord.create_thread(general, ben, &title);
+    discord.post(ben, called, "well done");
+    mirror.sync().await.ok();
+    {
+        let store = mirror.store();
+        let at = Stamp(store.newest().unwrap().0 + 1);
+        let wish = Privacy {
+            tier: Tier::Everything,
+            since: at.millis(),
+            forgotten: Some(at.millis()),
+            ..Privacy::unchosen(mirror.guild(), UserId(zoe))
+        };
+        let by = Evidence::Gateway;
+        let fact = Fact::Privacy(wish);
+        store.merge(&[vec![Observation { at, by, fact }]]).unwrap();
+    }
+    let has_title = || times(&bytes_below(&mirror.store_path()), title.as_bytes()) > 0;
+    let version = |rules: u8| {
+        let db = sled::open(mirror.store_path().join("sled")).unwrap();
+        db.insert([0, 16], &[rules]).unwrap();
+        db.flush().unwrap();
+    };
+    // As this version would have left it: there is nothing to be done.
+    version(2);
+    mirror.sync().await.ok();
+    assert!(has_title());
+    version(1);
+    mirror.sync().await.ok();
+    assert!(!has_title());
+    // Only once.
+    assert!(!mirror.store().owes_rewrite().unwrap());
+}
+
 /// Whatever moment a deletion is killed at, the next start ends it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_is_killed_ends_at_the_next_start() {

@@ -3,11 +3,15 @@
 
 use propsbot_archive::{ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
-use propsbot_model::{Evidence, Fact, Observation, Stamp};
+use propsbot_model::{Evidence, Fact, Observation, Stamp, UserId};
 use simulator::github::{Github, Options, Visibility};
 
 use super::*;
 use crate::archive::community::{request, rows};
+
+/// The store's table of members' privacy choices, and that of what was decided of guilds.
+const WISHES: u8 = 30;
+const CHOICES: u8 = 36;
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -109,6 +113,98 @@ async fn copies_of_archives_go_with_a_forgotten_guild() {
     mirror.run(&["export", "--to", archive]).await.ok();
     mirror.run(&graph).await.ok();
     assert!(!holds(&cache, TEXT.as_bytes()));
+}
+
+/// Who opted out or had their data deleted in a guild stays hidden in it, even if it is deleted and
+/// mirrored again; and nothing but these choices stays of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn privacy_choices_outlive_a_forgotten_guild() {
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    let other = Guild::of_stranger(&mirror.discord, LATER);
+    let discord = &mirror.discord;
+    let [zoe, cho, dan] = ["zephyrine", "chocolatine", "dandelion"]
+        .map(|name| within(discord, other.id, || discord.join(name)));
+    for (user, words) in [
+        (zoe, "zoe's words"),
+        (cho, "cho's words"),
+        (dan, "dan's words"),
+    ] {
+        within(discord, other.id, || {
+            discord.post(user, other.channel, words)
+        });
+    }
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    let running = start(&mirror).await;
+    other
+        .ask_until(&mirror.discord, "sync-status", ": listening")
+        .await;
+    for (user, what) in [(cho, 2), (dan, 0)] {
+        let run = within(&mirror.discord, other.id, || {
+            let options = json!({"what": what});
+            mirror
+                .discord
+                .slash(user, other.channel, "privacy opt-out", options)
+        });
+        assert!(mirror.discord.answer(run).await.is_some());
+    }
+    // He opts in again: what he wrote before stays blank.
+    let run = within(&mirror.discord, other.id, || {
+        mirror
+            .discord
+            .slash(dan, other.channel, "privacy opt-in", json!({}))
+    });
+    assert!(mirror.discord.answer(run).await.is_some());
+    stop(running).await;
+    let id = other.id.to_string();
+    let delete = ["forget", "--user", &zoe.to_string(), "--guild", &id];
+    mirror.run(&delete).await.ok();
+    let wishes = mirror.store().privacy(GuildId(other.id)).unwrap();
+    assert_eq!(wishes.len(), 3);
+
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id]);
+    mirror.run(&["forget", "--guild", &id]).await.ok();
+    mirror.export().await;
+    check_unknown(&mirror, &other).await;
+    for text in ["zephyrine", "chocolatine", "dandelion", "words"] {
+        assert!(!holds(&mirror.store_path(), text.as_bytes()), "{text}");
+    }
+    assert_eq!(mirror.store().privacy(GuildId(other.id)).unwrap(), wishes);
+    let db = sled::open(mirror.store_path().join("sled")).unwrap();
+    let names_it = |bytes: &[u8]| bytes.windows(8).any(|part| part == other.id.to_be_bytes());
+    let tables: Vec<u8> = db
+        .iter()
+        .map(|row| row.unwrap())
+        .filter(|(key, value)| names_it(key) || names_it(value))
+        .map(|(key, _)| key[0])
+        .collect();
+    drop(db);
+    assert_eq!(tables, [WISHES, WISHES, WISHES, CHOICES]);
+
+    name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
+    mirror.sync().await.ok();
+    mirror.export().await;
+    for user in [cho, dan] {
+        let known = mirror.store().member(GuildId(other.id), UserId(user));
+        assert!(known.unwrap().is_some());
+    }
+    let rows = mirror.archived().await;
+    let text = format!("{rows:?}");
+    for hidden in ["zephyrine", "chocolatine", "words"] {
+        assert!(!text.contains(hidden), "{hidden}");
+        assert!(
+            !holds(&mirror.archive_path(), hidden.as_bytes()),
+            "{hidden}"
+        );
+    }
+    assert!(text.contains("dandelion"));
+    let zoes = zoe.to_be_bytes();
+    let db = sled::open(mirror.store_path().join("sled")).unwrap();
+    let naming = db.iter().map(|row| row.unwrap()).filter(|(key, value)| {
+        key.windows(8).any(|part| part == zoes) || value.windows(8).any(|part| part == zoes)
+    });
+    let naming: Vec<u8> = naming.map(|(key, _)| key[0]).collect();
+    assert_eq!(naming, [WISHES]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
