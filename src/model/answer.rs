@@ -1,46 +1,43 @@
-//! The message that gives props: for people to read, and for us to read back.
+//! The message that announces props, for people and for reading back.
 //!
-//! It lies in Discord for years and is all that is left where the store was lost: what
-//! [`read_answer`] once could read it must always be able to read.
+//! Such messages stay in Discord for years, and replace a lost store: [`read_answer`] must always
+//! parse every format it ever did.
 
 use super::{
     ChannelId, GuildId, InteractionId, MessageId, UserId,
     markdown::{escape, unescape},
 };
 
-/// How it begins.
+/// How the message begins.
 const PROPS: &str = "🙏 **Props** from ";
 
-/// How its last line begins, where there is one: Discord shows it small.
+/// Prefix of the optional last line, which Discord shows in small print.
 const SMALL: &str = "-# ";
 
-/// What stands in that line before the address of the message that is thanked for.
+/// Precedes the link to the thanked-for message in that line.
 const ABOUT: &str = "for ";
 
-/// What stands there before the address of the moment at which the props were given.
+/// Precedes the link to the moment when the props were given.
 const GIVEN: &str = "given at ";
 
-/// What stands between the two.
+/// Separates the two.
 const AND: &str = " · ";
 
-/// What a message that gives props says.
+/// The content of a message that announces props.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Who gives.
     pub giver: UserId,
-    /// To whom, in the order in which they are named.
+    /// In the order they are named.
     pub receivers: Vec<UserId>,
-    /// What for.
     pub reason: String,
-    /// The message that is thanked for.
+    /// The thanked-for message.
     pub about: Option<(ChannelId, MessageId)>,
-    /// The command's run, and a channel in which it may be shown: for messages of which Discord
-    /// does not tell the run, or another one. Its address, as if it were a message's, leads to the
-    /// moment.
+    /// The command's run and a channel to show it in. Used if Discord doesn't link the message to
+    /// the run. Written as a message link, it leads to the moment.
     pub run: Option<(ChannelId, InteractionId)>,
 }
 
-/// The message that gives props.
+/// The text of the message that announces props.
 pub fn props_answer(guild: GuildId, it: &Answer) -> String {
     let receivers: Vec<String> = it.receivers.iter().map(|id| format!("<@{id}>")).collect();
     let quote = escape(&it.reason).replace('\n', "\n> ");
@@ -62,7 +59,7 @@ pub fn props_answer(guild: GuildId, it: &Answer) -> String {
     text
 }
 
-/// What a message says that [`props_answer`] made; nothing for any other message.
+/// Parses a text that [`props_answer`] wrote; `None` for any other text.
 pub fn read_answer(content: &str) -> Option<Answer> {
     let (head, quote) = content.strip_prefix(PROPS)?.split_once('\n')?;
     let (giver, receivers) = head.split_once(" to ")?;
@@ -80,7 +77,7 @@ pub fn read_answer(content: &str) -> Option<Answer> {
         let mut parts = small.into_iter().flat_map(|small| small.split(AND));
         parts.find_map(|part| read_jump_url(part.strip_prefix(what)?))
     };
-    // Discord may trim the blank behind the `>` of an empty line.
+    // Discord may trim the space after the `>` of an empty line.
     let lines: Option<Vec<&str>> = lines
         .into_iter()
         .map(|line| line.strip_prefix("> ").or_else(|| line.strip_prefix('>')))
@@ -94,12 +91,12 @@ pub fn read_answer(content: &str) -> Option<Answer> {
     })
 }
 
-/// Where Discord shows a message.
+/// Link to a message.
 pub fn jump_url(guild: GuildId, channel: ChannelId, message: MessageId) -> String {
     format!("https://discord.com/channels/{guild}/{channel}/{message}")
 }
 
-/// The message whose address this is, as [`jump_url`] or one of Discord's clients writes it.
+/// Parses a message link, as written by [`jump_url`] or a Discord client.
 pub fn read_jump_url(text: &str) -> Option<(GuildId, ChannelId, MessageId)> {
     let rest = text.trim().strip_prefix("https://")?;
     let (host, path) = rest.split_once("/channels/")?;
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_at_a_glance() {
+    fn writes_props_answers_for_people() {
         let said = props_answer(GUILD, &answer(&[3, 2], "the *review*\n\n# and @everyone"));
         assert_snapshot!(said.replace('\u{200b}', "·").replace("> \n", "> ·\n"), @r#"
         🙏 **Props** from <@1> to <@3> and <@2>
@@ -173,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_props_are_read_as_props() {
+    fn rejects_texts_that_are_not_props() {
         assert_eq!(read_answer("🙏 thanks <@2>"), None);
         assert_eq!(read_answer("🙏 **Props** from <@1> to <@2>"), None);
         assert_eq!(read_answer("🙏 **Props** from <@1> to nobody\n> x"), None);
@@ -187,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_as_clients_copy_them() {
+    fn parses_message_links_from_every_client() {
         let ids = Some((GuildId(1), ChannelId(2), MessageId(3)));
         for (text, read) in [
             ("https://discord.com/channels/1/2/3", ids),
@@ -202,7 +199,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_given_is_read_back(
+        fn props_answers_round_trip(
             reason in r"[\\*_~`|<>@#\-\[\]a \n]{1,20}|(-# for https://discord.com/channels/1/2/3|\n| ){1,3}|.{1,60}",
             receivers in proptest::collection::vec((1..u64::MAX).prop_map(UserId), 1..5),
             about in proptest::option::of((0..9u64, 0..9u64)),

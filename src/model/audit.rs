@@ -1,22 +1,21 @@
-//! The audit of older history: how far it is, and what was found not to be as the mirror had it.
+//! The scrub of older history: its progress, and the differences it found.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, GuildId, Lww, MessageId, Millis, Slice, Stamp};
 
-/// How often history that was thought to be known was found to be otherwise: it had changed
-/// unheard.
+/// Differences found between Discord and the mirror in covered history: changes that went unheard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// Messages that said something else.
+    /// Messages with different content.
     pub edited: u64,
-    /// Messages that were not there any more.
+    /// Messages that no longer exist.
     pub deleted: u64,
-    /// Messages that were never seen.
+    /// Messages missing from the mirror.
     pub found: u64,
-    /// Kinds of reactions to a message that were not as many.
+    /// Reaction counts that differed.
     pub reactions: u64,
-    /// Threads that were never seen, or not as archived or un-archived as they were.
+    /// Threads that were unknown, or whose archived state differed.
     pub threads: u64,
 }
 
@@ -31,49 +30,48 @@ impl Drift {
         }
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
         self.with(more, u64::saturating_add)
     }
 
-    /// What was found since it was `before`.
+    /// What was found after `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
         self.with(before, u64::saturating_sub)
     }
 }
 
-/// How far a round of the audit is. The places are walked by id, each from its newest message to
-/// its oldest.
+/// The position of a scrub round. It walks channels by id, each from its newest message to its
+/// oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Walk {
-    /// The round's number, from 1; 0 for the time before the first.
+    /// The round's number, from 1; 0 before the first.
     pub round: u64,
-    /// When it began.
     pub begun: Millis,
-    /// When it ended; until then it is under way.
+    /// `None` while it is running.
     pub finished: Option<Millis>,
-    /// Where it goes on: in the first place with this id or a later one.
+    /// Continues with the first channel whose id is this or greater.
     pub place: ChannelId,
-    /// In that very place, with the messages before this one; `None`: with its newest.
+    /// Continues in that channel before this message; `None`: at its newest.
     pub before: Option<MessageId>,
-    /// Whether all of that place could be read so far.
+    /// Whether all of that channel was readable so far.
     pub whole: bool,
-    /// Requests for pages of messages and of threads so far.
+    /// Requests for pages of messages and threads so far.
     pub requests: u64,
-    /// [`Drift::threads`], of this round and of all before.
+    /// [`Drift::threads`] of this and all earlier rounds.
     pub threads: u64,
-    /// Lists of reactors that there are to the messages read so far.
+    /// Reactor lists of the messages read so far.
     #[serde(default)]
     pub lists: u64,
-    /// Into how many parts the lists are divided: each round reads one part of them again.
+    /// Number of slices of the reactor lists; each round reads one slice again.
     #[serde(default)]
     pub slices: u64,
 }
 
 impl Walk {
-    /// No round yet: the rest before the first one begins.
+    /// Before the first round.
     pub fn none(now: Millis) -> Self {
         Self {
             round: 0,
@@ -89,7 +87,7 @@ impl Walk {
         }
     }
 
-    /// The messages whose lists of reactors this round reads again.
+    /// The messages whose reactor lists this round reads again.
     pub fn slice(self) -> Slice {
         let of = self.slices.max(1);
         Slice {
@@ -98,7 +96,7 @@ impl Walk {
         }
     }
 
-    /// The beginning of the round after this one, with the lists of reactors in so many parts.
+    /// The start of the next round, with the reactor lists in this many slices.
     #[must_use]
     pub fn next_round(self, now: Millis, slices: u64) -> Self {
         Self {
@@ -110,7 +108,7 @@ impl Walk {
         }
     }
 
-    /// As far as this place, of which nothing was read yet.
+    /// Moves on to this channel.
     #[must_use]
     pub fn at(self, place: ChannelId) -> Self {
         Self {
@@ -122,54 +120,52 @@ impl Walk {
     }
 }
 
-/// The audit of a guild.
+/// The scrub of a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The last round, under way or finished; `None` before the first.
+    /// The last round, running or finished; `None` before the first.
     pub walk: Option<Lww<Walk>>,
-    /// The last round that was finished.
+    /// The last finished round.
     pub last: Option<Walk>,
-    /// What was found ever, by any page that REST listed: a look-back's as well.
+    /// All differences ever found by a REST page, including look-backs.
     pub drift: Drift,
-    /// What of it had been found when the last round began.
+    /// `drift` when the last round began.
     pub drift_before: Drift,
-    /// Messages older than a look-back reads may have changed unheard since that time; `None`: all
-    /// changes of theirs are known, as far as the guild is heard now.
+    /// Messages older than the look-back may have changed unheard since that time. `None`: all
+    /// changes are known.
     #[serde(default)]
     pub unheard: Option<Stamp>,
-    /// The same, of what was unheard since the round began.
+    /// The same, for the time since the round began.
     #[serde(default)]
     pub unheard_in_round: Option<Stamp>,
-    /// All history is being read again at once.
+    /// The running recheck of all history.
     #[serde(default)]
     pub recheck: Option<Recheck>,
-    /// When that was last finished.
+    /// When a recheck last finished.
     #[serde(default)]
     pub rechecked: Option<Millis>,
 }
 
-/// All history is being read again at once: `sync --recheck`.
+/// A re-read of all history at once: `sync --recheck`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recheck {
-    /// When it began.
     pub begun: Stamp,
-    /// [`Audit::unheard`], of what was unheard since.
+    /// [`Audit::unheard`], for the time since it began.
     pub unheard: Option<Stamp>,
 }
 
-/// How far the reading of a channel for a [`Recheck`] is.
+/// How far a [`Recheck`] of one channel has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reread {
-    /// Which one: when that began.
+    /// When the recheck began, which identifies it.
     pub begun: Stamp,
-    /// The messages with ids up to this one are still to be read again; 0: none.
+    /// The newest message still to read; 0: none.
     pub left: MessageId,
 }
 
 impl Reread {
-    /// The further of two.
+    /// The one that is further.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let further = |of: Self| (of.begun, std::cmp::Reverse(of.left));
@@ -181,13 +177,13 @@ impl Reread {
     }
 }
 
-/// The later of two times from which on something is unknown; `None` is never.
+/// The later of two times since when something is unknown; `None` means never.
 fn later(a: Option<Stamp>, b: Option<Stamp>) -> Option<Stamp> {
     a.zip(b).map(|(a, b)| a.max(b))
 }
 
 impl Audit {
-    /// The audit of a guild that has had none.
+    /// A guild without any scrub.
     pub fn unknown(guild_id: GuildId) -> Self {
         Self {
             guild_id,
@@ -208,13 +204,13 @@ impl Audit {
         round.max(self.rechecked)
     }
 
-    /// What is older than a look-back reads may have changed unheard since that time.
+    /// Notes that messages older than the look-back may have changed unheard since then.
     pub fn unhear(&mut self, since: Stamp) {
         let earlier = |known: &mut Option<Stamp>, since: Stamp| {
             *known = Some(known.map_or(since, |known| known.min(since)));
         };
         earlier(&mut self.unheard, since);
-        // What was so before it began is read by it.
+        // A running round reads what changed before it began.
         if let Some(walk) = self.walk.filter(|walk| walk.value.finished.is_none()) {
             let begun = Stamp::from(walk.value.begun);
             earlier(&mut self.unheard_in_round, since.max(begun));
@@ -224,7 +220,7 @@ impl Audit {
         }
     }
 
-    /// All history is to be read again, unless that is under way already.
+    /// Begins a recheck, unless one is running.
     pub fn begin_recheck(&mut self, begun: Stamp) {
         self.recheck.get_or_insert(Recheck {
             begun,
@@ -232,12 +228,12 @@ impl Audit {
         });
     }
 
-    /// Not all history could be read again.
+    /// Ends the recheck that couldn't read all history.
     pub fn give_up_recheck(&mut self, begun: Stamp) {
         self.recheck.take_if(|recheck| recheck.begun == begun);
     }
 
-    /// All history was read again.
+    /// Ends the recheck that read all history.
     pub fn end_recheck(&mut self, at: Stamp, begun: Stamp) {
         if let Some(recheck) = self.recheck.take_if(|recheck| recheck.begun == begun) {
             self.unheard = later(self.unheard, recheck.unheard);
@@ -245,7 +241,7 @@ impl Audit {
         }
     }
 
-    /// The audit is as far as this; of two that are told, the later one counts.
+    /// Records the scrub's progress; the later of two records counts.
     pub fn walked(&mut self, walk: Lww<Walk>) {
         if self.walk.as_ref().is_some_and(|known| *known >= walk) {
             return;

@@ -1,15 +1,15 @@
-//! Counts with their nouns, in English.
+//! Counts with English nouns.
 
 use std::fmt::Display;
 
 /// A count with its noun: `1 guild`, `2 guilds`, `0 props messages`.
 ///
-/// Takes the noun in the singular; its plural has to end in "s".
+/// Takes the singular; its plural must end in "s".
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     format!("{count} {noun}{}", ending(count == N::from(1)))
 }
 
-/// The ending of a noun: of one, or of any other count.
+/// The plural ending for one or several.
 pub(super) fn ending(is_one: bool) -> &'static str {
     if is_one { "" } else { "s" }
 }

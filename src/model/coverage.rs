@@ -1,13 +1,13 @@
-//! Arithmetic on the intervals of ids that are known to be complete.
+//! Arithmetic on covered id intervals.
 
 use crate::{ChannelId, Coverage, Evidence, IdRange, Interval, MessageId, Stamp};
 
-/// Intervals of a channel that are told apart though they touch: each restart that missed something
-/// makes two, and the row is written with every message.
+/// The most touching intervals kept per channel. Each restart that missed something adds two, and
+/// every message rewrites the record.
 const MOST_INTERVALS: usize = 64;
 
 impl Coverage {
-    /// Nothing is known of the channel.
+    /// A channel without coverage.
     pub fn unknown(channel_id: ChannelId) -> Self {
         Self {
             channel_id,
@@ -21,8 +21,8 @@ impl Coverage {
         }
     }
 
-    /// Adds what of an interval was not covered yet: what was, stays known as it became known. An
-    /// empty one says nothing.
+    /// Adds the uncovered part of an interval. What was covered keeps its evidence. Ignores an
+    /// empty interval.
     pub fn add(&mut self, new: Interval) {
         let missing = self.gaps(new.to).into_iter();
         for gap in missing.filter(|gap| gap.to > new.after) {
@@ -35,7 +35,7 @@ impl Coverage {
             self.coalesce(at);
         }
         while self.intervals.len() > MOST_INTERVALS {
-            // What touches differs only in how it is known: the oldest is remembered least.
+            // Touching intervals differ only in evidence: simplify the oldest.
             let Some(at) = (1..self.intervals.len()).find(|at| self.touches(*at)) else {
                 break;
             };
@@ -45,8 +45,8 @@ impl Coverage {
         }
     }
 
-    /// Takes away what of `(after, to]` was known at `at`: a list has contradicted it. If that is all
-    /// there was, it isn't known either that everything new is heard.
+    /// Removes what was known at `at` of `(after, to]`, because a list contradicted it. Ends `live`
+    /// if its start is in that range.
     pub fn remove(&mut self, after: MessageId, to: MessageId, at: Stamp) {
         if after >= to {
             return;
@@ -74,12 +74,12 @@ impl Coverage {
         self.live = self.live.filter(|live| live.after >= to || live.since > at);
     }
 
-    /// Whether the interval at this place goes on where the one before it ends.
+    /// Whether the interval starts where its predecessor ends.
     fn touches(&self, at: usize) -> bool {
         at > 0 && at < self.intervals.len() && self.intervals[at - 1].to == self.intervals[at].after
     }
 
-    /// Makes one of two intervals that touch and are known in the same way.
+    /// Joins two intervals that touch and have the same evidence.
     fn coalesce(&mut self, at: usize) {
         if self.touches(at) && self.intervals[at - 1].by == self.intervals[at].by {
             let later = self.intervals.remove(at);
@@ -89,20 +89,18 @@ impl Coverage {
         }
     }
 
-    /// Notes that what is known may have changed unseen since that time.
+    /// Notes that the channel may have changed unseen since that time.
     pub fn unseen(&mut self, since: Stamp) {
         let since = self.unseen_since.map_or(since, |known| known.min(since));
         self.unseen_since = Some(since);
     }
 
-    /// The messages with ids up to this one are still to be read again by the recheck that began then;
-    /// 0: none.
+    /// The newest id that the recheck begun at that time still has to read; 0: none.
     pub fn left_to_reread(&self, begun: Stamp) -> MessageId {
         let of = self.reread.filter(|reread| reread.begun == begun);
         of.map_or(MessageId(u64::MAX), |reread| reread.left)
     }
 
-    /// Whether the id is covered.
     pub fn covers(&self, id: MessageId) -> bool {
         let next = self.intervals.partition_point(|interval| interval.to < id);
         self.intervals
@@ -110,7 +108,7 @@ impl Coverage {
             .is_some_and(|interval| interval.after < id)
     }
 
-    /// The last id that is covered; 0 if none is.
+    /// The last covered id; 0 if none.
     pub fn top(&self) -> MessageId {
         self.intervals
             .last()
@@ -118,7 +116,7 @@ impl Coverage {
             .unwrap_or_default()
     }
 
-    /// What is missing up to and including `to`, sorted.
+    /// Uncovered ranges up to and including `to`, sorted.
     pub fn gaps(&self, to: MessageId) -> Vec<IdRange> {
         let mut gaps = Vec::new();
         let mut after = MessageId(0);
@@ -172,8 +170,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is added in whatever order, the ledger covers exactly that, in normal form,
-        /// and its gaps are exactly the rest.
+        /// Any additions in any order cover exactly those ids, in normal form; the gaps are the
+        /// rest.
         #[test]
         fn intervals_are_sets_of_ids(
             mut pairs in proptest::collection::vec((0u64..60, 0u64..60, any::<bool>()), 0..12),
@@ -203,9 +201,9 @@ mod tests {
     }
 
     proptest! {
-        /// What is taken away is exactly what was known before.
+        /// Removes exactly what was known before.
         #[test]
-        fn a_contradicted_range_is_taken_away(
+        fn removes_a_contradicted_range(
             pairs in proptest::collection::vec((0u64..60, 0u64..60, any::<bool>()), 0..12),
             after in 0u64..60,
             to in 0u64..60,
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_known_stays_known_as_it_became_known() {
+    fn adding_keeps_evidence_of_covered_ids() {
         let mut coverage = Coverage::unknown(ChannelId(1));
         coverage.add(Interval {
             since: Stamp(1),
@@ -260,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_stays_short_whatever_happens() {
+    fn coverage_has_a_bounded_number_of_intervals() {
         let mut coverage = Coverage::unknown(ChannelId(1));
         for n in 0..1_000 {
             coverage.add(interval(n, n + 1, n % 2 == 0));

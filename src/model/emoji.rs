@@ -1,4 +1,4 @@
-//! What people react with.
+//! Emoji and their identity.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::EmojiId;
 
-/// The identity of an emoji: a custom one is its id, whatever it is called; any other is its text.
+/// The identity of an emoji: the id of a custom one, whatever its name; the text of any other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmojiKey {
     /// A Unicode emoji, exactly as Discord spells it (`#️⃣` keeps its variation selector).
     Unicode(String),
-    /// A custom emoji, of this guild or another.
+    /// A custom emoji of any guild.
     Custom(EmojiId),
 }
 
@@ -25,16 +25,14 @@ impl fmt::Display for EmojiKey {
     }
 }
 
-/// An emoji as a message or an event shows it.
+/// An emoji as shown in a message or event.
 ///
 /// Source: <https://discord.com/developers/docs/resources/emoji#emoji-object>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Emoji {
-    /// Which one it is.
     pub key: EmojiKey,
-    /// What a custom emoji is called; unknown once it was deleted.
+    /// Name of a custom emoji; unknown once deleted.
     pub name: Option<String>,
-    /// Whether a custom emoji moves.
     pub animated: bool,
 }
 
@@ -45,7 +43,7 @@ impl fmt::Display for Emoji {
             EmojiKey::Custom(id) => {
                 let moves = if self.animated { "a" } else { "" };
                 let name = self.name.as_deref().unwrap_or_default();
-                // Only the id says which one it is. Nothing in the name may end what is written here.
+                // Only the id matters. The name must not end the markup early.
                 let name: String = name
                     .chars()
                     .filter(|letter| is_name_letter(*letter))
@@ -58,8 +56,8 @@ impl fmt::Display for Emoji {
 }
 
 impl Emoji {
-    /// An emoji as Discord writes it in a text: `🙏`, `<:wow:8>`, `<a:wow:8>`. One of Unicode's is
-    /// spelled in full, as Discord spells it: `❤` is read as `❤️`.
+    /// Parses an emoji as Discord writes it in text: `🙏`, `<:wow:8>`, `<a:wow:8>`. Completes
+    /// Unicode emoji as Discord does: `❤` becomes `❤️`.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(inside) = text.strip_prefix('<') {
@@ -74,7 +72,7 @@ impl Emoji {
         emojis::get(text).map(|known| Self::unicode(known.as_str()))
     }
 
-    /// An emoji of Unicode's.
+    /// A Unicode emoji.
     pub fn unicode(text: impl Into<String>) -> Self {
         Self {
             key: EmojiKey::Unicode(text.into()),
@@ -83,7 +81,6 @@ impl Emoji {
         }
     }
 
-    /// A custom emoji.
     pub fn custom(id: EmojiId, name: Option<String>, animated: bool) -> Self {
         Self {
             key: EmojiKey::Custom(id),
@@ -93,7 +90,7 @@ impl Emoji {
     }
 }
 
-/// Whether the names of custom emojis have such letters.
+/// Whether Discord allows the character in a custom emoji's name.
 fn is_name_letter(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
@@ -103,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_does_not_leave_its_emoji() {
+    fn escapes_emoji_names() {
         let of = |name: &str| Emoji::custom(EmojiId(8), Some(name.to_owned()), false).to_string();
         assert_eq!(of("wow:9> **@everyone** <#1"), "<:wow9everyone1:8>");
         assert_eq!(of("\n🎉"), "<:_:8>");
     }
 
     #[test]
-    fn emojis_are_read_as_discord_writes_them() {
+    fn parses_emoji_as_discord_writes_them() {
         for text in ["🙏", "🙏🏽", "#️⃣", "🇪🇺", "👨‍👩‍👧‍👦", "<:wow:8>", "<a:wow:8>"]
         {
             assert_eq!(Emoji::read(text).unwrap().to_string(), text);

@@ -1,7 +1,7 @@
-//! Facts: what the gateway, REST and commands tell us, already in our own words.
+//! Facts learned from the gateway, REST and commands.
 //!
-//! A fact says what held at a moment. Merging facts is idempotent and, but for the gateway's own
-//! order, does not depend on the order in which they arrive: see `ingest`.
+//! A fact states what was true at a moment. Merging is idempotent and independent of the order of
+//! arrival, except for the gateway's own order: see `ingest`.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -14,27 +14,24 @@ use super::{
     UserId, Walk,
 };
 
-/// A class of a guild's data that is synced as a whole.
+/// A class of guild data that is synced as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Class {
     /// The guild with its roles and emojis.
     Guild = 1,
-    /// Its channels.
     Channels = 2,
-    /// Its threads, active and archived.
+    /// Active and archived threads.
     Threads = 3,
-    /// Its members.
     Members = 4,
-    /// Its messages.
     Messages = 5,
-    /// The reactions to them.
+    /// Reactions to messages.
     Reactions = 6,
 }
 
 impl Class {
-    /// All, in the order in which they are synced.
+    /// All classes, in sync order.
     pub const ALL: [Self; 6] = [
         Self::Guild,
         Self::Channels,
@@ -58,19 +55,16 @@ impl fmt::Display for Class {
     }
 }
 
-/// How often a message was reacted to with an emoji, as Discord counts.
+/// Discord's count of one emoji's reactions to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReactionCount {
-    /// The emoji.
     pub emoji: Emoji,
-    /// Normal reactions.
     pub normal: u64,
-    /// Burst reactions.
     pub burst: u64,
 }
 
 impl ReactionCount {
-    /// How many lists of reactors it counts: normal ones and bursts have one each.
+    /// Number of reactor lists: normal and burst reactions have one each.
     pub fn lists(&self) -> u64 {
         u64::from(self.normal > 0) + u64::from(self.burst > 0)
     }
@@ -79,218 +73,196 @@ impl ReactionCount {
 /// A message of a [`Page`], with its reaction counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PagedMessage {
-    /// The message.
     pub message: Message,
-    /// The author, unless a webhook.
+    /// The author; `None` for a webhook.
     pub author: Option<User>,
-    /// The users it mentions, whom we may not know otherwise.
+    /// Users it mentions; the mirror may not know them yet.
     pub mentioned: Vec<User>,
-    /// What was counted.
     pub counts: Vec<ReactionCount>,
-    /// The thread that was opened on it, or that it tells of.
+    /// The thread started from it, or that a system message announces.
     pub thread: Option<ChannelId>,
-    /// Whose message it answers, where Discord told that message too.
+    /// Author of the replied-to message, if Discord included that message.
     pub replied: Option<UserId>,
 }
 
-/// One of equal parts of all messages: those whose lists of reactors are asked for although their
-/// counts are as known.
+/// One of several equal slices of all messages. A slice's reactor lists are fetched again even if
+/// the counts match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Which part, from 0.
+    /// Index, from 0.
     pub part: u64,
-    /// How many parts there are.
+    /// Number of slices.
     pub of: u64,
 }
 
 impl Slice {
-    /// Every message.
+    /// All messages.
     pub const ALL: Self = Self { part: 0, of: 1 };
 
-    /// Whether the message is among them.
+    /// Whether the message is in this slice.
     pub fn has(self, id: MessageId) -> bool {
         // The upper bits are the millisecond.
         (id.0 >> 22) % self.of.max(1) == self.part
     }
 }
 
-/// All messages of a channel with ids in `(after, to]`, as REST listed them.
+/// All messages of a channel with ids in `(after, to]`, as listed by REST.
 ///
-/// A list may show less than there is: what it lacks is deleted only if it is among `gone`. With
-/// anything else missing it covers nothing, and what it spans is not covered any more.
+/// A missing message counts as deleted only if it is in `gone`. If anything else is missing, the
+/// page covers nothing and coverage of its range is revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The guild.
     pub guild_id: GuildId,
     /// The channel or thread.
     pub channel_id: ChannelId,
-    /// The last id before the page.
+    /// Exclusive lower bound.
     pub after: MessageId,
-    /// The last id of the page.
+    /// Inclusive upper bound.
     pub to: MessageId,
-    /// Whether nothing had been posted after `to`: the page goes on for ever.
+    /// Whether `to` was the newest message, so the page has no upper end.
     pub newest: bool,
-    /// Every message in between that could be read, in any order.
+    /// Every readable message in the range, in any order.
     pub messages: Vec<PagedMessage>,
-    /// Ids in between whose message could not be read.
+    /// Ids in the range of messages that couldn't be parsed.
     pub unreadable: Vec<MessageId>,
-    /// Which messages' lists of reactors are to be read again, whatever the counts; `None`: of none.
+    /// Messages whose reactor lists are fetched again even if the counts match.
     pub lists: Option<Slice>,
-    /// Ids in between that are listed, and were told by another page.
+    /// Ids in the range that another page delivers.
     pub told: Vec<MessageId>,
-    /// Messages in between that were known and are not listed, and of which it was made sure that they
-    /// are gone.
+    /// Known messages in the range that the list lacks and a separate request confirmed as deleted.
     pub gone: BTreeSet<MessageId>,
-    /// Whether the list lacks messages that are there, or was another one every time.
+    /// Whether the list misses existing messages or differed on every request.
     pub lacks_some: bool,
 }
 
-/// A reaction that was added or removed, by its parts.
+/// A reaction that was added or removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReactionEvent {
-    /// The guild.
     pub guild_id: GuildId,
     /// The message's channel or thread.
     pub channel_id: ChannelId,
-    /// The message.
     pub message_id: MessageId,
-    /// Who.
     pub user_id: UserId,
-    /// With what.
     pub emoji: Emoji,
-    /// Whether it is a burst.
     pub burst: bool,
 }
 
-/// Something that held at a moment.
+/// Something that was true at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// The guild is this.
+    /// The guild's current state.
     Guild(Guild),
-    /// The bot is no longer in the guild. (An outage is not a departure.)
+    /// The bot left the guild. (An outage is not a departure.)
     GuildGone(GuildId),
-    /// The channel or thread is this.
+    /// Current state of a channel or thread.
     Channel(Channel),
-    /// The channel or thread was deleted.
+    /// A channel or thread was deleted.
     ChannelGone(GuildId, ChannelId),
-    /// The role is this.
+    /// Current state of a role.
     Role(Role),
-    /// The role was deleted.
+    /// A role was deleted.
     RoleGone(GuildId, RoleId),
-    /// The emoji is this.
+    /// Current state of an emoji.
     Emoji(GuildEmoji),
-    /// These are all of the guild's roles.
+    /// The complete set of roles.
     AllRoles(GuildId, BTreeSet<RoleId>),
-    /// These are all of the guild's own emojis.
+    /// The complete list of the guild's own emojis.
     AllEmojis(GuildId, Vec<GuildEmoji>),
-    /// The user is a member, with this name and these roles.
+    /// The user is a member, with these roles.
     Member(GuildId, User, Presence),
-    /// The user is called this. Says nothing of membership.
+    /// The user's current name. Says nothing about membership.
     User(GuildId, User),
-    /// The user is no member any more.
+    /// The user left the guild.
     MemberGone(GuildId, UserId),
-    /// These are all of the guild's members.
+    /// The complete set of members.
     AllMembers(GuildId, BTreeSet<UserId>),
-    /// The gateway showed this message as just posted: within a live session it extends coverage.
+    /// A message just posted, from the gateway: extends coverage in a live session.
     Posted(Message),
-    /// The message is this.
+    /// Current state of a message.
     Message(Message),
-    /// The message was deleted.
+    /// A message was deleted.
     MessageGone(GuildId, ChannelId, MessageId),
-    /// REST listed these messages.
+    /// A REST page of messages.
     Page(Page),
-    /// Somebody reacted.
     Reacted(ReactionEvent),
-    /// Somebody took a reaction back.
     Unreacted(ReactionEvent),
-    /// A message's reactions were cleared: with one emoji, or all.
+    /// A message's reactions were cleared: all, or those with one emoji.
     ReactionsCleared(GuildId, ChannelId, MessageId, Option<EmojiKey>),
-    /// These are all who react to the message with the emoji.
+    /// All users who reacted to the message with the emoji.
     Reactors {
-        /// The guild.
         guild_id: GuildId,
         /// The message's channel or thread.
         channel_id: ChannelId,
-        /// The message.
         message_id: MessageId,
-        /// The emoji.
         emoji: Emoji,
-        /// Normal or burst.
+        /// Burst or normal reactions.
         burst: bool,
-        /// Who.
         users: Vec<User>,
     },
-    /// Props were given with a command.
+    /// Props given with a command.
     Props(Props),
-    /// An admin chose these settings.
+    /// All settings of a guild.
     Settings(Settings),
-    /// An admin changed this of the settings.
+    /// An admin changed one setting.
     SettingsChanged(GuildId, SettingsChange),
-    /// An admin did this.
     AdminAction(AdminAction),
-    /// A member chose what may be kept of them.
+    /// A member changed their privacy choice.
     Privacy(Privacy),
-    /// A member's message is kept without its text from now on.
+    /// A member's message loses its text.
     Hushed(GuildId, ChannelId, MessageId),
-    /// The reason of props is not kept from now on.
+    /// Props lose their reason.
     PropsHushed(GuildId, ChannelId, InteractionId),
-    /// A step of a member's deletion.
+    /// One step of deleting a member's data.
     Forget(GuildId, Forget),
-    /// This was decided of mirroring the guild.
+    /// Whether to mirror the guild.
     GuildChosen(GuildChoice),
-    /// Discord knows these commands.
+    /// The commands registered with Discord.
     Registered(Registered),
-    /// From here on, the gateway no longer tells all that happens in the guild. Until this time it
-    /// did; where what came later was to be looked back at already, it still is.
+    /// The gateway session was lost at this time; later events may be missing. A pending look-back
+    /// stays pending.
     SessionLost(GuildId, Stamp),
-    /// In this session, all that changed unheard until now is noted by channel, as
-    /// [`Self::Unseen`]. From here on the gateway tells it; or nobody does, and then until when it is
-    /// known.
+    /// Every channel that changed unheard before this session now has an [`Self::Unseen`]. `Some`
+    /// if the gateway isn't heard: the time up to which it was.
     Noted(GuildId, SessionNumber, Option<Stamp>),
-    /// What is known of the channel may have changed unseen since that time.
+    /// The channel may have changed unseen since that time.
     Unseen(GuildId, ChannelId, Stamp),
-    /// What may have changed unseen in the channel was read again.
+    /// The look-back of the channel is done.
     LookedBack(GuildId, ChannelId),
-    /// In this session, the gateway tells everything posted in the channel after this message.
+    /// From this message on, this session's gateway delivers the channel's messages.
     Live(GuildId, ChannelId, Live),
-    /// All archived threads of the channel were listed: the private ones, or the public ones.
+    /// All archived threads of a channel were listed, private or public ones.
     ArchivedThreads {
-        /// The guild.
         guild_id: GuildId,
-        /// The channel.
         channel_id: ChannelId,
-        /// Which of the two lists.
+        /// Whether these are the private threads.
         private: bool,
     },
-    /// The audit of the guild's older history is as far as this.
+    /// How far the scrub of the guild has come.
     Audited(GuildId, Walk),
-    /// What is older than a look-back reads may have changed unheard since that time.
+    /// Messages older than the look-back may have changed unheard since that time.
     OlderUnseen(GuildId, Stamp),
-    /// All of the guild's history is to be read again from now on, unless that is under way.
+    /// A recheck of all history begins, unless one is running.
     RecheckBegun(GuildId),
-    /// The recheck has come so far in the channel.
+    /// How far the recheck of a channel has come.
     Reread(GuildId, ChannelId, Reread),
-    /// All of the guild's history was read again by the recheck that began then.
+    /// The recheck that began at that time has read all history.
     Rechecked(GuildId, Stamp),
-    /// The recheck that began then came as far as Discord lets it: another begins from the start.
+    /// The recheck that began at that time stopped where Discord refuses; the next one starts over.
     RecheckEnded(GuildId, Stamp),
-    /// The class of data is complete as of now.
+    /// The class of data is complete now.
     Synced(GuildId, Class),
-    /// This could not be fetched, for this reason.
+    /// Fetching failed, for this reason.
     Failed(GuildId, FailureObject, String),
-    /// This is not to be had from Discord, for this reason.
+    /// Discord refuses this, for this reason.
     Refused(GuildId, FailureObject, String),
-    /// This could be fetched, or is no longer there to fetch.
+    /// Fetching succeeded, or the object no longer exists.
     Settled(GuildId, FailureObject),
 }
 
-/// A fact and when it held.
+/// A fact, when it held, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// When.
     pub at: Stamp,
-    /// How it is known.
     pub by: Evidence,
-    /// What.
     pub fact: Fact,
 }

@@ -1,4 +1,4 @@
-//! A guild and what it consists of, besides its members and their messages.
+//! Guilds, channels, threads, roles and emojis.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,12 @@ use super::{
 /// A guild. Source: <https://discord.com/developers/docs/resources/guild#guild-object>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Guild {
-    /// Its id; also the id of the role that everyone has.
+    /// Also the id of the `@everyone` role.
     pub id: GuildId,
-    /// What it is called.
     pub name: String,
-    /// Who owns it, and so may do everything.
+    /// The owner has every permission.
     pub owner_id: UserId,
-    /// Which fields could not be read when it was last seen.
+    /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]
     pub unread: Unread,
 }
@@ -30,32 +29,29 @@ fields!(Guild: Name => name, Owner => owner_id);
 pub struct ChannelKind(pub u8);
 
 impl ChannelKind {
-    /// A text channel.
     pub const TEXT: Self = Self(0);
-    /// A voice channel, which also holds messages.
+    /// Also has messages.
     pub const VOICE: Self = Self(2);
-    /// A folder of channels.
+    /// A category of channels.
     pub const CATEGORY: Self = Self(4);
-    /// An announcement channel, whose messages other guilds may follow.
+    /// Messages of an announcement channel can be followed from other guilds.
     pub const ANNOUNCEMENT: Self = Self(5);
-    /// A thread in an announcement channel.
     pub const ANNOUNCEMENT_THREAD: Self = Self(10);
-    /// A thread that whoever sees its channel may read.
+    /// A thread that everyone who sees its channel can read.
     pub const PUBLIC_THREAD: Self = Self(11);
-    /// A thread that only those invited, and moderators, may read.
+    /// A thread for invited members and moderators.
     pub const PRIVATE_THREAD: Self = Self(12);
-    /// A stage channel, which also holds messages.
+    /// Also has messages.
     pub const STAGE: Self = Self(13);
-    /// A list of a student hub's guilds: it holds no messages.
+    /// A student hub's list of guilds, without messages.
     pub const DIRECTORY: Self = Self(14);
-    /// A forum: it holds threads only.
+    /// Has only threads.
     pub const FORUM: Self = Self(15);
-    /// A media channel: it holds threads only.
+    /// Has only threads.
     pub const MEDIA: Self = Self(16);
-    /// A type that could not be read.
+    /// The type couldn't be read.
     pub const UNKNOWN: Self = Self(u8::MAX);
 
-    /// Whether it is a thread.
     pub fn is_thread(self) -> bool {
         matches!(
             self,
@@ -63,8 +59,7 @@ impl ChannelKind {
         )
     }
 
-    /// Whether messages can be posted in it. A forum's are all in its threads. A type that we don't
-    /// know may have some: only asking tells.
+    /// Whether it can contain messages. True for unknown types: a request tells.
     pub fn has_messages(self) -> bool {
         !matches!(
             self,
@@ -72,13 +67,12 @@ impl ChannelKind {
         )
     }
 
-    /// Whether it is a type that we know.
+    /// Whether Discord documents this type.
     pub fn is_known(self) -> bool {
         matches!(self.0, 0..=6 | 10..=16)
     }
 
-    /// Whether threads can be opened in it. In one of a type that we don't know they may be: only asking
-    /// tells.
+    /// Whether threads can be created in it. True for unknown types: a request tells.
     pub fn has_threads(self) -> bool {
         !self.is_known()
             || matches!(
@@ -87,12 +81,12 @@ impl ChannelKind {
             )
     }
 
-    /// Whether private threads can be opened in it; as [`Self::has_threads`] otherwise.
+    /// Whether private threads can be created in it. True for unknown types.
     pub fn has_private_threads(self) -> bool {
         !self.is_known() || self == Self::TEXT
     }
 
-    /// Whether reading its messages also takes the CONNECT permission.
+    /// Whether reading its messages also requires CONNECT.
     pub fn is_voice(self) -> bool {
         matches!(self, Self::VOICE | Self::STAGE)
     }
@@ -100,46 +94,40 @@ impl ChannelKind {
 
 /// A channel or a thread.
 ///
-/// `last_message_id` is left out on purpose: it changes with every message and says nothing that
-/// the messages do not.
+/// `last_message_id` is omitted: it changes with every message, and the messages already tell it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Channel {
-    /// Its id.
     pub id: ChannelId,
-    /// The guild it belongs to.
     pub guild_id: GuildId,
-    /// Its type.
     pub kind: ChannelKind,
-    /// What it is called.
     pub name: String,
-    /// Its category; for a thread, the channel it was opened in.
+    /// Its category; for a thread, its parent channel.
     pub parent_id: Option<ChannelId>,
-    /// Where it stands among its siblings.
+    /// Sort position among its siblings.
     pub position: i64,
     /// Whether it is age-restricted.
     pub nsfw: bool,
-    /// Who may do what here, against their roles; sorted. Threads have none: their parent's hold.
+    /// Permission overwrites, sorted. Empty for threads: the parent's apply.
     pub overwrites: Vec<Overwrite>,
-    /// What only threads have.
+    /// `Some` for threads.
     pub thread: Option<Thread>,
-    /// Which fields could not be read when it was last seen.
+    /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]
     pub unread: Unread,
 }
 
 impl Channel {
-    /// Whether it is a thread. Of a type that we don't know, only its `thread_metadata` tells.
+    /// Whether it is a thread. For unknown types, `thread_metadata` decides.
     pub fn is_thread(&self) -> bool {
         self.thread.is_some() || self.kind.is_thread()
     }
 
-    /// Whether threads can be opened in it.
+    /// Whether threads can be created in it.
     pub fn holds_threads(&self) -> bool {
         self.kind.has_threads() && !self.is_thread()
     }
 
-    /// Whether it is a thread that not everyone who sees its channel may read. One of a type that we
-    /// don't know may be.
+    /// Whether it may be a thread for invited members only; true for unknown thread types.
     pub fn is_private_thread(&self) -> bool {
         let is_public = matches!(
             self.kind,
@@ -148,12 +136,12 @@ impl Channel {
         self.is_thread() && !is_public
     }
 
-    /// The channel that a thread was opened in; `None` for what is no thread.
+    /// The parent channel of a thread; `None` for other channels.
     pub fn thread_parent(&self) -> Option<ChannelId> {
         self.parent_id.filter(|_| self.is_thread())
     }
 
-    /// The thread's own fields, of what is known to be one.
+    /// The thread's fields, added if missing.
     fn thread_mut(&mut self) -> &mut Thread {
         self.thread.get_or_insert(Thread {
             owner_id: None,
@@ -194,90 +182,80 @@ impl Fields for Channel {
     }
 }
 
-/// What a thread has beside what every channel has.
+/// A thread's additional fields.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Thread {
-    /// Who opened it, where Discord says.
+    /// The creator, if Discord names one.
     pub owner_id: Option<UserId>,
     /// Whether it is archived.
     pub archived: bool,
-    /// When it was last archived or un-archived, as Discord keeps it.
+    /// When it was last archived or unarchived, according to Discord.
     pub archive_timestamp: Option<Millis>,
 }
 
 /// A channel or thread as Discord lists it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The channel.
     pub channel: Channel,
-    /// The last message posted in it, which may be deleted by now; `None` where Discord names none.
+    /// The last message posted in it, possibly deleted since.
     pub last_message_id: Option<MessageId>,
 }
 
-/// Permissions that a channel gives or takes, against the roles'. Source:
+/// Permissions that a channel grants or denies. Source:
 /// <https://discord.com/developers/docs/resources/channel#overwrite-object>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Overwrite {
-    /// Whom it concerns.
+    /// Role or member.
     pub kind: OverwriteKind,
-    /// The role's or the member's id.
+    /// Id of the role or member.
     #[serde(with = "wide")]
     pub id: u64,
-    /// The permission bits that it gives.
+    /// Permission bits that it grants.
     #[serde(with = "wide")]
     pub allow: u64,
-    /// The permission bits that it takes.
+    /// Permission bits that it denies.
     #[serde(with = "wide")]
     pub deny: u64,
 }
 
-/// Whether an overwrite concerns a role or one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverwriteKind {
-    /// Everyone who has the role.
     Role,
-    /// One member.
     Member,
 }
 
 /// A role. Source: <https://discord.com/developers/docs/topics/permissions#role-object>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Role {
-    /// Its id; the guild's own id for the role that everyone has.
     pub id: RoleId,
-    /// The guild it belongs to.
     pub guild_id: GuildId,
-    /// What it is called.
     pub name: String,
     /// Where it stands among the roles.
     pub position: i64,
-    /// The permission bits that it gives.
     #[serde(with = "wide")]
     pub permissions: u64,
-    /// Whether it belongs to an integration, such as a bot's own role.
+    /// Whether an integration manages it, such as a bot's own role.
     pub managed: bool,
-    /// Which fields could not be read when it was last seen.
+    /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]
     pub unread: Unread,
 }
 
 fields!(Role: Name => name, Position => position, Permissions => permissions, Managed => managed);
 
-/// A custom emoji that a guild has, or that was seen in it.
+/// A custom emoji of the guild, or used in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GuildEmoji {
-    /// Its id.
     pub id: EmojiId,
-    /// The guild in which it was seen.
+    /// The guild where it was seen.
     pub guild_id: GuildId,
-    /// What it is called; unknown where it was only seen after its deletion.
+    /// `None` if it was first seen after its deletion.
     pub name: Option<String>,
-    /// Whether it moves.
     pub animated: bool,
-    /// Whether the guild owns it; others are visitors from elsewhere, used by members with Nitro.
+    /// Whether the guild owns it. Others come from elsewhere, used by members with Nitro.
     pub own: bool,
-    /// Which fields could not be read when it was last seen.
+    /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]
     pub unread: Unread,
 }

@@ -1,5 +1,5 @@
-//! Discord's ids. All are snowflakes: 64 bits whose upper 42 are a time.
-//! Source: <https://discord.com/developers/docs/reference#snowflakes>.
+//! Discord's ids. All are snowflakes: 64 bits, the upper 42 of which are a timestamp. Source:
+//! <https://discord.com/developers/docs/reference#snowflakes>.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Millis;
 
-/// The first millisecond of 2015, where Discord's snowflakes begin.
+/// The Discord epoch: 2015-01-01T00:00:00Z, in Unix milliseconds.
 const DISCORD_EPOCH_MS: i64 = 1_420_070_400_000;
 
-/// Reads an id written either as a number or, as JSON and the archive do, as decimal text.
+/// Reads an id from a number or from decimal text, as JSON and the archive have it.
 struct IdVisitor;
 
 impl de::Visitor<'_> for IdVisitor {
@@ -42,7 +42,7 @@ macro_rules! ids {
         pub struct $name(pub u64);
 
         impl $name {
-            /// When the object was created, as its id tells.
+            /// The creation time that the id contains.
             pub fn created_at(self) -> Millis {
                 Millis(i64::try_from(self.0 >> 22).expect("42 bits fit in an i64") + DISCORD_EPOCH_MS)
             }
@@ -93,52 +93,48 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A guild ("server").
     GuildId;
-    /// A channel, a category, or a thread.
+    /// A channel, category or thread.
     ChannelId;
     /// A message. A thread's starter message has the thread's id.
     MessageId;
-    /// A user, in whichever guild; also the "author" of a webhook's message.
+    /// A user, in any guild; also the "author" of a webhook's message.
     UserId;
-    /// A role. The role that everyone has carries the guild's own id.
+    /// A role. `@everyone` has the guild's id.
     RoleId;
-    /// A custom emoji.
     EmojiId;
-    /// A slash command's run.
+    /// One run of a slash command.
     InteractionId;
 }
 
 impl UserId {
-    /// Somebody who asked to be forgotten: always the same for the same user, and too small to be
-    /// anybody's id.
+    /// The stable pseudonym of a user. Too small to be a real id.
     #[must_use]
     pub fn anonymous(self) -> Self {
         // Fibonacci hashing; the upper bits are the well-mixed ones.
         Self((self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) + 1)
     }
 
-    /// One of those who are nobody in particular, by a number from 1 on.
+    /// A pseudonym by number, from 1, valid within one row.
     #[must_use]
     pub fn nobody(number: u64) -> Self {
         Self(number.clamp(1, (1 << 22) - 1))
     }
 
-    /// Whether it is [`anonymous`](Self::anonymous) or [`nobody`](Self::nobody): no snowflake is older
-    /// than Discord.
+    /// Whether this is a pseudonym: snowflakes are at least 2^22.
     pub fn is_anonymous(self) -> bool {
         self.0 < 1 << 22
     }
 }
 
-/// Integers of 64 bits that are no typed id, such as permission bits: written as the ids are, since
-/// JavaScript's numbers cannot hold them.
+/// (De)serializes other 64-bit integers, such as permissions, the way ids are: as text in JSON,
+/// because JavaScript numbers lose precision above 2^53.
 pub mod wide {
     use serde::{Deserializer, Serializer};
 
     use super::IdVisitor;
 
-    /// Writes the number as text where people or JavaScript read it.
+    /// Writes text to human-readable formats, an integer otherwise.
     pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.collect_str(value)
@@ -153,8 +149,7 @@ pub mod wide {
     }
 }
 
-/// Numbers the stretches of time in which we saw every event of a guild; see
-/// [`Session`](super::Session).
+/// Number of a [`Session`](super::Session) of a guild.
 pub type SessionNumber = u64;
 
 #[cfg(test)]
@@ -162,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_snowflake_tells_its_time() {
+    fn snowflakes_contain_their_creation_time() {
         // The example of Discord's reference page.
         assert_eq!(
             MessageId(175_928_847_299_117_063).created_at(),
@@ -171,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_id_of_a_time_is_not_after_any_other_of_that_time() {
+    fn first_id_of_a_time_sorts_before_the_others() {
         let id = MessageId(175_928_847_299_117_063);
         assert!(MessageId::at(id.created_at()) <= id);
         assert!(MessageId::at(Millis(id.created_at().0 + 1)) > id);
@@ -179,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_text_in_json_and_survive_above_2_to_the_53() {
+    fn json_ids_are_text_and_exact_above_2_to_the_53() {
         let id = UserId(1_442_070_400_000_000_001);
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(json, "\"1442070400000000001\"");

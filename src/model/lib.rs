@@ -1,7 +1,6 @@
-//! The domain in plain values: ids, times, records, and the facts that change them.
+//! Discord's domain as plain values: ids, times, records, and the facts that change them.
 //!
-//! Owns the words everything else speaks. Refuses to know where a record is kept, how a fact
-//! was learnt, or what time it is.
+//! No I/O, no clock, no storage: every other Discord crate builds on these types.
 
 mod admin;
 mod answer;

@@ -1,8 +1,8 @@
-//! What bounds the giving of props, and since when.
+//! Limits on giving props, and since when they apply.
 //!
-//! Commands and the graph go by the same rule: of what a member gives in a UTC day, week or month, in
-//! the order of the messages, each props message counts whole if the quota has room for all that it
-//! thanks, and else not at all.
+//! Commands and the graph share one rule. Within a UTC day, week or month, a member's props count
+//! in message order; a props message counts if the quota has room for all its recipients, otherwise
+//! not at all.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -11,65 +11,63 @@ use serde::{Deserialize, Serialize};
 
 use super::{Millis, UnknownWord};
 
-/// What [`Quota::count`] may be.
+/// Allowed values of [`Quota::count`].
 pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
 
-/// How many changes of the limits are remembered: more than anybody makes on purpose.
+/// Number of limit changes kept; more than anyone makes on purpose.
 const KEPT: usize = 500;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// How much a member may give in a period.
+/// How much a member can give in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
-    /// How many members may be thanked, each time counted.
+    /// Number of recipients, counting repetitions.
     pub count: u32,
-    /// In which time.
     pub period: QuotaPeriod,
 }
 
-/// The time in which a quota counts.
+/// The period of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaPeriod {
-    /// A day, UTC.
+    /// A UTC day.
     Day,
-    /// From Monday to Sunday, UTC.
+    /// Monday to Sunday, UTC.
     Week,
-    /// A calendar month, UTC.
+    /// A UTC calendar month.
     Month,
 }
 
 impl QuotaPeriod {
-    /// All.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
-    /// When the period began in which `time` lies.
+    /// Start of the period that contains `time`.
     pub fn start(self, time: Millis) -> Millis {
         let day = time.0.div_euclid(DAY_MS);
         let first = match self {
             Self::Day => day,
-            // The first of January 1970 was a Thursday.
+            // 1 January 1970 was a Thursday.
             Self::Week => (day + 3).div_euclid(7) * 7 - 3,
             Self::Month => day + 1 - day_of_month(time),
         };
         Millis(first * DAY_MS)
     }
 
-    /// When the next period begins.
+    /// Start of the next period.
     pub fn end(self, time: Millis) -> Millis {
         let start = self.start(time);
         let days = match self {
             Self::Day => 1,
             Self::Week => 7,
-            // Some day of the next month, and back to its first.
+            // A day in the next month, then back to its first.
             Self::Month => return Self::Month.start(Millis(start.0 + 31 * DAY_MS)),
         };
         Millis(start.0 + days * DAY_MS)
     }
 }
 
-/// Times that no calendar has count as the first of a month.
+/// 1 for times outside the calendar.
 fn day_of_month(time: Millis) -> i64 {
     Timestamp::from_millisecond(time.0).map_or(1, |at| TimeZone::UTC.to_datetime(at).day().into())
 }
@@ -95,28 +93,26 @@ impl FromStr for QuotaPeriod {
     }
 }
 
-/// What bounds the giving of props from a time on, until the next such entry.
+/// Limits that apply from a time on, until the next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Since when.
     pub since: Millis,
-    /// How much a member may give; `None`: any number.
+    /// `None`: unlimited.
     pub quota: Option<Quota>,
-    /// Whether members' plain messages are no props.
+    /// Whether plain messages don't count as props.
     pub commands_only: bool,
-    /// Mentions that an edit added later than this many minutes after the message was posted thank
-    /// nobody.
+    /// Minutes after posting within which an edit can add recipients.
     pub edit_minutes: u32,
 }
 
 impl Limits {
-    /// Those in effect at a time. Before the first entry nothing is bounded.
+    /// The limits at a time; `None` (unlimited) before the first entry.
     pub fn at(all: &[Self], time: Millis) -> Option<&Self> {
         let begun = all.partition_point(|limits| limits.since <= time);
         all[..begun].last()
     }
 
-    /// Adds what holds from its time on, if it is anything else than before.
+    /// Appends limits if they differ from the current ones.
     pub fn note(all: &mut Vec<Self>, new: Self) {
         match all.last_mut() {
             Some(last)
@@ -136,12 +132,11 @@ impl Limits {
         all.drain(..all.len().saturating_sub(KEPT));
     }
 
-    /// From when on props have to be known to tell which of those given between `from` and `to` count.
+    /// The earliest props needed to tell which ones between `from` and `to` count.
     pub fn needed_since(all: &[Self], from: Millis, to: Millis) -> Millis {
         let mut since = from;
         loop {
-            // Each set of limits asks for the beginning of the period that was under way when it
-            // first mattered.
+            // Each entry needs the props since the start of its current period.
             let begun = all.partition_point(|limits| limits.since <= since);
             let in_effect = all[begun.saturating_sub(1)..].iter();
             let earliest = in_effect
@@ -167,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_are_those_of_the_calendar_in_utc() {
+    fn periods_follow_the_utc_calendar() {
         let at = time("2026-11-29T23:59:59.999Z");
         for (period, start, end) in [
             (
@@ -197,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_hold_until_the_next_ones() {
+    fn limits_apply_until_the_next_entry() {
         let limits = |since, count| Limits {
             since: Millis(since),
             quota: Some(Quota {
@@ -225,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_time_lies_in_its_period(at in 1_420_070_400_000..4_000_000_000_000_i64) {
+        fn periods_contain_their_times(at in 1_420_070_400_000..4_000_000_000_000_i64) {
             for period in QuotaPeriod::ALL {
                 let (start, end) = (period.start(Millis(at)), period.end(Millis(at)));
                 prop_assert!(start.0 <= at && at < end.0);

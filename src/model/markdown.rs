@@ -1,22 +1,21 @@
-//! Text that people typed, made harmless in a message of ours, and back again.
+//! Escapes user text for our messages, and back.
 //!
-//! Nothing in it is taken for markdown, a mention, an emoji or a link with another text; addresses
-//! stay as they are, so that they can be clicked. Source:
+//! Escaped text contains no markdown, mention, emoji or masked link; URLs stay clickable. Source:
 //! <https://discord.com/developers/docs/reference#message-formatting>.
 
-/// Takes the meaning from what follows. Discord does not show it.
+/// Escapes the next character; invisible.
 const BACKSLASH: char = '\\';
 
-/// Comes after each `@`: nothing is seen of it, and `@everyone` is only a word.
+/// Follows each `@`: invisible, and disarms `@everyone`.
 const ZERO_WIDTH: char = '\u{200b}';
 
-/// What Discord gives a meaning anywhere.
+/// Special characters anywhere in a line.
 const ANYWHERE: [char; 9] = ['\\', '*', '_', '~', '`', '|', '<', '[', ']'];
 
-/// What Discord gives a meaning at the start of a line.
+/// Special characters at the start of a line.
 const AT_START: [char; 4] = ['#', '-', '+', '>'];
 
-/// Makes `text` harmless. `unescape` gives it back.
+/// Escapes `text`; `unescape` reverses it.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut at_start = true;
@@ -40,7 +39,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// What [`escape`] was given.
+/// Reverses [`escape`].
 pub(super) fn unescape(escaped: &str) -> String {
     let mut text = String::with_capacity(escaped.len());
     for word in words(escaped) {
@@ -63,7 +62,7 @@ pub(super) fn unescape(escaped: &str) -> String {
     text
 }
 
-/// The words, and each blank between them by itself.
+/// Words and whitespace characters, in order.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive(char::is_whitespace).flat_map(|word| {
         let blank = word.len() - word.trim_end_matches(char::is_whitespace).len();
@@ -72,9 +71,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a word is a plain web address, which Discord shows as it is. None of the characters
-/// that could end one and begin something else may be in it. An address and its escaped form are
-/// the same, and so are the answers to this question.
+/// Whether a word is a plain URL, which Discord shows as is. It contains no character that could
+/// end it and start other markup. Escaping doesn't change the answer.
 fn is_address(word: &str) -> bool {
     (word.starts_with("https://") || word.starts_with("http://"))
         && !word.contains(['\\', '<', '>', '@', '`', '|', '*', '[', ']', '(', ')'])
@@ -87,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_keeps_its_meaning_but_addresses() {
+    fn escapes_everything_but_urls() {
         for (text, escaped) in [
             (
                 "**b** _i_ ~~s~~ ||x||",

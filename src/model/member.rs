@@ -1,4 +1,4 @@
-//! People: the user, the same everywhere, and the member that a user is in one guild.
+//! Users, who are the same in every guild, and members of one guild.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,23 +7,20 @@ use super::{
     unread::fields,
 };
 
-/// A user as Discord shows one. Source: <https://discord.com/developers/docs/resources/user>.
+/// A user. Source: <https://discord.com/developers/docs/resources/user>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct User {
-    /// The user's id.
     pub id: UserId,
-    /// The unique name.
     pub username: String,
-    /// The name to show, where the user has chosen one.
+    /// The display name, if set.
     pub global_name: Option<String>,
-    /// The four digits that bots still have; `None` where Discord says `"0"`.
+    /// The four digits that bots still have; `None` for Discord's `"0"`.
     pub discriminator: Option<u16>,
-    /// Whether it is an application.
     pub bot: bool,
-    /// Whether it is Discord's own, as Clyde and the urgent messages are.
+    /// Whether it belongs to Discord itself, like Clyde.
     #[serde(default)]
     pub system: bool,
-    /// Which fields could not be read when it was last seen.
+    /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]
     pub unread: Unread,
 }
@@ -33,41 +30,38 @@ fields!(
     System => system,
 );
 
-/// What a user is in a guild while a member of it.
+/// A user's membership in a guild.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Presence {
-    /// The name in this guild, where one was chosen.
+    /// The name in this guild, if set.
     pub nick: Option<String>,
-    /// The roles, sorted; the one that everyone has is not named.
+    /// Sorted; without `@everyone`.
     pub roles: Vec<RoleId>,
     /// When the user joined.
     pub joined_at: Option<Millis>,
-    /// Which fields could not be read when it was last seen.
+    /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]
     pub unread: Unread,
 }
 
 fields!(Presence: Nick => nick, Roles => roles, JoinedAt => joined_at);
 
-/// A user who was seen in a guild: a member, one who left, or the author of a message, of a
-/// reaction, of whom nothing else is known.
+/// A user seen in a guild: a current or former member, or only the author of a message or reaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The user.
     pub user_id: UserId,
-    /// The user's names, as last seen.
+    /// Names as last seen.
     pub user: Option<Lww<User>>,
-    /// The membership, kept when it ends.
+    /// Kept after the membership ends.
     pub presence: Tombstoned<Presence>,
-    /// The roles, and the membership itself, over time.
+    /// Roles and membership over time.
     #[serde(default)]
     pub history: RoleHistory,
 }
 
 impl Member {
-    /// A user of whom nothing is known yet.
+    /// A user without known data.
     pub fn unknown(guild_id: GuildId, user_id: UserId) -> Self {
         Self {
             guild_id,
@@ -78,8 +72,7 @@ impl Member {
         }
     }
 
-    /// Somebody who had their data deleted: it is not kept whether they are still a member, so they are
-    /// taken for one.
+    /// A user with deleted data. Counts as a member, since membership isn't kept.
     pub fn nameless(guild_id: GuildId, user_id: UserId) -> Self {
         let mut member = Self::unknown(guild_id, user_id);
         let nothing = Presence {
@@ -92,8 +85,7 @@ impl Member {
         member
     }
 
-    /// The user was a member at `at`, with the roles that Discord named; roles that could not be
-    /// read say nothing.
+    /// Records membership at `at`, with the roles Discord listed; unreadable roles say nothing.
     pub fn see(&mut self, at: Stamp, presence: Presence, named: &[RoleId]) {
         if !presence.unread.has(Field::Roles) {
             self.history.see(at, Some(named));
@@ -101,7 +93,7 @@ impl Member {
         self.presence.see(at, presence);
     }
 
-    /// The user was no member at `at`.
+    /// Records that the user wasn't a member at `at`.
     pub fn miss(&mut self, at: Stamp) {
         self.presence.miss(at);
         self.history.see(at, None);

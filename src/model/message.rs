@@ -16,20 +16,19 @@ use super::{
 pub struct MessageKind(pub u8);
 
 impl MessageKind {
-    /// An ordinary message.
     pub const DEFAULT: Self = Self(0);
-    /// Discord's note that a thread was opened on an older message.
+    /// Discord's system message about a thread started from an older message.
     pub const THREAD_CREATED: Self = Self(18);
-    /// A type that could not be read.
+    /// The type couldn't be read.
     pub const UNKNOWN: Self = Self(u8::MAX);
-    /// A reply to another.
+    /// A reply to another message.
     pub const REPLY: Self = Self(19);
-    /// The answer to a slash command.
+    /// The first response to a slash command.
     pub const CHAT_INPUT_COMMAND: Self = Self(20);
-    /// The answer to a user or message command.
+    /// The first response to a user or message command.
     pub const CONTEXT_MENU_COMMAND: Self = Self(23);
 
-    /// Whether it answers a command at once. Later answers are replies.
+    /// Whether it is the first response to a command. Later ones are replies.
     pub fn is_answer(self) -> bool {
         matches!(self, Self::CHAT_INPUT_COMMAND | Self::CONTEXT_MENU_COMMAND)
     }
@@ -39,99 +38,85 @@ impl MessageKind {
         matches!(self, Self::DEFAULT | Self::REPLY)
     }
 
-    /// Whether it answers a command.
     pub fn is_command_answer(self) -> bool {
         matches!(self, Self::CHAT_INPUT_COMMAND | Self::CONTEXT_MENU_COMMAND)
     }
 }
 
-/// Who or what wrote a message.
+/// The kind of author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthorKind {
-    /// A person.
     User,
-    /// An application's user.
+    /// A bot user.
     Bot,
-    /// A webhook: its "user" is nobody.
+    /// A webhook, which is no user.
     Webhook,
 }
 
-/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Author {
     /// The user's id; for a webhook, the webhook's.
     pub id: UserId,
-    /// What it is.
     pub kind: AuthorKind,
 }
 
-/// A user whom a message mentions.
+/// A user mentioned by a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mention {
-    /// The user.
     pub user_id: UserId,
-    /// How often the text names them; 0 for somebody only pinged by a reply.
+    /// Number of mentions in the text; 0 if only the reply pings them.
     pub count: u32,
 }
 
-/// The command that a message answers.
+/// The command that a message responds to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Command {
-    /// The run.
     pub id: InteractionId,
-    /// Who ran it.
     pub user_id: UserId,
-    /// The command's name, where Discord still tells it.
+    /// The command's name, if Discord still tells it.
     pub name: Option<String>,
 }
 
 /// A message as last seen.
 ///
-/// Source: <https://discord.com/developers/docs/resources/message#message-object>. Attachments,
-/// embeds and the like are not kept: their addresses expire and no plugin reads them.
+/// Source: <https://discord.com/developers/docs/resources/message#message-object>. Attachments and
+/// embeds are omitted: their URLs expire, and no plugin reads them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Message {
-    /// Its id, which also tells when it was posted.
     pub id: MessageId,
     /// The channel or thread.
     pub channel_id: ChannelId,
-    /// The guild.
     pub guild_id: GuildId,
-    /// Who wrote it.
     pub author: Author,
-    /// Its type.
     pub kind: MessageKind,
-    /// Its text.
     pub content: String,
-    /// Whom it mentions, sorted by user.
+    /// Sorted by user.
     pub mentions: Vec<Mention>,
-    /// The message that it answers.
+    /// The message it replies to.
     pub reply_to: Option<MessageId>,
-    /// The command that it answers.
+    /// The command it responds to.
     pub command: Option<Command>,
-    /// When its text last changed.
+    /// Time of the last edit.
     pub edited_at: Option<Millis>,
-    /// Whether it came through a webhook although its author is no webhook: as answers to commands
-    /// do. `None` for what answers none, and for what was stored before this was.
+    /// Whether it has a `webhook_id` although its author is no webhook, like command responses.
+    /// `None` if it isn't a response or the store predates this field.
     #[serde(default)]
     pub by_webhook: Option<bool>,
-    /// Which fields could not be read when it was last seen. A text that is not there although there
-    /// must be one could not be read either.
+    /// Fields that couldn't be read when last seen, including a text that must exist but is empty.
     #[serde(default)]
     pub unread: Unread,
-    /// Whom it was seen to mention before its latest edit, by user. One who is mentioned and not named
-    /// here is so as of the latest edit, as far as is known.
+    /// Mentions first seen in versions before the latest edit, by user. Other mentions date from
+    /// the latest edit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<EarlierMention>,
 }
 
-/// A user whom an earlier version of a message mentioned.
+/// A mention from an earlier version of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EarlierMention {
-    /// The user.
     pub user_id: UserId,
-    /// When the first version known to mention them was written: the message's own time, or an edit's.
+    /// When the first version known to mention them was written: at posting or at an edit.
     pub at: Millis,
 }
 
@@ -141,18 +126,18 @@ fields!(
 );
 
 impl Message {
-    /// Whether it has a text that we don't have: Discord kept it from us, or it could not be read.
+    /// Whether its text exists but is unknown: withheld by Discord or unreadable.
     pub fn text_is_missing(&self) -> bool {
         self.unread.has(Field::Content)
     }
 
-    /// Takes the text as it is: nothing is missing.
+    /// Accepts the text as complete.
     pub fn has_no_text(&mut self) {
         self.unread.forget(Field::Content);
         self.unread.forget(Field::Mentions);
     }
 
-    /// The fields that could not be read; a text that was kept from us is another matter.
+    /// The unreadable fields, except a withheld text.
     pub fn odd(&self) -> Unread {
         let mut odd = self.unread.odd();
         if self.content.is_empty() {
@@ -162,12 +147,12 @@ impl Message {
         odd
     }
 
-    /// Of a message seen at `at`: what could not be read of it is as in another sighting. So is its text
-    /// where it shows none although it was not edited: Discord, or a missing intent, kept it from us.
+    /// Fills the fields that couldn't be read at `at` from another sighting. Fills an empty text of
+    /// the same edit, too: Discord withheld it.
     pub(super) fn complete(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
         let was_missing = self.text_is_missing();
         self.fill(at, other, other_at);
-        // One version has one text, whatever else it consists of: an empty one was kept from us.
+        // A version has one text; if one sighting shows it, an empty one was withheld.
         if self.content.is_empty() && self.edited_at == other.edited_at && !other.content.is_empty()
         {
             self.content.clone_from(&other.content);
@@ -176,7 +161,7 @@ impl Message {
         }
         if was_missing && !other.text_is_missing() {
             if other.edited_at == self.edited_at {
-                // It is the text that it has.
+                // Same edit: the known text is current.
                 self.has_no_text();
             } else {
                 self.unread.stands(Field::Content, other_at);
@@ -184,12 +169,12 @@ impl Message {
         }
     }
 
-    /// When the version that was seen was written.
+    /// When the seen version was written.
     fn written_at(&self) -> Millis {
         self.edited_at.unwrap_or_else(|| self.id.created_at())
     }
 
-    /// Everyone whom a version is known to mention, and when the first such version was written.
+    /// Each mentioned user with the time of the first known version that mentions them.
     pub(super) fn first_mentions(&self) -> BTreeMap<UserId, Millis> {
         let earlier = self
             .earlier
@@ -203,7 +188,7 @@ impl Message {
         first
     }
 
-    /// Keeps of those what the message does not say by itself.
+    /// Stores the mentions that the message itself doesn't date.
     pub(super) fn remember(&mut self, first: BTreeMap<UserId, Millis>) {
         let written = self.written_at();
         let is_told = |user: UserId, at: Millis| {
@@ -216,7 +201,7 @@ impl Message {
             .collect();
     }
 
-    /// When it was edited, as far as this or another sighting could read that.
+    /// The edit time, from the other sighting if this one couldn't read it.
     pub(super) fn edited(&self, other: &Self) -> Option<Millis> {
         if self.unread.never_read(Field::EditedAt) {
             other.edited_at
@@ -225,8 +210,8 @@ impl Message {
         }
     }
 
-    /// Whose words it has: its author's, or, where the bot says that somebody gave props, theirs.
-    /// A webhook is nobody.
+    /// The user who speaks: the author, or the giver in one of our props messages. `None` for
+    /// webhooks.
     pub fn speaker(&self) -> Option<UserId> {
         match self.author.kind {
             AuthorKind::User => Some(self.author.id),

@@ -1,4 +1,4 @@
-//! What is known of a message: it as last seen, or that it was deleted.
+//! The last known state of a message, or its tombstone.
 
 use std::mem;
 
@@ -6,40 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, GuildId, Message, MessageId, Millis, Stamp};
 
-/// What is known of a message: it, or that it was deleted.
+/// A message as last seen, or its tombstone.
 ///
-/// A deletion erases what the message said. One that the gateway told is final: Discord never gives an
-/// id again. One that follows from REST alone, which may show less than there is, ends with the next
-/// time that the message is seen.
+/// A deletion erases the content. A deletion from the gateway is final: Discord never reuses ids.
+/// One inferred from REST lists, which may be incomplete, ends when the message is seen again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageState {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The channel or thread.
     pub channel_id: ChannelId,
-    /// The message's id.
     pub id: MessageId,
-    /// The message, or its tombstone.
     pub state: Life,
-    /// When REST last showed that the message is gone, if nothing else tells so: whatever saw the
-    /// message later brings it back. `None` for a tombstone that is final. A message that is back has it
-    /// too: what it said before was erased, so that of it only the latest version is known.
+    /// When REST last showed the message as gone, if only REST did; a later sighting brings it
+    /// back. `None` for a final tombstone. Kept when a message comes back: its earlier versions are
+    /// lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<Stamp>,
 }
 
-/// A message or its tombstone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Life {
-    /// As last seen, and when that was.
+    /// As last seen, and when.
     Alive(Stamp, Box<Message>),
-    /// Deleted, and first known to be at this time.
+    /// Deleted; when that was first known.
     Deleted(Millis),
 }
 
 impl MessageState {
-    /// A message that was there at `at`.
+    /// A message that existed at `at`.
     pub fn alive(at: Stamp, message: Message) -> Self {
         Self {
             guild_id: message.guild_id,
@@ -50,7 +44,6 @@ impl MessageState {
         }
     }
 
-    /// The message, unless it was deleted.
     pub fn message(&self) -> Option<&Message> {
         match &self.state {
             Life::Alive(_, message) => Some(message),
@@ -58,9 +51,9 @@ impl MessageState {
         }
     }
 
-    /// Adds what another observation says: a final tombstone beats all else, one of REST's all that was
-    /// seen before, the latest edit wins, and between equal edits the later observation. What could not
-    /// be read of the one that wins is as in the other.
+    /// Merges another observation. A final tombstone wins; one from REST beats earlier sightings;
+    /// then the latest edit wins, then the latest sighting. Unreadable fields come from the other
+    /// one.
     pub fn merge(&mut self, mut other: Self) {
         let wins = match (&self.state, &other.state) {
             (Life::Deleted(mine), Life::Deleted(theirs)) => match (self.unlisted, other.unlisted) {
@@ -103,8 +96,8 @@ mod tests {
     use super::*;
     use crate::{Author, AuthorKind, Mention, MessageKind, Unread, UserId};
 
-    /// What is told of a message at a time: that it is there, edited as often as it was until then;
-    /// that REST does not show it; or that the gateway told of its deletion.
+    /// A sighting at a time: the message with the edits so far, its absence from REST, or its
+    /// deletion on the gateway.
     fn told(at: i64, what: u8) -> MessageState {
         let message = Message {
             id: MessageId(3),
@@ -116,7 +109,7 @@ mod tests {
             },
             kind: MessageKind::DEFAULT,
             content: format!("as of {}", at / 4),
-            // Some are taken out and put in again.
+            // Some facts are removed and added again.
             mentions: (0..3_u64)
                 .filter(|user| ((at / 4) >> user) & 1 == 0)
                 .map(|user| Mention {
@@ -147,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whichever sightings show no text, in whatever order: the text of the latest edit stays.
+        /// Whichever sightings lack the text, in any order, the text of the latest edit stays.
         #[test]
         fn a_text_goes_only_with_an_edit(
             sightings in proptest::collection::vec((0..20i64, any::<bool>()), 1..8),
@@ -182,7 +175,7 @@ mod tests {
         }
     }
 
-    /// A version of a message that was posted at 0 s: written and seen then, mentioning these.
+    /// A version of a message posted at 0 s, written and seen then, with these mentions.
     fn version(written: i64, seen: i64, mentions: &[u64]) -> MessageState {
         let mut state = told(0, 0);
         let Life::Alive(at, message) = &mut state.state else {
@@ -204,7 +197,7 @@ mod tests {
     fn merged(states: &[MessageState]) -> MessageState {
         let mut states = states.iter().cloned();
         let mut first = states.next().unwrap();
-        // As a message is put into the mirror: what is new is merged with itself.
+        // The mirror merges a new record with itself.
         first.merge(first.clone());
         states.fold(first, |mut known, new| {
             known.merge(new);
@@ -213,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_earlier_versions_mentioned_is_known_in_any_order() {
+    fn keeps_earlier_mentions_in_any_order() {
         let versions = [
             version(0, 1, &[5, 6]),
             version(10, 2, &[6]),
@@ -235,12 +228,12 @@ mod tests {
                 "{order:?}"
             );
         }
-        // Not edited, or seen only once: nothing but what the message says.
+        // Unedited, or seen once: the message itself dates its mentions.
         assert_eq!(earlier(&merged(&versions[..1])), []);
         assert_eq!(earlier(&merged(&versions[2..])), []);
         assert_eq!(earlier(&merged(&versions[1..])), [(6, 10)]);
 
-        // What was erased is not known any more.
+        // A deletion erases earlier versions.
         let gone = MessageState {
             state: Life::Deleted(Millis(1)),
             unlisted: Some(Stamp(2)),
@@ -255,9 +248,9 @@ mod tests {
     }
 
     proptest! {
-        /// In whatever order, and however often it is told.
+        /// In any order, with repetitions.
         #[test]
-        fn the_order_of_what_is_told_of_a_message_does_not_matter(
+        fn message_states_merge_in_any_order(
             facts in proptest::collection::vec((0..20i64, 0..8u8), 1..8),
             other in any::<proptest::sample::Index>(),
         ) {

@@ -1,4 +1,4 @@
-//! Who may read what, computed as Discord computes it.
+//! Computes permissions the way Discord does.
 //!
 //! Source: <https://discord.com/developers/docs/topics/permissions#permission-hierarchy>.
 
@@ -10,26 +10,22 @@ use super::{Channel, ChannelId, ChannelKind, Field, Guild, OverwriteKind, Role, 
 pub const ADMINISTRATOR: u64 = 1 << 3;
 /// Changing the guild's settings.
 pub const MANAGE_GUILD: u64 = 1 << 5;
-/// Reacting to messages with an emoji that nobody used yet.
+/// Adding the first reaction with an emoji.
 pub const ADD_REACTIONS: u64 = 1 << 6;
-/// Seeing a channel at all.
 pub const VIEW_CHANNEL: u64 = 1 << 10;
-/// Posting messages.
 pub const SEND_MESSAGES: u64 = 1 << 11;
-/// Reading what was posted before.
 pub const READ_MESSAGE_HISTORY: u64 = 1 << 16;
-/// Joining a voice channel; also needed to read its messages.
+/// Joining a voice channel; also required to read its messages.
 pub const CONNECT: u64 = 1 << 20;
-/// Seeing every private thread.
+/// Includes access to every private thread.
 pub const MANAGE_THREADS: u64 = 1 << 34;
-/// Posting in threads.
 pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
 
-/// What decides whether somebody may read a place, and all of its threads.
+/// Permissions that decide whether a member can read a channel and its threads.
 pub const READING: u64 =
     ADMINISTRATOR | VIEW_CHANNEL | READ_MESSAGE_HISTORY | CONNECT | MANAGE_THREADS;
 
-/// What is needed to compute permissions in a guild.
+/// A guild's permissions.
 pub struct Permissions<'a> {
     guild: &'a Guild,
     roles: HashMap<RoleId, &'a Role>,
@@ -53,8 +49,7 @@ impl<'a> Permissions<'a> {
         }
     }
 
-    /// The permission bits that a member with these roles has in the channel; a thread has its
-    /// parent's.
+    /// The permission bits of a member with these roles in the channel; threads use their parent's.
     pub fn of_member(&self, user: UserId, roles: &[RoleId], channel: &Channel) -> u64 {
         if user == self.guild.owner_id {
             return u64::MAX;
@@ -62,14 +57,13 @@ impl<'a> Permissions<'a> {
         self.compute(Some(user), roles, channel)
     }
 
-    /// The permission bits that everyone has in the channel, even without a role.
+    /// The permission bits of `@everyone` in the channel.
     pub fn of_everyone(&self, channel: &Channel) -> u64 {
         self.compute(None, &[], channel)
     }
 
-    /// Whether everyone in the guild may read the channel. A private thread is never for everyone,
-    /// nor is a thread of a type that we don't know: it may be as private. Nor is a channel of which
-    /// the type or the category never could be read.
+    /// Whether everyone in the guild can read the channel. False for private threads, unknown
+    /// thread types, and channels whose type or category was never read.
     pub fn everyone_reads(&self, channel: &Channel) -> bool {
         let is_unknown = |field| channel.unread.never_read(field);
         !channel.is_private_thread()
@@ -78,13 +72,13 @@ impl<'a> Permissions<'a> {
             && can_read(channel, self.of_everyone(channel))
     }
 
-    /// Whether the channel is age-restricted; a thread is if its channel is.
+    /// Whether the channel or, for a thread, its parent is age-restricted.
     pub fn is_age_restricted(&self, channel: &Channel) -> bool {
         channel.nsfw || self.governing(channel).is_some_and(|home| home.nsfw)
     }
 
-    /// Whether what decides on reading the channel was read at least once: the permissions of these
-    /// roles and of the one that everyone has, and the channel's overwrites.
+    /// Whether everything that decides on reading the channel was read at least once: the
+    /// permissions of these roles and `@everyone`, and the channel's overwrites.
     pub fn are_known(&self, roles: &[RoleId], channel: &Channel) -> bool {
         let everyone = RoleId(self.guild.id.0);
         let is_known = |role: &RoleId| {
@@ -99,7 +93,7 @@ impl<'a> Permissions<'a> {
             && !channel.unread.never_read(Field::Kind)
     }
 
-    /// The channel whose overwrites hold: a thread's are its parent's. `None` if that isn't known.
+    /// The channel whose overwrites apply: a thread's parent. `None` if unknown.
     fn governing<'b>(&'b self, channel: &'b Channel) -> Option<&'b Channel> {
         match channel.parent_id {
             Some(parent) if channel.is_thread() => self.channels.get(&parent).copied(),
@@ -107,15 +101,14 @@ impl<'a> Permissions<'a> {
         }
     }
 
-    /// Whether a member with these roles may read all of the channel.
+    /// Whether a member with these roles can read all of the channel.
     pub fn member_reads(&self, user: UserId, roles: &[RoleId], channel: &Channel) -> bool {
         let bits = self.of_member(user, roles, channel);
         can_read(channel, bits)
             && (channel.kind != ChannelKind::PRIVATE_THREAD || bits & MANAGE_THREADS != 0)
     }
 
-    /// Whether the channel gives or takes permissions from somebody who had their data deleted: it is
-    /// not kept from whom.
+    /// Whether an overwrite names a deleted user, so that the reader it concerns is unknown.
     pub fn names_nobody(&self, channel: &Channel) -> bool {
         let governing = self.governing(channel);
         governing.is_some_and(|governing| {
@@ -125,7 +118,7 @@ impl<'a> Permissions<'a> {
         })
     }
 
-    /// The channel, and what it is in: a thread in a channel, a channel in a category.
+    /// The channel and its ancestors: a thread's channel, a channel's category.
     pub fn outwards(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
         let channels = &self.channels;
         let parent = |id: ChannelId| channels.get(&id).and_then(|channel| channel.parent_id);
@@ -147,7 +140,7 @@ impl<'a> Permissions<'a> {
         if base & ADMINISTRATOR != 0 {
             return u64::MAX;
         }
-        // A thread whose parent we cannot see is nobody's to read.
+        // The parent of the thread is invisible to us: grant nothing.
         let Some(governing) = self.governing(channel) else {
             return 0;
         };

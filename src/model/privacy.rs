@@ -1,4 +1,4 @@
-//! What members want kept of themselves.
+//! Members' privacy choices.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{
     ChannelId, GuildId, InteractionId, MessageId, Millis, Named, Reaction, UnknownWord, UserId,
 };
 
-/// How far a member has opted out. Each tier has all of those before it.
+/// How far a member opted out. Each tier includes those before it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -17,21 +17,21 @@ pub enum Tier {
     /// Not at all.
     #[default]
     None,
-    /// The text of what they write is neither kept nor exported. That they wrote, whom they
-    /// mentioned and how they reacted is.
+    /// The text of their messages is neither stored nor exported. Authorship, mentions and
+    /// reactions are.
     Content,
-    /// Their names are not exported either: a pseudonym stands for them, always the same.
+    /// Their names aren't exported either, but replaced by a stable pseudonym.
     Identity,
-    /// Nothing of theirs is exported, except who received thanks from them and that they received
-    /// thanks: these belong to others too.
+    /// Only thanks they gave or received are exported, under a pseudonym: these also belong to
+    /// others.
     Everything,
 }
 
 impl Tier {
-    /// Those that opt out.
+    /// All tiers that opt out.
     pub const OUT: [Self; 3] = [Self::Content, Self::Identity, Self::Everything];
 
-    /// Whether the text of what they write is kept.
+    /// Whether the text of their messages is stored.
     pub fn keeps_content(self) -> bool {
         self < Self::Content
     }
@@ -62,28 +62,24 @@ impl FromStr for Tier {
     }
 }
 
-/// What a member chose in a guild. It outlives everything else that is kept of them: without it a
-/// backfill would bring back what they had deleted.
+/// A member's choice in a guild. Outlives their other data; otherwise a backfill would restore what
+/// they deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Privacy {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The member.
     pub user_id: UserId,
-    /// How far they have opted out.
     pub tier: Tier,
-    /// Since when.
     pub since: Millis,
-    /// All that they did until then was deleted on their request, and stays so.
+    /// Everything they did until then was deleted on request, and stays deleted.
     #[serde(default)]
     pub forgotten: Option<Millis>,
-    /// They opted in again at that time: the text of what they wrote until then is not kept.
+    /// They opted in again at that time; earlier texts aren't stored.
     #[serde(default)]
     pub texts_since: Option<Millis>,
 }
 
 impl Privacy {
-    /// A member who has chosen nothing.
+    /// A member without a choice.
     pub fn unchosen(guild_id: GuildId, user_id: UserId) -> Self {
         Self {
             guild_id,
@@ -95,8 +91,8 @@ impl Privacy {
         }
     }
 
-    /// Adds another choice of the same member. A deletion is never undone, the latest of several choices
-    /// counts, and opting in brings back no text of before.
+    /// Merges another choice of the same member. Deletions persist, the latest choice counts, and
+    /// opting in doesn't restore earlier texts.
     pub fn merge(&mut self, other: &Self) {
         let (earlier, later) = if (other.since, other.tier) >= (self.since, self.tier) {
             (&*self, other)
@@ -112,17 +108,17 @@ impl Privacy {
         };
     }
 
-    /// Whether the text of what they wrote at this time is kept.
+    /// Whether the text of a message from this time is stored.
     pub fn keeps_text(&self, time: Millis) -> bool {
         self.tier.keeps_content() && self.texts_since.is_none_or(|since| time > since)
     }
 
-    /// Whether it still hides, or keeps away, anything of theirs.
+    /// Whether the choice hides or removes anything.
     pub fn hides_anything(&self) -> bool {
         self.tier != Tier::None || self.forgotten.is_some() || self.texts_since.is_some()
     }
 
-    /// Whether they had their data deleted and want no name shown: then no row but this one names them.
+    /// Whether their data was deleted and their name is hidden: only this record names them.
     pub fn is_gone(&self) -> bool {
         self.forgotten.is_some() && !self.tier.shows_names()
     }
@@ -133,31 +129,31 @@ impl Privacy {
     }
 }
 
-/// A step of a deletion. Nothing of what goes leaves a trace: no tombstone, no hash, no time.
+/// A step of a deletion. Leaves no trace: no tombstone, no hash, no time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
-    /// The member's row: their names, their roles, their nickname.
+    /// The member's record: names, roles, nickname.
     Member(UserId),
-    /// A message of theirs, and all that hangs on it: reactions, lists, failures.
+    /// One of their messages, with its reactions, reactor lists and failures.
     Message(ChannelId, MessageId),
     /// The tombstone of a message that an earlier version deleted on request.
     Tombstone(ChannelId, MessageId),
-    /// A reaction of theirs. That there was one more stays, as [`LeftOut`](super::LeftOut).
+    /// A reaction of theirs. Its count stays, as [`LeftOut`](super::LeftOut).
     Reaction(Box<Reaction>),
-    /// Props that they gave.
+    /// Props they gave.
     Props(ChannelId, InteractionId),
-    /// What names them, or messages of theirs, in somebody else's message.
+    /// Mentions of them or their messages in another user's message.
     InMessage(ChannelId, MessageId, Arc<Named>),
-    /// The same in props that somebody else gave.
+    /// The same in props that another user gave.
     InProps(ChannelId, InteractionId, Arc<Named>),
-    /// What names them in a channel or thread, and the title of a thread of theirs.
+    /// Mentions of them in a channel's or thread's name, and titles of their threads.
     InChannel(ChannelId),
-    /// That they own the guild.
+    /// Their ownership of the guild.
     InGuild,
-    /// That they did something as an admin.
+    /// Their actions as an admin.
     InActions(UserId),
-    /// Messages of theirs at which a coverage interval of the channel begins or ends.
+    /// Their messages at the bounds of the channel's coverage.
     InCoverage(ChannelId),
-    /// The message at which the audit of older history goes on.
+    /// Their message at which the scrub continues.
     InWalk,
 }

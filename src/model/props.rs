@@ -1,4 +1,4 @@
-//! Props: thanks that one member gave others.
+//! Props: thanks from one member to others.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,34 +7,30 @@ use super::{
     read_answer,
 };
 
-/// How props were given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PropsOrigin {
-    /// With a command, and recorded as it was typed.
+    /// With a command; recorded as typed.
     Command,
-    /// With a command, and read back from the message that the bot posted.
+    /// With a command; read back from the bot's message.
     Answer,
 }
 
-/// Props given with a command. Those given by plain messages are found by the graph's plugin.
+/// Props given with a command. The graph plugin finds those in plain messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Props {
-    /// The command's run, which also tells when.
+    /// The command's run; contains the time.
     pub id: InteractionId,
-    /// The guild.
     pub guild_id: GuildId,
-    /// Where the message is posted that says so.
+    /// Where the message that announces them is posted.
     pub channel_id: ChannelId,
-    /// The message that says so to everyone; unknown until it was seen.
+    /// The message that announces them; unknown until seen.
     pub message_id: Option<MessageId>,
-    /// Who gave them: the member who ran the command, not the bot.
+    /// The member who ran the command, not the bot.
     pub giver: UserId,
-    /// To whom, sorted, each once.
+    /// Sorted, without duplicates.
     pub receivers: Vec<UserId>,
-    /// What for.
     pub reason: String,
-    /// How they were given.
     pub origin: PropsOrigin,
     /// When the giver took them back.
     #[serde(default)]
@@ -45,8 +41,7 @@ pub struct Props {
 }
 
 impl Props {
-    /// Reads props back from the message that the bot, `bot`, posted to give them; `None` if the
-    /// message is anything else.
+    /// Parses props from a message of `bot` that announces them; `None` for any other message.
     pub fn from_answer(message: &Message, bot: UserId) -> Option<Self> {
         let ours = message.author.id == bot && message.author.kind == AuthorKind::Bot;
         let posted = message.kind == MessageKind::DEFAULT || message.kind.is_command_answer();
@@ -72,9 +67,8 @@ impl Props {
         })
     }
 
-    /// Adds what another record of the same props says: who tells of somebody beats who tells of
-    /// nobody (an archive does, of who is hidden), what was typed beats what was read back, and what was
-    /// taken back stays so.
+    /// Merges another record of the same props. A record without pseudonyms wins over one with
+    /// (from an archive), a typed one over one read back; a withdrawal stays.
     pub fn merge(&mut self, other: &Self) {
         let message_id = self.message_id.or(other.message_id);
         let withdrawn = match (self.withdrawn, other.withdrawn) {
@@ -97,9 +91,9 @@ impl Props {
 mod tests {
     use super::*;
 
-    /// What was typed, what was read back from the message, and what was taken back, in any order.
+    /// Typed, read back, and taken back, in any order.
     #[test]
-    fn records_of_the_same_props_are_one_whatever_comes_first() {
+    fn merges_records_of_the_same_props_in_any_order() {
         let typed = Props {
             id: InteractionId(1),
             guild_id: GuildId(2),
@@ -128,7 +122,7 @@ mod tests {
         };
         let all = [typed.clone(), read.clone(), taken_back];
         merge_to(&all, &expected);
-        // As an archive has them, whose giver was hidden.
+        // As in an archive, with the giver hidden.
         let restored = Props {
             giver: UserId::nobody(1),
             reason: String::new(),

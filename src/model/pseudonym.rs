@@ -1,25 +1,24 @@
-//! Hidden users in a row: each gets a number that means nothing in any other row. And ids in texts, in
-//! whatever form they are typed.
+//! Pseudonyms for hidden users, fresh in every row, and ids in text, however they are typed.
 
 use std::collections::BTreeSet;
 
 use super::{AdminAction, Message, MessageId, Props, UserId, read_jump_url};
 
-/// The digits that an id of Discord's can have. The shortest are of 2015.
+/// Number of digits of a Discord id. The shortest are from 2015.
 const DIGITS: std::ops::RangeInclusive<usize> = 15..=20;
 
-/// Replaces hidden users in one row, so that giver and receiver are told apart. In the next row the same
-/// number may be somebody else: rows can't be linked.
+/// Replaces hidden users in one row, keeping them distinct. Numbering restarts in every row, so
+/// rows can't be linked.
 #[derive(Debug)]
 pub struct Pseudonyms<'a> {
     hidden: &'a BTreeSet<UserId>,
-    /// The highest number that is given already: stored rows may have pseudonyms.
+    /// The highest number in use: stored rows may contain pseudonyms.
     given: u64,
     met: Vec<UserId>,
 }
 
 impl<'a> Pseudonyms<'a> {
-    /// For a row in which these users are, of whom these are hidden.
+    /// Pseudonyms for a row that contains these users.
     pub fn new(hidden: &'a BTreeSet<UserId>, users: impl IntoIterator<Item = UserId>) -> Self {
         let given = users.into_iter().filter(|user| user.is_anonymous());
         Self {
@@ -42,7 +41,7 @@ impl<'a> Pseudonyms<'a> {
         UserId::nobody(self.given + at as u64 + 1)
     }
 
-    /// A text in which pseudonyms stand for the ids of hidden users, however they are typed.
+    /// The text with pseudonyms in place of hidden users' ids, however typed.
     pub fn text(&mut self, text: String) -> String {
         if self.hidden.is_empty() {
             return text;
@@ -56,17 +55,15 @@ impl<'a> Pseudonyms<'a> {
     }
 }
 
-/// Users and messages that were deleted on request, as other rows may name them.
+/// Users and messages deleted on request, as other rows may name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The users.
     pub users: BTreeSet<UserId>,
-    /// Their messages.
     pub messages: BTreeSet<MessageId>,
 }
 
 impl Named {
-    /// Takes them out of a message of somebody else.
+    /// Removes them from another user's message.
     pub fn take_from_message(&self, message: &mut Message) {
         let mentioned = message.mentions.iter().map(|mention| mention.user_id);
         let mentioned = mentioned.chain(message.earlier.iter().map(|earlier| earlier.user_id));
@@ -85,7 +82,7 @@ impl Named {
             .as_mut()
             .and_then(|command| command.name.as_mut())
         {
-            // Of an answer to a form, it is the form's id, which names what is thanked for.
+            // In a response to a form, this is the form's id, which names the thanked-for message.
             self.take_from_text(name, &mut pseudonyms);
         }
         if message
@@ -96,7 +93,7 @@ impl Named {
         }
     }
 
-    /// Takes them out of props that somebody else gave.
+    /// Removes them from props that another user gave.
     pub fn take_from_props(&self, props: &mut Props) {
         let users = props.receivers.iter().copied().chain([props.giver]);
         let mut pseudonyms = Pseudonyms::new(&self.users, users);
@@ -113,13 +110,13 @@ impl Named {
         }
     }
 
-    /// Takes them out of a channel's name.
+    /// Removes them from a channel's name.
     pub fn take_from_title(&self, name: &mut String) {
         let mut pseudonyms = Pseudonyms::new(&self.users, []);
         self.take_from_text(name, &mut pseudonyms);
     }
 
-    /// Takes them out of what an admin did.
+    /// Removes them from an admin action.
     pub fn take_from_action(&self, action: &mut AdminAction) {
         let mut pseudonyms = Pseudonyms::new(&self.users, [action.by]);
         action.by = pseudonyms.shown(action.by);
@@ -140,7 +137,7 @@ impl Named {
     }
 }
 
-/// All numbers that may be ids in a text.
+/// All numbers in a text that may be ids.
 pub fn ids_in(text: &str) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     replace_ids(text, |id| {
@@ -150,7 +147,7 @@ pub fn ids_in(text: &str) -> BTreeSet<u64> {
     found
 }
 
-/// The messages whose addresses are in a text, with their channels.
+/// The messages linked in a text, with their channels.
 pub fn jump_urls_in(text: &str) -> Vec<(super::ChannelId, MessageId)> {
     let from = text.match_indices("https://").map(|(at, _)| &text[at..]);
     let url = |text: &str| {
@@ -162,10 +159,10 @@ pub fn jump_urls_in(text: &str) -> Vec<(super::ChannelId, MessageId)> {
     from.filter_map(url).collect()
 }
 
-/// Replaces the ids for which there is something else; `None` if there are none.
+/// Replaces ids in a text; `None` if there are none to replace.
 ///
-/// An id is its decimal digits with any marks between them that are no letters: spaces of no width,
-/// backslashes, asterisks. So it is found in `<@id>`, `\<@!id>`, an address, or by itself.
+/// An id is a run of decimal digits, ignoring anything else that isn't alphanumeric in between,
+/// such as zero-width spaces or asterisks. So it is found in `<@id>`, `\<@!id>`, a URL, or alone.
 fn replace_ids(text: &str, mut other: impl FnMut(u64) -> Option<u64>) -> Option<String> {
     let mut replaced: Option<String> = None;
     let mut copied = 0;
@@ -207,7 +204,7 @@ fn replace_ids(text: &str, mut other: impl FnMut(u64) -> Option<u64>) -> Option<
     Some(replaced)
 }
 
-/// A decimal digit, of full width too.
+/// The value of a decimal digit, including full-width ones.
 fn digit(it: char) -> Option<u8> {
     let zero = match it {
         '0'..='9' => '0',
@@ -222,7 +219,7 @@ fn digit(it: char) -> Option<u8> {
 }
 
 fn value(digits: &[(usize, usize, u8)]) -> Option<u64> {
-    // The same id, were it written with a zero before it.
+    // A leading zero: the id itself starts later.
     if digits.first()?.2 == 0 {
         return None;
     }
@@ -246,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_replaced_in_every_form() {
+    fn replaces_ids_in_every_form() {
         for (text, shown) in [
             (format!("<@{ANA}>"), "<@1>"),
             (format!("<@!{ANA}>"), "<@!1>"),
@@ -272,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_messages_are_found_in_a_text() {
+    fn finds_message_links_in_text() {
         let text = "see https://discord.com/channels/1/2/3) and https://x.example \
                     -# for https://discord.com/channels/1/4/5 · more";
         let found = [(ChannelId(2), MessageId(3)), (ChannelId(4), MessageId(5))];
@@ -280,7 +277,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing of a hidden id is left, and a text without one stays as it is.
+        /// Removes every hidden id, and leaves text without ids unchanged.
         #[test]
         fn no_hidden_id_is_left(before in "[a-z<@\\\\0-9 \u{200b}]{0,30}", after in ".{0,20}") {
             let shown = hidden(&format!("{before}{ANA}{after}"));

@@ -1,4 +1,4 @@
-//! Reactions: who reacted with what, when that was first and last known, and how.
+//! Reactions, with when each was seen and how that is known.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,48 +8,41 @@ use super::{ChannelId, EmojiKey, GuildId, MessageId, Stamp, UserId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// The gateway told as it happened.
+    /// A gateway event, as it happened.
     Gateway,
-    /// A list fetched over REST showed it: it happened at that time or earlier.
+    /// A REST list; it happened at that time or earlier.
     Rest,
 }
 
-/// When something was seen, and how that is known.
+/// When something was seen, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Seen {
-    /// When.
     pub at: Stamp,
-    /// How that is known.
     pub by: Evidence,
 }
 
-/// One user's reaction to one message with one emoji; kept after it was taken back.
+/// One user's reaction to one message with one emoji. Kept after removal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reaction {
-    /// The guild.
     pub guild_id: GuildId,
     /// The message's channel or thread.
     pub channel_id: ChannelId,
-    /// The message reacted to.
     pub message_id: MessageId,
-    /// Who reacted.
     pub user_id: UserId,
-    /// With what.
     pub emoji: EmojiKey,
     /// Whether it is a burst ("super") reaction.
     pub burst: bool,
-    /// When it was first seen to be there, since it last was not; unknown where only its end was
-    /// seen.
+    /// When the current reaction was first seen; `None` if only its removal was.
     pub added: Option<Seen>,
-    /// When it was last seen to be there.
+    /// When it was last seen.
     pub confirmed: Option<Stamp>,
-    /// When it was last seen to go.
+    /// When its removal was last seen.
     pub removed: Option<Seen>,
 }
 
 impl Reaction {
-    /// Whether it stands. Seen to be there and to go at once means there: a list that names it
-    /// clears all others at the same moment.
+    /// Whether the reaction exists. Seen and removed at the same time means it exists: a list that
+    /// names it clears all others at that time.
     pub fn is_present(&self) -> bool {
         match (self.confirmed, self.removed) {
             (Some(confirmed), Some(removed)) => confirmed >= removed.at,
@@ -58,10 +51,10 @@ impl Reaction {
         }
     }
 
-    /// It was there.
+    /// Records a sighting.
     pub fn add(&mut self, seen: Seen) {
         if self.removed.is_some_and(|removed| seen.at < removed.at) {
-            // It speaks of what has ended since; all it can tell is when that began.
+            // Older than the last removal: only dates the reaction's beginning.
             self.added.get_or_insert(seen);
         } else if self.is_present() {
             self.added = self.added.map(|added| added.min(seen));
@@ -72,14 +65,14 @@ impl Reaction {
         }
     }
 
-    /// It was not there.
+    /// Records an absence.
     pub fn remove(&mut self, seen: Seen) {
         if self.removed.is_some_and(|removed| seen.at <= removed.at) {
             return;
         }
         let was_present = self.is_present();
         if self.confirmed.is_some_and(|confirmed| confirmed >= seen.at) {
-            // It came back since: then, and not before, does what stands now begin.
+            // It returned later: the current reaction begins then.
             if let (Some(added), Some(confirmed)) = (&mut self.added, self.confirmed)
                 && added.at < seen.at
             {
@@ -92,53 +85,46 @@ impl Reaction {
     }
 }
 
-/// How many users of one list of reactors are not kept, because they had their data deleted: no row
-/// says who they are.
+/// Number of users left out of one reactor list because their data was deleted.
 ///
-/// A list is whole when the rows that stand, plus [`count`](Self::count), are as many as Discord counts.
-/// It is set by each list that is fetched (its users who are not kept), and grows by one for each row
-/// that a deletion takes away; so a counter of Discord's can still be judged. Never exported.
+/// A list is complete if its rows plus [`count`](Self::count) match Discord's count. Each fetched
+/// list sets it (users who aren't kept), and each row removed by a deletion adds one. Never
+/// exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The guild.
     pub guild_id: GuildId,
     /// The message's channel or thread.
     pub channel_id: ChannelId,
-    /// The message reacted to.
     pub message_id: MessageId,
-    /// With what.
     pub emoji: EmojiKey,
-    /// Normal or burst.
+    /// Burst or normal reactions.
     pub burst: bool,
-    /// How many.
     pub count: u64,
-    /// When the list was asked for that showed it.
+    /// When the list that showed it was requested.
     pub at: Stamp,
 }
 
-/// "At this moment, somebody cleared all reactions of this kind."
+/// All reactions with one emoji, or all at all, were cleared at a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionMark {
-    /// The emoji; `None` means all.
+    /// `None` means all.
     pub emoji: Option<EmojiKey>,
-    /// When, and how that is known.
     pub seen: Seen,
 }
 
 impl ReactionMark {
-    /// Whether it speaks of reactions with this emoji.
+    /// Whether it applies to reactions with this emoji.
     pub fn covers(&self, emoji: &EmojiKey) -> bool {
         self.emoji.as_ref().is_none_or(|of| of == emoji)
     }
 }
 
-/// The latest marks of a message, so that a reaction learnt late is still known to be gone.
+/// The latest marks of a message: a reaction learned later is still known to be gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionMarks {
     /// The message's channel or thread.
     pub channel_id: ChannelId,
-    /// The message.
     pub message_id: MessageId,
-    /// At most one for each kind.
+    /// At most one for each emoji, and one for all.
     pub marks: Vec<ReactionMark>,
 }

@@ -1,44 +1,44 @@
-//! Which roles a member had, and when: stretches of time, as they were seen.
+//! Which roles a member had, and when.
 
 use serde::{Deserialize, Serialize};
 
 use super::{RoleId, Stamp};
 
-/// The most spans that are kept of a member; beyond that, the oldest are forgotten.
+/// The most spans kept per member; older ones are dropped.
 const MOST_SPANS: usize = 500;
 
-/// A stretch of time in which a user was seen to have the same roles each time.
+/// A period over which every sighting of a user showed the same roles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleSpan {
-    /// When they were first seen to be these: that happened then or before.
+    /// First sighting of these roles; the change happened then or earlier.
     pub since: Stamp,
-    /// When they were last seen to be these.
+    /// Last sighting of these roles.
     pub until: Stamp,
-    /// The roles, sorted; `None` while the user was no member.
+    /// Sorted; `None` while the user wasn't a member.
     pub roles: Option<Vec<RoleId>>,
 }
 
-/// A member's roles over time: sorted spans, of which no two neighbours say the same.
+/// A member's roles over time, as sorted spans. Neighbouring spans differ.
 ///
-/// What was seen is kept as it was seen: a role that was deleted stays in the spans, and counts
-/// until its deletion.
+/// Sightings are kept as they were: a deleted role stays in its spans and counts until its
+/// deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RoleHistory(Vec<RoleSpan>);
 
 impl RoleHistory {
-    /// The spans, the oldest first.
+    /// Oldest first.
     pub fn spans(&self) -> &[RoleSpan] {
         &self.0
     }
 
-    /// What is known of this time: the span that began last by then.
+    /// What is known of a time: the last span that began by then.
     pub fn at(&self, time: Stamp) -> Option<&RoleSpan> {
         self.0[..self.begun_by(time)].last()
     }
 
-    /// At `at` the user had these roles, or was no member. What is seen may be told in any order:
-    /// of every time at which something was seen, the answer is what was seen then.
+    /// Records that the user had these roles at `at`, or wasn't a member. Sightings can arrive in
+    /// any order: for each sighted time, the answer is that sighting.
     pub fn see(&mut self, at: Stamp, roles: Option<&[RoleId]>) {
         let is_same = |span: &RoleSpan| span.roles.as_deref() == roles;
         let begun = self.begun_by(at);
@@ -46,7 +46,7 @@ impl RoleHistory {
             if is_same(span) {
                 return;
             }
-            // Told late, it parts what seemed to be one stretch.
+            // A late sighting splits what looked like one span.
             let (before, after) = (span.clone(), span.clone());
             let parts = [
                 RoleSpan {
@@ -66,7 +66,7 @@ impl RoleHistory {
             until: at,
             roles: roles.map(<[RoleId]>::to_vec),
         };
-        // It melts with neighbours that say the same.
+        // Coalesce with equal neighbours.
         let (mut first, mut end) = (self.begun_by(at), self.begun_by(at));
         if let Some(before) = self.0[..first].last().filter(|span| is_same(span)) {
             seen.since = before.since;
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// What was seen at which time: roles by a number, 0 for no member.
+    /// Sightings by time: roles as a number, 0 for no membership.
     fn told(of: &[(i64, u64)]) -> RoleHistory {
         let mut history = RoleHistory::default();
         for (at, roles) in of {
@@ -121,15 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_the_same_is_one_span() {
+    fn equal_sightings_share_a_span() {
         let seen = [(1, 2), (3, 2), (5, 1), (7, 0), (9, 0), (11, 2)];
         let expected = [(1, 3, 2), (5, 5, 1), (7, 9, 0), (11, 11, 2)];
         assert_eq!(spans(&told(&seen)), expected);
     }
 
     #[test]
-    fn what_is_told_late_finds_its_place() {
-        // Before all, between, at an edge, and inside of what seemed to be one stretch.
+    fn late_sightings_split_or_extend_spans() {
+        // Before all, between, at an edge, and inside what looked like one span.
         let first = [(10, 1), (20, 1), (30, 2)];
         for (late, expected) in [
             ((5, 1), vec![(5, 20, 1), (30, 30, 2)]),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_spans_are_forgotten() {
+    fn drops_the_oldest_spans() {
         let many = i64::try_from(MOST_SPANS).unwrap() + 10;
         let seen: Vec<_> = (1..=many)
             .map(|at| (at, at.unsigned_abs() % 2 + 1))
@@ -160,9 +160,9 @@ mod tests {
     }
 
     proptest! {
-        /// In any order, and told twice: the answer for every time at which something was seen.
+        /// In any order, with repetitions: the right answer for every sighted time.
         #[test]
-        fn every_order_gives_the_same_answers(
+        fn role_history_is_independent_of_order(
             truth in proptest::collection::btree_map(1..60i64, 0..3u64, 1..25),
             order in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
         ) {
@@ -178,7 +178,7 @@ mod tests {
             let found = history.spans();
             prop_assert!(found.iter().all(|found| found.since <= found.until));
             prop_assert!(found.is_sorted_by(|a, b| a.until < b.since && a.roles != b.roles));
-            // Told once more, nothing changes; told in order, as few spans as there can be.
+            // Repetition changes nothing; in order, there are as few spans as possible.
             let mut again = seen.clone();
             again.extend(&all);
             prop_assert_eq!(&told(&again), &history);

@@ -1,4 +1,4 @@
-//! What a guild's admins have chosen.
+//! A guild's settings.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -9,97 +9,91 @@ use super::{
     counted::ending,
 };
 
-/// What [`Settings::look_back_days`] may be.
+/// Allowed values of [`Settings::look_back_days`].
 pub const LOOK_BACK_DAYS: RangeInclusive<u16> = 0..=365;
-/// What [`Settings::audit_share`] may be.
+/// Allowed values of [`Settings::audit_share`].
 pub const AUDIT_SHARE: RangeInclusive<u16> = 0..=1000;
-/// What [`Settings::audit_rest_hours`] may be.
+/// Allowed values of [`Settings::audit_rest_hours`].
 pub const AUDIT_REST_HOURS: RangeInclusive<u16> = 0..=720;
-/// What [`Settings::cooldown_minutes`] may be: up to 30 days.
+/// Allowed values of [`Settings::cooldown_minutes`]: up to 30 days.
 pub const COOLDOWN_MINUTES: RangeInclusive<u32> = 0..=43_200;
-/// What [`Settings::undo_minutes`] may be: up to a day.
+/// Allowed values of [`Settings::undo_minutes`]: up to a day.
 pub const UNDO_MINUTES: RangeInclusive<u16> = 0..=1_440;
-/// What [`Settings::per_minute`] may be.
+/// Allowed values of [`Settings::per_minute`].
 pub const PER_MINUTE: RangeInclusive<u32> = 0..=60;
-/// What [`Settings::edit_minutes`] may be: up to a year.
+/// Allowed values of [`Settings::edit_minutes`]: up to a year.
 pub const EDIT_MINUTES: RangeInclusive<u32> = 0..=525_600;
 
-/// A guild's settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The channels whose messages are props, sorted; a category stands for its channels. `None`
-    /// until an admin chose: then every text channel whose name contains "props" is one.
+    /// Channels whose messages are props, sorted; a category includes its channels. `None`
+    /// (default): every text channel with "props" in its name.
     pub props_channels: Option<Vec<ChannelId>>,
-    /// Messages that were this many days old or younger when we last heard are read again after an
-    /// outage.
+    /// Age in days of the messages that are read again after an outage, counted back from its
+    /// start.
     #[serde(default = "look_back_days")]
     pub look_back_days: u16,
-    /// The audit of older history takes this much of the guild's part of all requests, per mille;
-    /// 0: none is made.
+    /// The scrub's share of the guild's requests, per mille; 0 turns it off.
     #[serde(default = "audit_share")]
     pub audit_share: u16,
-    /// A round of the audit begins this long after the last one began, or later.
+    /// Shortest time between the starts of two scrub rounds.
     #[serde(default = "audit_rest_hours")]
     pub audit_rest_hours: u16,
-    /// Channels and categories that are not exported although everyone may read them, sorted.
+    /// Channels and categories excluded from export, sorted.
     #[serde(default)]
     pub excluded_channels: Vec<ChannelId>,
-    /// Channels and categories that are exported although not everyone may read them, sorted.
+    /// Channels and categories exported although not everyone can read them, sorted.
     #[serde(default)]
     pub included_channels: Vec<ChannelId>,
-    /// How much a member may give, with commands and plain messages.
+    /// How much a member can give, with commands and plain messages.
     #[serde(default = "quota")]
     pub quota: Option<Quota>,
-    /// How long a member waits before thanking the same one again with a command; 0: not at all.
+    /// Wait before thanking the same member again with a command; 0: none.
     #[serde(default)]
     pub cooldown_minutes: u32,
-    /// Who may give with commands: members with one of these roles, sorted; where there are none,
-    /// everybody.
+    /// Roles that can give with commands, sorted; empty: everyone.
     #[serde(default)]
     pub giver_roles: Vec<RoleId>,
-    /// With what the bot reacts to plain messages that are props: an emoji as Discord writes it
-    /// (`🙏`, `<:wow:8>`); `None`: it does not.
+    /// The reaction to plain props, as Discord writes an emoji (`🙏`, `<:wow:8>`); `None` turns it
+    /// off.
     #[serde(default = "acknowledge")]
     pub acknowledge: Option<String>,
-    /// Whether props hold although the bot's message that says so was deleted.
+    /// Whether props outlive the bot's message that announces them.
     #[serde(default)]
     pub keep_deleted_props: bool,
-    /// How long members may take back props; 0: not at all.
+    /// How long members can take back props; 0: not at all.
     #[serde(default = "undo_minutes")]
     pub undo_minutes: u16,
-    /// How numbers and dates are written.
     #[serde(default)]
     pub language: Language,
-    /// How often a member may run commands that give props, in any minute, whether or not they take
-    /// the props back; 0: any number of times.
+    /// Props commands a member can run per minute, including ones taken back; 0: unlimited.
     #[serde(default = "per_minute")]
     pub per_minute: u32,
-    /// Whether members' plain messages are no props.
+    /// Whether plain messages don't count as props.
     #[serde(default)]
     pub commands_only: bool,
-    /// Mentions that an edit adds later than this many minutes after a message was posted thank nobody.
+    /// Minutes after posting within which an edit can add recipients.
     #[serde(default = "edit_minutes")]
     pub edit_minutes: u32,
-    /// The bots whose posts in props channels are props, sorted.
+    /// Bots whose posts in props channels are props, sorted.
     #[serde(default)]
     pub props_bots: Vec<UserId>,
-    /// What bounded the giving of props since when, the oldest first.
+    /// All limits on giving, oldest first.
     #[serde(default)]
     pub limits: Vec<Limits>,
-    /// Whether age-restricted (NSFW) channels are exported, with their threads.
+    /// Whether age-restricted (NSFW) channels and their threads are exported.
     #[serde(default)]
     pub age_restricted: bool,
 }
 
-/// What is not one of the words that may stand here.
+/// The text is none of the allowed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the possible words")]
 pub struct UnknownWord;
 
-/// How numbers and dates are written. (Moments within a message are Discord's own to write: it
-/// does so in each reader's language.)
+/// Format of numbers and dates. (Discord itself formats timestamps in messages, in each reader's
+/// locale.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
@@ -119,7 +113,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// All, each with the word by which it is chosen.
+    /// All, with the word to choose each.
     pub const ALL: [(&'static str, Self); 6] = [
         ("international", Self::International),
         ("en-US", Self::American),
@@ -129,12 +123,12 @@ impl Language {
         ("es", Self::Spanish),
     ];
 
-    /// A number, its thousands apart.
+    /// A number with thousands separators.
     pub fn number(self, number: u64) -> String {
         let mark = match self {
             Self::International | Self::American | Self::British => ',',
             Self::German | Self::Spanish => '.',
-            // The narrow blank that French takes, and at which no line breaks.
+            // French uses a narrow no-break space.
             Self::French => '\u{202f}',
         };
         let digits = number.to_string();
@@ -148,12 +142,12 @@ impl Language {
         text
     }
 
-    /// A number with its noun, as in `1,234 files`. Takes the noun as [`counted`](super::counted()) does.
+    /// A count with its noun: `1,234 files`. Takes the same noun as [`counted`](super::counted()).
     pub fn counted(self, count: u64, noun: &str) -> String {
         format!("{} {noun}{}", self.number(count), ending(count == 1))
     }
 
-    /// The day (UTC) of a time.
+    /// The UTC date of a time.
     pub fn date(self, time: Millis) -> String {
         let form = match self {
             Self::International => "%Y-%m-%d",
@@ -226,7 +220,7 @@ fn undo_minutes() -> u16 {
 }
 
 impl Settings {
-    /// What holds until an admin chooses otherwise.
+    /// The settings before an admin changes any.
     pub fn default_for(guild_id: GuildId) -> Self {
         Self {
             guild_id,
@@ -252,7 +246,7 @@ impl Settings {
         }
     }
 
-    /// Remembers what bounds the giving of props from `at` on, if it is anything else than before.
+    /// Appends the current limits to the history if they changed at `at`.
     pub fn note_limits(&mut self, at: Millis) {
         let new = Limits {
             since: at,
@@ -263,8 +257,7 @@ impl Settings {
         Limits::note(&mut self.limits, new);
     }
 
-    /// The guild was there at `at`: from then on its limits hold. Of several such times the first
-    /// counts, in whatever order they are told.
+    /// Starts the guild's limits at `at`. The earliest of several calls counts, in any order.
     pub fn begin_limits(&mut self, at: Millis) {
         match self.limits.as_mut_slice() {
             [] => self.note_limits(at),
@@ -273,8 +266,8 @@ impl Settings {
         }
     }
 
-    /// Whether plain messages in `channel` that mention somebody are props. A category that was
-    /// chosen means its channels; for a thread, also ask about its channel.
+    /// Whether plain messages in `channel` that mention someone are props. A chosen category
+    /// includes its channels; for a thread, also check its channel.
     pub fn is_props_channel(&self, channel: &Channel) -> bool {
         match &self.props_channels {
             Some(chosen) => {
@@ -293,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_of_before_have_the_defaults_of_today() {
+    fn missing_settings_get_current_defaults() {
         let before = (GuildId(1), Some(vec![ChannelId(2)]));
         let bytes = rmp_serde::to_vec(&before).unwrap();
         let read: Settings = rmp_serde::from_slice(&bytes).unwrap();
@@ -311,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_dates_are_written_as_chosen() {
+    fn formats_numbers_and_dates_by_language() {
         let time = Millis(1_700_000_000_000);
         let texts = Language::ALL.map(|(word, language)| {
             assert_eq!(word.parse(), Ok(language));

@@ -1,57 +1,52 @@
-//! One change of a guild's settings. Changes are merged one by one, so that of two admins at once
-//! neither undoes what the other chose elsewhere.
+//! Individual settings changes. Merging them one by one keeps concurrent changes by two admins.
 
 use super::{ChannelId, Language, Quota, RoleId, Settings, UserId};
 
-/// What an admin changes.
+/// A change to one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsChange {
-    /// The props channels; `None`: those with "props" in their name.
+    /// `None`: channels with "props" in their name.
     PropsChannels(Option<Vec<ChannelId>>),
-    /// A channel is exported, which not everyone may read if `private`.
+    /// Exports a channel; `private` if not everyone can read it.
     Include {
-        /// The channel.
         channel: ChannelId,
-        /// Whether not everyone may read it.
         private: bool,
     },
-    /// A channel is not exported.
+    /// Excludes a channel from export.
     Exclude(ChannelId),
-    /// Which channels are exported is decided by who may read them, and by that alone.
+    /// Removes all inclusions and exclusions.
     NoExceptions,
-    /// How much a member may give.
     Quota(Option<Quota>),
-    /// How long a member waits before thanking the same one again, in minutes.
+    /// In minutes.
     Cooldown(u32),
-    /// Who may give; nobody named: everybody.
+    /// Roles that may give props; empty: everyone.
     GiverRoles(Vec<RoleId>),
-    /// With what plain props are acknowledged.
+    /// The emoji that acknowledges plain props.
     Acknowledge(Option<String>),
-    /// Whether props hold although the message was deleted.
+    /// Whether props outlive the bot's message.
     KeepDeletedProps(bool),
-    /// How long props may be taken back, in minutes.
+    /// How long props can be taken back, in minutes.
     UndoMinutes(u16),
-    /// How many days are read again after an outage.
+    /// Days to read again after an outage.
     LookBackDays(u16),
-    /// How much of all requests the audit takes, per mille.
+    /// The scrub's share of all requests, per mille.
     AuditShare(u16),
-    /// How long the audit rests between its rounds, in hours.
+    /// The time between scrub rounds, in hours.
     AuditRestHours(u16),
-    /// How numbers and dates are written.
+    /// Format of numbers and dates.
     Language(Language),
-    /// Whether age-restricted channels are exported.
     AgeRestricted(bool),
-    /// How often commands that give props may be run in a minute.
+    /// Props commands per member and minute.
     PerMinute(u32),
-    /// Whether members' plain messages are no props.
+    /// Whether plain messages don't count as props.
     CommandsOnly(bool),
-    /// For how many minutes an edit may add thanks.
+    /// Minutes within which an edit can add recipients.
     EditMinutes(u32),
-    /// The bots whose posts are props.
+    /// Bots whose posts count as props.
     PropsBots(Vec<UserId>),
 }
 
-/// What can be set back to how it was at first, by name.
+/// Settings that can be reset, by name.
 pub const SETTINGS: [&str; 17] = [
     "props_channels",
     "exceptions",
@@ -73,7 +68,7 @@ pub const SETTINGS: [&str; 17] = [
 ];
 
 impl SettingsChange {
-    /// Back to how it was at first; nothing for a name that is not one of [`SETTINGS`].
+    /// The change that resets a setting; `None` for a name not in [`SETTINGS`].
     pub fn reset(name: &str, default: &Settings) -> Option<Self> {
         Some(match name {
             "props_channels" => Self::PropsChannels(default.props_channels.clone()),
@@ -97,7 +92,6 @@ impl SettingsChange {
         })
     }
 
-    /// Makes the change.
     pub fn apply(&self, to: &mut Settings) {
         match self {
             Self::PropsChannels(channels) => to.props_channels.clone_from(channels),
@@ -119,7 +113,7 @@ impl SettingsChange {
             }
             Self::Quota(quota) => to.quota = *quota,
             Self::Cooldown(minutes) => to.cooldown_minutes = *minutes,
-            // Everyone has the role that has the guild's own id.
+            // The guild's own id is the `@everyone` role.
             Self::GiverRoles(roles) if roles.contains(&RoleId(to.guild_id.0)) => {
                 to.giver_roles.clear();
             }
@@ -152,7 +146,7 @@ mod tests {
     use crate::GuildId;
 
     #[test]
-    fn every_setting_can_be_set_back() {
+    fn resets_every_setting() {
         let default = Settings::default_for(GuildId(1));
         let mut changed = Settings {
             props_channels: Some(vec![ChannelId(1)]),
@@ -189,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_role_that_everyone_has_stands_for_everyone() {
+    fn everyone_role_clears_giver_roles() {
         let mut settings = Settings::default_for(GuildId(1));
         let roles = |ids: &[u64]| ids.iter().copied().map(RoleId).collect::<Vec<_>>();
         SettingsChange::GiverRoles(roles(&[4, 5])).apply(&mut settings);
@@ -199,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_included_or_excluded_but_never_both() {
+    fn channels_are_included_or_excluded_never_both() {
         let mut settings = Settings::default_for(GuildId(1));
         let channel = ChannelId(5);
         let include = |private| SettingsChange::Include { channel, private };

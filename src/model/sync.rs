@@ -1,4 +1,4 @@
-//! What is known to be known: coverage, work left to do, failures, and counts.
+//! What the mirror knows about its own completeness: coverage, pending work, failures, counts.
 
 use std::{collections::BTreeSet, fmt, num::ParseIntError};
 
@@ -11,18 +11,17 @@ use super::{
     UserId,
 };
 
-/// The ids in `(after, to]`, all of whose messages are in the store; how that came to be known, and
-/// since when.
+/// A range of ids whose messages are all in the store, how that is known, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
-    /// The last id before the interval.
+    /// Exclusive lower bound.
     pub after: MessageId,
-    /// The last id of the interval.
+    /// Inclusive upper bound.
     pub to: MessageId,
-    /// Whether it was heard as it was posted, or fetched.
+    /// Whether it was received as it happened, or fetched.
     #[serde(default = "fetched")]
     pub by: Evidence,
-    /// Since when all of it is known; 0 where that was not noted.
+    /// Since when all of it is known; 0 if not recorded.
     #[serde(default)]
     pub since: Stamp,
 }
@@ -50,9 +49,9 @@ impl TryFrom<&Covered> for IdRange {
 /// The ids in `(after, to]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IdRange {
-    /// The last id before them.
+    /// Exclusive lower bound.
     pub after: MessageId,
-    /// The last of them.
+    /// Inclusive upper bound.
     pub to: MessageId,
 }
 
@@ -60,103 +59,96 @@ fn fetched() -> Evidence {
     Evidence::Rest
 }
 
-/// Which of a channel's messages are in the store: sorted intervals that do not overlap, nor touch
-/// if they are known in the same way. What is in none of them is unknown.
+/// Which of a channel's messages are in the store. Intervals are sorted and disjoint, and touch
+/// only if their evidence differs. Anything outside them is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// The channel or thread.
     pub channel_id: ChannelId,
-    /// What is covered.
     pub intervals: Vec<Interval>,
-    /// Since when every new message arrives by the gateway.
+    /// Since when the gateway delivers every new message.
     pub live: Option<Live>,
-    /// When its archived public threads were last asked for; all that were archived before are known.
+    /// When its archived public threads were last listed; threads archived before are all known.
     #[serde(default)]
     pub public_threads: Option<Stamp>,
-    /// The same of its archived private threads.
+    /// The same for its archived private threads.
     #[serde(default)]
     pub private_threads: Option<Stamp>,
-    /// What is known of it was true at that time, and may have changed unseen since: it is to be looked
-    /// back at.
+    /// The channel may have changed unseen since that time, and needs a look-back.
     #[serde(default)]
     pub unseen_since: Option<Stamp>,
-    /// When it was last noticed that others may read it than before, the bot perhaps not among them.
+    /// When its readers last changed; the bot may have lost access.
     #[serde(default)]
     pub readers_changed: Stamp,
-    /// How far all of it was last read again.
+    /// How far the last recheck of the channel came.
     #[serde(default)]
     pub reread: Option<Reread>,
 }
 
-/// "In this session, all that was posted after this message arrived by the gateway." It ends with
-/// the session: nothing needs to be written for that.
+/// The gateway delivered all messages after `after` in this session. Ends with the session, so
+/// nothing is written for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
-    /// The session.
     pub session: SessionNumber,
     /// The last message before.
     pub after: MessageId,
-    /// Since when.
     #[serde(default)]
     pub since: Stamp,
 }
 
-/// A list of reactors that has still to be fetched, or that Discord's own count contradicts.
+/// A reactor list that is to be fetched, or contradicts Discord's own count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// The guild.
     pub guild_id: GuildId,
     /// The message's channel or thread.
     pub channel_id: ChannelId,
-    /// The message.
     pub message_id: MessageId,
-    /// The emoji, with the name that Discord's address for it needs.
+    /// Includes the name, which Discord's URL needs.
     pub emoji: Emoji,
-    /// Normal or burst.
+    /// Burst or normal reactions.
     pub burst: bool,
-    /// How many reacted, as Discord counted.
+    /// Discord's count.
     #[serde(default)]
     pub count: u64,
     /// When Discord counted.
     #[serde(default)]
     pub counted: Stamp,
-    /// How often in a row Discord refused the list since then.
+    /// Refusals in a row since then.
     #[serde(default)]
     pub refused: u32,
-    /// When, the last time.
+    /// When Discord last refused.
     #[serde(default)]
     pub refused_at: Millis,
-    /// The list that did not have as many users as Discord counted.
+    /// The list whose length contradicts the count.
     #[serde(default)]
     pub contradiction: Option<Contradiction>,
-    /// Whether it is only read again: the count is as known, so nothing is known to be missing.
+    /// Whether this is only a re-read: the count matches, so nothing is missing.
     #[serde(default)]
     pub again: bool,
 }
 
-/// A list of reactors that does not have as many users as Discord counts.
+/// A reactor list whose length differs from Discord's count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction {
     /// Users listed.
     pub listed: u64,
-    /// Tells lists of other users apart until it is settled.
+    /// Distinguishes lists of other users, until settled.
     pub digest: u64,
-    /// When a list of exactly these users was first asked for.
+    /// When a list of exactly these users was first requested.
     pub since: Stamp,
-    /// When such a list was last asked for.
+    /// When such a list was last requested.
     pub last: Stamp,
-    /// Whether the list is believed rather than the count.
+    /// Whether the list is trusted over the count.
     pub settled: bool,
 }
 
-/// How far apart two equal lists must be to be believed rather than Discord's count, which is
-/// sometimes wrong for good; and how long to wait before a list that contradicts it is asked for
-/// again.
+/// How long two equal lists must be apart to be trusted over Discord's count, in milliseconds.
+/// Discord's count is sometimes permanently wrong. Also the wait before a contradicting list is
+/// fetched again.
 pub const CONTRADICTED_FOR: i64 = 3_600_000;
 
 impl Contradiction {
-    /// A list asked for at `at` that does not agree with the count: so many users, of whom these are
-    /// kept.
+    /// A list requested at `at` with `listed` users, of whom `kept` are stored.
     pub fn new(listed: u64, kept: &BTreeSet<UserId>, at: Stamp) -> Self {
         let mut hash = Sha256::new();
         for user in kept {
@@ -175,7 +167,7 @@ impl Contradiction {
         }
     }
 
-    /// The list is believed. Who was on it need not be remembered for that.
+    /// Trusts the list; its digest is no longer needed.
     #[must_use]
     pub fn settle(self) -> Self {
         Self {
@@ -185,8 +177,8 @@ impl Contradiction {
         }
     }
 
-    /// Adds a list that contradicts the same count. It is believed if another of the same users was
-    /// asked for at least [`CONTRADICTED_FOR`] earlier or later.
+    /// Merges a list that contradicts the same count. Trusts it if both have the same users and
+    /// were requested at least [`CONTRADICTED_FOR`] apart.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if (self.listed, self.digest) != (other.listed, other.digest) {
@@ -207,8 +199,8 @@ impl Contradiction {
 }
 
 impl Pending {
-    /// Whether it is worth to be asked for. What was refused is asked for once more, and then once a
-    /// day; what contradicts Discord's count, an hour later; what is settled, only to read it again.
+    /// Whether to fetch the list now. A refused list is retried once, then daily; a contradicting
+    /// one after an hour; a settled one only for a re-read.
     pub fn is_due(&self, now: Millis) -> bool {
         let contradicted = self.contradiction.is_some_and(|contradiction| {
             contradiction.settled
@@ -223,25 +215,24 @@ impl Pending {
         !refused && (self.again || !contradicted)
     }
 
-    /// Whether the list contradicts Discord's count, and neither is believed.
+    /// Whether list and count contradict each other, unsettled.
     pub fn is_contradicted(&self) -> bool {
         self.contradiction
             .is_some_and(|contradiction| !contradiction.settled)
     }
 
-    /// Whether the list is believed although Discord's count is another.
+    /// Whether the list is trusted over the count.
     pub fn is_settled(&self) -> bool {
         self.contradiction
             .is_some_and(|contradiction| contradiction.settled)
     }
 
-    /// Whether reactions of this kind may be missing, or stand that were taken back.
+    /// Whether reactions may be missing, or removed ones may still stand.
     pub fn is_missing(&self) -> bool {
         !self.again && !self.is_settled()
     }
 
-    /// How many users there are if Discord counts `count`: a count that is known to be wrong stays
-    /// wrong by as much.
+    /// The list length to expect for a count: a count known to be wrong stays wrong by as much.
     pub fn expected(&self, count: u64) -> i128 {
         let wrong = self
             .contradiction
@@ -250,32 +241,29 @@ impl Pending {
         i128::from(count) + wrong
     }
 
-    /// Whether a list of so many users is what Discord counted, or what is known of its count.
+    /// Whether a list of this length matches the count, or its known error.
     pub fn agrees(&self, listed: u64) -> bool {
         listed == self.count || i128::from(listed) == self.expected(self.count)
     }
 }
 
-/// Numbers the stretches of time in which the gateway told us all that happened in a guild. A new
-/// one begins with each start of the process, each session that could not be resumed, and each
-/// change of what the bot may see.
+/// A period in which the gateway delivered every event of a guild. A new one begins when the
+/// process starts, a session can't be resumed, or the bot's permissions change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The current one.
+    /// The current session.
     pub number: SessionNumber,
-    /// When it began.
     #[serde(default)]
     pub since: Stamp,
-    /// Until when all of the guild was heard, or looked at; what changed after that is to be looked
-    /// back at. `None`: it is being heard, or was until the process ended.
+    /// When the guild was last heard or looked at; later changes need a look-back. `None` while it
+    /// is heard, or if the process ended meanwhile.
     #[serde(default)]
     pub unheard: Option<Stamp>,
 }
 
 impl Session {
-    /// Nothing was ever heard of the guild.
+    /// A guild that was never heard.
     pub fn none(guild_id: GuildId) -> Self {
         Self {
             guild_id,
@@ -286,41 +274,38 @@ impl Session {
     }
 }
 
-/// When a class of a guild's data was last known to be complete.
+/// When a class of guild data was last known to be complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synced {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The class.
     pub class: Class,
-    /// When.
     pub at: Stamp,
 }
 
-/// What could not be fetched.
+/// An object that couldn't be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureObject {
-    /// A class of the guild's data.
+    /// A class of guild data.
     Class(Class),
-    /// The messages of a channel or thread.
+    /// Messages of a channel or thread.
     Channel(ChannelId),
-    /// The archived threads of a channel.
+    /// Archived threads of a channel.
     Threads(ChannelId),
-    /// The texts of messages of a channel, which Discord kept from us.
+    /// Message texts in a channel that Discord withheld.
     Texts(ChannelId),
-    /// A message that could not be read.
+    /// A message that couldn't be parsed.
     Message(ChannelId, MessageId),
-    /// A list of reactors: the emoji as text, and whether bursts.
+    /// A reactor list: the emoji as text, and whether bursts.
     Reactions(ChannelId, MessageId, String, bool),
-    /// A gateway event that could not be read, by its name.
+    /// A gateway event that couldn't be parsed, by name.
     Event(String),
-    /// The reactions with which the bot acknowledges props in a channel.
+    /// Reactions that acknowledge props in a channel.
     Acknowledgement(ChannelId),
 }
 
 impl FailureObject {
-    /// The channel or thread that it is of.
+    /// The channel or thread it belongs to.
     pub fn channel(&self) -> Option<ChannelId> {
         match self {
             Self::Channel(id)
@@ -356,32 +341,29 @@ impl fmt::Display for FailureObject {
     }
 }
 
-/// Why something could not be fetched, as of the last try.
+/// The last failure to fetch an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The guild.
     pub guild_id: GuildId,
-    /// What.
     pub object: FailureObject,
-    /// Why, in words; never a token, never a message's content.
+    /// Never contains a token or message content.
     pub reason: String,
-    /// How often in a row.
+    /// Failures in a row.
     pub times: u32,
-    /// When, the last time.
+    /// When it last failed.
     pub at: Millis,
-    /// Whether Discord refuses it, so that nothing is gained by asking again soon.
+    /// Whether Discord refused it, so an early retry is pointless.
     #[serde(default)]
     pub refused: bool,
 }
 
-/// How long what was refused is not asked for again.
+/// Wait before retrying what Discord refused, in milliseconds.
 const REFUSED_FOR: i64 = 86_400_000;
-/// How long to wait after the first failure, and the most.
+/// First and longest wait between retries, in milliseconds.
 const RETRIES: (i64, i64) = (5 * 60_000, 4 * 3_600_000);
 
 impl Failure {
-    /// When it is worth to be tried again: at once what was only noticed, later and later what failed
-    /// again and again.
+    /// When to retry. A single failure is retried at once, later ones with exponential backoff.
     pub fn due(&self) -> Millis {
         let (first, most) = RETRIES;
         let wait = match self.times {
@@ -393,22 +375,21 @@ impl Failure {
     }
 }
 
-/// How much of a channel is in the store.
+/// Row counts of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// The guild.
     pub guild_id: GuildId,
     /// The channel or thread.
     pub channel_id: ChannelId,
-    /// Messages that stand.
+    /// Messages that exist.
     pub messages: u64,
     /// Messages known to be deleted.
     pub deleted: u64,
-    /// Reactions that stand.
+    /// Reactions that exist.
     pub reactions: u64,
     /// Props given with a command.
     pub props: u64,
-    /// Messages that have a text which Discord kept from us.
+    /// Messages with a text that Discord withheld.
     #[serde(default)]
     pub texts_missing: u64,
 }

@@ -1,13 +1,13 @@
-//! Two kinds of time: what Discord says (milliseconds) and when we learnt it (a stamp).
+//! Discord's times (milliseconds), and when something was learned (stamps).
 
 use propsbot_archive::Millis;
 use serde::{Deserialize, Serialize};
 
 /// When a fact held, in microseconds since the Unix epoch, UTC.
 ///
-/// For the gateway: when the event was received, made strictly increasing, so that two events
-/// never share a stamp and their order is the gateway's. For REST: when the request was *sent*,
-/// since the answer may be older than anything received after that moment.
+/// For the gateway: time of receipt, made strictly increasing, so events keep the gateway's order
+/// and never share a stamp. For REST: when the request was *sent*, since the answer may be older
+/// than any event received after that.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Stamp(pub i64);
 
 impl Stamp {
-    /// The stamp's time, rounded down to the millisecond.
+    /// Rounded down to the millisecond.
     pub fn millis(self) -> Millis {
         Millis(self.0.div_euclid(1000))
     }

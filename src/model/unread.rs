@@ -1,4 +1,4 @@
-//! Fields that Discord told in a form that cannot be read: unknown, which is neither empty nor zero.
+//! Fields that Discord sent in an unreadable form: their value is unknown, not empty or zero.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,63 +6,45 @@ use serde::{Deserialize, Serialize};
 
 use super::Stamp;
 
-/// A field of a record. The number is stored: never change one, never use one again.
+/// A field of a record. The numbers are stored: never change or reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Field {
-    /// The name of anything, and the username.
+    /// The name of anything, including usernames.
     Name = 1,
-    /// Who owns it.
     Owner = 2,
     /// The type of a channel or message.
     Kind = 3,
-    /// A channel's category, a thread's channel.
+    /// A channel's category or a thread's channel.
     Parent = 4,
-    /// The place among its siblings.
     Position = 5,
-    /// Whether a channel is age-restricted.
     Nsfw = 6,
-    /// A channel's overwrites.
     Overwrites = 7,
-    /// Whether a thread is archived.
     Archived = 8,
-    /// When a thread was archived.
     ArchiveTimestamp = 9,
-    /// A role's permissions.
     Permissions = 10,
-    /// Whether a role belongs to an integration.
+    /// Whether an integration manages a role.
     Managed = 11,
-    /// Whether an emoji moves.
     Animated = 12,
-    /// The name that a user shows.
+    /// A user's display name.
     GlobalName = 13,
-    /// A bot's four digits.
     Discriminator = 14,
-    /// Whether a user is a bot.
     Bot = 15,
-    /// Whether a user is Discord's own.
+    /// Whether a user belongs to Discord itself.
     System = 16,
-    /// A member's name in the guild.
     Nick = 17,
-    /// A member's roles.
     Roles = 18,
-    /// When a member joined.
     JoinedAt = 19,
-    /// What wrote a message.
     Author = 20,
-    /// A message's text.
     Content = 21,
-    /// Whom a message mentions.
     Mentions = 22,
-    /// What a message answers.
     ReplyTo = 23,
-    /// The command that a message answers.
+    /// The command that a message responds to.
     Command = 24,
-    /// When a message was edited.
     EditedAt = 25,
-    /// How often a message was reacted to.
+    /// Discord's reaction counts.
     Reactions = 26,
-    /// Which message is a channel's last.
+    /// A channel's last message.
     LastMessage = 27,
 }
 
@@ -132,72 +114,69 @@ impl fmt::Display for Field {
     }
 }
 
-/// What stands for the time of a value that was never seen, where the field is odd.
+/// Marks a field that was never read: every value was malformed.
 const ODD: Stamp = Stamp(0);
 
-/// The same where there was no such field.
+/// Marks a field that was never read: it was absent.
 const UNTOLD: Stamp = Stamp(-1);
 
-/// The fields of a record that could not be read when it was last seen.
+/// The fields of a record that couldn't be read when it was last seen.
 ///
-/// Each has the time at which the value that stands in its place was seen. Where none ever was, so
-/// that a default stands there, it is `ODD` or `UNTOLD`.
+/// Each has the time at which its current value was seen; `ODD` or `UNTOLD` if that is a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unread(BTreeMap<u8, Stamp>);
 
 impl Unread {
-    /// Notes that a field could not be read.
+    /// Notes an unreadable field.
     pub fn add(&mut self, field: Field) {
         self.0.insert(field as u8, ODD);
     }
 
-    /// Notes that a field was not told, although it always should be.
+    /// Notes a missing field that Discord documents as always present.
     pub fn add_untold(&mut self, field: Field) {
         self.0.insert(field as u8, UNTOLD);
     }
 
-    /// Of a sighting: the fields that are not as Discord documents them. A server that is not
-    /// Discord may leave fields out.
+    /// The malformed fields of a sighting. Absent fields are fine: servers other than Discord omit
+    /// some.
     #[must_use]
     pub fn odd(&self) -> Self {
         let odd = self.0.iter().filter(|(_, seen)| **seen == ODD);
         Self(odd.map(|(field, seen)| (*field, *seen)).collect())
     }
 
-    /// Whether every field could be read.
+    /// Whether all fields were read.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this field could not be read.
     pub fn has(&self, field: Field) -> bool {
         self.0.contains_key(&(field as u8))
     }
 
-    /// Whether this field was never read, so that its value is a default.
+    /// Whether the field was never read, so its value is a default.
     pub fn never_read(&self, field: Field) -> bool {
         self.0.get(&(field as u8)).is_some_and(|seen| *seen <= ODD)
     }
 
-    /// The fields that could not be read.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
         let all = Field::ALL.into_iter();
         all.filter(|field| self.has(*field))
     }
 
-    /// Notes that what stands in a field's place was seen then.
+    /// Notes when the current value of a field was seen.
     pub(super) fn stands(&mut self, field: Field, seen: Stamp) {
         self.0.insert(field as u8, seen);
     }
 
-    /// Drops what does not matter any more.
+    /// Marks a field as read.
     pub(super) fn forget(&mut self, field: Field) {
         self.0.remove(&(field as u8));
     }
 }
 
-/// The fields' names, separated by commas.
+/// Field names, separated by commas.
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, field) in self.fields().enumerate() {
@@ -208,19 +187,17 @@ impl fmt::Display for Unread {
     }
 }
 
-/// A record of which single fields may be unknown.
+/// A record whose individual fields can be unknown.
 pub trait Fields {
-    /// Which are.
     fn unread(&self) -> &Unread;
 
-    /// As [`Self::unread`], to be changed.
     fn unread_mut(&mut self) -> &mut Unread;
 
-    /// Takes over a field's value.
+    /// Copies a field's value.
     fn take(&mut self, field: Field, from: &Self);
 
-    /// Of a record that was seen at `at`: takes what could not be read from what another sighting
-    /// read, if that is newer than what stands there. Any order of sightings gives the same.
+    /// Fills unreadable fields from another sighting, if that is newer than their value. `at` is
+    /// when this record was seen. The order of sightings doesn't matter.
     fn fill(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
         for field in Field::ALL {
             let number = field as u8;
@@ -241,7 +218,7 @@ pub trait Fields {
     }
 }
 
-/// Implements [`Fields`] for a record with a field `unread`: which [`Field`] is which of its fields.
+/// Implements [`Fields`] for a record with an `unread` field.
 macro_rules! fields {
     ($type:ty: $($field:ident => $name:ident),* $(,)?) => {
         impl $crate::Fields for $type {
@@ -271,7 +248,7 @@ mod tests {
     use super::*;
     use crate::{GuildId, Role, RoleId, Tombstoned};
 
-    /// A sighting of a role: when, its position, and its name if that could be read.
+    /// A sighting of a role: its time, which is also its position, and its name if readable.
     fn sighting(position: i64, name: Option<&str>) -> Role {
         let mut unread = Unread::default();
         if name.is_none() {
@@ -297,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_leaves_what_is_known() {
+    fn unreadable_fields_keep_known_values() {
         let role = seen(&[(1, Some("makers")), (2, None)]);
         assert_eq!((role.name.as_str(), role.position), ("makers", 2));
         assert!(role.unread.has(Field::Name) && !role.unread.never_read(Field::Name));
@@ -312,7 +289,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_order_of_sightings_gives_the_same(
+        fn unreadable_fields_merge_in_any_order(
             names in prop::collection::vec(prop::option::of("[a-c]"), 1..6),
             order in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
         ) {
@@ -321,7 +298,7 @@ mod tests {
             let mut other: Vec<_> = order.iter().map(|index| *index.get(&all)).collect();
             other.extend(all.iter().rev());
             prop_assert_eq!(seen(&other), seen(&all));
-            // What stands is the last name that could be read.
+            // The last readable name wins.
             let known = all.iter().rev().find_map(|(_, name)| *name).unwrap_or_default();
             prop_assert_eq!(seen(&all).name, known);
         }

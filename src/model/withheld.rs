@@ -1,41 +1,40 @@
-//! Which channels stay out of the archive: the one rule for it.
+//! The rule for which channels are withheld from the archive.
 //!
-//! Exports, their dry runs, the graph beside the archive, reports and `/setup` all ask here.
+//! Exports, dry runs, the archive's graph, reports and `/setup` all use it.
 
 use std::fmt;
 
 use super::{Channel, ChannelId, Settings, permissions::Permissions};
 
-/// Why a channel is not exported.
+/// Why a channel isn't exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withheld {
-    /// Not everyone in the guild may read it.
+    /// Not everyone in the guild can read it.
     NotForEveryone,
-    /// Only those who were invited may read the thread.
+    /// Only invited members can read the thread.
     PrivateThread,
-    /// An admin has excluded it, its channel or its category.
+    /// An admin excluded it, its channel or its category.
     Excluded,
-    /// It is age-restricted, or a thread of such a channel.
+    /// It, or a thread's channel, is age-restricted.
     AgeRestricted,
 }
 
 impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotForEveryone => "not everyone in the guild may read it",
+            Self::NotForEveryone => "not everyone in the guild can read it",
             Self::PrivateThread => "it is a private thread",
-            Self::Excluded => "an admin has excluded it",
+            Self::Excluded => "an admin excluded it",
             Self::AgeRestricted => "it is age-restricted",
         })
     }
 }
 
 impl Settings {
-    /// Why a channel or thread is not exported; `None` if it is.
+    /// Why a channel or thread isn't exported; `None` if it is.
     ///
-    /// An exclusion beats everything. A thread follows its channel, and a channel its category;
-    /// but a private thread is only included by its own id. What is included is exported even if it is
-    /// age-restricted.
+    /// Exclusion wins. Threads follow their channel, channels their category, but a private thread
+    /// must be included by its own id. Included channels are exported even if age-restricted.
     pub fn withheld(&self, channel: &Channel, permissions: &Permissions<'_>) -> Option<Withheld> {
         if self.excluded_by(channel, permissions).is_some() {
             return Some(Withheld::Excluded);
@@ -54,7 +53,7 @@ impl Settings {
         left_out.then_some(Withheld::AgeRestricted)
     }
 
-    /// Which excluded channel or category keeps this one out: itself, or one that it is in.
+    /// The excluded channel that withholds this one: itself or an ancestor.
     pub fn excluded_by(
         &self,
         channel: &Channel,
@@ -77,7 +76,7 @@ mod tests {
     const THREAD: ChannelKind = ChannelKind::PUBLIC_THREAD;
     const PRIVATE: ChannelKind = ChannelKind::PRIVATE_THREAD;
 
-    /// A channel; those with an id above 100 are hidden from everyone.
+    /// A channel; ids above 100 are hidden from everyone.
     fn channel(id: u64, kind: ChannelKind, parent: Option<u64>) -> Channel {
         let hidden = Overwrite {
             kind: OverwriteKind::Role,
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn age_restricted_channels_stay_with_their_threads_unless_they_are_included() {
+    fn withholds_age_restricted_channels_and_their_threads() {
         let guild = Guild {
             id: GuildId(1),
             name: String::new(),
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_follow_channels_and_channels_categories() {
+    fn threads_follow_channels_and_channels_follow_categories() {
         let guild = Guild {
             id: GuildId(1),
             name: String::new(),
@@ -172,7 +171,7 @@ mod tests {
             (category(10), Some(Withheld::Excluded)),
             (channel(11, TEXT, Some(10)), Some(Withheld::Excluded)),
             (channel(12, THREAD, Some(11)), Some(Withheld::Excluded)),
-            // Included, but in a category that is excluded.
+            // Included, but in an excluded category.
             (channel(113, TEXT, Some(10)), Some(Withheld::Excluded)),
             (channel(20, TEXT, None), None),
             (channel(21, THREAD, Some(20)), None),
@@ -193,9 +192,9 @@ mod tests {
                 channel(133, PRIVATE, Some(131)),
                 Some(Withheld::PrivateThread),
             ),
-            // Excluded by itself, in a category that is included.
+            // Excluded, in an included category.
             (channel(34, TEXT, Some(30)), Some(Withheld::Excluded)),
-            // In a category that nobody knows any more.
+            // In a category that no longer exists.
             (channel(41, TEXT, Some(40)), Some(Withheld::Excluded)),
             // A thread of an unknown channel.
             (

@@ -1,5 +1,4 @@
-//! What changed from one generation to the next, in a line that people read: the commit message of an
-//! archive in git.
+//! The commit message of an archive in git: what changed since the previous generation.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +8,13 @@ use propsbot_archive::{Id, IndexRef, Manifest, ManifestSpace, Millis};
 
 use super::{MESSAGES, PROPS};
 
-/// Tables whose growth is told.
+/// Tables whose growth is reported.
 const TOLD: [(&str, &str, &str); 2] =
     [(MESSAGES, "message", "messages"), (PROPS, "props", "props")];
 
-/// What a manifest says that `previous` did not, such as `Archive 2026-11-23 10:00 UTC: 128 messages, 9
-/// props, 3 channels`: how many more rows there are (or fewer), in how many channels something changed,
-/// and how many damaged files are made anew.
+/// The changes since `previous`: `Archive 2026-11-23 10:00 UTC: 128 messages, 9 props, 3 channels`.
+///
+/// Counts added or removed rows, changed channels, and damaged files that were recreated.
 pub(super) fn commit_message(
     manifest: &Manifest,
     previous: Option<&Manifest>,
@@ -38,8 +37,8 @@ pub(super) fn commit_message(
     }
     match anew {
         0 => {}
-        1 => parts.push("1 damaged file made anew".to_owned()),
-        many => parts.push(format!("{many} damaged files made anew")),
+        1 => parts.push("1 damaged file recreated".to_owned()),
+        many => parts.push(format!("{many} damaged files recreated")),
     }
     match changed_channels(manifest, previous) {
         0 if parts.is_empty() => parts.push("servers, members or roles".to_owned()),
@@ -54,7 +53,7 @@ pub(super) fn commit_message(
     )
 }
 
-/// Channels that have other rows than in `previous`, came, or went.
+/// Number of channels that were added, removed or changed since `previous`.
 fn changed_channels(manifest: &Manifest, previous: Option<&Manifest>) -> usize {
     fn channels(manifest: &Manifest) -> BTreeMap<&Id, IndexRef> {
         let parts = manifest.spaces.iter().flat_map(|space| &space.parts);
@@ -71,7 +70,6 @@ fn changed_channels(manifest: &Manifest, previous: Option<&Manifest>) -> usize {
     changed.count() + before.keys().filter(|id| !after.contains_key(*id)).count()
 }
 
-/// A time as people write it.
 pub(super) fn minute(at: Millis) -> String {
     Timestamp::from_millisecond(at.0).map_or_else(
         |_| "at an unknown time".to_owned(),
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_what_is_new() {
+    fn reports_what_changed() {
         let before = manifest(10, 2, &["a", "b", "c"]);
         let all = "Archive 2026-11-23 10:00 UTC: 10 messages, 2 props, 3 channels";
         assert_eq!(commit_message(&before, None, 0), all);
@@ -115,7 +113,7 @@ mod tests {
         let fewer = manifest(7, 2, &["a", "b"]);
         let gone = "Archive 2026-11-23 10:00 UTC: 3 messages fewer, 1 channel";
         assert_eq!(commit_message(&fewer, Some(&before), 0), gone);
-        let repaired = "Archive 2026-11-23 10:00 UTC: 2 damaged files made anew";
+        let repaired = "Archive 2026-11-23 10:00 UTC: 2 damaged files recreated";
         assert_eq!(commit_message(&before, Some(&before), 2), repaired);
         let same = "Archive 2026-11-23 10:00 UTC: servers, members or roles";
         assert_eq!(commit_message(&before, Some(&before), 0), same);

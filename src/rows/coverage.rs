@@ -1,17 +1,17 @@
-//! What an archive says of a channel's completeness.
+//! The coverage that an archive claims for a channel.
 //!
-//! A restored store goes on from there: what is said to be covered is not fetched again. So less is
-//! said than the store knows: a message of which something is still to be fetched is a hole.
+//! A restored store continues from there and doesn't fetch covered ids again. So a message with
+//! pending work is a hole in the exported coverage.
 
 use std::collections::BTreeSet;
 
 use propsbot_model::{IdRange, Interval, MessageId};
 
-/// The most holes that are told apart in a channel; more of them are one.
+/// The most holes per channel; more are merged into one.
 const HOLES: usize = 64;
 
-/// The ids whose messages, with all that reacted to them, are known; where `unfinished` are messages
-/// that could not be read, or not all of whose reactors were fetched yet.
+/// The covered ids, without the `unfinished` messages: unreadable, or with reactor lists still to
+/// fetch.
 pub fn exported_coverage(known: &[Interval], unfinished: &BTreeSet<MessageId>) -> Vec<IdRange> {
     let hole = |first: MessageId, last: MessageId| IdRange {
         after: MessageId(first.0.saturating_sub(1)),
@@ -23,7 +23,7 @@ pub fn exported_coverage(known: &[Interval], unfinished: &BTreeSet<MessageId>) -
     };
     let mut covered = Vec::new();
     for interval in known.chunk_by(|one, next| one.to == next.after) {
-        // How they are known is the store's matter.
+        // The archive doesn't say how an interval is known.
         let interval = IdRange {
             after: interval[0].after,
             to: interval[interval.len() - 1].to,
@@ -71,9 +71,9 @@ mod tests {
     }
 
     proptest! {
-        /// Exactly what is known, but for what is unfinished.
+        /// Everything known except unfinished messages.
         #[test]
-        fn holes_are_cut_out(
+        fn cuts_out_unfinished_messages(
             ends in proptest::collection::btree_set(0u64..60, 0..12),
             unfinished in proptest::collection::btree_set(0u64..60, 0..12),
         ) {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn many_holes_are_one() {
+    fn merges_many_holes() {
         let known = [interval(0, 400), interval(400, 1000)];
         let unfinished = (100..=200).map(MessageId).filter(|id| id.0 % 2 == 0);
         assert_eq!(

@@ -1,8 +1,8 @@
-//! Discord's tables in an archive: what of the mirror is written there, and how it comes back.
+//! Discord's tables in an archive: the rows exported from the mirror, and the way back.
 //!
-//! Owns the rows and their [`SCHEMA`], what members do not want shown of them ([`Redactor`]), the way back from
-//! rows to records ([`Restored`]), and a whole archive in memory ([`Snapshot`]). Pure but for reading
-//! an archive.
+//! Has the rows and their [`SCHEMA`], the [`Redactor`] for members' privacy choices, the conversion
+//! from rows to records ([`Restored`]), and a whole archive in memory ([`Snapshot`]). Only reading
+//! an archive does I/O.
 
 mod commit_message;
 mod coverage;

@@ -1,4 +1,4 @@
-//! The README of an archive of Discord servers: what it is and how it is read, for whoever finds it.
+//! The README of an archive of Discord servers.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use propsbot_model::{Class, escape};
 
 use super::{MEMBERS, MESSAGES, PROPS, REACTIONS, commit_message::minute};
 
-/// The tables whose rows are told, and what they are called.
+/// Tables whose row counts are shown, with their labels.
 const TOLD: [(&str, &str); 4] = [
     (MESSAGES, "messages"),
     (REACTIONS, "reactions"),
@@ -16,7 +16,7 @@ const TOLD: [(&str, &str); 4] = [
 ];
 
 const READING: &str = r#"
-propsbot, a Discord bot, keeps it: it mirrors what everyone in these servers may read, for
+The Discord bot propsbot writes this archive. It mirrors what everyone in these servers can read, so that
 [SourceCred](https://sourcecred.io) to compute cred from. What is not public there is not in here, unless an admin
 chose otherwise.
 
@@ -80,7 +80,7 @@ fn tell_figures(manifest: &Manifest, text: &mut String) {
     }
 }
 
-/// When the mirror last knew all of a guild.
+/// When the mirror was last complete for all of a guild's data.
 fn synced(guild: &ManifestSpace) -> String {
     let times = Class::ALL.map(|class| guild.synced.get(&class.to_string()).copied().flatten());
     let all: Option<Vec<_>> = times.into_iter().collect();

@@ -1,8 +1,7 @@
-//! Records from rows: what a restore puts into the store.
+//! Converts rows back to records, for a restore.
 //!
-//! The way back from the rows. When something was learnt is not in the archive: all of
-//! it gets the one moment at which the mirror last heard from Discord, so that whatever is heard
-//! later counts. Times that are in the archive come back as they are.
+//! The archive doesn't say when something was learned. All of it gets the time when the mirror last
+//! heard from Discord, so anything heard later wins. Times in the rows are kept.
 
 use std::collections::BTreeSet;
 
@@ -15,15 +14,14 @@ use propsbot_model::{
     Settings, Stamp, Thread, Tier, Tombstoned, Unread, User,
 };
 
-/// A row that a restore can put into the store.
+/// A row that a restore writes to the store.
 pub trait Restored {
-    /// What it was made from.
     type Record: Record + Send + 'static;
 
     /// The record, as of `at`; `None` if the row contradicts itself.
     fn record(self, at: Stamp) -> Option<Self::Record>;
 
-    /// Whether it stands for itself, rather than for what another row tells.
+    /// Whether the row is restored by itself, rather than implied by other rows.
     fn is_own(&self) -> bool {
         true
     }
@@ -37,9 +35,9 @@ fn kept<T>(at: Stamp, value: T, gone: Option<Millis>) -> Tombstoned<T> {
 }
 
 impl GuildRow {
-    /// The settings that an admin chose, if any.
+    /// The admins' settings, unless they are all defaults.
     pub fn settings(&self) -> Option<Settings> {
-        // Only what a reader of the archive needs is in it: waits and the like are chosen anew.
+        // The archive has only settings that its readers need; the rest start at their defaults.
         let default = Settings::default_for(self.id);
         let limits = self.limits.last();
         let settings = Settings {
@@ -148,7 +146,7 @@ impl Restored for EmojiRow {
 }
 
 impl MemberRow {
-    /// What the member chose to be kept of them, if anything.
+    /// The member's privacy choice, if any.
     pub fn privacy(&self) -> Option<Privacy> {
         let chosen = Privacy {
             tier: self.privacy.unwrap_or_default(),
@@ -205,7 +203,7 @@ impl Restored for MemberRow {
         for span in self.role_history.iter().flatten() {
             history.see(span.since.into(), span.roles.as_deref());
         }
-        // What is hidden is not known to be nothing.
+        // Hidden roles are unknown, not absent.
         if self.member && self.privacy.is_none_or(Tier::shows_names) {
             history.see(at, Some(&presence.roles));
         }
@@ -229,10 +227,10 @@ impl Restored for MessageRow {
     type Record = MessageState;
 
     fn record(self, at: Stamp) -> Option<MessageState> {
-        // Who told of a deletion is not in the archive: whatever sees the message later is right.
+        // The archive doesn't say how a deletion was learned, so any later sighting wins.
         let unlisted = self.deleted_at.map(|_| at);
         let state = if let Some(deleted_at) = self.deleted_at {
-            // What was deleted says nothing any more.
+            // A tombstone has no content.
             if self.author_id.is_some() || self.content.is_some() {
                 return None;
             }
@@ -291,7 +289,7 @@ impl Restored for ReactionRow {
             emoji,
             burst: self.burst,
             added,
-            // It stands, unless its end is known.
+            // It exists unless its removal is known.
             confirmed: added.filter(|_| removed.is_none()).map(|_| at),
             removed,
         })

@@ -1,8 +1,7 @@
-//! The rows of the archive's tables: the public face of the records.
+//! The rows of the archive's tables: the exported form of the records.
 //!
-//! What is here is format 1 (`docs/archive-format.md`): a field is added only as optional, never
-//! renamed, never removed. When we learnt something (the records' stamps) is left out, so that
-//! reading the same thing again changes no byte.
+//! They are format 1 (`docs/archive-format.md`): new fields must be optional; never rename or
+//! remove one. Rows omit when something was learned, so reading it again changes no bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,198 +12,168 @@ use propsbot_model::{
     Reaction, Role, RoleId, Settings, Stamp, Tier, Tombstoned, UserId, wide,
 };
 
-/// A guild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuildRow {
-    /// Its id.
     pub id: GuildId,
-    /// What it is called.
     pub name: String,
-    /// Who owns it.
     pub owner_id: UserId,
-    /// The props channels that an admin chose; `None` where nobody has.
+    /// `None` if no admin chose any.
     pub props_channels: Option<Vec<ChannelId>>,
-    /// When the bot was found to be no longer in it.
+    /// When the bot was found to have left.
     pub left_at: Option<Millis>,
-    /// Whether props hold although the bot's message that says so was deleted; `None` for no.
+    /// Whether props outlive the bot's message that announces them; `None` means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_deleted_props: Option<bool>,
-    /// The channels that an admin keeps out of the archive.
+    /// Channels that an admin excluded from the archive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded_channels: Vec<ChannelId>,
-    /// The channels that an admin has put into it though not everyone may read them.
+    /// Channels that an admin included although not everyone can read them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub included_channels: Vec<ChannelId>,
-    /// What bounded the giving of props since when, the oldest first.
+    /// All limits on giving, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limits>,
-    /// The bots whose posts in props channels are props.
+    /// Bots whose posts in props channels are props.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub props_bots: Vec<UserId>,
-    /// Whether age-restricted channels are in it.
+    /// Whether age-restricted channels are exported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_restricted: Option<bool>,
 }
 
-/// A channel or thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelRow {
-    /// Its id.
     pub id: ChannelId,
-    /// Its guild.
     pub guild_id: GuildId,
-    /// Discord's number for its type.
+    /// Discord's number of its type.
     pub kind: ChannelKind,
-    /// What it is called.
     pub name: String,
     /// Its category; for a thread, its channel.
     pub parent_id: Option<ChannelId>,
-    /// Where it stands among its siblings.
+    /// Sort position among its siblings.
     pub position: i64,
-    /// Whether it is age-restricted.
     pub nsfw: bool,
-    /// Whether plain messages here that mention somebody are props.
+    /// Whether plain messages here that mention someone are props.
     pub props_channel: bool,
-    /// Permissions given or taken here, sorted.
+    /// Permission overwrites, sorted.
     pub overwrites: Vec<Overwrite>,
-    /// Who opened the thread.
+    /// The creator of a thread.
     pub owner_id: Option<UserId>,
-    /// Whether the thread is archived; `None` for what is no thread.
+    /// Whether the thread is archived; `None` for other channels.
     pub archived: Option<bool>,
-    /// When the thread was last archived or un-archived.
+    /// When the thread was last archived or unarchived.
     pub archive_timestamp: Option<Millis>,
-    /// When it was found to be deleted.
     pub deleted_at: Option<Millis>,
 }
 
-/// A role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleRow {
-    /// Its id.
     pub id: RoleId,
-    /// Its guild.
     pub guild_id: GuildId,
-    /// What it is called.
     pub name: String,
-    /// Where it stands among the roles.
+    /// Sort position among the roles.
     pub position: i64,
-    /// The permission bits that it gives, as decimal text.
+    /// Permission bits, as decimal text in JSON.
     #[serde(with = "wide")]
     pub permissions: u64,
-    /// Whether it belongs to an integration.
+    /// Whether an integration manages it.
     pub managed: bool,
-    /// When it was found to be deleted.
     pub deleted_at: Option<Millis>,
 }
 
-/// A custom emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmojiRow {
-    /// Its id.
     pub id: EmojiId,
-    /// The guild in which it was seen.
+    /// The guild where it was seen.
     pub guild_id: GuildId,
-    /// What it is called, where that was ever seen.
+    /// `None` if never seen.
     pub name: Option<String>,
-    /// Whether it moves.
     pub animated: bool,
     /// Whether the guild owns it.
     pub own: bool,
-    /// When it was found to be deleted.
     pub deleted_at: Option<Millis>,
 }
 
-/// A user who was seen in a guild.
+/// A user seen in a guild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRow {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The user.
     pub user_id: UserId,
-    /// The unique name; empty where the user's names were never seen.
+    /// Empty if the names were never seen.
     pub username: String,
-    /// The name that the user chose to show.
+    /// The display name.
     pub global_name: Option<String>,
     /// The four digits that bots still have.
     pub discriminator: Option<u16>,
-    /// Whether it is an application.
     pub bot: bool,
-    /// Whether it is Discord's own; `None` for no.
+    /// Whether it belongs to Discord itself; `None` means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<bool>,
     /// Whether the user is a member now.
     pub member: bool,
     /// The name in this guild.
     pub nick: Option<String>,
-    /// The roles now, or when the user left; sorted.
+    /// The current roles, or those when the user left; sorted.
     pub roles: Vec<RoleId>,
-    /// When the user joined.
     pub joined_at: Option<Millis>,
-    /// When the user was found to have left; `None` also for who was never seen as a member.
+    /// When the user was found to have left; `None` if never seen as a member.
     pub left_at: Option<Millis>,
-    /// How far the user has opted out; `None` for not at all.
+    /// How far the user opted out; `None` means not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Tier>,
-    /// Until when what the user did was deleted on their request.
+    /// Everything the user did until then was deleted on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_at: Option<Millis>,
-    /// They opted in again at that time: the text of what they wrote until then is not kept.
+    /// They opted in again at that time; earlier texts aren't stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub texts_since: Option<Millis>,
-    /// Which roles the user was seen to have over time, the oldest first; `None` where nothing else
-    /// is known than what holds now.
+    /// Roles over time, oldest first; `None` if only the current ones are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_history: Option<Vec<RoleSpanRow>>,
 }
 
-/// Roles that a user was seen to have from a time on, until the next such row.
+/// Roles as seen from a time on, until the next row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleSpanRow {
-    /// When they were first seen to be these.
+    /// First sighting.
     pub since: Millis,
-    /// The roles, sorted; `None` while the user was no member. One that was deleted counts until
-    /// then.
+    /// Sorted; `None` while the user wasn't a member. A deleted role counts until its deletion.
     pub roles: Option<Vec<RoleId>>,
 }
 
-/// A message, or the tombstone of one: then only the ids and `deleted_at` say anything.
+/// A message, or its tombstone, which has only the ids and `deleted_at`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageRow {
-    /// The guild.
     pub guild_id: GuildId,
     /// The channel or thread.
     pub channel_id: ChannelId,
-    /// Its id.
     pub id: MessageId,
-    /// When it was first known to be deleted.
+    /// When the deletion was first known.
     pub deleted_at: Option<Millis>,
-    /// Who wrote it: a user's id, or a webhook's.
+    /// The user's id, or the webhook's.
     pub author_id: Option<UserId>,
-    /// What wrote it.
     pub author_kind: Option<AuthorKind>,
-    /// Discord's number for its type.
     pub kind: Option<MessageKind>,
-    /// Its text.
     pub content: Option<String>,
-    /// Whom it mentions and how often, sorted by user.
+    /// Mentioned users and how often, sorted by user.
     pub mentions: Vec<Mention>,
-    /// The message that it answers.
+    /// The message it replies to.
     pub reply_to: Option<MessageId>,
-    /// The command that it answers.
+    /// The command it responds to.
     pub command: Option<Command>,
-    /// When its text last changed.
+    /// Time of the last edit.
     pub edited_at: Option<Millis>,
-    /// Whether it came through a webhook although its author is no webhook; `None` for what answers
-    /// no command, or where that is not known.
+    /// Whether it has a `webhook_id` although its author is no webhook; `None` if it responds to no
+    /// command, or if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_webhook: Option<bool>,
-    /// Those of the mentioned whom it is known to have mentioned before its latest edit, by user.
+    /// Users already mentioned before the latest edit, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_mentions: Vec<EarlierMention>,
 }
 
 impl MessageRow {
-    /// When the first version known to mention a user was written.
+    /// When the first known version that mentions a user was written.
     pub fn mentioned_at(&self, user: UserId) -> Millis {
         let mut earlier = self.earlier_mentions.iter();
         let earlier = earlier
@@ -215,30 +184,24 @@ impl MessageRow {
     }
 }
 
-/// A reaction, present or past.
+/// A reaction, current or removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionRow {
-    /// The guild.
     pub guild_id: GuildId,
     /// The message's channel or thread.
     pub channel_id: ChannelId,
-    /// The message.
     pub message_id: MessageId,
-    /// Who reacted.
     pub user_id: UserId,
-    /// The custom emoji's id; `None` for a Unicode emoji.
+    /// `None` for a Unicode emoji.
     pub emoji_id: Option<EmojiId>,
-    /// The Unicode emoji; `None` for a custom one.
+    /// `None` for a custom emoji.
     pub emoji: Option<String>,
-    /// Whether it is a burst.
     pub burst: bool,
-    /// When it was first seen.
+    /// First sighting.
     pub added_at: Option<Millis>,
-    /// How that is known.
     pub added_by: Option<Evidence>,
-    /// When it was seen to be gone.
+    /// When it was found to be removed.
     pub removed_at: Option<Millis>,
-    /// How that is known.
     pub removed_by: Option<Evidence>,
 }
 
@@ -247,27 +210,23 @@ pub struct ReactionRow {
 pub struct PropsRow {
     /// The command's run.
     pub id: InteractionId,
-    /// The guild.
     pub guild_id: GuildId,
-    /// Where the answer was posted.
+    /// Where the message is posted.
     pub channel_id: ChannelId,
-    /// The message that says so.
+    /// The message that announces them.
     pub message_id: Option<MessageId>,
-    /// Who gave them.
     pub giver_id: UserId,
-    /// To whom, sorted, each once.
+    /// Sorted, without duplicates.
     pub receiver_ids: Vec<UserId>,
-    /// What for.
     pub reason: String,
-    /// How they were given.
     pub origin: PropsOrigin,
     /// When the giver took them back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn_at: Option<Millis>,
-    /// The channel of the message that they thank for.
+    /// The channel of the thanked-for message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_channel_id: Option<ChannelId>,
-    /// The message that they thank for.
+    /// The thanked-for message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_message_id: Option<MessageId>,
 }
@@ -277,7 +236,7 @@ fn gone<T>(state: &Tombstoned<T>) -> Option<Millis> {
 }
 
 impl GuildRow {
-    /// The guild with its settings; `None` if it was never seen.
+    /// The row of a guild and its settings; `None` if it was never seen.
     pub fn new(part: &GuildEntity<Guild>, settings: &Settings) -> Option<Self> {
         let guild = part.state.ever()?;
         Some(Self {
@@ -297,7 +256,7 @@ impl GuildRow {
 }
 
 impl ChannelRow {
-    /// The channel, as the settings see it; `None` if it was never seen.
+    /// The row of a channel; `None` if it was never seen.
     pub fn new(part: &GuildEntity<Channel>, settings: &Settings) -> Option<Self> {
         let channel = part.state.ever()?;
         Some(Self {
@@ -322,14 +281,14 @@ impl ChannelRow {
 }
 
 impl ChannelRow {
-    /// Whether it is a thread, be its type known or not.
+    /// Whether it is a thread, even of an unknown type.
     pub fn is_thread(&self) -> bool {
         self.archived.is_some() || self.kind.is_thread()
     }
 }
 
 impl RoleRow {
-    /// The role; `None` if it was never seen.
+    /// The row of a role; `None` if it was never seen.
     pub fn new(part: &GuildEntity<Role>) -> Option<Self> {
         let role = part.state.ever()?;
         Some(Self {
@@ -345,7 +304,7 @@ impl RoleRow {
 }
 
 impl EmojiRow {
-    /// The emoji; `None` if it was never seen.
+    /// The row of an emoji; `None` if it was never seen.
     pub fn new(part: &GuildEntity<GuildEmoji>) -> Option<Self> {
         let emoji = part.state.ever()?;
         Some(Self {
@@ -387,13 +346,13 @@ impl From<&Member> for MemberRow {
 }
 
 impl MemberRow {
-    /// A row that says nothing of anybody.
+    /// A row without any personal data.
     pub fn nameless(guild_id: GuildId) -> Self {
         Self::from(&Member::unknown(guild_id, UserId::default()))
     }
 
-    /// What is known of the user's roles at a time: `None` if nothing is, or the user was no
-    /// member then. Before the first time at which any were seen, nothing is known.
+    /// The user's roles at a time; `None` if unknown or not a member. Nothing is known before the
+    /// first sighting.
     pub fn roles_at(&self, time: Millis) -> Option<&[RoleId]> {
         match &self.role_history {
             Some(history) => {
@@ -405,7 +364,7 @@ impl MemberRow {
     }
 }
 
-/// The member's spans, where they say more than the present.
+/// The member's role spans, if they say more than the current roles.
 fn role_history(member: &Member) -> Option<Vec<RoleSpanRow>> {
     let spans = member.history.spans();
     let present = member.presence.now().map(|now| &now.roles);
@@ -448,7 +407,7 @@ impl From<&MessageState> for MessageRow {
     }
 }
 
-/// What is not mentioned any more is nobody else's matter.
+/// Former mentions stay private: keeps only users who are still mentioned.
 fn earlier_mentions(message: &Message) -> Vec<EarlierMention> {
     let is_mentioned = |user: UserId| {
         message

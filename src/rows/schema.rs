@@ -1,4 +1,4 @@
-//! Discord's tables: whose rows they hold, and in which order.
+//! The schema of Discord's tables: scope and sort key of their rows.
 
 use std::ops::RangeInclusive;
 
@@ -10,24 +10,16 @@ use super::{
     RoleRow, commit_message::commit_message, readme::readme,
 };
 
-/// The table of [`GuildRow`].
 pub const GUILDS: &str = "guilds";
-/// The table of [`ChannelRow`].
 pub const CHANNELS: &str = "channels";
-/// The table of [`RoleRow`].
 pub const ROLES: &str = "roles";
-/// The table of [`EmojiRow`].
 pub const EMOJIS: &str = "emojis";
-/// The table of [`MemberRow`].
 pub const MEMBERS: &str = "members";
-/// The table of [`MessageRow`].
 pub const MESSAGES: &str = "messages";
-/// The table of [`ReactionRow`].
 pub const REACTIONS: &str = "reactions";
-/// The table of [`PropsRow`].
 pub const PROPS: &str = "props";
 
-/// What archives of Discord guilds consist of. Guilds are spaces; channels and threads are parts.
+/// The schema of Discord archives. Guilds are spaces; channels and threads are parts.
 pub static SCHEMA: Schema = Schema {
     provider: "discord",
     tables: &[
@@ -50,7 +42,7 @@ pub static SCHEMA: Schema = Schema {
     commit_message,
 };
 
-/// The tables of the archive that a change in the store touches.
+/// The archive's tables that a change in the store affects.
 pub fn dirty(changed: &Partition) -> Vec<Dirty> {
     let tables: &[&'static str] = match changed.table {
         model::Table::Guilds => &[GUILDS],
@@ -63,7 +55,7 @@ pub fn dirty(changed: &Partition) -> Vec<Dirty> {
         model::Table::Props => &[PROPS],
         // Settings are columns of guilds and channels.
         model::Table::Settings => &[GUILDS, CHANNELS],
-        // It decides what of a member's rows is shown, wherever they lie.
+        // It affects the redaction of all the member's rows.
         model::Table::Privacy => &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
         _ => &[],
     };
@@ -80,7 +72,7 @@ pub fn dirty(changed: &Partition) -> Vec<Dirty> {
     dirty.collect()
 }
 
-/// The ids that were made in these times.
+/// The ids created in a time range.
 pub fn ids(times: &RangeInclusive<Millis>) -> RangeInclusive<u64> {
     let after = Millis(times.end().0.saturating_add(1));
     let first_after = MessageId::at(after);
@@ -110,7 +102,7 @@ fn contradicts_itself<R: Restored>(row: R) -> bool {
     row.is_own() && row.record(Stamp::default()).is_none()
 }
 
-/// Whether it is this id. (That it has the one spelling was looked at before: `Schema::is_id`.)
+/// Whether this is the id `number`. (`Schema::is_id` has checked its spelling.)
 fn is(id: &Id, number: u64) -> bool {
     id.as_str().parse() == Ok(number)
 }
@@ -124,7 +116,7 @@ fn is_channel(scope: &Scope, guild: GuildId, channel: ChannelId) -> bool {
     part.is_some_and(|part| is(part, channel.0)) && is(&scope.space, guild.0)
 }
 
-/// The rows of a table: whose they are, the id that places them, and what else is to be said of them.
+/// Implements [`Row`] for tables keyed by one id: scope check, key field, other methods.
 macro_rules! rows {
     ($($row:ident in $table:ident, $is_of:ident($($scope:ident),*), by $id:ident { $($more:item)* })*) => {$(
         impl Row for $row {
@@ -185,7 +177,7 @@ impl Row for ReactionRow {
         is_channel(scope, self.guild_id, self.channel_id)
     }
 
-    /// By message, emoji (Unicode first), burst, user.
+    /// Sorted by message, emoji (Unicode first), burst, user.
     fn key(&self) -> RowKey {
         let mut key = key(self.message_id.0);
         match self.emoji_id {
@@ -194,7 +186,7 @@ impl Row for ReactionRow {
                 let emoji = self.emoji.as_deref().unwrap_or_default();
                 for byte in emoji.bytes() {
                     key.sort.push(byte);
-                    // So that no emoji is the beginning of another.
+                    // Escape zeros: no emoji may be a prefix of another.
                     if byte == 0 {
                         key.sort.push(1);
                     }
@@ -226,7 +218,7 @@ mod tests {
     use propsbot_archive::EncodedRow;
     use propsbot_model::{EmojiId, Evidence, MessageId, Overwrite, OverwriteKind, UserId};
 
-    /// As a reader in another language sees it: names and plain values.
+    /// The row as another language reads it: names and plain values.
     fn seen_elsewhere<R: Row>(row: &R) -> serde_json::Value {
         rmp_serde::from_slice(&EncodedRow::new(row).bytes).unwrap()
     }
@@ -288,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn reactions_are_sorted_by_message_emoji_burst_and_user() {
+    fn sorts_reactions_by_message_emoji_burst_and_user() {
         let custom = ReactionRow {
             emoji: None,
             emoji_id: Some(EmojiId(1)),
@@ -308,9 +300,9 @@ mod tests {
         assert!(sorted.is_sorted_by_key(Row::key));
     }
 
-    /// The order that keys had before they were bytes.
+    /// The order is that of the typed key.
     #[test]
-    fn keys_are_in_the_order_of_what_they_are_made_of() {
+    fn byte_keys_sort_like_typed_keys() {
         let emojis = [
             (None, Some("a")),
             (None, Some("a\0")),
@@ -341,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_ranges_of_ids() {
+    fn time_ranges_map_to_id_ranges() {
         let id = MessageId(1_442_070_400_000_000_001);
         let at = id.created_at();
         let before = Millis(at.0 - 1);

@@ -1,4 +1,4 @@
-//! All that an archive says, in memory, for readers that want the whole.
+//! A whole archive in memory.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -13,7 +13,7 @@ use super::{
     MessageRow, PROPS, PropsRow, REACTIONS, ROLES, ReactionRow, RoleRow, SCHEMA,
 };
 
-/// Every row of every table, each table sorted by its key.
+/// All rows of all tables, sorted by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// By id.
@@ -28,23 +28,21 @@ pub struct Snapshot {
     pub members: Vec<MemberRow>,
     /// By channel and id.
     pub messages: Vec<MessageRow>,
-    /// By channel, message, emoji (Unicode first), burst, user.
+    /// By channel, message, emoji (Unicode first), burst and user.
     pub reactions: Vec<ReactionRow>,
     /// By channel and id.
     pub props: Vec<PropsRow>,
 }
 
-/// Which messages and reactions a reader wants; of the other tables it gets every row. What it does
-/// not keep is never in memory as a whole.
+/// Selects the messages and reactions to keep; other tables are read whole. Rows that it drops are
+/// never all in memory at once.
 pub trait RowFilter: Send {
-    /// Whether all reactions are shown before the first message, rather than after the last.
+    /// Whether reactions are filtered before messages.
     const REACTIONS_FIRST: bool = false;
 
-    /// Whether messages and reactions in this channel are to be looked at.
+    /// Whether to read messages and reactions of this channel.
     fn channel(&self, id: ChannelId) -> bool;
-    /// Whether to keep a message.
     fn message(&mut self, row: &MessageRow) -> bool;
-    /// Whether to keep a reaction.
     fn reaction(&mut self, row: &ReactionRow) -> bool;
 }
 
@@ -66,8 +64,8 @@ impl RowFilter for Everything {
 }
 
 impl Snapshot {
-    /// What an archive would hold that this request makes of this source, but for those messages and
-    /// reactions that a filter does not keep. It is made from the other tables.
+    /// Reads the rows that an export would write, without messages and reactions that the filter
+    /// drops. Builds the filter from the other tables.
     pub fn of_source<S: RowFilter>(
         source: &dyn Source,
         request: &ExportRequest,
@@ -114,13 +112,13 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Reads the whole archive, as it was at one moment.
+    /// Reads a whole archive, as of one generation.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
         Self::read_filtered(archive, None, |_| Everything).await
     }
 
-    /// Reads of the archive, as it was at one moment, all but those messages and reactions that a
-    /// filter does not keep. It is made from the other tables. With `guild`, only of that guild.
+    /// Reads an archive, as of one generation, without messages and reactions that the filter
+    /// drops. Builds the filter from the other tables. With `guild`, reads only that guild.
     pub async fn read_filtered<S: RowFilter>(
         archive: &dyn DataArchive,
         guild: Option<GuildId>,
@@ -182,7 +180,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Channels come guild by guild; their tables are sorted by channel alone.
+    /// Channels come guild by guild; tables are sorted by channel alone.
     fn sort_channels(&mut self) {
         self.messages.sort_by_key(|row| row.channel_id);
         self.reactions.sort_by_key(|row| row.channel_id);
@@ -190,7 +188,7 @@ impl Snapshot {
     }
 }
 
-/// The channel whose scope it is.
+/// The channel of a scope.
 fn channel_of(scope: &Scope) -> Option<ChannelId> {
     scope.part.as_ref()?.as_str().parse().ok()
 }

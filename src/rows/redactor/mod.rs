@@ -1,6 +1,6 @@
-//! What members do not want shown, taken out of the rows: the one place where it is done.
+//! Redaction: applies members' privacy choices to rows on their way out of the mirror.
 //!
-//! Pure: a row and what was chosen make the row that is exported, or none.
+//! Pure, and the only place that does it: a record and the choices give a row, or none.
 
 #[cfg(test)]
 mod tests;
@@ -15,16 +15,16 @@ use propsbot_model::{
 /// Version of the redaction rules. Bump it to force a full re-export.
 pub const RULES: u8 = 4;
 
-/// What the members of a guild have chosen.
+/// The privacy choices of a guild's members.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
     chosen: BTreeMap<UserId, Privacy>,
-    /// Of whom nothing is to be shown.
+    /// Users who opted out of everything.
     hidden: BTreeSet<UserId>,
 }
 
 impl Redactor {
-    /// From all that was chosen in the guild.
+    /// Builds a redactor from all choices in the guild.
     pub fn new(chosen: impl IntoIterator<Item = Privacy>) -> Self {
         let chosen: BTreeMap<UserId, Privacy> = chosen
             .into_iter()
@@ -43,30 +43,29 @@ impl Redactor {
             .map_or(Tier::None, |chosen| chosen.tier)
     }
 
-    /// Whether the text of what a user wrote at this time is shown.
+    /// Whether the text of a user's message from this time is exported.
     fn keeps_text(&self, user: UserId, time: Millis) -> bool {
         let chosen = self.chosen.get(&user);
         chosen.is_none_or(|chosen| chosen.keeps_text(time))
     }
 
-    /// Whether a user stands in rows as a pseudonym.
+    /// Whether rows may contain the user as a pseudonym.
     fn has_pseudonym(chosen: &Privacy) -> bool {
         chosen.tier == Tier::Everything || chosen.forgotten.is_some()
     }
 
-    /// For a row in which these users are.
+    /// Pseudonyms for a row that contains these users.
     fn pseudonyms(&self, users: impl IntoIterator<Item = UserId>) -> Pseudonyms<'_> {
         Pseudonyms::new(&self.hidden, users)
     }
 
-    /// The row of a guild.
     pub fn guild(&self, mut row: GuildRow) -> GuildRow {
         row.owner_id = self.pseudonyms([row.owner_id]).shown(row.owner_id);
         row.props_bots.retain(|bot| !self.hidden.contains(bot));
         row
     }
 
-    /// The row of a channel or thread. The title of a thread is the text of who opened it.
+    /// A thread's title is its creator's text.
     pub fn channel(&self, mut row: ChannelRow) -> ChannelRow {
         let opened = row.id.created_at();
         if row
@@ -85,8 +84,8 @@ impl Redactor {
         row
     }
 
-    /// The row of a member; and for one of whom nothing is shown, or was kept, the row of a pseudonym
-    /// too: there are as many as can be met in one row.
+    /// The member's row. Users who opted out of everything or were deleted also get a pseudonym's
+    /// row, so there are as many as one row can contain.
     pub fn member(&self, member: &Member) -> Vec<MemberRow> {
         let mut row = MemberRow::from(member);
         let Some(chosen) = self.chosen.get(&member.user_id) else {
@@ -104,7 +103,7 @@ impl Redactor {
             rows.push(MemberRow {
                 user_id: UserId::nobody(number as u64),
                 privacy: Some(Tier::Everything),
-                // When one of them left would tell who it is.
+                // A leaving date would reveal the user.
                 member: true,
                 ..MemberRow::nameless(member.guild_id)
             });
@@ -133,8 +132,8 @@ impl Redactor {
         rows
     }
 
-    /// The row of a message. Of who shows nothing, only thanks in a props channel remain, without
-    /// words and by nobody: they belong to those who were thanked.
+    /// For users who opted out of everything, only props-channel thanks are kept, with text and
+    /// author removed.
     pub fn message(&self, state: &MessageState, props_channel: bool) -> Option<MessageRow> {
         let mut row = MessageRow::from(state);
         let Some(message) = state.message() else {
@@ -171,17 +170,15 @@ impl Redactor {
         Some(row)
     }
 
-    /// The row of a reaction.
     pub fn reaction(&self, reaction: &Reaction) -> Option<ReactionRow> {
         let user = reaction.user_id;
         let shown = !user.is_anonymous() && !self.hidden.contains(&user);
         shown.then(|| ReactionRow::from(reaction))
     }
 
-    /// The row of props.
     pub fn props(&self, props: &Props) -> Option<PropsRow> {
         if props.receivers.is_empty() {
-            // An earlier version kept that there were some, of a member who had their data deleted.
+            // An earlier version kept empty props of users with deleted data.
             return None;
         }
         let mut row = PropsRow::from(props);

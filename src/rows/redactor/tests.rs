@@ -1,4 +1,4 @@
-//! What is shown of whom.
+//! What each tier of privacy shows.
 
 use super::*;
 use propsbot_model::{
@@ -91,7 +91,7 @@ fn props(giver: UserId, receiver: UserId) -> Props {
 }
 
 #[test]
-fn who_chose_nothing_is_shown_as_they_are() {
+fn shows_members_without_a_choice_unchanged() {
     for redactor in [Redactor::default(), redactor(Tier::None)] {
         assert_eq!(redactor.member(&ana()), [MemberRow::from(&ana())]);
         let said = message(ANA, "hi", &[BEN]);
@@ -105,7 +105,7 @@ fn who_chose_nothing_is_shown_as_they_are() {
 }
 
 #[test]
-fn the_text_of_who_hides_it_is_blank_in_messages_and_in_reasons() {
+fn blanks_texts_and_reasons_of_members_who_hide_them() {
     for tier in Tier::OUT {
         let redactor = redactor(tier);
         let row = redactor.message(&message(ANA, "my secret", &[BEN]), true);
@@ -121,7 +121,7 @@ fn the_text_of_who_hides_it_is_blank_in_messages_and_in_reasons() {
 }
 
 #[test]
-fn a_name_is_replaced_by_the_same_pseudonym_every_time() {
+fn replaces_names_by_stable_pseudonyms() {
     let rows = redactor(Tier::Identity).member(&ana());
     let [row] = rows.as_slice() else {
         panic!("{rows:?}")
@@ -135,7 +135,7 @@ fn a_name_is_replaced_by_the_same_pseudonym_every_time() {
 }
 
 #[test]
-fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() {
+fn keeps_only_thanks_of_members_who_hide_everything() {
     let redactor = redactor(Tier::Everything);
     let rows = redactor.member(&ana());
     let [nobody, chosen] = rows.as_slice() else {
@@ -151,7 +151,7 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
     left.presence.miss(Stamp(2));
     assert_eq!(redactor.member(&left), rows);
 
-    // What Ana says is not shown, but for thanks.
+    // Of Ana's messages, only thanks are shown.
     assert_eq!(redactor.message(&message(ANA, "hi", &[BEN]), false), None);
     assert_eq!(redactor.message(&message(ANA, "hi", &[]), true), None);
     let thanks = redactor
@@ -164,7 +164,7 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
         (nobody.user_id, vec![BEN])
     );
 
-    // What others say to her is whole.
+    // Messages to her are complete.
     let text = format!("<@{ANA}>: thanks <@{BEN}>");
     let to_her = redactor
         .message(&message(BEN, &text, &[ANA]), true)
@@ -176,7 +176,7 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
     let received = redactor.props(&props(BEN, ANA)).unwrap();
     assert_eq!(received.receiver_ids, [nobody.user_id]);
     assert_eq!(received.reason, format!("hello <@{}>", nobody.user_id));
-    // Not even her id is in a row that says something.
+    // Her id occurs nowhere in these rows.
     for text in [
         serde_json::to_string(&thanks).unwrap(),
         serde_json::to_string(&to_her).unwrap(),
@@ -201,10 +201,10 @@ fn of_who_hides_everything_only_what_belongs_to_others_is_shown_and_of_nobody() 
     assert!(redactor.reaction(&reaction(BEN)).is_some());
 }
 
-/// Who gave and who received are told apart in a row; who they are, or that they are the same as in
-/// another row, is not.
+/// A row tells giver and receiver apart; who they are, and whether they recur in other rows, stays
+/// hidden.
 #[test]
-fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
+fn hidden_users_in_a_row_get_distinct_pseudonyms() {
     let cy = UserId(480_300_000_000_000_003);
     let hide = |user_id| Privacy {
         tier: Tier::Everything,
@@ -227,7 +227,7 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
             (Some(nobody(1)), vec![nobody(2), BEN])
         );
     }
-    // As many of them are members as are met in one row; all look the same.
+    // There are as many pseudonym members as one row can contain, all alike.
     let rows: Vec<MemberRow> = [ANA, cy]
         .iter()
         .flat_map(|id| {
@@ -246,9 +246,9 @@ fn of_several_who_are_hidden_each_is_another_nobody_in_a_row() {
     assert_eq!(rows[1], renumbered);
 }
 
-/// In a restored store there are rows about nobody: who hides later is told apart from them.
+/// A restored store has rows with pseudonyms; members who hide later get other numbers.
 #[test]
-fn who_is_nobody_already_stays_so() {
+fn keeps_existing_pseudonyms() {
     let redactor = redactor(Tier::Everything);
     let nobody = UserId::nobody;
     let row = redactor.props(&props(nobody(1), ANA)).unwrap();
@@ -270,9 +270,9 @@ fn who_is_nobody_already_stays_so() {
     );
 }
 
-/// Their ids stand in no row but the one that remembers their wish.
+/// Only the row with their choice contains the id.
 #[test]
-fn the_id_of_who_is_hidden_is_nowhere_else() {
+fn removes_hidden_ids_from_text_and_overwrites() {
     let redactor = redactor(Tier::Everything);
     let by_name = format!("`<@!{ANA}>` and <@{ANA}>");
     let said = redactor
@@ -331,7 +331,7 @@ fn guild() -> GuildRow {
 }
 
 #[test]
-fn blanks_titles_of_threads_by_members_who_show_no_text() {
+fn blanks_thread_titles_of_members_who_hide_text() {
     let thread = |owner| ChannelRow {
         owner_id: Some(owner),
         ..channel()
@@ -344,7 +344,7 @@ fn blanks_titles_of_threads_by_members_who_show_no_text() {
 }
 
 #[test]
-fn opting_in_again_shows_no_text_of_before() {
+fn opting_in_again_keeps_earlier_texts_hidden() {
     let said = message(ANA, "my secret", &[]);
     let sent = said.id.created_at();
     for (since, shown) in [(sent, ""), (Millis(sent.0 - 1), "my secret")] {
@@ -357,9 +357,9 @@ fn opting_in_again_shows_no_text_of_before() {
     }
 }
 
-/// What others gave them stays to a pseudonym, for which there is a member's row.
+/// What others gave them still refers to a pseudonym, which has a member row.
 #[test]
-fn who_was_deleted_and_is_back_keeps_a_pseudonym_for_what_was() {
+fn returning_members_keep_a_pseudonym_for_deleted_data() {
     let redactor = Redactor::new([Privacy {
         forgotten: Some(Millis(1)),
         ..Privacy::unchosen(GUILD, ANA)
