@@ -1,7 +1,7 @@
-//! Discord's past and present over REST, page by page, in our own words.
+//! Typed requests to Discord's REST API, converted to our records.
 //!
-//! Owns which request answers which question and how its pages follow each other. Refuses to know
-//! why somebody asks, what was asked before, and where the answers go.
+//! Owns which request answers which question, and paging. Callers decide what to ask and where
+//! answers go.
 
 use std::time::Duration;
 
@@ -23,58 +23,56 @@ use super::{
     wire::{self, Told},
 };
 
-/// Discord's code for "Unknown Message". Source, of the next two as well:
+/// Discord's code for "Unknown Message". Source, also for the next two:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 const UNKNOWN_MESSAGE: u64 = 10_008;
 
 /// Discord's codes for "Unknown Member" and "Unknown User".
 const NO_MEMBER: [u64; 2] = [10_007, 10_013];
 
-/// More guilds than a bot with one connection to the gateway can be in. Source:
+/// More guilds than an unsharded bot can be in. Source:
 /// <https://discord.com/developers/docs/events/gateway#sharding>.
 const MOST_GUILDS: usize = 10_000;
 
-/// Threads on a full page of archived ones.
+/// Threads on a full page of archived threads.
 const THREADS_A_PAGE: usize = 100;
 
-/// Guilds on a full page of the bot's guilds.
+/// Guilds on a full page.
 const GUILDS_A_PAGE: usize = 100;
 
-/// Typed reading of Discord over REST. Cheap to clone.
+/// Typed access to Discord's REST API. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DiscordApi {
     rest: Rest,
     urgency: Urgency,
 }
 
-/// A guild and what comes with it.
+/// A guild with its roles and emojis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuildShape {
-    /// The guild.
     pub guild: Guild,
-    /// Its roles.
     pub roles: Items<Role>,
-    /// Its own emojis.
+    /// The guild's own emojis.
     pub emojis: Items<GuildEmoji>,
-    /// About how many members it has, where Discord says.
+    /// Approximate number of members, if Discord tells.
     pub members: Option<u64>,
 }
 
-/// A page of messages, the last first.
+/// A page of messages, newest first.
 #[derive(Debug)]
 pub struct Listing {
-    /// Those that can be read.
+    /// The readable messages.
     pub messages: Vec<PagedMessage>,
-    /// The ids of those that cannot.
+    /// Ids of unreadable messages.
     pub unreadable: Vec<MessageId>,
-    /// How many there are, be they readable or not: 100 on a full page.
+    /// Number of messages, readable or not: 100 on a full page.
     pub len: usize,
-    /// The first id of all.
+    /// The smallest id on the page.
     pub oldest: Option<MessageId>,
-    /// The last id of all.
+    /// The greatest id on the page.
     pub newest: Option<MessageId>,
-    /// To be dropped once the page is dealt with, and before another request is waited for: only so
-    /// many pages are in memory at a time.
+    /// Drop it once the page is processed, before waiting for another request: it bounds the pages
+    /// in memory.
     pub turn: Option<Permit>,
 }
 
@@ -82,7 +80,7 @@ impl Listing {
     /// Messages on a full page; a shorter one is the last.
     pub const FULL: usize = 100;
 
-    /// How many cannot be read, not even their ids.
+    /// Returns how many messages have unreadable ids.
     pub fn unnamed(&self) -> usize {
         self.len - self.messages.len() - self.unreadable.len()
     }
@@ -97,7 +95,7 @@ struct GuildInBrief {
 
 #[derive(Deserialize)]
 struct ThreadList {
-    /// An answer without them is none.
+    /// Required: without it, the answer is invalid.
     #[serde(deserialize_with = "Items::required")]
     threads: Items<wire::Channel>,
     #[serde(default)]
@@ -105,8 +103,8 @@ struct ThreadList {
 }
 
 impl ThreadList {
-    /// Whether there are more; `None` where that cannot be read. A server that is not Discord's may leave
-    /// it out: then only a full page may not be the last.
+    /// Returns whether there are more threads; `None` if unreadable.
+    /// Servers other than Discord's may omit it: then a full page may not be the last.
     fn has_more(&self) -> Option<bool> {
         match self.has_more {
             Told::As(has_more) => Some(has_more),
@@ -116,15 +114,14 @@ impl ThreadList {
     }
 }
 
-/// Where the gateway is, and how it may be used. Source:
+/// The gateway's URL and limits. Source:
 /// <https://discord.com/developers/docs/events/gateway#get-gateway-bot-json-response>.
 #[derive(Debug)]
 pub struct GatewayAddress {
-    /// Its URL.
     pub url: String,
-    /// How many connections Discord wants a bot of this size to have.
+    /// Shards that Discord recommends for a bot of this size.
     pub shards: u32,
-    /// How many sessions may be started, where Discord says.
+    /// Session starts left, if Discord tells.
     pub(super) limit: Option<StartLimit>,
 }
 
@@ -146,7 +143,6 @@ struct SessionStartLimit {
 }
 
 impl DiscordApi {
-    /// Reads over this client.
     pub fn new(rest: Rest) -> Self {
         Self {
             rest,
@@ -154,7 +150,7 @@ impl DiscordApi {
         }
     }
 
-    /// The same, but so urgent only: for pages of messages, and who reacted to them.
+    /// Returns a copy with this urgency for pages of messages and lists of reactors.
     #[must_use]
     pub fn with_urgency(&self, urgency: Urgency) -> Self {
         Self {
@@ -163,23 +159,22 @@ impl DiscordApi {
         }
     }
 
-    /// The client that it reads over.
     pub fn rest(&self) -> &Rest {
         &self.rest
     }
 
-    /// What Discord's clock tells at this time of ours: ids and archive timestamps are Discord's.
+    /// Converts our time to Discord's, which ids and archive timestamps use.
     pub fn discord_time(&self, ours: Millis) -> Millis {
         self.rest.discord_time(ours)
     }
 
-    /// The bot's own user; [`RestError::BadToken`] if the token is nobody's.
+    /// Fetches the bot's own user; [`RestError::BadToken`] if the token is invalid.
     pub async fn me(&self) -> Result<User, RestError> {
         let read = json::read::<wire::User>;
         Ok(self.rest.get(&Route::Me, read).await?.into())
     }
 
-    /// The bot's application; `None` where the server does not tell.
+    /// Fetches the bot's application; `None` if the server doesn't tell.
     pub async fn application(&self) -> Result<Option<Application>, RestError> {
         match self
             .rest
@@ -192,11 +187,11 @@ impl DiscordApi {
         }
     }
 
-    /// Where the gateway is, and how it may be used.
+    /// Fetches the gateway's URL and limits.
     pub async fn gateway(&self) -> Result<GatewayAddress, RestError> {
         let read = json::read::<Connection>;
         let connection = match self.rest.get(&Route::Gateway, read).await {
-            // A server that is not Discord's may know the simpler question only.
+            // Servers other than Discord's may only know the simpler route.
             Err(RestError::NotFound { .. }) => self.rest.get(&Route::GatewayUrl, read).await?,
             answer => answer?,
         };
@@ -210,8 +205,7 @@ impl DiscordApi {
         })
     }
 
-    /// All guilds that the bot is in, with their names, and how many more there are whose ids cannot be
-    /// read.
+    /// Fetches the bot's guilds with their names, and how many more are unreadable.
     pub async fn guilds(&self) -> Result<(Vec<(GuildId, String)>, usize), RestError> {
         let (mut guilds, mut unnamed) = (Vec::new(), 0);
         let mut after = GuildId(0);
@@ -224,23 +218,23 @@ impl DiscordApi {
             let new = page.items.into_iter().filter(|guild| guild.id > after);
             guilds.extend(new.map(|guild| (guild.id, guild.name)));
             if guilds.len() > MOST_GUILDS {
-                let error = serde_json::Error::custom("it has no end");
+                let error = serde_json::Error::custom("the list never ends");
                 return Err(RestError::unreadable(&Route::MyGuilds(after), &error));
             }
             match newest.map(GuildId).filter(|id| *id > after && !is_last) {
                 Some(newest) => after = newest,
-                // The last page; or that of a server that does not know `after`, and would send
-                // the same one for ever.
+                // The last page; or a server that ignores `after` and would repeat the same page
+                // forever.
                 None => return Ok((guilds, unnamed)),
             }
         }
     }
 
-    /// A guild with its roles and emojis.
+    /// Fetches a guild with its roles and emojis.
     pub async fn guild(&self, guild_id: GuildId) -> Result<GuildShape, RestError> {
         let read = |json: &[u8]| read_own(json, guild_id, |guild: &wire::Guild| guild.id);
         let mut guild = self.rest.get(&Route::Guild(guild_id), read).await?;
-        // Discord's own guilds come with both; another server may want to be asked.
+        // Discord sends both with the guild; other servers may need extra requests.
         guild.roles = self.told(guild.roles, &Route::Roles(guild_id)).await?;
         guild.emojis = self.told(guild.emojis, &Route::Emojis(guild_id)).await?;
         report(&Route::Guild(guild_id), &guild.roles);
@@ -248,7 +242,7 @@ impl DiscordApi {
         Ok(guild.into_shape())
     }
 
-    /// One channel or thread.
+    /// Fetches one channel or thread.
     pub async fn channel(
         &self,
         guild_id: GuildId,
@@ -259,23 +253,23 @@ impl DiscordApi {
         Ok(found.into_listed(guild_id))
     }
 
-    /// All of a guild's channels; threads are not among them.
+    /// Fetches a guild's channels, without threads.
     pub async fn channels(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
         let channels = self.list(&Route::Channels(guild_id)).await?;
         Ok(channels.map(|channel: wire::Channel| channel.into_listed(guild_id)))
     }
 
-    /// All of a guild's threads that are not archived and that the bot may see.
+    /// Fetches the guild's active threads that the bot can see.
     pub async fn active_threads(&self, guild_id: GuildId) -> Result<Items<Listed>, RestError> {
         let list = self.threads(&Route::ActiveThreads(guild_id)).await?;
         Ok(list.threads.map(|thread| thread.into_listed(guild_id)))
     }
 
-    /// Up to 100 archived threads of a channel, the last archived first, and whether there are
-    /// more before them, if that can be read. `before` is the archive timestamp of the last thread of the page before.
-    ///
-    /// Discord's timestamps are finer than ours: threads archived in that very millisecond may be
-    /// listed again.
+    /// Fetches up to 100 archived threads, last archived first, and whether older ones exist.
+    /// That is `None` if unreadable. `before` is the archive timestamp of the previous page's last
+    /// thread.
+    /// Discord's timestamps are finer than ours: threads archived in that millisecond may be listed
+    /// again.
     pub async fn archived_threads(
         &self,
         guild_id: GuildId,
@@ -295,7 +289,7 @@ impl DiscordApi {
         if before.is_none() || has_more == Some(false) || oldest < before {
             return Ok((threads, has_more));
         }
-        // A whole page of one millisecond: step over it, or the pages would never end.
+        // The whole page is from one millisecond: step over it, or paging would never end.
         let list = self.archived_before(channel, private, before).await?;
         let has_more = list.has_more();
         Ok((
@@ -318,7 +312,7 @@ impl DiscordApi {
         self.threads(&route).await
     }
 
-    /// Up to 1000 of a guild's members by id, those after `after`.
+    /// Fetches up to 1000 members with ids greater than `after`.
     pub async fn members(
         &self,
         guild_id: GuildId,
@@ -328,7 +322,7 @@ impl DiscordApi {
         Ok(members.map(wire::Member::into_pair))
     }
 
-    /// One member; nothing for whoever is none, or not any more.
+    /// Fetches one member; `None` if the user isn't one.
     pub async fn member(
         &self,
         guild_id: GuildId,
@@ -342,9 +336,9 @@ impl DiscordApi {
         }
     }
 
-    /// Up to 100 messages of a channel, the last first, those before `before`.
-    ///
-    /// Without `READ_MESSAGE_HISTORY` the list is empty and not an error: compute permissions first.
+    /// Fetches up to 100 messages before `before`, newest first.
+    /// Without `READ_MESSAGE_HISTORY` the list is empty instead of an error: compute permissions
+    /// first.
     pub async fn messages(
         &self,
         guild_id: GuildId,
@@ -371,7 +365,7 @@ impl DiscordApi {
         })
     }
 
-    /// One message; nothing if it does not exist, or not any more.
+    /// Fetches one message; `None` if it doesn't exist.
     pub async fn message(
         &self,
         guild_id: GuildId,
@@ -379,7 +373,7 @@ impl DiscordApi {
         message: MessageId,
     ) -> Result<Option<PagedMessage>, RestError> {
         let route = Route::Message(channel, message);
-        // One that is not as documented is so as well when it is asked for again.
+        // Don't retry an odd message: it stays odd.
         let own = |json: &[u8]| read_own(json, message, |found: &wire::Message| found.id);
         let read = |json: &[u8]| match own(json) {
             Err(error) if error.is_data() => Ok(Err(error)),
@@ -393,7 +387,7 @@ impl DiscordApi {
         }
     }
 
-    /// Up to 100 of those who react to a message with an emoji, by id, those after `after`.
+    /// Fetches up to 100 users with ids greater than `after` who reacted with an emoji.
     pub async fn reactors(
         &self,
         channel: ChannelId,
@@ -413,14 +407,14 @@ impl DiscordApi {
         Ok(users.map(|user: wire::User| user.into()))
     }
 
-    /// A list, item by item.
+    /// Fetches a list item by item.
     async fn list<T: DeserializeOwned>(&self, route: &Route<'_>) -> Result<Items<T>, RestError> {
         let list = self.rest.get(route, Items::read).await?;
         report(route, &list);
         Ok(list)
     }
 
-    /// A list, when it is this reader's turn; and the turn.
+    /// Fetches a list with this reader's urgency; returns the permit too.
     async fn list_and_hold<T: DeserializeOwned>(
         &self,
         route: &Route<'_>,
@@ -431,7 +425,7 @@ impl DiscordApi {
         Ok((list, turn))
     }
 
-    /// The list, or if it was not told, what the server answers when it is asked for it.
+    /// Returns the list, or fetches it from `route` if it wasn't sent.
     async fn told<T: DeserializeOwned>(
         &self,
         list: Items<T>,
@@ -446,7 +440,7 @@ impl DiscordApi {
         }
     }
 
-    /// A list of threads, item by item.
+    /// Fetches a list of threads item by item.
     async fn threads(&self, route: &Route<'_>) -> Result<ThreadList, RestError> {
         let read = json::read::<ThreadList>;
         let list = self.rest.get(route, read).await?;
@@ -455,7 +449,7 @@ impl DiscordApi {
     }
 }
 
-/// Reads the object that was asked for. Another one is no answer.
+/// Reads the requested object; fails on any other.
 fn read_own<T: DeserializeOwned, I: Copy + PartialEq>(
     json: &[u8],
     asked: I,
@@ -465,15 +459,15 @@ fn read_own<T: DeserializeOwned, I: Copy + PartialEq>(
     if id(&found) == asked {
         Ok(found)
     } else {
-        Err(serde_json::Error::custom("it is another object"))
+        Err(serde_json::Error::custom("the answer is another object"))
     }
 }
 
-/// Says what was left out of a list.
+/// Logs what a list left out.
 fn report<T>(route: &Route<'_>, list: &Items<T>) {
     let odd = list.odd();
     if odd > 0 {
-        tracing::warn!(%route, odd, ids = ?list.unreadable, "left out what could not be read");
+        tracing::warn!(%route, odd, ids = ?list.unreadable, "left out unreadable items");
     }
 }
 
@@ -487,7 +481,7 @@ impl wire::Channel {
 }
 
 impl wire::Guild {
-    /// The guild, its roles and its emojis.
+    /// Converts the guild, its roles and its emojis.
     pub(super) fn into_shape(self) -> GuildShape {
         let id = self.id;
         GuildShape {

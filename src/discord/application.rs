@@ -1,28 +1,26 @@
-//! What the developer portal lets the bot see, and who may add it.
+//! Reads the bot's application: its privileged intents, and who may add it.
 
 use serde::Deserialize;
 
 use super::wire::{self, Number, Told};
 
-/// The flags that tell that the Guild Members intent is on: verified, or in a small bot. Source:
+/// Flags for the Guild Members intent: approved, or in fewer than 100 guilds. Source:
 /// <https://discord.com/developers/docs/resources/application#application-object-application-flags>.
 const MEMBERS: u64 = 1 << 14 | 1 << 15;
 
-/// The same of the Message Content intent.
+/// The same for the Message Content intent.
 const MESSAGE_CONTENT: u64 = 1 << 18 | 1 << 19;
 
-/// The bot's application: its privileged intents, and who may add it.
+/// The bot's privileged intents, and who may add it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Whether it is given the texts of messages.
+    /// Whether it receives the text of messages.
     pub message_content: bool,
-    /// Whether it may list members.
     pub members: bool,
-    /// Whether anybody may add the bot to a guild of theirs.
+    /// Whether anyone may add the bot to their guild.
     pub is_public: bool,
 }
 
-/// The application as Discord tells it.
 #[derive(Deserialize)]
 pub(super) struct OfFlags {
     #[serde(default)]
@@ -32,7 +30,7 @@ pub(super) struct OfFlags {
 }
 
 impl OfFlags {
-    /// The intents; `None` where the flags are not told.
+    /// Returns the application; `None` if Discord omits the flags.
     pub(super) fn application(self) -> Option<Application> {
         let Told::As(Number(flags)) = self.flags else {
             return None;

@@ -1,7 +1,7 @@
-//! How much may be asked of Discord in all: 48 requests a second, whatever is most urgent first, and
-//! few that are refused.
+//! The budget across all routes: 48 requests per second, most urgent first.
 //!
-//! Knows no addresses and sends nothing. Buckets of single routes are `twilight-http-ratelimiting`'s.
+//! Also stops before too many refusals get the address banned. `twilight-http-ratelimiting` keeps
+//! the buckets of single routes.
 
 use std::{
     cmp::Reverse,
@@ -20,53 +20,51 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::pause::{Next, Pause};
 
-/// Requests a second, of the 50 that Discord allows a bot over all routes. Answers to interactions
-/// do not count; the rest is for whatever else serenity sends. Source:
+/// Requests per second, of the 50 that Discord allows a bot over all routes. The rest is for what
+/// serenity sends; answers to interactions don't count. Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#global-rate-limit>.
 pub const PER_SECOND: NonZeroU32 = NonZeroU32::new(48).expect("48 is not 0");
 
-/// Requests at once: with them, at most 50 pass in any second.
+/// Burst size: with it, at most 50 requests pass in any second.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
 
-/// Requests under way, and answers that are still being dealt with: how many connections, and with
-/// the limit of a body what memory they may take. More than Discord's limit needs unless an answer takes two seconds.
+/// Requests in flight, including answers still being processed. Bounds connections and, with the
+/// body limit, memory. Discord's limit needs fewer unless answers take two seconds.
 const AT_ONCE: usize = 100;
 
-/// Refused requests in [`REFUSAL_WINDOW`] after which we stop asking, short of the 10,000 that get
-/// an address banned. Source:
+/// Refused requests per [`REFUSAL_WINDOW`] after which we stop; Discord bans an address at 10,000.
+/// Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans>.
 const REFUSALS: usize = 9_000;
 
-/// The time in which refused requests are counted.
 const REFUSAL_WINDOW: Duration = Duration::from_mins(10);
 
 type Limiter =
     RateLimiter<state::NotKeyed, state::InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
-/// Which of the requests that may all be sent goes first: the greatest.
+/// Priority of a request; the greatest goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// History of a channel whose requests will still take so long: the whole cannot be done
-    /// before it.
+    /// Channel history, by how long the channel's requests will still take: the longest channel
+    /// determines when everything is done.
     History(Duration),
-    /// History of a props channel.
+    /// The same for a props channel.
     Props(Duration),
-    /// What somebody or everything else waits for.
+    /// Something or someone is waiting for it.
     AtOnce,
 }
 
-/// The turn to send a request. Whoever keeps it once the answer is there says that the answer is
-/// still being dealt with: only so many of them exist at a time.
+/// Permission to send a request. Keep it while processing the answer: their number is bounded.
 #[derive(Debug)]
 pub struct Permit {
     _place: OwnedSemaphorePermit,
-    /// Held if the answer is a large one.
+    /// Held for a large answer.
     pub(super) large: Option<OwnedSemaphorePermit>,
-    /// When it was given: the request is later than that.
+    /// When it was given; the request is sent later.
     pub(super) given: Instant,
 }
 
-/// Who waits for a turn: by urgency, then in the order in which they came.
+/// A waiter, ordered by urgency, then by arrival.
 struct Waiting {
     rank: (Urgency, Reverse<u64>),
     turn: oneshot::Sender<Permit>,
@@ -92,11 +90,10 @@ impl Ord for Waiting {
     }
 }
 
-/// The budget of all routes together.
+/// The budget across all routes.
 ///
-/// At Discord's own origin it is always in force. Another origin that answers without naming
-/// limits either has none or is a proxy that keeps them for us: from its first such answer the
-/// budget is lifted, until it does name one.
+/// Discord's own origin is always limited. Another origin whose answers name no limits has none, or
+/// is a proxy that keeps them for us: the budget is lifted until an answer names one.
 pub(super) struct Budget {
     shared: Arc<Shared>,
     _handing_out: AbortOnDropHandle<()>,
@@ -113,16 +110,16 @@ struct Shared {
     limited: AtomicBool,
     lifted: AtomicBool,
     pause: Mutex<Pause>,
-    /// The pause is over before its time.
+    /// The pause ended early.
     resumed: Notify,
 }
 
 impl Budget {
-    /// `official`: the origin is Discord's own. Must be called within a tokio runtime.
+    /// Creates a budget; `official` for Discord's own origin. Call it within a tokio runtime.
     pub(super) fn new(official: bool) -> Self {
         let quota = Quota::per_second(PER_SECOND).allow_burst(BURST);
         let shared = Arc::new(Shared {
-            // Not governor's default clock: calibrating that one costs up to 0.2 s at the start.
+            // governor's default clock takes up to 0.2 s to calibrate at startup.
             limiter: RateLimiter::direct_with_clock(quota, MonotonicClock),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Mutex::default(),
@@ -141,12 +138,12 @@ impl Budget {
         }
     }
 
-    /// Whether the server limits nothing that we would have to keep.
+    /// Returns whether the server has no limits to keep.
     pub(super) fn is_lifted(&self) -> bool {
         self.shared.lifted.load(Ordering::Relaxed)
     }
 
-    /// Waits until one more request may be sent, and no other is more urgent.
+    /// Waits until a request may be sent and none is more urgent.
     pub(super) async fn turn(&self, urgency: Urgency) -> Permit {
         let (turn, given) = oneshot::channel();
         let number = self.shared.number.fetch_add(1, Ordering::Relaxed);
@@ -155,10 +152,10 @@ impl Budget {
         self.shared.came.notify_one();
         given
             .await
-            .expect("whoever hands out turns goes on for as long as the budget")
+            .expect("the task that hands out permits lives as long as the budget")
     }
 
-    /// Takes note of an answer: whether it named a limit or was a 429.
+    /// Records whether an answer named a limit or was a 429.
     pub(super) fn note(&self, limits: bool) {
         let Shared {
             limited, lifted, ..
@@ -171,21 +168,21 @@ impl Budget {
         }
     }
 
-    /// Holds all requests back for a while: a request of this time was answered by a global 429.
-    /// Returns whether this begins a pause.
+    /// Pauses all requests after a global 429 to a request sent at `sent`.
+    /// Returns whether to report it.
     pub(super) fn pause(&self, wait: Duration, sent: Instant) -> bool {
         lock(&self.shared.pause).ask(wait, sent, Instant::now())
     }
 
-    /// A request of this time was answered. Returns how long the pause lasted that this ends, if it was
-    /// told of.
+    /// Ends a pause when a later request is answered; returns how long it lasted if it was
+    /// reported.
     pub(super) fn answered(&self, sent: Instant) -> Option<Duration> {
         let (is_told, lasted) = lock(&self.shared.pause).answered(sent, Instant::now())?;
         self.shared.resumed.notify_one();
         is_told.then_some(lasted)
     }
 
-    /// How much of a pause is left.
+    /// Returns how much of a pause is left.
     pub(super) fn paused(&self) -> Option<Duration> {
         lock(&self.shared.pause).left(Instant::now())
     }
@@ -195,7 +192,7 @@ impl Budget {
         lock(&self.refusals).push_back(Instant::now());
     }
 
-    /// How long to ask nothing, where too much was refused of late.
+    /// Returns how long to send nothing after too many recent refusals.
     pub(super) fn must_stop(&self) -> Option<Duration> {
         let mut refusals = lock(&self.refusals);
         let now = Instant::now();
@@ -211,7 +208,7 @@ impl Budget {
 }
 
 impl Shared {
-    /// Gives one turn after the other, for as long as there is a budget.
+    /// Hands out permits one by one, as long as the budget lives.
     async fn hand_out(self: Arc<Self>) {
         loop {
             while lock(&self.waiting).is_empty() {
@@ -236,7 +233,7 @@ impl Shared {
         }
     }
 
-    /// Gives the turn to the most urgent of those who still wait.
+    /// Gives the permit to the most urgent request still waiting.
     fn give(&self, mut turn: Permit) {
         loop {
             let Some(first) = lock(&self.waiting).pop() else {
@@ -263,15 +260,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn discord_itself_is_always_limited() {
+    async fn always_limits_discord_itself() {
         let budget = Budget::new(true);
         budget.note(false);
         assert!(!budget.is_lifted());
     }
 
     #[tokio::test]
-    async fn another_origin_is_limited_until_it_answers_without_limits_and_from_when_it_names_one()
-    {
+    async fn another_origin_decides_by_naming_limits() {
         let budget = Budget::new(false);
         assert!(!budget.is_lifted());
         budget.note(false);
@@ -311,7 +307,7 @@ mod tests {
         }
     }
 
-    /// What is most urgent goes first, equals in their order; who gave up waiting takes no turn.
+    /// Most urgent first, equals in order of arrival; abandoned requests take no permit.
     #[tokio::test]
     async fn the_most_urgent_goes_first() {
         let budget = Arc::new(Budget::new(true));
@@ -339,9 +335,9 @@ mod tests {
         assert_eq!(*lock(&order), [4, 3, 1, 0, 2]);
     }
 
-    /// Answers that are still held count as if they were under way.
+    /// Answers still held count as in flight.
     #[tokio::test]
-    async fn holds_back_while_answers_are_dealt_with() {
+    async fn waits_while_too_many_answers_are_processed() {
         let budget = Budget::new(false);
         budget.note(false);
         let mut held = Vec::new();

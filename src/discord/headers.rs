@@ -1,6 +1,6 @@
-//! What the headers of Discord's answers tell: limits, waits, and the time.
+//! Reads Discord's response headers: limits, waits, and the time.
 //!
-//! Owns that no number in them does harm: this is where they are clamped.
+//! All their numbers are clamped here.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,18 @@ use twilight_http_ratelimiting::RateLimitHeaders;
 
 use propsbot_network::told_wait_text;
 
-/// The longest time after which a bucket is taken to be empty for. The routes that are asked for have
-/// windows of seconds; Discord's longest known one, for renaming channels, has ten minutes.
+/// Longest window of a rate limit bucket that is believed. The routes used here have windows of
+/// seconds; the longest known one, for renaming channels, is ten minutes.
 const LONGEST_WINDOW: Duration = Duration::from_mins(5);
 
-/// The longest wait that a 429 is believed: Cloudflare bans an address for about an hour.
+/// Longest 429 wait that is believed: Cloudflare bans an address for about an hour.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// The most by which clocks differ, in milliseconds. With a larger difference TLS would not have let
-/// us ask, so that the header is wrong.
+/// Largest clock difference that is believed, in milliseconds. TLS would fail with a larger one, so
+/// the header must be wrong.
 const MOST_AHEAD: i64 = 86_400_000;
 
-/// By how many milliseconds the clock of whoever answered is ahead of ours. (The header tells
-/// seconds.)
+/// Returns how many milliseconds the server's clock is ahead of ours (to the second).
 #[expect(
     clippy::disallowed_methods,
     reason = "the answer just came: its date is held against now"
@@ -33,12 +32,12 @@ pub(super) fn ahead(headers: &HeaderMap) -> Option<i64> {
     Some(ahead).filter(|ahead| ahead.abs() <= MOST_AHEAD)
 }
 
-/// How long a 429's header asks us to wait.
+/// Returns how long a 429's header asks us to wait.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     seconds(headers, RETRY_AFTER.as_str(), LONGEST_WAIT)
 }
 
-/// What the headers say of the route's bucket, if it has one. Source:
+/// Returns the state of the route's bucket, if the headers name one. Source:
 /// <https://discord.com/developers/docs/topics/rate-limits#header-format-rate-limit-header-examples>.
 pub(super) fn limits(headers: &HeaderMap) -> Option<RateLimitHeaders> {
     let number = |name| headers.get(name)?.to_str().ok()?.parse::<u16>().ok();
@@ -51,7 +50,7 @@ pub(super) fn limits(headers: &HeaderMap) -> Option<RateLimitHeaders> {
     })
 }
 
-/// A header that holds seconds, with or without a fraction.
+/// Parses a header in seconds, with or without a fraction.
 fn seconds(headers: &HeaderMap, name: &str, most: Duration) -> Option<Duration> {
     told_wait_text(headers.get(name)?.to_str().ok()?, most)
 }
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_any_length_is_one_of_minutes() {
+    fn clamps_windows_to_minutes() {
         for told in ["1e9", "1e19", "inf", "400"] {
             let limits = limits(&headers(&[
                 ("x-ratelimit-bucket", "abc"),
@@ -88,7 +87,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "headers are held against now")]
-    fn a_date_of_another_age_is_not_believed() {
+    fn ignores_implausible_dates() {
         for (date, known) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", false),
             ("Fri, 31 Dec 9999 23:59:59 GMT", false),

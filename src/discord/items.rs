@@ -1,4 +1,4 @@
-//! Lists of Discord's, read item by item: one that is odd stops nothing but itself.
+//! Reads lists item by item, so that an odd one spoils only itself.
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,20 +9,21 @@ use serde_json::value::RawValue;
 use super::json;
 use propsbot_model::wide;
 
-/// What a list of Discord's says.
+/// A list as Discord sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Items<T> {
-    /// Those that can be read.
+    /// The readable items.
     pub items: Vec<T>,
-    /// The ids of those that cannot.
+    /// Ids of unreadable items.
     pub unreadable: Vec<u64>,
-    /// How many there are, be they readable or not.
+    /// Number of items, readable or not.
     pub len: usize,
-    /// Whether each is in one of the two lists. Only then does what is in neither not exist.
+    /// Whether `items` and `unreadable` have every item. Only then is an absent one known not to
+    /// exist.
     pub all_named: bool,
 }
 
-/// A list that was not told.
+/// A list that wasn't sent.
 impl<T> Default for Items<T> {
     fn default() -> Self {
         Self {
@@ -34,7 +35,7 @@ impl<T> Default for Items<T> {
     }
 }
 
-/// All of a list, each of it readable.
+/// A complete, readable list.
 impl<T> From<Vec<T>> for Items<T> {
     fn from(items: Vec<T>) -> Self {
         Self {
@@ -47,7 +48,7 @@ impl<T> From<Vec<T>> for Items<T> {
 }
 
 impl<T> Items<T> {
-    /// The same list, of something else.
+    /// Converts the items.
     pub fn map<U>(self, of: impl FnMut(T) -> U) -> Items<U> {
         Items {
             items: self.items.into_iter().map(of).collect(),
@@ -57,12 +58,12 @@ impl<T> Items<T> {
         }
     }
 
-    /// How many cannot be read, be their ids told or not.
+    /// Returns how many items are unreadable, with or without an id.
     pub fn odd(&self) -> usize {
         self.len - self.items.len()
     }
 
-    /// Those that cannot be read, in words: `what` they are, and which.
+    /// Describes the unreadable items; `what` names their kind.
     pub fn unread(&self, what: &str) -> Vec<String> {
         let named = self.unreadable.iter().map(|id| format!("{what} {id}"));
         let unnamed = self.odd() - self.unreadable.len();
@@ -70,22 +71,22 @@ impl<T> Items<T> {
         named.chain(unnamed).collect()
     }
 
-    /// Whether each could be read.
+    /// Returns whether the list is complete and readable.
     pub fn all_readable(&self) -> bool {
         self.all_named && self.unreadable.is_empty()
     }
 }
 
 impl<T: DeserializeOwned> Items<T> {
-    /// Reads a list within an object without which the object says nothing.
+    /// Reads a list that its object needs.
     pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Self::read(raw.get().as_bytes()).map_err(de::Error::custom)
     }
 
-    /// Reads a list; an error if it is none.
+    /// Reads a list; fails if it isn't one.
     pub(super) fn read(json: &[u8]) -> serde_json::Result<Self> {
-        // Nearly always all are fine, and reading them at once is twice as quick.
+        // Nearly always all items are fine, and reading them at once is twice as fast.
         if let Ok(all) = serde_json::from_slice::<Vec<T>>(json) {
             return Ok(all.into());
         }
@@ -109,7 +110,7 @@ impl<T: DeserializeOwned> Items<T> {
     }
 }
 
-/// A list within an object; what is none is taken as not told.
+/// Reads a list inside an object; anything else counts as not sent.
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Items<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
@@ -117,14 +118,14 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Items<T> {
     }
 }
 
-/// What of an object can be read when it as a whole cannot.
+/// The id of an otherwise unreadable object.
 #[derive(Deserialize)]
 struct OfId {
     #[serde(deserialize_with = "wide::deserialize")]
     id: u64,
 }
 
-/// A member has its user's id.
+/// A member has the id of its user.
 #[derive(Deserialize)]
 struct OfUser {
     user: OfId,
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_item_stops_nothing_but_itself() {
+    fn an_odd_item_spoils_only_itself() {
         let list = read(
             r#"[{"odd": true}, {"id": "8", "odd": "\ud800"}, {"id": 9}, {"user": {"id": "7"}}]"#,
         );
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_from_a_list_that_hides_an_id() {
+    fn a_list_that_hides_an_id_is_incomplete() {
         for json in [
             "[7]",
             "[null]",
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_none_was_not_told() {
+    fn anything_but_a_list_counts_as_not_sent() {
         for json in ["{}", "null", "7", r#"{"a": "#] {
             assert!(Items::<Odd>::read(json.as_bytes()).is_err());
         }

@@ -1,38 +1,37 @@
-//! Reads JSON that `serde_json` refuses as a whole for one bad value.
+//! Reads JSON that `serde_json` rejects as a whole because of one bad value.
 //!
-//! Discord's answers and events sometimes have half a surrogate pair, a number that no float holds,
-//! or bytes that are no UTF-8 in one of their fields. [`read`] replaces such a value and keeps all
-//! others. It never makes a cut document whole.
+//! Discord sometimes sends half a surrogate pair, a number too large for a float, or bytes that
+//! aren't UTF-8. [`read`] replaces such values and keeps all others. It never completes a truncated
+//! document.
 
 use std::{borrow::Cow, ops::Range};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// How deep objects and lists may nest. What lies deeper is not read; `serde_json` gives up at 128.
+/// Deepest nesting that is read; `serde_json` gives up at 128.
 const DEEPEST: usize = 100;
 
-/// What stands for text that cannot be read.
+/// Replaces unreadable text.
 const REPLACEMENT: &str = "\\ufffd";
 
-/// What stands for any other value that cannot be read. `null` would say that there is none; this
-/// is not what any field should be.
+/// Replaces any other unreadable value. `null` would mean "none"; this fits no field.
 const UNREADABLE: &str = r#"{"\ufffd":null}"#;
 
-/// Reads a document; if `serde_json` refuses it, reads it again with its bad values replaced.
+/// Reads a document; on failure, reads it again with bad values replaced.
 ///
 /// # Errors
-/// The document is cut, isn't JSON, or isn't what `T` takes.
+/// The document is truncated, isn't JSON, or doesn't fit `T`.
 pub fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|error| {
-        // By way of a value: of a key that comes twice, the last one counts.
+        // Via a `Value`, so that the last of duplicate keys wins.
         let mended = serde_json::from_slice::<Value>(&mend(json));
         mended.and_then(serde_json::from_value).map_err(|_| error)
     })
 }
 
-/// The document with every value that `serde_json` refuses replaced: text by U+FFFD, anything else by
-/// an object that nothing takes. A document without such values comes back as it is.
+/// Replaces every value that `serde_json` rejects; other documents stay unchanged.
+/// Text becomes U+FFFD, anything else an object that fits no type.
 pub(super) fn mend(json: &[u8]) -> Cow<'_, [u8]> {
     let text = String::from_utf8_lossy(json);
     let mut mender = Mender {
@@ -55,9 +54,9 @@ pub(super) fn mend(json: &[u8]) -> Cow<'_, [u8]> {
 
 struct Mender<'a> {
     json: &'a [u8],
-    /// Where the reader stands.
+    /// Position of the reader.
     at: usize,
-    /// What was mended of the document before `copied`.
+    /// The mended document up to `copied`.
     mended: Vec<u8>,
     copied: usize,
 }
@@ -65,7 +64,7 @@ struct Mender<'a> {
 impl Mender<'_> {
     fn document(&mut self) {
         let mut depth = 0_usize;
-        // Where the value begins that lies too deep, and what was mended before it.
+        // Start of a value nested too deeply, and the mended state before it.
         let mut too_deep = None;
         while let Some(byte) = self.json.get(self.at) {
             match byte {
@@ -94,7 +93,7 @@ impl Mender<'_> {
         }
     }
 
-    /// A number or a literal.
+    /// Skips a number or a literal.
     fn word(&mut self) {
         let rest = &self.json[self.at..];
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
@@ -102,7 +101,7 @@ impl Mender<'_> {
         let word = self.at..self.at + len;
         self.at = word.end;
         let text = std::str::from_utf8(&rest[..len]).unwrap_or_default();
-        // It also reads "NaN" and "Infinity", as some servers write them.
+        // Also parses "NaN" and "Infinity", which some servers write.
         if text.parse().is_ok_and(|number: f64| !number.is_finite()) {
             self.replace(word, UNREADABLE);
         }
@@ -128,7 +127,7 @@ impl Mender<'_> {
 
     fn escape(&mut self) {
         let begin = self.at;
-        // Only what cannot be the string's end is taken as part of a bad escape.
+        // A bad escape never includes the quote that may end the string.
         match self.json.get(begin + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u') => match (self.unit(begin), self.unit(begin + 6)) {
@@ -150,7 +149,7 @@ impl Mender<'_> {
         }
     }
 
-    /// The UTF-16 unit that is escaped there.
+    /// Returns the UTF-16 unit escaped at this position.
     fn unit(&self, at: usize) -> Option<u16> {
         let digits = self.json.get(at..at + 6)?.strip_prefix(b"\\u")?;
         if !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -201,7 +200,7 @@ mod tests {
             ("1.5", json!(1.5)),
             ("true", json!(true)),
         ] {
-            // The lone surrogate beside it makes serde_json refuse every document.
+            // The lone surrogate makes serde_json reject every document.
             let document = format!(r#"{{"bad": [{bad}], "odd": "\udfff", "good": {{"id": "7"}}}}"#);
             let expected = json!({"bad": [expected], "odd": "\u{fffd}", "good": {"id": "7"}});
             assert_eq!(value(&document), expected, "{document}");
@@ -209,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn replaces_bytes_that_are_no_utf8() {
+    fn replaces_invalid_utf8() {
         let value: Value = read(b"{\"a\": \"x\xff\xf0\x9f\", \"b\": 1}").unwrap();
         assert_eq!(value, json!({"a": "x\u{fffd}\u{fffd}", "b": 1}));
     }
 
     #[test]
-    fn drops_what_nests_too_deep() {
+    fn drops_values_nested_too_deeply() {
         let deep = |levels| format!("{}\"\\ud800\"{}", "[".repeat(levels), "]".repeat(levels));
         let document = format!(
             r#"{{"before": "\ud800", "deep": {}, "id": 1e999}}"#,
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_equal_keys_counts() {
+    fn the_last_duplicate_key_wins() {
         #[derive(serde::Deserialize)]
         struct Of {
             id: u8,
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(of.id, 2);
     }
 
-    /// Any JSON, as `serde_json` writes it.
+    /// Generates any JSON, as `serde_json` writes it.
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -258,7 +257,7 @@ mod tests {
         })
     }
 
-    /// What may stand in a document, so that it is hardly ever one.
+    /// Generates pieces of JSON that rarely make a valid document.
     fn nearly_json() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
             "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "\\udc00", "d8", "1",
@@ -289,17 +288,17 @@ mod tests {
         }
 
         #[test]
-        fn never_panics_on_what_is_nearly_json(text in nearly_json()) {
+        fn never_panics_on_almost_json(text in nearly_json()) {
             let mended = mend(text.as_bytes()).into_owned();
             prop_assert_eq!(mend(&mended).into_owned(), mended);
-            // What serde_json can read is read as it does.
+            // Valid documents are read as serde_json reads them.
             if let Ok(value) = serde_json::from_str::<Value>(&text) {
                 prop_assert_eq!(read::<Value>(text.as_bytes()).unwrap(), value);
             }
         }
 
         #[test]
-        fn never_makes_a_cut_document_whole(json in any_json(), cut in any::<prop::sample::Index>()) {
+        fn never_completes_a_truncated_document(json in any_json(), cut in any::<prop::sample::Index>()) {
             let text = format!(r#"{{"a": {json}, "b": "\ud800"}}"#);
             let cut = cut.index(text.len());
             prop_assert!(read::<Value>(&text.as_bytes()[..cut]).is_err());

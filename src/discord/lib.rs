@@ -1,8 +1,7 @@
-//! Discord, as we speak to it: the gateway, history over REST, and the translation of both into
-//! the model's records and facts.
+//! Speaks Discord's protocols: the gateway, REST, and their translation into facts.
 //!
-//! Owns everything that knows Discord's wire formats, its limits, and serenity. Refuses to know
-//! what becomes of a fact: it keeps nothing, merges nothing, and decides nothing.
+//! Owns everything that knows Discord's wire formats, its limits, and serenity. Stores, merges and
+//! decides nothing.
 
 mod api;
 mod application;
@@ -45,10 +44,10 @@ pub use token::{MalformedToken, Token};
 
 use propsbot_model::UserId;
 
-/// Discord's own origin, used where no other is configured.
+/// Used unless another origin is configured.
 pub const OFFICIAL_ORIGIN: &str = "https://discord.com";
 
-/// The link with which an admin adds the bot to a guild: with the permissions that docs/operators.md explains.
+/// Returns the link that adds the bot to a guild; docs/operators.md explains its permissions.
 pub fn invitation(bot: UserId) -> String {
     format!(
         "{OFFICIAL_ORIGIN}/oauth2/authorize?client_id={bot}&scope=bot+applications.commands\

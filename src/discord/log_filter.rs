@@ -1,8 +1,6 @@
-//! What the libraries may log: what they are given to carry is people's words and secrets.
-//!
-//! Owns which parts of them are heard. Refuses to know where logs go.
+//! Keeps members' messages and secrets, which libraries log, out of the logs.
 
-/// The crates about which only we decide.
+/// Crates whose level users can't change.
 const MUTED: [&str; 7] = [
     "serenity",
     "poise",
@@ -13,16 +11,15 @@ const MUTED: [&str; 7] = [
     "fontdb",
 ];
 
-/// What is logged of them, as `tracing` directives. serenity writes whole payloads into its warnings,
-/// and usvg the letters that a font lacks; what they have to say of use is told in our own words.
+/// Their levels, as `tracing` directives. serenity logs whole payloads in warnings, and usvg the
+/// letters a font lacks; we log what is useful ourselves.
 const LOG_DIRECTIVES: &str =
     "serenity=off,poise=off,tungstenite=off,sled=warn,usvg=off,resvg=off,fontdb=off";
 
-/// The filter that a person asks for with `text` (in the form of `RUST_LOG`), as far as it does not
-/// make the libraries tell what people write.
+/// Returns the user's log filter `text` (as in `RUST_LOG`), with those crates muted.
 ///
-/// Of two directives the more specific one holds, so what `text` says of those crates is left out,
-/// and so are directives with spans or fields (`[…]`): within such a span, everything is logged.
+/// The most specific directive wins, so those for muted crates are dropped, and so are directives
+/// with spans or fields (`[…]`), which enable everything inside the span.
 pub fn log_filter(text: &str) -> String {
     text.split(',')
         .map(str::trim)
@@ -45,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_of_the_muted_crates_does_not_count() {
+    fn ignores_directives_for_muted_crates() {
         for (text, kept) in [
             ("", ""),
             ("info", "info,"),
@@ -60,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_are_never_logged() {
+    fn never_logs_payloads() {
         for text in [
             "trace",
             "serenity::gateway::ws=trace",

@@ -1,7 +1,6 @@
-//! What the bot itself says in channels: the few messages that are no answers, and reactions.
+//! Sends the bot's messages that aren't answers to interactions, and its reactions.
 //!
-//! Owns how they are sent, within Discord's limits: who says many things in one channel waits.
-//! Refuses to know what is said, and why.
+//! Keeps Discord's limits; callers decide what to send.
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use propsbot_model::{ChannelId, Emoji, InteractionId, MessageId, UserId};
 /// Discord's code for "Unknown Message".
 const UNKNOWN_MESSAGE: u64 = 10_008;
 
-/// The bot's voice. Cheap to clone.
+/// Posts messages and reactions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct MessageSender {
     rest: Rest,
@@ -26,19 +25,19 @@ struct Posted {
 }
 
 impl MessageSender {
-    /// Speaks over this client.
     pub fn new(rest: Rest) -> Self {
         Self { rest }
     }
 
-    /// How long nothing can be said, because Discord wants a pause of all requests.
+    /// Returns how long Discord wants no requests at all, if it does.
     pub fn paused(&self) -> Option<Duration> {
         self.rest.paused()
     }
 
-    /// Posts a text that pings these users, and nobody else. The same `once` posts it once, even if
-    /// it is sent again since an answer was lost: Discord remembers it for some minutes. Source:
-    /// <https://discord.com/developers/docs/resources/message#create-message> (`enforce_nonce`).
+    /// Posts a text that pings only these users.
+    /// Repeating it with the same `once` posts nothing new for some minutes, so a lost answer is
+    /// harmless. Source: <https://discord.com/developers/docs/resources/message#create-message>
+    /// (`enforce_nonce`).
     pub async fn post(
         &self,
         channel: ChannelId,
@@ -59,7 +58,7 @@ impl MessageSender {
         Ok(posted.id)
     }
 
-    /// Deletes a message of the bot's own; one that is not there is deleted.
+    /// Deletes one of the bot's messages; succeeds if it is already gone.
     pub async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), RestError> {
         match self.rest.delete(&Route::Message(channel, message)).await {
             Err(RestError::NotFound { code, .. }) if code == UNKNOWN_MESSAGE => Ok(()),
@@ -67,7 +66,7 @@ impl MessageSender {
         }
     }
 
-    /// Adds the bot's reaction to a message; again changes nothing.
+    /// Adds the bot's reaction to a message. Idempotent.
     pub async fn react(
         &self,
         channel: ChannelId,

@@ -1,4 +1,4 @@
-//! serenity's objects in our words, as far as commands hand them on.
+//! Converts serenity's objects that commands pass on.
 
 use serenity::model::{id, user as users};
 
@@ -6,12 +6,10 @@ use propsbot_model::{
     ChannelId, EmojiId, Field, GuildId, InteractionId, MessageId, RoleId, Unread, User, UserId,
 };
 
-/// serenity's ids in our words.
+/// Converts serenity's ids.
 pub trait IntoModel {
-    /// Our word for it.
     type Model;
 
-    /// The same id.
     fn into_model(self) -> Self::Model;
 }
 
@@ -37,7 +35,7 @@ ids!(
     InteractionId
 );
 
-/// The user who ran a command.
+/// Converts the user who ran a command.
 pub fn user(of: &users::User) -> User {
     let mut unread = Unread::default();
     if of.name.is_empty() {

@@ -1,6 +1,6 @@
-//! Whether Discord answers: an outage is told once, however much of the work it hits.
+//! Detects outages of Discord; each is reported once, however many requests fail.
 //!
-//! Pure but for the channel by which it is told.
+//! Pure, except for the channel that reports them.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,11 +10,10 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Notices that Discord does not answer, and that it does again.
 #[derive(Debug)]
 pub(super) struct Outage {
     answered: Mutex<Option<Instant>>,
-    /// Why it does not answer, as long as it does not.
+    /// Why Discord doesn't answer; `None` while it does.
     down: watch::Sender<Option<String>>,
 }
 
@@ -26,14 +25,14 @@ impl Outage {
         }
     }
 
-    /// Discord answered.
+    /// Records an answer, which ends an outage.
     pub(super) fn answered(&self, now: Instant) {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         self.down.send_if_modified(|down| down.take().is_some());
     }
 
-    /// A request that was first sent at `begun` has failed to the last try. It is an outage if no
-    /// other was answered meanwhile.
+    /// Records that a request first sent at `begun` failed its last attempt.
+    /// It is an outage if no other request was answered since.
     pub(super) fn failed(&self, begun: Instant, why: &dyn std::fmt::Display) {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         if answered.is_none_or(|answered| answered < begun) {
@@ -45,18 +44,18 @@ impl Outage {
         }
     }
 
-    /// Why Discord does not answer, as long as it does not.
+    /// Watches why Discord doesn't answer; `None` while it does.
     pub(super) fn watch(&self) -> watch::Receiver<Option<String>> {
         self.down.subscribe()
     }
 }
 
-/// Tells the log of each outage, and of its end, until it is stopped.
+/// Logs the start and end of each outage until stopped.
 pub async fn log_outages(mut outages: watch::Receiver<Option<String>>, stop: CancellationToken) {
     while let Some(Ok(())) = stop.run_until_cancelled(outages.changed()).await {
         let down = outages.borrow_and_update().clone();
         if let Some(why) = down {
-            tracing::warn!("Discord does not answer: {why}. I go on as soon as it does");
+            tracing::warn!("Discord does not answer: {why}; retrying until it does");
         } else {
             tracing::info!("Discord answers again");
         }
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_when_nothing_was_answered_since_a_request_began_and_ends_with_an_answer() {
+    fn begins_without_answers_and_ends_with_one() {
         let (outage, now) = (Outage::new(), Instant::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         let mut seen = outage.watch();

@@ -1,7 +1,6 @@
-//! How fast Discord lets itself be asked, as its answers tell.
+//! Records how fast Discord allows requests, as its answers tell.
 //!
-//! Owns what is known of the limits, for whoever wants to know how long something will take.
-//! Refuses to wait for anything: that is the business of `budget` and of the buckets.
+//! For estimates only: `budget` and the buckets do the waiting.
 
 use std::time::Duration;
 
@@ -9,36 +8,34 @@ use twilight_http_ratelimiting::RateLimitHeaders;
 
 use super::{Route, budget::PER_SECOND};
 
-/// So many requests in so long a time.
+/// A number of requests per time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
-    /// How many.
     pub requests: u16,
-    /// In how long.
     pub per: Duration,
 }
 
-/// How fast history can be read. Where nothing limits it, that is nowhere to be read.
+/// How fast history can be read; `None` means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
-    /// Over all routes.
+    /// Across all routes.
     pub global: Option<Rate>,
-    /// Pages of messages, in each channel.
+    /// Pages of messages, per channel.
     pub pages: Option<Rate>,
-    /// Lists of reactors, in each channel.
+    /// Lists of reactors, per channel.
     pub lists: Option<Rate>,
 }
 
 impl Pace {
-    /// As nothing limits.
+    /// Nothing is limited.
     pub const UNLIMITED: Self = Self {
         global: None,
         pages: None,
         lists: None,
     };
 
-    /// As Discord usually is, until its answers tell. It publishes only the first: the others are
-    /// what bots have seen.
+    /// Discord's usual limits, until its answers tell. It publishes only the global one; the others
+    /// were observed.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the figure of the global limit is small"
@@ -58,7 +55,7 @@ impl Pace {
         }),
     };
 
-    /// Learns from an answer. Only the first of a window tells how long windows are.
+    /// Learns from an answer. Only a window's first answer shows the window's length.
     pub(super) fn learn(&mut self, route: &Route<'_>, limits: &RateLimitHeaders, per: Duration) {
         let rate = match route {
             Route::Messages(..) => &mut self.pages,
@@ -83,7 +80,7 @@ mod tests {
     use propsbot_model::ChannelId;
 
     #[test]
-    fn the_first_answer_of_a_window_tells_its_length() {
+    fn learns_from_the_first_answer_of_a_window() {
         let mut pace = Pace::USUAL;
         let mut answer = |remaining, seconds| {
             let per = Duration::from_secs(seconds);

@@ -1,23 +1,21 @@
 //! The pause of all requests that a global 429 asks for.
 //!
-//! Owns how long it lasts. A long one is doubted: now and then one request is let through, so that a
-//! wrong number of the server's, or one of Cloudflare's that is lifted early, ends with an answer.
-//! Pure: time is an argument.
+//! A long pause is doubted: now and then one request probes it, so a wrong number, or a Cloudflare
+//! ban that was lifted early, ends with an answer. Pure: time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// The longest pause that is kept without doubt. Discord's own are of seconds.
+/// Longest pause kept without probing. Discord's own last seconds.
 pub(super) const DOUBTED: Duration = Duration::from_mins(5);
 
-/// The shortest pause that is worth telling of.
+/// Shortest pause worth reporting.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// When a doubted pause is tried first. The time between tries doubles.
+/// Wait before the first probe of a doubted pause. It doubles after each.
 const FIRST_TRY: Duration = Duration::from_secs(15);
-/// The longest time between two tries.
+/// Longest wait between two probes.
 const LAST_TRY: Duration = Duration::from_mins(10);
 
-/// The pause, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Pause(Option<Stretch>);
 
@@ -25,31 +23,30 @@ pub(super) struct Pause(Option<Stretch>);
 struct Stretch {
     since: Instant,
     until: Instant,
-    /// When a request is let through, where it is doubted, and how long after that the next one is.
+    /// When the next probe is due, if doubted, and the wait after it.
     next_try: Option<Instant>,
     gap: Duration,
-    /// Whether it was long enough to be told of.
+    /// Whether it was long enough to report.
     is_told: bool,
 }
 
-/// What a request has to do.
+/// What the next request has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Go.
     Go,
-    /// Wait until then, unless the pause ends before.
+    /// Wait until then, unless the pause ends earlier.
     Wait(Instant),
 }
 
 impl Pause {
-    /// A 429 to a request of this time asks for a pause. Returns whether to tell of it: once a pause, if
-    /// it is long.
+    /// Starts or extends a pause after a 429 to a request sent at `sent`.
+    /// Returns whether to report it: once per pause, if it is long.
     pub(super) fn ask(&mut self, wait: Duration, sent: Instant, now: Instant) -> bool {
         let until = now + wait;
         let doubted = |gap| (wait > DOUBTED).then_some(now + gap);
         match &mut self.0 {
             Some(stretch) if stretch.until > now => {
-                // A try is the newest word; others were under way when the pause began.
+                // A probe has the latest word; other requests were sent before the pause began.
                 stretch.until = if sent > stretch.since {
                     until
                 } else {
@@ -73,15 +70,15 @@ impl Pause {
         }
     }
 
-    /// A request of this time was answered. Returns the pause that this ends: whether it was told of, and
-    /// how long it lasted.
+    /// Ends the pause if a request sent after its start was answered.
+    /// Returns whether the pause was reported, and how long it lasted.
     pub(super) fn answered(&mut self, sent: Instant, now: Instant) -> Option<(bool, Duration)> {
         let stretch = self.0.take_if(|stretch| sent > stretch.since)?;
         let lasted = now.saturating_duration_since(stretch.since);
         Some((stretch.is_told, lasted))
     }
 
-    /// What the next request has to do. A try is taken by asking.
+    /// Returns what the next request has to do. Calling it uses up a due probe.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         let Some(stretch) = self.0.as_mut().filter(|stretch| stretch.until > now) else {
             return Next::Go;
@@ -96,7 +93,7 @@ impl Pause {
         }
     }
 
-    /// How much of it is left.
+    /// Returns how much of the pause is left.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let left = self.0.as_ref()?.until.saturating_duration_since(now);
         Some(left).filter(|left| !left.is_zero())
@@ -111,7 +108,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
-    fn a_short_pause_is_kept_to_its_end() {
+    fn keeps_a_short_pause_to_its_end() {
         let (mut pause, now) = (Pause::default(), Instant::now());
         assert_eq!(pause.next(now), Next::Go);
         assert!(pause.ask(DOUBTED, now, now));
@@ -123,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_pause_is_tried_now_and_then() {
+    fn probes_a_long_pause_now_and_then() {
         let (mut pause, begun) = (Pause::default(), Instant::now());
         pause.ask(HOUR, begun, begun);
         let mut tries = 0;
@@ -138,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_later_request_ends_it() {
+    fn an_answer_to_a_later_request_ends_the_pause() {
         let (mut pause, before) = (Pause::default(), Instant::now());
         let now = before + SECOND;
         pause.ask(HOUR, now, now);
@@ -152,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_told_of_once_it_is_long() {
+    fn reports_a_pause_once_it_is_long() {
         let (mut pause, now) = (Pause::default(), Instant::now());
         assert!(!pause.ask(SECOND, now, now));
         assert!(pause.ask(TOLD, now, now));
@@ -169,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_a_try_is_the_newest_word() {
+    fn the_answer_to_a_probe_decides() {
         let (mut pause, before) = (Pause::default(), Instant::now());
         let now = before + SECOND;
         pause.ask(HOUR, now, now);
-        // It was under way.
+        // Sent before the pause.
         assert!(!pause.ask(SECOND, before, now));
         assert_eq!(pause.left(now), Some(HOUR));
         let sent = now + 15 * SECOND;

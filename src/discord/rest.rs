@@ -1,7 +1,6 @@
-//! Asking Discord over REST: one client that keeps Discord's limits, tries again where that helps,
-//! and tells apart what does not.
+//! The REST client: keeps Discord's limits, retries where that helps, and classifies errors.
 //!
-//! Owns requests and their outcome. Refuses to know what an answer means: see `history`.
+//! Owns requests and their outcome. `api` interprets the answers.
 //! Source: <https://discord.com/developers/docs/topics/rate-limits>.
 
 mod forward;
@@ -43,7 +42,7 @@ use propsbot_network::{
     cause,
 };
 
-/// What Discord asks every client to call itself. Source:
+/// The form that Discord requires. Source:
 /// <https://discord.com/developers/docs/reference#user-agent>.
 pub(super) const USER_AGENT: &str = concat!(
     "DiscordBot (https://github.com/sourcecred, ",
@@ -51,15 +50,15 @@ pub(super) const USER_AGENT: &str = concat!(
     ")"
 );
 
-/// How large an answer may be, and how large few are: a page of 100 messages has some 100 KB, and can
-/// have about 30 MB if each of them has all that Discord allows.
+/// Largest and usual size of an answer, in bytes. A page of 100 messages has about 100 KB, and up
+/// to 30 MB if each uses everything that Discord allows.
 const LARGEST_ANSWER: usize = 32 << 20;
 const USUAL_ANSWER: usize = 512 << 10;
 
-/// How long an answer may take.
+/// Time limit for an answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client of Discord's REST interface. Cheap to clone; clones share the limits.
+/// A client for Discord's REST API. Cheap to clone; clones share the limits.
 #[derive(Clone)]
 pub struct Rest {
     inner: Arc<Inner>,
@@ -69,20 +68,20 @@ struct Inner {
     client: Client,
     network: Network,
     bodies: BodyLimit,
-    /// The origin and `/api/v10/`.
+    /// Origin plus `/api/v10/`.
     base: String,
     authorization: HeaderValue,
-    /// Each bucket: what is left of it, and one request in flight.
+    /// Rate limit buckets: what is left of each, with one request in flight.
     buckets: RateLimiter,
-    /// All buckets together.
+    /// The limit across all buckets.
     budget: Budget,
-    /// By how many milliseconds Discord's clock was ahead of ours at its last answer.
+    /// How many milliseconds Discord's clock was ahead of ours at its last answer.
     ahead: AtomicI64,
-    /// What the answers told of the limits.
+    /// What answers told about the limits.
     pace: Mutex<Pace>,
     /// Requests sent so far.
     sent: AtomicU64,
-    /// Asks whether a long pause still holds, where nobody else does.
+    /// Probes whether a long pause still holds when nothing else does.
     trying: Mutex<Option<AbortOnDropHandle<()>>>,
     outage: Outage,
 }
@@ -96,10 +95,9 @@ impl fmt::Debug for Rest {
 }
 
 impl Rest {
-    /// A client for `origin` (such as `http://127.0.0.1:3005`), or for Discord itself.
+    /// Creates a client for `origin` (such as `http://127.0.0.1:3005`), or for Discord itself.
     ///
-    /// Must be called within a tokio runtime, which then keeps the limits for as long as there is
-    /// a clone.
+    /// Call it within a tokio runtime, which keeps the limits as long as a clone exists.
     pub fn new(origin: Option<&str>, token: &Token, network: &Network) -> Self {
         let origin = origin.unwrap_or(OFFICIAL_ORIGIN).trim_end_matches('/');
         let client = network
@@ -117,7 +115,7 @@ impl Rest {
                 bodies: BodyLimit::new(USUAL_ANSWER, LARGEST_ANSWER),
                 base: format!("{origin}/api/v10/"),
                 authorization: token.authorization(),
-                // Its own global limit would neither know ours nor keep a reserve.
+                // Its global limit wouldn't know ours, nor keep a reserve.
                 buckets: RateLimiter::new(u16::MAX),
                 budget: Budget::new(origin == OFFICIAL_ORIGIN),
                 ahead: AtomicI64::new(0),
@@ -129,17 +127,16 @@ impl Rest {
         }
     }
 
-    /// How its connections are made.
     pub fn network(&self) -> &Network {
         &self.inner.network
     }
 
-    /// What Discord's clock tells at this time of ours, as of its last answer.
+    /// Converts our time to Discord's, using the difference at its last answer.
     pub fn discord_time(&self, ours: Millis) -> Millis {
         Millis(ours.0 + self.inner.ahead.load(Ordering::Relaxed))
     }
 
-    /// How fast history can be read, as far as the answers have told.
+    /// Returns how fast history can be read, as learnt from the answers.
     pub fn pace(&self) -> Pace {
         if self.inner.budget.is_lifted() {
             return Pace::UNLIMITED;
@@ -147,28 +144,28 @@ impl Rest {
         *self.inner.pace()
     }
 
-    /// How many requests were sent so far, by this client and its clones.
+    /// Returns how many requests this client and its clones have sent.
     pub fn sent(&self) -> u64 {
         self.inner.sent.load(Ordering::Relaxed)
     }
 
-    /// How long nothing is asked, because Discord wants a pause of all requests.
+    /// Returns how long Discord wants no requests at all, if it does.
     pub fn paused(&self) -> Option<Duration> {
         self.inner.budget.paused()
     }
 
-    /// Why Discord does not answer, as long as it does not.
+    /// Watches why Discord doesn't answer; `None` while it does.
     pub fn outages(&self) -> watch::Receiver<Option<String>> {
         self.inner.outage.watch()
     }
 
-    /// Whether an outage was told: what fails because of it need not be told too.
+    /// Returns whether an outage was reported, so that failures it causes need no report.
     pub fn is_out(&self) -> bool {
         self.inner.outage.watch().borrow().is_some()
     }
 
-    /// Asks for `route` and reads the answer with `read`. An answer that cannot be read is asked
-    /// for again, as one that does not come: it may have been cut, or be a proxy's.
+    /// Fetches `route` and parses the answer with `read`.
+    /// Retries unreadable answers too: they may have been cut, or be a proxy's.
     pub async fn get<T>(
         &self,
         route: &Route<'_>,
@@ -178,8 +175,9 @@ impl Rest {
         Ok(answer.0)
     }
 
-    /// As [`Self::get`], after all that is more urgent. Until the turn is dropped the answer counts
-    /// as being dealt with. Whoever holds one must not wait for another request.
+    /// As [`Self::get`], after more urgent requests.
+    /// The answer counts as in use until the permit is dropped. Don't wait for another request
+    /// while holding one.
     pub async fn get_and_hold<T>(
         &self,
         route: &Route<'_>,
@@ -189,14 +187,14 @@ impl Rest {
         self.ask(&Method::GET, route, None, urgency, read).await
     }
 
-    /// Replaces what is at `route` by this JSON.
+    /// Replaces the resource at `route` with this JSON.
     pub async fn put(&self, route: &Route<'_>, json: Vec<u8>) -> Result<(), RestError> {
         let put = self.ask(&Method::PUT, route, Some(json), Urgency::AtOnce, |_| Ok(()));
         put.await.map(|_| ())
     }
 
-    /// Adds this JSON at `route`, and reads the answer with `read`. It is sent again where no answer
-    /// came: what must not be there twice has to say so itself.
+    /// Posts this JSON to `route` and parses the answer with `read`.
+    /// Repeats it if no answer comes: the body must carry a nonce if duplicates matter.
     pub async fn post<T>(
         &self,
         route: &Route<'_>,
@@ -207,21 +205,19 @@ impl Rest {
         post.await.map(|(answer, _)| answer)
     }
 
-    /// Makes what is at `route` be there, which takes no words.
+    /// Puts to `route` without a body.
     pub async fn touch(&self, route: &Route<'_>) -> Result<(), RestError> {
         let put = self.ask(&Method::PUT, route, None, Urgency::AtOnce, |_| Ok(()));
         put.await.map(|_| ())
     }
 
-    /// Deletes what is at `route`.
     pub async fn delete(&self, route: &Route<'_>) -> Result<(), RestError> {
         let delete = self.ask(&Method::DELETE, route, None, Urgency::AtOnce, |_| Ok(()));
         delete.await.map(|_| ())
     }
 
-    /// Asks until there is a final answer: 5 more times where that may help, obeying the waits
-    /// that Discord asks for. A refusal to read something is believed the second time, and a refused
-    /// token only if `GET /users/@me` refuses it too.
+    /// Retries up to 5 times where that may help, obeying Discord's waits. Believes a refusal to
+    /// read the second time, and a refused token only if `GET /users/@me` refuses it too.
     async fn ask<T>(
         &self,
         method: &Method,
@@ -233,7 +229,7 @@ impl Rest {
         let address = format!("{}{}", self.inner.base, route.address());
         let url = Url::parse(&address).map_err(|error| RestError::Unreachable {
             what: address.clone(),
-            cause: format!("not an address ({error}); check DISCORD_API_URL"),
+            cause: format!("not a URL ({error}); check DISCORD_API_URL"),
         })?;
         let waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
@@ -255,7 +251,7 @@ impl Rest {
             .retry(waits)
             .when(|error: &RestError| error.retry().is_some() || doubts(error))
             .adjust(|error, next| Some(next?.max(error.retry().unwrap_or_default())))
-            .notify(|error, wait| tracing::debug!(%error, ?wait, "asking Discord again"))
+            .notify(|error, wait| tracing::debug!(%error, ?wait, "retrying a request to Discord"))
             .await;
         if let Err(error @ (RestError::Unreachable { .. } | RestError::Failing { .. })) = &answer {
             let why = match error {
@@ -276,7 +272,7 @@ impl Rest {
         }
     }
 
-    /// Has one request wait for the end of the pause, so that its end is noticed.
+    /// Starts a task that probes until the pause ends.
     fn try_until_resumed(&self) {
         let mut trying = self
             .inner
@@ -290,14 +286,14 @@ impl Rest {
         let task = tokio::spawn(async move {
             while rest.paused().is_some() {
                 rest.is_token_good().await;
-                // What fails without being sent fails at once.
+                // Failures without a request return immediately.
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
         *trying = Some(AbortOnDropHandle::new(task));
     }
 
-    /// Whether the token may still be good, whatever was refused because of it: unless Discord says no.
+    /// Returns whether the token may still be valid: Discord hasn't refused `GET /users/@me`.
     async fn is_token_good(&self) -> bool {
         let me = &Route::Me;
         let Ok(url) = Url::parse(&format!("{}{}", self.inner.base, me.address())) else {
@@ -323,7 +319,7 @@ impl Inner {
             let what = route.to_string();
             return Err(RestError::TooManyRefused { what, wait });
         }
-        // A server without limits has no buckets to wait for.
+        // A server without limits has no buckets.
         let permit = if self.budget.is_lifted() {
             None
         } else {
@@ -388,12 +384,12 @@ impl Inner {
         Ok((body.bytes, turn))
     }
 
-    /// Where requests go, in words.
+    /// Describes the route to the server.
     fn way(&self) -> String {
         self.network.way_to(&self.base)
     }
 
-    /// No answer came, or half of one.
+    /// Converts a missing or incomplete answer to an error.
     fn unreachable(&self, route: &Route<'_>, error: &reqwest::Error) -> RestError {
         let way = self.way();
         let cause = cause(error);
@@ -412,7 +408,7 @@ impl Inner {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a refusal of a request of this time.
+    /// Applies the limits of a refusal; the request was sent at `sent`.
     fn heed(&self, refusal: &Refusal, sent: Instant) {
         if refusal.counts() {
             self.budget.refused();
@@ -429,7 +425,7 @@ impl Inner {
                 "Discord wants no requests for {}{}",
                 whole_seconds(wait),
                 if wait > DOUBTED {
-                    " or longer: asking now and then whether that still holds"
+                    " or longer; checking now and then"
                 } else {
                     ""
                 }

@@ -1,124 +1,98 @@
-//! How a request to Discord failed, in words for whoever runs the bot.
+//! Errors of requests to Discord, worded for the operator.
 //!
-//! Owns which failures may pass by themselves. Refuses to know how a request is made.
+//! Owns which errors are worth a retry.
 
 use std::time::Duration;
 
 use super::Route;
 
-/// The longest wait that Discord may ask for before we give up instead.
+/// Longest wait that Discord may ask for before we give up.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Discord's codes for a message, a member, a user and an emoji that are not there any more: common,
-/// and worth no doubt. Source:
-/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
+/// Discord's codes for an unknown message, member, user or emoji. These are common and believed at
+/// once. Source: <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 const OFTEN_GONE: [u64; 4] = [10_008, 10_007, 10_013, 10_014];
 
-/// How a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
-    /// 401, also to `GET /users/@me`: final, for every request.
+    /// 401, also from `GET /users/@me`: final for every request.
     #[error(
-        "Discord refused the bot's token: it was reset, or is another application's; copy the \
-         token anew from the developer portal (your application, \"Bot\") and start again"
+        "Discord refused the bot's token: it was reset, or belongs to another application; copy the \
+         token from the developer portal (your application, \"Bot\") and start the bot again"
     )]
     BadToken,
-    /// 403: the bot may not. Never asked again by itself.
+    /// 403: a permission is missing. Not retried.
     #[error("Discord refused {what}: {message} (code {code}); give the bot that permission")]
     Forbidden {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// Discord's code for it. Source:
+        /// Discord's error code. Source:
         /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
         code: u64,
-        /// Discord's words for it.
         message: String,
     },
-    /// 404: there is no such thing, or not any more.
-    #[error("Discord does not know {what}: {message} (code {code})")]
+    /// 404: it doesn't exist, or no longer does.
+    #[error("Discord doesn't know {what}: {message} (code {code})")]
     NotFound {
-        /// What was asked.
         what: String,
-        /// Discord's code for it.
         code: u64,
-        /// Discord's words for it.
         message: String,
     },
-    /// Any other 4xx: we asked wrongly.
-    #[error("Discord did not accept {what} ({status}): {message} (code {code}); report this")]
+    /// Any other 4xx: the request was wrong.
+    #[error("Discord rejected {what} ({status}): {message} (code {code}); please report this")]
     Rejected {
-        /// What was asked.
         what: String,
-        /// The status.
         status: u16,
-        /// Discord's code for it.
         code: u64,
-        /// Discord's words for it.
         message: String,
     },
-    /// 429, again and again, or with a longer wait than we have patience for.
-    #[error("Discord limits {what}: try again in {} s", wait.as_secs())]
+    /// 429 despite retries, or with too long a wait.
+    #[error("Discord rate-limits {what}: try again in {} s", wait.as_secs())]
     Limited {
-        /// What was asked.
         what: String,
         /// How long Discord wants us to wait.
         wait: Duration,
     },
-    /// 5xx, again and again; or a refusal that is a web page, and so not Discord's.
+    /// 5xx despite retries, or a refusal that is an HTML page, and so not Discord's.
     #[error("Discord failed at {what} ({status}), several times in a row")]
-    Failing {
-        /// What was asked.
-        what: String,
-        /// The status.
-        status: u16,
-    },
-    /// No answer, again and again: no connection, a cut one, or a time-out.
+    Failing { what: String, status: u16 },
+    /// No answer despite retries: can't connect, connection cut, or timeout.
     #[error("no answer to {what}: {cause}")]
-    Unreachable {
-        /// What was asked.
-        what: String,
-        /// Why, as far as is known.
-        cause: String,
-    },
-    /// The answer has more bytes than any of Discord's: it was not read to its end.
+    Unreachable { what: String, cause: String },
+    /// The answer exceeds what Discord sends; it was not read to the end.
     #[error(
-        "the answer of {host} to {what} is larger than {} MiB, and so not Discord's: check \
-         DISCORD_API_URL and whatever stands before Discord", most >> 20
+        "the answer from {host} to {what} exceeds {} MiB, so it isn't Discord's: check \
+         DISCORD_API_URL and any proxy in front of Discord", most >> 20
     )]
     TooLarge {
-        /// What was asked.
         what: String,
-        /// Who answered.
+        /// The server or proxy that answered.
         host: String,
-        /// The most that is read, in bytes.
+        /// The limit in bytes.
         most: usize,
     },
-    /// The answer is not what Discord documents.
-    #[error("the answer to {what} could not be read (at its line {line}, column {column})")]
+    /// The answer isn't what Discord documents.
+    #[error("the answer to {what} is unreadable at line {line}, column {column}")]
     Unreadable {
-        /// What was asked.
         what: String,
-        /// The line of the answer.
         line: usize,
-        /// The column in that line.
         column: usize,
     },
-    /// So much was refused that Discord would soon ban this address: nothing was sent.
+    /// So many requests were refused that Discord would soon ban this address: nothing was sent.
     #[error(
-        "asked nothing for {what}: nearly 10,000 requests were refused within 10 minutes, one \
-         more step from a ban; check the bot's permissions. Goes on in {} s", wait.as_secs()
+        "{what} not requested: Discord refused nearly 10,000 requests within 10 minutes and will \
+         soon bans this address; check the bot's permissions. Continuing in {} s", wait.as_secs()
     )]
     TooManyRefused {
-        /// What would have been asked.
         what: String,
-        /// When it may be asked again.
+        /// How long to send nothing.
         wait: Duration,
     },
 }
 
 impl RestError {
-    /// Whether the same request may succeed later, with nothing changed by anybody. An answer that
-    /// is no answer counts: it was cut, or came from whatever stands before Discord.
+    /// Returns whether the same request may succeed later by itself.
+    /// An unreadable answer counts: it was cut, or came from a proxy.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -131,7 +105,7 @@ impl RestError {
         )
     }
 
-    /// Whether to try at once again, and how long to wait at the least.
+    /// Returns the minimum wait before a retry; `None` if a retry won't help.
     pub(super) fn retry(&self) -> Option<Duration> {
         match self {
             Self::Limited { wait, .. } => (*wait <= PATIENCE).then_some(*wait),
@@ -142,7 +116,7 @@ impl RestError {
         }
     }
 
-    /// Whether it is asked once more before it is believed: a single refusal may be a stray one.
+    /// Returns whether to repeat the request once before believing the refusal.
     pub(super) fn is_doubtful(&self) -> bool {
         match self {
             Self::BadToken | Self::Forbidden { .. } => true,
@@ -151,7 +125,7 @@ impl RestError {
         }
     }
 
-    /// An answer that is not as documented. The place is told, not the text: it may be a message's.
+    /// Creates an error for an unreadable answer, without its text: members may have written it.
     pub(super) fn unreadable(route: &Route<'_>, error: &serde_json::Error) -> Self {
         Self::Unreadable {
             what: route.to_string(),

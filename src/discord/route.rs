@@ -1,4 +1,4 @@
-//! The addresses we read from, and the rate limit bucket each belongs to.
+//! Discord's REST routes, and the rate limit bucket of each.
 
 use std::fmt::{self, Write as _};
 
@@ -6,70 +6,56 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use propsbot_model::{ChannelId, Emoji, EmojiKey, GuildId, MessageId, Millis, UserId};
 
-/// Something that can be asked of Discord. Displayed without its query, as errors and logs name it.
+/// A REST route. Displayed without its query, for errors and logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// The bot's own user.
     Me,
-    /// The bot's application.
     Application,
-    /// The guilds that the bot is in, after this one; 100 a page.
+    /// The bot's guilds after this one; 100 per page.
     MyGuilds(GuildId),
-    /// Where the gateway is, and how many connections it wants.
+    /// The gateway's URL, the number of shards, and the session start limit.
     Gateway,
-    /// Where the gateway is, and no more: what everyone may ask.
+    /// Only the gateway's URL; needs no token.
     GatewayUrl,
-    /// The application's commands, in all guilds.
+    /// The application's global commands.
     Commands(UserId),
-    /// A guild with its roles and emojis, and about how many members it has.
+    /// A guild with its roles and emojis, and its approximate number of members.
     Guild(GuildId),
-    /// A guild's roles.
     Roles(GuildId),
-    /// A guild's own emojis.
     Emojis(GuildId),
     /// One channel or thread.
     Channel(ChannelId),
-    /// A guild's channels, all at once.
+    /// All channels of a guild.
     Channels(GuildId),
-    /// A guild's threads that are not archived, all at once.
+    /// All active threads of a guild.
     ActiveThreads(GuildId),
-    /// A channel's archived threads, the last archived first; 100 a page.
+    /// A channel's archived threads, last archived first; 100 per page.
     ArchivedThreads {
-        /// The channel.
         channel: ChannelId,
-        /// The private ones, rather than the public ones.
+        /// Private threads instead of public ones.
         private: bool,
-        /// Only those archived before this time.
+        /// Only threads archived before this time.
         before: Option<Millis>,
     },
-    /// A guild's members by id, after this one; 1000 a page.
+    /// A guild's members after this one, by id; 1000 per page.
     Members(GuildId, UserId),
-    /// One member of a guild.
     Member(GuildId, UserId),
-    /// A channel's messages before this one, the last first; 100 a page.
+    /// A channel's messages before this one, newest first; 100 per page.
     Messages(ChannelId, Option<MessageId>),
-    /// Where messages are posted in a channel.
+    /// Posts a message to a channel.
     Post(ChannelId),
-    /// One message.
     Message(ChannelId, MessageId),
-    /// The bot's own reaction to a message.
     OwnReaction {
-        /// The channel.
         channel: ChannelId,
-        /// The message.
         message: MessageId,
-        /// The emoji.
         emoji: &'a Emoji,
     },
-    /// Who reacts to a message with an emoji, by id, after this user; 100 a page.
+    /// Users who reacted with an emoji after this user, by id; 100 per page.
     Reactors {
-        /// The channel.
         channel: ChannelId,
-        /// The message.
         message: MessageId,
-        /// The emoji.
         emoji: &'a Emoji,
-        /// The burst reactions, rather than the normal ones.
+        /// Burst reactions instead of normal ones.
         burst: bool,
         /// Only users with greater ids.
         after: Option<UserId>,
@@ -77,7 +63,7 @@ pub enum Route<'a> {
 }
 
 impl Route<'_> {
-    /// The path and query behind `/api/v10/`.
+    /// Returns path and query after `/api/v10/`.
     pub(super) fn address(&self) -> String {
         let mut address = self.to_string();
         let query = match self {
@@ -103,8 +89,8 @@ impl Route<'_> {
         address
     }
 
-    /// What tells the buckets apart before Discord has named them: the route, with only its
-    /// top-level resource's id in it. Source:
+    /// Returns the key of the route's bucket until Discord names it: only the id of the top-level
+    /// resource counts. Source:
     /// <https://discord.com/developers/docs/topics/rate-limits#rate-limits>.
     pub(super) fn bucket(&self) -> String {
         match self {
@@ -167,7 +153,7 @@ impl fmt::Display for Route<'_> {
     }
 }
 
-/// An emoji is whatever Discord says it is: an unencoded `#` would end the path.
+/// Percent-encodes an emoji: a plain `#` would end the path.
 fn encode(emoji: &Emoji, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &emoji.key {
         EmojiKey::Unicode(text) => write!(f, "{}", utf8_percent_encode(text, NON_ALPHANUMERIC)),
@@ -178,7 +164,7 @@ fn encode(emoji: &Emoji, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// A time as Discord reads it.
+/// Formats a time for Discord.
 fn iso(time: Millis) -> String {
     jiff::Timestamp::from_millisecond(time.0)
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
@@ -203,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_of_an_emoji_is_encoded() {
+    fn encodes_every_byte_of_an_emoji() {
         assert_eq!(
             reactors(&Emoji::unicode("#️⃣")),
             "channels/1/messages/2/reactions/%23%EF%B8%8F%E2%83%A3?limit=100&type=0"
@@ -219,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bots_own_reaction_shares_the_bucket_of_the_lists() {
+    fn own_reactions_share_the_bucket_of_reactor_lists() {
         let emoji = Emoji::unicode("🙏");
         let route = Route::OwnReaction {
             channel: ChannelId(1),
@@ -234,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_as_large_as_discord_allows() {
+    fn requests_the_largest_pages_discord_allows() {
         let address = |route: Route<'_>| route.address();
         assert_eq!(
             address(Route::MyGuilds(GuildId(0))),

@@ -1,4 +1,4 @@
-//! The bot's token: kept, sent, and never shown.
+//! The bot's token, never shown.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use reqwest::header::HeaderValue;
 
 use propsbot_model::UserId;
 
-/// A bot's token. Neither its `Debug` form nor any error or log line shows any of it.
+/// A bot's token. `Debug`, errors and logs never show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// The text cannot be a token, whoever issued it.
+/// The text can't be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the Discord token is empty or has characters that no token has: copy it anew from the \
+    "the Discord token is empty or contains invalid characters: copy it again from the \
      developer portal (your application, \"Bot\", \"Reset Token\")"
 )]
 pub struct MalformedToken;
 
 impl Token {
-    /// Takes the token as people paste it: blanks around it and a leading `Bot ` are dropped.
-    /// Whether Discord accepts it is known only once it was asked.
+    /// Accepts the token as pasted, with surrounding blanks or a leading `Bot `.
+    /// Only a request tells whether Discord accepts it.
     pub fn new(text: &str) -> Result<Self, MalformedToken> {
         let text = text.trim();
         let text = text.strip_prefix("Bot ").unwrap_or(text).trim();
@@ -31,20 +31,20 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
-    /// The bot's user, as far as the token tells: Discord's begin with its id in base64. (That is
-    /// how they have always been, but nowhere promised: make sure before it is relied on.)
+    /// Returns the bot's user id, which Discord's tokens start with, in base64.
+    /// Undocumented, though always true so far: verify it before relying on it.
     pub fn bot(&self) -> Option<UserId> {
         let (first, _) = self.0.split_once('.')?;
         let id = URL_SAFE_NO_PAD.decode(first.trim_end_matches('=')).ok()?;
         str::from_utf8(&id).ok()?.parse().ok()
     }
 
-    /// The secret itself, for those who send it.
+    /// Returns the secret, to send it.
     pub(super) fn secret(&self) -> &str {
         &self.0
     }
 
-    /// The value of the `Authorization` header. Source:
+    /// Returns the `Authorization` header. Source:
     /// <https://discord.com/developers/docs/reference#authentication>.
     pub(super) fn authorization(&self) -> HeaderValue {
         let mut value = HeaderValue::from_str(&format!("Bot {}", self.0))
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_carry_is_refused() {
+    fn refuses_what_no_header_can_carry() {
         assert_eq!(Token::new("  "), Err(MalformedToken));
         assert_eq!(Token::new("a\nb"), Err(MalformedToken));
         assert_eq!(Token::new("tökèn"), Err(MalformedToken));

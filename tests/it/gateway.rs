@@ -87,7 +87,7 @@ async fn no_session_is_started_beyond_the_limit() {
     let asks = |discord: &Discord| discord.count("GET /gateway/bot") > asked + 1;
     assert!(discord.wait(SOON, asks).await, "{}", running.stderr());
     assert_eq!(attempts(discord), 2);
-    assert!(running.stderr().contains("no more sessions for now"));
+    assert!(running.stderr().contains("session start limit is used up"));
     discord.manners(Manners::default());
     discord.limit_session_starts(1_000, 2_000);
     let connected = |discord: &Discord| discord.connected() > 0;

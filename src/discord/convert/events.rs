@@ -1,4 +1,4 @@
-//! What each event says, read from its JSON.
+//! Translates each event from its JSON.
 
 use serde::{
     Deserialize,
@@ -12,8 +12,8 @@ use propsbot_model::{
     ChannelId, Fact, GuildId, Listed, Message, MessageId, ReactionEvent, RoleId, Stamp, UserId,
 };
 
-/// Events that we need, of those that always name a guild or are about all of them. All others
-/// are somebody else's: new ones appear often, and are no failures.
+/// Needed events that always name a guild or concern all of them. Others are ignored without a
+/// report: Discord often adds new ones.
 const NEEDED: [&str; 17] = [
     "READY",
     "RESUMED",
@@ -34,7 +34,7 @@ const NEEDED: [&str; 17] = [
     "THREAD_LIST_SYNC",
 ];
 
-/// Events that we need where they name a guild; otherwise they are about direct messages.
+/// Needed events if they name a guild; otherwise they are about direct messages.
 const NEEDED_IN_GUILDS: [&str; 11] = [
     "CHANNEL_CREATE",
     "CHANNEL_UPDATE",
@@ -49,17 +49,16 @@ const NEEDED_IN_GUILDS: [&str; 11] = [
     "MESSAGE_REACTION_REMOVE_EMOJI",
 ];
 
-/// Whether an event of this name may say something that we need.
+/// Returns whether an event of this name may tell something we need.
 pub(crate) fn is_needed(name: &str) -> bool {
     NEEDED.contains(&name) || NEEDED_IN_GUILDS.contains(&name)
 }
 
-/// The guild that an event names.
 enum Of {
     Guild(GuildId),
-    /// Only a direct message is of none.
+    /// No guild: a direct message.
     None,
-    /// It cannot be read.
+    /// Unreadable.
     Odd,
 }
 
@@ -98,7 +97,7 @@ struct Availability {
     unavailable: bool,
 }
 
-/// What of a message an update has to tell to replace it.
+/// Fields that an update needs to replace a message.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "that they can be read is what matters")]
 struct Whole {
@@ -163,7 +162,7 @@ struct Reaction {
     member: Option<wire::Member>,
 }
 
-/// What the event `name` with the payload `data` says, and of which guild.
+/// Translates the event `name` with the payload `data`; also returns its guild.
 pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> (Option<GuildId>, Translation) {
     let guild = match guild_of(name, data) {
         Of::Guild(guild) => Some(guild),
@@ -181,7 +180,7 @@ pub(super) fn said(name: &str, data: &[u8], bot: UserId) -> (Option<GuildId>, Tr
         (_, None) => None,
     };
     let said = read.unwrap_or_else(|| {
-        tracing::warn!(name, ?guild, "a gateway event could not be read");
+        tracing::warn!(name, ?guild, "unreadable gateway event");
         failed(name, data, guild)
     });
     (guild, said)
@@ -202,25 +201,25 @@ fn guild_of(name: &str, data: &[u8]) -> Of {
     }
 }
 
-/// As much of the payload as `T` needs.
+/// Reads the fields that `T` needs.
 fn part<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     json::read(data).ok()
 }
 
 fn ready(data: &[u8]) -> Option<Translation> {
     let Ready { guilds } = part(data)?;
-    // Otherwise it would be told that the bot is not in a guild in which it is.
+    // An incomplete list would mean that the bot has left a guild.
     guilds.all_readable().then(|| {
         let guilds = guilds.items.into_iter().map(|OfId { id }| id).collect();
         (Vec::new(), Some(Signal::SessionStarted { guilds }))
     })
 }
 
-/// Events about messages and reactions.
+/// Translates events about messages and reactions.
 fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Translation> {
     let facts = match name {
         "MESSAGE_CREATE" => return message(part(data)?, guild, Fact::Posted),
-        // Discord sends it whole; from a part of one, nothing is made up.
+        // Discord sends complete messages; don't guess from an incomplete one.
         "MESSAGE_UPDATE" => {
             let _: Whole = part(data)?;
             return message(part(data)?, guild, Fact::Message);
@@ -260,7 +259,7 @@ fn of_message(name: &str, data: &[u8], guild: GuildId) -> Option<Translation> {
     Some((facts, None))
 }
 
-/// Events about anything but messages and reactions.
+/// Translates all other events.
 fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Translation> {
     let shape_changed = Some(Signal::ShapeChanged(guild));
     match name {
@@ -327,7 +326,7 @@ fn of_guild(name: &str, data: &[u8], guild: GuildId, bot: UserId) -> Option<Tran
     }
 }
 
-/// A guild. What is odd in it is read again over REST.
+/// Translates `GUILD_CREATE`. Odd parts are fetched again over REST.
 fn guild_create(data: &[u8]) -> Option<Translation> {
     let mut of: wire::Guild = part(data)?;
     let id = of.id;
@@ -339,7 +338,7 @@ fn guild_create(data: &[u8]) -> Option<Translation> {
     let threads = std::mem::take(&mut of.threads.items);
     let mut shape = of.into_shape();
     shape.members = member_count;
-    // What its lists lack is not gone: a backfill asks, where they contradict what is known.
+    // What the lists lack isn't gone: a backfill checks contradictions.
     let mut facts = vec![Fact::Guild(shape.guild.clone())];
     facts.extend(shape.emojis.items.iter().cloned().map(Fact::Emoji));
     facts.extend(shape.roles.items.iter().cloned().map(Fact::Role));
@@ -361,13 +360,13 @@ fn guild_create(data: &[u8]) -> Option<Translation> {
     Some((facts, Some(Signal::GuildAvailable(id, told))))
 }
 
-/// Whether its list of roles can be whole: a guild has at least the role that everyone has.
+/// Returns whether the roles can be complete: every guild has an `@everyone` role.
 fn lists_all_roles(shape: &GuildShape) -> bool {
     let everyone = shape.guild.id.0;
     shape.roles.all_readable() && shape.roles.items.iter().any(|role| role.id.0 == everyone)
 }
 
-/// Whether it tells as much as REST would. One without channels may be told in part.
+/// Returns whether the event tells as much as REST would. One without channels may be partial.
 fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
     shape.guild.unread.is_empty()
         && lists_all_roles(shape)
@@ -376,7 +375,7 @@ fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
         && channels.len > 0
 }
 
-/// A message that the gateway showed: first its people, so that they are known, then itself.
+/// Translates a message: its users first, so that they are known, then itself.
 fn message(
     mut of: wire::Message,
     guild: GuildId,
@@ -386,7 +385,7 @@ fn message(
     match of.is_ephemeral() {
         Some(false) => {}
         Some(true) => return Some(Translation::default()),
-        // Only what is in a list is everyone's.
+        // If the flags are unreadable, only a list shows whether everyone can see it.
         None => return None,
     }
     let author_membership = of.member.take();
@@ -425,13 +424,11 @@ fn reaction(of: Reaction, guild_id: GuildId, fact: fn(ReactionEvent) -> Fact) ->
     Some(known.into_iter().chain([fact(event)]).collect())
 }
 
-/// A member with its user.
 fn member(of: wire::Member, guild: GuildId) -> Fact {
     Fact::Member(guild, of.user.into(), of.membership.into())
 }
 
-/// What to do about an event that says nothing readable: fetch the message it is about; or else report
-/// the event itself. Whoever hears it records it until then.
+/// Handles an unreadable event: has its message fetched, or reports the event.
 fn failed(name: &str, data: &[u8], guild: Option<GuildId>) -> Translation {
     let message = guild.zip(message_of(name, data));
     let Some((guild_id, (channel, message))) = message else {
@@ -445,7 +442,7 @@ fn message_of(name: &str, data: &[u8]) -> Option<(ChannelId, MessageId)> {
     if !name.starts_with("MESSAGE_") {
         return None;
     }
-    // Event by event another field: it is looked for in both.
+    // Events name the message in different fields.
     let of: Value = part(data)?;
     let id = |field: &str| serde_json::from_value(of.get(field)?.clone()).ok();
     let message = id("message_id").or_else(|| id("id"))?;

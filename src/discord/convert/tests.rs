@@ -1,4 +1,4 @@
-//! Each event as Discord sends it, and what it says.
+//! Tests what each event, as Discord sends it, translates to.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use propsbot_model::{Emoji, EmojiKey, Field};
 const GUILD: GuildId = GuildId(1);
 const BOT: UserId = UserId(50);
 
-/// What the gateway's event `name` with this payload says.
+/// Translates the event `name` with this payload.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "callers write json!({..}) in place"
@@ -62,7 +62,7 @@ fn is_member(fact: &Fact, id: u64) -> bool {
 }
 
 #[test]
-fn a_message_tells_its_people_first() {
+fn a_message_names_its_users_first() {
     let (facts, signal) = read("MESSAGE_CREATE", a_message());
     assert_eq!(signal, None);
     let [author, mentioned, Fact::Posted(message)] = facts.as_slice() else {
@@ -75,7 +75,7 @@ fn a_message_tells_its_people_first() {
 }
 
 #[test]
-fn what_only_one_member_sees_and_direct_messages_say_nothing() {
+fn ignores_ephemeral_and_direct_messages() {
     for changes in [json!({"flags": 64}), json!({"guild_id": null})] {
         assert_eq!(
             read("MESSAGE_CREATE", with(a_message(), changes)),
@@ -85,7 +85,7 @@ fn what_only_one_member_sees_and_direct_messages_say_nothing() {
 }
 
 #[test]
-fn an_update_is_whole_or_the_message_is_read_again() {
+fn an_incomplete_update_has_the_message_fetched() {
     let edited = json!({"edited_timestamp": "2016-04-30T11:18:25.796Z", "content": "new"});
     let (facts, _) = read("MESSAGE_UPDATE", with(a_message(), edited));
     let Some(Fact::Message(message)) = facts.last() else {
@@ -100,7 +100,7 @@ fn an_update_is_whole_or_the_message_is_read_again() {
 }
 
 #[test]
-fn an_event_that_serenity_cannot_read_is_read_all_the_same() {
+fn reads_events_that_serenity_rejects() {
     let odd = with(a_message(), json!({"pinned": "odd", "embeds": 3}));
     let (facts, signal) = read("MESSAGE_CREATE", odd);
     assert_eq!(signal, None);
@@ -108,7 +108,7 @@ fn an_event_that_serenity_cannot_read_is_read_all_the_same() {
 }
 
 #[test]
-fn a_message_that_nobody_can_read_is_reported_and_read_again() {
+fn an_unreadable_message_is_fetched_again() {
     let (facts, signal) = read("MESSAGE_CREATE", with(a_message(), json!({"author": 1})));
     assert_eq!(facts, vec![]);
     assert_eq!(
@@ -118,7 +118,7 @@ fn a_message_that_nobody_can_read_is_reported_and_read_again() {
 }
 
 #[test]
-fn an_event_that_nobody_can_read_is_reported_once() {
+fn reports_an_unreadable_event_once() {
     let said = read("GUILD_ROLE_UPDATE", json!({"guild_id": "1", "role": 7}));
     let event = "GUILD_ROLE_UPDATE".to_owned();
     let guild = Some(GUILD);
@@ -130,7 +130,7 @@ fn an_event_that_nobody_can_read_is_reported_once() {
 }
 
 #[test]
-fn an_update_without_its_text_is_never_taken_for_an_empty_one() {
+fn an_update_without_text_never_empties_a_message() {
     let odd = with(a_message(), json!({"content": null, "embeds": 3}));
     let (facts, signal) = read("MESSAGE_UPDATE", odd);
     assert!(
@@ -164,7 +164,7 @@ fn an_odd_guild_is_read_and_deletes_nothing() {
 }
 
 #[test]
-fn bursts_are_told_from_normal_reactions() {
+fn tells_burst_from_normal_reactions() {
     let emoji = json!({"id": null, "name": "🙏"});
     let payload = json!({"user_id": "3", "channel_id": "2", "message_id": "100",
         "guild_id": "1", "emoji": emoji, "burst": true, "type": 1,
@@ -179,7 +179,7 @@ fn bursts_are_told_from_normal_reactions() {
 }
 
 #[test]
-fn an_emojis_reactions_are_cleared_in_discords_own_form() {
+fn clears_reactions_of_one_emoji() {
     let payload = json!({"channel_id": "2", "guild_id": "1", "message_id": "100",
         "emoji": {"id": "8", "name": null}});
     let (facts, _) = read("MESSAGE_REACTION_REMOVE_EMOJI", payload);
@@ -196,7 +196,7 @@ fn an_emojis_reactions_are_cleared_in_discords_own_form() {
 }
 
 #[test]
-fn an_outage_is_no_departure() {
+fn an_outage_is_not_a_departure() {
     let outage = read("GUILD_DELETE", json!({"id": "1", "unavailable": true}));
     assert_eq!(outage, (vec![], Some(Signal::GuildUnavailable(GUILD))));
     let left = read("GUILD_DELETE", json!({"id": "1"}));
@@ -216,7 +216,7 @@ fn the_bots_own_roles_change_what_it_sees() {
 }
 
 #[test]
-fn a_channels_overwrites_come_with_it() {
+fn a_channel_comes_with_its_overwrites() {
     let (facts, signal) = read(
         "CHANNEL_UPDATE",
         json!({"id": "2", "type": 0, "guild_id": "1", "name": "x", "position": 1,

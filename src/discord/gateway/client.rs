@@ -1,7 +1,7 @@
-//! The client of the gateway: one connection after the other, and the session that outlives them.
+//! The gateway's client: connections, and the session that outlives them.
 //!
-//! Owns what is said to Discord, when, and what follows from what Discord says. Knows neither frames
-//! nor what an event means. Source: <https://discord.com/developers/docs/events/gateway>.
+//! Owns the protocol: what to send when, and how to react. Leaves frames to `connection` and events
+//! to `convert`. Source: <https://discord.com/developers/docs/events/gateway>.
 
 use std::time::Duration;
 
@@ -25,57 +25,56 @@ use crate::{DiscordApi, RestError, Token, convert, json, wire};
 use propsbot_model::UserId;
 use propsbot_network::Network;
 
-/// How long the gateway may take to say hello.
+/// Time limit for the gateway's HELLO.
 const HELLO: Duration = Duration::from_secs(15);
 
-/// How long the gateway may take to answer IDENTIFY or RESUME.
+/// Time limit for the answer to IDENTIFY or RESUME.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Between which bounds a heartbeat interval is obeyed.
+/// Bounds of an accepted heartbeat interval.
 const INTERVALS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(10));
 
-/// The heartbeat interval where none is told.
+/// Heartbeat interval if HELLO names none.
 const USUAL_INTERVAL: Duration = Duration::from_millis(41_250);
 
-/// After how many connections in a row that do not resume it a session is given up: some five minutes.
+/// Failed connections in a row before the session is given up: about five minutes.
 const WORTH_RESUMING: u32 = 10;
 
-/// The close code for a connection whose session is to be resumed.
+/// Close code that keeps the session resumable.
 const BE_BACK: u16 = 4000;
 
-/// The gateway's client.
 pub(super) struct Client {
     pub(super) connection: Option<Connection>,
     pub(super) core: Core,
 }
 
-/// The client but for its connection.
+/// Everything except the connection.
 pub(super) struct Core {
     pub(super) network: Network,
     pub(super) token: Token,
-    /// Asks where the gateway is.
+    /// Looks up the gateway's address.
     pub(super) history: DiscordApi,
-    /// Where the gateway is.
+    /// The gateway's URL.
     pub(super) url: String,
-    /// Whether `url` and the limit of session starts were asked for since the last start.
+    /// Whether `url` and the session start limit are fresh since the last start.
     pub(super) is_asked: bool,
     pub(super) pacing: Pacing,
     pub(super) intake: Intake,
     pub(super) interactions: Box<dyn InteractionHandler>,
     pub(super) session: Option<Session>,
-    /// Since when the connection has a session.
+    /// When the connection got its session.
     pub(super) since: Option<Instant>,
-    /// Since when there has been none.
+    /// When the current outage began.
     pub(super) outage: Option<Instant>,
 }
 
-/// Why a connection is no longer wanted.
+/// Why a connection ends.
 enum End {
-    /// The session goes on over another connection.
+    /// Resume the session on another connection.
     Resume(String),
-    /// The session is over.
+    /// Start a new session.
     Identify(String),
-    /// Only people can mend it.
+    /// Stop: only the operator can fix it.
     Stop(GatewayError),
 }
 
@@ -101,7 +100,7 @@ struct Application {
 }
 
 impl Client {
-    /// Keeps connected until `stop`, or until something happens that only people can mend.
+    /// Stays connected until `stop`, or until an error that only the operator can fix.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), GatewayError> {
         let intake = self.core.intake.clone();
         let end = tokio::select! {
@@ -125,7 +124,7 @@ impl Client {
         }
     }
 
-    /// Waits until it is time, connects, and stays connected for as long as that goes well.
+    /// Waits its turn, connects, and serves the connection until it ends.
     async fn connect_once(&mut self) -> Result<(), GatewayError> {
         let core = &mut self.core;
         sleep(core.pacing.before_connecting()).await;
@@ -160,7 +159,6 @@ impl Client {
 }
 
 impl Core {
-    /// Waits until a session may be started.
     async fn wait_to_start(&mut self) -> Result<(), GatewayError> {
         loop {
             sleep(self.pacing.before_starting(Instant::now())).await;
@@ -171,8 +169,8 @@ impl Core {
                         self.pacing.learn(told.limit, Instant::now());
                     }
                     Err(error @ RestError::BadToken) => return Err(GatewayError::BadToken(error)),
-                    // What it said the last time still holds.
-                    Err(error) => debug!(%error, "Discord does not say where its gateway is"),
+                    // The previous address stays valid.
+                    Err(error) => debug!(%error, "can't refresh the gateway's address"),
                 }
             }
             self.is_asked = false;
@@ -182,14 +180,14 @@ impl Core {
             let minutes = wait.as_secs().div_ceil(60);
             warn!(
                 minutes,
-                "Discord lets the bot start no more sessions for now; it is asked again after that time. \
-                 Until then, new messages are not heard, and commands are not answered"
+                "Discord's session start limit is used up; asking again after this time. \
+                 Until then, the bot receives no messages and answers no commands"
             );
             sleep(wait).await;
         }
     }
 
-    /// Draws the conclusions from the end of a connection.
+    /// Decides what follows the end of a connection.
     fn ended(&mut self, end: End) -> Result<(), GatewayError> {
         let lived = self.since.take().map(|since| since.elapsed());
         self.pacing.ended(lived);
@@ -200,7 +198,7 @@ impl Core {
             End::Stop(error) => return Err(error),
             End::Identify(why) => {
                 self.session = None;
-                info!("the session at Discord's gateway is over ({why}): beginning another");
+                info!("the session with Discord's gateway ended ({why}): starting a new one");
             }
             End::Resume(why) if self.session.is_some() => {
                 info!("the connection to Discord's gateway ended ({why}): resuming");
@@ -210,24 +208,24 @@ impl Core {
         Ok(())
     }
 
-    /// Where Discord wants the session to be resumed, nobody answers: it can be resumed anywhere.
+    /// Drops an unreachable resume URL: a session can be resumed at any gateway.
     fn forget_resume_url(&mut self) {
         if let Some(session) = &mut self.session {
             session.url = None;
         }
     }
 
-    /// Tells of an outage once.
+    /// Logs an outage once.
     fn note_outage(&mut self, why: &str) {
         if self.outage.is_some() {
-            debug!("no connection to Discord's gateway: {why}");
+            debug!("can't connect to Discord's gateway: {why}");
             return;
         }
         self.outage = Some(Instant::now());
-        warn!("no connection to Discord's gateway: {why}; trying again until there is one");
+        warn!("can't connect to Discord's gateway: {why}; retrying");
     }
 
-    /// The connection has a session.
+    /// Records that the connection has a session.
     fn note_session(&mut self) {
         self.since = Some(Instant::now());
         if let Some(since) = self.outage.take() {
@@ -236,13 +234,13 @@ impl Core {
         }
     }
 
-    /// Speaks with the gateway until the connection is no longer wanted.
+    /// Runs the protocol until the connection ends.
     async fn serve(&mut self, connection: &mut Connection) -> End {
         let interval = match self.greet(connection).await {
             Ok(interval) => interval,
             Err(end) => return end,
         };
-        // Not all clients at once, as Discord asks.
+        // A random first beat spreads clients, as Discord asks.
         let first = interval.mul_f64(rand::rng().random_range(0.0..1.0));
         let mut beat = Instant::now() + first;
         let mut is_acknowledged = true;
@@ -262,7 +260,7 @@ impl Core {
                     continue;
                 }
                 () = sleep_until(answer_by), if self.since.is_none() => {
-                    return End::Resume(format!("no answer for {} s", ANSWER.as_secs()));
+                    return End::Resume(format!("no answer within {} s", ANSWER.as_secs()));
                 }
                 received = connection.receive() => received,
             };
@@ -285,14 +283,14 @@ impl Core {
                     }
                 }
                 Some(op::HEARTBEAT_ACK) => is_acknowledged = true,
-                Some(op::RECONNECT) => return End::Resume("Discord asked for it".to_owned()),
+                Some(op::RECONNECT) => return End::Resume("Discord requested it".to_owned()),
                 Some(op::INVALID_SESSION) => {
                     let can_resume = json::read(payload.data.get().as_bytes()).unwrap_or(false);
                     return if can_resume {
-                        End::Resume("Discord asked for it".to_owned())
+                        End::Resume("Discord requested it".to_owned())
                     } else {
                         self.pacing.invalidated(Instant::now());
-                        End::Identify("Discord does not know it any more".to_owned())
+                        End::Identify("Discord invalidated it".to_owned())
                     };
                 }
                 _ => {}
@@ -300,7 +298,7 @@ impl Core {
         }
     }
 
-    /// Waits for hello, and resumes the session or starts one. Returns the heartbeat interval.
+    /// Waits for HELLO, then resumes or identifies. Returns the heartbeat interval.
     async fn greet(&mut self, connection: &mut Connection) -> Result<Duration, End> {
         let hello = async {
             loop {
@@ -317,10 +315,10 @@ impl Core {
             Ok(Ok(data)) => json::read::<Hello>(data.get().as_bytes()),
             Ok(Err(received)) => {
                 let end = self.repaired(received);
-                return Err(end.unwrap_or_else(|| End::Resume("it said no hello".to_owned())));
+                return Err(end.unwrap_or_else(|| End::Resume("no HELLO".to_owned())));
             }
             Err(_) => {
-                let why = format!("it said no hello for {} s", HELLO.as_secs());
+                let why = format!("no HELLO within {} s", HELLO.as_secs());
                 return Err(End::Resume(why));
             }
         };
@@ -355,12 +353,12 @@ impl Core {
         json!({"op": op::HEARTBEAT, "d": self.session.as_ref().map(Session::seq)})
     }
 
-    /// What to do about anything but a payload; nothing, if the connection goes on.
+    /// Handles anything but a payload; `None` if the connection can continue.
     fn repaired(&mut self, received: Received) -> Option<End> {
         match received {
             Received::Payload(_) => None,
             Received::Broken(broken) => {
-                warn!("the gateway sent something that cannot be read: {broken}");
+                warn!("the gateway sent something unreadable: {broken}");
                 self.repair(&broken.to_string())
             }
             Received::Closed(code) => Some(match after_close(code) {
@@ -369,9 +367,9 @@ impl Core {
                 AfterClose::Resume => End::Resume(told(code)),
             }),
             Received::Lost(why) => Some(End::Resume(why)),
-            // Where the same comes again, only another session gets past it.
+            // If the same data comes again, only a new session gets past it.
             Received::Unusable(why) => {
-                warn!("the gateway sent something that cannot be read: {why}");
+                warn!("the gateway sent something unreadable: {why}");
                 Some(match self.session.as_mut().map(Session::repair) {
                     Some(Repair::Lose) => End::Identify(why),
                     Some(Repair::Resume) | None => End::Resume(why),
@@ -380,11 +378,11 @@ impl Core {
         }
     }
 
-    /// An event is missing, or came broken.
+    /// Handles a missing or broken event.
     fn repair(&mut self, why: &str) -> Option<End> {
         match self.session.as_mut().map(Session::repair) {
             Some(Repair::Lose) => {
-                warn!("Discord's gateway lost an event ({why}): what it said is fetched instead");
+                warn!("Discord's gateway lost an event ({why}): fetching its content instead");
                 self.intake.lose();
                 None
             }
@@ -392,7 +390,7 @@ impl Core {
         }
     }
 
-    /// Passes an event on to whom it concerns.
+    /// Passes an event to the queue or the interaction handler.
     fn dispatch(&mut self, payload: Payload) -> Option<End> {
         let Payload {
             name, data, seq, ..
@@ -418,7 +416,7 @@ impl Core {
             self.note_session();
         }
         if name == "INTERACTION_CREATE" {
-            // Nobody gets two answers to one command.
+            // Answer each interaction once.
             if sequence != Sequence::Again {
                 self.interactions.receive(data);
             }
@@ -428,12 +426,11 @@ impl Core {
         None
     }
 
-    /// A session begins.
     fn begin(&mut self, data: &RawValue, seq: Option<u64>) {
         let Ok(ready) = json::read::<Ready>(data.get().as_bytes()) else {
             return;
         };
-        // Never in the clear where the gateway itself is not.
+        // Don't resume unencrypted if the gateway itself is encrypted.
         let is_safe = |url: &String| url.starts_with("wss:") || self.url.starts_with("ws:");
         let url = ready.resume_gateway_url.filter(is_safe);
         self.session = ready
@@ -444,10 +441,10 @@ impl Core {
     }
 }
 
-/// A close code, in words.
+/// Describes a close code.
 fn told(code: Option<u16>) -> String {
     code.map_or_else(
-        || "it was closed".to_owned(),
-        |code| format!("it was closed with code {code}"),
+        || "connection closed".to_owned(),
+        |code| format!("connection closed with code {code}"),
     )
 }

@@ -1,20 +1,18 @@
-//! What each close code of the gateway asks for. Source:
+//! Maps the gateway's close codes to what to do next. Source:
 //! <https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes>.
 
 use super::{super::RestError, GatewayError};
 
-/// What to do after the gateway has closed a connection.
 #[derive(Debug)]
 pub(super) enum AfterClose {
-    /// Resume the session.
     Resume,
-    /// Begin another session.
+    /// Start a new session.
     Identify,
-    /// Stop: only people can mend it.
+    /// Stop: only the operator can fix it.
     Stop(GatewayError),
 }
 
-/// What to do after this close code, or after a close frame without one.
+/// Returns what to do after this close code, or after a close frame without one.
 pub(super) fn after_close(code: Option<u16>) -> AfterClose {
     match code {
         Some(4003) => AfterClose::Stop(GatewayError::NotAuthenticated),
@@ -24,7 +22,7 @@ pub(super) fn after_close(code: Option<u16>) -> AfterClose {
         Some(4012) => AfterClose::Stop(GatewayError::InvalidVersion),
         Some(4013) => AfterClose::Stop(GatewayError::UnknownIntents),
         Some(4014) => AfterClose::Stop(GatewayError::MissingIntents),
-        // The session has timed out, or was never as far as we said.
+        // The session timed out, or our sequence number is invalid.
         Some(4007 | 4009) => AfterClose::Identify,
         _ => AfterClose::Resume,
     }

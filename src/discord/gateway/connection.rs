@@ -1,7 +1,6 @@
-//! One WebSocket to the gateway.
+//! One WebSocket connection to the gateway.
 //!
-//! Owns how it is opened, read, written and closed, and how much of it may be in memory. Knows nothing
-//! of sessions.
+//! Owns opening, reading, writing and closing it, and its memory bounds. Knows nothing of sessions.
 
 use std::{fmt, time::Duration};
 
@@ -21,35 +20,33 @@ use tokio_tungstenite::{
 use super::payload::{self, Broken, LARGEST_FRAME, Payload};
 use propsbot_network::{self as network, Network};
 
-/// How long the gateway may take to agree to speak WebSocket.
+/// Time limit for the WebSocket handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long a payload of ours may take to be sent.
+/// Time limit for sending a payload.
 const SENDING: Duration = Duration::from_secs(10);
 
-/// How long the gateway may take to answer a close frame.
+/// Time limit for the gateway's answer to a close frame.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// An open connection.
 pub(super) struct Connection {
     socket: WebSocketStream<network::Connection>,
     is_closed: bool,
 }
 
-/// What comes over a connection.
 pub(super) enum Received {
     Payload(Payload),
-    /// A frame that cannot be read. The connection goes on.
+    /// An unreadable frame. The connection stays usable.
     Broken(Broken),
-    /// The gateway closed it, with this code if it told one.
+    /// Closed by the gateway, with this code if any.
     Closed(Option<u16>),
-    /// It broke, and this is why.
+    /// The connection broke, for this reason.
     Lost(String),
-    /// What it brought breaks its rules or our bounds, and nothing can be read after it.
+    /// Its data breaks the protocol or our bounds; nothing more can be read.
     Unusable(String),
 }
 
-/// Why there is no connection.
+/// Why connecting failed.
 #[derive(Debug)]
 pub(super) struct NoConnection(String);
 
@@ -60,18 +57,22 @@ impl fmt::Display for NoConnection {
 }
 
 impl Connection {
-    /// Opens a connection to the gateway at this `ws` or `wss` address.
+    /// Connects to the gateway at this `ws` or `wss` URL.
     ///
     /// # Errors
-    /// They name the host and the cause.
+    /// Names the host and the cause.
     pub(super) async fn open(network: &Network, url: &str) -> Result<Self, NoConnection> {
         let failed = |why: String| NoConnection(why);
         let mut url = Url::parse(url)
-            .map_err(|error| failed(format!("{url:?} is no address of a gateway: {error}")))?;
+            .map_err(|error| failed(format!("{url:?} isn't a gateway URL: {error}")))?;
         let with_tls = match url.scheme() {
             "wss" => true,
             "ws" => false,
-            other => return Err(failed(format!("a gateway speaks wss, not {other}"))),
+            other => {
+                return Err(failed(format!(
+                    "a gateway URL starts with wss, not {other}"
+                )));
+            }
         };
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url
@@ -91,10 +92,10 @@ impl Connection {
         let shaking = client_async_with_config(url.as_str(), stream, Some(config));
         let socket = match timeout(HANDSHAKE, shaking).await {
             Ok(Ok((socket, _))) => socket,
-            Ok(Err(error)) => return Err(failed(format!("{host} takes no WebSocket: {error}"))),
+            Ok(Err(error)) => return Err(failed(format!("{host} refused the WebSocket: {error}"))),
             Err(_) => {
                 let seconds = HANDSHAKE.as_secs();
-                return Err(failed(format!("{host} did not answer for {seconds} s")));
+                return Err(failed(format!("{host} didn't answer within {seconds} s")));
             }
         };
         Ok(Self {
@@ -103,7 +104,7 @@ impl Connection {
         })
     }
 
-    /// Waits for what comes next. Nothing is lost if it is waited for no longer.
+    /// Waits for the next item. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Received {
         loop {
             let read = match self.socket.next().await {
@@ -120,7 +121,7 @@ impl Connection {
                     | SocketError::Utf8(_)),
                 )) if !is_cut(&error) => return Received::Unusable(described(&error)),
                 Some(Err(error)) => return Received::Lost(described(&error)),
-                None => return Received::Lost("it was cut".to_owned()),
+                None => return Received::Lost("connection cut".to_owned()),
             };
             return read.map_or_else(Received::Broken, Received::Payload);
         }
@@ -134,11 +135,11 @@ impl Connection {
         let sending = self.socket.send(Message::text(payload.to_string()));
         match timeout(SENDING, sending).await {
             Ok(sent) => sent.map_err(|error| described(&error)),
-            Err(_) => Err("it takes nothing any more".to_owned()),
+            Err(_) => Err("sending timed out".to_owned()),
         }
     }
 
-    /// Closes the connection with this code; after 1000 the session is over, too.
+    /// Closes the connection with this code; code 1000 also ends the session.
     pub(super) async fn close(&mut self, code: u16) {
         if self.is_closed {
             return;
@@ -149,18 +150,18 @@ impl Connection {
             reason: "".into(),
         };
         let closing = async {
-            // Without the answer, ours might be lost in a reset.
+            // Wait for the answer: a reset could overtake our close frame.
             if self.socket.close(Some(frame)).await.is_ok() {
                 while let Some(Ok(_)) = self.socket.next().await {}
             }
         };
         if timeout(GOODBYE, closing).await.is_err() {
-            tracing::debug!("the gateway took its time to say goodbye; gone without it");
+            tracing::debug!("the gateway didn't answer the close frame in time");
         }
     }
 }
 
-/// Whether the other side went without a word.
+/// Returns whether the other side vanished without a close frame.
 fn is_cut(error: &SocketError) -> bool {
     matches!(
         error,
@@ -168,11 +169,13 @@ fn is_cut(error: &SocketError) -> bool {
     )
 }
 
-/// What went wrong with a connection. Payloads are not part of it.
+/// Describes an error without its payload.
 fn described(error: &SocketError) -> String {
     match error {
-        SocketError::WriteBufferFull(_) => "it takes nothing any more".to_owned(),
-        SocketError::ConnectionClosed | SocketError::AlreadyClosed => "it was closed".to_owned(),
+        SocketError::WriteBufferFull(_) => "the write buffer is full".to_owned(),
+        SocketError::ConnectionClosed | SocketError::AlreadyClosed => {
+            "connection closed".to_owned()
+        }
         error => error.to_string(),
     }
 }

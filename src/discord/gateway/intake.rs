@@ -1,4 +1,4 @@
-//! The queue of events out of the gateway: in order, and bounded in bytes.
+//! The queue of gateway events: ordered, and bounded in bytes.
 
 use std::{
     fmt,
@@ -10,23 +10,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use propsbot_model::Stamp;
 
-/// What an event takes in the queue beside its payload, in bytes.
+/// Bytes that an event takes in the queue besides its payload.
 const OVERHEAD: usize = 200;
 
-/// What leaves the gateway.
 #[derive(Debug)]
 pub enum GatewayItem {
-    /// An event, and when it was received.
     Event {
-        /// When: later than every item before.
+        /// When it was received: later than all earlier items.
         at: Stamp,
-        /// The event; see [`translate`](crate::translate).
+        /// See [`translate`](crate::translate).
         event: GatewayEvent,
     },
-    /// Events that should have come before this did not: they never arrived, or the queue was full. All
-    /// that is known to be live no longer is: treat it as a session that could not be resumed.
+    /// Earlier events never arrived, or the queue was full. All live coverage ends, as with a
+    /// session that could not be resumed.
     Lost {
-        /// When: all that was lost was sent before.
+        /// Later than everything that was lost was sent.
         at: Stamp,
     },
 }
@@ -35,11 +33,11 @@ pub enum GatewayItem {
 pub struct GatewayEvent {
     pub(crate) name: String,
     pub(crate) data: Box<RawValue>,
-    /// Its room in the queue, free again when it is dropped.
+    /// Its share of the queue, freed when dropped.
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// Payloads are not shown: members wrote them.
+/// Hides the payload: members wrote it.
 impl fmt::Debug for GatewayEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GatewayEvent")
@@ -58,21 +56,21 @@ impl GatewayEvent {
     }
 }
 
-/// Where events enter the queue. Cheap to clone.
+/// Puts events into the queue. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Intake {
     sender: mpsc::UnboundedSender<GatewayItem>,
     clock: Arc<dyn Fn() -> Stamp + Send + Sync>,
-    /// The bytes that are free.
+    /// Free bytes.
     room: Arc<Semaphore>,
     capacity: u32,
-    /// Whether events are being dropped, and the receiver does not know yet. Held while something is
-    /// sent: nothing may be dropped after the receiver was told, nor sent before it was.
+    /// Whether events are being dropped and the receiver hasn't been told. Locked while sending:
+    /// events before the report are dropped, events after it are sent.
     overflows: Arc<Mutex<bool>>,
 }
 
 impl Intake {
-    /// A queue of so many bytes.
+    /// Creates a queue of `capacity` bytes.
     pub(super) fn new(
         capacity: u32,
         clock: Arc<dyn Fn() -> Stamp + Send + Sync>,
@@ -90,37 +88,37 @@ impl Intake {
         (intake, items)
     }
 
-    /// Waits until nobody takes items any more.
+    /// Waits until the receiver is dropped.
     pub(super) async fn closed(&self) {
         self.sender.closed().await;
     }
 
-    /// Passes an event on, or drops it if the queue is full: to wait would make Discord end the
-    /// connection, and lose more.
+    /// Queues an event, or drops it if the queue is full.
+    /// Waiting would make Discord close the connection, and lose more.
     pub(super) fn take(&self, mut event: GatewayEvent) {
         let mut overflows = self.overflows();
         let at = (self.clock)();
         if *overflows {
             return;
         }
-        // An event larger than the whole queue fills it.
+        // An event larger than the queue takes all of it.
         let size = event.data.get().len() + event.name.len() + OVERHEAD;
         let size = u32::try_from(size).unwrap_or(u32::MAX).min(self.capacity);
         if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) {
             event.room = Some(room);
-            // If the receiver is gone, the gateway ends: see `closed`.
+            // If the receiver is gone, the gateway stops: see `closed`.
             let _ = self.sender.send(GatewayItem::Event { at, event });
             return;
         }
         *overflows = true;
         tracing::warn!(
             capacity = self.capacity,
-            "events come faster than they can be stored: some are dropped, and fetched later"
+            "events arrive faster than they can be stored; dropping some, to be fetched later"
         );
         self.tell_overflow();
     }
 
-    /// Events that should have come now never will.
+    /// Reports that events are lost for good.
     pub(super) fn lose(&self) {
         let overflows = self.overflows();
         if !*overflows {
@@ -129,10 +127,10 @@ impl Intake {
         }
     }
 
-    /// Tells of the overflow as soon as half of the queue is free, before any other item.
+    /// Reports the overflow once half of the queue is free, before any other item.
     fn tell_overflow(&self) {
         let intake = self.clone();
-        // Ends with the queue: what is dropped with the receiver frees its room.
+        // Ends with the queue: dropping the receiver frees its events' bytes.
         tokio::spawn(async move {
             let half = intake.room.acquire_many(intake.capacity.div_ceil(2)).await;
             drop(half);
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_drops_events_and_says_so_once_before_anything_else() {
+    async fn a_full_queue_drops_events_and_reports_it_once() {
         let (intake, mut items) = intake(2_000);
         for _ in 0..5 {
             intake.take(event());
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_larger_than_the_queue_passes_alone() {
+    async fn passes_an_event_larger_than_the_queue_alone() {
         let (intake, mut items) = intake(500);
         for _ in 0..3 {
             intake.take(event());

@@ -1,9 +1,8 @@
-//! The live connection to Discord, and the queue of events out of it.
+//! The gateway connection and the queue of its events.
 //!
-//! Owns the whole of it: how it is opened, which session goes on over it, when another session may be
-//! started, what is missing or broken in it, and what happens when nobody keeps up. Events leave in
-//! Discord's order, as JSON. Refuses to know what they say: see `convert`. Interactions go to their
-//! handler, past the queue.
+//! Owns connecting, the session, pacing of session starts, repair of missing or broken events, and
+//! the bounded queue. Events leave in Discord's order, as JSON; `convert` interprets them.
+//! Interactions bypass the queue.
 
 mod client;
 mod close;
@@ -31,7 +30,6 @@ use propsbot_network::exposed_host;
 pub use self::intake::{GatewayEvent, GatewayItem};
 pub(super) use self::pacing::StartLimit;
 
-/// What is heard.
 const INTENTS: u64 = GatewayIntents::GUILDS
     .union(GatewayIntents::GUILD_MEMBERS)
     .union(GatewayIntents::GUILD_EMOJIS_AND_STICKERS)
@@ -40,106 +38,98 @@ const INTENTS: u64 = GatewayIntents::GUILDS
     .union(GatewayIntents::MESSAGE_CONTENT)
     .bits();
 
-/// The token is no longer taken, or something else that only people can mend.
+/// Errors that only the operator can fix.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// Close code 4003.
-    #[error("Discord's gateway does not accept that the bot has logged in; report this")]
+    #[error("Discord's gateway says the bot isn't authenticated; please report this")]
     NotAuthenticated,
     /// Close code 4004.
     #[error(transparent)]
     BadToken(RestError),
     /// Close code 4010.
-    #[error("Discord's gateway refuses the bot's shard, 0 of 1; report this")]
+    #[error("Discord's gateway rejects shard 0 of 1; please report this")]
     InvalidShard,
     /// Close code 4011.
     #[error(
-        "the bot is in so many servers that Discord wants several connections; this version makes \
-         one only (about 2,500 servers)"
+        "the bot is in so many servers that Discord requires sharding; this version supports \
+         one shard only (about 2,500 servers)"
     )]
     ShardingRequired,
     /// Close code 4012.
-    #[error("Discord's gateway no longer speaks version 10; update the bot")]
+    #[error("Discord's gateway no longer supports version 10; update the bot")]
     InvalidVersion,
     /// Close code 4013.
-    #[error("Discord does not know one of the intents that the bot asks for; update the bot")]
+    #[error("Discord doesn't know one of the intents that the bot requests; update the bot")]
     UnknownIntents,
     /// Close code 4014.
     #[error(
-        "Discord does not let the bot see members and messages: switch on \"Server Members \
+        "Discord doesn't let the bot see members and messages: switch on \"Server Members \
          Intent\" and \"Message Content Intent\" in the developer portal (your application, \
-         \"Bot\", \"Privileged Gateway Intents\"), then start again"
+         \"Bot\", \"Privileged Gateway Intents\"), then start the bot again"
     )]
     MissingIntents,
-    /// More guilds than one connection can carry.
     #[error(
-        "the bot is in so many servers that Discord wants {0} connections; this version makes one \
+        "the bot is in so many servers that Discord wants {0} shards; this version supports one \
          only (about 2,500 servers)"
     )]
     TooManyGuilds(u32),
-    /// Discord could not be asked where its gateway is.
-    #[error("Discord could not be asked where its gateway is")]
+    #[error("can't get the gateway's address from Discord")]
     NoAddress(#[source] RestError),
-    /// Nobody takes what the gateway says any more: whoever did has ended without a stop signal.
-    #[error("nobody listens to the gateway any more; report this")]
+    /// The receiver of the items was dropped without a stop signal.
+    #[error("nothing reads the gateway's events any more; please report this")]
     Unheard,
-    /// A defect of ours.
-    #[error("the gateway's task panicked; report this")]
+    /// A bug.
+    #[error("the gateway's task panicked; please report this")]
     Panicked,
 }
 
-/// What the gateway needs.
 pub struct GatewayOptions {
-    /// The bot's token.
     pub token: Token,
-    /// The client that asks where the gateway is.
+    /// Client for looking up the gateway's address.
     pub rest: Rest,
-    /// Gives the time; never the same twice, never an earlier one.
+    /// Returns the time; strictly increasing.
     pub clock: Box<dyn Fn() -> Stamp + Send + Sync>,
-    /// How many bytes of events wait at the most for whoever takes them.
+    /// Most bytes of events in the queue.
     pub capacity: u32,
-    /// Whom interactions are handed to.
     pub interactions: Box<dyn InteractionHandler>,
-    /// Ends the connection.
     pub stop: CancellationToken,
 }
 
-/// Answers interactions: commands, buttons, lists and forms that members use.
+/// Handles interactions: commands, buttons, select menus and forms.
 pub trait InteractionHandler: Send + Sync {
-    /// A session of this application began. Called again for each session.
+    /// A session began; called for each session.
     fn begin(&self, application: Option<UserId>);
 
-    /// Answers an interaction, given as the data of its `INTERACTION_CREATE`. Returns at once.
+    /// Handles the data of an `INTERACTION_CREATE`. Returns at once.
     fn receive(&self, event: Box<RawValue>);
 
-    /// Waits a moment for the answers that are under way. Nothing is received afterwards.
+    /// Waits briefly for pending answers. Nothing is received afterwards.
     fn finish(&self) -> BoxFuture<'_, ()>;
 }
 
 /// A running gateway.
 pub struct Gateway {
-    /// What it says, in Discord's order.
+    /// Events in Discord's order.
     pub items: mpsc::UnboundedReceiver<GatewayItem>,
-    /// Its end: after the stop signal, or for a reason that only people can mend.
     pub ended: GatewayEnd,
 }
 
-/// The end of a gateway.
+/// Resolves after the stop signal, or with an error that only the operator can fix.
 pub struct GatewayEnd(oneshot::Receiver<Result<(), GatewayError>>);
 
 impl GatewayEnd {
-    /// Waits until the connection is closed and its task has finished: within seconds after the stop
-    /// signal.
+    /// Waits until the connection is closed and its task has ended: seconds after the stop signal.
     pub async fn wait(self) -> Result<(), GatewayError> {
         self.0.await.unwrap_or(Err(GatewayError::Panicked))
     }
 }
 
-/// Starts the gateway. Asks first where it is, so that a wrong token or origin is told at once. After
-/// the stop signal it asks no more, and what it returns has ended already.
+/// Starts the gateway. Gets its address first, so that a bad token or origin fails at once.
+/// After the stop signal, it returns a gateway that has already ended.
 ///
 /// # Errors
-/// What only people can mend, known before anything is connected.
+/// Problems that only the operator can fix and that show before connecting.
 pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     let (intake, items) = Intake::new(options.capacity, options.clock.into());
     let (tell, ended) = oneshot::channel();
@@ -163,7 +153,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     if let Some(host) = exposed_host(&address.url) {
         tracing::warn!(
             host,
-            "the gateway's connection is not encrypted: others can read the bot's token on its way"
+            "the gateway's connection is not encrypted: others can read the bot's token"
         );
     }
     let mut pacing = Pacing::default();
@@ -186,7 +176,7 @@ pub async fn start(options: GatewayOptions) -> Result<Gateway, GatewayError> {
     };
     let stop = options.stop;
     tokio::spawn(async move {
-        // Nobody may wait for the end any more.
+        // The receiver may be gone.
         let _ = tell.send(client.run(stop).await);
     });
     Ok(gateway)

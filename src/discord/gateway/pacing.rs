@@ -1,7 +1,7 @@
-//! When to connect again, and when a session may be started.
+//! Decides when to reconnect and when to start a session.
 //!
-//! Discord counts session starts: 1,000 a day, then it resets the token. So what makes a connection
-//! fail must not make us start one session after another. Pure: time is an argument.
+//! Discord resets the token after 1,000 session starts a day, so a failing connection must not
+//! start one after another. Pure: time is an argument.
 //! Source: <https://discord.com/developers/docs/events/gateway#session-start-limit-object>.
 
 use std::time::Duration;
@@ -9,58 +9,56 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::Instant;
 
-/// How long a connection lives that was worth being opened.
+/// A connection that lives this long resets the reconnect back-off.
 const WORTH_OPENING: Duration = Duration::from_secs(5);
 
-/// How long a connection lives that was worth the start of its session.
+/// A connection that lives this long resets the back-off of session starts.
 const HELD: Duration = Duration::from_mins(1);
 
-/// Connections in a row that end soon, each with a session, until the next is waited for.
+/// Short connections in a row, each with a session, before reconnecting waits.
 const MANY_SHORT: u32 = 10;
 
-/// The longest wait between two attempts to connect.
+/// Longest wait between two attempts to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_mins(1);
 
-/// The shortest wait between two session starts; Discord refuses more.
+/// Shortest wait between two session starts; Discord's limit.
 const BETWEEN_STARTS: Duration = Duration::from_secs(5);
 
-/// The longest wait between two session starts: 96 of them a day.
+/// Longest wait between two session starts: 96 a day.
 const LONGEST_BETWEEN_STARTS: Duration = Duration::from_mins(15);
 
-/// The longest that Discord's word for when the limit is reset is trusted without asking again.
+/// Longest wait for the limit's reset before asking Discord again.
 const LONGEST_RESET: Duration = Duration::from_hours(1);
 
-/// How many more sessions may be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StartLimit {
-    /// How many are left.
+    /// Session starts left.
     pub(crate) remaining: u64,
-    /// After what time all are there again.
+    /// Time until the limit is reset.
     pub(crate) reset_after: Duration,
 }
 
-/// What was tried so far.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
-    /// Connections in a row that had no session.
+    /// Connections in a row without a session.
     failures: u32,
-    /// Connections in a row that ended soon, with a session or without.
+    /// Short connections in a row, with or without a session.
     short: u32,
-    /// Session starts in a row whose connection did not hold.
+    /// Session starts in a row whose connection didn't last.
     starts: u32,
     last_start: Option<Instant>,
-    /// Before this time no session may be started.
+    /// Earliest time of the next session start.
     not_before: Option<Instant>,
     limit: Option<(StartLimit, Instant)>,
 }
 
 impl Pacing {
-    /// Discord told the limit, or did not.
+    /// Records Discord's limit, if it told one.
     pub(super) fn learn(&mut self, limit: Option<StartLimit>, now: Instant) {
         self.limit = limit.map(|limit| (limit, now));
     }
 
-    /// A session is being started.
+    /// Records a session start.
     pub(super) fn started(&mut self, now: Instant) {
         self.starts = self.starts.saturating_add(1);
         self.last_start = Some(now);
@@ -69,14 +67,14 @@ impl Pacing {
         }
     }
 
-    /// Discord no longer knows the session, and wants us to wait for 1 to 5 s.
+    /// Records that Discord dropped the session: it asks to wait 1 to 5 s.
     pub(super) fn invalidated(&mut self, now: Instant) {
         let wait = rand::rng().random_range(1_000..5_000);
         self.not_before = Some(now + Duration::from_millis(wait));
     }
 
-    /// A connection ended that had a session for so long, if it had one at all. What failed before is
-    /// forgotten if that was long.
+    /// Records the end of a connection, and how long it had a session, if it had one. A long one
+    /// resets the back-off.
     pub(super) fn ended(&mut self, lived: Option<Duration>) {
         self.failures = match lived {
             Some(_) => 0,
@@ -91,12 +89,12 @@ impl Pacing {
         self.short = self.short.saturating_add(1);
     }
 
-    /// Connections in a row that had no session.
+    /// Returns how many connections in a row had no session.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// How long to wait before connecting again: not at all, then 1 s, 2 s, 4 s, …
+    /// Returns the wait before reconnecting: none at first, then 1 s, 2 s, 4 s, …
     pub(super) fn before_connecting(&self) -> Duration {
         jittered(self.reconnect_wait())
     }
@@ -109,7 +107,7 @@ impl Pacing {
         doubled(Duration::from_secs(1), times, LONGEST_RECONNECT)
     }
 
-    /// How long to wait before starting a session, so that those that fail come later and later.
+    /// Returns the wait before starting a session; grows while starts fail.
     pub(super) fn before_starting(&self, now: Instant) -> Duration {
         let asked = self.not_before.map(|at| at.saturating_duration_since(now));
         let asked = asked.unwrap_or_default();
@@ -129,28 +127,27 @@ impl Pacing {
         apart.saturating_sub(since).max(asked)
     }
 
-    /// How long no session may be started since Discord's limit is used up. At the end of it Discord is
-    /// to be asked again.
+    /// Returns the wait until Discord's limit has starts again; ask Discord again after it.
     pub(super) fn used_up(&self, now: Instant) -> Option<Duration> {
         let (limit, asked) = self.limit?;
         let left = limit
             .reset_after
             .saturating_sub(now.saturating_duration_since(asked));
         (limit.remaining == 0 && !left.is_zero()).then(|| {
-            // Not at the same instant as everybody else.
+            // Spreads the bots that wait for the same reset.
             let jitter = rand::rng().random_range(0..1_000);
             left.min(LONGEST_RESET) + Duration::from_millis(jitter)
         })
     }
 }
 
-/// `first`, doubled so many times, and no more than `most`.
+/// Doubles `first` this many times, up to `most`.
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     let factor = 1_u32.checked_shl(times).unwrap_or(u32::MAX);
     first.saturating_mul(factor).min(most)
 }
 
-/// Between three quarters of it and all of it.
+/// Returns a random wait between three quarters of it and all of it.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.75..=1.0))
 }
@@ -162,7 +159,7 @@ mod tests {
     const DAY: Duration = Duration::from_hours(24);
 
     #[test]
-    fn starts_that_fail_come_later_and_later() {
+    fn backs_off_after_failed_session_starts() {
         let begun = Instant::now();
         let (mut pacing, mut now, mut starts) = (Pacing::default(), begun, 0);
         while now < begun + DAY {
@@ -177,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_held_is_opened_again_at_once() {
+    fn reconnects_at_once_after_a_long_connection() {
         let mut pacing = Pacing::default();
         for _ in 0..40 {
             pacing.ended(None);
@@ -189,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_end_soon_come_later_and_later_and_keep_their_session() {
+    fn backs_off_after_short_connections() {
         let mut pacing = Pacing::default();
         for _ in 0..40 {
             pacing.ended(Some(WORTH_OPENING / 2));
@@ -199,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_started_beyond_discords_limit() {
+    fn keeps_discords_session_start_limit() {
         let now = Instant::now();
         let mut pacing = Pacing::default();
         let limit = |remaining, reset_after| {

@@ -1,4 +1,4 @@
-//! Gateway payloads: out of frames, within bounds, and as tolerantly as can be.
+//! Reads gateway payloads from frames: bounded, and tolerant of odd fields.
 //! Source: <https://discord.com/developers/docs/events/gateway-events#payload-structure>.
 
 use std::io::Read as _;
@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use super::super::{json, wire};
 
-/// The largest frame that is read, in bytes. Discord's largest events are a tenth of it.
+/// Largest frame read, in bytes. Discord's largest events are a tenth of it.
 pub(super) const LARGEST_FRAME: usize = 16 << 20;
 
-/// The largest payload that a frame may inflate to, in bytes.
+/// Largest inflated payload, in bytes.
 const LARGEST_PAYLOAD: usize = 2 * LARGEST_FRAME;
 
-/// What each opcode means.
+/// Gateway opcodes.
 pub(super) mod op {
     pub(in super::super) const DISPATCH: u64 = 0;
     pub(in super::super) const HEARTBEAT: u64 = 1;
@@ -27,25 +27,24 @@ pub(super) mod op {
     pub(in super::super) const HEARTBEAT_ACK: u64 = 11;
 }
 
-/// One payload.
 pub(super) struct Payload {
-    /// What it is; `None` if that cannot be read.
+    /// The opcode; `None` if unreadable.
     pub(super) op: Option<u64>,
     /// An event's sequence number.
     pub(super) seq: Option<u64>,
-    /// An event's name; empty for anything else.
+    /// An event's name; empty for other payloads.
     pub(super) name: String,
     pub(super) data: Box<RawValue>,
 }
 
-/// A frame whose payload cannot be read.
+/// Why a frame's payload can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
-    #[error("a frame is no zlib")]
+    #[error("a frame isn't valid zlib")]
     Zlib,
     #[error("a frame inflates to more than {} MiB", LARGEST_PAYLOAD >> 20)]
     TooLarge,
-    #[error("a frame is no JSON")]
+    #[error("a frame isn't valid JSON")]
     Json,
 }
 
@@ -61,7 +60,7 @@ struct Envelope<'a> {
     d: Option<&'a RawValue>,
 }
 
-/// Reads a binary frame. Discord compresses each payload by itself.
+/// Reads a binary frame. Discord compresses each payload separately.
 pub(super) fn from_binary(frame: &[u8]) -> Result<Payload, Broken> {
     if frame.first() == Some(&b'{') {
         return from_text(frame);
@@ -78,7 +77,7 @@ pub(super) fn from_binary(frame: &[u8]) -> Result<Payload, Broken> {
     from_text(&inflated)
 }
 
-/// Reads a text frame, or what was in a binary one.
+/// Reads a text frame, or the inflated content of a binary one.
 pub(super) fn from_text(text: &[u8]) -> Result<Payload, Broken> {
     if let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(text) {
         return Ok(envelope.into_payload());
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_field_costs_only_itself() {
+    fn an_odd_field_spoils_only_itself() {
         let odd = b"{\"op\": 0, \"s\": 3, \"t\": \"A\", \"d\": \"\xff\", \"x\": \"\\ud800\"}";
         let payload = from_text(odd).unwrap();
         assert_eq!((payload.seq, payload.data.get()), (Some(3), "\"\u{fffd}\""));
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_broken_or_too_large_is_refused() {
+    fn refuses_cut_broken_or_oversized_frames() {
         let text = br#"{"op": 0, "s": 7, "t": "A", "d": {"id": "1"}}"#;
         assert_eq!(from_text(&text[..20]).err(), Some(Broken::Json));
         assert_eq!(from_binary(&zlib(&text[..20])).err(), Some(Broken::Json));

@@ -1,53 +1,51 @@
-//! A gateway session: how far it was heard, and what a missing or broken event comes to.
+//! A gateway session: its sequence numbers, and repair of missing or broken events.
 //!
-//! Discord numbers the events of a session one by one, and sends again what came after a number that
-//! we name when we resume. So whatever did not arrive is asked for once by resuming. Only what does
-//! not come then, either, is lost. Source:
+//! Discord numbers a session's events and, on resume, resends those after the number we name. So a
+//! missing event is requested once by resuming; if it still doesn't come, it is lost. Source:
 //! <https://discord.com/developers/docs/events/gateway#resuming>.
 
-/// How often resuming is tried without an answer before the session is given up.
+/// Unanswered resumes before the session is given up.
 const RESUMES: u32 = 3;
 
-/// A session that can be resumed.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: String,
-    /// Where Discord wants it to be resumed.
+    /// Discord's URL for resuming.
     pub(super) url: Option<String>,
-    /// The last event of which all before it were heard, too.
+    /// Number of the last event received without a gap before it.
     seq: u64,
-    /// The number from which it was resumed because of an event that did not arrive whole.
+    /// Number at which a resume was tried to repair an event.
     mended_from: Option<u64>,
-    /// The next number is not known: events before it are lost.
+    /// An event with an unknown number was lost, so the next number may skip.
     skips: bool,
-    /// How often it was resumed since the last event.
+    /// Resumes since the last event.
     resumes: u32,
 }
 
-/// What an event's number tells.
+/// What an event's number shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sequence {
     /// Nothing is missing before it.
     Next,
-    /// It was sent before.
+    /// It was received before.
     Again,
-    /// Something is missing before it.
+    /// Events are missing before it.
     Gap,
-    /// Events are missing between it and one that was lost. They are not asked for.
+    /// More events are missing beside one already lost. They aren't requested.
     Lost,
 }
 
-/// What to do about an event that did not arrive whole.
+/// What to do about a missing or broken event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repair {
-    /// Resume: Discord sends it again.
+    /// Resume, so that Discord sends it again.
     Resume,
-    /// That was tried. Go on without it.
+    /// Resuming didn't help: continue without it.
     Lose,
 }
 
 impl Session {
-    /// A session that began with the event of this number.
+    /// Creates a session whose first event has this number.
     pub(super) fn new(id: String, url: Option<String>, seq: u64) -> Self {
         Self {
             id,
@@ -59,12 +57,12 @@ impl Session {
         }
     }
 
-    /// From which number on to resume, and what heartbeats tell.
+    /// Returns the number for heartbeats and resuming.
     pub(super) fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// Notes an event that arrived. (Servers that are not Discord's may not number them.)
+    /// Records an event. Servers other than Discord's may omit the number.
     pub(super) fn receive(&mut self, seq: Option<u64>) -> Sequence {
         self.resumes = 0;
         let Some(seq) = seq else {
@@ -76,7 +74,7 @@ impl Session {
         if seq > self.seq.saturating_add(1) && !self.skips {
             return Sequence::Gap;
         }
-        // The lost one may have been the one before.
+        // The lost event may be the one just before.
         let is_after_lost = seq <= self.seq.saturating_add(2);
         self.skip_to(seq);
         if is_after_lost {
@@ -86,13 +84,13 @@ impl Session {
         }
     }
 
-    /// Goes on from this number, whatever is missing before it.
+    /// Continues from this number, whatever is missing before it.
     pub(super) fn skip_to(&mut self, seq: u64) {
         self.seq = seq;
         self.skips = false;
     }
 
-    /// An event is missing, or came broken.
+    /// Decides what to do about a missing or broken event.
     pub(super) fn repair(&mut self) -> Repair {
         if self.mended_from == Some(self.seq) {
             self.skips = true;
@@ -102,12 +100,12 @@ impl Session {
         Repair::Resume
     }
 
-    /// It is being resumed.
+    /// Records an attempt to resume.
     pub(super) fn resumed(&mut self) {
         self.resumes += 1;
     }
 
-    /// Whether it was resumed often enough without an answer.
+    /// Returns whether too many resumes went unanswered.
     pub(super) fn is_dead(&self) -> bool {
         self.resumes >= RESUMES
     }
@@ -122,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_follow_each_other_lack_nothing() {
+    fn consecutive_events_leave_no_gap() {
         let mut session = session();
         assert_eq!(session.receive(Some(2)), Sequence::Next);
         assert_eq!(session.receive(Some(2)), Sequence::Again);
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_resumed_once_and_then_lost() {
+    fn resumes_once_per_gap_then_gives_it_up() {
         let mut session = session();
         assert_eq!(session.receive(Some(3)), Sequence::Gap);
         assert_eq!((session.repair(), session.seq()), (Repair::Resume, 1));
@@ -149,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_lost_event_of_unknown_number_any_number_comes_next() {
+    fn continues_after_a_lost_event_without_a_number() {
         let mut session = session();
         assert_eq!(session.repair(), Repair::Resume);
         assert_eq!(session.repair(), Repair::Lose);
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_beside_a_lost_event_is_lost_too() {
+    fn gives_up_events_missing_beside_a_lost_one() {
         let mut session = session();
         assert_eq!(session.repair(), Repair::Resume);
         assert_eq!(session.repair(), Repair::Lose);
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_never_answered_is_given_up() {
+    fn gives_up_a_session_after_unanswered_resumes() {
         let mut session = session();
         for _ in 0..RESUMES {
             assert!(!session.is_dead());

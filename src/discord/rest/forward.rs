@@ -1,9 +1,9 @@
-//! Sending serenity's own requests: answers to interactions, and the few messages that commands post.
+//! Sends serenity's own requests: answers to interactions, and messages that commands post.
 //!
-//! serenity gives no headers with a refusal, so it cannot obey a 429, and it reads bodies of any
-//! length, and refuses a message for one odd field. It is therefore pointed to a server on loopback,
-//! which sends each request by [`Rest`]'s client: a 429 is waited for as long as the interaction lives,
-//! bodies are bounded, and messages are made readable. Knows nothing of what is sent.
+//! serenity hides the headers of a refusal, so it can't obey a 429; it reads bodies of any length,
+//! and rejects a message for one odd field. So it talks to our server on loopback, which forwards
+//! each request through [`Rest`]: that waits out 429s while the interaction lives, bounds bodies,
+//! and cleans messages up. It doesn't know what it forwards.
 
 use std::{
     io,
@@ -31,32 +31,32 @@ use super::{Refusal, Rest};
 use crate::{Token, budget::Urgency};
 use propsbot_network::{self as network, cause};
 
-/// Where serenity's routes begin.
+/// Path prefix of serenity's routes.
 const ROUTES: &str = "/api/v10/";
 
-/// How long Discord waits for the first answer to an interaction, and for all others. Source:
+/// Time limits for the first answer to an interaction, and for all later ones. Source:
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding>.
 const FIRST_ANSWER: Duration = Duration::from_secs(3);
 const LATER_ANSWERS: Duration = Duration::from_mins(15);
 
-/// The most that is sent at once: a picture, or files of a member's data. Source: the upload limit.
+/// Largest request: a picture, or files of a member's data. Source: Discord's upload limit.
 const LARGEST_REQUEST: usize = 32 << 20;
 
-/// Makes an answer readable.
+/// Cleans a message up so that serenity can read it.
 type Readable = fn(&[u8]) -> Vec<u8>;
 
-/// A server on loopback that sends what it is given to Discord; it ends when this is dropped.
+/// Loopback server that forwards requests to Discord; stops when dropped.
 pub struct Forwarder {
     address: SocketAddr,
     _serving: AbortOnDropHandle<()>,
 }
 
 impl Forwarder {
-    /// `readable` makes of Discord's answer to a message what serenity reads. Must be called within the
-    /// runtime on which `rest` was made.
+    /// Starts the server. `readable` cleans up messages in Discord's answers.
+    /// Call it within the runtime that `rest` was created on.
     ///
     /// # Errors
-    /// The system has no socket on loopback to give.
+    /// Loopback has no free socket.
     pub async fn start(rest: Rest, readable: Readable) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -67,9 +67,9 @@ impl Forwarder {
         })
     }
 
-    /// serenity's client, which sends everything here.
+    /// Returns a serenity client that sends everything to this server.
     pub fn http(&self, token: &Token) -> Http {
-        // Without serenity's own rate limiter: with it, the origin would be ignored.
+        // serenity's rate limiter would ignore the origin.
         HttpBuilder::new(token.secret())
             .client(network::loopback_client())
             .ratelimiter_disabled(true)
@@ -85,7 +85,7 @@ async fn serve(listener: TcpListener, rest: Rest, readable: Readable) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
+                    tracing::debug!(%error, "can't accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -95,7 +95,7 @@ async fn serve(listener: TcpListener, rest: Rest, readable: Readable) {
         let rest = rest.clone();
         connections.spawn(async move {
             let forward = service_fn(|request| rest.forward(request, readable));
-            // An error closes the connection: serenity is told nothing, as Discord told nothing.
+            // Closes the connection on an error: serenity gets no answer, just as we got none.
             let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), forward);
             let _ = serving.await;
         });
@@ -109,8 +109,8 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 }
 
 impl Rest {
-    /// Sends a request, and again as long as a 429 asks for it and its time allows. An error: no answer
-    /// came, and it may have been done.
+    /// Forwards a request, repeating it after a 429 while there is time.
+    /// On an error no answer came, but Discord may have carried it out.
     async fn forward(
         &self,
         request: Request<Incoming>,
@@ -118,7 +118,7 @@ impl Rest {
     ) -> io::Result<Response<Full<Bytes>>> {
         let inner = &*self.inner;
         let (head, body) = request.into_parts();
-        // Others on this machine have no business here.
+        // Keep other programs on this machine out.
         if head.headers.get(AUTHORIZATION) != Some(&inner.authorization) {
             return Ok(plain(StatusCode::FORBIDDEN));
         }
@@ -145,12 +145,12 @@ impl Rest {
         } else {
             LATER_ANSWERS
         };
-        // Of these, only messages are ever posted or changed.
+        // Only messages are posted or changed on these routes.
         let is_in_channel = route.starts_with("channels/");
         let is_message = is_in_channel || route.starts_with("webhooks/");
         let begun = Instant::now();
         loop {
-            // What concerns interactions does not count.
+            // Requests about interactions don't count against the limit.
             let _turn = if is_in_channel {
                 Some(inner.budget.turn(Urgency::AtOnce).await)
             } else {
@@ -177,7 +177,7 @@ impl Rest {
                 inner.heed(&refusal, sent);
                 let is_limit = status == StatusCode::TOO_MANY_REQUESTS;
                 if is_limit && begun.elapsed() + refusal.wait < patience {
-                    tracing::debug!(wait = ?refusal.wait, "Discord limits answers: sending again");
+                    tracing::debug!(wait = ?refusal.wait, "Discord rate-limits this answer; retrying");
                     tokio::time::sleep(refusal.wait).await;
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! What an answer other than 2xx says, and what it means.
+//! Reads answers other than 2xx and maps them to errors.
 
 use std::time::Duration;
 
@@ -14,36 +14,35 @@ use crate::{
 use propsbot_model::one_line;
 use propsbot_network::{body::beginning, told_wait};
 
-/// How long nothing is asked after a 429 that does not say how long to wait. It is not Discord that
-/// answered so, but what stands before it, and that bans an address which goes on.
+/// Wait after a 429 that names none. Such a 429 comes from Cloudflare, which bans addresses that
+/// keep asking.
 const UNTOLD_WAIT: Duration = Duration::from_secs(10);
 
-/// How much of it is read.
+/// Bytes of an error body to read.
 const LARGEST: usize = 64 << 10;
 
-/// Discord's account of an error. Source:
+/// Discord's error object. Source:
 /// <https://discord.com/developers/docs/reference#error-messages>.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Account {
     code: u64,
     message: String,
-    /// Of a 429: it is for all routes.
+    /// For a 429: whether it applies to all routes.
     global: bool,
-    /// Of a 429: in seconds.
+    /// For a 429: seconds to wait.
     retry_after: f64,
 }
 
-/// An answer other than 2xx.
 pub(super) struct Refusal {
     pub(super) status: u16,
-    /// As it came.
+    /// The body, unchanged.
     pub(super) body: Vec<u8>,
-    /// Of a 429: how long to ask nothing.
+    /// For a 429: how long to send nothing.
     pub(super) wait: Duration,
-    /// Of a 429: it is for all routes.
+    /// For a 429: whether it applies to all routes.
     pub(super) global: bool,
-    /// Of a 429: others exceeded the limit.
+    /// For a 429: whether others exceeded the limit.
     shared: bool,
     code: u64,
     message: String,
@@ -59,7 +58,7 @@ impl Refusal {
         let header_wait = retry_after(headers);
         let body = beginning(answer, LARGEST).await;
         let account = json::read::<Account>(&body).ok();
-        // Without Discord's own account, it is Cloudflare that answers: for all routes.
+        // Without Discord's error object, the answer is Cloudflare's and applies to all routes.
         let global = global || account.as_ref().is_none_or(|account| account.global);
         let account = account.unwrap_or_else(|| Account {
             message: "no reason given".to_owned(),
@@ -80,12 +79,12 @@ impl Refusal {
         }
     }
 
-    /// Whether Discord counts it among those that get an address banned.
+    /// Returns whether Discord counts it towards an IP ban.
     pub(super) fn counts(&self) -> bool {
         matches!(self.status, 401 | 403) || (self.status == 429 && !self.shared)
     }
 
-    /// What it means for `what` was asked.
+    /// Converts it to the error for the request `what`.
     pub(super) fn meaning(self, what: String) -> RestError {
         let is_page = self.body.trim_ascii_start().starts_with(b"<");
         let Self {
@@ -96,8 +95,8 @@ impl Refusal {
             ..
         } = self;
         match status {
-            // A page for people, of whatever stands between Discord and us, says nothing of what was
-            // asked for.
+            // An HTML page comes from a proxy between Discord and us, and says nothing about the
+            // request.
             401 | 403 | 404 if is_page => RestError::Failing { what, status },
             401 => RestError::BadToken,
             403 => RestError::Forbidden {

@@ -1,4 +1,4 @@
-//! Single fields, whatever Discord puts there.
+//! Reads single fields, whatever Discord puts there.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use propsbot_model::{Field, Millis, Unread};
 
-/// Reads a field, or takes it as absent where it is not what it should be.
+/// Reads a field; an odd value counts as absent.
 pub(crate) fn lenient<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -19,15 +19,13 @@ pub(crate) fn lenient<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// A field as Discord told it.
+/// A field as Discord sent it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Told<T> {
-    /// There is none.
     #[default]
     Absent,
-    /// It is not what it should be.
+    /// Not of the expected type.
     Odd,
-    /// It is this.
     As(T),
 }
 
@@ -45,7 +43,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Told<T> {
 }
 
 impl<T> Told<T> {
-    /// The value of a field that is always there, or `default`, noted as unread.
+    /// Returns the value of a required field; or `default`, marked as unread.
     pub(super) fn required_or(self, default: T, field: Field, unread: &mut Unread) -> T {
         match self {
             Self::As(value) => return value,
@@ -55,7 +53,7 @@ impl<T> Told<T> {
         default
     }
 
-    /// As [`Self::required_or`]; that there is no such field is as odd as anything else.
+    /// As [`Self::required_or`], but absence counts as odd.
     pub(super) fn demanded_or(self, default: T, field: Field, unread: &mut Unread) -> T {
         match self {
             Self::Absent => Self::Odd,
@@ -64,7 +62,7 @@ impl<T> Told<T> {
         .required_or(default, field, unread)
     }
 
-    /// The value of a field that may be left out; if it is odd, `default`, noted as unread.
+    /// Returns the value of an optional field; if it is odd, `default`, marked as unread.
     pub(super) fn optional_or(self, default: T, field: Field, unread: &mut Unread) -> T
     where
         T: Default,
@@ -77,29 +75,29 @@ impl<T> Told<T> {
 }
 
 impl<T: Default> Told<T> {
-    /// The value of a field that is always there, or nothing, noted as unread.
+    /// Returns the value of a required field; or the default, marked as unread.
     pub(super) fn required(self, field: Field, unread: &mut Unread) -> T {
         self.required_or(T::default(), field, unread)
     }
 
-    /// The value of a field that may be left out; if it is odd, nothing, noted as unread.
+    /// Returns the value of an optional field; if it is odd, the default, marked as unread.
     pub(super) fn optional(self, field: Field, unread: &mut Unread) -> T {
         self.optional_or(T::default(), field, unread)
     }
 }
 
 impl<T> Told<Option<T>> {
-    /// Whether there is something, readable or not.
+    /// Returns whether there is a value, readable or not.
     pub(super) fn is_there(&self) -> bool {
         !matches!(self, Self::Absent | Self::As(None))
     }
 }
 
-/// What can be read of a list.
+/// The readable items of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Each<T> {
     items: Vec<T>,
-    /// Whether that is all of it; [`Told::Odd`] where something, or all of it, cannot be read.
+    /// Whether the list is complete; [`Told::Odd`] if any of it is unreadable.
     told: Told<()>,
 }
 
@@ -110,7 +108,7 @@ impl<T> Default for Each<T> {
 }
 
 impl<T> Each<T> {
-    /// A list that is always there, and was not told.
+    /// A required list that wasn't sent.
     pub(super) fn untold() -> Self {
         Self {
             items: Vec::new(),
@@ -118,7 +116,7 @@ impl<T> Each<T> {
         }
     }
 
-    /// What can be read; noted as unread if that is not all.
+    /// Returns the readable items; marked as unread if some are missing.
     pub(super) fn readable(self, field: Field, unread: &mut Unread) -> Vec<T> {
         self.told.required(field, unread);
         self.items
@@ -183,7 +181,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A discriminator: `"0"`, and `"0000"` of webhooks, mean none.
+/// A discriminator; `"0"` means none, as does `"0000"` for webhooks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digits(pub(crate) Option<u16>);
 
@@ -196,7 +194,7 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
-/// A type's number; one too large for any type we know becomes 255.
+/// A type's number; numbers too large for any known type become 255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Small(pub(crate) u8);
 
@@ -207,8 +205,8 @@ impl<'de> Deserialize<'de> for Small {
     }
 }
 
-/// Permission bits, which Discord writes as decimal text of any length. The lowest 64 are kept: no
-/// permission that we need lies above.
+/// Permission bits, which Discord sends as a decimal string of any length. Keeps the lowest 64; we
+/// need none above.
 /// Source: <https://discord.com/developers/docs/topics/permissions>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bits(pub(crate) u64);
@@ -233,7 +231,7 @@ impl<'de> Deserialize<'de> for Bits {
                     return Err(E::invalid_value(de::Unexpected::Str(text), &self));
                 }
                 let digits = text.bytes().map(|byte| u64::from(byte - b'0'));
-                // What overflows are the bits above.
+                // Higher bits overflow and are dropped.
                 let add = |bits: u64, digit| bits.wrapping_mul(10).wrapping_add(digit);
                 Ok(Bits(digits.fold(0, add)))
             }
@@ -243,7 +241,7 @@ impl<'de> Deserialize<'de> for Bits {
     }
 }
 
-/// Whether there is anything in a field of which nothing else matters.
+/// Whether a field has any content; nothing else is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filled(pub(crate) bool);
 
@@ -303,7 +301,7 @@ impl<'de> Deserialize<'de> for Filled {
     }
 }
 
-/// A whole number that is not negative, or its text.
+/// A non-negative integer, or its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Number(pub(crate) u64);
 
@@ -315,7 +313,7 @@ impl<'de> Deserialize<'de> for Number {
             type Value = Number;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a whole number that is not negative, or its text")
+                f.write_str("a non-negative integer, or its text")
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
@@ -343,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permissions_of_any_length_keep_their_low_bits() {
+    fn keeps_the_low_bits_of_long_permissions() {
         let read = |value: Value| {
             serde_json::from_value::<Bits>(value)
                 .ok()
@@ -351,7 +349,7 @@ mod tests {
         };
         assert_eq!(read(json!("1024")), Some(1024));
         assert_eq!(read(json!(1024)), Some(1024));
-        // Bits 64 and 10, bit 200 and 16.
+        // Bits 64 and 10, then bits 200 and 16.
         assert_eq!(read(json!("18446744073709552640")), Some(1 << 10));
         let far = "1606938044258990275541962092341162602522202993782792835366912";
         assert_eq!(read(json!(far)), Some(1 << 16));
@@ -369,14 +367,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn permissions_are_read_as_a_wide_number_would_be(bits in any::<u128>()) {
+        fn reads_permissions_like_a_wide_integer(bits in any::<u128>()) {
             let read: Bits = serde_json::from_value(json!(bits.to_string())).unwrap();
             prop_assert_eq!(u128::from(read.0), bits & u128::from(u64::MAX));
         }
     }
 
     #[test]
-    fn a_field_is_filled_by_anything_but_nothing() {
+    fn anything_but_an_empty_value_fills_a_field() {
         let filled = |value: Value| serde_json::from_value::<Filled>(value).unwrap().0;
         for empty in [json!(null), json!([]), json!({}), json!("")] {
             assert!(!filled(empty.clone()), "{empty}");

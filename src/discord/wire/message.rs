@@ -1,5 +1,3 @@
-//! Messages.
-
 use serde::Deserialize;
 
 use super::{
@@ -11,18 +9,17 @@ use propsbot_model::{
     MessageId, MessageKind, PagedMessage, ReactionCount, Unread, UserId,
 };
 
-/// The flag of a message that only one member sees. Source:
+/// Flag of a message that only one member sees. Source:
 /// <https://discord.com/developers/docs/resources/message#message-object-message-flags>.
 const EPHEMERAL: u64 = 1 << 6;
 
-/// The flag of a message that a thread was opened on; the thread has the message's id. Source: as
-/// above.
+/// Flag of a message with a thread, which has the message's id. Source: as above.
 const HAS_THREAD: u64 = 1 << 5;
 
-/// The flag of an answer of which it was only said that it will come.
+/// Flag of a deferred answer, which has no content yet.
 const LOADING: u64 = 1 << 7;
 
-/// The reference of a reply or a command's target, rather than of a forwarded message. Source:
+/// Reference type of a reply or a command's target, unlike a forwarded message. Source:
 /// <https://discord.com/developers/docs/resources/message#message-reference-types>.
 const REFERENCE_DEFAULT: u64 = 0;
 
@@ -30,7 +27,7 @@ const REFERENCE_DEFAULT: u64 = 0;
 #[derive(Deserialize)]
 pub(crate) struct Message {
     pub(crate) id: MessageId,
-    /// The message that it answers, where that still is.
+    /// The message that it answers, if that still exists.
     #[serde(rename = "referenced_message", default, deserialize_with = "lenient")]
     pub(crate) replied: Option<Quoted>,
     #[serde(default, deserialize_with = "lenient")]
@@ -46,7 +43,7 @@ pub(crate) struct Message {
     pub(crate) reference: Told<Option<Reference>>,
     #[serde(default)]
     pub(crate) interaction_metadata: Told<Option<Interaction>>,
-    /// What `interaction_metadata` replaced; it alone tells the command's name.
+    /// The predecessor of `interaction_metadata`; only it has the command's name.
     #[serde(default)]
     pub(crate) interaction: Told<Option<Interaction>>,
     #[serde(default)]
@@ -59,10 +56,10 @@ pub(crate) struct Message {
     pub(crate) flags: Told<Option<Number>>,
     #[serde(default)]
     pub(crate) reactions: Each<Reaction>,
-    /// What a message may consist of besides its text.
+    /// Content besides the text.
     #[serde(flatten)]
     pub(crate) extras: Extras,
-    /// Only gateway events have it: the author's membership, without the user.
+    /// The author's membership without the user; only in gateway events.
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) member: Option<Membership>,
 }
@@ -104,7 +101,7 @@ pub(crate) struct Reaction {
     count_details: Told<Option<CountDetails>>,
 }
 
-/// Both or none: what is left out is not 0.
+/// All or nothing: an absent count isn't 0.
 #[derive(Deserialize)]
 struct CountDetails {
     normal: Number,
@@ -112,8 +109,7 @@ struct CountDetails {
 }
 
 impl Message {
-    /// Whether only one member sees it: such a message is in no list, and is nobody else's matter.
-    /// `None` where that cannot be read.
+    /// Returns whether only one member sees it; `None` if unreadable. No list shows such messages.
     pub(crate) fn is_ephemeral(&self) -> Option<bool> {
         match self.flags {
             Told::Absent | Told::As(None) => Some(false),
@@ -122,7 +118,7 @@ impl Message {
         }
     }
 
-    /// The message of this channel, with what was told beside it.
+    /// Converts to a record of this channel, with the users and counts it came with.
     pub(crate) fn into_paged(self, guild_id: GuildId, channel_id: ChannelId) -> PagedMessage {
         let mut unread = Unread::default();
         let unknown = Small(MessageKind::UNKNOWN.0);
@@ -130,7 +126,7 @@ impl Message {
         let kind = MessageKind(kind);
         let answers_command = self.interaction_metadata.is_there() || self.interaction.is_there();
         let came_by_webhook = self.webhook_id.is_there();
-        // The answer to a command comes through a webhook too: the application's own.
+        // Answers to commands use the application's own webhook.
         let is_webhook =
             !answers_command && came_by_webhook && self.webhook_id != self.application_id;
         if self.webhook_id == Told::Odd || self.application_id == Told::Odd {
@@ -158,13 +154,13 @@ impl Message {
             Told::As(Some(Number(flags))) => flags,
             _ => 0,
         };
-        // An answer that is announced has no text yet.
+        // A deferred answer has no text yet.
         let has_text = kind.is_written() || kind.is_answer() && flags & LOADING == 0;
         if content.is_empty() && has_text && !self.extras.any() {
             unread.add(Field::Content);
         }
         if unread.has(Field::Content) {
-            // How often the text names them.
+            // Mentions are counted in the text.
             unread.add(Field::Mentions);
         }
         let reference = self.reference.optional(Field::ReplyTo, &mut unread);
@@ -182,7 +178,7 @@ impl Message {
             .filter(|of| kind == MessageKind::REPLY && is_reply(of))
             .and_then(|of| of.message_id.required(Field::ReplyTo, &mut unread));
         if unread.has(Field::Kind) {
-            // Which of them are replies, only the type tells.
+            // Only the type shows whether it is a reply.
             unread.add_untold(Field::ReplyTo);
         }
         let command = command(self.interaction_metadata, self.interaction, &mut unread);
@@ -225,7 +221,7 @@ impl Message {
     }
 }
 
-/// What a message may consist of besides its text.
+/// Content of a message besides its text.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Extras {
@@ -291,7 +287,7 @@ fn command(
 }
 
 impl Reaction {
-    /// How often the message was reacted to with the emoji; `None` where one of both is not told.
+    /// Returns the counts of an emoji; `None` if the emoji or the count is unreadable.
     fn into_count(self) -> Option<ReactionCount> {
         let details = match (self.count_details, self.count) {
             (Told::As(Some(details)), _) => details,
@@ -309,12 +305,12 @@ impl Reaction {
     }
 }
 
-/// The mentioned users, sorted, each with how often the text names them.
+/// Returns the mentioned users, sorted, with how often the text names each.
 fn mentions(content: &str, users: &[User]) -> Vec<Mention> {
     if users.is_empty() {
         return Vec::new();
     }
-    // As texts: `<@07>` is nobody.
+    // Compare as text: `<@07>` mentions no user.
     let named: Vec<&str> = content
         .split("<@")
         .skip(1)
@@ -354,7 +350,7 @@ mod tests {
         json!({"id": id.to_string(), "username": format!("user{id}"), "discriminator": "0"})
     }
 
-    /// A message as Discord sends it, with these fields changed.
+    /// Reads a message as Discord sends it, with these fields changed.
     fn read(changes: Value) -> PagedMessage {
         let mut message = json!({
             "id": "100", "channel_id": "2", "author": user(3), "type": 0, "content": "hi",
@@ -371,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_message() {
+    fn reads_a_plain_message() {
         let paged = read(json!({"edited_timestamp": "2016-04-30T11:18:25.796000+00:00"}));
         assert_eq!(paged.message.author.kind, AuthorKind::User);
         assert_eq!(paged.message.edited_at, Some(Millis(1_462_015_105_796)));
@@ -383,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mention_is_counted_as_often_as_the_text_names_the_user() {
+    fn counts_how_often_the_text_names_a_user() {
         let paged = read(json!({
             "content": "<@5> <@!5> <@6 <@&5> <@7> <@05>", "mentions": [user(9), user(5), user(5)],
         }));
@@ -391,12 +387,12 @@ mod tests {
             user_id: UserId(id),
             count,
         };
-        // 9 is only pinged by a reply; 7 is no user that exists.
+        // 9 is only pinged by a reply; 7 isn't a known user.
         assert_eq!(paged.message.mentions, [mention(5, 2), mention(9, 0)]);
     }
 
     #[test]
-    fn an_answer_to_a_command_is_the_bots_although_it_came_by_webhook() {
+    fn a_commands_answer_is_the_bots_despite_its_webhook() {
         let bot = json!({"id": "50", "username": "propsbot", "discriminator": "1234", "bot": true});
         let interaction = json!({"id": "77", "type": 2, "name": "props", "user": user(3)});
         let paged = read(json!({
@@ -416,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhooks_author_is_no_user() {
+    fn a_webhooks_author_is_not_a_user() {
         let paged = read(json!({"webhook_id": "60", "application_id": "50"}));
         assert_eq!(paged.message.author.kind, AuthorKind::Webhook);
         assert_eq!((paged.author, paged.message.by_webhook), (None, None));
@@ -432,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn reactions_count_normal_and_burst_apart() {
+    fn counts_normal_and_burst_reactions_separately() {
         let paged = read(json!({"reactions": [
             {"emoji": {"id": null, "name": "🙏"}, "count": 3, "count_details": {"normal": 1, "burst": 2}},
             {"emoji": {"id": "8", "name": null}, "count": 4},
@@ -453,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn one_odd_message_does_not_fail_the_page() {
+    fn an_odd_message_does_not_fail_the_page() {
         let page = json!([
             {"id": "3", "channel_id": "2", "author": user(1), "type": 9999},
             {"id": "2", "channel_id": "2", "author": 7, "type": 0},
@@ -468,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_field_costs_only_itself() {
+    fn an_odd_field_spoils_only_itself() {
         let odd_user = json!({"id": 3, "username": null, "global_name": 7, "bot": null,
             "discriminator": [], "member": 1});
         let paged = read(json!({
@@ -498,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_message_is_is_never_guessed() {
+    fn never_guesses_unreadable_fields() {
         for (odd, field) in [
             (json!({"webhook_id": "odd"}), Field::Author),
             (json!({"interaction_metadata": 7}), Field::Command),
@@ -510,25 +506,25 @@ mod tests {
             let message = read(odd.clone()).message;
             assert!(message.unread.has(field), "{odd}");
         }
-        // What may be a webhook is nobody.
+        // A possible webhook isn't a member.
         let author = read(json!({"webhook_id": "odd"})).message.author;
         assert_eq!(author.kind, AuthorKind::Webhook);
     }
 
     #[test]
-    fn a_text_is_missing_only_where_there_is_nothing_else() {
+    fn a_text_is_missing_only_without_other_content() {
         let missing = |changes| read(changes).message.text_is_missing();
         assert!(missing(json!({"content": ""})));
         assert!(missing(
             json!({"content": "", "type": 19, "attachments": [], "poll": null})
         ));
-        // What another application answers is kept from us too, once it has answered.
+        // Answers of other applications are hidden from us too, once sent.
         assert!(missing(json!({"content": "", "type": 23})));
         assert!(!missing(json!({})));
         assert!(!missing(json!({"content": "", "type": 7})));
         assert!(missing(json!({"content": "", "type": 20})));
         assert!(!missing(json!({"content": "", "type": 20, "flags": 128})));
-        // One whose embeds were taken away may have had nothing else: only asking tells.
+        // Without its removed embeds, it may have nothing else: only fetching it tells.
         assert!(missing(json!({"content": "", "type": 20, "flags": 4})));
         for extra in [
             json!({"content": "", "attachments": [{"id": "1"}]}),

@@ -1,9 +1,9 @@
-//! Discord's JSON objects, as far as we read them, and what they are in our words.
+//! Discord's JSON objects, and their conversion to our records.
 //!
-//! Read field by field: unknown fields are ignored, and a field that is odd costs only itself. Its
-//! value is unknown, and noted so in the record ([`Unread`](propsbot_model::Unread)): it never replaces
-//! what is known. Only ids are required: of the object, of a message's author, of a reaction's emoji.
-//! Where nothing was ever known, what stands in its place is what makes nothing public.
+//! Unknown fields are ignored, and an odd field spoils only itself: the record marks it as unknown
+//! ([`Unread`](propsbot_model::Unread)), and it never replaces a known value. Only ids are
+//! required: of the object, of a message's author, of a reaction's emoji. Defaults for values never
+//! known make nothing public.
 //!
 //! Lists are read item by item, see [`Items`](super::Items).
 

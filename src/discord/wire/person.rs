@@ -1,5 +1,3 @@
-//! Users and members.
-
 use serde::Deserialize;
 
 use super::field::{Digits, Each, Time, Told, lenient};
@@ -42,7 +40,7 @@ impl From<User> for model::User {
     }
 }
 
-/// What a user is in a guild. Source:
+/// A user's membership in a guild. Source:
 /// <https://discord.com/developers/docs/resources/guild#guild-member-object>.
 #[derive(Deserialize)]
 pub(crate) struct Membership {
@@ -69,7 +67,7 @@ impl From<Membership> for Presence {
     }
 }
 
-/// A member with the user it is.
+/// A membership with its user.
 #[derive(Deserialize)]
 pub(crate) struct Member {
     pub(crate) user: User,
@@ -78,7 +76,6 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// The user, and what it is in the guild.
     pub(crate) fn into_pair(self) -> (model::User, Presence) {
         (self.user.into(), self.membership.into())
     }

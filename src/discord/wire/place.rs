@@ -1,4 +1,4 @@
-//! Guilds, and the channels, roles and emojis in them.
+//! Guilds, channels, roles and emojis.
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -17,23 +17,22 @@ pub(crate) struct Guild {
     name: Told<String>,
     #[serde(default)]
     owner_id: Told<UserId>,
-    /// Only REST has it, if it is asked to count.
+    /// Only from REST, with `with_counts`.
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) approximate_member_count: Option<u64>,
     #[serde(default)]
     pub(crate) roles: Items<Role>,
     #[serde(default)]
     pub(crate) emojis: Items<GuildEmoji>,
-    /// Only `GUILD_CREATE` has them.
+    /// Only in `GUILD_CREATE`.
     #[serde(default)]
     pub(crate) channels: Items<Channel>,
-    /// Only `GUILD_CREATE` has them.
+    /// Only in `GUILD_CREATE`.
     #[serde(default)]
     pub(crate) threads: Items<Channel>,
 }
 
 impl Guild {
-    /// The guild itself.
     pub(crate) fn record(&self) -> model::Guild {
         let mut unread = Unread::default();
         model::Guild {
@@ -90,11 +89,11 @@ pub(crate) struct Emoji {
 }
 
 impl Emoji {
-    /// The emoji; nothing where Discord says neither which nor what it is.
+    /// Returns the emoji; `None` if neither its id nor its text is readable.
     pub(crate) fn into_emoji(self) -> Option<model::Emoji> {
         match (self.id, self.name) {
             (Some(id), name) => Some(model::Emoji::custom(id, name, self.animated)),
-            // Half an emoji would be another one.
+            // A damaged emoji would be a different one.
             (None, Some(text)) if text.contains(char::REPLACEMENT_CHARACTER) => None,
             (None, Some(text)) => Some(model::Emoji::unicode(text)),
             (None, None) => None,
@@ -102,7 +101,7 @@ impl Emoji {
     }
 }
 
-/// One of a guild's own emojis, as [`Emoji`] otherwise.
+/// One of a guild's own emojis; source as for [`Emoji`].
 #[derive(Deserialize)]
 pub(crate) struct GuildEmoji {
     id: EmojiId,
@@ -172,13 +171,13 @@ fn overwrite_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Overwrit
         Small(0) => Ok(OverwriteKind::Role),
         Small(1) => Ok(OverwriteKind::Member),
         Small(other) => Err(de::Error::custom(format!(
-            "{other} is no type of overwrite"
+            "{other} isn't an overwrite type"
         ))),
     }
 }
 
 impl Channel {
-    /// The last message, where it is told.
+    /// Returns the last message id, if known.
     pub(crate) fn last_message_id(&self) -> Option<MessageId> {
         match self.last_message_id {
             Told::As(last) => last,
@@ -193,7 +192,7 @@ impl Channel {
         let unknown = Small(ChannelKind::UNKNOWN.0);
         let kind = self.kind.demanded_or(unknown, Field::Kind, &mut unread).0;
         let kind = ChannelKind(kind);
-        // Of a type that we don't know, only this tells whether it is a thread.
+        // For an unknown type, only the metadata shows whether it is a thread.
         let is_thread = kind.is_thread() || self.thread_metadata != Told::Absent;
         let thread = is_thread.then(|| {
             let metadata = match self.thread_metadata {
@@ -220,7 +219,7 @@ impl Channel {
             name: self.name.required(Field::Name, &mut unread),
             parent_id: self.parent_id.optional(Field::Parent, &mut unread),
             position: self.position.optional(Field::Position, &mut unread),
-            // Nothing becomes public because we could not read it.
+            // An unreadable field must not make a channel public.
             nsfw: self.nsfw.optional_or(true, Field::Nsfw, &mut unread),
             overwrites: overwrites(self.permission_overwrites, guild_id, &mut unread),
             thread,
@@ -229,8 +228,8 @@ impl Channel {
     }
 }
 
-/// A channel's overwrites, sorted. Where they cannot be read, the channel is hidden from everyone as
-/// long as nothing else is known.
+/// Returns a channel's overwrites, sorted.
+/// If unreadable, hides the channel from everyone until they are known.
 fn overwrites(
     told: Told<Vec<Overwrite>>,
     guild_id: GuildId,
@@ -266,7 +265,7 @@ mod tests {
     const GUILD: GuildId = GuildId(1);
 
     #[test]
-    fn a_channel_whose_overwrites_cannot_be_read_is_hidden() {
+    fn hides_a_channel_with_unreadable_overwrites() {
         let read = |overwrites: Value| {
             let channel = json!({
                 "id": "2", "type": 0, "name": "x", "parent_id": null, "position": "odd",
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_tells_when_it_was_archived() {
+    fn a_thread_has_its_archive_timestamp() {
         let thread = json!({"id": "2", "type": 11, "name": "t", "thread_metadata": {
             "archived": true, "archive_timestamp": "2016-04-30T11:18:25.796312+00:00"}});
         let thread = serde_json::from_value::<Channel>(thread)
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_of_an_unknown_type_is_known_by_its_metadata() {
+    fn recognises_a_thread_of_an_unknown_type() {
         let read = |channel: Value| {
             let channel = serde_json::from_value::<Channel>(channel).unwrap();
             channel.into_record(GUILD)
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guild_is_read_although_something_in_it_is_odd() {
+    fn reads_a_guild_with_odd_parts() {
         let guild = json!({
             "id": 1, "name": null, "owner_id": "7",
             "roles": [{"id": "1", "name": 3, "managed": null}, {"id": []}],
