@@ -45,7 +45,7 @@ pub(super) fn note_odd<S: Rows>(
         return Ok(());
     }
     let object = FailureObject::Message(message.channel_id, message.id);
-    let reason = format!("not as Discord documents it: its {odd}");
+    let reason = format!("unexpected data from Discord: {odd}");
     fail(rows, at, message.guild_id, &object, (&reason, true))
 }
 

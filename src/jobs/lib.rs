@@ -1,8 +1,7 @@
-//! The tasks: who owns what runs for long, and how it is stopped.
+//! Long-running tasks, and how each is stopped.
 //!
-//! The writer owns the store's changes, backfill fetches what is missing, the audit reads older
-//! history again, the listener turns what the gateway says into the mirror, the export timer keeps
-//! the archive.
+//! The writer owns changes to the store, backfill fetches what is missing, the scrub re-reads older
+//! history, the listener merges gateway events, and the export timer keeps the archive current.
 
 pub mod acknowledge;
 pub mod audit;
@@ -21,6 +20,6 @@ pub mod quota;
 pub mod restore;
 pub mod writer;
 
-/// Why a channel is not mirrored, in the words under which it is recorded.
+/// Reason recorded for channels that the bot may not read. Stored, so it must stay the same.
 pub const UNREADABLE: &str =
     "the bot lacks View Channel or Read Message History (in voice channels also Connect) here";

@@ -89,7 +89,7 @@ async fn the_audit_finds_what_changed_unheard() {
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
     // One round in which nothing had changed.
-    said(&running, "audited all history").await;
+    said(&running, "scrubbed all history").await;
     let plain = old(&mirror, |message| {
         message.reactions.is_empty() && message.webhook.is_none()
     });
@@ -182,7 +182,7 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
         let begun = count(&pages(&mirror));
         let running = start(&mirror).await;
         if kills == 2 {
-            said(&running, "audited all history").await;
+            said(&running, "scrubbed all history").await;
             break running;
         }
         let asked = |_: &_| count(&pages(&mirror)) >= begun + 8;

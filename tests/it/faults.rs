@@ -187,7 +187,7 @@ async fn what_is_refused_keeps_nothing_else_waiting() {
     let begun = Instant::now();
     while !running
         .stderr()
-        .contains("all history that can be read is here")
+        .contains("all readable history is complete")
     {
         assert!(begun.elapsed() < SOON, "{}", running.stderr());
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -49,7 +49,7 @@ async fn an_outage_that_is_answered_with_errors_names_its_host_too() {
 async fn outage(fault: Fault, told: impl Fn(&str) -> String) {
     let mirror = Mirror::seeded(11).await;
     let running = start(&mirror).await;
-    until(&running, "all history that can be read is here").await;
+    until(&running, "all readable history is complete").await;
     let discord = &mirror.discord;
     discord.fail("*", 100_000, fault);
     for name in ["first", "second"] {

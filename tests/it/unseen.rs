@@ -106,7 +106,7 @@ async fn what_happened_while_hidden_is_found() {
         .iter()
         .flat_map(|tier| [(tier, true), (tier, false)]);
     for (((how, hide), noticed), said) in ways.zip(said.chunks(3)) {
-        let looks = || running.stderr().matches("looked again").count();
+        let looks = || running.stderr().matches("checked for changes").count();
         let (before, begun) = (looks(), Instant::now());
         hide(discord, &[general, forum], true);
         while noticed && looks() == before {

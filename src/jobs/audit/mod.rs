@@ -1,12 +1,10 @@
-//! The audit: older history is read again, page by page, round after round, at a small share of
-//! what may be asked of Discord. So whatever changed unheard is found within a time that can be
-//! told.
+//! The scrub: re-reads older history continuously, at a small share of the request budget.
 //!
-//! Who reacted is asked for again too, a part of all lists in each round: so a swap that no count
-//! tells is found.
+//! So any missed change is found within a predictable time. Each round also re-reads a slice of all
+//! lists of reactors, which finds swaps that no count shows.
 //!
-//! Owns the walk and its pace. Reading a page is `backfill`'s, what the page changes is `ingest`'s:
-//! there it is counted as drift too. How far the walk is becomes durable with each page.
+//! Owns the walk and its pace; `backfill` reads pages, and `ingest` merges them and counts drift.
+//! The walk's position is stored with each page.
 
 mod pace;
 mod place;
@@ -46,17 +44,17 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// How often to look whether there is something to do: a setting was changed, a rest is over.
+/// How often to check for work: a changed setting, or the end of a rest.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long after Discord failed to go on.
+/// Wait after an error of Discord's.
 const RETRY: Duration = Duration::from_mins(5);
-/// Threads in a list of archived ones.
+/// Threads on a page of archived threads.
 const THREADS_A_PAGE: usize = 100;
 const HOUR_MS: i64 = 3_600_000;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
-/// The guilds with an audit, and their settings. Guilds that are kept and not mirrored have none.
+/// Returns mirrored guilds with scrubbing on, and their settings.
 pub fn audited(
     store: &Store,
     is_mirrored: &dyn Fn(GuildId) -> bool,
@@ -67,7 +65,7 @@ pub fn audited(
             continue;
         }
         let settings = store.settings(guild.guild_id)?;
-        // Before the guild was looked at, a backfill will read all of it.
+        // Until its channels are known, a backfill will read everything anyway.
         let synced = store.synced(guild.guild_id)?;
         let is_known = synced.iter().any(|synced| synced.class == Class::Channels);
         if is_known && guild.state.now().is_some() && settings.audit_share > 0 {
@@ -77,10 +75,10 @@ pub fn audited(
     Ok(all)
 }
 
-/// Audits every guild, round after round, until it is stopped.
+/// Scrubs every guild, round after round, until stopped.
 ///
 /// # Errors
-/// Only what no later try can mend: a token that is refused, a store that cannot be written.
+/// Only permanent ones: the token is refused, or the store can't be written.
 pub async fn audit(
     backfill: Backfill,
     requests: Requests,
@@ -110,12 +108,12 @@ pub async fn audit(
     stop.run_until_cancelled(audited).await.unwrap_or(Ok(()))
 }
 
-/// Audits one guild.
+/// Scrubs one guild.
 struct Auditor {
     backfill: Backfill,
     requests: Requests,
     guild: GuildId,
-    /// The pace, and the interval that it was made for.
+    /// The limiter, and the interval it was created for.
     limiter: Option<(Duration, Limiter)>,
 }
 
@@ -123,7 +121,7 @@ impl Auditor {
     fn new(backfill: &Backfill, requests: &Requests, guild: GuildId) -> Self {
         Self {
             backfill: Backfill {
-                // What it does is told by how far the walk is.
+                // The walk shows its progress.
                 progress: ProgressBoard::default(),
                 ..backfill.of(guild)
             },
@@ -133,14 +131,14 @@ impl Auditor {
         }
     }
 
-    /// Goes on until something happens that no later try can mend.
+    /// Runs until a permanent error.
     async fn audit(mut self) -> BackfillError {
         loop {
             match self.round().await {
                 Ok(()) => {}
                 Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
                     if !self.backfill.history.rest().is_out() {
-                        warn!(guild = %self.guild, "the audit goes on later: {error}");
+                        warn!(guild = %self.guild, "pausing the scrub: {error}");
                     }
                     time::sleep(RETRY).await;
                 }
@@ -149,17 +147,17 @@ impl Auditor {
         }
     }
 
-    /// One round, or what is left of one that was interrupted.
+    /// Runs one round, or the rest of an interrupted one.
     async fn round(&mut self) -> Result<(), BackfillError> {
         let guild = self.guild;
         let audit = self.backfill.read(move |store| store.audit(guild)).await?;
         let mut walk = match audit.walk.map(|walk| walk.value) {
-            // All was just read for the first time: the first round rests too.
+            // Everything was just read for the first time, so rest first.
             None => return self.write(Walk::none(Clock::now())).await,
             Some(last) if last.finished.is_some() => self.begin(last).await?,
             Some(interrupted) => interrupted,
         };
-        debug!(%guild, round = walk.round, place = %walk.place, "auditing");
+        debug!(%guild, round = walk.round, place = %walk.place, "scrubbing");
         while let Some(place) = self.next(walk.place).await? {
             if place.channel.id != walk.place {
                 walk = walk.at(place.channel.id);
@@ -170,12 +168,11 @@ impl Auditor {
         self.write(walk).await?;
         let audit = self.backfill.read(move |store| store.audit(guild)).await?;
         let drift = audit.drift.since(audit.drift_before);
-        info!(%guild, round = walk.round, requests = walk.requests, ?drift, "audited all history");
+        info!(%guild, round = walk.round, requests = walk.requests, ?drift, "scrubbed all history");
         Ok(())
     }
 
-    /// Begins a round, once the rest since the last one is over: first with what may have changed
-    /// of the guild itself.
+    /// Begins a round after the rest, with the guild itself.
     async fn begin(&mut self, last: Walk) -> Result<Walk, BackfillError> {
         let guild = self.guild;
         while self.rests(last.begun).await? {
@@ -210,13 +207,12 @@ impl Auditor {
         }
         drop(turn);
         self.write(walk).await?;
-        // Channels, roles and what the bot may see.
+        // Refreshes channels, roles and permissions.
         self.requests.guild(guild, Depth::Channels);
         Ok(walk)
     }
 
-    /// Whether it is too early for the round after one that began then. A clock that was set back
-    /// since says nothing of that.
+    /// Returns whether it is too early for the next round; `false` if the clock was set back.
     async fn rests(&self, begun: Millis) -> Result<bool, BackfillError> {
         let guild = self.guild;
         let settings = self
@@ -227,7 +223,7 @@ impl Auditor {
         Ok((begun..Millis(begun.0 + rest)).contains(&Clock::now()))
     }
 
-    /// Waits until there is an audit of the guild, and returns its pace.
+    /// Waits until scrubbing is on, and returns the time between requests.
     async fn interval(&self) -> Result<Duration, BackfillError> {
         let guild = self.guild;
         loop {
@@ -243,8 +239,8 @@ impl Auditor {
         }
     }
 
-    /// Waits until one more request may be made: the pace allows it, and no backfill is under way,
-    /// nor begins before the answer is dropped.
+    /// Waits until the pace allows a request and no backfill is running.
+    /// None starts while the permit is held.
     async fn turn(&mut self) -> Result<OwnedSemaphorePermit, BackfillError> {
         let interval = self.interval().await?;
         let limiter = match self.limiter.take() {
@@ -260,9 +256,9 @@ impl Auditor {
         Ok(turn.expect("it is never closed"))
     }
 
-    /// The first place with this id, or a later one, that can be read.
+    /// Returns the first readable place with this id or a greater one.
     async fn next(&self, from: ChannelId) -> Result<Option<Place>, BackfillError> {
-        // Where the bot is no member, or there is no audit any more, the walk waits.
+        // The walk pauses while the bot isn't a member or scrubbing is off.
         self.interval().await?;
         let (guild, bot) = (self.guild, self.backfill.bot.id);
         self.backfill
@@ -270,8 +266,8 @@ impl Auditor {
             .await
     }
 
-    /// One place, from its newest message to its oldest. What fails in it is recorded, and ends
-    /// only this place.
+    /// Scrubs one place from its newest message to its oldest.
+    /// A failure is recorded and ends only this place.
     async fn place(&mut self, walk: &mut Walk, place: &Place) -> Result<(), BackfillError> {
         let (guild, id) = (self.guild, place.channel.id);
         let object = FailureObject::Channel(id);
@@ -296,7 +292,7 @@ impl Auditor {
                     self.backfill.tell(at, fact.into_iter().collect()).await?;
                     for list in page.missing {
                         let _turn = self.turn().await?;
-                        // A backfill that came between has fetched it.
+                        // A backfill may have fetched it in the meantime.
                         let asked = list.clone();
                         let pending = move |store: &Store| store.list(&asked);
                         if let Some(list) = self.backfill.read(pending).await?
@@ -331,7 +327,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// Reads the next page of a place; nothing if the server would not let us come further.
+    /// Reads the next page of a place; `None` if the server prevents reading further.
     async fn page(
         &mut self,
         walk: &mut Walk,
@@ -375,7 +371,7 @@ impl Auditor {
         Ok(page.inspect(|shown| *walk = after(shown)))
     }
 
-    /// Lists a channel's archived threads. Those that were not known so are fetched.
+    /// Lists a channel's archived threads; a backfill fetches changed ones.
     async fn threads(&mut self, walk: &mut Walk, place: &Place) -> Result<(), BackfillError> {
         let guild = self.guild;
         let turn = self.turn().await?;
@@ -393,7 +389,7 @@ impl Auditor {
             .await?;
         drop(turn);
         let lists = 1 + usize::from(place.private_threads) + listed.len() / THREADS_A_PAGE;
-        // Those that followed the first list are paid for now.
+        // Wait for the permits of the pages after the first.
         for _ in 1..lists {
             drop(self.turn().await?);
         }
@@ -407,7 +403,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// Keeps how far the walk is. Durable when this returns: the next question finds it.
+    /// Stores the walk; durable on return.
     async fn write(&self, walk: Walk) -> Result<(), BackfillError> {
         let at = self.backfill.clock.stamp();
         let fact = Fact::Audited(self.guild, walk);
@@ -416,7 +412,7 @@ impl Auditor {
     }
 }
 
-/// The pace of the guild's audit; nothing where there is none.
+/// Returns the time between scrub requests; `None` if scrubbing is off.
 fn interval(
     store: &Store,
     guild: GuildId,

@@ -1,4 +1,4 @@
-//! How much a round of a guild's audit reads, and how soon it finds what.
+//! Estimates how much a scrub round reads, and how soon it finds changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,23 +12,24 @@ use propsbot_ingest::{audit_interval, found_within, round_requests, slices};
 use propsbot_model::{ChannelId, FailureObject, GuildId};
 use propsbot_store::{Store, StoreError};
 
-/// A guild's audit in figures, as far as is known.
+/// Figures of a guild's scrub.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// From one request to the next; `None`: there is no audit.
+    /// Time between requests; `None` if scrubbing is off.
     interval: Option<Duration>,
-    /// From the beginning of one round to the next, at the least.
+    /// Minimum time between the starts of two rounds.
     rest: Duration,
-    /// Requests that a round takes, lists of reactors aside.
+    /// Requests per round, without lists of reactors.
     pub pages: u64,
-    /// Lists of reactors that there are.
+    /// Number of lists of reactors.
     lists: u64,
-    /// Into how many parts they are divided: each round reads one part again.
+    /// Number of slices they are divided into; each round reads one again.
     pub slices: u64,
 }
 
 impl Pace {
-    /// The pace of the guild's audit, which shares the requests with those of the other mirrored guilds.
+    /// Computes the pace of the guild's scrub, which shares its requests with other mirrored
+    /// guilds.
     pub fn of(
         store: &Store,
         guild: GuildId,
@@ -57,7 +58,7 @@ impl Pace {
             .filter(|now| !unreadable.contains(&now.id))
             .map(|now| (now.kind, messages.get(&now.id).copied().unwrap_or_default()));
         let pages = round_requests(places);
-        // The last round has counted them; before the first, each reaction may be of another list.
+        // Counted by the last round; before the first, each reaction may have its own list.
         let counted = store.audit(guild)?.last.map(|walk| walk.lists);
         let reactions = tallies.iter().map(|tally| tally.reactions).sum();
         let lists = counted.filter(|lists| *lists > 0).unwrap_or(reactions);
@@ -74,15 +75,13 @@ impl Pace {
         })
     }
 
-    /// Within what time a change is found that a page of messages shows: of a text, of how many
-    /// reacted, a deletion.
+    /// Returns how soon a change is found that a page shows: edits, deletions, counts.
     pub fn shown_within(&self) -> Option<Duration> {
         let requests = self.pages + self.lists.div_ceil(self.slices);
         Some(found_within(requests, self.interval?, self.rest))
     }
 
-    /// Within what time any change is found: also that one member took a reaction back and another
-    /// gave the same.
+    /// Returns how soon any change is found, including swapped reactions.
     pub fn found_within(&self) -> Option<Duration> {
         let slices = u32::try_from(self.slices).unwrap_or(u32::MAX);
         Some(self.shown_within()?.saturating_mul(slices))

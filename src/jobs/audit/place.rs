@@ -1,5 +1,4 @@
-//! Where the audit goes: the places of a guild that can be read, as the store knows them, without
-//! asking Discord.
+//! Finds the places to scrub: readable channels and threads, according to the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +6,14 @@ use propsbot_ingest::Described;
 use propsbot_model::{Channel, ChannelId, GuildId, Listed, MessageId, Stamp, UserId};
 use propsbot_store::{Store, StoreError};
 
-/// A place of the guild: a channel or a thread.
 pub(super) struct Place {
     pub(super) channel: Channel,
-    /// Whether its private threads can be seen.
     pub(super) private_threads: bool,
-    /// The last message that is known of it; `None` for a place that was not fetched yet, or has
-    /// only threads.
+    /// The last known message; `None` if not fetched yet, or if it only has threads.
     pub(super) top: Option<MessageId>,
 }
 
-/// The guild's channels and threads, as they are known now.
+/// Returns the guild's existing channels and threads.
 pub(super) fn channels(
     store: &Store,
     guild: GuildId,
@@ -27,7 +23,7 @@ pub(super) fn channels(
     Ok(known.map(|known| (known.id, known.clone())).collect())
 }
 
-/// How many of the listed threads are not known, or not as archived as they are.
+/// Counts listed threads that are unknown, or whose archived state changed.
 pub(super) fn differ(known: &BTreeMap<ChannelId, Channel>, listed: &[Listed]) -> u64 {
     let archived = |channel: &Channel| channel.thread.as_ref().map(|thread| thread.archived);
     let differs = |listed: &&Listed| {
@@ -37,7 +33,7 @@ pub(super) fn differ(known: &BTreeMap<ChannelId, Channel>, listed: &[Listed]) ->
     listed.iter().filter(differs).count() as u64
 }
 
-/// The first of the guild's places with this id, or a later one, that the bot may read.
+/// Returns the first readable place with this id or a greater one.
 pub(super) fn place(
     store: &Store,
     guild: GuildId,

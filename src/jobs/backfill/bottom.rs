@@ -1,4 +1,4 @@
-//! What comes before a page of messages: whether the page is the one with which its channel begins.
+//! Decides whether a page is the first of its channel's history.
 
 use super::{
     Backfill, BackfillError,
@@ -8,22 +8,22 @@ use super::{
 use propsbot_discord::{Listing, Urgency};
 use propsbot_model::{Life, MessageId};
 
-/// The first page of a channel that nothing is known of may be listed twice if it is shorter than others,
-/// and has so many messages: few channels have, and a page that was cut has.
+/// Length from which a short first page of a new channel is listed twice: few channels have that
+/// many messages, and a cut page may.
 const LONG: usize = Listing::FULL / 2;
 
-/// What comes before a page.
+/// Whether older messages come before a page.
 #[derive(Clone, Copy)]
 pub(super) struct Bottom {
-    /// Nothing.
+    /// Nothing comes before it.
     pub(super) is_last: bool,
-    /// It takes the same list twice to believe that: a page that was cut looks the same.
+    /// Believe that only if the same list comes twice: a cut page looks the same.
     pub(super) is_doubtful: bool,
 }
 
 impl Backfill {
-    /// What comes before a list. One that is shorter than others may have been cut: what is known, or
-    /// else the server, tells whether there is more.
+    /// Decides what comes before a page that is shorter than others and may be cut.
+    /// Uses what is known, or asks the server.
     pub(super) async fn bottom(
         &self,
         ask: &PageRequest,
@@ -41,10 +41,10 @@ impl Backfill {
         let (after, _) = range(ask, listing, false);
         match end {
             End::Later => Ok(sure(false)),
-            // All that is asked for is here.
+            // The requested range is complete.
             End::Unknown if after <= ask.until => Ok(sure(false)),
             End::Unknown => {
-                // Whoever waits for another request holds no turn.
+                // Hold no permit while waiting for another request.
                 listing.turn = None;
                 let earlier = PageRequest {
                     before: Some(MessageId(after.0.saturating_add(1))),
@@ -52,7 +52,7 @@ impl Backfill {
                     again: listed_again(listing, after),
                     ..ask.clone()
                 };
-                // What this tells holds for all pages of this length, which then need not ask.
+                // The answer applies to all pages of this length, so they needn't ask.
                 let told = self.listing(&earlier, Urgency::AtOnce).await?;
                 let is_last = told.is_some_and(|(_, told)| {
                     told.unnamed() == 0 && ids(&told).all(|id| earlier.again.contains(&id))

@@ -1,4 +1,4 @@
-//! One channel: its messages page by page; `reactors.rs` fetches the lists of who reacted beside them.
+//! Fetches one channel's messages; `reactors.rs` fetches lists of reactors meanwhile.
 
 use tokio::sync::mpsc;
 
@@ -15,26 +15,25 @@ use propsbot_model::{
     Slice, Stamp,
 };
 
-/// Lists of reactors that may be known to be missing before reading on waits for them.
+/// Lists of reactors that may queue up before reading pages waits.
 const LISTS_AHEAD: usize = 256;
 
-/// Why a channel is not read to its end that has none.
+/// Why reading a channel stopped.
 const ENDLESS: &str = "the server lists more messages than a channel can have";
 
-/// How a channel's messages were listed.
+/// How much of a channel was listed.
 enum Listed {
-    /// All of them.
     Whole,
-    /// Some are missing that may be listed later.
+    /// Some messages are missing that may be listed later.
     Lacking,
-    /// The server would not let us come to the end, or hides what is on the way.
+    /// The server prevents reading to the end, or hides messages.
     Hidden,
 }
 
 impl Backfill {
-    /// Carries out a channel's plan. What fails in it is recorded and ends only this channel. Returns
-    /// whether its messages were listed, as far as Discord lets us, and what became of the lists.
-    /// `described` is when its last message was the one that the plan names.
+    /// Carries out a channel's plan; a failure is recorded and ends only this channel.
+    /// Returns whether all available messages were listed, and the state of the lists of reactors.
+    /// `described` is when the plan's last message was told.
     pub(super) async fn channel(
         &self,
         guild: GuildId,
@@ -49,7 +48,7 @@ impl Backfill {
         let messages = async {
             let object = FailureObject::Channel(plan.channel_id);
             match self.messages(guild, &plan, described, missing).await {
-                // Asked again, the server would say the same.
+                // The server would answer the same again.
                 Ok(Listed::Hidden) => Ok(true),
                 Ok(Listed::Lacking) => Ok(false),
                 Ok(Listed::Whole) => {
@@ -77,7 +76,7 @@ impl Backfill {
         Ok((pages, if lists { Lists::Done } else { Lists::Failed }))
     }
 
-    /// Since `since`, whatever is posted after `after` arrives by the gateway.
+    /// Makes the channel live: since `since`, messages after `after` arrive over the gateway.
     async fn go_live(
         &self,
         guild: GuildId,
@@ -95,7 +94,7 @@ impl Backfill {
             .await?)
     }
 
-    /// Lists the channel's messages, as far as the server lets us.
+    /// Lists as much of the channel as the server allows.
     async fn messages(
         &self,
         guild: GuildId,
@@ -116,7 +115,7 @@ impl Backfill {
             let mut ask = PageRequest {
                 guild,
                 channel: plan.channel_id,
-                // What shares a millisecond may be listed in any order.
+                // Messages of one millisecond may be listed in any order.
                 before: read.to.map(next_ms),
                 last_message_id: plan.last_message_id,
                 until: read.after,
@@ -153,7 +152,7 @@ impl Backfill {
                     progress.found += u32::try_from(found).unwrap_or(u32::MAX);
                 });
                 for list in page.missing {
-                    // The other side ends only with an error, which ends this side too.
+                    // The receiver only ends with an error, which ends this side too.
                     let _ = missing.send(list).await;
                 }
                 if let (None, Some(session), false) = (ask.before, plan.go_live, page.lacks_some) {

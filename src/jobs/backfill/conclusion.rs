@@ -1,4 +1,4 @@
-//! What a backfill came to: looked up afterwards, not counted on the way.
+//! The result of a backfill, computed from the store afterwards.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,38 +10,37 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Why a channel is named of which not all is known, though nothing failed in it.
-const NOT_ALL_KNOWN: &str = "not all of its messages are known yet";
+/// Reason for incomplete channels without a recorded failure.
+const NOT_ALL_KNOWN: &str = "some of its messages are still missing";
 
-/// What a backfill came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Channels and threads that can be read.
+    /// Readable channels and threads.
     pub channels: u64,
-    /// Channels and threads that the bot's permissions keep it out of, with their names.
+    /// Channels and threads that the bot may not read, with their names.
     pub unreadable: Vec<(ChannelId, String)>,
     /// Messages listed.
     pub messages: u64,
     /// Lists of reactors fetched.
     pub lists: u64,
-    /// Objects that could not be fetched, but may be later.
+    /// Objects that failed but may succeed later.
     pub failures: u64,
-    /// Objects that Discord does not let us have, or that are gone.
+    /// Objects that Discord refuses, or that are gone.
     pub refused: u64,
-    /// Channels and threads of which something is still missing.
+    /// Channels and threads that are still incomplete.
     pub incomplete: u64,
-    /// What the mirror lacks, refused or not: the objects, in words.
+    /// Descriptions of what the mirror lacks, refused or not.
     pub missing: Vec<String>,
     /// Lists of reactors that contradict Discord's counts.
     pub contradicted: u64,
-    /// What had changed unheard, of what was thought to be known.
+    /// Missed changes found in what was thought to be known.
     pub found: Drift,
-    /// What is to be looked at again, since it may be had later.
+    /// What to retry later.
     pub again: Option<Depth>,
 }
 
 impl Summary {
-    /// Whether all is here that the bot's permissions let it read.
+    /// Returns whether everything the bot may read is in the mirror.
     pub fn is_complete(&self) -> bool {
         self.failures == 0
             && self.incomplete == 0
@@ -51,8 +50,8 @@ impl Summary {
 }
 
 impl Backfill {
-    /// Looks at what is there now, rather than at what was done, and says whether it is complete. What
-    /// Discord refuses is named, but not waited for.
+    /// Checks whether the mirror is complete now.
+    /// Names what Discord refuses without waiting for it.
     pub(super) async fn conclude(
         &self,
         guild: GuildId,
@@ -65,7 +64,7 @@ impl Backfill {
         let unreadable: BTreeSet<ChannelId> = left.unreadable.iter().copied().collect();
         let (incomplete, failures, lists, gone) = self
             .read(move |store| {
-                // What was deleted since it was described is not missing.
+                // Channels deleted since the description aren't missing.
                 let channels = store.channels(guild)?;
                 let gone = channels
                     .iter()
@@ -124,7 +123,7 @@ impl Backfill {
         if lacking.is_none() {
             self.synced(guild, &incomplete, &failures, &lists, texts_missing == 0)
                 .await?;
-            // What an event would have said was fetched.
+            // The content of lost events has been fetched.
             let settled = failures
                 .into_iter()
                 .filter_map(|failure| match failure.object {
@@ -136,8 +135,9 @@ impl Backfill {
         Ok(summary)
     }
 
-    /// Records until when all messages, and all reactions, are known: not at all where something is
-    /// missing, and not beyond the time since when older ones may have changed unheard.
+    /// Records until when all messages and reactions are known.
+    /// Nothing if some are missing; at most until the first loss that older messages may have
+    /// missed.
     async fn synced(
         &self,
         guild: GuildId,
@@ -170,7 +170,7 @@ impl Backfill {
     }
 }
 
-/// The failures of what the mirror lacks. Channels that `is_out` tells of are none of its.
+/// Returns failures of what the mirror lacks, ignoring channels for which `is_out` holds.
 fn missing(
     failures: &[Failure],
     is_out: impl Fn(&ChannelId) -> bool,
@@ -187,7 +187,7 @@ fn missing(
         .map(|failure| &failure.object)
 }
 
-/// Whether Discord refuses the channel.
+/// Returns whether Discord refuses the channel.
 fn is_refused(failures: &[Failure], id: ChannelId) -> bool {
     let object = FailureObject::Channel(id);
     failures
@@ -195,14 +195,14 @@ fn is_refused(failures: &[Failure], id: ChannelId) -> bool {
         .any(|failure| failure.refused && failure.object == object)
 }
 
-/// Incomplete channels that are not among the failures.
+/// Returns incomplete channels without a recorded failure.
 fn unnamed(failures: &[Failure], incomplete: &[ChannelId]) -> Vec<FailureObject> {
     let channels = incomplete.iter().copied().map(FailureObject::Channel);
     let is_new = |object: &FailureObject| failures.iter().all(|failure| failure.object != *object);
     channels.filter(is_new).collect()
 }
 
-/// Names, of which not more than a line takes.
+/// Joins up to ten names, and counts the rest.
 pub fn listed(names: &[String]) -> String {
     const MOST: usize = 10;
     let shown = names.iter().take(MOST).map(String::as_str);
@@ -213,8 +213,7 @@ pub fn listed(names: &[String]) -> String {
     }
 }
 
-/// What is to be looked at again: as little as will do. `failed` says that something failed now that
-/// may be had later.
+/// Returns the smallest depth worth retrying; `failed` if something failed transiently.
 fn again(failures: &[Failure], incomplete: &[ChannelId], failed: bool) -> Option<Depth> {
     let is_list = |failure: &&Failure| {
         matches!(
@@ -241,7 +240,7 @@ mod tests {
     use propsbot_model::Millis;
 
     #[test]
-    fn only_what_may_be_had_later_is_looked_at_again() {
+    fn retries_only_what_may_succeed_later() {
         let failure = |object, refused| Failure {
             guild_id: GuildId(1),
             object,
@@ -264,7 +263,7 @@ mod tests {
         assert_eq!(looks(&both, &[7, 8], true), Some(Depth::Channels));
         let list = [channel(7, false), members(false)];
         assert_eq!(looks(&list, &[7], true), Some(Depth::Whole));
-        // It is due still, also if something else was looked at.
+        // Still due, even if something else was looked at.
         assert_eq!(looks(&list[1..], &[], false), Some(Depth::Whole));
         assert_eq!(looks(&[], &[], true), Some(Depth::Channels));
         let texts = |refused| failure(FailureObject::Texts(ChannelId(7)), refused);

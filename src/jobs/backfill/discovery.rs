@@ -1,5 +1,5 @@
-//! What there is: the guild and its channels, as Discord describes them now, and with them the
-//! threads and members that `threads.rs` and `members.rs` find.
+//! Describes the guild: its channels, and through `threads.rs` and `members.rs` its threads and
+//! members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use propsbot_model::{
     Channel, ChannelId, Class, Fact, FailureObject, Field, Guild, GuildId, Listed, Role, RoleId,
 };
 
-/// How many objects that could not be read are named.
+/// Most unreadable objects that are named.
 const NAMED: usize = 5;
 
 impl Backfill {
-    /// Finds out what the guild is, as far as the gateway has not told, records it, and returns it.
+    /// Describes the guild from the snapshot or Discord, and records the result.
     pub(super) async fn describe(
         &self,
         guild: GuildId,
@@ -47,7 +47,7 @@ impl Backfill {
         let mut odd = channels.unread("channel");
         odd.extend(unread_of(&channels.items));
         if there > 0 {
-            odd.push(format!("the list of channels lacks {there} that are there"));
+            odd.push(format!("the list of channels lacks {there} that exist"));
         }
         self.note_odd(guild, Class::Channels, odd).await?;
         let mut facts = vec![Fact::Guild(shape.guild.clone())];
@@ -126,8 +126,7 @@ impl Backfill {
         Ok(described)
     }
 
-    /// The threads that are not archived; asked for twice if most of those that are known are not
-    /// listed.
+    /// Fetches the active threads; twice if most known ones are missing.
     async fn ask_for_active_threads(&self, guild: GuildId) -> Result<Items<Listed>, RestError> {
         let list = self.history.active_threads(guild).await?;
         let active = self.read(move |store| {
@@ -147,8 +146,8 @@ impl Backfill {
         Ok(list)
     }
 
-    /// The guild and its roles, and the channels, with what could not be read of them as it is known;
-    /// and all known roles if the list of them is not whole.
+    /// Replaces unreadable objects with their known versions; adds all known roles if the list is
+    /// incomplete.
     async fn as_known(
         &self,
         (mut of_guild, mut roles): (Guild, Vec<Role>),
@@ -206,8 +205,8 @@ impl Backfill {
         Ok((of_guild, roles))
     }
 
-    /// Whether the gateway told of all channels, as far as is known. serenity leaves those out that it
-    /// cannot read, without a word: which channels are gone, or never were, only Discord can tell.
+    /// Returns whether the snapshot has all known channels; only Discord can tell which of the
+    /// others are gone.
     async fn tells_all(&self, guild: GuildId, told: &[Listed]) -> Result<bool, BackfillError> {
         let told: BTreeSet<ChannelId> = told.iter().map(|told| told.channel.id).collect();
         self.read(move |store| {
@@ -221,8 +220,7 @@ impl Backfill {
         .await
     }
 
-    /// Records what of a class could not be read, or contradicts itself; or, if there is no such
-    /// thing, that this is no failure.
+    /// Records what of a class was unreadable or contradictory; settles it if nothing was.
     pub(super) async fn note_odd(
         &self,
         guild: GuildId,
@@ -242,12 +240,12 @@ impl Backfill {
             0 => String::new(),
             more => format!("; and {more} more"),
         };
-        let reason = format!("not as Discord documents it: {named}{more}");
+        let reason = format!("unexpected data from Discord: {named}{more}");
         let refused = Fact::Refused(guild, object, reason);
         Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
-    /// The bot's own roles: as Discord tells them now, else as they are known.
+    /// Returns the bot's own roles: current ones, or else as known.
     async fn bot_roles(&self, guild: GuildId) -> Result<Vec<RoleId>, BackfillError> {
         let bot = self.bot.id;
         match self.history.member(guild, bot).await {
@@ -270,7 +268,7 @@ impl Backfill {
     }
 }
 
-/// Channels that were listed, as facts.
+/// Converts listed channels to facts.
 pub(super) fn seen(listed: &[Listed]) -> Vec<Fact> {
     listed
         .iter()
@@ -278,7 +276,7 @@ pub(super) fn seen(listed: &[Listed]) -> Vec<Fact> {
         .collect()
 }
 
-/// What of a guild, its roles and its emojis could not be read.
+/// Describes what is unreadable of a guild, its roles and emojis.
 fn unread_of_shape(shape: &GuildShape) -> Vec<String> {
     let mut odd = shape.roles.unread("role");
     odd.extend(shape.emojis.unread("emoji"));
@@ -299,7 +297,7 @@ fn unread_of_shape(shape: &GuildShape) -> Vec<String> {
     odd
 }
 
-/// What of channels or threads could not be read.
+/// Describes what is unreadable of channels or threads.
 pub(super) fn unread_of(listed: &[Listed]) -> impl Iterator<Item = String> {
     let channels = listed.iter().map(|listed| &listed.channel);
     let odd = channels.map(|channel| (channel.id, channel.unread.odd()));

@@ -1,5 +1,7 @@
-//! Lists that contradict what is known: asked for once more, and then believed only as far as what
-//! they lack is gone when it is asked for by itself.
+//! Checks lists that contradict what is known.
+//!
+//! Such a list is fetched once more; then its missing items are fetched one by one to learn whether
+//! they are gone.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +11,20 @@ use super::{Backfill, BackfillError, UNKNOWN_CHANNEL};
 use propsbot_discord::{GuildSnapshot, Items, RestError};
 use propsbot_model::{ChannelId, EmojiId, Fact, GuildId, Listed, Role, RoleId};
 
-/// Of what a list lacks, how much is asked for by itself.
+/// Most missing items that are fetched one by one.
 pub(super) const SINGLY: usize = 20;
 
-/// What is known of a guild's lists.
+/// A guild's known channels, roles and emojis.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Channels that are there, threads not among them.
+    /// Existing channels, without threads.
     channels: BTreeSet<ChannelId>,
     roles: BTreeSet<RoleId>,
-    /// The guild's own.
     emojis: BTreeSet<EmojiId>,
 }
 
 impl Known {
-    /// Whether it takes another answer to believe this one.
+    /// Returns whether the snapshot contradicts this so much that a second answer is needed.
     pub(super) fn doubts(&self, guild: GuildId, told: &GuildSnapshot) -> bool {
         let shape = &told.shape;
         let roles = ids(&shape.roles, |role| role.id, RoleId);
@@ -37,7 +38,7 @@ impl Known {
 }
 
 impl Backfill {
-    /// What is known of the guild's lists.
+    /// Reads what is known of the guild's lists.
     pub(super) async fn known_lists(&self, guild: GuildId) -> Result<Known, BackfillError> {
         self.writer.write(Vec::new()).await?;
         self.read(move |store| {
@@ -60,8 +61,7 @@ impl Backfill {
         .await
     }
 
-    /// The guild and its channels as REST tells them; told twice where the first answer
-    /// contradicts what is known.
+    /// Fetches the guild and its channels; twice if the first answer contradicts what is known.
     pub(super) async fn ask_shape(&self, guild: GuildId) -> Result<GuildSnapshot, BackfillError> {
         let known = self.known_lists(guild).await?;
         let ask = async || {
@@ -73,14 +73,14 @@ impl Backfill {
         };
         let mut told = ask().await?;
         if known.doubts(guild, &told) {
-            warn!(%guild, "asking again: Discord's lists contradict what is known of the guild");
+            warn!(%guild, "Discord's lists contradict what is known of the guild; fetching them again");
             told = ask().await?;
         }
         Ok(told)
     }
 
-    /// Asks for the channels that a list lacks. Those that are there are added to it. Returns the
-    /// facts of those that are gone, and how many are not.
+    /// Fetches channels missing from a list, and adds those that exist.
+    /// Returns facts for the gone ones, and the number of those that exist.
     pub(super) async fn ask_for_channels(
         &self,
         guild: GuildId,
@@ -118,7 +118,7 @@ impl Backfill {
                 }
             }
         }
-        // Where all that were asked for are gone, so are the others.
+        // If all sampled ones are gone, so are the others.
         let asked = lacking.len().min(SINGLY);
         if there == 0 {
             gone = lacking;
@@ -130,13 +130,13 @@ impl Backfill {
     }
 }
 
-/// Up to `most` of them, from first to last.
+/// Returns up to `most` items, spread evenly.
 pub(super) fn sample<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
     let len = all.len().min(most);
     (0..len).map(move |index| &all[index * all.len() / len])
 }
 
-/// Whether a list of roles lacks the one that everyone has, which every guild has.
+/// Returns whether a list of roles lacks `@everyone`, which every guild has.
 pub(super) fn lacks_everyone(guild: GuildId, roles: &Items<Role>) -> bool {
     let everyone = RoleId(guild.0);
     roles.all_named
@@ -144,12 +144,12 @@ pub(super) fn lacks_everyone(guild: GuildId, roles: &Items<Role>) -> bool {
         && !roles.unreadable.contains(&everyone.0)
 }
 
-/// Whether more than half of what is known is not listed.
+/// Returns whether more than half of what is known is missing.
 pub(super) fn lacks_most<I: Ord>(known: &BTreeSet<I>, listed: &BTreeSet<I>) -> bool {
     known.difference(listed).count() * 2 > known.len()
 }
 
-/// The ids of all there are, those that could not be read among them; `None` if some are not told.
+/// Returns all listed ids, unreadable items included; `None` if some ids are unreadable.
 pub(super) fn ids<T, I: Ord>(
     listed: &Items<T>,
     id: fn(&T) -> I,

@@ -1,4 +1,4 @@
-//! Who is in the guild now.
+//! Fetches the guild's current members.
 
 use std::collections::BTreeSet;
 
@@ -11,30 +11,29 @@ use propsbot_model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, 
 
 /// Members on a full page.
 const MEMBERS_FULL: usize = 1_000;
-/// The most members that a guild may have of which the server does not say how many it has.
+/// Most members to list if the server doesn't tell their number.
 const MOST_MEMBERS: u64 = 250_000;
 
-/// What a list of all members said.
+/// A list of all members.
 struct Members {
-    /// When it was asked for.
+    /// When it was requested.
     first: Stamp,
-    /// All of them, those that could not be read among them.
+    /// All ids, unreadable members included.
     all: BTreeSet<UserId>,
-    /// Whether each had an id.
+    /// Whether all ids were readable.
     all_named: bool,
-    /// What could not be read.
+    /// Descriptions of what was unreadable.
     odd: Vec<String>,
-    /// The bot's own roles, if they could be read.
+    /// The bot's own roles, if readable.
     bot_roles: Option<Vec<RoleId>>,
 }
 
 impl Backfill {
-    /// Lists all members, of whom there are about so many. Returns the bot's own roles, if it is
-    /// among them.
+    /// Lists all members, approximately `about`; returns the bot's own roles if listed.
     ///
-    /// A list that lacks members who are known, or most of those that there are, is asked for again.
-    /// Those that both lack are asked for by themselves: all of a handful, a sample of more. Where one of
-    /// that sample is there, nobody has left. A list without the bot is not believed.
+    /// A list that lacks known members, or most members, is fetched again. Those missing from both
+    /// are fetched one by one: a few, or a sample of more. If a sampled one is still a member,
+    /// none of them has left. A list without the bot isn't believed.
     pub(super) async fn members(
         &self,
         guild: GuildId,
@@ -61,7 +60,7 @@ impl Backfill {
             let Some(again) = self.list_members(guild, about).await? else {
                 return Ok(list.bot_roles);
             };
-            // Whoever is in one of them was there.
+            // A user in either list was a member.
             list.all.extend(again.all);
             list.all_named &= again.all_named;
             list.odd = again.odd;
@@ -83,7 +82,8 @@ impl Backfill {
         if let Some(about) = about.filter(|_| lacks_most(&list)) {
             is_whole = false;
             let len = list.all.len();
-            list.odd.push(format!("{len} are listed of about {about}"));
+            list.odd
+                .push(format!("only {len} of about {about} members are listed"));
         }
         let mut facts = Vec::new();
         if is_whole {
@@ -97,7 +97,7 @@ impl Backfill {
         Ok(list.bot_roles)
     }
 
-    /// Asks whether somebody whom the list lacks is a member, and returns that. Only who isn't has left.
+    /// Returns whether a user missing from the list is a member; only a clear no means they left.
     async fn ask_for_member(
         &self,
         guild: GuildId,
@@ -106,12 +106,12 @@ impl Backfill {
     ) -> Result<bool, BackfillError> {
         let at = self.clock.stamp();
         match self.history.member(guild, user).await {
-            // The latter of a server that cannot be asked for one member.
+            // Some servers can't look up single members.
             Ok(None) | Err(RestError::NotFound { .. }) => return Ok(false),
             Ok(Some((found, presence))) => {
                 list.all.insert(user);
                 list.odd
-                    .push(format!("member {user} is there, but not listed"));
+                    .push(format!("member {user} exists but isn't listed"));
                 let member = Fact::Member(guild, found, presence);
                 self.tell(at, vec![member]).await?;
             }
@@ -119,14 +119,13 @@ impl Backfill {
             Err(error) => {
                 list.all.insert(user);
                 list.odd
-                    .push(format!("member {user} is not listed, and {error}"));
+                    .push(format!("member {user} isn't listed: {error}"));
             }
         }
         Ok(true)
     }
 
-    /// Lists all members once. Nothing if the server would not let us come to the end; that is
-    /// recorded.
+    /// Lists all members once; `None`, recording why, if the server prevents reading to the end.
     async fn list_members(
         &self,
         guild: GuildId,
@@ -168,7 +167,7 @@ impl Backfill {
             let members = page.items.into_iter();
             let facts = members.map(|(user, presence)| Fact::Member(guild, user, presence));
             self.tell(at, facts.collect()).await?;
-            // A short page is the last, unless the server has others that it gives in short pages.
+            // A short page is the last, unless the server has more and sends short pages.
             let have_all = about.is_some_and(|about| list.all.len() as u64 >= about);
             if page.len == 0 || page.len < MEMBERS_FULL && have_all {
                 return Ok(Some(list));
@@ -176,11 +175,11 @@ impl Backfill {
             let most = about.map_or(MOST_MEMBERS, |about| 2 * about + MEMBERS_FULL as u64);
             let has_too_many = list.all.len() as u64 > most;
             if list.all.len() == before || has_too_many {
-                // Whether there are more cannot be known: nobody is said to have left.
+                // More may exist, so absence proves nothing.
                 let reason = if has_too_many {
                     "the server lists more members than the guild has"
                 } else {
-                    "the server gives the same members again, whatever is asked for"
+                    "the server keeps returning the same members"
                 };
                 let refused = Fact::Refused(guild, object, reason.to_owned());
                 self.tell(self.clock.stamp(), vec![refused]).await?;

@@ -1,4 +1,4 @@
-//! What a page of messages lacks, and which of that is gone.
+//! Finds messages missing from a page, and which of them are gone.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::{
 use propsbot_discord::{Listing, RestError};
 use propsbot_model::{Life, MessageId, Stamp};
 
-/// So many messages are asked for one by one; of more that are missing at once, so many as a sample.
+/// Most missing messages fetched one by one; the sample size if there are more.
 pub(super) const HANDFUL: usize = 5;
 
 impl Backfill {
-    /// What was known before the list was asked for, lies in its range, and is not listed.
+    /// Returns known messages in the list's range that it lacks, if known before the request.
     pub(super) async fn lacks(
         &self,
         ask: &PageRequest,
@@ -28,12 +28,12 @@ impl Backfill {
             return Ok(BTreeSet::new());
         }
         if ask.before.is_none() {
-            // What was heard a moment ago may be what Discord's list does not have yet.
+            // Discord's list may lack a message just received.
             self.writer.write(Vec::new()).await?;
         }
         let listed: BTreeSet<MessageId> = ids(listing).collect();
         let channel = ask.channel;
-        // The channel itself names its last message.
+        // The channel's own last message.
         let last = ask
             .last_message_id
             .filter(|last| ask.before.is_none() && last.0 > after.0 && !listed.contains(last));
@@ -54,7 +54,7 @@ impl Backfill {
                     lacks.insert(message.id);
                 }
             }
-            // Of some messages nothing is known but who reacted to them.
+            // For some messages, only reactions are known.
             for reaction in store.reactions(channel, first..=end) {
                 let reaction = reaction?;
                 if !known.contains(&reaction.message_id) {
@@ -66,8 +66,8 @@ impl Backfill {
         .await
     }
 
-    /// Which of the messages that a list lacks are gone. All of a handful are asked for, and a sample of
-    /// more; where some of that are gone and some are there, all.
+    /// Returns which of the missing messages are gone.
+    /// Fetches all of a few, or a sample of more; if the sample disagrees, fetches all.
     pub(super) async fn gone(
         &self,
         ask: &PageRequest,
@@ -98,7 +98,7 @@ impl Backfill {
     async fn is_gone(&self, ask: &PageRequest, id: MessageId) -> Result<bool, BackfillError> {
         match self.history.message(ask.guild, ask.channel, id).await {
             Ok(found) => Ok(found.is_none()),
-            // One that cannot be read is there; and where nobody can tell, none is said to be gone.
+            // An unreadable message exists; without an answer, it isn't gone.
             Err(RestError::Unreadable { .. } | RestError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -1,8 +1,8 @@
-//! Backfill: what the gateway did not tell is fetched over REST.
+//! Backfill: fetches over REST what the gateway didn't tell.
 //!
-//! Owns the order of things: describe the guild, plan (pure, in `ingest`), carry the plan out. Every
-//! page goes to the writer with the coverage it gives, so that a killed process has lost at most
-//! the pages in flight. What fails is recorded on its object and stops nothing else.
+//! Describes the guild, plans (pure, in `ingest`), and carries the plan out. Each page is written
+//! with the coverage it gives, so a killed process loses at most the pages in flight. A failure is
+//! recorded on its object and stops nothing else.
 
 mod bottom;
 mod channel;
@@ -42,72 +42,65 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Discord's code for a channel that is not there any more. Source:
+/// Discord's code for "Unknown Channel". Source:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 pub(crate) const UNKNOWN_CHANNEL: u64 = 10003;
 
-/// Why a guild's backfill ended before it was done.
+/// Why a guild's backfill ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BackfillError {
-    /// What must be known first could not be fetched.
+    /// A prerequisite could not be fetched.
     #[error(transparent)]
     Rest(#[from] RestError),
-    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store cannot be written, or we are shutting down.
+    /// The store can't be written, or the bot is shutting down.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-/// How much of a guild is looked at.
+/// How much of a guild to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// Its channels and active threads: after a change of what the bot may see.
+    /// Channels and active threads: after a change of what the bot may see.
     Channels,
     /// Everything: also members and archived threads.
     Whole,
-    /// Everything, and all history is read again, with every list of reactors.
+    /// Everything, re-reading all history and all lists of reactors.
     Recheck,
 }
 
 impl Depth {
-    /// Both at once.
+    /// Returns the greater depth.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.max(other)
     }
 }
 
-/// Fetches what is missing of a guild.
+/// Fetches what is missing of guilds.
 #[derive(Clone)]
 pub struct Backfill {
-    /// Discord's history.
     pub history: DiscordApi,
-    /// What is known already.
     pub store: Arc<Store>,
-    /// Where it goes.
     pub writer: Writer,
-    /// The time.
     pub clock: Clock,
     /// The bot's own user.
     pub bot: User,
-    /// Which guilds are mirrored.
     pub guilds: MirroredGuilds,
-    /// Where progress is told, guild by guild.
+    /// Progress of each guild.
     pub boards: PerGuild<ProgressBoard>,
-    /// The guild's own of these, see [`Self::of`].
+    /// The guild's own progress, see [`Self::of`].
     pub progress: ProgressBoard,
-    /// What the pages so far told of which is a channel's last.
+    /// What pages have shown about which is a channel's last.
     pub page_sizes: Arc<PageSizes>,
-    /// Whose turn it is, guild by guild.
+    /// One permit per guild.
     pub turns: PerGuild<Permit>,
-    /// The guild's own of these. Held by whoever asks Discord for its history: a backfill as long as it
-    /// takes, the audit for one request.
+    /// The guild's own permit to fetch history: a backfill holds it throughout, the scrub for one
+    /// request.
     pub turn: Permit,
 }
 
-/// One at a time.
 #[derive(Clone, Debug)]
 pub struct Permit(pub Arc<Semaphore>);
 
@@ -118,7 +111,7 @@ impl Default for Permit {
 }
 
 impl Backfill {
-    /// For this guild: with its own progress, in its own turn.
+    /// Returns a copy for this guild, with its own progress and permit.
     #[must_use]
     pub fn of(&self, guild: GuildId) -> Self {
         Self {
@@ -128,10 +121,10 @@ impl Backfill {
         }
     }
 
-    /// Fetches what is missing of the guild until all that can be read is covered.
+    /// Fetches what is missing until all readable history is covered.
     ///
-    /// `told` is what the gateway told of it; without it, Discord is asked. `live` says that the
-    /// gateway is connected, and tells everything new from here on.
+    /// `told` is the gateway's snapshot of the guild; without it, Discord is asked. `live` says
+    /// that the gateway is connected and reports everything new.
     pub async fn run(
         &self,
         guild: GuildId,
@@ -148,7 +141,7 @@ impl Backfill {
         let before = own.read(drift).await?;
         let mut done = own.in_rounds(guild, depth, told, live).await;
         if let Ok(summary) = &mut done {
-            // What the last lists showed is durable.
+            // Makes the last lists durable.
             own.writer.write(Vec::new()).await?;
             summary.found = own.read(drift).await?.since(before);
         }
@@ -156,7 +149,7 @@ impl Backfill {
         done
     }
 
-    /// Hands over facts that held at `at`.
+    /// Sends facts that held at `at` to the writer.
     pub(crate) async fn tell(&self, at: Stamp, facts: Vec<Fact>) -> Result<(), Stopped> {
         if facts.is_empty() {
             return Ok(());
@@ -164,13 +157,13 @@ impl Backfill {
         self.writer.send(observed(at, facts)).await
     }
 
-    /// Hands over facts that held at `at`, and waits until they are durable. Returns the lists of
-    /// reactors that they showed to be missing.
+    /// Writes facts that held at `at` and waits until they are durable.
+    /// Returns the lists of reactors found missing.
     pub(crate) async fn write(&self, at: Stamp, facts: Vec<Fact>) -> Result<Vec<Pending>, Stopped> {
         self.writer.write(observed(at, facts)).await
     }
 
-    /// Records a failure, or passes on an error that concerns everything. `false` if it may pass.
+    /// Records a failure, or returns an error that affects everything; `false` if transient.
     pub(crate) async fn fail(
         &self,
         guild: GuildId,
@@ -201,7 +194,7 @@ impl Backfill {
         Ok(refused)
     }
 
-    /// Asks the store, off the async threads.
+    /// Queries the store off the async threads.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -209,13 +202,13 @@ impl Backfill {
         let store = Arc::clone(&self.store);
         match tokio::task::spawn_blocking(move || question(&store)).await {
             Ok(answer) => Ok(answer?),
-            // A question is not cancelled unless the process is ending.
+            // Only a process that is ending cancels the query.
             Err(_) => Err(Stopped.into()),
         }
     }
 }
 
-/// Facts learnt over REST by a request that was sent at `at`.
+/// Wraps facts from a REST request sent at `at`.
 fn observed(at: Stamp, facts: Vec<Fact>) -> Vec<Observation> {
     facts
         .into_iter()

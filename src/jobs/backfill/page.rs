@@ -1,10 +1,9 @@
-//! A page of a channel's messages: asked for, held against what is known, and written with the
-//! coverage that follows from it.
+//! Fetches a page of messages, checks it against what is known, and writes it with its coverage.
 //!
-//! What a list lacks is not deleted until that was made sure of: a handful is asked for one by one; of
-//! more, the list has to say the same again, and a few are asked for. A list that contradicts itself,
-//! or what is there, is asked for again, and covers nothing if it goes on so. So is a short one that
-//! would be a channel's last and does not begin where the channel does: it may have been cut.
+//! A message missing from a list isn't deleted until confirmed: a few are fetched one by one; for
+//! more, the list is repeated and a sample fetched. A list that contradicts itself or what exists
+//! is repeated, and covers nothing if it keeps doing so. So is a short last page that doesn't start
+//! where its channel does: it may be cut.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -24,71 +23,69 @@ use propsbot_model::{
     ReactionCount, Stamp,
 };
 
-/// Why a channel of which a message has no id is not complete.
-pub(crate) const UNNAMED: &str =
-    "some messages are not as Discord documents them, not even their ids";
-/// Why a channel of which messages that are there are not listed is not complete.
-const LACKING: &str = "its messages are listed differently every time, or not all of them";
-const REPEATING: &str = "the server gives the same messages again, whatever is asked for";
-const IMPOSSIBLE: &str =
-    "the server lists messages that are older than the channel itself, or of the future";
+/// Why a channel with unreadable message ids is incomplete.
+pub(crate) const UNNAMED: &str = "some messages have unreadable ids";
+/// Why a channel whose lists lack existing messages is incomplete.
+const LACKING: &str = "the server's lists of messages are incomplete or keep changing";
+const REPEATING: &str = "the server keeps returning the same messages";
+const IMPOSSIBLE: &str = "the server lists messages older than the channel, or from the future";
 
-/// How often a page is listed before a contradiction is taken for lasting.
+/// How often a page is listed before a contradiction counts as permanent.
 const LISTS: usize = 3;
-/// Before a channel that is there, and whose messages were refused, is asked for them once more.
+/// Wait before repeating a refused page of an existing channel.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What a page showed.
 #[derive(Debug)]
 pub(crate) struct PageOutcome {
-    /// How many messages were listed.
+    /// Number of messages listed.
     pub(super) len: usize,
-    /// When it was asked for.
+    /// When it was requested.
     pub(super) asked: Stamp,
-    /// It has all messages with ids after this one (0: from the channel's first on).
+    /// It covers ids greater than this (0: from the channel's first message) …
     pub(crate) after: MessageId,
-    /// To this one.
+    /// … up to this one.
     pub(super) to: MessageId,
-    /// The first of all that were listed.
+    /// Smallest listed id.
     pub(crate) oldest: Option<MessageId>,
-    /// The last of them.
+    /// Greatest listed id.
     pub(super) newest: Option<MessageId>,
-    /// Those of them that the next page lists again.
+    /// Listed messages that the next page repeats.
     pub(super) again: Vec<MessageId>,
-    /// Whether each had an id.
+    /// Whether all ids were readable.
     pub(crate) all_named: bool,
-    /// Whether it lacks messages that are there: it covers nothing, and may be better later.
+    /// Whether existing messages are missing: it covers nothing, but may later.
     pub(crate) lacks_some: bool,
-    /// The lists of reactors that have to be fetched.
+    /// Lists of reactors to fetch.
     pub(crate) missing: Vec<Pending>,
-    /// How many lists of reactors there are to its messages.
+    /// Number of lists of reactors on its messages.
     pub(crate) lists: u64,
 }
 
 impl PageOutcome {
-    /// Where the next page ends: before this id.
+    /// Returns the exclusive upper bound of the next page.
     pub(crate) fn next(&self) -> MessageId {
         MessageId(self.after.0.saturating_add(1))
     }
 }
 
-/// A list of messages, and what follows from it.
+/// A checked list of messages.
 struct Checked {
     asked: Stamp,
     listing: Listing,
     after: MessageId,
     to: MessageId,
-    /// What it lacks and is gone.
+    /// Missing messages that are gone.
     gone: BTreeSet<MessageId>,
-    /// Whether it lacks what is there.
+    /// Whether existing messages are missing.
     lacks_some: bool,
-    /// What could not be asked for by itself, but may be later.
+    /// Messages that could not be fetched now, but may be later.
     failing: BTreeSet<MessageId>,
 }
 
 impl Backfill {
-    /// Lists a page of messages and has it written, with the fact that follows from it. Nothing if
-    /// the server would not let us come to the end; that is recorded.
+    /// Fetches a page and writes it with the fact from `also`.
+    /// Returns `None`, recording why, if the server prevents reading further.
     pub(crate) async fn page(
         &self,
         ask: &PageRequest,
@@ -115,7 +112,7 @@ impl Backfill {
             unreadable.retain(|id| !is_impossible(id));
         }
         let again = listed_again(&checked.listing, checked.after);
-        // What the page before has shown is written, and was seen as it was then.
+        // The previous page has already written these.
         let is_told = |id: &MessageId| ask.again.contains(id);
         let told = ids(&checked.listing).filter(is_told).collect();
         let (messages, unreadable) = (
@@ -152,7 +149,7 @@ impl Backfill {
         };
         self.progress
             .update(|progress| progress.messages += listing.messages.len() as u64);
-        // Where a message has no id, it may be any: nothing is covered, and none is said to be gone.
+        // A message with an unreadable id could be any: cover nothing, delete nothing.
         let spans = shown.all_named && !has_impossible;
         let page = Page {
             guild_id: ask.guild,
@@ -170,7 +167,7 @@ impl Backfill {
         let mut facts = self.facts(page, &failing);
         facts.extend(also(&shown));
         shown.missing = self.write(asked, facts).await?;
-        // Before the lists are waited for, which may wait for a turn themselves.
+        // Release it first: writing the lists may wait for a permit.
         drop(turn);
         if has_impossible {
             self.incomplete(ask.guild, ask.channel, IMPOSSIBLE).await?;
@@ -179,7 +176,7 @@ impl Backfill {
         Ok(Some(shown))
     }
 
-    /// Asks for a page until it agrees with itself and with what is known; or says why it never will.
+    /// Lists a page until it is consistent; the inner error says why it never will be.
     async fn checked(
         &self,
         ask: &PageRequest,
@@ -216,7 +213,7 @@ impl Backfill {
             }
             let (after, to) = range(ask, &listing, bottom.is_last);
             let lacks = self.lacks(ask, &listing, asked, (after, to)).await?;
-            // Whoever waits for another request holds no turn.
+            // Hold no permit while waiting for another request.
             listing.turn = listing.turn.filter(|_| lacks.is_empty());
             let mut checked = Checked {
                 asked,
@@ -227,7 +224,7 @@ impl Backfill {
                 failing: BTreeSet::new(),
                 listing,
             };
-            // A message without an id may be the one that seems to be missing.
+            // A message with an unreadable id may be the missing one.
             if lacks.is_empty() || checked.listing.unnamed() > 0 {
                 return Ok(Ok(checked));
             }
@@ -247,7 +244,7 @@ impl Backfill {
         unreachable!("the last list returns")
     }
 
-    /// Asks for a page, and says when it was asked for. Nothing if the server contradicts itself.
+    /// Lists a page and returns the time of the request; `None` if the server contradicts itself.
     pub(super) async fn listing(
         &self,
         ask: &PageRequest,
@@ -263,12 +260,12 @@ impl Backfill {
         let Some(witness) = ask.witness.filter(|_| listing.len == 0) else {
             return Ok(Some((at, listing)));
         };
-        // Whoever waits for another request holds no turn.
+        // Hold no permit while waiting for another request.
         listing.turn = None;
-        // Without the permission to read history, lists are empty instead of refused: then this
-        // fails. If it does not, the permission may have been given back in between.
+        // Without the permission to read history, lists are empty instead of refused; then this
+        // request fails. If it succeeds, the permission may just have been restored.
         let is_there = match self.history.message(guild, channel, witness).await {
-            // One that cannot be read is there.
+            // An unreadable message exists.
             Err(RestError::Unreadable { .. }) => true,
             found => found?.is_some(),
         };
@@ -289,8 +286,8 @@ impl Backfill {
         Ok((at, listing))
     }
 
-    /// A page was refused: whether the channel is to be had at all, the channel itself tells. If it is,
-    /// its messages are asked for once more.
+    /// Handles a refused page: fetches the channel, which fails if it is inaccessible, then lists
+    /// the page again.
     async fn second_look(
         &self,
         ask: &PageRequest,
@@ -298,10 +295,10 @@ impl Backfill {
         refused: RestError,
     ) -> Result<(Stamp, Listing), RestError> {
         self.history.channel(ask.guild, ask.channel).await?;
-        debug!("{refused}, though its channel is there");
+        debug!("{refused}, but its channel exists");
         time::sleep(SECOND_LOOK).await;
         match self.list_page(ask, urgency).await {
-            // It is there.
+            // The channel exists, so this 404 is wrong.
             Err(RestError::NotFound {
                 what,
                 code: UNKNOWN_CHANNEL,
@@ -311,13 +308,13 @@ impl Backfill {
         }
     }
 
-    /// The time, by whichever clock is ahead.
+    /// Returns the time of whichever clock is ahead, ours or Discord's.
     fn now(&self) -> Millis {
         let ours = Clock::now();
         ours.max(self.history.discord_time(ours))
     }
 
-    /// Asks for messages that could not be read by themselves, as long as that helps.
+    /// Fetches unreadable messages one by one, as long as that helps.
     async fn ask_singly(
         &self,
         ask: &PageRequest,
@@ -336,7 +333,7 @@ impl Backfill {
             }
             match self.history.message(ask.guild, ask.channel, id).await {
                 Ok(Some(message)) => checked.listing.messages.push(message),
-                // Deleted since: what the list said of it is true no more.
+                // Deleted since.
                 Ok(None) => {}
                 Err(error @ (RestError::BadToken | RestError::TooManyRefused { .. })) => {
                     return Err(error.into());
@@ -344,7 +341,7 @@ impl Backfill {
                 Err(error) => {
                     vain += 1;
                     left.push(id);
-                    // One that is not as documented is so as well when it is asked for again.
+                    // An odd message stays odd.
                     let is_odd = matches!(error, RestError::Unreadable { .. });
                     if error.is_transient() && !is_odd {
                         checked.failing.insert(id);
@@ -356,10 +353,10 @@ impl Backfill {
         Ok(())
     }
 
-    /// All that a page tells.
+    /// Converts a page to facts.
     fn facts(&self, mut page: Page, failing: &BTreeSet<MessageId>) -> Vec<Fact> {
         for paged in &mut page.messages {
-            // Nothing is kept from the bot of what it wrote itself.
+            // Discord never hides the text of the bot's own messages.
             if paged.message.author.id == self.bot.id {
                 paged.message.has_no_text();
             }
@@ -370,7 +367,7 @@ impl Backfill {
             .iter()
             .map(|id| {
                 let object = FailureObject::Message(channel, *id);
-                let reason = "it is not as Discord documents messages".to_owned();
+                let reason = "unexpected data from Discord".to_owned();
                 if failing.contains(id) {
                     Fact::Failed(guild, object, reason)
                 } else {
@@ -392,7 +389,7 @@ impl Backfill {
         facts
     }
 
-    /// The server does not tell all messages, however it is asked.
+    /// Records that the server never lists all messages of a channel.
     pub(crate) async fn incomplete(
         &self,
         guild: GuildId,
@@ -407,7 +404,7 @@ impl Backfill {
         Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
-    /// Some pages of the channel lack messages that are there.
+    /// Records that pages of a channel lack existing messages.
     pub(crate) async fn lacking(
         &self,
         guild: GuildId,

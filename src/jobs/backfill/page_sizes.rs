@@ -1,8 +1,7 @@
-//! How long pages of messages are, and so which page is a channel's last.
+//! Learns the server's page size, to recognise a channel's last page.
 //!
-//! Discord says that a page has up to as many messages as were asked for; a server may have a lower
-//! limit, which it does not tell. What the pages so far showed is believed instead of asking each
-//! channel for one more page, an empty one.
+//! Discord returns up to as many messages as requested; another server may have a lower limit. What
+//! earlier pages showed saves one extra, empty page per channel.
 
 use std::{
     collections::BTreeMap,
@@ -11,37 +10,35 @@ use std::{
 
 use propsbot_discord::Listing;
 
-/// So many channels have to end with a page of some length before that is believed to be no limit
-/// of the server's.
+/// Channels that must end with a page of some length before it isn't taken for the server's limit.
 const ENOUGH: u32 = 3;
 
-/// What the pages so far told.
+/// What earlier pages have shown.
 #[derive(Debug, Default)]
 pub struct PageSizes(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The longest page.
     longest: usize,
-    /// The longest page that was shorter than asked for, again and again, and yet not the last.
+    /// Longest short page that was repeatedly followed by an older one.
     limit: usize,
-    /// Pages shorter than asked for that nothing came before, by their lengths.
+    /// Short pages with nothing before them, by length.
     ends: BTreeMap<usize, u32>,
 }
 
-/// What the length of a page tells.
+/// What a page's length shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// There is nothing before it.
+    /// Nothing comes before it.
     Here,
-    /// There may be more before it: the next page tells.
+    /// More may come before it: the next page tells.
     Later,
-    /// It may be as long as the server's pages are, or the channel's last.
+    /// It may be as long as the server's limit, or the channel's last.
     Unknown,
 }
 
 impl PageSizes {
-    /// Takes note of a page's length, and says what it tells.
+    /// Records a page's length and returns what it shows.
     pub(super) fn end(&self, len: usize) -> End {
         let mut seen = self.seen();
         seen.longest = seen.longest.max(len);
@@ -57,12 +54,12 @@ impl PageSizes {
         }
     }
 
-    /// Nothing came before a page of this length.
+    /// Records that nothing comes before a page of this length.
     pub(super) fn was_last(&self, len: usize) {
         *self.seen().ends.entry(len).or_default() += 1;
     }
 
-    /// Something came before a page of this length, whenever it was asked for: the server gives no more.
+    /// Records that a page of this length isn't the last, so the server's limit is at least that.
     pub(super) fn is_limit(&self, len: usize) {
         let mut seen = self.seen();
         seen.limit = seen.limit.max(len);
@@ -78,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_page_is_the_last_once_others_of_its_length_were() {
+    fn a_short_page_is_the_last_once_others_like_it_were() {
         let sizes = PageSizes::default();
         for _ in 0..3 {
             assert_eq!(sizes.end(2), End::Unknown);
@@ -91,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_limit_is_no_end() {
+    fn a_servers_limit_is_not_an_end() {
         let sizes = PageSizes::default();
         for _ in 0..3 {
             assert_eq!(sizes.end(50), End::Unknown);

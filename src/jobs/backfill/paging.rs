@@ -1,47 +1,45 @@
-//! How pages of messages follow each other, and what each has. Pure.
+//! How pages of messages follow each other, and what each covers. Pure.
 
 use propsbot_discord::Listing;
 use propsbot_ingest::is_from_the_future;
 use propsbot_model::{ChannelId, GuildId, MessageId, Millis, Slice};
 
-/// By how much the clocks that make Discord's ids may differ.
+/// How much the clocks behind Discord's ids may differ, in milliseconds.
 const SKEW_MS: i64 = 5_000;
 
-/// Within so long after a channel was made, and within twice the usual pause between its messages, the
-/// first one is written in a channel of which no earlier messages are missing.
+/// Longest time between a channel's creation and its first message, in milliseconds, if no earlier
+/// messages are missing. Also bounded by twice the usual pause between its messages.
 const START_MS: i64 = 60_000;
 
-/// A page of messages to ask for.
+/// A page of messages to request.
 #[derive(Clone, Debug)]
 pub(crate) struct PageRequest {
     pub(crate) guild: GuildId,
-    /// The channel or thread.
     pub(crate) channel: ChannelId,
-    /// The page ends before this id; `None`: with the newest message.
+    /// Exclusive upper bound; `None` for the newest message.
     pub(crate) before: Option<MessageId>,
-    /// The last message posted, where Discord has told it.
+    /// The channel's last message, if Discord told it.
     pub(crate) last_message_id: Option<MessageId>,
-    /// What has ids up to this one is not asked for.
+    /// Ids up to this one aren't needed.
     pub(crate) until: MessageId,
-    /// A message that was there, which tells whether an empty list is to be believed.
+    /// A message known to have existed, to verify an empty list.
     pub(crate) witness: Option<MessageId>,
-    /// The last message that there is, as far as the first page has told.
+    /// The newest message, according to the first page.
     pub(crate) newest: Option<MessageId>,
-    /// Those that the page before has shown, and this one lists again, since they share the millisecond
-    /// at the border.
+    /// Messages of the previous page that this one repeats, as they share the boundary's
+    /// millisecond.
     pub(crate) again: Vec<MessageId>,
-    /// Which messages' lists of reactors are to be read again, whatever the counts.
+    /// Messages whose lists of reactors are read again, whatever the counts.
     pub(crate) lists: Option<Slice>,
 }
 
-/// All ids that a list names.
+/// Returns all ids in a list.
 pub(super) fn ids(listing: &Listing) -> impl Iterator<Item = MessageId> {
     let readable = listing.messages.iter().map(|message| message.message.id);
     readable.chain(listing.unreadable.iter().copied())
 }
 
-/// Whether a list begins where its channel does: hardly anything can have been written between the
-/// channel and the first of these messages.
+/// Returns whether a list starts so soon after its channel's creation that nothing can be missing.
 pub(super) fn begins_with_channel(listing: &Listing, channel: ChannelId) -> bool {
     let (Some(oldest), Some(newest)) = (listing.oldest, listing.newest) else {
         return false;
@@ -56,34 +54,34 @@ pub(super) fn begins_with_channel(listing: &Listing, channel: ChannelId) -> bool
     first - made <= START_MS.min(pause * 2)
 }
 
-/// What of a page the next one lists again, if the page has all after `after`.
+/// Returns the messages that the next page repeats if this one covers ids after `after`.
 pub(super) fn listed_again(listing: &Listing, after: MessageId) -> Vec<MessageId> {
     ids(listing).filter(|id| *id <= after).collect()
 }
 
-/// The first id of the next millisecond.
+/// Returns the first id of the next millisecond.
 pub(super) fn next_ms(id: MessageId) -> MessageId {
     MessageId::at(Millis(id.created_at().0.saturating_add(1)))
 }
 
-/// Whether a list has what was not asked for, as that of a server which always gives the same does.
+/// Returns whether a list has ids outside the request, like a server that repeats itself.
 pub(super) fn is_repeated(ask: &PageRequest, listing: &Listing) -> bool {
     listing.len > 0
         && (listing.oldest.is_none() || ask.before.is_some() && listing.newest >= ask.before)
 }
 
-/// Whether the message is older than the channel that it is listed in, or later than `now`.
+/// Returns whether a message is older than its channel, or later than `now`.
 pub(super) fn is_impossible(channel: ChannelId, id: MessageId, now: Millis) -> bool {
     id.created_at().0 < channel.created_at().0 - SKEW_MS || is_from_the_future(id, now)
 }
 
-/// Between which ids the list has all: `(after, to]`.
+/// Returns the range that a list covers: `(after, to]`.
 ///
-/// Messages of one millisecond may be listed in any order. So of the first millisecond on a full page,
-/// some may be missing: the page has all after it, and the next page begins with it. Only where one
-/// millisecond fills a page, its ids are the order.
+/// Messages of one millisecond may be listed in any order. A full page may lack some of its first
+/// millisecond, so it covers what comes after, and the next page starts with it. If one millisecond
+/// fills a page, order by id is assumed.
 pub(super) fn range(ask: &PageRequest, listing: &Listing, is_last: bool) -> (MessageId, MessageId) {
-    // Whatever was the last message before we asked, it was not posted after we asked.
+    // The last message before the request wasn't posted after it.
     let to = ask.before.map_or_else(
         || listing.newest.max(ask.last_message_id).unwrap_or_default(),
         |before| {
@@ -106,7 +104,7 @@ pub(super) fn range(ask: &PageRequest, listing: &Listing, is_last: bool) -> (Mes
     (after, to)
 }
 
-/// How long a history is that is being read.
+/// Length of the history read so far.
 #[derive(Default)]
 pub(super) struct Length {
     messages: u64,
@@ -126,8 +124,8 @@ impl Length {
         self.oldest = oldest.or(self.oldest);
     }
 
-    /// Whether it is denser than people, and programs, can write: a thousand messages a
-    /// millisecond, or millions at 500 a second.
+    /// Returns whether it is denser than anyone can write.
+    /// That is a thousand messages per millisecond, or millions at 500 per second.
     pub(super) fn is_endless(&self) -> bool {
         let (Some(newest), Some(oldest)) = (self.newest, self.oldest) else {
             return false;
@@ -150,7 +148,7 @@ mod tests {
         MessageId(ms << 22 | low)
     }
 
-    /// A page before an id: newest first, but the ids of one millisecond the wrong way round.
+    /// A page before an id: newest first, but ids of one millisecond in reverse.
     fn listing(messages: &[MessageId], before: Option<MessageId>) -> Listing {
         let mut older: Vec<_> = messages.to_vec();
         older.retain(|id| before.is_none_or(|before| *id < before));
@@ -161,20 +159,20 @@ mod tests {
             len: older.len(),
             oldest: older.iter().min().copied(),
             newest: older.iter().max().copied(),
-            // Of these only the ids count here.
+            // Only the ids matter here.
             unreadable: older,
             turn: None,
         }
     }
 
-    /// A list of a channel that was made at 1,000 s, with messages at these times in seconds.
+    /// Lists a channel created at 1,000 s, with messages at these times in seconds.
     fn begins(times: &[u64]) -> bool {
         let ids: Vec<_> = times.iter().map(|time| id((time * 1_000, 0))).collect();
         begins_with_channel(&listing(&ids, None), ChannelId(id((1_000_000, 0)).0))
     }
 
     #[test]
-    fn a_list_begins_with_its_channel_if_nothing_fits_in_before_it() {
+    fn recognises_a_list_that_starts_with_its_channel() {
         assert!(begins(&[1_001, 1_005, 1_010]));
         assert!(begins(&[999, 1_005]), "clocks may differ");
         assert!(!begins(&[1_020, 1_025, 1_030]), "four fit in");
@@ -186,10 +184,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order within a millisecond: all is listed, no page has what it does not list,
-        /// and together they have all.
+        /// With any order within a millisecond, pages list what they cover, and together cover all.
         #[test]
-        fn pages_have_what_they_list_and_together_all(
+        fn pages_together_cover_all_messages(
             times in proptest::collection::btree_map(1..40u64, 1..PAGE as u64, 0..25),
         ) {
             let at_time = |(ms, count): (&u64, &u64)| (0..*count).map(move |low| id((*ms, low))).collect::<Vec<_>>();
@@ -230,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_millisecond_that_fills_a_page_is_read_by_id() {
+    fn reads_a_millisecond_that_fills_a_page_by_id() {
         let messages: Vec<_> = (1..20).map(|low| id((7, low))).collect();
         let mut page = listing(&messages, None);
         (page.oldest, page.newest) = (Some(id((7, 15))), Some(id((7, 19))));
@@ -250,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_write_is_endless() {
+    fn recognises_an_endless_history() {
         let length = |messages, ms: u64| Length {
             messages,
             newest: Some(id((ms + 1, 0))),

@@ -1,7 +1,7 @@
-//! Lists of who reacted: fetched, and held against Discord's own counts.
+//! Fetches lists of reactors and checks them against Discord's counts.
 //!
-//! Where a list does not have as many users as Discord counts, the message is read again, and the list
-//! once more. Whether the list is believed then is for `ingest` to say.
+//! If a list's length differs from the count, the message and the list are fetched once more.
+//! `ingest` then decides whether to believe the list.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +11,33 @@ use super::{Backfill, BackfillError, reread::page_of_one};
 use propsbot_discord::RestError;
 use propsbot_model::{EmojiKey, Fact, FailureObject, Pending, ReactionEvent, Stamp, User, UserId};
 
-/// Users in one answer; fewer usually means that there are no more.
+/// Users on a full page; a shorter one is usually the last.
 const FULL: usize = 100;
 
-/// How many more than twice the count a list may have: the count may be wrong, but not the list endless.
+/// Users beyond twice the count after which a list counts as endless: counts may be wrong.
 const MOST_UNCOUNTED: u64 = 1_000;
 
-/// Why no more of a list is asked for.
-const ENDLESS: &str = "the server lists more users than it counts";
+/// Why reading a list stopped.
+const ENDLESS: &str = "the server lists far more users than it counts";
 
-/// Discord's code for a message that is not there any more. Source:
+/// Discord's code for "Unknown Message". Source:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 const UNKNOWN_MESSAGE: u64 = 10008;
-/// Its code for an emoji that it does not know, or not any more.
+/// Discord's code for "Unknown Emoji".
 const UNKNOWN_EMOJI: u64 = 10014;
 
-/// What came of asking for a list.
+/// The outcome of fetching a list.
 enum Listed {
-    /// The users, when they were asked for, and whether each could be read.
+    /// The users, the time of the request, and whether all were readable.
     Users(Vec<User>, Stamp, bool),
-    /// It failed so: the server says that the message is gone.
+    /// The server says that the message is gone.
     Gone(RestError),
-    /// It failed: `false` if it may be had later.
+    /// It failed; `false` if it may succeed later.
     Failed(bool),
 }
 
 impl Backfill {
-    /// Fetches lists of reactors: those left from before, then those found missing. `false` if some
-    /// may be had later.
+    /// Fetches lists left from before, then those found missing; `false` if some may succeed later.
     pub(super) async fn reactors(
         &self,
         left: Vec<Pending>,
@@ -54,13 +53,13 @@ impl Backfill {
         Ok(whole)
     }
 
-    /// Fetches a list of reactors; `false` if it failed, but may be had later.
+    /// Fetches a list of reactors; `false` if it failed but may succeed later.
     pub(crate) async fn list(&self, list: Pending) -> Result<bool, BackfillError> {
         let channel = list.channel_id;
         let kind = |list: &Pending| (list.emoji.key.clone(), list.burst);
         let mut seen: BTreeSet<(EmojiKey, bool)> = [kind(&list)].into();
         let mut whole = true;
-        // Reading the message again may show that other lists of it are missing too.
+        // Reading the message again may show that more of its lists are missing.
         let mut lists = vec![list];
         while let Some(list) = lists.pop() {
             let mut more = Vec::new();
@@ -72,8 +71,8 @@ impl Backfill {
         Ok(whole)
     }
 
-    /// Fetches a list. If it is not as long as Discord counts, both are asked for once more: either
-    /// may have moved, or was wrong.
+    /// Fetches a list; if it disagrees with the count, fetches message and list once more.
+    /// Either may have changed, or be wrong.
     async fn fetch_list(
         &self,
         mut list: Pending,
@@ -105,7 +104,7 @@ impl Backfill {
             }
             let (users, at, all_readable) = match self.users(&list).await? {
                 Listed::Users(users, at, all_readable) => (users, at, all_readable),
-                // A page has just shown it: the message itself tells.
+                // A page just showed the message: fetch it to be sure.
                 Listed::Gone(_) if !is_second => {
                     is_second = true;
                     continue;
@@ -136,7 +135,7 @@ impl Backfill {
         }
     }
 
-    /// Asks for a list, page by page.
+    /// Fetches a list page by page.
     async fn users(&self, list: &Pending) -> Result<Listed, BackfillError> {
         let at = self.clock.stamp();
         let mut users = Vec::new();
@@ -157,10 +156,10 @@ impl Backfill {
                         .max();
                     len += page.len as u64;
                     all_readable &= page.all_readable();
-                    // A page that is not full may have been cut.
+                    // A short page may be cut.
                     let ends = page.len < FULL && len >= list.count;
                     users.extend(page.items);
-                    // A server that ignores `after` must not keep us here for ever.
+                    // A server that ignores `after` would repeat pages forever.
                     if ends || newest <= after {
                         return Ok(Listed::Users(users, at, all_readable));
                     }
@@ -178,7 +177,7 @@ impl Backfill {
                     code: UNKNOWN_MESSAGE,
                     ..
                 }) => return Ok(Listed::Gone(RestError::Failing { what, status: 404 })),
-                // Nobody reacts with it any more, as Discord counts too.
+                // The last reaction with this emoji was removed, as Discord's count says too.
                 Err(RestError::NotFound {
                     code: UNKNOWN_EMOJI,
                     ..
@@ -197,9 +196,9 @@ fn object(list: &Pending) -> FailureObject {
     FailureObject::Reactions(list.channel_id, list.message_id, emoji, list.burst)
 }
 
-/// Some reacted of whom nothing can be read: nobody is said to have taken it back.
+/// Converts a list with unreadable users: records reactions, removes none.
 fn unreadable(list: &Pending, users: Vec<User>) -> Vec<Fact> {
-    let reason = "some users are not as Discord documents them".to_owned();
+    let reason = "some users are unreadable".to_owned();
     let mut facts = vec![Fact::Refused(list.guild_id, object(list), reason)];
     facts.extend(users.into_iter().map(|user| {
         Fact::Reacted(ReactionEvent {

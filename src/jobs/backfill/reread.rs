@@ -1,7 +1,7 @@
-//! Messages that are read again one by one, since an event about them said too little.
+//! Reads single messages again after an unreadable event or message.
 //!
-//! What is to be done is what the store lists as failed: so nothing is forgotten however the process
-//! ends, and what fails again is tried later and later.
+//! The store's list of failures is the to-do list, so it survives the process; repeated failures
+//! back off.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Messages that one backfill reads again.
+/// Messages read again per backfill.
 const REREAD_AT_ONCE: usize = 100;
 
-/// Reads again whatever is asked for, and at first all that is left from before.
+/// Reads requested messages again, starting with those left from before.
 ///
 /// # Errors
-/// Only what no later try can mend.
+/// Only permanent ones.
 pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
     let mut starting = true;
     loop {
-        // What was said before is durable.
+        // Earlier facts must be durable.
         backfill.writer.write(Vec::new()).await?;
         let mut failed = backfill.read(failed).await?;
         failed.retain(|failure| backfill.guilds.has(failure.guild_id));
@@ -56,7 +56,7 @@ pub(super) async fn reread(backfill: &Backfill, requests: &Requests) -> Result<(
     }
 }
 
-/// Every message that could not be read, of the guilds that the bot is in.
+/// Returns the failed messages of guilds that the bot is in.
 fn failed(store: &Store) -> Result<Vec<Failure>, StoreError> {
     let mut all = Vec::new();
     for guild in store.guilds()? {
@@ -68,7 +68,7 @@ fn failed(store: &Store) -> Result<Vec<Failure>, StoreError> {
     Ok(all)
 }
 
-/// A message that was read by itself, as a page of its own; `None` if it is not there.
+/// Wraps a single message in a page; `None` if it doesn't exist.
 pub(super) fn page_of_one(
     guild_id: GuildId,
     channel_id: ChannelId,
@@ -92,7 +92,7 @@ pub(super) fn page_of_one(
 }
 
 impl Backfill {
-    /// Reads again the guild's messages that could not be read, as far as that is due.
+    /// Reads the guild's failed messages again that are due.
     pub(super) async fn reread_due(&self, guild: GuildId) -> Result<(), BackfillError> {
         self.writer.write(Vec::new()).await?;
         let failed = self.read(move |store| store.failures(guild)).await?;
@@ -110,8 +110,7 @@ impl Backfill {
         Ok(self.writer.write(Vec::new()).await.map(|_| ())?)
     }
 
-    /// Reads one message again: as a page of its own. `false` if who reacted to it could not be
-    /// fetched, but may be later.
+    /// Reads one message again; `false` if its reactors may only be available later.
     async fn reread(
         &self,
         guild_id: GuildId,
@@ -123,8 +122,8 @@ impl Backfill {
         let failed = match self.history.message(guild_id, channel_id, id).await {
             Ok(found) => {
                 let page = page_of_one(guild_id, channel_id, id, found);
-                // If it is not there any more, there is nothing left to read either.
-                // What is still odd in it is noted with the page.
+                // If it is gone, nothing is left to read. Fields that are still odd are recorded
+                // with the page.
                 let facts = vec![Fact::Settled(guild_id, object), Fact::Page(page)];
                 let mut whole = true;
                 for list in self.writer.write(observed(at, facts)).await? {
@@ -142,7 +141,7 @@ impl Backfill {
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Err(error) => {
                 if !self.history.rest().is_out() {
-                    warn!("a message could not be read again: {error}");
+                    warn!("can't read a message again: {error}");
                 }
                 let failure = if error.is_transient() {
                     Fact::Failed

@@ -1,4 +1,4 @@
-//! The rounds of a backfill: describe, plan, carry out, and what failed for a while once more.
+//! The rounds of a backfill: describe, plan, fetch, and retry transient failures.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +19,11 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Channels that are read at the same time. Discord's limits are by channel, so many at once is
-/// what fills the global one; and the longest, which their own limits hold up, must begin early.
-/// What they cost is little: the pages in memory are limited by the client.
+/// Channels read at the same time. Discord limits each channel, so only many at once use the global
+/// limit, and the longest must start early. The client bounds the pages in memory.
 const CHANNELS_AT_ONCE: usize = 1_000;
 
-/// How often what failed for a while is tried anew before the backfill ends without it; and how
-/// long to wait before.
+/// Waits before retrying transient failures within one backfill.
 fn rounds() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_secs(2))
@@ -34,23 +32,22 @@ fn rounds() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// The most messages that are counted in the store to tell how many pages there are in a channel.
+/// Most messages counted in the store to estimate a channel's pages.
 const COUNTED: u32 = 20_000;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What became of a channel's lists of reactors.
+/// State of a channel's lists of reactors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lists {
-    /// They are here, as far as Discord lets us.
+    /// Complete, except for what Discord refuses.
     Done,
-    /// Some failed, but may be had later.
+    /// Some failed, but may succeed later.
     Failed,
 }
 
 impl Backfill {
-    /// Discovers and fetches; and as long as what failed may pass, does again what is not done, up to
-    /// three times in all.
+    /// Discovers and fetches, in up to three rounds while failures are transient.
     pub(super) async fn in_rounds(
         &self,
         guild: GuildId,
@@ -79,15 +76,15 @@ impl Backfill {
             tokio::time::sleep(wait).await;
             self.progress.update(|progress| {
                 progress.phase = Phase::Discovering;
-                // What is not done is counted anew.
+                // What is left is counted again.
                 progress.failures = progress.hidden;
                 progress.lists = progress.lists_done;
             });
         }
     }
 
-    /// One round. Of the channels that were `read` in an earlier one, only lists of reactors are
-    /// fetched, if some are not done; those of this round are added.
+    /// Runs one round, and adds its channels to `read`.
+    /// For channels read in an earlier round, fetches only unfinished lists of reactors.
     async fn discover_and_fetch(
         &self,
         guild: GuildId,
@@ -98,7 +95,7 @@ impl Backfill {
     ) -> Result<Summary, BackfillError> {
         self.writer.write(Vec::new()).await?;
         let session = self.read(move |store| store.session(guild)).await?;
-        // What was told before something was lost does not describe what there is now.
+        // An older snapshot doesn't describe the guild after a loss.
         let told = told.filter(|told| told.at >= session.since);
         let begun = self.clock.stamp();
         let mut described = Arc::new(self.describe(guild, depth, told).await?);
@@ -114,7 +111,7 @@ impl Backfill {
             plan.read_again(&self.missing_texts(guild).await?);
             leave_out(&mut plan, read);
             read.extend(self.carry_out(guild, &described, plan).await?);
-            // What was read may tell of threads that no list had.
+            // Messages may mention threads that no list had.
             if !self.find_threads(Arc::make_mut(&mut described)).await? {
                 break;
             }
@@ -123,7 +120,7 @@ impl Backfill {
         self.conclude(guild, &described, recheck).await
     }
 
-    /// Begins to read all history again, or goes on where that was interrupted. Returns when it began.
+    /// Begins or continues a recheck of all history; returns when it began.
     async fn begin_recheck(&self, guild: GuildId) -> Result<Stamp, BackfillError> {
         let at = self.clock.stamp();
         self.write(at, vec![Fact::RecheckBegun(guild)]).await?;
@@ -131,9 +128,9 @@ impl Backfill {
         Ok(audit.recheck.map_or(at, |recheck| recheck.begun))
     }
 
-    /// Notes of each channel what may have changed in it while the guild was not heard. From then on
-    /// it is known channel by channel what to look back at, whenever this process ends; all else was
-    /// heard, or is known `until` then. Returns the number of the guild's session.
+    /// Marks channels where something may have changed during an outage.
+    /// From then on each channel knows what to look back at, even if the process dies. `until` is
+    /// the new end of what was received, if not live. Returns the guild's session number.
     async fn note_unseen(
         &self,
         described: &Arc<Described>,
@@ -168,7 +165,7 @@ impl Backfill {
         Ok(session.number)
     }
 
-    /// By how many milliseconds Discord's clock is ahead of ours.
+    /// Returns how many milliseconds Discord's clock is ahead of ours.
     fn ahead(&self) -> i64 {
         self.history.discord_time(Millis(0)).0
     }
@@ -197,8 +194,7 @@ impl Backfill {
         .await
     }
 
-    /// Reads the plan's channels. Returns those whose messages were all listed, as far as
-    /// Discord lets us.
+    /// Reads the plan's channels; returns those whose available messages were all listed.
     async fn carry_out(
         &self,
         guild: GuildId,
@@ -254,12 +250,12 @@ impl Backfill {
                 read.insert(id, lists);
             }
         }
-        // Not done before all of it is durable.
+        // Done only once everything is durable.
         self.writer.write(Vec::new()).await?;
         Ok(read)
     }
 
-    /// Records which channels the bot may not read, and that it may read those that it could not.
+    /// Records which channels became unreadable or readable.
     async fn tell_unreadable(&self, guild: GuildId, plan: &Plan) -> Result<(), BackfillError> {
         let unreadable: BTreeSet<ChannelId> = plan.unreadable.iter().copied().collect();
         let known = self.read(move |store| store.failures(guild)).await?;
@@ -286,7 +282,7 @@ impl Backfill {
     }
 }
 
-/// How many pages the store knows of in these reads, and one for what is new.
+/// Returns the pages that the store expects in these reads, plus one for new messages.
 fn expected(
     store: &Store,
     reads: &[(ChannelId, Read)],
@@ -305,8 +301,8 @@ fn look_back(settings: &Settings, ahead: i64) -> LookBack {
     LookBack { window, ahead }
 }
 
-/// Since when messages may have changed unheard that no look-back reads again. `unheard` is since when
-/// the guild was.
+/// Returns since when messages older than any look-back may have changed.
+/// `unheard` is when the guild's last loss of events began.
 fn older_unseen(
     store: &Store,
     described: &Described,
@@ -334,7 +330,7 @@ fn older_unseen(
     Ok(oldest)
 }
 
-/// Takes out of a plan what was done already.
+/// Removes what is already done from a plan.
 fn leave_out(plan: &mut Plan, read: &BTreeMap<ChannelId, Lists>) {
     plan.channels
         .retain_mut(|channel| match read.get(&channel.channel_id) {

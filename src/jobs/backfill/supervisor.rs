@@ -1,4 +1,4 @@
-//! When to backfill: whoever notices that something may be missing says so here.
+//! Runs backfills when something may be missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,10 +21,10 @@ use propsbot_discord::{GuildSnapshot, RestError};
 use propsbot_model::{Fact, GuildId};
 use propsbot_store::Store;
 
-/// What changes together is looked at together: this long after the first change.
+/// Changes within this time of the first are handled together.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How long after a failure it is tried again: later and later, as long as it goes on failing.
+/// Waits between retries, growing while they fail.
 fn retries() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_mins(5))
@@ -33,10 +33,10 @@ fn retries() -> ExponentialBuilder {
         .without_max_times()
 }
 
-/// What of a guild is to be looked at again.
+/// A guild's scheduled retry.
 struct Retry {
     waits: ExponentialBackoff,
-    /// What, and when.
+    /// What to retry, and when.
     due: Option<(Depth, Instant)>,
 }
 
@@ -52,26 +52,26 @@ impl Retry {
         self.due.map(|(_, at)| at)
     }
 
-    /// Waits longer than the last time.
+    /// Schedules a retry after a longer wait than last time.
     fn later(&mut self, depth: Depth) {
-        let wait = self.waits.next().expect("it has no end");
+        let wait = self.waits.next().expect("the back-off never ends");
         self.due = Some((depth, Instant::now() + wait));
     }
 }
 
-/// What is to be fetched, each thing once however often it was asked for.
+/// Pending requests, merged per guild.
 #[derive(Debug, Default)]
 struct Wanted {
     guilds: BTreeMap<GuildId, Depth>,
-    /// What the gateway tells of them, as long as nothing has changed since.
+    /// Snapshots from the gateway that are still current.
     told: BTreeMap<GuildId, GuildSnapshot>,
-    /// Every guild that there is.
+    /// Whether all guilds are wanted.
     all: bool,
-    /// Guilds that the bot is in, of which one may be chosen.
+    /// Guilds that the bot is in and may mirror.
     candidates: BTreeSet<GuildId>,
 }
 
-/// Asks for backfills. Cheap to clone.
+/// Requests backfills. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
     wanted: Arc<Mutex<Wanted>>,
@@ -80,7 +80,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// The guild has to be looked at.
+    /// Requests a backfill of the guild.
     pub fn guild(&self, guild: GuildId, depth: Depth) {
         self.change(|wanted| {
             want(&mut wanted.guilds, guild, depth);
@@ -88,26 +88,26 @@ impl Requests {
         });
     }
 
-    /// The guild, which has to be looked at, is this.
+    /// Provides the gateway's snapshot for a requested guild.
     pub fn told(&self, told: GuildSnapshot) {
         self.change(|wanted| {
             wanted.told.insert(told.shape.guild.id, told);
         });
     }
 
-    /// Every guild has to be looked at, and which there are.
+    /// Requests a backfill of all guilds, after listing them.
     pub fn guilds(&self) {
         self.change(|wanted| wanted.all = true);
     }
 
-    /// The bot is in a guild that may be the one to mirror: see `Backfill::choose_among`.
+    /// Proposes a guild to mirror: see `Backfill::choose_among`.
     pub fn candidate(&self, guild: GuildId) {
         self.change(|wanted| {
             wanted.candidates.insert(guild);
         });
     }
 
-    /// A message has to be read again: it is among what could not be read.
+    /// Requests that unreadable messages are read again.
     pub fn reread(&self) {
         self.rereads.notify_one();
     }
@@ -117,7 +117,7 @@ impl Requests {
         self.news.notify_one();
     }
 
-    /// The guild is to be looked at again, though nothing is known to have changed.
+    /// Repeats a request; snapshots stay valid.
     fn again(&self, guild: GuildId, depth: Depth) {
         self.change(|wanted| want(&mut wanted.guilds, guild, depth));
     }
@@ -131,7 +131,7 @@ impl Requests {
         mem::take(&mut self.wanted.lock().expect("no change panics").all)
     }
 
-    /// What is wanted of guilds that are not `busy`.
+    /// Takes the requests for guilds that aren't `busy`.
     fn take(&self, busy: &BTreeSet<GuildId>) -> Vec<(GuildId, Depth, Option<GuildSnapshot>)> {
         let mut wanted = self.wanted.lock().expect("no change panics");
         let Wanted { guilds, told, .. } = &mut *wanted;
@@ -142,10 +142,10 @@ impl Requests {
     }
 }
 
-/// Backfills whatever is asked for, until it is stopped.
+/// Runs requested backfills until stopped.
 ///
 /// # Errors
-/// Only what no later try can mend: a token that is refused, a store that cannot be written.
+/// Only permanent ones: the token is refused, or the store can't be written.
 pub async fn supervise(
     backfill: Backfill,
     requests: Requests,
@@ -162,7 +162,7 @@ pub async fn supervise(
     stop.run_until_cancelled(supervised).await.unwrap_or(Ok(()))
 }
 
-/// Backfills guilds side by side, each once at a time.
+/// Backfills guilds in parallel, each at most once at a time.
 async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(), BackfillError> {
     let mut retries: BTreeMap<GuildId, Retry> = BTreeMap::new();
     let mut busy = BTreeSet::new();
@@ -192,7 +192,7 @@ async fn backfill_wanted(backfill: &Backfill, requests: &Requests) -> Result<(),
                     .into_iter()
                     .for_each(|guild| requests.guild(guild, Depth::Whole)),
                 Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
-                    warn!("which guild the bot joined first is not known: {error}");
+                    warn!("can't find out which guild the bot joined first: {error}");
                 }
                 Err(fatal) => return Err(fatal),
             }
@@ -227,7 +227,7 @@ fn want(guilds: &mut BTreeMap<GuildId, Depth>, guild: GuildId, depth: Depth) {
 }
 
 impl Backfill {
-    /// Finds out which guilds the bot is in, and records it; without an answer, those that are known.
+    /// Lists and records the bot's guilds; falls back to the known ones.
     async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
         self.writer.write(Vec::new()).await?;
         let known = self.read(Store::guilds).await?;
@@ -236,7 +236,7 @@ impl Backfill {
         let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();
         let at = self.clock.stamp();
         let listed: BTreeSet<GuildId> = match self.history.guilds().await {
-            // Those without a readable id are asked for below, as others that are not listed.
+            // Guilds with unreadable ids are fetched below, like others that aren't listed.
             Ok((guilds, _)) => {
                 let ids = guilds.into_iter().map(|(id, _)| id);
                 ids.filter(|id| self.guilds.has(*id)).collect()
@@ -244,15 +244,15 @@ impl Backfill {
             Err(error @ RestError::BadToken) => return Err(error.into()),
             Err(error) => {
                 if !self.history.rest().is_out() {
-                    warn!("which guilds there are is not known: {error}");
+                    warn!("can't list the bot's guilds: {error}");
                 }
                 return Ok(known);
             }
         };
-        // Where nothing is known, this is where hearing it begins.
+        // For a new guild, this is where listening begins.
         let mut facts: Vec<Fact> = listed.iter().map(|id| Fact::SessionLost(*id, at)).collect();
         for guild in known.difference(&listed) {
-            // One that could not be read is not listed either.
+            // A guild with an unreadable id isn't listed either.
             let answer = self.history.guild(*guild).await;
             if let Err(RestError::NotFound { .. } | RestError::Forbidden { .. }) = answer {
                 facts.push(Fact::GuildGone(*guild));
@@ -262,7 +262,7 @@ impl Backfill {
         Ok(known.union(&listed).copied().collect())
     }
 
-    /// Backfills a guild; returns what of it is to be looked at again later.
+    /// Backfills a guild; returns what to retry later.
     async fn done(
         &self,
         guild: GuildId,
@@ -270,31 +270,31 @@ impl Backfill {
         told: Option<GuildSnapshot>,
     ) -> Result<Option<Depth>, BackfillError> {
         if depth == Depth::Whole {
-            info!(%guild, "fetching what was missed");
+            info!(%guild, "fetching missing history");
         }
         match self.run(guild, "", depth, told, true).await {
             Ok(done) => {
                 let (messages, lists, failures) = (done.messages, done.lists, done.failures);
                 match depth {
-                    // It is told already why.
+                    // The outage is already logged.
                     _ if done.again.is_some() && self.history.rest().is_out() => {}
                     _ if done.again.is_some() => warn!(
                         %guild, failures, channels = done.incomplete, lists = done.contradicted,
-                        "could not fetch all history, will try again; missing: {}",
+                        "some history is missing, will retry: {}",
                         listed(&done.missing),
                     ),
                     Depth::Whole | Depth::Recheck => {
-                        info!(%guild, messages, lists, "all history that can be read is here");
+                        info!(%guild, messages, lists, "all readable history is complete");
                     }
-                    Depth::Channels => debug!(%guild, messages, lists, "looked again"),
+                    Depth::Channels => debug!(%guild, messages, lists, "checked for changes"),
                 }
                 Ok(done.again)
             }
             Err(BackfillError::Rest(error)) if !matches!(error, RestError::BadToken) => {
                 if !self.history.rest().is_out() {
-                    warn!(%guild, "the guild could not be looked at: {error}");
+                    warn!(%guild, "can't backfill the guild: {error}");
                 }
-                // What is refused, such as a guild that the bot was removed from, stays refused.
+                // Refusals are final, e.g. for a guild that the bot was removed from.
                 Ok(error.is_transient().then_some(depth))
             }
             Err(fatal) => {

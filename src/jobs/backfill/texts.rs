@@ -1,7 +1,7 @@
-//! Texts that Discord kept from us: how many there are, why, and which messages to list again.
+//! Finds messages whose text Discord withheld, says why, and lists them again.
 //!
-//! Which texts are missing is noted in the messages themselves; so whatever brings a text, here or
-//! from the gateway, settles it, and a killed process goes on with those that are left.
+//! The messages themselves record that their text is missing. So any later sighting settles it, and
+//! a killed process continues with the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,31 +14,32 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// How to switch an intent on.
+/// How to switch on an intent.
 const SWITCH_ON: &str =
     "in the developer portal (your application, \"Bot\", \"Privileged Gateway Intents\")";
 
-/// Messages that one backfill asks for, to find out whether they have no text.
+/// Messages per backfill that are checked for being empty.
 const ASKED_AT_ONCE: usize = 100;
 
-/// So many messages may have no text in a guild where no other message tells whether Discord gives any.
+/// Most messages without text that a guild may have if no other message shows whether Discord sends
+/// texts.
 const FEW: u64 = 5;
 
-/// A channel's messages of which so many are looked at, to find one that has a text.
+/// Messages searched per channel for one with a text.
 const LOOKED_AT: usize = 1_000;
 
 impl Backfill {
-    /// Warns of privileged intents that are switched off, and where anybody may add the bot to a guild.
+    /// Warns of missing privileged intents, and if anyone may add the bot.
     ///
     /// # Errors
-    /// The token is refused. Any other failure says nothing of the intents.
+    /// The token is refused. Other failures say nothing about the intents.
     pub async fn check_application(&self) -> Result<(), BackfillError> {
         let Some(application) = self.application().await? else {
             return Ok(());
         };
         if !application.message_content {
             warn!(
-                "the Message Content intent is switched off: Discord keeps the texts of messages \
+                "the Message Content intent is switched off: Discord hides the text of messages \
                  from the bot; switch it on {SWITCH_ON}"
             );
         }
@@ -50,28 +51,27 @@ impl Backfill {
         }
         if application.is_public {
             warn!(
-                "anybody may add this bot to a server of theirs; only guilds that you named or that \
-                 were mirrored before are mirrored. Unless that is wanted, switch off \"Public Bot\" in \
+                "anyone can add this bot to their server; it mirrors only guilds that you named or that \
+                 were mirrored before. If you don't want that, switch off \"Public Bot\" in \
                  the developer portal (your application, \"Bot\")"
             );
         }
         Ok(())
     }
 
-    /// The application's intents; `None` where that is not known.
+    /// Fetches the application's intents; `None` if that fails.
     async fn application(&self) -> Result<Option<Application>, BackfillError> {
         match self.history.application().await {
             Ok(application) => Ok(application),
             Err(error @ RestError::BadToken) => Err(error.into()),
             Err(error) => {
-                debug!("which intents are on is not known: {error}");
+                debug!("can't find out which intents are on: {error}");
                 Ok(None)
             }
         }
     }
 
-    /// Which messages are to be listed again for their texts, by channel. None where Discord would
-    /// keep them from us again.
+    /// Returns ranges to list again for their texts; none if Discord would still withhold them.
     pub(super) async fn missing_texts(
         &self,
         guild: GuildId,
@@ -88,9 +88,8 @@ impl Backfill {
         .await
     }
 
-    /// Finds out which messages that show nothing are empty indeed, such as those whose embeds were taken
-    /// away. Asked for by itself, one shows nothing either, while another message shows its text: so
-    /// Discord gives texts now. `readable` are the channels that the bot may read.
+    /// Finds messages that really are empty, e.g. because their embeds were removed.
+    /// If another message shows its text while this one shows none, Discord does send texts.
     async fn find_empty(
         &self,
         guild: GuildId,
@@ -125,8 +124,8 @@ impl Backfill {
         Ok(())
     }
 
-    /// Asks for a message by itself, and writes what is told. One without a text has none, if it
-    /// `may_be_empty`. `None` if it is gone, or nothing was told.
+    /// Fetches and writes one message; `None` if it is gone or the request fails.
+    /// If it `may_be_empty`, an empty text is final.
     async fn ask_for(
         &self,
         guild: GuildId,
@@ -141,7 +140,7 @@ impl Backfill {
                 return Err(error.into());
             }
             Err(error) => {
-                debug!("whether a message has a text is not known: {error}");
+                debug!("can't find out whether a message has a text: {error}");
                 return Ok(None);
             }
         };
@@ -160,8 +159,7 @@ impl Backfill {
         Ok(message)
     }
 
-    /// Records of which channels texts are missing, and why. Returns how many are. `readable` are the
-    /// channels that the bot may read.
+    /// Records missing texts and the reason per readable channel; returns how many are missing.
     pub(super) async fn note_texts(
         &self,
         guild: GuildId,
@@ -191,19 +189,19 @@ impl Backfill {
             let why = match is_on {
                 Some(false) => format!(
                     "the bot's Message Content intent is switched off; switch it on {SWITCH_ON}, \
-                     and they are fetched"
+                     then they are fetched"
                 ),
-                Some(true) => "Discord gave none, although the Message Content intent is on; they \
-                               are asked for again"
+                Some(true) => "Discord sent none, although the Message Content intent is on; they \
+                               are requested again"
                     .to_owned(),
                 None => format!(
-                    "Discord gave none; if the bot's Message Content intent is switched off, switch \
+                    "Discord sent none; if the bot's Message Content intent is switched off, switch \
                      it on {SWITCH_ON}"
                 ),
             };
-            warn!(%guild, messages = all, "texts of messages are missing: {why}");
+            warn!(%guild, messages = all, "message texts are missing: {why}");
             let failed = missing.iter().map(|(id, count)| {
-                let reason = format!("the texts of {count} messages are missing: {why}");
+                let reason = format!("{count} message texts are missing: {why}");
                 let object = FailureObject::Texts(*id);
                 if is_on == Some(false) {
                     Fact::Refused(guild, object, reason)
@@ -212,7 +210,7 @@ impl Backfill {
                 }
             });
             facts.extend(failed);
-            // Tried again at once, it would be the same.
+            // An immediate retry wouldn't help.
             let channels = missing.len() as u64;
             self.progress.update(|now| {
                 now.failures += channels;
@@ -224,7 +222,7 @@ impl Backfill {
     }
 }
 
-/// How many texts are missing of each channel that is there.
+/// Counts the missing texts of each existing channel.
 fn counts(store: &Store, guild: GuildId) -> Result<BTreeMap<ChannelId, u64>, StoreError> {
     let mut missing = BTreeMap::new();
     for tally in store.tallies(guild)? {
@@ -238,7 +236,7 @@ fn counts(store: &Store, guild: GuildId) -> Result<BTreeMap<ChannelId, u64>, Sto
     Ok(missing)
 }
 
-/// Messages of these channels whose texts are missing.
+/// Returns messages of these channels whose text is missing.
 fn empty(store: &Store, channels: &[ChannelId]) -> Result<Vec<(ChannelId, MessageId)>, StoreError> {
     let mut empty = Vec::new();
     for channel in channels {
@@ -255,8 +253,8 @@ fn empty(store: &Store, channels: &[ChannelId]) -> Result<Vec<(ChannelId, Messag
     Ok(empty)
 }
 
-/// A message of these channels of which Discord tells the text only where the intent is on: neither the
-/// bot's own nor one that mentions it.
+/// Returns a message whose text Discord sends only with the intent: neither the bot's own nor one
+/// that mentions it.
 fn with_text(
     store: &Store,
     channels: &[ChannelId],
@@ -280,7 +278,7 @@ fn with_text(
     Ok(None)
 }
 
-/// The messages of a channel whose texts are missing, with at most a page of others in between.
+/// Returns ranges of messages without text, joined across up to a page of others.
 fn ranges(store: &Store, channel: ChannelId) -> Result<Vec<IdRange>, StoreError> {
     let mut ranges: Vec<IdRange> = Vec::new();
     let mut others = 0;

@@ -1,4 +1,4 @@
-//! The guild's threads: those that are archived, and those that must be somewhere but were not listed.
+//! Finds archived threads, and threads that exist but weren't listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,21 +16,20 @@ use propsbot_model::{
     Millis, Stamp,
 };
 
-/// Channels whose archived threads are listed at the same time.
+/// Channels whose archived threads are listed in parallel.
 const LISTS_AT_ONCE: usize = 16;
 
-/// Why not all archived threads of a channel were listed.
-const ENDLESS: &str = "the server's list of archived threads has no end";
-/// Discord's code for what channels of a type don't have. Source:
+/// Why a channel's archived threads are incomplete.
+const ENDLESS: &str = "the server's list of archived threads never ends";
+/// Discord's code for requests that a channel type doesn't support. Source:
 /// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#json>.
 const NOT_IN_THIS_TYPE: u64 = 50_024;
-/// By how much an archive timestamp may be earlier than what it is of.
+/// By how much an archive timestamp may precede its channel's creation, in milliseconds.
 const SKEW_MS: i64 = 5_000;
 
 impl Backfill {
-    /// Asks for every thread that must be somewhere but was not listed: those of which only a
-    /// message tells, and those that were active when they were last seen. Returns whether there
-    /// were new ones.
+    /// Fetches threads that weren't listed but exist; returns whether it found new ones.
+    /// These are threads that only a message mentions, and threads last seen active.
     pub(super) async fn find_threads(
         &self,
         described: &mut Described,
@@ -46,7 +45,7 @@ impl Backfill {
             .map(|channel| channel.channel.id)
             .collect();
         let (now, described_at) = (Clock::now(), described.at.millis());
-        // Asked again, Discord would say the same.
+        // Discord would answer the same again.
         let is_answered = |object: &FailureObject| {
             let mut failures = failures.iter().filter(|failure| failure.object == *object);
             failures
@@ -96,8 +95,7 @@ impl Backfill {
         Ok(found)
     }
 
-    /// Adds the threads that are known but were not listed now, since their list failed or was not
-    /// asked for: something of them may still be missing.
+    /// Adds known threads whose list failed or wasn't fetched: they may lack messages.
     pub(super) async fn keep_threads(
         &self,
         described: &mut Described,
@@ -123,8 +121,8 @@ impl Backfill {
         Ok(())
     }
 
-    /// Adds the archived threads of every channel that can be read, as far as something may be new.
-    /// Returns whether every list was complete.
+    /// Adds archived threads of readable channels where some may be new.
+    /// Returns whether all lists were complete.
     pub(super) async fn archived_threads(
         &self,
         described: &mut Described,
@@ -135,7 +133,7 @@ impl Backfill {
         let (coverage, session) = self
             .read(move |store| Ok((store.coverage()?, store.session(guild)?)))
             .await?;
-        // What was archived is told to whoever may see it: as long as all was heard, nothing is new.
+        // Discord announces archiving, so without a loss nothing is new.
         let is_told = depth == Depth::Channels && session.unheard.is_none();
         let permissions = described.permissions();
         let now = self.clock.stamp();
@@ -175,7 +173,7 @@ impl Backfill {
             .buffer_unordered(LISTS_AT_ONCE)
             .collect()
             .await;
-        // Of a channel, by whether all its lists are.
+        // Whether all of a channel's lists are complete.
         let mut whole_lists: BTreeMap<ChannelId, bool> = BTreeMap::new();
         let mut seen: BTreeSet<ChannelId> = described
             .channels
@@ -198,7 +196,7 @@ impl Backfill {
         Ok(complete)
     }
 
-    /// Nothing that failed of these channels' archived threads is missing any more.
+    /// Settles failures of these channels' archived threads.
     async fn settle_lists(
         &self,
         guild: GuildId,
@@ -208,7 +206,7 @@ impl Backfill {
         Ok(self.tell(self.clock.stamp(), settled.collect()).await?)
     }
 
-    /// A channel's archived threads, the private ones too if they can be seen, and whether these are
+    /// Lists a channel's archived threads, with private ones if `private`; also whether that is
     /// all.
     pub(crate) async fn archived_in(
         &self,
@@ -234,8 +232,7 @@ impl Backfill {
         Ok((threads, whole))
     }
 
-    /// Lists a channel's public or private archived threads, the last archived first, and says
-    /// whether these are all.
+    /// Lists a channel's archived threads, last archived first; also whether that is all.
     async fn archived_list(
         &self,
         guild: GuildId,
@@ -266,7 +263,7 @@ impl Backfill {
                     code: UNKNOWN_CHANNEL,
                     ..
                 }) => return Ok((threads, whole)),
-                // Of a type that we don't know, this tells that it has none.
+                // A channel of an unknown type has none.
                 Err(RestError::Rejected {
                     code: NOT_IN_THIS_TYPE,
                     ..
@@ -292,7 +289,7 @@ impl Backfill {
             self.tell(at, seen(&page)).await?;
             let times: Vec<Option<Millis>> = page.iter().map(archived_at).collect();
             let oldest = times.iter().copied().flatten().min();
-            // Only of a list that is in its documented order does the end tell of what follows.
+            // Only a correctly ordered list shows that the rest is known.
             let rest_is_known = times.is_sorted_by(|a, b| a >= b) && oldest < Some(since);
             let new = page
                 .into_iter()
@@ -301,7 +298,7 @@ impl Backfill {
             if !more || rest_is_known {
                 break;
             }
-            // A list that goes on comes to threads that were archived earlier.
+            // A list that makes progress reaches threads archived earlier.
             let goes_on = oldest.is_some_and(|oldest| before.is_none_or(|before| oldest < before));
             if !goes_on && !asked_again {
                 asked_again = true;
@@ -327,8 +324,8 @@ impl Backfill {
         }
         Ok((threads, whole))
     }
-    /// Whether all of these threads could be read; if not, that is recorded. One list of threads
-    /// says nothing of the others.
+    /// Returns whether all threads were readable; records it if not.
+    /// One list says nothing about others, so it settles nothing.
     pub(super) async fn threads_are_whole(
         &self,
         guild: GuildId,
@@ -344,12 +341,12 @@ impl Backfill {
     }
 }
 
-/// A list of archived threads that is to be read.
+/// A list of archived threads to read.
 struct ArchivedList {
     channel: ChannelId,
     kind: ChannelKind,
     private: bool,
-    /// Those archived earlier, by our clock, are known.
+    /// Threads archived earlier, by our clock, are known.
     since: Millis,
 }
 
@@ -357,8 +354,8 @@ fn archived_at(thread: &Listed) -> Option<Millis> {
     thread.channel.thread.as_ref()?.archive_timestamp
 }
 
-/// Whether the list can have no end: threads archived before their channel was created, or more of them
-/// than people, and programs, can archive.
+/// Returns whether a list seems endless.
+/// It has threads archived before their channel existed, or more than could have been archived.
 fn is_endless(channel: ChannelId, threads: &[Listed]) -> bool {
     let times = || threads.iter().filter_map(archived_at);
     let (Some(first), Some(last)) = (times().min(), times().max()) else {
