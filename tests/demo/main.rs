@@ -1,5 +1,5 @@
-//! `cargo demo`: the whole path, from a community's thanks to the graph that `SourceCred` reads, in
-//! half a minute and without an account or a network. Discord is simulated; the bot is the real one.
+//! `cargo demo`: everything from a community's thanks to the graph that SourceCred reads, in half a
+//! minute, without an account or a network. Only Discord is simulated.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -16,13 +16,13 @@ use serde_json::json;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed};
 use tokio_util::sync::CancellationToken;
 
-/// Where everything lies afterwards.
+/// Folder of the demo's files.
 const FOLDER: &str = "demo";
 
-/// What the community does while the bot listens.
+/// How busy the community is.
 const ACTIONS_PER_SECOND: f64 = 15.0;
 
-/// Who thanks whom with `/props` in front of our eyes, by the position among the members.
+/// Props given with `/props` during the demo, by the members' positions.
 const THANKS: [(usize, &[usize], &str); 4] = [
     (1, &[4], "staying up to fix the build before the release"),
     (2, &[5, 6], "the patient answers in help-desk all week"),
@@ -30,7 +30,7 @@ const THANKS: [(usize, &[usize], &str); 4] = [
     (3, &[8], "welcoming everyone who joined this month"),
 ];
 
-/// How long anything in the demo may take before it is a failure.
+/// How long any step may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
@@ -134,8 +134,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A Discord in a hurry: its limits are kept, but they are higher, so that the bars move and nobody
-/// has to wait for them.
+/// Discord's limits, raised so that the demo takes half a minute.
 fn quick_limits() -> Limits {
     let a_second = |requests| Some(Rate::new(requests, Duration::from_secs(1)));
     Limits {
@@ -158,7 +157,7 @@ fn configure(folder: &Path, discord: &Discord) -> anyhow::Result<Config> {
     Ok(Config::read(&variables, Needs::Discord)?)
 }
 
-/// Members give props, as they would at Discord, and we read the bot's answers.
+/// Members give props with the command; prints the bot's answers.
 async fn give_props(discord: &Discord) -> anyhow::Result<()> {
     let channel = discord
         .channel("props")
@@ -200,7 +199,7 @@ fn ranking(standings: &[LeaderboardEntry]) -> String {
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["", "member", "props", "reactions", "for example"]);
     for (place, it) in standings.iter().take(8).enumerate() {
-        // The most told of the best received.
+        // The longest of the shortest reasons for the best-received member.
         let example = it
             .thanks
             .iter()

@@ -1,5 +1,5 @@
-//! The archive: what every backend promises, what readers see while exports crash, what damage is
-//! called, and format 1 as it was written once.
+//! Archives: the contract of every backend, readers during crashed exports, reports of damage, and
+//! compatibility with format 1.
 
 pub(crate) mod bucket;
 pub(crate) mod community;
@@ -15,7 +15,6 @@ use propsbot_archive::{
 };
 use propsbot_rows::SCHEMA;
 
-/// An object with these bytes.
 fn blob(bytes: &[u8]) -> Object {
     Object {
         path: Hash::of(bytes).blob_path(),

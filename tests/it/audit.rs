@@ -1,4 +1,4 @@
-//! The audit: what changed unheard in history that no look-back reads again is found all the same.
+//! The scrub: finds unheard changes in history older than the look-back.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
 const MESSAGES: &str = "/channels/{channel_id}/messages";
 const DAY_MS: i64 = 86_400_000;
 
-/// A community whose history is all in the store, and whose admins chose these settings.
+/// A community with all history in the store, and these settings.
 async fn synced(messages: usize, choose: impl FnOnce(&mut Settings)) -> Mirror {
     let options = Options {
         seed: Seed {
@@ -39,7 +39,7 @@ async fn synced(messages: usize, choose: impl FnOnce(&mut Settings)) -> Mirror {
         by: Evidence::Gateway,
         fact: Fact::Settings(settings),
     };
-    // The rest before the first round is over.
+    // The rest before the first round has passed.
     let rested = Observation {
         fact: Fact::Audited(mirror.guild(), Walk::none(Millis(0))),
         ..chosen.clone()
@@ -49,7 +49,7 @@ async fn synced(messages: usize, choose: impl FnOnce(&mut Settings)) -> Mirror {
     mirror
 }
 
-/// Messages in public places, of which some are within no look-back: those with so many reactions.
+/// Messages in public channels. Those with this many reactions are older than any look-back.
 fn old(mirror: &Mirror, is_like: impl Fn(&TruthMessage) -> bool) -> Vec<TruthMessage> {
     let truth = mirror.discord.truth();
     let last = truth
@@ -80,7 +80,7 @@ async fn said(running: &Running, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_audit_finds_what_changed_unheard() {
+async fn scrub_finds_unheard_changes() {
     let mirror = synced(600, |settings| {
         (settings.audit_share, settings.audit_rest_hours) = (1000, 0);
     })
@@ -88,7 +88,7 @@ async fn the_audit_finds_what_changed_unheard() {
     let discord = &mirror.discord;
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
-    // One round in which nothing had changed.
+    // One round without changes.
     said(&running, "scrubbed all history").await;
     let plain = old(&mirror, |message| {
         message.reactions.is_empty() && message.webhook.is_none()
@@ -114,7 +114,7 @@ async fn the_audit_finds_what_changed_unheard() {
     let user = reaction.users[0];
     assert!(discord.unreact(user, fewer.channel, fewer.id, emoji, reaction.burst));
     assert!(discord.clear_reactions(none.channel, none.id));
-    // No count tells of this.
+    // Counts don't reveal this.
     let reaction = &swapped.reactions[0];
     let (emoji, burst) = (reaction.emoji_name.as_deref().unwrap(), reaction.burst);
     let mut people = discord.people().into_iter();
@@ -127,22 +127,22 @@ async fn the_audit_finds_what_changed_unheard() {
     assert!(discord.archive_thread(thread));
     discord.post(ana, general, "unheard");
     discord.drop_events(false);
-    // From here on, the message before seems to be known.
+    // From here on, the previous message seems to be covered.
     discord.post(ana, general, "heard");
     settled(&mirror, &running).await;
     stop(&mirror, running).await;
 
     let audit = &mirror.status().await["audit"];
     let mut drift = audit["drift"].clone();
-    // Not counted where the audit came by before it seemed to be known.
+    // Not counted if the scrub came by before it seemed covered.
     let found = drift.as_object_mut().unwrap().remove("found");
     assert!(found.unwrap().as_u64().unwrap() <= 1, "{audit:#}");
     let reactions = 3 + none.reactions.len();
     let expected = json!({"edited": 1, "deleted": 1, "reactions": reactions, "threads": 1});
     assert_eq!(drift, expected, "{audit:#}");
     assert!(audit["round"].as_u64().unwrap() > 1, "{audit:#}");
-    // Each page takes a second at the least, whatever the share: that is Discord's pace. So do the lists
-    // of reactors, of which each round reads a part again.
+    // Each page takes at least a second: Discord's pace. So do reactor lists, a slice of which each
+    // round reads again.
     let [pages, shown, found] = ["pages_estimated", "shown_within", "found_within"]
         .map(|name| audit[name].as_u64().unwrap());
     assert!(pages < shown && shown <= 2 * pages, "{audit:#}");
@@ -152,7 +152,7 @@ async fn the_audit_finds_what_changed_unheard() {
     assert!(text.contains("1 edit, 1 deletion"), "{text}");
 }
 
-/// Which pages before the newest one were asked for, and how often.
+/// Pages before the newest, with how often each was requested.
 fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
     let mut pages = BTreeMap::new();
     let asked = mirror.discord.requests().into_iter();
@@ -163,9 +163,9 @@ fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_audit_that_is_killed_goes_on_where_it_was() {
+async fn killed_scrub_resumes() {
     let mirror = synced(4000, |settings| settings.audit_share = 1000).await;
-    // Nobody hears of these, on every page of history.
+    // Unheard edits, on every page of history.
     let mut edited = 0;
     for message in old(&mirror, |message| message.webhook.is_none())
         .iter()
@@ -195,16 +195,16 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
         kills += 1;
     };
     stop(&mirror, ended).await;
-    // All was read.
+    // Everything was read.
     mirror.check_store();
-    // At most the pages in flight at a kill were read twice.
+    // Only pages in flight at a kill were read twice.
     let mut again = 0;
     for (page, count) in pages(&mirror) {
         let audited = count - before.get(&page).copied().unwrap_or_default();
         again += audited.saturating_sub(1);
     }
-    // Before a full page was seen, a short one may not be the last: that takes one more request,
-    // which is made twice.
+    // Before a full page is known, a short one may not be the last; that takes one more request,
+    // made twice.
     let starts = kills + 1;
     assert!(again <= kills + starts, "{again} pages were read twice");
     let audit = &mirror.status().await["audit"];
@@ -212,19 +212,20 @@ async fn an_audit_that_is_killed_goes_on_where_it_was() {
     let [done, estimated] =
         ["pages_done", "pages_estimated"].map(|name| audit[name].as_u64().unwrap());
     let starts = starts as u64;
-    // Archived threads are estimated to take one list more, together, than the channels' own lists.
+    // All archived threads together are estimated to take one list more than the channels' own
+    // lists.
     assert!(
         (estimated - 1..=estimated + starts).contains(&done),
         "{audit:#}"
     );
     assert_eq!(audit["found_within"], 6 * 3600, "{audit:#}");
-    // The next round has to wait: nobody asks in vain.
+    // The next round has to wait, so no requests are made.
     let found = json!({"edited": edited, "deleted": 0, "found": 0, "reactions": 0, "threads": 0});
     assert_eq!(audit["drift"], found);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_far_a_look_back_reaches_is_a_setting() {
+async fn look_back_days_are_configurable() {
     let mirror = synced(600, |settings| settings.look_back_days = 365).await;
     let old = old(&mirror, |message| message.webhook.is_none());
     let message = old.last().unwrap();

@@ -1,4 +1,4 @@
-//! Object stores through the program: whose claim on an archive it is after a kill, and what refusals mean.
+//! Object stores through the program: who holds the claim after a kill, and what refusals mean.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ use crate::{
 
 const TO: [&str; 3] = ["export", "--to", "s3://props/a"];
 
-/// A mirror that may write to the object store, and has something to export.
+/// A mirror configured for the object store, with something to export.
 async fn mirror(objects: &ObjectStore, seed: u64) -> Mirror {
     let mut mirror = Mirror::seeded(seed).await;
     for (name, value) in objects.variables() {
@@ -49,7 +49,7 @@ async fn held(objects: &ObjectStore, mirror: &Mirror) -> Running {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_export_is_taken_up_at_once_by_its_own_store_only() {
+async fn killed_exports_resume_only_from_their_own_store() {
     let objects = ObjectStore::start().await;
     let mirror = mirror(&objects, 21).await;
     held(&objects, &mirror).await.kill().await;
@@ -70,7 +70,7 @@ async fn a_killed_export_is_taken_up_at_once_by_its_own_store_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_export_lets_go_of_the_archive() {
+async fn stopped_exports_release_the_archive() {
     let objects = ObjectStore::start().await;
     let mut mirror = mirror(&objects, 21).await;
     let log = ("RUST_LOG".to_owned(), "info".to_owned());
@@ -88,17 +88,16 @@ async fn a_stopped_export_lets_go_of_the_archive() {
     assert_eq!(objects.read("a/.writing"), "left");
     assert!(!objects.objects("a").contains("manifest.json"));
 
-    // Nobody has to wait for it, another store included.
+    // No one has to wait for it, another store included.
     let other = self::mirror(&objects, 22).await;
     other.run(&TO).await.ok();
     let verified = other.run(&["verify", "--from", "s3://props/a"]).await;
     assert!(verified.ok().stdout.contains("No fault"));
 }
 
-/// A status, headers and a body.
 type Answer = (u16, &'static [(&'static str, &'static str)], &'static str);
 
-/// A server that answers everything alike.
+/// A server that gives the same response to every request.
 struct Answerer {
     url: String,
     requests: Arc<AtomicUsize>,
@@ -106,7 +105,7 @@ struct Answerer {
 }
 
 impl Answerer {
-    /// Answers with this status, the headers, and the body; reads of objects with 404, if `only_puts`.
+    /// Responds with this status, headers and body; with 404 to reads of objects if `only_puts`.
     async fn start((status, headers, body): Answer, only_puts: bool) -> Self {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&requests);
@@ -141,7 +140,7 @@ impl Drop for Answerer {
     }
 }
 
-/// Amazon's answers, and what is to be said of them.
+/// Amazon's responses, and the expected message.
 const REFUSALS: [(Answer, &str); 9] = [
     (
         (
@@ -214,7 +213,7 @@ const REFUSALS: [(Answer, &str); 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_names_the_variable_to_change() {
+async fn s3_refusals_name_the_variable_to_change() {
     for (answer, says) in REFUSALS {
         let server = Answerer::start(answer, false).await;
         let home = tempfile::tempdir().unwrap();
@@ -231,13 +230,13 @@ async fn a_refusal_names_the_variable_to_change() {
         .await;
         ended.failed(1, &["could not read manifest.json of s3://props/a", says]);
         assert!(!ended.stderr.contains("hidden"), "{}", ended.stderr);
-        // What is final isn't tried again.
+        // Final errors aren't retried.
         assert_eq!(server.requests.load(Ordering::Relaxed), 1, "{says}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_without_conditional_writes_is_told_at_once() {
+async fn reports_missing_conditional_writes_at_once() {
     let (answer, says) = REFUSALS[8];
     let server = Answerer::start(answer, true).await;
     let mut mirror = Mirror::seeded(23).await;
@@ -256,7 +255,7 @@ async fn a_server_without_conditional_writes_is_told_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_azure_refusal_names_the_variable_to_change() {
+async fn azure_refusals_name_the_variable_to_change() {
     let expired = (
         403,
         &[][..],

@@ -1,4 +1,4 @@
-//! The command line when something is wrong: what it says, how it exits, and what it never says.
+//! The command line's errors: messages, exit codes, and what must never be printed.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ pub(crate) async fn run(home: &Path, variables: &[(&str, &str)], arguments: &[&s
     start(propsbot(home, variables, arguments)).wait().await
 }
 
-/// What is typed or configured, and how that ends.
+/// A command or configuration, and how it ends.
 struct Case {
     variables: &'static [(&'static str, &'static str)],
     arguments: &'static [&'static str],
@@ -24,7 +24,7 @@ struct Case {
 }
 
 const TOKEN: (&str, &str) = ("DISCORD_TOKEN", "c2VjcmV0.c2Vj.cmV0");
-/// Nobody listens there.
+/// An address without a listener.
 const NOBODY: (&str, &str) = ("DISCORD_API_URL", "http://127.0.0.1:1");
 
 const CASES: &[Case] = &[
@@ -223,7 +223,7 @@ const CASES: &[Case] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mistakes_are_named_with_what_to_change() {
+async fn mistakes_say_what_to_change() {
     let work = CASES.iter().map(|case| {
         tokio::spawn(async {
             let home = tempfile::tempdir().unwrap();
@@ -237,9 +237,9 @@ async fn mistakes_are_named_with_what_to_change() {
     }
 }
 
-/// `.env` counts as well, and the process's own variables count more.
+/// `.env` is read; the process's own variables win.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_may_configure() {
+async fn reads_the_env_file() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join(".env"), "EXPORT_INTERVAL=soon\n").unwrap();
     let ended = run(home.path(), &[], &["status"]).await;
@@ -257,7 +257,7 @@ async fn a_file_may_configure() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_discord_refuses() {
+async fn reports_a_rejected_token() {
     let mirror = Mirror::empty().await;
     let url = mirror.discord.url();
     let token = "MTIzNDU2Nzg5MDEyMzQ1Njc4.wrong.token";
@@ -275,7 +275,7 @@ async fn a_token_that_discord_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_one_process_has_the_store() {
+async fn only_one_process_opens_the_store() {
     let mirror = Mirror::empty().await;
     mirror
         .discord
@@ -299,9 +299,9 @@ async fn only_one_process_has_the_store() {
     mirror.sync().await.ok();
 }
 
-/// The lines of `sync --json`: all of them JSON, none but them on stdout, the last with the end.
+/// `sync --json` writes only JSON lines to stdout; the last one has the result.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn programs_read_progress_line_by_line() {
+async fn json_progress_is_one_object_per_line() {
     let mirror = Mirror::new(Options {
         limits: Limits::discord(),
         seed: Seed {
@@ -354,7 +354,7 @@ async fn programs_read_progress_line_by_line() {
         (&json!(lists), &json!(lists))
     );
     assert_eq!(last["channels"], last["channels_done"]);
-    // All but who the bot is, what its application may do, and where it is.
+    // All requests but three: the bot's user, its application's flags, its guilds.
     assert_eq!(last["requests"], mirror.discord.requests().len() - 3);
 
     mirror
@@ -371,7 +371,7 @@ async fn programs_read_progress_line_by_line() {
     );
 }
 
-/// A synced and exported guild with a message in it, where a graph looks for props.
+/// A synced and exported guild with a message in a props channel.
 async fn exported() -> Mirror {
     let mirror = Mirror::empty().await;
     let ana = mirror.discord.join("ana");
@@ -396,7 +396,7 @@ fn first_blob(archive: &Path) -> PathBuf {
         .path()
 }
 
-/// How an archive is damaged, and what is said about it.
+/// A kind of damage, and the expected message.
 type Damage = (fn(&Path), &'static [&'static str]);
 
 const DAMAGES: &[Damage] = &[
@@ -434,9 +434,9 @@ const DAMAGES: &[Damage] = &[
     ),
 ];
 
-/// What is damaged is made anew from the store, on request, and nothing else changes.
+/// Recreates damaged files from the store, on request, and changes nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_damaged_archive_is_repaired_on_request() {
+async fn export_repair_restores_damaged_archives() {
     let repair = ["export", "--repair"];
     let mirror = exported().await;
     let rows = mirror.archived().await;
@@ -471,7 +471,7 @@ async fn a_damaged_archive_is_repaired_on_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_damaged_archive_is_named_and_used_for_nothing() {
+async fn damaged_archives_are_reported_and_not_used() {
     for (damage, says) in DAMAGES {
         let mirror = exported().await;
         damage(&mirror.archive_path());
@@ -486,7 +486,7 @@ async fn a_damaged_archive_is_named_and_used_for_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
+async fn stdout_has_only_results() {
     let mirror = exported().await;
     for (arguments, says) in [
         (&["verify", "--from", "dir:archive"][..], "No faults."),
@@ -523,7 +523,7 @@ async fn what_is_asked_for_is_on_stdout_and_nothing_else() {
     serde_json::from_str::<serde_json::Value>(&status.stdout).unwrap();
 }
 
-/// The files in a folder, however deep.
+/// All files in a folder, recursively.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -536,7 +536,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_token_is_nowhere() {
+async fn never_writes_the_token() {
     let mut mirror = exported().await;
     mirror
         .discord
@@ -559,7 +559,7 @@ async fn the_token_is_nowhere() {
     assert!(secret.len() > 20);
     let mut all = Vec::new();
     files(mirror.home.path(), &mut all);
-    // Of every process the output, the store, the archive.
+    // Output of every process, store, archive.
     assert!(all.len() > 10);
     for path in all {
         let bytes = fs::read(&path).unwrap();
@@ -571,7 +571,7 @@ async fn the_token_is_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn secrets_that_others_can_read_on_their_way_are_warned_of() {
+async fn warns_of_unencrypted_secrets() {
     let mut mirror = Mirror::empty().await;
     // Nothing is sent: there is no store.
     fs::write(mirror.store_path(), "no folder").unwrap();

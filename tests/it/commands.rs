@@ -1,5 +1,5 @@
-//! Commands, forms, buttons and lists, as members and admins use them: the built bot beside a
-//! Discord on loopback.
+//! Commands, forms, buttons and lists as members and admins use them: the built bot with a Discord
+//! on loopback.
 
 mod abuse;
 mod admins;
@@ -24,10 +24,10 @@ use simulator::discord::{Answer, Discord, Options, Overwrite, World, kind};
 
 use crate::mirror::{Mirror, Running};
 
-/// For what should take a moment.
+/// Limit for things that take a moment.
 const SOON: Duration = Duration::from_mins(1);
 
-/// A small server, and the bot in it, which listens.
+/// A small server with the running bot.
 pub(crate) struct Server {
     mirror: Mirror,
     running: Option<Running>,
@@ -42,7 +42,7 @@ impl Server {
         Self::with(Options::default(), |_| ()).await
     }
 
-    /// A server that is different before the bot comes.
+    /// A server prepared before the bot starts.
     pub(crate) async fn with(options: Options, prepare: impl FnOnce(&Discord)) -> Self {
         let mut mirror = Mirror::new(Options {
             world: World::Empty,
@@ -70,7 +70,7 @@ impl Server {
         &self.mirror.discord
     }
 
-    /// Starts the bot and waits until it listens and knows everything.
+    /// Starts the bot and waits until it is connected and complete.
     async fn run(&mut self) {
         self.running = Some(self.mirror.start(&["run"]));
         let registered =
@@ -96,17 +96,17 @@ impl Server {
             .unwrap_or_default()
     }
 
-    /// Stops the bot, and has all be known that happened until then.
+    /// Stops the bot and makes sure everything up to now is in the store.
     async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.terminate();
             running.wait().await.ok();
-            // It may have stopped before it heard of its own last answer.
+            // It may have stopped before receiving its own last message.
             self.mirror.sync().await;
         }
     }
 
-    /// Asks for the status until it is so.
+    /// Polls the status until the condition holds.
     async fn until(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
@@ -124,7 +124,7 @@ impl Server {
         }
     }
 
-    /// What a member is answered in #general.
+    /// The response to a member's command in #general.
     pub(crate) async fn ask(&self, user: u64, command: &str, options: Value) -> Answer {
         self.ask_in(self.general, user, command, options).await
     }
@@ -141,14 +141,14 @@ impl Server {
         answer.unwrap_or_else(|| panic!("no answer to /{command}\n{}", self.log()))
     }
 
-    /// What the owner is answered.
+    /// The response to the owner's command.
     pub(crate) async fn admin(&self, command: &str, options: Value) -> Answer {
         let answer = self.ask(self.discord().owner_id(), command, options).await;
         assert!(answer.ephemeral, "{answer:?}");
         answer
     }
 
-    /// Asks until the answer has these words: until the bot has heard of something.
+    /// Repeats a command until the response has these words.
     async fn ask_until(
         &self,
         user: u64,
@@ -173,7 +173,7 @@ impl Server {
         self.ask(giver, "props", options).await
     }
 
-    /// Has props posted in a channel of this name, which is made.
+    /// Creates a channel of this name and makes it the props channel.
     pub(crate) async fn choose_props_channel(&self, overwrites: Vec<Overwrite>) -> u64 {
         let channel = self
             .discord()
@@ -181,7 +181,7 @@ impl Server {
         let wish = json!({"props_channels": format!("<#{channel}>")});
         let begun = Instant::now();
         loop {
-            // Until it has heard of the new channel.
+            // Until the bot knows the new channel.
             let answer = self.admin("settings set", wish.clone()).await;
             if answer.content.starts_with("Done") {
                 return channel;
@@ -190,19 +190,19 @@ impl Server {
         }
     }
 
-    /// The props that the store has once the bot has stopped.
+    /// Stops the bot and returns the props in its store.
     async fn recorded(&mut self) -> Vec<PropsRow> {
         self.stop().await;
         crate::mirror::whole(&self.mirror.store(), self.mirror.guild()).props
     }
 
-    /// Nothing was done that a well-behaved bot would not do.
+    /// No request violated Discord's rules.
     pub(crate) fn check_manners(&self) {
         assert_eq!(self.discord().violations(), Vec::<String>::new());
     }
 }
 
-/// The answer is for them only, and says this.
+/// Asserts that the response is ephemeral and contains these words.
 #[track_caller]
 pub(crate) fn says(answer: &Answer, words: &[&str]) {
     assert!(answer.ephemeral, "{answer:?}");

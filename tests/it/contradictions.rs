@@ -1,5 +1,5 @@
-//! Lists of reactors that Discord's own counts contradict: asked for once more, recorded, kept out of
-//! what is covered, and settled when two equal lists are an hour apart.
+//! Reactor lists that contradict Discord's counts: fetched once more, recorded, kept out of
+//! coverage, and settled when two equal lists are an hour apart.
 
 use propsbot_model::{CONTRADICTED_FOR, ChannelId, Pending, Reaction, Stamp};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::mirror::Mirror;
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
 const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 
-/// A message to which these many reacted, and another without reactions.
+/// A message with this many reactions, and another without.
 struct Fixture {
     mirror: Mirror,
     channel: u64,
@@ -49,7 +49,7 @@ impl Fixture {
             .stick_counter(self.channel, self.message, "👍", Some(counted));
     }
 
-    /// Requests for lists of reactors, and for the message by itself.
+    /// Number of requests for reactor lists, and for the message itself.
     fn asked(&self) -> (usize, usize) {
         let requests = self.discord().requests().into_iter();
         let own = format!("/{}", self.message);
@@ -58,7 +58,7 @@ impl Fixture {
         (self.discord().count(REACTORS), messages.count())
     }
 
-    /// What `sync` asks for of these.
+    /// Syncs; returns the requests it made.
     async fn sync(&self, complete: bool) -> (usize, usize) {
         let before = self.asked();
         let ended = self.mirror.sync().await;
@@ -72,7 +72,7 @@ impl Fixture {
         (after.0 - before.0, after.1 - before.1)
     }
 
-    /// Lets an hour pass for every list that contradicts a count.
+    /// Makes every contradicting list an hour old.
     fn wait_an_hour(&self) {
         let store = self.mirror.store();
         let earlier = |at: Stamp| Stamp(at.0 - CONTRADICTED_FOR * 1000);
@@ -89,7 +89,7 @@ impl Fixture {
         store.restore(&lists).unwrap();
     }
 
-    /// Who is known to react.
+    /// Users whose reactions are known.
     fn known(&self) -> Vec<u64> {
         let store = self.mirror.store();
         let id = self.message;
@@ -98,7 +98,7 @@ impl Fixture {
         present.map(|present| present.user_id.0).collect()
     }
 
-    /// `(counted, listed, settled)` of each contradiction that `status` shows.
+    /// `(counted, listed, settled)` for each contradiction in `status`.
     async fn contradictions(&self) -> Vec<(u64, u64, bool)> {
         let status = self.mirror.status().await;
         let all = status["contradictions"].as_array().unwrap();
@@ -111,9 +111,9 @@ impl Fixture {
             .collect()
     }
 
-    /// Whether the archive says that it has all of the message.
+    /// Whether the archive claims full coverage of the message.
     async fn is_covered(&self) -> bool {
-        // What is covered makes no generation by itself: a new archive tells.
+        // Coverage alone creates no generation, so export to a new archive.
         let folder = tempfile::tempdir_in(self.mirror.home.path()).unwrap();
         let to = format!("dir:{}", folder.path().display());
         self.mirror.run(&["export", "--to", &to]).await.ok();
@@ -135,8 +135,8 @@ impl Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_that_is_short_once_is_asked_for_again() {
-    // What was cut off the end of a page is on the next one.
+async fn refetches_a_short_reactor_list() {
+    // What one page lacks at its end is on the next page.
     for (reactors, hidden, lists) in [(2, usize::MAX, 2), (3, 2, 2), (130, 40, 2)] {
         let fixture = Fixture::new(reactors).await;
         fixture.discord().short_lists(fixture.message, hidden, 1);
@@ -151,9 +151,9 @@ async fn a_list_that_is_short_once_is_asked_for_again() {
     }
 }
 
-/// Of a list that Discord calls a deleted message's, only the message tells whether it was deleted.
+/// A 404 for a reactor list doesn't prove a deletion; only the message does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_no_message_deletes_none() {
+async fn list_404_does_not_delete_the_message() {
     let fixture = Fixture::new(2).await;
     let unknown = r#"{"code":10008,"message":"Unknown Message"}"#.to_owned();
     let gone = Fault::Answer(404, unknown);
@@ -163,7 +163,7 @@ async fn a_list_of_no_message_deletes_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_that_stays_short_is_recorded_and_believed_an_hour_later() {
+async fn trusts_a_short_list_after_an_hour() {
     for (reactors, hidden) in [(2, usize::MAX), (3, 2)] {
         let fixture = Fixture::new(reactors).await;
         let counted = reactors as u64;
@@ -175,7 +175,7 @@ async fn a_list_that_stays_short_is_recorded_and_believed_an_hour_later() {
         assert_eq!(fixture.contradictions().await, [(counted, listed, false)]);
         assert_eq!(fixture.synced_reactions().await, Value::Null);
         assert!(!fixture.is_covered().await);
-        // Before an hour is over, it is not asked for; and not forgotten.
+        // Within the hour it is neither fetched nor forgotten.
         assert_eq!(fixture.sync(false).await, (0, 0));
         let text = fixture.mirror.run(&["status"]).await.ok().stdout;
         let said = format!("Discord counts {counted} but lists {listed}");
@@ -188,7 +188,7 @@ async fn a_list_that_stays_short_is_recorded_and_believed_an_hour_later() {
         assert_eq!(fixture.known().len() as u64, listed);
         assert!(fixture.is_covered().await);
         assert_eq!(fixture.sync(true).await, (0, 0), "settled");
-        // Discord shows one more: that is looked at again.
+        // The count changes, so the list is fetched again.
         fixture.discord().heal();
         let late = fixture.discord().join("late");
         fixture
@@ -201,8 +201,8 @@ async fn a_list_that_stays_short_is_recorded_and_believed_an_hour_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_counter_that_is_stuck_is_noticed_and_the_list_believed() {
-    // Below the list, above it, and where there is nothing.
+async fn trusts_the_list_over_a_stuck_counter() {
+    // Below the list's length, above it, and for an empty list.
     for (reactors, stuck) in [(5, 2), (2, 5), (0, 2)] {
         let fixture = Fixture::new(reactors).await;
         fixture.stick(stuck);
@@ -220,11 +220,11 @@ async fn a_counter_that_is_stuck_is_noticed_and_the_list_believed() {
         }
         fixture.mirror.check_store();
 
-        // The counter moves, and is wrong in another way: all begins again.
+        // The count is wrong in another way: it starts over.
         fixture.stick(stuck + 7);
         assert!(fixture.sync(false).await.0 > 0);
         assert!(!fixture.is_covered().await);
-        // It is right again.
+        // The count is correct again.
         fixture
             .discord()
             .stick_counter(fixture.channel, fixture.message, "👍", None);
@@ -236,7 +236,7 @@ async fn a_counter_that_is_stuck_is_noticed_and_the_list_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_counter_that_falls_to_nothing_takes_nothing_back() {
+async fn zero_counts_do_not_remove_reactions() {
     let fixture = Fixture::new(3).await;
     fixture.sync(true).await;
     fixture.stick(0);
@@ -251,7 +251,7 @@ async fn a_counter_that_falls_to_nothing_takes_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forgotten_members_are_no_contradiction() {
+async fn deleted_members_are_no_contradiction() {
     let fixture = Fixture::new(3).await;
     fixture.sync(true).await;
     let user = fixture.users[1].to_string();
@@ -266,9 +266,9 @@ async fn forgotten_members_are_no_contradiction() {
     assert!(fixture.is_covered().await);
 }
 
-/// Where counts agree, a first sync costs one request a list, and a second one none.
+/// If counts match, the first sync costs one request per list, and the second none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_that_agree_cost_one_request_each() {
+async fn matching_lists_cost_one_request_each() {
     let mirror = Mirror::seeded(9).await;
     mirror.sync().await.ok();
     let truth = mirror.discord.truth();
@@ -292,9 +292,9 @@ async fn lists_that_agree_cost_one_request_each() {
     assert_eq!(mirror.discord.count(REACTORS), requests);
 }
 
-/// A list of reactors that says that its message is gone is not believed: the message tells.
+/// A reactor list that reports its message as deleted isn't trusted; the message decides.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_reactors_deletes_no_message() {
+async fn reactor_lists_do_not_delete_messages() {
     let unknown = || {
         let body = r#"{"message": "Unknown Message", "code": 10008}"#;
         Fault::Answer(404, body.to_owned())
@@ -307,7 +307,7 @@ async fn a_list_of_reactors_deletes_no_message() {
     fixture.mirror.sync().await.ok();
     fixture.mirror.check_store();
 
-    // It is gone, and so is the list.
+    // It is deleted, and so is the list.
     let fixture = Fixture::new(2).await;
     let deleted = r#"{"message": "Unknown Message", "code": 10008}"#.to_owned();
     fixture.discord().fail(REACTORS, usize::MAX, unknown());

@@ -1,4 +1,4 @@
-//! Killed at any moment: what was acknowledged is there, nothing is there twice, the archive is valid.
+//! Kills at any moment: acknowledged data exists, nothing is duplicated, the archive is valid.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use simulator::discord::{Discord, Fault, Options, Seed};
 
 use crate::mirror::Mirror;
 
-/// Enough history that a sync takes many writes.
+/// Enough history for many writes.
 async fn community(seed: u64) -> Mirror {
     let options = Options {
         seed: Seed {
@@ -24,26 +24,26 @@ async fn community(seed: u64) -> Mirror {
     mirror
 }
 
-/// Waits until Discord was asked this much more.
+/// Waits until Discord got this many more requests.
 async fn asked(discord: &Discord, more: u64) {
     let until = discord.counters().requests + more;
     let reached = |discord: &Discord| discord.counters().requests >= until;
     assert!(discord.wait(Duration::from_secs(30), reached).await);
 }
 
-/// Each run is killed after the number of requests that the seed says, and goes on where it was.
+/// Kills each run after a seeded number of requests; the next run resumes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sync_that_is_killed_again_and_again_completes() {
+async fn repeatedly_killed_sync_completes() {
     const KILLS: usize = 15;
     let mirror = community(11).await;
     let discord = &mirror.discord;
-    // Every answer takes a moment, so that a run is killed between two of them.
+    // Delay every response, so that kills hit between two of them.
     discord.fail("*", usize::MAX, Fault::Delay(Duration::from_millis(2)));
     let mut random = StdRng::seed_from_u64(11);
     let mut lists = Vec::new();
     for _ in 0..KILLS {
         let mut running = mirror.start(&["sync"]);
-        // Past what every run asks first, and somewhere in the middle of its work.
+        // Past the initial requests, in the middle of the work.
         asked(discord, random.random_range(5..80)).await;
         tokio::time::sleep(Duration::from_micros(random.random_range(0..20_000))).await;
         assert!(
@@ -61,7 +61,7 @@ async fn a_sync_that_is_killed_again_and_again_completes() {
                 .sum::<u64>(),
         );
     }
-    // Nothing that was there is lost, and each run gets further in the end.
+    // Nothing is lost, and runs make progress.
     assert!(lists.is_sorted(), "{lists:?}");
     assert!(lists.last() > lists.first(), "{lists:?}");
     discord.heal();
@@ -72,15 +72,15 @@ async fn a_sync_that_is_killed_again_and_again_completes() {
     assert_eq!(discord.violations(), Vec::<String>::new());
 }
 
-/// An export that is killed leaves the archive of before, or the new one.
+/// A killed export leaves the previous archive or the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_that_is_killed_leaves_a_valid_archive() {
+async fn killed_export_leaves_a_valid_archive() {
     let mirror = community(12).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
     let channel = discord.channel("general").unwrap();
     let ana = discord.people()[0];
-    // How long an export takes here, opening the store included.
+    // The duration of an export here, including opening the store.
     let begun = Instant::now();
     let elsewhere = mirror.run(&["export", "--to", "dir:elsewhere"]).await;
     elsewhere.ok();
@@ -104,7 +104,7 @@ async fn an_export_that_is_killed_leaves_a_valid_archive() {
     assert!(generations.is_sorted(), "{generations:?}");
     mirror.export().await;
     mirror.check_archive().await;
-    // What the killed exports left is cleaned up: there is what the manifest needs, and the lock.
+    // Leftovers of killed exports are removed: only the manifest's objects and the lock remain.
     let found = mirror.verified().await;
     let mut files = 0;
     for kind in ["blobs", "indexes"] {

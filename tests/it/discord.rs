@@ -1,4 +1,4 @@
-//! The history against a Discord on loopback, and against servers that answer oddly.
+//! Reading history from a Discord on loopback, and from servers that respond oddly.
 
 mod gateway;
 
@@ -35,7 +35,7 @@ fn history(of: &Discord) -> DiscordApi {
     DiscordApi::new(rest(of))
 }
 
-/// Reads all of the guild that the bot may read; the number of messages and reactors.
+/// Reads everything the bot can read; returns the number of messages and reactors.
 async fn read_all(history: &DiscordApi, guild: GuildId) -> (usize, usize) {
     let mut places = history.channels(guild).await.expect("an answer").items;
     let threads = history.active_threads(guild).await.expect("an answer");
@@ -82,7 +82,7 @@ async fn read_all(history: &DiscordApi, guild: GuildId) -> (usize, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_without_limits_is_read_at_full_speed() {
+async fn reads_unlimited_servers_at_full_speed() {
     let discord = discord(Options {
         seed: Seed {
             messages: 4_000,
@@ -112,7 +112,7 @@ async fn a_server_without_limits_is_read_at_full_speed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limits_are_kept_without_a_single_429() {
+async fn keeps_rate_limits_without_a_429() {
     let discord = discord(Options {
         seed: Seed {
             messages: 300,
@@ -136,7 +136,7 @@ async fn limits_are_kept_without_a_single_429() {
 }
 
 #[tokio::test]
-async fn passing_faults_pass_and_final_ones_are_told() {
+async fn retries_transient_faults_and_reports_final_ones() {
     let discord = empty().await;
     let ana = discord.join("ana");
     let channel = discord.create_channel(0, "general", vec![]);
@@ -169,7 +169,7 @@ async fn passing_faults_pass_and_final_ones_are_told() {
         assert_eq!(discord.count(route) - before, 3, "{fault:?}");
     }
     for (status, times, matches) in [
-        // The token is good, as another request tells.
+        // The token is valid, as another request shows.
         (
             401,
             2,
@@ -196,7 +196,7 @@ async fn passing_faults_pass_and_final_ones_are_told() {
 }
 
 #[tokio::test]
-async fn one_member_is_known_or_is_none() {
+async fn fetches_a_member_or_none() {
     let discord = empty().await;
     let (history, guild) = (history(&discord), GuildId(discord.guild_id()));
     let bot = history.member(guild, UserId(discord.bot_id())).await;
@@ -205,9 +205,9 @@ async fn one_member_is_known_or_is_none() {
     assert_eq!(history.member(guild, UserId(1)).await.unwrap(), None);
 }
 
-/// A server that is not Discord's may tell a guild's roles only to who asks for them.
+/// A Discord-compatible server may give a guild's roles only on request.
 #[tokio::test]
-async fn roles_that_a_guild_does_not_come_with_are_asked_for() {
+async fn fetches_roles_that_the_guild_omits() {
     let discord = empty().await;
     let guild = GuildId(discord.guild_id());
     let bare = json!({"id": guild, "name": "bare", "owner_id": "2", "emojis": []}).to_string();
@@ -215,7 +215,7 @@ async fn roles_that_a_guild_does_not_come_with_are_asked_for() {
     let history = history(&discord);
     let shape = history.guild(guild).await.expect("a guild");
     assert!(shape.roles.all_readable() && !shape.roles.items.is_empty());
-    // Where they are told to nobody, the guild is known all the same.
+    // If no request gives them, the guild is known anyway.
     let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
     discord.fail("GET /guilds/{guild_id}/roles", usize::MAX, unknown);
     let shape = history.guild(guild).await.expect("a guild");
@@ -223,7 +223,7 @@ async fn roles_that_a_guild_does_not_come_with_are_asked_for() {
     discord.stop().await;
 }
 
-/// A server that gives this JSON to every request, whatever it asks; and its address.
+/// Starts a server that gives this JSON to every request; returns its address.
 pub(crate) async fn canned(json: serde_json::Value) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -243,7 +243,7 @@ pub(crate) async fn canned(json: serde_json::Value) -> String {
             let head =
                 format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
             let answer = [head.as_bytes(), body.as_bytes()].concat();
-            // A client that is gone is no concern of the server's.
+            // It doesn't matter if the client is gone.
             let _ = stream.write_all(&answer).await;
         }
     });
@@ -259,7 +259,7 @@ async fn canned_history(json: serde_json::Value) -> DiscordApi {
 }
 
 #[tokio::test]
-async fn a_server_that_sends_the_same_page_for_ever_is_asked_twice() {
+async fn stops_at_a_repeated_page() {
     let page: Vec<_> = (1..=100)
         .map(|id| json!({"id": id, "name": null}))
         .collect();
@@ -268,7 +268,7 @@ async fn a_server_that_sends_the_same_page_for_ever_is_asked_twice() {
 }
 
 #[tokio::test]
-async fn lists_leave_out_what_is_odd_and_say_so() {
+async fn lists_skip_and_report_odd_items() {
     let (guild, channel) = (GuildId(1), ChannelId(2));
     let people = canned_history(json!([
         {"user": {"id": "5", "bot": null}, "roles": null}, {"user": {"id": "6"}, "joined_at": 1}, 7,
@@ -280,7 +280,7 @@ async fn lists_leave_out_what_is_odd_and_say_so() {
         (2, 3, false)
     );
 
-    // All that a channel needs is its id.
+    // A channel needs only an id.
     let places = canned_history(json!([{"id": "2", "type": "0"}, {"id": "3"}, {"id": "x"}])).await;
     let channels = places.channels(guild).await.unwrap();
     assert_eq!((channels.items.len(), channels.len), (2, 3));

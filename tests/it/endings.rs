@@ -1,4 +1,4 @@
-//! How commands end: what is said last, and with which exit code.
+//! How commands end: last output and exit code.
 
 use std::{
     fs::{self, File, Permissions},
@@ -27,7 +27,7 @@ use crate::{
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const SIZE: (u16, u16) = (24, 200);
 
-/// A process on a terminal, and what that shows.
+/// A process on a terminal, with its output.
 struct OnTerminal {
     process: Child,
     keyboard: File,
@@ -59,7 +59,7 @@ impl OnTerminal {
             .stdout(own.try_clone().unwrap())
             .stderr(own);
         let process = spawn(&mut command);
-        // The last one to hold the terminal's end is the process.
+        // Now only the process holds its end of the terminal.
         drop(command);
         let [rows, columns] = [ws_row, ws_col].map(|size| NonZero::new(size).unwrap());
         let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
@@ -68,7 +68,7 @@ impl OnTerminal {
         let keyboard = terminal.try_clone().unwrap();
         let reading = thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // It fails once nobody holds the other end any more.
+            // Reading fails once the other end is closed.
             while let Ok(read @ 1..) = terminal.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..read]);
             }
@@ -85,7 +85,7 @@ impl OnTerminal {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// Ctrl-C: the terminal echoes it, and moves the cursor so.
+    /// Ctrl-C: the terminal echoes it and moves the cursor.
     fn interrupt(&mut self) {
         self.keyboard.write_all(b"\x03").unwrap();
         let mut kill = Command::new("kill");
@@ -93,7 +93,7 @@ impl OnTerminal {
         assert!(spawn(&mut kill).wait().unwrap().success());
     }
 
-    /// The exit code, and the lines that the terminal shows in the end.
+    /// The exit code, and the final lines on the terminal.
     async fn wait(mut self) -> (Option<i32>, Vec<String>) {
         let begun = Instant::now();
         let status = loop {
@@ -115,7 +115,7 @@ impl OnTerminal {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
+async fn interrupted_sync_keeps_its_last_line_on_the_terminal() {
     let mirror = Mirror::seeded(8).await;
     mirror
         .discord
@@ -134,11 +134,11 @@ async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
         last.contains("propsbot: stopped before the mirror was complete"),
         "{screen:#?}"
     );
-    // How far it came stays above them: bars that are not ended are erased as the process goes.
+    // The progress stays above: bars that aren't finished are erased on exit.
     let stays = screen.iter().any(|line| line.contains("messages  ["));
     assert!(stays, "{screen:#?}");
 
-    // One that is done says so too, and so does an export.
+    // Completed commands print a last line, too, as does an export.
     mirror.discord.heal();
     for (arguments, says) in [
         (["sync"], ": complete. "),
@@ -151,7 +151,7 @@ async fn an_interrupted_sync_leaves_its_last_words_on_the_terminal() {
     }
 }
 
-/// The exit code and stderr of a command whose results go there.
+/// The exit code and stderr of a command with this stdout.
 fn printing_to(mirror: &Mirror, stdout: impl Into<Stdio>, arguments: &[&str]) -> (i32, String) {
     let mut command = mirror.command(arguments);
     command
@@ -159,7 +159,7 @@ fn printing_to(mirror: &Mirror, stdout: impl Into<Stdio>, arguments: &[&str]) ->
         .stdout(stdout)
         .stderr(Stdio::piped());
     let process = spawn(&mut command);
-    // With it goes this process's own end of a pipe.
+    // This also closes our end of a pipe.
     drop(command);
     let ended = process.wait_with_output().unwrap();
     let stderr = String::from_utf8(ended.stderr).unwrap();
@@ -167,7 +167,7 @@ fn printing_to(mirror: &Mirror, stdout: impl Into<Stdio>, arguments: &[&str]) ->
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn results_that_get_lost_on_a_full_disk_are_an_error() {
+async fn unwritable_stdout_is_an_error() {
     let mirror = Mirror::seeded(9).await;
     mirror.sync().await.ok();
     mirror.export().await;
@@ -188,7 +188,7 @@ async fn results_that_get_lost_on_a_full_disk_are_an_error() {
             stderr.contains("could not write the result to stdout: No space left"),
             "{stderr}"
         );
-        // `head` has seen enough.
+        // `head` has read enough.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let (code, stderr) = printing_to(&mirror, writer, arguments);
@@ -197,8 +197,8 @@ async fn results_that_get_lost_on_a_full_disk_are_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_that_cannot_be_written_is_told_at_start() {
-    // Nobody may write there, root included.
+async fn reports_unwritable_folders_at_start() {
+    // Not even root can write there.
     for name in ["archive", "archive/blobs"] {
         let mut mirror = Mirror::seeded(10).await;
         mirror.sync().await.ok();
@@ -226,7 +226,7 @@ async fn a_folder_that_cannot_be_written_is_told_at_start() {
     }
 }
 
-/// A command of this process's as a user who may do little, which it is only where root runs the tests.
+/// A command of an unprivileged user; changes the user only if the tests run as root.
 fn unprivileged(mirror: &Mirror, arguments: &[&str]) -> Command {
     const NOBODY: u32 = 65534;
     let command = mirror.command(arguments);
@@ -251,7 +251,7 @@ fn unprivileged(mirror: &Mirror, arguments: &[&str]) -> Command {
     wrapped
 }
 
-/// A folder and all that is in it.
+/// A folder with everything in it.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     let mut next = 0;
@@ -265,9 +265,9 @@ fn below(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The archive is another user's: root exported once, say.
+/// The archive belongs to another user, for example because root exported once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_without_the_right_to_write_is_told_at_start() {
+async fn reports_folders_without_write_permission_at_start() {
     for locked in ["archive", "archive/blobs", "archive/.lock"] {
         let mut mirror = Mirror::seeded(10).await;
         mirror.sync().await.ok();
@@ -299,7 +299,7 @@ async fn a_folder_without_the_right_to_write_is_told_at_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_without_a_guild_exports_and_forgets_nothing() {
+async fn empty_stores_export_and_forget_nothing() {
     let mirror = Mirror::empty().await;
     drop(Store::open(&mirror.store_path()).unwrap());
     let ended = mirror.run(&["forget", "--user", "12345678901234567"]).await;
@@ -310,7 +310,7 @@ async fn a_store_without_a_guild_exports_and_forgets_nothing() {
     }
     assert!(!mirror.archive_path().join("manifest.json").exists());
 
-    // Nor does the bot, on its timer or when it stops.
+    // The bot doesn't export either, by timer or at shutdown.
     mirror.discord.kick_bot();
     let url = mirror.discord.url();
     let token = mirror.discord.token();

@@ -1,4 +1,4 @@
-//! `.env`: encodings, slips in names, line numbers, and what its paths are relative to.
+//! `.env`: encodings, typos in names, line numbers, and relative paths.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ async fn with(file: impl AsRef<[u8]>, arguments: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn a_file_of_any_editor_is_read_or_refused_with_words() {
+async fn reads_or_rejects_env_files_of_any_encoding() {
     let text = "# é\r\nEXPORT_INTERVAL=soon\r\n";
     let utf16 = text.encode_utf16().flat_map(u16::to_le_bytes);
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
@@ -33,7 +33,7 @@ async fn a_file_of_any_editor_is_read_or_refused_with_words() {
 }
 
 #[tokio::test]
-async fn a_slip_in_a_name_is_named_with_what_may_be_meant() {
+async fn suggests_the_variable_a_typo_means() {
     let file = "# ours\nDISCORD_TOKN=abc\nSTOREPATH=x\nPOSTGRES_PASSWORD=x\n";
     let ended = with(file, &["sync"]).await;
     let says = "Line 2 of .env has DISCORD_TOKN: did you mean DISCORD_TOKEN?";
@@ -52,7 +52,7 @@ async fn a_slip_in_a_name_is_named_with_what_may_be_meant() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn paths_are_relative_to_the_file_that_names_them() {
+async fn paths_are_relative_to_the_env_file() {
     let mirror = Mirror::empty().await;
     let home = mirror.home.path();
     let (token, url) = (mirror.discord.token(), mirror.discord.url());
@@ -72,14 +72,14 @@ async fn paths_are_relative_to_the_file_that_names_them() {
         .filter(|name| !name.to_string_lossy().starts_with("output-"))
         .collect();
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
-    // What the process says is relative to where it is.
+    // The process's own paths are relative to its working directory.
     let ended = run(&below, &[("STORE_PATH", "./store")], &["status"]).await;
     ended.failed(2, &["there is no store at ./store"]);
 }
 
-/// Earlier versions took the path as relative to the working directory.
+/// Earlier versions resolved the path against the working directory.
 #[tokio::test]
-async fn a_store_is_not_left_behind() {
+async fn refuses_to_leave_an_earlier_store_behind() {
     let home = tempfile::tempdir().unwrap();
     let below = home.path().join("below");
     fs::create_dir_all(below.join("data")).unwrap();

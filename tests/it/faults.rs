@@ -1,4 +1,4 @@
-//! What goes wrong while `propsbot sync` runs costs only itself, is recorded, and is made good.
+//! Faults during `propsbot sync` affect only their object, are recorded, and are made up for later.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ const MEMBERS: &str = "GET /guilds/{guild_id}/members";
 const ACTIVE: &str = "GET /guilds/{guild_id}/threads/active";
 const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
 
-/// What goes wrong, where, and how the first sync ends: the words on stderr if it fails.
+/// A fault, where it occurs, and how the first sync ends.
 struct Case {
     route: &'static str,
     skip: usize,
     times: usize,
     fault: Fault,
-    /// `None`: passes. Else the exit code, and what `status --json` names.
+    /// `None` if it passes; otherwise the exit code and an object that `status --json` names.
     recorded: Option<(i32, &'static str)>,
 }
 
@@ -60,7 +60,7 @@ fn faults() -> Vec<Case> {
             Fault::Answer(404, gone),
             Some((3, "reactions")),
         ),
-        // Once is not enough to be believed.
+        // One 403 isn't enough.
         case(MESSAGES, 2, 1, Fault::Status(403), None),
         case(MEMBERS, 0, 1, Fault::Status(403), None),
         case(MEMBERS, 0, 2, Fault::Status(403), Some((3, "members"))),
@@ -70,11 +70,11 @@ fn faults() -> Vec<Case> {
     ]
 }
 
-/// Nothing but the failing object is lost, it is named, and the next sync completes.
+/// Only the failing object is lost; it is named, and the next sync completes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_cost_only_what_they_hit() {
+async fn faults_affect_only_their_object() {
     let work = faults().into_iter().map(|case| tokio::spawn(fault(case)));
-    // All at once: most of the time they wait for the next try.
+    // All at once: most of the time they wait for a retry.
     for done in work.collect::<Vec<_>>() {
         done.await.unwrap();
     }
@@ -120,7 +120,7 @@ async fn fault(case: Case) {
                 named.contains(object) && !reason.is_empty(),
                 "{what}: {failures:?}"
             );
-            // All but what hangs on the failing object is there.
+            // Everything that doesn't depend on the failing object is there.
             let truth = mirror.discord.truth().messages.len() as u64;
             let status = mirror.status().await;
             let kept = status["totals"]["messages"].as_u64().unwrap();
@@ -133,9 +133,9 @@ async fn fault(case: Case) {
     assert!(failures.is_empty(), "{what}: {failures:?}");
 }
 
-/// What fails every time that it is tried is recorded, and is there after the next sync.
+/// Persistent failures are recorded, and fetched by the next sync.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_goes_on_failing_is_named_and_tried_again() {
+async fn persistent_failures_are_named_and_retried() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -143,7 +143,7 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     let ids = ["one", "two"].map(|text| discord.post(ana, channel, text));
     discord.react(ana, channel, ids[0], "👍", false);
     discord.react(ana, channel, ids[1], "#️⃣", true);
-    // The newest comes first: in each of three rounds all six of its tries fail.
+    // The newest come first: in each of three rounds, all six attempts fail.
     discord.fail(REACTORS, 6, Fault::Status(500));
     discord.fail_after(REACTORS, 1, 12, Fault::Status(500));
     let ended = mirror.sync().await;
@@ -171,9 +171,9 @@ async fn what_goes_on_failing_is_named_and_tried_again() {
     assert_eq!(mirror.status().await["pending_lists"], 0);
 }
 
-/// What Discord refuses for good is named, and not waited for: the rest is complete.
+/// Permanent refusals are named and not waited for; the rest is complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_refused_keeps_nothing_else_waiting() {
+async fn refusals_do_not_delay_the_rest() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables
@@ -194,12 +194,12 @@ async fn what_is_refused_keeps_nothing_else_waiting() {
     }
     stop_at_once(running).await;
     let status = mirror.status().await;
-    // It does not claim to have them.
+    // It doesn't claim to have them.
     assert!(status["synced"]["messages"].is_null(), "{status}");
     let failures = mirror.failures().await;
     let named: Vec<&String> = failures.keys().collect();
     assert_eq!(named, [&format!("channel {channel}")]);
-    // Who asks for it is told that it is not there.
+    // An explicit request reports that it is missing.
     mirror.sync().await.failed(3, &["incomplete"]);
 }
 
@@ -208,10 +208,10 @@ async fn stop_at_once(running: Running) {
     running.wait_for(Duration::from_secs(10)).await.ok();
 }
 
-/// A list of reactors that Discord refuses is asked for again once, and then left alone, until there is
-/// something new about it. What is not there any more is no failure.
+/// A refused reactor list is retried once, then left alone until something about it changes. A
+/// deleted one is no failure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_refused_is_not_asked_for_in_every_run() {
+async fn refused_lists_are_not_fetched_in_every_run() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
@@ -249,10 +249,10 @@ async fn what_is_refused_is_not_asked_for_in_every_run() {
     assert!(failures.is_empty(), "{failures:?}");
 }
 
-/// What fails so often that a request gives up is tried again before the sync ends: channels, lists
-/// of reactors, and what has to be known first. Nothing that was fetched is fetched again.
+/// If a request fails until it is abandoned, it is retried before the sync ends: channels, reactor
+/// lists, and their prerequisites. Nothing is fetched twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_fails_for_a_while_is_there_in_the_end() {
+async fn temporary_failures_are_fetched_in_the_same_sync() {
     let routes = [
         MESSAGES,
         REACTORS,
@@ -277,7 +277,7 @@ async fn what_fails_for_a_while_is_there_in_the_end() {
             assert!(!ended.stdout.contains("incomplete"), "{route}: {ended:#?}");
             assert!(mirror.failures().await.is_empty(), "{route}");
             mirror.check_store();
-            // Two pages each: the second has only what the first ended with.
+            // Two pages each: the second overlaps with the end of the first.
             let pages = if route == MESSAGES { 4 + 12 } else { 4 };
             assert_eq!(discord.count(MESSAGES), pages, "{route}");
         })
@@ -287,9 +287,9 @@ async fn what_fails_for_a_while_is_there_in_the_end() {
     }
 }
 
-/// A message that is not as documented costs only itself.
+/// A malformed message affects only itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_odd_message_costs_only_itself() {
+async fn malformed_messages_affect_only_themselves() {
     // A logical clock: no two messages share a millisecond.
     let mirror = Mirror::new(Options {
         world: World::Empty,
@@ -313,7 +313,7 @@ async fn an_odd_message_costs_only_itself() {
         },
     ]);
     discord.fail(MESSAGES, 1, Fault::Answer(200, page.to_string()));
-    // Asked for by itself, it cannot be read either.
+    // Requested individually, it is malformed, too.
     let alone = Fault::Answer(200, page[0].to_string());
     discord.fail("GET /channels/{channel_id}/messages/{message_id}", 1, alone);
     mirror.sync().await.failed(3, &["incomplete"]);

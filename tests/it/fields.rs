@@ -1,5 +1,5 @@
-//! What Discord tells in a form that it does not document, or so that it contradicts itself: one odd
-//! field costs only itself, and no list is believed that cannot be true.
+//! Undocumented formats and contradictions: one malformed field affects only itself, and impossible
+//! lists are rejected.
 
 mod lists;
 mod odd;
@@ -24,7 +24,7 @@ const GUILD: &str = "GET /guilds/{guild_id}";
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
 const ACTIVE: &str = "GET /guilds/{guild_id}/threads/active";
 
-/// The name of @everyone's permissions in a guild.
+/// Pointer to the permissions of `@everyone` in a guild.
 fn everyone(mirror: &Mirror) -> String {
     format!("/roles/id={}/permissions", mirror.discord.guild_id())
 }
@@ -37,9 +37,9 @@ fn general(mirror: &Mirror) -> u64 {
     channel
 }
 
-/// Discord's own accounts are known as such, in the archive too.
+/// Discord's own accounts are marked, in the archive too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn system_users_are_told_from_people() {
+async fn distinguishes_system_users() {
     let mirror = Mirror::empty().await;
     general(&mirror);
     let [clyde, dan] = ["clyde", "dan"].map(|name| mirror.discord.join(name));

@@ -1,5 +1,5 @@
-//! A Discord-compatible server that is not ours: plain REST from a table, with minimal objects, no
-//! rate limits, and habits that Discord does not have. `propsbot` mirrors it, or says what is missing.
+//! A third-party Discord-compatible server: plain REST from a table, minimal objects, no rate
+//! limits, and un-Discord-like behaviour. `propsbot` mirrors it, or says what is missing.
 
 mod server;
 
@@ -17,7 +17,7 @@ use server::*;
 
 type Quirk = fn(&mut World);
 
-/// What it does is odd, but all can be had.
+/// Odd, but everything is available.
 const HARMLESS: &[(&str, Quirk)] = &[
     ("no last_message_id at all", |_| ()),
     ("a true last_message_id", |server| server.lag = Some(0)),
@@ -38,12 +38,12 @@ const HARMLESS: &[(&str, Quirk)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn harmless_quirks_cost_nothing() {
+async fn harmless_quirks_lose_nothing() {
     let work = HARMLESS.iter().map(|(what, quirk)| {
         tokio::spawn(async move {
             let foreign = Foreign::new(quirk).await;
             foreign.completes(what).await;
-            // Also later, and in the channel that was empty.
+            // Later, too, and in the formerly empty channel.
             foreign.change(|foreign| {
                 foreign.post(GENERAL, 1000..1003);
                 foreign.post(QUIET, 1003..1160);
@@ -58,9 +58,9 @@ async fn harmless_quirks_cost_nothing() {
     }
 }
 
-/// It ends, and does not say that it has everything.
+/// The sync ends, and doesn't claim to be complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_ignores_before_is_found_out() {
+async fn detects_servers_that_ignore_before() {
     let foreign = Foreign::new(|server| server.knows_before = false).await;
     let ended = foreign.run(&["sync"]).await;
     ended.failed(3, &["not everything could be fetched", "propsbot status"]);
@@ -71,7 +71,7 @@ async fn a_server_that_ignores_before_is_found_out() {
             "{failures:?}"
         );
     }
-    // What it did give is there.
+    // What the server did return is there.
     let lines = foreign.lines();
     let newest = format!("{}: \"no. 249 in {GENERAL}\"", BEGIN + 249);
     assert!(lines.contains(&newest));
@@ -79,7 +79,7 @@ async fn a_server_that_ignores_before_is_found_out() {
     foreign.completes("knows it now").await;
 }
 
-/// What is refused or garbage, the exit code, and the object that is named.
+/// Unavailable or malformed data, the exit code, and the object that is named.
 const NAMED: &[(&str, Quirk, i32, &str)] = &[
     (
         "no members",
@@ -125,7 +125,7 @@ const NAMED: &[(&str, Quirk, i32, &str)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_had_is_named_and_costs_nothing_else() {
+async fn names_unavailable_objects_and_fetches_the_rest() {
     let work = NAMED.iter().map(|(what, quirk, code, object)| {
         tokio::spawn(async move {
             let sound = World::new();
@@ -139,7 +139,7 @@ async fn what_cannot_be_had_is_named_and_costs_nothing_else() {
                 assert!(failures[0].starts_with(object), "{what}: {failures:?}");
             }
             foreign.change(|foreign| *foreign = sound);
-            // Old messages are not read again by themselves.
+            // Old messages aren't read again automatically.
             if !object.starts_with("message") {
                 foreign.completes(what).await;
             }
@@ -150,9 +150,9 @@ async fn what_cannot_be_had_is_named_and_costs_nothing_else() {
     }
 }
 
-/// A message that was mirrored, and later comes as garbage without an id, was not deleted.
+/// A mirrored message that later comes malformed and without an id wasn't deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_becomes_garbage_is_not_deleted() {
+async fn malformed_messages_are_not_deleted() {
     let foreign = Foreign::new(|_| ()).await;
     foreign.completes("before").await;
     let before = foreign.lines();
@@ -169,10 +169,10 @@ async fn what_becomes_garbage_is_not_deleted() {
     assert_eq!(lost, [""; 0]);
 }
 
-/// A server that names no last message, and then hides all history behind empty lists, as Discord
-/// does without the permission to read it.
+/// A server without last message ids that hides all history behind empty lists, as Discord does
+/// without the permission to read it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn empty_lists_are_not_believed_where_messages_were() {
+async fn rejects_empty_lists_of_known_messages() {
     let foreign = Foreign::new(|server| server.lag = None).await;
     foreign.completes("before").await;
     let before = foreign.lines();
@@ -184,7 +184,7 @@ async fn empty_lists_are_not_believed_where_messages_were() {
     assert_eq!(foreign.lines(), before);
 }
 
-/// What fails once, and is had by the next sync: where, after how many, with what, the exit code.
+/// Single faults that the next sync makes up for: route, skip, status, exit code.
 const ONCE: &[(&str, usize, u16, i32, &str)] = &[
     ("/channels/10/messages?", 2, 403, 3, "channel 10"),
     ("/channels/10/messages?", 2, 500, 3, "channel 10"),
@@ -209,14 +209,14 @@ const ONCE: &[(&str, usize, u16, i32, &str)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_fails_once_is_had_by_the_next_sync() {
+async fn next_sync_fetches_what_failed_once() {
     let work = ONCE.iter().map(|(at, skip, status, code, object)| {
         tokio::spawn(async move {
             let foreign = Foreign::new(|server| {
                 for n in 0..150 {
                     let id = 2000 + n;
                     let list = server.archived.get_mut(&GENERAL).unwrap();
-                    // The first is the last that was archived.
+                    // Listed first: archived last.
                     list.insert(0, thread(id, Some(60 + n)));
                     server.post(id, 2 * id..2 * id + 2);
                 }
@@ -241,9 +241,9 @@ async fn what_fails_once_is_had_by_the_next_sync() {
     }
 }
 
-/// A thread whose messages failed is read also if it is not listed the next time.
+/// A thread whose messages failed is read even if the next list omits it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thread_that_is_not_listed_again_is_read() {
+async fn reads_failed_threads_missing_from_later_lists() {
     let foreign = Foreign::new(|server| server.fail("/channels/12/messages?", 0, 403)).await;
     foreign.sync("its messages fail", 3).await;
     foreign.heal();
@@ -253,7 +253,7 @@ async fn a_thread_that_is_not_listed_again_is_read() {
     foreign.completes("nothing fails").await;
 }
 
-/// All files of a folder, with what is in them.
+/// All files of a folder, with their contents.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -272,7 +272,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_store_does_not_replace_a_foreign_archive() {
+async fn new_stores_do_not_replace_foreign_archives() {
     let first = Foreign::new(|_| ()).await;
     let second = Foreign::new(|server| server.post(QUIET, 5000..5010)).await;
     let place = tempfile::tempdir().unwrap();
@@ -298,7 +298,7 @@ async fn a_new_store_does_not_replace_a_foreign_archive() {
         let refused = second.run(&export).await;
         refused.failed(1, &["another store", "--replace"]);
         assert_eq!(files(place.path()), before);
-        // That it has exported elsewhere makes this one no more its own.
+        // Exports elsewhere don't change whose archive this is.
         second.run(&["export", "--to", "dir:elsewhere"]).await.ok();
     }
 
@@ -308,22 +308,22 @@ async fn a_new_store_does_not_replace_a_foreign_archive() {
     let said = second.run(&export).await.ok().stdout;
     assert!(said.contains("nothing changed"), "{said}");
 
-    // The first finds that it is not its own any more.
+    // The first store finds that the archive isn't its own any more.
     let refused = first.run(&export).await;
     refused.failed(1, &["generation 2", "another store", "--replace"]);
     assert_eq!(rows(&first).await, 383);
 }
 
-/// The bot is in two servers: both are mirrored into one store; from one of them it is removed.
+/// Mirrors two servers into one store; the bot is removed from one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
+async fn mirrors_two_guilds_and_keeps_one_that_was_left() {
     let foreign = Foreign::new(|server| {
         server.neighbour = true;
         server.post(NEIGHBOUR_CHANNEL, 9000..9130);
         server.react(BEGIN + 9001, 100..103);
     })
     .await;
-    // The first one is chosen, and the other named by hand.
+    // The first one is chosen; the other is named by the operator.
     foreign.sync("the first", 0).await;
     let second = NEIGHBOUR.to_string();
     foreign.run(&["sync", "--guild", &second]).await.ok();
@@ -336,7 +336,7 @@ async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
         (all.messages.len(), all.reactions.len())
     };
     assert_eq!(messages(NEIGHBOUR), (130, 3));
-    // A fault in one is none in the other.
+    // A fault in one doesn't affect the other.
     foreign.change(|foreign| {
         foreign.post(GENERAL, 9200..9210);
         foreign.post(NEIGHBOUR_CHANNEL, 9300..9310);
@@ -345,7 +345,7 @@ async fn two_guilds_are_mirrored_side_by_side_and_one_that_was_left_is_kept() {
     let ended = foreign.sync("one fails", 1).await;
     assert!(ended.stderr.contains("not synced"), "{ended:#?}");
     foreign.check("beside one that fails");
-    // Left: what is there is kept, and nothing new is asked for.
+    // After leaving: the data stays, and nothing new is requested.
     foreign.heal();
     foreign.change(|foreign| foreign.neighbour = false);
     foreign.sync("left", 0).await;

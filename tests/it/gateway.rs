@@ -1,4 +1,4 @@
-//! `propsbot run` beside a gateway that loses events, sends what cannot be read, or is not there.
+//! `propsbot run` with a gateway that loses events, sends malformed ones, or is down.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ async fn exporting_mirror() -> Mirror {
     mirror
 }
 
-/// What does not arrive whole is asked for by resuming; then nothing is read again over REST. Where
-/// Discord sends it in the same form again, the session's claim ends, and the loss is fetched.
+/// Damaged events are replayed by resuming, without REST. If Discord repeats the damage, the
+/// session's claim ends, and the loss is fetched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_that_do_not_arrive_whole_reach_the_mirror() {
+async fn damaged_events_still_reach_the_mirror() {
     let mirror = exporting_mirror().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -63,9 +63,9 @@ async fn events_that_do_not_arrive_whole_reach_the_mirror() {
     assert_eq!(discord.violations(), Vec::<String>::new());
 }
 
-/// Discord resets the token of a bot that starts sessions beyond its limit.
+/// Discord resets the token of a bot that starts too many sessions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_session_is_started_beyond_the_limit() {
+async fn keeps_the_session_start_limit() {
     let mirror = exporting_mirror().await;
     let discord = &mirror.discord;
     discord.manners(Manners {
@@ -83,7 +83,7 @@ async fn no_session_is_started_beyond_the_limit() {
         "not at once again"
     );
     let asked = discord.count("GET /gateway/bot");
-    // Asked again for as long as the limit is used up, and nothing else.
+    // It polls while the limit is used up, and does nothing else.
     let asks = |discord: &Discord| discord.count("GET /gateway/bot") > asked + 1;
     assert!(discord.wait(SOON, asks).await, "{}", running.stderr());
     assert_eq!(attempts(discord), 2);
@@ -97,7 +97,7 @@ async fn no_session_is_started_beyond_the_limit() {
     assert_eq!(discord.violations(), Vec::<String>::new());
 }
 
-/// What the gateway does, and how it is known that the bot has met it.
+/// A gateway state, and how to tell that the bot has reached it.
 type State = (&'static str, fn(&Discord), fn(&Discord) -> bool);
 
 const STATES: [State; 5] = [
@@ -151,7 +151,7 @@ const STATES: [State; 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_signal_is_heeded_in_every_state() {
+async fn stops_in_every_gateway_state() {
     for (name, behave, has_met) in STATES {
         let mirror = Mirror::empty().await;
         behave(&mirror.discord);
@@ -163,9 +163,9 @@ async fn a_stop_signal_is_heeded_in_every_state() {
     }
 }
 
-/// It takes connections, and says nothing: no WebSocket, no TLS.
+/// It accepts connections and stays silent: no WebSocket, no TLS.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_signal_is_heeded_while_a_handshake_hangs() {
+async fn stops_while_a_handshake_hangs() {
     for scheme in ["ws", "wss"] {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("{scheme}://{}", silent.local_addr().unwrap());
@@ -173,7 +173,7 @@ async fn a_stop_signal_is_heeded_while_a_handshake_hangs() {
         let url = json!(url).to_string();
         mirror.discord.mutate("GET /gateway/bot", "/url", &url);
         let running = mirror.start(&["run"]);
-        // That it was reached is all that it tells.
+        // The connection shows that it was reached.
         let connection = tokio::time::timeout(SOON, silent.accept()).await;
         let connection = connection.expect("a connection").unwrap();
         running.terminate();

@@ -1,4 +1,4 @@
-//! The whole program with its archive on GitHub: export, check, graph, restore, the bot itself.
+//! The whole program with an archive on GitHub: export, verify, graph, restore, the bot itself.
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{live, mirror::Mirror};
 const ARCHIVE: &str = "github:octo-org/archive";
 const SOON: Duration = Duration::from_mins(1);
 
-/// A synced mirror whose processes reach this GitHub.
+/// A synced mirror configured for this GitHub.
 async fn mirror(github: &Github) -> Mirror {
     let mut mirror = Mirror::seeded(3).await;
     let cache = mirror.home.path().join("cache");
@@ -44,7 +44,7 @@ fn commits(github: &Github) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_on_github_is_like_any_other() {
+async fn supports_archives_on_github() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut mirror = mirror(&github).await;
     let to = ["export", "--to", ARCHIVE];
@@ -91,13 +91,13 @@ async fn an_archive_on_github_is_like_any_other() {
     let again = mirror.run(&to).await.ok();
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     assert_eq!(writes(&github), made);
-    // Once for the check, once for all that was read.
+    // One for verification, one for everything read.
     assert_eq!(github.count(Kind::Codeload), 2);
     assert_eq!(github.violations(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_is_said_on_the_command_line() {
+async fn cli_reports_github_errors() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut mirror = mirror(&github).await;
     let to = ["export", "--to", ARCHIVE];
@@ -125,9 +125,9 @@ async fn what_is_wrong_is_said_on_the_command_line() {
     refused.failed(2, &["GITHUB_HISTORY", "squash-after-deletion"]);
 }
 
-/// `kill -9` while a commit is on its way, or made and not known to be.
+/// `kill -9` while a commit is sent, or done but unconfirmed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_that_is_killed_is_made_up_for() {
+async fn next_export_completes_a_killed_one() {
     let github = Github::start(Options::default()).await.unwrap();
     let mirror = mirror(&github).await;
     let to = ["export", "--to", ARCHIVE];
@@ -144,9 +144,9 @@ async fn an_export_that_is_killed_is_made_up_for() {
     assert!(verified.stdout.contains("No fault"), "{verified:?}");
 }
 
-/// A member's deletion leaves nothing of them in the branch, its history included.
+/// After a deletion, the branch contains nothing of the member, not even in its history.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_may_squash_the_history() {
+async fn deletions_can_squash_the_history() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut mirror = mirror(&github).await;
     let history = (
@@ -168,7 +168,7 @@ async fn a_deletion_may_squash_the_history() {
         .run(&["forget", "--user", &author.to_string()])
         .await
         .ok();
-    // Until the history is gone, the request is not carried out.
+    // Until the history is gone, the deletion isn't complete.
     github.fail(Kind::Mutation, usize::MAX / 2, Fault::Status(403));
     mirror
         .run(&to)
@@ -183,7 +183,7 @@ async fn a_deletion_may_squash_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_bot_exports_in_the_end_if_something_changed() {
+async fn exports_changes_at_shutdown() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut mirror = mirror(&github).await;
     mirror.variables.push(("ARCHIVE".into(), ARCHIVE.into()));
@@ -197,9 +197,9 @@ async fn the_bot_exports_in_the_end_if_something_changed() {
     }
 }
 
-/// Another bot publishes while ours plans: ours plans again, on what is there now.
+/// Another bot publishes while ours plans; ours plans again from the new state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_that_was_overtaken_is_planned_again() {
+async fn replans_overtaken_exports() {
     let github = Github::start(Options::default()).await.unwrap();
     let place = GithubPlace {
         owner: github.owner(),
@@ -252,9 +252,9 @@ async fn an_export_that_was_overtaken_is_planned_again() {
     assert!(!is_due(&store).await.unwrap());
 }
 
-/// The token has expired, or an organization refuses it: what everyone may read is read all the same.
+/// The token expired or an organization rejects it; public data is still readable.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_public_archive_is_read_without_a_token_that_is_refused() {
+async fn reads_public_archives_despite_a_rejected_token() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut mirror = mirror(&github).await;
     mirror.run(&["export", "--to", ARCHIVE]).await.ok();
@@ -278,7 +278,7 @@ async fn a_public_archive_is_read_without_a_token_that_is_refused() {
         let ended = mirror.run(arguments).await.ok();
         assert!(ended.stderr.contains(told), "{ended:?}");
     }
-    // Nothing is written so.
+    // But nothing is written.
     let refused = mirror.run(&["export", "--to", ARCHIVE]).await;
     refused.failed(1, &["GitHub refused GITHUB_TOKEN"]);
 
@@ -293,9 +293,9 @@ async fn a_public_archive_is_read_without_a_token_that_is_refused() {
     assert!(ended.stderr.contains("Configure SSO"), "{ended:?}");
 }
 
-/// Without being asked, the bot begins no branch where it had published to one.
+/// The bot doesn't recreate a branch that it had published to, unless told to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_branch_that_is_gone_is_begun_again_only_when_asked() {
+async fn recreates_deleted_branches_only_on_request() {
     const BRANCH: &str = "github:octo-org/archive@exports";
     let options = Options {
         files: vec![("notes.txt".to_owned(), b"ours".to_vec())],
@@ -314,7 +314,7 @@ async fn a_branch_that_is_gone_is_begun_again_only_when_asked() {
         mirror.run(arguments).await.failed(1, &renamed);
         assert_eq!(head("exports"), None);
     }
-    // So it is for a store that has never published there.
+    // The same holds for a store that never published there.
     let other = self::mirror(&github).await;
     other.run(&to).await.failed(1, &renamed);
     mirror.run(&replace).await.ok();

@@ -1,4 +1,4 @@
-//! Several guilds in one process: what befalls one holds up no other.
+//! Several guilds in one process: problems of one don't delay others.
 
 use std::{
     sync::Arc,
@@ -29,7 +29,7 @@ use crate::live::SOON;
 const SILENT: GuildId = GuildId(1);
 const QUICK: GuildId = GuildId(2);
 
-/// A server that never answers about one guild, and at once about another.
+/// A server that never responds about one guild, and immediately about another.
 async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -62,12 +62,12 @@ async fn answer(mut stream: TcpStream) {
     let body = body.to_string();
     let length = body.len();
     let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-    // A client that is gone is no concern of the server's.
+    // It doesn't matter if the client is gone.
     let _ = stream.write_all(&[head, body].concat().into_bytes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guild_that_does_not_answer_holds_up_no_other() {
+async fn unresponsive_guilds_do_not_block_others() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path()).unwrap());
     let (writer, _) = writer::start(Arc::clone(&store));

@@ -1,4 +1,4 @@
-//! Every interaction gets an answer, whatever is odd in it, and costs nothing else.
+//! Every interaction gets a response, however malformed, and affects nothing else.
 //!
 //! Source:
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>.
@@ -24,10 +24,10 @@ use crate::{
     mirror::Mirror,
 };
 
-/// How many interactions are under way at once.
+/// The most interactions in flight.
 const AT_ONCE: usize = 100;
 
-/// A Discord that waits for answers as long as a busy machine needs.
+/// A Discord that waits for responses as long as a busy machine needs.
 async fn patient_discord() -> Discord {
     let options = Options {
         world: World::Empty,
@@ -38,7 +38,7 @@ async fn patient_discord() -> Discord {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_odd_in_an_interaction_it_is_answered() {
+async fn answers_malformed_interactions() {
     let discord = patient_discord().await;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
@@ -53,7 +53,7 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     let store = std::sync::Arc::new(Store::open(folder.path()).unwrap());
     let (writer, _) = writer::start(std::sync::Arc::clone(&store));
     let clock = Clock::after(Stamp(0));
-    // Commands are run only where the bot is.
+    // Commands run only in guilds that the bot is in.
     let guild = Fact::Guild(Guild {
         id: GuildId(world.guild),
         name: "a guild".to_owned(),
@@ -136,10 +136,9 @@ async fn whatever_is_odd_in_an_interaction_it_is_answered() {
     ended.wait().await.unwrap();
 }
 
-/// What serenity cannot read, as members really have it: the commands are run all the same, and nothing
-/// is read again.
+/// Real data that serenity can't parse: the commands run anyway, and nothing is fetched again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_are_run_although_serenity_cannot_read_them() {
+async fn runs_commands_that_serenity_cannot_parse() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables

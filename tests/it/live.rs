@@ -1,4 +1,4 @@
-//! `propsbot run`: beside a Discord that lives, and breaks, its mirror is what Discord shows.
+//! `propsbot run` with a busy Discord, through faults: the mirror equals Discord.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use simulator::discord::{Discord, Options, Overwrite, Seed, bit, kind};
 use crate::mirror::{Mirror, Running};
 
 const MEMBERS: &str = "GET /guilds/{guild_id}/members";
-/// For what should take a moment.
+/// Limit for things that take a moment.
 pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 /// A community, and a bot that exports every second.
@@ -44,7 +44,7 @@ pub(crate) async fn start(mirror: &Mirror) -> Running {
     running
 }
 
-/// Waits until the archive that the running bot writes says what Discord says.
+/// Waits until the running bot's archive equals Discord.
 pub(crate) async fn settled(mirror: &Mirror, running: &Running) {
     let begun = Instant::now();
     loop {
@@ -62,7 +62,7 @@ pub(crate) async fn settled(mirror: &Mirror, running: &Running) {
     }
 }
 
-/// SIGTERM: the bot ends well and in time, and all is exported and in the store.
+/// SIGTERM: the bot ends in time with success, and everything is exported and stored.
 pub(crate) async fn stop(mirror: &Mirror, running: Running) {
     running.terminate();
     let ended = running.wait_for(Duration::from_secs(10)).await.ok();
@@ -73,7 +73,7 @@ pub(crate) async fn stop(mirror: &Mirror, running: Running) {
     mirror.check_archive().await;
 }
 
-/// What happens beside the simulator's own script: what moderators do.
+/// Moderation, in addition to the simulator's own activity.
 fn moderate(discord: &Discord, random: &mut StdRng) {
     let truth = discord.truth();
     let readable = |id: u64| {
@@ -118,7 +118,7 @@ fn moderate(discord: &Discord, random: &mut StdRng) {
             }
         }
         4 => {
-            // Hidden from the bot, and shown again with what was posted meanwhile.
+            // Hidden from the bot, then shown with what was posted meanwhile.
             let hidden = Overwrite {
                 id: discord.bot_id(),
                 member: true,
@@ -158,8 +158,8 @@ fn moderate(discord: &Discord, random: &mut StdRng) {
 
 type Break = (&'static str, bool, fn(&Discord));
 
-/// How the connection breaks, and whether the session goes on: then nothing is read again over REST,
-/// which would hide what the gateway's events did wrong.
+/// Ways to break the connection, and whether the session survives. If so, nothing is read over
+/// REST, which would hide gateway bugs.
 const BREAKS: [Break; 9] = [
     ("not at all", true, |_| {}),
     ("cut", true, |discord| discord.cut_gateway()),
@@ -185,7 +185,7 @@ const BREAKS: [Break; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
+async fn mirror_follows_a_busy_guild_through_reconnects() {
     let mirror = community(31).await;
     let discord = &mirror.discord;
     let running = start(&mirror).await;
@@ -198,7 +198,7 @@ async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
             discord.step(10);
             moderate(discord, &mut random);
         }
-        // What happens while events wait, and while nobody listens.
+        // Activity while events are held back, and while nobody listens.
         discord.hold_events(true);
         discord.step(10);
         moderate(discord, &mut random);
@@ -221,7 +221,7 @@ async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
             running.stderr()
         );
         settled(&mirror, &running).await;
-        // Members are listed whenever all is looked at anew.
+        // Members are listed only after a lost session.
         assert_eq!(discord.count(MEMBERS) == members, resumed, "{name}");
     }
     stop(&mirror, running).await;
@@ -229,7 +229,7 @@ async fn the_mirror_follows_a_lively_guild_through_broken_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_any_moment_and_started_again_nothing_is_lost() {
+async fn killed_runs_lose_nothing() {
     let mirror = community(32).await;
     let discord = &mirror.discord;
     let mut random = StdRng::seed_from_u64(32);
@@ -255,7 +255,7 @@ async fn killed_at_any_moment_and_started_again_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn props_are_answered_and_recorded_once_and_survive() {
+async fn props_are_recorded_once_and_survive_a_kill() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables
@@ -296,7 +296,7 @@ async fn props_are_answered_and_recorded_once_and_survive() {
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(given(kept[0].3), kept[0]);
 
-    // The answer is found again as a message, and counts no second time.
+    // The bot's message is found again, and doesn't count twice.
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
     stop(&mirror, running).await;
@@ -306,7 +306,7 @@ async fn props_are_answered_and_recorded_once_and_survive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_malformed_event_costs_only_itself() {
+async fn malformed_events_affect_only_themselves() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables
@@ -334,15 +334,15 @@ async fn a_malformed_event_costs_only_itself() {
         discord.post(ana, channel, "after");
     }
     settled(&mirror, &running).await;
-    // It is told, and made good by reading everything again.
+    // It is reported, and made up for by reading everything again.
     let log = running.stderr();
     assert!(log.contains("MESSAGE_CREATE"), "{log}");
     stop(&mirror, running).await;
 }
 
-/// Discord tells of a role's deletion, and leaves it to us to take it from the members who had it.
+/// Discord announces a role's deletion, but not its removal from members.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_role_is_nobodys() {
+async fn deleted_roles_are_removed_from_members() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables
@@ -359,10 +359,9 @@ async fn a_deleted_role_is_nobodys() {
     stop(&mirror, running).await;
 }
 
-/// What a member's roles were is known later too: as events told it, and where nobody listened, as
-/// the list of members did.
+/// Role history is known from events and, for times without a connection, from member lists.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn roles_are_known_as_they_were() {
+async fn keeps_role_history() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables
@@ -374,7 +373,7 @@ async fn roles_are_known_as_they_were() {
     let running = start(&mirror).await;
     settled(&mirror, &running).await;
     let give = |roles: &[u64]| discord.update_member(ana, |discord| discord.roles = roles.to_vec());
-    // As it happens: a role comes, and goes with its deletion; the member leaves and comes back.
+    // Live: a role is given and deleted; the member leaves and returns.
     give(&[maker]);
     settled(&mirror, &running).await;
     give(&[maker, mentor]);
@@ -395,7 +394,7 @@ async fn roles_are_known_as_they_were() {
     discord.rejoin(ana);
     give(&[mentor]);
     mirror.sync().await.ok();
-    // Nothing changed: nothing is said anew.
+    // Nothing changed, so nothing is exported.
     mirror.export().await;
     mirror.sync().await.ok();
     let said = mirror.export().await.stdout;
@@ -436,7 +435,7 @@ async fn roles_are_known_as_they_were() {
     assert_eq!(found, expected);
     assert!(history.is_sorted_by_key(|history| history.since));
     for (n, span) in history.iter().enumerate() {
-        // Of what began in the same millisecond, the last counts.
+        // Within a millisecond, the last one counts.
         if history
             .get(n + 1)
             .is_none_or(|history| history.since > span.since)
@@ -445,14 +444,14 @@ async fn roles_are_known_as_they_were() {
             assert_eq!(then, span.roles.as_deref());
         }
     }
-    // Of whom nothing changed, only the present is told.
+    // Without changes, only the present is exported.
     assert_eq!(row(ben).unwrap().role_history, None);
     assert_eq!(row(ben).unwrap().roles.len(), 1);
 }
 
-/// Such a position fits no 16 bits, and may come all the same.
+/// The position exceeds 16 bits, which can happen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_that_the_gateway_leaves_out_is_not_gone() {
+async fn channels_missing_from_the_gateway_are_not_deleted() {
     let mut mirror = Mirror::empty().await;
     let every_second = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
     mirror.variables.push(every_second);

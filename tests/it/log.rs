@@ -1,4 +1,4 @@
-//! What the log says at its default level: what an operator has to know, once, in our words.
+//! The log at its default level: what operators need to know, once, in our words.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     mirror::{Mirror, Running},
 };
 
-/// Waits until the log has these words.
+/// Waits until the log contains these words.
 async fn until(running: &Running, words: &str) {
     let begun = Instant::now();
     while !running.stderr().contains(words) {
@@ -29,9 +29,9 @@ fn has_once(log: &str, words: &str) {
     assert_eq!(log.matches(words).count(), 1, "{words:?} in {log}");
 }
 
-/// REST breaks off for a while, and everything that is tried meanwhile fails.
+/// REST is down for a while, and every attempt fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_is_told_once_and_its_end_once() {
+async fn logs_an_outage_and_its_end_once() {
     outage(Fault::Reset, |host| {
         format!("the connection to {host} broke")
     })
@@ -39,7 +39,7 @@ async fn an_outage_is_told_once_and_its_end_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_that_is_answered_with_errors_names_its_host_too() {
+async fn outage_logs_name_the_host() {
     outage(Fault::Status(503), |host| {
         format!("{host}: Discord failed at")
     })
@@ -53,7 +53,7 @@ async fn outage(fault: Fault, told: impl Fn(&str) -> String) {
     let discord = &mirror.discord;
     discord.fail("*", 100_000, fault);
     for name in ["first", "second"] {
-        // The guild has to be looked at.
+        // Makes the bot look at the guild.
         discord.create_channel(kind::TEXT, name, Vec::<Overwrite>::new());
         until(&running, "Discord does not answer").await;
     }
@@ -71,9 +71,9 @@ async fn outage(fault: Fault, told: impl Fn(&str) -> String) {
     }
 }
 
-/// The token tells who the bot is, and Discord was not asked yet.
+/// The token contains the bot's id, but Discord wasn't asked yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_logged_in_before_discord_was_asked() {
+async fn logs_in_only_after_discord_responds() {
     let mut mirror = Mirror::empty().await;
     mirror.sync().await.ok();
     let nowhere = (
@@ -86,14 +86,14 @@ async fn nobody_is_logged_in_before_discord_was_asked() {
     assert!(!run.stderr.contains("logged in"), "{run:?}");
 }
 
-/// Names with letters that no font has are drawn without a word.
+/// Names with letters that no font has are drawn without log lines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pictures_are_drawn_in_silence() {
+async fn drawing_pictures_logs_nothing() {
     let server = Server::start().await;
     let (ana, ben) = (server.ana, server.ben);
     let odd = server.discord().join("\u{1F9CC} \u{A9C1}\u{16A0}");
     let begun = Instant::now();
-    // Until the bot has heard of the new member, and then of its own message.
+    // Until the bot knows the new member, and then its own message.
     while server.give(ana, &[ben, odd], "the review").await.ephemeral {
         assert!(begun.elapsed() < SOON, "{}", server.log());
     }
@@ -109,9 +109,9 @@ async fn pictures_are_drawn_in_silence() {
     assert!(!log.contains("WARN") && !log.contains("font"), "{log}");
 }
 
-/// The archive cannot be written for a while: each export fails for the same reason.
+/// The archive can't be written for a while; every export fails for the same reason.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exports_that_fail_are_told_once_and_their_end_once() {
+async fn logs_failing_exports_and_recovery_once() {
     let mut mirror = Mirror::empty().await;
     let every = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
     let level = (
@@ -119,7 +119,7 @@ async fn exports_that_fail_are_told_once_and_their_end_once() {
         "info,propsbot_jobs::export=debug".to_owned(),
     );
     mirror.variables.extend([every, level]);
-    // A file is where the archive's folder is to be.
+    // A file blocks the archive's folder.
     std::fs::write(mirror.archive_path(), "").unwrap();
     let running = start(&mirror).await;
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The tests: `propsbot` through its real paths, against a Discord on loopback.
+//! End-to-end tests: `propsbot` against a Discord on loopback.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "tests are the outside world")]
 

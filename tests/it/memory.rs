@@ -1,4 +1,4 @@
-//! How much memory the bot takes, however much is in its store.
+//! The bot's memory use with a large store.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -10,10 +10,10 @@ use tokio::time::sleep;
 
 use crate::mirror::Mirror;
 
-/// Between two looks.
+/// Polling interval.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// The process's heap and stacks, in bytes; 0 once it has ended.
+/// The process's heap and stacks, in bytes; 0 after its end.
 fn memory(process: u32) -> u64 {
     let status = Path::new("/proc").join(process.to_string()).join("status");
     let status = fs::read_to_string(status).unwrap_or_default();
@@ -24,8 +24,8 @@ fn memory(process: u32) -> u64 {
     kilobytes.map_or(0, |number| number.parse::<u64>().unwrap() << 10)
 }
 
-/// The first export reads everything, each page of the store once. Were all of it kept, it would take more
-/// memory than it is long.
+/// The first export reads every page of the store once. Caching all of them would take more memory
+/// than the history's size.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exports_a_long_history_in_little_memory() {
     const MESSAGES: u64 = 24_000;

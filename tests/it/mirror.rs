@@ -1,5 +1,5 @@
-//! The fixture: a simulated Discord, the built `propsbot` beside it as a process of its own, and what
-//! both of them hold as comparable lines.
+//! The fixture: a simulated Discord, the built `propsbot` as its own process, and the contents of
+//! both as comparable lines.
 
 mod lines;
 
@@ -26,16 +26,16 @@ pub(crate) use lines::whole;
 
 use lines::{assert_same, channels, differences, lines, true_lines};
 
-/// No command may take longer.
+/// The longest a command may take.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Between two looks at a process: nothing depends on how long it is.
+/// Polling interval for processes.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// Between fork and exec a child holds all files of this process, locks among them: no process is
-/// started while a store is open here, or the store would seem to be in use a moment longer.
+/// Between fork and exec, a child holds all our file handles, including locks. So no process may
+/// start while a store is open here, or the store would seem to be in use.
 static FORKING: RwLock<()> = RwLock::new(());
 
-/// A store, open in this process.
+/// A store opened in this process.
 pub(crate) struct Opened {
     store: Store,
     #[expect(dead_code, reason = "held until the store is closed")]
@@ -50,11 +50,11 @@ impl Deref for Opened {
     }
 }
 
-/// Opens the store at this path, which no process may have open.
+/// Opens a store that no process has open.
 pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
     let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
     let begun = Instant::now();
-    // Simulators start processes too, and know nothing of this: what they hold they let go of at once.
+    // Simulators also start processes, without this lock, but release handles at once.
     let is_held = |store_error: &StoreError| matches!(store_error, StoreError::Unusable { source, .. } if source.to_string().contains("acquire lock"));
     let store = loop {
         match Store::open(path) {
@@ -67,18 +67,18 @@ pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
     Ok(Opened { store, no_forks })
 }
 
-/// A Discord and a home for the bot: its store and its archive.
+/// A Discord, and a home for the bot with store and archive.
 pub(crate) struct Mirror {
     pub(crate) discord: Discord,
     pub(crate) home: TempDir,
-    /// Whether the bot may manage threads. Without, private threads are not mirrored, also those
-    /// that it was invited to.
+    /// Whether the bot can manage threads. If not, private threads aren't mirrored, not even those
+    /// it was invited to.
     manages_threads: bool,
-    /// More of the processes' environment.
+    /// Additional environment variables.
     pub(crate) variables: Vec<(String, String)>,
 }
 
-/// A process that was started.
+/// A running process.
 pub(crate) struct Running {
     child: Child,
     output: PathBuf,
@@ -93,7 +93,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// A command for `propsbot` in `home`, with nothing of this process's environment.
+/// A `propsbot` command in `home` that inherits nothing from this environment.
 pub(crate) fn propsbot(home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_propsbot"));
     command
@@ -104,13 +104,13 @@ pub(crate) fn propsbot(home: &Path, variables: &[(&str, &str)], arguments: &[&st
     command
 }
 
-/// Starts a process: the one way in which tests do.
+/// Starts a process. Tests start them only here.
 pub(crate) fn spawn(command: &mut Command) -> Child {
     let _forking = FORKING.read().unwrap_or_else(PoisonError::into_inner);
     command.spawn().unwrap()
 }
 
-/// Starts a process whose output goes to files, so that it never waits for a reader.
+/// Starts a process with output to files, so that it never blocks on a reader.
 pub(crate) fn start(mut command: Command) -> Running {
     let output = tempfile::Builder::new()
         .prefix("output-")
@@ -140,13 +140,13 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// SIGKILL: no chance to tidy up.
+    /// Sends SIGKILL.
     pub(crate) async fn kill(mut self) -> Ended {
         self.child.kill().unwrap();
         self.wait().await
     }
 
-    /// SIGTERM: the polite way.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = self.id().to_string();
         let mut kill = Command::new("kill");
@@ -159,7 +159,7 @@ impl Running {
         self.wait_for(PATIENCE).await
     }
 
-    /// Waits until it ends; kills it, and the test, if it does not in time.
+    /// Waits for its end; after the timeout, kills it and fails the test.
     pub(crate) async fn wait_for(mut self, patience: Duration) -> Ended {
         let begun = Instant::now();
         let status = loop {
@@ -183,7 +183,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A test that failed leaves no process behind.
+        // Failed tests leave no process behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -196,7 +196,7 @@ impl Ended {
         self
     }
 
-    /// It ended with this code, said all of this on stderr, and nothing on stdout.
+    /// Asserts this exit code, these words on stderr, and an empty stdout.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, says: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -218,7 +218,7 @@ impl Mirror {
         }
     }
 
-    /// Gives the bot the permission to see all private threads.
+    /// Gives the bot access to all private threads.
     pub(crate) fn manage_threads(&mut self) {
         let bot = self.discord.bot_id();
         let members = self.discord.truth().members;
@@ -234,7 +234,7 @@ impl Mirror {
         self.manages_threads = true;
     }
 
-    /// A small community with a history, of which the last days are within the look-back.
+    /// A small community whose last days are within the look-back.
     pub(crate) async fn seeded(seed: u64) -> Self {
         Self::new(Options {
             seed: Seed {
@@ -248,7 +248,7 @@ impl Mirror {
         .await
     }
 
-    /// Nobody but the owner and the bot.
+    /// Only the owner and the bot.
     pub(crate) async fn empty() -> Self {
         Self::new(Options {
             world: World::Empty,
@@ -285,7 +285,7 @@ impl Mirror {
         self.home.path().join("data")
     }
 
-    /// The store, which no process may have open.
+    /// The store; no process may have it open.
     pub(crate) fn store(&self) -> Opened {
         open(&self.store_path()).unwrap()
     }
@@ -304,7 +304,7 @@ impl Mirror {
         verify(&archive, &SCHEMA, Depth::Whole).await.unwrap()
     }
 
-    /// What `status --json` says of the guild.
+    /// The guild in `status --json`.
     pub(crate) async fn status(&self) -> serde_json::Value {
         let ended = self.run(&["status", "--json"]).await.ok();
         let mut guilds: Vec<serde_json::Value> = serde_json::from_str(&ended.stdout).unwrap();
@@ -312,7 +312,7 @@ impl Mirror {
         guilds.remove(0)
     }
 
-    /// The objects that `status --json` names as failed, with the reasons.
+    /// The objects that `status --json` reports as failed, with reasons.
     pub(crate) async fn failures(&self) -> BTreeMap<String, String> {
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let status = self.status().await;
@@ -322,7 +322,7 @@ impl Mirror {
             .collect()
     }
 
-    /// Exports, and checks that the archive is valid.
+    /// Exports, and asserts that the archive is valid.
     pub(crate) async fn export(&self) -> Ended {
         let ended = self.run(&["export"]).await.ok();
         let found = self.verified().await;
@@ -330,7 +330,7 @@ impl Mirror {
         ended
     }
 
-    /// The store says of everything that the bot may see what Discord says.
+    /// Asserts that the store equals everything the bot can see on Discord.
     #[track_caller]
     pub(crate) fn check_store(&self) {
         let truth = self.discord.truth();
@@ -339,7 +339,7 @@ impl Mirror {
         let readable = channels(&truth, |channel| channel.readable && threads(channel.kind));
         let mut snapshot = whole(&self.store(), self.guild());
         snapshot.channels.retain(|channel| threads(channel.kind.0));
-        // Archived threads are listed only where history may be read.
+        // Archived threads are listed only with permission to read history.
         let known = |truth_channel: &TruthChannel| {
             threads(truth_channel.kind) && (!truth_channel.archived || truth_channel.readable)
         };
@@ -349,7 +349,7 @@ impl Mirror {
         ));
     }
 
-    /// The archive says of everything that @everyone may see what Discord says, and nothing else.
+    /// Asserts that the archive equals what `@everyone` can see.
     pub(crate) async fn check_archive(&self) {
         assert_same(&self.archive_differences().await);
         let public = channels(&self.discord.truth(), |channel| {
@@ -370,7 +370,7 @@ impl Mirror {
         }
     }
 
-    /// In what the archive differs from what @everyone may see in Discord.
+    /// Differences between the archive and what `@everyone` can see on Discord.
     pub(crate) async fn archive_differences(&self) -> Vec<String> {
         let archive = FolderArchive::new(self.archive_path());
         let snapshot = match Snapshot::read(&archive).await {

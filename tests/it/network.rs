@@ -1,5 +1,5 @@
-//! How the bot reaches its servers: through proxies, with certificates of one's own, and what it does
-//! where answers are too large, or never end.
+//! How the bot reaches its servers: proxies, custom certificates, and responses that are too large
+//! or endless.
 
 mod fixtures;
 mod limits;
@@ -22,7 +22,7 @@ use fixtures::{Authority, Proxy};
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 
-/// A command with the mirror's home, and these variables besides its token.
+/// Runs a command with these variables and the token.
 async fn run(mirror: &Mirror, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
     let token = mirror.discord.token();
     let variables = [&[("DISCORD_TOKEN", &*token)], variables].concat();
@@ -35,10 +35,10 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// No name server knows these hosts, no platform this authority: Discord, GitHub and an object store
-/// are reached all the same.
+/// These hosts have no DNS entry and this authority is unknown to the platform, yet Discord, GitHub
+/// and an object store are reached.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_goes_through_the_proxy_and_trusts_the_named_authority() {
+async fn uses_the_proxy_and_custom_authority() {
     let mirror = Mirror::seeded(5).await;
     let github = github::Github::start(github::Options::default())
         .await
@@ -65,7 +65,7 @@ async fn everything_goes_through_the_proxy_and_trusts_the_named_authority() {
     let (token, cache) = (github.token(), mirror.home.path().join("cache"));
     let mut variables = vec![
         ("DISCORD_API_URL", "https://discord.test"),
-        // In small letters, as curl takes them too.
+        // In lower case, as curl accepts them, too.
         ("https_proxy", &*through),
         ("SSL_CERT_FILE", text(&roots)),
         ("GITHUB_TOKEN", &*token),
@@ -90,7 +90,7 @@ async fn everything_goes_through_the_proxy_and_trusts_the_named_authority() {
         ["discord.test:443", "github.test:443", "s3.test:8443"]
     );
 
-    // Without the authority, or the proxy's password, it is said what is wrong, and where.
+    // Without the authority or the proxy's password, the error says what is wrong and where.
     variables.retain(|(name, _)| *name != "SSL_CERT_FILE");
     let sync = run(&mirror, &variables, &["sync"]).await;
     sync.failed(
@@ -104,7 +104,7 @@ async fn everything_goes_through_the_proxy_and_trusts_the_named_authority() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_no_proxy_names_is_reached_directly() {
+async fn no_proxy_hosts_are_reached_directly() {
     let mirror = Mirror::empty().await;
     let url = mirror.discord.url();
     let nowhere = ("HTTP_PROXY", "127.0.0.1:1");
@@ -116,7 +116,7 @@ async fn what_no_proxy_names_is_reached_directly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_proxies_and_certificates_are_mistakes_of_their_variables() {
+async fn network_mistakes_name_their_variable() {
     let mirror = Mirror::empty().await;
     let variables = [
         ("HTTPS_PROXY", "gopher://user:secret@proxy.test"),
@@ -133,9 +133,9 @@ async fn wrong_proxies_and_certificates_are_mistakes_of_their_variables() {
     assert!(!status.stderr.contains("secret"), "{status:?}");
 }
 
-/// As the gateway connects: TLS through an HTTP proxy, and through a SOCKS5 proxy.
+/// As for the gateway: TLS through an HTTP proxy, and through a SOCKS5 proxy.
 #[tokio::test]
-async fn a_single_connection_goes_the_same_way() {
+async fn raw_connections_use_the_proxy() {
     let discord = Discord::start(simulator::discord::Options::default())
         .await
         .unwrap();
@@ -159,7 +159,7 @@ async fn a_single_connection_goes_the_same_way() {
             b"GET /api/v10/gateway HTTP/1.1\r\nhost: discord.test\r\nconnection: close\r\n\r\n";
         connection.write_all(request).await.unwrap();
         let mut answer = String::new();
-        // The front closes without saying goodbye.
+        // The server closes without a TLS shutdown.
         let _ = connection.read_to_string(&mut answer).await;
         assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
         assert_eq!(proxy.asked(), ["discord.test:443"]);
@@ -183,9 +183,9 @@ async fn a_single_connection_goes_the_same_way() {
     );
 }
 
-/// The gateway goes the same way: what is posted arrives, and a session that was cut is resumed.
+/// The gateway uses the proxy, too: posts arrive, and an interrupted session resumes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_gateway_goes_through_the_proxy_too() {
+async fn gateway_uses_the_proxy() {
     let mirror = Mirror::seeded(5).await;
     let discord = &mirror.discord;
     let authority = Authority::new();
@@ -216,7 +216,7 @@ async fn the_gateway_goes_through_the_proxy_too() {
     assert_eq!(proxy.asked(), ["discord.test:443"]);
 }
 
-/// The most memory that a process had, in MiB; `None` once it has ended.
+/// The process's peak memory, in MiB; `None` after its end.
 fn peak(process: &Running) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -224,9 +224,10 @@ fn peak(process: &Running) -> Option<u64> {
     Some(kilobytes >> 10)
 }
 
-/// A GiB of blanks for each of several pages: none is read to its end, and what is told says who sent it.
+/// A GiB of spaces for each of several pages: none is read to its end, and the error names the
+/// sender.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gzip_bombs_are_refused_and_cost_little_memory() {
+async fn rejects_gzip_bombs_in_little_memory() {
     let mirror = Mirror::seeded(6).await;
     mirror
         .discord
@@ -253,9 +254,9 @@ async fn gzip_bombs_are_refused_and_cost_little_memory() {
     mirror.check_store();
 }
 
-/// A page that comes a byte a second: the end does not wait for it.
+/// A page at a byte per second doesn't delay shutdown.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trickling_answer_does_not_hold_up_the_end() {
+async fn trickling_responses_do_not_delay_shutdown() {
     for command in ["sync", "run"] {
         let mirror = Mirror::seeded(7).await;
         let slow = Fault::Trickle(Duration::from_secs(1));
@@ -272,9 +273,9 @@ async fn a_trickling_answer_does_not_hold_up_the_end() {
     }
 }
 
-/// GitHub, or whatever answers in its place, sends more than any file has.
+/// GitHub, or a server in its place, sends more than any file contains.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_of_github_are_bounded() {
+async fn bounds_github_responses() {
     let mirror = Mirror::empty().await;
     let github = github::Github::start(github::Options::default())
         .await
@@ -288,9 +289,9 @@ async fn answers_of_github_are_bounded() {
     verify.failed(1, &["larger than 32 MiB", &host]);
 }
 
-/// So does an object store.
+/// The same for an object store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn objects_are_bounded() {
+async fn bounds_object_sizes() {
     let mirror = Mirror::empty().await;
     let bucket = ObjectStore::start().await;
     bucket.lay("a/manifest.json", 200 << 20);

@@ -1,4 +1,4 @@
-//! Whose an archive is: a store replaces what it has written itself, and nothing newer or another's.
+//! Archive ownership: a store replaces only what it has written itself, and nothing newer.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use crate::{
     mirror::{Mirror, spawn},
 };
 
-/// A member's message that everyone may read.
+/// Posts a public message by a member.
 fn post(mirror: &Mirror, text: &str) {
     let truth = mirror.discord.truth();
     let open = |truth_channel: &&simulator::discord::TruthChannel| {
@@ -36,7 +36,7 @@ fn post(mirror: &Mirror, text: &str) {
     mirror.discord.post(truth.members[0].id, channel.id, text);
 }
 
-/// Puts a copy of a folder in the place of another.
+/// Replaces a folder with a copy of another.
 fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     let mut copying = Command::new("cp");
@@ -48,9 +48,9 @@ fn manifest(mirror: &Mirror) -> Vec<u8> {
     fs::read(mirror.archive_path().join("manifest.json")).unwrap()
 }
 
-/// What the archive says since then would be lost.
+/// Everything the archive has gained since would be lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_restored_from_an_older_copy_replaces_nothing_unasked() {
+async fn restored_stores_do_not_replace_newer_archives() {
     let mirror = Mirror::seeded(3).await;
     mirror.sync().await.ok();
     mirror.run(&["export", "--to", "dir:older"]).await.ok();
@@ -69,7 +69,7 @@ async fn a_store_restored_from_an_older_copy_replaces_nothing_unasked() {
     }
     let running = mirror.start(&["run"]);
     let begun = Instant::now();
-    // It is told at the start, not after the first interval.
+    // It warns at the start, not after the first interval.
     while !running.stderr().contains("exports are going to fail") {
         assert!(begun.elapsed() < SOON, "{}", running.stderr());
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -86,7 +86,7 @@ async fn a_store_restored_from_an_older_copy_replaces_nothing_unasked() {
 
 /// A backup of the store is older than the archive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_older_copy_of_the_store_replaces_nothing_unasked() {
+async fn older_store_copies_do_not_replace_newer_archives() {
     let mirror = Mirror::seeded(3).await;
     mirror.sync().await.ok();
     mirror.export().await;
@@ -106,15 +106,15 @@ async fn an_older_copy_of_the_store_replaces_nothing_unasked() {
     mirror.export().await;
 }
 
-/// Who had their data deleted since is not brought back.
+/// Members deleted since then don't come back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wish_that_the_archive_remembers_outlives_an_older_copy_of_the_store() {
+async fn archived_privacy_choices_outlive_older_store_copies() {
     wish_outlives_an_older_copy(None).await;
 }
 
-/// Nor who had chosen something milder before.
+/// The same for members with an earlier, milder choice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_outlives_an_older_copy_with_an_earlier_choice() {
+async fn deletions_outlive_older_choices_in_store_copies() {
     wish_outlives_an_older_copy(Some(Tier::Content)).await;
 }
 
@@ -169,9 +169,9 @@ async fn wish_outlives_an_older_copy(earlier: Option<Tier>) {
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
 }
 
-/// A backup of the archive is older than the store, which wrote it once: it is brought up to date.
+/// A backup of the archive is older than its own store, so it is updated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_older_copy_of_the_archive_is_brought_up_to_date() {
+async fn updates_older_archive_copies() {
     let mirror = Mirror::seeded(3).await;
     mirror.sync().await.ok();
     mirror.export().await;
@@ -188,7 +188,7 @@ async fn an_older_copy_of_the_archive_is_brought_up_to_date() {
     assert_eq!(mirror.archived().await, rows);
 }
 
-/// An archive, and what happens while the first two exports to it are made.
+/// An archive, and what happens during the first two exports to it.
 struct Meanwhile {
     archive: FolderArchive,
     happens: Box<dyn Fn() + Send + Sync>,
@@ -206,7 +206,7 @@ impl DataArchive for Meanwhile {
         expected: Option<Hash>,
         changes: BoxStream<'_, Change>,
     ) -> Result<(), ArchiveError> {
-        // What is to be exported has been decided.
+        // The export has decided what to write.
         if self.writes.fetch_add(1, Ordering::Relaxed) < 2 {
             (self.happens)();
         }
@@ -218,9 +218,9 @@ impl DataArchive for Meanwhile {
     }
 }
 
-/// Who wants nothing shown before an export is published is not in it, however late they say so.
+/// A member who hides everything before an export is published isn't in it, however late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_withdrawn_while_an_export_is_made_is_not_in_it() {
+async fn exports_omit_data_withdrawn_meanwhile() {
     let mirror = Mirror::seeded(3).await;
     mirror.sync().await.ok();
     mirror.run(&["export", "--to", "dir:other"]).await.ok();

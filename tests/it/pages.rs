@@ -1,5 +1,5 @@
-//! Pages of messages that are not what they should be: what they lack is not deleted, what they say
-//! twice is not believed, and where they have no end, reading them has.
+//! Incorrect pages of messages: missing messages aren't deleted, repeated ones aren't trusted, and
+//! endless lists end.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactio
 const CHANNELS: &str = "GET /guilds/{guild_id}/channels";
 const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
 
-/// An empty guild whose clock is logical: ids are a millisecond apart, from so long ago on.
+/// An empty guild with a logical clock: ids a millisecond apart, starting this long ago.
 async fn guild(ago: Duration) -> Mirror {
     let until = SystemTime::now() - ago;
     let until = until.duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -34,7 +34,7 @@ async fn guild(ago: Duration) -> Mirror {
     .await
 }
 
-/// A guild with one channel of so many messages, all recent; the channel, and their ids.
+/// A guild with one channel of recent messages; returns the channel and their ids.
 async fn talk(messages: usize) -> (Mirror, u64, Vec<u64>) {
     let mirror = guild(Duration::from_secs(10)).await;
     let ana = mirror.discord.join("ana");
@@ -57,7 +57,7 @@ fn last_line(ended: &Ended) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_once_lacks_messages_deletes_none() {
+async fn a_single_short_page_deletes_nothing() {
     for gap in [10..13, 30..70] {
         let (mirror, channel, _) = talk(250).await;
         let discord = &mirror.discord;
@@ -70,9 +70,9 @@ async fn a_page_that_once_lacks_messages_deletes_none() {
     }
 }
 
-/// Nothing is known yet: a page that is shorter than others is not the last for that.
+/// Nothing is known yet: a short page isn't necessarily the last one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gap_in_a_first_read_is_noticed() {
+async fn detects_gaps_in_the_first_read() {
     for (messages, page) in [(250, 0), (250, 1), (250, 2), (130, 0), (130, 1)] {
         for gap in [0..40, 20..60] {
             let (mirror, _, _) = talk(messages).await;
@@ -84,7 +84,7 @@ async fn a_gap_in_a_first_read_is_noticed() {
             mirror.check_store();
         }
     }
-    // Nor is the first one of a channel, where others have longer ones.
+    // Nor is a channel's first page, if other channels have longer ones.
     let (mirror, _, _) = talk(250).await;
     let discord = &mirror.discord;
     let other = discord.create_channel(kind::TEXT, "other", vec![]);
@@ -96,9 +96,9 @@ async fn a_gap_in_a_first_read_is_noticed() {
     mirror.check_store();
 }
 
-/// A channel names its last message: a first page that lacks it is not whole, unless it is gone.
+/// A channel names its last message: a first page without it is incomplete, unless it was deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_last_message_that_is_not_listed_is_asked_for() {
+async fn fetches_an_unlisted_last_message() {
     let (mirror, channel, _) = talk(30).await;
     let discord = &mirror.discord;
     discord.fail(MESSAGES, usize::MAX, Fault::Without(0..10));
@@ -119,15 +119,15 @@ async fn a_last_message_that_is_not_listed_is_asked_for() {
     }
 }
 
-/// The list never shows one that is there; those that were deleted beside it are, all the same.
+/// The list omits an existing message; deleted ones next to it are still recognized.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deletions_beside_a_hidden_message_are_recorded() {
+async fn records_deletions_next_to_an_unlisted_message() {
     for deleted in [3, 10] {
         let (mirror, channel, ids) = talk(90).await;
         let discord = &mirror.discord;
         mirror.sync().await.ok();
         discord.delete_bulk(channel, &ids[90 - deleted..]);
-        // The first of those that the page lacks.
+        // The first of the missing ones.
         discord.fail(MESSAGES, usize::MAX, Fault::Without(0..1));
         let ended = mirror.sync().await;
         ended.failed(3, &[&format!("channel {channel}")]);
@@ -139,9 +139,9 @@ async fn deletions_beside_a_hidden_message_are_recorded() {
     }
 }
 
-/// Neither a last message nor a listed one is of the future.
+/// Neither a last message nor a listed one is in the future.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_the_future_is_covered() {
+async fn never_covers_future_ids() {
     let (mirror, channel, _) = talk(3).await;
     let discord = &mirror.discord;
     let top = || {
@@ -166,9 +166,9 @@ async fn nothing_of_the_future_is_covered() {
     mirror.check_store();
 }
 
-/// It is asked for again a day later, and as odd as before.
+/// It is requested again a day later, and still malformed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_odd_field_is_missing_as_long_as_it_is_odd() {
+async fn malformed_fields_are_reported_until_fixed() {
     let mirror = guild(Duration::from_hours(30 * 24)).await;
     let discord = &mirror.discord;
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);
@@ -191,9 +191,9 @@ async fn an_odd_field_is_missing_as_long_as_it_is_odd() {
     mirror.check_store();
 }
 
-/// It fails for a while when it is asked for by itself: that is tried again at once.
+/// Individual requests for it fail for a while, and are retried at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_fails_for_a_while_is_not_refused() {
+async fn temporary_failures_are_not_refusals() {
     let (mirror, _, ids) = talk(2).await;
     let discord = &mirror.discord;
     let odd = |id: &u64| json!({"id": id.to_string(), "type": "unheard of"});
@@ -205,7 +205,7 @@ async fn what_fails_for_a_while_is_not_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_goes_on_lacking_messages_is_not_covered() {
+async fn persistently_short_pages_are_not_covered() {
     for gap in [10..13, 30..70] {
         let (mirror, channel, _) = talk(250).await;
         let discord = &mirror.discord;
@@ -225,9 +225,9 @@ async fn a_page_that_goes_on_lacking_messages_is_not_covered() {
     }
 }
 
-/// Deleted for good: a few are asked for one by one, of many a few.
+/// Permanent deletions: a few are confirmed individually; of many, a sample.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deletions_cost_a_handful_of_requests_a_page() {
+async fn deletions_cost_few_requests_per_page() {
     let (mirror, channel, ids) = talk(90).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
@@ -242,9 +242,9 @@ async fn deletions_cost_a_handful_of_requests_a_page() {
     assert_eq!(totals(&mirror.status().await), (47, 43));
 }
 
-/// Neither the list nor a request by id shows them, for a while: they come back, with who reacted.
+/// Neither list nor request shows them for a while; later they return, with their reactions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_rest_took_for_deleted_comes_back_when_it_is_seen() {
+async fn messages_deleted_by_rest_return_when_seen() {
     let (mirror, channel, ids) = talk(90).await;
     let discord = &mirror.discord;
     discord.react(discord.owner_id(), channel, ids[88], "👍", false);
@@ -260,17 +260,17 @@ async fn what_rest_took_for_deleted_comes_back_when_it_is_seen() {
     mirror.check_store();
 }
 
-/// At the border of a page, two messages of one millisecond are not listed by id; and more of one
-/// millisecond than a page has are listed.
+/// At a page border, two messages of one millisecond are listed out of order; and one millisecond
+/// has more messages than a page.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_of_one_millisecond_may_stand_in_any_order() {
+async fn accepts_any_order_within_a_millisecond() {
     for (at_once, disorder) in [(2, true), (5, true), (130, false)] {
         let (mirror, channel, _) = talk(40).await;
         let discord = &mirror.discord;
         discord.disorder(disorder);
         let draft = |n: i32| Draft::new(discord.owner_id(), channel, n.to_string());
         discord.post_at_once((0..at_once).map(draft));
-        // The last page's border lies between them.
+        // The last page's border is between them.
         for n in 0..99 {
             discord.post_draft(draft(n));
         }
@@ -282,10 +282,10 @@ async fn messages_of_one_millisecond_may_stand_in_any_order() {
     }
 }
 
-/// Each page lists the last message of the one before again, and no more.
+/// Each page repeats exactly the last message of the previous one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_overlap_by_one_message() {
-    // The first end that is seen is asked for. Where messages may come before a short page, it is listed twice.
+async fn consecutive_pages_overlap_by_one_message() {
+    // The first end is confirmed. Where a short page may not be the last, it is requested twice.
     for (pause, messages, pages) in [
         (0, 99, 2),
         (0, 198, 2),
@@ -310,9 +310,9 @@ async fn pages_overlap_by_one_message() {
     }
 }
 
-/// Without end, or older than the channel: it ends, and is named.
+/// Endless, or older than the channel: it ends, and is reported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_without_end_are_given_up_and_named() {
+async fn endless_lists_are_abandoned_and_reported() {
     let millisecond = 1 << 22;
     let cases = [
         (MESSAGES, 1, "channel "),
@@ -345,7 +345,7 @@ async fn lists_without_end_are_given_up_and_named() {
     for done in work {
         done.await.unwrap();
     }
-    // Which guilds to mirror is not known then.
+    // Then it is unknown which guilds to mirror.
     let (mirror, _, _) = talk(1).await;
     let guilds = "GET /users/@me/guilds";
     mirror.discord.fail(guilds, usize::MAX, Fault::Endless(1));
@@ -353,9 +353,9 @@ async fn lists_without_end_are_given_up_and_named() {
     assert_ne!(ended.code, Some(0), "{ended:#?}");
 }
 
-/// What refuses a page once, or all requests for a moment, is not believed.
+/// A single refusal of a page, or a brief one of all requests, isn't trusted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stray_refusal_ends_nothing() {
+async fn a_single_refusal_ends_nothing() {
     let unknown = r#"{"message": "Unknown Channel", "code": 10003}"#.to_owned();
     let faults = [
         (MESSAGES, 1, 1, Fault::Status(403)),
@@ -381,12 +381,12 @@ async fn a_stray_refusal_ends_nothing() {
     }
 }
 
-/// A token that is good, though one route says otherwise all the time.
+/// A valid token, although one route keeps rejecting it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_is_refused_only_if_it_is_nobodys() {
+async fn tokens_are_invalid_only_if_discord_knows_none() {
     let (mirror, channel, _) = talk(3).await;
     let discord = &mirror.discord;
-    // Also where nothing tells whether it is good.
+    // Also if nothing shows whether it is valid.
     for (times, fault) in [
         (0, Fault::Reset),
         (usize::MAX, Fault::Status(503)),
@@ -404,10 +404,10 @@ async fn a_token_is_refused_only_if_it_is_nobodys() {
     mirror.sync().await.failed(2, &["token"]);
 }
 
-/// A message that cannot be read in a list is asked for by itself at once; as long as it cannot be
-/// read at all, the mirror is not complete.
+/// An unreadable message in a list is requested individually; while it is unreadable, the mirror is
+/// incomplete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unreadable_message_is_asked_for_at_once() {
+async fn fetches_unreadable_messages_individually() {
     let (mirror, channel, ids) = talk(1).await;
     let discord = &mirror.discord;
     let odd = json!({"id": ids[0].to_string(), "type": "unheard of"});
@@ -431,9 +431,9 @@ async fn an_unreadable_message_is_asked_for_at_once() {
     mirror.check_store();
 }
 
-/// What permissions keep the bot out of is told by name, and makes nothing incomplete.
+/// Channels hidden by permissions are named, and don't make anything incomplete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_permissions_hide_is_listed_and_not_missing() {
+async fn unreadable_channels_are_listed_but_not_missing() {
     let (mirror, channel, _) = talk(3).await;
     let discord = &mirror.discord;
     let hidden = Overwrite {
@@ -451,9 +451,9 @@ async fn what_permissions_hide_is_listed_and_not_missing() {
     assert!(said.contains("no permission to read #general"), "{said}");
 }
 
-/// In no guild there is nothing to do: that is said, and how to change it. The bot itself waits.
+/// A bot in no guild says so, and how to invite it. `propsbot run` waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bot_in_no_guild_says_how_to_invite_it_and_waits() {
+async fn without_a_guild_shows_the_invite_and_waits() {
     let (mut mirror, _, _) = talk(30).await;
     mirror
         .variables
@@ -476,7 +476,7 @@ async fn a_bot_in_no_guild_says_how_to_invite_it_and_waits() {
     stop(&mirror, running).await;
 }
 
-/// The window in which old messages are read again.
+/// Sets the window in which old messages are read again.
 fn look_back(mirror: &Mirror, days: u16) {
     let store = mirror.store();
     let settings = Settings {
@@ -491,10 +491,10 @@ fn look_back(mirror: &Mirror, days: u16) {
     store.merge(&[vec![chosen]]).unwrap();
 }
 
-/// On a message that is not read again, in a channel without threads, and archived at once: nothing
-/// but the list of archived threads tells of it.
+/// On a message that isn't read again, in a channel without threads, archived at once: only the
+/// list of archived threads shows it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thread_on_an_old_message_is_found_by_the_next_sync() {
+async fn next_sync_finds_threads_on_old_messages() {
     let (mirror, channel, ids) = talk(3).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
@@ -506,10 +506,10 @@ async fn a_thread_on_an_old_message_is_found_by_the_next_sync() {
     mirror.check_store();
 }
 
-/// The gateway leaves a message out. Its channel's last message tells, and is fetched at once; nobody
-/// is alarmed.
+/// The gateway omits a message. The channel's last message id reveals it; it is fetched at once,
+/// without a warning.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_the_gateway_left_out_is_fetched_at_once() {
+async fn fetches_messages_missing_from_the_gateway() {
     let (mut mirror, channel, _) = talk(3).await;
     mirror
         .variables
@@ -520,7 +520,7 @@ async fn a_message_that_the_gateway_left_out_is_fetched_at_once() {
     discord.drop_events(true);
     discord.post(discord.owner_id(), channel, "unheard");
     discord.drop_events(false);
-    // Whatever makes the bot look at the guild's channels.
+    // Makes the bot look at the guild's channels.
     discord.update_channel(channel, |discord| discord.name = "lounge".to_owned());
     settled(&mirror, &running).await;
     assert!(

@@ -1,5 +1,5 @@
-//! `sync --recheck`: all history is read again, so that what changed unheard in messages older than any
-//! look-back is found. Without it, nothing claims to know of such changes.
+//! `sync --recheck`: re-reads all history, to find unheard changes older than the look-back.
+//! Without it, nothing claims to know such changes.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ fn now() -> i64 {
     i64::try_from(now.as_millis()).unwrap()
 }
 
-/// A community that fell silent a month ago.
+/// A community that has been silent for a month.
 async fn silent(messages: usize) -> Mirror {
     let mut mirror = Mirror::new(Options {
         seed: Seed {
@@ -38,7 +38,7 @@ async fn silent(messages: usize) -> Mirror {
     mirror
 }
 
-/// Messages in channels that the bot reads.
+/// Messages in channels that the bot can read.
 fn messages(mirror: &Mirror) -> Vec<TruthMessage> {
     let truth = mirror.discord.truth();
     let readable = |id: u64| {
@@ -54,7 +54,8 @@ fn messages(mirror: &Mirror) -> Vec<TruthMessage> {
         .collect()
 }
 
-/// One takes a reaction back and another gives the same: no count tells. Returns the message.
+/// One member removes a reaction and another adds the same: counts don't change. Returns the
+/// message.
 fn swap(mirror: &Mirror) -> u64 {
     let all = messages(mirror);
     let people = mirror.discord.people();
@@ -72,7 +73,7 @@ fn swap(mirror: &Mirror) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_recheck_finds_what_no_look_back_reads() {
+async fn recheck_finds_changes_older_than_the_look_back() {
     let mirror = silent(600).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
@@ -98,7 +99,7 @@ async fn a_recheck_finds_what_no_look_back_reads() {
         ["edited", "deleted", "found", "reactions"].map(of).into()
     };
 
-    // A plain sync finds nothing of it, and does not say that it would have.
+    // A plain sync doesn't find them, and doesn't claim to.
     mirror.sync().await.ok();
     let plain = mirror.status().await;
     assert_eq!(drift(&plain), none);
@@ -143,7 +144,7 @@ async fn a_recheck_finds_what_no_look_back_reads() {
     assert_eq!(history(&mirror)["known_until"], known(&status));
     assert_eq!(history(&mirror)["reread_at"], status["history"]["reread"]);
 
-    // It is done: nothing of it is left for the next sync.
+    // It is complete: the next sync has nothing left to do.
     let lists = discord.count(REACTORS);
     mirror.sync().await.ok();
     assert_eq!(discord.count(REACTORS), lists);
@@ -154,7 +155,7 @@ async fn a_recheck_finds_what_no_look_back_reads() {
         "as of the recheck"
     );
 
-    // A store that is rebuilt from the archive knows it too.
+    // A store rebuilt from the archive knows it, too.
     std::fs::remove_dir_all(mirror.store_path()).unwrap();
     mirror.run(&["restore", "--from", "dir:archive"]).await.ok();
     let restored = mirror.status().await;
@@ -163,7 +164,7 @@ async fn a_recheck_finds_what_no_look_back_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_recheck_that_is_killed_goes_on_where_it_was() {
+async fn killed_rechecks_resume() {
     let mirror = silent(3000).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
@@ -175,7 +176,7 @@ async fn a_recheck_that_is_killed_goes_on_where_it_was() {
         discord.edit(message.channel, message.id, "said otherwise");
     }
     discord.fail("*", usize::MAX, Fault::Delay(Duration::from_millis(5)));
-    // The messages of each channel up to this one are left to be read again, as far as is durable.
+    // The newest message of each channel that is still to be read, as stored.
     let left = || -> BTreeMap<u64, u64> {
         let store = mirror.store();
         let all = store.coverage().unwrap().into_iter();
@@ -219,7 +220,7 @@ async fn a_recheck_that_is_killed_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_read_again_leaves_a_recheck_unfinished() {
+async fn unreadable_channels_leave_a_recheck_unfinished() {
     let mirror = silent(300).await;
     mirror.sync().await.ok();
     swap(&mirror);
@@ -236,7 +237,7 @@ async fn what_could_not_be_read_again_leaves_a_recheck_unfinished() {
     assert!(mirror.status().await["history"]["reread"].is_i64());
 }
 
-/// A guild that fell silent a month ago, with channels of so many messages each; the channels.
+/// A guild that has been silent for a month; returns its channels, which have these many messages.
 async fn channels(sizes: &[usize]) -> (Mirror, Vec<u64>) {
     let mirror = Mirror::new(Options {
         world: World::Empty,
@@ -260,9 +261,9 @@ async fn channels(sizes: &[usize]) -> (Mirror, Vec<u64>) {
     (mirror, channels)
 }
 
-/// Each recheck reads all that is to be had, although one channel stays refused.
+/// Each recheck reads everything available, although one channel stays refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_that_stays_refused_ends_no_later_recheck() {
+async fn refused_channels_do_not_end_later_rechecks() {
     let (mirror, channels) = channels(&[3, 3]).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
@@ -286,9 +287,9 @@ async fn a_channel_that_stays_refused_ends_no_later_recheck() {
     assert!(mirror.status().await["history"]["reread"].is_i64());
 }
 
-/// What a recheck found to be listed in part is not covered, until it is listed whole.
+/// If a recheck gets only part of a list, that range isn't covered until it is listed completely.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_recheck_contradicts_is_no_longer_covered() {
+async fn rechecks_revoke_contradicted_coverage() {
     let (mirror, channels) = channels(&[250]).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();

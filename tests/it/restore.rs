@@ -1,4 +1,4 @@
-//! `propsbot restore`: a store rebuilt from an archive alone goes on where the old one was.
+//! `propsbot restore`: a store rebuilt from an archive continues where the old one stopped.
 
 use propsbot_rows::SCHEMA;
 use std::{
@@ -24,12 +24,12 @@ const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
 const FROM: [&str; 3] = ["restore", "--from", "dir:archive"];
 
-/// The store is lost.
+/// Deletes the store.
 fn lose(mirror: &Mirror) {
     fs::rename(mirror.store_path(), mirror.home.path().join("lost")).unwrap();
 }
 
-/// The names of all of an archive's files.
+/// The names of all files in an archive.
 fn files(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
@@ -47,9 +47,8 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// Which messages and reactors of everyone's channels were asked for since so many requests. Whether
-/// the client also asks what was before a channel's first message depends on the order in which
-/// pages come in: that is left out.
+/// Requested messages and reactors of public channels since this many requests. Omits requests
+/// before a channel's first message: they depend on the order in which pages arrive.
 fn asked(discord: &Discord, since: usize) -> BTreeMap<String, usize> {
     let truth = discord.truth();
     let public = truth.channels.iter().filter(|channel| channel.public);
@@ -71,7 +70,7 @@ fn asked(discord: &Discord, since: usize) -> BTreeMap<String, usize> {
         let of_channel = |id: u64| request.path.contains(&format!("/{id}/"));
         let something = before.is_none_or(|before| {
             let mut messages = truth.messages.iter();
-            // The page that was listed before begins in the millisecond before this: pages overlap.
+            // The previous page starts in the preceding millisecond: pages overlap.
             messages
                 .any(|message| (message.id >> 22) + 1 < before >> 22 && of_channel(message.channel))
         });
@@ -87,9 +86,9 @@ fn requests(discord: &Discord) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_store_goes_on_where_the_old_one_was() {
+async fn restored_stores_continue_where_the_old_one_stopped() {
     let mirror = Mirror::seeded(7).await;
-    // Without channels, or they would not be in the archive.
+    // Without channels, which the archive wouldn't contain.
     let category = mirror
         .discord
         .create_channel(kind::CATEGORY, "empty", vec![]);
@@ -125,7 +124,7 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
     let again = mirror.export().await;
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
     assert!(manifest() == exported);
-    // Not because it was not looked at: elsewhere it writes the same.
+    // Not because it wasn't checked: elsewhere it writes the same.
     mirror.run(&["export", "--to", "dir:elsewhere"]).await.ok();
     assert_eq!(
         files(&mirror.home.path().join("elsewhere")),
@@ -156,7 +155,7 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
         let restored = restored
             .iter()
             .find(|restored| restored.channel_id == tally.channel_id);
-        // What was deleted in a private channel, only the old store had seen.
+        // Only the old store had seen deletions in private channels.
         assert_eq!(
             restored.map(|restored| restored.messages),
             Some(tally.messages)
@@ -164,9 +163,9 @@ async fn a_restored_store_goes_on_where_the_old_one_was() {
     }
 }
 
-/// What members want nothing shown of is not in the archive, and not taken for known either.
+/// Hidden data isn't in the archive, and doesn't count as known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_hidden_is_fetched_again() {
+async fn refetches_hidden_data_after_a_restore() {
     let mirror = Mirror::seeded(7).await;
     mirror.sync().await.ok();
     let guild = mirror.guild();
@@ -208,12 +207,12 @@ async fn what_was_hidden_is_fetched_again() {
     assert!(again.stdout.contains("nothing changed"), "{again:?}");
 }
 
-/// What the old store had not finished is not taken for known.
+/// What the old store hadn't finished doesn't count as known.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_unfinished_is_fetched() {
+async fn refetches_unfinished_data_after_a_restore() {
     let mirror = Mirror::seeded(3).await;
     let gone = r#"{"message": "Unknown Emoji", "code": 10014}"#.to_owned();
-    // Many of them, since a look back reads the latest again anyway.
+    // Many, since a look-back reads the latest again anyway.
     let truth = mirror.discord.truth();
     let readable = truth.channels.iter().filter(|channel| channel.readable);
     let readable: BTreeSet<u64> = readable.map(|readable| readable.id).collect();
@@ -237,7 +236,7 @@ async fn what_was_unfinished_is_fetched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_replaces_nothing() {
+async fn restores_replace_nothing() {
     let mirror = Mirror::empty().await;
     mirror.sync().await.ok();
     mirror.export().await;
@@ -249,7 +248,7 @@ async fn a_restore_replaces_nothing() {
     let nothing = mirror.run(&["restore", "--from", "dir:nowhere"]).await;
     nothing.failed(1, &["dir:nowhere", "there is no manifest.json"]);
     assert!(!mirror.store_path().exists());
-    // What is no archive of ours is refused before there is a store to be half restored.
+    // A foreign archive is rejected before a store is created.
     let manifest = mirror.archive_path().join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     let id = mirror.guild().to_string();
@@ -268,9 +267,9 @@ async fn a_restore_replaces_nothing() {
     }
 }
 
-/// Cut off anywhere, a restore leaves what nobody takes for a store, and can be begun again.
+/// Wherever a restore is interrupted, the remains aren't used as a store, and it can be restarted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_that_was_cut_off_is_known() {
+async fn detects_interrupted_restores() {
     let mirror = Mirror::seeded(9).await;
     mirror.sync().await.ok();
     mirror.export().await;
@@ -300,13 +299,13 @@ async fn a_restore_that_was_cut_off_is_known() {
     mirror.export().await;
     assert_eq!(mirror.archived().await, expected);
 
-    // The same by force, at some moment of the work.
+    // The same by a kill, at some moment of the work.
     for round in 0..6 {
         fs::remove_dir_all(mirror.store_path()).unwrap();
         let running = mirror.start(&FROM);
         tokio::time::sleep(std::time::Duration::from_millis(15 * round)).await;
         running.kill().await;
-        // Nothing begun, half done, or all: the bot knows, and never exports the half.
+        // Not started, half done or complete: the bot knows, and never exports half a store.
         let exported = mirror.run(&["export"]).await;
         let says = match exported.code {
             Some(0) => "nothing changed",
@@ -325,9 +324,9 @@ async fn a_restore_that_was_cut_off_is_known() {
     }
 }
 
-/// The whole way, with an archive that is far away.
+/// The whole way, with a remote archive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_store_is_an_archive_like_any_other() {
+async fn supports_archives_in_object_stores() {
     let objects = ObjectStore::start().await;
     let mut mirror = Mirror::seeded(2).await;
     let refused = mirror.run(&["verify", "--from", "s3://props/a"]).await;
@@ -343,7 +342,7 @@ async fn an_object_store_is_an_archive_like_any_other() {
     let files = |mirror: &Mirror| files(&mirror.archive_path());
     let mut here = files(&mirror);
     here.remove(".lock");
-    // Only the times of the two exports differ.
+    // Only the export times differ.
     assert_eq!(objects.objects("a"), here);
 
     lose(&mirror);
@@ -362,9 +361,9 @@ async fn an_object_store_is_an_archive_like_any_other() {
     );
 }
 
-/// What would go out, what not, and why; and nothing is written.
+/// Lists what would be exported and withheld, and why; writes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dry_run_says_what_would_go_out() {
+async fn dry_run_lists_what_would_be_exported() {
     let mirror = Mirror::seeded(1).await;
     mirror.sync().await.ok();
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
@@ -398,7 +397,7 @@ async fn a_dry_run_says_what_would_go_out() {
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
     assert!(said.contains("would stay at generation 1"), "{said}");
 
-    // What turns private is named before it goes.
+    // A channel that turns private is named before it goes.
     let public = truth
         .channels
         .iter()

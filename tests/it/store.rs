@@ -1,4 +1,4 @@
-//! What the store promises, whatever keeps the bytes: the contract of its engine.
+//! The contract of the store's engine.
 
 use std::{
     collections::BTreeMap,
@@ -21,13 +21,13 @@ use crate::mirror::{Mirror, open, start};
 
 const GUILD: GuildId = GuildId(1_000_000_000_000_000_001);
 const CHANNEL: ChannelId = ChannelId(1_000_000_000_000_000_002);
-/// Messages in a batch.
+/// Messages per batch.
 const BATCH: u64 = 10;
-/// Tells the process that is to be killed where to write.
+/// Variable that tells the process to be killed where to write.
 const FOLDER: &str = "PROPSBOT_TEST_STORE";
 const ACKNOWLEDGED: &str = "acknowledged";
 
-/// A batch of messages, in groups as the writer makes them.
+/// A batch of messages, grouped as by the writer.
 fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
     let message = |n: u64| Message {
         id: MessageId(1_100_000_000_000_000_000 + number * size + n),
@@ -64,7 +64,7 @@ fn count(store: &Store) -> u64 {
         .count() as u64
 }
 
-/// All files of the store but its lock, with what is in them.
+/// All files of the store except its lock, with their contents.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -82,7 +82,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// A store with some batches in it, closed.
+/// A closed store with this many batches.
 fn filled(batches: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
@@ -93,7 +93,7 @@ fn filled(batches: u64) -> tempfile::TempDir {
 }
 
 #[test]
-fn only_one_has_it_open() {
+fn only_one_process_can_open_the_store() {
     let folder = filled(1);
     let store = open(folder.path()).unwrap();
     let second = Store::open(folder.path()).err();
@@ -106,7 +106,7 @@ fn only_one_has_it_open() {
     assert_eq!(count(&open(folder.path()).unwrap()), BATCH);
 }
 
-/// sled's threads may hold its file for a moment after a store of this process was closed.
+/// sled's threads may hold the file for a moment after the store is closed.
 #[test]
 fn waits_for_a_store_that_is_still_closing() {
     let folder = filled(3);
@@ -122,7 +122,7 @@ fn waits_for_a_store_that_is_still_closing() {
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_kept() {
+fn refuses_and_keeps_newer_schemas() {
     let folder = filled(1);
     {
         let db = sled::open(folder.path().join("sled")).unwrap();
@@ -145,9 +145,9 @@ fn a_newer_schema_is_refused_and_kept() {
     }
 }
 
-/// sled never opens again a folder with such a file in it.
+/// sled never reopens a folder with such a file.
 #[test]
-fn a_snapshot_that_was_being_written_is_removed() {
+fn removes_partial_snapshots() {
     let folder = filled(3);
     let left = folder.path().join("sled/snap.0000000000000ABC.generating");
     fs::write(&left, "half").unwrap();
@@ -155,10 +155,10 @@ fn a_snapshot_that_was_being_written_is_removed() {
     assert!(!left.exists());
 }
 
-/// How the file is damaged that has the data.
+/// Damages the data file.
 ///
-/// Damage that hits a part of the log only is not always told: sled may take what it cannot read for
-/// the end of a write that was cut off, and open without it.
+/// Partial damage of the log isn't always reported: sled may take it for the end of an interrupted
+/// write and open without the rest.
 type Damage = fn(&mut Vec<u8>);
 
 const DAMAGES: [(&str, Damage); 4] = [
@@ -169,7 +169,7 @@ const DAMAGES: [(&str, Damage); 4] = [
 ];
 
 #[test]
-fn damage_is_told_and_nothing_deleted() {
+fn reports_damage_and_deletes_nothing() {
     for (name, damage) in DAMAGES {
         let folder = filled(300);
         let path = folder.path().join("sled/db");
@@ -177,7 +177,7 @@ fn damage_is_told_and_nothing_deleted() {
         damage(&mut bytes);
         fs::write(&path, bytes).unwrap();
         let before = files(folder.path());
-        // However often: it does not become an empty store by trying again.
+        // However often it is opened, it doesn't turn into an empty store.
         for _ in 0..2 {
             match open(folder.path()).err() {
                 Some(StoreError::Damaged { path, .. }) => assert_eq!(path, folder.path(), "{name}"),
@@ -193,7 +193,7 @@ fn damage_is_told_and_nothing_deleted() {
 }
 
 #[test]
-fn what_changed_since_it_was_exported_stays_marked() {
+fn later_changes_stay_marked_after_an_export() {
     let folder = filled(1);
     let store = open(folder.path()).unwrap();
     let first = store.dirty().unwrap();
@@ -202,7 +202,7 @@ fn what_changed_since_it_was_exported_stays_marked() {
     let second = store.dirty().unwrap();
     assert_eq!(second[0].0, first[0].0);
     assert!(second[0].1 > first[0].1);
-    // An export that read the first batch only.
+    // An export that read only the first batch.
     store
         .exported("dir:archive", "what it left", 1, &first)
         .unwrap();
@@ -222,12 +222,12 @@ fn what_changed_since_it_was_exported_stays_marked() {
         .exported("dir:archive", "what it left", 1, &store.dirty().unwrap())
         .unwrap();
     assert_eq!(store.dirty().unwrap(), []);
-    // What says nothing new is no change.
+    // Repeating known facts is no change.
     store.merge(&batch(2, BATCH)).unwrap();
     assert_eq!(store.dirty().unwrap(), []);
 }
 
-/// A deleted message lacks no text any more: its guild is not incomplete for it.
+/// A deleted message has no missing text, so it doesn't make its guild incomplete.
 #[test]
 fn forgets_a_missing_text_with_its_message() {
     let folder = tempfile::tempdir().unwrap();
@@ -264,10 +264,10 @@ fn readers_see_whole_batches() {
             let mut last = 0;
             while !done.load(Ordering::Relaxed) {
                 let reading = store.reading();
-                // The quick question first: most batches come during the slow one.
+                // The fast query first: most batches arrive during the slow one.
                 let (tally, all) = (store.tallies(GUILD).unwrap(), count(store));
                 drop(reading);
-                // The writer's turn: the lock is not a fair one.
+                // Let the writer have the lock, which isn't fair.
                 std::thread::sleep(Duration::from_millis(1));
                 let told = tally.first().map_or(0, |first| first.messages);
                 looks += 1;
@@ -291,7 +291,7 @@ fn readers_see_whole_batches() {
     assert_eq!(torn, 0);
 }
 
-/// Not a test: the process that writes until it is killed, or until the store fails.
+/// Not a test: a process that writes until it is killed or the store fails.
 #[test]
 #[ignore = "a process for the tests below"]
 fn writer() {
@@ -311,7 +311,7 @@ fn writer() {
             Err(error) => {
                 assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
                 assert!(error.to_string().contains("is the disk full?"), "{error}");
-                // Nothing half-written is read: nothing at all is.
+                // Half-written data is unreadable: nothing can be read at all.
                 let refused = store.guilds().unwrap_err();
                 assert!(
                     refused.to_string().contains("an earlier write failed"),
@@ -331,7 +331,7 @@ fn as_writer(mut command: Command, home: &Path) -> Command {
     command
 }
 
-/// How many batches were acknowledged.
+/// Number of acknowledged batches.
 fn acknowledged(home: &Path) -> u64 {
     let text = fs::read_to_string(home.join(ACKNOWLEDGED)).unwrap_or_default();
     text.matches('\n').count() as u64
@@ -349,7 +349,7 @@ fn check(home: &Path) {
 }
 
 #[tokio::test]
-async fn kill_9_loses_nothing_acknowledged() {
+async fn sigkill_loses_nothing_acknowledged() {
     let home = tempfile::tempdir().unwrap();
     for round in 0..8 {
         let before = acknowledged(home.path());
@@ -369,9 +369,9 @@ async fn kill_9_loses_nothing_acknowledged() {
     }
 }
 
-/// A limit on the size of files stands for the end of the disk.
+/// A file size limit simulates a full disk.
 #[tokio::test]
-async fn a_full_disk_loses_nothing_acknowledged() {
+async fn full_disks_lose_nothing_acknowledged() {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command
@@ -396,9 +396,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What was removed is in the files no more, and all else is.
+/// Removed data is gone from the files; everything else is there.
 #[test]
-fn a_rewrite_leaves_nothing_of_what_was_removed() {
+fn rewrites_purge_removed_data() {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(home.path()).unwrap();
     for number in 1..=20 {
@@ -437,9 +437,9 @@ fn a_rewrite_leaves_nothing_of_what_was_removed() {
     assert_eq!(count(&store), 19 * BATCH);
 }
 
-/// Between any two steps of a rewrite there is a whole store, and what lies beside it goes.
+/// Between any two steps of a rewrite there is a complete store, and leftovers are removed.
 #[test]
-fn a_rewrite_that_was_cut_off_loses_nothing() {
+fn interrupted_rewrites_lose_nothing() {
     let whole = tempfile::tempdir().unwrap();
     let store = Store::open(whole.path()).unwrap();
     store.merge(&batch(1, BATCH)).unwrap();
@@ -464,9 +464,9 @@ fn a_rewrite_that_was_cut_off_loses_nothing() {
     }
 }
 
-/// What one channel's permissions are is told from a few rows, and the same as from all of the guild's.
+/// A channel's permissions take few rows, and equal those computed from all of the guild's rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn permissions_in_a_channel_need_only_its_parent() {
+async fn channel_permissions_need_only_the_parent() {
     let mirror = Mirror::seeded(8).await;
     mirror.sync().await.ok();
     let (store, guild) = (mirror.store(), mirror.guild());

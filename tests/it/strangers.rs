@@ -1,4 +1,4 @@
-//! Guilds in which somebody else has added the bot, and who may do what concerns all guilds.
+//! Guilds to which someone else added the bot, and permissions for what affects all guilds.
 
 mod forgotten;
 
@@ -13,23 +13,23 @@ use crate::{
     mirror::{Mirror, Running},
 };
 
-/// What a stranger's guild is called, and what is said there.
+/// The name of a stranger's guild, and a text posted there.
 const NAME: &str = "Stranger's lair";
 const TEXT: &str = "thanks to myself, as always";
 
-/// A moment before the bot joined the simulator's own guild.
+/// Just before the bot joined the simulator's own guild.
 const EARLIER: i64 = 1_600_000_000_000;
-/// A moment after that.
+/// Just after that.
 const LATER: i64 = 1_750_000_000_000;
 
-/// A guild of somebody else's.
+/// Someone else's guild.
 struct Guild {
     id: u64,
     owner: u64,
     channel: u64,
 }
 
-/// Does something in a guild.
+/// Acts in a guild.
 fn within<T>(discord: &Discord, guild: u64, act: impl FnOnce() -> T) -> T {
     let before = discord.visit(guild);
     let done = act();
@@ -38,7 +38,7 @@ fn within<T>(discord: &Discord, guild: u64, act: impl FnOnce() -> T) -> T {
 }
 
 impl Guild {
-    /// Somebody adds the bot, and mints as much as they can.
+    /// Someone adds the bot, and mints as much as they can.
     fn of_stranger(discord: &Discord, joined: i64) -> Self {
         let id = discord.found_guild(NAME, joined);
         within(discord, id, || {
@@ -50,7 +50,7 @@ impl Guild {
         })
     }
 
-    /// The simulator's own guild, with something in it.
+    /// The simulator's own guild, with some content.
     fn own(discord: &Discord) -> Self {
         let channel = discord.create_channel(kind::TEXT, "props", vec![]);
         let owner = discord.owner_id();
@@ -66,7 +66,7 @@ impl Guild {
         }
     }
 
-    /// Thanks in it, and reactions to them.
+    /// Posts thanks in it, and reactions to them.
     fn thank(&self, discord: &Discord) {
         within(discord, self.id, || {
             let friend = discord.join("a friend");
@@ -82,7 +82,7 @@ impl Guild {
         discord.answer(run).await.expect("an answer")
     }
 
-    /// Asks until the answer says this.
+    /// Repeats a command until the response has these words.
     async fn ask_until(&self, discord: &Discord, command: &str, words: &str) -> Answer {
         let begun = Instant::now();
         loop {
@@ -122,7 +122,7 @@ fn guilds_in(mirror: &Mirror) -> Vec<u64> {
     guilds.iter().map(|part| part.guild_id.0).collect()
 }
 
-/// How many messages of the guild's channel the store has.
+/// The number of stored messages from the guild's channel.
 fn messages_of(mirror: &Mirror, guild: &Guild) -> usize {
     let store = mirror.store();
     store
@@ -130,7 +130,7 @@ fn messages_of(mirror: &Mirror, guild: &Guild) -> usize {
         .count()
 }
 
-/// Whether any file below holds these bytes.
+/// Whether any file below the folder contains these bytes.
 fn holds(folder: &Path, bytes: &[u8]) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let path = entry.unwrap().path();
@@ -142,7 +142,7 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
     })
 }
 
-/// Nothing of the guild is in the store, the raw bytes of its folder, or the archive.
+/// Asserts that nothing of the guild is in the store, its files' bytes, or the archive.
 async fn check_unknown(mirror: &Mirror, guild: &Guild) {
     {
         let store = mirror.store();
@@ -181,7 +181,7 @@ async fn check_unknown(mirror: &Mirror, guild: &Guild) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_strangers_guild_leaves_no_row() {
+async fn unmirrored_guilds_leave_no_rows() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     discord.make_public(true);
@@ -206,9 +206,9 @@ async fn a_strangers_guild_leaves_no_row() {
             "{refused:?}"
         );
     }
-    // What the gateway told before this is heard by now.
+    // Earlier gateway events are processed by now.
     own.ask(discord, "settings set", json!({"quota": 7})).await;
-    // A form or button is refused there, too.
+    // Forms and buttons are refused there, too.
     let form = within(discord, during.id, || {
         discord.submit(
             during.owner,
@@ -219,7 +219,7 @@ async fn a_strangers_guild_leaves_no_row() {
     });
     let refused = discord.answer(form).await.unwrap();
     assert!(refused.content.contains("DISCORD_GUILDS"), "{refused:?}");
-    // Nor are they, after all was lost and found again.
+    // Still true after the sessions were lost and started again.
     let sessions = discord.counters().identifies;
     discord.lose_sessions();
     let again =
@@ -245,21 +245,21 @@ async fn a_strangers_guild_leaves_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_guild_joined_first_is_mirrored_and_stays_it() {
+async fn mirrors_the_guild_joined_first() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let own = Guild::own(discord);
     let oldest = Guild::of_stranger(discord, EARLIER);
     mirror.sync().await.ok();
     assert_eq!(guilds_in(&mirror), [oldest.id]);
-    // Removed and added again, the bot joined it last.
+    // Removed and added again, so the bot joined it last.
     within(discord, oldest.id, || {
         discord.kick_bot();
         discord.invite_bot();
     });
     mirror.sync().await.ok();
     assert_eq!(guilds_in(&mirror), [oldest.id]);
-    // It is named by hand: from now on the store has both.
+    // With the guild named, the store has both.
     let only = own.id.to_string();
     mirror.run(&["sync", "--guild", &only]).await.ok();
     mirror.sync().await.ok();
@@ -268,9 +268,9 @@ async fn the_guild_joined_first_is_mirrored_and_stays_it() {
     assert_eq!(guilds_in(&mirror), both);
 }
 
-/// Where it cannot be read when the bot joined, that stops nothing.
+/// It works even if the joining time is unreadable.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guild_is_chosen_although_its_member_cannot_be_read() {
+async fn chooses_a_guild_with_an_unreadable_member() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let own = Guild::own(discord);
@@ -281,7 +281,7 @@ async fn a_guild_is_chosen_although_its_member_cannot_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_guild_that_invites_a_running_bot_is_mirrored() {
+async fn mirrors_the_first_guild_that_invites_a_running_bot() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let own = Guild::own(discord);
@@ -299,7 +299,7 @@ async fn the_first_guild_that_invites_a_running_bot_is_mirrored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
+async fn mirrors_only_named_guilds_and_keeps_others() {
     let mut mirror = Mirror::empty().await;
     let own = Guild::own(&mirror.discord);
     let other = Guild::of_stranger(&mirror.discord, LATER);
@@ -309,7 +309,7 @@ async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
     assert_eq!(mirror.archived().await.guilds.len(), 2);
     assert_eq!(messages_of(&mirror, &other), 1);
 
-    // Not named any more: kept as it is. Members may still have their data deleted.
+    // No longer named: kept unchanged. Members can still have their data deleted.
     name(&mut mirror, "DISCORD_GUILDS", &[own.id]);
     other.thank(&mirror.discord);
     mirror.sync().await.ok();
@@ -326,7 +326,7 @@ async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
     stop(running).await;
     assert_eq!(messages_of(&mirror, &other), 1);
 
-    // A graph of one guild; both are in the archive.
+    // A graph of one guild; the archive has both.
     mirror.export().await;
     let id = own.id.to_string();
     let graph = async |arguments: &[&str]| {
@@ -348,7 +348,7 @@ async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
     ];
     mirror.run(&from).await.failed(2, &["has no guild 5"]);
 
-    // Deleted: from the store, its log, the archive, the graph.
+    // Deleted from the store, its log, the archive and the graph.
     let id = other.id.to_string();
     name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
     let named = mirror.run(&["forget", "--guild", &id]).await;
@@ -357,7 +357,7 @@ async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
     mirror.run(&["forget", "--guild", &id]).await.ok();
     mirror.export().await;
     check_unknown(&mirror, &other).await;
-    // The bot is in it still, and nobody names it: it does not come back.
+    // The bot is still in it, but it isn't named, so it doesn't come back.
     mirror.sync().await.ok();
     mirror.export().await;
     check_unknown(&mirror, &other).await;
@@ -372,7 +372,7 @@ async fn only_named_guilds_are_mirrored_and_others_are_kept_until_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_concerns_all_guilds_is_for_operators() {
+async fn global_commands_are_for_operators() {
     let mut mirror = Mirror::empty().await;
     let own = Guild::own(&mirror.discord);
     let guest = Guild::of_stranger(&mirror.discord, EARLIER);
@@ -405,7 +405,7 @@ async fn what_concerns_all_guilds_is_for_operators() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_named_guild_that_the_bot_is_not_in_is_told() {
+async fn reports_named_guilds_without_the_bot() {
     let mut mirror = Mirror::empty().await;
     let own = Guild::own(&mirror.discord);
     name(&mut mirror, "DISCORD_GUILDS", &[own.id, 7]);
@@ -417,7 +417,7 @@ async fn a_named_guild_that_the_bot_is_not_in_is_told() {
     let running = start(&mirror).await;
     own.ask_until(&mirror.discord, "sync-status", ": listening")
         .await;
-    // Members may bring the bot's commands along to guilds in which it is not.
+    // Members can use the bot's commands in guilds that it isn't in.
     for (guild, words) in [("7", "not in this server"), ("8", "DISCORD_GUILDS")] {
         let run = mirror.discord.interact_raw(json!({
             "application_id": mirror.discord.bot_id().to_string(), "type": 2,

@@ -1,4 +1,4 @@
-//! `propsbot sync`: whatever the world, its changes and its faults, the store ends up as Discord is.
+//! `propsbot sync`: whatever the world, its changes and faults, the store ends up equal to Discord.
 
 use std::{
     process::Command,
@@ -17,7 +17,7 @@ const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const ARCHIVED: &str = "GET /channels/{channel_id}/threads/archived/public";
 const REACTORS: &str = "GET /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}";
 
-/// No request was wrong, and none was refused for being too many.
+/// Asserts that no request was wrong or exceeded a limit.
 #[track_caller]
 fn well_behaved(discord: &Discord) {
     assert_eq!(discord.violations(), Vec::<String>::new());
@@ -33,7 +33,7 @@ fn well_behaved(discord: &Discord) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn seeded_worlds_are_mirrored_and_exported() {
+async fn mirrors_and_exports_seeded_worlds() {
     for seed in 1..=4 {
         let mut mirror = Mirror::seeded(seed).await;
         if seed % 2 == 0 {
@@ -48,14 +48,14 @@ async fn seeded_worlds_are_mirrored_and_exported() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limits_are_kept() {
+async fn sync_keeps_rate_limits() {
     let quick = |requests, ms| Some(Rate::new(requests, Duration::from_millis(ms)));
     let mirror = Mirror::new(Options {
         seed: Seed {
             messages: 250,
             ..Seed::default()
         },
-        // Discord's, in a time that passes ten times as fast; the global one is the bot's own.
+        // Discord's limits, ten times as fast; the global one is the bot's own.
         limits: Limits {
             global: quick(50, 1000),
             messages: quick(5, 500),
@@ -74,7 +74,7 @@ async fn limits_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_changed_nothing_done() {
+async fn unchanged_guilds_cost_few_requests() {
     let mirror = Mirror::seeded(5).await;
     mirror.sync().await.ok();
     mirror.export().await;
@@ -92,8 +92,7 @@ async fn nothing_changed_nothing_done() {
         again.iter().filter(name).count()
     };
     assert_eq!(count(&[REACTORS]), 0);
-    // Only the week before is read again, which is a page or two a channel, and the last threads
-    // archived where there are any.
+    // Only the last week is read again: a page or two per channel, and the last archived threads.
     let channels = mirror.discord.truth().channels.len();
     assert!(count(&[MESSAGES]) <= 2 * channels);
     let look_back = count(&[MESSAGES, ARCHIVED]);
@@ -104,10 +103,10 @@ async fn nothing_changed_nothing_done() {
     mirror.check_store();
 }
 
-/// After an outage of a month, syncs are killed before they have read all of the week before it again.
-/// What changed in that week is found all the same.
+/// After an outage of a month, syncs are killed before they complete the look-back. Changes in that
+/// week are found anyway.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_look_back_is_owed_until_it_is_done() {
+async fn look_backs_stay_pending_until_done() {
     let month_ago = SystemTime::now() - Duration::from_hours(30 * 24);
     let month_ago = month_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
     let month_ago = i64::try_from(month_ago).unwrap();
@@ -124,7 +123,7 @@ async fn a_look_back_is_owed_until_it_is_done() {
     let discord = &mirror.discord;
     mirror.sync().await.ok();
     mirror.check_store();
-    // As if that had been then.
+    // As if it had been then.
     let store = mirror.store();
     let then = Session {
         unheard: Some(Millis(month_ago).into()),
@@ -145,7 +144,7 @@ async fn a_look_back_is_owed_until_it_is_done() {
         running.kill().await;
     }
     discord.heal();
-    // That the store was written to says nothing of when Discord was heard.
+    // Writing to the store doesn't mean that Discord was heard.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let chosen = Observation {
         at: Millis(i64::try_from(now.as_millis()).unwrap()).into(),
@@ -156,13 +155,13 @@ async fn a_look_back_is_owed_until_it_is_done() {
     mirror.sync().await.ok();
     mirror.check_store();
     let again = discord.count(MESSAGES);
-    // Done once, it is done.
+    // Once is enough.
     mirror.sync().await.ok();
     assert_eq!(discord.count(MESSAGES), again);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_changed_while_away_is_mirrored() {
+async fn mirrors_changes_made_while_away() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let [ana, ben, cho] = ["ana", "ben", "cho"].map(|name| discord.join(name));
@@ -228,7 +227,7 @@ async fn what_changed_while_away_is_mirrored() {
     mirror.check_archive().await;
     well_behaved(discord);
 
-    // What is gone is known to have been there.
+    // Deleted objects are known to have existed.
     let archive = mirror.archived().await;
     let left = archive
         .members
@@ -262,7 +261,7 @@ fn deny(discord: &Discord, bits: u64) -> Overwrite {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn permission_taken_away_is_no_deletion() {
+async fn lost_permissions_delete_nothing() {
     for bits in [bit::VIEW_CHANNEL, bit::READ_MESSAGE_HISTORY] {
         let mirror = Mirror::empty().await;
         let discord = &mirror.discord;
@@ -303,9 +302,9 @@ async fn permission_taken_away_is_no_deletion() {
     }
 }
 
-/// Discord answers with an empty list where the permission was lost after it was computed.
+/// Discord responds with an empty list if the permission was lost after it was checked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn permission_lost_between_two_requests_is_no_deletion() {
+async fn permissions_lost_between_requests_delete_nothing() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -314,7 +313,7 @@ async fn permission_lost_between_two_requests_is_no_deletion() {
         discord.post(ana, channel, &n.to_string());
     }
     mirror.sync().await.ok();
-    // The lists come late: meanwhile the permission is gone.
+    // The lists are delayed; meanwhile the permission is revoked.
     discord.fail(MESSAGES, 100, Fault::Delay(Duration::from_millis(700)));
     let before = discord.count("GET /guilds/{guild_id}/threads/active");
     let running = mirror.start(&["sync"]);
@@ -332,10 +331,10 @@ async fn permission_lost_between_two_requests_is_no_deletion() {
     mirror.check_store();
 }
 
-/// The permission is gone when the list is asked for, and there again when we look why it is empty.
-/// Or an answer has only the first of the messages that it should have.
+/// The permission is missing for the list, but back for the check. Or a response has only the first
+/// of its messages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_answer_that_is_too_short_deletes_nothing() {
+async fn a_single_short_response_deletes_nothing() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -374,9 +373,9 @@ async fn one_answer_that_is_too_short_deletes_nothing() {
     }
 }
 
-/// A channel that is deleted before it was read leaves nothing incomplete.
+/// A channel deleted before it was read doesn't make the mirror incomplete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_deleted_meanwhile_is_not_missed() {
+async fn channels_deleted_during_a_sync_are_not_missing() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -395,9 +394,9 @@ async fn a_channel_deleted_meanwhile_is_not_missed() {
     mirror.check_store();
 }
 
-/// Ids that differ by one are the same as floats; as text, and as integers, they are not.
+/// Ids that differ by one are equal as floats, but not as text or integers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ids_above_2_to_the_53_stay_apart() {
+async fn distinguishes_ids_above_2_to_the_53() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -423,7 +422,7 @@ async fn ids_above_2_to_the_53_stay_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_guild_is_complete_at_once() {
+async fn empty_guilds_are_complete_at_once() {
     let mirror = Mirror::empty().await;
     mirror.sync().await.ok();
     mirror.check_store();
@@ -444,7 +443,7 @@ async fn an_empty_guild_is_complete_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_the_guild_that_was_asked_for() {
+async fn syncs_only_the_requested_guild() {
     let mirror = Mirror::empty().await;
     let known = mirror.guild().to_string();
     let ended = mirror.run(&["sync", "--guild", "123"]).await;
@@ -453,9 +452,10 @@ async fn only_the_guild_that_was_asked_for() {
     mirror.check_store();
 }
 
-/// What @everyone may no longer read is withdrawn with the next export: no byte of it is left.
+/// Channels that `@everyone` can't read any more are withdrawn by the next export, to the last
+/// byte.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_that_turned_private_is_withdrawn() {
+async fn withdraws_channels_that_become_private() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");

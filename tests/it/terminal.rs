@@ -1,5 +1,5 @@
-//! Names that steer a terminal, forge a line or break a table, on every way out: nothing of that
-//! arrives, and programs still read the names as they are.
+//! Names that control a terminal, forge a log line or break a table, at every output: they have no
+//! effect, and programs still read them unchanged.
 
 use std::fs;
 
@@ -12,13 +12,12 @@ use crate::{
     mirror::{Ended, Mirror},
 };
 
-/// Sets a terminal's title, clears it, forges a line, breaks a table, ends code, and turns around what
-/// follows.
+/// Sets a terminal's title, clears it, forges a line, breaks a table, ends markup, reverses text.
 const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\r\n| forged | `line`\u{85}\u{2028}more\u{202e}\u{2066}\u{7f}";
-/// What can be seen of it.
+/// Its visible part.
 const SEEN: &str = "]0;owned[2J31m | forged | `line` more";
 
-/// Whether a terminal does something else with it than to show it.
+/// Whether a terminal interprets the character instead of showing it.
 fn steers(letter: char) -> bool {
     (letter.is_control() && letter != '\n')
         || "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".contains(letter)
@@ -39,7 +38,7 @@ fn shows(ended: &Ended) {
     assert!(text.contains(SEEN), "{text}");
 }
 
-/// A guild, a props channel, a channel that the bot may not read, and a member, all called so.
+/// A guild, a props channel, an unreadable channel and a member with this name.
 async fn hostile() -> Mirror {
     let mirror = Mirror::new(Options {
         seed: Seed {
@@ -71,7 +70,7 @@ fn hidden_from(id: u64, member: bool) -> Overwrite {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hostile_names_steer_no_terminal() {
+async fn hostile_names_cannot_control_the_terminal() {
     let mirror = hostile().await;
     shows(&mirror.sync().await);
     shows(&mirror.run(&["sync", "--guild", "5"]).await);
@@ -98,7 +97,7 @@ async fn hostile_names_steer_no_terminal() {
     is_harmless(&table);
     assert!(table.contains("]0;owned[2J31m"), "{table}");
 
-    // A channel that turns private is withdrawn, by name: in the result and in the log.
+    // A channel that turns private is withdrawn and named, in the result and the log.
     let truth = mirror.discord.truth();
     let mut channels = truth.channels.iter();
     let props = channels.find(|channel| channel.name.starts_with("props\u{1b}"));
@@ -114,7 +113,7 @@ async fn hostile_names_steer_no_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hostile_archive_steers_no_terminal() {
+async fn hostile_archives_cannot_control_the_terminal() {
     let mirror = hostile().await;
     mirror.sync().await;
     mirror.export().await;
@@ -136,7 +135,7 @@ async fn a_hostile_archive_steers_no_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn programs_read_hostile_names_as_they_are() {
+async fn json_output_keeps_hostile_names() {
     let mirror = hostile().await;
     let lines = mirror.run(&["sync", "--json"]).await.stdout;
     is_harmless(&lines);
@@ -152,7 +151,7 @@ async fn programs_read_hostile_names_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hostile_name_is_one_cell_of_the_archives_table() {
+async fn hostile_names_stay_in_their_readme_cell() {
     let mirror = hostile().await;
     mirror.sync().await;
     mirror.export().await;
@@ -165,7 +164,7 @@ async fn a_hostile_name_is_one_cell_of_the_archives_table() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hostile_emoji_ends_in_its_own_code() {
+async fn hostile_emoji_stay_in_their_markup() {
     let (mut props, mut thanks) = (0, 0);
     let server = Server::with(Options::default(), |discord| {
         let people = discord.people();

@@ -1,4 +1,4 @@
-//! Messages without a text: those that have none, and those whose text Discord keeps from us.
+//! Messages without text: those that have none, and those whose text Discord withholds.
 
 use serde_json::Value;
 use simulator::discord::{Draft, Options, Seed, World, flag, intent, kind, snowflake::wall_clock};
@@ -12,7 +12,7 @@ fn texts_missing(status: &Value) -> u64 {
     status["totals"]["texts_missing"].as_u64().unwrap()
 }
 
-/// A guild in which the bot gets texts, or not; and a channel where one person talks.
+/// A guild with or without message texts, and a channel where one person talks.
 async fn talk(gives_texts: bool) -> (Mirror, u64, u64) {
     let kept = if gives_texts {
         0
@@ -36,7 +36,7 @@ async fn talk(gives_texts: bool) -> (Mirror, u64, u64) {
     (mirror, channel, ana)
 }
 
-/// Posts what somebody, a webhook and a command said; then nothing of it is left but what `content` is.
+/// Posts by a person, a webhook and a command that lose everything but `content`.
 fn without_embeds(mirror: &Mirror, channel: u64, author: u64, content: &str) {
     let discord = &mirror.discord;
     let answers = [20, 23].map(|kind| Draft {
@@ -53,7 +53,7 @@ fn without_embeds(mirror: &Mirror, channel: u64, author: u64, content: &str) {
     }
 }
 
-/// Messages whose embeds were taken away, and that had nothing else, have no text that could be missing.
+/// Messages that had only embeds, which were removed, have no text to miss.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn empty_messages_are_complete() {
     let (mirror, channel, ana) = talk(true).await;
@@ -64,7 +64,7 @@ async fn empty_messages_are_complete() {
     let status = mirror.status().await;
     assert_eq!(texts_missing(&status), 0, "{status}");
     assert!(status["synced"]["messages"].is_i64(), "{status}");
-    // That is found out once.
+    // It is established once.
     let asked = discord.count(MESSAGE);
     mirror.sync().await.ok();
     mirror.run(&["sync", "--recheck"]).await.ok();
@@ -72,9 +72,9 @@ async fn empty_messages_are_complete() {
     assert_eq!(texts_missing(&mirror.status().await), 0);
 }
 
-/// Where no message shows a text, none is taken for empty.
+/// While no message shows a text, none counts as empty.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_message_is_taken_for_empty_while_discord_gives_no_texts() {
+async fn no_message_counts_as_empty_without_the_intent() {
     let (mirror, channel, ana) = talk(true).await;
     let discord = &mirror.discord;
     mirror.sync().await.ok();
@@ -92,7 +92,7 @@ async fn no_message_is_taken_for_empty_while_discord_gives_no_texts() {
     mirror.check_store();
     assert_eq!(texts_missing(&mirror.status().await), 0);
 
-    // Nothing is known that has a text: all that there is has none.
+    // No known message has a text: all are empty.
     let (mirror, channel, ana) = talk(true).await;
     let discord = &mirror.discord;
     discord.post_many((0..20).map(|n| Draft::new(ana, channel, n.to_string())));
@@ -105,9 +105,9 @@ async fn no_message_is_taken_for_empty_while_discord_gives_no_texts() {
     mirror.check_store();
 }
 
-/// A list that keeps a text back, which the message itself shows, costs nothing.
+/// A text that the list withholds but the message shows loses nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_text_that_only_a_list_keeps_back_is_asked_for() {
+async fn fetches_texts_that_only_lists_withhold() {
     let (mirror, channel, ana) = talk(true).await;
     mirror.sync().await.ok();
     mirror.discord.post(ana, channel, "look");
@@ -116,9 +116,9 @@ async fn a_text_that_only_a_list_keeps_back_is_asked_for() {
     mirror.check_store();
 }
 
-/// Without the intent, the text of a message whose embeds were taken away is missing as any other is.
+/// Without the intent, texts of messages with removed embeds are missing, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn texts_without_embeds_are_fetched_once_they_are_to_be_had() {
+async fn fetches_texts_without_embeds_once_available() {
     let (mirror, channel, ana) = talk(false).await;
     without_embeds(&mirror, channel, ana, "https://example.org");
     for _ in 0..2 {

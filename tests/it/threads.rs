@@ -1,4 +1,4 @@
-//! Threads and forums: opened, archived, brought back and deleted while nobody listens.
+//! Threads and forums: created, archived, unarchived and deleted while the bot is offline.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,9 +11,9 @@ const ACTIVE: &str = "GET /guilds/{guild_id}/threads/active";
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 
-/// Between two syncs, threads do all that threads do. Some tell of themselves only by a message.
+/// Between two syncs, threads change in every way. Some are only visible in a message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_threads_did_while_away_is_mirrored() {
+async fn mirrors_thread_changes_made_while_away() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -34,7 +34,7 @@ async fn what_threads_did_while_away_is_mirrored() {
     mirror.sync().await.ok();
     mirror.check_store();
 
-    // Of a channel without threads: on an old message, on the last one, both archived at once.
+    // In a channel without threads: on an old message and on the last one, both archived at once.
     let on_old = discord.create_thread_on(quiet, in_quiet[0], ana, "on an old message");
     discord.post(ana, on_old, "here");
     discord.archive_thread(on_old);
@@ -42,7 +42,7 @@ async fn what_threads_did_while_away_is_mirrored() {
     let on_new = discord.create_thread_on(quiet, newest, ana, "on the newest");
     discord.post(ana, on_new, "there");
     discord.archive_thread(on_new);
-    // Brought back, written in, archived again; or left active.
+    // Unarchived, used, archived again; or left active.
     discord.unarchive(archived);
     discord.post(ana, archived, "again");
     discord.archive_thread(archived);
@@ -58,16 +58,16 @@ async fn what_threads_did_while_away_is_mirrored() {
     mirror.check_store();
     assert_eq!(discord.violations(), Vec::<String>::new());
 
-    // All of it is known now: no thread is asked for by itself.
+    // Everything is known now: no thread is requested individually.
     let before = discord.count("GET /channels/{channel_id}");
     mirror.sync().await.ok();
     assert_eq!(discord.count("GET /channels/{channel_id}"), before);
     mirror.check_store();
 }
 
-/// A list of threads that says nothing, or not whether there are more, is no whole one.
+/// Thread lists without their fields, or without `has_more`, are incomplete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_threads_without_its_fields_is_not_believed() {
+async fn rejects_thread_lists_without_required_fields() {
     for (pointer, value) in [("", "{}"), ("/threads", "null"), ("/has_more", "null")] {
         let mirror = Mirror::empty().await;
         let discord = &mirror.discord;
@@ -89,9 +89,9 @@ async fn a_list_of_threads_without_its_fields_is_not_believed() {
     }
 }
 
-/// The answer is another channel than was asked for: it says nothing of the thread.
+/// A response about another channel says nothing about the thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_of_another_channel_is_not_believed() {
+async fn rejects_responses_about_another_channel() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -112,9 +112,9 @@ async fn an_answer_of_another_channel_is_not_believed() {
     mirror.check_store();
 }
 
-/// A channel that cannot be seen tells nothing of its threads; when it can be again, all count.
+/// A hidden channel shows none of its threads; once visible, all of them count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn threads_of_a_channel_that_was_hidden_are_found() {
+async fn finds_threads_of_a_formerly_hidden_channel() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -137,9 +137,9 @@ async fn threads_of_a_channel_that_was_hidden_are_found() {
     mirror.check_store();
 }
 
-/// What permissions tell of a thread is not asked, and what failed for a while is asked for again.
+/// Threads that permissions explain aren't requested; temporary failures are retried.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
+async fn fetches_threads_only_where_permitted() {
     const CHANNEL: &str = "GET /channels/{channel_id}";
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
@@ -162,7 +162,7 @@ async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
     mirror.sync().await.ok();
     assert_eq!(discord.count(CHANNEL), asked);
 
-    // Of this one only a message tells.
+    // Only a message reveals this thread.
     let thread = discord.create_thread_on(quiet, said, ana, "on a message");
     discord.post(ana, thread, "here");
     discord.archive_thread(thread);
@@ -182,9 +182,9 @@ async fn threads_are_asked_for_where_an_answer_is_to_be_had() {
     assert_eq!(discord.violations(), Vec::<String>::new());
 }
 
-/// Many archived threads: each is listed once, read once, and left alone from then on.
+/// Many archived threads: each is listed once, read once, then left alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_archived_threads_cost_their_pages_once() {
+async fn thousands_of_archived_threads_are_listed_once() {
     const THREADS: usize = 1_200;
     let month_ago = SystemTime::now() - Duration::from_hours(30 * 24);
     let month_ago = month_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -208,8 +208,8 @@ async fn thousands_of_archived_threads_cost_their_pages_once() {
     mirror.check_store();
     // Pages overlap by the threads of one millisecond.
     assert!(discord.count(ARCHIVED) <= THREADS.div_ceil(100) + 1);
-    // Only what is under way before some threads told that short pages are whole looks again, which
-    // takes three requests.
+    // Only lists requested before it was known that short pages are complete are repeated, with
+    // three requests each.
     let under_way = 100;
     let looks = discord.count(MESSAGES) + discord.count(MESSAGE);
     assert!(looks <= THREADS + 4 * under_way, "{looks}");
@@ -220,9 +220,9 @@ async fn thousands_of_archived_threads_cost_their_pages_once() {
     mirror.check_store();
 }
 
-/// An answer without threads is none, and one that does not tell whether there are more is not whole.
+/// A response without threads isn't a list, and one without `has_more` is incomplete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_threads_that_does_not_tell_all_is_not_whole() {
+async fn incomplete_thread_lists_are_not_trusted() {
     let month_ago = SystemTime::now() - Duration::from_hours(30 * 24);
     let month_ago = month_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
     let world = async || {
@@ -247,7 +247,7 @@ async fn a_list_of_threads_that_does_not_tell_all_is_not_whole() {
         }
         mirror
     };
-    // Once: it is asked for again.
+    // Once: it is requested again.
     for route in [ARCHIVED, ACTIVE] {
         for answer in ["{}", r#"{"threads": null, "has_more": false}"#] {
             let mirror = world().await;
@@ -257,7 +257,7 @@ async fn a_list_of_threads_that_does_not_tell_all_is_not_whole() {
             mirror.check_store();
         }
     }
-    // All the time: the threads are there, but whether these are all is not known.
+    // Always: the threads are there, but it is unknown whether these are all.
     for odd in ["null", "\"odd\""] {
         let mirror = world().await;
         mirror.discord.mutate(ARCHIVED, "/has_more", odd);

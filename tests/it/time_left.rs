@@ -1,4 +1,4 @@
-//! The time left, as a program that reads the progress sees it.
+//! The time left, as programs read it from the progress.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::mirror::Mirror;
 
 const MESSAGES: &str = "GET /channels/{channel_id}/messages";
 
-/// A channel that was silent for years and lively for a moment: neither what lies before the first
-/// page of it nor the days of the look-back are taken for full of messages.
+/// A channel silent for years and busy for a moment: neither the time before its first page nor the
+/// look-back is assumed to be full of messages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_moment_is_not_taken_for_years() {
+async fn time_estimate_ignores_a_busy_moment() {
     let mirror = Mirror::empty().await;
     let ana = mirror.discord.join("ana");
     let channel = mirror.discord.create_channel(kind::TEXT, "general", vec![]);
     let thanks = (0..450).map(|_| Draft::new(ana, channel, "thank you"));
     mirror.discord.post_many(thanks);
     for run in ["the first sync", "the look-back"] {
-        // Slow enough for a line after each page.
+        // Slow enough for one line per page.
         let slow = Fault::Delay(Duration::from_millis(1_200));
         mirror.discord.fail(MESSAGES, 4, slow);
         let ended = mirror.run(&["sync", "--json"]).await.ok();

@@ -1,5 +1,4 @@
-//! What the bot cannot hear while it runs: in channels that it cannot see, and in events that say too
-//! little.
+//! What the running bot can't hear: channels it can't see, and events that say too little.
 
 use std::{
     sync::Arc,
@@ -32,7 +31,7 @@ use crate::{
 
 const MESSAGE: &str = "GET /channels/{channel_id}/messages/{message_id}";
 
-/// How the bot loses, and regains, the sight of channels.
+/// How the bot loses and regains access to channels.
 type Hiding = (&'static str, fn(&Discord, &[u64], bool));
 
 fn hide(discord: &Discord, channels: &[u64], of: (u64, bool), hides: bool) {
@@ -82,9 +81,9 @@ const HIDINGS: [Hiding; 3] = [
     }),
 ];
 
-/// What happens in a channel while the bot cannot see it is found once it can: not only what is new.
+/// Changes while a channel was hidden are found once it is visible, not only new messages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_happened_while_hidden_is_found() {
+async fn finds_changes_made_while_hidden() {
     let mut mirror = Mirror::empty().await;
     for (name, value) in [("EXPORT_INTERVAL", "1s"), ("RUST_LOG", "propsbot=debug")] {
         mirror.variables.push((name.to_owned(), value.to_owned()));
@@ -128,10 +127,10 @@ async fn what_happened_while_hidden_is_found() {
     assert_eq!(discord.violations(), Vec::<String>::new());
 }
 
-/// A message of which the event cannot be read is fetched, also if that fails at first, and the bot is
-/// killed, and no look-back would come over it.
+/// A message with an unreadable event is fetched, even if that fails first, the bot is killed, and
+/// no look-back covers it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_whose_event_said_nothing_is_fetched_in_the_end() {
+async fn fetches_messages_with_unreadable_events() {
     let mut mirror = Mirror::empty().await;
     mirror
         .variables
@@ -195,10 +194,9 @@ async fn a_message_whose_event_said_nothing_is_fetched_in_the_end() {
     assert!(failures.is_empty(), "{failures:?}");
 }
 
-/// Where so much was said that some of it was dropped, it may have been that the bot joined a guild, or
-/// left one.
+/// If events were dropped, the bot may have joined or left a guild.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guilds_that_came_and_went_in_an_overflow_are_found() {
+async fn finds_guilds_joined_or_left_during_an_overflow() {
     let discord = Mirror::empty().await.discord;
     let ana = discord.join("ana");
     let channel = discord.create_channel(kind::TEXT, "general", vec![]);

@@ -1,4 +1,4 @@
-//! `propsbot graph --weights` and `--config`: which spellings are read, and what matches nothing.
+//! `propsbot graph --weights` and `--config`: accepted spellings, and entries that match nothing.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use simulator::discord::kind;
 
 use crate::mirror::Mirror;
 
-/// Somebody was thanked, and others reacted with a heart, a raised thumb and an emoji of the guild's own.
+/// A thanked message with reactions: a heart, a thumbs-up and one of the guild's emoji.
 async fn thanked() -> (Mirror, u64, u64) {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
@@ -23,7 +23,7 @@ async fn thanked() -> (Mirror, u64, u64) {
     (mirror, props, wow)
 }
 
-/// What each node of reactions weighs in the graph that was written.
+/// The weight of each reaction node in the written graph.
 fn weights(mirror: &Mirror) -> Vec<f64> {
     let graph = fs::read(mirror.home.path().join("graph/graph.json")).unwrap();
     let graph: Value = serde_json::from_slice(&graph).unwrap();
@@ -41,7 +41,7 @@ fn weights(mirror: &Mirror) -> Vec<f64> {
 const GRAPH: [&str; 5] = ["graph", "--from", "dir:archive", "--out", "graph"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn weights_match_however_an_emoji_is_spelled() {
+async fn weights_match_every_spelling_of_an_emoji() {
     let (mirror, _, wow) = thanked().await;
     let file = mirror.home.path().join("weights.json");
     for emojis in [
@@ -55,7 +55,7 @@ async fn weights_match_however_an_emoji_is_spelled() {
         assert_eq!(weights(&mirror), [3.0, 4.0, 5.0], "{emojis}");
         assert!(!said.contains("warning"), "{said}");
     }
-    // As Windows writes it.
+    // As written on Windows.
     let text = json!({"emojis": {"❤": 3}}).to_string();
     let units = text.encode_utf16().flat_map(u16::to_le_bytes);
     let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(units).collect();
@@ -66,7 +66,7 @@ async fn weights_match_however_an_emoji_is_spelled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn weights_of_nothing_are_named() {
+async fn names_weights_that_match_nothing() {
     let (mut mirror, props, _) = thanked().await;
     let weights = json!({
         "emojis": {"❤": 3, "🦄": 2, "wow:5": 2},
@@ -127,7 +127,7 @@ async fn weights_of_nothing_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_files_are_refused_with_words() {
+async fn rejects_other_files_with_an_explanation() {
     let mirror = Mirror::empty().await;
     for (text, arguments, says) in [
         ("[5]", &["--weights"][..], "expected an object"),

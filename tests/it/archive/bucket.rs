@@ -1,5 +1,5 @@
-//! Archives in an object store: a real S3 server on loopback, of another make than ours, in front of
-//! which requests and answers can be lost.
+//! Archives in an object store: a third-party S3 server on loopback, behind a proxy that can lose
+//! requests and responses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,7 +41,7 @@ const KEY: &str = "who";
 const SECRET: &str = "what proves it";
 const BUCKET: &str = "props";
 
-/// An S3 server with one bucket. Ends when dropped.
+/// An S3 server with one bucket. Stops when dropped.
 pub(crate) struct ObjectStore {
     folder: TempDir,
     url: String,
@@ -49,29 +49,29 @@ pub(crate) struct ObjectStore {
     serving: JoinHandle<()>,
 }
 
-/// What goes wrong in front of the server.
+/// Faults of the proxy in front of the server.
 struct Faults {
     service: S3Service,
     requests: AtomicUsize,
     /// From this request on, none arrives.
     cut: AtomicUsize,
-    /// The answer to this request is lost.
+    /// The response to this request is lost.
     lost: AtomicUsize,
-    /// Whether it is passed over that an object is to be made only where there is none.
+    /// Whether the precondition "create only if absent" is ignored.
     unconditional: AtomicBool,
-    /// Whether blobs that are put wait before they arrive, and how many do.
+    /// Whether uploads of blobs are held back, and how many are.
     holds_blobs: watch::Sender<bool>,
     held: AtomicUsize,
-    /// Whether objects without a checksum are refused, as by a bucket with Object Lock.
+    /// Whether objects without a checksum are rejected, like by a bucket with Object Lock.
     needs_checksums: AtomicBool,
-    /// What each object that was put is said to be.
+    /// The content type of each uploaded object.
     content_types: Mutex<BTreeMap<String, String>>,
     folder: PathBuf,
 }
 
 const NEVER: usize = usize::MAX;
 
-/// Amazon's words.
+/// Amazon's error message.
 const NO_CHECKSUM: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidRequest</Code>\
     <Message>Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock \
     parameters</Message><RequestId>A</RequestId><HostId>B</HostId></Error>";
@@ -113,7 +113,7 @@ impl ObjectStore {
         self.archive_with(prefix, &[])
     }
 
-    /// The same, with these variables beside the usual.
+    /// The same, with additional variables.
     fn archive_with(&self, prefix: &str, more: &[(&'static str, &str)]) -> BucketArchive {
         let variables = self.variables();
         let variables = variables.into_iter().chain(more.iter().copied());
@@ -126,29 +126,29 @@ impl ObjectStore {
         BucketArchive::new(place, &access, &Network::default()).unwrap()
     }
 
-    /// Lays an object there that is so long, and all zeros.
+    /// Stores an object of this many zero bytes.
     pub(crate) fn lay(&self, name: &str, bytes: u64) {
         let path = self.folder.path().join(BUCKET).join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::File::create(path).unwrap().set_len(bytes).unwrap();
     }
 
-    /// From now on blobs that are put wait, or no longer do.
+    /// Holds uploads of blobs back, or releases them.
     pub(crate) fn hold_blobs(&self, holds: bool) {
         self.faults.holds_blobs.send_replace(holds);
     }
 
-    /// How many blobs have had to wait so far.
+    /// Number of uploads held back so far.
     pub(crate) fn held(&self) -> usize {
         self.faults.held.load(Ordering::Relaxed)
     }
 
-    /// What the object of this name says.
+    /// The contents of an object.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join(BUCKET).join(name)).unwrap()
     }
 
-    /// The variables with which `propsbot` reaches it.
+    /// The variables that configure `propsbot` for it.
     pub(crate) fn variables(&self) -> [(&'static str, &str); 3] {
         [
             ("AWS_ACCESS_KEY_ID", KEY),
@@ -157,14 +157,14 @@ impl ObjectStore {
         ]
     }
 
-    /// As another process would find it: nothing is lost any more, and what is claimed is old.
+    /// The archive as a later process finds it: no faults, and old claims.
     fn later(&self) -> BucketArchive {
         self.faults.cut.store(NEVER, Ordering::Relaxed);
         self.faults.lost.store(NEVER, Ordering::Relaxed);
         self.archive("a").with_lease(Duration::ZERO)
     }
 
-    /// The names of all objects under the prefix.
+    /// All object names under the prefix.
     pub(crate) fn objects(&self, prefix: &str) -> BTreeSet<String> {
         fn collect(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
             for entry in fs::read_dir(folder).unwrap() {
@@ -227,7 +227,7 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
 }
 
 #[tokio::test]
-async fn an_object_store_keeps_the_contract() {
+async fn object_stores_satisfy_the_archive_contract() {
     let store = ObjectStore::start().await;
     let mut made = 0;
     keeps_the_contract(&mut || {
@@ -238,7 +238,7 @@ async fn an_object_store_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn an_archive_may_have_a_bucket_for_itself() {
+async fn archives_can_use_a_bucket_without_prefix() {
     let store = ObjectStore::start().await;
     let archive = store.archive("");
     let rows = rows();
@@ -248,7 +248,7 @@ async fn an_archive_may_have_a_bucket_for_itself() {
     assert!(store.objects("").contains(MANIFEST));
 }
 
-/// A community of few words: what takes time here is to be requests.
+/// A community with short texts, so that the time goes into requests.
 pub(super) fn terse() -> Snapshot {
     let mut rows = rows();
     rows.messages.retain(|message| {
@@ -260,7 +260,7 @@ pub(super) fn terse() -> Snapshot {
     rows
 }
 
-/// The second of two exports: of a channel that was emptied, and a message more in another.
+/// The second of two exports: one channel is emptied, another has one more message.
 pub(super) async fn second(archive: &dyn DataArchive) -> Result<u64, String> {
     let mut after = terse();
     after.messages.retain(|message| message.channel_id != PROPS);
@@ -292,7 +292,7 @@ pub(super) async fn clean() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn an_export_that_is_cut_off_between_any_two_requests_leaves_the_old_state_or_the_new() {
+async fn interrupted_bucket_exports_are_atomic() {
     let clean = clean().await;
     let mut generations = BTreeSet::new();
     for steps in 0.. {
@@ -315,7 +315,7 @@ async fn an_export_that_is_cut_off_between_any_two_requests_leaves_the_old_state
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_found_out_by_reading() {
+async fn resolves_lost_responses_by_reading_the_object() {
     let clean = clean().await;
     let mut all = 0;
     for steps in 0.. {
@@ -334,12 +334,12 @@ async fn a_lost_answer_is_found_out_by_reading() {
 }
 
 #[tokio::test]
-async fn a_claim_belongs_to_its_writer_until_it_is_old() {
+async fn claims_hold_until_they_expire() {
     let store = ObjectStore::start().await;
     first(&store.archive("a")).await;
     let before = store.objects("a");
     let begun = store.faults.requests.load(Ordering::Relaxed);
-    // Cut off with some objects put and none published.
+    // Killed after some uploads, before publishing.
     store.faults.cut.store(begun + 9, Ordering::Relaxed);
     second(&store.archive("a")).await.unwrap_err();
     let later = store.later();
@@ -351,9 +351,9 @@ async fn a_claim_belongs_to_its_writer_until_it_is_old() {
     assert_eq!(store.objects("a"), before);
 }
 
-/// As a process finds the archive that comes after a killed one of the same store.
+/// A later process of the same store takes over from a killed one.
 #[tokio::test]
-async fn takes_its_own_claim_back_at_once_wherever_it_was_cut_off() {
+async fn takes_back_its_own_claim_after_any_interruption() {
     let clean = clean().await;
     let mut taken_back = 0;
     for steps in 0.. {
@@ -377,7 +377,7 @@ async fn takes_its_own_claim_back_at_once_wherever_it_was_cut_off() {
         next.own_claims().unwrap().add([names]);
         assert_eq!(second(&next).await, Ok(2), "cut off after {steps} requests");
         assert_valid(&next).await;
-        // Where there was nothing to publish, the write after it tidies up.
+        // If there is nothing to publish, the next write cleans up.
         second(&next).await.unwrap();
         assert_eq!(store.objects("a"), clean, "cut off after {steps} requests");
         if cut.is_ok() {
@@ -387,10 +387,10 @@ async fn takes_its_own_claim_back_at_once_wherever_it_was_cut_off() {
     assert!(taken_back > 4, "{taken_back}");
 }
 
-/// What a killed process sent last may arrive after the next one has begun. It publishes, if nobody else
-/// has, and all that it needs must be there then.
+/// A killed process's last request may arrive after the next process has started. If it publishes,
+/// all its objects must exist.
 #[tokio::test]
-async fn keeps_what_a_killed_process_may_still_publish() {
+async fn keeps_objects_that_a_late_request_may_publish() {
     let store = ObjectStore::start().await;
     first(&store.archive("a")).await;
     let before = store.objects("a");
@@ -418,7 +418,7 @@ async fn keeps_what_a_killed_process_may_still_publish() {
 }
 
 #[tokio::test]
-async fn a_damaged_object_is_made_anew() {
+async fn repairs_damaged_objects_in_a_bucket() {
     let store = ObjectStore::start().await;
     let archive = store.archive("a");
     let rows = rows();
@@ -435,9 +435,9 @@ async fn a_damaged_object_is_made_anew() {
     assert_eq!(store.objects("a"), objects);
 }
 
-/// Stores that tell versions by what they say would take a renewed claim for the one of before.
+/// Stores that derive versions from the contents would confuse equal claims.
 #[tokio::test]
-async fn no_claim_says_the_same_twice() {
+async fn claims_never_repeat_their_contents() {
     use futures::StreamExt as _;
     let store = ObjectStore::start().await;
     let archive = store.archive("a");
@@ -458,9 +458,9 @@ async fn no_claim_says_the_same_twice() {
     assert_eq!((said.len(), different.len()), (3, 3));
 }
 
-/// A store that makes anew what is there is no place for claims.
+/// Claims need stores that reject creating an existing object.
 #[tokio::test]
-async fn a_store_without_conditions_is_refused() {
+async fn refuses_stores_without_conditional_writes() {
     let store = ObjectStore::start().await;
     store.faults.unconditional.store(true, Ordering::Relaxed);
     let put = || vec![Change::Put(blob(b"one"))];
@@ -475,7 +475,7 @@ async fn a_store_without_conditions_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_is_named() {
+async fn errors_name_the_refusing_server() {
     let store = ObjectStore::start().await;
     store.faults.cut.store(0, Ordering::Relaxed);
     let archive = store.archive("a");
@@ -491,7 +491,7 @@ async fn a_server_that_refuses_is_named() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_needs_checksums_gets_them() {
+async fn sends_checksums_if_required() {
     let store = ObjectStore::start().await;
     store.faults.needs_checksums.store(true, Ordering::Relaxed);
     let put = || vec![Change::Put(blob(b"one"))];
@@ -510,7 +510,7 @@ async fn a_bucket_that_needs_checksums_gets_them() {
 }
 
 #[tokio::test]
-async fn says_what_each_object_is() {
+async fn sets_content_types() {
     let store = ObjectStore::start().await;
     first(&store.archive("a")).await;
     let seen = store.faults.content_types.lock().unwrap().clone();

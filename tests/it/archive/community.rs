@@ -1,4 +1,4 @@
-//! A small community with one row of every kind, and one channel that is too long for one blob.
+//! A small community with a row of every kind, and a channel that needs several blobs.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ const ADA: UserId = UserId(80_351_110_224_678_912);
 const GRACE: UserId = UserId(480_300_000_000_000_001);
 const WEBHOOK: UserId = UserId(1_442_070_400_000_000_001);
 
-/// The `n`th message of a day: so many days after 2025-11-23.
+/// The `n`th message of a day, counted from 2025-11-23.
 pub(super) fn message_id(day: i64, n: u64) -> MessageId {
     let time = Millis(1_763_856_000_000 + day * 86_400_000);
     MessageId(MessageId::at(time).0 + (n << 22))
@@ -152,7 +152,7 @@ fn messages() -> Vec<MessageRow> {
         author_kind: Some(AuthorKind::Webhook),
         ..message(THREAD, message_id(3, 0), "deployed")
     };
-    // More than a mebibyte in a year, and in its December, but not on any day.
+    // More than 1 MiB in the year and in December, less on each day.
     let long = (0..300).map(|n| {
         let day = 10 + i64::try_from(n % 3).unwrap();
         message(GENERAL, message_id(day, n), &"words ".repeat(660))
@@ -204,7 +204,7 @@ fn reactions() -> Vec<ReactionRow> {
     ]
 }
 
-/// What the store holds.
+/// The rows in the store.
 pub(crate) fn rows() -> Snapshot {
     Snapshot {
         guilds: vec![GuildRow {
@@ -270,7 +270,7 @@ pub(crate) fn rows() -> Snapshot {
     }
 }
 
-/// Asks for all of it.
+/// A request to export everything.
 pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
     ExportRequest {
         now: Millis(1_765_000_000_000),
@@ -303,7 +303,7 @@ pub(crate) fn request(rows: &Snapshot) -> ExportRequest {
     }
 }
 
-/// That the messages of the channel changed on this day after 2025-11-23.
+/// Marks the channel's messages of a day, counted from 2025-11-23, as changed.
 pub(super) fn dirty(channel: ChannelId, day: i64) -> Dirty {
     Dirty {
         scope: Scope::part(GUILD, channel),

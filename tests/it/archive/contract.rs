@@ -1,4 +1,4 @@
-//! What [`DataArchive`] promises, of every backend.
+//! The contract of [`DataArchive`], for every backend.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use propsbot_backends::FolderArchive;
 use super::{blob, write};
 
 #[tokio::test]
-async fn a_folder_keeps_the_contract() {
+async fn folders_satisfy_the_archive_contract() {
     let folder = tempfile::tempdir().unwrap();
     let mut made = 0;
     keeps_the_contract(&mut || {
@@ -23,11 +23,11 @@ async fn a_folder_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn memory_keeps_the_contract() {
+async fn memory_archives_satisfy_the_archive_contract() {
     keeps_the_contract(&mut || Box::new(MemoryArchive::new())).await;
 }
 
-/// Runs every check on an archive of its own.
+/// Runs every check on a new archive.
 pub(super) async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
     what_is_missing_is_none(&*new()).await;
     what_is_published_is_read(&*new()).await;
@@ -42,7 +42,7 @@ pub(super) async fn keeps_the_contract(new: &mut dyn FnMut() -> Box<dyn DataArch
     }
 }
 
-/// A manifest that needs nothing.
+/// A manifest without indexes.
 fn manifest(generation: u32) -> Vec<u8> {
     format!(
         r#"{{"format":1,"provider":"discord","generation":{generation},"previous":null,
@@ -94,7 +94,7 @@ async fn nothing_is_published_without_a_word(archive: &dyn DataArchive) {
         .await
         .unwrap();
     assert_eq!(archive.read(MANIFEST).await.unwrap(), None);
-    // The next write, even if it has nothing to say, removes what was left.
+    // The next write removes leftovers, even if it has nothing to publish.
     write(archive, None, Vec::new()).await.unwrap();
     assert_eq!(archive.read(&left.path).await.unwrap(), None);
 }
@@ -152,7 +152,7 @@ async fn one_writes_at_a_time(archive: &dyn DataArchive) {
     let first = archive.write(None, slow.boxed());
     let second = async {
         changes.try_send(Change::Put(blob(b"one"))).unwrap();
-        // Once this is taken, the first writer is at it.
+        // Once this is read, the first writer is at work.
         futures::future::poll_fn(|context| changes.poll_ready(context))
             .await
             .unwrap();
@@ -209,14 +209,14 @@ async fn documents_lie_beside(archive: &dyn DataArchive, path: &'static str) {
     let change = with(manifest(1), path, Some(b"one"));
     write(archive, None, vec![change]).await.unwrap();
     assert_eq!(archive.read(path).await.unwrap().unwrap(), b"one");
-    // Replaced without a new manifest, but not by who knows another.
+    // A new manifest isn't required, but the expected one must match.
     let change = with(manifest(2), path, Some(b"lost"));
     let lost = write(archive, Some(Hash::of(b"")), vec![change]).await;
     assert!(matches!(lost, Err(ArchiveError::Stale { .. })), "{lost:?}");
     let change = with(manifest(1), path, Some(b"two"));
     write(archive, Some(first), vec![change]).await.unwrap();
     assert_eq!(archive.read(path).await.unwrap().unwrap(), b"two");
-    // Kept by whoever says nothing of it, also by who cleans up.
+    // Writes and sweeps that don't mention a document keep it.
     let left = vec![Change::Put(blob(b"left"))];
     write(archive, Some(first), left).await.unwrap();
     let change = vec![publish(manifest(2), &[])];

@@ -1,4 +1,4 @@
-//! Exports that are cut off, at every step and by `kill -9`.
+//! Interrupted exports: at every step, and by `kill -9`.
 
 use propsbot_rows::SCHEMA;
 use std::{
@@ -48,7 +48,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// What an archive consists of that was never interrupted.
+/// The files of an archive that was never interrupted.
 async fn clean(archive: &MemoryArchive) -> BTreeSet<String> {
     let mut files: BTreeSet<String> = archive.files().await.into_keys().collect();
     files.insert(".lock".to_owned());
@@ -56,7 +56,7 @@ async fn clean(archive: &MemoryArchive) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new() {
+async fn interrupted_folder_exports_are_atomic() {
     let before = rows();
     let mut after = rows();
     after.messages.retain(|message| message.channel_id != PROPS);
@@ -79,7 +79,7 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
         .unwrap();
     let clean = clean(&reference).await;
 
-    // All steps of the second export, as its plan has them.
+    // Every step of the second export's plan.
     for steps in 0.. {
         let folder = tempfile::tempdir().unwrap();
         let archive = FolderArchive::new(folder.path());
@@ -95,7 +95,7 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
         let all = changes.len();
         let reader = ArchiveReader::open(&archive).await.unwrap();
         changes.truncate(steps);
-        // The writer hangs after these steps, and is gone.
+        // The writer hangs after these steps and is dropped.
         let (report, hung) = oneshot::channel();
         let last_step = stream::once(async {
             report.send(()).unwrap();
@@ -119,7 +119,7 @@ async fn an_export_that_is_cut_off_at_any_step_leaves_the_old_state_or_the_new()
 }
 
 #[tokio::test]
-async fn what_a_crash_kept_from_being_removed_goes_with_the_next_export() {
+async fn next_export_removes_files_left_by_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let archive = FolderArchive::new(folder.path());
     let rows = rows();
@@ -142,7 +142,7 @@ async fn what_a_crash_kept_from_being_removed_goes_with_the_next_export() {
         .unwrap();
     let after = files(folder.path());
 
-    // As if power had failed after the manifest was replaced, before anything was removed.
+    // As after a power failure between replacing the manifest and removing files.
     for name in before.difference(&after) {
         fs::copy(copy.path().join(name), folder.path().join(name)).unwrap();
     }
@@ -155,7 +155,7 @@ async fn what_a_crash_kept_from_being_removed_goes_with_the_next_export() {
 }
 
 #[tokio::test]
-async fn a_clean_up_removes_nothing_if_it_cannot_tell_what_is_needed() {
+async fn clean_up_keeps_everything_if_an_index_is_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let archive = FolderArchive::new(folder.path());
     let rows = rows();
@@ -176,7 +176,7 @@ async fn a_clean_up_removes_nothing_if_it_cannot_tell_what_is_needed() {
 }
 
 #[tokio::test]
-async fn kill_9_at_any_moment_leaves_a_valid_archive() {
+async fn sigkill_leaves_a_valid_archive() {
     let folder = tempfile::tempdir().unwrap();
     let archive = FolderArchive::new(folder.path());
     let first = rows();
@@ -188,9 +188,9 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
         let before = ArchiveReader::open(&archive).await.unwrap().hash();
         let exporter = Exporter::start(folder.path());
         loop {
-            // While it writes, too, every reader sees a whole archive.
+            // During writes, too, every reader sees a whole archive.
             match verify(&archive, &SCHEMA, Depth::Whole).await {
-                // (Who is slower than a writer that never rests is told so.)
+                // (Readers slower than a writer that never pauses get this error.)
                 Err(ReadError::Superseded) => {}
                 found => assert_eq!(found.unwrap().faults, Vec::<String>::new()),
             }
@@ -198,7 +198,7 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
                 break;
             }
         }
-        // Now it is at it: some other moment of its work, each time.
+        // Kill it at a different moment in every round.
         tokio::time::sleep(Duration::from_micros(round * 1700)).await;
         drop(exporter);
         assert_valid(&archive).await;
@@ -214,7 +214,7 @@ async fn kill_9_at_any_moment_leaves_a_valid_archive() {
     assert_eq!(files(folder.path()), clean(&reference).await);
 }
 
-/// A process that exports, killed when it is no longer needed.
+/// An exporting process; killed when dropped.
 struct Exporter(Child);
 
 impl Exporter {
@@ -235,7 +235,7 @@ impl Drop for Exporter {
     }
 }
 
-/// Exports change after change until it is killed.
+/// Exports one change after another until it is killed.
 #[tokio::test]
 #[ignore = "a process for the test above to kill"]
 async fn exporter() {

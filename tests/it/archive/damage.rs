@@ -1,4 +1,4 @@
-//! What is said of an archive that is not as it was written.
+//! How damaged archives are reported.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +31,7 @@ async fn exported() -> (TempDir, FolderArchive) {
     (folder, archive)
 }
 
-/// The path of the first blob of a channel's messages, and that of the channel's index.
+/// The paths of a channel's first message blob and of its index.
 async fn paths(archive: &FolderArchive) -> (String, String) {
     let reader = ArchiveReader::open(archive).await.unwrap();
     let (scope, reference) = reader
@@ -44,7 +44,7 @@ async fn paths(archive: &FolderArchive) -> (String, String) {
     (blob, reference.path())
 }
 
-/// Both who checks and who reads is told of the damage in these words.
+/// Both verification and reading report the damage in these words.
 async fn assert_told(archive: &dyn DataArchive, words: &[&str]) {
     let faults = verify(archive, &SCHEMA, Depth::Whole)
         .await
@@ -59,7 +59,7 @@ async fn assert_told(archive: &dyn DataArchive, words: &[&str]) {
 }
 
 #[tokio::test]
-async fn one_flipped_bit_is_found() {
+async fn detects_a_flipped_bit() {
     let (folder, archive) = exported().await;
     let (blob, _) = paths(&archive).await;
     let path = folder.path().join(&blob);
@@ -78,7 +78,7 @@ async fn one_flipped_bit_is_found() {
 }
 
 #[tokio::test]
-async fn a_missing_object_is_named_with_what_it_held() {
+async fn names_missing_objects_and_their_contents() {
     let (folder, archive) = exported().await;
     let (blob, index) = paths(&archive).await;
     fs::remove_file(folder.path().join(&blob)).unwrap();
@@ -90,7 +90,7 @@ async fn a_missing_object_is_named_with_what_it_held() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_was_cut_off_is_called_so() {
+async fn reports_truncated_manifests() {
     let (folder, archive) = exported().await;
     let path = folder.path().join(MANIFEST);
     let bytes = fs::read(&path).unwrap();
@@ -101,7 +101,7 @@ async fn a_manifest_that_was_cut_off_is_called_so() {
 }
 
 #[tokio::test]
-async fn a_newer_format_is_told_from_damage() {
+async fn reports_newer_formats_as_such() {
     let (folder, archive) = exported().await;
     fs::write(
         folder.path().join(MANIFEST),
@@ -112,12 +112,12 @@ async fn a_newer_format_is_told_from_damage() {
 }
 
 #[tokio::test]
-async fn an_empty_folder_is_no_archive() {
+async fn rejects_empty_folders() {
     let archive = FolderArchive::new(PathBuf::from("/nonexistent/archive"));
     assert_told(&archive, &["there is no manifest.json"]).await;
 }
 
-/// What is missing or damaged is made anew from the store, and nothing else is written.
+/// Recreates what is missing or damaged from the store, and writes nothing else.
 pub(super) async fn is_repaired(archive: &dyn DataArchive, harmed: &[&str]) {
     let found = verify(archive, &SCHEMA, Depth::Whole).await.unwrap();
     let named: Vec<&str> = found.damaged.iter().map(String::as_str).collect();
@@ -139,7 +139,7 @@ pub(super) async fn is_repaired(archive: &dyn DataArchive, harmed: &[&str]) {
 }
 
 #[tokio::test]
-async fn what_is_damaged_can_be_made_anew() {
+async fn repairs_damaged_objects() {
     let (folder, archive) = exported().await;
     let (blob, index) = paths(&archive).await;
     fs::write(folder.path().join(&blob), "damaged").unwrap();
@@ -149,7 +149,7 @@ async fn what_is_damaged_can_be_made_anew() {
     fs::remove_file(folder.path().join(&index)).unwrap();
     is_repaired(&archive, &[&index]).await;
 
-    // What it named alone, and is no more, goes too.
+    // Objects that only it referenced are removed, too.
     let (folder, archive) = exported().await;
     let unknown =
         "blobs/00/0000000000000000000000000000000000000000000000000000000000000000.msgpack";
@@ -159,7 +159,7 @@ async fn what_is_damaged_can_be_made_anew() {
     is_repaired(&archive, &[&index]).await;
     assert!(!folder.path().join(unknown).exists());
 
-    // All of them.
+    // Everything.
     let (folder, archive) = exported().await;
     let reader = ArchiveReader::open(&archive).await.unwrap();
     let indexes: Vec<String> = reader
@@ -177,7 +177,7 @@ async fn what_is_damaged_can_be_made_anew() {
     is_repaired(&archive, &indexes).await;
 }
 
-/// An archive whose blob of messages in a channel was changed, with all hashes and counts in order.
+/// Errors for an archive with changed rows, but matching hashes and counts.
 async fn forged_rows(change: impl Fn(&mut Vec<MessageRow>, &mut Vec<u8>)) -> String {
     let archive = MemoryArchive::new();
     let rows = rows();
@@ -224,10 +224,10 @@ async fn publish_again(archive: &dyn DataArchive) -> Change {
     }
 }
 
-/// What is done to a channel's messages, and what follows them.
+/// Changes a channel's messages and the bytes after them.
 type Forgery = fn(&mut Vec<MessageRow>, &mut Vec<u8>);
 
-/// What no hash tells, and what is said about it.
+/// Faults that no hash detects, with their messages.
 const FORGERIES: [(&str, Forgery); 7] = [
     ("out of order or repeated", |rows, _| rows.swap(0, 1)),
     ("out of order or repeated", |rows, _| {
@@ -247,7 +247,7 @@ const FORGERIES: [(&str, Forgery); 7] = [
 ];
 
 #[tokio::test]
-async fn verify_finds_what_is_wrong_with_rows() {
+async fn verify_detects_invalid_rows() {
     let none = forged_rows(|_, _| ()).await;
     assert_eq!(none, "");
     for (says, change) in FORGERIES {
@@ -256,7 +256,7 @@ async fn verify_finds_what_is_wrong_with_rows() {
     }
 }
 
-/// An archive with its hashes in order, whose index of a channel was changed before.
+/// An archive with a changed channel index, but matching hashes.
 async fn forged(change: impl Fn(&mut Manifest, &mut Index)) -> MemoryArchive {
     let archive = MemoryArchive::new();
     let rows = rows();
@@ -317,7 +317,7 @@ fn messages(index: &mut Index) -> &mut propsbot_archive::Entry {
 }
 
 #[tokio::test]
-async fn verify_finds_what_hashes_do_not() {
+async fn verify_detects_faults_that_hashes_miss() {
     assert_valid(&forged(|_, _| {}).await).await;
     assert_fault("2 messages", |manifest, _| {
         *manifest.spaces[0].parts[1].rows.get_mut(MESSAGES).unwrap() -= 1;
@@ -408,7 +408,7 @@ async fn verify_finds_what_hashes_do_not() {
 }
 
 #[tokio::test]
-async fn the_structure_alone_is_the_manifest_and_the_indexes() {
+async fn structure_check_reads_only_manifest_and_indexes() {
     let (folder, archive) = exported().await;
     let (blob, index) = paths(&archive).await;
     fs::remove_file(folder.path().join(&blob)).unwrap();

@@ -1,4 +1,4 @@
-//! Format 1 as it was first written: today's reader reads it, today's planner writes it.
+//! Format 1 as first written: the current reader reads it, the current planner writes it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ fn folder() -> PathBuf {
 }
 
 #[tokio::test]
-async fn format_1_is_read() {
+async fn reads_format_1() {
     let archive = FolderArchive::new(folder());
     let found = assert_valid(&archive).await;
     assert_eq!(found.generation, 1);
@@ -38,7 +38,7 @@ async fn format_1_is_read() {
 }
 
 #[tokio::test]
-async fn format_1_is_written() {
+async fn writes_format_1() {
     let archive = MemoryArchive::new();
     let rows = rows();
     let request = request(&rows);
@@ -48,7 +48,7 @@ async fn format_1_is_written() {
     assert_eq!(made.files, done.blobs + done.indexes);
     assert!(made.bytes >= done.bytes && done.bytes > 0, "{made:?}");
     for (path, bytes) in archive.files().await {
-        // What lies beside is no part of the format.
+        // Documents next to the archive aren't part of the format.
         if DOCUMENTS.contains(&&*path) {
             continue;
         }
@@ -57,7 +57,7 @@ async fn format_1_is_written() {
 }
 
 #[tokio::test]
-async fn the_fixture_has_a_split_channel() {
+async fn fixture_contains_a_split_channel() {
     let archive = FolderArchive::new(folder());
     let reader = ArchiveReader::open(&archive).await.unwrap();
     let scope = Scope::part(&reader.manifest().spaces[0].id, GENERAL);
@@ -78,7 +78,7 @@ async fn the_fixture_has_a_split_channel() {
     );
 }
 
-/// Run it once for a new format, never again for an old one.
+/// Run this once for a new format, never again for an old one.
 #[tokio::test]
 #[ignore = "writes the fixture"]
 async fn write_fixture() {
@@ -89,9 +89,10 @@ async fn write_fixture() {
     fs::remove_file(folder().join(".lock")).unwrap();
 }
 
-/// What it is, how much of it there is, and as of when. What is not as it should be is mended.
+/// The README says what the archive is, with figures and their generation; a changed README is
+/// restored.
 #[tokio::test]
-async fn an_archive_explains_itself() {
+async fn writes_and_repairs_the_readme() {
     let archive = MemoryArchive::new();
     let rows = rows();
     let request = request(&rows);
@@ -123,10 +124,9 @@ async fn an_archive_explains_itself() {
     assert_eq!(archive.files().await, before);
 }
 
-/// One message more touches no README, and that says which generation its figures are of. Anything
-/// more brings it up to date.
+/// One more message leaves the README unchanged, with its generation; any larger change updates it.
 #[tokio::test]
-async fn a_readme_is_not_written_for_one_message() {
+async fn one_message_does_not_rewrite_the_readme() {
     let archive = MemoryArchive::new();
     let first = rows();
     let everything = request(&first);
@@ -169,10 +169,10 @@ async fn a_readme_is_not_written_for_one_message() {
     );
 }
 
-/// With the next export after they were asked for, and as long as they are; without a new generation
-/// if nothing else changed.
+/// Written with the next export after they are enabled, until disabled; without a new generation if
+/// nothing else changed.
 #[tokio::test]
-async fn what_sourcecred_reads_lies_beside_if_it_is_wanted() {
+async fn writes_sourcecred_files_if_configured() {
     let folder = tempfile::tempdir().unwrap();
     let archives: [&dyn DataArchive; 2] = [
         &MemoryArchive::new(),
@@ -218,9 +218,9 @@ async fn what_sourcecred_reads_lies_beside_if_it_is_wanted() {
     }
 }
 
-/// They are of the same export as the manifest: what was withdrawn is not in them either.
+/// They belong to the same export as the manifest, so withdrawn data is gone there, too.
 #[tokio::test]
-async fn what_sourcecred_reads_follows_what_is_exported() {
+async fn sourcecred_files_omit_withdrawn_channels() {
     let archive = MemoryArchive::new();
     let rows = rows();
     let mut request = request(&rows);
@@ -241,7 +241,7 @@ async fn what_sourcecred_reads_follows_what_is_exported() {
 }
 
 #[tokio::test]
-async fn a_reader_gets_no_more_than_its_sieve_keeps() {
+async fn readers_get_only_rows_that_the_filter_keeps() {
     let archive = FolderArchive::new(folder());
     let rows = rows();
     let sifted = Snapshot::read_filtered(&archive, None, PropsRowFilter::new)
@@ -251,7 +251,7 @@ async fn a_reader_gets_no_more_than_its_sieve_keeps() {
     assert_eq!(sifted.members, rows.members);
     let drawn = |of: &Snapshot| props_documents(of, &Weights::default());
     assert_eq!(drawn(&sifted), drawn(&rows));
-    // The same before it is exported.
+    // Reading the same rows from the source gives the same.
     let of_source = Snapshot::of_source(&rows, &request(&rows), PropsRowFilter::new).unwrap();
     assert_eq!(of_source, sifted);
 }

@@ -1,4 +1,4 @@
-//! Archives on GitHub: a simulated one on loopback, over a real git repository.
+//! Archives on GitHub: a simulated GitHub on loopback, over a real git repository.
 
 mod cache;
 mod faults;
@@ -26,10 +26,10 @@ use super::{
 };
 use crate::mirror::spawn;
 
-/// What keeps git from changing line ends.
+/// Keeps git from changing line endings.
 const ATTRIBUTES: &str = ".gitattributes";
 
-/// A repository that has a commit already, and no limits: tests are many bots at once.
+/// A repository with one commit, without rate limits: tests act as many bots at once.
 async fn started() -> Github {
     let options = Options {
         files: vec![("notes.txt".to_owned(), b"ours\n".to_vec())],
@@ -39,7 +39,6 @@ async fn started() -> Github {
     Github::start(options).await.unwrap()
 }
 
-/// How the archive reaches this GitHub.
 fn access(github: &Github) -> GithubAccess {
     GithubAccess {
         token: Some(github.token()),
@@ -61,7 +60,7 @@ fn archive_in(github: &Github, prefix: &str) -> GithubArchive {
     GithubArchive::new(place(github, prefix), &access(github), &Network::default()).unwrap()
 }
 
-/// Content-creating requests so far.
+/// Number of content-creating requests so far.
 fn writes(github: &Github) -> usize {
     github
         .requests()
@@ -77,7 +76,7 @@ fn commits(github: &Github) -> usize {
     }
 }
 
-/// The archive's files at the head, but for those that only git has.
+/// The archive's files at the head, without git's own.
 fn files(github: &Github, prefix: &str) -> BTreeSet<String> {
     let head = github.head().unwrap().expect("a commit");
     let listed = ["ls-tree", "-r", "--name-only", "--full-tree", &head];
@@ -103,7 +102,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn github_keeps_the_contract() {
+async fn github_satisfies_the_archive_contract() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut made = 0;
     keeps_the_contract(&mut || {
@@ -114,7 +113,7 @@ async fn github_keeps_the_contract() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// The changes that the next export has to carry out.
+/// Makes the next export's changes.
 async fn message_more(archive: &dyn DataArchive, marks: Vec<Dirty>) -> bool {
     let mut rows = rows();
     let id = message_id(40, 0);
@@ -132,7 +131,7 @@ async fn message_more(archive: &dyn DataArchive, marks: Vec<Dirty>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_is_one_commit_and_none_if_nothing_changed() {
+async fn exports_are_one_commit_or_none_without_changes() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let rows = rows();
@@ -175,7 +174,7 @@ async fn an_export_is_one_commit_and_none_if_nothing_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_repository_and_a_branch_of_ones_own_are_begun() {
+async fn starts_empty_repositories_and_new_branches() {
     let github = Github::start(Options::default()).await.unwrap();
     let archive = archive_in(&github, "");
     first(&archive).await;
@@ -192,7 +191,7 @@ async fn an_empty_repository_and_a_branch_of_ones_own_are_begun() {
     second(&archive).await.unwrap();
     assert_valid(&archive).await;
     assert_eq!(github.head().unwrap(), main);
-    // Nothing of the other branch is in it.
+    // It contains nothing of the other branch.
     let head = github.head_of("data/new").unwrap().unwrap();
     assert_eq!(github.history(&head).unwrap().len(), 3);
     let strangers = github.files_at(&head).unwrap().into_keys();
@@ -204,9 +203,9 @@ async fn an_empty_repository_and_a_branch_of_ones_own_are_begun() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// With git's own means, on a machine where git changes line ends.
+/// Uses git itself, on a machine where it converts line endings.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clone_is_a_sound_repository_and_a_valid_archive() {
+async fn clones_are_sound_and_valid_archives() {
     let github = started().await;
     let archive = archive_in(&github, "props").with_part(300_000);
     first(&archive).await;

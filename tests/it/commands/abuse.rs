@@ -1,4 +1,4 @@
-//! Hostile members: what one of them can make the bot do, and what of it counts.
+//! Hostile members: what one of them can make the bot do, and what counts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{SOON, Server, says};
 const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
 
 impl Server {
-    /// Who received how many props by the graph of what is exported now.
+    /// How many props each member received, according to the current archive's graph.
     async fn received(&mut self) -> Vec<(u64, usize)> {
         self.stop().await;
         self.mirror.export().await;
@@ -34,9 +34,9 @@ impl Server {
     }
 }
 
-/// Without any settings: 200 commands at once, each of which thanks 20 members.
+/// With default settings, 200 commands at once thank 20 members each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_commands_pings_few() {
+async fn command_floods_ping_few_members() {
     let mut others = Vec::new();
     let server = Server::with(Options::default(), |discord| {
         others = (0..20).map(|n| discord.join(&format!("m{n}"))).collect();
@@ -56,13 +56,13 @@ async fn a_flood_of_commands_pings_few() {
             pinged += message.mentions.len();
         }
     }
-    // As many as the quota has room for.
+    // As many as the quota allows.
     assert_eq!(pinged, 40);
     server.check_manners();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn taking_props_back_gives_back_the_quota_but_not_the_wait() {
+async fn undo_returns_quota_but_not_cooldown() {
     let mut server = Server::start().await;
     let (ana, ben, cho) = (server.ana, server.ben, server.cho);
     let limits = json!({"quota": 2, "per_minute": 3});
@@ -78,12 +78,12 @@ async fn taking_props_back_gives_back_the_quota_but_not_the_wait() {
         &server.give(ana, &[ben], "x").await,
         &["3 times a minute", "more <t:", "You typed"],
     );
-    // Others wait for themselves.
+    // Cooldowns apply per giver.
     assert!(!server.give(cho, &[ben], "x").await.ephemeral);
 
     let often = json!({"per_minute": 0});
     server.admin("settings set", often).await;
-    // As many pings as the quota allows twice.
+    // Twice as many pings as the quota.
     assert!(!server.give(ana, &[ben], "x").await.ephemeral);
     says(&server.ask(ana, "undo", json!({})).await, &["taken back"]);
     says(
@@ -106,16 +106,16 @@ async fn taking_props_back_gives_back_the_quota_but_not_the_wait() {
     server.check_manners();
 }
 
-/// The graph goes by the quota, too, and so do reports.
+/// The graph and the reports apply the quota, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
+async fn props_over_quota_do_not_count() {
     let mut before = 0;
     let mut server = Server::with(Options::default(), |discord| {
         let channel = discord.create_channel(kind::TEXT, "props", vec![]);
         let members = discord.members();
         let named = |name: &str| members.iter().find(|(_, member)| member == name).unwrap().0;
         let (ben, cho) = (named("ben"), named("cho"));
-        // Before the bot came, nothing was bounded.
+        // Before the bot joined, there was no quota.
         for _ in 0..4 {
             before = discord.post(ben, channel, &format!("<@{cho}>"));
         }
@@ -145,7 +145,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
             .reactions
             .is_empty()
     };
-    // What came after it was considered after it.
+    // Later messages are judged later.
     let last = server.discord().post(cho, props, &format!("<@{ana}>"));
     assert!(
         server.discord().wait(SOON, |_| acknowledged(last)).await,
@@ -163,11 +163,11 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
     let board = server.ask(ana, "leaderboard", json!({})).await;
     assert!(board.content.contains("ben\u{2069}**: 3"), "{board:?}");
 
-    // What is deleted uses nothing: the fourth is the third then.
+    // Deleted props use no quota: the fourth becomes the third.
     server.discord().delete(props, first);
     server.why(props, fourth, "mint **1**").await;
     assert_eq!(server.received().await, [(cho, 4), (ben, 3), (ana, 1)]);
-    // The graph needs no more than the archive.
+    // The archive alone is enough for the graph.
     let guild = &server.mirror.archived().await.guilds[0];
     let quotas: Vec<_> = guild
         .limits
@@ -176,7 +176,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
         .collect();
     assert_eq!(quotas, [Some(50), Some(3)]);
 
-    // And a store that is rebuilt from it goes on with the same.
+    // A store rebuilt from the archive continues with the same limits.
     std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
     server
         .mirror
@@ -191,7 +191,7 @@ async fn what_is_over_the_quota_counts_nothing_plain_messages_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mentions_that_an_edit_adds_later_thank_nobody() {
+async fn late_edits_add_no_recipients() {
     let mut server = Server::with(Options::default(), |discord| {
         discord.create_channel(kind::TEXT, "props", vec![]);
     })
@@ -200,7 +200,7 @@ async fn mentions_that_an_edit_adds_later_thank_nobody() {
     let props = server.discord().channel("props").unwrap();
     let both = format!("<@{ben}> and <@{cho}>");
     let post = |server: &Server, text: &str| server.discord().post(ana, props, text);
-    // Within the minutes that the default allows.
+    // Within the default time.
     let soon = post(&server, &format!("<@{ben}>"));
     server.why(props, soon, "mint **1**").await;
     server.discord().edit(props, soon, &both);
@@ -212,10 +212,10 @@ async fn mentions_that_an_edit_adds_later_thank_nobody() {
     server.why(props, heard, "mint **1**").await;
     server.discord().edit(props, heard, &both);
     server.why(props, heard, "mentioned in an edit").await;
-    // Mentions that stay count, however often the text is changed.
+    // Recipients who stay mentioned count, however often the text changes.
     server.discord().edit(props, heard, &format!("{both}!"));
 
-    // What was first seen after it was edited is taken for late.
+    // Props first seen after an edit count as late.
     server.stop().await;
     let unheard = post(&server, &format!("<@{ben}>"));
     server.discord().edit(props, unheard, &both);
@@ -236,7 +236,7 @@ async fn mentions_that_an_edit_adds_later_thank_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_admin_may_have_only_commands_give_props() {
+async fn admins_can_restrict_props_to_commands() {
     let mut server = Server::with(Options::default(), |discord| {
         discord.create_channel(kind::TEXT, "props", vec![]);
     })
@@ -269,9 +269,9 @@ async fn an_admin_may_have_only_commands_give_props() {
     server.check_manners();
 }
 
-/// A file of all that is kept takes memory until it is sent.
+/// A personal-data file takes memory until it is sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heavy_commands_of_a_member_wait_for_each_other() {
+async fn serializes_heavy_commands_per_member() {
     let server = Server::start().await;
     let discord = server.discord();
     server.give(server.ana, &[server.ben], "x").await;

@@ -1,4 +1,4 @@
-//! What admins set up, change, ask for, and see of each other.
+//! What admins configure and request, and what they see of each other's actions.
 
 use serde_json::json;
 use simulator::discord::{Fault, Options, Overwrite, bit, kind};
@@ -6,7 +6,7 @@ use simulator::discord::{Fault, Options, Overwrite, bit, kind};
 use super::{SOON, Server, says};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_is_complete_and_admins_commands_are_for_admins() {
+async fn commands_are_complete_and_permissions_match() {
     let server = Server::start().await;
     let commands = server.discord().commands();
     let names = |of: &serde_json::Value| of["name"].as_str().unwrap().to_owned();
@@ -76,7 +76,7 @@ async fn every_command_is_complete_and_admins_commands_are_for_admins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_run_chooses_channels_and_names_what_is_missing() {
+async fn setup_chooses_channels_and_lists_missing_permissions() {
     let server = Server::start().await;
     let discord = server.discord();
     let (owner, general) = (discord.owner_id(), server.general);
@@ -96,7 +96,7 @@ async fn the_first_run_chooses_channels_and_names_what_is_missing() {
         &["dir:./archive", &format!("Not exported: <#{quiet}>")],
     );
     let page = answer.message_id.unwrap();
-    // A member who got hold of the list somehow may not use it.
+    // A member who got hold of the list can't use it.
     let run = discord.click(
         server.ana,
         general,
@@ -124,7 +124,7 @@ async fn the_first_run_chooses_channels_and_names_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_admins_at_once_lose_nothing_and_both_are_remembered() {
+async fn concurrent_settings_changes_are_kept_and_logged() {
     let server = Server::start().await;
     let discord = server.discord();
     let role = discord.create_role("admins", bit::MANAGE_GUILD);
@@ -170,7 +170,7 @@ async fn two_admins_at_once_lose_nothing_and_both_are_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channels_are_exported_or_not_as_admins_say_and_private_ones_only_by_name() {
+async fn private_channels_are_included_only_by_name() {
     let mut private = 0;
     let mut server = Server::with(simulator::discord::Options::default(), |discord| {
         let hidden = Overwrite::role(discord.guild_id(), 0, bit::VIEW_CHANNEL);
@@ -245,7 +245,7 @@ async fn channels_are_exported_or_not_as_admins_say_and_private_ones_only_by_nam
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_exports_at_once_are_one_after_the_other() {
+async fn concurrent_exports_run_one_by_one() {
     let server = Server::start().await;
     let owner = server.discord().owner_id();
     let runs: Vec<_> = (0..12)
@@ -277,7 +277,7 @@ async fn many_exports_at_once_are_one_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_are_registered_only_when_they_changed() {
+async fn registers_commands_only_if_they_changed() {
     const REGISTER: &str = "PUT /applications/{application_id}/commands";
     let mut server = Server::start().await;
     assert_eq!(server.discord().count(REGISTER), 1);
@@ -286,7 +286,7 @@ async fn commands_are_registered_only_when_they_changed() {
         server.run().await;
         assert_eq!(server.discord().count(REGISTER), 1);
     }
-    // Another store knows nothing of it.
+    // Another store doesn't know about it.
     server.stop().await;
     std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
     std::fs::remove_dir_all(server.mirror.archive_path()).unwrap();
@@ -299,7 +299,7 @@ async fn commands_are_registered_only_when_they_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_status_of_one_channel_can_be_asked_for() {
+async fn sync_status_shows_a_single_channel() {
     let server = Server::start().await;
     let of = |channel: u64| json!({"channel": channel});
     let general = server.general;
@@ -314,9 +314,9 @@ async fn exported(server: &Server, words: &str) -> bool {
     format!("{:?}", server.mirror.archived().await).contains(words)
 }
 
-/// After 15 minutes Discord takes no answer to a command any more: then it is a message.
+/// Discord accepts no response after 15 minutes, so the bot posts a message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_takes_longer_than_an_answer_may_is_said_in_the_channel() {
+async fn late_results_are_posted_in_the_channel() {
     const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/callback";
     let server = Server::start().await;
     let discord = server.discord();
@@ -338,9 +338,9 @@ async fn what_takes_longer_than_an_answer_may_is_said_in_the_channel() {
     assert!(discord.wait(SOON, said).await, "{}", server.log());
 }
 
-/// A forum has no messages itself: its posts have.
+/// A forum's messages are in its posts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_status_of_a_forum_is_that_of_its_posts() {
+async fn forum_status_covers_its_posts() {
     let mut forum = 0;
     let server = Server::with(Options::default(), |discord| {
         forum = discord.create_channel(kind::FORUM, "questions", vec![]);

@@ -1,4 +1,4 @@
-//! Answers on their way: lost, never taken, or taken with an answer that serenity cannot read.
+//! Responses that get lost, are rejected, or come back in a form that serenity can't parse.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/
 const FOLLOW_UP: &str = "POST /webhooks/{webhook_id}/{webhook_token}";
 const POST: &str = "POST /channels/{channel_id}/messages";
 
-/// More than an answer may take before it has to be announced.
+/// Long enough for the bot to defer its response.
 const SLOW: Fault = Fault::Delay(Duration::from_millis(2_500));
 
-/// An avatar decoration that Discord has and serenity refuses.
+/// An avatar decoration that Discord has and serenity rejects.
 pub(super) const DECORATION: &str =
     r#"{"asset": "v2_a_624192b47596d66e5f15a6b0932afbd3", "sku_id": "1144058844004233369"}"#;
 
-/// The bot ends in time, and logged nothing that went wrong.
+/// Asserts that the bot stops in time and logged no errors.
 async fn ends_without_errors(mut server: Server) {
     server.check_manners();
     let running = server.running.take().unwrap();
@@ -28,7 +28,7 @@ async fn ends_without_errors(mut server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_announcement_whose_answer_is_lost_is_followed_by_the_answer() {
+async fn lost_deferrals_are_followed_by_the_response() {
     let server = Server::start().await;
     server.choose_props_channel(vec![]).await;
     server.discord().fail(POST, 1, SLOW);
@@ -39,7 +39,7 @@ async fn an_announcement_whose_answer_is_lost_is_followed_by_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_discord_tells_of_an_answer_is_read_whatever_is_odd_in_it() {
+async fn reads_odd_message_objects_in_responses() {
     let server = Server::start().await;
     server.choose_props_channel(vec![]).await;
     server.discord().fail(POST, 1, SLOW);
@@ -52,7 +52,7 @@ async fn what_discord_tells_of_an_answer_is_read_whatever_is_odd_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_signal_is_heeded_while_discord_does_not_take_an_answer() {
+async fn stops_while_discord_rejects_responses() {
     let mut server = Server::start().await;
     let discord = server.discord();
     let before = discord.count(CALLBACK);
@@ -65,9 +65,9 @@ async fn a_stop_signal_is_heeded_while_discord_does_not_take_an_answer() {
     running.wait_for(Duration::from_secs(10)).await.ok();
 }
 
-/// As Discord never sends it: what it takes to read it would leave nothing for others.
+/// Larger than anything Discord sends: reading it would leave no memory for others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interaction_of_many_megabytes_is_turned_away_with_an_answer() {
+async fn rejects_huge_interactions_with_a_response() {
     let server = Server::start().await;
     let discord = server.discord();
     let guild = discord.guild_id().to_string();

@@ -1,4 +1,4 @@
-//! Props that other bots post.
+//! Props posted by other bots.
 
 use propsbot_graph::standings;
 use serde_json::json;
@@ -6,9 +6,9 @@ use simulator::discord::{Options, kind};
 
 use super::{SOON, Server, says};
 
-/// A meeting bot posts who was there, and a webhook does.
+/// A meeting bot and a webhook post the participants.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn posts_of_bots_count_when_an_admin_says_so() {
+async fn bot_posts_count_if_configured() {
     let (mut meet, mut posts) = (0, Vec::new());
     let mut server = Server::with(Options::default(), |discord| {
         let props = discord.create_channel(kind::TEXT, "props", vec![]);
@@ -33,7 +33,7 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
     };
     let ignored = server.ask(ana, "why", why(&server, posts[0])).await;
     says(&ignored, &["a bot posted it", "props_bots"]);
-    // The bot itself posts props, which are no bot's.
+    // The bot's own props posts don't count as another bot's.
     let given = json!({"to": format!("<@{ben}>"), "for": "x"});
     assert!(!server.ask_in(props, cho, "props", given).await.ephemeral);
 
@@ -64,7 +64,7 @@ async fn posts_of_bots_count_when_an_admin_says_so() {
     let set = json!({"props_bots": format!("<@{meet}>")});
     let begun = std::time::Instant::now();
     loop {
-        // Until it has heard of the bot.
+        // Until the bot knows the other bot.
         let answer = server.admin("settings set", set.clone()).await;
         if answer
             .content

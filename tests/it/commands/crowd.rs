@@ -1,4 +1,4 @@
-//! Many members at the same minute, with Discord's limits, while history is fetched.
+//! Many members in the same minute, with Discord's limits, during a backfill.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use simulator::discord::{Discord, Limits, Options, Seed};
 use super::Server;
 use crate::mirror::Mirror;
 
-/// 200 members, each of whom gives props once, all at once. Discord waits 3 s for each answer, and
-/// counts those that come later as violations.
+/// 200 members each give props once, all at once. Discord waits 3 s for each response and counts
+/// later ones as violations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answered_in_time() {
+async fn serves_200_members_in_a_minute_in_time() {
     let mirror = Mirror::new(Options {
         seed: Seed {
             members: 200,
@@ -43,7 +43,7 @@ async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answer
         let answer = answer.unwrap_or_else(|| panic!("{}", running.stderr()));
         assert!(!answer.ephemeral, "{answer:?}");
     }
-    // The history is still being fetched, or all of this was too easy.
+    // If the backfill were done already, this would be too easy.
     let requests = discord.requests().len();
     assert!(
         discord
@@ -68,10 +68,10 @@ async fn two_hundred_members_at_the_same_minute_are_all_recorded_once_and_answer
     assert_eq!(late, Vec::<String>::new());
 }
 
-/// Discord takes about one message a second in a channel: who gives meanwhile is told that the answer
-/// is on its way, and gets it.
+/// Discord takes about one message a second per channel. Members who give meanwhile are told that
+/// the response is on its way, and get it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_props_for_one_channel_wait_their_turn_and_none_is_lost() {
+async fn queues_props_for_a_busy_channel() {
     let mut others = Vec::new();
     let options = Options {
         limits: Limits::discord(),

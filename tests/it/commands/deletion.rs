@@ -1,5 +1,5 @@
-//! `/privacy delete`: nothing that is left may be joined to the member, in the store, the bytes of its
-//! files, the archive and the graph.
+//! `/privacy delete`: nothing that remains can be linked to the member, in the store, its files'
+//! bytes, the archive and the graph.
 
 use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
@@ -17,10 +17,10 @@ use simulator::discord::{Options, Overwrite, Seed, kind};
 use super::{Server, says};
 use crate::mirror::Mirror;
 
-/// The table of members' wishes in the store.
+/// The store's table of privacy choices.
 const WISHES: u8 = 30;
 
-/// All files below a folder, one after the other.
+/// All files below a folder, concatenated.
 fn bytes_below(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -41,12 +41,12 @@ fn times(bytes: &[u8], what: &[u8]) -> usize {
         .count()
 }
 
-/// The forms in which an id may be written, but for the one of keys and of MessagePack.
+/// Encodings of an id other than those of keys and MessagePack.
 fn other_forms(id: u64) -> [Vec<u8>; 2] {
     [id.to_string().into_bytes(), id.to_le_bytes().to_vec()]
 }
 
-/// What must not be found.
+/// What must be gone.
 struct Gone {
     user: u64,
     messages: BTreeSet<u64>,
@@ -54,10 +54,10 @@ struct Gone {
 }
 
 impl Gone {
-    /// All that Discord has of a member, now.
+    /// All of a member's data in Discord now.
     fn of(mirror: &Mirror, user: u64, texts: &[&str]) -> Self {
         let truth = mirror.discord.truth();
-        // A thread keeps its id, which is that of the message it was opened on.
+        // A thread keeps its id, which is that of its starter message.
         let places: BTreeSet<u64> = truth.channels.iter().map(|channel| channel.id).collect();
         let theirs = truth.messages.iter().filter(|message| {
             (message.author == user || message.invoker == Some(user))
@@ -134,7 +134,7 @@ impl Gone {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_left_can_be_joined_to_a_deleted_member() {
+async fn leaves_no_trace_of_a_deleted_member() {
     let mut server = Server::start().await;
     let (ben, cho, general) = (server.ben, server.cho, server.general);
     let discord = server.discord();
@@ -173,7 +173,7 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
         .to_owned();
     let thanked = discord.submit(ben, general, &form, &[("reason", "ben's work")]);
     assert!(discord.answer(thanked).await.is_some());
-    // The last message of the channel, at which what is covered ends.
+    // The channel's last message, where coverage ends.
     let last = server.discord().post(zoe, general, "zoe's last words");
     server.stop().await;
     server.mirror.sync().await.ok();
@@ -195,7 +195,7 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
     );
     let answer = server.discord().answer(pressed).await.unwrap();
     says(&answer, &["Deleted:"]);
-    // What is heard of them later leaves no trace either.
+    // Later events leave no trace either.
     let discord = server.discord();
     discord.react(ben, general, first, "🔥", false);
     discord.react(zoe, general, others, "🔥", false);
@@ -204,7 +204,7 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
     discord.post(ben, general, "after");
     server.ask(ben, "help", json!({})).await;
     server.stop().await;
-    // With the next start, its files have no more of it either; and nothing is missing.
+    // After the next start its files are clean, too, and nothing is missing.
     for when in ["at the next start", "once more"] {
         server.mirror.sync().await.ok();
         gone.check_store(&server.mirror, when);
@@ -227,7 +227,7 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
         .map(|reaction| reaction.user_id)
         .collect();
     assert_eq!(reactors, [UserId(cho)].into());
-    // Props that she gave went with the message that said so; those that she received are somebody's.
+    // Her own props went with their message; those she received belong to others.
     assert_eq!(rows.props.len(), 2);
     for props in &rows.props {
         assert!(props.receiver_ids[0].is_anonymous());
@@ -236,9 +236,9 @@ async fn nothing_left_can_be_joined_to_a_deleted_member() {
     server.check_manners();
 }
 
-/// A store whose deletions were carried out by a version that removed less is cleaned at its next start.
+/// If an earlier version removed less, the next start removes the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_by_an_earlier_version_is_completed_at_the_next_start() {
+async fn completes_deletions_by_earlier_versions_at_start() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let [ben, zoe] = ["ben", "zoe"].map(|name| discord.join(name));
@@ -277,9 +277,9 @@ async fn a_deletion_by_an_earlier_version_is_completed_at_the_next_start() {
     assert!(!mirror.store().owes_rewrite().unwrap());
 }
 
-/// Whatever moment a deletion is killed at, the next start ends it.
+/// Wherever a deletion is killed, the next start completes it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deletion_that_is_killed_ends_at_the_next_start() {
+async fn resumes_killed_deletions_at_start() {
     const KILLS: u64 = 8;
     let mirror = Mirror::new(Options {
         seed: Seed {
@@ -329,10 +329,9 @@ async fn a_deletion_that_is_killed_ends_at_the_next_start() {
     mirror.export().await;
 }
 
-/// What was written before opting in again stays blank, however often it is read again; thread titles
-/// are texts too.
+/// Texts from before opting in again stay blank, even when read again; thread titles count as text.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn opting_in_again_brings_no_text_back() {
+async fn opting_in_again_does_not_restore_text() {
     let mut server = Server::with(Options::default(), |discord| {
         discord.create_channel(kind::TEXT, "props", vec![]);
     })
@@ -371,7 +370,7 @@ async fn opting_in_again_brings_no_text_back() {
         assert!(text.contains("ana's new words"));
         assert!(!text.contains("ana's old") && !text.contains("ana's title"));
     }
-    // A restored store holds to it too.
+    // So do they in a restored store.
     let archive = format!("dir:{}", server.mirror.archive_path().display());
     fs::remove_dir_all(server.mirror.store_path()).unwrap();
     server
@@ -385,9 +384,9 @@ async fn opting_in_again_brings_no_text_back() {
     assert!(!text.contains("ana's old") && !text.contains("ana's title"));
 }
 
-/// `/privacy export` has what is kept of the member, and nothing that they may not see.
+/// `/privacy export` contains all stored data of the member, and nothing they can't see.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ones_own_data_shows_nothing_of_others_that_they_hide() {
+async fn personal_data_hides_what_others_hide() {
     let mut server = Server::start().await;
     let (ana, ben, cho, general) = (server.ana, server.ben, server.cho, server.general);
     let thread = server.discord().create_thread(general, ana, "ana's title");
@@ -411,7 +410,7 @@ async fn ones_own_data_shows_nothing_of_others_that_they_hide() {
         channel.overwrites = vec![Overwrite::role(guild, 0, 1 << 10)];
     });
     let begun = Instant::now();
-    // Until it has heard that the channel is private.
+    // Until the bot knows that the channel is private.
     let sent = loop {
         let answer = server.ask(ana, "privacy export", json!({})).await;
         says(&answer, &["what I keep about you", "as an admin"]);
@@ -432,7 +431,7 @@ async fn ones_own_data_shows_nothing_of_others_that_they_hide() {
     }
 }
 
-/// A guild with one channel, in which a member thanks another.
+/// A guild with one channel, where one member thanks another.
 fn guild(id: u64, thanks: (UserId, UserId)) -> Vec<Fact> {
     let (guild_id, channel_id) = (GuildId(id), ChannelId(id + 1));
     let user = |id: UserId| User {
@@ -504,10 +503,10 @@ fn guild(id: u64, thanks: (UserId, UserId)) -> Vec<Fact> {
     ]
 }
 
-/// A member who hides in one guild is not named by another in the same archive and graph, also when
-/// they choose so later.
+/// A member who hides in one guild is unnamed in all guilds of the archive and graph, even if they
+/// hide later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_strictest_choice_counts_in_all_guilds_of_an_archive() {
+async fn strictest_choice_applies_in_all_guilds() {
     const FIRST: u64 = 1_100_000_000_000_000_000;
     const SECOND: u64 = 1_200_000_000_000_000_000;
     let mirror = Mirror::empty().await;

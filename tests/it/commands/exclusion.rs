@@ -1,4 +1,4 @@
-//! What admins leave out of exports, and what categories mean.
+//! Excluding channels from exports, and what categories mean.
 
 use std::time::Instant;
 
@@ -7,10 +7,10 @@ use simulator::discord::{Discord, Options, Overwrite, bit, kind};
 
 use super::{SOON, Server, says};
 
-/// All types of channel that a server's channels and threads can have.
+/// All channel types of a server, threads included.
 const ALL: [u64; 10] = [0, 2, 4, 5, 10, 11, 12, 13, 15, 16];
 
-/// A category with channels of several types; in each somebody has said what no other says.
+/// A category with channels of several types, each with a distinct message.
 #[derive(Default)]
 struct Backstage {
     category: u64,
@@ -49,7 +49,7 @@ impl Backstage {
     }
 }
 
-/// Exports until exactly these of the places are in the archive.
+/// Exports until exactly these channels are in the archive.
 async fn exports(server: &Server, expected: &[&str]) {
     let begun = Instant::now();
     loop {
@@ -71,7 +71,7 @@ async fn exports(server: &Server, expected: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn excluding_a_category_excludes_its_channels_now_and_later() {
+async fn excluding_a_category_excludes_its_channels() {
     let (mut server, backstage) = Backstage::server().await;
     let ana = server.ana;
     let category = json!({"channel": backstage.category});
@@ -106,7 +106,7 @@ async fn excluding_a_category_excludes_its_channels_now_and_later() {
         )
         .await;
 
-    // What comes later: a channel that is made in it, and one that is moved into it.
+    // Later: a channel created in it, and one moved into it.
     let later = server
         .discord()
         .create_channel_in(backstage.category, kind::TEXT, "later", vec![]);
@@ -116,7 +116,7 @@ async fn excluding_a_category_excludes_its_channels_now_and_later() {
         .update_channel(general, |channel| channel.parent = Some(backstage.category));
     exports(&server, &[]).await;
 
-    // A single channel of it cannot be put back by itself.
+    // A single channel can't be included separately.
     says(
         &server
             .admin("settings include", json!({"channel": backstage.thread}))
@@ -149,7 +149,7 @@ async fn excluding_a_category_excludes_its_channels_now_and_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forums_and_media_channels_can_be_excluded() {
+async fn excludes_forums_and_media_channels() {
     let (server, backstage) = Backstage::server().await;
     says(
         &server
@@ -162,11 +162,11 @@ async fn forums_and_media_channels_can_be_excluded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_private_category_is_included_by_name_with_all_of_its_channels() {
+async fn includes_private_categories_by_name() {
     let mut backstage = Backstage::default();
     let server = Server::with(Options::default(), |discord| {
         backstage = Backstage::build(discord);
-        // The category itself is for everyone, one of its channels is not.
+        // The category itself is public; one of its channels isn't.
         let hidden = Overwrite::role(discord.guild_id(), 0, bit::VIEW_CHANNEL);
         let bot = Overwrite::member(discord.bot_id(), bit::VIEW_CHANNEL, 0);
         discord.update_channel(backstage.plans, |channel| {
@@ -196,7 +196,7 @@ async fn a_private_category_is_included_by_name_with_all_of_its_channels() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_category_of_props_channels_means_its_channels() {
+async fn props_categories_stand_for_their_channels() {
     let (server, backstage) = Backstage::server().await;
     let (ana, ben) = (server.ana, server.ben);
     let wish = json!({"props_channels": format!("<#{}>", backstage.category)});
@@ -223,7 +223,7 @@ async fn a_category_of_props_channels_means_its_channels() {
             server.log()
         );
     }
-    // `/props` elsewhere is posted in its first channel.
+    // `/props` elsewhere posts in its first channel.
     let given = server.give(ana, &[ben], "the plans").await;
     says(&given, &[&format!("<#{}>", backstage.plans)]);
     says(
@@ -239,7 +239,7 @@ async fn a_category_of_props_channels_means_its_channels() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_channel_option_offers_what_it_understands() {
+async fn channel_options_offer_only_usable_types() {
     let server = Server::start().await;
     let commands = server.discord().commands();
     let mut seen = Vec::new();
@@ -272,11 +272,11 @@ async fn each_channel_option_offers_what_it_understands() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn age_restricted_channels_are_left_out_until_an_admin_wants_them() {
+async fn age_restricted_channels_need_opt_in() {
     let (mut server, backstage) = Backstage::server().await;
     let all = ["general", "plans", "details", "pictures"];
     exports(&server, &all).await;
-    // An archive that has it already: it is withdrawn, with its thread, and named.
+    // An archive that contains it already: it is withdrawn with its thread, and named.
     let restrict = |nsfw| {
         let changed = server
             .discord()
@@ -308,7 +308,7 @@ async fn age_restricted_channels_are_left_out_until_an_admin_wants_them() {
     says(&server.admin("settings reset", back).await, &["Done"]);
     exports(&server, &["general", "pictures"]).await;
 
-    // This one alone, by explicit word.
+    // This one alone, by an explicit inclusion.
     let plans = json!({"channel": backstage.plans});
     says(
         &server.admin("settings include", plans).await,

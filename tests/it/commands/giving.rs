@@ -8,14 +8,14 @@ use super::{SOON, Server, says};
 
 const POST: &str = "POST /channels/{channel_id}/messages";
 
-/// The id of the form that an answer shows.
+/// The id of a response's form.
 fn form(answer: &Answer) -> String {
     assert_eq!(answer.kind, 9, "{answer:?}");
     answer.data["custom_id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
+async fn posts_in_the_props_channel_and_links_it() {
     let mut server = Server::start().await;
     let thanks = server.choose_props_channel(vec![]).await;
     let (ana, ben, cho) = (server.ana, server.ben, server.cho);
@@ -37,7 +37,7 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
         (UserId(ana), "the *review*")
     );
 
-    // Run where props are posted, it answers there.
+    // Run in the props channel, it responds there.
     let here = server
         .ask_in(
             thanks,
@@ -64,7 +64,7 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
     );
     server.check_manners();
 
-    // The store is lost: Discord tells all of it again.
+    // The store is lost; Discord has everything.
     std::fs::remove_dir_all(server.mirror.store_path()).unwrap();
     server.mirror.sync().await.ok();
     let again = server.recorded().await;
@@ -84,7 +84,7 @@ async fn props_go_to_the_props_channel_and_the_giver_gets_a_link() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_given() {
+async fn names_missing_permissions_and_gives_nothing() {
     let mut server = Server::start().await;
     let everyone = server.discord().guild_id();
     let silent = Overwrite::role(everyone, 0, bit::SEND_MESSAGES);
@@ -102,7 +102,7 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
     );
     assert_eq!(server.discord().count(POST), 0, "it was not even tried");
 
-    // What Discord alone knows of: it refuses, and the props are taken back.
+    // What only Discord knows: it refuses, and the props are withdrawn.
     server
         .discord()
         .update_channel(thanks, |discord| discord.overwrites.clear());
@@ -120,7 +120,6 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
         assert!(begun.elapsed() < SOON, "{answer:?}");
     }
     server.discord().heal();
-    // The channel is deleted.
     server.discord().delete_channel(thanks);
     let answer = server.give(ana, &[ben], "the review").await;
     says(&answer, &["no longer exists", "/setup"]);
@@ -133,9 +132,9 @@ async fn without_permission_to_post_it_is_said_which_and_where_and_nothing_is_gi
     server.check_manners();
 }
 
-/// The bot may write where the giver may not: it does not speak for them there.
+/// The bot can write where the giver can't, but doesn't speak for them there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn props_go_to_the_first_channel_that_the_giver_may_write_in() {
+async fn posts_in_the_first_channel_the_giver_can_write_in() {
     let (mut staff, mut open, mut role) = (0, 0, 0);
     let server = Server::with(simulator::discord::Options::default(), |discord| {
         role = discord.create_role("staff", 0);
@@ -185,7 +184,7 @@ async fn props_go_to_the_first_channel_that_the_giver_may_write_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_answer_of_discord_posts_nothing_twice() {
+async fn lost_responses_post_nothing_twice() {
     let mut server = Server::start().await;
     let thanks = server.choose_props_channel(vec![]).await;
     server.discord().fail(POST, 1, Fault::Lost);
@@ -203,7 +202,7 @@ async fn a_lost_answer_of_discord_posts_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_menus_of_members_and_messages_ask_for_the_reason() {
+async fn context_menus_ask_for_a_reason() {
     let mut server = Server::start().await;
     let (ana, ben, cho, general) = (server.ana, server.ben, server.cho, server.general);
     let discord = server.discord();
@@ -214,7 +213,7 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
     let run = discord.message_command(ana, general, "Give props", work);
     let for_work = form(&discord.answer(run).await.unwrap());
 
-    // Pressed twice at once: one record, one message.
+    // Submitted twice at once: one record, one message.
     let fields = [("reason", "for `everything`\n@everyone")];
     let twice = [0, 1].map(|_| discord.submit(ana, general, &to_cho, &fields));
     let mut answers = Vec::new();
@@ -225,7 +224,7 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
     assert!(!answers[0].ephemeral, "{answers:?}");
     says(&answers[1], &["once is enough"]);
 
-    // For a message: it is linked.
+    // For a message, with a link.
     let run = discord.submit(ana, general, &for_work, &[("reason", "the build")]);
     let answer = discord.answer(run).await.unwrap();
     assert!(!answer.ephemeral, "{answer:?}");
@@ -236,12 +235,12 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
         Some((general, work))
     );
 
-    // A form that was opened 14 minutes ago, perhaps before a restart.
+    // A form opened 14 minutes ago, perhaps before a restart.
     let old = for_work.split(':').nth(1).unwrap().parse::<u64>().unwrap() - ((14 * 60_000) << 22);
     let late = format!("props:{old}:{ben}:{work}");
     let run = discord.submit(ana, general, &late, &[("reason", "late")]);
     assert!(!discord.answer(run).await.unwrap().ephemeral);
-    // One that was opened more than an hour ago, or is yet to be opened: its id was made up.
+    // One opened over an hour ago or in the future: a made-up id.
     let opened = for_work.split(':').nth(1).unwrap().parse::<u64>().unwrap();
     for wrong in [
         opened - ((61 * 60_000) << 22),
@@ -254,18 +253,18 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
         let answer = discord.answer(run).await.unwrap();
         says(&answer, &["more than an hour", "made up"]);
     }
-    // And one that is none of ours.
+    // Another application's form.
     let run = discord.submit(ana, general, "props:x", &[("reason", "late")]);
     says(&discord.answer(run).await.unwrap(), &["has changed"]);
 
-    // Oneself, bots, webhooks: before anything has to be written.
+    // Yourself, bots, webhooks: rejected before the form opens.
     let own = discord.post(ana, general, "mine");
     let run = discord.message_command(ana, general, "Give props", own);
     says(&discord.answer(run).await.unwrap(), &["to yourself"]);
     let robot = discord.join_bot("robot");
     let begun = std::time::Instant::now();
     loop {
-        // Until it has heard of the other bot.
+        // Until the bot knows the other bot.
         let run = discord.user_command(ana, general, "Give props", robot);
         let answer = discord.answer(run).await.unwrap();
         if answer.content.contains("is a bot") {
@@ -287,7 +286,7 @@ async fn the_menus_of_members_and_messages_ask_for_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_typed_gets_a_friendly_answer_and_nothing_is_lost() {
+async fn every_input_gets_a_friendly_answer() {
     let mut server = Server::start().await;
     let (ana, ben) = (server.ana, server.ben);
     let gone = server.discord().join("gone");
@@ -326,7 +325,7 @@ async fn whatever_is_typed_gets_a_friendly_answer_and_nothing_is_lost() {
         (&[ben][..], false)
     );
     assert_eq!(read_answer(&message.content).unwrap().reason, bomb.trim());
-    // Right-to-left, emoji, and as long as possible.
+    // Right-to-left, emoji, and the maximum length.
     let long = "🙏\u{202e}".repeat(250);
     let answer = server
         .ask(ana, "props", json!({"to": to_ben, "for": long}))
@@ -337,7 +336,7 @@ async fn whatever_is_typed_gets_a_friendly_answer_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
+async fn enforces_quota_cooldown_and_roles_and_says_until_when() {
     let mut others = [0; 3];
     let mut server = Server::with(simulator::discord::Options::default(), |discord| {
         others = ["dan", "eve", "fay"].map(|name| discord.join(name));
@@ -356,7 +355,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
         &server.give(ana, &[ben], "again").await,
         &[&format!("<@{ben}>"), "again <t:"],
     );
-    // Others wait for themselves.
+    // Cooldowns apply per giver.
     assert!(!server.give(cho, &[ben], "one").await.ephemeral);
     let answer = server.give(ana, &[cho, dan], "two more").await;
     assert!(!answer.ephemeral, "{answer:?}");
@@ -365,7 +364,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
         &["thank 3 members a day", "again <t:", "You typed"],
     );
 
-    // Twice at the same moment is once too often.
+    // Twice at the same moment is one too many.
     says(
         &server
             .admin("settings set", json!({"quota": 1, "cooldown_minutes": 0}))
@@ -408,7 +407,7 @@ async fn quotas_waits_and_roles_are_held_and_say_when_it_is_possible_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
+async fn acknowledges_new_plain_props_once() {
     const REACT: &str =
         "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}/@me";
     let mut before = 0;
@@ -439,7 +438,7 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
         "{}",
         server.log()
     );
-    // What came after it was considered after it: this one is the last.
+    // Later messages are handled later; this one is last.
     let last = server
         .discord()
         .post(ben, props, &format!("thanks <@{ana}>"));
@@ -458,7 +457,7 @@ async fn plain_props_are_acknowledged_once_and_only_as_they_are_heard() {
     }
     assert_eq!(server.discord().count(REACT), 2);
 
-    // Without permission it is not tried, and told once.
+    // Without permission it isn't tried, and logged once.
     let everyone = server.discord().guild_id();
     let silent = Overwrite::role(everyone, 0, bit::ADD_REACTIONS);
     server

@@ -1,4 +1,4 @@
-//! Work that takes long: told while it goes on, and when Discord takes no answer any more.
+//! Long-running work: progress, and results after Discord stops taking responses.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/
 const EDIT: &str = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original";
 const POST: &str = "POST /channels/{channel_id}/messages";
 
-/// The archive's manifest, for which whoever reads it waits: a pipe is in its place.
+/// A manifest that blocks its readers: a pipe in its place.
 struct SlowManifest {
     path: PathBuf,
     kept: PathBuf,
@@ -31,12 +31,12 @@ impl SlowManifest {
         fs::rename(&path, &kept).unwrap();
         let made = crate::mirror::spawn(Command::new("mkfifo").arg(&path)).wait();
         assert!(made.unwrap().success());
-        // Open for both, so that neither side waits for the other to open it.
+        // Open for both, so that neither end waits for the other.
         let pipe = File::options().read(true).write(true).open(&path).unwrap();
         Self { path, kept, pipe }
     }
 
-    /// Lets those who wait read on, and everyone else read the file.
+    /// Unblocks the readers, and restores the file.
     fn let_go(mut self) {
         let manifest = fs::read(&self.kept).unwrap();
         fs::rename(&self.kept, &self.path).unwrap();
@@ -44,7 +44,7 @@ impl SlowManifest {
     }
 }
 
-/// A server whose archive was written once, and is written when somebody asks.
+/// A server with an archive that is exported only on request.
 async fn exported() -> Server {
     let mut server = Server::start().await;
     server.stop().await;
@@ -58,7 +58,7 @@ async fn exported() -> Server {
     server
 }
 
-/// Asks for an export that does not end, and waits until it was told of this often.
+/// Starts an export that blocks, and waits until its progress was shown this often.
 async fn told(server: &Server, times: usize) -> (InteractionId, Answer) {
     let discord = server.discord();
     let run = discord.slash(discord.owner_id(), server.general, "archive now", json!({}));
@@ -72,7 +72,7 @@ async fn told(server: &Server, times: usize) -> (InteractionId, Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_far_long_work_is_is_told_in_its_answer_and_then_what_came_of_it() {
+async fn shows_progress_and_then_the_result() {
     let server = exported().await;
     let slow = SlowManifest::of(&server);
     let (run, answer) = told(&server, 2).await;
@@ -95,7 +95,7 @@ async fn how_far_long_work_is_is_told_in_its_answer_and_then_what_came_of_it() {
     );
     texts.dedup();
     assert_eq!(texts.len(), 3, "{texts:?}");
-    // Others are answered meanwhile.
+    // Other commands are answered meanwhile.
     assert!(
         !server
             .give(server.ana, &[server.ben], "meanwhile")
@@ -116,14 +116,14 @@ async fn how_far_long_work_is_is_told_in_its_answer_and_then_what_came_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
+async fn results_after_15_minutes_are_posted_in_the_channel() {
     let server = exported().await;
     let slow = SlowManifest::of(&server);
     let (run, before) = told(&server, 1).await;
     let discord = server.discord();
     discord.expire_tokens();
     discord.mutate(POST, "/author/avatar_decoration_data", DECORATION);
-    // It is tried once more to tell how far it is, and that stops nothing.
+    // Showing progress is tried once more; its failure stops nothing.
     let tried = discord.count(EDIT);
     let again = |discord: &simulator::discord::Discord| discord.count(EDIT) > tried;
     assert!(
@@ -156,7 +156,7 @@ async fn what_came_of_work_longer_than_15_minutes_is_said_in_the_channel() {
     assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
 }
 
-/// Whether what came of an export was told, in the first answer or below it.
+/// Whether an export's result was shown, in the response or below it.
 fn is_told(discord: &Discord, run: InteractionId) -> bool {
     let told = |text: &str| text.contains("generation");
     discord.answer_so_far(run).is_some_and(|answer| {
@@ -169,7 +169,7 @@ fn is_told(discord: &Discord, run: InteractionId) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_came_of_long_work_is_told_although_its_first_answer_was_lost() {
+async fn shows_results_even_if_the_first_response_was_lost() {
     let server = exported().await;
     let slow = SlowManifest::of(&server);
     let discord = server.discord();
@@ -185,7 +185,7 @@ async fn what_came_of_long_work_is_told_although_its_first_answer_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_goes_on_while_it_cannot_be_told_how_far_it_is() {
+async fn work_continues_if_progress_cannot_be_shown() {
     let server = exported().await;
     let slow = SlowManifest::of(&server);
     let discord = server.discord();
@@ -204,9 +204,9 @@ async fn work_goes_on_while_it_cannot_be_told_how_far_it_is() {
     assert!(discord.wait(SOON, done).await, "{}", server.log());
 }
 
-/// It would say how far the work was, after what came of it.
+/// It would show progress after the result.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edit_that_was_given_up_is_not_sent_later() {
+async fn abandoned_edits_are_not_sent_later() {
     let server = exported().await;
     let slow = SlowManifest::of(&server);
     let discord = server.discord();
@@ -223,15 +223,15 @@ async fn an_edit_that_was_given_up_is_not_sent_later() {
     let requests = discord.requests();
     let edits = requests.iter().filter(|request| request.method == "PATCH");
     let times: Vec<_> = edits.map(|request| request.arrived).collect();
-    // It is given up after 5 s, and the next is sent 4 s later.
+    // It is abandoned after 5 s, and the next is sent 4 s later.
     let gap = times[before + 1] - times[before];
     assert!(gap > Duration::from_secs(8), "{gap:?}");
     slow.let_go();
 }
 
-/// Each check waits for the disk, and none takes the thread that others need.
+/// Each check waits for the disk, without blocking the threads that others need.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_are_answered_while_the_archive_is_checked_many_times() {
+async fn archive_checks_do_not_block_other_commands() {
     let server = exported().await;
     let slow = SlowManifest::of(&server);
     let discord = server.discord();
@@ -246,7 +246,7 @@ async fn others_are_answered_while_the_archive_is_checked_many_times() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_signal_is_heeded_while_the_archive_is_checked() {
+async fn stops_during_archive_checks() {
     let mut server = exported().await;
     let slow = SlowManifest::of(&server);
     let discord = server.discord();

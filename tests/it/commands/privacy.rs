@@ -1,4 +1,4 @@
-//! `/privacy`: what members opt out of and have deleted, in store, archive and graph, for good.
+//! `/privacy`: opting out and deletion, in store, archive and graph, permanently.
 
 use propsbot_backends::FolderArchive;
 use propsbot_graph::{Weights, props_documents};
@@ -10,7 +10,7 @@ use simulator::discord::kind;
 
 use super::{Server, says};
 
-/// A server in which Ana wrote, thanked, was thanked, and reacted.
+/// A server where Ana wrote, gave and received thanks, and reacted.
 struct Said {
     server: Server,
     /// Ana's message in #general, her plain thanks, and Ben's plain thanks to her.
@@ -49,7 +49,7 @@ fn find(of: &Snapshot, id: u64) -> Option<&MessageRow> {
     of.messages.iter().find(|message| message.id.0 == id)
 }
 
-/// All files of the archive and of the graph as one text: MessagePack keeps texts as they are.
+/// All files of the archive and graph as one text. MessagePack stores text as is.
 async fn everything_public(server: &Server) -> String {
     let snapshot = server.mirror.archived().await;
     let mut text = format!("{snapshot:?}");
@@ -60,7 +60,7 @@ async fn everything_public(server: &Server) -> String {
     text
 }
 
-/// What the archive and the graph show of Ana, once she has opted out so far.
+/// Checks what archive and graph show of Ana with this tier.
 async fn check_tier(server: &Server, tier: Tier, message: u64) {
     let (ana, ben) = (server.ana, server.ben);
     let text = everything_public(server).await;
@@ -91,7 +91,7 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
         .iter()
         .any(|reaction| reaction.user_id.0 == ana);
     assert_eq!(reacts, tier < Tier::Everything, "{tier}");
-    // Both thanks to her and from her count, whoever they name.
+    // Thanks to her and from her count, whoever they name.
     let standings = propsbot_graph::standings(&snapshot);
     let of_ben = standings
         .iter()
@@ -113,7 +113,7 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
         tier < Tier::Everything,
         "{tier}"
     );
-    // Her own id stands where her choice is remembered, and nowhere else.
+    // Her own id occurs only with her choice.
     if tier == Tier::Everything {
         let rows: Vec<_> = snapshot
             .members
@@ -132,7 +132,7 @@ async fn check_tier(server: &Server, tier: Tier, message: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
+async fn tiers_hide_more_and_keep_thanks_from_others() {
     let Said {
         mut server,
         ids,
@@ -158,7 +158,7 @@ async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
             &server.ask(ana, "privacy show", json!({})).await,
             &[&format!("**{tier}**")],
         );
-        // What she writes from now on, too.
+        // Her later messages, too.
         server
             .discord()
             .post(ana, props, &format!("ana's later thanks <@{ben}>"));
@@ -171,7 +171,7 @@ async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
         check_tier(&server, tier, ids[0]).await;
         server.run().await;
     }
-    // In again: what comes is kept.
+    // After opting in again, new texts are kept.
     says(
         &server.ask(ana, "privacy opt-in", json!({})).await,
         &["from now on"],
@@ -186,10 +186,10 @@ async fn each_tier_hides_more_and_what_others_gave_stays_whole() {
     server.check_manners();
 }
 
-/// What is shown of who wants nothing shown are thanks: which channels these are in is the admins'
-/// choice, and an archive that was brought up to date says the same as a new one.
+/// Only thanks are exported of members who opted out of everything, so the choice of props channels
+/// matters. An updated archive equals a new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_props_channels_show_other_thanks_of_who_wants_nothing_shown() {
+async fn changed_props_channels_re_export_hidden_thanks() {
     let Said { mut server, .. } = said().await;
     let (ana, ben, general) = (server.ana, server.ben, server.general);
     let all = json!({"what": 2});
@@ -222,7 +222,7 @@ async fn other_props_channels_show_other_thanks_of_who_wants_nothing_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
+async fn backfill_does_not_restore_deleted_data() {
     let Said {
         mut server,
         ids,
@@ -238,7 +238,7 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
             "Nothing is deleted in Discord itself",
         ],
     );
-    // Nothing yet: it takes the button, and the button is hers alone.
+    // Nothing happens before the button is pressed, and the button is hers.
     says(
         &server.ask(ana, "privacy show", json!({})).await,
         &["haven't opted out of anything"],
@@ -281,7 +281,7 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
         &crate::mirror::whole(&server.mirror.store(), server.mirror.guild()),
         "at once",
     );
-    // All is fetched again: the look-back lists the same messages and reactions.
+    // The look-back fetches the same messages and reactions again.
     server.mirror.sync().await.ok();
     check(
         &crate::mirror::whole(&server.mirror.store(), server.mirror.guild()),
@@ -296,7 +296,7 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
         .find(|standing| standing.member.0 == ben)
         .unwrap();
     assert_eq!((of_ben.given, of_ben.received), (2, 0));
-    // What she does from now on is handled by the tier: nothing of it is exported.
+    // The tier applies to what she does later: nothing is exported.
     server.run().await;
     server
         .discord()
@@ -309,7 +309,7 @@ async fn what_was_deleted_is_gone_and_no_later_backfill_brings_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ones_own_data_comes_as_a_file_and_the_operator_can_delete_too() {
+async fn sends_personal_data_and_lets_operators_delete() {
     let Said {
         mut server, ids, ..
     } = said().await;

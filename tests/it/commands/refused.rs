@@ -1,4 +1,4 @@
-//! What Discord does not take, and what it knows that the bot does not.
+//! Requests that Discord refuses, and things only Discord knows.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ fn unknown_interaction() -> Fault {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_discord_refuses_counts_in_no_quota() {
+async fn refused_responses_use_no_quota() {
     let mut server = with_quota_of_one().await;
     server.discord().fail(CALLBACK, 1, unknown_interaction());
     let refused = server.give(server.ana, &[server.ben], "the review").await;
@@ -48,9 +48,9 @@ async fn an_answer_that_discord_refuses_counts_in_no_quota() {
     assert_eq!((said, withdrawn), (vec![false, true], vec![true, false]));
 }
 
-/// Discord keeps a form open that was not answered, and it is sent again.
+/// Discord keeps an unanswered form open, and members submit it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_form_whose_answer_was_refused_can_be_sent_again() {
+async fn forms_can_be_resubmitted_after_a_refusal() {
     let mut server = with_quota_of_one().await;
     let discord = server.discord();
     let (ana, general) = (server.ana, server.general);
@@ -73,7 +73,7 @@ async fn a_form_whose_answer_was_refused_can_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_post_that_discord_refuses_is_called_refused() {
+async fn reports_refused_posts() {
     let mut server = with_quota_of_one().await;
     let thanks = server.choose_props_channel(vec![]).await;
     let invalid = r#"{"code":50035,"message":"Invalid Form Body"}"#.to_owned();
@@ -89,9 +89,9 @@ async fn a_post_that_discord_refuses_is_called_refused() {
     server.check_manners();
 }
 
-/// It is what stands before Discord that refuses so: Discord never got the post.
+/// A proxy in front of Discord refuses: Discord never got the post.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_post_that_a_web_page_refuses_was_not_posted() {
+async fn proxy_error_pages_mean_not_posted() {
     let server = with_quota_of_one().await;
     let thanks = server.choose_props_channel(vec![]).await;
     let page = Fault::Answer(403, "<html>no</html>".to_owned());
@@ -111,7 +111,7 @@ async fn a_post_that_a_web_page_refuses_was_not_posted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_of_another_version_is_answered() {
+async fn answers_commands_of_other_versions() {
     let server = Server::start().await;
     let (ana, general) = (server.ana, server.general);
     for command in ["kudos", "settings forget"] {
@@ -128,7 +128,7 @@ async fn a_command_of_another_version_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reason_that_cannot_be_seen_is_none() {
+async fn rejects_invisible_reasons() {
     let mut server = Server::start().await;
     for reason in ["\u{200b}", " \u{200d}\u{feff}\n", "\u{2800}", "\u{1b}\0"] {
         let answer = server.give(server.ana, &[server.ben], reason).await;
@@ -144,7 +144,7 @@ async fn a_reason_that_cannot_be_seen_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everyone_may_give_where_everyone_is_chosen() {
+async fn everyone_role_lets_everyone_give() {
     let server = Server::start().await;
     let guild = server.discord().guild_id();
     for everyone in ["@everyone", "everyone", &format!("<@&{guild}>")] {
@@ -160,12 +160,12 @@ async fn everyone_may_give_where_everyone_is_chosen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_emoji_that_exist_are_taken_for_acknowledging() {
+async fn acknowledgement_emoji_must_exist() {
     let server = Server::start().await;
     let own = server.discord().create_emoji("wow", false);
     let begun = Instant::now();
     let wish = json!({"acknowledge": format!("<:wow:{own}>")});
-    // Until it has heard of the emoji.
+    // Until the bot knows the emoji.
     while !server
         .admin("settings set", wish.clone())
         .await
@@ -199,7 +199,7 @@ async fn only_emoji_that_exist_are_taken_for_acknowledging() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failing_acknowledgements_are_logged_once_and_who_blocked_the_bot_is_no_failure() {
+async fn logs_failing_acknowledgements_once_and_ignores_blocks() {
     let mut props = 0;
     let server = Server::with(Options::default(), |discord| {
         props = discord.create_channel(kind::TEXT, "props", vec![]);
@@ -211,7 +211,7 @@ async fn failing_acknowledgements_are_logged_once_and_who_blocked_the_bot_is_no_
     let acknowledged = |id: u64| {
         move |discord: &Discord| !discord.message(props, id).unwrap().reactions.is_empty()
     };
-    // What comes after is considered after: when that is done, so is the other.
+    // Later messages are handled later, so this one ends the wait.
     let thanks = |from, to: u64| discord.post(from, props, &format!("thanks <@{to}>"));
     thanks(ana, ben);
     let last = thanks(ben, cho);

@@ -1,4 +1,4 @@
-//! `/leaderboard` and `/history`: what is shown, and to whom.
+//! `/leaderboard` and `/history`: contents and visibility.
 
 use resvg::tiny_skia::Pixmap;
 use serde_json::{Value, json};
@@ -6,12 +6,12 @@ use simulator::discord::{Answer, Discord, InteractionId, Options, Overwrite, bit
 
 use super::{SOON, Server, says};
 
-/// What was sent last: where that took long, the answer first said only that it is on its way.
+/// The final response; a slow one starts with "on its way".
 fn body(answer: &Answer) -> &Value {
     answer.edits.last().unwrap_or(&answer.data)
 }
 
-/// The ids of an answer's buttons.
+/// The ids of a response's buttons.
 fn buttons(answer: &Answer) -> Vec<String> {
     let rows = body(answer)["components"]
         .as_array()
@@ -31,7 +31,7 @@ fn page(turned: &Answer) -> &str {
     body(turned)["content"].as_str().unwrap()
 }
 
-/// The answer has one picture, which can be read, and is told in words.
+/// Asserts that the response has one readable picture, with a description.
 #[track_caller]
 fn pictured(answer: &Answer, words: &str) {
     let [(name, bytes)] = answer.files.as_slice() else {
@@ -54,7 +54,7 @@ impl Server {
         self.pressed(run).await
     }
 
-    /// The answer to a button, once it says something: that it is on its way is not enough.
+    /// The response to a button, once it has content rather than a deferral.
     async fn pressed(&self, run: InteractionId) -> Answer {
         let says = |discord: &Discord| {
             let answer = discord.answer_so_far(run);
@@ -71,7 +71,7 @@ impl Server {
     }
 }
 
-/// 200 members: the first was thanked 3 times, the second twice, all others once. Also the ids.
+/// 200 members: one received 3 props, one 2, the rest 1. Also returns their ids.
 async fn crowd() -> (Server, Vec<u64>) {
     let mut members = Vec::new();
     let server = Server::with(Options::default(), |discord| {
@@ -92,7 +92,7 @@ async fn crowd() -> (Server, Vec<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
+async fn leaderboard_has_a_picture_and_pages_after_restart() {
     let (mut server, _) = crowd().await;
     let (ana, ben) = (server.ana, server.ben);
     let first = server.ask(ana, "leaderboard", json!({})).await;
@@ -107,14 +107,14 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     pictured(&first, "1. member0 3, 2. member1 2");
     let [lower] = <[String; 1]>::try_from(buttons(&first)).unwrap();
 
-    // Who asked turns the page for all.
+    // The member who asked turns the page for everyone.
     let second = server.press(ana, &first, &lower).await;
     assert!(matches!(second.kind, 6 | 7), "{second:?}");
     assert!(page(&second).contains("page 2 of 20"), "{second:?}");
     pictured(&second, "3. member10 1");
     assert_eq!(buttons(&second).len(), 2);
 
-    // Pressed twice at once, both are answered.
+    // Pressed twice at once, both get a response.
     let discord = server.discord();
     let (message, general) = (first.message_id.unwrap(), server.general);
     let twice = [0, 1].map(|_| discord.click(ana, general, message, &lower, &[]));
@@ -122,7 +122,7 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
         assert!(page(&server.pressed(run).await).contains("page 2 of 20"));
     }
 
-    // Anybody else, for themselves.
+    // Other members get their own copy.
     let own = server.press(ben, &first, &lower).await;
     says(&own, &["page 2 of 20"]);
     pictured(&own, "3. member10 1");
@@ -137,7 +137,7 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     let third = buttons(&second).pop().unwrap();
     let third = server.press(ana, &first, &third).await;
     assert!(page(&third).contains("page 3 of 20"), "{third:?}");
-    // Of a time when there were more, of another version, and of nobody.
+    // A page that no longer exists, another version's button, and one without a user.
     let far = format!("leaderboard:month:received:9999:{ana}");
     assert!(page(&server.press(ana, &first, &far).await).contains("page 20 of 20"));
     for odd in [
@@ -163,10 +163,9 @@ async fn the_leaderboard_is_pictured_and_paged_even_after_a_restart() {
     server.check_manners();
 }
 
-/// Pictures take their time; Discord waits 3 s for each answer, and counts those that come later as
-/// violations.
+/// Pictures take time; Discord waits 3 s for each response and counts later ones as violations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_turn_pages_at_once_are_all_answered_in_time() {
+async fn serves_many_page_turns_in_time() {
     let (server, members) = crowd().await;
     let (ana, general) = (server.ana, server.general);
     let first = server.ask(ana, "leaderboard", json!({})).await;
@@ -179,7 +178,7 @@ async fn many_who_turn_pages_at_once_are_all_answered_in_time() {
         .map(|member| press(*member))
         .collect();
     let own: Vec<_> = (0..6).map(|_| press(ana)).collect();
-    // Props are given meanwhile, to a member who has a rank: another one would add a page.
+    // Meanwhile a ranked member receives props; an unranked one would add a page.
     let given = server.give(ana, &members[..1], "the wait").await;
     assert!(!given.ephemeral, "{given:?}");
     for run in others.into_iter().chain(own) {
@@ -191,7 +190,7 @@ async fn many_who_turn_pages_at_once_are_all_answered_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_wants_no_name_shown_has_no_rank_and_is_not_looked_up() {
+async fn unnamed_members_have_no_rank_or_history() {
     let (server, members) = crowd().await;
     let (ana, shy) = (server.ana, members[0]);
     for (what, left) in [(1, 199), (2, 199)] {
@@ -223,7 +222,7 @@ async fn who_wants_no_name_shown_has_no_rank_and_is_not_looked_up() {
             &server.ask(ana, "history", of_shy.clone()).await,
             &["none that I can show you"],
         );
-        // Their own they see.
+        // They see their own props.
         says(&server.ask(shy, "history", of_shy).await, &["member0"]);
         let all = server.ask(ana, "history", json!({})).await;
         assert!(!all.content.contains("member0\u{2069}"), "{}", all.content);
@@ -232,7 +231,7 @@ async fn who_wants_no_name_shown_has_no_rank_and_is_not_looked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_said_in_private_is_shown_to_those_who_may_read_it_only() {
+async fn private_props_are_shown_only_to_their_readers() {
     let mut server = Server::with(Options::default(), |discord| {
         let people = discord.members();
         let ben = people.iter().find(|(_, name)| name == "ben").unwrap().0;
@@ -278,14 +277,14 @@ async fn what_was_said_in_private_is_shown_to_those_who_may_read_it_only() {
         &server.ask(ana, "why", why).await,
         &["I can't find that message"],
     );
-    // The leaderboard is for all: here without it, there with it.
+    // The public leaderboard omits it in other channels.
     says(
         &server.ask(ben, "leaderboard", json!({})).await,
         &["none yet"],
     );
     let there = server.ask_in(room, ben, "leaderboard", json!({})).await;
     assert!(there.content.contains("cho\u{2069}**: 1"), "{there:?}");
-    // The list of what one may ask about, too.
+    // So does the autocomplete list.
     for (user, many) in [(ben, 1), (cho, 0)] {
         let run =
             server
@@ -299,7 +298,7 @@ async fn what_was_said_in_private_is_shown_to_those_who_may_read_it_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_history_is_turned_back_and_forth_without_losing_or_repeating_any() {
+async fn history_pages_lose_and_repeat_nothing() {
     let server = Server::with(Options::default(), |discord| {
         let props = discord.create_channel(kind::TEXT, "props", vec![]);
         let named = |name: &str| {
@@ -346,7 +345,7 @@ async fn the_history_is_turned_back_and_forth_without_losing_or_repeating_any() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_nothing_was_said_reports_say_so_kindly() {
+async fn empty_reports_say_so() {
     let server = Server::start().await;
     says(
         &server.ask(server.ana, "leaderboard", json!({})).await,

@@ -1,4 +1,4 @@
-//! `/undo`, and what becomes of props whose message was deleted.
+//! `/undo`, and props whose message was deleted.
 
 use propsbot_graph::standings;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Server, says};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn own_props_are_taken_back_and_their_message_goes() {
+async fn undo_withdraws_props_and_deletes_their_message() {
     let mut server = Server::start().await;
     let thanks = server.choose_props_channel(vec![]).await;
     let (ana, ben, cho) = (server.ana, server.ben, server.cho);
@@ -19,7 +19,7 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     let second = link(&server.give(ana, &[cho], "two").await.content);
     let third = server.give(cho, &[ben], "three").await;
 
-    // The list has one's own, the latest first.
+    // The list has the member's own props, newest first.
     let run =
         server
             .discord()
@@ -87,9 +87,9 @@ async fn own_props_are_taken_back_and_their_message_goes() {
     server.check_manners();
 }
 
-/// Props are as old as the form in which they were written.
+/// The age of props is that of the form.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_given_too_long_ago_is_not_taken_back() {
+async fn old_props_cannot_be_undone() {
     let mut server = Server::start().await;
     let (ana, ben, general) = (server.ana, server.ben, server.general);
     let discord = server.discord();
@@ -112,7 +112,7 @@ async fn what_was_given_too_long_ago_is_not_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
+async fn deleting_the_message_withdraws_props_by_default() {
     let mut server = Server::start().await;
     let (ana, ben) = (server.ana, server.ben);
     let answer = server.give(ana, &[ben], "one").await;
@@ -140,7 +140,7 @@ async fn deleting_the_message_takes_props_back_unless_the_server_keeps_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deleting_the_channel_takes_props_back_unless_the_server_keeps_them() {
+async fn deleting_the_channel_withdraws_props_by_default() {
     let mut server = Server::start().await;
     let (ana, ben, general) = (server.ana, server.ben, server.general);
     let thanks = server.choose_props_channel(vec![]).await;

@@ -1,4 +1,4 @@
-//! `/why` and "Why this cred?": nodes, edges and weights, and what counts nothing.
+//! `/why` and "Why this cred?": nodes, edges and weights, and what doesn't count.
 
 use serde_json::json;
 use simulator::discord::{Options, kind};
@@ -6,7 +6,7 @@ use simulator::discord::{Options, kind};
 use super::{Server, says};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
+async fn why_lists_nodes_edges_and_weights() {
     let mut ids = [0; 4];
     let mut props = 0;
     let server = Server::with(Options::default(), |discord| {
@@ -42,7 +42,7 @@ async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
     says(&server.ask(ana, "why", link(props, ids[0])).await, &whole);
     let run = discord.message_command(cho, props, "Why this cred?", ids[0]);
     says(&discord.answer(run).await.unwrap(), &whole);
-    // Of this channel, the id will do.
+    // Within this channel, the id is enough.
     let id = json!({"message": format!(" {}", ids[0])});
     says(&server.ask_in(props, cho, "why", id.clone()).await, &whole);
     says(
@@ -91,7 +91,7 @@ async fn why_tells_nodes_edges_and_weights_and_what_counts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn why_finds_the_thanks_for_a_message_and_says_what_became_of_them() {
+async fn why_finds_thanks_for_a_message() {
     let server = Server::start().await;
     let (ana, cho, general) = (server.ana, server.cho, server.general);
     let discord = server.discord();
@@ -122,7 +122,6 @@ async fn why_finds_the_thanks_for_a_message_and_says_what_became_of_them() {
             .unwrap()
             .ends_with(&given.to_string())
     );
-    // Taken back.
     says(&server.ask(cho, "undo", json!({})).await, &["is deleted"]);
     server
         .ask_until(ana, general, "why", link(given), "took these props back")

@@ -1,4 +1,4 @@
-//! The gateway and the commands against a Discord on loopback.
+//! The gateway and the commands, with a Discord on loopback.
 
 use std::{
     sync::Arc,
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{canned, empty, history};
 
-/// What a gateway of the Discord at `origin` needs, for a bot that mirrors this guild.
+/// Options for a gateway to the Discord at `origin`, for a bot that mirrors this guild.
 async fn options(
     origin: &str,
     token: &str,
@@ -74,7 +74,7 @@ async fn options(
     }
 }
 
-/// A bot connected to `of`, with the folder of its store.
+/// A connected bot, with its store's folder.
 struct Bot {
     gateway: Gateway,
     stop: CancellationToken,
@@ -103,7 +103,7 @@ impl Bot {
         })
     }
 
-    /// The next event that says something, translated.
+    /// The next event with content, translated.
     async fn next(&mut self) -> (Vec<Observation>, Option<Signal>) {
         let patience = Duration::from_secs(20);
         loop {
@@ -118,7 +118,7 @@ impl Bot {
         }
     }
 
-    /// Waits until the guild can be seen.
+    /// Waits until the guild is available.
     async fn ready(&mut self) {
         let (_, signal) = self.next().await;
         assert_eq!(
@@ -144,7 +144,7 @@ impl Bot {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_arrive_in_discords_order() {
+async fn events_keep_discords_order() {
     let discord = empty().await;
     let people: Vec<u64> = ["ana", "ben"]
         .iter()
@@ -182,7 +182,7 @@ async fn events_arrive_in_discords_order() {
 }
 
 #[tokio::test]
-async fn a_resumed_session_goes_on_and_a_lost_one_begins_anew() {
+async fn resumes_sessions_and_restarts_lost_ones() {
     let discord = empty().await;
     let ana = discord.join("ana");
     let channel = discord.create_channel(0, "general", vec![]);
@@ -206,7 +206,7 @@ async fn a_resumed_session_goes_on_and_a_lost_one_begins_anew() {
 }
 
 #[tokio::test]
-async fn an_overflow_is_told_instead_of_growing() {
+async fn reports_overflow_instead_of_growing() {
     let discord = empty().await;
     let ana = discord.join("ana");
     let channel = discord.create_channel(0, "general", vec![]);
@@ -215,7 +215,7 @@ async fn an_overflow_is_told_instead_of_growing() {
     for _ in 0..500 {
         discord.post(ana, channel, "many");
     }
-    // Interactions pass the queue: once this one is answered, all that came before it is there.
+    // Interactions share the queue: once this one is answered, all earlier events have arrived.
     let ping = discord.interact_raw(json!({"type": 1}));
     assert_eq!(discord.answer(ping).await.expect("an answer").kind, 1);
     let mut events = 0;
@@ -232,7 +232,7 @@ async fn an_overflow_is_told_instead_of_growing() {
 }
 
 #[tokio::test]
-async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
+async fn fatal_errors_end_the_gateway_with_a_clear_error() {
     let discord = empty().await;
     let wrong = Bot::with(&discord, "wrong.to.ken", 1 << 20).await;
     assert!(matches!(wrong.err(), Some(GatewayError::BadToken(_))));
@@ -255,7 +255,7 @@ async fn what_only_people_can_mend_ends_the_gateway_with_a_clear_error() {
 }
 
 #[tokio::test]
-async fn props_are_given_with_a_command_and_can_be_read_back() {
+async fn props_from_commands_can_be_read_back() {
     let discord = empty().await;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
     let channel = discord.create_channel(0, "general", vec![]);
@@ -331,9 +331,9 @@ async fn props_are_given_with_a_command_and_can_be_read_back() {
     bot.stop().await;
 }
 
-/// A server that is not Discord's may only know the question that serenity asks.
+/// A Discord-compatible server may only have the endpoint that serenity uses.
 #[tokio::test]
-async fn a_gateway_is_found_where_only_its_address_is_told() {
+async fn finds_the_gateway_without_session_limits() {
     let discord = empty().await;
     let unknown = Fault::Answer(404, r#"{"code":0,"message":"404: Not Found"}"#.to_owned());
     discord.fail("GET /gateway/bot", usize::MAX, unknown);
@@ -345,8 +345,8 @@ async fn a_gateway_is_found_where_only_its_address_is_told() {
 }
 
 #[tokio::test]
-async fn a_gateway_can_be_stopped_before_discord_answers() {
-    // It takes connections, and never answers.
+async fn stops_before_discord_responds() {
+    // It accepts connections and never responds.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", silent.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -364,8 +364,8 @@ async fn a_gateway_can_be_stopped_before_discord_answers() {
 }
 
 #[tokio::test]
-async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
-    // The gateway is told to be where nothing is said.
+async fn stops_while_it_cannot_connect() {
+    // The gateway URL points to a silent server.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", silent.local_addr().unwrap());
     let origin = canned(json!({"url": url, "shards": 1})).await;
@@ -380,7 +380,7 @@ async fn a_gateway_can_be_stopped_while_it_cannot_connect() {
     assert!(began.elapsed() < Duration::from_secs(4), "{began:?}");
 }
 
-/// A close code, and whether it ends the gateway as it should.
+/// A close code, and the error it must cause.
 type Final = (u16, fn(&GatewayError) -> bool);
 
 const FINAL: [Final; 7] = [
@@ -398,7 +398,7 @@ const FINAL: [Final; 7] = [
 ];
 
 #[tokio::test]
-async fn close_codes_that_only_people_can_mend_end_the_gateway_at_once() {
+async fn fatal_close_codes_end_the_gateway_at_once() {
     for (code, is_it) in FINAL {
         let discord = empty().await;
         discord.manners(Manners {
@@ -415,16 +415,16 @@ async fn close_codes_that_only_people_can_mend_end_the_gateway_at_once() {
 
 type Break = (&'static str, fn(&Discord));
 
-/// Each way in which a connection ends that leaves the session as it is.
+/// Every kind of disconnect that keeps the session alive.
 #[tokio::test]
-async fn a_session_outlives_its_connections() {
+async fn sessions_outlive_connections() {
     let discord = super::discord(Options {
         world: World::Empty,
         heartbeat: Duration::from_millis(300),
         ..Options::default()
     })
     .await;
-    // Nobody listens there: sessions are resumed where they were started, then.
+    // Nothing listens there, so sessions resume at the original URL.
     discord.resume_at("ws://127.0.0.1:9");
     let ana = discord.join("ana");
     let channel = discord.create_channel(0, "general", vec![]);
@@ -458,9 +458,9 @@ async fn a_session_outlives_its_connections() {
     bot.stop().await;
 }
 
-/// A gateway that takes a session, and never again answers for it.
+/// A gateway that starts a session and then stays silent.
 #[tokio::test]
-async fn a_session_that_is_not_resumed_is_given_up() {
+async fn abandons_sessions_that_do_not_resume() {
     let discord = empty().await;
     let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
@@ -475,7 +475,7 @@ async fn a_session_that_is_not_resumed_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_nobody_hears_ends() {
+async fn gateway_ends_without_a_listener() {
     let discord = empty().await;
     let mut bot = Bot::start(&discord, 1 << 20).await.unwrap();
     bot.ready().await;
@@ -485,7 +485,7 @@ async fn a_gateway_that_nobody_hears_ends() {
 }
 
 #[test]
-fn each_error_tells_its_cause_once() {
+fn errors_name_their_cause_once() {
     let cause = RestError::Failing {
         what: "gateway/bot".to_owned(),
         status: 500,

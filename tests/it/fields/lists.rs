@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Lists that cannot be true are asked for again, and otherwise named, not believed.
+/// Impossible lists are requested again, then reported instead of trusted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn impossible_lists_are_not_believed() {
+async fn rejects_impossible_lists() {
     let work = [
         "members",
         "members but the bot",
@@ -77,7 +77,7 @@ async fn impossible(case: &'static str) {
     mirror.check_archive().await;
     discord.heal();
 
-    // What is gone is found to be, all the same.
+    // Real deletions are still detected.
     discord.leave(people[0]);
     discord.delete_channel(channels[0]);
     mirror.sync().await.ok();
@@ -85,9 +85,9 @@ async fn impossible(case: &'static str) {
     assert_eq!(mirror.failures().await, [].into(), "{case}");
 }
 
-/// Told once, an impossible list costs a request.
+/// A single impossible list costs one request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_impossible_list_that_is_told_once_costs_nothing() {
+async fn a_single_impossible_list_changes_nothing() {
     let mirror = Mirror::empty().await;
     let channel = general(&mirror);
     mirror.sync().await.ok();
@@ -104,10 +104,9 @@ async fn an_impossible_list_that_is_told_once_costs_nothing() {
     mirror.check_store();
 }
 
-/// A type of channels that we don't know is read, exported and restored; what cannot be read of it
-/// is named.
+/// Channels of unknown types are read, exported and restored; unreadable parts are named.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channels_of_unknown_types_are_read() {
+async fn mirrors_channels_of_unknown_types() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -147,9 +146,9 @@ async fn channels_of_unknown_types_are_read() {
     assert_eq!(named, [&format!("channel {mute}")], "{failures:?}");
 }
 
-/// What a `GUILD_CREATE` lacks is asked for over REST.
+/// Objects missing from `GUILD_CREATE` are requested over REST.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_gateways_lists_lack_is_not_gone() {
+async fn objects_missing_from_guild_create_are_not_deleted() {
     let mut mirror = Mirror::empty().await;
     let second = ("EXPORT_INTERVAL".to_owned(), "1s".to_owned());
     mirror.variables.push(second);

@@ -1,8 +1,8 @@
-//! One odd field costs only itself.
+//! A malformed field affects only itself.
 
 use super::*;
 
-/// What stands in a field's place, as JSON; nothing where it is left out.
+/// The malformed JSON values; `None` omits the field.
 const ODD: [Option<&str>; 8] = [
     Some("null"),
     None,
@@ -14,9 +14,9 @@ const ODD: [Option<&str>; 8] = [
     Some(r#""\ud800 half a pair""#),
 ];
 
-/// These are documented to mean something else than that the field is unknown.
+/// Fields for which some of these values have a documented meaning.
 const MEANS_NONE: [(&str, usize); 12] = [
-    // Not there, or null.
+    // Absent or null.
     ("parent_id", 2),
     ("last_message_id", 2),
     ("global_name", 2),
@@ -24,7 +24,7 @@ const MEANS_NONE: [(&str, usize); 12] = [
     ("joined_at", 2),
     ("message_reference", 2),
     ("edited_timestamp", 2),
-    // Not there.
+    // Absent.
     ("bot", 0),
     ("nsfw", 0),
     ("position", 0),
@@ -32,20 +32,20 @@ const MEANS_NONE: [(&str, usize); 12] = [
     ("0", 0),
 ];
 
-/// Texts, of which all but what is no text can be read.
+/// Text fields: any text is readable.
 const TEXTS: [&str; 5] = ["content", "name", "username", "global_name", "nick"];
 
-/// A world in which each field of each kind of object is odd once in each way.
+/// A world where every field of every kind of object is malformed once in every way.
 struct Odd {
     mirror: Mirror,
-    /// Route, pointer, and what stands there.
+    /// Route, pointer, value.
     mutations: Vec<(&'static str, String, Option<&'static str>)>,
-    /// Every odd object: what it is, and the field.
+    /// Every malformed object, with the field.
     objects: Vec<(u64, &'static str)>,
 }
 
 impl Odd {
-    /// Those fields that tell something else than what is known are left out where `kept`.
+    /// With `kept`, omits fields whose value would change what is known.
     async fn world(kept: bool) -> Self {
         let mirror = Mirror::empty().await;
         let mut odd = Self {
@@ -76,7 +76,7 @@ impl Odd {
                     Some(_) => index == 1,
                     None => false,
                 };
-                // Half a pair in a text is a text.
+                // A lone surrogate is still text.
                 let is_text = TEXTS.contains(&name) && index == ODD.len() - 1;
                 // Without a last message, nothing was ever posted.
                 let is_empty = name == "last_message_id" && is_told;
@@ -228,9 +228,9 @@ fn discord_channel(discord: &Discord, author: u64) -> u64 {
     channel
 }
 
-/// What is known of any object stays, whichever field of it is odd; and all others are looked at.
+/// Known data stays whichever field is malformed, and all other objects are updated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_odd_field_never_replaces_what_is_known() {
+async fn malformed_fields_keep_known_values() {
     let odd = Odd::world(true).await;
     let mirror = &odd.mirror;
     mirror.sync().await.ok();
@@ -249,9 +249,9 @@ async fn an_odd_field_never_replaces_what_is_known() {
     assert_eq!(mirror.failures().await, [].into());
 }
 
-/// Seen for the first time with an odd field, an object is there, and so are all others.
+/// New objects with a malformed field exist, and so do all others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_odd_field_costs_only_itself() {
+async fn malformed_fields_affect_only_themselves() {
     let odd = Odd::world(false).await;
     odd.mutate();
     let mirror = &odd.mirror;
@@ -377,7 +377,7 @@ fn check_shape(odd: &Odd, store: &propsbot_store::Store, guild: GuildId) {
         if !field.starts_with("roles") {
             assert_eq!(roles, member.roles, "{field}");
         } else if presence.unread.has(Field::Roles) {
-            // Unknown is not "none".
+            // Unknown isn't "none".
             let told = known
                 .history
                 .spans()
@@ -388,9 +388,9 @@ fn check_shape(odd: &Odd, store: &propsbot_store::Store, guild: GuildId) {
     }
 }
 
-/// Half a surrogate pair in the guild's own fields, and other odd ones.
+/// Lone surrogates and other malformed values in the guild's own fields.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_odd_guild_is_mirrored() {
+async fn mirrors_guilds_with_malformed_fields() {
     for (pointer, json) in [
         ("/name", r#""\ud800 guild""#),
         ("/name", "null"),
@@ -414,9 +414,9 @@ async fn an_odd_guild_is_mirrored() {
     }
 }
 
-/// Half a surrogate pair in a name costs that half, and goes when the name is told whole.
+/// A lone surrogate affects only itself, and disappears once the name is complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_a_surrogate_pair_costs_itself() {
+async fn lone_surrogates_affect_only_themselves() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");
@@ -453,10 +453,10 @@ async fn half_a_surrogate_pair_costs_itself() {
     mirror.check_store();
 }
 
-/// A guild whose id cannot be read in the list of guilds is asked for by the id that is known, and is
-/// never left out without a word.
+/// A guild with an unreadable id in the guild list is requested by its known id, and never silently
+/// omitted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guild_whose_id_cannot_be_read_is_not_left_out() {
+async fn guilds_with_unreadable_ids_are_fetched_by_known_id() {
     const GUILDS: &str = "GET /users/@me/guilds";
     let mut mirror = Mirror::empty().await;
     let channel = general(&mirror);
@@ -465,13 +465,13 @@ async fn a_guild_whose_id_cannot_be_read_is_not_left_out() {
     let ended = mirror.sync().await;
     ended.failed(1, &["readable id", "DISCORD_GUILDS"]);
     assert!(!ended.stderr.contains("in no guild"), "{ended:#?}");
-    // It is named: by `--guild`, and by the configuration.
+    // Its id is given: by `--guild`, and by the configuration.
     let id = mirror.guild().to_string();
     mirror.run(&["sync", "--guild", &id]).await.ok();
     mirror.check_store();
     let ana = mirror.discord.people()[1];
     mirror.discord.post(ana, channel, "again");
-    // Or it was mirrored before.
+    // It was mirrored before.
     let ended = mirror.sync().await.ok();
     assert!(
         ended.stderr.contains("no readable id for 1 guild"),

@@ -1,10 +1,10 @@
-//! Permissions that cannot be read, or are longer than ours.
+//! Permissions that are unreadable, or longer than 64 bits.
 
 use super::*;
 
-/// Permissions are texts of any length; what lies above 64 bits is none of ours.
+/// Permissions are texts of any length; bits above 64 don't concern us.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn permissions_above_64_bits_withdraw_nothing() {
+async fn ignores_permission_bits_above_64() {
     let mirror = Mirror::empty().await;
     general(&mirror);
     mirror.sync().await.ok();
@@ -27,10 +27,10 @@ async fn permissions_above_64_bits_withdraw_nothing() {
     mirror.check_archive().await;
 }
 
-/// Where @everyone's permissions cannot be read, what was known holds; and of a guild of which they
-/// never could be, all is mirrored and nothing exported.
+/// If `@everyone`'s permissions are unreadable, the last known ones apply. If they were never
+/// readable, the guild is mirrored and nothing is exported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unknown_permissions_neither_withdraw_nor_expose() {
+async fn unknown_permissions_neither_withdraw_nor_expose_channels() {
     let mirror = Mirror::empty().await;
     general(&mirror);
     mirror.sync().await.ok();
@@ -62,9 +62,9 @@ async fn unknown_permissions_neither_withdraw_nor_expose() {
     new.check_archive().await;
 }
 
-/// A channel that turned private is withdrawn, and by name.
+/// A channel that turned private is withdrawn, and named.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_withdrawn_is_said_by_name() {
+async fn names_withdrawn_channels() {
     let mirror = Mirror::empty().await;
     let channel = general(&mirror);
     mirror.sync().await.ok();

@@ -1,8 +1,8 @@
-//! Texts that Discord keeps from the bot.
+//! Texts that Discord withholds.
 
 use super::*;
 
-/// A guild in which the bot may not see texts.
+/// A guild where the bot can't see message texts.
 async fn without_texts() -> Mirror {
     Mirror::new(Options {
         world: World::Empty,
@@ -26,9 +26,9 @@ fn texts_missing(status: &Value) -> u64 {
     status["totals"]["texts_missing"].as_u64().unwrap()
 }
 
-/// Without the Message Content intent texts are missing, which is said; with it, they are fetched.
+/// Without the Message Content intent texts are missing and reported; with it, they are fetched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn missing_texts_are_named_and_fetched_once_they_are_to_be_had() {
+async fn reports_missing_texts_and_fetches_them_later() {
     let mirror = without_texts().await;
     let channel = talk(&mirror);
     let remedy = ["Message Content intent is switched off", "developer portal"];
@@ -46,9 +46,9 @@ async fn missing_texts_are_named_and_fetched_once_they_are_to_be_had() {
         remedy.iter().all(|words| reason.contains(words)),
         "{reason}"
     );
-    // What lacks its text is not called complete in the archive.
+    // Messages without their text aren't complete in the archive.
     mirror.export().await;
-    // As long as it is off, nothing is read again for it.
+    // While the intent is off, nothing is read again.
     let asked = mirror.discord.count(MESSAGES);
     mirror.sync().await;
     let look_back = mirror.discord.count(MESSAGES) - asked;
@@ -60,15 +60,15 @@ async fn missing_texts_are_named_and_fetched_once_they_are_to_be_had() {
     assert_eq!(texts_missing(&status), 0, "{status}");
     assert!(status["synced"]["messages"].is_i64(), "{status}");
     assert_eq!(mirror.failures().await, [].into());
-    // Done once, it is done.
+    // Once is enough.
     let asked = mirror.discord.count(MESSAGES);
     mirror.sync().await.ok();
     assert!(mirror.discord.count(MESSAGES) - asked <= look_back);
 }
 
-/// A text that is known stays, whether the intent was switched off or Discord is at fault.
+/// Known texts stay if the intent is switched off or Discord fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn texts_are_never_wiped() {
+async fn known_texts_are_never_erased() {
     let mirror = Mirror::empty().await;
     let channel = talk(&mirror);
     mirror.sync().await.ok();
@@ -78,7 +78,7 @@ async fn texts_are_never_wiped() {
     mirror.sync().await.ok();
     mirror.check_store();
     assert_eq!(texts_missing(&mirror.status().await), 0);
-    // What is new has no text yet, nor has any other message that is asked for by itself.
+    // New messages have no text yet, nor does any message requested individually.
     discord.mutate(MESSAGE, "/content", "\"\"");
     let ana = discord.people()[1];
     discord.post(ana, channel, "unseen");
@@ -96,7 +96,7 @@ async fn texts_are_never_wiped() {
     mirror.check_store();
     assert_eq!(mirror.failures().await, [].into());
 
-    // Neither of a message that has more than its text.
+    // The same for a message with more than text.
     discord.mutate(MESSAGES, "/*/content", "\"\"");
     discord.mutate(MESSAGES, "/*/attachments", r#"[{"id": "1"}]"#);
     mirror.sync().await.ok();
@@ -110,9 +110,9 @@ async fn texts_are_never_wiped() {
     assert_eq!(texts_missing(&mirror.status().await), 0);
 }
 
-/// Whatever else a message has, and whoever wrote it: a text that is known stays.
+/// Known texts of all kinds of messages stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_kind_of_message_loses_its_text() {
+async fn all_kinds_of_messages_keep_their_text() {
     let mirror = Mirror::empty().await;
     let discord = &mirror.discord;
     let [ana, ben] = ["ana", "ben"].map(|name| discord.join(name));
@@ -152,13 +152,13 @@ async fn no_kind_of_message_loses_its_text() {
     mirror.run(&["sync", "--recheck"]).await.ok();
     mirror.check_store();
     discord.heal();
-    // An edit takes the text away, all the same.
+    // But an edit removes the text.
     let last = discord.truth().messages.last().unwrap().id;
     discord.edit(channel, last, "");
     mirror.sync().await.ok();
     mirror.check_store();
 
-    // What others answer is kept from the bot as well, its own answers are not.
+    // Other bots' responses are withheld, too; its own aren't.
     let mirror = without_texts().await;
     let discord = &mirror.discord;
     let ana = discord.join("ana");

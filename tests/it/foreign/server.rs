@@ -1,4 +1,4 @@
-//! The server: what it knows, how it behaves, and what the store must say of it.
+//! The server: its data, its behaviour, and the expected store contents.
 
 use std::{
     collections::BTreeMap,
@@ -25,43 +25,43 @@ pub(super) const GENERAL: u64 = 10;
 pub(super) const QUIET: u64 = 11;
 pub(super) const ACTIVE: u64 = 12;
 pub(super) const ARCHIVED: u64 = 13;
-/// An id of 2020: nothing is within the look-back, which would hide what is not read again.
+/// An id from 2020: outside the look-back, which would hide what isn't read again.
 pub(super) const BEGIN: u64 = (1_600_000_000_000 - 1_420_070_400_000) << 22;
-/// To view channels, read their history, and manage threads.
+/// View channels, read history, manage threads.
 pub(super) const EVERYONE: u64 = 1 << 10 | 1 << 16 | 1 << 34;
 /// Another guild, with one channel.
 pub(super) const NEIGHBOUR: u64 = 2;
 pub(super) const NEIGHBOUR_CHANNEL: u64 = 30;
 pub(super) const THANKS: &str = "🙏";
 
-/// An answer that is no success.
+/// An error response.
 pub(super) struct Fault {
-    /// Only requests whose address has this in it.
+    /// Requests whose path contains this.
     pub(super) at: &'static str,
-    /// How many of them pass before it.
+    /// How many of them succeed first.
     pub(super) skip: usize,
     /// How many of them fail.
     pub(super) times: usize,
     pub(super) status: u16,
 }
 
-/// All that the server knows, and how it behaves.
+/// The server's data and behaviour.
 pub(super) struct World {
     pub(super) guild: Value,
     pub(super) members: Vec<Value>,
     pub(super) channels: Vec<Value>,
     pub(super) active: Vec<Value>,
-    /// By channel, the last archived first.
+    /// By channel, last archived first.
     pub(super) archived: BTreeMap<u64, Vec<Value>>,
-    /// By channel, the first posted first.
+    /// By channel, oldest first.
     pub(super) messages: BTreeMap<u64, Vec<Value>>,
     pub(super) reactors: BTreeMap<u64, Vec<u64>>,
-    /// How many messages `last_message_id` lags behind; `None` to leave it out.
+    /// How many messages `last_message_id` lags behind; `None` omits it.
     pub(super) lag: Option<usize>,
     pub(super) largest_page: usize,
     pub(super) knows_before: bool,
     pub(super) faults: Vec<Fault>,
-    /// Whether the bot is in the other guild too.
+    /// Whether the bot is also in the other guild.
     pub(super) neighbour: bool,
 }
 
@@ -153,13 +153,13 @@ impl World {
         self.faults.push(Fault {
             at,
             skip,
-            // As often as anything is tried: what may pass, in three rounds.
+            // As often as anything is tried: three rounds for transient errors.
             times: if status >= 500 { 18 } else { 6 },
             status,
         });
     }
 
-    /// A fault that hits this request, if any.
+    /// The fault that hits this request.
     pub(super) fn fault(&mut self, address: &str) -> Option<u16> {
         let mut faults = self.faults.iter_mut();
         let fault = faults.find(|fault| address.contains(fault.at) && fault.times > 0)?;
@@ -171,7 +171,7 @@ impl World {
         Some(fault.status)
     }
 
-    /// A channel as it is listed.
+    /// A channel as listed.
     pub(super) fn listed(&self, channel: &Value) -> Value {
         let mut channel = channel.clone();
         if let Some(lag) = self.lag {
@@ -236,7 +236,7 @@ impl World {
                 let all = all.map_or(&[][..], Vec::as_slice);
                 let before = number("before").filter(|_| self.knows_before);
                 let before = before.unwrap_or(u64::MAX);
-                // Garbage is wherever it was posted.
+                // Malformed messages stay where they were posted.
                 let end = all.partition_point(|item| item["id"].is_null() || id(item) < before);
                 let page = all[..end].iter().rev();
                 page.take(limit.min(self.largest_page)).cloned().collect()
@@ -256,7 +256,7 @@ impl World {
         })
     }
 
-    /// What is asked of the other guild.
+    /// Responses about the other guild.
     fn neighbour(&self, path: &[&str], after: u64) -> Option<Value> {
         let channel = json!({"id": NEIGHBOUR_CHANNEL.to_string(), "type": 0});
         Some(match path {
@@ -280,7 +280,7 @@ impl World {
         })
     }
 
-    /// A line for each message and each reaction that there is, in what has a type.
+    /// A line for each message and reaction in channels of a known type.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let archived = self.archived.values().flatten();
@@ -348,7 +348,7 @@ impl Foreign {
         change(&mut lock(&self.world));
     }
 
-    /// No more faults.
+    /// Removes all faults.
     pub(super) fn heal(&self) {
         self.change(|own| own.faults.clear());
     }
@@ -372,7 +372,7 @@ impl Foreign {
         ended
     }
 
-    /// A line for each message and each reaction in the store.
+    /// A line for each message and reaction in the store.
     pub(super) fn lines(&self) -> Vec<String> {
         let store = open(&self.home.path().join("data")).unwrap();
         let all = whole(&store, GuildId(GUILD));
@@ -395,7 +395,7 @@ impl Foreign {
         lines
     }
 
-    /// The store holds all that the server has, and nothing else.
+    /// Asserts that the store has exactly the server's data.
     #[track_caller]
     pub(super) fn check(&self, what: &str) {
         let (found, truth) = (self.lines(), lock(&self.world).lines());
@@ -418,13 +418,13 @@ impl Foreign {
         );
     }
 
-    /// What `status --json` says of the guild.
+    /// The guild in `status --json`.
     pub(super) async fn status(&self) -> Value {
         let ended = self.run(&["status", "--json"]).await.ok();
         serde_json::from_str::<Value>(&ended.stdout).unwrap()[0].take()
     }
 
-    /// The objects that are named as failed.
+    /// The objects reported as failed.
     pub(super) async fn failures(&self) -> Vec<String> {
         let status = self.status().await;
         let failures = status["failures"].as_array().unwrap().iter();
@@ -433,7 +433,7 @@ impl Foreign {
             .collect()
     }
 
-    /// All is well again: nothing is missing, and nothing is said to be.
+    /// Removes the faults, and asserts that a sync completes.
     pub(super) async fn completes(&self, what: &str) {
         self.heal();
         self.sync(what, 0).await;

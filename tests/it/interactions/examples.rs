@@ -1,6 +1,6 @@
-//! Interactions with every field that Discord documents, and what may stand in the place of each.
+//! Interactions with every field that Discord documents, and malformed variants of each.
 //!
-//! The objects in them are examples of Discord's published schemas: `tests/contract` keeps
+//! The objects in them are examples from Discord's published schemas; `tests/contract` keeps
 //! `objects.json` up to date.
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn published(name: &str) -> Value {
     object
 }
 
-/// Ids of the world that interactions speak of.
+/// Ids of the world that the interactions refer to.
 pub(super) struct Ids {
     pub(super) guild: u64,
     pub(super) channel: u64,
@@ -96,7 +96,7 @@ impl Ids {
                 "expiry": null, "allow_multiselect": false, "layout_type": 1},
         });
         let mut message = with(published("MessageResponse"), &own);
-        // Of a message by a webhook, nobody is thanked.
+        // Messages by webhooks can't be thanked for.
         message.as_object_mut().unwrap().remove("webhook_id");
         message
     }
@@ -116,7 +116,7 @@ impl Ids {
         })
     }
 
-    /// An interaction of this type with all of its fields.
+    /// An interaction of this type with all fields.
     fn interaction(&self, kind: u8, data: &Value) -> Value {
         let guild = self.guild.to_string();
         json!({
@@ -131,7 +131,7 @@ impl Ids {
         })
     }
 
-    /// Options of each type that a command can have, and lists of each type.
+    /// Command options of each type, and select menus of each type.
     pub(super) fn of_each_type(&self) -> Vec<Value> {
         let command = |name: &str, options: Value| {
             let data = json!({
@@ -174,7 +174,7 @@ impl Ids {
         ]
     }
 
-    /// One of each kind of interaction that our commands, buttons and forms make, and a ping.
+    /// One of each kind of interaction that our commands, buttons and forms cause, and a ping.
     pub(super) fn interactions(&self) -> Vec<Value> {
         let command = |kind: u8, name: &str, more: Value| {
             let data =
@@ -233,7 +233,7 @@ impl Ids {
     }
 }
 
-/// The path of every field, as JSON pointers.
+/// JSON pointers to every field.
 fn paths(of: &Value, at: &str, into: &mut Vec<String>) {
     let mut inside = |name: &str, value: &Value| {
         let path = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -250,10 +250,10 @@ fn paths(of: &Value, at: &str, into: &mut Vec<String>) {
     }
 }
 
-/// What may stand in the place of a value: nothing, another type, or more than there should be.
+/// Malformed replacements for a value: nothing, another type, or too much.
 fn odd(value: &Value) -> [Value; 3] {
     let (other_type, out_of_range) = match value {
-        // Permissions have no bound on their bits.
+        // Permissions can have any number of bits.
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
             (json!(["x"]), json!("36893488147419103231"))
         }
@@ -265,15 +265,15 @@ fn odd(value: &Value) -> [Value; 3] {
     [Value::Null, other_type, out_of_range]
 }
 
-/// An interaction of which something is odd.
+/// An interaction with one malformed field.
 pub(super) struct Oddity {
-    /// What, as a JSON pointer.
+    /// The field's JSON pointer.
     pub(super) path: String,
     pub(super) event: Value,
 }
 
 impl Oddity {
-    /// Whether it may be that nobody can tell what the member meant, or who it is.
+    /// Whether the member or the intent may be unclear.
     pub(super) fn is_unclear(&self) -> bool {
         const NOT_MEANT: [&str; 3] = ["/data/resolved", "/data/id", "/data/guild_id"];
         const WHO: [&str; 4] = ["/type", "/member", "/member/user", "/member/user/id"];
@@ -283,8 +283,7 @@ impl Oddity {
     }
 }
 
-/// The interaction, and, of what is at `within`, once with each field missing and once with each odd value
-/// of it.
+/// The interaction with each field below `within` once missing and once malformed in each way.
 pub(super) fn oddities(of: &Value, within: &str) -> Vec<Oddity> {
     let mut all_paths = Vec::new();
     paths(of.pointer(within).unwrap(), within, &mut all_paths);

@@ -1,4 +1,4 @@
-//! What Discord, the store and the archive say, as lines that can be compared.
+//! The contents of Discord, the store and the archive as comparable lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use propsbot_rows::{ChannelRow, MemberRow, MessageRow, PropsRow, ReactionRow, Ro
 use propsbot_store::Store;
 use simulator::discord::{Truth, TruthChannel};
 
-/// The type of messages that answer another: others only point at one.
+/// Type of replies; other messages with a reference only point to one.
 const REPLY: u8 = 19;
 
-/// Channels of the truth by id.
+/// Ids of the channels that satisfy `which`.
 pub(super) fn channels(truth: &Truth, which: impl Fn(&TruthChannel) -> bool) -> BTreeSet<u64> {
     let chosen = truth.channels.iter().filter(|channel| which(channel));
     chosen.map(|chosen| chosen.id).collect()
 }
 
-/// All that the store knows of the guild, as the archive's rows.
+/// Everything in the store about the guild, as archive rows.
 pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
     let settings = store.settings(guild).unwrap();
     let channels = store.channels(guild).unwrap();
@@ -57,8 +57,8 @@ pub(crate) fn whole(store: &Store, guild: GuildId) -> Snapshot {
     snapshot
 }
 
-/// What stands now, a line for each thing; messages and reactions of these channels only. Sorted, and
-/// with what is there twice being there twice.
+/// A line for each existing object; messages and reactions only of these channels. Sorted, keeping
+/// duplicates.
 pub(super) fn lines(of: &Snapshot, readable: &BTreeSet<u64>) -> Vec<String> {
     let mut lines = Vec::new();
     for it in of
@@ -219,7 +219,7 @@ fn reaction_line(message: u64, emoji: &str, burst: bool, user: u64) -> String {
     format!("reaction {emoji} burst: {burst} by {user} to message {message}")
 }
 
-/// What is missing of the truth, and what is too much; lines may be there several times.
+/// Missing and surplus lines, counting duplicates.
 pub(super) fn differences(found: &[String], truth: &[String]) -> Vec<String> {
     let mut counts = BTreeMap::<&String, i32>::new();
     for line in found {
@@ -234,7 +234,7 @@ pub(super) fn differences(found: &[String], truth: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Nothing differs, or the test ends with what does.
+/// Panics with the differences, if any.
 #[track_caller]
 pub(super) fn assert_same(differences: &[String]) {
     let shown = &differences[..differences.len().min(40)];
@@ -258,9 +258,9 @@ mod tests {
         differences(&own(found), &own(truth))
     }
 
-    /// What is missing, too much, or there twice is a difference.
+    /// Missing, surplus and duplicate lines are differences.
     #[test]
-    fn the_comparison_can_fail() {
+    fn comparison_detects_differences() {
         assert_eq!(differ(&["a", "b"], &["b", "a"]), [""; 0]);
         assert_eq!(differ(&["a"], &["a", "b"]), ["- b"]);
         assert_eq!(differ(&["a", "b"], &["a"]), ["+ b"]);

@@ -1,4 +1,4 @@
-//! What stands between the bot and its servers: TLS with certificates of our own, and proxies.
+//! Between the bot and its servers: TLS with our own certificates, and proxies.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// An authority that no platform knows.
+/// A certificate authority that no platform trusts.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -40,7 +40,7 @@ impl Authority {
         path
     }
 
-    /// Speaks TLS as this host, and passes on what is said to the server at `url`. Returns where.
+    /// Serves TLS as this host, and forwards to the server at `url`. Returns the address.
     pub(crate) async fn front(&self, host: &str, url: &str) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
@@ -77,7 +77,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A proxy that knows hosts which no name server does.
+/// A proxy that knows hosts without a DNS entry.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -86,7 +86,7 @@ pub(crate) struct Proxy {
 type Routes = BTreeMap<String, SocketAddr>;
 
 impl Proxy {
-    /// An HTTP proxy that takes CONNECT with `user:secret` only.
+    /// An HTTP proxy that requires `user:secret` for CONNECT.
     pub(crate) async fn http(routes: &[(&str, SocketAddr)]) -> Self {
         Self::start(
             routes,
@@ -121,7 +121,7 @@ impl Proxy {
         .await
     }
 
-    /// A SOCKS5 proxy that looks names up itself. Source: RFC 1928.
+    /// A SOCKS5 proxy that resolves names itself. Source: RFC 1928.
     pub(crate) async fn socks5(routes: &[(&str, SocketAddr)]) -> Self {
         Self::start(routes, |mut stream: TcpStream, routes: Arc<Routes>, asked: Arc<Mutex<Vec<String>>>| async move {
             let methods = {
@@ -166,7 +166,7 @@ impl Proxy {
         Self { address, asked }
     }
 
-    /// Which hosts were asked for, each once.
+    /// The requested hosts, without duplicates.
     pub(crate) fn asked(&self) -> Vec<String> {
         let mut asked = self.asked.lock().unwrap().clone();
         asked.sort_unstable();

@@ -1,4 +1,4 @@
-//! What Discord's numbers may do: nothing that hangs or ends the bot.
+//! Absurd numbers from Discord neither hang nor end the bot.
 
 use std::time::{Duration, Instant};
 
@@ -30,9 +30,9 @@ fn limited(retry_after: &str, header: &str, global: bool) -> Fault {
     Fault::AnswerWith(429, headers, body)
 }
 
-/// Waits that no clock can add, or that nobody can wait for, are told and end by themselves.
+/// Waits too long to add to a clock, or to sit out, are reported and end the command.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_absurd_wait_for_one_route_ends_the_command_with_its_words() {
+async fn absurd_route_limits_end_the_command() {
     let waits = [
         ("1e9", "1e9"),
         ("1e19", "1e19"),
@@ -61,7 +61,7 @@ async fn an_absurd_wait_for_one_route_ends_the_command_with_its_words() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn odd_headers_change_nothing() {
+async fn ignores_malformed_rate_limit_headers() {
     let odd = [
         ("x-ratelimit-reset-after", "1e9"),
         ("x-ratelimit-reset-after", "1e19"),
@@ -88,9 +88,9 @@ async fn odd_headers_change_nothing() {
     }
 }
 
-/// 31 years: it is told once, asked now and then whether that still holds, and goes on.
+/// 31 years: reported once, probed now and then, and ended by a success.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pause_of_31_years_ends_with_the_first_answer() {
+async fn a_31_year_pause_ends_with_the_first_success() {
     let mirror = Mirror::seeded(9).await;
     mirror
         .discord
@@ -109,9 +109,9 @@ async fn a_pause_of_31_years_ends_with_the_first_answer() {
     mirror.check_store();
 }
 
-/// Meanwhile `/sync-status` tells of it, and `/props` refuses what could not be posted.
+/// Meanwhile `/sync-status` reports it, and `/props` refuses what couldn't be posted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_tell_of_a_long_pause() {
+async fn commands_report_a_long_pause() {
     let server = Server::start().await;
     server.choose_props_channel(vec![]).await;
     server
@@ -123,7 +123,7 @@ async fn commands_tell_of_a_long_pause() {
     says(&refused, &["Discord", "try again", "second"]);
     let status = server.admin("sync-status", json!({})).await;
     assert!(status.content.contains("paused: Discord"), "{status:?}");
-    // It is asked whether that still holds, although there is nothing else to ask for.
+    // It probes even without other requests.
     let begun = Instant::now();
     while server
         .admin("sync-status", json!({}))
@@ -138,9 +138,9 @@ async fn commands_tell_of_a_long_pause() {
     assert!(given.content.contains("discord.com/channels/"), "{given:?}");
 }
 
-/// Props are taken back all the same; only their message stays.
+/// Props are withdrawn; only their message stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn props_are_taken_back_during_a_long_pause() {
+async fn undo_works_during_a_long_pause() {
     let server = Server::start().await;
     server.choose_props_channel(vec![]).await;
     let (ana, ben, cho) = (server.ana, server.ben, server.cho);
@@ -155,9 +155,9 @@ async fn props_are_taken_back_during_a_long_pause() {
     assert_eq!(discord.count(DELETE), 0);
 }
 
-/// A 429 on an answer is waited for, as long as Discord waits for the answer.
+/// After a 429 on a response, it is retried for as long as Discord waits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limited_answers_are_sent_again_when_discord_says() {
+async fn retries_rate_limited_responses() {
     let server = Server::start().await;
     let (ana, ben) = (server.ana, server.ben);
     let wait = Duration::from_millis(900);
@@ -172,7 +172,7 @@ async fn limited_answers_are_sent_again_when_discord_says() {
     assert!(again_at - limited_at >= wait, "{:?}", again_at - limited_at);
     server.check_manners();
 
-    // A later answer has more time than the 3 s of the first.
+    // Later responses have more than the first one's 3 s.
     server.choose_props_channel(vec![]).await;
     server
         .discord()
@@ -183,7 +183,7 @@ async fn limited_answers_are_sent_again_when_discord_says() {
     let given = server.give(ana, &[ben], "second").await;
     assert!(given.content.contains("discord.com/channels/"), "{given:?}");
 
-    // One that cannot be waited for is given up, and costs nothing else.
+    // One that can't be waited for is dropped, and affects nothing else.
     server
         .discord()
         .fail_after(CALLBACK, 0, 1, limited("1e9", "1e9", false));

@@ -1,5 +1,5 @@
-//! A guild that is no longer mirrored: deleted whole, also where that is killed, and what it costs while it is
-//! kept.
+//! A guild that is no longer mirrored: its complete deletion, even if killed, and the cost of
+//! keeping it.
 
 use propsbot_archive::{ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
@@ -26,15 +26,15 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What `status` says of each guild in the store.
+/// The `status` of each guild in the store.
 async fn status(mirror: &Mirror) -> Vec<Value> {
     let status = mirror.run(&["status", "--json"]).await.ok();
     serde_json::from_str(&status.stdout).unwrap()
 }
 
-/// `kill -9` wherever it is.
+/// `kill -9` at any moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forgotten_guild_is_gone_after_another_run_wherever_the_first_was_killed() {
+async fn killed_guild_deletions_complete_on_rerun() {
     const KILLS: u32 = 8;
     let mut mirror = Mirror::empty().await;
     let own = Guild::own(&mirror.discord);
@@ -61,7 +61,7 @@ async fn a_forgotten_guild_is_gone_after_another_run_wherever_the_first_was_kill
         tokio::time::sleep(whole * (kill + 1) / (KILLS + 1)).await;
         running.kill().await;
         halfway += u32::from(holds(&mirror.store_path(), TEXT.as_bytes()));
-        // As often as it is asked.
+        // However often it is repeated.
         for _ in 0..2 {
             let again = mirror.run(&forget).await.ok();
             assert!(again.stdout.contains(&format!("guild {id}: ")), "{again:?}");
@@ -81,9 +81,9 @@ async fn a_forgotten_guild_is_gone_after_another_run_wherever_the_first_was_kill
     check_unknown(&mirror, &other).await;
 }
 
-/// What was read of an archive before is no place where it lives on.
+/// Cached copies of an archive are deleted, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn copies_of_archives_go_with_a_forgotten_guild() {
+async fn deleting_a_guild_deletes_archive_copies() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut mirror = Mirror::empty().await;
     let own = Guild::own(&mirror.discord);
@@ -208,14 +208,14 @@ async fn privacy_choices_outlive_a_forgotten_guild() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kept_guild_takes_no_part_of_the_audits_requests() {
+async fn unmirrored_guilds_get_no_scrub_requests() {
     let mut mirror = Mirror::empty().await;
     let own = Guild::own(&mirror.discord);
     let other = Guild::of_stranger(&mirror.discord, LATER);
     name(&mut mirror, "DISCORD_GUILDS", &[own.id, other.id]);
     mirror.sync().await.ok();
     {
-        // Its rest would hide how long a round takes.
+        // Its pauses would hide how long a round takes.
         let store = mirror.store();
         let mut settings = store.settings(GuildId(own.id)).unwrap();
         settings.audit_rest_hours = 0;
@@ -242,7 +242,7 @@ async fn a_kept_guild_takes_no_part_of_the_audits_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_graph_of_one_guild_tells_what_that_one_lacks() {
+async fn guild_graphs_warn_only_about_their_guild() {
     let mirror = Mirror::empty().await;
     let rows = rows();
     let mut both = request(&rows);

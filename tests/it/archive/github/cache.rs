@@ -1,4 +1,4 @@
-//! What is fetched of an archive, and what of it is kept for the next time.
+//! What is fetched of an archive, and what is cached.
 
 use std::{
     collections::BTreeSet,
@@ -29,7 +29,7 @@ impl<'a> Reader<'a> {
         Self { github, cache }
     }
 
-    /// As a process of its own opens it.
+    /// Opens the archive like a new process.
     fn open(&self) -> Box<dyn DataArchive> {
         let spec = ArchiveSpec::Github(place(self.github, ""));
         let access = Access {
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         open_to_read(&spec, &access, &Network::default()).unwrap()
     }
 
-    /// Reads everything; how many files and tarballs that took.
+    /// Reads everything; returns the number of files and tarballs fetched.
     async fn read(&self) -> (Snapshot, usize, usize) {
         let count = || {
             let of = |kind| self.github.count(kind);
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_is_fetched_at_once_and_then_only_what_changed() {
+async fn fetches_a_tarball_first_and_changes_later() {
     let github = started().await;
     let archive = archive_in(&github, "");
     first(&archive).await;
@@ -81,11 +81,11 @@ async fn all_is_fetched_at_once_and_then_only_what_changed() {
     second(&archive).await.unwrap();
     let (rows, files, tarballs) = reader.read().await;
     assert_ne!(rows, terse());
-    // The manifest; the index and the blob of the channel with one message more; the index of the one
-    // that was emptied.
+    // The manifest; index and blob of the channel with one more message; the index of the emptied
+    // one.
     assert!((2..=4).contains(&files) && tarballs == 0, "{files} files");
 
-    // What the archive withdrew does not stay here.
+    // Withdrawn objects leave the cache, too.
     let head = github.head().unwrap().unwrap();
     let there: BTreeSet<String> = github
         .files_at(&head)
@@ -112,7 +112,7 @@ async fn all_is_fetched_at_once_and_then_only_what_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_copy_is_fetched_again() {
+async fn refetches_damaged_copies() {
     let github = started().await;
     first(&archive_in(&github, "")).await;
     let reader = Reader::new(&github);
@@ -134,7 +134,7 @@ async fn a_damaged_copy_is_fetched_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_is_cut_off_begins_again() {
+async fn restarts_interrupted_downloads() {
     let github = started().await;
     first(&archive_in(&github, "")).await;
     let reader = Reader::new(&github);
@@ -144,7 +144,7 @@ async fn a_download_that_is_cut_off_begins_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_and_a_wrong_blob_are_named() {
+async fn names_missing_and_damaged_blobs() {
     let github = started().await;
     let archive = archive_in(&github, "");
     first(&archive).await;
@@ -169,7 +169,7 @@ async fn a_missing_and_a_wrong_blob_are_named() {
         "{faults:?}"
     );
 
-    // As if somebody had removed it by hand.
+    // As if someone had removed it by hand.
     github.push_as_somebody("main", Some(&head)).unwrap();
     let home = tempfile::tempdir().unwrap();
     let from = github.repository_path().to_str().unwrap();
@@ -185,9 +185,9 @@ async fn a_missing_and_a_wrong_blob_are_named() {
     assert!(error.contains(&format!("{path} is missing")), "{error}");
 }
 
-/// A check is of what GitHub has, whatever copies there are.
+/// Verification reads GitHub's objects, whatever copies exist.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_takes_one_request_and_trusts_no_copy() {
+async fn verify_takes_one_request_and_ignores_copies() {
     let github = started().await;
     let archive = archive_in(&github, "");
     first(&archive).await;

@@ -1,4 +1,4 @@
-//! A network that fails, and a process that is killed, at every single request of an export.
+//! Network faults and kills at every single request of an export.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
     ATTRIBUTES, archive_in, commits, files, started,
 };
 
-/// Puts the first export in place, as it would have been written.
+/// Writes the first export.
 async fn begin(github: &Github, prefix: &str) {
     let written = MemoryArchive::new();
     first(&written).await;
@@ -25,11 +25,11 @@ async fn begin(github: &Github, prefix: &str) {
     github.commit_as_somebody(files.map(named)).unwrap();
 }
 
-/// Longer than any test takes.
+/// Longer than any test.
 const FOR_EVER: Duration = Duration::from_mins(10);
 
-/// Has every request of an export meet this fault, one export after the other, and checks that nobody
-/// notices: that it is written, once.
+/// Applies the fault to each request of an export in turn, and checks that it is written exactly
+/// once.
 async fn nobody_notices(fault: &Fault, strangers: usize) {
     let clean = clean().await;
     let github = started().await;
@@ -56,19 +56,19 @@ async fn nobody_notices(fault: &Fault, strangers: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_connection_is_no_matter() {
+async fn survives_reset_connections() {
     nobody_notices(&Fault::Reset, 0).await;
     nobody_notices(&Fault::Truncated, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_is_found_out_by_looking() {
+async fn resolves_lost_responses_by_reading_the_branch() {
     nobody_notices(&Fault::Lost, 0).await;
     nobody_notices(&Fault::DoneBut(502), 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_server_is_asked_again() {
+async fn retries_failing_servers() {
     nobody_notices(&Fault::Status(503), 0).await;
     let limit = Fault::SecondaryLimit {
         status: 429,
@@ -78,7 +78,7 @@ async fn a_failing_server_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_who_commits_is_no_matter() {
+async fn survives_commits_by_others() {
     let files = || {
         vec![(
             "theirs.txt".to_owned(),
@@ -89,16 +89,16 @@ async fn somebody_else_who_commits_is_no_matter() {
     nobody_notices(&Fault::Raced(files()), 1).await;
 }
 
-/// How a process ends at a request.
+/// When a process is killed, relative to a request.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// Before it is sent: nothing is done any more.
+    /// Before sending it.
     Before,
-    /// After it was sent: it is done, and nobody hears of it.
+    /// After sending it, without seeing the response.
     After,
 }
 
-/// Exports in parts until it is killed at this request. Whether it was.
+/// Exports in parts until killed at this request. Returns whether it was killed.
 async fn killed(
     github: &Github,
     step: usize,
@@ -120,7 +120,7 @@ async fn killed(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_request_the_archive_is_the_old_or_the_new() {
+async fn killed_github_exports_are_atomic() {
     let clean = clean().await;
     for end in [End::Before, End::After] {
         let mut generations = BTreeSet::new();
@@ -144,7 +144,7 @@ async fn killed_at_any_request_the_archive_is_the_old_or_the_new() {
     }
 }
 
-/// The first export, of so few words that it is of few parts.
+/// The first export, short enough for a few parts.
 async fn beginning(archive: &dyn DataArchive) -> Result<u64, String> {
     let rows = terse();
     let everything = request(&rows);
@@ -154,7 +154,7 @@ async fn beginning(archive: &dyn DataArchive) -> Result<u64, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_request_of_the_first_export_there_is_nothing_or_all() {
+async fn killed_first_github_exports_are_atomic() {
     let undisturbed = MemoryArchive::new();
     beginning(&undisturbed).await.unwrap();
     let undisturbed: BTreeSet<String> = undisturbed.files().await.into_keys().collect();
@@ -177,9 +177,9 @@ async fn killed_at_any_request_of_the_first_export_there_is_nothing_or_all() {
     }
 }
 
-/// What an interrupted export left may have been changed since.
+/// Leftovers of an interrupted export may have changed since.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_left_and_is_damaged_is_written_anew() {
+async fn rewrites_damaged_leftovers() {
     for part in [1_000, 20_000_000] {
         let github = Github::start(Options::default()).await.unwrap();
         let cut_off = archive_in(&github, "").with_part(1_000);

@@ -1,4 +1,4 @@
-//! What becomes of earlier exports.
+//! What happens to earlier exports.
 
 use propsbot_archive::DataArchive;
 use propsbot_backends::{GithubAccess, GithubArchive, History};
@@ -22,7 +22,7 @@ fn archive(github: &Github, history: History) -> GithubArchive {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_is_kept_unless_it_is_to_be_squashed() {
+async fn keeps_history_unless_squashing() {
     let github = started().await;
     let keep = archive(&github, History::Keep);
     first(&keep).await;
@@ -38,7 +38,7 @@ async fn history_is_kept_unless_it_is_to_be_squashed() {
     assert_eq!(commits(&github), 1);
     assert_eq!(github.files_at("main").unwrap(), files);
     assert_valid(&later).await;
-    // There is nothing more to forget.
+    // There is nothing left to squash.
     let made = super::writes(&github);
     later.forget_history().await.unwrap();
     assert_eq!(super::writes(&github), made);
@@ -47,7 +47,7 @@ async fn history_is_kept_unless_it_is_to_be_squashed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_export_can_be_the_only_commit() {
+async fn can_squash_every_export() {
     let github = started().await;
     let squashed = archive(&github, History::Squash);
     first(&squashed).await;
@@ -61,7 +61,7 @@ async fn each_export_can_be_the_only_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn squashing_survives_a_bad_network_and_loses_nobodys_commit() {
+async fn squashing_survives_faults_and_keeps_other_commits() {
     for fault in [Fault::Reset, Fault::Lost, Fault::DoneBut(502)] {
         for step in 0..4 {
             let github = started().await;

@@ -1,4 +1,4 @@
-//! What GitHub takes at a time, and how often.
+//! GitHub's limits on size and rate.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use super::{
 const MEGABYTE: usize = 1_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_are_obeyed_to_the_second() {
+async fn obeys_github_limits_to_the_second() {
     let github = started().await;
     let archive = archive_in(&github, "");
     first(&archive).await;
@@ -43,9 +43,9 @@ async fn limits_are_obeyed_to_the_second() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// Who waits for a new budget before the old one is overdrawn is never refused.
+/// A client that waits before exceeding its budget is never rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_up_budget_is_waited_for() {
+async fn waits_for_a_new_budget() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let few = Limits {
@@ -59,7 +59,7 @@ async fn a_used_up_budget_is_waited_for() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// Bytes that git can make little of.
+/// Incompressible bytes.
 fn noise(megabytes: usize, seed: u8) -> Vec<u8> {
     let mut state = u64::from(seed) + 1;
     let mut next = || {
@@ -84,9 +84,9 @@ fn publish(generation: u32, documents: BTreeMap<&'static str, Option<Vec<u8>>>) 
     }
 }
 
-/// No commit has more than GitHub takes, also if there is much beside the manifest.
+/// No commit exceeds GitHub's limits, even with many documents next to the manifest.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_much_for_one_commit_is_made_in_parts() {
+async fn splits_large_exports_into_commits() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let [graph, ..] = SOURCECRED;
@@ -103,9 +103,9 @@ async fn what_is_too_much_for_one_commit_is_made_in_parts() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// GitHub says with status 200 that a commit was more than it does at a time: it is made in parts.
+/// GitHub reports an excessive commit with status 200; it is split.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_beyond_githubs_resource_limits_is_made_in_parts() {
+async fn splits_commits_beyond_github_resource_limits() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let said = r#"{"data":null,"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":"Resource limits for this query exceeded."}]}"#;
@@ -117,9 +117,9 @@ async fn a_commit_beyond_githubs_resource_limits_is_made_in_parts() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// A file that no commit can have keeps nothing else from being exported.
+/// A file that fits into no commit doesn't block the rest.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
+async fn omits_oversized_documents_and_rejects_oversized_objects() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let [graph, types, _] = SOURCECRED;
@@ -136,7 +136,7 @@ async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
     let change = publish(2, with(&noise(23, 1)));
     write(&archive, expected, vec![change]).await.unwrap();
     assert_eq!(archive.traffic().too_large, [graph]);
-    // The one of before would be taken for the present.
+    // A stale version would be taken for the current one.
     let there = files(&github, "");
     assert!(!there.contains(graph) && there.contains(types));
 
@@ -150,9 +150,9 @@ async fn a_document_that_is_too_large_is_left_out_and_an_object_refused() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// Many files come, and go, some at a time; and nobody who reads sees it.
+/// Files are added and removed in parts, which readers don't notice.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_files_are_removed_in_parts() {
+async fn removes_many_files_in_parts() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let objects: Vec<Object> = (0..2_100_u32).map(|n| blob(&n.to_be_bytes())).collect();
@@ -191,9 +191,9 @@ async fn many_files_are_removed_in_parts() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// Where GitHub fails at a commit, less at a time is tried.
+/// If GitHub fails on a commit, smaller ones are tried.
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_shrink_where_they_fail() {
+async fn shrinks_parts_that_fail() {
     let github = started().await;
     let archive = archive_in(&github, "");
     github.limit(Limits {
@@ -211,9 +211,9 @@ async fn parts_shrink_where_they_fail() {
     assert!((4..8).contains(&made), "{made}");
 }
 
-/// GitHub leads who reads on to the new name, and nobody who writes.
+/// GitHub redirects reads to the new name, but not writes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_repository_is_found() {
+async fn follows_renames_for_reads_only() {
     let github = started().await;
     let before = place(&github, "");
     github.rename_repository("renamed");
@@ -229,9 +229,9 @@ async fn a_renamed_repository_is_found() {
     assert_eq!(github.violations(), [""; 0]);
 }
 
-/// What everyone may read is read without a token.
+/// Public data is read without a token.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_public_archive_takes_no_token() {
+async fn reads_public_archives_without_a_token() {
     let github = started().await;
     first(&archive_in(&github, "")).await;
     let nobody = GithubAccess {

@@ -1,4 +1,4 @@
-//! What GitHub refuses, and what is said about it.
+//! GitHub's refusals and their messages.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,10 +21,10 @@ use super::{
     access, archive_in, commits, files, place, started, writes,
 };
 
-/// What is done to a GitHub.
+/// Changes the simulated GitHub.
 type Harm = fn(&Github);
 
-/// What keeps an export from being written, and what is said.
+/// What prevents an export, and the words of the error.
 const REFUSALS: &[(Harm, &[&str])] = &[
     (
         |github| github.set_token("another"),
@@ -92,7 +92,7 @@ const REFUSALS: &[(Harm, &[&str])] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_refusal_says_what_to_change() {
+async fn refusals_say_what_to_change() {
     for (harm, says) in REFUSALS {
         let github = started().await;
         let archive = archive_in(&github, "");
@@ -106,13 +106,13 @@ async fn every_refusal_says_what_to_change() {
         assert!(error.contains("github:octo-org/archive"), "{error}");
         assert!(!error.contains(&github.token()), "{error}");
         assert_eq!(github.head().unwrap(), head);
-        // It was not tried again.
+        // It isn't retried.
         assert!(writes(&github) <= made + 1, "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_none_is_named() {
+async fn names_hosts_that_are_not_github() {
     let nowhere = GithubAccess {
         token: Some("token".to_owned()),
         api_url: Some("not a URL".to_owned()),
@@ -130,7 +130,7 @@ async fn a_server_that_is_none_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_public_repository_takes_a_word_and_is_looked_at_before_every_commit() {
+async fn public_repositories_need_consent_at_every_commit() {
     let github = started().await;
     github.set_visibility(Visibility::Public);
     let put = || vec![Change::Put(blob(b"one"))];
@@ -144,7 +144,7 @@ async fn a_public_repository_takes_a_word_and_is_looked_at_before_every_commit()
     let archive = GithubArchive::new(place(&github, ""), &allowed, &Network::default()).unwrap();
     first(&archive).await;
 
-    // It becomes public between two parts of one export.
+    // It becomes public between two parts of an export.
     github.set_visibility(Visibility::Private);
     let archive = archive_in(&github, "b").with_part(1);
     let made = commits(&github);
@@ -155,7 +155,7 @@ async fn a_public_repository_takes_a_word_and_is_looked_at_before_every_commit()
     assert!(!files(&github, "b").contains(MANIFEST));
 }
 
-/// Two objects, and between them the repository becomes public.
+/// Two objects; the repository becomes public in between.
 fn async_stream(github: &Github) -> futures::stream::BoxStream<'_, Change> {
     use futures::{StreamExt as _, stream};
     let objects = [&b"one"[..], b"two"].into_iter().enumerate();
@@ -169,9 +169,9 @@ fn async_stream(github: &Github) -> futures::stream::BoxStream<'_, Change> {
         .boxed()
 }
 
-/// Somebody changed a blob by hand.
+/// Someone changed a blob by hand.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_spoilt_is_made_anew() {
+async fn repairs_files_changed_by_others() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let rows = rows();
@@ -192,7 +192,7 @@ async fn what_somebody_spoilt_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_writers_loses_cleanly() {
+async fn one_of_two_writers_fails_cleanly() {
     let github = started().await;
     first(&archive_in(&github, "")).await;
     let ours = b"of the one who is slower".as_slice();
@@ -209,7 +209,7 @@ async fn one_of_two_writers_loses_cleanly() {
     }
     super::assert_valid(&one).await;
 
-    // Somebody commits another file: no reason to give up.
+    // A commit of another file by someone else doesn't matter.
     let strangers = vec![("theirs.txt".to_owned(), ours.to_vec())];
     github.fail(Kind::CommitOnBranch, 1, Fault::Raced(strangers));
     let change = vec![Change::Put(blob(b"more"))];
@@ -217,7 +217,7 @@ async fn one_of_two_writers_loses_cleanly() {
     write(&one, Some(reader.hash()), change).await.unwrap();
     assert!(files(&github, "").contains("theirs.txt"));
 
-    // Somebody else publishes between our look and our commit.
+    // Someone else publishes between our read and our commit.
     let other = br#"{"format":1,"provider":"discord","generation":9,"previous":null,
         "created_at":0,"guilds":[]}"#;
     let theirs = vec![(MANIFEST.to_owned(), other.to_vec())];
