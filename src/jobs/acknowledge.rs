@@ -1,9 +1,8 @@
-//! Acknowledging plain messages that are props: with a reaction, once, and only those that were
-//! heard as they were posted.
+//! Acknowledges plain messages that are props, with a reaction.
 //!
-//! It is a courtesy: what comes while too much waits goes without, and so does what cannot be
-//! reacted to. That is recorded and logged once per channel and reason; a message that alone cannot be
-//! reacted to, since its author blocked the bot, says nothing of its channel.
+//! Only messages received live. It is best effort: messages are skipped when too many wait, or when
+//! the reaction fails. Failures are recorded and logged once per channel and reason, except those
+//! of a single message, such as an author who blocked the bot.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,20 +22,20 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Discord's codes for what is wrong with one message only: its author blocked the bot ("Reaction
-/// was blocked"), or it has as many different reactions as it can have.
+/// Discord's codes for problems of one message: its author blocked the bot ("Reaction was
+/// blocked"), or it has too many different reactions.
 const OF_THE_MESSAGE: [u64; 2] = [90_001, 30_010];
 
-/// Messages that may wait: Discord takes about four reactions a second.
+/// Messages that may wait. Discord accepts about four reactions a second.
 const WAITING: usize = 1_000;
 
-/// Why props are not acknowledged in a channel, in the words under which it is recorded.
+/// Reason recorded when a permission is missing.
 const LACKING: &str = "the bot lacks View Channel, Read Message History or Add Reactions here";
 
-/// Why props were not acknowledged although the bot seems to be allowed to.
-const REFUSED: &str = "Discord refused the reaction: is the emoji one that the bot may use?";
+/// Reason recorded when Discord refuses a reaction that permissions allow.
+const REFUSED: &str = "Discord refused the reaction; can the bot use this emoji?";
 
-/// A message that was just posted and thanks somebody, if its channel is a props channel.
+/// A new message that thanks someone, if its channel is a props channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Posted {
     guild_id: GuildId,
@@ -46,7 +45,7 @@ pub(super) struct Posted {
 }
 
 impl Posted {
-    /// A person's message that mentions somebody else.
+    /// Returns the message if a member wrote it and it mentions another user.
     pub(super) fn thanks(message: &Message) -> Option<Self> {
         let author = message.author;
         let thanks = author.kind == AuthorKind::User
@@ -64,28 +63,28 @@ impl Posted {
     }
 }
 
-/// Where messages are handed over.
+/// Accepts messages to acknowledge.
 pub struct Acknowledgements(mpsc::Sender<Posted>);
 
-/// What is handed over.
+/// The receiving end for [`acknowledge`].
 pub struct Thanks(mpsc::Receiver<Posted>);
 
-/// Both ends.
+/// Creates both ends.
 pub fn acknowledgements() -> (Acknowledgements, Thanks) {
     let (sender, receiver) = mpsc::channel(WAITING);
     (Acknowledgements(sender), Thanks(receiver))
 }
 
 impl Acknowledgements {
-    /// Hands a message over, if there is room.
+    /// Queues a message if there is room.
     pub(super) fn consider(&self, posted: Posted) {
         if self.0.try_send(posted).is_err() {
-            tracing::debug!("so much is waiting to be acknowledged that one goes without");
+            tracing::debug!("too many messages to acknowledge; skipping one");
         }
     }
 }
 
-/// Acknowledges what is handed over, until it is stopped or nobody hands over any more.
+/// Acknowledges queued messages until stopped, or until the sender is dropped.
 pub async fn acknowledge(
     mut thanks: Thanks,
     speech: MessageSender,
@@ -95,11 +94,10 @@ pub async fn acknowledge(
     bot: UserId,
     stop: CancellationToken,
 ) -> Result<(), Stopped> {
-    // Why it did not go well in each channel, the last time; `None` where it did.
+    // The last failure in each channel; `None` after a success.
     let mut known: BTreeMap<ChannelId, Option<&'static str>> = BTreeMap::new();
     while let Some(Some(posted)) = stop.run_until_cancelled(thanks.0.recv()).await {
-        // The message may be the first that tells of its channel: what was heard before is durable
-        // after this.
+        // Wait until earlier facts are durable: the message may be the first of its channel.
         writer.write(Vec::new()).await?;
         let asked = Arc::clone(&store);
         let wish = tokio::task::spawn_blocking(move || wish(&asked, bot, posted)).await;
@@ -119,12 +117,12 @@ pub async fn acknowledge(
                         continue;
                     }
                     Err(RestError::Forbidden { .. } | RestError::Rejected { .. }) => Some(REFUSED),
-                    // The message is gone, or Discord is: no matter.
+                    // The message is gone, or Discord is down.
                     Err(_) => continue,
                 }
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, "props go without acknowledgement");
+                tracing::warn!(%error, "can't acknowledge props");
                 continue;
             }
             // The process is ending.
@@ -138,7 +136,7 @@ pub async fn acknowledge(
         let fact = match failed {
             None => Fact::Settled(guild, object),
             Some(reason) => {
-                tracing::warn!(%guild, %channel, "props are not acknowledged: {reason}");
+                tracing::warn!(%guild, %channel, "can't acknowledge props: {reason}");
                 Fact::Failed(guild, object, reason.to_owned())
             }
         };
@@ -152,13 +150,12 @@ pub async fn acknowledge(
     Ok(())
 }
 
-/// What is to be done about a message.
+/// What to do about a message.
 enum Wish {
-    /// Nothing: it is no props, or nobody wants them acknowledged.
+    /// It isn't props, or acknowledgements are off.
     Nothing,
-    /// React with this.
     React(Emoji),
-    /// The bot may not.
+    /// A permission is missing.
     Lacking,
 }
 

@@ -1,4 +1,4 @@
-//! The time, for those who observe.
+//! The system clock, and the stamps of observations.
 
 use std::{
     sync::{
@@ -10,22 +10,20 @@ use std::{
 
 use propsbot_model::{Millis, Stamp};
 
-/// Gives stamps that never repeat and never go back, whatever the system's clock does, nor behind
-/// what an earlier run has recorded.
+/// Gives strictly increasing stamps, whatever the system's clock does, also across runs.
 #[derive(Clone, Debug)]
 pub struct Clock {
     last: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// A clock whose stamps all come after `floor`.
+    /// Creates a clock whose stamps all come after `floor`.
     pub fn after(floor: Stamp) -> Self {
         Self {
             last: Arc::new(AtomicI64::new(floor.0)),
         }
     }
 
-    /// The next stamp.
     pub fn stamp(&self) -> Stamp {
         let now = i64::try_from(since_epoch().as_micros()).unwrap_or(i64::MAX - 1);
         let next = |last: i64| now.max(last + 1);
@@ -36,7 +34,7 @@ impl Clock {
         Stamp(next(last))
     }
 
-    /// The time as the system tells it.
+    /// Returns the system's time.
     pub fn now() -> Millis {
         Millis(i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX))
     }
@@ -44,7 +42,7 @@ impl Clock {
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 fn since_epoch() -> std::time::Duration {
-    // A clock before 1970 is broken; the stamps then go on from the last one.
+    // Before 1970 the clock is broken; stamps then count up from the last one.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -55,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_only_go_up_even_when_the_clock_was_set_back() {
+    fn stamps_increase_even_if_the_clock_was_set_back() {
         let future = Stamp(i64::MAX / 2);
         let clock = Clock::after(future);
         let (first, second) = (clock.stamp(), clock.clone().stamp());

@@ -1,4 +1,4 @@
-//! A sign of life: one line in the log each day.
+//! Logs one line per day, as a sign of life.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use propsbot_store::{Store, StoreError};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What a day's line is made of.
+/// The numbers of a daily line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     guilds: usize,
@@ -21,7 +21,7 @@ struct Count {
     requests: u64,
 }
 
-/// The end of each day from now on.
+/// Yields every 24 hours from now.
 pub fn days() -> impl Stream<Item = ()> {
     stream::unfold((), async |()| {
         tokio::time::sleep(DAY).await;
@@ -29,8 +29,7 @@ pub fn days() -> impl Stream<Item = ()> {
     })
 }
 
-/// Logs a line at the end of each of these days, which says what was mirrored since the last one, until
-/// it is stopped.
+/// Logs what was mirrored since the last line, at each item of `days`, until stopped.
 pub async fn log_daily(
     store: Arc<Store>,
     rest: Rest,
@@ -52,7 +51,7 @@ pub async fn log_daily(
             new_reactions = now.reactions.saturating_sub(before.reactions),
             requests = now.requests.saturating_sub(before.requests),
             last_export = export.map(|export| time_of(export.at)),
-            "still here: this is what I have, and what the last day brought"
+            "still here; totals, and what's new since yesterday"
         );
         before = now;
     }
@@ -102,7 +101,7 @@ mod tests {
     use propsbot_discord::Token;
     use propsbot_network::Network;
 
-    /// What was logged.
+    /// Captures the log.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_day_has_its_line() {
+    async fn logs_a_line_each_day() {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(&folder.path().join("data")).unwrap());
         let token = Token::new("a.b.c").unwrap();

@@ -1,4 +1,4 @@
-//! What goes with a member's data: found in a guild, as steps that can be interrupted.
+//! Finds what to delete with a member's data, as steps that can be interrupted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,20 +11,18 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// How much was deleted.
+/// Number of deleted objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Messages.
     pub messages: usize,
-    /// Reactions.
     pub reactions: usize,
     /// Props that they gave.
     pub props: usize,
 }
 
-/// The steps, in an order that can be interrupted: what names a message goes before the message,
-/// without which it would not be known for what it is. `anew` also finds what an earlier version
-/// left.
+/// Returns the steps in an order that can be interrupted.
+/// Mentions of a message go before the message, which is needed to recognise them. `anew` also
+/// finds what earlier versions left.
 pub(super) fn find(
     store: &Store,
     guild: GuildId,
@@ -73,12 +71,12 @@ pub(super) fn find(
     Ok((found.done, found.steps))
 }
 
-/// What of a guild goes with the data of some of its members.
+/// Collects what goes with the data of some members of a guild.
 struct Deletion<'a> {
     store: &'a Store,
-    /// Until when whose data is deleted.
+    /// Whose data is deleted, and until when.
     wishes: BTreeMap<UserId, Millis>,
-    /// They and their messages, as others may name them.
+    /// The members and their messages, as others may name them.
     named: Arc<Named>,
     done: Forgotten,
     steps: Vec<Forget>,
@@ -103,7 +101,7 @@ impl Deletion<'_> {
         Ok(found)
     }
 
-    /// The member's row, and what names them in the guild's own.
+    /// Adds their rows, and their names in the guild's own rows.
     fn of_guild(
         &mut self,
         guild: GuildId,
@@ -151,7 +149,7 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Who and what is not to be named in what was said at this time.
+    /// Returns what may no longer be named in text of this time.
     fn named_at(&self, time: Millis) -> Arc<Named> {
         if self.wishes.values().all(|until| time <= *until) {
             return Arc::clone(&self.named);
@@ -168,7 +166,7 @@ impl Deletion<'_> {
             let reaction = reaction?;
             let theirs = self.goes(reaction.user_id, reaction.message_id.created_at());
             self.done.reactions += usize::from(theirs);
-            // Earlier versions kept a hash in the user's place.
+            // Earlier versions stored a hash instead of the user's id.
             if theirs || reaction.user_id.is_anonymous() {
                 self.steps.push(Forget::Reaction(Box::new(reaction)));
             }
@@ -176,7 +174,7 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Props; of those that stay, which messages say so.
+    /// Adds their props, and collects the messages that announce the others.
     fn props(
         &mut self,
         channel: ChannelId,
@@ -186,7 +184,7 @@ impl Deletion<'_> {
             let props = props?;
             let theirs = self.goes(props.giver, props.id.created_at());
             self.done.props += usize::from(theirs);
-            // Earlier versions kept that there were some.
+            // Earlier versions kept a row without receivers.
             if theirs || props.receivers.is_empty() {
                 self.steps.push(Forget::Props(channel, props.id));
                 continue;
@@ -202,9 +200,9 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Earlier versions left a tombstone with the time of the deletion, or of the page that listed the
-    /// message later. They cannot be told from others of that time, which nobody needs: at most props
-    /// that hold although their message was deleted.
+    /// Adds tombstones that earlier versions left for deleted messages.
+    /// Their time is that of the deletion, or of a later page. They can't be told from others of
+    /// that time, which matter only for props whose message was deleted.
     fn tombstones(
         &mut self,
         channel: ChannelId,
@@ -226,7 +224,7 @@ impl Deletion<'_> {
     }
 }
 
-/// Who opened a thread or forum post.
+/// Returns who opened a thread or forum post.
 pub(super) fn opened_by(channel: &Channel) -> Option<UserId> {
     channel.thread.as_ref()?.owner_id
 }

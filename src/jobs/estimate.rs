@@ -1,11 +1,9 @@
-//! How much is left to do, and how long that will take at the least: from Discord's limits, not from
-//! how long the rest took.
+//! Estimates the minimum time left, from Discord's limits.
 //!
-//! How many pages a channel has is known only at its end. What tells of them before: what the store
-//! knows of the time to be read; when messages were written in the channels that are read to their
-//! end, since members write in all of them at the same times; and how densely they lie in the pages
-//! that were read. Where none of these tells enough, nothing is told. Pure: it knows neither a clock
-//! nor who asks.
+//! A channel's number of pages is known only at its end. Evidence before: what the store has for
+//! that time; when finished channels had messages, as members are active in all channels at the
+//! same times; and the density of pages already read. Without enough evidence there is no estimate.
+//! Pure: time is an argument.
 
 use std::{cmp::Ordering, fmt, time::Duration};
 
@@ -13,14 +11,14 @@ use propsbot_discord::{Pace, Rate, Urgency};
 use propsbot_ingest::Read;
 use propsbot_model::MessageId;
 
-/// Messages in a full page.
+/// Messages on a full page.
 const FULL: u32 = 100;
 
-/// So many pages of finished channels have to lie where another one was read, before they tell
-/// anything of the rest of it.
+/// Pages of finished channels that must overlap a channel's read part before they count as evidence
+/// for the rest.
 const EVIDENCE: f64 = 3.0;
 
-/// A stretch of time, in milliseconds as ids have them: after `from`, up to `to`.
+/// A time span in milliseconds as in ids: after `from`, up to `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     from: u64,
@@ -32,7 +30,7 @@ impl Span {
         self.to.saturating_sub(self.from)
     }
 
-    /// The part of it that is in `other`.
+    /// Returns the overlap with `other`.
     fn within(self, other: Self) -> Self {
         Self {
             from: self.from.max(other.from),
@@ -41,66 +39,64 @@ impl Span {
     }
 }
 
-/// Pages that are remembered of a channel, and of all that are finished. Beyond that, two stand for
-/// one, so that looking costs little however much was read.
+/// Pages remembered per channel, and for all finished ones. Beyond that, two are merged into one,
+/// so that estimates stay cheap.
 const REMEMBERED: usize = 4_096;
 
-/// A page that was read, or several: the time that it covers, and how many full pages it is.
+/// One or more pages: the time they cover, and their number of full pages.
 type Page = (Span, f64);
 
-/// What was read of a channel's messages.
+/// The part of a channel's messages read so far.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     pages: Vec<Page>,
-    /// What of the time to be read is done, and what is left.
+    /// The time already read, and the time left.
     done: Vec<Span>,
     rest: Vec<Span>,
 }
 
-/// How far the reading of a channel is.
+/// Progress of reading a channel.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
-    /// Whether it is a props channel.
     pub props: bool,
-    /// Whether it is a thread: those are short, until one turns out not to be.
+    /// Whether it is a thread: assumed to be short until known otherwise.
     pub thread: bool,
-    /// Whether there are pages to be read at all.
+    /// Whether any pages are to be read.
     pub reads: bool,
-    /// How many pages are to be read, where the store knows what lies there.
+    /// Pages to read, if the store knows that part.
     pub expected: Option<u32>,
     /// Pages of messages read so far.
     pub pages: u32,
-    /// Lists of reactors that an earlier run had left.
+    /// Lists of reactors left by an earlier run.
     pub left: u32,
-    /// Lists of reactors that the pages so far have shown to be missing.
+    /// Lists of reactors found missing so far.
     pub found: u32,
-    /// Lists of either kind that are done.
+    /// Lists done, of both kinds.
     pub done: u32,
-    /// What was read of its messages.
     pub trace: Trace,
 }
 
-/// When messages were written in the channels that are read to their end.
+/// When messages were written in finished channels.
 #[derive(Clone, Debug, Default)]
 pub struct Finished {
     pages: Vec<Page>,
-    /// From when on they can have had messages.
+    /// Earliest time that they cover.
     since: Option<u64>,
 }
 
-/// Pages still to be read in a channel.
+/// Pages left to read in a channel.
 #[derive(Clone, Copy, Debug, Default)]
 struct PagesLeft {
-    /// Those that were read.
+    /// Pages already read.
     read: f64,
-    /// Those that something tells of.
+    /// Pages left according to evidence.
     known: f64,
-    /// Those that only the channel's own density suggests, back to when it was made.
+    /// Pages extrapolated from the channel's own density, back to its creation.
     guessed: f64,
 }
 
 impl Finished {
-    /// Takes over what a channel that is read to its end tells.
+    /// Adds a finished channel.
     pub fn add(&mut self, course: &mut Course) {
         let first = course.trace.done.iter().map(|span| span.from).min();
         self.since = self.since.into_iter().chain(first).min();
@@ -111,7 +107,7 @@ impl Finished {
         }
     }
 
-    /// How many full pages lie in these stretches.
+    /// Returns the number of full pages in these spans.
     fn pages_in(&self, spans: &[Span]) -> f64 {
         let part = |(page, fullness): &Page| {
             let inside: u64 = spans.iter().map(|span| page.within(*span).len()).sum();
@@ -122,9 +118,9 @@ impl Finished {
 }
 
 impl Course {
-    /// A page was read: `reading` is which of the reads it belongs to, `oldest` how far down it comes,
-    /// and `len` how many messages it has. `first` is the first id that there can be, the channel's
-    /// own; `newest` the last one.
+    /// Records a page: `reading` is the index of its read, `oldest` its lower end, `len` its
+    /// messages.
+    /// `first` is the channel's own id, `newest` its last message.
     pub fn read(
         &mut self,
         reads: &[Read],
@@ -133,7 +129,7 @@ impl Course {
         len: usize,
     ) {
         let (done, rest) = split(reads, (first, newest), (reading, oldest));
-        // The page is what is done now and was not before.
+        // The page is what is newly done.
         let page = done.last().map(|now| {
             let before = self.trace.done.get(done.len() - 1);
             Span {
@@ -151,12 +147,12 @@ impl Course {
         }
     }
 
-    /// Whether all messages that were to be read are.
+    /// Returns whether all requested messages are read.
     pub fn is_read(&self) -> bool {
         self.pages > 0 && length(&self.trace.rest) == 0
     }
 
-    /// The share of the time to be read that was read, from 0 to 1.
+    /// Returns the share of the time already read, from 0 to 1.
     fn share(&self) -> f64 {
         let (done, rest) = (length(&self.trace.done), length(&self.trace.rest));
         if done + rest == 0 {
@@ -165,7 +161,7 @@ impl Course {
         ratio(done, done + rest)
     }
 
-    /// Pages still to be read; `None` where nothing tells.
+    /// Estimates the pages left; `None` without evidence.
     fn pages_left(&self, finished: &Finished) -> Option<PagesLeft> {
         let told = |known| PagesLeft {
             known,
@@ -191,7 +187,7 @@ impl Course {
                 guessed: before(pages, length(rest)),
             });
         };
-        // The others tell as far back as they can have had messages.
+        // Finished channels are evidence only for the time they cover.
         let part = |of: Span| rest.iter().map(|span| span.within(of)).collect::<Vec<_>>();
         let seen = part(Span {
             from: since,
@@ -207,17 +203,16 @@ impl Course {
         })
     }
 
-    /// Lists still to be fetched, as many as if people had always reacted as much.
+    /// Estimates the lists left, assuming a constant rate of reactions.
     fn lists_left(&self, pages_left: f64) -> f64 {
         let known = f64::from((self.left + self.found).saturating_sub(self.done));
         let a_page = f64::from(self.found) / f64::from(self.pages.max(1));
         known + a_page * pages_left
     }
 
-    /// How urgent its next request is. Of what must come first anyway the longest goes first, since
-    /// its own limits may hold it up until all else is done; and of what nothing is known yet, one
-    /// page, which tells how long it is. For an order it does as if people had always written as much
-    /// as in the pages read.
+    /// Returns the priority of the channel's next request: the longest first.
+    /// Its own limits may delay it until everything else is done. An unknown channel first reads
+    /// one page, which shows its length. Assumes a constant rate of messages.
     pub fn urgency(&self, pace: &Pace) -> Urgency {
         let time = if self.reads && self.pages == 0 && !self.thread {
             Duration::MAX
@@ -238,9 +233,9 @@ impl Course {
     }
 }
 
-/// How long all of it will take at the least: as long as the global limit makes it, or as the
-/// limits of one of the channels do. Where nothing limits, at the speed measured so far, in requests
-/// a second. `None` while there is none, and as long as most of what is left would be a guess.
+/// Estimates the minimum time left: by the global limit, or by the slowest channel's.
+/// Without limits, uses the `measured` speed in requests per second. `None` if that is unknown, or
+/// if most pages would be guessed.
 pub fn time_left<'a>(
     courses: impl IntoIterator<Item = &'a Course>,
     finished: &Finished,
@@ -260,7 +255,7 @@ pub fn time_left<'a>(
         requests += pages + lists;
         longest = longest.max(held_up(pace, pages, lists));
     }
-    // There may be nothing at all where nothing was seen.
+    // Without evidence, there may be nothing left.
     if all.guessed > all.read + all.known {
         return None;
     }
@@ -272,13 +267,14 @@ pub fn time_left<'a>(
     Some(all.max(longest))
 }
 
-/// How long a channel's own limits hold so many requests up.
+/// Returns how long a channel's own limits delay these requests.
 fn held_up(pace: &Pace, pages: f64, lists: f64) -> Duration {
     times(pace.pages, pages).max(times(pace.lists, lists))
 }
 
-/// How many pages lie in so much time before these, if messages become fewer as they do in them. One
-/// page alone tells nothing of that.
+/// Extrapolates the pages in `time` before these, if activity declines backwards as it does in
+/// them.
+/// A single page shows no trend.
 fn before(pages: &[Page], time: u64) -> f64 {
     let density = |pages: &[Page]| {
         let written: f64 = pages.iter().map(|(_, fullness)| fullness).sum();
@@ -292,15 +288,14 @@ fn before(pages: &[Page], time: u64) -> f64 {
     let ((newer, newer_time), (older, older_time)) = (density(newer), density(older));
     let growth = (newer / older).ln() / f64::midpoint(newer_time, older_time);
     if growth <= 0.0 || !growth.is_finite() {
-        // More of it, the older it is, would be endless.
+        // Growth towards the past would never end: assume a constant rate.
         return older * float(time);
     }
     let edge = older * (-growth * older_time / 2.0).exp();
     edge * (1.0 - (-growth * float(time)).exp()) / growth
 }
 
-/// The stretches of time to be read: what is done, which is all reads before this one, and this one
-/// down to `oldest`; and what is left.
+/// Splits the time to read into what is done, down to `oldest` of the current read, and the rest.
 fn split(
     reads: &[Read],
     (first, newest): (MessageId, MessageId),
@@ -327,7 +322,7 @@ fn split(
     (done, rest)
 }
 
-/// Each two pages as one.
+/// Merges pages in pairs.
 fn merged(pages: &[Page]) -> Vec<Page> {
     let pairs = pages.chunks(2).filter_map(|pair| {
         let ((newer, _), (older, _)) = (pair.first()?, pair.last()?);
@@ -356,7 +351,7 @@ fn float(millis: u64) -> f64 {
     millis as f64
 }
 
-/// How long so many requests take; no time where nothing limits them.
+/// Returns how long the requests take; zero if unlimited.
 fn times(rate: Option<Rate>, requests: f64) -> Duration {
     rate.map_or(Duration::ZERO, |rate| {
         seconds(rate.per.as_secs_f64() * requests / f64::from(rate.requests.max(1)))
@@ -367,7 +362,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// A time as people say it: "about 4 min".
+/// A rounded duration, such as "about 4 min".
 #[derive(Clone, Copy, Debug)]
 pub struct About(pub Duration);
 

@@ -1,5 +1,4 @@
-//! The listener: turns what the gateway says, in its order, into facts for the writer, and into
-//! requests for what it did not say.
+//! Turns gateway events, in order, into facts for the writer and requests for backfills.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +16,8 @@ use propsbot_model::{
     Evidence, Fact, FailureObject, GuildId, Observation, Props, RoleId, Stamp, UserId,
 };
 
-/// Listens until the gateway has stopped and all it said is handed over. `heard` is until when an
-/// earlier run has heard everything. Of guilds that are not mirrored, nothing is handed over.
+/// Listens until the gateway stops and everything is handed over.
+/// Until `heard`, an earlier run has received everything. Ignores guilds that aren't mirrored.
 pub async fn listen(
     mut items: mpsc::UnboundedReceiver<GatewayItem>,
     bot: UserId,
@@ -33,7 +32,7 @@ pub async fn listen(
         let (at, heard) = match item {
             GatewayItem::Event { at, event } => {
                 let said = translate(&event, at, bot);
-                // Its room in the queue is free from now on.
+                // Frees its room in the queue.
                 drop(event);
                 match said.guild.filter(|guild| !listener.mirrored.has(*guild)) {
                     Some(other) => (at, listener.pass_over(other, said.signal)),
@@ -54,7 +53,7 @@ pub async fn listen(
         for posted in heard.thanks {
             acknowledgements.consider(posted);
         }
-        // Only now: who looks must find what was said before.
+        // Request only now, so that the backfill finds the facts.
         for request in heard.requests {
             match request {
                 Request::Guild(guild, depth) => requests.guild(guild, depth),
@@ -68,7 +67,7 @@ pub async fn listen(
     Ok(())
 }
 
-/// What an item comes to.
+/// The result of a gateway item.
 #[derive(Default)]
 struct Heard {
     observations: Vec<Observation>,
@@ -79,7 +78,7 @@ struct Heard {
 }
 
 impl Heard {
-    /// What was said of the guild after `until` is not known.
+    /// Records that events of the guild after `until` were lost, and requests a backfill.
     fn lose(&mut self, guild: GuildId, until: Stamp) {
         self.facts.push(Fact::SessionLost(guild, until));
         self.requests.push(Request::Guild(guild, Depth::Whole));
@@ -98,17 +97,16 @@ struct Listener {
     bot: UserId,
     /// When the last item was received.
     heard: Stamp,
-    /// Until when all was heard before this session began.
+    /// Until when everything was received before this session.
     heard_before: Stamp,
-    /// Which guilds are mirrored.
     mirrored: MirroredGuilds,
-    /// Every guild of this session, mirrored or not.
+    /// All guilds of this session, mirrored or not.
     guilds: BTreeSet<GuildId>,
-    /// Those of which the operator was told that they are not mirrored.
+    /// Guilds that the operator was told aren't mirrored.
     passed_over: BTreeSet<GuildId>,
-    /// Guilds with an outage, and until when we heard from them.
+    /// Guilds with an outage, and when their events stopped.
     silent: BTreeMap<GuildId, Stamp>,
-    /// The bot's roles in each guild, as last heard.
+    /// The bot's roles in each guild, as last received.
     bot_roles: BTreeMap<GuildId, Vec<RoleId>>,
 }
 
@@ -130,7 +128,7 @@ impl Listener {
         let mut heard = Heard::default();
         for seen in &observations {
             match &seen.fact {
-                // The bot's own roles decide what it sees: what was live may not be any more.
+                // The bot's roles decide what it sees: live channels may have become hidden.
                 Fact::Member(guild, user, presence) if user.id == self.bot => {
                     let before = self.bot_roles.insert(*guild, presence.roles.clone());
                     if before.is_some_and(|before| before != presence.roles) {
@@ -156,7 +154,7 @@ impl Listener {
         heard
     }
 
-    /// Hears of a guild that is not mirrored only that it is there.
+    /// Handles an event of a guild that isn't mirrored.
     fn pass_over(&mut self, guild: GuildId, signal: Option<Signal>) -> Heard {
         let mut heard = Heard::default();
         match signal {
@@ -170,7 +168,7 @@ impl Listener {
                     let name = told.map(|told| told.shape.guild.name);
                     warn!(
                         %guild, ?name,
-                        "the bot is in a guild that is not mirrored: nothing of it is kept. If it is \
+                        "this guild isn't mirrored, and nothing from it is stored. If it's \
                          yours, add its id to DISCORD_GUILDS"
                     );
                 }
@@ -183,13 +181,13 @@ impl Listener {
         heard
     }
 
-    /// The guilds of this session that are mirrored.
+    /// Returns the mirrored guilds of this session.
     fn own_guilds(&self) -> impl Iterator<Item = GuildId> + '_ {
         let guilds = self.guilds.iter().copied();
         guilds.filter(|guild| self.mirrored.has(*guild))
     }
 
-    /// Tells of guilds that the operator named, and in which the bot is not.
+    /// Warns of guilds in DISCORD_GUILDS that the bot isn't in.
     fn tell_missing(&self) {
         let named = self.mirrored.is_named().then(|| self.mirrored.all());
         for guild in named.into_iter().flatten() {
@@ -197,14 +195,13 @@ impl Listener {
                 let invite = invitation(self.bot);
                 warn!(
                     %guild,
-                    "the bot is not in a guild that DISCORD_GUILDS names; it mirrors it once an admin \
+                    "the bot isn't in this guild from DISCORD_GUILDS; it mirrors the guild once an admin \
                      invites it: {invite}"
                 );
             }
         }
     }
 
-    /// Does what a signal asks for.
     fn heed(&mut self, signal: Signal, heard: &mut Heard) {
         match signal {
             Signal::SessionStarted { guilds } => {
@@ -212,7 +209,7 @@ impl Listener {
                 if guilds.is_empty() {
                     let invite = invitation(self.bot);
                     warn!(
-                        "the bot is in no guild; it mirrors one once an admin invites it: {invite}"
+                        "the bot isn't in any guild; it mirrors one once an admin invites it: {invite}"
                     );
                 }
                 self.heard_before = self.heard;
@@ -225,7 +222,7 @@ impl Listener {
                     .facts
                     .extend(lost.map(|guild| Fact::SessionLost(guild, self.heard)));
             }
-            Signal::Resumed => info!("the gateway's session was resumed: nothing was missed"),
+            Signal::Resumed => info!("gateway session resumed; nothing was missed"),
             Signal::GuildAvailable(guild, told) => {
                 self.guilds.insert(guild);
                 let until = self.silent.remove(&guild).unwrap_or(self.heard_before);
@@ -246,24 +243,20 @@ impl Listener {
             }
             Signal::Reread(guild, channel, message) => {
                 let object = FailureObject::Message(channel, message);
-                let reason = "Discord sent it in a form that cannot be read";
+                let reason = "unexpected data from Discord";
                 heard
                     .facts
                     .push(Fact::Failed(guild, object, reason.to_owned()));
                 heard.requests.push(Request::Reread);
             }
             Signal::Unreadable { guild, event } => {
-                warn!(
-                    event,
-                    "an event could not be read: what it said is fetched instead"
-                );
+                warn!(event, "unreadable event: fetching its content instead");
                 let guilds: Vec<GuildId> =
                     guild.map_or_else(|| self.own_guilds().collect(), |guild| vec![guild]);
                 for guild in guilds {
                     heard.lose(guild, self.heard);
                     let object = FailureObject::Event(event.clone());
-                    let reason =
-                        "it is not as Discord documents it; what it said is fetched instead";
+                    let reason = "unexpected data from Discord; its content is fetched instead";
                     heard
                         .facts
                         .push(Fact::Failed(guild, object, reason.to_owned()));
@@ -272,13 +265,13 @@ impl Listener {
         }
     }
 
-    /// Something was said that we could not hear.
+    /// Handles the loss of events of unknown guilds.
     fn lose_all(&self) -> Heard {
         let mut heard = Heard::default();
         for guild in self.own_guilds() {
             heard.facts.push(Fact::SessionLost(guild, self.heard));
         }
-        // Also that there is a guild more, or less, may have been said.
+        // The bot may have joined or left a guild, too.
         heard.requests.push(Request::Guilds);
         heard
     }

@@ -1,7 +1,7 @@
-//! Which guilds are mirrored: the one rule for it. Anybody may add a public bot to a guild of theirs.
+//! Decides which guilds are mirrored. Anyone can add a public bot to their guild.
 //!
-//! Where the operator names guilds, it is those. Where not, it is the guilds that the store has; if it
-//! has none, the one that the bot joined first, which is then remembered.
+//! If the operator names guilds, those. Otherwise the guilds in the store; if there are none, the
+//! one that the bot joined first, which is then remembered.
 
 use std::sync::{Arc, RwLock};
 
@@ -12,7 +12,7 @@ use propsbot_discord::{DiscordApi, RestError};
 use propsbot_model::{Fact, GuildChoice, GuildId, Millis, UserId};
 use propsbot_store::{Store, StoreError};
 
-/// Which guilds are mirrored, and who operates the bot. Cheap to clone, and shared then.
+/// The mirrored guilds, and who operates the bot. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct MirroredGuilds(Arc<Inner>);
 
@@ -25,7 +25,7 @@ struct Inner {
 }
 
 impl MirroredGuilds {
-    /// The guilds that the operator names; none: they are to be chosen, see [`Backfill::choose_guilds`].
+    /// Creates it from the named guilds; if none, they are chosen by [`Backfill::choose_guilds`].
     pub fn new(named: &[GuildId], operators: &[UserId]) -> Self {
         Self(Arc::new(Inner {
             is_named: !named.is_empty(),
@@ -34,43 +34,41 @@ impl MirroredGuilds {
         }))
     }
 
-    /// Whether the guild is mirrored.
     pub fn has(&self, guild: GuildId) -> bool {
         self.read().contains(&guild)
     }
 
-    /// All of them, the operators' own first. Empty before the bot joined any.
+    /// Returns the guilds, the operators' own first. Empty until the bot joins one.
     pub fn all(&self) -> Vec<GuildId> {
         self.read().clone()
     }
 
-    /// Whether the operator named them.
+    /// Returns whether the operator named them.
     pub fn is_named(&self) -> bool {
         self.0.is_named
     }
 
-    /// Whether the next guild that the bot joins is mirrored: the operator names none, and none was
-    /// chosen yet.
+    /// Returns whether the next guild that the bot joins is mirrored.
+    /// That is so if the operator names none and none was chosen yet.
     pub fn is_open(&self) -> bool {
         !self.0.is_named && self.read().is_empty()
     }
 
-    /// Whether an admin of the guild may do what concerns all guilds: in the first guild, or as one
-    /// of the operators.
+    /// Returns whether an admin may act on all guilds: in the first guild, or as an operator.
     pub fn operates(&self, guild: GuildId, admin: UserId) -> bool {
         self.read().first() == Some(&guild) || self.0.operators.contains(&admin)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<GuildId>> {
-        self.0.guilds.read().expect("no look panics")
+        self.0.guilds.read().expect("no reader panics")
     }
 
     fn set(&self, guilds: Vec<GuildId>) {
-        *self.0.guilds.write().expect("no look panics") = guilds;
+        *self.0.guilds.write().expect("no reader panics") = guilds;
     }
 }
 
-/// What the store knows of guilds.
+/// What the store knows about guilds.
 struct Known {
     choices: Vec<GuildChoice>,
     /// Each guild, and when the bot joined it.
@@ -104,8 +102,7 @@ impl Known {
             .is_some_and(|choice| choice.place.is_none())
     }
 
-    /// The guilds that are mirrored, in order: first those that were chosen, then the others that the
-    /// store has, by when the bot joined them.
+    /// Returns the mirrored guilds: chosen ones in order, then stored ones by when the bot joined.
     fn chosen(&self) -> Vec<GuildId> {
         let placed = self
             .choices
@@ -123,7 +120,7 @@ impl Known {
         guilds
     }
 
-    /// What is to be remembered of these guilds.
+    /// Returns the choices to remember for these guilds.
     fn changes(&self, guilds: &[GuildId]) -> Vec<Fact> {
         let choices = guilds.iter().zip(0..).map(|(guild_id, place)| GuildChoice {
             guild_id: *guild_id,
@@ -136,17 +133,18 @@ impl Known {
     }
 }
 
-/// The order in which guilds were joined; where it is not known when, last.
+/// Sort key by when the bot joined; unknown comes last.
 fn first_joined(joined: Option<Millis>, guild: GuildId) -> (Millis, GuildId) {
     (joined.unwrap_or(Millis(i64::MAX)), guild)
 }
 
 impl Backfill {
-    /// Decides which guilds are mirrored, and remembers it. `also` is one that the operator has just
-    /// named, unless they always name them; `joined` is where the bot is, if that is known already.
+    /// Decides and remembers which guilds are mirrored.
+    /// `also` is a guild that the operator just named, if DISCORD_GUILDS is unset; `joined` lists
+    /// the bot's guilds, if known.
     ///
     /// # Errors
-    /// Nothing is chosen yet, and Discord does not tell where the bot is.
+    /// Nothing is chosen yet, and Discord doesn't list the bot's guilds.
     pub async fn choose_guilds(
         &self,
         also: Option<GuildId>,
@@ -156,7 +154,7 @@ impl Backfill {
         let known = self.read(move |store| Known::read(store, bot)).await?;
         let at = self.clock.stamp();
         if self.guilds.is_named() {
-            // Whoever names a guild wants it again.
+            // Naming a forgotten guild mirrors it again.
             let named = self.guilds.all().into_iter();
             let named: Vec<GuildId> = named.filter(|id| known.is_forgotten(*id)).collect();
             let mut guilds = known.chosen();
@@ -175,13 +173,13 @@ impl Backfill {
                     Ok((joined, unnamed)) => {
                         if unnamed > 0 {
                             warn!(
-                                "{unnamed} guilds in Discord's list have no readable id: if one of them \
-                                 is to be mirrored, name it in DISCORD_GUILDS"
+                                "{unnamed} guilds in Discord's list have no readable id; to mirror one of \
+                                 them, name it in DISCORD_GUILDS"
                             );
                         }
                         joined.into_iter().map(|(id, _)| id).collect()
                     }
-                    // A server that is not Discord's may not list them: the gateway tells.
+                    // Servers other than Discord's may not list them; then the gateway does.
                     Err(RestError::NotFound { .. }) => Vec::new(),
                     Err(error) => return Err(error.into()),
                 },
@@ -191,8 +189,8 @@ impl Backfill {
         self.mirror_only(&known, guilds).await
     }
 
-    /// The bot is in these guilds, as the gateway tells: where nothing is mirrored yet, that begins
-    /// with the one that it joined first. Returns which one that is, if any was chosen now.
+    /// Chooses the guild that the bot joined first, if none is mirrored yet.
+    /// Returns the guild if one was chosen now.
     pub(super) async fn choose_among(
         &self,
         told: Vec<GuildId>,
@@ -205,7 +203,7 @@ impl Backfill {
         let first = self.first(&known, told).await?;
         if let Some(first) = first {
             self.mirror_only(&known, vec![first]).await?;
-            // From here on, the gateway is heard of it.
+            // Its gateway events count from here on.
             let at = self.clock.stamp();
             self.write(at, vec![Fact::SessionLost(first, at)]).await?;
         }
@@ -217,7 +215,7 @@ impl Backfill {
         if known.guilds.is_empty() && !guilds.is_empty() && !changes.is_empty() {
             info!(
                 guild = %guilds[0],
-                "this guild is mirrored from now on, and no other (DISCORD_GUILDS names more)"
+                "mirroring this guild only (name more in DISCORD_GUILDS)"
             );
         }
         self.write(self.clock.stamp(), changes).await?;
@@ -225,7 +223,7 @@ impl Backfill {
         Ok(())
     }
 
-    /// Of these guilds, the one that the bot joined first.
+    /// Returns the guild that the bot joined first.
     async fn first(
         &self,
         known: &Known,
@@ -246,7 +244,7 @@ impl Backfill {
     }
 }
 
-/// When the bot joined a guild; `None` where Discord does not say, or not readably.
+/// Returns when the bot joined a guild; `None` if unknown or unreadable.
 async fn joined_at(
     history: &DiscordApi,
     guild: GuildId,
@@ -272,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_chosen_stays_and_forgotten_guilds_stay_away() {
+    fn keeps_chosen_guilds_and_skips_forgotten_ones() {
         let known = Known {
             choices: vec![choice(1, None), choice(2, Some(1)), choice(3, Some(0))],
             guilds: vec![
-                // The bot was removed from it and came back: it stays the first.
+                // The bot left and came back: it stays first.
                 (GuildId(3), Some(Millis(900))),
                 (GuildId(2), Some(Millis(100))),
                 (GuildId(1), Some(Millis(1))),
@@ -291,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn only_admins_of_the_first_guild_and_operators_operate() {
+    fn only_operators_and_first_guild_admins_operate() {
         let guilds = MirroredGuilds::new(&[GuildId(1), GuildId(2)], &[UserId(7)]);
         assert!(guilds.operates(GuildId(1), UserId(8)));
         assert!(guilds.operates(GuildId(2), UserId(7)));

@@ -1,7 +1,7 @@
-//! A member's data: found in the whole mirror, blanked, or deleted.
+//! Finds, blanks or deletes a member's data in the whole mirror.
 //!
-//! Owns the search, which reads all of a guild and so takes a while; the writer gets what it finds
-//! in small groups, so that nobody else has to wait.
+//! Owns the search, which reads all of a guild and takes a while. The writer gets the results in
+//! small groups, so that others needn't wait.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,45 +20,41 @@ use propsbot_store::{Store, StoreError};
 
 pub use deletion::Forgotten;
 
-/// How many searches are made at once.
+/// Searches that run at the same time.
 static SEARCHES: Semaphore = Semaphore::const_new(2);
 
-/// Facts that the writer gets at once.
+/// Facts per write.
 const GROUP: usize = 200;
 
-/// What is kept of a member in a guild.
+/// Data stored about a member in a guild.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What they are called and were.
+    /// Their current and former names.
     pub member: Option<Member>,
-    /// Whether they own the guild.
     pub owns_guild: bool,
-    /// The threads and forum posts that they opened.
+    /// Threads and forum posts that they opened.
     pub threads: Vec<Channel>,
-    /// The messages that have their words.
+    /// Messages that contain their words.
     pub messages: Vec<Message>,
-    /// Their reactions.
     pub reactions: Vec<Reaction>,
     /// Props that they gave with commands.
     pub given: Vec<Props>,
-    /// Props that they received by commands.
+    /// Props that they received through commands.
     pub received: Vec<Props>,
-    /// What they did as an admin.
+    /// Their actions as an admin.
     pub admin_actions: Vec<AdminAction>,
 }
 
-/// Why a member's data was not dealt with.
+/// Why handling a member's data failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivacyError {
-    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store could not be written.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-/// All that is kept of a member in a guild. Reads every row of the guild's messages and reactions.
+/// Finds everything stored about a member; reads all messages and reactions of the guild.
 pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreError> {
     let mut found = Found {
         member: store.member(guild, user)?,
@@ -102,8 +98,8 @@ pub fn find(store: &Store, guild: GuildId, user: UserId) -> Result<Found, StoreE
     Ok(found)
 }
 
-/// Remembers what a member chose, and blanks what they wrote if they want no text kept. The choice
-/// is durable, and holds for all that comes, before anything is searched.
+/// Stores a member's choice, and blanks their texts if they want none kept.
+/// The choice is durable, and applies to later facts, before the search starts.
 pub async fn choose(
     store: &Arc<Store>,
     writer: &Writer,
@@ -136,8 +132,8 @@ pub async fn choose(
     write(writer, clock, facts).await
 }
 
-/// Makes the wishes that an archive remembers this store's own, for members who have told this store
-/// nothing: what it is to replace may be newer than the store. Returns of how many.
+/// Adopts the choices in an archive for members without one here; returns how many.
+/// The archive may be newer than the store that is to replace it.
 pub async fn adopt(
     store: &Arc<Store>,
     writer: &Writer,
@@ -157,7 +153,8 @@ pub async fn adopt(
             forget(store, writer, clock, (wish.guild_id, wish.user_id), until).await?;
         }
         if is_unknown {
-            // An archive does not tell since when. It is later than the deletion, which hides everything.
+            // The archive doesn't say since when. It must be later than the deletion, which hides
+            // everything.
             let since = deleted.map_or(wish.since, |until| Millis(until.0 + 1));
             let since = since.max(wish.since);
             choose(store, writer, clock, Privacy { since, ..wish }).await?;
@@ -166,9 +163,10 @@ pub async fn adopt(
     Ok(adopted)
 }
 
-/// Deletes all that a member did until `until`, and their names; what others did stays, without
-/// them. From then on nothing of theirs is exported, until they choose otherwise. It is remembered,
-/// so that no later fetch brings it back. Where it is interrupted, [`resume`] ends it.
+/// Deletes what a member did until `until`, and their name everywhere.
+/// What others did stays, without naming them. Nothing of theirs is exported until they choose
+/// otherwise. The request is remembered, so no fetch brings data back; [`resume`] finishes it if
+/// interrupted.
 pub async fn forget(
     store: &Arc<Store>,
     writer: &Writer,
@@ -182,7 +180,7 @@ pub async fn forget(
         forgotten: Some(until),
         ..Privacy::unchosen(guild, user)
     };
-    // What sled's log keeps of it goes with the next rewrite, whatever happens from here on.
+    // The next rewrite removes it from sled's log too, whatever happens next.
     reading(store, Store::owe_rewrite).await?;
     write(writer, clock, vec![Fact::Privacy(request)]).await?;
     let wishes = BTreeMap::from([(user, until)]);
@@ -192,8 +190,8 @@ pub async fn forget(
     Ok(done)
 }
 
-/// Deletes all that is kept of a guild, which is not mirrored from then on, unless the operator names it.
-/// Where it is interrupted, [`resume`] ends it. Nobody may write besides.
+/// Deletes all data of a guild and stops mirroring it, unless the operator names it again.
+/// [`resume`] finishes it if interrupted. Needs exclusive write access.
 pub async fn forget_guild(
     store: &Arc<Store>,
     writer: &Writer,
@@ -209,8 +207,8 @@ pub async fn forget_guild(
     reading(store, move |store| store.purge(guild)).await
 }
 
-/// Ends what was interrupted of deletions, in all guilds, and removes what an earlier version left of
-/// them. Nobody may write besides.
+/// Finishes interrupted deletions in all guilds, and removes leftovers of earlier versions.
+/// Needs exclusive write access.
 pub async fn resume(
     store: &Arc<Store>,
     writer: &Writer,
@@ -249,8 +247,8 @@ async fn carry_out(
     write(writer, clock, facts.collect()).await
 }
 
-/// Searches all of a guild, off the async threads: few at a time, so that threads are left for what
-/// reads little.
+/// Runs a search of a whole guild off the async threads.
+/// Few run at a time, which leaves threads for short queries.
 pub async fn searching<T: Send + 'static>(
     store: &Arc<Store>,
     search: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
@@ -259,18 +257,18 @@ pub async fn searching<T: Send + 'static>(
     reading(store, search).await
 }
 
-/// Asks the store, off the async threads.
+/// Queries the store off the async threads.
 async fn reading<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, PrivacyError> {
     let store = Arc::clone(store);
     let answer = tokio::task::spawn_blocking(move || question(&store)).await;
-    // It neither panics nor is cancelled, unless the process is ending.
+    // It fails only if the process is ending.
     answer.map_or(Err(PrivacyError::Stopped(Stopped)), |answer| Ok(answer?))
 }
 
-/// Makes facts durable, some at a time.
+/// Writes facts durably, in groups.
 async fn write(writer: &Writer, clock: &Clock, facts: Vec<Fact>) -> Result<(), PrivacyError> {
     let mut facts = facts.into_iter().peekable();
     while facts.peek().is_some() {

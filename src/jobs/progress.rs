@@ -1,4 +1,4 @@
-//! What is being done now, for whoever wants to show it.
+//! The current progress of backfills.
 
 use std::{
     collections::BTreeMap,
@@ -17,72 +17,66 @@ use super::{
 use propsbot_discord::{Rest, Urgency};
 use propsbot_model::{ChannelId, GuildId};
 
-/// What a backfill is busy with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing.
     #[default]
     Idle,
-    /// Finding out which channels, threads and members there are.
+    /// Finding channels, threads and members.
     Discovering,
-    /// Fetching messages and who reacted to them.
+    /// Fetching messages and reactions.
     Fetching,
-    /// Waiting before what failed is tried again.
+    /// Waiting before a retry.
     Waiting,
 }
 
-/// How far a guild's backfill is.
+/// Progress of a guild's backfill.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// What it is busy with.
     pub phase: Phase,
-    /// The guild it works on.
     pub guild: Option<(GuildId, String)>,
-    /// Channels and threads that are to be read, or were.
+    /// Channels and threads to read, including those done.
     pub channels: u64,
-    /// Those of them that are done.
     pub channels_done: u64,
-    /// Channels and threads that cannot be read.
+    /// Channels and threads that the bot may not read.
     pub unreadable: u64,
     /// Messages listed so far.
     pub messages: u64,
-    /// Lists of reactors found to be missing so far.
+    /// Lists of reactors found missing so far.
     pub lists: u64,
-    /// Those of them that are done.
     pub lists_done: u64,
     /// Requests sent so far.
     pub requests: u64,
-    /// How long it will take at the least; `None` while nothing tells.
+    /// Minimum time left; `None` if unknown.
     pub left: Option<Duration>,
-    /// Objects that could not be fetched, but may be later.
+    /// Objects that failed but may succeed later.
     pub failures: u64,
-    /// Channels among them of which the server hides something, however often it is asked.
+    /// Failed channels where a retry won't help.
     pub hidden: u64,
-    /// Objects that Discord does not let us have, or that are gone.
+    /// Objects that Discord refuses, or that are gone.
     pub refused: u64,
 }
 
-/// For so long the time left is not reckoned again, however often it is asked for.
+/// How long a computed time left is reused.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Progress that one side writes and others look at.
+/// Progress that one task writes and others read.
 #[derive(Clone, Debug, Default)]
 pub struct ProgressBoard(Arc<Mutex<Board>>);
 
 #[derive(Debug, Default)]
 struct Board {
     now: Progress,
-    /// The channels that are being read, and what those tell whose messages all are.
+    /// Channels being read.
     courses: BTreeMap<ChannelId, Course>,
     finished: Finished,
     client: Option<Client>,
-    /// When fetching began, and how many requests were sent before.
+    /// When fetching began, and the requests sent before.
     fetching: Option<(Instant, u64)>,
-    /// The time left as it was told last, and when.
+    /// The last computed time left, and when.
     told: Option<(Instant, Option<Duration>)>,
 }
 
-/// Who sends the requests, and how many it had sent at the beginning.
+/// The client that sends the requests, and its count at the beginning.
 #[derive(Debug)]
 struct Client {
     rest: Rest,
@@ -90,7 +84,7 @@ struct Client {
 }
 
 impl ProgressBoard {
-    /// Begins anew, for a guild whose requests go by this client.
+    /// Starts over for a guild whose requests use this client.
     pub fn begin(&self, guild: GuildId, name: &str, rest: &Rest) {
         let (rest, sent) = (rest.clone(), rest.sent());
         *self.lock() = Board {
@@ -104,12 +98,11 @@ impl ProgressBoard {
         };
     }
 
-    /// Changes it.
     pub fn update(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.lock().now);
     }
 
-    /// Fetching begins, of these channels.
+    /// Starts fetching these channels.
     pub fn fetch(&self, courses: impl IntoIterator<Item = (ChannelId, Course)>) {
         let mut board = self.lock();
         board.now.phase = Phase::Fetching;
@@ -119,7 +112,7 @@ impl ProgressBoard {
         board.fetching = Some((Instant::now(), sent));
     }
 
-    /// Changes how far a channel is.
+    /// Updates a channel's progress.
     pub fn advance(&self, channel: ChannelId, change: impl FnOnce(&mut Course)) {
         let board = &mut *self.lock();
         if let Some(course) = board.courses.get_mut(&channel) {
@@ -130,7 +123,7 @@ impl ProgressBoard {
         }
     }
 
-    /// How urgent a channel's next request is.
+    /// Returns the priority of a channel's next request.
     pub fn urgency(&self, channel: ChannelId) -> Urgency {
         let board = self.lock();
         match (board.courses.get(&channel), &board.client) {
@@ -139,14 +132,13 @@ impl ProgressBoard {
         }
     }
 
-    /// A channel is done.
     pub fn done(&self, channel: ChannelId) {
         let mut board = self.lock();
         board.courses.remove(&channel);
         board.now.channels_done += 1;
     }
 
-    /// As it is now.
+    /// Returns the current progress.
     pub fn look(&self) -> Progress {
         let board = &mut *self.lock();
         let mut now = board.now.clone();
@@ -170,7 +162,7 @@ impl ProgressBoard {
         now
     }
 
-    /// Nothing is being done any more.
+    /// Marks the backfill as ended.
     pub fn end(&self) {
         let requests = self.look().requests;
         let mut board = self.lock();
@@ -186,7 +178,7 @@ impl ProgressBoard {
 }
 
 impl Progress {
-    /// How long it will still take, in words.
+    /// Describes the time left.
     pub fn time_left(&self) -> String {
         self.left.map_or_else(
             || "time left unknown".to_owned(),
@@ -195,10 +187,10 @@ impl Progress {
     }
 }
 
-/// How often the log tells how far a long backfill is.
+/// Interval of progress lines in the log.
 const TELL: Duration = Duration::from_secs(15);
 
-/// Tells the log how far each backfill is, as long as one is under way, until it is stopped.
+/// Logs the progress of running backfills until stopped.
 pub async fn log_regularly(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
     while stop.run_until_cancelled(time::sleep(TELL)).await.is_some() {
         for (guild, board) in boards.all() {

@@ -1,5 +1,7 @@
-//! How much of their quota members have used: asked before a command gives props, and before plain ones are
-//! acknowledged. The rule is the graph's; this applies it to all that the store has of one member.
+//! How much of their quota a member has used.
+//!
+//! Checked before a command gives props and before plain props are acknowledged. Applies the
+//! graph's rule to one member's props in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,27 +13,26 @@ use propsbot_model::{
 use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, PropsRow, Snapshot};
 use propsbot_store::{Store, StoreError};
 
-/// How much earlier than the message that says so props can have been begun: a form is open for at
-/// most 15 minutes, and a message that could not be posted is tried again.
+/// Longest time between the start of props and their message, in milliseconds. A form is open for
+/// up to 15 minutes, and failed posts are retried.
 pub const BEGUN_BEFORE_MS: i64 = 86_400_000;
 
-/// What a member has used of their quota.
+/// A member's use of their quota.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// How many members they have thanked in the current period, as far as it counts.
+    /// Members thanked in the current period, as far as they count.
     pub thanks: u32,
-    /// The messages that are over the quota, those of earlier periods among them.
+    /// Messages over the quota, including earlier periods.
     pub over: BTreeSet<MessageId>,
 }
 
-/// From when on a member's props have to be known to tell what they have used.
+/// Returns from when on a member's props are needed to compute their usage.
 pub fn since(settings: &Settings, now: Millis) -> Millis {
     let start = settings.quota.map_or(now, |quota| quota.period.start(now));
     Limits::needed_since(&settings.limits, start, now)
 }
 
-/// The guild's props that were given with commands, and whose message was posted since a time: taken
-/// back or not.
+/// Returns command props whose message was posted since a time, withdrawn ones included.
 pub fn commands_since(
     store: &Store,
     guild: GuildId,
@@ -40,11 +41,11 @@ pub fn commands_since(
     props_since(store, guild, Millis(since.0 - BEGUN_BEFORE_MS))
 }
 
-/// The guild's props that were given with commands since a time, taken back or not.
+/// Returns command props since a time, withdrawn ones included.
 pub fn props_since(store: &Store, guild: GuildId, since: Millis) -> Result<Vec<Props>, StoreError> {
     let from = InteractionId::at(since).0;
     let mut all = Vec::new();
-    // A guild may have thousands of threads; in few of them props were given.
+    // Most of a guild's threads have no props.
     let tallies = store.tallies(guild)?.into_iter();
     for tally in tallies.filter(|tally| tally.props > 0) {
         for props in store.props(tally.channel_id, from..=u64::MAX) {
@@ -54,22 +55,21 @@ pub fn props_since(store: &Store, guild: GuildId, since: Millis) -> Result<Vec<P
     Ok(all)
 }
 
-/// Whether the message that says so was seen, or may still be: Discord takes answers for 15 minutes.
-/// What was not said by then never counts. Source:
+/// Returns whether the message was seen or may still come: Discord accepts answers for 15 minutes.
+/// Props without a message by then never count. Source:
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding#followup-messages>.
 pub fn may_be_said(props: &Props, now: Millis) -> bool {
     let age = now.0 - props.id.created_at().0;
     props.message_id.is_some() || props.withdrawn.is_none() && age <= 16 * 60_000
 }
 
-/// When props were given: as their message tells, where it was seen.
+/// Returns when props were given: the time of their message, if seen.
 pub fn given_at(props: &Props) -> Millis {
     let told = props.message_id.map(MessageId::created_at);
     told.unwrap_or_else(|| props.id.created_at())
 }
 
-/// What a member has used at `now`, of their quota of that time. `commands` are their props given with
-/// commands.
+/// Returns a member's usage at `now`; `commands` are their command props.
 pub fn used(
     store: &Store,
     settings: &Settings,
@@ -116,7 +116,7 @@ pub fn used(
         };
         match seen {
             Some(state) => rows.messages.push(MessageRow::from(&state)),
-            // It counts as if it were seen, so that nobody is faster than the gateway.
+            // Counts as if its message were seen, so that no one can outrun the gateway.
             None => unseen.push((
                 props.message_id.unwrap_or(MessageId(props.id.0)),
                 Gift {
@@ -160,7 +160,7 @@ pub fn used(
     })
 }
 
-/// Whether a plain message that was just posted is over its giver's quota.
+/// Returns whether a new plain message exceeds its giver's quota.
 pub fn is_over(
     store: &Store,
     settings: &Settings,
@@ -174,7 +174,7 @@ pub fn is_over(
     Ok(used.over.contains(&message))
 }
 
-/// The channels and threads in which plain messages may be props.
+/// Returns channels and threads where plain messages may be props.
 fn plain_props_channels<'a>(
     settings: &Settings,
     channels: impl Iterator<Item = &'a Channel> + Clone,
@@ -196,7 +196,7 @@ mod tests {
     use propsbot_model::PropsOrigin;
 
     #[test]
-    fn what_was_not_said_within_a_quarter_of_an_hour_counts_in_no_quota() {
+    fn props_without_a_message_expire_after_15_minutes() {
         let given = |minutes: i64, message: Option<u64>| Props {
             id: InteractionId::at(Millis(1_700_000_000_000 - minutes * 60_000)),
             guild_id: GuildId(1),

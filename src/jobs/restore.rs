@@ -1,8 +1,8 @@
-//! Restoring: an empty store is filled from an archive alone.
+//! Restores an empty store from an archive.
 //!
-//! Owns what a restored store may claim to know. Everything in the archive is in it, and the bot goes
-//! on from there. What the archive does not hold (channels that not everyone may read) is unknown,
-//! and fetched anew: nothing is said to be complete that such channels are part of.
+//! Owns what a restored store may claim to know. What the archive lacks, such as channels that
+//! aren't public, is unknown and fetched again; nothing that such channels are part of counts as
+//! complete.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -22,46 +22,37 @@ use propsbot_rows::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// How often a restore begins anew because the archive changed meanwhile.
+/// How often a restore starts over because the archive changed.
 const ATTEMPTS: u32 = 5;
 
-/// The classes of which the archive holds all that the mirror does.
+/// Classes that the archive has completely.
 const WHOLE: [Class; 2] = [Class::Guild, Class::Members];
 
-/// Why nothing was restored. What was begun is known to be half, and can be begun again.
+/// Why a restore failed. A partial restore is marked as such, and can be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The store could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The archive could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A row that no store can have exported.
+    /// A row that no store would have exported.
     #[error(
-        "a row of the {table} of {scope} contradicts itself, or is another's: was the archive written by \
+        "a row of the {table} of {scope} is inconsistent or belongs elsewhere: was the archive written by \
          another program? `propsbot verify` tells more"
     )]
-    Row {
-        /// Of which table.
-        table: &'static str,
-        /// Whose.
-        scope: Scope,
-    },
-    /// The archive names a guild or channel that cannot be one.
+    Row { table: &'static str, scope: Scope },
+    /// The manifest has an invalid id.
     #[error(
         "the archive's manifest has {0:?} where the id of a guild, channel or message should be"
     )]
     NotAnId(String),
-    /// The process is ending.
     #[error("the process is ending")]
     Ending,
 }
 
-/// A restore in numbers.
+/// The result of a restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
-    /// The generation that was restored.
     pub generation: u64,
     /// Channels and threads.
     pub channels: u64,
@@ -69,8 +60,8 @@ pub struct Done {
     pub rows: u64,
 }
 
-/// Fills a store that [`Store::open_to_restore`] gave. `told` hears how many rows are done, and of
-/// how many.
+/// Fills a store opened with [`Store::open_to_restore`].
+/// `told` receives the numbers of rows done and in total.
 pub async fn restore(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
@@ -89,11 +80,11 @@ struct Restore<'a> {
     store: &'a Arc<Store>,
     reader: ArchiveReader<'a>,
     told: &'a (dyn Fn(u64, u64) + Sync),
-    /// When all of it was known.
+    /// When everything in the archive was known.
     at: Stamp,
     total: u64,
-    /// Whether somebody in the guild wants nothing of theirs shown: what they did is not in the archive,
-    /// so that nothing of it is known to be whole.
+    /// Whether a member of the guild opted out of everything: the archive lacks what they did, so
+    /// nothing counts as complete.
     is_veiled: bool,
     done: Done,
 }
@@ -130,7 +121,7 @@ impl<'a> Restore<'a> {
             }
         }
         let (at, left) = (it.at, format!("{RESTORED}{}", it.reader.hash()));
-        // The first export reads everything anew, and so finds out if anything was lost on the way.
+        // The first export reads everything again, and so detects losses.
         write(store, move |store| store.restored(at, &left)).await?;
         Ok(it.done)
     }
@@ -171,8 +162,8 @@ impl<'a> Restore<'a> {
         self.put(history.collect()).await
     }
 
-    /// The members, and what they chose to be kept of them. Of who is shown as nobody it is not told
-    /// whether they are a member still: they are taken for one.
+    /// Restores the members and their privacy choices.
+    /// The archive doesn't tell whether a hidden member has left: assume not.
     async fn members(&mut self, index: &Index) -> Result<(), RestoreError> {
         let mut chosen = Vec::new();
         let row = |row: &MemberRow| chosen.extend(row.privacy());
@@ -256,7 +247,7 @@ impl<'a> Restore<'a> {
         .await
     }
 
-    /// Restores a table, partition by partition.
+    /// Restores a table partition by partition.
     async fn table<R: Row + Restored>(
         &mut self,
         index: &Index,

@@ -432,5 +432,5 @@ async fn reports_named_guilds_without_the_bot() {
         );
     }
     let log = stop(running).await;
-    assert!(log.contains("the bot is not in a guild"), "{log}");
+    assert!(log.contains("the bot isn't in this guild"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! The time left, and in which order channels are read.
+//! Tests of the time left, and of the order in which channels are read.
 
 use super::*;
 
@@ -6,7 +6,7 @@ mod communities;
 
 const PACE: Pace = Pace::USUAL;
 
-/// A channel of a thousand seconds of which the newest part was read, in pages of equal length.
+/// A channel of 1,000 seconds whose newest part was read, in pages of equal length.
 fn course(pages: u32, share: f64, found: u32, done: u32) -> Course {
     let mut course = Course {
         reads: true,
@@ -32,35 +32,35 @@ fn course(pages: u32, share: f64, found: u32, done: u32) -> Course {
     course
 }
 
-/// To a tenth of a second.
+/// Rounded to a tenth of a second.
 fn left(courses: &[Course], pace: &Pace, measured: Option<f64>) -> Option<f64> {
     let left = time_left(courses, &Finished::default(), pace, measured);
     left.map(|left| (left.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 #[test]
-fn the_slowest_of_all_limits_tells_the_time() {
-    // 10 pages cover half: 10 more, at one a second.
+fn the_slowest_limit_determines_the_time() {
+    // 10 pages cover half: 10 more, at one per second.
     let pages = course(10, 0.5, 0, 0);
     assert_eq!(left(&[pages], &PACE, None), Some(10.0));
-    // 100 lists in those 10 pages: 100 more in the other 10, and 50 of the known ones.
+    // 100 lists on those 10 pages: 100 more on the other 10, and 50 known ones.
     let lists = course(10, 0.5, 100, 50);
     assert_eq!(left(std::slice::from_ref(&lists), &PACE, None), Some(37.5));
-    // 60 such channels have 60 × 160 requests: more than 48 a second allow.
+    // 60 such channels have 60 × 160 requests: more than 48 per second allow.
     assert_eq!(left(&vec![lists; 60], &PACE, None), Some(200.0));
-    // Of what is done, nothing.
+    // Finished channels add nothing.
     assert_eq!(left(&[course(7, 1.0, 5, 5)], &PACE, None), Some(0.0));
     assert_eq!(left(&[Course::default()], &PACE, None), Some(0.0));
 }
 
 #[test]
-fn where_nothing_tells_nothing_is_told() {
-    // Not looked at yet.
+fn no_estimate_without_evidence() {
+    // Not read yet.
     assert_eq!(left(&[course(0, 0.0, 0, 0)], &PACE, None), None);
-    // A single page, or a small part of the time: before it there may be nothing.
+    // After a single page, or a small part of the time, there may be nothing left.
     assert_eq!(left(&[course(1, 0.5, 0, 0)], &PACE, None), None);
     assert_eq!(left(&[course(10, 0.4, 0, 0)], &PACE, None), None);
-    // A thread is short until it turns out not to be, and the store may know.
+    // Threads are assumed to be short, unless the store knows.
     let thread = Course {
         thread: true,
         ..course(0, 0.0, 0, 0)
@@ -74,7 +74,7 @@ fn where_nothing_tells_nothing_is_told() {
 }
 
 #[test]
-fn where_nothing_limits_the_speed_so_far_tells_it() {
+fn uses_the_measured_speed_without_limits() {
     let (all, free) = (&[course(10, 0.5, 0, 0)], &Pace::UNLIMITED);
     assert_eq!(left(all, free, None), None);
     assert_eq!(left(all, free, Some(0.0)), None);
@@ -82,7 +82,7 @@ fn where_nothing_limits_the_speed_so_far_tells_it() {
 }
 
 #[test]
-fn props_first_then_what_is_unknown_then_the_longest() {
+fn props_first_then_unknown_then_longest() {
     let urgency = |course: &Course| course.urgency(&PACE);
     let (long, short) = (course(1, 0.01, 0, 0), course(1, 0.5, 0, 0));
     let unknown = course(0, 0.0, 0, 0);
@@ -101,7 +101,7 @@ fn props_first_then_what_is_unknown_then_the_longest() {
 }
 
 #[test]
-fn the_share_is_of_time_within_what_is_to_be_read() {
+fn measures_the_share_of_the_time_to_read() {
     let id = |ms: u64| MessageId(ms << 22);
     let read = |after, to: Option<u64>| Read {
         after: id(after),
@@ -112,7 +112,7 @@ fn the_share_is_of_time_within_what_is_to_be_read() {
         course.read(reads, (id(100), id(500)), (reading, id(oldest)), 100);
         format!("{:.0} %", course.share() * 100.0)
     };
-    // All of it, from the channel's beginning at 100 on.
+    // Everything, from the channel's beginning at 100.
     let whole = [read(0, None)];
     assert_eq!(share(&whole, (0, 400)), "25 %");
     assert_eq!(share(&whole, (0, 100)), "100 %");
@@ -124,7 +124,7 @@ fn the_share_is_of_time_within_what_is_to_be_read() {
 }
 
 #[test]
-fn times_are_said_as_people_say_them() {
+fn rounds_times_for_people() {
     let said = |seconds| About(Duration::from_secs(seconds)).to_string();
     assert_eq!(said(3), "a few seconds");
     assert_eq!(said(41), "about 50 s");

@@ -234,9 +234,5 @@ async fn logs_failing_acknowledgements_once_and_ignores_blocks() {
         server.log()
     );
     let log = server.log();
-    assert_eq!(
-        log.matches("props are not acknowledged").count(),
-        1,
-        "{log}"
-    );
+    assert_eq!(log.matches("can't acknowledge props").count(), 1, "{log}");
 }

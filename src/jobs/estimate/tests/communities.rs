@@ -1,5 +1,5 @@
-//! Communities of several shapes, read by arithmetic within Discord's limits: what is told of the time
-//! left, beside the time that is needed.
+//! Simulates reading communities of several shapes within Discord's limits, and compares the
+//! estimates with the time needed.
 
 use std::cmp::Reverse;
 
@@ -8,23 +8,23 @@ use super::*;
 const DAY: f64 = 86_400_000.0;
 const NOW: f64 = 4_000.0 * DAY;
 
-/// A channel: when it was made, and when its messages were written, in ms, the newest last.
+/// A channel: its creation, and its messages' times in ms, newest last.
 #[derive(Clone)]
 struct Channel {
     made: u64,
     messages: Vec<u64>,
-    /// Only what was written after this is read again, and the store has all of it.
+    /// Only messages after this are read again; the store has all of them.
     look_back: Option<u64>,
 }
 
-/// What was told at a share of the whole time, and what was needed from there on, in seconds.
+/// The estimate at a share of the total time, and the time then needed, in seconds.
 struct Told {
     at: f64,
     left: Option<f64>,
     needed: f64,
 }
 
-/// A channel that is being read.
+/// A channel being read.
 struct Reading {
     channel: Channel,
     reads: [Read; 1],
@@ -65,7 +65,7 @@ impl Reading {
         }
     }
 
-    /// Reads a page, of which each `every`th message has a list of reactors.
+    /// Reads a page on which every `every`th message has a list of reactors.
     fn page(&mut self, every: usize) {
         let len = self.channel.messages.len().min(100);
         let page = self
@@ -85,8 +85,8 @@ impl Reading {
     }
 }
 
-/// Reads all channels: each a page and four lists a second and all together 48 requests a second; first
-/// those that were not looked at, then the longest.
+/// Reads all channels: a page and four lists per second each, 48 requests per second in all;
+/// unknown channels first, then the longest.
 fn play(channels: &[Channel], every: usize) -> Vec<Told> {
     let mut finished = Finished::default();
     let mut open: Vec<Reading> = channels.iter().cloned().map(Reading::begin).collect();
@@ -125,8 +125,8 @@ fn play(channels: &[Channel], every: usize) -> Vec<Told> {
     .collect()
 }
 
-/// So many messages since `days` ago, `when` telling at which part of that time (0 to 1) which part of
-/// them was written.
+/// A channel with messages since `days` ago; `when` maps the share of messages to the share of time
+/// (0 to 1).
 fn channel(made: u32, days: u32, messages: u32, when: fn(f64) -> f64) -> Channel {
     let (made, days) = (f64::from(made), f64::from(days));
     let at = |index: u32| {
@@ -160,7 +160,7 @@ fn uniform(part: f64) -> f64 {
     part
 }
 
-/// A hundred times as many a day at the end as at the beginning.
+/// A hundred times as many per day at the end as at the beginning.
 fn growing(part: f64) -> f64 {
     (1.0 + part * 99.0).ln() / 100_f64.ln()
 }
@@ -169,7 +169,7 @@ fn fading(part: f64) -> f64 {
     1.0 - growing(1.0 - part)
 }
 
-/// All within each tenth of a twentieth.
+/// All within a twentieth of each tenth.
 fn bursty(part: f64) -> f64 {
     let part = part * 20.0;
     (part.floor() + part.fract() / 10.0) / 20.0
@@ -190,11 +190,10 @@ fn beside(small: (u32, u32), long: Channel) -> Vec<Channel> {
     small.chain([long]).collect()
 }
 
-/// What is told is within a factor of 2.5 of what is needed once a tenth of the time is over, and never
-/// absurd before. `often` is in which part of that time at least something has to be told, where few
-/// and where many messages have reactions.
+/// After a tenth of the time, estimates are within a factor of 2.5, and before never absurd.
+/// `often` is the share of that time with an estimate, with few and with many reactions.
 #[test]
-fn what_is_told_is_near_what_is_needed() {
+fn estimates_are_close_to_the_time_needed() {
     let lively_hour = || {
         let mut channel = channel(900, 6, 1_500, uniform);
         for at in &mut channel.messages {
