@@ -54,7 +54,7 @@ pub struct GuildShape {
     pub roles: Items<Role>,
     /// The guild's own emojis.
     pub emojis: Items<GuildEmoji>,
-    /// Approximate number of members, if Discord tells.
+    /// Approximate number of members, if Discord says.
     pub members: Option<u64>,
 }
 
@@ -121,7 +121,7 @@ pub struct GatewayAddress {
     pub url: String,
     /// Shards that Discord recommends for a bot of this size.
     pub shards: u32,
-    /// Session starts left, if Discord tells.
+    /// Session starts left, if Discord says.
     pub(super) limit: Option<StartLimit>,
 }
 
@@ -174,7 +174,7 @@ impl DiscordApi {
         Ok(self.rest.get(&Route::Me, read).await?.into())
     }
 
-    /// Fetches the bot's application; `None` if the server doesn't tell.
+    /// Fetches the bot's application; `None` if the server doesn't say.
     pub async fn application(&self) -> Result<Option<Application>, RestError> {
         match self
             .rest

@@ -1,4 +1,4 @@
-//! Records how fast Discord allows requests, as its answers tell.
+//! Records how fast Discord allows requests, according to its answers.
 //!
 //! For estimates only: `budget` and the buckets do the waiting.
 
@@ -34,8 +34,8 @@ impl Pace {
         lists: None,
     };
 
-    /// Discord's usual limits, until its answers tell. It publishes only the global one; the others
-    /// were observed.
+    /// Discord's usual limits, until answers show others. It publishes only the global one; the
+    /// others were observed.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the figure of the global limit is small"

@@ -77,7 +77,7 @@ struct Inner {
     budget: Budget,
     /// How many milliseconds Discord's clock was ahead of ours at its last answer.
     ahead: AtomicI64,
-    /// What answers told about the limits.
+    /// The limits according to the answers so far.
     pace: Mutex<Pace>,
     /// Requests sent so far.
     sent: AtomicU64,

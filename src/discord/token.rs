@@ -21,7 +21,7 @@ pub struct MalformedToken;
 
 impl Token {
     /// Accepts the token as pasted, with surrounding blanks or a leading `Bot `.
-    /// Only a request tells whether Discord accepts it.
+    /// Only a request shows whether Discord accepts it.
     pub fn new(text: &str) -> Result<Self, MalformedToken> {
         let text = text.trim();
         let text = text.strip_prefix("Bot ").unwrap_or(text).trim();

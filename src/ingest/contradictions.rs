@@ -221,11 +221,11 @@ fn fetches_a_settled_list_only_after_a_change() {
     assert_eq!(known(&rows), [11, 12, 14]);
     assert!(pending(&rows).unwrap().is_settled());
 
-    // One more was heard and counted: the difference stays.
+    // One more was received and counted: the difference stays.
     let mut rows = settled();
     tell(&mut rows, later, &Told::Added(14));
     assert!(!tell(&mut rows, later + 1, &Told::Count(3, false)));
-    // One more was heard but not counted, or counted but not heard.
+    // One more was received but not counted, or counted but not received.
     let mut rows = settled();
     tell(&mut rows, later, &Told::Added(14));
     assert!(tell(&mut rows, later + 1, &Told::Count(2, false)));

@@ -1,5 +1,5 @@
-//! Tests that coverage holds only what was received or fetched, however channels are hidden and shown,
-//! sessions are lost, and descriptions arrive late.
+//! Tests that coverage holds only what was received or fetched, however channels are hidden and
+//! shown, sessions are lost, and descriptions arrive late.
 
 use proptest::prelude::*;
 

@@ -204,7 +204,7 @@ pub(super) fn next_session<S: Rows>(
     Ok(())
 }
 
-/// Makes a channel live if its last message, `live.after`, was told in this session.
+/// Makes a channel live if its last message, `live.after`, was reported in this session.
 fn go_live<S: Rows>(
     rows: &mut S,
     at: Stamp,

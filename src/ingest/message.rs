@@ -49,7 +49,7 @@ pub(super) fn note_odd<S: Rows>(
     fail(rows, at, message.guild_id, &object, (&reason, true))
 }
 
-/// Merges a message told on its own; `false` if none of it may be kept.
+/// Merges a message received on its own; `false` if none of it may be kept.
 /// If REST had taken it for deleted, its reactors have to be read again.
 pub(super) fn tell<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Result<bool, S::Error> {
     let Some((before, after)) = see(rows, at, message, None)? else {

@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    /// Merges what a late backfill tells of Ana before and after her request.
+    /// Merges what a late backfill finds of Ana before and after her request.
     fn told(tier: Tier, forgotten: Option<Millis>) -> Memory {
         let chosen = Privacy {
             tier,

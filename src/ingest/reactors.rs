@@ -393,7 +393,7 @@ struct Kind<'a> {
     pending: Option<Pending>,
 }
 
-/// Returns whether a reaction existed at `at`, undoing what the gateway told later.
+/// Returns whether a reaction existed at `at`, undoing what the gateway reported later.
 fn stood(reaction: &Reaction, at: Stamp) -> bool {
     let heard_since =
         |seen: Option<Seen>| seen.is_some_and(|seen| seen.by == Evidence::Gateway && seen.at > at);

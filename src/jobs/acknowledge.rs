@@ -1,7 +1,7 @@
 //! Acknowledges plain messages that are props, with a reaction.
 //!
-//! Only messages received live. It is best effort: messages are skipped when too many wait, or when
-//! the reaction fails. Failures are recorded and logged once per channel and reason, except those
+//! Best effort, for messages received live: they are skipped when too many wait, or when the
+//! reaction fails. Failures are recorded and logged once per channel and reason, except those
 //! of a single message, such as an author who blocked the bot.
 
 use std::{collections::BTreeMap, sync::Arc};

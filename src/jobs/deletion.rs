@@ -201,8 +201,8 @@ impl Deletion<'_> {
     }
 
     /// Adds tombstones that earlier versions left for deleted messages.
-    /// Their time is that of the deletion, or of a later page. They can't be told from others of
-    /// that time, which matter only for props whose message was deleted.
+    /// Their time is that of the deletion, or of a later page. They look like others
+    /// of that time, which matter only for props whose message was deleted.
     fn tombstones(
         &mut self,
         channel: ChannelId,

@@ -1,9 +1,9 @@
 //! Estimates the minimum time left, from Discord's limits.
 //!
-//! A channel's number of pages is known only at its end. Evidence before: what the store has for
-//! that time; when finished channels had messages, as members are active in all channels at the
-//! same times; and the density of pages already read. Without enough evidence there is no estimate.
-//! Pure: time is an argument.
+//! A channel's number of pages is known only at its end. Until then, the evidence is what the store
+//! has for that time; when finished channels had messages, as members are active in all channels at
+//! the same times; and the density of pages already read. Without enough evidence there is no
+//! estimate. Pure: time is an argument.
 
 use std::{cmp::Ordering, fmt, time::Duration};
 
@@ -118,9 +118,8 @@ impl Finished {
 }
 
 impl Course {
-    /// Records a page: `reading` is the index of its read, `oldest` its lower end, `len` its
-    /// messages.
-    /// `first` is the channel's own id, `newest` its last message.
+    /// Records a page: `reading` is the index of its read, `oldest` its lower end.
+    /// `len` counts its messages. `first` is the channel's own id, `newest` its last message.
     pub fn read(
         &mut self,
         reads: &[Read],
@@ -272,8 +271,7 @@ fn held_up(pace: &Pace, pages: f64, lists: f64) -> Duration {
     times(pace.pages, pages).max(times(pace.lists, lists))
 }
 
-/// Extrapolates the pages in `time` before these, if activity declines backwards as it does in
-/// them.
+/// Extrapolates the number of pages in `time` before these from their trend.
 /// A single page shows no trend.
 fn before(pages: &[Page], time: u64) -> f64 {
     let density = |pages: &[Page]| {

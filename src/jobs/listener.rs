@@ -17,7 +17,7 @@ use propsbot_model::{
 };
 
 /// Listens until the gateway stops and everything is handed over.
-/// Until `heard`, an earlier run has received everything. Ignores guilds that aren't mirrored.
+/// An earlier run received everything up to `heard`. Ignores guilds that aren't mirrored.
 pub async fn listen(
     mut items: mpsc::UnboundedReceiver<GatewayItem>,
     bot: UserId,

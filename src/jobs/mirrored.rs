@@ -1,7 +1,7 @@
 //! Decides which guilds are mirrored. Anyone can add a public bot to their guild.
 //!
-//! If the operator names guilds, those. Otherwise the guilds in the store; if there are none, the
-//! one that the bot joined first, which is then remembered.
+//! Those that the operator names; otherwise the guilds in the store; if there are none, the guild
+//! that the bot joined first, which is then remembered.
 
 use std::sync::{Arc, RwLock};
 

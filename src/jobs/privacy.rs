@@ -165,7 +165,7 @@ pub async fn adopt(
 
 /// Deletes what a member did until `until`, and their name everywhere.
 /// What others did stays, without naming them. Nothing of theirs is exported until they choose
-/// otherwise. The request is remembered, so no fetch brings data back; [`resume`] finishes it if
+/// otherwise. The request is remembered, so no fetch restores the data; [`resume`] finishes it if
 /// interrupted.
 pub async fn forget(
     store: &Arc<Store>,

@@ -163,7 +163,7 @@ impl<'a> Restore<'a> {
     }
 
     /// Restores the members and their privacy choices.
-    /// The archive doesn't tell whether a hidden member has left: assume not.
+    /// The archive doesn't say whether a hidden member has left: assume not.
     async fn members(&mut self, index: &Index) -> Result<(), RestoreError> {
         let mut chosen = Vec::new();
         let row = |row: &MemberRow| chosen.extend(row.privacy());

@@ -49,7 +49,7 @@ const NEEDED_IN_GUILDS: [&str; 11] = [
     "MESSAGE_REACTION_REMOVE_EMOJI",
 ];
 
-/// Returns whether an event of this name may tell something we need.
+/// Returns whether an event of this name may contain something we need.
 pub(crate) fn is_needed(name: &str) -> bool {
     NEEDED.contains(&name) || NEEDED_IN_GUILDS.contains(&name)
 }
@@ -366,7 +366,7 @@ fn lists_all_roles(shape: &GuildShape) -> bool {
     shape.roles.all_readable() && shape.roles.items.iter().any(|role| role.id.0 == everyone)
 }
 
-/// Returns whether the event tells as much as REST would. One without channels may be partial.
+/// Returns whether the event has as much as REST would return. One without channels may be partial.
 fn is_whole(shape: &GuildShape, channels: &Items<Listed>) -> bool {
     shape.guild.unread.is_empty()
         && lists_all_roles(shape)

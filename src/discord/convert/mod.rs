@@ -32,7 +32,7 @@ pub enum Signal {
     /// The session was resumed, and nothing was missed.
     Resumed,
     /// A guild became available: at the start of a session, after an outage, or when the bot
-    /// joined. Has a snapshot if the event tells as much as REST would.
+    /// joined. Has a snapshot if the event has as much as REST returns.
     GuildAvailable(GuildId, Option<Box<GuildSnapshot>>),
     /// A guild has an outage; [`Self::GuildAvailable`] reports its end.
     GuildUnavailable(GuildId),

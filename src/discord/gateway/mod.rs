@@ -90,7 +90,7 @@ pub struct GatewayOptions {
     pub rest: Rest,
     /// Returns the time; strictly increasing.
     pub clock: Box<dyn Fn() -> Stamp + Send + Sync>,
-    /// Most bytes of events in the queue.
+    /// Maximum size of the queue in bytes.
     pub capacity: u32,
     pub interactions: Box<dyn InteractionHandler>,
     pub stop: CancellationToken,

@@ -53,7 +53,7 @@ pub(super) struct Pacing {
 }
 
 impl Pacing {
-    /// Records Discord's limit, if it told one.
+    /// Records Discord's limit, if it sent one.
     pub(super) fn learn(&mut self, limit: Option<StartLimit>, now: Instant) {
         self.limit = limit.map(|limit| (limit, now));
     }

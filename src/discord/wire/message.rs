@@ -524,7 +524,7 @@ mod tests {
         assert!(!missing(json!({"content": "", "type": 7})));
         assert!(missing(json!({"content": "", "type": 20})));
         assert!(!missing(json!({"content": "", "type": 20, "flags": 128})));
-        // Without its removed embeds, it may have nothing else: only fetching it tells.
+        // Without its removed embeds, it may have nothing else: only fetching it shows.
         assert!(missing(json!({"content": "", "type": 20, "flags": 4})));
         for extra in [
             json!({"content": "", "attachments": [{"id": "1"}]}),

@@ -65,7 +65,7 @@ pub struct ChannelPlan {
     /// The last message according to Discord.
     pub last_message_id: Option<MessageId>,
     /// A message known to have existed: Discord's last one, or ours. If a list is empty, fetching
-    /// it tells whether the channel is still readable.
+    /// it shows whether the channel is still readable.
     pub witness: Option<MessageId>,
     /// Ranges to list, newest first.
     pub reads: Vec<Read>,

@@ -172,7 +172,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// Begins a round after the rest, with the guild itself.
+    /// Begins a round once the rest is over, by refreshing the guild.
     async fn begin(&mut self, last: Walk) -> Result<Walk, BackfillError> {
         let guild = self.guild;
         while self.rests(last.begun).await? {

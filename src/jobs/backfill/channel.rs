@@ -15,7 +15,7 @@ use propsbot_model::{
     Slice, Stamp,
 };
 
-/// Lists of reactors that may queue up before reading pages waits.
+/// Lists of reactors that may queue up before page reading pauses.
 const LISTS_AHEAD: usize = 256;
 
 /// Why reading a channel stopped.
@@ -33,7 +33,7 @@ enum Listed {
 impl Backfill {
     /// Carries out a channel's plan; a failure is recorded and ends only this channel.
     /// Returns whether all available messages were listed, and the state of the lists of reactors.
-    /// `described` is when the plan's last message was told.
+    /// `described` is when Discord reported the plan's last message.
     pub(super) async fn channel(
         &self,
         guild: GuildId,

@@ -136,8 +136,8 @@ impl Backfill {
     }
 
     /// Records until when all messages and reactions are known.
-    /// Nothing if some are missing; at most until the first loss that older messages may have
-    /// missed.
+    /// Nothing if some are missing; at most up to the first loss after which older ones may have
+    /// changed.
     async fn synced(
         &self,
         guild: GuildId,

@@ -13,7 +13,7 @@ use propsbot_model::{
     Channel, ChannelId, Class, Fact, FailureObject, Field, Guild, GuildId, Listed, Role, RoleId,
 };
 
-/// Most unreadable objects that are named.
+/// Maximum number of unreadable objects to name.
 const NAMED: usize = 5;
 
 impl Backfill {

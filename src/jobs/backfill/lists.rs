@@ -11,7 +11,7 @@ use super::{Backfill, BackfillError, UNKNOWN_CHANNEL};
 use propsbot_discord::{GuildSnapshot, Items, RestError};
 use propsbot_model::{ChannelId, EmojiId, Fact, GuildId, Listed, Role, RoleId};
 
-/// Most missing items that are fetched one by one.
+/// Maximum number of missing items to fetch one by one.
 pub(super) const SINGLY: usize = 20;
 
 /// A guild's known channels, roles and emojis.

@@ -11,7 +11,7 @@ use propsbot_model::{Class, Fact, FailureObject, Field, GuildId, RoleId, Stamp, 
 
 /// Members on a full page.
 const MEMBERS_FULL: usize = 1_000;
-/// Most members to list if the server doesn't tell their number.
+/// Maximum number of members to list if the server doesn't say how many there are.
 const MOST_MEMBERS: u64 = 250_000;
 
 /// A list of all members.

@@ -10,7 +10,7 @@ use super::{
 use propsbot_discord::{Listing, RestError};
 use propsbot_model::{Life, MessageId, Stamp};
 
-/// Most missing messages fetched one by one; the sample size if there are more.
+/// Maximum number of missing messages to fetch one by one; of more, the sample size.
 pub(super) const HANDFUL: usize = 5;
 
 impl Backfill {

@@ -1,4 +1,4 @@
-//! Backfill: fetches over REST what the gateway didn't tell.
+//! Backfill: fetches over REST what didn't arrive over the gateway.
 //!
 //! Describes the guild, plans (pure, in `ingest`), and carries the plan out. Each page is written
 //! with the coverage it gives, so a killed process loses at most the pages in flight. A failure is

@@ -31,7 +31,7 @@ struct Seen {
 pub(super) enum End {
     /// Nothing comes before it.
     Here,
-    /// More may come before it: the next page tells.
+    /// More may come before it: the next page shows.
     Later,
     /// It may be as long as the server's limit, or the channel's last.
     Unknown,

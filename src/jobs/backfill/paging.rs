@@ -18,7 +18,7 @@ pub(crate) struct PageRequest {
     pub(crate) channel: ChannelId,
     /// Exclusive upper bound; `None` for the newest message.
     pub(crate) before: Option<MessageId>,
-    /// The channel's last message, if Discord told it.
+    /// The channel's last message, if Discord named it.
     pub(crate) last_message_id: Option<MessageId>,
     /// Ids up to this one aren't needed.
     pub(crate) until: MessageId,

@@ -32,7 +32,7 @@ fn rounds() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Most messages counted in the store to estimate a channel's pages.
+/// Maximum number of messages to count for an estimate of a channel's pages.
 const COUNTED: u32 = 20_000;
 
 const DAY_MS: i64 = 86_400_000;

@@ -21,8 +21,8 @@ const SWITCH_ON: &str =
 /// Messages per backfill that are checked for being empty.
 const ASKED_AT_ONCE: usize = 100;
 
-/// Most messages without text that a guild may have if no other message shows whether Discord sends
-/// texts.
+/// Maximum number of textless messages that are believed to be empty if no other message shows
+/// whether Discord sends texts.
 const FEW: u64 = 5;
 
 /// Messages searched per channel for one with a text.
