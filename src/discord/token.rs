@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_never_shown() {
+    fn a_token_is_never_shown() {
         let token = Token::new(" Bot abc.def ").unwrap();
         assert_eq!(token.secret(), "abc.def");
         assert_eq!(

@@ -322,7 +322,7 @@ proptest! {
     /// Incomplete or too long lists remove nothing within an hour, in any order, and leave the
     /// message incomplete.
     #[test]
-    fn wrong_lists_take_nothing_away(
+    fn wrong_lists_remove_nothing(
         lists in proptest::collection::vec((proptest::collection::btree_set(10..18u64, 0..8), 0..59usize), 1..8),
         twice in any::<bool>(),
     ) {
