@@ -187,7 +187,7 @@ impl Listener {
         guilds.filter(|guild| self.mirrored.has(*guild))
     }
 
-    /// Warns of guilds in DISCORD_GUILDS that the bot isn't in.
+    /// Warns of guilds in `DISCORD_GUILDS` that the bot isn't in.
     fn tell_missing(&self) {
         let named = self.mirrored.is_named().then(|| self.mirrored.all());
         for guild in named.into_iter().flatten() {

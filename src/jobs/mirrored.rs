@@ -140,8 +140,8 @@ fn first_joined(joined: Option<Millis>, guild: GuildId) -> (Millis, GuildId) {
 
 impl Backfill {
     /// Decides and remembers which guilds are mirrored.
-    /// `also` is a guild that the operator just named, if DISCORD_GUILDS is unset; `joined` lists
-    /// the bot's guilds, if known.
+    /// `also` is a guild that the operator just named, if `DISCORD_GUILDS` is unset; `joined`
+    /// lists the bot's guilds, if known.
     ///
     /// # Errors
     /// Nothing is chosen yet, and Discord doesn't list the bot's guilds.
