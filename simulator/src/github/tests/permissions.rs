@@ -1,4 +1,4 @@
-//! Who may do what, and what GitHub says to the others.
+//! Permissions, and GitHub's refusals.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn write(github: &Github) -> (u16, (String, String)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_agents_are_checked() {
+async fn checks_tokens_and_user_agents() {
     let github = start(filled()).await;
     let bad = with(&github, |headers| headers[1].1 = "Bearer wrong".to_owned()).await;
     assert_eq!(bad, (401, "Bad credentials".to_owned()));
@@ -39,7 +39,7 @@ async fn tokens_and_agents_are_checked() {
     assert_eq!(status, 403);
     assert!(message.contains("User-Agent"), "{message}");
     assert_eq!(github.violations().len(), 2);
-    // Without a token, a public repository may be read and a private one is not there.
+    // Without a token, a public repository is readable and a private one doesn't exist.
     assert_eq!(
         with(&github, |headers| drop(headers.remove(1))).await.0,
         404
@@ -76,7 +76,7 @@ async fn tokens_and_agents_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_may_only_read_is_told_so_when_it_writes() {
+async fn read_only_tokens_cannot_write() {
     let github = start(filled()).await;
     github.set_access(Access::Read);
     let refused = "Resource not accessible by personal access token".to_owned();
@@ -84,7 +84,7 @@ async fn a_token_that_may_only_read_is_told_so_when_it_writes() {
         write(&github).await,
         (403, ("FORBIDDEN".to_owned(), refused.clone()))
     );
-    // What the account may do is not what its token may do.
+    // The account's permissions aren't the token's.
     assert_eq!(get(&github, "").await.json()["permissions"]["push"], true);
     github.set_access(Access::Metadata);
     assert_eq!(get(&github, "").await.status, 200);
@@ -111,7 +111,7 @@ async fn a_token_that_may_only_read_is_told_so_when_it_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn archived_repositories_and_protected_branches_take_no_commits() {
+async fn archived_repositories_and_protected_branches_reject_commits() {
     let github = start(filled()).await;
     let first = head(&github);
     github.set_archived(true);
