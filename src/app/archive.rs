@@ -22,7 +22,7 @@ use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
     Level, ManifestSpace, ReadError, SOURCECRED, Verification,
 };
-use propsbot_backends::ArchiveSpec;
+use propsbot_backends::{ArchiveSpec, Claims};
 use propsbot_jobs::{
     clock::Clock,
     export::{self, Decision, ExportOptions, ExportReport, ExportTarget},
@@ -68,13 +68,13 @@ async fn export_unless(
     give_up: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
-    let target = target(config, spec)?;
     let adopted = if order.replace {
-        adopt_wishes(config, spec, target.archive.as_ref()).await?
+        adopt_wishes(config, spec).await?
     } else {
         0
     };
     let store = open_to_export(config).await?;
+    let target = target(config, spec, &store).await?;
     let begun = Instant::now();
     let mut leave = ExportOptions {
         replace: order.replace,
@@ -169,13 +169,11 @@ async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
 
 /// Copies the privacy choices that an archive remembers into the store before the store replaces the
 /// archive, so that an older store brings no one's data back. Returns how many members' choices those are.
-async fn adopt_wishes(
-    config: &Config,
-    spec: &ArchiveSpec,
-    archive: &dyn DataArchive,
-) -> Result<usize, Error> {
+async fn adopt_wishes(config: &Config, spec: &ArchiveSpec) -> Result<usize, Error> {
+    let (access, network) = (&config.access, &config.network);
+    let archive = propsbot_backends::open_to_write(spec, access, network, Claims::default())?;
     let wishes = async {
-        let reader = match ArchiveReader::open_as(archive, &SCHEMA).await {
+        let reader = match ArchiveReader::open_as(archive.as_ref(), &SCHEMA).await {
             Err(ReadError::Empty) => return Ok(Vec::new()),
             reader => reader?,
         };
@@ -209,21 +207,33 @@ async fn checked(spec: &ArchiveSpec, archive: &dyn DataArchive) -> Result<Verifi
     Ok(found)
 }
 
-/// The archive to export to, and the files beside it.
-pub(super) fn target(config: &Config, spec: &ArchiveSpec) -> Result<ExportTarget, Error> {
+/// The archive that this store exports to, and the files beside it.
+pub(super) async fn target(
+    config: &Config,
+    spec: &ArchiveSpec,
+    store: &Arc<Store>,
+) -> Result<ExportTarget, Error> {
+    let mut claims = Claims::default();
+    if spec.takes_claims() {
+        let (store, own) = (Arc::clone(store), claims.name.clone());
+        let former = tokio::task::spawn_blocking(move || store.claims(&own)).await??;
+        claims.former.extend(former);
+    }
+    let (access, network) = (&config.access, &config.network);
     Ok(ExportTarget {
         name: spec.to_string(),
-        archive: propsbot_backends::open_to_write(spec, &config.access, &config.network)?.into(),
+        archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
         beside: beside(config)?,
         made: ExportProgressBoard::default(),
+        spool: config.store_path.join("spool"),
     })
 }
 
 /// Returns what an export would write, and for every channel whether it's exported.
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
-    let target = target(config, spec)?;
     let store = Arc::new(open_existing_store(&config.store_path).await?);
+    let target = target(config, spec, &store).await?;
     let dry_run = export::dry_run(&store, &target, Clock::now())
         .await
         .tried(|| format!("could not work out what an export to {spec} would write"))?;

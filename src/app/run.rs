@@ -55,7 +55,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> 
         return Ok(());
     };
     let mirror = mirror?;
-    let target = target(config, &config.archive)?;
+    let target = target(config, &config.archive, &mirror.store).await?;
     let heard = mirror.store.heard()?;
     let progress: PerGuild<ProgressBoard> = PerGuild::default();
     let (exports, export_requests) = export_control(target.clone(), config.export_interval);

@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder},
     io,
+    marker::PhantomData,
     ops::Deref,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
@@ -23,8 +24,8 @@ use futures::{
 use tempfile::TempDir;
 
 use super::{
-    ArchiveError, Change, DataArchive, Hash, Index, IndexRef, MANIFEST, Manifest, Object,
-    data_archive::{Traffic, blocking},
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Index, IndexRef, MANIFEST, Manifest,
+    Object, blocking,
 };
 
 /// How many indexes are read at a time.
@@ -34,8 +35,10 @@ const READS: usize = 8;
 const FILLS: usize = 3;
 
 /// An archive that is read through a folder of copies. Whoever writes to it writes to the archive.
-pub struct CachedArchive<A> {
+pub struct CachedArchive<'a, A> {
     archive: A,
+    /// The archive outlives what borrows it.
+    lives: PhantomData<&'a ()>,
     folder: PathBuf,
     /// The same folder, where it goes when this is dropped.
     #[expect(dead_code, reason = "held until it is dropped")]
@@ -44,11 +47,12 @@ pub struct CachedArchive<A> {
     has_failed: AtomicBool,
 }
 
-impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A> {
+impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a, A> {
     /// The archive with its copies in this folder, which is made with the first, and has no others'.
     pub fn new(archive: A, folder: impl Into<PathBuf>) -> Self {
         Self {
             archive,
+            lives: PhantomData,
             folder: folder.into(),
             scratch: None,
             has_failed: AtomicBool::new(false),
@@ -62,6 +66,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
             scratch.map_err(|error| failed("make", Path::new("a temporary folder"), error))?;
         Ok(Self {
             archive,
+            lives: PhantomData,
             folder: scratch.path().to_owned(),
             scratch: Some(scratch),
             has_failed: AtomicBool::new(false),
@@ -201,7 +206,9 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<A>
 }
 
 #[async_trait]
-impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for CachedArchive<A> {
+impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
+    for CachedArchive<'a, A>
+{
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         if Hash::in_path(path).is_some() {
             return self.object(path.to_owned()).await;
@@ -213,12 +220,8 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for 
         Ok(found)
     }
 
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
-        self.archive.write(expected, changes).await
+    async fn write<'w>(&'w self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'w>, ArchiveError> {
+        self.archive.write(bases).await
     }
 
     async fn read_all(
@@ -233,10 +236,6 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive for 
 
     async fn forget_history(&self) -> Result<(), ArchiveError> {
         self.archive.forget_history().await
-    }
-
-    fn traffic(&self) -> Traffic {
-        self.archive.traffic()
     }
 }
 

@@ -1,8 +1,7 @@
-//! What an archive is to the rest of the program: files that are read by name and replaced as a
-//! set.
+//! What an archive is to the rest of the program: files that are read by name and replaced as a set.
 //!
-//! Owns the contract that every backend keeps (`tests/it/archive` checks it) and how archives are
-//! named on the command line. Knows nothing of rows.
+//! Owns the interface that every backend implements; [`crate::contract`] checks its promises. Knows
+//! nothing of rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Hash, MANIFEST, OwnClaims, README};
+use super::{Hash, MANIFEST, README};
 
 /// The files that SourceCred reads: the graph, its types, and who the members are.
 pub const SOURCECRED: [&str; 3] = [
@@ -35,60 +34,142 @@ pub struct Object {
     pub bytes: Vec<u8>,
 }
 
-/// What the files beside the manifest say; `None` for those that go.
+/// The content of the files beside the manifest; `None` removes a file.
 pub type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
 
-/// A step of a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Adds an object that the next manifest needs.
-    Put(Object),
-    /// Replaces the manifest, then the documents, then removes the objects with these paths. It
-    /// ends the write.
-    Publish {
-        /// The new manifest's bytes.
-        manifest: Vec<u8>,
-        /// What it no longer needs.
-        remove: BTreeSet<String>,
-        /// What the files beside it, [`DOCUMENTS`], say from now on; `None` for those that go. They
-        /// follow the manifest, in no certain time: no reader depends on them.
-        documents: Documents,
-        /// What changed, in a line for people; for archives that keep such lines.
-        commit_message: String,
-    },
+/// The manifests that a write builds on: each one's hash, by path, or `None` where there is none yet.
+///
+/// Format 1 has one manifest, [`MANIFEST`]. A format with a manifest for each space has an entry for each one
+/// that the write replaces; [`Publish`] and [`Receipt`] name them by the same paths.
+pub type Bases = BTreeMap<String, Option<Hash>>;
+
+/// The bases of a write to an archive of format 1 whose manifest has this hash.
+pub fn base(manifest: Option<Hash>) -> Bases {
+    BTreeMap::from([(MANIFEST.to_owned(), manifest)])
+}
+
+/// What a write publishes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Publish {
+    /// The new manifests, by path. Each path is one of the write's [`Bases`].
+    pub manifests: BTreeMap<String, Vec<u8>>,
+    /// The objects that they no longer need.
+    pub remove: BTreeSet<String>,
+    /// The files beside the manifest ([`DOCUMENTS`]) that change.
+    pub documents: Documents,
+    /// What changed, in one line for people. Archives without a log drop it.
+    pub commit_message: String,
+}
+
+/// What a write has published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The hashes of the manifests that are now in place, by path. An archive that replaces several of them
+    /// one by one, and was overtaken on the way, lists only those that it came to.
+    pub published: BTreeMap<String, Hash>,
+    /// Requests sent to a server since the write before this one ended, those for reading and for second
+    /// attempts included.
+    pub requests: u64,
+    /// The commit that was made or found, for archives in git.
+    pub commit: Option<String>,
+    /// The [`DOCUMENTS`] that were left out because the archive takes no files that large.
+    pub too_large: Vec<String>,
 }
 
 /// Keeps and serves what a provider exported.
+///
+/// All that it holds is files: manifests, which say what the archive holds; the immutable objects that
+/// they name; and [`DOCUMENTS`] for people and other programs. An implementation promises:
+///
+/// - **Atomic.** A reader sees the old manifest with all of its objects, or the new one with all of its, also
+///   after a crash at any moment. (A reader of the old manifest may find an object gone. It then reads the
+///   manifest again.)
+/// - **Durable.** What [`ArchiveWrite::publish`] has confirmed survives a power cut. Objects are durable
+///   before the manifest is replaced.
+/// - **Compare and set.** If a manifest isn't the one that the write builds on, nothing is published, and the
+///   error is [`ArchiveError::Stale`]. If it already is the one to publish, all is well.
+/// - **Repeatable.** Putting an object that is there, or removing one that isn't, changes nothing.
+/// - **One writer at a time.** A second write is refused with [`ArchiveError::Busy`].
+/// - **Nothing else.** Objects whose bytes don't have the hash in their name are refused, and so are paths that
+///   aren't an archive's ([`Object::check`], [`Publish::check`], [`check_readable`]).
+///
+/// [`crate::contract`] tests these promises. An archive in memory:
+///
+/// ```
+/// use std::{collections::BTreeMap, sync::Arc};
+///
+/// use async_trait::async_trait;
+/// use futures::lock::{Mutex, OwnedMutexGuard};
+/// use propsbot_archive::{
+///     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
+///     check_readable, contract,
+/// };
+///
+/// type Files = BTreeMap<String, Vec<u8>>;
+///
+/// #[derive(Default)]
+/// struct Mine(Arc<Mutex<Files>>, Arc<Mutex<()>>);
+///
+/// struct Write(Arc<Mutex<Files>>, Bases, Files, OwnedMutexGuard<()>);
+///
+/// #[async_trait]
+/// impl DataArchive for Mine {
+///     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+///         check_readable(path)?;
+///         Ok(self.0.lock().await.get(path).cloned())
+///     }
+///     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
+///         check_bases(&bases)?;
+///         let Some(turn) = self.1.clone().try_lock_owned() else {
+///             return Err(ArchiveError::Busy("memory".into()));
+///         };
+///         Ok(Box::new(Write(self.0.clone(), bases, Files::new(), turn)))
+///     }
+///     async fn sweep(&self) -> Result<(), ArchiveError> {
+///         let needed = propsbot_archive::needed(self).await.map_err(Box::new)?;
+///         let mut files = self.0.lock().await;
+///         files.retain(|path, _| Hash::in_path(path).is_none() || needed.contains(path));
+///         Ok(())
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl ArchiveWrite for Write {
+///     async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
+///         object.check()?;
+///         self.2.insert(object.path, object.bytes);
+///         Ok(())
+///     }
+///     async fn publish(self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError> {
+///         publish.check(&self.1)?;
+///         let mut files = self.0.lock().await;
+///         let found = self.1.keys().map(|path| (path.clone(), files.get(path).map(|file| Hash::of(file))));
+///         let published = publish.compare(&self.1, &found.collect())?;
+///         files.extend(self.2);
+///         files.extend(publish.manifests);
+///         for (path, document) in publish.documents {
+///             match document {
+///                 Some(bytes) => files.insert(path.to_owned(), bytes),
+///                 None => files.remove(path),
+///             };
+///         }
+///         files.retain(|path, _| !publish.remove.contains(path));
+///         Ok(Receipt { published, ..Receipt::default() })
+///     }
+/// }
+///
+/// futures::executor::block_on(contract::check(&mut || Box::new(Mine::default())));
+/// ```
 #[async_trait]
 pub trait DataArchive: Send + Sync {
     /// The file at this path, whole; `None` if there is none.
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError>;
 
-    /// Carries out these changes, one by one as they come, on the archive whose manifest has the
-    /// hash `expected` (`None`: on one that has no manifest yet).
-    ///
-    /// - **Atomic.** Whoever reads sees the old manifest with all of its objects, or the new one
-    ///   with all of its; also after a crash at any moment. (Who read the old manifest before may
-    ///   find an object gone: they read the manifest again.)
-    /// - **Durable.** When it returns, the new state survives a power cut; objects are durable
-    ///   before the manifest is replaced.
-    /// - Where what follows the manifest fails, the write does not: what was to be removed is by a later
-    ///   one, and the documents are looked at by whoever exports.
-    /// - **Compare and set.** If the manifest is another than `expected`, nothing is published and
-    ///   the error is [`ArchiveError::Stale`]. If it already is the one to publish, all is well.
-    /// - **Without a [`Change::Publish`] nothing is published**; a writer that gives up just ends
-    ///   its changes. What it had put is removed by a later write at the latest.
-    /// - **Repeatable.** Putting what is there already, and removing what is not, changes nothing.
-    /// - An object whose bytes do not have the hash in its name is refused.
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError>;
+    /// Begins a write that builds on these manifests. Also removes what an interrupted write left.
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError>;
 
     /// All objects of the generation whose manifest was read last, and perhaps more, in any order, if
-    /// that is cheaper than to read them one by one; `None` if it is not. Nothing is said of their
-    /// hashes.
+    /// that is cheaper than to read them one by one; `None` if it isn't. Their hashes are not checked.
     async fn read_all(
         &self,
     ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
@@ -100,47 +181,48 @@ pub trait DataArchive: Send + Sync {
         Ok(self.read(path).await?.is_some_and(|own| own == bytes))
     }
 
-    /// Whether a write would be refused, as far as that can be told without writing.
+    /// Checks, as far as it can without writing, that a write would not be refused.
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         Ok(())
     }
 
-    /// Whether the place, in which no archive is found, held one once: then it is not begun anew unasked.
-    /// `has_published`: the store remembers that it has published there.
+    /// Checks that a place without an archive never held one: such an archive is only replaced when the
+    /// operator asks for it. `has_published`: the store remembers having published there.
     async fn check_place(&self, _has_published: bool) -> Result<(), ArchiveError> {
         Ok(())
     }
 
-    /// Removes all objects that the manifest does not need. It lists the archive: to be used where
-    /// something may lie there that no write knows of.
+    /// Removes all objects that no manifest needs. Lists the archive: for places where objects may lie that no
+    /// write knows of.
     async fn sweep(&self) -> Result<(), ArchiveError>;
 
-    /// Which claims on the archive are known as this store's, for archives without locks.
-    fn own_claims(&self) -> Option<&OwnClaims> {
-        None
-    }
-
-    /// Drops what was published earlier, where the archive keeps that and is set to drop it after a
-    /// member's deletion request.
+    /// Drops earlier generations, where the archive keeps them and is set to drop them after a member's
+    /// deletion request.
     async fn forget_history(&self) -> Result<(), ArchiveError> {
         Ok(())
     }
-
-    /// What was asked of a server so far, for archives that are on one.
-    fn traffic(&self) -> Traffic {
-        Traffic::default()
-    }
 }
 
-/// What an archive has asked of a server since it was opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Requests, also those that failed and were sent again.
-    pub requests: u64,
-    /// The commit that it was at last, if its versions are such.
-    pub commit: Option<String>,
-    /// The [`DOCUMENTS`] that the last write left out, since the server takes none so large.
-    pub too_large: Vec<String>,
+/// A write in progress. Dropped, it has published nothing; what it put is removed by the next write at the
+/// latest.
+///
+/// After an error or a call that was cancelled, a write publishes nothing any more.
+#[async_trait]
+pub trait ArchiveWrite: Send {
+    /// Adds an object that a new manifest needs.
+    async fn put(&mut self, object: Object) -> Result<(), ArchiveError>;
+
+    /// Replaces the manifests, then the documents, then removes what isn't needed any more.
+    ///
+    /// What fails once the manifests are in place is logged, not returned: the next write removes what is
+    /// left, and the next export compares the documents.
+    async fn publish(self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError>;
+
+    /// Ends the write without publishing. Unlike a drop, it lets the next writer in at once, where archives
+    /// are claimed and not locked.
+    async fn abandon(self: Box<Self>) -> Result<(), ArchiveError> {
+        Ok(())
+    }
 }
 
 /// An archive could not be read or written.
@@ -236,39 +318,81 @@ pub enum ArchiveError {
     /// A backend's task was stopped.
     #[error("the archive's task was stopped: {0}")]
     Stopped(String),
+    /// An earlier step of the same write has failed or was cut off.
+    #[error("nothing was published: an earlier step of this write has failed")]
+    Failed,
 }
 
 fn or_none(hash: Option<Hash>) -> String {
     hash.map_or_else(|| "none".to_owned(), |hash| hash.to_string())
 }
 
-impl Change {
-    /// Checks that an object is named after its bytes, that nothing but objects is removed, and
-    /// that nothing but documents lies beside them, as
-    /// every backend does before it carries out the change.
+fn hash_in(path: &str) -> Result<Hash, ArchiveError> {
+    Hash::in_path(path).ok_or_else(|| ArchiveError::BadPath(path.to_owned()))
+}
+
+impl Object {
+    /// Checks that it is named after its bytes, as every archive does before it takes it.
     pub fn check(&self) -> Result<(), ArchiveError> {
-        let named =
-            |path: &String| Hash::in_path(path).ok_or_else(|| ArchiveError::BadPath(path.clone()));
-        match self {
-            Self::Put(Object { path, bytes }) => {
-                let found = Hash::of(bytes);
-                if named(path)? != found {
-                    let path = path.clone();
-                    return Err(ArchiveError::WrongHash { path, found });
-                }
-            }
-            Self::Publish {
-                remove, documents, ..
-            } => {
-                for path in remove {
-                    named(path)?;
-                }
-                if let Some(path) = documents.keys().find(|key| !DOCUMENTS.contains(key)) {
-                    return Err(ArchiveError::BadPath((*path).to_owned()));
-                }
+        let found = Hash::of(&self.bytes);
+        if hash_in(&self.path)? == found {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        Err(ArchiveError::WrongHash { path, found })
+    }
+}
+
+impl Publish {
+    /// Checks that it replaces only manifests that the write builds on, removes only objects, and changes only
+    /// [`DOCUMENTS`] beside them, as every archive does before it publishes.
+    pub fn check(&self, bases: &Bases) -> Result<(), ArchiveError> {
+        for path in &self.remove {
+            hash_in(path)?;
+        }
+        let documents = self.documents.keys().copied();
+        let odd = documents.filter(|path| !DOCUMENTS.contains(path));
+        let manifests = self.manifests.keys().map(String::as_str);
+        let strange = manifests.filter(|path| !bases.contains_key(*path));
+        match odd.chain(strange).next() {
+            Some(path) => Err(ArchiveError::BadPath(path.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// The hashes of the new manifests, by path.
+    pub fn hashes(&self) -> BTreeMap<String, Hash> {
+        let hash = |(path, bytes): (&String, &Vec<u8>)| (path.clone(), Hash::of(bytes));
+        self.manifests.iter().map(hash).collect()
+    }
+
+    /// Compares the manifests that the archive has now, `found`, to those that the write builds on. Returns
+    /// the new manifests' hashes if all of them may be replaced.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Stale`] for the first that is neither as expected nor published already.
+    pub fn compare(
+        &self,
+        bases: &Bases,
+        found: &Bases,
+    ) -> Result<BTreeMap<String, Hash>, ArchiveError> {
+        let hashes = self.hashes();
+        for (path, hash) in &hashes {
+            let found = found.get(path).copied().flatten();
+            let expected = bases.get(path).copied().flatten();
+            if found != expected && found != Some(*hash) {
+                return Err(ArchiveError::Stale { expected, found });
             }
         }
-        Ok(())
+        Ok(hashes)
+    }
+}
+
+/// Refuses to build on what is no manifest.
+pub fn check_bases(bases: &Bases) -> Result<(), ArchiveError> {
+    match bases.keys().find(|path| *path != MANIFEST) {
+        Some(path) => Err(ArchiveError::BadPath(path.clone())),
+        None => Ok(()),
     }
 }
 

@@ -1,30 +1,21 @@
-//! Carries out an export: loads what the plan needs, and writes what it says as it is planned.
+//! Carries out an export, from top to bottom: reads what the archive has, plans to a spool on disk, puts what
+//! is new, publishes.
 //!
-//! The thin edge around [`plan`]: it owns the waiting, and decides nothing.
+//! The thin edge around [`plan`]: it owns the waiting, and decides nothing. Between two steps the caller may
+//! look at whether the export is still wanted.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use futures::{
-    StreamExt,
-    stream::{self, TryStreamExt},
-};
-use tokio::sync::mpsc;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    ArchiveError, ArchiveReader, Change, DataArchive, Documents, ExportPlan, ExportRequest, Hash,
-    PlanError, Previous, README, ReadError, SOURCECRED, Schema, Source, Summary,
-    data_archive::Object,
+    ArchiveError, ArchiveReader, ArchiveWrite, Bases, DataArchive, Documents, ExportPlan,
+    ExportProgressBoard, ExportRequest, Hash, MANIFEST, Object, PlanError, Previous, Publish,
+    README, ReadError, SOURCECRED, Schema, Source, Summary, base, blocking,
     plan::{needed_indexes, plan},
+    spool::Spool,
 };
-
-/// How many objects may wait to be written; one is at most a little over a mebibyte long, as a rule.
-const QUEUE: usize = 8;
 
 /// The objects that are new where one partition changed: a blob and an index. With so few, the README
 /// is left as it is.
@@ -64,87 +55,190 @@ pub enum ExportError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// Brings the archive up to date with the source, and what lies beside it. Also removes what an interrupted export left,
-/// even if there is nothing to publish.
+/// Brings the archive up to date with the source, and the files beside it. Also removes what an interrupted
+/// export left, even if there is nothing to publish.
 pub async fn export(
     archive: &dyn DataArchive,
     source: Arc<dyn Source>,
     request: ExportRequest,
 ) -> Result<Summary, ExportError> {
-    let previous = load_previous(archive, &request).await?;
-    let expected = previous.as_ref().map(|previous| previous.hash);
-    let left = left_beside(archive, &request).await?;
-    let made = request.made.clone();
-    made.begin();
-    let stop = request.stop.clone();
-    let published = Arc::new(AtomicBool::new(false));
-    let publishing = Arc::clone(&published);
-    let (sender, mut receiver) = mpsc::channel(QUEUE);
-    let schema = request.schema;
-    let planning = tokio::task::spawn_blocking(move || {
-        let send = |change| sender.blocking_send(change).map_err(|_| PlanError::Stopped);
-        let planned = plan(
-            previous.as_ref(),
-            &request,
-            source.as_ref(),
-            &mut |object| send(Change::Put(object)),
-        )?;
-        let beside = match &request.beside {
-            Some(beside) => some(beside.documents(&request, source.as_ref())?),
-            None => left,
+    let planned = PlannedExport::new(archive, source, request).await?;
+    planned.put(archive).await?.publish().await
+}
+
+/// An export that is planned. Its new objects lie in a spool on disk; the source is not needed any more.
+pub struct PlannedExport {
+    bases: Bases,
+    spool: Spool,
+    publish: Option<Publish>,
+    summary: Summary,
+    made: ExportProgressBoard,
+    stop: CancellationToken,
+}
+
+/// An export whose new objects are in the archive. All that is left is to publish it.
+pub struct ReadyExport<'a> {
+    write: Box<dyn ArchiveWrite + 'a>,
+    publish: Option<Publish>,
+    summary: Summary,
+}
+
+impl PlannedExport {
+    /// Reads what the archive has, then plans what it lacks.
+    pub async fn new(
+        archive: &dyn DataArchive,
+        source: Arc<dyn Source>,
+        request: ExportRequest,
+    ) -> Result<Self, ExportError> {
+        let schema = request.schema;
+        let (made, stop) = (request.made.clone(), request.stop.clone());
+        made.begin();
+        let (previous, bytes) = load_previous(archive, &request).await?.unzip();
+        let before = previous.as_ref().map(|previous| previous.hash);
+        let left = left_beside(archive, &request).await?;
+        let planning = tokio::task::spawn_blocking(move || {
+            plan_to_spool(previous.as_ref(), source.as_ref(), &request, left)
+        });
+        let (spool, planned, mut publish) = match planning.await? {
+            Err(ExportError::Plan(PlanError::Stopped)) => return Err(ExportError::Stopped),
+            planned => planned?,
         };
-        if let Some(manifest) = &planned.manifest {
-            let bytes = manifest.print();
-            let may = source.about_to_publish(Hash::of(&bytes));
-            may.map_err(PlanError::Withheld)?;
-            let before = previous.as_ref().map(|previous| &previous.manifest);
-            let mut documents = beside.clone();
-            if planned.summary.blobs + planned.summary.indexes > ONE_PARTITION
-                || before.is_none_or(|before| manifest.names_others(before))
-            {
-                documents.insert(README, Some((request.schema.readme)(manifest).into_bytes()));
-            }
-            send(Change::Publish {
-                manifest: bytes,
-                remove: planned.remove.clone(),
-                documents,
-                commit_message: (request.schema.commit_message)(
-                    manifest,
-                    before,
-                    request.anew.len(),
-                ),
-            })?;
+        let mut summary = Summary {
+            before,
+            ..planned.summary
+        };
+        if publish.manifests.is_empty()
+            && let Some(bytes) = bytes
+        {
+            publish = mend_documents(archive, schema, bytes, publish.documents).await?;
+            let mended = publish.documents.keys();
+            summary.mended = mended.map(ToString::to_string).collect();
         }
-        Ok::<(ExportPlan, Documents), PlanError>((planned, beside))
-    });
-    let changes = stream::poll_fn(move |context| receiver.poll_recv(context))
-        .take_until(stop.clone().cancelled_owned())
-        .inspect(move |change| match change {
-            Change::Put(object) => made.add(object.bytes.len()),
-            Change::Publish { .. } => publishing.store(true, Ordering::Relaxed),
+        Ok(Self {
+            bases: base(before),
+            spool,
+            publish: Some(publish).filter(|publish| !publish.manifests.is_empty()),
+            summary,
+            made,
+            stop,
         })
-        .boxed();
-    // If planning fails, the changes end early and nothing is published.
-    let written = archive.write(expected, changes).await;
-    let planned = planning.await?;
-    written?;
-    let is_stopped = stop.is_cancelled() && !published.load(Ordering::Relaxed);
-    let (planned, beside) = match planned {
-        Err(PlanError::Stopped) if is_stopped => return Err(ExportError::Stopped),
-        planned => planned?,
-    };
-    if is_stopped && planned.manifest.is_some() {
-        return Err(ExportError::Stopped);
     }
-    let mended = match planned.manifest {
-        None => mend_documents(archive, schema, &beside).await?,
-        Some(_) => Vec::new(),
+
+    /// Begins to write, and puts the new objects.
+    pub async fn put(self, archive: &dyn DataArchive) -> Result<ReadyExport<'_>, ExportError> {
+        let mut write = archive.write(self.bases).await?;
+        for number in 0..self.spool.len() {
+            let put = async {
+                if self.stop.is_cancelled() {
+                    return Err(ExportError::Stopped);
+                }
+                let object = self.spool.get(number).await?;
+                let bytes = object.bytes.len();
+                write.put(object).await?;
+                self.made.add(bytes);
+                Ok(())
+            };
+            if let Err(error) = put.await {
+                // Why it failed is what counts.
+                let _ = write.abandon().await;
+                return Err(error);
+            }
+        }
+        let spool = self.spool;
+        let removed = blocking(move || {
+            drop(spool);
+            Ok(())
+        });
+        removed.await?;
+        let ready = ReadyExport {
+            write,
+            publish: self.publish,
+            summary: self.summary,
+        };
+        if self.stop.is_cancelled() && ready.publish.is_some() {
+            ready.abandon().await?;
+            return Err(ExportError::Stopped);
+        }
+        Ok(ready)
+    }
+}
+
+impl ReadyExport<'_> {
+    /// Whether there is anything to publish.
+    pub fn publishes(&self) -> bool {
+        self.publish.is_some()
+    }
+
+    /// The hash of the manifest that the archive is to have afterwards; `None` if it has none.
+    pub fn manifest(&self) -> Option<Hash> {
+        self.summary.manifest
+    }
+
+    /// Ends the export without publishing.
+    pub async fn abandon(self) -> Result<(), ExportError> {
+        Ok(self.write.abandon().await?)
+    }
+
+    /// Publishes, if there is anything to publish.
+    pub async fn publish(self) -> Result<Summary, ExportError> {
+        let mut summary = self.summary;
+        let Some(publish) = self.publish else {
+            self.write.abandon().await?;
+            return Ok(summary);
+        };
+        let receipt = self.write.publish(publish).await?;
+        summary.requests = receipt.requests;
+        summary.commit = receipt.commit;
+        summary.too_large = receipt.too_large;
+        let Summary {
+            mended, too_large, ..
+        } = &mut summary;
+        mended.retain(|mended| !too_large.contains(mended));
+        Ok(summary)
+    }
+}
+
+/// Plans, with new objects in a spool. What is to be published has no manifest if the archive already says
+/// everything; the documents are then those that should be there.
+fn plan_to_spool(
+    previous: Option<&Previous>,
+    source: &dyn Source,
+    request: &ExportRequest,
+    left: Documents,
+) -> Result<(Spool, ExportPlan, Publish), ExportError> {
+    let mut spool = Spool::new(request.spool.as_deref())?;
+    let mut put = |object: Object| {
+        if request.stop.is_cancelled() {
+            return Err(PlanError::Stopped);
+        }
+        let kept = spool.push(&object);
+        kept.map_err(|error| PlanError::NotKept(error.into()))
     };
-    Ok(Summary {
-        before: expected,
-        mended,
-        ..planned.summary
-    })
+    let planned = plan(previous, request, source, &mut put)?;
+    let mut documents = match &request.beside {
+        Some(beside) => some(beside.documents(request, source)?),
+        None => left,
+    };
+    let Some(manifest) = &planned.manifest else {
+        let publish = Publish {
+            documents,
+            ..Publish::default()
+        };
+        return Ok((spool, planned, publish));
+    };
+    let before = previous.map(|previous| &previous.manifest);
+    if planned.summary.blobs + planned.summary.indexes > ONE_PARTITION
+        || before.is_none_or(|before| manifest.names_others(before))
+    {
+        documents.insert(README, Some((request.schema.readme)(manifest).into_bytes()));
+    }
+    let publish = Publish {
+        manifests: [(MANIFEST.to_owned(), manifest.print())].into(),
+        remove: planned.remove.clone(),
+        documents,
+        commit_message: (request.schema.commit_message)(manifest, before, request.anew.len()),
+    };
+    Ok((spool, planned, publish))
 }
 
 fn some(documents: BTreeMap<&'static str, Vec<u8>>) -> Documents {
@@ -169,48 +263,37 @@ async fn left_beside(
     Ok(left)
 }
 
-/// Writes the documents that are not as they should be: an export was cut off before it came to
-/// them, somebody changed them, an earlier version wrote them, or they were asked for just now.
-/// Returns which.
+/// What to publish so that the documents beside an unchanged manifest are as they should be: an export was
+/// cut off before it came to them, somebody changed them, an earlier version wrote them, or they were asked for
+/// just now. Has no manifest if they are.
 async fn mend_documents(
     archive: &dyn DataArchive,
     schema: &Schema,
-    beside: &Documents,
-) -> Result<Vec<String>, ExportError> {
-    let reader = match ArchiveReader::open(archive).await {
-        Err(ReadError::Empty) => return Ok(Vec::new()),
-        reader => reader?,
-    };
-    let mut documents = Documents::new();
+    manifest: Vec<u8>,
+    beside: Documents,
+) -> Result<Publish, ExportError> {
+    let mut publish = Publish::default();
     for (path, document) in beside {
-        let is_right = match document {
+        let is_right = match &document {
             Some(bytes) => archive.has(path, bytes).await?,
             None => archive.read(path).await?.is_none(),
         };
         if !is_right {
-            documents.insert(path, document.clone());
+            publish.documents.insert(path, document);
         }
     }
-    let manifest = reader.manifest();
+    let read = super::Manifest::parse(&manifest).map_err(ReadError::from)?;
     let readme = archive.read(README).await?;
-    if !readme.is_some_and(|readme| manifest.fits(&readme, schema)) {
-        documents.insert(README, Some((schema.readme)(manifest).into_bytes()));
+    if !readme.is_some_and(|readme| read.fits(&readme, schema)) {
+        let readme = (schema.readme)(&read).into_bytes();
+        publish.documents.insert(README, Some(readme));
     }
-    if documents.is_empty() {
-        return Ok(Vec::new());
+    if !publish.documents.is_empty() {
+        let paths: Vec<&str> = publish.documents.keys().copied().collect();
+        publish.commit_message = format!("Put right {}", paths.join(", "));
+        publish.manifests.insert(MANIFEST.to_owned(), manifest);
     }
-    let mut mended: Vec<String> = documents.keys().map(ToString::to_string).collect();
-    let publish = Change::Publish {
-        manifest: reader.bytes().to_vec(),
-        remove: BTreeSet::new(),
-        commit_message: format!("Put right {}", mended.join(", ")),
-        documents,
-    };
-    let change = stream::iter([publish]).boxed();
-    archive.write(Some(reader.hash()), change).await?;
-    let too_large = archive.traffic().too_large;
-    mended.retain(|mended| !too_large.contains(mended));
-    Ok(mended)
+    Ok(publish)
 }
 
 /// What [`export`] would do, without writing anything.
@@ -221,6 +304,7 @@ pub async fn dry_run(
 ) -> Result<Summary, ExportError> {
     archive.check_writable().await?;
     let previous = load_previous(archive, &request).await?;
+    let previous = previous.map(|(previous, _)| previous);
     let before = previous.as_ref().map(|previous| previous.hash);
     let planning = tokio::task::spawn_blocking(move || {
         let mut forget = |_: Object| Ok(());
@@ -258,10 +342,11 @@ async fn open<'a>(
     }
 }
 
+/// What the archive has, and its manifest's bytes.
 async fn load_previous(
     archive: &dyn DataArchive,
     request: &ExportRequest,
-) -> Result<Option<Previous>, ExportError> {
+) -> Result<Option<(Previous, Vec<u8>)>, ExportError> {
     let Some(reader) = open(archive, request).await? else {
         return Ok(None);
     };
@@ -274,9 +359,10 @@ async fn load_previous(
             .buffer_unordered(READS)
             .try_collect()
             .await?;
-    Ok(Some(Previous {
+    let previous = Previous {
         hash: reader.hash(),
         manifest: reader.manifest().clone(),
         indexes,
-    }))
+    };
+    Ok(Some((previous, reader.bytes().to_vec())))
 }

@@ -5,7 +5,7 @@
 //! [`Source`], time is an argument. Only [`export()`],
 //! [`verify()`] and the copies of [`CachedArchive`] wait for anything.
 //!
-//! Export: [`ExportRequest`] → [`plan()`] (pure) → [`DataArchive::write`].
+//! Export: [`ExportRequest`] → [`plan()`] (pure) → a spool on disk → [`DataArchive::write`].
 //! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows.
 
 #![warn(missing_docs)]
@@ -16,7 +16,7 @@ compile_error!(
 );
 
 mod cache;
-mod claims;
+pub mod contract;
 mod data_archive;
 mod export;
 mod export_progress;
@@ -33,16 +33,16 @@ mod schema;
 mod scope;
 #[cfg(test)]
 mod shelf;
+mod spool;
 mod time;
 mod verify;
 
 pub use cache::CachedArchive;
-pub use claims::OwnClaims;
 pub use data_archive::{
-    ArchiveError, Change, DOCUMENTS, DataArchive, Documents, Object, SOURCECRED, Traffic, blocking,
-    check_readable,
+    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, Documents, Object, Publish, Receipt,
+    SOURCECRED, base, blocking, check_bases, check_readable,
 };
-pub use export::{ExportError, dry_run, export, look};
+pub use export::{ExportError, PlannedExport, ReadyExport, dry_run, export, look};
 pub use export_progress::{ExportProgress, ExportProgressBoard};
 pub use manifest::{
     Counts, Covered, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest,

@@ -1,19 +1,23 @@
 //! An archive in memory, for tests and for looking at what an export would write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use async_trait::async_trait;
-use futures::{StreamExt, lock::Mutex, stream::BoxStream};
+use futures::lock::{Mutex, MutexGuard};
 
 use super::{
-    ArchiveError, Change, DataArchive, Hash, MANIFEST, data_archive::check_readable, reader::needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
+    check_readable, reader::needed,
 };
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
 #[derive(Debug, Default)]
 pub struct MemoryArchive {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
-    /// Put, but not published. Held by the one writer.
+    /// Objects that were put and not published. The writer holds it.
     leftovers: Mutex<BTreeSet<String>>,
 }
 
@@ -36,51 +40,21 @@ impl DataArchive for MemoryArchive {
         Ok(self.files.lock().await.get(path).cloned())
     }
 
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        mut changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
+        check_bases(&bases)?;
         let Some(mut leftovers) = self.leftovers.try_lock() else {
             return Err(ArchiveError::Busy("memory".into()));
         };
-        for path in std::mem::take(&mut *leftovers) {
-            self.files.lock().await.remove(&path);
-        }
-        while let Some(change) = changes.next().await {
-            change.check()?;
-            match change {
-                Change::Put(object) => {
-                    let mut files = self.files.lock().await;
-                    if files.insert(object.path.clone(), object.bytes).is_none() {
-                        leftovers.insert(object.path);
-                    }
-                }
-                Change::Publish {
-                    manifest,
-                    remove,
-                    documents,
-                    ..
-                } => {
-                    let mut files = self.files.lock().await;
-                    let found = files.get(MANIFEST).map(|file| Hash::of(file));
-                    if found != Some(Hash::of(&manifest)) && found != expected {
-                        return Err(ArchiveError::Stale { expected, found });
-                    }
-                    files.insert(MANIFEST.to_owned(), manifest);
-                    for (path, document) in documents {
-                        match document {
-                            Some(bytes) => files.insert(path.to_owned(), bytes),
-                            None => files.remove(path),
-                        };
-                    }
-                    files.retain(|path, _| !remove.contains(path));
-                    leftovers.clear();
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+        let left = mem::take(&mut *leftovers);
+        self.files
+            .lock()
+            .await
+            .retain(|path, _| !left.contains(path));
+        Ok(Box::new(MemoryWrite {
+            files: &self.files,
+            leftovers,
+            bases,
+        }))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {
@@ -90,5 +64,44 @@ impl DataArchive for MemoryArchive {
         let is_needed = |path: &String| Hash::in_path(path).is_none() || needed.contains(path);
         self.files.lock().await.retain(|path, _| is_needed(path));
         Ok(())
+    }
+}
+
+struct MemoryWrite<'a> {
+    files: &'a Mutex<BTreeMap<String, Vec<u8>>>,
+    leftovers: MutexGuard<'a, BTreeSet<String>>,
+    bases: Bases,
+}
+
+#[async_trait]
+impl ArchiveWrite for MemoryWrite<'_> {
+    async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
+        object.check()?;
+        let mut files = self.files.lock().await;
+        if files.insert(object.path.clone(), object.bytes).is_none() {
+            self.leftovers.insert(object.path);
+        }
+        Ok(())
+    }
+
+    async fn publish(mut self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError> {
+        publish.check(&self.bases)?;
+        let mut files = self.files.lock().await;
+        let hash = |path: &String| files.get(path).map(|file| Hash::of(file));
+        let found = self.bases.keys().map(|path| (path.clone(), hash(path)));
+        let published = publish.compare(&self.bases, &found.collect())?;
+        files.extend(publish.manifests);
+        for (path, document) in publish.documents {
+            match document {
+                Some(bytes) => files.insert(path.to_owned(), bytes),
+                None => files.remove(path),
+            };
+        }
+        files.retain(|path, _| !publish.remove.contains(path));
+        self.leftovers.clear();
+        Ok(Receipt {
+            published,
+            ..Receipt::default()
+        })
     }
 }

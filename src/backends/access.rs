@@ -123,7 +123,7 @@ impl fmt::Debug for BucketAccess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArchiveSpec, open_to_write};
+    use crate::{ArchiveSpec, Claims, open_to_write};
     use propsbot_network::Network;
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
             ("github:a/b", "github:a/b takes GITHUB_TOKEN:"),
         ] {
             let spec: ArchiveSpec = spec.parse().unwrap();
-            let error = open_to_write(&spec, &access, &Network::default())
+            let error = open_to_write(&spec, &access, &Network::default(), Claims::default())
                 .err()
                 .unwrap()
                 .to_string();

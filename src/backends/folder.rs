@@ -5,19 +5,18 @@
 //! that the next write knows to look for them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use async_trait::async_trait;
-use futures::{StreamExt, stream::BoxStream};
 use rustix::{fs::Access, io::Errno};
 
 use propsbot_archive::{
-    ArchiveError, Change, DataArchive, Documents, Hash, Index, MANIFEST, Manifest, Object,
-    ReadError, blocking, check_readable,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, Hash, Index, MANIFEST, Manifest,
+    Object, Publish, ReadError, Receipt, blocking, check_bases, check_readable,
 };
 
 const LOCK: &str = ".lock";
@@ -80,33 +79,14 @@ impl DataArchive for FolderArchive {
         blocking(move || read_if_there(&file)).await
     }
 
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        mut changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
+        check_bases(&bases)?;
         let root = self.root.clone();
-        let mut session = blocking(move || Session::begin(root)).await?;
-        while let Some(change) = changes.next().await {
-            change.check()?;
-            match change {
-                Change::Put(object) => {
-                    session = blocking(move || session.put(&object)).await?;
-                }
-                Change::Publish {
-                    manifest,
-                    remove,
-                    documents,
-                    ..
-                } => {
-                    return blocking(move || {
-                        session.publish(expected, &manifest, &documents, &remove)
-                    })
-                    .await;
-                }
-            }
-        }
-        Ok(())
+        let session = blocking(move || Session::begin(root)).await?;
+        Ok(Box::new(FolderWrite {
+            session: Some(session),
+            bases,
+        }))
     }
 
     async fn check_writable(&self) -> Result<(), ArchiveError> {
@@ -126,7 +106,34 @@ impl DataArchive for FolderArchive {
     }
 }
 
-/// A write in progress, alone in the folder as long as the lock is held.
+/// A write in progress. Without a session if a step was cut off.
+struct FolderWrite {
+    session: Option<Session>,
+    bases: Bases,
+}
+
+#[async_trait]
+impl ArchiveWrite for FolderWrite {
+    async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
+        object.check()?;
+        let session = self.session.take().ok_or(ArchiveError::Failed)?;
+        self.session = Some(blocking(move || session.put(&object)).await?);
+        Ok(())
+    }
+
+    async fn publish(self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError> {
+        publish.check(&self.bases)?;
+        let session = self.session.ok_or(ArchiveError::Failed)?;
+        let bases = self.bases;
+        let published = blocking(move || session.publish(&bases, &publish)).await?;
+        Ok(Receipt {
+            published,
+            ..Receipt::default()
+        })
+    }
+}
+
+/// The steps of a write, alone in the folder as long as the lock is held.
 struct Session {
     root: PathBuf,
     /// Held until the session ends, in whatever way.
@@ -192,30 +199,32 @@ impl Session {
 
     fn publish(
         mut self,
-        expected: Option<Hash>,
-        manifest: &[u8],
-        documents: &Documents,
-        remove: &BTreeSet<String>,
-    ) -> Result<(), ArchiveError> {
-        let path = self.root.join(MANIFEST);
-        let found = read_if_there(&path)?.map(|bytes| Hash::of(&bytes));
-        if found != Some(Hash::of(manifest)) {
-            if found != expected {
-                return Err(ArchiveError::Stale { expected, found });
+        bases: &Bases,
+        publish: &Publish,
+    ) -> Result<BTreeMap<String, Hash>, ArchiveError> {
+        let mut found = Bases::new();
+        for path in bases.keys() {
+            let file = read_if_there(&self.root.join(path))?;
+            found.insert(path.clone(), file.map(|bytes| Hash::of(&bytes)));
+        }
+        let hashes = publish.compare(bases, &found)?;
+        for (path, manifest) in &publish.manifests {
+            if found[path] == Some(hashes[path]) {
+                continue;
             }
             self.mark()?;
             for folder in std::mem::take(&mut self.touched) {
                 sync_folder(&folder)?;
             }
             sync_folder(&self.root)?;
-            replace(&path, manifest)?;
+            replace(&self.root.join(path), manifest)?;
         }
         // Also what was published by another who was cut off right then.
         sync_folder(&self.root)?;
-        if let Err(error) = self.follow(documents, remove) {
+        if let Err(error) = self.follow(&publish.documents, &publish.remove) {
             tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
         }
-        Ok(())
+        Ok(hashes)
     }
 
     /// What is done once the manifest is replaced.

@@ -5,12 +5,14 @@
 
 mod access;
 mod bucket;
+mod claims;
 mod folder;
 mod github;
 mod spec;
 
 pub use access::{Access, BucketAccess, GithubAccess, History};
 pub use bucket::BucketArchive;
+pub use claims::Claims;
 pub use folder::FolderArchive;
 pub use github::{GithubArchive, GithubError};
 pub use spec::{

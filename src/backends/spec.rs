@@ -4,7 +4,7 @@
 
 use std::{fmt, fs, io, path::PathBuf, str::FromStr};
 
-use super::{Access, bucket::BucketArchive, folder::FolderArchive, github::GithubArchive};
+use super::{Access, Claims, bucket::BucketArchive, folder::FolderArchive, github::GithubArchive};
 use propsbot_archive::{ArchiveError, CachedArchive, DataArchive, Hash};
 use propsbot_network::Network;
 
@@ -141,6 +141,11 @@ impl fmt::Display for GithubPlace {
 }
 
 impl ArchiveSpec {
+    /// Whether whoever writes there claims it, since there are no locks.
+    pub fn takes_claims(&self) -> bool {
+        matches!(self, Self::Bucket(_))
+    }
+
     /// The variables that this archive needs, and that are not set.
     pub fn missing(&self, access: &Access) -> Vec<&'static str> {
         match self {
@@ -204,7 +209,7 @@ impl FromStr for ArchiveSpec {
     }
 }
 
-/// The archive that this names, to write to. Touches nothing yet.
+/// The archive that this names, to write to; `claims` are those of the store. Touches nothing yet.
 ///
 /// # Errors
 /// What it takes to reach it is not configured.
@@ -212,13 +217,18 @@ pub fn open_to_write(
     spec: &ArchiveSpec,
     access: &Access,
     network: &Network,
+    claims: Claims,
 ) -> Result<Box<dyn DataArchive>, ArchiveError> {
     check_access(spec, access)?;
     Ok(match spec {
+        ArchiveSpec::Bucket(place) => {
+            let archive = BucketArchive::new(place.clone(), &access.buckets, network)?;
+            Box::new(archive.with_claims(claims))
+        }
         ArchiveSpec::Github(place) => {
             Box::new(GithubArchive::new(place.clone(), &access.github, network)?)
         }
-        _ => open(spec, access, network)?,
+        ArchiveSpec::Folder(_) => open(spec, access, network)?,
     })
 }
 

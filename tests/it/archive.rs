@@ -6,28 +6,28 @@ pub(crate) mod community;
 mod contract;
 mod crash;
 mod damage;
+mod export;
 mod fixture;
 mod github;
 
-use futures::{StreamExt, stream};
 use propsbot_archive::{
-    ArchiveError, Change, DataArchive, Depth, Hash, Object, Verification, verify,
+    ArchiveError, DataArchive, Depth, Hash, Object, Verification, base, verify,
 };
 use propsbot_rows::SCHEMA;
 
-fn blob(bytes: &[u8]) -> Object {
-    Object {
-        path: Hash::of(bytes).blob_path(),
-        bytes: bytes.to_vec(),
-    }
-}
-
-async fn write(
+/// Puts these objects on the manifest of this hash, and publishes nothing.
+async fn put_only(
     archive: &dyn DataArchive,
     expected: Option<Hash>,
-    changes: Vec<Change>,
+    objects: impl IntoIterator<Item = Object>,
 ) -> Result<(), ArchiveError> {
-    archive.write(expected, stream::iter(changes).boxed()).await
+    let mut write = archive.write(base(expected)).await?;
+    let mut put = Ok(());
+    for object in objects {
+        put = put.and(write.put(object).await);
+    }
+    let ended = write.abandon().await;
+    put.and(ended)
 }
 
 async fn assert_valid(archive: &dyn DataArchive) -> Verification {

@@ -241,6 +241,7 @@ async fn replans_overtaken_exports() {
         archive: std::sync::Arc::new(archive),
         beside: None,
         made: ExportProgressBoard::default(),
+        spool: home.path().join("spool"),
     };
     let leave = ExportOptions {
         replace: true,

@@ -12,8 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
-use propsbot_archive::{ArchiveError, Change, DataArchive, ExportProgressBoard, Hash};
+use propsbot_archive::{ArchiveError, ArchiveWrite, Bases, DataArchive, ExportProgressBoard};
 use propsbot_backends::FolderArchive;
 use propsbot_jobs::export::{ExportOptions, ExportTarget, export};
 use propsbot_model::{Evidence, Fact, Millis, Observation, Privacy, Stamp, Tier};
@@ -201,16 +200,12 @@ impl DataArchive for Meanwhile {
         self.archive.read(path).await
     }
 
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
         // The export has decided what to write.
         if self.writes.fetch_add(1, Ordering::Relaxed) < 2 {
             (self.happens)();
         }
-        self.archive.write(expected, changes).await
+        self.archive.write(bases).await
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {
@@ -257,6 +252,7 @@ async fn exports_omit_data_withdrawn_meanwhile() {
         }),
         beside: None,
         made: ExportProgressBoard::default(),
+        spool: mirror.home.path().join("spool"),
     };
     let done = export(&store, &target, Millis(1), ExportOptions::default())
         .await

@@ -10,6 +10,7 @@ use std::{
     error::Error,
     fmt,
     ops::RangeInclusive,
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -47,11 +48,6 @@ pub trait Source: Send + Sync {
         times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError>;
-
-    /// Hears that a manifest is about to be published. If this fails, nothing is.
-    fn about_to_publish(&self, _manifest: Hash) -> Result<(), SourceError> {
-        Ok(())
-    }
 }
 
 /// Makes files for other programs that lie beside the manifest.
@@ -95,6 +91,9 @@ pub struct ExportRequest {
     pub beside: Option<Arc<dyn SideFiles>>,
     /// Where it is told how much is made.
     pub made: ExportProgressBoard,
+    /// The folder in which new objects wait until they are put; nothing else uses it. It is made when an export
+    /// begins and removed when it ends. `None`: one of its own, where the system keeps temporary files.
+    pub spool: Option<PathBuf>,
     /// Cancelled, it gives up as soon as that leaves the archive as it was.
     pub stop: CancellationToken,
 }
@@ -115,6 +114,7 @@ impl ExportRequest {
             anew: BTreeSet::new(),
             beside: None,
             made: ExportProgressBoard::default(),
+            spool: None,
             stop: CancellationToken::new(),
         }
     }
@@ -210,9 +210,9 @@ pub struct Summary {
     pub before: Option<Hash>,
     /// The files beside the manifest that were put right although it stays as it is.
     pub mended: Vec<String>,
-    /// Requests that it took, where the archive is on a server; a plan takes none.
+    /// Requests that it took, where the archive is on a server and anything was published.
     pub requests: u64,
-    /// The commit that the archive is at afterwards, where it is in git.
+    /// The commit that was published, where the archive is in git.
     pub commit: Option<String>,
     /// The files beside the manifest that are not there, since the archive takes none so large.
     pub too_large: Vec<String>,
@@ -234,12 +234,12 @@ pub enum PlanError {
     /// The plan needs an index that the caller did not load.
     #[error("the index of {0} was not loaded before planning")]
     IndexNotLoaded(Scope),
-    /// The archive stopped taking objects; why is the archive's to say.
-    #[error("the archive stopped taking objects")]
+    /// A new object could not be kept.
+    #[error("could not keep a new object of the archive: {0}")]
+    NotKept(SourceError),
+    /// The export was told to stop.
+    #[error("the export was told to stop")]
     Stopped,
-    /// The source did not want it to be published.
-    #[error("nothing was published: {0}")]
-    Withheld(SourceError),
 }
 
 /// The indexes that [`plan`] has to know for this request, of an archive with this manifest, whose

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Change, MANIFEST, Period, Row as _, Unit,
+    MANIFEST, Period, Row as _, Unit,
     shelf::{Book, Library, Note, SCHEMA, Shelf},
 };
 
@@ -105,7 +105,7 @@ impl World {
         let previous = self.previous();
         let files = &mut self.files;
         let mut put = |object: Object| {
-            Change::Put(object.clone()).check().unwrap();
+            object.check().unwrap();
             assert!(!files.contains_key(&object.path), "written again");
             files.insert(object.path, object.bytes);
             Ok(())

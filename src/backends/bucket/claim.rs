@@ -7,7 +7,10 @@
 //! may still be under way, the one that publishes among them. So what it left is removed only after this
 //! write has published: from then on, that request is refused.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use object_store::{Error, ObjectStoreExt as _, UpdateVersion};
 use tokio::sync::OwnedMutexGuard;
@@ -59,7 +62,7 @@ fn now() -> SystemTime {
 impl<'a> Claim<'a> {
     /// Claims the archive, and removes what another's interrupted write left.
     pub(super) async fn take(archive: &'a BucketArchive) -> Result<Self, ArchiveError> {
-        let Some(turn) = archive.own.turn() else {
+        let Ok(turn) = Arc::clone(&archive.turn).try_lock_owned() else {
             return Err(archive.busy());
         };
         let mut claim = Self {
@@ -79,7 +82,9 @@ impl<'a> Claim<'a> {
             return Err(claim.lost());
         };
         let says = String::from_utf8_lossy(&says);
-        let is_own = archive.own.has(says.split(' ').next().unwrap_or_default());
+        let is_own = archive
+            .claims
+            .has(says.split(' ').next().unwrap_or_default());
         let is_nobodys = is_own || says == LEFT || archive.is_old().await?;
         if !is_nobodys || !archive.put_if(WRITING, Some(version), claim.says()).await? {
             return Err(claim.lost());
@@ -106,7 +111,7 @@ impl<'a> Claim<'a> {
 
     /// Never the same twice: some stores tell versions by what they say alone.
     fn says(&self) -> Vec<u8> {
-        let name = self.archive.own.name();
+        let name = &self.archive.claims.name;
         format!("{name} {:016x} {}", self.nonce, self.renewals).into_bytes()
     }
 

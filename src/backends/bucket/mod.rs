@@ -7,13 +7,14 @@
 mod claim;
 mod refusal;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use futures::{
-    StreamExt, TryStreamExt,
-    stream::{self, BoxStream},
-};
+use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use object_store::{
     ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
@@ -26,16 +27,16 @@ use object_store::{
     gcp::GoogleCloudStorageBuilder,
     path::Path,
 };
-use tokio::task::JoinSet;
+use tokio::{sync::Mutex, task::JoinSet};
 
 use self::{
     claim::{Claim, LEASE},
     refusal::{Final, refusal},
 };
-use super::{BucketAccess, BucketPlace, ObjectStoreKind};
+use super::{BucketAccess, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_archive::{
-    ArchiveError, Change, DOCUMENTS, DataArchive, Documents, Hash, MANIFEST, Object, OwnClaims,
-    check_readable, needed,
+    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, Documents, Hash, Object, Publish,
+    Receipt, check_bases, check_readable, needed,
 };
 use propsbot_network::Network;
 
@@ -60,7 +61,9 @@ pub struct BucketArchive {
     prefix: String,
     place: String,
     lease: Duration,
-    own: Arc<OwnClaims>,
+    claims: Claims,
+    /// Held by the one writer of this process.
+    turn: Arc<Mutex<()>>,
 }
 
 impl BucketArchive {
@@ -82,8 +85,15 @@ impl BucketArchive {
             prefix: place.prefix,
             place: name,
             lease: LEASE,
-            own: Arc::default(),
+            claims: Claims::default(),
+            turn: Arc::default(),
         })
+    }
+
+    /// The same archive, for a process that writes under this name.
+    #[must_use]
+    pub fn with_claims(self, claims: Claims) -> Self {
+        Self { claims, ..self }
     }
 
     /// The same archive, for a store and processes so fast that a claim of this age is nobody's.
@@ -219,72 +229,44 @@ impl BucketArchive {
         Ok(())
     }
 
-    /// Replaces the manifest, if it is still the expected one.
-    async fn publish(
+    /// Replaces the manifests, in the order of their paths, as long as they are still those of `bases`. Returns
+    /// which were.
+    async fn replace(
         &self,
         claim: &mut Claim<'_>,
-        expected: Option<Hash>,
-        manifest: Vec<u8>,
-    ) -> Result<(), ArchiveError> {
+        bases: &Bases,
+        publish: &mut Publish,
+    ) -> Result<BTreeMap<String, Hash>, ArchiveError> {
         claim.renew().await?;
-        let stale = |found| ArchiveError::Stale { expected, found };
+        let mut before = BTreeMap::new();
+        for path in bases.keys() {
+            before.insert(path.clone(), self.get(path).await?);
+        }
         let hash_of = |found: &(Vec<u8>, UpdateVersion)| Hash::of(&found.0);
-        let before = self.get(MANIFEST).await?;
-        let found = before.as_ref().map(hash_of);
-        if found != Some(Hash::of(&manifest)) {
-            if found != expected {
-                return Err(stale(found));
+        let found = before.iter();
+        let found = found.map(|(path, found)| (path.clone(), found.as_ref().map(hash_of)));
+        let found: Bases = found.collect();
+        let hashes = publish.compare(bases, &found)?;
+        let mut published = BTreeMap::new();
+        for (path, manifest) in std::mem::take(&mut publish.manifests) {
+            let hash = hashes[&path];
+            if found[&path] != Some(hash) {
+                let version = before.remove(&path).flatten().map(|(_, version)| version);
+                claim.check_age()?;
+                if !self.put_if(&path, version, manifest).await? {
+                    if !published.is_empty() {
+                        break;
+                    }
+                    return Err(ArchiveError::Stale {
+                        expected: bases[&path],
+                        found: self.get(&path).await?.as_ref().map(hash_of),
+                    });
+                }
             }
-            let version = before.map(|(_, version)| version);
-            claim.check_age()?;
-            if !self.put_if(MANIFEST, version, manifest).await? {
-                let found = self.get(MANIFEST).await?;
-                return Err(stale(found.as_ref().map(hash_of)));
-            }
+            published.insert(path, hash);
         }
         claim.has_published = true;
-        Ok(())
-    }
-
-    /// Carries out the changes; whether nothing is left that the manifest does not need.
-    async fn carry_out(
-        &self,
-        claim: &mut Claim<'_>,
-        expected: Option<Hash>,
-        mut changes: BoxStream<'_, Change>,
-    ) -> Result<bool, ArchiveError> {
-        // Dropped, it ends what it holds.
-        let mut putting: JoinSet<Result<(), ArchiveError>> = JoinSet::new();
-        while let Some(change) = changes.next().await {
-            change.check()?;
-            match change {
-                Change::Put(Object { path, bytes }) => {
-                    if putting.len() == PUTS {
-                        one_is_put(&mut putting).await?;
-                    }
-                    claim.about_to_put().await?;
-                    let archive = self.clone();
-                    putting.spawn(async move { archive.put(&path, bytes).await });
-                }
-                Change::Publish {
-                    manifest,
-                    remove,
-                    documents,
-                    ..
-                } => {
-                    while one_is_put(&mut putting).await? {}
-                    self.publish(claim, expected, manifest).await?;
-                    let followed = self.follow(claim, documents, &remove).await;
-                    if let Err(error) = &followed {
-                        let place = &self.place;
-                        tracing::warn!(%place, %error, "published, but not all that goes with it is done: the next export makes up for it");
-                    }
-                    return Ok(followed.is_ok());
-                }
-            }
-        }
-        while one_is_put(&mut putting).await? {}
-        Ok(!claim.has_put())
+        Ok(published)
     }
 
     /// What is done once the manifest is replaced.
@@ -420,6 +402,104 @@ async fn one_is_put(putting: &mut JoinSet<Result<(), ArchiveError>>) -> Result<b
     }
 }
 
+/// A write in progress.
+struct BucketWrite<'a> {
+    archive: &'a BucketArchive,
+    claim: Claim<'a>,
+    bases: Bases,
+    /// Objects on their way. Dropped, they are not waited for.
+    putting: JoinSet<Result<(), ArchiveError>>,
+    /// Whether no step has failed or was cut off.
+    is_whole: bool,
+}
+
+impl BucketWrite<'_> {
+    async fn begin_put(&mut self, Object { path, bytes }: Object) -> Result<(), ArchiveError> {
+        if self.putting.len() == PUTS {
+            one_is_put(&mut self.putting).await?;
+        }
+        self.claim.about_to_put().await?;
+        let archive = self.archive.clone();
+        self.putting
+            .spawn(async move { archive.put(&path, bytes).await });
+        Ok(())
+    }
+
+    /// Publishes. Returns also whether nothing is left that the manifests do not need.
+    async fn carry_out(&mut self, mut publish: Publish) -> Result<(Receipt, bool), ArchiveError> {
+        publish.check(&self.bases)?;
+        if !self.is_whole {
+            return Err(ArchiveError::Failed);
+        }
+        while one_is_put(&mut self.putting).await? {}
+        let (archive, claim) = (self.archive, &mut self.claim);
+        let count = publish.manifests.len();
+        let published = archive.replace(claim, &self.bases, &mut publish).await?;
+        if published.len() < count {
+            // What the others need stays.
+            publish.remove.clear();
+        }
+        let followed = archive.follow(claim, publish.documents, &publish.remove);
+        let followed = followed.await;
+        if let Err(error) = &followed {
+            let place = &archive.place;
+            tracing::warn!(%place, %error, "published, but not all that goes with it is done: the next export makes up for it");
+        }
+        let is_tidy = followed.is_ok() && published.len() == count;
+        let receipt = Receipt {
+            published,
+            ..Receipt::default()
+        };
+        Ok((receipt, is_tidy))
+    }
+
+    /// Gives the archive free.
+    async fn end(mut self, is_tidy: bool) -> Result<(), ArchiveError> {
+        let cleaned = if is_tidy {
+            self.claim.clean_up().await
+        } else {
+            Ok(false)
+        };
+        let ended = self.claim.end(matches!(cleaned, Ok(true))).await;
+        cleaned.and(ended)
+    }
+}
+
+#[async_trait]
+impl ArchiveWrite for BucketWrite<'_> {
+    async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
+        object.check()?;
+        if !self.is_whole {
+            return Err(ArchiveError::Failed);
+        }
+        self.is_whole = false;
+        self.begin_put(object).await?;
+        self.is_whole = true;
+        Ok(())
+    }
+
+    async fn publish(mut self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError> {
+        let done = self.carry_out(publish).await;
+        let is_tidy = done.as_ref().is_ok_and(|(_, is_tidy)| *is_tidy);
+        let place = &self.archive.place;
+        let ended = self.end(is_tidy).await;
+        let (receipt, _) = done?;
+        if let Err(error) = ended {
+            tracing::warn!(%place, %error, "published, but not tidied up after: the next export does that");
+        }
+        Ok(receipt)
+    }
+
+    async fn abandon(mut self: Box<Self>) -> Result<(), ArchiveError> {
+        let mut put = Ok(true);
+        while let Ok(true) = put {
+            put = one_is_put(&mut self.putting).await;
+        }
+        let is_tidy = put.is_ok() && !self.claim.has_put();
+        self.end(is_tidy).await
+    }
+}
+
 #[async_trait]
 impl DataArchive for BucketArchive {
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
@@ -427,31 +507,19 @@ impl DataArchive for BucketArchive {
         Ok(self.get(path).await?.map(|(bytes, _)| bytes))
     }
 
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
+        check_bases(&bases)?;
         let mut claim = Claim::take(self).await?;
-        if expected.is_none() {
+        if bases.values().any(Option::is_none) {
             claim.check_conditions().await?;
         }
-        let done = self.carry_out(&mut claim, expected, changes).await;
-        let cleaned = match done {
-            Ok(true) => claim.clean_up().await,
-            _ => Ok(false),
-        };
-        let ended = claim.end(matches!(cleaned, Ok(true))).await;
-        done?;
-        if let Err(error) = cleaned.and(ended) {
-            let place = &self.place;
-            tracing::warn!(%place, %error, "published, but not tidied up after: the next export does that");
-        }
-        Ok(())
-    }
-
-    fn own_claims(&self) -> Option<&OwnClaims> {
-        Some(&self.own)
+        Ok(Box::new(BucketWrite {
+            archive: self,
+            claim,
+            bases,
+            putting: JoinSet::new(),
+            is_whole: true,
+        }))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {

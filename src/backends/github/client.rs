@@ -199,9 +199,9 @@ impl Client {
         }
     }
 
-    /// How many requests were sent.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// How many requests were sent since this was asked last.
+    pub(super) fn take_requests(&self) -> u64 {
+        self.requests.swap(0, Ordering::Relaxed)
     }
 
     /// What is at this route; `None` if there is nothing.

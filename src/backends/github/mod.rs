@@ -41,7 +41,8 @@ use self::{
 };
 use super::{GithubAccess, GithubPlace, History};
 use propsbot_archive::{
-    ArchiveError, Change, DataArchive, Hash, MANIFEST, Object, Traffic, check_readable, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, MANIFEST, Object, check_bases,
+    check_readable, needed,
 };
 use propsbot_network::Network;
 
@@ -70,8 +71,6 @@ struct Seen {
     /// The repository's name with its owner's: it may be another than the configured one, which was
     /// its name once.
     repository: Option<String>,
-    /// Files beside the manifest that were too large.
-    too_large: Vec<String>,
     /// The last head that was looked at: what a commit has does not change.
     known: Option<Head>,
     /// Its head: what is read is read there.
@@ -114,6 +113,12 @@ impl GithubArchive {
     #[must_use]
     pub fn with_part(self, part: usize) -> Self {
         Self { part, ..self }
+    }
+
+    /// The right to write, for one at a time.
+    fn writing(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, ArchiveError> {
+        let busy = |_| ArchiveError::Busy(self.place.to_string().into());
+        self.writing.try_lock().map_err(busy)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -239,51 +244,23 @@ impl DataArchive for GithubArchive {
         read.await.map_err(failed)
     }
 
-    async fn write(
-        &self,
-        expected: Option<Hash>,
-        changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
-        let Ok(_writing) = self.writing.try_lock() else {
-            return Err(ArchiveError::Busy(self.place.to_string().into()));
-        };
-        Write::new(self, expected).carry_out(changes).await?;
-        if self.history == History::Squash {
-            match self.squash().await {
-                // What was published is; the history goes with the next export.
-                Err(error @ GithubError::Overtaken) => {
-                    tracing::warn!(%error, place = %self.place, "the history was not squashed");
-                }
-                squashed => squashed.map_err(self.failed("squash"))?,
-            }
-        }
-        Ok(())
+    async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
+        check_bases(&bases)?;
+        let write = Write::new(self, self.writing()?, bases);
+        Ok(Box::new(write.begin().await?))
     }
 
     async fn sweep(&self) -> Result<(), ArchiveError> {
-        let Ok(_writing) = self.writing.try_lock() else {
-            return Err(ArchiveError::Busy(self.place.to_string().into()));
-        };
-        Write::new(self, None).sweep().await
+        let write = Write::new(self, self.writing()?, Bases::new());
+        write.sweep().await
     }
 
     async fn forget_history(&self) -> Result<(), ArchiveError> {
         if self.history == History::Keep {
             return Ok(());
         }
-        let Ok(_writing) = self.writing.try_lock() else {
-            return Err(ArchiveError::Busy(self.place.to_string().into()));
-        };
+        let _writing = self.writing()?;
         self.squash().await.map_err(self.failed("squash"))
-    }
-
-    fn traffic(&self) -> Traffic {
-        let seen = self.seen();
-        Traffic {
-            requests: self.client.requests(),
-            commit: seen.head.clone(),
-            too_large: seen.too_large.clone(),
-        }
     }
 
     async fn check_place(&self, has_published: bool) -> Result<(), ArchiveError> {

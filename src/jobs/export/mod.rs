@@ -6,6 +6,7 @@
 mod bot_posts;
 mod control;
 mod decision;
+mod disclosure;
 mod report;
 mod request;
 mod source;
@@ -13,6 +14,7 @@ mod sourcecred;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -22,14 +24,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use self::{
-    bot_posts::bot_posts,
-    decision::decisions,
-    request::request,
-    source::{Outdated, StoreSource, is_wish},
+    bot_posts::bot_posts, decision::decisions, disclosure::Disclosure, request::request,
+    source::StoreSource,
 };
 use propsbot_archive::{
     self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
-    Id, PlanError, SideFiles,
+    Id, PlannedExport, SideFiles,
 };
 use propsbot_model::{GuildId, Millis};
 use propsbot_store::{Dirty, Store, StoreError};
@@ -61,6 +61,12 @@ pub enum ExportJobError {
     /// The archive could not be read or written.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// What is not to be shown any more became so while the export was made, again and again.
+    #[error(
+        "nothing was published: while it was made, a channel was withdrawn, or a member chose what is shown of \
+         them"
+    )]
+    Outdated,
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
@@ -77,6 +83,8 @@ pub struct ExportTarget {
     pub beside: Option<Arc<dyn SideFiles>>,
     /// Where it is told how much is made.
     pub made: ExportProgressBoard,
+    /// The folder for new objects on their way to the archive. No other process uses it.
+    pub spool: PathBuf,
 }
 
 /// What an export may do that it does not unasked.
@@ -102,16 +110,14 @@ pub async fn export(
     now: Millis,
     leave: ExportOptions,
 ) -> Result<Summary, ExportJobError> {
-    let archive = target.archive.as_ref();
-    let (begun, before) = (Instant::now(), archive.traffic().requests);
-    let outcome = bring_up_to_date(store, target, now, leave).await;
-    let traffic = archive.traffic();
-    let outcome = outcome.map(|summary| Summary {
-        requests: traffic.requests - before,
-        commit: traffic.commit,
-        too_large: traffic.too_large,
-        ..summary
-    });
+    let begun = Instant::now();
+    let mut attempt = 1;
+    let outcome = loop {
+        match attempt_export(store, target, now, &leave).await {
+            Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => attempt += 1,
+            outcome => break outcome,
+        }
+    };
     let ids = outcome.as_ref().map_or(&[][..], |done| &done.withdrawn);
     let withdrawn = withdrawn(store, ids.to_vec()).await?;
     if !withdrawn.is_empty() {
@@ -156,68 +162,73 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
     Ok(ids.into_iter().map(of).collect())
 }
 
-async fn bring_up_to_date(
+/// Plans an export and publishes it, if nothing comes in between.
+async fn attempt_export(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-    leave: ExportOptions,
+    leave: &ExportOptions,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
-    let name = &target.name;
-    if let Some(claims) = archive.own_claims() {
-        let own = claims.name().to_owned();
-        claims.add(ask(store, move |store| store.claims(&own)).await?);
+    let (mut request, dirty) = planned(store, &target.name, now).await?;
+    let (since, disclosure) = (request.since, Disclosure::new(&request, &dirty));
+    if leave.replace {
+        request.only_over = None;
+        request.begins_anew = true;
     }
-    let mut attempt = 1;
-    loop {
-        let (mut request, dirty) = planned(store, name, now).await?;
-        let since = request.since;
-        if leave.replace {
-            request.only_over = None;
-            request.begins_anew = true;
-        }
-        if let Some(damaged) = &leave.repair {
-            request.since = None;
-            request.anew.clone_from(damaged);
-        }
-        request.beside.clone_from(&target.beside);
-        request.made = target.made.clone();
-        request.stop = leave.stop.clone();
-        let source = Arc::new(StoreSource::new(store, name, &request, &dirty));
-        match archive::export(archive, source, request).await {
-            Ok(summary) => {
-                // A wish's mark may be gone since an export to another archive.
-                let is_elsewhere = summary.before.is_some() && summary.before != since;
-                if dirty.iter().any(is_wish) || is_elsewhere && ask(store, has_wishes).await? {
-                    archive.forget_history().await.map_err(ExportError::from)?;
-                }
-                if let Some(manifest) = summary.manifest {
-                    let name = name.clone();
-                    ask(store, move |store| {
-                        let manifest = manifest.to_string();
-                        store.exported(&name, &manifest, propsbot_rows::RULES, &dirty)
-                    })
-                    .await?;
-                }
-                // Of an index that was damaged nobody knows what it named.
-                if leave.repair.is_some() {
-                    archive.sweep().await.map_err(ExportError::from)?;
-                }
-                return Ok(summary);
-            }
-            Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => attempt += 1,
-            Err(error) => return Err(error.into()),
-        }
+    if let Some(damaged) = &leave.repair {
+        request.since = None;
+        request.anew.clone_from(damaged);
     }
+    request.beside.clone_from(&target.beside);
+    request.made = target.made.clone();
+    request.spool = Some(target.spool.clone());
+    request.stop = leave.stop.clone();
+
+    // Rows may change while they are read: what changed since the request was made is still marked, and goes out
+    // with the next export.
+    let source = Arc::new(StoreSource(Arc::clone(store)));
+    let planned = PlannedExport::new(archive, source, request).await?;
+    let ready = planned.put(archive).await?;
+    let carries_out_choices = disclosure.has_choices();
+    if ready.publishes() && ask(store, move |store| disclosure.is_outdated(store)).await? {
+        ready.abandon().await?;
+        return Err(ExportJobError::Outdated);
+    }
+    if let Some(manifest) = ready.manifest().filter(|_| ready.publishes()) {
+        // Killed from here on, the store knows the archive for its own.
+        let name = target.name.clone();
+        let publishing = move |store: &Store| store.publishing(&name, &manifest.to_string());
+        ask(store, publishing).await?;
+    }
+    let summary = ready.publish().await?;
+
+    // A choice's mark may be gone since an export to another archive.
+    let is_elsewhere = summary.before.is_some() && summary.before != since;
+    if carries_out_choices || is_elsewhere && ask(store, has_wishes).await? {
+        archive.forget_history().await.map_err(ExportError::from)?;
+    }
+    if let Some(manifest) = summary.manifest {
+        let name = target.name.clone();
+        let confirm = move |store: &Store| {
+            store.exported(&name, &manifest.to_string(), propsbot_rows::RULES, &dirty)
+        };
+        ask(store, confirm).await?;
+    }
+    // Of an index that was damaged nobody knows what it named.
+    if leave.repair.is_some() {
+        archive.sweep().await.map_err(ExportError::from)?;
+    }
+    Ok(summary)
 }
 
 /// Whether planning it again may lead to something.
-fn is_overtaken(error: &ExportError) -> bool {
-    match error {
-        ExportError::Archive(ArchiveError::Stale { .. }) => true,
-        ExportError::Plan(PlanError::Withheld(why)) => why.is::<Outdated>(),
-        _ => false,
-    }
+fn is_overtaken(error: &ExportJobError) -> bool {
+    matches!(
+        error,
+        ExportJobError::Outdated
+            | ExportJobError::Export(ExportError::Archive(ArchiveError::Stale { .. }))
+    )
 }
 
 /// What to export to the archive of this name, and which dirty marks it settles.
@@ -401,10 +412,10 @@ pub async fn dry_run(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<DryRun, ExportJobError> {
-    let (request, dirty) = planned(store, &target.name, now).await?;
+    let (request, _) = planned(store, &target.name, now).await?;
     let decisions = ask(store, decisions).await?;
     let bot_posts = ask(store, bot_posts).await?;
-    let source = Arc::new(StoreSource::new(store, &target.name, &request, &dirty));
+    let source = Arc::new(StoreSource(Arc::clone(store)));
     let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
     Ok(DryRun {
         withdrawn: withdrawn(store, summary.withdrawn.clone()).await?,

@@ -1,67 +1,17 @@
 //! What the store holds, as the archive's planner reads it: without what members do not want shown.
 
-use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc};
 
-use crate::export::decision::decisions;
-use propsbot_archive::{
-    EncodedRow, ExportRequest, Hash, Id, Millis, Row, Scope, Source, SourceError,
-};
-use propsbot_model::{self as model, ChannelId, GuildId};
+use propsbot_archive::{EncodedRow, Millis, Row, Scope, Source, SourceError};
+use propsbot_model::{ChannelId, GuildId};
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
     REACTIONS, ROLES, Redactor, RoleRow, ids,
 };
-use propsbot_store::{Dirty, Store, StoreError};
+use propsbot_store::Store;
 
 /// The store, as the archive's planner reads it.
-pub(super) struct StoreSource {
-    pub(super) store: Arc<Store>,
-    /// What the archive is called.
-    archive: String,
-    /// The channels that go out, and the marks of wishes that are carried out.
-    channels: BTreeSet<Id>,
-    wishes: Vec<Dirty>,
-}
-
-/// What is not to be shown any more became so while the export was made.
-#[derive(Debug, thiserror::Error)]
-#[error("while it was made, a channel was withdrawn, or a member chose what is shown of them")]
-pub(super) struct Outdated;
-
-impl StoreSource {
-    /// For an export to the archive of this name, which settles these marks.
-    pub(super) fn new(
-        store: &Arc<Store>,
-        archive: &str,
-        request: &ExportRequest,
-        dirty: &[Dirty],
-    ) -> Self {
-        let channels = request.spaces.iter().flat_map(|space| &space.parts);
-        Self {
-            store: Arc::clone(store),
-            archive: archive.to_owned(),
-            channels: channels.map(|channel| channel.id.clone()).collect(),
-            wishes: dirty
-                .iter()
-                .filter(|dirty| is_wish(dirty))
-                .copied()
-                .collect(),
-        }
-    }
-
-    fn is_outdated(&self) -> Result<bool, StoreError> {
-        let decisions = decisions(&self.store)?.into_iter();
-        let public = decisions.filter(|decision| decision.withheld.is_none());
-        let public: BTreeSet<Id> = public.map(|decision| Id::new(decision.id)).collect();
-        let wishes: Vec<Dirty> = self.store.dirty()?.into_iter().filter(is_wish).collect();
-        Ok(!self.channels.is_subset(&public) || self.wishes != wishes)
-    }
-}
-
-/// Whether it is the mark of a member's wish.
-pub(super) fn is_wish((partition, _): &Dirty) -> bool {
-    partition.table == model::Table::Privacy
-}
+pub(super) struct StoreSource(pub(super) Arc<Store>);
 
 impl Source for StoreSource {
     fn scan(
@@ -71,7 +21,7 @@ impl Source for StoreSource {
         times: RangeInclusive<Millis>,
         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        let store = &self.store;
+        let Self(store) = self;
         let guild: GuildId = scope.space.as_str().parse()?;
         let channel = scope.part.as_ref().map(|part| part.as_str().parse());
         let channel: Option<ChannelId> = channel.transpose()?;
@@ -125,17 +75,6 @@ impl Source for StoreSource {
             }
             _ => Err(format!("{table} is no table of {scope}").into()),
         }
-    }
-
-    /// What turned private meanwhile does not go out. That this is published is remembered first: killed
-    /// afterwards, the store knows the archive for its own.
-    fn about_to_publish(&self, manifest: Hash) -> Result<(), SourceError> {
-        if self.is_outdated()? {
-            return Err(Outdated.into());
-        }
-        Ok(self
-            .store
-            .publishing(&self.archive, &manifest.to_string())?)
     }
 }
 

@@ -18,8 +18,12 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use propsbot_archive::{ArchiveError, Change, DataArchive, MANIFEST, MemoryArchive, export};
-use propsbot_backends::{BucketAccess, BucketArchive, BucketPlace, ObjectStoreKind};
+use propsbot_archive::{
+    ArchiveError, DataArchive, MANIFEST, MemoryArchive, base,
+    contract::{self, blob},
+    export,
+};
+use propsbot_backends::{BucketAccess, BucketArchive, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_network::Network;
 use propsbot_rows::Snapshot;
 use s3s::{
@@ -30,11 +34,10 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::{
-    assert_valid, blob,
+    assert_valid,
     community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
-    contract::keeps_the_contract,
     damage::is_repaired,
-    write,
+    put_only,
 };
 
 const KEY: &str = "who";
@@ -230,7 +233,7 @@ async fn serve(State(faults): State<Arc<Faults>>, request: Request) -> Response 
 async fn object_stores_satisfy_the_archive_contract() {
     let store = ObjectStore::start().await;
     let mut made = 0;
-    keeps_the_contract(&mut || {
+    contract::check(&mut || {
         made += 1;
         Box::new(store.archive(&format!("archive-{made}")))
     })
@@ -345,10 +348,18 @@ async fn claims_hold_until_they_expire() {
     let later = store.later();
     assert_ne!(store.objects("a"), before);
 
-    let busy = write(&store.archive("a"), None, Vec::new()).await;
+    let busy = put_only(&store.archive("a"), None, []).await;
     assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
-    write(&later, None, Vec::new()).await.unwrap();
+    put_only(&later, None, []).await.unwrap();
     assert_eq!(store.objects("a"), before);
+}
+
+/// The claims of a process that comes after one of the same store.
+fn later(before: &Claims) -> Claims {
+    Claims {
+        former: [before.name.clone()].into(),
+        ..Claims::default()
+    }
 }
 
 /// A later process of the same store takes over from a killed one.
@@ -361,20 +372,19 @@ async fn takes_back_its_own_claim_after_any_interruption() {
         first(&store.archive("a")).await;
         let begun = store.faults.requests.load(Ordering::Relaxed);
         store.faults.cut.store(begun + steps, Ordering::Relaxed);
-        let killed = store.archive("a");
+        let claims = Claims::default();
+        let killed = store.archive("a").with_claims(claims.clone());
         let cut = second(&killed).await;
         store.faults.cut.store(NEVER, Ordering::Relaxed);
         let is_claimed = store.objects("a").contains(".writing");
         if is_claimed {
             // Another store's claim holds.
-            let busy = write(&store.archive("a"), None, Vec::new()).await;
+            let busy = put_only(&store.archive("a"), None, []).await;
             assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
             taken_back += 1;
         }
 
-        let next = store.archive("a");
-        let names = killed.own_claims().unwrap().name().to_owned();
-        next.own_claims().unwrap().add([names]);
+        let next = store.archive("a").with_claims(later(&claims));
         assert_eq!(second(&next).await, Ok(2), "cut off after {steps} requests");
         assert_valid(&next).await;
         // If there is nothing to publish, the next write cleans up.
@@ -394,7 +404,8 @@ async fn keeps_objects_that_a_late_request_may_publish() {
     let store = ObjectStore::start().await;
     first(&store.archive("a")).await;
     let before = store.objects("a");
-    let killed = store.archive("a");
+    let claims = Claims::default();
+    let killed = store.archive("a").with_claims(claims.clone());
     let mut put: Vec<String> = Vec::new();
     for steps in 9..40 {
         let begun = store.faults.requests.load(Ordering::Relaxed);
@@ -407,10 +418,8 @@ async fn keeps_objects_that_a_late_request_may_publish() {
         }
     }
 
-    let next = store.archive("a");
-    let name = killed.own_claims().unwrap().name().to_owned();
-    next.own_claims().unwrap().add([name]);
-    write(&next, None, Vec::new()).await.unwrap();
+    let next = store.archive("a").with_claims(later(&claims));
+    put_only(&next, None, []).await.unwrap();
     for path in put.iter().filter(|path| *path != ".writing") {
         assert!(store.objects("a").contains(path), "{path}");
     }
@@ -438,20 +447,16 @@ async fn repairs_damaged_objects_in_a_bucket() {
 /// Stores that derive versions from the contents would confuse equal claims.
 #[tokio::test]
 async fn claims_never_repeat_their_contents() {
-    use futures::StreamExt as _;
     let store = ObjectStore::start().await;
     let archive = store.archive("a");
     let path = store.folder.path().join(BUCKET).join("a/.writing");
-    let (mut said, more) = (Vec::new(), AtomicUsize::new(0));
-    let objects = futures::stream::repeat_with(|| {
+    let mut said = Vec::new();
+    let mut write = archive.write(base(None)).await.unwrap();
+    for n in 0..150_u64 {
         said.extend(fs::read(&path).ok());
-        let n = more.fetch_add(1, Ordering::Relaxed);
-        Change::Put(blob(&n.to_be_bytes()))
-    });
-    archive
-        .write(None, objects.take(150).boxed())
-        .await
-        .unwrap();
+        write.put(blob(&n.to_be_bytes())).await.unwrap();
+    }
+    write.abandon().await.unwrap();
     assert_eq!(said.len(), 150);
     said.dedup();
     let different: BTreeSet<&Vec<u8>> = said.iter().collect();
@@ -463,15 +468,16 @@ async fn claims_never_repeat_their_contents() {
 async fn refuses_stores_without_conditional_writes() {
     let store = ObjectStore::start().await;
     store.faults.unconditional.store(true, Ordering::Relaxed);
-    let put = || vec![Change::Put(blob(b"one"))];
-    let refused = write(&store.archive("a"), None, put()).await;
+    let refused = put_only(&store.archive("a"), None, [blob(b"one")]).await;
     assert!(
         matches!(refused, Err(ArchiveError::Unconditional { .. })),
         "{refused:?}"
     );
     assert_eq!(store.objects("a"), BTreeSet::new());
     store.faults.unconditional.store(false, Ordering::Relaxed);
-    write(&store.archive("a"), None, put()).await.unwrap();
+    put_only(&store.archive("a"), None, [blob(b"one")])
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -485,8 +491,8 @@ async fn errors_name_the_refusing_server() {
         "{error}"
     );
     assert!(!error.contains(SECRET), "{error}");
-    let put = vec![Change::Put(blob(b"one"))];
-    let error = write(&archive, None, put).await.unwrap_err().to_string();
+    let error = put_only(&archive, None, [blob(b"one")]).await;
+    let error = error.unwrap_err().to_string();
     assert!(error.contains("could not "), "{error}");
 }
 
@@ -494,8 +500,8 @@ async fn errors_name_the_refusing_server() {
 async fn sends_checksums_if_required() {
     let store = ObjectStore::start().await;
     store.faults.needs_checksums.store(true, Ordering::Relaxed);
-    let put = || vec![Change::Put(blob(b"one"))];
-    let refused = write(&store.archive("a"), None, put()).await.unwrap_err();
+    let refused = put_only(&store.archive("a"), None, [blob(b"one")]).await;
+    let refused = refused.unwrap_err();
     assert!(
         refused
             .to_string()

@@ -10,22 +10,16 @@ use std::{
     time::Duration,
 };
 
-use futures::{
-    StreamExt,
-    channel::oneshot,
-    future::{Either, pending, select},
-    stream,
-};
 use propsbot_archive::{
-    ArchiveReader, Change, DataArchive, Depth, Id, MANIFEST, MemoryArchive, ReadError, export,
-    plan, verify,
+    ArchiveReader, DataArchive, Depth, Id, MANIFEST, MemoryArchive, ReadError, base, export, plan,
+    verify,
 };
 use propsbot_backends::FolderArchive;
 
 use super::{
     assert_valid,
     community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
-    write,
+    put_only,
 };
 use crate::mirror::spawn;
 
@@ -86,24 +80,20 @@ async fn interrupted_folder_exports_are_atomic() {
         export(&archive, Arc::new(before.clone()), request(&before))
             .await
             .unwrap();
-        let mut changes = Vec::new();
+        let mut objects = Vec::new();
         let mut put = |object| {
-            changes.push(Change::Put(object));
+            objects.push(object);
             Ok(())
         };
         plan(None, &change, &after, &mut put).unwrap();
-        let all = changes.len();
+        let all = objects.len();
         let reader = ArchiveReader::open(&archive).await.unwrap();
-        changes.truncate(steps);
-        // The writer hangs after these steps and is dropped.
-        let (report, hung) = oneshot::channel();
-        let last_step = stream::once(async {
-            report.send(()).unwrap();
-            pending().await
-        });
-        let changes = stream::iter(changes).chain(last_step).boxed();
-        let cut = archive.write(Some(reader.hash()), changes);
-        assert!(matches!(select(cut, hung).await, Either::Right(_)));
+        // The writer is gone after these steps.
+        let mut cut = archive.write(base(Some(reader.hash()))).await.unwrap();
+        for object in objects.into_iter().take(steps) {
+            cut.put(object).await.unwrap();
+        }
+        drop(cut);
         assert_eq!(assert_valid(&archive).await.generation, 1);
 
         let summary = export(&archive, Arc::new(after.clone()), change.clone())
@@ -164,10 +154,7 @@ async fn clean_up_keeps_everything_if_an_index_is_unreadable() {
     fs::write(folder.path().join(MANIFEST), "{\"format\":1").unwrap();
     fs::write(folder.path().join(".writing"), "").unwrap();
     let before = files(folder.path());
-    let error = write(&archive, None, Vec::new())
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = put_only(&archive, None, []).await.unwrap_err().to_string();
     assert!(
         error.contains("manifest.json is damaged or cut off"),
         "{error}"

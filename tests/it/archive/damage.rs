@@ -1,16 +1,12 @@
 //! How damaged archives are reported.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use futures::{StreamExt, stream};
 use propsbot_archive::{
-    ArchiveReader, Change, Covered, DataArchive, Depth, EncodedRow, Hash, Id, Index, IndexRef,
-    MANIFEST, Manifest, MemoryArchive, Object, export, verify,
+    ArchiveReader, Covered, DataArchive, Depth, EncodedRow, Hash, Id, Index, IndexRef, MANIFEST,
+    Manifest, MemoryArchive, Object, Publish, base,
+    contract::{publish, write},
+    export, verify,
 };
 use propsbot_backends::FolderArchive;
 use propsbot_model::{MessageId, Millis};
@@ -205,23 +201,12 @@ async fn forged_rows(change: impl Fn(&mut Vec<MessageRow>, &mut Vec<u8>)) -> Str
     });
     forged.await;
     let hash = ArchiveReader::open(&archive).await.unwrap().hash();
-    let put = [
-        Change::Put(Object { path, bytes }),
-        publish_again(&archive).await,
-    ];
-    let put = stream::iter(put).boxed();
-    archive.write(Some(hash), put).await.unwrap();
+    let again = publish(archive.read(MANIFEST).await.unwrap().unwrap());
+    write(&archive, base(Some(hash)), [Object { path, bytes }], again)
+        .await
+        .unwrap();
     let found = verify(&archive, &SCHEMA, Depth::Whole).await.unwrap();
     found.faults.join("\n")
-}
-
-async fn publish_again(archive: &dyn DataArchive) -> Change {
-    Change::Publish {
-        manifest: archive.read(MANIFEST).await.unwrap().unwrap(),
-        remove: BTreeSet::new(),
-        documents: BTreeMap::new(),
-        commit_message: "Archive".to_owned(),
-    }
 }
 
 /// Changes a channel's messages and the bytes after them.
@@ -287,19 +272,16 @@ async fn forge(archive: &MemoryArchive, change: impl Fn(&mut Manifest, &mut Inde
     };
     manifest.spaces[0].parts[at].index = Some(reference);
     let path = reference.path();
-    let changes = [
-        Change::Put(Object { path, bytes }),
-        Change::Publish {
-            manifest: manifest.print(),
-            remove: std::iter::once(old.path())
-                .filter(|once| *once != reference.path())
-                .collect(),
-            documents: BTreeMap::new(),
-            commit_message: "Archive".to_owned(),
-        },
-    ];
-    let changes = stream::iter(changes).boxed();
-    archive.write(Some(reader.hash()), changes).await.unwrap();
+    let forged = Publish {
+        remove: std::iter::once(old.path())
+            .filter(|once| *once != reference.path())
+            .collect(),
+        ..publish(manifest.print())
+    };
+    let bases = base(Some(reader.hash()));
+    write(archive, bases, [Object { path, bytes }], forged)
+        .await
+        .unwrap();
 }
 
 async fn assert_fault(words: &str, change: impl Fn(&mut Manifest, &mut Index)) {

@@ -1,15 +1,12 @@
 //! Format 1 as first written: the current reader reads it, the current planner writes it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use propsbot_archive::{
-    ArchiveReader, Change, DOCUMENTS, DataArchive, ExportRequest, MANIFEST, MemoryArchive, README,
-    SOURCECRED, Scope, Unit, export,
+    ArchiveReader, DOCUMENTS, DataArchive, ExportRequest, MANIFEST, MemoryArchive, Publish, README,
+    SOURCECRED, Scope, Unit, base,
+    contract::{publish, write},
+    export,
 };
 use propsbot_backends::FolderArchive;
 use propsbot_graph::{PropsRowFilter, Weights, props_documents};
@@ -20,7 +17,6 @@ use propsbot_sourcecred::Document;
 use super::{
     assert_valid,
     community::{GENERAL, PROPS, dirty, message, message_id, request, rows},
-    write,
 };
 
 fn folder() -> PathBuf {
@@ -112,13 +108,11 @@ async fn writes_and_repairs_the_readme() {
     assert_eq!(archive.files().await, before);
 
     let hash = ArchiveReader::open(&archive).await.unwrap().hash();
-    let gone = Change::Publish {
-        manifest: before[MANIFEST].clone(),
-        remove: BTreeSet::new(),
-        documents: BTreeMap::from([(README, None)]),
-        commit_message: "Archive".to_owned(),
+    let gone = Publish {
+        documents: [(README, None)].into(),
+        ..publish(before[MANIFEST].clone())
     };
-    write(&archive, Some(hash), vec![gone]).await.unwrap();
+    write(&archive, base(Some(hash)), [], gone).await.unwrap();
     assert_ne!(archive.files().await, before);
     assert!(!again().await.unwrap().changed);
     assert_eq!(archive.files().await, before);

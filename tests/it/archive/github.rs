@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use propsbot_archive::{ArchiveReader, DataArchive, Dirty, MANIFEST, README, export};
+use propsbot_archive::{ArchiveReader, DataArchive, Dirty, MANIFEST, README, contract, export};
 use propsbot_backends::{FolderArchive, GithubAccess, GithubArchive, GithubPlace};
 use propsbot_network::Network;
 use simulator::github::{Github, Kind, Limits, Options};
@@ -22,7 +22,6 @@ use super::{
     assert_valid,
     bucket::{first, second},
     community::{GENERAL, dirty, message, message_id, request, rows},
-    contract::keeps_the_contract,
 };
 use crate::mirror::spawn;
 
@@ -105,7 +104,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 async fn github_satisfies_the_archive_contract() {
     let github = Github::start(Options::default()).await.unwrap();
     let mut made = 0;
-    keeps_the_contract(&mut || {
+    contract::check(&mut || {
         made += 1;
         Box::new(archive_in(&github, &format!("archive-{made}")))
     })

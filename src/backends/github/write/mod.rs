@@ -5,16 +5,19 @@ mod publish;
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt as _, stream::BoxStream};
+use async_trait::async_trait;
+use tokio::sync::MutexGuard;
 
-use self::publish::Publish;
+use self::publish::Publishing;
 use super::{
-    Files as Listed, GithubArchive, GithubError, MOST,
+    Files as Listed, GithubArchive, GithubError, History, MOST,
     branch::Head,
     client::Tries,
     commit::{Files, git_oid},
 };
-use propsbot_archive::{ArchiveError, Change, Hash, Object};
+use propsbot_archive::{
+    ArchiveError, ArchiveWrite, Bases, Hash, MANIFEST, Object, Publish, Receipt,
+};
 
 /// Names who is writing, while a write has more than one commit.
 pub(in crate::github) const WRITING: &str = ".writing";
@@ -31,6 +34,9 @@ const LEAST_PART: usize = 1_000_000;
 /// A write under way.
 pub(super) struct Write<'a> {
     archive: &'a GithubArchive,
+    #[expect(dead_code, reason = "held until the write ends")]
+    turn: MutexGuard<'a, ()>,
+    bases: Bases,
     expected: Option<Hash>,
     /// Objects not committed yet.
     batch: BTreeMap<String, Vec<u8>>,
@@ -52,13 +58,19 @@ pub(super) struct Write<'a> {
     /// Whether objects were dropped because the manifest is another: nothing can be published then,
     /// unless it has been already.
     stale: bool,
+    /// Whether no step has failed or was cut off.
+    is_whole: bool,
+    /// Whether anything was put.
+    has_put: bool,
 }
 
 impl<'a> Write<'a> {
-    pub(super) fn new(archive: &'a GithubArchive, expected: Option<Hash>) -> Self {
+    pub(super) fn new(archive: &'a GithubArchive, turn: MutexGuard<'a, ()>, bases: Bases) -> Self {
         Self {
             archive,
-            expected,
+            turn,
+            expected: bases.get(MANIFEST).copied().flatten(),
+            bases,
             batch: BTreeMap::new(),
             part: archive.part,
             files: FILES,
@@ -69,53 +81,23 @@ impl<'a> Write<'a> {
             replaced: None,
             tried: None,
             stale: false,
+            is_whole: true,
+            has_put: false,
         }
     }
 
-    pub(super) async fn carry_out(
-        mut self,
-        mut changes: BoxStream<'_, Change>,
-    ) -> Result<(), ArchiveError> {
-        let failed = || self.archive.failed("look at");
-        let look = self.archive.look_to_write().await.map_err(failed())?;
-        self.archive.seen().too_large.clear();
+    /// Looks at the branch, and at what an interrupted write left there.
+    pub(super) async fn begin(mut self) -> Result<Self, ArchiveError> {
+        let look = self.archive.look_to_write().await;
+        let look = look.map_err(self.archive.failed("look at"))?;
         if let Some(head) = look.head.filter(|head| head.writing().is_some()) {
             self.leftovers = self.archive.leftovers(&head).await?;
             self.writing = head.writing().cloned();
         }
-        let mut puts = false;
-        while let Some(change) = changes.next().await {
-            change.check()?;
-            match change {
-                Change::Put(object) => {
-                    puts = true;
-                    self.put(object).await?;
-                }
-                Change::Publish {
-                    manifest,
-                    remove,
-                    documents,
-                    commit_message,
-                } => {
-                    let publish = Publish {
-                        hash: Hash::of(&manifest),
-                        oid: git_oid(&manifest),
-                        documents: self.fitting(documents, manifest.len()),
-                        manifest,
-                        remove: remove.into_iter().collect(),
-                        commit_message,
-                    };
-                    return self.publish(publish).await;
-                }
-            }
-        }
-        if !puts && self.writing.is_some() {
-            self.clean_up().await?;
-        }
-        Ok(())
+        Ok(self)
     }
 
-    async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
+    async fn put_object(&mut self, object: Object) -> Result<(), ArchiveError> {
         let Object { path, bytes } = object;
         // It is needed, whatever is there; and is there already, unless that is damaged.
         if self.leftovers.remove(&path) == Some(git_oid(&bytes)) || self.stale {
@@ -350,5 +332,54 @@ impl<'a> Write<'a> {
     ) -> Result<bool, ArchiveError> {
         let made = self.make(head, files, commit_message, tries).await;
         made.map_err(self.archive.failed("write to"))
+    }
+}
+
+#[async_trait]
+impl ArchiveWrite for Write<'_> {
+    async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
+        object.check()?;
+        if !self.is_whole {
+            return Err(ArchiveError::Failed);
+        }
+        self.is_whole = false;
+        self.has_put = true;
+        self.put_object(object).await?;
+        self.is_whole = true;
+        Ok(())
+    }
+
+    async fn publish(mut self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError> {
+        publish.check(&self.bases)?;
+        if !self.is_whole {
+            return Err(ArchiveError::Failed);
+        }
+        let published = publish.hashes();
+        let (publishing, too_large) = Publishing::new(self.archive, publish);
+        self.make_published(publishing).await?;
+        let archive = self.archive;
+        if archive.history == History::Squash {
+            match archive.squash().await {
+                // What was published is; the history goes with the next export.
+                Err(error @ GithubError::Overtaken) => {
+                    tracing::warn!(%error, place = %archive.place, "the history was not squashed");
+                }
+                squashed => squashed.map_err(archive.failed("squash"))?,
+            }
+        }
+        Ok(Receipt {
+            published,
+            requests: archive.client.take_requests(),
+            commit: archive.seen().head.clone(),
+            too_large,
+        })
+    }
+
+    async fn abandon(mut self: Box<Self>) -> Result<(), ArchiveError> {
+        if !self.has_put && self.writing.is_some() {
+            self.clean_up().await?;
+        }
+        self.archive.client.take_requests();
+        Ok(())
     }
 }

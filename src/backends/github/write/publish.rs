@@ -2,16 +2,16 @@
 
 use super::{FILES, WRITING, Write};
 use crate::github::{
-    Files as Listed, GithubError, MOST,
+    Files as Listed, GithubArchive, GithubError, MOST,
     branch::{ATTRIBUTES, Head},
     client::Tries,
     commit::{Files, git_oid},
     fresh::KEEP_BYTES,
 };
-use propsbot_archive::{ArchiveError, Documents, Hash, MANIFEST};
+use propsbot_archive::{ArchiveError, Documents, Hash, MANIFEST, Publish};
 
 /// What is to be published.
-pub(super) struct Publish {
+pub(super) struct Publishing {
     pub(super) manifest: Vec<u8>,
     pub(super) hash: Hash,
     pub(super) oid: String,
@@ -20,9 +20,27 @@ pub(super) struct Publish {
     pub(super) commit_message: String,
 }
 
+impl Publishing {
+    /// Also returns the documents that are left out.
+    pub(super) fn new(archive: &GithubArchive, publish: Publish) -> (Self, Vec<String>) {
+        let mut manifests = publish.manifests;
+        let manifest = manifests.remove(MANIFEST).unwrap_or_default();
+        let (documents, too_large) = fitting(archive, publish.documents, manifest.len());
+        let publishing = Self {
+            hash: Hash::of(&manifest),
+            oid: git_oid(&manifest),
+            documents,
+            manifest,
+            remove: publish.remove.into_iter().collect(),
+            commit_message: publish.commit_message,
+        };
+        (publishing, too_large)
+    }
+}
+
 impl Write<'_> {
     /// Makes the commit that publishes; finds that it is made.
-    pub(super) async fn publish(&mut self, publish: Publish) -> Result<(), ArchiveError> {
+    pub(super) async fn make_published(&mut self, publish: Publishing) -> Result<(), ArchiveError> {
         let mut tries = Tries::new();
         let mut listed = None;
         let documents_too = publish.documents.values().flatten();
@@ -72,7 +90,12 @@ impl Write<'_> {
 
     /// All that the publishing commit changes, the batch included, which is given back by
     /// [`Self::batch_back`].
-    fn files(&mut self, publish: &Publish, head: Option<&Head>, listed: Option<&Listed>) -> Files {
+    fn files(
+        &mut self,
+        publish: &Publishing,
+        head: Option<&Head>,
+        listed: Option<&Listed>,
+    ) -> Files {
         let mut files = documents(publish, head);
         for path in publish.remove.iter().chain(self.leftovers.keys()) {
             let was_put = self.batch.remove(path).is_some();
@@ -117,33 +140,10 @@ impl Write<'_> {
             tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
         }
     }
-
-    /// The documents that one commit can have beside the manifest. Those that are too large for that
-    /// are said so, and go: they would be taken for the present.
-    pub(super) fn fitting(&self, documents: Documents, manifest: usize) -> Documents {
-        let mut left = MOST.saturating_sub(manifest);
-        let mut too_large = Vec::new();
-        let mut sorted: Vec<_> = documents.into_iter().collect();
-        sorted.sort_by_key(|(path, document)| (document.as_ref().map(Vec::len), *path));
-        let fit = |(path, document): (&'static str, Option<Vec<u8>>)| {
-            let bytes = document.as_ref().map_or(0, Vec::len);
-            let Some(rest) = left.checked_sub(bytes) else {
-                let place = &self.archive.place;
-                tracing::warn!(%place, path, bytes, "too large for GitHub: it is left out");
-                too_large.push(path.to_owned());
-                return (path, None);
-            };
-            left = rest;
-            (path, document)
-        };
-        let fitting = sorted.into_iter().map(fit).collect();
-        self.archive.seen().too_large = too_large;
-        fitting
-    }
 }
 
 /// The documents that are not as they should be.
-fn documents(publish: &Publish, head: Option<&Head>) -> Files {
+fn documents(publish: &Publishing, head: Option<&Head>) -> Files {
     let mut files = Files::default();
     for (path, document) in &publish.documents {
         let there = head.and_then(|head| head.file(path));
@@ -158,4 +158,30 @@ fn documents(publish: &Publish, head: Option<&Head>) -> Files {
         }
     }
     files
+}
+
+/// The documents that one commit can have beside the manifest, and those that are too large for that. These
+/// go: they would be taken for the present.
+fn fitting(
+    archive: &GithubArchive,
+    documents: Documents,
+    manifest: usize,
+) -> (Documents, Vec<String>) {
+    let mut left = MOST.saturating_sub(manifest);
+    let mut too_large = Vec::new();
+    let mut sorted: Vec<_> = documents.into_iter().collect();
+    sorted.sort_by_key(|(path, document)| (document.as_ref().map(Vec::len), *path));
+    let fit = |(path, document): (&'static str, Option<Vec<u8>>)| {
+        let bytes = document.as_ref().map_or(0, Vec::len);
+        let Some(rest) = left.checked_sub(bytes) else {
+            let place = &archive.place;
+            tracing::warn!(%place, path, bytes, "too large for GitHub: it is left out");
+            too_large.push(path.to_owned());
+            return (path, None);
+        };
+        left = rest;
+        (path, document)
+    };
+    let fitting = sorted.into_iter().map(fit).collect();
+    (fitting, too_large)
 }

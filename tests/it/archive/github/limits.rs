@@ -1,11 +1,11 @@
 //! GitHub's limits on size and rate.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use propsbot_archive::{ArchiveError, Change, DataArchive, MANIFEST, Object, README, SOURCECRED};
+use propsbot_archive::{
+    ArchiveError, DataArchive, Hash, MANIFEST, Object, Publish, README, SOURCECRED, base,
+    contract::{blob, manifest, publish, write},
+};
 use propsbot_backends::{GithubAccess, GithubArchive};
 use propsbot_network::Network;
 use propsbot_rows::Snapshot;
@@ -13,9 +13,9 @@ use simulator::github::{Fault, Kind, Limits, Rate, Visibility};
 
 use super::{
     super::{
-        assert_valid, blob,
+        assert_valid,
         bucket::{first, second, terse},
-        write,
+        put_only,
     },
     access, archive_in, commits, files, place, started,
 };
@@ -71,17 +71,8 @@ fn noise(megabytes: usize, seed: u8) -> Vec<u8> {
     (0..megabytes * MEGABYTE).map(|_| next()).collect()
 }
 
-fn publish(generation: u32, documents: BTreeMap<&'static str, Option<Vec<u8>>>) -> Change {
-    let manifest = format!(
-        r#"{{"format":1,"provider":"discord","generation":{generation},"previous":null,
-            "created_at":0,"guilds":[]}}"#
-    );
-    Change::Publish {
-        manifest: manifest.into_bytes(),
-        remove: BTreeSet::new(),
-        documents,
-        commit_message: "Archive".to_owned(),
-    }
+fn generation(number: u32) -> Publish {
+    publish(manifest(number))
 }
 
 /// No commit exceeds GitHub's limits, even with many documents next to the manifest.
@@ -90,15 +81,18 @@ async fn splits_large_exports_into_commits() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let [graph, ..] = SOURCECRED;
-    let mut changes: Vec<Change> = (0..8).map(|n| Change::Put(blob(&noise(2, n)))).collect();
-    let documents = BTreeMap::from([
+    let objects = (0..8).map(|n| blob(&noise(2, n)));
+    let documents = [
         (graph, Some(noise(15, 9))),
         (README, Some(b"Read".to_vec())),
-    ]);
-    changes.push(publish(1, documents));
-    write(&archive, None, changes).await.unwrap();
+    ];
+    let first = Publish {
+        documents: documents.into(),
+        ..generation(1)
+    };
+    let receipt = write(&archive, base(None), objects, first).await.unwrap();
     assert_eq!(github.count(Kind::CommitOnBranch), 2);
-    assert_eq!(archive.traffic().too_large, [""; 0]);
+    assert_eq!(receipt.too_large, [""; 0]);
     assert!(archive.read(graph).await.unwrap() == Some(noise(15, 9)));
     assert_eq!(github.violations(), [""; 0]);
 }
@@ -110,9 +104,10 @@ async fn splits_commits_beyond_github_resource_limits() {
     let archive = archive_in(&github, "");
     let said = r#"{"data":null,"errors":[{"type":"RESOURCE_LIMITS_EXCEEDED","message":"Resource limits for this query exceeded."}]}"#;
     github.fail(Kind::CommitOnBranch, 1, Fault::Answer(200, said.to_owned()));
-    let mut changes: Vec<Change> = (0..8).map(|n| Change::Put(blob(&noise(2, n)))).collect();
-    changes.push(publish(1, BTreeMap::new()));
-    write(&archive, None, changes).await.unwrap();
+    let objects = (0..8).map(|n| blob(&noise(2, n)));
+    write(&archive, base(None), objects, generation(1))
+        .await
+        .unwrap();
     assert!(github.count(Kind::CommitOnBranch) > 2);
     assert_eq!(github.violations(), [""; 0]);
 }
@@ -123,26 +118,23 @@ async fn omits_oversized_documents_and_rejects_oversized_objects() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let [graph, types, _] = SOURCECRED;
-    let with = |bytes: &[u8]| {
-        BTreeMap::from([(graph, Some(bytes.to_vec())), (types, Some(b"{}".to_vec()))])
+    let with = |number, bytes: &[u8]| Publish {
+        documents: [(graph, Some(bytes.to_vec())), (types, Some(b"{}".to_vec()))].into(),
+        ..generation(number)
     };
-    write(&archive, None, vec![publish(1, with(b"small"))])
+    write(&archive, base(None), [], with(1, b"small"))
         .await
         .unwrap();
     assert!(files(&github, "").contains(graph));
-    let expected = Some(propsbot_archive::Hash::of(
-        &archive.read(MANIFEST).await.unwrap().unwrap(),
-    ));
-    let change = publish(2, with(&noise(23, 1)));
-    write(&archive, expected, vec![change]).await.unwrap();
-    assert_eq!(archive.traffic().too_large, [graph]);
+    let bases = base(Some(Hash::of(&manifest(1))));
+    let receipt = write(&archive, bases, [], with(2, &noise(23, 1))).await;
+    assert_eq!(receipt.unwrap().too_large, [graph]);
     // A stale version would be taken for the current one.
     let there = files(&github, "");
     assert!(!there.contains(graph) && there.contains(types));
 
     let bytes = noise(23, 2);
-    let path = propsbot_archive::Hash::of(&bytes).blob_path();
-    let refused = write(&archive, None, vec![Change::Put(Object { path, bytes })]).await;
+    let refused = put_only(&archive, None, [blob(&bytes)]).await;
     assert!(
         matches!(refused, Err(ArchiveError::TooLarge { .. })),
         "{refused:?}"
@@ -156,38 +148,24 @@ async fn removes_many_files_in_parts() {
     let github = started().await;
     let archive = archive_in(&github, "");
     let objects: Vec<Object> = (0..2_100_u32).map(|n| blob(&n.to_be_bytes())).collect();
-    let mut changes: Vec<Change> = objects.iter().cloned().map(Change::Put).collect();
-    changes.push(publish(1, BTreeMap::new()));
-    let Some(Change::Publish { manifest, .. }) = changes.last().cloned() else {
-        unreachable!()
-    };
-    write(&archive, None, changes).await.unwrap();
+    write(&archive, base(None), objects.clone(), generation(1))
+        .await
+        .unwrap();
     assert_eq!(github.count(Kind::CommitOnBranch), 3);
 
-    let Change::Publish {
-        manifest: next,
-        documents,
-        commit_message,
-        ..
-    } = publish(2, BTreeMap::new())
-    else {
-        unreachable!()
-    };
-    let change = Change::Publish {
-        manifest: next.clone(),
+    let second = Publish {
         remove: objects.iter().map(|object| object.path.clone()).collect(),
-        documents,
-        commit_message,
+        ..generation(2)
     };
-    let expected = Some(propsbot_archive::Hash::of(&manifest));
-    write(&archive, expected, vec![change]).await.unwrap();
+    let bases = base(Some(Hash::of(&manifest(1))));
+    write(&archive, bases, [], second).await.unwrap();
     assert_eq!(github.count(Kind::CommitOnBranch), 6);
     let left = files(&github, "");
     assert_eq!(
         left,
         ["manifest.json", "notes.txt"].map(str::to_owned).into()
     );
-    assert_eq!(archive.read(MANIFEST).await.unwrap(), Some(next));
+    assert_eq!(archive.read(MANIFEST).await.unwrap(), Some(manifest(2)));
     assert_eq!(github.violations(), [""; 0]);
 }
 
@@ -200,9 +178,10 @@ async fn shrinks_parts_that_fail() {
         body: 8 * MEGABYTE,
         ..Limits::none()
     });
-    let mut changes: Vec<Change> = (0..16).map(|n| Change::Put(blob(&noise(1, n)))).collect();
-    changes.push(publish(1, BTreeMap::new()));
-    write(&archive, None, changes).await.unwrap();
+    let objects = (0..16).map(|n| blob(&noise(1, n)));
+    write(&archive, base(None), objects, generation(1))
+        .await
+        .unwrap();
     for n in 0..16 {
         let path = blob(&noise(1, n)).path;
         assert!(archive.read(&path).await.unwrap().is_some(), "{n}");

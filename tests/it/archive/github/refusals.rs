@@ -1,22 +1,22 @@
 //! GitHub's refusals and their messages.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use propsbot_archive::{ArchiveError, Change, DataArchive, Hash, MANIFEST, export};
+use propsbot_archive::{
+    ArchiveError, DataArchive, Hash, MANIFEST, base,
+    contract::{blob, publish, write},
+    export,
+};
 use propsbot_backends::{GithubAccess, GithubArchive};
 use propsbot_network::Network;
 use simulator::github::{Access, Fault, Github, Kind, Role, Visibility, What};
 
 use super::{
     super::{
-        blob,
         bucket::{first, second},
         community::{request, rows},
         damage::is_repaired,
-        write,
+        put_only,
     },
     access, archive_in, commits, files, place, started, writes,
 };
@@ -133,9 +133,8 @@ async fn names_hosts_that_are_not_github() {
 async fn public_repositories_need_consent_at_every_commit() {
     let github = started().await;
     github.set_visibility(Visibility::Public);
-    let put = || vec![Change::Put(blob(b"one"))];
     let archive = archive_in(&github, "");
-    let refused = write(&archive, None, put()).await.unwrap_err();
+    let refused = put_only(&archive, None, [blob(b"one")]).await.unwrap_err();
     assert!(refused.to_string().contains("is public"), "{refused}");
     let allowed = GithubAccess {
         allow_public: true,
@@ -148,25 +147,13 @@ async fn public_repositories_need_consent_at_every_commit() {
     github.set_visibility(Visibility::Private);
     let archive = archive_in(&github, "b").with_part(1);
     let made = commits(&github);
-    let changes = async_stream(&github);
-    let refused = archive.write(None, changes).await.unwrap_err();
+    let mut write = archive.write(base(None)).await.unwrap();
+    write.put(blob(b"one")).await.unwrap();
+    github.set_visibility(Visibility::Public);
+    let refused = write.put(blob(b"two")).await.unwrap_err();
     assert!(refused.to_string().contains("is public"), "{refused}");
     assert_eq!(commits(&github), made + 1);
     assert!(!files(&github, "b").contains(MANIFEST));
-}
-
-/// Two objects; the repository becomes public in between.
-fn async_stream(github: &Github) -> futures::stream::BoxStream<'_, Change> {
-    use futures::{StreamExt as _, stream};
-    let objects = [&b"one"[..], b"two"].into_iter().enumerate();
-    stream::iter(objects)
-        .map(move |(n, bytes)| {
-            if n > 0 {
-                github.set_visibility(Visibility::Public);
-            }
-            Change::Put(blob(bytes))
-        })
-        .boxed()
 }
 
 /// Someone changed a blob by hand.
@@ -212,9 +199,9 @@ async fn one_of_two_writers_fails_cleanly() {
     // A commit of another file by someone else doesn't matter.
     let strangers = vec![("theirs.txt".to_owned(), ours.to_vec())];
     github.fail(Kind::CommitOnBranch, 1, Fault::Raced(strangers));
-    let change = vec![Change::Put(blob(b"more"))];
     let reader = propsbot_archive::ArchiveReader::open(&one).await.unwrap();
-    write(&one, Some(reader.hash()), change).await.unwrap();
+    let expected = Some(reader.hash());
+    put_only(&one, expected, [blob(b"more")]).await.unwrap();
     assert!(files(&github, "").contains("theirs.txt"));
 
     // Someone else publishes between our read and our commit.
@@ -222,16 +209,8 @@ async fn one_of_two_writers_fails_cleanly() {
         "created_at":0,"guilds":[]}"#;
     let theirs = vec![(MANIFEST.to_owned(), other.to_vec())];
     github.fail(Kind::CommitOnBranch, 1, Fault::Overtaken(theirs));
-    let lost = vec![
-        Change::Put(blob(b"even more")),
-        Change::Publish {
-            manifest: br#"{"format":1}"#.to_vec(),
-            remove: BTreeSet::new(),
-            documents: BTreeMap::new(),
-            commit_message: "Archive".to_owned(),
-        },
-    ];
-    let error = write(&one, Some(reader.hash()), lost).await;
+    let lost = publish(br#"{"format":1}"#.to_vec());
+    let error = write(&one, base(expected), [blob(b"even more")], lost).await;
     let stale =
         matches!(error, Err(ArchiveError::Stale { found, .. }) if found == Some(Hash::of(other)));
     assert!(stale, "{error:?}");
