@@ -15,9 +15,10 @@ use propsbot::{
     app::{self, Error, ExportOrder, GraphOrder, GraphPlugin},
     config::{Environment, Needs},
 };
-use propsbot_archive::Depth;
+use propsbot_archive::{Depth, Id};
 use propsbot_backends::ArchiveSpec;
 use propsbot_graph::discord::Rules;
+use propsbot_mirror::ForgetRequest;
 use propsbot_model::{GuildId, UserId, printable};
 use tokio_util::sync::CancellationToken;
 
@@ -313,13 +314,16 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             app::verify(&config, &from, depth).await
         }
         Command::Restore { from } => app::restore(&config, &from).await,
-        Command::Forget {
-            user: Some(user),
-            guild,
-        } => app::forget(&config, user, guild).await,
-        Command::Forget { user: None, guild } => {
-            let guild = guild.expect("clap requires --user or --guild");
-            app::forget_guild(&config, guild).await
+        Command::Forget { user, guild } => {
+            let space = guild.map(Id::new);
+            let request = match user {
+                Some(user) => ForgetRequest::User {
+                    user: Id::new(user),
+                    space,
+                },
+                None => ForgetRequest::Space(space.expect("clap requires --user or --guild")),
+            };
+            app::forget(&config, &request).await
         }
         Command::Status { json } => Ok(vec![app::status(&config, json).await?]),
     }

@@ -1,17 +1,18 @@
-//! A process's memory, and its growth.
+//! The memory of a process, and whether it grows.
 
 use std::{fs, path::Path, time::Duration};
 
-/// A process's memory, in bytes.
+/// What a process has in memory, in bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
+    /// All of it.
     pub(crate) resident: u64,
-    /// Heap and stacks: everything not backed by a file.
+    /// What is no file's: heap and stacks.
     pub(crate) anonymous: u64,
 }
 
 impl Memory {
-    /// The process with this id; `None` once it has ended.
+    /// Of the process with this id; `None` once it has ended.
     pub(crate) fn of(process: u32) -> Option<Self> {
         let status = Path::new("/proc").join(process.to_string()).join("status");
         let status = fs::read_to_string(status).ok()?;
@@ -27,17 +28,17 @@ impl Memory {
     }
 }
 
-/// A sample of the memory.
+/// What was seen at a time.
 pub(crate) struct Sample {
-    /// Since the start.
+    /// Since the beginning.
     pub(crate) at: Duration,
-    /// Actions in the guild so far.
+    /// How much had happened in the guild.
     pub(crate) actions: u64,
     pub(crate) memory: Memory,
 }
 
-/// Growth of the resident memory in MB per 10 minutes, by least squares. `None` with fewer than two
-/// samples.
+/// By how much the resident memory grows, in MB per 10 minutes: the line of least squares. `None` where
+/// there are not two samples.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) fn slope(samples: &[Sample]) -> Option<f64> {
     let points: Vec<(f64, f64)> = samples

@@ -9,10 +9,10 @@ mod settings;
 
 use std::{fmt::Write as _, time::Duration};
 
-use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
-use propsbot_service::status::{
+use propsbot_jobs::status::{
     AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus, Totals,
 };
+use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
 
 pub(super) use exports::*;
 pub(super) use guilds::*;

@@ -1,4 +1,4 @@
-//! Runs a simulator manually: starts a Discord or a GitHub on loopback and prints how to point a bot at it.
+//! The simulator by hand: starts a Discord or a GitHub on loopback and says how to point a bot at it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed, World};
 use simulator::github::{self, Github};
 
-/// Simulated services on loopback, to try a bot against
+/// Services on loopback, to try a bot against.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -28,101 +28,101 @@ enum Service {
 
 #[derive(Args)]
 struct DiscordArgs {
-    /// Port on 127.0.0.1; 0 takes any free one
+    /// Port on 127.0.0.1; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Seed; with the same --until it gives the same world
+    /// The same seed (and --until) makes the same world.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Number of channels of all kinds, categories included
+    /// Channels of all kinds, categories included.
     #[arg(long, default_value_t = 12)]
     channels: usize,
-    /// Number of messages
+    /// Messages.
     #[arg(long, default_value_t = 2000)]
     messages: usize,
-    /// Number of members who are people
+    /// People who are members.
     #[arg(long, default_value_t = 40)]
     members: usize,
-    /// Number of threads, active and archived
+    /// Threads, active and archived.
     #[arg(long, default_value_t = 12)]
     threads: usize,
-    /// Share of messages with reactions, 0 to 1
+    /// Share of messages with reactions, 0 to 1.
     #[arg(long, default_value_t = 0.2)]
     reactions: f64,
-    /// Length of the history in days
+    /// Days that the history spans.
     #[arg(long, default_value_t = 365)]
     days: u32,
-    /// End of the history, such as 2026-01-01T00:00:00Z; default: now
+    /// When the history ends, such as 2026-01-01T00:00:00Z. Default: now.
     #[arg(long)]
     until: Option<Timestamp>,
-    /// Start with an empty guild
+    /// Start with a guild that has nothing in it.
     #[arg(long)]
     empty: bool,
-    /// Actions per second of the community
+    /// Actions a second with which the world goes on.
     #[arg(long, value_name = "ACTIONS_PER_SECOND", default_value_t = 0.0)]
     lively: f64,
-    /// Seconds between a client's heartbeats
+    /// Seconds between the heartbeats that a client has to send.
     #[arg(long, value_name = "SECONDS", default_value_t = 41.25)]
     heartbeat: f64,
-    /// Rate limits to enforce
+    /// Which rate limits to keep.
     #[arg(long, value_enum, default_value_t = Keep::Discord)]
     limits: Keep,
-    /// Requests per second over all routes, overriding --limits; 0 for no limit
+    /// Requests a second over all routes, instead of --limits' own; 0 for no such limit.
     #[arg(long, value_name = "REQUESTS_PER_SECOND")]
     limit_global: Option<u32>,
-    /// Message pages per 5 s and channel, overriding --limits; 0 for no limit
+    /// Message pages per 5 s and channel, instead of --limits' own; 0 for no such limit.
     #[arg(long, value_name = "REQUESTS")]
     limit_messages: Option<u32>,
-    /// Milliseconds between reaction requests of a channel, overriding --limits; 0 for no limit
+    /// Milliseconds between reaction requests of a channel, instead of --limits' own; 0 for no such limit.
     #[arg(long, value_name = "MILLISECONDS")]
     limit_reactions: Option<u64>,
-    /// Write all traffic to this file, as JSON lines
+    /// Write all traffic to this file as JSON lines.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The bot's token; default: derived from the seed
+    /// The bot's token. Default: made from the seed.
     #[arg(long)]
     token: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Keep {
-    /// None, and no headers
+    /// None, and no headers.
     None,
-    /// Like Discord's
+    /// Like Discord's.
     Discord,
 }
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct GithubArgs {
-    /// Port on 127.0.0.1; 0 takes any free one
+    /// Port on 127.0.0.1; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The repository, as OWNER/NAME
+    /// The repository.
     #[arg(long, value_name = "OWNER/NAME", default_value = "octo-org/archive", value_parser = repository)]
     repo: (String, String),
-    /// Visible only to accounts with access (the default)
+    /// Only those with access see it (the default).
     #[arg(long)]
     private: bool,
-    /// Visible to everyone
+    /// Everyone sees it.
     #[arg(long, conflicts_with = "private")]
     public: bool,
-    /// Start without a commit, and so without a branch; otherwise there is a README.md
+    /// Start without a commit, and so without a branch; otherwise there is a README.md.
     #[arg(long)]
     empty: bool,
-    /// The default branch
+    /// The default branch.
     #[arg(long, default_value = "main")]
     branch: String,
-    /// Folder of the bare repository, created if needed; default: a temporary folder, deleted at the end
+    /// Keep the bare repository in this folder, or go on with the one there. Default: a temporary folder, deleted at the end.
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
-    /// No rate limits, and no headers for them
+    /// Keep no rate limits, and send no headers of them.
     #[arg(long)]
     no_limits: bool,
-    /// Write all traffic to this file, as JSON lines
+    /// Write all traffic to this file as JSON lines.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The personal access token; default: a made-up one
+    /// The personal access token. Default: a made-up one.
     #[arg(long)]
     token: Option<String>,
 }
@@ -265,7 +265,7 @@ async fn run_github(options: github::Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One `NAME=value` per line for shells; the last ones configure a bot.
+/// One `NAME=value` a line, so that a shell can read it: the last ones are what a bot needs.
 fn announce(facts: &[(&str, String)]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut write = || -> std::io::Result<()> {

@@ -6,16 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{
-    Error, Mirror,
+    Error,
     bars::{rows_bar, tell_made},
     error::Tried as _,
     graph::beside,
-    open_existing_store,
+    provider,
 };
 use crate::config::Config;
 use propsbot_archive::{
@@ -26,8 +26,9 @@ use propsbot_backends::{ArchiveSpec, Claims};
 use propsbot_jobs::{
     clock::Clock,
     export::{self, Decision, ExportOptions, ExportReport, ExportTarget},
-    privacy, restore,
+    provider::{self, DiscordProvider},
 };
+use propsbot_mirror::DataProvider as _;
 use propsbot_model::{Class, GuildId, counted, one_line};
 use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, PROPS, SCHEMA};
 use propsbot_store::{Store, StoreError};
@@ -68,12 +69,13 @@ async fn export_unless(
     give_up: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
+    let provider = provider(config);
     let adopted = if order.replace {
-        adopt_wishes(config, spec).await?
+        adopt_wishes(&provider, config, spec).await?
     } else {
         0
     };
-    let store = open_to_export(config).await?;
+    let store = store_to_export(&provider, config).await?;
     let target = target(config, spec, &store).await?;
     let begun = Instant::now();
     let mut leave = ExportOptions {
@@ -150,10 +152,10 @@ async fn export_unless(
     Ok(vec![line])
 }
 
-/// Opens a store that has, or had, something to export: an export of any other would empty the archive.
+/// The store, which has, or had, something to export: an export of any other would empty the archive.
 /// (A store whose guilds were all forgotten still withdraws them.)
-async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
-    let store = Arc::new(open_existing_store(&config.store_path).await?);
+async fn store_to_export(provider: &DiscordProvider, config: &Config) -> Result<Arc<Store>, Error> {
+    let store = Arc::clone(provider.existing_store().await?);
     let asked = Arc::clone(&store);
     let is_empty =
         move || Ok::<_, StoreError>(asked.guilds()?.is_empty() && asked.last_export()?.is_none());
@@ -169,7 +171,11 @@ async fn open_to_export(config: &Config) -> Result<Arc<Store>, Error> {
 
 /// Copies the privacy choices that an archive remembers into the store before the store replaces the
 /// archive, so that an older store brings no one's data back. Returns how many members' choices those are.
-async fn adopt_wishes(config: &Config, spec: &ArchiveSpec) -> Result<usize, Error> {
+async fn adopt_wishes(
+    provider: &DiscordProvider,
+    config: &Config,
+    spec: &ArchiveSpec,
+) -> Result<usize, Error> {
     let (access, network) = (&config.access, &config.network);
     let archive = propsbot_backends::open_to_write(spec, access, network, Claims::default())?;
     let wishes = async {
@@ -187,12 +193,8 @@ async fn adopt_wishes(config: &Config, spec: &ArchiveSpec) -> Result<usize, Erro
     if wishes.is_empty() {
         return Ok(0);
     }
-    // Fails if there is no store to export, instead of creating one.
-    drop(open_to_export(config).await?);
-    let mirror = Mirror::open(&config.store_path).await?;
-    let adopted = privacy::adopt(&mirror.store, &mirror.writer, &mirror.clock, wishes).await;
-    mirror.close().await?;
-    Ok(adopted?)
+    let store = store_to_export(provider, config).await?;
+    Ok(provider::adopt_wishes(&store, wishes).await?)
 }
 
 /// The faults of an archive; an empty one has none.
@@ -232,9 +234,10 @@ pub(super) async fn target(
 /// Returns what an export would write, and for every channel whether it's exported.
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
-    let store = Arc::new(open_existing_store(&config.store_path).await?);
-    let target = target(config, spec, &store).await?;
-    let dry_run = export::dry_run(&store, &target, Clock::now())
+    let provider = provider(config);
+    let store = provider.existing_store().await?;
+    let target = target(config, spec, store).await?;
+    let dry_run = export::dry_run(store, &target, Clock::now())
         .await
         .tried(|| format!("could not work out what an export to {spec} would write"))?;
     let (would, decisions, bot_posts) = (dry_run.summary, dry_run.decisions, dry_run.bot_posts);
@@ -281,20 +284,17 @@ pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<St
 /// Fills an empty store from an archive.
 pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>, Error> {
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
+    let provider = provider(config);
     // Read it first: a wrong address must not leave a half-restored store behind.
-    ArchiveReader::open_as(archive.as_ref(), &SCHEMA)
+    ArchiveReader::open_as(archive.as_ref(), provider.schema())
         .await
         .tried(|| format!("could not read {spec}"))?;
-    let path = config.store_path.clone();
-    let store = tokio::task::spawn_blocking(move || Store::open_to_restore(&path))
-        .await
-        .context("opening the store")??;
     let bar = rows_bar();
     let told = |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let done = restore::restore(&Arc::new(store), archive.as_ref(), &told).await;
+    let done = provider.restore(archive.as_ref(), &told).await;
     bar.finish_and_clear();
     let done = done.tried(|| format!("could not restore {spec}"))?;
     Ok(vec![format!(
@@ -302,7 +302,7 @@ pub async fn restore(config: &Config, spec: &ArchiveSpec) -> Result<Vec<String>,
          `propsbot sync` or `propsbot run` fetches those again and continues from here",
         config.store_path.display(),
         done.generation,
-        counted(done.channels, "channel"),
+        counted(done.parts, "channel"),
         counted(done.rows, "row")
     )])
 }

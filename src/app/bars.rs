@@ -3,19 +3,21 @@
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal as _},
+    sync::Arc,
     time::Duration,
 };
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{task::JoinHandle, time};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
-use propsbot_archive::{ExportProgress, ExportProgressBoard};
-use propsbot_jobs::{
-    guilds::PerGuild,
-    progress::{Phase, Progress, ProgressBoard, log_regularly},
-};
-use propsbot_model::{GuildId, counted, one_line};
+use propsbot_archive::{ExportProgress, ExportProgressBoard, Id};
+use propsbot_mirror::{DataProvider, Progress};
+use propsbot_model::counted;
+
+/// How often progress is logged.
+const LOGGED: Duration = Duration::from_secs(15);
 
 /// Progress bars. Finish them before printing anything else, or they erase it. If stderr isn't a terminal,
 /// progress is logged instead.
@@ -25,12 +27,12 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    pub(super) fn show(boards: PerGuild<ProgressBoard>) -> Self {
+    pub(super) fn show(provider: Arc<dyn DataProvider>) -> Self {
         let stop = CancellationToken::new();
         let shown = if io::stderr().is_terminal() {
-            tokio::spawn(draw(boards, stop.clone()))
+            tokio::spawn(draw(provider, stop.clone()))
         } else {
-            tokio::spawn(log_regularly(boards, stop.clone()))
+            tokio::spawn(log_regularly(provider, stop.clone()))
         };
         Self { stop, shown }
     }
@@ -42,15 +44,39 @@ impl Bars {
     }
 }
 
-async fn draw(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
+/// Logs how far the work on each space is, until it is stopped.
+pub(super) async fn log_regularly(provider: Arc<dyn DataProvider>, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(time::sleep(LOGGED))
+        .await
+        .is_some()
+    {
+        for now in provider.progress() {
+            if now.is_done || now.gauges.is_empty() {
+                continue;
+            }
+            let gauges = now.gauges.iter();
+            let gauges = gauges.map(|gauge| {
+                format!(
+                    "{} {}/{} {}",
+                    gauge.label, gauge.done, gauge.total, gauge.unit
+                )
+            });
+            let gauges: Vec<String> = gauges.collect();
+            info!(space = %now.space, "{} ({})", now.text, gauges.join("; "));
+        }
+    }
+}
+
+async fn draw(provider: Arc<dyn DataProvider>, stop: CancellationToken) {
     let all = MultiProgress::new();
-    let mut shown: BTreeMap<GuildId, GuildBars> = BTreeMap::new();
+    let mut shown: BTreeMap<Id, SpaceBars> = BTreeMap::new();
     let mut tick = time::interval(Duration::from_millis(100));
     loop {
         let stopping = stop.is_cancelled();
-        for (guild, board) in boards.all() {
-            let bars = shown.entry(guild).or_insert_with(|| GuildBars::below(&all));
-            bars.show(&board.look());
+        for now in provider.progress() {
+            let bars = shown.entry(now.space.clone());
+            bars.or_insert_with(|| SpaceBars::below(&all)).show(now);
         }
         if stopping {
             break;
@@ -60,79 +86,49 @@ async fn draw(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
             () = stop.cancelled() => {}
         }
     }
-    shown.into_values().for_each(GuildBars::end);
+    shown.into_values().for_each(SpaceBars::end);
 }
 
-/// The bars of one guild: the current work, and, once it's known, how much of it is done.
-struct GuildBars {
+/// The bars of one space: the current work, and, once it's known, how much of it is done.
+struct SpaceBars {
     all: MultiProgress,
     doing: ProgressBar,
-    fetching: Option<(ProgressBar, ProgressBar)>,
+    gauges: Vec<ProgressBar>,
 }
 
-impl GuildBars {
-    /// Adds the bars of another guild below the others.
+impl SpaceBars {
+    /// Adds the bars of another space below the others.
     fn below(all: &MultiProgress) -> Self {
         // Exactly as wide as the terminal.
         let doing = ProgressBar::new_spinner().with_style(style("{spinner} {wide_msg}"));
         Self {
             all: all.clone(),
             doing: all.add(doing),
-            fetching: None,
+            gauges: Vec::new(),
         }
     }
 
-    fn show(&mut self, now: &Progress) {
-        self.doing.set_message(line(now));
+    fn show(&mut self, now: Progress) {
+        self.doing.set_message(now.text);
         self.doing.tick();
-        if now.phase == Phase::Discovering || now.channels == 0 {
-            return;
+        for (index, gauge) in now.gauges.into_iter().enumerate() {
+            if index == self.gauges.len() {
+                let above = self.gauges.last().unwrap_or(&self.doing);
+                let bar = ProgressBar::new(0)
+                    .with_style(style("  {prefix:9} [{bar:20.cyan/dim}] {pos}/{len} {msg}"))
+                    .with_prefix(gauge.label);
+                self.gauges.push(self.all.insert_after(above, bar));
+            }
+            let bar = &self.gauges[index];
+            bar.set_length(gauge.total);
+            bar.set_position(gauge.done);
+            bar.set_message(gauge.unit);
         }
-        let (channels, lists) = self.fetching.get_or_insert_with(|| {
-            let bar = |template, above: &ProgressBar| {
-                let bar = ProgressBar::new(0).with_style(style(template));
-                self.all.insert_after(above, bar)
-            };
-            let messages = "  messages  [{bar:20.cyan/dim}] {pos}/{len} channels, {msg} messages";
-            let channels = bar(messages, &self.doing);
-            let lists = bar(
-                "  reactions [{bar:20.cyan/dim}] {pos}/{len} lists",
-                &channels,
-            );
-            (channels, lists)
-        });
-        channels.set_length(now.channels);
-        channels.set_position(now.channels_done);
-        channels.set_message(now.messages.to_string());
-        lists.set_length(now.lists);
-        lists.set_position(now.lists_done);
     }
 
     fn end(self) {
         self.doing.finish_and_clear();
-        for bar in self
-            .fetching
-            .into_iter()
-            .flat_map(|(channels, lists)| [channels, lists])
-        {
-            bar.abandon();
-        }
-    }
-}
-
-/// The current work; the short and important parts come first.
-fn line(now: &Progress) -> String {
-    let name = now.guild.as_ref().map(|(_, name)| one_line(name));
-    let name = name.unwrap_or_default();
-    match now.phase {
-        Phase::Idle => String::new(),
-        Phase::Discovering => format!("listing the channels, threads and members of {name}"),
-        Phase::Fetching => format!(
-            "{}, {}: {name}",
-            now.time_left(),
-            counted(now.requests, "request")
-        ),
-        Phase::Waiting => format!("waiting to retry what failed: {name}"),
+        self.gauges.iter().for_each(ProgressBar::abandon);
     }
 }
 
@@ -165,21 +161,4 @@ pub(super) fn rows_bar() -> ProgressBar {
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
     style.progress_chars("━╸─")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_control_the_terminal() {
-        for phase in [Phase::Discovering, Phase::Fetching, Phase::Waiting] {
-            let now = Progress {
-                phase,
-                guild: Some((GuildId(1), "a\u{1b}[2J\nb\u{202e}".to_owned())),
-                ..Progress::default()
-            };
-            assert!(line(&now).contains("a[2J b"), "{:?}", line(&now));
-        }
-    }
 }

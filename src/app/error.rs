@@ -6,11 +6,8 @@ use tokio::task::JoinError;
 
 use crate::config::Mistakes;
 use propsbot_archive::{ArchiveError, ExportError, ReadError};
-use propsbot_discord::{GatewayError, RestError};
-use propsbot_jobs::{
-    backfill::BackfillError, export::ExportJobError, privacy::PrivacyError, restore::RestoreError,
-    writer::Stopped,
-};
+use propsbot_jobs::export::ExportJobError;
+use propsbot_mirror::ProviderError;
 use propsbot_store::StoreError;
 
 /// Why a command failed.
@@ -68,21 +65,13 @@ macro_rules! kinds {
 
 kinds! {
     Mistakes: |_| true;
-    RestError: |error| matches!(error, RestError::BadToken);
-    BackfillError: |error| matches!(error, BackfillError::Rest(RestError::BadToken));
-    GatewayError: |error| matches!(error, GatewayError::BadToken(_) | GatewayError::MissingIntents);
-    StoreError: |error| matches!(
-        error,
-        StoreError::Unusable { .. } | StoreError::NotEmpty { .. } | StoreError::HalfRestored { .. }
-    );
+    ProviderError: |error| matches!(error, ProviderError::Wrong(_));
+    StoreError: |_| false;
     ArchiveError: |error| matches!(error, ArchiveError::NoAccess { .. });
     ReadError: |_| false;
     ExportError: |_| false;
-    PrivacyError: |_| false;
     serde_json::Error: |_| false;
     ExportJobError: |_| false;
-    RestoreError: |_| false;
-    Stopped: |_| false;
     JoinError: |_| false;
     io::Error: |_| false;
     anyhow::Error: |_| false;

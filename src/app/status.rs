@@ -1,186 +1,22 @@
-//! `propsbot status`: how complete the mirror is, without asking Discord.
+//! `propsbot status`: how complete the mirror is, without asking the platform.
 
-use std::fmt::Write as _;
+use serde_json::Value;
 
-use comfy_table::{Table, presets};
-
-use super::{Error, open_existing_store};
+use super::{Error, provider};
 use crate::config::Config;
-use propsbot_model::{GuildId, Millis, counted, one_line, printable_json};
-use propsbot_service::status::{
-    self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus,
-};
-use propsbot_store::StoreError;
+use propsbot_mirror::DataProvider as _;
+use propsbot_model::printable_json;
 
-/// The sync status of every guild, as text or JSON.
+/// The status of every space, as text or JSON.
 pub async fn status(config: &Config, json: bool) -> Result<String, Error> {
-    let store = open_existing_store(&config.store_path).await?;
-    let named = config.guilds.clone();
-    let guilds = tokio::task::spawn_blocking(move || -> Result<Vec<GuildStatus>, StoreError> {
-        // If none is named, all guilds in the store are mirrored.
-        let is_mirrored = |guild: GuildId| named.is_empty() || named.contains(&guild);
-        let mut all = Vec::new();
-        for guild in store.guilds()? {
-            all.push(status::of_guild(
-                &store,
-                guild.guild_id,
-                None,
-                &is_mirrored,
-            )?);
-        }
-        Ok(all)
-    })
-    .await??;
+    let spaces = provider(config).status().await?;
     if json {
-        return Ok(printable_json(&serde_json::to_string_pretty(&guilds)?));
+        let details: Vec<Value> = spaces.into_iter().map(|space| space.details).collect();
+        return Ok(printable_json(&serde_json::to_string_pretty(&details)?));
     }
-    if guilds.is_empty() {
+    if spaces.is_empty() {
         return Ok("The store is empty; `propsbot sync` fills it.".to_owned());
     }
-    Ok(guilds.iter().map(text).collect::<Vec<_>>().join("\n\n"))
-}
-
-fn text(guild: &GuildStatus) -> String {
-    let mut text = format!(
-        "{} ({}): {}, {}, {}, {} from commands\n",
-        one_line(&guild.name),
-        guild.id,
-        counted(guild.members, "member"),
-        counted(guild.totals.messages, "message"),
-        counted(guild.totals.reactions, "reaction"),
-        counted(guild.totals.props, "props message"),
-    );
-    for (class, at) in &guild.synced {
-        let when = at.map_or_else(|| "never".to_owned(), time);
-        let _ = writeln!(text, "  {class} complete as of: {when}");
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["channel", "messages", "reactions", "coverage"]);
-    for channel in &guild.channels {
-        table.add_row([
-            one_line(&channel.name),
-            channel.totals.messages.to_string(),
-            channel.totals.reactions.to_string(),
-            match channel.coverage {
-                CoverageStatus::Live => "complete and live".to_owned(),
-                CoverageStatus::Empty => "no messages yet".to_owned(),
-                CoverageStatus::Complete { to } => {
-                    format!("complete up to {}", time(to.created_at()))
-                }
-                CoverageStatus::Partial { gaps } => counted(gaps, "gap"),
-                CoverageStatus::Unknown => "not fetched yet".to_owned(),
-                CoverageStatus::Unreadable => "the bot has no permission to read it".to_owned(),
-            },
-        ]);
-    }
-    let _ = write!(text, "{table}");
-    if guild.totals.texts_missing > 0 {
-        let missing = guild.totals.texts_missing;
-        let _ = write!(
-            text,
-            "\n{} without text, which Discord withheld",
-            counted(missing, "message")
-        );
-    }
-    if guild.pending_lists > 0 {
-        let _ = write!(
-            text,
-            "\n{} still to fetch",
-            counted(guild.pending_lists, "reaction list")
-        );
-    }
-    for list in &guild.contradictions {
-        let _ = write!(text, "\n{}", contradiction(list));
-    }
-    let _ = write!(text, "\n{}", history(&guild.history));
-    let _ = write!(text, "\n{}", scrub(&guild.audit));
-    for failure in &guild.failures {
-        let _ = write!(
-            text,
-            "\nfailed {}, last {}: {}: {}",
-            counted(failure.times, "time"),
-            time(failure.at),
-            one_line(&failure.object),
-            one_line(&failure.reason)
-        );
-    }
-    text
-}
-
-fn contradiction(list: &ContradictionStatus) -> String {
-    let kind = if list.burst {
-        "burst reactions"
-    } else {
-        "reactions"
-    };
-    let (what, since) = (one_line(&list.emoji), time(list.since));
-    let outcome = if list.settled {
-        "Discord's count is wrong, so the list counts"
-    } else {
-        "incomplete; asked for again an hour later"
-    };
-    format!(
-        "{kind} {what} on message {}/{}: Discord counts {} but lists {}, since {since}: {outcome}",
-        list.channel, list.message, list.counted, list.listed
-    )
-}
-
-fn history(history: &HistoryStatus) -> String {
-    let Some(known) = history.known_until else {
-        return "history: not read yet".to_owned();
-    };
-    let reread = history.reread.map_or_else(|| "never".to_owned(), time);
-    format!(
-        "history known up to: {}; last re-read from end to end: {reread}. `propsbot run` finds later \
-         changes to messages older than the look-back, `propsbot sync --recheck` finds them at once",
-        time(known)
-    )
-}
-
-fn scrub(scrub: &AuditStatus) -> String {
-    let mut text = match scrub.shown_within.zip(scrub.found_within) {
-        Some((shown, found)) => {
-            let swaps = if found > shown {
-                format!(", and swapped reactions within {}", hours(found))
-            } else {
-                String::new()
-            };
-            format!(
-                "check of older history: round {}, {} of about {}; last finished: {}; while `propsbot run` \
-                 is up, every change is found within {}{swaps}",
-                scrub.round,
-                scrub.pages_done,
-                counted(scrub.pages_estimated, "page"),
-                scrub.finished.map_or_else(|| "never".to_owned(), time),
-                hours(shown),
-            )
-        }
-        None => "check of older history: off".to_owned(),
-    };
-    let found = scrub.drift;
-    let _ = write!(
-        text,
-        "\n  missed changes found: {}, {}, {}, {}, {}",
-        counted(found.edited, "edit"),
-        counted(found.deleted, "deletion"),
-        counted(found.found, "message"),
-        counted(found.reactions, "reaction"),
-        counted(found.threads, "thread")
-    );
-    text
-}
-
-fn hours(seconds: u64) -> String {
-    match seconds.div_ceil(60) {
-        minutes @ ..120 => format!("{minutes} min"),
-        minutes => format!("{} h", minutes.div_ceil(60)),
-    }
-}
-
-fn time(at: Millis) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(
-        |_| at.0.to_string(),
-        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-    )
+    let texts: Vec<String> = spaces.into_iter().map(|space| space.text).collect();
+    Ok(texts.join("\n\n"))
 }

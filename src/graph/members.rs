@@ -49,7 +49,7 @@ impl<'a> Members<'a> {
     pub(super) fn name(&self, id: UserId) -> String {
         match self.get(id) {
             Some(member) => member.name(),
-            None => "someone".to_owned(),
+            None => "somebody".to_owned(),
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> Member<'a> {
         let shown = self.0.nick.as_ref().or(self.0.global_name.as_ref());
         let name = shown.unwrap_or(&self.0.username);
         if self.is_nobody() {
-            "someone".to_owned()
+            "somebody".to_owned()
         } else if name.is_empty() {
             self.id().to_string()
         } else {

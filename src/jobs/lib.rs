@@ -16,8 +16,10 @@ pub mod listener;
 pub mod mirrored;
 pub mod privacy;
 pub mod progress;
+pub mod provider;
 pub mod quota;
 pub mod restore;
+pub mod status;
 pub mod writer;
 
 /// Reason recorded for channels that the bot may not read. Stored, so it must stay the same.

@@ -6,14 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time;
-use tokio_util::sync::CancellationToken;
-use tracing::info;
-
-use super::{
-    estimate::{self, About, Course, Finished},
-    guilds::PerGuild,
-};
+use super::estimate::{self, About, Course, Finished};
 use propsbot_discord::{Rest, Urgency};
 use propsbot_model::{ChannelId, GuildId};
 
@@ -184,29 +177,5 @@ impl Progress {
             || "time left unknown".to_owned(),
             |left| format!("{} left", About(left)),
         )
-    }
-}
-
-/// Interval of progress lines in the log.
-const TELL: Duration = Duration::from_secs(15);
-
-/// Logs the progress of running backfills until stopped.
-pub async fn log_regularly(boards: PerGuild<ProgressBoard>, stop: CancellationToken) {
-    while stop.run_until_cancelled(time::sleep(TELL)).await.is_some() {
-        for (guild, board) in boards.all() {
-            let now = board.look();
-            if now.phase != Phase::Fetching {
-                continue;
-            }
-            info!(
-                %guild,
-                channels = format_args!("{}/{}", now.channels_done, now.channels),
-                messages = now.messages,
-                reaction_lists = format_args!("{}/{}", now.lists_done, now.lists),
-                requests = now.requests,
-                "fetching history, {}",
-                now.time_left()
-            );
-        }
     }
 }

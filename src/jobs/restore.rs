@@ -12,6 +12,7 @@ use super::export::RESTORED;
 use propsbot_archive::{
     ArchiveReader, DataArchive, Id, Index, ManifestPart, ManifestSpace, ReadError, Row, Scope,
 };
+use propsbot_mirror::RestoreReport;
 use propsbot_model::{
     Audit, Class, Coverage, Evidence, GuildId, IdRange, Interval, Lww, Member, Presence, Privacy,
     Reaction, Record, Stamp, Synced, Tally, Tier, Tombstoned,
@@ -50,23 +51,13 @@ pub enum RestoreError {
     Ending,
 }
 
-/// The result of a restore.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
-    pub generation: u64,
-    /// Channels and threads.
-    pub channels: u64,
-    /// Rows of all tables.
-    pub rows: u64,
-}
-
 /// Fills a store opened with [`Store::open_to_restore`].
 /// `told` receives the numbers of rows done and in total.
 pub async fn restore(
     store: &Arc<Store>,
     archive: &dyn DataArchive,
     told: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Done, RestoreError> {
+) -> Result<RestoreReport, RestoreError> {
     let mut attempt = 1;
     loop {
         match Restore::run(store, archive, told).await {
@@ -86,7 +77,7 @@ struct Restore<'a> {
     /// Whether a member of the guild opted out of everything: the archive lacks what they did, so
     /// nothing counts as complete.
     is_veiled: bool,
-    done: Done,
+    done: RestoreReport,
 }
 
 impl<'a> Restore<'a> {
@@ -94,7 +85,7 @@ impl<'a> Restore<'a> {
         store: &'a Arc<Store>,
         archive: &'a dyn DataArchive,
         told: &'a (dyn Fn(u64, u64) + Sync),
-    ) -> Result<Done, RestoreError> {
+    ) -> Result<RestoreReport, RestoreError> {
         let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
         write(store, Store::clear).await?;
         let manifest = reader.manifest().clone();
@@ -109,9 +100,9 @@ impl<'a> Restore<'a> {
                 .flat_map(|guild| guild.rows.values())
                 .sum(),
             is_veiled: false,
-            done: Done {
+            done: RestoreReport {
                 generation: manifest.generation,
-                ..Done::default()
+                ..RestoreReport::default()
             },
         };
         for guild in &manifest.spaces {
@@ -198,7 +189,7 @@ impl<'a> Restore<'a> {
         guild: &ManifestSpace,
         channel: &ManifestPart,
     ) -> Result<(), RestoreError> {
-        self.done.channels += 1;
+        self.done.parts += 1;
         let guild_id = guild_id(guild)?;
         let channel_id = id(&channel.id)?;
         if let Some(reference) = channel.index {

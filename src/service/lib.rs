@@ -12,7 +12,6 @@ mod props;
 mod reason;
 mod reports;
 mod settings;
-pub mod status;
 mod undo;
 
 use std::{sync::Arc, time::Duration};
@@ -27,6 +26,7 @@ use propsbot_jobs::{
     guilds::PerGuild,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
+    status::{self, GuildStatus},
     writer::{Stopped, Writer},
 };
 use propsbot_model::{
@@ -48,7 +48,6 @@ pub use undo::{Undone, Which};
 
 use limits::InFlight;
 use one_at_a_time::OneAtATime;
-use status::GuildStatus;
 
 /// The longest reason for props, in characters.
 pub const LONGEST_REASON: usize = 500;
@@ -111,6 +110,7 @@ pub enum Refusal {
     /// The giver has too little quota left.
     #[error("the quota allows {left} more until {again:?}")]
     QuotaReached {
+        /// The quota.
         quota: Quota,
         /// How many members the giver can still thank now.
         left: u32,
@@ -202,6 +202,7 @@ pub enum Refusal {
     /// A private channel is included only if the admin repeats its name.
     #[error("including {channel} has to be confirmed by its name")]
     Unconfirmed {
+        /// The channel.
         channel: ChannelId,
         /// The channel's name.
         name: String,
@@ -219,6 +220,7 @@ pub enum Refusal {
 /// The admin who runs a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin {
+    /// The guild.
     pub guild_id: GuildId,
     /// The run of the command, or the press of a button.
     pub run: InteractionId,

@@ -26,6 +26,7 @@ mod mirror;
 mod network;
 mod ownership;
 mod pages;
+mod provider;
 mod recheck;
 mod restore;
 mod store;

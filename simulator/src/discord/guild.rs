@@ -1,4 +1,4 @@
-//! The simulated guild as plain data. `wire` renders it, `act` changes it.
+//! The simulated guild as plain data: who is in it, its channels, what was said. No network, no events; `wire` renders it, `act` changes it.
 
 use std::collections::BTreeMap;
 
@@ -20,24 +20,29 @@ pub mod kind {
     pub const MEDIA: u8 = 16;
 }
 
-/// An account: a person, a bot, or a webhook's name.
+/// An account: a person, a bot, or the name under which a webhook writes.
 #[derive(Debug, Clone)]
 pub struct User {
+    /// The account's id.
     pub id: u64,
+    /// The unique name.
     pub username: String,
-    /// The display name, if set.
+    /// The name shown, where one was chosen.
     pub global_name: Option<String>,
     /// `0` for people since 2023; bots keep four digits.
     pub discriminator: String,
+    /// A bot.
     pub bot: bool,
-    /// Whether it is a webhook rather than an account.
+    /// Not an account at all, but a webhook.
     pub webhook: bool,
 }
 
-/// A user's membership in the guild.
+/// A user's place in the guild.
 #[derive(Debug, Clone)]
 pub struct Member {
+    /// The account.
     pub user: u64,
+    /// The nickname in this guild.
     pub nick: Option<String>,
     /// The roles held, without @everyone.
     pub roles: Vec<u64>,
@@ -45,14 +50,18 @@ pub struct Member {
     pub joined: i64,
 }
 
+/// A role.
 #[derive(Debug, Clone)]
 pub struct Role {
     /// The role's id; @everyone's is the guild's.
     pub id: u64,
+    /// Its name.
     pub name: String,
     /// The bits it grants.
     pub permissions: u64,
+    /// Its place in the list.
     pub position: usize,
+    /// Its colour.
     pub color: u32,
     /// The bot whose role this is.
     pub managed_by: Option<u64>,
@@ -61,50 +70,60 @@ pub struct Role {
 /// A custom emoji of the guild.
 #[derive(Debug, Clone)]
 pub struct CustomEmoji {
+    /// The emoji's id.
     pub id: u64,
+    /// Its name.
     pub name: String,
+    /// Whether it moves.
     pub animated: bool,
 }
 
-/// A thread's additional fields.
+/// What makes a channel a thread.
 #[derive(Debug, Clone)]
 pub struct Thread {
+    /// Who opened it.
     pub owner: u64,
+    /// Whether it is archived.
     pub archived: bool,
-    /// When that last changed, in milliseconds; archived threads are paged by it.
+    /// When that last changed, in milliseconds: what archived threads are paged by.
     pub archived_at: i64,
-    /// Whether only moderators can unarchive it.
+    /// Whether only moderators may unarchive it.
     pub locked: bool,
-    /// Members, with joining times.
+    /// Its members, and when each joined.
     pub members: BTreeMap<u64, i64>,
     /// How many messages were ever sent in it.
     pub sent: u64,
 }
 
-/// A channel, category, forum or thread, with its messages.
+/// A channel, category, forum or thread, and what was said in it.
 #[derive(Debug, Clone)]
 pub struct Channel {
+    /// The channel's id.
     pub id: u64,
+    /// Its type, one of [`kind`].
     pub kind: u8,
+    /// Its name.
     pub name: String,
     /// The category, or the thread's channel.
     pub parent: Option<u64>,
+    /// The topic.
     pub topic: Option<String>,
+    /// Its place in the list.
     pub position: usize,
     /// Whether it is age-restricted.
     pub nsfw: bool,
-    /// Permission overwrites; empty for threads.
+    /// Exceptions from the guild's permissions; a thread has none of its own.
     pub overwrites: Vec<Overwrite>,
-    /// `Some` for threads.
+    /// Set for threads.
     pub thread: Option<Thread>,
     /// The newest message ever, even if deleted since.
     pub last_message: Option<u64>,
-    /// Oldest first.
+    /// What was said, oldest first.
     pub messages: BTreeMap<u64, Message>,
 }
 
 impl Channel {
-    /// Whether it can contain messages: categories, forums and media channels can't.
+    /// Whether messages can be in it: categories, forums and media channels hold none.
     pub fn holds_messages(&self) -> bool {
         !matches!(self.kind, kind::CATEGORY | kind::FORUM | kind::MEDIA)
     }
@@ -120,21 +139,21 @@ pub(crate) struct Guild {
     pub(crate) clock: Clock,
     pub(crate) roles: BTreeMap<u64, Role>,
     pub(crate) emojis: BTreeMap<u64, CustomEmoji>,
-    /// All current and former users.
+    /// Everyone who was ever here, members or not.
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) members: BTreeMap<u64, Member>,
     pub(crate) channels: BTreeMap<u64, Channel>,
 }
 
 impl Guild {
-    /// A guild with only an owner, the bot, its managed role, and @everyone.
+    /// A guild with an owner, the bot, its managed role, and @everyone: nothing else.
     pub(crate) fn empty(clock: Clock, seed: u64) -> Self {
-        // Ids have 19 digits since July 2022; a guild founded later has no shorter ones.
+        // The first 19-digit ids are of July 2022; a guild founded since has none shorter.
         let founded = 1_659_312_000_000 + i64::try_from(seed % 10_000).expect("small") * 60_000;
         Self::founded(clock, founded, None)
     }
 
-    /// The same, founded at that time, with an existing or a new bot. It joins later.
+    /// The same, founded then; with a bot that is elsewhere too, or a new one. It joins later.
     pub(crate) fn founded(mut clock: Clock, founded: i64, bot: Option<u64>) -> Self {
         let id = clock.past_id(founded);
         let owner = clock.past_id(founded - 40_000_000_000);
@@ -260,7 +279,7 @@ impl Guild {
         self.channels.insert(id, channel);
     }
 
-    /// The channel whose overwrites apply: a thread's parent, otherwise the channel itself.
+    /// The channel whose overwrites count: a thread's parent, else the channel itself.
     pub(crate) fn place<'a>(&'a self, channel: &'a Channel) -> Option<&'a Channel> {
         match (&channel.thread, channel.parent) {
             (Some(_), Some(parent)) => self.channels.get(&parent),
@@ -277,7 +296,7 @@ impl Guild {
         self.channels.get_mut(&channel)?.messages.get_mut(&message)
     }
 
-    /// Inserts a message into its channel, and counts it.
+    /// Puts a message where it belongs, and counts it.
     pub(crate) fn insert_message(&mut self, message: Message) {
         if let Some(channel) = self.channels.get_mut(&message.channel) {
             channel.last_message = channel.last_message.max(Some(message.id));
@@ -290,7 +309,7 @@ impl Guild {
         }
     }
 
-    /// The emoji for `👍`, `name:id`, `<:name:id>` or `<a:name:id>`.
+    /// The emoji meant by `👍`, `name:id`, `<:name:id>` or `<a:name:id>`.
     pub(crate) fn emoji(&self, text: &str) -> Emoji {
         let bare = text
             .trim_start_matches('<')

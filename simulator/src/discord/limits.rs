@@ -1,28 +1,32 @@
-//! Rate limits, as on Discord's "Rate Limits" page: buckets per route and top-level resource, and a global one.
+//! Rate limits, as Discord's "Rate Limits" page describes them: buckets per route and top-level resource, and a global one.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::snowflake::wall_clock;
 
-/// A number of requests per period.
+/// So many requests in so long a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
+    /// How many requests.
     pub requests: u32,
+    /// In how long.
     pub per: Duration,
 }
 
 impl Rate {
+    /// So many requests in so long a time.
     pub const fn new(requests: u32, per: Duration) -> Self {
         Self { requests, per }
     }
 }
 
-/// Routes that share a budget. Each channel, guild or webhook has its own.
+/// Which routes share a budget. A channel, guild or webhook has its own of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bucket {
+    /// Listing or getting messages.
     Messages,
-    /// Everything about a channel's reactions.
+    /// Everything about reactions of a channel.
     Reactions,
     /// Posting and editing.
     Posting,
@@ -30,32 +34,34 @@ pub enum Bucket {
     Deleting,
     /// Members of a guild.
     Members,
+    /// Threads, active and archived.
     Threads,
+    /// Application commands.
     Commands,
-    /// Responses to one interaction.
+    /// Answers to one interaction.
     Webhook,
-    /// Any other route, each by itself.
+    /// Everything else, each route for itself.
     Other,
 }
 
-/// The limits of a simulated Discord. None by default, so that tests are fast.
+/// The limits that a simulated Discord keeps. None at all by default, so that tests are quick.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
-    /// Over all routes except interaction callbacks and webhooks.
+    /// Over all routes but interaction callbacks and webhooks.
     pub global: Option<Rate>,
-    /// Listing or getting messages, per channel.
+    /// Listing or getting messages, for each channel.
     pub messages: Option<Rate>,
-    /// Reactions, per channel.
+    /// Reactions, for each channel.
     pub reactions: Option<Rate>,
-    /// Posting and editing, per channel.
+    /// Posting and editing, for each channel.
     pub posting: Option<Rate>,
-    /// Members, per guild.
+    /// Members, for each guild.
     pub members: Option<Rate>,
-    /// Threads, per channel or guild.
+    /// Threads, for each channel or guild.
     pub threads: Option<Rate>,
-    /// Responses, per interaction.
+    /// Answers, for each interaction.
     pub webhooks: Option<Rate>,
-    /// Any other route, per resource.
+    /// Any other route, for each of its resources.
     pub other: Option<Rate>,
 }
 
@@ -65,7 +71,7 @@ impl Limits {
         Self::default()
     }
 
-    /// Limits like Discord's. It documents only the global one; the others are observed.
+    /// Limits like Discord's. It publishes only the global one; the others are what bots have seen.
     pub fn discord() -> Self {
         let seconds = Duration::from_secs;
         Self {
@@ -94,7 +100,7 @@ impl Limits {
     }
 }
 
-/// A time window, and its number of requests.
+/// A window of time, and how many requests it has seen.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     from: Instant,
@@ -102,7 +108,7 @@ struct Window {
 }
 
 impl Window {
-    /// Counts a request. Returns how long to wait if the window is full.
+    /// Counts a request; how long to wait if there is no room.
     fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
         if now.duration_since(self.from) >= rate.per {
             *self = Self { from: now, used: 0 };
@@ -115,7 +121,7 @@ impl Window {
     }
 }
 
-/// A 429: how long to wait, and whose limit it is.
+/// A 429: how long to wait, and whose limit it was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limited {
     pub(crate) retry_after: f64,
@@ -123,11 +129,11 @@ pub(crate) struct Limited {
     pub(crate) shared: bool,
 }
 
-/// What a request counts against.
+/// What a request is counted against.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
     pub(crate) bucket: Bucket,
-    /// Distinguishes routes of [`Bucket::Other`].
+    /// What tells routes of [`Bucket::Other`] apart.
     pub(crate) route: &'static str,
     /// The channel, guild or webhook.
     pub(crate) resource: String,
@@ -172,7 +178,7 @@ impl Limiter {
         }
     }
 
-    /// Counts a request. Returns the response's headers, and the refusal if a limit is exceeded.
+    /// Counts one request; gives the headers of its answer, and the refusal if there is no room.
     pub(crate) fn take(&mut self, key: &Key) -> (Headers, Option<Limited>) {
         let now = Instant::now();
         if let Some(rate) = self.limits.global
@@ -239,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_have_own_buckets_and_share_the_global_one() {
+    fn each_channel_has_its_own_bucket_and_all_share_the_global_one() {
         let mut limiter = Limiter::new(Limits::discord());
         for left in (0..5).rev() {
             let (headers, refused) = limiter.take(&key("1"));

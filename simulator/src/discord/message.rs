@@ -26,17 +26,19 @@ pub mod flag {
     pub const LOADING: u32 = 1 << 7;
 }
 
-/// A reaction's emoji: Unicode (`id` is none) or custom (`name` is none once deleted).
+/// What someone reacts with: a Unicode emoji (`id` is none) or a custom one (`name` is none once it was deleted).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Emoji {
     /// A custom emoji's id.
     pub id: Option<u64>,
-    /// The Unicode emoji, or the custom emoji's name.
+    /// The Unicode emoji itself, or the custom emoji's name.
     pub name: Option<Arc<str>>,
+    /// Whether it moves.
     pub animated: bool,
 }
 
 impl Emoji {
+    /// A Unicode emoji.
     pub fn unicode(text: &str) -> Self {
         Self {
             id: None,
@@ -45,6 +47,7 @@ impl Emoji {
         }
     }
 
+    /// A custom emoji.
     pub fn custom(id: u64, name: Option<&str>, animated: bool) -> Self {
         Self {
             id: Some(id),
@@ -53,7 +56,7 @@ impl Emoji {
         }
     }
 
-    /// Whether both are the same emoji: custom ones are compared by id.
+    /// Whether both mean the same emoji: custom ones are known by id, whatever their name.
     pub fn same(&self, other: &Self) -> bool {
         match (self.id, other.id) {
             (None, None) => self.name == other.name,
@@ -62,20 +65,21 @@ impl Emoji {
     }
 }
 
-/// One emoji's reactions to a message.
+/// One emoji under a message, and who reacted with it.
 #[derive(Debug, Clone)]
 pub struct Reaction {
+    /// The emoji.
     pub emoji: Emoji,
-    /// Users with a normal reaction, sorted by id.
+    /// Who reacted normally, sorted by id.
     pub normal: Vec<u64>,
-    /// Users with a burst reaction, sorted by id.
+    /// Who reacted with a super reaction, sorted by id.
     pub burst: Vec<u64>,
-    /// The counter of normal reactions, if it is wrong.
+    /// What the counter of normal reactions says, where it is wrong.
     pub counted: Option<usize>,
 }
 
 impl Reaction {
-    /// The users with normal or burst reactions.
+    /// The users of one sort.
     pub fn users(&self, burst: bool) -> &[u64] {
         if burst { &self.burst } else { &self.normal }
     }
@@ -89,67 +93,81 @@ impl Reaction {
     }
 }
 
-/// The message that a reply, pin notice or forward refers to.
+/// Which message a reply, a pin notice or a forward points at.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference {
     /// 0 for a reply, 1 for a forward.
     pub kind: u8,
-    /// The message's channel.
+    /// The channel of the message.
     pub channel: u64,
-    /// The message, if any.
+    /// The message, where there is one.
     pub message: Option<u64>,
 }
 
-/// The command or component that a message responds to.
+/// The command or component that a message answers.
 #[derive(Debug, Clone)]
 pub struct Cause {
+    /// The interaction's id.
     pub id: u64,
+    /// The interaction's type.
     pub kind: u8,
+    /// The command's name.
     pub name: String,
+    /// Who ran it.
     pub user: u64,
-    /// The message that a context-menu command was used on.
+    /// The message a context-menu command was used on.
     pub target: Option<u64>,
 }
 
-/// Rarely used parts of messages, kept apart to save memory. JSON as Discord sends it.
+/// What few messages have, kept apart so that the many stay small. JSON is kept as Discord sends it.
 #[derive(Debug, Clone, Default)]
 pub struct Extras {
+    /// Attachment objects.
     pub attachments: Vec<Value>,
+    /// Embed objects.
     pub embeds: Vec<Value>,
+    /// Component objects.
     pub components: Vec<Value>,
+    /// Sticker items.
     pub stickers: Vec<Value>,
-    /// The forwarded message.
+    /// What a forward carries.
     pub snapshots: Vec<Value>,
-    /// The interaction it responds to.
+    /// The interaction answered.
     pub cause: Option<Cause>,
-    /// Mentioned roles.
+    /// Roles mentioned.
     pub mention_roles: Vec<u64>,
 }
 
+/// A message.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// The message's id.
     pub id: u64,
+    /// Where it is.
     pub channel: u64,
-    /// The author: a user, or a webhook.
+    /// Who wrote it: a user, or a webhook.
     pub author: u64,
     /// Its type, one of [`message_type`].
     pub kind: u8,
     /// Its flags, of [`flag`].
     pub flags: u32,
+    /// The text.
     pub content: String,
     /// When it was last edited, in milliseconds.
     pub edited: Option<i64>,
     /// Whether it pings everyone.
     pub mention_everyone: bool,
+    /// Whether it is pinned.
     pub pinned: bool,
-    /// Mentioned users, without duplicates.
+    /// The users mentioned, each once.
     pub mentions: Vec<u64>,
-    /// The message it refers to.
+    /// What it points at.
     pub reference: Option<Reference>,
-    /// In the order in which the emoji were first used.
+    /// The reactions, in the order in which their emoji were first used.
     pub reactions: Vec<Reaction>,
-    /// All custom emoji anyone ever reacted with, including removed ones.
+    /// The custom emojis that somebody ever reacted with: also those that are gone by now.
     pub(crate) once_reacted: BTreeSet<u64>,
+    /// The rest.
     pub extras: Option<Box<Extras>>,
 }
 
@@ -174,7 +192,7 @@ impl Message {
         }
     }
 
-    /// Adds a reaction; false if it exists already.
+    /// Adds a reaction; false if it was there already.
     pub fn react(&mut self, user: u64, emoji: Emoji, burst: bool) -> bool {
         self.once_reacted.extend(emoji.id);
         let index = self
@@ -200,7 +218,7 @@ impl Message {
         }
     }
 
-    /// Removes a reaction; false if it doesn't exist.
+    /// Takes a reaction back; false if it was not there.
     pub fn unreact(&mut self, user: u64, emoji: &Emoji, burst: bool) -> bool {
         let Some(reaction) = self.reactions.iter_mut().find(|r| r.emoji.same(emoji)) else {
             return false;
@@ -215,7 +233,7 @@ impl Message {
         true
     }
 
-    /// Makes the counter of normal reactions wrong, or correct again.
+    /// Makes the counter of normal reactions wrong, or right again.
     pub(crate) fn count_as(&mut self, emoji: Emoji, counted: Option<usize>) {
         let known = self.reactions.iter_mut().find(|r| r.emoji.same(&emoji));
         match known {
@@ -232,7 +250,7 @@ impl Message {
     }
 }
 
-/// The users in a text, without duplicates, in order: `<@id>` and `<@!id>`.
+/// The users a text mentions, each once, in the order of the text: `<@id>` and `<@!id>`.
 pub(crate) fn mentioned(content: &str) -> Vec<u64> {
     marked(content, "<@")
         .filter(|id| !id.starts_with('&'))
@@ -246,7 +264,7 @@ pub(crate) fn mentioned(content: &str) -> Vec<u64> {
         })
 }
 
-/// The roles in a text: `<@&id>`.
+/// The roles a text mentions: `<@&id>`.
 pub(crate) fn mentioned_roles(content: &str) -> Vec<u64> {
     marked(content, "<@&")
         .filter_map(|id| id.parse().ok())

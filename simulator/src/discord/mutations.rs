@@ -1,20 +1,21 @@
-//! Fields of responses and events replaced on purpose, with data that Discord shouldn't send but does.
+//! Fields of answers and events that are replaced on purpose, by anything: what Discord should not send, and sends.
 
 use serde_json::Value;
 
 use super::faults::plain;
 
-/// A replaced field.
+/// A field that is replaced.
 #[derive(Debug)]
 struct Mutation {
     /// The route, or the event's name.
     of: String,
-    /// The path to it; see [`super::Discord::mutate`].
+    /// The way to it, see [`super::Discord::mutate`].
     path: Vec<String>,
-    /// The replacement as any text; `None` removes the field.
+    /// What stands there instead, as JSON text of any kind; nothing to leave the field out.
     by: Option<String>,
 }
 
+/// The fields that are replaced.
 #[derive(Debug, Default)]
 pub(crate) struct Mutations {
     all: Vec<Mutation>,
@@ -37,7 +38,7 @@ impl Mutations {
         self.all.clear();
     }
 
-    /// A route's response or an event's payload, with its fields replaced.
+    /// The answer of a route, or the payload of an event, with its fields replaced.
     pub(crate) fn apply(&self, of: &str, json: Vec<u8>) -> Vec<u8> {
         let of = plain(of);
         let mut mutations = self
@@ -52,7 +53,7 @@ impl Mutations {
         let mut value: Value = serde_json::from_slice(&json).expect("answers are plain JSON");
         let mut texts = Vec::new();
         for (index, mutation) in mutations {
-            // The replacement may be invalid JSON: a placeholder stands for it until the tree is text again.
+            // No tree can hold what is to stand there: a mark holds its place until it is text again.
             let mark = mutation.by.as_ref().map(|by| {
                 let mark = Value::from(format!("the place of mutation {index}"));
                 texts.push((mark.to_string(), by));
@@ -68,7 +69,7 @@ impl Mutations {
     }
 }
 
-/// Whether a path step matches this list item.
+/// Whether this object of a list is meant by a step.
 fn is_meant(step: &str, index: usize, item: &Value) -> bool {
     match step.strip_prefix("id=") {
         Some(id) => item["id"] == id || item["user"]["id"] == id,
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replaces_or_removes_fields() {
+    fn a_field_is_replaced_by_any_text_or_left_out() {
         let of = "GET /guilds/{guild.id}/members";
         let list = br#"[{"nick":"a","user":{"id":"7","bot":true}},{"nick":"b","user":{"id":"8"}}]"#;
         let mutated = |pointer: &str, by: Option<&str>| {

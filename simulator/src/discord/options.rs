@@ -1,4 +1,4 @@
-//! Options of a simulated Discord.
+//! How a simulated Discord is started.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::sessions::intent;
 
-/// Options of a simulated Discord. The default: a small seeded world, no limits, any free port.
+/// How a simulated Discord is started. The default: a small seeded world, no limits, any free port.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The seed and size of the world.
+    /// What the world is made from.
     pub seed: Seed,
-    /// Whether to create that world, or an empty one.
+    /// Whether to make that world, or an empty one.
     pub world: World,
+    /// The rate limits to keep.
     pub limits: Limits,
     /// The port on 127.0.0.1; 0 for any free one.
     pub port: u16,
-    /// File for all traffic, as JSON lines.
+    /// Where to write all traffic as JSON lines.
     pub record: Option<PathBuf>,
-    /// The bot's token; derived from the seed by default.
+    /// The bot's token; made from the seed by default.
     pub token: Option<String>,
-    /// Privileged intents enabled in the "developer portal"; all by default. Without `MESSAGE_CONTENT`, REST hides
-    /// content, too.
+    /// Which privileged intents are switched on in the "developer portal"; all by default. Without `MESSAGE_CONTENT`, REST hides it too.
     pub privileged_intents: u64,
     /// The heartbeat interval that HELLO asks for.
     pub heartbeat: Duration,
-    /// How long an interaction waits for its first response; Discord waits three seconds.
+    /// How long an interaction waits for its first answer: three seconds at Discord.
     pub interaction_deadline: Duration,
-    /// Actions per second of the world's script.
+    /// Actions a second with which the world goes on living.
     pub lively: f64,
 }
 
@@ -48,39 +48,41 @@ impl Default for Options {
     }
 }
 
-/// The guild at the start.
+/// What the guild is at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum World {
-    /// Generated from [`Options::seed`].
+    /// Made from [`Options::seed`].
     #[default]
     Seeded,
-    /// Only the guild, its owner, the bot and @everyone.
+    /// The guild, its owner, the bot, @everyone: to be filled by hand.
     Empty,
 }
 
 impl World {
-    /// Only the guild, its owner, the bot and @everyone.
+    /// The guild, its owner, the bot, @everyone: to be filled by hand.
     pub fn empty() -> Self {
         Self::Empty
     }
 }
 
-/// Parameters of a generated world. Equal values give equal worlds, ids included.
+/// What a world is made from. The same values make the same world, ids included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seed {
     /// The seed of all randomness.
     pub seed: u64,
-    /// Number of channels of all kinds, categories included; at least six.
+    /// How many channels of all kinds, categories among them; at least six are made.
     pub channels: usize,
+    /// How many messages.
     pub messages: usize,
-    /// Number of people, besides the owner and the bots.
+    /// How many people are members, besides the owner and the bots.
     pub members: usize,
+    /// How many threads.
     pub threads: usize,
     /// The share of messages with reactions.
     pub reactions: f64,
-    /// Length of the history in days.
+    /// How many days the history spans.
     pub days: u32,
-    /// End of the history, in milliseconds since 1970. None: now, so ids differ between starts.
+    /// When the history ends, in milliseconds since 1970. None: now, and ids then differ from one start to the next.
     pub until: Option<i64>,
 }
 

@@ -1,5 +1,4 @@
-//! Actions on channels, threads, members, roles and emoji. Each changes the guild and dispatches Discord's events for
-//! it.
+//! What can happen to channels, threads, members, roles and emoji: each action changes the guild and dispatches the events that Discord would.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +34,7 @@ impl State {
         }
     }
 
-    /// Makes a change that may affect what the bot sees, and sends it the threads of channels it gained.
+    /// Does what may change whom the bot sees, and tells it the threads of the channels it gained.
     fn revealing<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> T {
         let before = visible(&self.guild);
         let done = change(self);
@@ -68,6 +67,7 @@ impl State {
         done
     }
 
+    /// Changes a channel or a thread.
     pub(crate) fn update_channel(&mut self, id: u64, change: impl FnOnce(&mut Channel)) -> bool {
         self.revealing(|state| {
             let Some(channel) = state.guild.channels.get_mut(&id) else {
@@ -122,7 +122,7 @@ impl State {
         true
     }
 
-    /// Creates a thread: from a message, whose id it gets, or standalone.
+    /// Opens a thread: on a message (then it has the message's id) or by itself.
     pub(crate) fn create_thread(
         &mut self,
         parent: u64,
@@ -173,7 +173,7 @@ impl State {
         id
     }
 
-    /// Posts the system message about a thread created from an older message. Source:
+    /// Posts the note that a thread was opened on an older message. Source:
     /// <https://discord.com/developers/docs/topics/threads#thread-created>.
     fn tell_of_thread(&mut self, parent: u64, owner: u64, name: &str, thread: u64) {
         let mut note = self.compose(Draft {
@@ -190,7 +190,7 @@ impl State {
         self.announce("MESSAGE_CREATE", parent, id);
     }
 
-    /// Archives or unarchives a thread.
+    /// Archives a thread, or brings it back.
     pub(crate) fn archive(&mut self, id: u64, archived: bool) -> bool {
         let now = self.guild.clock.now();
         self.guild.clock.tick(1);
@@ -202,7 +202,7 @@ impl State {
         })
     }
 
-    /// Adds a user to a thread, or removes one.
+    /// Adds someone to a thread, or takes them out of it.
     pub(crate) fn thread_member(&mut self, id: u64, user: u64, inside: bool) -> bool {
         let now = self.guild.clock.now();
         let seen = self.sees(id);
@@ -244,6 +244,7 @@ impl State {
         changed
     }
 
+    /// A new account joins.
     pub(crate) fn join(&mut self, name: &str, bot: bool) -> u64 {
         let id = self.guild.clock.next_id();
         let username = name.to_lowercase().replace(' ', "_");
@@ -267,7 +268,7 @@ impl State {
                 user: self.guild.users.get(&user),
             });
             data["guild_id"] = tree(Id(self.guild.id));
-            // A bot receives its own updates without the privileged intent.
+            // Its own updates reach a bot without the privileged intent.
             let own = if user == self.guild.bot {
                 intent::GUILDS
             } else {
@@ -277,7 +278,7 @@ impl State {
         }
     }
 
-    /// A member leaves; the account and its messages remain.
+    /// A member leaves; the account and what it wrote stay known.
     pub(crate) fn leave(&mut self, user: u64) -> bool {
         if self.guild.members.remove(&user).is_none() {
             return false;
@@ -303,7 +304,7 @@ impl State {
         })
     }
 
-    /// Renames an account; its guilds get a member update.
+    /// Renames an account: at Discord its guilds hear of it as a member update.
     pub(crate) fn rename(&mut self, user: u64, username: &str, global_name: Option<&str>) -> bool {
         let Some(account) = self.guild.users.get_mut(&user) else {
             return false;
@@ -370,7 +371,7 @@ impl State {
         id
     }
 
-    /// Deletes a custom emoji; its reactions remain without a name.
+    /// Deletes a custom emoji; reactions with it stay, but lose its name.
     pub(crate) fn delete_emoji(&mut self, id: u64) -> bool {
         if self.guild.emojis.remove(&id).is_none() {
             return false;
@@ -402,7 +403,7 @@ impl State {
         self.dispatch("GUILD_UPDATE", intent::GUILDS, &data);
     }
 
-    /// Begins or ends an outage, or removes or invites the bot.
+    /// The guild's outage begins or ends, or the bot is removed or invited again.
     pub(crate) fn set_presence(&mut self, presence: Presence) {
         if presence == self.presence {
             return;

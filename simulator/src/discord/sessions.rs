@@ -1,8 +1,7 @@
-//! Gateway sessions: what each client asked for, and what is still to be sent.
+//! Gateway sessions: what each client asked for, and what it has yet to be sent.
 //!
-//! A session's buffer is both queue and replay: a connection reads it from its own position, so events dispatched
-//! during a resume follow the replayed ones. It is bounded: a client that falls too far behind loses its session, as
-//! on Discord.
+//! A session's buffer is both its queue and its replay: a connection reads it from its own position, so an event dispatched while a client
+//! resumes is simply behind the replayed ones. It is bounded: a client that falls further behind loses its session, as at Discord.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,25 +21,26 @@ pub mod intent {
     pub const GUILD_MESSAGES: u64 = 1 << 9;
     pub const GUILD_MESSAGE_REACTIONS: u64 = 1 << 10;
     pub const MESSAGE_CONTENT: u64 = 1 << 15;
-    /// Intents that must be enabled in the developer portal.
+    /// Those that must be switched on in the developer portal.
     pub const PRIVILEGED: u64 = GUILD_MEMBERS | GUILD_PRESENCES | MESSAGE_CONTENT;
+    /// Every intent there is.
     pub const ALL: u64 = ((1 << 17) - 1) | (1 << 20) | (1 << 21) | (1 << 24) | (1 << 25);
 }
 
-/// Number of events a session keeps for a slow or absent client.
+/// How many events a session keeps for a client that is slow or away.
 const KEPT: usize = 200_000;
-/// How many disconnected sessions are kept, and for how long.
+/// How many sessions without a connection are kept, and for how long.
 const KEPT_SESSIONS: usize = 4;
 const KEPT_MS: i64 = 300_000;
 
-/// An event for the sessions that asked for it.
+/// An event on its way to the sessions that asked for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) name: String,
-    /// Any of these intents suffices; 0 for everyone.
+    /// The intents of which one suffices; 0 for everybody.
     pub(crate) intents: u64,
     pub(crate) data: String,
-    /// The data for sessions without `MESSAGE_CONTENT`, if different.
+    /// For sessions without `MESSAGE_CONTENT`, where that differs.
     pub(crate) bare: Option<String>,
 }
 
@@ -55,14 +55,14 @@ impl Event {
     }
 }
 
-/// A control message to a connection.
+/// What a connection must do beside sending events.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
     /// Send this payload, such as op 7 or op 9.
     Send(String),
     /// Close with a code, or with an empty close frame.
     Close(Option<u16>),
-    /// Cut the connection.
+    /// Break the connection without a word.
     Cut,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Session {
     pub(crate) compress: bool,
     pub(crate) seq: u64,
     buffer: VecDeque<(u64, Arc<str>)>,
-    /// The fault of an event, and whether its replays have it, too.
+    /// What goes wrong with an event, and whether it does with its replay, too.
     faults: BTreeMap<u64, (EventFault, bool)>,
     connection: Option<u64>,
     left_at: i64,
@@ -86,16 +86,17 @@ struct Connection {
     orders: VecDeque<Order>,
 }
 
-/// A connection's next step.
+/// What a connection has to do next.
 pub(crate) enum Next {
     Order(Order),
-    /// Payloads with their faults, and the position after the last.
+    /// Payloads to send, with what goes wrong with them, and the position after the last.
     Events(Vec<(Arc<str>, Option<EventFault>)>, u64),
     /// The session was lost.
     Gone,
     Idle,
 }
 
+/// All sessions and connections.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     all: Vec<Session>,
@@ -104,17 +105,17 @@ pub(crate) struct Sessions {
     pub(crate) holding: bool,
     pub(crate) dropping: bool,
     withheld: VecDeque<Event>,
-    /// Faults of the next events, and whether their replays have them, too.
+    /// What goes wrong with the next events, and whether it does with their replays, too.
     pub(crate) planned: VecDeque<(EventFault, bool)>,
     pub(crate) manners: Manners,
-    /// The resume URL in READY, if not this server's.
+    /// Where READY says that sessions are resumed, if not here.
     pub(crate) resume_url: Option<String>,
-    /// Remaining session starts, and milliseconds until the reset.
+    /// What is left of the session start limit, and after how many milliseconds it is reset.
     pub(crate) starts_left: Option<(u64, u64)>,
-    /// Events given to at least one session.
+    /// Events handed to at least one session.
     pub(crate) dispatched: u64,
     pub(crate) identifies: u64,
-    /// Including refused and ignored ones.
+    /// Those that were refused or ignored among them.
     pub(crate) identify_attempts: u64,
     pub(crate) resumes: u64,
 }
@@ -164,8 +165,7 @@ impl Sessions {
         id
     }
 
-    /// Attaches a new connection to a session, reading from `seq`. None if the session doesn't exist; an error if it
-    /// never got that far.
+    /// Gives a session a new connection, which reads on from `seq`. None if there is no such session; an error if it never got that far.
     pub(crate) fn resume(
         &mut self,
         connection: u64,
@@ -227,7 +227,7 @@ impl Sessions {
         }
     }
 
-    /// The next step of a connection, given its session and position.
+    /// What the connection should do, given its session and how far it has sent.
     pub(crate) fn next(&mut self, number: u64, session: Option<&str>, sent: u64) -> Next {
         let Some(connection) = self
             .connections
@@ -271,7 +271,7 @@ impl Sessions {
         Next::Events(batch, sent)
     }
 
-    /// Puts an event into one session, whatever it asked for.
+    /// Puts one event into one session, whatever it asked for.
     pub(crate) fn push_to(&mut self, id: &str, name: &str, data: &str) {
         if let Some(session) = self.all.iter_mut().find(|session| session.id == id) {
             session.push(name, data);
@@ -332,7 +332,7 @@ impl Sessions {
         }
     }
 
-    /// Sends an order to every connection.
+    /// Gives every connection an order.
     pub(crate) fn order_all(&mut self, order: &Order) {
         for number in self
             .connections
@@ -344,7 +344,7 @@ impl Sessions {
         }
     }
 
-    /// Op 9 to every connection; unless resumable, the sessions are lost.
+    /// Op 9 to every connection; unless resumable, the sessions are gone.
     pub(crate) fn invalidate(&mut self, resumable: bool) {
         self.order_all(&Order::Send(
             json!({"op": 9, "d": resumable, "s": null, "t": null}).to_string(),
@@ -354,7 +354,7 @@ impl Sessions {
         }
     }
 
-    /// Ends a session at the client's request.
+    /// The client ended its session.
     pub(crate) fn end(&mut self, id: &str) {
         self.all.retain(|session| session.id != id);
     }

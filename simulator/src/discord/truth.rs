@@ -1,4 +1,4 @@
-//! The truth: what a client with the bot's token would see if it requested everything right now.
+//! The truth: what a client with the bot's token would see, had it asked for everything at this moment.
 
 use serde::Serialize;
 
@@ -8,13 +8,16 @@ use super::permissions::{may_read, may_view};
 use super::snowflake::time_of;
 use super::state::State;
 
-/// Everything the bot can see now, sorted by id.
+/// Everything the bot may see now, sorted by id throughout.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Truth {
+    /// The guild.
     pub guild: u64,
-    /// All channels, which Discord lists even to those who can't open them, and the threads visible to the bot.
+    /// All channels, as Discord lists them even to those who may not open them, and the threads that the bot may see.
     pub channels: Vec<TruthChannel>,
+    /// The members.
     pub members: Vec<TruthMember>,
+    /// The roles.
     pub roles: Vec<TruthRole>,
     /// The messages of the readable channels.
     pub messages: Vec<TruthMessage>,
@@ -24,28 +27,36 @@ pub struct Truth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct TruthChannel {
+    /// Its id.
     pub id: u64,
+    /// Its type.
     pub kind: u8,
+    /// Its name.
     pub name: String,
     /// The category, or the thread's channel.
     pub parent: Option<u64>,
     /// Whether the bot sees it.
     pub visible: bool,
-    /// Whether the bot can read its history (and it can contain messages).
+    /// Whether the bot may read its history (and it holds messages).
     pub readable: bool,
-    /// Whether @everyone can read its history.
+    /// Whether @everyone may read its history.
     pub public: bool,
     /// Whether it is an archived thread.
     pub archived: bool,
 }
 
+/// A member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthMember {
+    /// The account.
     pub id: u64,
+    /// The unique name.
     pub username: String,
     /// The name shown.
     pub global_name: Option<String>,
+    /// The nickname.
     pub nick: Option<String>,
+    /// Whether it is a bot.
     pub bot: bool,
     /// The roles, sorted.
     pub roles: Vec<u64>,
@@ -53,55 +64,62 @@ pub struct TruthMember {
     pub joined: i64,
 }
 
+/// A role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthRole {
+    /// Its id.
     pub id: u64,
+    /// Its name.
     pub name: String,
+    /// Its permissions.
     pub permissions: u64,
 }
 
+/// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthMessage {
+    /// Its id.
     pub id: u64,
     /// Its channel or thread.
     pub channel: u64,
-    /// The author: a user, or a webhook.
+    /// Who wrote it: a user, or a webhook.
     pub author: u64,
     /// The webhook that wrote it.
     pub webhook: Option<u64>,
+    /// Its type.
     pub kind: u8,
     /// Its flags.
     pub flags: u32,
-    /// The text, if the bot can see it.
+    /// The text, as far as the bot may see it.
     pub content: String,
     /// When it was written, in milliseconds.
     pub at: i64,
     /// When it was last edited, in milliseconds.
     pub edited: Option<i64>,
-    /// Mentioned users, in Discord's order.
+    /// Whom it mentions, in Discord's order.
     pub mentions: Vec<u64>,
-    /// The message it refers to.
+    /// The message it points at.
     pub reply_to: Option<u64>,
-    /// The user of the command that it responds to.
+    /// Who ran the command that it answers.
     pub invoker: Option<u64>,
-    /// By emoji (id, then name), normal ones before burst reactions.
+    /// Its reactions: by emoji (id, then name), normal ones before super reactions.
     pub reactions: Vec<TruthReaction>,
 }
 
-/// The users who reacted with an emoji.
+/// Who reacted with an emoji.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct TruthReaction {
     /// A custom emoji's id.
     pub emoji_id: Option<u64>,
     /// The emoji, or a custom one's name.
     pub emoji_name: Option<String>,
-    /// Whether these are burst reactions.
+    /// Whether these are super reactions.
     pub burst: bool,
     /// The users, sorted.
     pub users: Vec<u64>,
 }
 
-/// Whether a member without roles can read the channel.
+/// Whether any member may read the channel: what holds for someone with no role.
 fn public(guild: &Guild, channel: &Channel) -> bool {
     use super::permissions::bit;
     let Some(place) = guild.place(channel) else {

@@ -1,6 +1,6 @@
-//! The guild as JSON: objects as in Discord's reference, with every field that its official `OpenAPI` requires.
+//! The guild as JSON: each object as Discord's reference describes it, with every field that its official `OpenAPI` requires.
 //!
-//! Messages are serialized directly, without an intermediate tree, since clients fetch mostly pages of messages.
+//! Messages are serialized straight from the guild, without a tree in between, since pages of them are what a client fetches most.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -21,11 +21,12 @@ impl Serialize for Id {
     }
 }
 
-/// Serializes into a JSON tree.
+/// Turns what can be serialized into a JSON tree.
 pub(crate) fn tree(of: impl Serialize) -> Value {
     serde_json::to_value(of).expect("wire objects are plain JSON")
 }
 
+/// A user object.
 pub(crate) struct UserObject<'a>(pub(crate) &'a User);
 
 impl Serialize for UserObject<'_> {
@@ -54,9 +55,10 @@ impl Serialize for UserObject<'_> {
     }
 }
 
+/// A guild member object.
 pub(crate) struct MemberObject<'a> {
     pub(crate) member: &'a Member,
-    /// The account; `None` if a user object accompanies the member.
+    /// The account; left out where the member comes beside a user object.
     pub(crate) user: Option<&'a User>,
 }
 
@@ -83,7 +85,7 @@ impl Serialize for MemberObject<'_> {
     }
 }
 
-/// A partial emoji, as in reactions.
+/// A partial emoji, as reactions carry it.
 pub(crate) struct EmojiObject<'a>(pub(crate) &'a Emoji);
 
 impl Serialize for EmojiObject<'_> {
@@ -131,20 +133,19 @@ impl Serialize for ReactionObject<'_> {
     }
 }
 
-/// How to render a message.
+/// How a message is looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
-    /// Whether `MESSAGE_CONTENT` is granted. Without it, only the bot's own messages and those that mention it have
-    /// content.
+    /// Whether `MESSAGE_CONTENT` was granted: without it only the bot's own messages and those that mention it have content.
     pub(crate) content: bool,
-    /// Whether it is a gateway event: with `guild_id` and `member`, without reactions.
+    /// As a gateway event: with `guild_id` and `member`, without reactions.
     pub(crate) event: bool,
-    /// Whether a reply includes the message it replies to.
+    /// Whether a reply shows what it replies to.
     pub(crate) quote: bool,
 }
 
 impl View {
-    /// As in REST responses.
+    /// As REST answers.
     pub(crate) fn rest(content: bool) -> Self {
         Self {
             content,
@@ -153,7 +154,7 @@ impl View {
         }
     }
 
-    /// As in gateway events.
+    /// As gateway events carry it.
     pub(crate) fn event(content: bool) -> Self {
         Self {
             content,
@@ -163,13 +164,14 @@ impl View {
     }
 }
 
+/// A message object.
 pub(crate) struct MessageObject<'a> {
     pub(crate) guild: &'a Guild,
     pub(crate) message: &'a Message,
     pub(crate) view: View,
 }
 
-/// Objects that a message has only if its content is visible.
+/// The objects that a message carries only where its content may be seen.
 static NOTHING: &[Value] = &[];
 
 impl MessageObject<'_> {
@@ -177,7 +179,7 @@ impl MessageObject<'_> {
         self.guild.users.get(&id).map(UserObject)
     }
 
-    /// A mentioned user; in events, with the membership.
+    /// A mentioned user: in events with the membership.
     fn mention(&self, id: u64) -> Option<Value> {
         let mut user = tree(self.user(id)?);
         if self.view.event
@@ -337,7 +339,7 @@ fn metadata(guild: &Guild, cause: &Cause) -> Value {
         object["target_message_id"] = tree(Id(target));
     }
     if cause.kind == 5 {
-        // The run that opened the form isn't recorded; this is another run by the same member.
+        // Which run opened the form is not remembered here: another run of the same member.
         object["triggering_interaction_metadata"] = json!({
             "id": Id(cause.id - 1), "type": 2,
             "user": guild.users.get(&cause.user).map(UserObject),
@@ -347,6 +349,7 @@ fn metadata(guild: &Guild, cause: &Cause) -> Value {
     object
 }
 
+/// A role object.
 pub(crate) fn role(role: &Role) -> Value {
     let mut object = json!({
         "id": Id(role.id), "name": role.name, "permissions": role.permissions.to_string(), "position": role.position,
@@ -360,6 +363,7 @@ pub(crate) fn role(role: &Role) -> Value {
     object
 }
 
+/// An emoji object of the guild.
 pub(crate) fn custom_emoji(emoji: &CustomEmoji) -> Value {
     json!({
         "id": Id(emoji.id), "name": emoji.name, "roles": [], "require_colons": true,
@@ -374,7 +378,7 @@ fn overwrite(overwrite: &Overwrite) -> Value {
     })
 }
 
-/// A channel object; threads have additional fields.
+/// A channel object; a thread's has what only threads have.
 pub(crate) fn channel(guild: &Guild, channel: &Channel) -> Value {
     let mut object = json!({
         "id": Id(channel.id), "type": channel.kind, "flags": 0, "guild_id": Id(guild.id), "name": channel.name,
@@ -422,11 +426,12 @@ pub(crate) fn channel(guild: &Guild, channel: &Channel) -> Value {
     object
 }
 
+/// A thread member object.
 pub(crate) fn thread_member(thread: u64, user: u64, joined: i64) -> Value {
     json!({"id": Id(thread), "user_id": Id(user), "join_timestamp": iso(joined), "flags": 0})
 }
 
-/// A guild object, as in REST.
+/// A guild object, as REST answers it.
 pub(crate) fn guild(guild: &Guild) -> Value {
     json!({
         "id": Id(guild.id), "name": guild.name, "icon": null, "description": null, "home_header": null, "splash": null,
@@ -443,8 +448,7 @@ pub(crate) fn guild(guild: &Guild) -> Value {
     })
 }
 
-/// The data of `GUILD_CREATE`: without the presences intent, its only member is the bot, and its threads are the
-/// active ones the bot can see.
+/// What `GUILD_CREATE` carries: without the presences intent its members are the bot alone, and its threads the active ones the bot may see.
 pub(crate) fn guild_create(of: &Guild) -> Value {
     let mut object = guild(of);
     let bot = of.members.get(&of.bot);
@@ -480,7 +484,7 @@ pub(crate) fn guild_create(of: &Guild) -> Value {
     object
 }
 
-/// Active threads that the bot can see.
+/// The threads not archived that the bot may see.
 pub(crate) fn active_threads(guild: &Guild) -> impl Iterator<Item = &Channel> {
     guild.channels.values().filter(|channel| {
         channel
@@ -491,7 +495,7 @@ pub(crate) fn active_threads(guild: &Guild) -> impl Iterator<Item = &Channel> {
     })
 }
 
-/// The bot's application, as in `/applications/@me`.
+/// The bot's application, as `/applications/@me` answers.
 pub(crate) fn application(guild: &Guild, flags: u64, guilds: usize, is_public: bool) -> Value {
     json!({
         "id": Id(guild.bot), "name": "propsbot", "icon": null, "description": "Mirrors thanks and turns them into props.",
@@ -504,7 +508,7 @@ pub(crate) fn application(guild: &Guild, flags: u64, guilds: usize, is_public: b
     })
 }
 
-/// A partial guild, as in `/users/@me/guilds`.
+/// The guild in brief, as `/users/@me/guilds` lists it.
 pub(crate) fn my_guild(guild: &Guild) -> Value {
     json!({
         "id": Id(guild.id), "name": guild.name, "icon": null, "banner": null, "owner": false,

@@ -1,4 +1,4 @@
-//! Planned faults.
+//! Things that go wrong on purpose.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Files, by path.
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
-/// The kind of a request.
+/// What a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -19,25 +19,25 @@ pub enum Kind {
     WriteRef,
     /// REST: a file or folder by its path.
     ReadContents,
-    /// REST: a file or folder by path.
+    /// REST: a commit of one file by its path.
     WriteContents,
-    /// REST: committing one file by path.
+    /// REST: a blob by its hash.
     ReadBlob,
-    /// REST: creating a blob.
+    /// REST: making a blob.
     WriteBlob,
-    /// REST: creating a blob.
+    /// REST: a tree by its hash.
     ReadTree,
-    /// REST: creating a tree.
+    /// REST: making a tree.
     WriteTree,
-    /// REST: creating a tree.
+    /// REST: commits.
     ReadCommit,
-    /// REST: creating a commit object.
+    /// REST: making a commit object.
     WriteCommit,
-    /// REST: creating a commit object.
+    /// REST: asking where the archive of a commit is.
     Tarball,
-    /// REST: the link to a commit's tarball.
+    /// That archive itself; no API request.
     Codeload,
-    /// The tarball itself; not an API request.
+    /// The account, or the rate limit.
     Account,
     /// GraphQL: a query.
     Query,
@@ -45,12 +45,12 @@ pub enum Kind {
     CommitOnBranch,
     /// GraphQL: any other mutation.
     Mutation,
-    /// A route that isn't simulated.
+    /// A route that is not simulated.
     Unknown,
 }
 
 impl Kind {
-    /// Whether GitHub counts it as creating content.
+    /// Whether it is one that GitHub counts as creating content.
     pub fn writes(self) -> bool {
         matches!(
             self,
@@ -70,9 +70,10 @@ impl Kind {
     }
 }
 
-/// The requests that get a fault.
+/// Which requests meet a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
+    /// Every request.
     Any,
     /// Those that change something.
     Writes,
@@ -80,7 +81,7 @@ pub enum What {
     Reads,
     /// Those of these kinds.
     Only(Vec<Kind>),
-    /// Those with this text in their path (query included) or GraphQL body.
+    /// Those whose path (query included) or GraphQL body has this text in it.
     Naming(String),
 }
 
@@ -96,7 +97,7 @@ impl<const N: usize> From<[Kind; N]> for What {
     }
 }
 
-/// What faults match on.
+/// A request as faults look at it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Met<'a> {
     pub(crate) kind: Kind,
@@ -119,22 +120,22 @@ impl What {
     }
 }
 
-/// What happens to a request instead of its normal response.
+/// What happens to a request instead of its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// This status, with GitHub's JSON error; the request isn't carried out.
+    /// This status, with GitHub's JSON error; nothing is done.
     Status(u16),
-    /// The normal response, late.
+    /// The right answer, late.
     Delay(Duration),
-    /// The connection breaks; the request isn't carried out.
+    /// The connection breaks; nothing is done.
     Reset,
-    /// The request is carried out, but the connection breaks before the response.
+    /// It is done, but the connection breaks before the answer arrives.
     Lost,
-    /// The request is carried out, but gets this status, like GitHub's 502 after its own time-out.
+    /// It is done, but this status is answered: GitHub's 502 after its own time-out.
     DoneBut(u16),
-    /// The normal head and half of the body; then the connection breaks.
+    /// The right answer's head, and half of its body; then the connection breaks.
     Truncated,
-    /// The normal response with one bit flipped: in `content` of a JSON body, otherwise in the body.
+    /// The right answer with one bit of the content wrong: of `content` where the body is JSON with one, else of the body.
     FlippedBit,
     /// A secondary rate limit, although none was exceeded.
     SecondaryLimit {
@@ -143,19 +144,18 @@ pub enum Fault {
         /// Seconds; GitHub does not always say.
         retry_after: Option<u64>,
     },
-    /// The primary rate limit, although it wasn't exceeded: 403 with no requests remaining until then.
+    /// The primary rate limit, used up although it was not: 403 with no requests remaining until so long from now.
     PrimaryLimit {
-        /// Time until `x-ratelimit-reset`, which GitHub gives in whole seconds.
+        /// How long until `x-ratelimit-reset`; GitHub says it in whole seconds.
         reset_in: Duration,
     },
-    /// Someone else commits these files to the default branch right before.
+    /// Somebody else commits these files to the default branch right before it.
     Overtaken(Vec<(String, Vec<u8>)>),
-    /// Someone else commits these files during the request: after the expected head was checked, before the branch
-    /// moves.
+    /// Somebody else commits these files while it is being done: after the expected head was compared, before the branch is moved.
     Raced(Vec<(String, Vec<u8>)>),
-    /// This status and body; the request isn't carried out.
+    /// This status and body; nothing is done.
     Answer(u16, String),
-    /// Status 200 with a body of this many MiB of spaces; the request isn't carried out.
+    /// Status 200 with a body of so many MiB of blanks; nothing is done.
     Huge(usize),
 }
 
@@ -187,7 +187,7 @@ impl Faults {
         self.planned.clear();
     }
 
-    /// The fault for this request: the first planned one that applies.
+    /// The fault that this request meets, if any: the first planned that still applies.
     pub(crate) fn meet(&mut self, met: &Met<'_>) -> Option<Fault> {
         for planned in self
             .planned

@@ -1,4 +1,4 @@
-//! Records the traffic: a log for assertions, and JSON lines for checks against GitHub's schemas.
+//! What was said over the wire: a log for assertions, and JSON lines for whoever checks them against GitHub's schemas.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 
 use super::faults::Kind;
 
-/// Number of requests and violations kept; counters continue.
+/// How many requests and violations the log keeps; counters go on.
 const KEPT: usize = 500_000;
 
-/// A request and its outcome.
+/// One request and what became of it.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// When it arrived, in milliseconds since 1970.
@@ -29,22 +29,23 @@ pub struct Request {
     pub route: &'static str,
     /// Path and query as sent.
     pub path: String,
+    /// What it is about.
     pub kind: Kind,
     /// Whether GitHub counts it as creating content.
     pub writes: bool,
-    /// GraphQL root fields, such as `createCommitOnBranch`.
+    /// The fields asked of GraphQL's root, such as `createCommitOnBranch`.
     pub fields: Vec<String>,
-    /// The response's status; 0 if the connection was broken.
+    /// The status answered; 0 where the connection was broken.
     pub status: u16,
-    /// Whether it failed: a status from 400, or GraphQL errors.
+    /// Whether the answer says that something went wrong: a status from 400, or a GraphQL answer with errors.
     pub refused: bool,
-    /// Bytes of the request's body.
+    /// Bytes of its body.
     pub sent: u64,
-    /// Bytes of the response's body.
+    /// Bytes of the answer's body.
     pub answered: u64,
 }
 
-/// Counters of requests.
+/// How often what happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// All requests.
@@ -59,7 +60,7 @@ pub struct Counters {
     pub unknown_routes: u64,
     /// Bytes of request bodies.
     pub sent: u64,
-    /// Bytes of response bodies.
+    /// Bytes of answers' bodies.
     pub answered: u64,
 }
 
@@ -72,7 +73,7 @@ pub(crate) struct Log {
     record: Option<BufWriter<File>>,
 }
 
-/// The recorded parts of an exchange.
+/// What is recorded of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Said<'a> {
     pub(crate) accept: &'a str,
@@ -92,7 +93,7 @@ struct Line<'a> {
     request: Option<Value>,
     status: u16,
     content_type: &'a str,
-    /// Null if it isn't JSON.
+    /// Null where it is no JSON.
     response: Option<&'a RawValue>,
 }
 
@@ -115,10 +116,10 @@ impl Log {
         self.violations.push_back(what);
     }
 
-    /// Logs a request with its response.
+    /// Notes a request with its answer.
     pub(crate) fn note(&mut self, request: Request, said: &Said<'_>) {
         if self.record.is_some() {
-            // A file may be JSON too, but isn't an API response, and may span lines.
+            // A file may be JSON too, but it is no answer of the API, and may have lines of its own.
             let is_json = said.content_type.starts_with("application/json");
             let answer = std::str::from_utf8(said.answered).ok().filter(|_| is_json);
             self.write(&Line {
@@ -162,7 +163,7 @@ impl Log {
         }
     }
 
-    /// Flushes the record to disk.
+    /// Brings the record to the disk.
     pub(crate) fn flush(&mut self) {
         if let Some(record) = &mut self.record
             && let Err(error) = record.flush()

@@ -1,41 +1,41 @@
-//! The viewer and their permissions, for both REST and GraphQL.
+//! Who asks, and what they may do: one answer for REST and GraphQL.
 
 use super::options::{Access, Role, Visibility};
 use super::state::Settings;
 
-/// The viewer, with the current settings.
+/// Who asks, with the settings of the moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     pub(crate) settings: Settings,
-    /// Whether the request has a token. Bad ones are refused earlier.
+    /// Whether a token came with the request. A bad one is refused before.
     pub(crate) known: bool,
 }
 
-/// Why something is refused.
+/// Why something may not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The repository seems not to exist.
+    /// It is as if the repository were not there.
     Hidden,
     /// A token is needed.
     Anonymous,
-    /// The token, or its owner, lacks the permission.
+    /// The token, or its owner, may not.
     Token,
-    /// The repository is archived, so it is read-only.
+    /// Nobody may, as long as the repository is archived.
     Archived,
-    /// The branch accepts only pull requests.
+    /// The branch takes pull requests only.
     Protected,
 }
 
-/// GitHub's message for a fine-grained token without the permission.
+/// What GitHub says to a fine-grained token that lacks a permission.
 pub(crate) const NOT_ACCESSIBLE: &str = "Resource not accessible by personal access token";
-/// GitHub's message for an archived repository.
+/// What it says of a repository that was archived.
 pub(crate) const ARCHIVED: &str = "Repository was archived so is read-only.";
-/// GitHub's message for a commit refused by a ruleset.
+/// What it says when a ruleset refuses a commit.
 pub(crate) const PROTECTED: &str =
     "Repository rule violations found\n\nChanges must be made through a pull request.\n\n";
 
 impl Viewer {
-    /// The token's access. Everyone can read public repositories.
+    /// What the token may do here. Public repositories may be read by anyone.
     fn access(&self) -> Access {
         let own = if self.known {
             self.settings.access
@@ -49,7 +49,7 @@ impl Viewer {
         }
     }
 
-    /// Whether the repository is visible.
+    /// Whether the repository may be seen at all.
     pub(crate) fn see(&self) -> Result<(), Refusal> {
         if self.access() == Access::None {
             Err(Refusal::Hidden)
@@ -58,7 +58,7 @@ impl Viewer {
         }
     }
 
-    /// Whether its contents are readable.
+    /// Whether its contents may be read.
     pub(crate) fn read(&self) -> Result<(), Refusal> {
         self.see()?;
         if self.access() < Access::Read {
@@ -68,7 +68,7 @@ impl Viewer {
         }
     }
 
-    /// Whether its contents are writable.
+    /// Whether its contents may be written.
     pub(crate) fn write(&self) -> Result<(), Refusal> {
         self.see()?;
         if !self.known {
@@ -82,7 +82,7 @@ impl Viewer {
         }
     }
 
-    /// Whether a ref can be moved, created or deleted.
+    /// Whether a ref may be moved, made or deleted.
     pub(crate) fn move_ref(&self, name: &str) -> Result<(), Refusal> {
         self.write()?;
         if self.settings.is_protected(name) {

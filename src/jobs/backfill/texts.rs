@@ -29,34 +29,44 @@ const FEW: u64 = 5;
 const LOOKED_AT: usize = 1_000;
 
 impl Backfill {
-    /// Warns of missing privileged intents, and if anyone may add the bot.
+    /// Logs what is wrong with the application, see [`Self::findings`].
+    pub(crate) async fn check_application(&self) -> Result<(), BackfillError> {
+        for finding in self.findings().await? {
+            warn!("{finding}");
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the application in the developer portal: each what it is, and what to do.
     ///
     /// # Errors
-    /// The token is refused. Other failures say nothing about the intents.
-    pub async fn check_application(&self) -> Result<(), BackfillError> {
+    /// The token is refused. Any other failure says nothing about the application.
+    pub(crate) async fn findings(&self) -> Result<Vec<String>, BackfillError> {
+        let mut findings = Vec::new();
         let Some(application) = self.application().await? else {
-            return Ok(());
+            return Ok(findings);
         };
         if !application.message_content {
-            warn!(
+            findings.push(format!(
                 "the Message Content intent is switched off: Discord hides the text of messages \
                  from the bot; switch it on {SWITCH_ON}"
-            );
+            ));
         }
         if !application.members {
-            warn!(
+            findings.push(format!(
                 "the Server Members intent is switched off: Discord doesn't list members; switch \
                  it on {SWITCH_ON}"
-            );
+            ));
         }
         if application.is_public {
-            warn!(
+            findings.push(
                 "anyone can add this bot to their server; it mirrors only guilds that you named or that \
                  were mirrored before. If you don't want that, switch off \"Public Bot\" in \
                  the developer portal (your application, \"Bot\")"
+                    .to_owned(),
             );
         }
-        Ok(())
+        Ok(findings)
     }
 
     /// Fetches the application's intents; `None` if that fails.

@@ -1,4 +1,4 @@
-//! Using commands as a member, and reading the client's responses.
+//! Using commands as a member, and seeing what the client answers.
 
 use std::time::Duration;
 
@@ -15,8 +15,7 @@ use crate::discord::state::State;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Discord {
-    /// A member runs a slash command: `"props"`, or `"settings set"` with its subcommand. Options are an object; the
-    /// registered command determines their types.
+    /// A member uses a slash command, `"props"` or with its subcommand `"settings set"`. Options are an object; their types come from the registered command.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write json!({..}) in place"
@@ -41,7 +40,7 @@ impl Discord {
         self.act(|state| state.slash(user, channel, command, &options, Some(focused)))
     }
 
-    /// A member runs a command from a user's context menu.
+    /// A member uses a command from a user's context menu.
     pub fn user_command(
         &self,
         user: u64,
@@ -52,7 +51,7 @@ impl Discord {
         self.act(|state| state.context_menu(user, channel, command, 2, target))
     }
 
-    /// A member runs a command from a message's context menu.
+    /// A member uses a command from a message's context menu.
     pub fn message_command(
         &self,
         user: u64,
@@ -63,7 +62,7 @@ impl Discord {
         self.act(|state| state.context_menu(user, channel, command, 3, message))
     }
 
-    /// A member presses a button or uses a select menu under a message. `values` is empty for a button.
+    /// A member clicks a button or chooses from a menu under a message. `values` is empty for a button.
     pub fn click(
         &self,
         user: u64,
@@ -116,17 +115,17 @@ impl Discord {
         })
     }
 
-    /// Sends an interaction of any shape. Sets its `id` and `token`.
+    /// Sends an interaction of any shape as Discord's. It gets its `id` and `token` here.
     pub fn interact_raw(&self, event: Value) -> InteractionId {
         self.act(|state| state.interact_raw(event))
     }
 
-    /// The client's response; waits up to ten seconds for more than a deferral. None if there was none.
+    /// What the client answered; waits up to ten seconds for something other than "thinking". None if nothing came.
     pub async fn answer(&self, interaction: InteractionId) -> Option<Answer> {
         self.answer_within(interaction, PATIENCE).await
     }
 
-    /// As [`Discord::answer`], with another timeout.
+    /// As [`Discord::answer`], with a patience of one's own.
     pub async fn answer_within(
         &self,
         interaction: InteractionId,
@@ -144,7 +143,7 @@ impl Discord {
         self.answer_so_far(interaction)
     }
 
-    /// The client's response so far, including deferrals.
+    /// What the client answered up to now, deferrals included.
     pub fn answer_so_far(&self, interaction: InteractionId) -> Option<Answer> {
         self.shared
             .lock()
@@ -154,7 +153,7 @@ impl Discord {
             .and_then(|interaction| interaction.answer.clone())
     }
 
-    /// Expires the tokens of all interactions so far, as Discord does after 15 minutes.
+    /// Lets the tokens of all interactions so far expire, as they do after 15 minutes.
     pub fn expire_tokens(&self) {
         self.act(|state| {
             for interaction in state.interactions.all.values_mut() {
@@ -163,7 +162,7 @@ impl Discord {
         });
     }
 
-    /// The registered commands, global ones first.
+    /// The commands registered, global ones first.
     pub fn commands(&self) -> Vec<Value> {
         let state = self.shared.lock();
         state

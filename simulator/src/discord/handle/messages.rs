@@ -17,12 +17,12 @@ impl Discord {
 
     /// Writes many messages under one lock.
     pub fn post_many(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<u64> {
-        // Collected first: creating the drafts may call this Discord.
+        // Collected first: making the drafts may ask this Discord something.
         let drafts: Vec<Draft> = drafts.into_iter().collect();
         self.act(|state| drafts.into_iter().map(|draft| state.post(draft)).collect())
     }
 
-    /// Writes many messages with ids of the same millisecond.
+    /// Writes many messages whose ids are all of one millisecond.
     pub fn post_at_once(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<u64> {
         let drafts: Vec<Draft> = drafts.into_iter().collect();
         self.act(|state| {
@@ -69,7 +69,7 @@ impl Discord {
         self.act(|state| state.edit(channel, message, content))
     }
 
-    /// Changes anything in a message and sends `MESSAGE_UPDATE`, as when an embed is resolved.
+    /// Changes anything about a message and sends `MESSAGE_UPDATE`, as for an embed that was resolved.
     pub fn update_message(
         &self,
         channel: u64,
@@ -87,10 +87,12 @@ impl Discord {
         })
     }
 
+    /// Deletes a message.
     pub fn delete(&self, channel: u64, message: u64) -> bool {
         self.act(|state| state.delete(channel, message))
     }
 
+    /// Deletes several messages at once.
     pub fn delete_bulk(&self, channel: u64, messages: &[u64]) {
         self.act(|state| state.delete_bulk(channel, messages));
     }
@@ -103,7 +105,7 @@ impl Discord {
         })
     }
 
-    /// Removes a reaction.
+    /// Takes a reaction back.
     pub fn unreact(&self, user: u64, channel: u64, message: u64, emoji: &str, burst: bool) -> bool {
         self.act(|state| {
             let emoji = state.guild.emoji(emoji);

@@ -1,6 +1,6 @@
-//! Controls a running Discord for tests and the demo: acting, faults, queries.
+//! What tests and the demo do with a running Discord: act in it, break it, ask it.
 //!
-//! Closures given to the `update_…` methods run under the lock: they must not call the [`Discord`] again.
+//! Closures given to the `update_…` methods run under the lock: they change what they are given and must not call the [`Discord`] again.
 
 mod commands;
 mod faults;
@@ -29,16 +29,17 @@ impl Discord {
         self.shared.lock().url.clone()
     }
 
-    /// The bot's token, without the `Bot ` prefix.
+    /// The bot's token, without the `Bot ` in front.
     pub fn token(&self) -> String {
         self.shared.lock().token.clone()
     }
 
+    /// The guild's id.
     pub fn guild_id(&self) -> u64 {
         self.shared.lock().guild.id
     }
 
-    /// The bot's user id, which is also its application id.
+    /// The bot's user id, which is also its application's.
     pub fn bot_id(&self) -> u64 {
         self.shared.lock().guild.bot
     }
@@ -48,7 +49,7 @@ impl Discord {
         self.shared.lock().guild.owner
     }
 
-    /// The channel or thread of this name; the oldest if there are several.
+    /// The channel or thread of this name, the oldest if there are several.
     pub fn channel(&self, name: &str) -> Option<u64> {
         self.shared
             .lock()
@@ -59,7 +60,7 @@ impl Discord {
             .map(|channel| channel.id)
     }
 
-    /// The members' ids and usernames, by id.
+    /// The members, by id, with their usernames.
     pub fn members(&self) -> Vec<(u64, String)> {
         let state = self.shared.lock();
         let name = |id: &u64| {
@@ -78,28 +79,28 @@ impl Discord {
             .collect()
     }
 
-    /// The ids of members who are people.
+    /// The members that are people, by id.
     pub fn people(&self) -> Vec<u64> {
         let state = self.shared.lock();
         let person = |id: &&u64| state.guild.users.get(id).is_some_and(|user| !user.bot);
         state.guild.members.keys().filter(person).copied().collect()
     }
 
-    /// A message, visible to the bot or not.
+    /// A message, whoever may see it.
     pub fn message(&self, channel: u64, message: u64) -> Option<Message> {
         self.shared.lock().guild.message(channel, message).cloned()
     }
-    /// What the bot can see now.
+    /// What the bot may see now.
     pub fn truth(&self) -> Truth {
         self.shared.lock().truth()
     }
 
-    /// All requests (at most the newest 500,000), oldest first.
+    /// Every request so far (the newest 500,000), oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().log.requests.iter().cloned().collect()
     }
 
-    /// Number of requests of a route, such as `GET /channels/{channel_id}/messages`.
+    /// How many requests a route, such as `GET /channels/{channel_id}/messages`, has had.
     pub fn count(&self, route: &str) -> usize {
         self.shared
             .lock()
@@ -110,12 +111,12 @@ impl Discord {
             .count()
     }
 
-    /// Violations by the client: exceeded limits, unknown routes, bad tokens, badly encoded emoji, late responses.
+    /// What a well-behaved client would not have done: exceeded limits, unknown routes, bad tokens, badly encoded emoji, late answers.
     pub fn violations(&self) -> Vec<String> {
         self.shared.lock().log.violations.iter().cloned().collect()
     }
 
-    /// Counters of requests and events.
+    /// How often what happened.
     pub fn counters(&self) -> Counters {
         let state = self.shared.lock();
         let sessions = &state.sessions;
@@ -133,12 +134,12 @@ impl Discord {
         self.shared.lock().sessions.dispatched
     }
 
-    /// Number of gateway clients with a session.
+    /// Clients on the gateway with a session.
     pub fn connected(&self) -> usize {
         self.shared.lock().sessions.connected()
     }
 
-    /// Waits until a condition holds, checking after every request, payload and action. False on timeout.
+    /// Waits until a condition holds, looking again after every request, gateway payload and action. False if it did not in time.
     pub async fn wait(&self, patience: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
         let mut changes = self.shared.watch();
         let waiting = async {
@@ -155,7 +156,7 @@ impl Discord {
         tokio::time::timeout(patience, waiting).await.is_ok()
     }
 
-    /// Keeps the world active: seeded actions at this rate per second. 0 stops it.
+    /// Lets the world go on: so many actions a second, which the seed decides. 0 stops it.
     pub fn live(&mut self, actions_per_second: f64) {
         if let Some(before) = self.life.take() {
             before.abort();
@@ -169,7 +170,7 @@ impl Discord {
         }
     }
 
-    /// Runs the script's next actions at once, and returns them.
+    /// Lets the next actions of the script happen at once, and tells which.
     pub fn step(&self, actions: usize) -> Vec<life::Action> {
         let mut script = self
             .script

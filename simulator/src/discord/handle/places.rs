@@ -25,6 +25,7 @@ impl Discord {
         self.act(|state| state.create_channel(kind, name, Some(category), overwrites))
     }
 
+    /// Changes a channel or thread.
     pub fn update_channel(&self, channel: u64, change: impl FnOnce(&mut Channel)) -> bool {
         self.act(|state| state.update_channel(channel, change))
     }
@@ -34,22 +35,22 @@ impl Discord {
         self.act(|state| state.delete_channel(channel))
     }
 
-    /// Creates a public thread without a starter message.
+    /// Opens a public thread without a starter message.
     pub fn create_thread(&self, parent: u64, owner: u64, name: &str) -> u64 {
         self.act(|state| state.create_thread(parent, owner, name, false, None))
     }
 
-    /// Creates a private thread; only its members and moderators see it.
+    /// Opens a private thread; only its members and moderators see it.
     pub fn create_private_thread(&self, parent: u64, owner: u64, name: &str) -> u64 {
         self.act(|state| state.create_thread(parent, owner, name, true, None))
     }
 
-    /// Creates a thread from a message; it has the message's id.
+    /// Opens a thread on a message; it has the message's id.
     pub fn create_thread_on(&self, parent: u64, message: u64, owner: u64, name: &str) -> u64 {
         self.act(|state| state.create_thread(parent, owner, name, false, Some(message)))
     }
 
-    /// Creates a forum post: a thread whose first message has its id.
+    /// Opens a forum post: a thread whose first message has its id.
     pub fn create_post(&self, forum: u64, author: u64, name: &str, content: &str) -> u64 {
         self.act(|state| {
             let thread = state.create_thread(forum, author, name, false, None);
@@ -61,21 +62,22 @@ impl Discord {
         })
     }
 
+    /// Archives a thread.
     pub fn archive_thread(&self, thread: u64) -> bool {
         self.act(|state| state.archive(thread, true))
     }
 
-    /// Unarchives a thread.
+    /// Brings an archived thread back.
     pub fn unarchive(&self, thread: u64) -> bool {
         self.act(|state| state.archive(thread, false))
     }
 
-    /// Adds a user to a thread.
+    /// Adds someone to a thread.
     pub fn join_thread(&self, thread: u64, user: u64) -> bool {
         self.act(|state| state.thread_member(thread, user, true))
     }
 
-    /// Removes a user from a thread.
+    /// Takes someone out of a thread.
     pub fn leave_thread(&self, thread: u64, user: u64) -> bool {
         self.act(|state| state.thread_member(thread, user, false))
     }
@@ -90,11 +92,12 @@ impl Discord {
         self.act(|state| state.join(name, true))
     }
 
-    /// A former member returns.
+    /// Someone who left comes back.
     pub fn rejoin(&self, user: u64) {
         self.act(|state| state.rejoin(user));
     }
 
+    /// A member leaves.
     pub fn leave(&self, user: u64) -> bool {
         self.act(|state| state.leave(user))
     }
@@ -104,10 +107,12 @@ impl Discord {
         self.act(|state| state.update_member(user, change))
     }
 
+    /// Renames an account.
     pub fn rename(&self, user: u64, username: &str, global_name: Option<&str>) -> bool {
         self.act(|state| state.rename(user, username, global_name))
     }
 
+    /// Creates a role.
     pub fn create_role(&self, name: &str, permissions: u64) -> u64 {
         self.act(|state| state.create_role(name, permissions))
     }
@@ -117,10 +122,12 @@ impl Discord {
         self.act(|state| state.update_role(role, change))
     }
 
+    /// Deletes a role.
     pub fn delete_role(&self, role: u64) -> bool {
         self.act(|state| state.delete_role(role))
     }
 
+    /// Creates a custom emoji.
     pub fn create_emoji(&self, name: &str, animated: bool) -> u64 {
         self.act(|state| state.create_emoji(name, animated))
     }
@@ -130,28 +137,29 @@ impl Discord {
         self.act(|state| state.delete_emoji(emoji))
     }
 
+    /// Renames the guild.
     pub fn rename_guild(&self, name: &str) {
         self.act(|state| state.rename_guild(name));
     }
 
-    /// Creates another guild with its own owner, which has just added the bot; it joined at `joined` (milliseconds
-    /// since 1970). Returns the guild's id without visiting it; see [`Discord::visit`].
+    /// Makes another guild, with an owner of its own, in which the bot has been since `joined` (milliseconds since 1970): somebody has
+    /// just added it. Returns the guild's id. The guild that is visited stays the same, see [`Discord::visit`].
     pub fn found_guild(&self, name: &str, joined: i64) -> u64 {
         self.act(|state| state.found_guild(name, joined))
     }
 
-    /// Visits another guild: from now on, actions and queries concern it. Requests find the guild that they name,
-    /// visited or not. Returns the previous guild.
+    /// Visits another guild: from now on, everything that is done and asked here is about it. Requests find the guild that they name,
+    /// visited or not. Returns the guild that was visited before.
     pub fn visit(&self, guild: u64) -> u64 {
         self.act(|state| state.visit(guild))
     }
 
-    /// Whether anyone can add the bot to a guild, or only its owner.
+    /// Anybody may add the bot to a guild from now on, or only its owner.
     pub fn make_public(&self, public: bool) {
         self.act(|state| state.is_public = public);
     }
 
-    /// Begins or ends an outage of the guild.
+    /// An outage of the guild begins or ends.
     pub fn unavailable(&self, unavailable: bool) {
         let presence = if unavailable {
             Presence::Unavailable
@@ -161,12 +169,12 @@ impl Discord {
         self.act(|state| state.set_presence(presence));
     }
 
-    /// Removes the bot from the guild.
+    /// The bot is removed from the guild.
     pub fn kick_bot(&self) {
         self.act(|state| state.set_presence(Presence::Removed));
     }
 
-    /// Invites the bot to the guild again.
+    /// The bot is invited to the guild again.
     pub fn invite_bot(&self) {
         self.act(|state| state.set_presence(Presence::Here));
     }

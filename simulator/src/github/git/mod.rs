@@ -1,7 +1,6 @@
-//! The bare repository behind the API, driven by the `git` program, so its contents are git's own.
+//! The bare repository behind the API, driven through the `git` program: what is kept here is git's own, to the byte.
 //!
-//! `commit` describes commits, `write` creates objects and moves refs; reading is here. Knows nothing of HTTP, tokens
-//! or limits. Blocking.
+//! `commit` is what commits are, `write` makes objects and moves refs; reading is here. Knows nothing of HTTP, tokens or limits. Blocking.
 
 mod commit;
 mod write;
@@ -17,7 +16,7 @@ use tempfile::TempDir;
 
 pub(crate) use commit::{Changes, Commit, Signature};
 
-/// A stored object.
+/// An object as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) oid: String,
@@ -25,6 +24,7 @@ pub(crate) struct Object {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// An entry of a tree.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) mode: String,
@@ -34,16 +34,17 @@ pub(crate) struct Entry {
     pub(crate) path: String,
 }
 
+/// The repository.
 #[derive(Debug)]
 pub(crate) struct Repository {
     path: PathBuf,
-    /// A temporary folder; `None` if the caller named one.
+    /// Deleted with the repository; none where the caller named a folder.
     _folder: Option<TempDir>,
     count: AtomicU64,
 }
 
 impl Repository {
-    /// Opens the repository at a path, or creates one there or in a temporary folder.
+    /// Opens the repository at a path, or makes one there or in a temporary folder.
     pub(crate) fn open(path: Option<&Path>, branch: &str) -> anyhow::Result<Self> {
         let folder = match path {
             Some(_) => None,
@@ -75,7 +76,7 @@ impl Repository {
 
     fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new("git");
-        // Ignores the caller's configuration and any surrounding repository. No fsync: nothing outlives its test.
+        // Nothing of the caller's: neither configuration nor a repository around the working folder. No fsync: nothing here outlives its test.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") {
                 command.env_remove(name);
@@ -99,7 +100,7 @@ impl Repository {
             .spawn()
             .context("cannot start git: is it installed?")?;
         let mut pipe = child.stdin.take().context("no pipe to git")?;
-        // If git exits early, its answer counts, not the broken pipe.
+        // A git that ends early has said why; its answer counts, not the broken pipe.
         let written = pipe.write_all(stdin);
         drop(pipe);
         let output = child.wait_with_output().context("git did not end")?;
@@ -134,7 +135,7 @@ impl Repository {
         Ok(line.trim_end().to_owned())
     }
 
-    /// The object named by an expression such as `main:folder/file`.
+    /// The object that an expression such as `main:folder/file` names.
     pub(crate) fn read(&self, expression: &str) -> anyhow::Result<Option<Object>> {
         let Some((head, mut bytes)) = self.batch("--batch", expression)? else {
             return Ok(None);
@@ -144,7 +145,7 @@ impl Repository {
         Ok(Some(Object { oid, kind, bytes }))
     }
 
-    /// Hash, kind and size of an expression's object.
+    /// What an expression names: hash, kind, size.
     pub(crate) fn look(&self, expression: &str) -> anyhow::Result<Option<(String, String, u64)>> {
         let found = self.batch("--batch-check", expression)?;
         let Some(([oid, kind, size], _)) = found else {
@@ -165,13 +166,13 @@ impl Repository {
         let rest = said.split_off(end + 1);
         let head = String::from_utf8_lossy(&said).trim_end().to_owned();
         let words: Vec<_> = head.split(' ').map(str::to_owned).collect();
-        // "… missing", "… ambiguous": the name may contain spaces.
+        // "… missing", "… ambiguous": the name itself may have blanks in it.
         let found = <[String; 3]>::try_from(words).ok();
         let found = found.filter(|[oid, _, size]| is_oid(oid) && size.parse::<u64>().is_ok());
         Ok(found.map(|words| (words, rest)))
     }
 
-    /// The hash of the commit that a name refers to.
+    /// The hash of the commit that a name leads to.
     pub(crate) fn commit_of(&self, name: &str) -> anyhow::Result<Option<String>> {
         let found = self.look(&format!("{name}^{{commit}}"))?;
         Ok(found.map(|(oid, _, _)| oid))
@@ -183,7 +184,7 @@ impl Repository {
         found.map(|object| commit::parse(&object)).transpose()
     }
 
-    /// Commits backwards from one, newest first.
+    /// Commits from one backwards, newest first.
     pub(crate) fn history(&self, from: &str, path: Option<&str>) -> anyhow::Result<Vec<String>> {
         let mut arguments = vec!["rev-list", from, "--"];
         arguments.extend(path);
@@ -207,7 +208,7 @@ impl Repository {
             .collect())
     }
 
-    /// The target of a full ref name such as `refs/heads/main`.
+    /// Where a full ref name such as `refs/heads/main` points.
     pub(crate) fn target(&self, name: &str) -> anyhow::Result<Option<(String, String)>> {
         let found = self.refs(name)?.into_iter().find(|found| found.0 == name);
         Ok(found.map(|(_, oid, kind)| (oid, kind)))
@@ -217,7 +218,7 @@ impl Repository {
         Ok(self.refs("refs/")?.is_empty())
     }
 
-    /// The default branch, existing or not.
+    /// The default branch, whether it exists or not.
     pub(crate) fn default_branch(&self) -> anyhow::Result<String> {
         self.line(["symbolic-ref", "--short", "HEAD"], b"")
     }
@@ -227,7 +228,7 @@ impl Repository {
         self.run(["symbolic-ref", "HEAD", &name], b"").map(drop)
     }
 
-    /// The entries of a tree or a commit's tree, including subfolders if `recursive`.
+    /// The entries of a tree or a commit's tree, folders in it too where it is read to the bottom.
     pub(crate) fn tree(&self, oid: &str, recursive: bool) -> anyhow::Result<Vec<Entry>> {
         let mut arguments = vec!["ls-tree", "-z", "-l", "--full-tree"];
         if recursive {
@@ -250,19 +251,19 @@ impl Repository {
         Ok(text.split('\0').filter_map(parse).collect())
     }
 
-    /// Whether one commit is an ancestor of another.
+    /// Whether one commit can be reached from another.
     pub(crate) fn is_ancestor(&self, older: &str, newer: &str) -> anyhow::Result<bool> {
         let mut command = self.command(["merge-base", "--is-ancestor", older, newer]);
         Ok(Self::output(&mut command, b"")?.status.success())
     }
 
-    /// Whether git accepts a full ref name.
+    /// Whether git takes a full ref name.
     pub(crate) fn is_ref_name(&self, name: &str) -> anyhow::Result<bool> {
         let mut command = self.command(["check-ref-format", name]);
         Ok(Self::output(&mut command, b"")?.status.success())
     }
 
-    /// A commit's files as a gzip tar, in one folder.
+    /// A commit's files as a gzip tar, below one folder.
     pub(crate) fn archive(&self, commit: &str, folder: &str) -> anyhow::Result<Vec<u8>> {
         let prefix = format!("--prefix={folder}/");
         self.run(["archive", "--format=tar.gz", "-0", &prefix, commit], b"")
@@ -283,7 +284,7 @@ impl Repository {
     }
 }
 
-/// Whether it is a complete object hash.
+/// Whether it is the whole hash of an object.
 pub(crate) fn is_oid(text: &str) -> bool {
     text.len() == 40
         && text
@@ -291,7 +292,7 @@ pub(crate) fn is_oid(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether git can store a file at this path.
+/// Whether git can keep a file at this path.
 pub(crate) fn is_path(path: &str) -> bool {
     !path.is_empty()
         && !path.contains('\0')

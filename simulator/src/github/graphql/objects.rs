@@ -13,9 +13,9 @@ use super::{Maybe, problem, world};
 use crate::github::git::{self, Entry, Signature};
 use crate::github::node;
 
-/// Largest page of a commit history.
+/// Commits that one page of a history may have.
 const LARGEST_PAGE: i32 = 100;
-/// The longest text of a blob; a longer one is cut off and `isTruncated`.
+/// Text of a blob that is shown; the rest is cut off, and `isTruncated` says so.
 const LONGEST_TEXT: usize = 512_000;
 
 /// Any object of the repository.
@@ -33,7 +33,7 @@ pub(crate) enum GitObject {
     Tree(Tree),
 }
 
-/// The object that an expression refers to.
+/// The object that an expression names.
 pub(super) fn find(context: &Context<'_>, expression: &str) -> Result<Option<GitObject>, Error> {
     let git = &world(context).shared.git;
     let Some(object) = git.read(expression)? else {
@@ -65,6 +65,7 @@ fn url(context: &Context<'_>, oid: &str) -> Uri {
     Uri(format!("{url}/{name}/commit/{oid}"))
 }
 
+/// A commit.
 pub(crate) struct Commit(pub(crate) git::Commit);
 
 #[derive(SimpleObject)]
@@ -225,9 +226,10 @@ struct PageInfo {
     end_cursor: Option<String>,
 }
 
+/// A folder.
 pub(crate) struct Tree {
     oid: String,
-    /// Its path, if known.
+    /// Where it was found, as far as that is known.
     path: String,
 }
 
@@ -307,6 +309,7 @@ impl TreeEntry {
     }
 }
 
+/// A file's content.
 pub(crate) struct Blob {
     oid: String,
     bytes: Vec<u8>,
@@ -314,7 +317,7 @@ pub(crate) struct Blob {
 
 impl Blob {
     fn binary(&self) -> bool {
-        // The same heuristic as git's.
+        // As git itself guesses.
         self.bytes.iter().take(8000).any(|byte| *byte == 0)
             || std::str::from_utf8(&self.bytes).is_err()
     }

@@ -1,4 +1,4 @@
-//! Queries: the repository, the account, the rate limit.
+//! What can be asked: the repository, the account, the budget.
 
 #![expect(
     clippy::unused_async,
@@ -27,7 +27,7 @@ impl Query {
         name: String,
         #[graphql(default_with = "Some(true)")] follow_renames: Option<bool>,
     ) -> Maybe<Repository> {
-        // Nothing is renamed here.
+        // Nothing is ever renamed here.
         let _ = follow_renames;
         let viewer = &world(context).viewer;
         let named = viewer.settings.is_named(&owner, &name) && viewer.see().is_ok();
@@ -74,7 +74,7 @@ struct RateLimit {
     used: i32,
 }
 
-/// The owner of a repository.
+/// Whom a repository belongs to.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "&ID"), field(name = "login", ty = "&String"))]
 enum RepositoryOwner {
@@ -113,7 +113,7 @@ enum RepositoryVisibility {
     Public,
 }
 
-/// The repository; visible to the viewer.
+/// The one repository: the viewer may see it.
 #[derive(Clone, Copy)]
 pub(crate) struct Repository;
 
@@ -232,10 +232,11 @@ impl Repository {
     }
 }
 
+/// A branch or a tag.
 #[derive(Debug, Clone)]
 pub(crate) struct Ref {
     pub(crate) name: String,
-    /// Its target when it was read.
+    /// Where it pointed when it was looked at.
     pub(crate) oid: String,
 }
 

@@ -1,11 +1,11 @@
-//! GitHub's scalars: strings with a meaning.
+//! GitHub's own scalars: text with a meaning.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
 use crate::github::git::is_oid;
 use crate::github::rest::call::from_base64;
 
-/// A complete git hash.
+/// A whole git hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Oid(pub(crate) String);
 
@@ -45,7 +45,7 @@ impl ScalarType for Base64 {
     }
 }
 
-/// A string passed through under its own type name.
+/// Text that is passed on as it is, under a name of its own.
 macro_rules! text {
     ($(#[$about:meta])* $name:ident, $graphql:literal) => {
         $(#[$about])*
@@ -74,12 +74,12 @@ text!(
     "GitRefname"
 );
 text!(
-    /// A URI.
+    /// An address.
     Uri,
     "URI"
 );
 text!(
-    /// A timestamp in ISO 8601.
+    /// A moment, as ISO 8601 has it.
     DateTime,
     "DateTime"
 );

@@ -1,4 +1,4 @@
-//! REST: the route table, and the handlers.
+//! The REST side: a table of routes, and what answers each.
 
 pub(crate) mod call;
 mod commits;

@@ -1,4 +1,4 @@
-//! Branches and tags in the git database.
+//! Branches and tags as the git database knows them.
 
 use serde_json::{Value, json};
 

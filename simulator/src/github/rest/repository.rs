@@ -1,4 +1,4 @@
-//! The repository, its branches, the account and its rate limit.
+//! The repository itself, its branches, the account and its budget.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn extend(shown: &mut Value, more: Value) {
     }
 }
 
-/// URLs of a repository that differ only in their suffix.
+/// A repository's addresses that differ in their ends only.
 const URLS: &[(&str, &str)] = &[
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),

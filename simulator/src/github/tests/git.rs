@@ -1,4 +1,4 @@
-//! Objects written over the API form a valid git repository.
+//! What was written over the API is a sound git repository.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,7 +23,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_can_be_cloned_and_verified() {
+async fn what_was_committed_can_be_cloned_and_is_sound() {
     let github = start(filled()).await;
     let first = head(&github);
     let odd = "data/a \"quoted\" ünïcode\\name.bin";
@@ -79,7 +79,7 @@ async fn commits_can_be_cloned_and_verified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_commits_leave_a_linear_history() {
+async fn many_commits_at_once_leave_one_line_of_history() {
     let github = start(filled()).await;
     let first = head(&github);
     let tries = (0..8).map(|n| {
@@ -96,10 +96,10 @@ async fn concurrent_commits_leave_a_linear_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_twenty_megabytes_quickly() {
+async fn twenty_megabytes_are_committed_quickly() {
     let github = start(filled()).await;
     let paths: Vec<_> = (0..300).map(|n| format!("blobs/{n}.bin")).collect();
-    // Incompressible and all different.
+    // Not compressible, and all different.
     let content: Vec<u8> = (0..7_000_000_u32)
         .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
         .take(300 * 70_000)
@@ -124,7 +124,7 @@ async fn commits_twenty_megabytes_quickly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repositories_at_a_path_persist() {
+async fn a_repository_at_a_path_stays_there_and_is_found_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept.git");
     let mut options = empty();

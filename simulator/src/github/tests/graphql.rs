@@ -1,4 +1,4 @@
-//! GraphQL: any query within the simulated schema, strictly validated; and commits of many files.
+//! GraphQL: any shape of what is simulated, strictly; and commits of many files.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::client::{COMMIT, ask, commit, commit_input, error, query};
 use super::{empty, filled, head, start};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_query_covers_all_archive_needs() {
+async fn one_query_tells_all_that_an_archive_needs() {
     let github = start(filled()).await;
     let oid = head(&github);
     let answer = query(
@@ -57,13 +57,13 @@ async fn one_query_covers_all_archive_needs() {
     assert_eq!(found["absent"], Value::Null);
     assert_eq!(found["object"]["text"], "# archive\n");
     assert_eq!(found["binary"], json!({"text": null, "isBinary": true}));
-    // Without limits there is no budget to report.
+    // Without limits there is no budget to tell of.
     assert_eq!(answer["data"]["rateLimit"], Value::Null);
     assert_eq!(github.violations(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejects_queries_outside_the_schema() {
+async fn what_the_schema_does_not_have_is_refused() {
     let github = start(filled()).await;
     for document in [
         "{ repository(owner: \"octo-org\", name: \"archive\") { colour } }",
@@ -82,7 +82,7 @@ async fn rejects_queries_outside_the_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_require_the_expected_head() {
+async fn a_commit_needs_the_head_that_it_was_made_for() {
     let github = start(filled()).await;
     let first = head(&github);
     let done = commit(&github, &first, &[("a/b.txt", b"b")], &["README.md"]).await;
@@ -106,7 +106,7 @@ async fn commits_require_the_expected_head() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejects_invalid_changes_completely() {
+async fn changes_that_make_no_sense_are_refused_whole() {
     let github = start(filled()).await;
     let first = head(&github);
     let (kind, message) =
@@ -131,7 +131,7 @@ async fn rejects_invalid_changes_completely() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn empty_repositories_have_no_branch_to_commit_to() {
+async fn an_empty_repository_has_no_branch_to_commit_to() {
     let github = start(empty()).await;
     let document = "{ repository(owner: \"octo-org\", name: \"archive\") { isEmpty defaultBranchRef { name } object(expression: \"HEAD\") { oid } } }";
     let answer = query(&github, document, Value::Null).await;
@@ -142,7 +142,7 @@ async fn empty_repositories_have_no_branch_to_commit_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn creates_moves_and_deletes_refs() {
+async fn refs_are_made_moved_and_deleted() {
     let github = start(filled()).await;
     let first = head(&github);
     let second = github.commit_as_somebody([("b", "b")]).expect("git");

@@ -1,4 +1,4 @@
-//! Limits: counting, refusals, and their messages.
+//! Limits: what is counted, what is refused, and how it is said.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn limited(limits: Limits) -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reports_remaining_requests_and_refuses_the_rest() {
+async fn every_answer_says_what_is_left_and_the_last_request_is_refused() {
     let hour = Duration::from_hours(1);
     let github = start(limited(Limits {
         core: Some(Rate::new(2, hour)),
@@ -40,7 +40,7 @@ async fn reports_remaining_requests_and_refuses_the_rest() {
     );
     assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
     assert_eq!(refused.header("retry-after"), None);
-    // GraphQL has its own budget, and this query is free.
+    // GraphQL has a budget of its own, and asking is free.
     assert_eq!(
         query(&github, "{ viewer { login } }", Value::Null)
             .await
@@ -64,7 +64,7 @@ async fn reports_remaining_requests_and_refuses_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn secondary_content_limits_expire() {
+async fn too_much_content_is_a_secondary_limit_and_passes_with_time() {
     let short = Duration::from_secs(2);
     let rate = Some(Rate::new(2, short));
     let github = start(limited(Limits {
@@ -75,7 +75,7 @@ async fn secondary_content_limits_expire() {
     let first = head(&github);
     let blob = || here(&github, "POST", "/git/blobs", json!({"content": "x"}));
     assert_eq!(blob().await.status, 201);
-    // Failed requests count, too.
+    // What fails counts as well.
     assert_eq!(
         error(&commit(&github, &"1".repeat(40), &[], &[]).await).0,
         "STALE_DATA"
@@ -116,7 +116,7 @@ async fn secondary_content_limits_expire() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_too_many_concurrent_requests() {
+async fn too_many_at_once_are_refused() {
     let github = start(limited(Limits {
         concurrent: Some(1),
         ..Limits::github()
@@ -139,7 +139,7 @@ async fn refuses_too_many_concurrent_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn enforces_size_limits() {
+async fn sizes_are_kept() {
     let limits = Limits {
         body: 2000,
         posted_blob: 500,

@@ -1,4 +1,4 @@
-//! Tests of the simulated GitHub from outside, with its own small HTTP client and `git`.
+//! The simulated GitHub seen from outside: a small HTTP client of its own, and `git` itself.
 
 mod client;
 mod faults;

@@ -1,4 +1,4 @@
-//! Permissions, and GitHub's refusals.
+//! Who may do what, and what GitHub says to the others.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn write(github: &Github) -> (u16, (String, String)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checks_tokens_and_user_agents() {
+async fn tokens_and_agents_are_checked() {
     let github = start(filled()).await;
     let bad = with(&github, |headers| headers[1].1 = "Bearer wrong".to_owned()).await;
     assert_eq!(bad, (401, "Bad credentials".to_owned()));
@@ -39,7 +39,7 @@ async fn checks_tokens_and_user_agents() {
     assert_eq!(status, 403);
     assert!(message.contains("User-Agent"), "{message}");
     assert_eq!(github.violations().len(), 2);
-    // Without a token, a public repository is readable and a private one doesn't exist.
+    // Without a token, a public repository may be read and a private one is not there.
     assert_eq!(
         with(&github, |headers| drop(headers.remove(1))).await.0,
         404
@@ -76,7 +76,7 @@ async fn checks_tokens_and_user_agents() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn read_only_tokens_cannot_write() {
+async fn a_token_that_may_only_read_is_told_so_when_it_writes() {
     let github = start(filled()).await;
     github.set_access(Access::Read);
     let refused = "Resource not accessible by personal access token".to_owned();
@@ -84,7 +84,7 @@ async fn read_only_tokens_cannot_write() {
         write(&github).await,
         (403, ("FORBIDDEN".to_owned(), refused.clone()))
     );
-    // The account's permissions aren't the token's.
+    // What the account may do is not what its token may do.
     assert_eq!(get(&github, "").await.json()["permissions"]["push"], true);
     github.set_access(Access::Metadata);
     assert_eq!(get(&github, "").await.status, 200);
@@ -111,7 +111,7 @@ async fn read_only_tokens_cannot_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn archived_repositories_and_protected_branches_reject_commits() {
+async fn archived_repositories_and_protected_branches_take_no_commits() {
     let github = start(filled()).await;
     let first = head(&github);
     github.set_archived(true);

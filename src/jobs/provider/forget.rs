@@ -1,0 +1,142 @@
+//! Deletes a member's data if they can't request that themselves, or a guild's.
+
+use super::{
+    DiscordProvider,
+    error::OrFailure as _,
+    mirror::{self, Mirror},
+};
+use crate::{clock::Clock, privacy};
+use propsbot_archive::Id;
+use propsbot_mirror::{ForgetRequest, ProviderError};
+use propsbot_model::{GuildChoice, GuildId, UserId, counted};
+use propsbot_store::Store;
+
+impl DiscordProvider {
+    pub(super) async fn forget_and_purge(
+        &mut self,
+        request: &ForgetRequest,
+    ) -> Result<Vec<String>, ProviderError> {
+        let path = self.options.store_path.clone();
+        if !path.exists() {
+            return Err(wrong(format!(
+                "there is no store at {} (STORE_PATH), so there is nothing to delete",
+                path.display()
+            )));
+        }
+        let mirror = Mirror::start(self.store().await?).await?;
+        let done = match request {
+            ForgetRequest::User { user, space } => forget_user(&mirror, user, space.as_ref()).await,
+            ForgetRequest::Space(space) => self.forget_guild(&mirror, space).await,
+        };
+        mirror.close().await?;
+        let mut lines = done?;
+        let store = self.store.take().expect("it was opened above");
+        let left = mirror::purge(store, &path).await?;
+        lines.extend(left.map(|why| format!("warning: {why}")));
+        Ok(lines)
+    }
+
+    async fn forget_guild(
+        &self,
+        mirror: &Mirror,
+        space: &Id,
+    ) -> Result<Vec<String>, ProviderError> {
+        let guild = guild_id(space)?;
+        if self.options.guilds.contains(&guild) {
+            return Err(wrong(format!(
+                "DISCORD_GUILDS names the guild {guild}, so the next run would mirror it again; remove it \
+                 there first"
+            )));
+        }
+        let (known, choices) = mirror::read(&mirror.store, move |store| {
+            Ok((store.guild(guild)?, store.guild_choices()?))
+        })
+        .await?;
+        if known.is_none() {
+            let is_it = |choice: &GuildChoice| choice.guild_id == guild && choice.place.is_none();
+            if choices.iter().any(is_it) {
+                // An earlier run was interrupted; opening the store finished its work.
+                return Ok(vec![format!(
+                    "guild {guild}: nothing is left to delete; the archive follows with the next export \
+                     (`propsbot export`)"
+                )]);
+            }
+            return Err(unknown(guild));
+        }
+        let done = privacy::forget_guild(&mirror.store, &mirror.writer, &mirror.clock, guild);
+        done.await.or_failure()?;
+        Ok(vec![format!(
+            "guild {guild}: deleted all its data. It is no longer mirrored unless DISCORD_GUILDS names it; \
+             the archive follows with the next export (`propsbot export`)"
+        )])
+    }
+}
+
+async fn forget_user(
+    mirror: &Mirror,
+    user: &Id,
+    space: Option<&Id>,
+) -> Result<Vec<String>, ProviderError> {
+    let user = user
+        .as_str()
+        .parse()
+        .ok()
+        .filter(|user: &UserId| !user.is_anonymous())
+        .ok_or_else(|| {
+            wrong(format!(
+                "{user} is not a user id (--user): those have 17 digits or more"
+            ))
+        })?;
+    let guilds = mirror::read(&mirror.store, Store::guilds).await?;
+    let mut guilds: Vec<GuildId> = guilds.iter().map(|guild| guild.guild_id).collect();
+    if let Some(only) = space {
+        let only = guild_id(only)?;
+        guilds.retain(|id| *id == only);
+        if guilds.is_empty() {
+            return Err(unknown(only));
+        }
+    }
+    if guilds.is_empty() {
+        return Err(wrong(format!(
+            "the store has no guild, so it has no data of user {user} to delete. Is it the right store \
+             (STORE_PATH)?"
+        )));
+    }
+    let mut lines = Vec::new();
+    for guild in guilds {
+        let member = mirror::read(&mirror.store, move |store| store.member(guild, user)).await?;
+        let done = privacy::forget(
+            &mirror.store,
+            &mirror.writer,
+            &mirror.clock,
+            (guild, user),
+            Clock::now(),
+        );
+        let done = done.await.or_failure()?;
+        let seen = match member {
+            Some(_) => "",
+            None => " (never seen there; is the id right?)",
+        };
+        lines.push(format!(
+            "guild {guild}: deleted {}, {} and {} of user {user}{seen}, and their names; the archive \
+             follows with the next export (`propsbot export`)",
+            counted(done.messages, "message"),
+            counted(done.reactions, "reaction"),
+            counted(done.props, "props message")
+        ));
+    }
+    Ok(lines)
+}
+
+pub(super) fn guild_id(space: &Id) -> Result<GuildId, ProviderError> {
+    let id = space.as_str().parse();
+    id.map_err(|_| wrong(format!("{space} is not a guild id (--guild)")))
+}
+
+fn unknown(guild: GuildId) -> ProviderError {
+    wrong(format!("the store has no guild {guild} (--guild)"))
+}
+
+pub(super) fn wrong(text: String) -> ProviderError {
+    ProviderError::Wrong(text.into())
+}

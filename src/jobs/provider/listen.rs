@@ -1,0 +1,238 @@
+//! Mirrors what happens as it happens: the gateway, and everything that runs beside it.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use futures::{
+    FutureExt as _,
+    future::{self, BoxFuture},
+};
+use serde_json::value::RawValue;
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{
+    DiscordProvider,
+    error::OrFailure as _,
+    mirror::{self, Mirror},
+};
+use crate::{
+    acknowledge::{acknowledge, acknowledgements},
+    audit::audit,
+    backfill::{self, Backfill, Requests},
+    clock::Clock,
+    daily::{days, log_daily},
+    guilds::PerGuild,
+    listener::listen,
+    mirrored::MirroredGuilds,
+    progress::ProgressBoard,
+    writer::Writer,
+};
+use propsbot_discord::{
+    self as discord, Gateway, GatewayOptions, InteractionHandler, MessageSender, Rest, Token,
+    log_outages,
+};
+use propsbot_mirror::ProviderError;
+use propsbot_model::{Stamp, User, UserId};
+use propsbot_store::Store;
+
+/// How many bytes of events may wait to be processed. Events beyond that are dropped and fetched later.
+const EVENTS: u32 = 32 << 20;
+
+/// How long the gateway may take to close, and the tasks to end.
+const ENDING: Duration = Duration::from_secs(6);
+
+/// How long it may take in all, until everything received is durable.
+const DRAINING: Duration = Duration::from_secs(9);
+
+/// Makes what answers commands, once the provider is connected.
+pub type Answering = Box<
+    dyn FnOnce(
+            Connected,
+        ) -> BoxFuture<
+            'static,
+            Result<Box<dyn InteractionHandler>, Box<dyn Error + Send + Sync>>,
+        > + Send,
+>;
+
+/// What commands need of a connected provider.
+pub struct Connected {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The store's writer.
+    pub writer: Writer,
+    /// The time.
+    pub clock: Clock,
+    /// The current work on each guild.
+    pub progress: PerGuild<ProgressBoard>,
+    /// Which guilds are mirrored.
+    pub guilds: MirroredGuilds,
+    /// The client.
+    pub rest: Rest,
+    /// The bot's token.
+    pub token: Token,
+    /// The bot.
+    pub bot: User,
+}
+
+/// The connection, and what is fetched beside it.
+struct Connection {
+    backfill: Backfill,
+    gateway: Gateway,
+}
+
+impl DiscordProvider {
+    /// Takes at most [`DRAINING`] to end.
+    pub(super) async fn listen_until(&self, stop: CancellationToken) -> Result<(), ProviderError> {
+        // The next start resumes what is interrupted here.
+        let opening = async { Mirror::start(self.store().await?).await };
+        let Some(mirror) = stop.run_until_cancelled(opening).await else {
+            return Ok(());
+        };
+        let mirror = mirror?;
+        let heard = mirror::read(&mirror.store, Store::heard).await?;
+        let connecting = self.connect(&mirror, &stop);
+        let Some(connection) = stop.run_until_cancelled(connecting).await else {
+            return mirror.close().await;
+        };
+        let connection = connection?;
+        let mut tasks = Self::tasks(&mirror, connection, heard, &stop);
+
+        let first = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            Some(end) = tasks.join_next() => ended(end),
+        };
+        info!("stopping");
+        stop.cancel();
+        let over = Instant::now() + DRAINING;
+        let ending = timeout(ENDING, async {
+            let mut all = Ok(());
+            while let Some(end) = tasks.join_next().await {
+                all = all.and(ended(end));
+            }
+            all
+        });
+        let ended_in_time = ending.await.unwrap_or_else(|_| Err(late()));
+        tasks.shutdown().await;
+        // If the store failed, everything else ended because of it.
+        let closed = timeout_at(over, mirror.close()).await;
+        closed.unwrap_or_else(|_| Err(late()))?;
+        first.and(ended_in_time)
+    }
+
+    async fn connect(
+        &self,
+        mirror: &Mirror,
+        stop: &CancellationToken,
+    ) -> Result<Connection, ProviderError> {
+        let (history, bot) = self.log_in(&mirror.store).await?;
+        let rest = history.rest().clone();
+        let backfill = self.backfill(mirror, history, bot);
+        backfill.choose_guilds(None, None).await.or_failure()?;
+        let token = self.login().token.clone();
+        let answering = self.answering.lock().expect("no assignment panics").take();
+        let interactions = match answering {
+            None => Box::new(Unanswered) as Box<dyn InteractionHandler>,
+            Some(answering) => {
+                let connected = Connected {
+                    store: Arc::clone(&mirror.store),
+                    writer: mirror.writer.clone(),
+                    clock: mirror.clock.clone(),
+                    progress: self.boards.clone(),
+                    guilds: backfill.guilds.clone(),
+                    rest: rest.clone(),
+                    token: token.clone(),
+                    bot: backfill.bot.clone(),
+                };
+                answering(connected).await.map_err(ProviderError::Failed)?
+            }
+        };
+        let clock = mirror.clock.clone();
+        let gateway = discord::start(GatewayOptions {
+            token,
+            rest,
+            clock: Box::new(move || clock.stamp()),
+            capacity: EVENTS,
+            interactions,
+            stop: stop.clone(),
+        });
+        let gateway = gateway.await.or_failure()?;
+        // The gateway has accepted the token.
+        info!(bot = backfill.bot.username, "logged in");
+        Ok(Connection { backfill, gateway })
+    }
+
+    /// Everything that runs until it is stopped.
+    fn tasks(
+        mirror: &Mirror,
+        Connection { backfill, gateway }: Connection,
+        heard: Stamp,
+        stop: &CancellationToken,
+    ) -> JoinSet<Result<(), ProviderError>> {
+        let requests = Requests::default();
+        let rest = backfill.history.rest().clone();
+        let bot = backfill.bot.id;
+        let (acknowledgements, thanks) = acknowledgements();
+        let listening = listen(
+            gateway.items,
+            bot,
+            heard,
+            backfill.guilds.clone(),
+            mirror.writer.clone(),
+            requests.clone(),
+            acknowledgements,
+        );
+        let acknowledging = acknowledge(
+            thanks,
+            MessageSender::new(rest.clone()),
+            Arc::clone(&mirror.store),
+            mirror.writer.clone(),
+            mirror.clock.clone(),
+            bot,
+            stop.clone(),
+        );
+        let auditing = audit(backfill.clone(), requests.clone(), stop.clone());
+        let supervising = backfill::supervise(backfill, requests, stop.clone());
+        let outages = log_outages(rest.outages(), stop.clone());
+        let living = log_daily(Arc::clone(&mirror.store), rest, days(), stop.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            tokio::join!(outages, living);
+            Ok(())
+        });
+        tasks.spawn(async move { gateway.ended.wait().await.or_failure() });
+        tasks.spawn(async move { listening.await.or_failure() });
+        tasks.spawn(async move { acknowledging.await.or_failure() });
+        tasks.spawn(async move { Box::pin(supervising).await.or_failure() });
+        tasks.spawn(async move { auditing.await.or_failure() });
+        tasks
+    }
+}
+
+/// Answers no commands.
+struct Unanswered;
+
+impl InteractionHandler for Unanswered {
+    fn begin(&self, _: Option<UserId>) {}
+
+    fn receive(&self, _: Box<RawValue>) {}
+
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        future::ready(()).boxed()
+    }
+}
+
+/// The error for a shutdown that takes too long.
+fn late() -> ProviderError {
+    let late = "not everything ended in time; the next start fetches what was not saved yet";
+    ProviderError::Failed(late.into())
+}
+
+fn ended(end: Result<Result<(), ProviderError>, JoinError>) -> Result<(), ProviderError> {
+    end.map_err(|error| {
+        ProviderError::Failed(format!("a task panicked; report this: {error}").into())
+    })?
+}

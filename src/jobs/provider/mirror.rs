@@ -1,0 +1,149 @@
+//! The open store with its writer.
+
+use std::{path::Path, sync::Arc};
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::error::OrFailure as _;
+use crate::{
+    clock::Clock,
+    privacy,
+    writer::{self, Writer},
+};
+use propsbot_mirror::ProviderError;
+use propsbot_model::{Evidence, Fact, Observation, Privacy};
+use propsbot_store::{Rewrite, Store, StoreError};
+
+/// The store with its writer.
+pub(super) struct Mirror {
+    pub(super) store: Arc<Store>,
+    pub(super) writer: Writer,
+    pub(super) clock: Clock,
+    stopped: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+impl Mirror {
+    /// Starts the writer.
+    pub(super) async fn start(store: &Arc<Store>) -> Result<Self, ProviderError> {
+        let newest = read(store, Store::newest).await?;
+        let (writer, stopped) = writer::start(Arc::clone(store));
+        let mirror = Self {
+            store: Arc::clone(store),
+            writer,
+            clock: Clock::after(newest),
+            stopped,
+        };
+        mirror.lose_sessions().await?;
+        Ok(mirror)
+    }
+
+    /// Records that the earlier gateway session of every guild is lost. This must be durable before
+    /// anything newer is.
+    async fn lose_sessions(&self) -> Result<(), ProviderError> {
+        let (guilds, heard) =
+            read(&self.store, |store| Ok((store.guilds()?, store.heard()?))).await?;
+        let lost = guilds.iter().map(|guild| Observation {
+            at: self.clock.stamp(),
+            by: Evidence::Rest,
+            fact: Fact::SessionLost(guild.guild_id, heard),
+        });
+        self.writer.write(lost.collect()).await.or_failure()?;
+        Ok(())
+    }
+
+    /// Waits until everything handed to the writer is durable. All other [`Writer`]s must be dropped.
+    pub(super) async fn close(self) -> Result<(), ProviderError> {
+        drop(self.writer);
+        match self.stopped.await {
+            Ok(result) => result.or_failure(),
+            Err(_) => Err(ProviderError::Failed(
+                "the store's writer panicked; report this".into(),
+            )),
+        }
+    }
+}
+
+/// Opens the store, which is created if it is missing, and purges what deletions left in its files.
+pub(super) async fn open_purged(path: &Path) -> Result<Arc<Store>, ProviderError> {
+    let store = open(path).await?;
+    if !read(&store, Store::owes_rewrite).await? {
+        return Ok(store);
+    }
+    info!("rewriting the store to purge data that members had deleted");
+    purge(store, path).await?;
+    open(path).await
+}
+
+/// Opens a store that already exists.
+pub(super) async fn open_existing(path: &Path) -> Result<Arc<Store>, ProviderError> {
+    if !path.exists() {
+        let missing = format!(
+            "there is no store at {} (STORE_PATH); `propsbot sync` creates one",
+            path.display()
+        );
+        return Err(ProviderError::Wrong(missing.into()));
+    }
+    open(path).await
+}
+
+/// Opens a store that is to be filled from an archive.
+pub(super) async fn open_to_restore(path: &Path) -> Result<Store, ProviderError> {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Store::open_to_restore(&path));
+    opened.await.or_failure()?.or_failure()
+}
+
+async fn open(path: &Path) -> Result<Arc<Store>, ProviderError> {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path));
+    opened.await.or_failure()?.or_failure().map(Arc::new)
+}
+
+/// Finishes deletions, rewrites the store without the deleted data, and closes it: nobody else may
+/// have it. If the rewrite fails, logs and returns why; the next start tries again.
+pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<String>, ProviderError> {
+    let mirror = Mirror::start(&store).await?;
+    let resumed = privacy::resume(&store, &mirror.writer, &mirror.clock).await;
+    drop(store);
+    mirror.close().await?;
+    resumed.or_failure()?;
+    let path = path.to_owned();
+    let rewritten = tokio::task::spawn_blocking(move || Store::open(&path)?.rewrite());
+    let why = match rewritten.await.or_failure()? {
+        Ok(Rewrite::Done) => return Ok(None),
+        Ok(Rewrite::NoRoom(bytes)) => format!(
+            "the store's files still contain data that members had deleted: purging it takes {} MB of \
+             free disk space. The next start tries again",
+            bytes.div_ceil(1_000_000)
+        ),
+        Err(error) => format!(
+            "the store's files still contain data that members had deleted: they could not be \
+             rewritten ({error}). The next start tries again"
+        ),
+    };
+    warn!("{why}");
+    Ok(Some(why))
+}
+
+/// Adopts the privacy choices that an archive remembers, before the store replaces the archive, so that
+/// an older store brings no one's data back. Returns how many members' choices those are.
+pub async fn adopt_wishes(
+    store: &Arc<Store>,
+    wishes: Vec<Privacy>,
+) -> Result<usize, ProviderError> {
+    let mirror = Mirror::start(store).await?;
+    let adopted = privacy::adopt(store, &mirror.writer, &mirror.clock, wishes).await;
+    mirror.close().await?;
+    adopted.or_failure()
+}
+
+/// Asks the store, off the async threads.
+pub(super) async fn read<T: Send + 'static>(
+    store: &Arc<Store>,
+    question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ProviderError> {
+    let store = Arc::clone(store);
+    let answer = tokio::task::spawn_blocking(move || question(&store));
+    answer.await.or_failure()?.or_failure()
+}

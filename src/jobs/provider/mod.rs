@@ -1,0 +1,213 @@
+//! Discord as a provider: everything that the program asks of a mirror, for a Discord bot's guilds.
+//!
+//! Owns how the parts of this crate are connected. Opens the store when it is first needed.
+
+mod error;
+mod forget;
+mod listen;
+mod mirror;
+mod progress;
+mod status;
+mod sync;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    error::{LogInError, OrFailure as _},
+    mirror::Mirror,
+    progress::Ended,
+};
+use super::{
+    backfill::{Backfill, Permit},
+    guilds::PerGuild,
+    mirrored::MirroredGuilds,
+    progress::ProgressBoard,
+    restore,
+};
+use propsbot_archive::{DataArchive, Schema};
+use propsbot_discord::{DiscordApi, Rest, Token};
+use propsbot_mirror::{
+    DataProvider, ForgetRequest, Progress, ProviderError, RestoreReport, SpaceStatus, SyncRequest,
+    SyncedSpace,
+};
+use propsbot_model::{GuildId, User, UserId};
+use propsbot_network::Network;
+use propsbot_rows::SCHEMA;
+use propsbot_store::Store;
+
+pub use listen::{Answering, Connected};
+pub use mirror::adopt_wishes;
+
+/// How a bot reaches Discord.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The bot's token.
+    pub token: Token,
+    /// The origin of a Discord-compatible server, without a path; `None` for Discord.
+    pub api_url: Option<String>,
+}
+
+/// What a Discord provider is configured with.
+#[derive(Clone, Debug)]
+pub struct DiscordOptions {
+    /// The store's folder.
+    pub store_path: PathBuf,
+    /// How to reach Discord; `None` for what needs only the store.
+    pub login: Option<Login>,
+    /// How connections are made.
+    pub network: Network,
+    /// The guilds to mirror; if empty, those in the store, else the first that the bot joined.
+    pub guilds: Vec<GuildId>,
+    /// Users who can do what affects all guilds, besides the first guild's admins.
+    pub operators: Vec<UserId>,
+}
+
+/// Mirrors the guilds of a Discord bot.
+pub struct DiscordProvider {
+    options: DiscordOptions,
+    store: OnceCell<Arc<Store>>,
+    boards: PerGuild<ProgressBoard>,
+    /// How each guild's sync ended.
+    ended: Mutex<BTreeMap<GuildId, Ended>>,
+    /// Taken by the next [`DataProvider::listen`].
+    answering: Mutex<Option<Answering>>,
+}
+
+impl DiscordProvider {
+    /// A provider that answers no commands. Opens and connects nothing yet.
+    pub fn new(options: DiscordOptions) -> Self {
+        Self {
+            options,
+            store: OnceCell::new(),
+            boards: PerGuild::default(),
+            ended: Mutex::default(),
+            answering: Mutex::new(None),
+        }
+    }
+
+    /// Sets what answers commands the next time that it listens.
+    pub fn answer_with(&self, answering: Answering) {
+        let mut own = self.answering.lock().expect("no assignment panics");
+        *own = Some(answering);
+    }
+
+    /// The store. Opening it purges what deletions left in its files; a missing store is created.
+    pub async fn store(&self) -> Result<&Arc<Store>, ProviderError> {
+        self.store
+            .get_or_try_init(|| mirror::open_purged(&self.options.store_path))
+            .await
+    }
+
+    /// The store, which has to exist.
+    pub async fn existing_store(&self) -> Result<&Arc<Store>, ProviderError> {
+        self.store
+            .get_or_try_init(|| mirror::open_existing(&self.options.store_path))
+            .await
+    }
+
+    fn login(&self) -> &Login {
+        let login = self.options.login.as_ref();
+        login.expect("what connects to Discord is configured with a login")
+    }
+
+    /// Connects to Discord. Asks Discord for the bot's user, unless the store already knows the token's
+    /// bot.
+    async fn log_in(&self, store: &Arc<Store>) -> Result<(DiscordApi, User), ProviderError> {
+        let Login { token, api_url } = self.login();
+        let rest = Rest::new(api_url.as_deref(), token, &self.options.network);
+        let history = DiscordApi::new(rest);
+        if let Some(id) = token.bot() {
+            let known = mirror::read(store, move |store| store.bot(id)).await?;
+            if let Some(bot) = known {
+                return Ok((history, bot));
+            }
+        }
+        let bot = history.me().await.map_err(|error| LogInError {
+            place: match api_url {
+                Some(url) => format!("at {url} (DISCORD_API_URL)"),
+                None => "to Discord".to_owned(),
+            },
+            error,
+        });
+        Ok((history, bot.or_failure()?))
+    }
+
+    fn backfill(&self, mirror: &Mirror, history: DiscordApi, bot: User) -> Backfill {
+        Backfill {
+            history,
+            guilds: MirroredGuilds::new(&self.options.guilds, &self.options.operators),
+            store: Arc::clone(&mirror.store),
+            writer: mirror.writer.clone(),
+            clock: mirror.clock.clone(),
+            bot,
+            boards: self.boards.clone(),
+            progress: ProgressBoard::default(),
+            page_sizes: Arc::default(),
+            turns: PerGuild::default(),
+            turn: Permit::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl DataProvider for DiscordProvider {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    async fn check(&self) -> Result<Vec<String>, ProviderError> {
+        let mirror = Mirror::start(self.store().await?).await?;
+        let findings = async {
+            let (history, bot) = self.log_in(&mirror.store).await?;
+            self.backfill(&mirror, history, bot)
+                .findings()
+                .await
+                .or_failure()
+        };
+        let findings = findings.await;
+        mirror.close().await?;
+        findings
+    }
+
+    async fn sync(
+        &self,
+        request: &SyncRequest,
+        stop: &CancellationToken,
+    ) -> Result<Vec<SyncedSpace>, ProviderError> {
+        self.sync_guilds(request, stop).await
+    }
+
+    async fn listen(&self, stop: CancellationToken) -> Result<(), ProviderError> {
+        self.listen_until(stop).await
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        self.progress_of_guilds()
+    }
+
+    async fn status(&self) -> Result<Vec<SpaceStatus>, ProviderError> {
+        self.status_of_guilds().await
+    }
+
+    async fn restore(
+        &self,
+        archive: &dyn DataArchive,
+        told: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<RestoreReport, ProviderError> {
+        let store = Arc::new(mirror::open_to_restore(&self.options.store_path).await?);
+        let restored = restore::restore(&store, archive, told);
+        restored.await.or_failure()
+    }
+
+    async fn forget(&mut self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError> {
+        self.forget_and_purge(request).await
+    }
+}

@@ -1,0 +1,10 @@
+//! What every provider's mirror needs, whatever the platform.
+//!
+//! Owns the interface between a provider and the rest of the program. Knows no platform.
+
+mod provider;
+
+pub use provider::{
+    DataProvider, ForgetRequest, Gauge, Progress, ProviderError, RestoreReport, SpaceStatus,
+    SyncRequest, SyncedSpace, SyncedState,
+};

@@ -1,0 +1,90 @@
+//! Discord's provider, used as a library.
+
+use propsbot_archive::Id;
+use propsbot_discord::Token;
+use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
+use propsbot_mirror::{DataProvider as _, ForgetRequest, ProviderError, SyncRequest, SyncedState};
+use propsbot_network::Network;
+use simulator::discord::{Discord, Options, World, intent, kind};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+fn provider(discord: &Discord, token: &str, home: &TempDir) -> DiscordProvider {
+    DiscordProvider::new(DiscordOptions {
+        store_path: home.path().join("data"),
+        login: Some(Login {
+            token: Token::new(token).unwrap(),
+            api_url: Some(discord.url()),
+        }),
+        network: Network::default(),
+        guilds: Vec::new(),
+        operators: Vec::new(),
+    })
+}
+
+async fn start(privileged_intents: u64) -> Discord {
+    let options = Options {
+        world: World::Empty,
+        privileged_intents,
+        ..Options::default()
+    };
+    Discord::start(options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_names_what_the_developer_portal_lacks() {
+    let home = TempDir::new().unwrap();
+    let discord = start(intent::PRIVILEGED).await;
+    let sound = provider(&discord, &discord.token(), &home);
+    assert_eq!(sound.check().await.unwrap(), [""; 0]);
+    discord.make_public(true);
+    let findings = sound.check().await.unwrap();
+    assert!(findings[0].contains("Public Bot"), "{findings:?}");
+
+    let discord = start(0).await;
+    let findings = provider(&discord, &discord.token(), &TempDir::new().unwrap());
+    let findings = findings.check().await.unwrap();
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert!(findings[0].contains("Message Content"), "{findings:?}");
+    assert!(findings[1].contains("Server Members"), "{findings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_token_is_the_operators_mistake() {
+    let home = TempDir::new().unwrap();
+    let discord = start(intent::PRIVILEGED).await;
+    let refused = provider(&discord, "MQ.AAAAAA.wrong", &home).check().await;
+    assert!(
+        matches!(refused, Err(ProviderError::Wrong(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn syncs_reports_and_forgets_through_one_store() {
+    let home = TempDir::new().unwrap();
+    let discord = start(intent::PRIVILEGED).await;
+    let ana = discord.join("ana");
+    let channel = discord.create_channel(kind::TEXT, "general", vec![]);
+    discord.post(ana, channel, "hello");
+    let mut provider = provider(&discord, &discord.token(), &home);
+    let never = CancellationToken::new();
+    let spaces = provider
+        .sync(&SyncRequest::default(), &never)
+        .await
+        .unwrap();
+    assert_eq!(spaces[0].state, SyncedState::Complete, "{}", spaces[0].text);
+    assert!(provider.progress()[0].is_done);
+    let space = spaces[0].space.clone();
+    let status = provider.status().await.unwrap();
+    assert_eq!(status[0].space, space);
+    assert_eq!(status[0].details["totals"]["messages"], 1);
+    let request = ForgetRequest::User {
+        user: Id::new(ana),
+        space: Some(space),
+    };
+    let done = provider.forget(&request).await.unwrap();
+    assert!(done[0].contains("deleted 1 message"), "{done:?}");
+    let status = provider.status().await.unwrap();
+    assert_eq!(status[0].details["totals"]["messages"], 0);
+}
