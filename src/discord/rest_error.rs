@@ -61,7 +61,7 @@ pub enum RestError {
     Unreachable { what: String, cause: String },
     /// The answer exceeds what Discord sends; it was not read to the end.
     #[error(
-        "the answer from {host} to {what} exceeds {} MiB, so it isn't Discord's: check \
+        "the answer from {host} to {what} is larger than {} MiB, so it isn't Discord's: check \
          DISCORD_API_URL and any proxy in front of Discord", most >> 20
     )]
     TooLarge {
