@@ -226,7 +226,7 @@ fn again() -> ExponentialBuilder {
         .with_max_times(3)
 }
 
-/// Sends the answer. It pings only the users whom the reply allows. Retries a few times if Discord fails,
+/// Sends the answer. It pings only users that the reply allows. Retries a few times if Discord fails,
 /// within the 3 s there are. (The client has already waited for rate limits where that helps.)
 pub(super) async fn answer(
     asker: impl Asker,

@@ -1,11 +1,11 @@
-//! Text files that people wrote, with whatever their editor makes of them.
+//! Text files written by people, in the encodings of common editors.
 
 use std::{fs, io, path::Path};
 
-/// The text of a file: UTF-8, or UTF-16 with a byte order mark. The mark is no part of the text.
+/// Reads a UTF-8 file, or UTF-16 with a byte order mark. The text doesn't include the mark.
 ///
 /// # Errors
-/// A file that cannot be read, and one that is no such text.
+/// The file can't be read, or has another encoding.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     decode(&fs::read(path)?).ok_or_else(|| {
         let why = "it is neither UTF-8 nor UTF-16 with a byte order mark: save it as UTF-8";

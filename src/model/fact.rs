@@ -221,8 +221,8 @@ pub enum Fact {
     /// The gateway session was lost at this time; later events may be missing. A pending look-back
     /// stays pending.
     SessionLost(GuildId, Stamp),
-    /// Every channel that changed unheard before this session now has an [`Self::Unseen`]. `Some`
-    /// if the gateway isn't heard: the time up to which it was.
+    /// Every channel that changed unseen before this session now has an [`Self::Unseen`]. `Some`
+    /// while disconnected: the time up to which events were received.
     Noted(GuildId, SessionNumber, Option<Stamp>),
     /// The channel may have changed unseen since that time.
     Unseen(GuildId, ChannelId, Stamp),

@@ -59,7 +59,7 @@ impl ChannelKind {
         )
     }
 
-    /// Whether it can contain messages. True for unknown types: a request tells.
+    /// Whether it can contain messages. True for unknown types: only a request shows.
     pub fn has_messages(self) -> bool {
         !matches!(
             self,
@@ -72,7 +72,7 @@ impl ChannelKind {
         matches!(self.0, 0..=6 | 10..=16)
     }
 
-    /// Whether threads can be created in it. True for unknown types: a request tells.
+    /// Whether threads can be created in it. True for unknown types: only a request shows.
     pub fn has_threads(self) -> bool {
         !self.is_known()
             || matches!(
@@ -231,7 +231,7 @@ pub struct Role {
     pub id: RoleId,
     pub guild_id: GuildId,
     pub name: String,
-    /// Where it stands among the roles.
+    /// Sort position among the roles.
     pub position: i64,
     #[serde(with = "wide")]
     pub permissions: u64,

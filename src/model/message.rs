@@ -74,7 +74,7 @@ pub struct Mention {
 pub struct Command {
     pub id: InteractionId,
     pub user_id: UserId,
-    /// The command's name, if Discord still tells it.
+    /// The command's name, if Discord still gives it.
     pub name: Option<String>,
 }
 

@@ -26,7 +26,7 @@ pub struct Setup {
     pub needs: Vec<ChannelNeeds>,
 }
 
-/// Where exports go, as far as the admin may know.
+/// Where exports go; details only for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// The bot runs without an archive.

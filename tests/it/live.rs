@@ -198,7 +198,7 @@ async fn mirror_follows_a_busy_guild_through_reconnects() {
             discord.step(10);
             moderate(discord, &mut random);
         }
-        // Activity while events are held back, and while nobody listens.
+        // Activity while events are held back, and while the bot is down.
         discord.hold_events(true);
         discord.step(10);
         moderate(discord, &mut random);

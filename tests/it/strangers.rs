@@ -149,7 +149,7 @@ async fn check_unknown(mirror: &Mirror, guild: &Guild) {
         let id = GuildId(guild.id);
         assert!(store.channels(id).unwrap().is_empty());
         assert!(store.roles(id).unwrap().is_empty());
-        // Whoever had their data deleted is shown as a member without a name.
+        // Users with deleted data appear as unnamed members.
         let is_nameless = |member: &Member| *member == Member::nameless(id, member.user_id);
         assert!(store.members(id).unwrap().iter().all(is_nameless));
         assert!(store.tallies(id).unwrap().is_empty());

@@ -144,7 +144,7 @@ async fn look_backs_stay_pending_until_done() {
         running.kill().await;
     }
     discord.heal();
-    // Writing to the store doesn't mean that Discord was heard.
+    // Writing to the store doesn't mean that Discord was reachable.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let chosen = Observation {
         at: Millis(i64::try_from(now.as_millis()).unwrap()).into(),

@@ -1,4 +1,4 @@
-//! The gateway: identify, resume, what is sent to whom.
+//! The gateway: identifying, resuming, and filtering events.
 
 use std::time::Duration;
 

@@ -175,7 +175,7 @@ async fn repairs_files_changed_by_others() {
     assert_eq!(files(&github, ""), there);
     let head = github.head().unwrap().unwrap();
     let message = github.message_of(&head).unwrap();
-    assert!(message.contains("1 damaged file made anew"), "{message}");
+    assert!(message.contains("1 damaged file recreated"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
