@@ -15,14 +15,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use propsbot::{
-    app::{self, GraphOrder, GraphPlugin},
+    app::{self, GraphOrder, PluginName, PluginOrder},
     config::{Config, Needs},
 };
 use propsbot_archive::{
     EncodedRow, ExportPart, ExportRequest, ExportSpace, Id, Scope, Source, SourceError, export,
 };
 use propsbot_backends::FolderArchive;
-use propsbot_graph::discord::Rules;
 use propsbot_model::{
     AuthorKind, ChannelId, ChannelKind, Evidence, GuildId, Mention, MessageId, MessageKind, Millis,
     UserId,
@@ -297,11 +296,12 @@ async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
     let config = Config::read(&BTreeMap::new(), Needs::Local)?;
     let spec = format!("dir:{}", folder.join("archive").display()).parse()?;
     let plugin = match plugin {
-        "discord" => GraphPlugin::Discord {
-            config: folder.join(CONFIG),
-            rules: Rules::Native,
+        "discord" => PluginOrder {
+            name: PluginName::Discord,
+            config: Some(folder.join(CONFIG)),
+            ..PluginOrder::default()
         },
-        _ => GraphPlugin::Props { weights: None },
+        _ => PluginOrder::default(),
     };
     let order = GraphOrder {
         guild: None,

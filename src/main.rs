@@ -8,16 +8,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::anyhow;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use propsbot::{
     BLOCKING_THREADS,
-    app::{self, Error, ExportOrder, GraphOrder, GraphPlugin},
+    app::{self, Error, ExportOrder, GraphOrder, PluginName, PluginOrder},
     config::{Environment, Needs},
 };
 use propsbot_archive::{Depth, Id};
 use propsbot_backends::ArchiveSpec;
-use propsbot_graph::discord::Rules;
 use propsbot_mirror::ForgetRequest;
 use propsbot_model::{GuildId, UserId, printable};
 use tokio_util::sync::CancellationToken;
@@ -83,14 +81,6 @@ and stage channels count. So do threads and forum posts: they take the weight, c
 setting of their channel unless they have a weight of their own. Super reactions count. Proposed names
 have at most 31 characters, so that two equal names can't fail the whole run.";
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Plugin {
-    /// Who was thanked
-    Props,
-    /// The graph of SourceCred's own Discord plugin
-    Discord,
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Run the bot until SIGINT or SIGTERM
@@ -132,7 +122,7 @@ enum Command {
         out: Option<PathBuf>,
         /// Which graph to build
         #[arg(long, value_name = "PLUGIN", default_value = "props", long_help = DISCORD_PLUGIN)]
-        plugin: Plugin,
+        plugin: PluginName,
         /// JSON file with weights that replace the defaults, for the props plugin
         #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "improved"])]
         weights: Option<PathBuf>,
@@ -278,19 +268,11 @@ async fn execute(command: Command) -> Result<Vec<String>, Error> {
             diff,
             json,
         } => {
-            let rules = if improved {
-                Rules::Improved
-            } else {
-                Rules::Native
-            };
-            let plugin = match (plugin, discord_config) {
-                (Plugin::Props, None) => GraphPlugin::Props { weights },
-                (Plugin::Discord, Some(config)) => GraphPlugin::Discord { config, rules },
-                _ => {
-                    return Err(Error::Wrong(anyhow!(
-                        "--config and --plugin discord have to be used together"
-                    )));
-                }
+            let plugin = PluginOrder {
+                name: plugin,
+                weights,
+                config: discord_config,
+                improved,
             };
             let order = GraphOrder {
                 plugin: &plugin,

@@ -14,13 +14,13 @@ use super::{
     Error,
     bars::{rows_bar, tell_made},
     error::Tried as _,
-    graph::beside,
+    plugins::beside,
     provider,
 };
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    Level, ManifestSpace, ReadError, SOURCECRED, Verification,
+    Level, ManifestSpace, ReadError, SOURCECRED, Schema, Verification,
 };
 use propsbot_backends::{ArchiveSpec, Claims};
 use propsbot_jobs::{
@@ -29,7 +29,7 @@ use propsbot_jobs::{
     provider::{self, DiscordProvider},
 };
 use propsbot_mirror::DataProvider as _;
-use propsbot_model::{Class, GuildId, counted, one_line};
+use propsbot_model::{counted, one_line};
 use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, PROPS, SCHEMA};
 use propsbot_store::{Store, StoreError};
 
@@ -358,7 +358,7 @@ pub async fn verify(
                  not in the archive: {about}; messages by authors who are not members in it: {by}"
             ));
         }
-        lines.extend(incomplete(archive.as_ref(), None).await?);
+        lines.extend(incomplete(archive.as_ref(), &SCHEMA, None).await?);
         return Ok(lines);
     }
     let faults = found.faults.join("\n  ");
@@ -368,31 +368,27 @@ pub async fn verify(
     )))
 }
 
-/// Warnings about classes that were never completely synced, in the whole archive or in one guild.
+/// Warnings about what was never completely synced, in the whole archive or in one space of it.
 pub(super) async fn incomplete(
     archive: &dyn DataArchive,
-    only: Option<GuildId>,
+    schema: &Schema,
+    only: Option<&Id>,
 ) -> Result<Vec<String>, Error> {
-    let reader = ArchiveReader::open_as(archive, &SCHEMA).await?;
-    let never = |guild: &ManifestSpace| {
-        let at = |class: &Class| guild.synced.get(&class.to_string()).copied().flatten();
-        let synced = |class: &Class| at(class).is_some();
-        let classes: Vec<String> = Class::ALL
-            .iter()
-            .filter(|class| !synced(class))
-            .map(ToString::to_string)
-            .collect();
+    let reader = ArchiveReader::open_as(archive, schema).await?;
+    let never = |space: &ManifestSpace| {
+        let is_synced = |class: &&str| matches!(space.synced.get(*class), Some(Some(_)));
+        let classes = schema.classes.iter().copied();
+        let classes: Vec<&str> = classes.filter(|class| !is_synced(class)).collect();
         (!classes.is_empty()).then(|| {
             format!(
                 "warning: {} was incomplete when exported: {}. Cred is computed from what is there; \
                  `propsbot sync` fetches the rest",
-                one_line(&guild.name),
+                one_line(&space.name),
                 classes.join(", ")
             )
         })
     };
-    let only = only.map(Id::new);
-    let guilds = reader.manifest().spaces.iter();
-    let chosen = guilds.filter(|guild| only.as_ref().is_none_or(|only| guild.id == *only));
+    let spaces = reader.manifest().spaces.iter();
+    let chosen = spaces.filter(|space| only.is_none_or(|only| space.id == *only));
     Ok(chosen.filter_map(never).collect())
 }

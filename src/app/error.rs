@@ -8,6 +8,7 @@ use crate::config::Mistakes;
 use propsbot_archive::{ArchiveError, ExportError, ReadError};
 use propsbot_jobs::export::ExportJobError;
 use propsbot_mirror::ProviderError;
+use propsbot_sourcecred::DrawError;
 use propsbot_store::StoreError;
 
 /// Why a command failed.
@@ -68,13 +69,25 @@ kinds! {
     ProviderError: |error| matches!(error, ProviderError::Wrong(_));
     StoreError: |_| false;
     ArchiveError: |error| matches!(error, ArchiveError::NoAccess { .. });
-    ReadError: |_| false;
+    ReadError: is_misnamed;
+    DrawError: |error| match error {
+        DrawError::Rows(error) => is_misnamed(error),
+        DrawError::Settings(_) => true,
+    };
     ExportError: |_| false;
     serde_json::Error: |_| false;
     ExportJobError: |_| false;
     JoinError: |_| false;
     io::Error: |_| false;
     anyhow::Error: |_| false;
+}
+
+/// Whether the archive could be read, but isn't the one that the command needs.
+fn is_misnamed(error: &ReadError) -> bool {
+    matches!(
+        error,
+        ReadError::OtherProvider { .. } | ReadError::NoSpace(_)
+    )
 }
 
 /// Says what was tried, and keeps the exit code.

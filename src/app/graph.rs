@@ -7,107 +7,24 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
-use super::{Error, archive::incomplete};
-use crate::{config::Config, text_file::read_text};
-use propsbot_archive::{DataArchive, ReadError, SideFiles};
+use super::{Error, PluginOrder, archive::incomplete, error::Tried as _};
+use crate::config::Config;
+use propsbot_archive::{Id, read_rows};
 use propsbot_backends::ArchiveSpec;
-use propsbot_graph::{
-    PropsRowFilter, Weights,
-    discord::{DiscordConfig, DiscordRowFilter, NotArchived, Rules, discord_documents},
-    props_documents,
-};
-use propsbot_jobs::export::SourceCredFiles;
 use propsbot_model::{GuildId, printable_json};
-use propsbot_rows::Snapshot;
 use propsbot_sourcecred::{
-    BeforeAndNow, Changes, Comparison, Document, Documents, Types, WeightedGraph,
+    BeforeAndNow, Changes, Comparison, Document, Documents, Drawing, Types, WeightedGraph, draw,
 };
-
-/// Which graph to build, and the file that configures it.
-#[derive(Clone, Debug)]
-pub enum GraphPlugin {
-    /// The graph of props.
-    Props {
-        /// A file with weights; `None` for the defaults.
-        weights: Option<PathBuf>,
-    },
-    /// The graph of `SourceCred`'s own Discord plugin.
-    Discord {
-        /// The plugin's `config.json`.
-        config: PathBuf,
-        /// Native or improved rules.
-        rules: Rules,
-    },
-}
-
-/// A [`GraphPlugin`] whose file is read.
-enum Counting {
-    Props(Weights),
-    Discord(DiscordConfig, Rules),
-}
-
-impl GraphPlugin {
-    fn read(&self) -> anyhow::Result<Counting> {
-        Ok(match self {
-            Self::Props { weights: None } => Counting::Props(Weights::default()),
-            Self::Props {
-                weights: Some(path),
-            } => Counting::Props(read_weights(path)?),
-            Self::Discord {
-                config: path,
-                rules,
-            } => {
-                let text = read_text(path)
-                    .with_context(|| format!("could not read the config {}", path.display()))?;
-                let config = DiscordConfig::from_json(&text)
-                    .with_context(|| format!("the config {} is invalid", path.display()))?;
-                Counting::Discord(config, *rules)
-            }
-        })
-    }
-}
-
-impl Counting {
-    /// The rows that the plugin needs from the archive.
-    async fn snapshot(
-        &self,
-        archive: &dyn DataArchive,
-        guild: Option<GuildId>,
-    ) -> Result<Snapshot, ReadError> {
-        match self {
-            Self::Props(_) => Snapshot::read_filtered(archive, guild, PropsRowFilter::new).await,
-            Self::Discord(config, rules) => {
-                let filter = |snapshot: &Snapshot| DiscordRowFilter::new(snapshot, config, *rules);
-                Snapshot::read_filtered(archive, None, filter).await
-            }
-        }
-    }
-
-    /// The weights that match nothing.
-    fn unmatched(&self, snapshot: &Snapshot) -> Vec<String> {
-        match self {
-            Self::Props(weights) => weights.unmatched(snapshot),
-            Self::Discord(config, _) => config.unmatched(snapshot),
-        }
-    }
-
-    fn documents(&self, snapshot: &Snapshot) -> Result<Documents, NotArchived> {
-        match self {
-            Self::Props(weights) => Ok(props_documents(snapshot, weights)),
-            Self::Discord(config, rules) => discord_documents(snapshot, config, *rules),
-        }
-    }
-}
 
 /// What to build, and where to write it.
 #[derive(Debug)]
 pub struct GraphOrder<'a> {
     /// The graph to build.
-    pub plugin: &'a GraphPlugin,
+    pub plugin: &'a PluginOrder,
     /// The folder for `SourceCred`'s three files.
     pub out: Option<&'a Path>,
     /// The only guild to include; `None` for all.
@@ -124,29 +41,29 @@ pub async fn graph(
     spec: &ArchiveSpec,
     order: GraphOrder<'_>,
 ) -> Result<Vec<String>, Error> {
-    let counting = order.plugin.read().map_err(Error::Wrong)?;
+    let plugin = order.plugin.open()?;
     // Read it before writing: the output may overwrite it.
     let earlier = match order.diff {
         Some(path) => Some(read_earlier(path).map_err(Error::Wrong)?),
         None => None,
     };
     let archive = propsbot_backends::open_to_read(spec, &config.access, &config.network)?;
-    let snapshot = counting
-        .snapshot(archive.as_ref(), order.guild)
-        .await
-        .with_context(|| format!("could not read {spec}"))?;
-    if let Some(only) = order.guild.filter(|_| snapshot.guilds.is_empty()) {
-        return Err(Error::Wrong(anyhow!(
-            "{spec} has no guild {only} (--guild)"
-        )));
-    }
+    let only = order.guild.map(Id::new);
+    let reading = Arc::clone(&plugin);
+    let drawing = read_rows(
+        archive.as_ref(),
+        plugin.provider(),
+        only.as_ref(),
+        move |rows| draw(reading.as_ref(), rows),
+    )
+    .await
+    .tried(|| format!("could not draw the {} graph from {spec}", plugin.name()))?;
     let out = order.out.map(Path::to_owned);
     let building = tokio::task::spawn_blocking(move || {
-        let documents = counting
-            .documents(&snapshot)
-            .map_err(|error| Error::Wrong(error.into()))?;
-        let mut warnings = counting.unmatched(&snapshot);
-        drop(snapshot);
+        let Drawing {
+            documents,
+            mut warnings,
+        } = drawing;
         let mut notes = Vec::new();
         if let Some(out) = &out {
             for (document, path) in Document::ALL.into_iter().zip(write(&documents, out)?) {
@@ -168,7 +85,7 @@ pub async fn graph(
         Ok::<_, Error>((notes, compared))
     });
     let (mut notes, compared) = building.await.context("could not build the graph")??;
-    notes.extend(incomplete(archive.as_ref(), order.guild).await?);
+    notes.extend(incomplete(archive.as_ref(), plugin.provider(), only.as_ref()).await?);
     Ok(match compared {
         None => notes,
         Some(compared) if order.json => vec![json(&compared, &notes)?],
@@ -177,23 +94,6 @@ pub async fn graph(
             notes
         }
     })
-}
-
-/// The files beside the archive for `SourceCred`, if configured.
-///
-/// # Errors
-/// Weights that are missing or invalid.
-pub(super) fn beside(config: &Config) -> Result<Option<Arc<dyn SideFiles>>, Error> {
-    let Some(configured) = &config.sourcecred else {
-        return Ok(None);
-    };
-    let weights = match &configured.weights {
-        Some(path) => read_weights(path)
-            .context("SOURCECRED_WEIGHTS")
-            .map_err(Error::Wrong)?,
-        None => Weights::default(),
-    };
-    Ok(Some(Arc::new(SourceCredFiles::new(weights))))
 }
 
 /// Reads an earlier graph and its types; `path` is the folder, or the graph's file in it.
@@ -300,10 +200,4 @@ fn write(documents: &Documents, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
             .with_context(|| format!("could not replace {}", path.display()))?;
     }
     Ok(Document::ALL.map(path).to_vec())
-}
-
-fn read_weights(path: &Path) -> anyhow::Result<Weights> {
-    let text = read_text(path)
-        .with_context(|| format!("could not read the weights {}", path.display()))?;
-    Weights::from_json(&text).with_context(|| format!("the weights {} are invalid", path.display()))
 }

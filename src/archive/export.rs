@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ArchiveError, ArchiveReader, ArchiveWrite, Bases, DataArchive, Documents, ExportPlan,
-    ExportProgressBoard, ExportRequest, Hash, MANIFEST, Object, PlanError, Previous, Publish,
-    README, ReadError, SOURCECRED, Schema, Source, Summary, base, blocking,
+    ExportProgressBoard, ExportRequest, ExportedRows, Hash, MANIFEST, Object, PlanError, Previous,
+    Publish, README, ReadError, SOURCECRED, Schema, Source, Summary, base, blocking,
     plan::{needed_indexes, plan},
     spool::Spool,
 };
@@ -216,7 +216,10 @@ fn plan_to_spool(
     };
     let planned = plan(previous, request, source, &mut put)?;
     let mut documents = match &request.beside {
-        Some(beside) => some(beside.documents(request, source)?),
+        Some(beside) => {
+            let rows = ExportedRows::new(source, request);
+            some(beside.documents(&rows).map_err(PlanError::SideFiles)?)
+        }
         None => left,
     };
     let Some(manifest) = &planned.manifest else {

@@ -3,10 +3,10 @@
 //! Owns format 1, the export plan, the reader, and what an archive is to them ([`DataArchive`]). Knows
 //! no platform, no server and no store: a provider's tables are a [`Schema`], their rows come through
 //! [`Source`], time is an argument. Only [`export()`],
-//! [`verify()`] and the copies of [`CachedArchive`] wait for anything.
+//! [`verify()`], [`read_rows()`] and the copies of [`CachedArchive`] wait for anything.
 //!
 //! Export: [`ExportRequest`] → [`plan()`] (pure) → a spool on disk → [`DataArchive::write`].
-//! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows.
+//! Read: [`DataArchive::read`] → [`ArchiveReader`] → rows, or any of a provider's rows by [`RowSource`].
 
 #![warn(missing_docs)]
 
@@ -29,6 +29,7 @@ mod printable;
 mod reader;
 mod readme;
 mod row;
+mod row_source;
 mod schema;
 mod scope;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use printable::{one_line, printable, printable_json};
 pub use reader::{ArchiveReader, ReadError, needed, retry};
 pub use readme::{FIGURES, README};
 pub use row::{EncodedRow, Inspected, Row, RowKey};
+pub use row_source::{Batch, ExportedRows, Query, RowSource, read_rows};
 pub use schema::{Schema, Table};
 pub use scope::{Id, Level, Scope};
 pub use time::Millis;

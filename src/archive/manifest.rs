@@ -353,11 +353,17 @@ impl Manifest {
         })
     }
 
-    /// The parts, with how many rows each has.
-    pub fn part_rows(&self) -> impl Iterator<Item = (Scope, &Counts)> {
-        self.spaces.iter().flat_map(|space| {
+    /// The indexes of the spaces and parts that have rows of this table.
+    pub(super) fn indexes_with(&self, table: &str) -> impl Iterator<Item = (Scope, IndexRef)> {
+        self.spaces.iter().flat_map(move |space| {
+            let own = (space.scope(), space.index, &space.rows);
             let parts = space.parts.iter();
-            parts.map(|part| (Scope::part(&space.id, &part.id), &part.rows))
+            let parts =
+                parts.map(|part| (Scope::part(&space.id, &part.id), part.index, &part.rows));
+            std::iter::once(own)
+                .chain(parts)
+                .filter(move |(_, _, rows)| rows.contains_key(table))
+                .filter_map(|(scope, index, _)| Some((scope, index?)))
         })
     }
 }

@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, pin::pin};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
-    ArchiveError, DataArchive, Entry, FormatError, Hash, Index, IndexRef, Level, MANIFEST,
-    Manifest, Row, Schema, Scope, one_line, row::decode_blob,
+    ArchiveError, Batch, DataArchive, Entry, FormatError, Hash, Id, Index, IndexRef, Level,
+    MANIFEST, Manifest, Query, Row, Schema, Scope, SourceError, one_line, row::decode_blob,
 };
 
 /// How often a reader starts over because the archive changed under it.
@@ -35,8 +35,7 @@ pub enum ReadError {
     Format(#[from] FormatError),
     /// The archive is another provider's.
     #[error(
-        "the archive is of the provider {found:?}, not of {wanted:?}: name one that this program has \
-         exported"
+        "the archive is of the provider {found:?}, not of {wanted:?}: name an archive of {wanted:?}"
     )]
     OtherProvider {
         /// Its provider.
@@ -89,6 +88,27 @@ pub enum ReadError {
         path: String,
         /// About what.
         problem: String,
+    },
+    /// The archive has no such space.
+    #[error("the archive has no {}", Scope::space(.0))]
+    NoSpace(Id),
+    /// A row type that is not of the provider's: a mistake in the program.
+    #[error("the provider {provider:?} has no table {table}; this is a bug, please report it")]
+    NoTable {
+        /// The provider.
+        provider: &'static str,
+        /// The table.
+        table: &'static str,
+    },
+    /// Rows that are not yet in an archive could not be read.
+    #[error("could not read the {table} of {scope}: {source}")]
+    Source {
+        /// Whose rows.
+        scope: Scope,
+        /// Of which table.
+        table: &'static str,
+        /// Why.
+        source: SourceError,
     },
     /// A newer manifest was published meanwhile, and an object of the old one is gone.
     #[error("the archive was changed while it was read; read it again")]
@@ -176,10 +196,23 @@ impl<'a> ArchiveReader<'a> {
         scope: &Scope,
         entry: &Entry,
     ) -> Result<Vec<R>, ReadError> {
-        let bytes = self.blob(R::TABLE, scope, entry).await?;
+        let decode = |scope: &Scope, entry: &Entry, bytes: &[u8]| {
+            decoded(R::TABLE, scope, entry, bytes, decode_blob)
+        };
+        self.decode(R::TABLE, scope, entry, decode).await
+    }
+
+    /// Reads a blob, and checks and decodes it off the async threads: that is work for several cores.
+    async fn decode<T: Send + 'static>(
+        &self,
+        table: &'static str,
+        scope: &Scope,
+        entry: &Entry,
+        decode: fn(&Scope, &Entry, &[u8]) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let bytes = self.blob(table, scope, entry).await?;
         let (scope, entry) = (scope.clone(), *entry);
-        // Hashing and decoding is the work of several cores.
-        tokio::task::spawn_blocking(move || decoded(R::TABLE, &scope, &entry, &bytes, decode_blob))
+        tokio::task::spawn_blocking(move || decode(&scope, &entry, &bytes))
             .await
             .map_err(|error| ArchiveError::Stopped(error.to_string()))?
     }
@@ -239,10 +272,25 @@ impl<'a> ArchiveReader<'a> {
         scopes: impl Fn(&Scope) -> bool,
         mut wanted: impl FnMut(&R) -> bool,
     ) -> Result<Vec<R>, ReadError> {
+        let mut batches = pin!(self.batches(Query::of::<R>(level), scopes).await?);
+        let mut rows = Vec::new();
+        while let Some(batch) = batches.try_next().await? {
+            rows.extend(batch.rows().into_iter().filter(|row| wanted(row)));
+        }
+        Ok(rows)
+    }
+
+    /// The partitions of the query's table in these spaces or parts, in the order of the manifest. A few
+    /// are read ahead.
+    pub(super) async fn batches(
+        &self,
+        query: Query,
+        wanted: impl Fn(&Scope) -> bool,
+    ) -> Result<impl Stream<Item = Result<Batch, ReadError>>, ReadError> {
         let scopes: Vec<(Scope, IndexRef)> = self
             .manifest
-            .indexes()
-            .filter(|(scope, _)| scope.level() == level && scopes(scope))
+            .indexes_with(query.table)
+            .filter(|(scope, _)| scope.level() == query.level && wanted(scope))
             .collect();
         let indexes: Vec<Index> = stream::iter(scopes)
             .map(|(scope, index)| async move { self.index(&scope, index).await })
@@ -252,20 +300,15 @@ impl<'a> ArchiveReader<'a> {
         let entries: Vec<(Scope, Entry)> = indexes
             .iter()
             .flat_map(|index| {
-                let entries = index.entries(R::TABLE).iter();
+                let entries = index.entries(query.table).iter();
                 entries.map(|entry| (index.scope(), *entry))
             })
             .collect();
-        let mut parts = pin!(
-            stream::iter(entries)
-                .map(|(scope, entry)| async move { self.partition::<R>(&scope, &entry).await })
-                .buffered(AHEAD)
-        );
-        let mut rows = Vec::new();
-        while let Some(part) = parts.try_next().await? {
-            rows.extend(part.into_iter().filter(|row| wanted(row)));
-        }
-        Ok(rows)
+        let decode = query.partition;
+        let batches = stream::iter(entries).map(move |(scope, entry)| async move {
+            self.decode(query.table, &scope, &entry, decode).await
+        });
+        Ok(batches.buffered(AHEAD))
     }
 }
 

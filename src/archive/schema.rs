@@ -16,6 +16,8 @@ pub struct Schema {
     pub spaces: &'static str,
     /// The table, kept by space, that has a row for each part.
     pub parts: &'static str,
+    /// The classes of data that are synced separately. Manifests have a sync time for each.
+    pub classes: &'static [&'static str],
     /// Whether a text is an id of the provider's: of a space, of a part, or in what is covered.
     pub is_id: fn(&str) -> bool,
     /// The archive's README: what it is, and how it is read. See [`FIGURES`](super::FIGURES).

@@ -17,6 +17,7 @@ pub(super) static SCHEMA: Schema = Schema {
     ],
     spaces: Shelf::TABLE,
     parts: Book::TABLE,
+    classes: &["shelves", "notes"],
     is_id: |id| !id.is_empty(),
     readme: |manifest| format!("{} shelves\n", manifest.spaces.len()),
     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),

@@ -1,4 +1,4 @@
-//! The channels, and what lies in what.
+//! The channels, and which of them are in which.
 
 use std::{collections::BTreeMap, iter::successors};
 
@@ -13,7 +13,7 @@ impl<'a> Channels<'a> {
         Self(snapshot.channels.iter().map(|row| (row.id, row)).collect())
     }
 
-    /// Whether plain messages here that mention somebody are props.
+    /// Whether plain messages with mentions are props here.
     pub(super) fn are_props(&self, id: ChannelId) -> bool {
         self.with_parent(id).any(|channel| channel.props_channel)
     }
@@ -27,14 +27,14 @@ impl<'a> Channels<'a> {
         self.0.get(&id).map(|row| row.name.as_str())
     }
 
-    /// The channel, and what it lies in: a thread in a channel, a channel in a category.
+    /// The channel and what it is in, nearest first: a thread's channel, a channel's category.
     pub(super) fn outwards(&self, id: ChannelId) -> impl Iterator<Item = ChannelId> {
-        // Deeper than a thread in a channel in a category Discord does not nest.
+        // A thread in a channel in a category is as deep as Discord nests.
         let parent = |id: &ChannelId| self.0.get(id).and_then(|row| row.parent_id);
         successors(Some(id), parent).take(3)
     }
 
-    /// The channel and, for a thread, the channel it was opened in.
+    /// The channel and, for a thread, the channel it is in.
     fn with_parent(&self, id: ChannelId) -> impl Iterator<Item = &'a ChannelRow> {
         let channel = self.0.get(&id).copied();
         let parent = channel

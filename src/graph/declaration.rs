@@ -1,6 +1,6 @@
-//! What the props graph's nodes and edges are and weigh by type.
+//! The types of the props graph, and their weights.
 //!
-//! Names and weights are those of SourceCred 0.11.2's `plugins/discord/declaration.js`.
+//! Names and default weights are those of SourceCred 0.11.2's `plugins/discord/declaration.js`.
 
 use propsbot_sourcecred::{Declaration, EdgeType, Keys, NodeType, Weight};
 
@@ -8,9 +8,9 @@ use super::{Weights, prefix};
 
 /// The props plugin's declaration.
 ///
-/// Members carry the addresses of SourceCred's Discord plugin, so that a ledger knows them again.
-/// Their types are declared one step below that plugin's `MEMBER` (`user`, `bot`): SourceCred
-/// refuses to weigh one prefix twice, and so the two plugins can stand in one instance.
+/// Members have the addresses of SourceCred's Discord plugin, so that a ledger recognizes them. Their
+/// types are declared one step below that plugin's `MEMBER` (`user`, `bot`), because SourceCred refuses to
+/// weigh one prefix twice: so both plugins can be in one instance.
 pub fn declaration(weights: &Weights) -> Declaration {
     let member = NodeType {
         name: "Member",
@@ -44,7 +44,7 @@ pub fn declaration(weights: &Weights) -> Declaration {
                 name: "Reaction",
                 plural_name: "Reactions",
                 prefix: prefix::reactions(),
-                // What a reaction weighs depends on its emoji, and stands in the graph.
+                // A reaction's weight depends on its emoji, and is in the graph.
                 default_weight: Weight::ONE,
                 description: "A reaction by some member, directed at some props",
             },

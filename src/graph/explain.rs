@@ -1,4 +1,4 @@
-//! Why something counts: the graph of a single message in words' reach, and what counts 0.
+//! Explains how one message counts: its part of the graph, and what doesn't count and why.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,29 @@ use propsbot_model::{Emoji, EmojiKey, Quota, UserId};
 use propsbot_rows::Snapshot;
 use propsbot_sourcecred::{EdgeWeight, NodeAddress, Weight};
 
-/// What the graph has of a message, and what it has not, and why.
+/// What a message contributes to the graph, what it doesn't, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// Why the message is no props; nothing if it is.
+    /// Why the message isn't props; `None` if it is.
     pub no_props: Option<NoProps>,
-    /// Its nodes: first what mints cred.
+    /// Its nodes: the props, then the reactions, then the members.
     pub nodes: Vec<PartNode>,
     /// Its edges.
     pub edges: Vec<PartEdge>,
-    /// Who is thanked, by name, and receives nothing.
+    /// Who is thanked but receives nothing, by name.
     pub left_out: Vec<(String, NotReceived)>,
-    /// Reactions that say nothing; where it is none of the reasons, their weight is 0.
+    /// The reactions that don't count. `None` as the reason means that their weight is 0.
     pub idle: Vec<(Part, Option<NoReaction>)>,
-    /// The cred that all of it mints.
+    /// The cred that it mints in total.
     pub mints: f64,
 }
 
-/// What a node stands for. Names are as typed: escape them before they are shown.
+/// What a node stands for. Names are raw: escape them before you show them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The props themselves.
+    /// The props message.
     Props,
-    /// A reaction: with what, and by whom.
+    /// A reaction: the emoji, and the member's name.
     Reaction(Emoji, String),
     /// A member, by name.
     Member(String),
@@ -47,18 +47,18 @@ pub struct PartNode {
 /// An edge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartEdge {
-    /// Where it begins.
+    /// Where it starts.
     pub from: Part,
-    /// What it says, in SourceCred's words.
+    /// The name of its type, as SourceCred shows it.
     pub says: &'static str,
     /// Where it ends.
     pub to: Part,
-    /// How much cred flows along it, and against it.
+    /// How much cred flows along it and against it.
     pub weight: EdgeWeight,
 }
 
-/// Explains the one message that a snapshot has; `over` is the quota that it is over, with all else that
-/// its giver gave.
+/// Explains the only message in a snapshot. `over` is the quota that it exceeds, which depends on what else
+/// the giver gave.
 pub fn explain(snapshot: &Snapshot, weights: &Weights, over: Option<Quota>) -> Explanation {
     let rules = Rules::new(snapshot);
     let emojis = &snapshot.emojis;

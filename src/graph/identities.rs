@@ -1,22 +1,21 @@
-//! Who the members in the graph are to SourceCred's ledger: `identityProposals.json`.
+//! The ledger accounts that the props plugin proposes for members.
 //!
-//! Source: SourceCred 0.11.2, `core/ledger/identityProposal.js`. A proposal whose alias some
-//! account already has changes nothing; so a ledger that knows the members through the Discord
-//! plugin, by the same addresses, goes on as it was.
+//! A proposal has no effect if an account already has its alias. The addresses are those of SourceCred's
+//! Discord plugin, so a ledger that has the members from there stays as it is.
 
 use std::collections::BTreeSet;
 
-use propsbot_sourcecred::{Alias, IdentityProposal, NAME_LENGTH, WeightedGraph};
+use propsbot_sourcecred::{Alias, IdentityProposal, NAME_LENGTH, WeightedGraph, legal_name};
 
 use super::members::{Member, Members};
 use propsbot_rows::Snapshot;
 
-/// Proposes an account for every member in `graph`, by age of the Discord account.
+/// Proposes an account for every member in `graph`, the oldest Discord account first.
 ///
-/// Who wants nothing shown is not proposed: cred that others gave them stays with nobody. Others are
-/// not proposed either, unlike by the Discord plugin: a ledger is often public, and who neither
-/// gave nor received thanks need not be listed. The first of those who would be called the same
-/// gets the plain name, the others one with their id.
+/// Members who want nothing shown are left out, so nobody gets the cred that flows to them. Unlike
+/// SourceCred's Discord plugin, this doesn't propose members who aren't in the graph: a ledger is often
+/// public, and needn't list people who neither gave nor received props. If several members would get the
+/// same name, the first one gets it, and the others get it with their id.
 pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<IdentityProposal> {
     let members = Members::new(snapshot);
     let mut taken = BTreeSet::new();
@@ -36,13 +35,13 @@ pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<Ide
         .collect()
 }
 
-/// A name for `member` that is not taken; now it is. Names are the same if only their case differs.
+/// A name for `member` that isn't in `taken` yet, and adds it. Case doesn't distinguish names.
 fn free_name(member: Member<'_>, taken: &mut BTreeSet<String>) -> String {
     let id = member.id().to_string();
     let by_id = format!("discord-{id}");
     let plain = [member.nick().unwrap_or_default(), member.username()]
         .into_iter()
-        .map(legal)
+        .map(legal_name)
         .find(|name| !name.is_empty())
         .unwrap_or_else(|| by_id.clone());
     let room = NAME_LENGTH - 1 - id.len();
@@ -51,32 +50,4 @@ fn free_name(member: Member<'_>, taken: &mut BTreeSet<String>) -> String {
         .into_iter()
         .find(|name| taken.insert(name.to_ascii_lowercase()))
         .unwrap_or(by_id)
-}
-
-/// What the ledger allows of a name: letters and digits of ASCII, hyphens for the rest.
-fn legal(name: &str) -> String {
-    let mut legal = String::new();
-    for char in name.chars() {
-        if char.is_ascii_alphanumeric() {
-            legal.push(char);
-        } else if !legal.is_empty() && !legal.ends_with('-') {
-            legal.push('-');
-        }
-    }
-    legal.truncate(NAME_LENGTH);
-    legal.trim_end_matches('-').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_made_legal() {
-        assert_eq!(legal("ana_b.c"), "ana-b-c");
-        assert_eq!(legal("✨ Ana 🎉 (she) ✨"), "Ana-she");
-        assert_eq!(legal("Анна"), "");
-        assert_eq!(legal(&format!("{}-b", "a".repeat(30))), "a".repeat(30));
-        assert_eq!(legal(&"a".repeat(50)), "a".repeat(31));
-    }
 }

@@ -1,4 +1,4 @@
-//! Who received the most props, and why: the graph's story in plain data.
+//! Who received the most props, and what for.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -9,40 +9,40 @@ use super::{
 use propsbot_model::{MessageId, UserId};
 use propsbot_rows::Snapshot;
 
-/// A member's place among those who gave or received props.
+/// A member who gave or received props.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaderboardEntry {
     /// The member.
     pub member: UserId,
-    /// What others call them, as typed: escape before showing.
+    /// The name that others see. Raw: escape it before you show it.
     pub name: String,
     /// How many props messages thank them.
     pub received: usize,
-    /// How many reactions stand on those.
+    /// How many reactions those have.
     pub reactions: usize,
     /// How many props messages they gave.
     pub given: usize,
-    /// The props they received: first those with most reactions, then the latest.
+    /// The props they received: those with the most reactions first, then the latest.
     pub thanks: Vec<Thanks>,
 }
 
-/// Props as one receiver sees them.
+/// Props from one receiver's point of view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thanks {
     /// The message.
     pub message: MessageId,
     /// Who gave them.
     pub giver: UserId,
-    /// What others call the giver, as typed.
+    /// The giver's name, raw.
     pub giver_name: String,
-    /// What for, as typed, but with names instead of ids.
+    /// What for, raw, but with names instead of ids.
     pub reason: String,
-    /// How many reactions stand on them.
+    /// How many reactions they have.
     pub reactions: usize,
 }
 
-/// Everyone who gave or received props: first who received most, then whose props found most
-/// reactions, then the oldest account.
+/// Everyone who gave or received props. Members who received the most come first; ties are broken by the
+/// reactions to their props, then by the age of the account.
 pub fn standings(snapshot: &Snapshot) -> Vec<LeaderboardEntry> {
     let rules = Rules::new(snapshot);
     let members = &rules.members;

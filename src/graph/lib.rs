@@ -1,9 +1,8 @@
 //! Discord's graph plugins: what SourceCred reads to turn thanks into cred.
 //!
-//! Owns what counts as props (`props`), the graph drawn from them (`plugin`), and the graph of
-//! SourceCred's own Discord plugin (`discord`). A pure function of an archive and weights: it refuses to know where the
-//! archive was, where the files go, and what time it is. The same rows give the same bytes, in
-//! whichever order the rows come.
+//! Owns what counts as props (`props`) and the graph drawn from them (`plugin`): [`PropsPlugin`]. The
+//! graph of SourceCred's own Discord plugin is [`discord`]. Pure: the rows and the weights decide, not where
+//! the archive is, where the files go, or what time it is. The same rows in any order give the same bytes.
 
 mod channels;
 mod declaration;
@@ -18,7 +17,6 @@ mod prefix;
 mod props;
 mod quota;
 mod row_filter;
-mod unmatched;
 mod weights;
 
 #[cfg(test)]
@@ -34,10 +32,42 @@ pub use quota::{Gift, Quotas};
 pub use row_filter::PropsRowFilter;
 pub use weights::{EdgeWeights, RolesAsOf, Weights, WeightsError};
 
-use propsbot_rows::Snapshot;
-use propsbot_sourcecred::Documents;
+use propsbot_archive::{RowSource, Schema};
+use propsbot_rows::{SCHEMA, Snapshot};
+use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin};
 
-/// The props plugin's documents for a snapshot: a whole one, or what [`PropsRowFilter`] left of it.
+/// The props plugin: who thanked whom, and who agreed.
+#[derive(Clone, Debug, Default)]
+pub struct PropsPlugin {
+    weights: Weights,
+}
+
+impl PropsPlugin {
+    /// The plugin with these weights.
+    pub fn new(weights: Weights) -> Self {
+        Self { weights }
+    }
+}
+
+impl GraphPlugin for PropsPlugin {
+    fn name(&self) -> &'static str {
+        "props"
+    }
+
+    fn provider(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
+        let snapshot = Snapshot::of(rows, PropsRowFilter::new)?;
+        Ok(Drawing {
+            warnings: self.weights.unmatched(&snapshot),
+            documents: props_documents(&snapshot, &self.weights),
+        })
+    }
+}
+
+/// The props plugin's documents for a snapshot: a whole one, or what [`PropsRowFilter`] keeps of it.
 pub fn props_documents(snapshot: &Snapshot, weights: &Weights) -> Documents {
     let graph = props_graph(snapshot, weights);
     Documents {

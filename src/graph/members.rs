@@ -1,4 +1,4 @@
-//! The people in the graph: who is known, where their node is, and what they are called.
+//! The members: who is known, their names, and the addresses of their nodes.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,17 @@ use propsbot_model::{Tier, UserId};
 use propsbot_rows::{MemberRow, Snapshot};
 use propsbot_sourcecred::{IdentityType, NodeAddress, description};
 
-/// How much of a username a description shows, in UTF-16 code units: as SourceCred's Discord plugin.
+/// How much of a username a description shows, in UTF-16 code units, as in SourceCred's Discord plugin.
 const NAME_UNITS: usize = 20;
 
-/// Everyone of whom the archive has a row. Who left is among them: thanks are history. Who has no
-/// row (somebody mentioned but never seen, or whose data was deleted) is nobody to the graph.
+/// The name of members who are unknown, or who want nothing shown.
+const UNNAMED: &str = "somebody";
+
+/// Everyone with a row in the archive. That includes members who left, because their props are history.
+/// Users without a row aren't in the graph: they were mentioned but never seen, or their data was deleted.
 pub(super) struct Members<'a>(BTreeMap<UserId, Member<'a>>);
 
-/// One of them.
+/// A known member.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a>(&'a MemberRow);
 
@@ -22,7 +25,7 @@ impl<'a> Members<'a> {
     pub(super) fn new(snapshot: &'a Snapshot) -> Self {
         let mut members = BTreeMap::<_, Member<'a>>::new();
         for row in &snapshot.members {
-            // A user of several guilds is one node: named as in the first where a name was seen.
+            // A user in several guilds is one node, with the name from the first guild that has one.
             let rank = |row: &MemberRow| (row.username.is_empty(), row.guild_id);
             members
                 .entry(row.user_id)
@@ -40,21 +43,20 @@ impl<'a> Members<'a> {
         self.0.get(&id).copied()
     }
 
-    /// All of them, by id.
+    /// All members, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = Member<'a>> {
         self.0.values().copied()
     }
 
-    /// What people call a user, as they typed it: escape it before it goes anywhere.
+    /// The name that others see. Raw: escape it before you show it.
     pub(super) fn name(&self, id: UserId) -> String {
         match self.get(id) {
             Some(member) => member.name(),
-            None => "somebody".to_owned(),
+            None => UNNAMED.to_owned(),
         }
     }
 
-    /// A text with names where Discord's spelling has ids: `<@7>` is `@Ana`, and `<:wow:8>` is
-    /// `:wow:`.
+    /// The text with names instead of ids: `<@7>` becomes `@Ana`, and `<:wow:8>` becomes `:wow:`.
     pub(super) fn named_in(&self, text: &str) -> String {
         let mut named = String::new();
         let mut rest = text;
@@ -79,13 +81,13 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The user whom the inside of `<…>` mentions.
+/// The user who is mentioned by the inside of `<…>`.
 fn mentioned(inside: &str) -> Option<UserId> {
     let id = inside.strip_prefix('@')?;
     id.strip_prefix('!').unwrap_or(id).parse().ok()
 }
 
-/// The name of the custom emoji that the inside of `<…>` is.
+/// The name of the custom emoji in the inside of `<…>`.
 fn emoji_name(inside: &str) -> Option<&str> {
     let named = inside.strip_prefix('a').unwrap_or(inside);
     let (name, id) = named.strip_prefix(':')?.split_once(':')?;
@@ -102,17 +104,17 @@ impl<'a> Member<'a> {
         self.0.user_id
     }
 
-    /// Whether it is a bot, or Discord's own: SourceCred makes no difference.
+    /// Whether it is a bot or Discord's own account: SourceCred treats them alike.
     pub(super) fn is_bot(self) -> bool {
         self.0.bot || self.0.system == Some(true)
     }
 
-    /// Whether it stands for somebody who wants nothing of theirs shown.
+    /// Whether it is the pseudonym of a member who wants nothing shown.
     pub(super) fn is_nobody(self) -> bool {
         self.id().is_anonymous() && self.0.privacy == Some(Tier::Everything)
     }
 
-    /// What the account is to SourceCred's ledger.
+    /// What the account is in SourceCred's ledger.
     pub(super) fn identity_type(self) -> IdentityType {
         if self.is_bot() {
             IdentityType::Bot
@@ -121,7 +123,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// `user` or `bot`, as SourceCred's addresses say it.
+    /// `user` or `bot`, as in SourceCred's addresses.
     pub(super) fn kind(self) -> &'static str {
         if self.is_bot() { "bot" } else { "user" }
     }
@@ -134,12 +136,12 @@ impl<'a> Member<'a> {
         &self.0.username
     }
 
-    /// The name that other members see.
+    /// The name that other members see. Raw: escape it before you show it.
     pub(super) fn name(self) -> String {
         let shown = self.0.nick.as_ref().or(self.0.global_name.as_ref());
         let name = shown.unwrap_or(&self.0.username);
         if self.is_nobody() {
-            "somebody".to_owned()
+            UNNAMED.to_owned()
         } else if name.is_empty() {
             self.id().to_string()
         } else {
@@ -151,8 +153,8 @@ impl<'a> Member<'a> {
         prefix::members(self.is_bot()).with(&[&self.id()])
     }
 
-    /// The description that SourceCred's Discord plugin gives to the same node: two plugins that
-    /// describe one node differently cannot stand in one instance.
+    /// The node's description, the same as in SourceCred's Discord plugin: two plugins in one instance must
+    /// describe the same node alike.
     pub(super) fn label(self) -> String {
         if self.is_nobody() {
             return "discord/anonymous#0".to_owned();
@@ -165,7 +167,7 @@ impl<'a> Member<'a> {
         format!("discord/{name}#{}", self.discriminator())
     }
 
-    /// The four digits that bots still have, and people had; `0` where there are none.
+    /// The four digits that bots still have and people had; `0` without them.
     pub(super) fn discriminator(self) -> String {
         match self.0.discriminator {
             Some(digits) => format!("{digits:04}"),

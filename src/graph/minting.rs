@@ -1,10 +1,8 @@
-//! How much cred props, and the reactions to them, mint.
+//! How much cred props and the reactions to them mint.
 //!
-//! What a member mints counts as much as their role does, and all that is minted in a channel as
-//! much as the channel does. Reactions follow SourceCred's Discord plugin
-//! (`plugins/discord/reactionWeights.js`): role × channel × emoji, and, where reactions are averaged,
-//! divided by the members who reacted. Props mint by themselves, which that plugin does not know:
-//! there the giver's role counts.
+//! Reactions follow SourceCred's Discord plugin (`plugins/discord/reactionWeights.js`): role × channel ×
+//! emoji and, if reactions are averaged, divided by the number of members who reacted. Unlike there, props
+//! mint cred themselves: the giver's role × channel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,20 +11,20 @@ use propsbot_model::{EmojiKey, GuildId, Millis, RoleId, UserId};
 use propsbot_rows::{MemberRow, Snapshot};
 use propsbot_sourcecred::Weight;
 
-/// What weights make of the members and channels of a snapshot.
+/// The weights, applied to a snapshot's members and channels.
 pub(super) struct Minting<'a> {
     weights: &'a Weights,
     channels: &'a Channels<'a>,
     members: BTreeMap<(GuildId, UserId), &'a MemberRow>,
-    /// Since when these roles are gone.
+    /// When each of these roles was deleted.
     deleted: BTreeMap<RoleId, Millis>,
 }
 
-/// The factors of all that is minted by one props message.
+/// The factors that everything about one props message has in common.
 pub(super) struct Factors {
-    /// Of all that is minted in the channel.
+    /// The channel's.
     channel: Weight,
-    /// Of each reaction, where they are averaged.
+    /// Each reaction's, if they are averaged; else 1.
     reaction: Weight,
 }
 
@@ -50,7 +48,7 @@ impl<'a> Minting<'a> {
         }
     }
 
-    /// The factors of these props; `None` where nothing that is said in the channel counts.
+    /// The factors of these props; `None` if the channel's weight is 0.
     pub(super) fn factors(&self, props: &Props<'_>) -> Option<Factors> {
         let channel = self
             .weights
@@ -61,12 +59,12 @@ impl<'a> Minting<'a> {
         })
     }
 
-    /// What the props mint themselves, on top of what all props do.
+    /// How much the props mint, as a factor of their type's weight.
     pub(super) fn of_props(&self, props: &Props<'_>, factors: &Factors) -> Weight {
         self.of_member(props.giver, props).and(factors.channel)
     }
 
-    /// What a reaction to the props mints.
+    /// How much a reaction to the props mints.
     pub(super) fn of_reaction(
         &self,
         emoji: &EmojiKey,
@@ -96,7 +94,7 @@ impl<'a> Minting<'a> {
         let others = reacted.into_iter().filter(|user| *user != props.giver);
         let reacted: f64 = others.map(|user| self.of_member(user, props).get()).sum();
         let whole = reacted + self.weights.confidence_dampener.get();
-        // Nobody to be averaged over: as SourceCred has it.
+        // If there is nobody to average over, SourceCred doesn't.
         if whole > 0.0 {
             Weight::part_of(whole)
         } else {
@@ -114,7 +112,7 @@ impl<'a> Minting<'a> {
         self.weights.of_roles(standing.copied())
     }
 
-    /// The roles that count, and as of when; `None` for today.
+    /// The roles that count, and the time they are of; `None` for today.
     fn roles<'b>(&self, row: &'b MemberRow, given: Millis) -> (&'b [RoleId], Option<Millis>) {
         let known = match self.weights.roles_as_of {
             RolesAsOf::Today => None,

@@ -1,13 +1,13 @@
 //! The props plugin: the graph of who thanked whom, and who agreed.
 //!
 //! A member gives props (`AUTHORS`), props go to members (`PROPS`), a member adds a reaction
-//! (`ADDS_REACTION`), and a reaction reacts to props (`REACTS_TO`): the edges of SourceCred's
-//! Discord plugin, `createGraph.js`. Cred is minted by props and by the reactions on them, and from
-//! both flows to those who were thanked.
+//! (`ADDS_REACTION`), and a reaction reacts to props (`REACTS_TO`), as in SourceCred's Discord plugin
+//! (`createGraph.js`). Props and the reactions to them mint cred, which flows to the members who were
+//! thanked. `minting` decides how much.
 //!
-//! How much each mints is `minting`'s to say. Everything has the time of its contribution (the message, or the one that it thanks for),
-//! reactions too: when a reaction was added is known only to who
-//! listened, and what a mirror learnt late must not earn less.
+//! Everything has the time of its contribution: the message, or the message that it thanks for. That
+//! includes reactions. A mirror knows when a reaction was added only if it was listening, and reactions
+//! that it learned of late must not earn less.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,15 @@ use super::{
     prefix,
     props::{Props, Rules, props},
 };
-use propsbot_model::{EmojiId, EmojiKey, MessageId, Millis, UserId, jump_url};
+use propsbot_model::{EmojiId, EmojiKey, MessageId, UserId, jump_url};
 use propsbot_rows::Snapshot;
-use propsbot_sourcecred::{
-    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
-};
+use propsbot_sourcecred::{EdgeWeight, NodeAddress, Weight, WeightedGraph, description};
 
-/// How much of a reason, and of a name, a description shows, in UTF-16 code units.
+/// How much of a reason and of a name a description shows, in UTF-16 code units.
 const REASON_UNITS: usize = 60;
 const NAME_UNITS: usize = 20;
 
-/// The graph of all props in `snapshot`.
+/// The graph of all props in a snapshot.
 pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
     let rules = Rules::new(snapshot);
     let mut drawing = Drawing {
@@ -45,7 +43,7 @@ pub fn props_graph(snapshot: &Snapshot, weights: &Weights) -> WeightedGraph {
     drawing.graph
 }
 
-/// The graph while it is drawn, and what that takes.
+/// The graph while it is drawn, and what is looked up for it.
 struct Drawing<'a> {
     members: &'a Members<'a>,
     channels: &'a Channels<'a>,
@@ -63,14 +61,14 @@ impl Drawing<'_> {
         let channel = props.channel;
         let node = prefix::props().with(&[&channel, &id]);
         let description = self.describe(id, props);
-        self.add_node(node.clone(), description, Some(at));
+        self.graph.add_node(node.clone(), description, Some(at));
         self.weigh(&node, self.minting.of_props(props, &factors));
 
-        // A giver of whom nothing is known is no node; the thanks hold all the same.
+        // An unknown giver gets no node, but the props still count.
         if let Some(giver) = self.members.get(props.giver) {
             let edge = prefix::authors().with(&[&giver.kind(), &giver.id(), &channel, &id]);
             let giver = self.add_member(giver);
-            self.add_edge(edge, giver, node.clone(), at);
+            self.graph.add_edge(edge, giver, node.clone(), at);
         }
         for (receiver, count) in &props.receivers {
             let Some(receiver) = self.members.get(*receiver) else {
@@ -85,7 +83,8 @@ impl Drawing<'_> {
             ];
             let edge = prefix::gives_props().with(&to);
             let receiver = self.add_member(receiver);
-            self.add_edge(edge.clone(), node.clone(), receiver, at);
+            self.graph
+                .add_edge(edge.clone(), node.clone(), receiver, at);
             if *count > 1 {
                 let weight = EdgeWeight {
                     forwards: Weight::times(*count),
@@ -122,57 +121,31 @@ impl Drawing<'_> {
             self.emoji(emoji),
             url(id, props)
         );
-        self.add_node(node.clone(), description, Some(at));
+        self.graph.add_node(node.clone(), description, Some(at));
         self.weigh(&node, weight);
         let edge = prefix::reacts_to().with(&[emoji, &user, &channel, &id]);
-        self.add_edge(edge, node.clone(), props_node.clone(), at);
+        self.graph
+            .add_edge(edge, node.clone(), props_node.clone(), at);
 
         let edge = prefix::adds_reaction().with(&[&member.kind(), &user, emoji, &channel, &id]);
         let member = self.add_member(member);
-        self.add_edge(edge, member, node, at);
+        self.graph.add_edge(edge, member, node, at);
     }
 
     fn add_member(&mut self, member: Member<'_>) -> NodeAddress {
         let address = member.address();
-        // The same member is drawn again and again: one copy of the address is enough.
+        // Many edges lead to the same member: they share one copy of the address.
         if let Some((known, _)) = self.graph.nodes.get_key_value(&address) {
             return known.clone();
         }
-        self.add_node(address.clone(), member.label(), None);
+        self.graph.add_node(address.clone(), member.label(), None);
         address
-    }
-
-    fn add_node(&mut self, address: NodeAddress, description: String, timestamp: Option<Millis>) {
-        self.graph.nodes.insert(
-            address,
-            Node {
-                description,
-                timestamp,
-            },
-        );
     }
 
     fn weigh(&mut self, node: &NodeAddress, weight: Weight) {
         if weight != Weight::ONE {
             self.graph.node_weights.insert(node.clone(), weight);
         }
-    }
-
-    fn add_edge(
-        &mut self,
-        address: EdgeAddress,
-        src: NodeAddress,
-        dst: NodeAddress,
-        timestamp: Millis,
-    ) {
-        self.graph.edges.insert(
-            address,
-            Edge {
-                src,
-                dst,
-                timestamp,
-            },
-        );
     }
 
     fn describe(&self, id: MessageId, props: &Props<'_>) -> String {
@@ -201,17 +174,17 @@ impl Drawing<'_> {
     }
 }
 
-/// Where Discord shows what was contributed.
+/// Discord's link to the contribution.
 fn url(id: MessageId, props: &Props<'_>) -> String {
     let (channel, id) = props.about.unwrap_or((props.channel, id));
     jump_url(props.guild, channel, id)
 }
 
-/// What custom emojis are called.
+/// The names of custom emojis.
 fn emoji_names(snapshot: &Snapshot) -> BTreeMap<EmojiId, &str> {
     let mut emojis = BTreeMap::new();
     for row in &snapshot.emojis {
-        // One emoji may have been seen in several guilds, under its names of different times.
+        // An emoji may be known from several guilds, with names from different times.
         if let Some(name) = row.name.as_deref() {
             let known = emojis.entry(row.id).or_insert((row.guild_id, name));
             *known = (*known).min((row.guild_id, name));

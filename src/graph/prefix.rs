@@ -1,6 +1,6 @@
-//! What the addresses of each type begin with.
+//! The address prefixes of each type.
 //!
-//! None may ever change: operators' weight files, and ledgers, name them.
+//! They must never change, because operators' weight files and ledgers contain them.
 
 use propsbot_sourcecred::{EdgeAddress, NodeAddress};
 
@@ -14,7 +14,7 @@ pub(super) fn edges() -> EdgeAddress {
     EdgeAddress::new(&[&"external", &"props"])
 }
 
-/// Members, as SourceCred's Discord plugin writes them: what a ledger knows stays known.
+/// Members, with the addresses of SourceCred's Discord plugin, so that a ledger recognizes them.
 pub(super) fn members(bots: bool) -> NodeAddress {
     let kind = if bots { "bot" } else { "user" };
     NodeAddress::new(&[&"sourcecred", &"discord", &"MEMBER", &kind])
@@ -25,8 +25,8 @@ pub(super) fn props() -> NodeAddress {
     nodes().with(&[&"PROPS"])
 }
 
-/// Reactions; then channel, emoji, member, message: in this order, as in SourceCred's Discord
-/// plugin, so that an operator can weigh a channel, or an emoji in it.
+/// Reactions; then channel, emoji, member, message. As in SourceCred's Discord plugin, this order lets an
+/// operator weigh a channel, or an emoji in it.
 pub(super) fn reactions() -> NodeAddress {
     nodes().with(&[&"REACTION"])
 }

@@ -1,26 +1,25 @@
-//! What is props: the rules by which messages of the archive are thanks.
+//! Decides which messages are props, and which reactions to them count.
 //!
-//! Props are given in two ways, and both are told by a message that stands:
+//! There are two ways to give props. Both need a message that still exists:
 //!
-//! * with a command, in whichever channel, by the member who ran it. The message is the bot's.
-//!   Until that was seen, or once it was deleted, or once the giver took them back, nothing was
-//!   given. (A guild may choose that its props hold although the message was deleted, or its channel.)
-//!   Thanks for a message are dated to that message: there was the contribution.
-//! * by a plain message that mentions somebody, in a props channel or in a thread of one. As in
-//!   SourceCred's Discord plugin, a mention that is only a reply's ping counts as one, unless it
-//!   pings a bot: then it answers what a bot posted, such as other props.
+//! * A command, in any channel. The message is the bot's answer. Props don't count before the answer was
+//!   seen, after it was deleted, or after the giver took them back. (A guild can choose to keep props whose
+//!   message or channel was deleted.) Props for a message have the time of that message, because that was
+//!   the contribution.
+//! * A plain message with a mention, in a props channel or a thread of one. As in SourceCred's Discord
+//!   plugin, a reply's ping counts as a mention. The ping of a bot doesn't: it answers what the bot posted,
+//!   such as other props.
 //!
-//! A message is props only if it thanks somebody who is known, and not only its author. Nobody
-//! gives props to themselves. Webhooks are nobody. Bots may receive props, and give some only if an
-//! admin chose them for it.
-//! Messages of deleted channels are deleted, as they are in Discord.
+//! A message is props only if it thanks somebody who is known and isn't its author. Webhooks give none.
+//! Bots may receive props, but give them only if an admin chose them for it. Messages in deleted channels
+//! are deleted, as in Discord.
 //!
-//! What bounds the giving of props (a quota, commands only, mentions that an edit adds) holds from
-//! when it was first in effect. The posts of bots that an admin chose are not bounded.
+//! Limits (a quota, commands only, mentions added by an edit) apply from the time they were first in
+//! effect. Bots that an admin chose have no limits.
 //!
-//! The reactions on props are those that stand, of all people who are known; bots' reactions say
-//! nothing. One member counts once with each emoji, whether as a burst or not. As in SourceCred's
-//! props channels, givers' and receivers' own reactions count like any other's.
+//! A reaction counts if it wasn't taken back and is by a known person. A member counts once for each emoji,
+//! with or without a burst. As in SourceCred's props channels, the reactions of givers and receivers count
+//! like everyone else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,44 +38,44 @@ use propsbot_rows::{MessageRow, PropsRow, ReactionRow, Snapshot};
 pub struct Props<'a> {
     pub(super) guild: GuildId,
     pub(super) channel: ChannelId,
-    /// When they were given.
+    /// When they were given: the time of the message that gives them.
     pub(super) given: Millis,
-    /// When the contribution was made.
+    /// When the contribution was made that they are for.
     pub at: Millis,
-    /// The message that is thanked for, where it is another.
+    /// The message that they are for, if it is another one.
     pub about: Option<(ChannelId, MessageId)>,
-    /// Who thanks.
+    /// Who gives them.
     pub giver: UserId,
-    /// How often each is thanked.
+    /// How often each receiver is thanked.
     pub receivers: BTreeMap<UserId, u32>,
-    /// What for, as it was typed.
+    /// What for, raw.
     pub reason: &'a str,
     /// Who reacted, and with what.
     pub(super) reactions: BTreeSet<(EmojiKey, UserId)>,
 }
 
-/// What has to be known of a community to tell which of its messages are props.
+/// What it takes to decide which messages of a community are props.
 pub struct Rules<'a> {
     pub(super) channels: Channels<'a>,
     pub(super) members: Members<'a>,
-    /// The guilds whose props hold although the message was deleted.
+    /// The guilds that keep props whose message was deleted.
     keeping: BTreeSet<GuildId>,
-    /// What bounds the giving of props, and since when.
+    /// The limits on giving props, and since when they apply.
     limits: BTreeMap<GuildId, &'a [Limits]>,
-    /// Whose posts are props although they are bots.
+    /// The bots whose posts are props.
     bots: BTreeSet<(GuildId, UserId)>,
 }
 
-/// What a message is to the graph.
+/// Whether a message is props.
 #[derive(Debug)]
 pub struct Verdict<'a> {
-    /// The props, without reactions; or why they are none.
+    /// The props without reactions, or why the message isn't props.
     pub props: Result<Props<'a>, NoProps>,
-    /// Who is thanked in it and receives nothing.
+    /// Who is thanked in it but receives nothing.
     pub left_out: Vec<(UserId, NotReceived)>,
 }
 
-/// Why a message is no props.
+/// Why a message isn't props.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoProps {
     /// Its channel was deleted.
@@ -85,7 +84,7 @@ pub enum NoProps {
     MessageDeleted,
     /// The giver took them back.
     Withdrawn,
-    /// It is in no props channel, and no command posted it.
+    /// It isn't in a props channel, and no command posted it.
     NoPropsChannel,
     /// An integration posted it.
     ByWebhook,
@@ -93,11 +92,11 @@ pub enum NoProps {
     ByBot,
     /// Nobody wrote it: Discord did, or a command.
     NotWritten,
-    /// It thanks nobody who counts.
+    /// Nobody in it receives anything.
     NobodyThanked,
-    /// Only commands gave props when it was posted.
+    /// Only commands could give props when it was posted.
     CommandsOnly,
-    /// Its giver had given as much as counts.
+    /// It exceeds its giver's quota.
     OverQuota(Quota),
 }
 
@@ -106,30 +105,30 @@ pub enum NoProps {
 pub enum NotReceived {
     /// They are the giver.
     Giver,
-    /// Nothing is known of them.
+    /// They aren't in the archive.
     Unknown,
-    /// A bot that is only answered.
+    /// They are a bot that the message only replies to.
     BotAnswered,
-    /// They are not known to have been mentioned before an edit that came later than this many minutes
-    /// after the message.
+    /// As far as is known, they were first mentioned by an edit, more than this many minutes after the
+    /// message was posted.
     AddedLate(u32),
 }
 
-/// Why a reaction says nothing.
+/// Why a reaction doesn't count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReaction {
     /// It was taken back.
     Removed,
-    /// A bot's.
+    /// A bot added it.
     ByBot,
-    /// Of somebody of whom nothing is known.
+    /// Somebody who isn't in the archive added it.
     ByUnknown,
-    /// It is not known with what.
+    /// Its emoji is unknown.
     NoEmoji,
 }
 
 impl<'a> Rules<'a> {
-    /// Those of the snapshot's guilds: messages, props and reactions need not be in it.
+    /// The rules of a snapshot's guilds. They don't use its messages, props and reactions.
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let keeping = snapshot.guilds.iter();
         Self {
@@ -148,7 +147,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// What a message is; `given` if a command posted it.
+    /// Whether a message is props; `given` is the command's row if a command posted it.
     pub fn judge<'r>(&self, message: &'r MessageRow, given: Option<&'r PropsRow>) -> Verdict<'r> {
         let deleted = message.deleted_at.is_some();
         let no = |why| Verdict {
@@ -180,7 +179,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// What a reaction on props is: with what, and by whom.
+    /// The emoji and the member of a reaction to props, or why it doesn't count.
     pub fn judge_reaction(&self, row: &ReactionRow) -> Result<(EmojiKey, UserId), NoReaction> {
         let member = self.members.get(row.user_id);
         if row.removed_at.is_some() {
@@ -197,17 +196,17 @@ impl<'a> Rules<'a> {
         Ok((emoji, row.user_id))
     }
 
-    /// Whether a bot's posts are props, as an admin chose.
+    /// Whether an admin chose that a bot's posts are props.
     pub fn is_props_bot(&self, guild: GuildId, user: UserId) -> bool {
         self.bots.contains(&(guild, user))
     }
 
-    /// What bounds the giving of props, and since when.
+    /// The limits on giving props, and since when they apply.
     pub fn limits(&self, guild: GuildId) -> &'a [Limits] {
         self.limits.get(&guild).copied().unwrap_or_default()
     }
 
-    /// What bounded a plain message when it was posted.
+    /// The limits on a plain message at the time it was posted.
     fn bounds(&self, message: &MessageRow) -> Option<&'a Limits> {
         let author = message.author_id?;
         if self.is_props_bot(message.guild_id, author) {
@@ -216,22 +215,22 @@ impl<'a> Rules<'a> {
         Limits::at(self.limits(message.guild_id), message.id.created_at())
     }
 
-    /// Whether plain messages here, in a channel or thread, may be props.
+    /// Whether plain messages in this channel or thread may be props.
     pub fn is_props_channel(&self, id: ChannelId) -> bool {
         self.channels.are_props(id)
     }
 
-    /// What others call a user, as typed: escape it before it is shown.
+    /// The name that others see. Raw: escape it before you show it.
     pub fn name(&self, user: UserId) -> String {
         self.members.name(user)
     }
 
-    /// A text as typed, but with names instead of ids.
+    /// The text with names instead of ids; otherwise raw.
     pub fn named_in(&self, text: &str) -> String {
         self.members.named_in(text)
     }
 
-    /// Whether it is somebody with a name: neither unknown, nor one who wants nothing shown.
+    /// Whether the user has a name: is known, and doesn't want to be hidden.
     pub fn is_somebody(&self, user: UserId) -> bool {
         self.members
             .get(user)
@@ -286,7 +285,7 @@ impl<'a> Rules<'a> {
         self.received(props, thanked)
     }
 
-    /// Gives props to those of the thanked who are known and are not the giver.
+    /// The props for those of the thanked who receive them.
     fn received<'r>(
         &self,
         mut props: Props<'r>,
@@ -317,18 +316,18 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Somebody whom a message thanks.
+/// Somebody who is thanked by a message.
 struct Thanked {
     user: UserId,
     /// How often.
     count: u32,
-    /// By name, rather than by answering them.
+    /// By a mention, not only by a reply.
     named: bool,
-    /// Only since an edit that came later than this many minutes after the message.
+    /// Only by an edit, more than this many minutes after the message was posted.
     late: Option<u32>,
 }
 
-/// All props that a snapshot shows and that count, by message.
+/// All props in a snapshot that count, by message.
 pub(super) fn props<'a>(
     snapshot: &'a Snapshot,
     rules: &Rules<'_>,
@@ -351,8 +350,8 @@ pub(super) fn props<'a>(
     all
 }
 
-/// What was given with `/props`, by the message that says so. An answer tells of one run: should
-/// several rows claim it, the first.
+/// The rows of `/props` by the bot's answer. An answer belongs to one run: if several rows claim it, the
+/// first one has it.
 fn by_answer(snapshot: &Snapshot) -> BTreeMap<MessageId, &PropsRow> {
     let mut answers = BTreeMap::<_, &PropsRow>::new();
     for row in &snapshot.props {
@@ -375,7 +374,7 @@ pub(super) fn props_bots(snapshot: &Snapshot) -> BTreeSet<(GuildId, UserId)> {
     bots
 }
 
-/// The person who wrote a message, or one of these bots.
+/// The person, or the chosen bot, who wrote a message; or why it can't give props.
 fn giver_of(message: &MessageRow, bots: &BTreeSet<(GuildId, UserId)>) -> Result<UserId, NoProps> {
     let author = message.author_id;
     let is_chosen = author.is_some_and(|bot| bots.contains(&(message.guild_id, bot)));
@@ -388,8 +387,8 @@ fn giver_of(message: &MessageRow, bots: &BTreeSet<(GuildId, UserId)>) -> Result<
     }
 }
 
-/// Whether a plain message, in a props channel, may be props: a person wrote it, or one of these bots,
-/// and it mentions somebody.
+/// Whether a plain message in a props channel may be props: a person or one of these bots wrote it, and it
+/// mentions somebody.
 pub(super) fn may_be_given(message: &MessageRow, bots: &BTreeSet<(GuildId, UserId)>) -> bool {
     giver_of(message, bots).is_ok() && !message.mentions.is_empty()
 }

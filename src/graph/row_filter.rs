@@ -1,4 +1,4 @@
-//! What of an archive the props plugin needs at all: in most guilds, a small part.
+//! Which rows the props plugin needs: in most guilds, few of them.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,21 +9,20 @@ use super::{
 use propsbot_model::{ChannelId, GuildId, MessageId, UserId};
 use propsbot_rows::{MessageRow, ReactionRow, RowFilter, Snapshot};
 
-/// Keeps the messages that may be props, and the reactions to those. The graph of what it keeps is
-/// the graph of the whole.
+/// Keeps the messages that may be props, and the reactions to them. They give the same graph as all rows.
 pub struct PropsRowFilter {
-    /// Where plain messages are props.
+    /// The channels where plain messages are props.
     props_channels: BTreeSet<ChannelId>,
-    /// Where props by command are.
+    /// The channels that have props given by command.
     channels: BTreeSet<ChannelId>,
     answers: HashSet<MessageId>,
-    /// Whose posts are props although they are bots.
+    /// The bots whose posts are props.
     bots: BTreeSet<(GuildId, UserId)>,
     kept: HashSet<MessageId>,
 }
 
 impl PropsRowFilter {
-    /// For a snapshot, of which neither messages nor reactions are looked at.
+    /// The filter for a snapshot. It doesn't use the snapshot's messages and reactions.
     pub fn new(snapshot: &Snapshot) -> Self {
         let channels = Channels::new(snapshot);
         let ids = snapshot.channels.iter().map(|row| row.id);

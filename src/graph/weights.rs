@@ -1,7 +1,7 @@
-//! How much each thing counts: what an operator may change with `--weights FILE`.
+//! The weights that an operator can change with `--weights FILE`.
 //!
-//! Edge weights, and the reaction's, are those of SourceCred's Discord plugin
-//! (`plugins/discord/declaration.js`), so that props are worth what they are worth there.
+//! The defaults of edges and reactions are those of SourceCred's Discord plugin
+//! (`plugins/discord/declaration.js`), so that props are worth the same as there.
 
 mod file;
 mod unmatched;
@@ -17,45 +17,45 @@ pub use file::WeightsError;
 
 /// The weights of the props plugin.
 ///
-/// In the file every field may be left out; one that is not known is an error.
+/// In the file every field is optional; an unknown field is an error.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Weights {
-    /// The cred that a props message mints by itself.
+    /// The cred that a props message mints.
     pub props: Weight,
-    /// The cred that a reaction on a props message mints, if its emoji has no weight of its own.
-    /// Reactions that weigh 0 are left out of the graph.
+    /// The cred that a reaction to props mints, unless its emoji has a weight of its own. Reactions with
+    /// the weight 0 are left out of the graph.
     pub reaction: Weight,
     /// The cred that a reaction with a certain emoji mints. In the file an emoji is its Unicode text or
-    /// its `:shortcode:`, or a custom emoji's id, `name:id` or `<:name:id>`. Here texts are without
+    /// its `:shortcode:`, or a custom emoji's id, `name:id` or `<:name:id>`. The keys here have no
     /// variation selectors.
     #[serde(deserialize_with = "file::by_emoji")]
     pub emojis: BTreeMap<EmojiKey, Weight>,
-    /// By how much the reactions of those who received the props are multiplied. 1, as in
-    /// SourceCred's props channels; 0 where nobody shall mint cred for themselves.
+    /// A factor for reactions by members who received the props. The default 1 is SourceCred's rule for
+    /// props channels; with 0 nobody can mint cred for themselves.
     pub receiver_reaction: Weight,
-    /// By how much the giver's own reactions to the props are multiplied. 1, as in SourceCred's
-    /// props channels; 0 is its rule for all other channels.
+    /// A factor for the giver's own reactions to the props. The default 1 is SourceCred's rule for props
+    /// channels; 0 is its rule for all other channels.
     pub giver_reaction: Weight,
-    /// By how much that is multiplied which a member mints who has none of `roles`: the props that
-    /// they give, and their reactions. 0 where only certain roles shall mint cred.
+    /// A factor for the props given and the reactions added by members without any of `roles`. With 0
+    /// only certain roles mint cred.
     pub role: Weight,
-    /// The same for those with a certain role, by its id. Of several the largest counts, and `role`
-    /// at least.
+    /// The same factor for members with a certain role, by the role's id. The largest one counts, and at
+    /// least `role`.
     #[serde(deserialize_with = "file::by_id")]
     pub roles: BTreeMap<RoleId, Weight>,
-    /// Which roles a member is taken to have.
+    /// From when the members' roles are taken.
     pub roles_as_of: RolesAsOf,
-    /// By how much props and their reactions are multiplied in channels that are not in `channels`.
+    /// A factor for props and their reactions in channels that are not in `channels`.
     pub channel: Weight,
-    /// The same for a certain channel or thread, or for all channels of a category, by its id: what
-    /// is nearest to the message counts. Where it is 0, props are left out of the graph.
+    /// The same factor for a channel or thread, or for all channels of a category, by its id. The one
+    /// nearest to the message counts. With 0, its props are left out of the graph.
     #[serde(deserialize_with = "file::by_id")]
     pub channels: BTreeMap<ChannelId, Weight>,
-    /// Whether the reactions to one message are divided by the number of members who reacted (each
-    /// counted as their role weighs, the giver not at all) and `confidence_dampener` together.
+    /// Whether to divide the reactions to a message by the number of members who reacted plus
+    /// `confidence_dampener`. Members are counted by their role's weight; the giver isn't counted.
     pub apply_averaging: bool,
-    /// What is added to that number: the larger, the less the reactions of a few mint.
+    /// What is added to that number: the larger it is, the less the reactions of a few members mint.
     pub confidence_dampener: Weight,
     /// How cred flows between members, props and reactions.
     #[serde(deserialize_with = "object")]
@@ -83,13 +83,13 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// What an emoji weighs.
+    /// The weight of an emoji.
     pub fn of_emoji(&self, emoji: &EmojiKey) -> Weight {
         let own = self.emojis.get(&*bare(emoji));
         own.copied().unwrap_or(self.reaction)
     }
 
-    /// What a member weighs who has these roles.
+    /// The weight of a member with these roles.
     pub fn of_roles(&self, roles: impl Iterator<Item = RoleId>) -> Weight {
         let weights = roles.filter_map(|role| self.roles.get(&role).copied());
         weights.fold(
@@ -98,20 +98,20 @@ impl Weights {
         )
     }
 
-    /// What the first of these channels weighs that has a weight: a channel, then what it lies in.
+    /// The weight of the first of these channels that has one: a channel, then what it is in.
     pub fn of_channel(&self, mut nearest_first: impl Iterator<Item = ChannelId>) -> Weight {
         let own = nearest_first.find_map(|id| self.channels.get(&id).copied());
         own.unwrap_or(self.channel)
     }
 }
 
-/// Which of the roles that a member had over time count.
+/// From when the members' roles are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RolesAsOf {
-    /// Those of today, as in SourceCred; of who left, those that they had then.
+    /// From today, as in SourceCred; for members who left, from when they left.
     Today,
-    /// Those of when the props were given, as far as the archive knows them; else those of today.
+    /// From when the props were given, if the archive knows them; else from today.
     Giving,
 }
 
@@ -125,8 +125,8 @@ pub struct EdgeWeights {
     pub adds_reaction: EdgeWeight,
     /// From a reaction to the props. Forwards 1, backwards ⅟₁₆.
     pub reacts_to: EdgeWeight,
-    /// From the props to a receiver. Forwards 19, backwards ⅟₁₆: of what flows to one giver and
-    /// one receiver, the receiver gets 95 %.
+    /// From the props to a receiver. Forwards 19, backwards ⅟₁₆: with one receiver, the receiver gets 95 %
+    /// and the giver 5 %.
     pub gives_props: EdgeWeight,
 }
 
@@ -141,7 +141,7 @@ impl Default for EdgeWeights {
     }
 }
 
-/// An emoji without the selectors that ask for its colourful or its plain form: `❤` and `❤️` are one.
+/// An emoji without the selectors for its colorful or plain form: `❤` and `❤️` are the same.
 fn bare(emoji: &EmojiKey) -> Cow<'_, EmojiKey> {
     const SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
     match emoji {

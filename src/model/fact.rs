@@ -40,18 +40,23 @@ impl Class {
         Self::Messages,
         Self::Reactions,
     ];
-}
 
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// Its name in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Guild => "guild",
             Self::Channels => "channels",
             Self::Threads => "threads",
             Self::Members => "members",
             Self::Messages => "messages",
             Self::Reactions => "reactions",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use propsbot_archive::{Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table};
-use propsbot_model::{self as model, AuthorKind, ChannelId, GuildId, MessageId, Partition, Stamp};
+use propsbot_model::{
+    self as model, AuthorKind, ChannelId, Class, GuildId, MessageId, Partition, Stamp,
+};
 
 use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
@@ -34,6 +36,14 @@ pub static SCHEMA: Schema = Schema {
     ],
     spaces: GUILDS,
     parts: CHANNELS,
+    classes: &[
+        Class::Guild.name(),
+        Class::Channels.name(),
+        Class::Threads.name(),
+        Class::Members.name(),
+        Class::Messages.name(),
+        Class::Reactions.name(),
+    ],
     is_id: |id| {
         id.parse::<u64>()
             .is_ok_and(|number| number.to_string() == id)
@@ -217,6 +227,11 @@ mod tests {
     use super::*;
     use propsbot_archive::EncodedRow;
     use propsbot_model::{EmojiId, Evidence, MessageId, Overwrite, OverwriteKind, UserId};
+
+    #[test]
+    fn the_schema_has_every_class() {
+        assert_eq!(SCHEMA.classes, Class::ALL.map(Class::name));
+    }
 
     /// The row as another language reads it: names and plain values.
     fn seen_elsewhere<R: Row>(row: &R) -> serde_json::Value {

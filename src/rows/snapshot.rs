@@ -1,12 +1,12 @@
 //! A whole archive in memory.
 
-use std::{collections::BTreeSet, ops::RangeInclusive};
+use std::{cell::RefCell, ops::RangeInclusive};
 
 use propsbot_archive::{
-    ArchiveReader, DataArchive, EncodedRow, ExportRequest, Level, Millis, PlanError, ReadError,
-    Row, Scope, Source, SourceError, retry,
+    DataArchive, EncodedRow, Millis, ReadError, Row, RowSource, Scope, Source, SourceError,
+    read_rows,
 };
-use propsbot_model::{ChannelId, GuildId};
+use propsbot_model::ChannelId;
 
 use super::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow,
@@ -36,7 +36,7 @@ pub struct Snapshot {
 
 /// Selects the messages and reactions to keep; other tables are read whole. Rows that it drops are
 /// never all in memory at once.
-pub trait RowFilter: Send {
+pub trait RowFilter {
     /// Whether reactions are filtered before messages.
     const REACTIONS_FIRST: bool = false;
 
@@ -64,48 +64,40 @@ impl RowFilter for Everything {
 }
 
 impl Snapshot {
-    /// Reads the rows that an export would write, without messages and reactions that the filter
-    /// drops. Builds the filter from the other tables.
-    pub fn of_source<S: RowFilter>(
-        source: &dyn Source,
-        request: &ExportRequest,
-        filter: impl Fn(&Self) -> S,
-    ) -> Result<Self, PlanError> {
-        let mut snapshot = Self::default();
-        let mut channels = Vec::new();
-        for space in &request.spaces {
-            let scope = Scope::space(&space.id);
-            let exported: BTreeSet<Scope> = space
-                .parts
-                .iter()
-                .map(|part| Scope::part(&space.id, &part.id))
-                .collect();
-            select(source, &scope, &mut snapshot.guilds, |_| true)?;
-            select(
-                source,
-                &scope,
-                &mut snapshot.channels,
-                |row: &ChannelRow| exported.contains(&Scope::part(row.guild_id, row.id)),
-            )?;
-            select(source, &scope, &mut snapshot.roles, |_| true)?;
-            select(source, &scope, &mut snapshot.emojis, |_| true)?;
-            select(source, &scope, &mut snapshot.members, |_| true)?;
-            channels.extend(exported);
-        }
-        for scope in &channels {
-            select(source, scope, &mut snapshot.props, |_| true)?;
-        }
-        let mut filter = filter(&snapshot);
-        channels.retain(|scope| channel_of(scope).is_some_and(|id| filter.channel(id)));
-        for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
-            for scope in &channels {
-                if reactions {
-                    let to = &mut snapshot.reactions;
-                    select(source, scope, to, |row| filter.reaction(row))?;
-                } else {
-                    let to = &mut snapshot.messages;
-                    select(source, scope, to, |row| filter.message(row))?;
-                }
+    /// All rows, except the messages and reactions that a filter drops. The filter is made from the
+    /// other tables.
+    ///
+    /// # Errors
+    /// Rows that can't be read.
+    pub fn of<F: RowFilter>(
+        rows: &dyn RowSource,
+        filter: impl FnOnce(&Self) -> F,
+    ) -> Result<Self, ReadError> {
+        let mut snapshot = Self {
+            guilds: rows.all()?,
+            channels: rows.all()?,
+            roles: rows.all()?,
+            emojis: rows.all()?,
+            members: rows.all()?,
+            props: rows.all()?,
+            ..Self::default()
+        };
+        let filter = RefCell::new(filter(&snapshot));
+        let wanted =
+            |scope: &Scope| channel_of(scope).is_some_and(|id| filter.borrow().channel(id));
+        for reactions in [F::REACTIONS_FIRST, !F::REACTIONS_FIRST] {
+            if reactions {
+                rows.each(wanted, |row| {
+                    if filter.borrow_mut().reaction(&row) {
+                        snapshot.reactions.push(row);
+                    }
+                })?;
+            } else {
+                rows.each(wanted, |row| {
+                    if filter.borrow_mut().message(&row) {
+                        snapshot.messages.push(row);
+                    }
+                })?;
             }
         }
         snapshot.sort_channels();
@@ -113,71 +105,14 @@ impl Snapshot {
     }
 
     /// Reads a whole archive, as of one generation.
+    ///
+    /// # Errors
+    /// An archive that can't be read, or isn't of Discord.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
-        Self::read_filtered(archive, None, |_| Everything).await
-    }
-
-    /// Reads an archive, as of one generation, without messages and reactions that the filter
-    /// drops. Builds the filter from the other tables. With `guild`, reads only that guild.
-    pub async fn read_filtered<S: RowFilter>(
-        archive: &dyn DataArchive,
-        guild: Option<GuildId>,
-        filter: impl Fn(&Self) -> S + Sync,
-    ) -> Result<Self, ReadError> {
-        let filter = &filter;
-        retry(archive, &SCHEMA, |reader| async move {
-            Self::of_generation(&reader, guild, filter).await
+        read_rows(archive, &SCHEMA, None, |rows| {
+            Self::of(rows, |_| Everything)
         })
         .await
-    }
-
-    async fn of_generation<S: RowFilter>(
-        reader: &ArchiveReader<'_>,
-        guild: Option<GuildId>,
-        filter: &(impl Fn(&Self) -> S + Sync),
-    ) -> Result<Self, ReadError> {
-        let only = guild.map(Scope::space);
-        let is_wanted = |scope: &Scope| only.as_ref().is_none_or(|only| only.space == scope.space);
-        let channels: Vec<(Scope, bool)> = reader
-            .manifest()
-            .part_rows()
-            .filter(|(scope, _)| is_wanted(scope))
-            .map(|(scope, counts)| (scope, counts.contains_key(PROPS)))
-            .collect();
-        let with_props: BTreeSet<&Scope> = channels
-            .iter()
-            .filter(|(_, has_props)| *has_props)
-            .map(|(scope, _)| scope)
-            .collect();
-        let mut snapshot = Self {
-            guilds: reader.select(Level::Space, is_wanted, |_| true).await?,
-            channels: reader.select(Level::Space, is_wanted, |_| true).await?,
-            roles: reader.select(Level::Space, is_wanted, |_| true).await?,
-            emojis: reader.select(Level::Space, is_wanted, |_| true).await?,
-            members: reader.select(Level::Space, is_wanted, |_| true).await?,
-            props: reader
-                .select(Level::Part, |scope| with_props.contains(scope), |_| true)
-                .await?,
-            ..Self::default()
-        };
-        let mut filter = filter(&snapshot);
-        let looked_at: BTreeSet<&Scope> = channels
-            .iter()
-            .map(|(scope, _)| scope)
-            .filter(|scope| channel_of(scope).is_some_and(|id| filter.channel(id)))
-            .collect();
-        let is_looked_at = |scope: &Scope| looked_at.contains(scope);
-        for reactions in [S::REACTIONS_FIRST, !S::REACTIONS_FIRST] {
-            if reactions {
-                let kept = reader.select(Level::Part, is_looked_at, |row| filter.reaction(row));
-                snapshot.reactions = kept.await?;
-            } else {
-                let kept = reader.select(Level::Part, is_looked_at, |row| filter.message(row));
-                snapshot.messages = kept.await?;
-            }
-        }
-        snapshot.sort_channels();
-        Ok(snapshot)
     }
 
     /// Channels come guild by guild; tables are sorted by channel alone.
@@ -191,29 +126,6 @@ impl Snapshot {
 /// The channel of a scope.
 fn channel_of(scope: &Scope) -> Option<ChannelId> {
     scope.part.as_ref()?.as_str().parse().ok()
-}
-
-fn select<R: Row>(
-    source: &dyn Source,
-    scope: &Scope,
-    to: &mut Vec<R>,
-    mut wanted: impl FnMut(&R) -> bool,
-) -> Result<(), PlanError> {
-    let mut each = |row: EncodedRow| {
-        let row = row.decode::<R>()?;
-        if wanted(&row) {
-            to.push(row);
-        }
-        Ok(())
-    };
-    let all = Millis(i64::MIN)..=Millis(i64::MAX);
-    source
-        .scan(scope, R::TABLE, all, &mut each)
-        .map_err(|source| PlanError::Source {
-            scope: scope.clone(),
-            table: R::TABLE,
-            source,
-        })
 }
 
 /// A snapshot can be exported again: to copy an archive, and in tests.

@@ -1,7 +1,7 @@
 //! The addresses of nodes and edges, and their order.
 //!
-//! Source: SourceCred 0.11.2, `core/address.js`. An address is a list of parts. Its raw form is
-//! `N` or `E`, then the parts, each of these followed by NUL; the files use both forms.
+//! Source: SourceCred 0.11.2, `core/address.js`. An address is a list of parts. Its raw form is `N` or
+//! `E`, then the parts, each followed by NUL. The files use both forms.
 
 use std::{
     cmp::Ordering,
@@ -15,34 +15,34 @@ macro_rules! addresses {
     ($($(#[$doc:meta])* $name:ident = $nonce:literal;)*) => {$(
         $(#[$doc])*
         ///
-        /// Ordered as JavaScript orders the raw form, by UTF-16 code units. Serialized raw. A copy
-        /// takes no memory.
+        /// Ordered as JavaScript orders the raw form, by UTF-16 code units. Serialized in the raw form.
+        /// Clones share their memory.
         #[derive(Clone, PartialEq, Eq, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The address that consists of `parts`.
+            /// The address with these parts.
             pub fn new(parts: &[&dyn Display]) -> Self {
                 Self(append(concat!($nonce, "\0"), parts))
             }
 
-            /// The address with more parts at its end.
+            /// This address with more parts at its end.
             #[must_use]
             pub fn with(&self, parts: &[&dyn Display]) -> Self {
                 Self(append(&self.0, parts))
             }
 
-            /// Whether the address begins with all of `prefix`'s parts.
+            /// Whether the address starts with all parts of `prefix`.
             pub fn has_prefix(&self, prefix: &Self) -> bool {
                 self.0.starts_with(&*prefix.0)
             }
 
-            /// The raw form.
+            /// The raw form: the letter and the parts, each followed by NUL.
             pub(super) fn raw(&self) -> &str {
                 &self.0
             }
 
-            /// The address as the list of its parts.
+            /// The address, to be serialized as the list of its parts.
             pub fn parts(&self) -> Parts<'_> {
                 Parts(&self.0)
             }
@@ -55,7 +55,7 @@ macro_rules! addresses {
             }
         }
 
-        /// From the raw form.
+        /// Reads the raw form.
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let raw = String::deserialize(deserializer)?;
@@ -119,7 +119,7 @@ fn append(raw: &str, parts: &[&dyn Display]) -> Arc<str> {
         let start = raw.len();
         write!(raw, "{part}").expect("writing to a string cannot fail");
         if raw[start..].contains('\0') {
-            // No part may contain the separator. None that Discord sends does.
+            // A part must not contain the separator. No id does, but texts from outside can.
             let clean = raw[start..].replace('\0', "\u{FFFD}");
             raw.replace_range(start.., &clean);
         }
@@ -132,13 +132,13 @@ fn split(raw: &str) -> impl Iterator<Item = &str> {
     raw.split_terminator('\0').skip(1)
 }
 
-/// How JavaScript orders strings: by UTF-16 code units.
+/// Compares strings as JavaScript does, by UTF-16 code units.
 ///
-/// UTF-8 bytes are ordered in the same way but for one thing: what lies beyond U+FFFF (its first
-/// byte is F0 or more) is written with surrogates, which come before U+E000 to U+FFFF (EE, EF).
+/// That is the order of the UTF-8 bytes, with one exception: characters above U+FFFF (their first byte is
+/// F0 or more) are surrogates in UTF-16, which come before U+E000 to U+FFFF (EE, EF).
 fn utf16_order(a: &str, b: &str) -> Ordering {
     let rank = |byte: u8| if byte & 0xFE == 0xEE { 0xFF } else { byte };
-    // Addresses begin alike: equal blocks are skipped whole.
+    // Most addresses start alike, so equal blocks are skipped whole.
     let blocks = a.as_bytes().chunks(16).zip(b.as_bytes().chunks(16));
     let same = 16 * blocks.take_while(|(a, b)| a == b).count();
     let mut rest = a.bytes().skip(same).zip(b.bytes().skip(same));

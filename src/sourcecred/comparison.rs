@@ -1,4 +1,4 @@
-//! Two graphs side by side: what another state of the data, or other weights, do to what is minted.
+//! Compares two graphs: what newer data, or other weights, change about what is minted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,66 +6,65 @@ use serde::Serialize;
 
 use super::{Minted, NodeAddress, Types, WeightedGraph, description, flow::Weigher};
 
-/// Less than this is no difference: what is minted is computed to about that.
+/// Smaller differences are rounding errors of `flow`.
 const NOTICEABLE: f64 = 1e-6;
 
 /// What differs between two graphs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// All that is minted.
+    /// The cred minted in total.
     pub minted: BeforeAndNow,
-    /// People whose minted weight differs, or who are in one of the graphs only: first whose changes
-    /// most.
+    /// The people whose minted weight differs, or who are in only one graph; the largest changes first.
     pub members: Vec<MemberChange>,
-    /// How many people are the same in both.
+    /// How many people have the same minted weight in both.
     pub unchanged_members: usize,
-    /// How the nodes differ, people included.
+    /// How the nodes differ, including people.
     pub nodes: Changes,
     /// How the edges differ.
     pub edges: Changes,
 }
 
-/// A number in both graphs.
+/// A number in the old and in the new graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct BeforeAndNow {
-    /// In the old one.
+    /// In the old graph.
     pub before: f64,
-    /// In the new one.
+    /// In the new graph.
     pub now: f64,
 }
 
-/// A member, and what is minted that reaches them first.
+/// A person, and how much minted weight reaches them first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MemberChange {
     /// Their node.
     pub address: NodeAddress,
-    /// What the newer of the graphs calls them, as plain text of one line.
+    /// Their name in the newer graph that has them, as one line of plain text.
     pub name: String,
-    /// How much of it.
+    /// How much reaches them.
     #[serde(flatten)]
     pub minted: BeforeAndNow,
 }
 
-/// How many things of a kind are not what they were.
+/// How many nodes or edges differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
-    /// In the new graph alone.
+    /// Only in the new graph.
     pub appeared: usize,
-    /// In the old one alone.
+    /// Only in the old graph.
     pub vanished: usize,
-    /// In both, with another weight, time, description or other ends.
+    /// In both, with a different weight, time, description or end.
     pub changed: usize,
 }
 
 impl BeforeAndNow {
-    /// By how much it is more now.
+    /// The new number minus the old one.
     pub fn change(self) -> f64 {
         self.now - self.before
     }
 }
 
 impl Comparison {
-    /// Compares two graphs, each with its types.
+    /// Compares two graphs, each with its own types.
     pub fn new(old: (&WeightedGraph, &Types), new: (&WeightedGraph, &Types)) -> Self {
         let (before, now) = (Minted::of(old.0, old.1), Minted::of(new.0, new.1));
         let people: BTreeSet<&NodeAddress> = before

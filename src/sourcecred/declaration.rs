@@ -1,5 +1,4 @@
-//! What the graph's nodes and edges are and weigh by type, as SourceCred reads it from
-//! `declaration.json`.
+//! The types of a graph's nodes and edges with their weights: `declaration.json`.
 //!
 //! Source: SourceCred 0.11.2, `analysis/pluginDeclaration.js`.
 
@@ -13,19 +12,19 @@ use super::{EdgeAddress, EdgeWeight, NodeAddress, Weight, weighted_graph::write_
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Declaration {
-    /// What the plugin is called.
+    /// The plugin's name, as SourceCred shows it.
     pub name: String,
-    /// What the addresses of its own nodes begin with. Members are not its own.
+    /// The prefix of the plugin's own nodes. People may have addresses of another plugin.
     pub node_prefix: NodeAddress,
-    /// What the addresses of its edges begin with.
+    /// The prefix of the plugin's edges.
     pub edge_prefix: EdgeAddress,
     /// The types of nodes.
     pub node_types: Vec<NodeType>,
     /// The types of edges.
     pub edge_types: Vec<EdgeType>,
-    /// Those types of nodes that are people.
+    /// The node types that are people.
     pub user_types: Vec<NodeType>,
-    /// For a part of SourceCred that External plugins have none of; required all the same.
+    /// Required by SourceCred, although External plugins don't use them.
     pub keys: Keys,
 }
 
@@ -33,15 +32,15 @@ pub struct Declaration {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeType {
-    /// What one is called.
+    /// The singular name.
     pub name: &'static str,
-    /// What several are called.
+    /// The plural name.
     pub plural_name: &'static str,
-    /// What the addresses of all such nodes begin with.
+    /// The prefix of these nodes' addresses.
     pub prefix: NodeAddress,
-    /// How much cred each mints.
+    /// How much cred each of them mints.
     pub default_weight: Weight,
-    /// What they are.
+    /// A sentence that explains them.
     pub description: &'static str,
 }
 
@@ -49,19 +48,19 @@ pub struct NodeType {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EdgeType {
-    /// What the source does to the destination.
+    /// What the source does to the destination, such as "reacts to".
     pub forward_name: &'static str,
-    /// The same, said from the destination.
+    /// The same from the destination's side, such as "is reacted to by".
     pub backward_name: &'static str,
-    /// What the addresses of all such edges begin with.
+    /// The prefix of these edges' addresses.
     pub prefix: EdgeAddress,
-    /// How cred flows along each.
+    /// How cred flows along each of them.
     pub default_weight: EdgeWeight,
-    /// What they are.
+    /// A sentence that explains them.
     pub description: &'static str,
 }
 
-/// The names of operators, weights and shares.
+/// The names of operators, weights and shares, for SourceCred's contribution scoring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Keys {
@@ -74,9 +73,8 @@ pub struct Keys {
 }
 
 impl Declaration {
-    /// What a node at `address` weighs by its type.
-    ///
-    /// SourceCred multiplies the weights of all prefixes that match, and takes 1 for none.
+    /// The weight that types give the node at `address`: SourceCred multiplies those of all matching
+    /// prefixes, and uses 1 if there are none.
     pub fn weight_of(&self, address: &NodeAddress) -> Weight {
         let matching = |node_type: &&NodeType| address.has_prefix(&node_type.prefix);
         self.node_types

@@ -1,13 +1,13 @@
-//! What people wrote, made safe and short for the descriptions of nodes, which SourceCred shows as
-//! Markdown with HTML.
+//! Makes what people wrote safe and short for node descriptions, which SourceCred renders as Markdown
+//! with HTML.
 
 use std::fmt::Write as _;
 
 use propsbot_archive::one_line;
 
-/// A text as SourceCred's Discord plugin shows it (`createGraph.js`): cut after so many UTF-16 code
-/// units, even within a character, and escaped as the npm package `entities` 2.2 does. That leaves
-/// Markdown in it.
+/// The text as SourceCred's Discord plugin writes it (`createGraph.js`): cut after `units` UTF-16 code
+/// units, even within a character, and escaped like the npm package `entities` 2.2. Markdown in it stays
+/// active.
 pub fn escaped(from: &str, units: usize) -> String {
     let mut left = units;
     let mut text = String::new();
@@ -30,8 +30,8 @@ pub fn escaped(from: &str, units: usize) -> String {
     text
 }
 
-/// A text in one line of at most `units` UTF-16 code units, in which nothing is Markdown, HTML or a
-/// link: all but ASCII letters, digits, spaces and some harmless marks are character references.
+/// The text as one line of at most `units` UTF-16 code units, without active Markdown, HTML or links:
+/// everything but ASCII letters, digits, spaces and a few harmless marks becomes a character reference.
 pub fn text(text: &str, units: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut left = units;
@@ -51,8 +51,7 @@ pub fn text(text: &str, units: usize) -> String {
     safe
 }
 
-/// What a description says, as plain text of one line: for terminals, so without anything that
-/// would steer one.
+/// A description as one line of plain text that is safe to print on a terminal.
 pub fn plain(description: &str) -> String {
     let mut text = String::new();
     let mut rest = description;
@@ -71,7 +70,7 @@ pub fn plain(description: &str) -> String {
     one_line(&text)
 }
 
-/// A character reference. In Markdown it stands for the character as text, never for its meaning.
+/// Appends a character reference: Markdown shows it as the character, without its special meaning.
 fn reference(to: &mut String, code: u32) {
     write!(to, "&#x{code:X};").expect("writing to a string cannot fail");
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{Declaration, IdentityProposal, Unusable, WeightedGraph, weighted_graph::write_json};
 
-/// One of the files.
+/// One of the three files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
     /// `graph.json`
@@ -16,10 +16,10 @@ pub enum Document {
 }
 
 impl Document {
-    /// All of them.
+    /// All three.
     pub const ALL: [Self; 3] = [Self::Graph, Self::Declaration, Self::IdentityProposals];
 
-    /// What SourceCred calls it.
+    /// The file name that SourceCred expects.
     pub fn name(self) -> &'static str {
         match self {
             Self::Graph => "graph.json",
@@ -29,28 +29,28 @@ impl Document {
     }
 }
 
-/// What the files say, whichever plugin drew the graph.
+/// The contents of the three files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Documents {
-    /// The graph, and the weights in it.
+    /// The graph, with the weights in it.
     pub graph: WeightedGraph,
-    /// The types, and what they weigh.
+    /// The types of nodes and edges, with their weights.
     pub declaration: Declaration,
-    /// Who the members are.
+    /// The accounts that the ledger should have.
     pub proposals: Vec<IdentityProposal>,
 }
 
-/// The longest text that Node reads, in UTF-16 code units, and so the longest file of ASCII.
+/// The longest text that Node can read, in UTF-16 code units, and so the longest ASCII file in bytes.
 /// Source: V8's `String::kMaxLength` on 64 bits.
 const LONGEST: u64 = (1 << 29) - 24;
 
 impl Document {
-    /// Why SourceCred fails on this document if it has so many bytes; `None` if it does not.
+    /// A warning if SourceCred fails on this document because it has so many bytes.
     pub fn too_long(self, bytes: u64) -> Option<String> {
         (bytes > LONGEST).then(|| {
             format!(
-                "{} has {} MiB, and SourceCred fails on more than 512: Node reads no longer text. Give channels \
-                 the weight 0; in the config of the discord plugin, simplifyGraph and beginningDate help too",
+                "{} has {} MiB, but SourceCred can't read more than 512. Give channels the weight 0; in the \
+                 config of the discord plugin, simplifyGraph and beginningDate help too",
                 self.name(),
                 bytes >> 20
             )
@@ -59,12 +59,12 @@ impl Document {
 }
 
 impl Documents {
-    /// Why SourceCred will fail on them although they are sound, if it will.
+    /// Why SourceCred's `credrank` will fail on the graph, if it will.
     pub fn unusable(&self) -> Option<Unusable> {
         self.graph.check(&self.declaration).err()
     }
 
-    /// Writes one of them.
+    /// Writes one of the files.
     pub fn write(&self, document: Document, to: impl Write) -> io::Result<()> {
         match document {
             Document::Graph => self.graph.write_json(to),
@@ -73,7 +73,7 @@ impl Documents {
         }
     }
 
-    /// One of them, in memory.
+    /// One of the files, in memory.
     pub fn bytes(&self, document: Document) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.write(document, &mut bytes)
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_node_cannot_read_is_too_long() {
+    fn warns_of_files_that_node_cannot_read() {
         assert_eq!(Document::Graph.too_long(536_870_888), None);
         let says = Document::Graph.too_long(600 << 20).unwrap();
         assert!(says.starts_with("graph.json has 600 MiB"), "{says}");

@@ -1,34 +1,32 @@
-//! What a graph mints, and whom that reaches first: a picture of what weights do, made without
-//! `credrank`.
+//! What a graph mints, and whom that reaches first: shows what weights do, without `credrank`.
 //!
-//! Every node mints its weight. What is minted moves on along the edges, at each node divided as
-//! their weights say, until it reaches a person, and stays there. So a reaction's weight goes on to
-//! the message, and from there to who was thanked, and who thanked. `credrank` starts in the same
-//! way, and then goes on: cred flows between people for good, is held in time, and part of it
-//! leaks evenly to all. What a member is minted here is therefore not their cred, but what that is
-//! made of.
+//! Every node mints its weight. It moves along the edges, split at each node by the edges' weights, until
+//! it reaches a person, and stays there. A reaction's weight, for example, moves to the message, and from
+//! there to the people who gave and received the props. `credrank` starts the same way, but then cred keeps
+//! flowing between people and over time, and a part of it goes to everyone alike. So the numbers here are
+//! not a person's cred; they are what cred is made from.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{EdgeAddress, EdgeWeight, NodeAddress, Types, Weight, WeightedGraph};
 
-/// When as little as this of all is still on its way, it is left there.
+/// The share of all minted weight that may still be moving when the computation ends.
 const REST: f64 = 1e-9;
 
-/// How often weight is moved on at most: where hardly any edge leads to a person, it takes long.
+/// The most steps to compute. Graphs in which hardly any edge leads to a person take many.
 const STEPS: usize = 1_000;
 
-/// What a graph mints.
+/// How much a graph mints, and for whom.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Minted {
-    /// All of it.
+    /// The sum of all nodes' weights.
     pub total: f64,
-    /// What reaches each person in the graph first.
+    /// How much of it reaches each person first.
     pub by_person: BTreeMap<NodeAddress, f64>,
 }
 
 impl Minted {
-    /// What a graph mints, its types being `types`.
+    /// Computes what a graph with these types mints.
     pub fn of(graph: &WeightedGraph, types: &Types) -> Self {
         let weigher = Weigher::new(graph, types);
         let people: Vec<bool> = graph
@@ -71,14 +69,14 @@ impl Minted {
     }
 }
 
-/// What of the weight at one node moves to another in a step.
+/// The share of one node's weight that moves to another node in a step.
 struct Move {
     from: usize,
     to: usize,
     share: f64,
 }
 
-/// All moves, from nodes that are no people.
+/// All moves. Weight that has reached a person doesn't move.
 fn moves(graph: &WeightedGraph, weigher: &Weigher<'_>, people: &[bool]) -> Vec<Move> {
     let indices: HashMap<&NodeAddress, usize> = graph.nodes.keys().zip(0..).collect();
     let mut moves = Vec::new();
@@ -108,14 +106,14 @@ fn moves(graph: &WeightedGraph, weigher: &Weigher<'_>, people: &[bool]) -> Vec<M
     moves
 }
 
-/// Weighs as `SourceCred` does: the weights of all beginnings of an address are multiplied.
+/// Computes weights as `SourceCred` does: it multiplies those of all prefixes of an address.
 pub struct Weigher<'a> {
     nodes: HashMap<&'a str, Weight>,
     edges: HashMap<&'a str, EdgeWeight>,
 }
 
 impl<'a> Weigher<'a> {
-    /// The weights of this graph, its types being `types`.
+    /// For a graph with these types.
     pub fn new(graph: &'a WeightedGraph, types: &'a Types) -> Self {
         let mut nodes = HashMap::new();
         let own = graph
@@ -140,22 +138,22 @@ impl<'a> Weigher<'a> {
         Self { nodes, edges }
     }
 
-    /// What a node mints.
+    /// How much a node mints.
     pub fn node(&self, address: &NodeAddress) -> Weight {
-        beginnings(address.raw())
-            .filter_map(|beginning| self.nodes.get(beginning))
+        prefixes(address.raw())
+            .filter_map(|prefix| self.nodes.get(prefix))
             .fold(Weight::ONE, |all, node| all.and(*node))
     }
 
-    /// How weight moves along an edge.
+    /// How much flows along an edge, and against it.
     pub fn edge(&self, address: &EdgeAddress) -> EdgeWeight {
-        beginnings(address.raw())
-            .filter_map(|beginning| self.edges.get(beginning))
+        prefixes(address.raw())
+            .filter_map(|prefix| self.edges.get(prefix))
             .fold(EdgeWeight::ONE, |all, edge| all.and(*edge))
     }
 }
 
-/// An address's beginnings that end where a part ends, itself included.
-fn beginnings(raw: &str) -> impl Iterator<Item = &str> {
+/// The prefixes of an address that end where a part ends, including the whole address.
+fn prefixes(raw: &str) -> impl Iterator<Item = &str> {
     raw.match_indices('\0').map(|(end, _)| &raw[..=end])
 }

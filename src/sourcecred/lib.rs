@@ -1,8 +1,8 @@
-//! SourceCred's formats, as version 0.11.2 reads them: addresses, the weighted graph, the declaration of a
-//! plugin's types, and identities; what a graph mints, and how two of them differ.
+//! SourceCred's formats as version 0.11.2 reads them, and what draws them: [`GraphPlugin`].
 //!
-//! Pure: knows no platform, does no I/O, and tells no time. Sorted output: the same graph gives the same
-//! bytes.
+//! Owns addresses, the weighted graph, the declaration of a plugin's types, and identity proposals; also
+//! what a graph mints, and how two graphs differ. Knows no platform, does no I/O, and reads no clock. The
+//! same graph always gives the same bytes.
 
 #![warn(missing_docs)]
 
@@ -14,7 +14,9 @@ mod documents;
 mod flow;
 mod identity;
 mod object;
+mod plugin;
 mod stored;
+mod unmatched;
 mod weight;
 mod weighted_graph;
 
@@ -23,8 +25,10 @@ pub use comparison::{BeforeAndNow, Changes, Comparison, MemberChange};
 pub use declaration::{Declaration, EdgeType, Keys, NodeType};
 pub use documents::{Document, Documents};
 pub use flow::{Minted, Weigher};
-pub use identity::{Alias, IdentityProposal, IdentityType, NAME_LENGTH};
+pub use identity::{Alias, IdentityProposal, IdentityType, NAME_LENGTH, legal_name};
 pub use object::object;
+pub use plugin::{DrawError, Drawing, GraphPlugin, draw};
 pub use stored::{NotStored, Types};
+pub use unmatched::unmatched;
 pub use weight::{EdgeWeight, Weight, WeightError};
 pub use weighted_graph::{Edge, Node, Unusable, WeightedGraph};

@@ -1,4 +1,4 @@
-//! JSON objects that are read as nothing else.
+//! Reads JSON objects strictly.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// Reads a struct from an object. By itself, serde also takes a list for one, value by value.
+/// Reads a struct from a JSON object only; serde by itself also accepts a list of the fields' values.
 pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -1,4 +1,4 @@
-//! Graphs that were written earlier, by us or by any other plugin, read back.
+//! Reads graphs back that this or any other plugin has written.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -10,20 +10,20 @@ use serde::{
 use super::{Declaration, Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph};
 use propsbot_archive::Millis;
 
-/// The types of a graph's nodes and edges, as far as they say what it mints and where that goes.
+/// A graph's types, as far as they decide what it mints and where that flows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Types {
-    /// What each node weighs by the beginnings of its address.
+    /// Node weights by address prefix.
     pub nodes: Vec<(NodeAddress, Weight)>,
-    /// What each edge weighs by the beginnings of its address.
+    /// Edge weights by address prefix.
     pub edges: Vec<(EdgeAddress, EdgeWeight)>,
-    /// What the addresses of people begin with.
+    /// The address prefixes of people.
     pub people: Vec<NodeAddress>,
 }
 
-/// Why something is no graph of `SourceCred`'s, or no declaration.
+/// A file that isn't a graph or declaration of `SourceCred`'s.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no {what} as SourceCred 0.11.2 writes it: {source}")]
+#[error("this is not a {what} as SourceCred 0.11.2 writes it: {source}")]
 pub struct NotStored {
     what: &'static str,
     source: serde_json::Error,
@@ -116,7 +116,7 @@ fn parse<'de, T: Deserialize<'de>>(what: &'static str, json: &'de [u8]) -> Resul
     serde_json::from_slice(json).map_err(|source| NotStored { what, source })
 }
 
-/// What a graph begins with; there is no other version.
+/// The head of `graph.json`; there is only one version.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "read to be checked")]
 struct WeightedGraphMark {
@@ -195,16 +195,16 @@ struct StoredType<A, W> {
     default_weight: W,
 }
 
-/// A weight that is a product of ours, or another plugin's: as large as it likes.
+/// A weight of any size: it may be a product, or another plugin's.
 struct StoredWeight(Weight);
 
 impl<'de> Deserialize<'de> for StoredWeight {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = f64::deserialize(deserializer)?;
         let weight = Weight::product(number);
-        weight
-            .map(Self)
-            .ok_or_else(|| D::Error::custom(format_args!("{number} is no weight: it is negative")))
+        weight.map(Self).ok_or_else(|| {
+            D::Error::custom(format_args!("{number} is not a weight: it is negative"))
+        })
     }
 }
 
@@ -223,7 +223,7 @@ impl From<StoredEdgeWeight> for EdgeWeight {
     }
 }
 
-/// An address that is written as the list of its parts.
+/// An address written as the list of its parts.
 struct OfParts<A>(A);
 
 impl<'de, A: for<'a> From<&'a [String]>> Deserialize<'de> for OfParts<A> {

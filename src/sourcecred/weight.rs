@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// The largest weight that is accepted: products of weights stay finite.
+/// The largest weight that is accepted, so that products of weights stay finite.
 const LARGEST: f64 = 1_000_000.0;
 
-/// A weight: a number from 0 to a million. SourceCred rejects negative weights of nodes, and with
-/// negative weights of edges is silently wrong.
+/// A weight: a number from 0 to a million. SourceCred rejects negative node weights, and computes wrong
+/// results with negative edge weights.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Weight(f64);
 
 impl Weight {
-    /// Counts for nothing.
+    /// Something with this weight doesn't count.
     pub const ZERO: Self = Self(0.0);
-    /// Counts as what it is; also what SourceCred assumes where no weight is given.
+    /// The neutral weight; SourceCred's default.
     pub const ONE: Self = Self(1.0);
 
     /// The number.
@@ -22,29 +22,28 @@ impl Weight {
         self.0
     }
 
-    /// The weight of what counts as several.
+    /// The weight of something that counts `count` times.
     pub fn times(count: u32) -> Self {
         Self(f64::from(count))
     }
 
-    /// A weight that was computed: any number, since SourceCred's Discord plugin allows any.
+    /// A computed weight. It isn't checked: SourceCred's Discord plugin allows any number.
     pub fn computed(number: f64) -> Self {
         Self(number)
     }
 
-    /// Both weights on one thing.
+    /// The product: the weight of something that has both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self((self.0 * other.0).min(f64::MAX))
     }
 
-    /// A weight that may be larger than one that is given, being a product of several; `None` if it
-    /// is negative or no number.
+    /// A product of weights, which may be larger than a million; `None` if it is negative or not finite.
     pub fn product(number: f64) -> Option<Self> {
         (number >= 0.0 && number.is_finite()).then_some(Self(number))
     }
 
-    /// The weight of one part of a whole that counts as `whole`.
+    /// The weight of each part if `whole` parts share the weight 1.
     pub fn part_of(whole: f64) -> Self {
         Self(whole.recip().min(f64::MAX))
     }
@@ -63,7 +62,7 @@ impl TryFrom<f64> for Weight {
 }
 
 impl Serialize for Weight {
-    /// As JavaScript writes numbers: without a fraction where there is none.
+    /// Writes whole numbers without a fraction, like JavaScript.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Both bounds are exact in f64, and larger weights come only from small factors.
         #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole i64")]
@@ -75,9 +74,9 @@ impl Serialize for Weight {
     }
 }
 
-/// A number that is no weight.
+/// A number that isn't a weight.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{0} is no weight (a number from 0 to {LARGEST})")]
+#[error("{0} is not a weight (a number from 0 to {LARGEST})")]
 pub struct WeightError(f64);
 
 /// How much cred flows along an edge, and how much against it.
@@ -90,10 +89,10 @@ pub struct EdgeWeight {
 }
 
 impl EdgeWeight {
-    /// Everything flows both ways; what `SourceCred` assumes where no weight is given.
+    /// The neutral weight; `SourceCred`'s default.
     pub const ONE: Self = Self::new(1.0, 1.0);
 
-    /// Both weights on one edge.
+    /// The product: the weight of an edge that has both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -102,7 +101,7 @@ impl EdgeWeight {
         }
     }
 
-    /// So much along the edge, and so much against it.
+    /// The weight with these numbers, which aren't checked.
     pub const fn new(forwards: f64, backwards: f64) -> Self {
         Self {
             forwards: Weight(forwards),

@@ -1,4 +1,4 @@
-//! A weighted graph as SourceCred's External plugin reads it from `graph.json`.
+//! The weighted graph that SourceCred's External plugin reads: `graph.json`.
 //!
 //! Source: SourceCred 0.11.2, `core/graph.js` and `core/weights.js` (`toJSON`).
 
@@ -12,57 +12,87 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use super::{Declaration, EdgeAddress, EdgeWeight, NodeAddress, Weight, address::Parts};
 use propsbot_archive::Millis;
 
-/// Nodes, the edges between them, and the weights that are not their types'.
+/// Nodes, edges, and the weights on top of their types' weights.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WeightedGraph {
     /// The nodes.
     pub nodes: BTreeMap<NodeAddress, Node>,
-    /// The edges between them. SourceCred ignores one that leads to no node.
+    /// The edges. SourceCred ignores an edge to a node that isn't there.
     pub edges: BTreeMap<EdgeAddress, Edge>,
-    /// Weights of nodes, on top of (multiplied with) their types'. SourceCred refuses a prefix that
-    /// the declaration weighs too.
+    /// Node weights by address prefix. SourceCred multiplies them with the types' weights, and refuses a
+    /// prefix that a type has too.
     pub node_weights: BTreeMap<NodeAddress, Weight>,
-    /// Weights of edges, likewise.
+    /// Edge weights by address prefix, likewise.
     pub edge_weights: BTreeMap<EdgeAddress, EdgeWeight>,
 }
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is, in a line of Markdown: whatever people wrote must be escaped.
+    /// A line of Markdown. Escape what people wrote; see [`description`](crate::description).
     pub description: String,
-    /// When it came to be; `None` for what is of no time, such as members.
+    /// When it happened; `None` for things without a time, such as people.
     pub timestamp: Option<Millis>,
 }
 
 /// An edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// Where it comes from.
+    /// The node it starts at.
     pub src: NodeAddress,
-    /// Where it leads.
+    /// The node it ends at.
     pub dst: NodeAddress,
-    /// When it came to be.
+    /// When it happened.
     pub timestamp: Millis,
 }
 
-/// Why SourceCred's `credrank` would fail on a graph that is otherwise sound.
+/// Why SourceCred's `credrank` fails on a valid graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// There is nothing in it.
+    /// It has no nodes.
     #[error(
-        "the graph is empty: the archive shows nothing yet that counts. SourceCred's credrank will fail until it does"
+        "the graph is empty because nothing in the archive counts yet. SourceCred's credrank will fail until something does"
     )]
     Empty,
-    /// Nothing in it mints cred.
+    /// No node mints cred.
     #[error(
-        "nothing in the graph mints cred: what is in it weighs 0. SourceCred's credrank will fail, unless the instance's config/weights.json says otherwise; give something a weight above 0"
+        "nothing in the graph mints cred because everything weighs 0. SourceCred's credrank will fail unless the instance's config/weights.json changes that; give something a weight above 0"
     )]
     MintsNothing,
 }
 
 impl WeightedGraph {
-    /// Whether `credrank` can make anything of the graph.
+    /// Adds a node, or replaces the one at this address. See [`Node`] for what the arguments mean.
+    pub fn add_node(
+        &mut self,
+        address: NodeAddress,
+        description: String,
+        timestamp: Option<Millis>,
+    ) {
+        let node = Node {
+            description,
+            timestamp,
+        };
+        self.nodes.insert(address, node);
+    }
+
+    /// Adds an edge, or replaces the one at this address. See [`Edge`] for what the arguments mean.
+    pub fn add_edge(
+        &mut self,
+        address: EdgeAddress,
+        src: NodeAddress,
+        dst: NodeAddress,
+        timestamp: Millis,
+    ) {
+        let edge = Edge {
+            src,
+            dst,
+            timestamp,
+        };
+        self.edges.insert(address, edge);
+    }
+
+    /// Whether `credrank` can work with the graph.
     pub fn check(&self, declaration: &Declaration) -> Result<(), Unusable> {
         if self.nodes.is_empty() {
             return Err(Unusable::Empty);
@@ -79,7 +109,7 @@ impl WeightedGraph {
         }
     }
 
-    /// Writes `graph.json`, a node and an edge at a time.
+    /// Writes `graph.json`, one node and edge at a time.
     pub fn write_json(&self, to: impl Write) -> io::Result<()> {
         let weights = WeightsJson {
             node_weights: &self.node_weights,
@@ -93,14 +123,14 @@ impl WeightedGraph {
     }
 }
 
-/// Writes a document of SourceCred's, and ends its last line.
+/// Writes a document of SourceCred's, with a line break at its end.
 pub(super) fn write_json(mut to: impl Write, document: &impl Serialize) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut to, AsJavaScript);
     document.serialize(&mut serializer)?;
     to.write_all(b"\n")
 }
 
-/// Writes numbers as JavaScript does, so that the same graph has the same bytes.
+/// Writes numbers like JavaScript, so that the same graph gives the same bytes as SourceCred's.
 struct AsJavaScript;
 
 impl serde_json::ser::Formatter for AsJavaScript {
@@ -109,7 +139,7 @@ impl serde_json::ser::Formatter for AsJavaScript {
     }
 }
 
-/// How SourceCred marks what a document is: the mark, then the document.
+/// A document with the mark that says what it is, as SourceCred writes it.
 type Versioned<T> = (Version, T);
 
 #[derive(Serialize)]
@@ -131,12 +161,12 @@ struct WeightedGraphJson<'a> {
     weights_json: Versioned<WeightsJson<'a>>,
 }
 
-/// A graph as it is written: the addresses, the nodes, and the edges, each by address.
+/// A graph as it is written: addresses, nodes and edges, each sorted by address.
 struct GraphJson<'a> {
     graph: &'a WeightedGraph,
-    /// Nodes that are not there are addressed all the same, if edges lead to them.
+    /// Includes nodes that aren't there, if edges lead to them.
     addresses: Vec<&'a NodeAddress>,
-    /// Looked up, never iterated: its order is nobody's.
+    /// Only looked up: its order is random.
     indices: HashMap<&'a NodeAddress, usize>,
 }
 
@@ -184,7 +214,7 @@ impl Serialize for GraphJson<'_> {
     }
 }
 
-/// A list that is made as it is written.
+/// A list whose items are made as they are written.
 struct Each<F>(F);
 
 impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {

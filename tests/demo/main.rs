@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::{ContentArrangement, Table, presets};
 use propsbot::{
-    app::{self, GraphOrder},
+    app::{self, GraphOrder, PluginOrder},
     config::{Config, Needs},
 };
 use propsbot_archive::Depth;
@@ -109,7 +109,7 @@ async fn main() -> anyhow::Result<()> {
 
     say("\n5. `propsbot graph`: from the archive alone, the graph that SourceCred reads.");
     let graph = folder.join("graph");
-    let plugin = app::GraphPlugin::Props { weights: None };
+    let plugin = PluginOrder::default();
     let order = GraphOrder {
         guild: None,
         plugin: &plugin,

@@ -146,7 +146,7 @@ const CASES: &[Case] = &[
         code: 2,
         says: &[
             "a-file is invalid",
-            "no config of SourceCred's Discord plugin",
+            "not a config of SourceCred's Discord plugin",
         ],
     },
     Case {
@@ -481,6 +481,31 @@ async fn damaged_archives_are_reported_and_not_used() {
             .run(&["graph", "--from", "dir:archive", "--out", "graph"])
             .await;
         drawn.failed(1, says);
+        assert!(!mirror.home.path().join("graph").exists());
+    }
+}
+
+/// Every plugin reads one provider's rows. It draws nothing from another's, not even an empty graph.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_graph_plugin_refuses_another_providers_archive() {
+    let mirror = exported().await;
+    let manifest = mirror.archive_path().join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"discord\"", "\"github\"")).unwrap();
+    let config = json!([{
+        "guildId": mirror.guild().to_string(),
+        "reactionWeightConfig": {"weights": {}, "defaultWeight": 1, "applyAveraging": false},
+    }]);
+    fs::write(mirror.home.path().join("config.json"), config.to_string()).unwrap();
+    let discord: &[&str] = &["--plugin", "discord", "--config", "config.json"];
+    for (plugin, options) in [("props", &[][..]), ("discord", discord)] {
+        let graph = ["graph", "--from", "dir:archive", "--out", "graph"];
+        let refused = mirror.run(&[&graph[..], options].concat()).await;
+        let says = format!("could not draw the {plugin} graph from dir:archive");
+        refused.failed(
+            2,
+            &[&says, "of the provider \"github\", not of \"discord\""],
+        );
         assert!(!mirror.home.path().join("graph").exists());
     }
 }

@@ -252,17 +252,18 @@ async fn restores_replace_nothing() {
     let manifest = mirror.archive_path().join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     let id = mirror.guild().to_string();
-    for (ours, theirs, says) in [
-        ("\"discord\"", "\"github\"", "of the provider"),
+    for (ours, theirs, code, says) in [
+        ("\"discord\"", "\"github\"", 2, "of the provider"),
         (
             &*format!("\"{id}\""),
             &*format!("\"0{id}\""),
+            1,
             "where an id should be",
         ),
     ] {
         assert!(text.contains(ours), "{ours}");
         fs::write(&manifest, text.replacen(ours, theirs, 1)).unwrap();
-        mirror.run(&FROM).await.failed(1, &[says]);
+        mirror.run(&FROM).await.failed(code, &[says]);
         assert!(!mirror.store_path().exists());
     }
 }

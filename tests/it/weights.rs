@@ -75,15 +75,15 @@ async fn names_weights_that_match_nothing() {
     });
     fs::write(mirror.home.path().join("weights.json"), weights.to_string()).unwrap();
     let named = [
-        "`emojis` change nothing, since no reaction to props has them: 5, 🦄\n",
-        "`roles` change nothing, since no server in the archive has them: 6\n",
-        "`channels` change nothing, since the archive does not have them: 7",
+        "`emojis` have no effect, because no reaction to props has them: 5, 🦄\n",
+        "`roles` have no effect, because no server in the archive has them: 6\n",
+        "`channels` have no effect, because the archive does not have them: 7",
     ];
     let graph = [&GRAPH[..], &["--weights", "weights.json"]].concat();
     let said = mirror.run(&graph).await.ok().stdout;
     for words in named {
         assert!(
-            said.contains(&format!("warning: these of {words}")),
+            said.contains(&format!("warning: these entries of {words}")),
             "{said}"
         );
     }
@@ -118,9 +118,9 @@ async fn names_weights_that_match_nothing() {
     let said = mirror.run(&graph).await.ok().stdout;
     for words in [
         "letter by letter (`❤️` is not `❤`), and no reaction that counts has them: ❤\n",
-        "`roleWeightConfig` change nothing, since no role has them: mentors\n",
-        "`channelWeightConfig` change nothing, since the archive does not have them: 7\n",
-        "`propsChannels` change nothing, since the archive does not have them: 8//x",
+        "`roleWeightConfig` have no effect, because no role has them: mentors\n",
+        "`channelWeightConfig` have no effect, because the archive does not have them: 7\n",
+        "`propsChannels` have no effect, because the archive does not have them: 8//x",
     ] {
         assert!(said.contains(words), "no {words:?} in {said}");
     }

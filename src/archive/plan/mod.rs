@@ -26,7 +26,8 @@ mod tests;
 use self::tasks::{Task, tasks};
 use super::{
     Covered, EncodedRow, Entry, ExportProgressBoard, FORMAT, Hash, Id, Index, IndexRef, Level,
-    Manifest, ManifestHistory, ManifestPart, ManifestSpace, Millis, Object, Schema, Scope,
+    Manifest, ManifestHistory, ManifestPart, ManifestSpace, Millis, Object, RowSource, Schema,
+    Scope,
     manifest::{Counts, sort},
     partition::LIMIT,
 };
@@ -50,14 +51,13 @@ pub trait Source: Send + Sync {
     ) -> Result<(), SourceError>;
 }
 
-/// Makes files for other programs that lie beside the manifest.
+/// Makes files for other programs, which lie beside the manifest.
 pub trait SideFiles: fmt::Debug + Send + Sync {
-    /// What they say, by path, for an archive that this request makes of this source.
+    /// The contents of each file by path, made from the rows that an export writes.
     fn documents(
         &self,
-        request: &ExportRequest,
-        source: &dyn Source,
-    ) -> Result<BTreeMap<&'static str, Vec<u8>>, PlanError>;
+        rows: &dyn RowSource,
+    ) -> Result<BTreeMap<&'static str, Vec<u8>>, SourceError>;
 }
 
 /// What to export.
@@ -240,6 +240,9 @@ pub enum PlanError {
     /// The export was told to stop.
     #[error("the export was told to stop")]
     Stopped,
+    /// The files beside the manifest could not be made.
+    #[error("could not make the files beside the archive: {0}")]
+    SideFiles(SourceError),
 }
 
 /// The indexes that [`plan`] has to know for this request, of an archive with this manifest, whose

@@ -1,7 +1,7 @@
-//! What an instance's `config/plugins/sourcecred/discord/config.json` says, read as SourceCred reads it.
+//! Reads an instance's `config/plugins/sourcecred/discord/config.json` as SourceCred does.
 //!
-//! Source: SourceCred 0.11.2, `plugins/discord/config.js` and `util/combo.js`: fields that it does
-//! not know are passed over, `null` is no value, and in some texts all after `//` is a comment.
+//! Source: SourceCred 0.11.2, `plugins/discord/config.js` and `util/combo.js`. Unknown fields are ignored,
+//! `null` is an error, and in some texts everything after `//` is a comment.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -15,29 +15,29 @@ use super::outdated::outdated;
 use propsbot_model::{ChannelId, GuildId, Millis, RoleId};
 use propsbot_sourcecred::object;
 
-/// The guilds whose graph is wanted, in the file's order, and how each counts.
+/// The guilds to draw, in the file's order, with their settings.
 #[derive(Clone, Debug)]
 pub struct DiscordConfig(Vec<GuildConfig>);
 
-/// A config that cannot be used: where, and why.
+/// A config that can't be used: where, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not what SourceCred reads.
-    #[error("this is no config of SourceCred's Discord plugin: {0}")]
+    /// SourceCred can't read it either.
+    #[error("this is not a config of SourceCred's Discord plugin: {0}")]
     Json(#[from] serde_json::Error),
-    /// It is what SourceCred read before 0.9.
+    /// It is in the format of SourceCred before 0.9.
     #[error(
         "this config is of a SourceCred before 0.9, and 0.11.2 does not read it either; change: {}",
         .0.join("; ")
     )]
     Outdated(Vec<String>),
-    /// SourceCred, too, fails on it: what both entries weigh is weighed twice.
+    /// SourceCred fails on it too, because both entries weigh the same things.
     #[error("the guild {0} has two entries; leave one")]
     Twice(GuildId),
 }
 
 impl DiscordConfig {
-    /// The contents of `config.json`.
+    /// Reads a `config.json`.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let guilds = serde_json::from_str::<Vec<Entry>>(text);
         let guilds = guilds.map_err(|error| match outdated(text) {
@@ -58,7 +58,7 @@ impl DiscordConfig {
     }
 }
 
-/// A guild's part of the file, which is an object.
+/// A guild's entry in the file, which has to be an object.
 struct Entry(GuildConfig);
 
 impl<'de> Deserialize<'de> for Entry {
@@ -67,51 +67,51 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// How one guild counts.
+/// The settings of one guild.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GuildConfig {
-    /// Which.
+    /// The guild.
     #[serde(deserialize_with = "guild")]
     pub guild_id: GuildId,
-    /// What each emoji weighs.
+    /// The weights of emojis.
     #[serde(rename = "reactionWeightConfig", deserialize_with = "object")]
     pub(super) reactions: ReactionWeights,
-    /// What the reactions of those who have a role weigh.
+    /// The weights of roles, for their members' reactions.
     #[serde(rename = "roleWeightConfig", default)]
     pub(super) roles: ById<RoleId>,
-    /// What all in a channel or category weighs.
+    /// The weights of channels and categories, for everything in them.
     #[serde(rename = "channelWeightConfig", default)]
     pub(super) channels: ById<ChannelId>,
-    /// Where mentions are props.
+    /// The channels where mentions are props.
     #[serde(default)]
     pub(super) props_channels: PropsChannels,
     /// Whether age-restricted channels count.
     #[serde(rename = "includeNsfwChannels", default)]
     pub(super) nsfw: bool,
-    /// Whether messages get the weight of the reactions to them, which are then left out.
+    /// Whether messages get the weight of their reactions, and the reactions are left out.
     #[serde(rename = "simplifyGraph", default)]
     pub(super) simplify: bool,
-    /// Older messages do not count.
+    /// Older messages don't count.
     #[serde(rename = "beginningDate", default, deserialize_with = "date")]
     pub(super) beginning: Option<Millis>,
 }
 
-/// What each emoji weighs.
+/// The weights of emojis.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReactionWeights {
     weights: HashMap<String, f64>,
     default_weight: f64,
-    /// Whether the weights of a message's reactions are divided by those of who gave them.
+    /// Whether a message's reactions are divided by the weights of the members who reacted.
     pub(super) apply_averaging: bool,
-    /// What is added to that divisor.
+    /// A number that is added to that divisor.
     #[serde(default)]
     pub(super) confidence_dampener: f64,
 }
 
 impl ReactionWeights {
-    /// What an emoji weighs, which is called as in the file: a Unicode one, or `name:id`.
+    /// The weight of an emoji, spelled as in the file: Unicode, or `name:id`.
     pub(super) fn of(&self, emoji: &str) -> f64 {
         self.weights
             .get(emoji)
@@ -119,7 +119,7 @@ impl ReactionWeights {
             .unwrap_or(self.default_weight)
     }
 
-    /// What has a weight and is none of these.
+    /// The keys that are not among these.
     pub(super) fn absent(&self, known: &HashSet<&str>) -> impl Iterator<Item = &String> {
         self.weights
             .keys()
@@ -127,18 +127,18 @@ impl ReactionWeights {
     }
 }
 
-/// Where mentions are props, as it is written.
+/// The channels where mentions are props, as the file spells them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(super) struct PropsChannels(HashSet<String>);
 
 impl PropsChannels {
-    /// Whether this is one.
+    /// Whether this channel is one of them.
     pub(super) fn has(&self, id: ChannelId) -> bool {
         self.0.contains(&id.to_string())
     }
 
-    /// What is written and is none of these.
+    /// The entries that are not among these channels.
     pub(super) fn absent(&self, known: &HashSet<ChannelId>) -> impl Iterator<Item = &String> {
         let is_known = |text: &str| id(text).is_some_and(|id| known.contains(&id));
         self.0.iter().filter(move |text| !is_known(text))
@@ -149,7 +149,7 @@ impl PropsChannels {
 #[derive(Clone, Debug)]
 pub(super) struct ById<Id> {
     weights: HashMap<Id, f64>,
-    /// What was written in an id's place and is none.
+    /// Keys that aren't ids.
     odd: Vec<String>,
     default: f64,
 }
@@ -165,7 +165,7 @@ impl<Id> Default for ById<Id> {
 }
 
 impl<Id: ToString + Eq + std::hash::Hash> ById<Id> {
-    /// What has a weight and is none of these.
+    /// The keys that are not among these.
     pub(super) fn absent(&self, known: &HashSet<Id>) -> impl Iterator<Item = String> {
         let ids = self.weights.keys().filter(|id| !known.contains(*id));
         let odd = self.odd.iter().cloned();
@@ -174,7 +174,7 @@ impl<Id: ToString + Eq + std::hash::Hash> ById<Id> {
 }
 
 impl ById<RoleId> {
-    /// What somebody with these roles weighs: as the weightiest of them, and not below the default.
+    /// The weight of a member with these roles: the largest one, and at least the default.
     pub(super) fn of(&self, roles: &[RoleId]) -> f64 {
         let weights = roles.iter().filter_map(|role| self.weights.get(role));
         weights.fold(
@@ -187,7 +187,7 @@ impl ById<RoleId> {
 }
 
 impl ById<ChannelId> {
-    /// What the first of these weighs that has a weight: a channel, then what it is in.
+    /// The weight of the first of these channels that has one: a channel, then what it is in.
     pub(super) fn of(&self, channels: impl IntoIterator<Item = ChannelId>) -> f64 {
         let mut weights = channels
             .into_iter()
@@ -212,11 +212,9 @@ impl<'de, Id: FromStr + ToString + Eq + std::hash::Hash> Deserialize<'de> for By
         for (key, weight) in &written.weights {
             let name = uncommented(key);
             if !seen.insert(name) {
-                return Err(D::Error::custom(format_args!(
-                    "{name} is given two weights"
-                )));
+                return Err(D::Error::custom(format_args!("{name} has two weights")));
             }
-            // What is no id matches nothing.
+            // A key that isn't an id matches nothing.
             match id(name) {
                 Some(id) => weights.extend([(id, *weight)]),
                 None => odd.push(name.to_owned()),
@@ -230,12 +228,12 @@ impl<'de, Id: FromStr + ToString + Eq + std::hash::Hash> Deserialize<'de> for By
     }
 }
 
-/// A text without the comment behind it.
+/// The text without its comment.
 fn uncommented(text: &str) -> &str {
     text.split_once("//").map_or(text, |(text, _)| text)
 }
 
-/// The id that is written as Discord writes it; SourceCred compares texts.
+/// The id, if the text is spelled exactly as Discord does: SourceCred compares texts.
 fn id<Id: FromStr + ToString>(text: &str) -> Option<Id> {
     let id: Id = text.parse().ok()?;
     (id.to_string() == text).then_some(id)
@@ -244,22 +242,21 @@ fn id<Id: FromStr + ToString>(text: &str) -> Option<Id> {
 fn guild<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GuildId, D::Error> {
     let text = String::deserialize(deserializer)?;
     let text = uncommented(&text);
-    id(text).ok_or_else(|| D::Error::custom(format_args!("guildId is no guild's id: {text:?}")))
+    id(text).ok_or_else(|| D::Error::custom(format_args!("guildId is not an id: {text:?}")))
 }
 
 fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Millis>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let time = moment(&text).ok_or_else(|| {
         D::Error::custom(format_args!(
-            "beginningDate is no date that can be read: {text:?}; write one as 2021-12-31, or \
-             2021-12-31T23:59:00Z"
+            "beginningDate is not a date: {text:?}; write it like 2021-12-31 or 2021-12-31T23:59:00Z"
         ))
     })?;
     Ok(Some(time))
 }
 
-/// A date as JavaScript reads it, where it does so everywhere alike. One that names a time of day
-/// and no time zone is taken as UTC; SourceCred takes its machine's.
+/// Reads a date like JavaScript, in the formats that work everywhere. A time of day without a time zone is
+/// UTC here; SourceCred uses its machine's time zone.
 fn moment(text: &str) -> Option<Millis> {
     let whole = match text.len() {
         4 => format!("{text}-01-01"),
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_sourcecreds_defaults() {
+    fn missing_fields_have_sourcecreds_defaults() {
         let config = read("").unwrap();
         assert_eq!(config.guild_id, GuildId(5));
         assert_eq!(config.reactions.confidence_dampener.to_bits(), 0);
@@ -299,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_compared_as_text_and_may_have_a_comment_behind_it() {
+    fn ids_are_compared_as_text_and_may_have_a_comment() {
         let config = read(
             r#", "channelWeightConfig": {"defaultWeight": 3, "weights": {"7//general": 0, "08": 5, "9 // x": 5}},
                "propsChannels": ["7", "8//not here", "x"], "unheardOf": 1"#,
@@ -316,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weightiest_role_counts_but_not_less_than_the_default() {
+    fn the_largest_role_weight_counts_and_at_least_the_default() {
         let config = read(
             r#", "roleWeightConfig": {"defaultWeight": 1, "weights": {"1": 0.5, "2": 3, "3": 2}}"#,
         )
@@ -330,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_read_as_javascript_does() {
+    fn reads_dates_like_javascript() {
         for (text, ms) in [
             ("2021", 1_609_459_200_000),
             ("2021-01", 1_609_459_200_000),
@@ -348,15 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn what_sourcecred_refuses_is_refused_and_named() {
+    fn names_what_sourcecred_refuses() {
         for (fields, says) in [
             (r#", "simplifyGraph": null"#, "invalid type: null"),
             (r#", "propsChannels": [7]"#, "invalid type: integer `7`"),
             (
                 r#", "roleWeightConfig": {"defaultWeight": 1, "weights": {"7": 1, "7//x": 2}}"#,
-                "7 is given two weights",
+                "7 has two weights",
             ),
-            (r#", "beginningDate": "soon""#, "beginningDate is no date"),
+            (
+                r#", "beginningDate": "soon""#,
+                "beginningDate is not a date",
+            ),
         ] {
             let error = read(fields).unwrap_err().to_string();
             assert!(error.contains(says), "{fields}: {error}");

@@ -1,11 +1,11 @@
-//! The types of SourceCred's Discord plugin, word for word, and what their addresses begin with.
+//! The types of SourceCred's Discord plugin, word for word, and their address prefixes.
 //!
-//! Source: SourceCred 0.11.2, `plugins/discord/declaration.js`, its spelling included. None may
-//! ever change: operators' weights and ledgers name them.
+//! Source: SourceCred 0.11.2, `plugins/discord/declaration.js`, including its spelling mistakes. The
+//! prefixes must never change, because operators' weights and ledgers contain them.
 
 use propsbot_sourcecred::{Declaration, EdgeType, EdgeWeight, Keys, NodeType, Weight};
 
-/// What the addresses of each type begin with.
+/// The address prefixes of each type.
 pub(super) mod prefix {
     use propsbot_sourcecred::{EdgeAddress, NodeAddress};
 
@@ -17,7 +17,7 @@ pub(super) mod prefix {
         EdgeAddress::new(&[&"sourcecred", &"discord"])
     }
 
-    /// Then `user` or `bot`, and the user: `members::Member` knows.
+    /// Then `user` or `bot`, user.
     pub(in crate::discord) fn members() -> NodeAddress {
         nodes().with(&[&"MEMBER"])
     }
@@ -52,7 +52,7 @@ pub(super) mod prefix {
         edges().with(&[&"MENTIONS"])
     }
 
-    /// As mentions.
+    /// Then the same as in mentions.
     pub(in crate::discord) fn props() -> EdgeAddress {
         edges().with(&[&"PROPS"])
     }

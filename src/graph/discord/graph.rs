@@ -1,7 +1,7 @@
-//! The graph: who reacted to what, by whom it was written, and whom it mentions.
+//! The graph: reactions, the messages they are on, the authors, and the members who are mentioned.
 //!
-//! Source: SourceCred 0.11.2, `plugins/discord/createGraph.js` and `reactionWeights.js`. Cred is
-//! minted by reactions alone. All has the time of its message: reactions have none in Discord.
+//! Source: SourceCred 0.11.2, `plugins/discord/createGraph.js` and `reactionWeights.js`. Only reactions mint
+//! cred. Everything has the time of its message, because Discord has no times for reactions.
 
 use std::{borrow::Cow, cmp::Ordering, collections::HashMap};
 
@@ -12,18 +12,14 @@ use super::{
     place::{Place, places},
 };
 use crate::members::Member;
-use propsbot_model::{
-    AuthorKind, ChannelId, EmojiId, GuildId, MessageId, MessageKind, Millis, UserId,
-};
+use propsbot_model::{AuthorKind, ChannelId, EmojiId, GuildId, MessageId, MessageKind, UserId};
 use propsbot_rows::{MemberRow, MessageRow, ReactionRow, Snapshot};
-use propsbot_sourcecred::{
-    Edge, EdgeAddress, EdgeWeight, Node, NodeAddress, Weight, WeightedGraph, description,
-};
+use propsbot_sourcecred::{EdgeWeight, NodeAddress, Weight, WeightedGraph, description};
 
 /// How much of a message a description shows, in UTF-16 code units.
 const MESSAGE_UNITS: usize = 30;
 
-/// What stands for the name of an emoji that Discord does not tell any more.
+/// SourceCred's name for an emoji that Discord no longer names.
 const NAMELESS: &str = "null";
 
 /// The graph of all guilds that `config` names.
@@ -51,32 +47,32 @@ pub fn discord_graph(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) 
     graph
 }
 
-/// Those of the rows, which are sorted by channel, that are of this one.
+/// The rows of one channel, among rows sorted by channel.
 fn of_channel<T>(rows: &[T], id: ChannelId, channel: impl Fn(&T) -> ChannelId) -> &[T] {
     let rows = &rows[rows.partition_point(|row| channel(row) < id)..];
     &rows[..rows.partition_point(|row| channel(row) == id)]
 }
 
-/// Somebody who counts.
+/// A member who counts.
 struct Person<'a> {
     member: Member<'a>,
-    /// What their reactions weigh by their roles.
+    /// The weight of their reactions, by their roles.
     weight: f64,
 }
 
-/// A reaction of somebody who counts.
+/// A reaction by a member who counts.
 struct Reacted<'a> {
     by: &'a Person<'a>,
     emoji: &'a str,
     is_custom: bool,
 }
 
-/// What is known of a guild. The maps are looked up, never iterated.
+/// What is looked up about a guild. The maps are never iterated: their order is random.
 struct Scene<'a> {
     config: &'a GuildConfig,
     rules: Rules,
     people: HashMap<UserId, Person<'a>>,
-    /// Custom emojis as `name:id`.
+    /// The custom emojis as `name:id`.
     emojis: HashMap<EmojiId, String>,
 }
 
@@ -110,9 +106,9 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether somebody wrote the message, and not too long ago. What came through a webhook is
-    /// nobody's, and so, at Discord, are answers to commands.
-    fn is_somebodys(&self, message: &MessageRow) -> bool {
+    /// Whether a member wrote the message, and not before the beginning date. Webhooks aren't members, and
+    /// Discord posts answers to commands through webhooks.
+    fn is_by_member(&self, message: &MessageRow) -> bool {
         let is_answer =
             message.command.is_some() || message.kind.is_some_and(MessageKind::is_answer);
         let at = message.id.created_at();
@@ -122,8 +118,8 @@ impl<'a> Scene<'a> {
             && self.config.beginning.is_none_or(|begin| at >= begin)
     }
 
-    /// The reactions that stand, of people who count, in the order in which SourceCred's database
-    /// yields them: floating sums depend on it.
+    /// The reactions that weren't taken back, by members who count. They are in the order of SourceCred's
+    /// database, because floating-point sums depend on it.
     fn standing<'b>(&'b self, reactions: &'b [ReactionRow]) -> Vec<Reacted<'b>> {
         let mut standing: Vec<Reacted<'b>> = reactions
             .iter()
@@ -150,7 +146,7 @@ impl<'a> Scene<'a> {
         standing
     }
 
-    /// By what each reaction to a message is multiplied.
+    /// The factor of each reaction to a message.
     fn averaging(&self, author: UserId, reacted: &[Reacted<'_>]) -> f64 {
         let reactions = &self.config.reactions;
         if !reactions.apply_averaging {
@@ -164,7 +160,7 @@ impl<'a> Scene<'a> {
             .filter(|other| last.replace(other.by.member.id()) != Some(other.by.member.id()))
             .fold(0.0, |sum, other| sum + other.by.weight);
         let divisor = sum + reactions.confidence_dampener;
-        if is_something(divisor) {
+        if is_truthy(divisor) {
             1.0 / divisor
         } else {
             1.0
@@ -181,7 +177,7 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn add(&mut self, place: &Place<'_>, message: &MessageRow, reactions: &[ReactionRow]) {
         let scene = self.scene;
-        let Some(author_id) = message.author_id.filter(|_| scene.is_somebodys(message)) else {
+        let Some(author_id) = message.author_id.filter(|_| scene.is_by_member(message)) else {
             return;
         };
         let reacted = scene.standing(reactions);
@@ -198,17 +194,18 @@ impl Drawing<'_> {
                 reaction.by.weight * place.weight * emoji * averaging
             };
             total += weight;
-            if is_something(weight) && !scene.config.simplify {
+            if is_truthy(weight) && !scene.config.simplify {
                 self.add_reaction(place, message.id, reaction, weight);
             }
         }
-        if is_something(total) {
+        if is_truthy(total) {
             if let Some(author) = scene.people.get(&author_id) {
                 let member = author.member;
                 let edge =
                     prefix::authors().with(&[&member.kind(), &author_id, &place.id, &message.id]);
                 self.add_member(member);
-                self.add_edge(edge, member.address(), node.clone(), at);
+                self.graph
+                    .add_edge(edge, member.address(), node.clone(), at);
             }
             self.add_message(place, message, &node);
             if scene.config.simplify {
@@ -246,14 +243,15 @@ impl Drawing<'_> {
         self.graph
             .node_weights
             .insert(node.clone(), Weight::computed(weight));
-        self.add_node(node.clone(), description, Some(at));
+        self.graph.add_node(node.clone(), description, Some(at));
         self.add_member(member);
 
         let edge = prefix::reacts_to().with(&[&emoji, &user, &place.id, &message]);
-        self.add_edge(edge, node.clone(), message_node(place.id, message), at);
+        self.graph
+            .add_edge(edge, node.clone(), message_node(place.id, message), at);
         let edge =
             prefix::adds_reaction().with(&[&member.kind(), &user, &emoji, &place.id, &message]);
-        self.add_edge(edge, member.address(), node, at);
+        self.graph.add_edge(edge, member.address(), node, at);
     }
 
     fn add_message(&mut self, place: &Place<'_>, message: &MessageRow, node: &NodeAddress) {
@@ -261,7 +259,8 @@ impl Drawing<'_> {
         let content = description::escaped(content, MESSAGE_UNITS);
         let url = url(self.scene.config.guild_id, place.id, message.id);
         let description = format!("#{} message [\"{content}...\"]({url})", place.name);
-        self.add_node(node.clone(), description, Some(message.id.created_at()));
+        self.graph
+            .add_node(node.clone(), description, Some(message.id.created_at()));
     }
 
     fn add_mention(
@@ -287,43 +286,26 @@ impl Drawing<'_> {
             self.graph.edge_weights.insert(edge.clone(), weight);
         }
         let at = message.created_at();
-        self.add_edge(edge, message_node(place.id, message), member.address(), at);
+        self.graph
+            .add_edge(edge, message_node(place.id, message), member.address(), at);
     }
 
     fn add_member(&mut self, member: Member<'_>) {
-        self.add_node(member.address(), member.label(), None);
-    }
-
-    fn add_node(&mut self, address: NodeAddress, description: String, timestamp: Option<Millis>) {
-        let node = Node {
-            description,
-            timestamp,
-        };
-        self.graph.nodes.insert(address, node);
-    }
-
-    fn add_edge(&mut self, address: EdgeAddress, src: NodeAddress, dst: NodeAddress, at: Millis) {
-        let timestamp = at;
-        let edge = Edge {
-            src,
-            dst,
-            timestamp,
-        };
-        self.graph.edges.insert(address, edge);
+        self.graph.add_node(member.address(), member.label(), None);
     }
 }
 
-/// Whether somebody's reactions and mentions count.
+/// Whether a member's reactions and mentions count.
 fn counts(row: &MemberRow, rules: Rules) -> bool {
     row.member || rules.are_improved() && !row.username.is_empty()
 }
 
-/// Whether JavaScript takes the number for true.
-fn is_something(number: f64) -> bool {
+/// Whether the number is truthy in JavaScript.
+fn is_truthy(number: f64) -> bool {
     number != 0.0 && !number.is_nan()
 }
 
-/// How the ids are ordered as texts.
+/// Compares ids as texts.
 fn text_order(a: UserId, b: UserId) -> Ordering {
     if a.0.checked_ilog10() == b.0.checked_ilog10() {
         a.cmp(&b)
@@ -336,7 +318,7 @@ fn message_node(channel: ChannelId, message: MessageId) -> NodeAddress {
     prefix::messages().with(&[&channel, &message])
 }
 
-/// Where Discord shows the message; the plugin's own spelling.
+/// The link to the message, as SourceCred's plugin spells it.
 fn url(guild: GuildId, channel: ChannelId, message: MessageId) -> String {
     format!("https://discordapp.com/channels/{guild}/{channel}/{message}")
 }

@@ -1,19 +1,19 @@
-//! Who the members are to SourceCred's ledger.
+//! The ledger accounts that SourceCred's Discord plugin proposes.
 //!
-//! Source: SourceCred 0.11.2, `plugins/discord/createIdentities.js`, `core/identity/name.js`. Which
-//! of two members of one name gets it plain is the ledger's matter, and decided by their order.
+//! Source: SourceCred 0.11.2, `plugins/discord/createIdentities.js`, `core/identity/name.js`. If two members
+//! would get the same name, the ledger gives it to the first one.
 
 use super::{DiscordConfig, GuildConfig, Rules};
 use crate::members::Member;
 use propsbot_rows::{MemberRow, Snapshot};
 use propsbot_sourcecred::{Alias, IdentityProposal, NAME_LENGTH, WeightedGraph};
 
-/// How much of a name is proposed, in UTF-16 code units.
+/// How much of a name to propose by native rules, in UTF-16 code units.
 const NAME_UNITS: usize = 39;
 
-/// Proposes an account for every member of the guilds that `config` names, whether in `graph` or
-/// not; by guild, then by age of the Discord account. By improved rules also for those in it who
-/// left. Never for who wants nothing shown.
+/// Proposes an account for every member of the guilds in `config`, whether in `graph` or not: by guild,
+/// then the oldest Discord account first. Improved rules add members who left but are in the graph. Members
+/// who want nothing shown are left out.
 pub fn discord_identities(
     snapshot: &Snapshot,
     config: &DiscordConfig,
@@ -61,8 +61,8 @@ fn proposal(member: Member<'_>, units: usize) -> IdentityProposal {
     }
 }
 
-/// What the ledger allows of a name: every UTF-16 code unit that is no letter or digit of ASCII is a
-/// hyphen.
+/// The name as SourceCred's plugin makes it legal: every UTF-16 code unit that isn't an ASCII letter or
+/// digit becomes a hyphen.
 fn legal(name: &str, units: usize) -> String {
     let units = name.encode_utf16().take(units);
     units

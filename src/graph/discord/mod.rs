@@ -1,9 +1,9 @@
-//! The discord plugin: the graph that SourceCred's own Discord plugin builds, without Discord.
+//! The discord plugin: the graph that SourceCred's own Discord plugin draws, from rows instead of Discord.
 //!
-//! Source of every rule here, oddities included: SourceCred 0.11.2, `plugins/discord/`. All of it
-//! is meant to be equal to the last bit; what shall be better goes behind [`Rules::Improved`].
+//! Every rule here, oddities included, is from SourceCred 0.11.2, `plugins/discord/`, and gives the same
+//! graph to the last bit. Improvements belong behind [`Rules::Improved`].
 //!
-//! Its addresses are that plugin's. So an instance that replaces `sourcecred/discord` by
+//! The addresses are that plugin's too, so an instance that replaces `sourcecred/discord` with
 //! `external/discord` keeps its identities and its cred.
 
 mod config;
@@ -21,22 +21,23 @@ pub use graph::discord_graph;
 pub use identities::discord_identities;
 pub use row_filter::DiscordRowFilter;
 
+use propsbot_archive::{RowSource, Schema};
 use propsbot_model::GuildId;
-use propsbot_rows::{ReactionRow, Snapshot};
-use propsbot_sourcecred::Documents;
+use propsbot_rows::{ReactionRow, SCHEMA, Snapshot};
+use propsbot_sourcecred::{Documents, DrawError, Drawing, GraphPlugin};
 
-/// Which rules hold.
+/// Which rules decide what counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
-    /// Those of SourceCred's plugin, as they are.
+    /// Those of SourceCred's plugin.
     Native,
-    /// The same, but:
+    /// The same, with these changes:
     ///
-    /// * who left counts: as an author, with their reactions, when mentioned;
-    /// * announcement, voice and stage channels count, and threads and the posts of forums, as the
-    ///   channel that they are in, unless they have a weight of their own;
-    /// * super reactions count, once for each member and emoji with normal ones;
-    /// * proposed names have at most 31 characters, so that no collision can fail the whole run.
+    /// * Members who left still count: as authors, with their reactions, and when mentioned.
+    /// * Announcement, voice and stage channels count. So do threads and forum posts: they count like the
+    ///   channel they are in, unless they have a weight of their own.
+    /// * Super reactions count. A normal and a super reaction by one member with one emoji count once.
+    /// * Proposed names have at most 31 characters, so that two equal names can't fail the whole run.
     Improved,
 }
 
@@ -45,7 +46,7 @@ impl Rules {
         self == Self::Improved
     }
 
-    /// Whether a reaction of this kind says something: SourceCred's plugin knows no super reactions.
+    /// Whether a reaction of this kind counts: SourceCred's plugin knows no super reactions.
     fn count(self, reaction: &ReactionRow) -> bool {
         self.are_improved() || !reaction.burst
     }
@@ -53,23 +54,59 @@ impl Rules {
 
 /// A guild that the config names is not in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the archive holds no guild {0}, which the config names; export it first, or mend guildId")]
+#[error(
+    "the archive holds no guild {0}, which the config names: export it first, or change guildId"
+)]
 pub struct NotArchived(pub GuildId);
 
-/// The discord plugin's documents for a snapshot: a whole one, or what [`DiscordRowFilter`] left of it.
+/// The graph of SourceCred's own Discord plugin.
+#[derive(Clone, Debug)]
+pub struct DiscordPlugin {
+    config: DiscordConfig,
+    rules: Rules,
+}
+
+impl DiscordPlugin {
+    /// The plugin with this config.
+    pub fn new(config: DiscordConfig, rules: Rules) -> Self {
+        Self { config, rules }
+    }
+}
+
+impl GraphPlugin for DiscordPlugin {
+    fn name(&self) -> &'static str {
+        "discord"
+    }
+
+    fn provider(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn draw(&self, rows: &dyn RowSource) -> Result<Drawing, DrawError> {
+        let Self { config, rules } = self;
+        let snapshot = Snapshot::of(rows, |all| DiscordRowFilter::new(all, config, *rules))?;
+        let documents = discord_documents(&snapshot, config, *rules)
+            .map_err(|error| DrawError::Settings(error.into()))?;
+        Ok(Drawing {
+            warnings: config.unmatched(&snapshot),
+            documents,
+        })
+    }
+}
+
+/// The discord plugin's documents for a snapshot: a whole one, or what [`DiscordRowFilter`] keeps of it.
+///
+/// # Errors
+/// A guild of the config that the snapshot lacks.
 pub fn discord_documents(
     snapshot: &Snapshot,
     config: &DiscordConfig,
     rules: Rules,
 ) -> Result<Documents, NotArchived> {
-    for guild in config.guilds() {
-        if snapshot
-            .guilds
-            .iter()
-            .all(|known| known.id != guild.guild_id)
-        {
-            return Err(NotArchived(guild.guild_id));
-        }
+    let is_archived = |id| snapshot.guilds.iter().any(|guild| guild.id == id);
+    let mut guilds = config.guilds().iter().map(|guild| guild.guild_id);
+    if let Some(absent) = guilds.find(|id| !is_archived(*id)) {
+        return Err(NotArchived(absent));
     }
     let graph = discord_graph(snapshot, config, rules);
     let proposals = discord_identities(snapshot, config, rules, &graph);

@@ -1,11 +1,11 @@
-//! Configs of SourceCred before 0.9: one object for the one guild, and other names.
+//! Recognizes configs of SourceCred before 0.9: one object for the only guild, and other names.
 //!
 //! Source: <https://github.com/sourcecred/sourcecred/pull/3064> and, for roles and channels,
 //! <https://github.com/sourcecred/sourcecred/pull/2434>.
 
 use serde_json::Value;
 
-/// Fields of then, as JSON pointers within a guild's entry, and where what they say belongs now.
+/// The old fields, as JSON pointers in a guild's entry, and their new names.
 const RENAMED: [(&str, &str); 7] = [
     ("/reactionWeights", "`reactionWeightConfig.weights`"),
     (
@@ -28,7 +28,7 @@ const RENAMED: [(&str, &str); 7] = [
     ),
 ];
 
-/// What to change in a config of then; nothing in any other text.
+/// What to change in an old config; empty for any other text.
 pub(super) fn outdated(text: &str) -> Vec<String> {
     let Ok(config) = serde_json::from_str::<Value>(text) else {
         return Vec::new();
@@ -62,7 +62,7 @@ mod tests {
     use super::super::DiscordConfig;
 
     #[test]
-    fn an_older_shape_gets_words() {
+    fn says_what_to_change_in_an_old_config() {
         for (text, says) in [
             (
                 r#"{"guildId": "5", "reactionWeights": {"🥰": 16}, "defaultReactionWeight": 1}"#,
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_entry() {
+    fn an_entry_must_be_an_object() {
         let text = r#"[["5", {"weights": {}, "defaultWeight": 1, "applyAveraging": false}]]"#;
         let error = DiscordConfig::from_json(text).unwrap_err().to_string();
         assert!(error.contains("expected an object"), "{error}");

@@ -1,5 +1,4 @@
-//! Which channels count, and how: their weight, whether mentions there are props, what they are
-//! called.
+//! Which channels count, their weights and names, and whether mentions in them are props.
 //!
 //! Source: SourceCred 0.11.2, `plugins/discord/mirror.js` (`addTextChannels`), and
 //! `reactionWeights.js` (`channelWeight`).
@@ -19,7 +18,7 @@ pub(super) struct Place<'a> {
     pub(super) id: ChannelId,
     pub(super) weight: f64,
     pub(super) is_props: bool,
-    /// What it is called, fit for a description.
+    /// Its name, safe in a description.
     pub(super) name: Cow<'a, str>,
 }
 
@@ -38,7 +37,7 @@ pub(super) fn places<'a>(
     let by_id: HashMap<ChannelId, &ChannelRow> = own().map(|own| (own.id, own)).collect();
     own()
         .filter_map(|channel| {
-            // A thread is as its channel is; without one it is gone.
+            // A thread has its channel's settings; without a channel it is gone.
             let home = if channel.is_thread() {
                 by_id.get(&channel.parent_id?)?
             } else {
@@ -57,7 +56,7 @@ pub(super) fn places<'a>(
                 is_props: [channel, home]
                     .iter()
                     .any(|channel| config.props_channels.has(channel.id)),
-                // Discord allows little in a channel's name, and anything in a thread's.
+                // A thread's name may contain anything; a channel's may not.
                 name: if channel.is_thread() {
                     description::text(&channel.name, NAME_UNITS).into()
                 } else {

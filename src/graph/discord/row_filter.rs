@@ -1,4 +1,4 @@
-//! What of an archive the discord plugin needs at all: messages that somebody reacted to.
+//! Which rows the discord plugin needs: messages with reactions.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use super::{DiscordConfig, Rules, place::places};
 use propsbot_model::{ChannelId, MessageId};
 use propsbot_rows::{MessageRow, ReactionRow, RowFilter, Snapshot};
 
-/// Keeps the reactions that may count, and the messages that have some. The graph of what it keeps
-/// is the graph of the whole.
+/// Keeps the reactions that may count, and the messages that have some. They give the same graph as all
+/// rows.
 pub struct DiscordRowFilter {
     channels: HashSet<ChannelId>,
     reacted: HashSet<MessageId>,
@@ -15,7 +15,7 @@ pub struct DiscordRowFilter {
 }
 
 impl DiscordRowFilter {
-    /// For a snapshot, of which neither messages nor reactions are looked at.
+    /// The filter for a snapshot. It doesn't use the snapshot's messages and reactions.
     pub fn new(snapshot: &Snapshot, config: &DiscordConfig, rules: Rules) -> Self {
         let guilds = config.guilds().iter();
         let places = guilds.flat_map(|guild| places(&snapshot.channels, guild, rules));

@@ -1,14 +1,14 @@
-//! What a config weighs that is not there: mostly a slip in the file, or another spelling.
+//! Finds weights for things the archive doesn't have: usually a typo in the file, or another spelling.
 
 use std::collections::HashSet;
 
 use super::{DiscordConfig, GuildConfig, graph::emoji_names};
-use crate::unmatched::unmatched;
 use propsbot_rows::Snapshot;
+use propsbot_sourcecred::unmatched;
 
 impl DiscordConfig {
-    /// Which weights and props channels change nothing, since nothing in the snapshot is called so: a
-    /// sentence for each kind. As SourceCred does, it compares letter by letter.
+    /// Warnings about weights and props channels that are not in the snapshot, one for each kind. Like
+    /// SourceCred, it compares letter by letter.
     pub fn unmatched(&self, snapshot: &Snapshot) -> Vec<String> {
         let guilds = self.guilds().iter();
         guilds.flat_map(|guild| of_guild(guild, snapshot)).collect()

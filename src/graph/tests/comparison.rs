@@ -153,7 +153,7 @@ fn what_is_no_graph_is_refused() {
     for (from, to, says) in [
         ("0.1.0", "0.2.0", "unknown variant `0.2.0`"),
         ("\"srcIndex\":0", "\"srcIndex\":99", "it has no address 99"),
-        ("\"forwards\":2", "\"forwards\":-2", "-2 is no weight"),
+        ("\"forwards\":2", "\"forwards\":-2", "-2 is not a weight"),
     ] {
         assert!(json.contains(from), "{from}");
         let broken = json.replacen(from, to, 1);

@@ -1,4 +1,4 @@
-//! The weights file: which weights it gives, and how emojis and ids are written in it.
+//! Reads the weights file.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -10,9 +10,9 @@ use propsbot_model::{EmojiId, EmojiKey};
 use propsbot_sourcecred::object;
 use propsbot_sourcecred::{EdgeWeight, Weight};
 
-/// A weights file that cannot be used: where, and why.
+/// A weights file that can't be used: where, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("these are no weights: {source}{}", hint(*.looks))]
+#[error("these are not weights: {source}{}", hint(*.looks))]
 pub struct WeightsError {
     source: serde_json::Error,
     looks: Option<&'static str>,
@@ -23,10 +23,10 @@ fn hint(looks: Option<&'static str>) -> String {
 }
 
 impl Weights {
-    /// The weights that a file gives, and the defaults for what it does not mention.
+    /// The weights of a file, with the defaults for what it leaves out.
     ///
     /// # Errors
-    /// A file that is no object, or has fields or values that are none of the weights'.
+    /// A file that isn't an object, an unknown field, or an invalid value.
     pub fn from_json(text: &str) -> Result<Self, WeightsError> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let weights = object(&mut reader).and_then(|weights| reader.end().map(|()| weights));
@@ -37,7 +37,7 @@ impl Weights {
     }
 }
 
-/// Which other file of SourceCred's this looks like.
+/// A hint if this looks like another of SourceCred's files.
 fn looks(text: &str) -> Option<&'static str> {
     if text.contains("\"sourcecred/weights\"") {
         Some(
@@ -53,7 +53,7 @@ fn looks(text: &str) -> Option<&'static str> {
     }
 }
 
-/// [`EdgeWeights`] as a file gives them: any part may be missing.
+/// [`EdgeWeights`] in a file, where every part is optional.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct GivenEdges {
@@ -102,20 +102,19 @@ pub(super) fn by_emoji<'de, D: Deserializer<'de>>(
     for (text, weight) in BTreeMap::<String, Weight>::deserialize(deserializer)? {
         let emoji = emoji(&text).ok_or_else(|| {
             D::Error::custom(format_args!(
-                "{text:?} is no emoji: paste the emoji itself, or write a custom one as name:id"
+                "{text:?} is not an emoji: paste the emoji itself, or write a custom one as name:id"
             ))
         })?;
         if weights.insert(emoji, weight).is_some() {
             return Err(D::Error::custom(format_args!(
-                "the emoji {text} is given two weights"
+                "the emoji {text} has two weights"
             )));
         }
     }
     Ok(weights)
 }
 
-/// Weights by id. As in SourceCred's configuration, an id may be followed by `//` and words for
-/// people.
+/// Weights by id. As in SourceCred's configuration, an id may be followed by `//` and a comment.
 pub(super) fn by_id<'de, D: Deserializer<'de>, I: Ord + FromStr>(
     deserializer: D,
 ) -> Result<BTreeMap<I, Weight>, D::Error> {
@@ -124,19 +123,17 @@ pub(super) fn by_id<'de, D: Deserializer<'de>, I: Ord + FromStr>(
         let id = text.split_once("//").map_or(&*text, |(id, _)| id);
         let id = id.trim().parse().map_err(|_| {
             D::Error::custom(format_args!(
-                "{text:?} is no id: it takes the number that Discord's \"Copy ID\" gives"
+                "{text:?} is not an id: use the number that Discord's \"Copy ID\" gives"
             ))
         })?;
         if weights.insert(id, weight).is_some() {
-            return Err(D::Error::custom(format_args!(
-                "{text:?} is given two weights"
-            )));
+            return Err(D::Error::custom(format_args!("{text:?} has two weights")));
         }
     }
     Ok(weights)
 }
 
-/// The emoji that is written as `text`, without variation selectors.
+/// The emoji that `text` spells, without variation selectors.
 fn emoji(text: &str) -> Option<EmojiKey> {
     let text = text.trim();
     let inside = text
@@ -151,7 +148,7 @@ fn emoji(text: &str) -> Option<EmojiKey> {
         .and_then(|code| code.strip_suffix(':'));
     let text = match code {
         Some(code) => shortcode(code)?.as_str(),
-        // It may be younger than what is known here of Unicode.
+        // It may be newer than the list of emojis here.
         None => Some(text).filter(|text| !text.is_ascii())?,
     };
     let key = EmojiKey::Unicode(text.to_owned());
@@ -191,9 +188,9 @@ mod tests {
         );
     }
 
-    /// It is what `docs/sourcecred.md` explains, field by field.
+    /// `docs/sourcecred.md` explains it field by field.
     #[test]
-    fn the_example_is_understood_and_says_the_defaults_where_it_says_nothing_of_its_own() {
+    fn the_example_has_the_defaults_except_where_it_shows_a_change() {
         let example = include_str!("../../../docs/sourcecred-instance/weights.json");
         let weights = Weights::from_json(example).unwrap();
         assert_eq!(weights.of_roles([RoleId(1)].into_iter()), Weight::ONE);
@@ -216,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_changes_only_what_it_mentions() {
+    fn a_file_changes_only_the_weights_it_has() {
         let weights = Weights::from_json(
             r#"{"props": 2.5, "emojis": {"🎉": 3, "party:42": 0, "1️⃣": 4}, "edges": {"givesProps": {"forwards": 9}}}"#,
         )
@@ -238,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emoji_may_be_spelled_in_every_way() {
+    fn accepts_every_spelling_of_an_emoji() {
         for (spelled, shown) in [
             ("❤", "❤\u{fe0f}"),
             ("❤\u{fe0f}", "❤"),
@@ -263,29 +260,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_weight_is_refused_and_named() {
+    fn names_what_is_wrong_with_a_file() {
         for (file, says) in [
             ("[5]", "expected an object"),
             (r#"{"edges": [1]}"#, "expected an object"),
             (r#"{"edges": {"authors": [1, 2]}}"#, "expected an object"),
-            (r#"{"emojis": {"thanks": 1}}"#, "\"thanks\" is no emoji"),
-            (r#"{"emojis": {":never:": 1}}"#, "\":never:\" is no emoji"),
+            (r#"{"emojis": {"thanks": 1}}"#, "\"thanks\" is not an emoji"),
             (
-                r#"{"emojis": {"❤": 1, ":heart:": 2}}"#,
-                "is given two weights",
+                r#"{"emojis": {":never:": 1}}"#,
+                "\":never:\" is not an emoji",
             ),
-            (r#"{"props": -1}"#, "-1 is no weight"),
-            (r#"{"reaction": 1e7}"#, "10000000 is no weight"),
+            (r#"{"emojis": {"❤": 1, ":heart:": 2}}"#, "has two weights"),
+            (r#"{"props": -1}"#, "-1 is not a weight"),
+            (r#"{"reaction": 1e7}"#, "10000000 is not a weight"),
             (
                 r#"{"edges": {"authors": {"forwards": -0.5}}}"#,
-                "-0.5 is no weight",
+                "-0.5 is not a weight",
             ),
             (r#"{"props": "1"}"#, "invalid type: string \"1\""),
-            (r#"{"confidenceDampener": -2}"#, "-2 is no weight"),
-            (r#"{"roles": {"admin": 1}}"#, "\"admin\" is no id"),
+            (r#"{"confidenceDampener": -2}"#, "-2 is not a weight"),
+            (r#"{"roles": {"admin": 1}}"#, "\"admin\" is not an id"),
             (
                 r#"{"channels": {"5//a": 1, "5//b": 1}}"#,
-                "\"5//b\" is given two weights",
+                "\"5//b\" has two weights",
             ),
             (
                 r#"{"rolesAsOf": "then"}"#,
@@ -298,7 +295,7 @@ mod tests {
             (r#"{"edges": {"mentions": {}}}"#, "unknown field `mentions`"),
             (
                 r#"{"emojis": {"a:1": 1, "b:1": 2}}"#,
-                "the emoji b:1 is given two weights",
+                "the emoji b:1 has two weights",
             ),
             ("{", "EOF while parsing an object at line 1 column 1"),
         ] {

@@ -1,15 +1,15 @@
-//! Weights of what is not there: mostly a slip in the file.
+//! Finds weights for things the archive doesn't have: usually a typo in the file.
 
 use std::collections::BTreeSet;
 
 use super::{Weights, bare};
-use crate::unmatched::unmatched;
 use propsbot_model::EmojiKey;
 use propsbot_rows::{ReactionRow, Snapshot};
+use propsbot_sourcecred::unmatched;
 
 impl Weights {
-    /// Which weights change nothing, since nothing in the snapshot has such an emoji, role or channel: a
-    /// sentence for each kind.
+    /// Warnings about weights for emojis, roles and channels that are not in the snapshot, one for each
+    /// kind.
     pub fn unmatched(&self, snapshot: &Snapshot) -> Vec<String> {
         let reactions = snapshot.reactions.iter();
         let emojis: BTreeSet<EmojiKey> = reactions.filter_map(key).collect();

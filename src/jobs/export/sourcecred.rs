@@ -2,29 +2,27 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing::warn;
 
-use propsbot_archive::{ExportRequest, PlanError, SOURCECRED, SideFiles, Source};
-use propsbot_graph::{PropsRowFilter, Weights, props_documents};
-use propsbot_rows::Snapshot;
-use propsbot_sourcecred::Document;
+use propsbot_archive::{RowSource, SOURCECRED, SideFiles, SourceError};
+use propsbot_sourcecred::{Document, Drawing, GraphPlugin, draw};
 
-/// Makes them with certain weights.
-#[derive(Debug)]
+/// The files that a plugin draws from the rows of each export.
 pub struct SourceCredFiles {
-    weights: Weights,
-    /// What was last found wrong with them: it is logged once.
+    plugin: Arc<dyn GraphPlugin>,
+    /// The warnings of the last export: each is logged once, for as long as it lasts.
     logged: Mutex<Vec<String>>,
 }
 
 impl SourceCredFiles {
-    /// Makes them with these weights.
-    pub fn new(weights: Weights) -> Self {
+    /// The files of this plugin.
+    pub fn new(plugin: Arc<dyn GraphPlugin>) -> Self {
         Self {
-            weights,
+            plugin,
             logged: Mutex::default(),
         }
     }
@@ -38,18 +36,24 @@ impl SourceCredFiles {
     }
 }
 
+impl fmt::Debug for SourceCredFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut files = f.debug_struct("SourceCredFiles");
+        files.field("plugin", &self.plugin.name());
+        files.finish_non_exhaustive()
+    }
+}
+
 impl SideFiles for SourceCredFiles {
-    /// The graph of what is exported. What changes while it is drawn may be in it one export before
-    /// it is in the archive.
+    /// Rows that change while the graph is drawn may be in it one export before they are in the archive.
     fn documents(
         &self,
-        request: &ExportRequest,
-        source: &dyn Source,
-    ) -> Result<BTreeMap<&'static str, Vec<u8>>, PlanError> {
-        let snapshot = Snapshot::of_source(source, request, PropsRowFilter::new)?;
-        let documents = props_documents(&snapshot, &self.weights);
-        let mut warnings = self.weights.unmatched(&snapshot);
-        drop(snapshot);
+        rows: &dyn RowSource,
+    ) -> Result<BTreeMap<&'static str, Vec<u8>>, SourceError> {
+        let Drawing {
+            documents,
+            mut warnings,
+        } = draw(self.plugin.as_ref(), rows)?;
         warnings.extend(documents.unusable().map(|unusable| unusable.to_string()));
         let files = Document::ALL.map(|document| documents.bytes(document));
         for (document, bytes) in Document::ALL.iter().zip(&files) {

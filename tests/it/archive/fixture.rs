@@ -3,15 +3,15 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use propsbot_archive::{
-    ArchiveReader, DOCUMENTS, DataArchive, ExportRequest, MANIFEST, MemoryArchive, Publish, README,
-    SOURCECRED, Scope, Unit, base,
+    ArchiveReader, DOCUMENTS, DataArchive, ExportRequest, ExportedRows, MANIFEST, MemoryArchive,
+    Publish, README, SOURCECRED, Scope, SideFiles, Unit, base,
     contract::{publish, write},
-    export,
+    export, read_rows,
 };
 use propsbot_backends::FolderArchive;
-use propsbot_graph::{PropsRowFilter, Weights, props_documents};
+use propsbot_graph::{PropsPlugin, PropsRowFilter, Weights, props_documents};
 use propsbot_jobs::export::SourceCredFiles;
-use propsbot_rows::{MESSAGES, Snapshot};
+use propsbot_rows::{MESSAGES, SCHEMA, Snapshot};
 use propsbot_sourcecred::Document;
 
 use super::{
@@ -198,7 +198,7 @@ async fn writes_sourcecred_files_if_configured() {
 
         let other = Weights::from_json(r#"{"props": 3}"#).unwrap();
         for weights in [Weights::default(), other] {
-            request.beside = Some(Arc::new(SourceCredFiles::new(weights.clone())));
+            request.beside = Some(beside(&weights));
             assert_eq!(again(&request).await, 1);
             assert_eq!(says().await, drawn(&weights));
         }
@@ -218,7 +218,7 @@ async fn sourcecred_files_omit_withdrawn_channels() {
     let archive = MemoryArchive::new();
     let rows = rows();
     let mut request = request(&rows);
-    request.beside = Some(Arc::new(SourceCredFiles::new(Weights::default())));
+    request.beside = Some(beside(&Weights::default()));
     export(&archive, Arc::new(rows.clone()), request.clone())
         .await
         .unwrap();
@@ -234,18 +234,25 @@ async fn sourcecred_files_omit_withdrawn_channels() {
     assert_eq!(now, drawn.bytes(Document::Graph));
 }
 
+fn beside(weights: &Weights) -> Arc<dyn SideFiles> {
+    let plugin = Arc::new(PropsPlugin::new(weights.clone()));
+    Arc::new(SourceCredFiles::new(plugin))
+}
+
 #[tokio::test]
 async fn readers_get_only_rows_that_the_filter_keeps() {
     let archive = FolderArchive::new(folder());
     let rows = rows();
-    let sifted = Snapshot::read_filtered(&archive, None, PropsRowFilter::new)
-        .await
-        .unwrap();
-    assert!(sifted.messages.len() < rows.messages.len());
-    assert_eq!(sifted.members, rows.members);
+    let reading = read_rows(&archive, &SCHEMA, None, |rows| {
+        Snapshot::of(rows, PropsRowFilter::new)
+    });
+    let kept = reading.await.unwrap();
+    assert!(kept.messages.len() < rows.messages.len());
+    assert_eq!(kept.members, rows.members);
     let drawn = |of: &Snapshot| props_documents(of, &Weights::default());
-    assert_eq!(drawn(&sifted), drawn(&rows));
-    // Reading the same rows from the source gives the same.
-    let of_source = Snapshot::of_source(&rows, &request(&rows), PropsRowFilter::new).unwrap();
-    assert_eq!(of_source, sifted);
+    assert_eq!(drawn(&kept), drawn(&rows));
+    // An export sees the same rows.
+    let request = request(&rows);
+    let exported = ExportedRows::new(&rows, &request);
+    assert_eq!(Snapshot::of(&exported, PropsRowFilter::new).unwrap(), kept);
 }

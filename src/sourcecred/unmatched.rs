@@ -1,12 +1,14 @@
-//! How weights and props channels are named that change nothing.
+//! Warnings about settings that match nothing.
 
 use std::fmt::Display;
 
-/// How many are named.
+/// How many entries a warning names.
 const NAMED: usize = 20;
 
-/// A sentence about what `field` names in vain; `None` where there is nothing.
-pub(super) fn unmatched(
+/// A warning that these entries of the setting `field` have no effect; `None` if there are none.
+///
+/// `why` is the reason, and reads well before "them": "the archive does not have".
+pub fn unmatched(
     field: &str,
     absent: impl Iterator<Item = impl Display>,
     why: &str,
@@ -19,6 +21,7 @@ pub(super) fn unmatched(
     };
     absent.truncate(NAMED);
     let absent = absent.join(", ");
-    (!absent.is_empty())
-        .then(|| format!("these of `{field}` change nothing, since {why} them: {absent}{more}"))
+    (!absent.is_empty()).then(|| {
+        format!("these entries of `{field}` have no effect, because {why} them: {absent}{more}")
+    })
 }
