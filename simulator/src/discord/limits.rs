@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn each_channel_has_its_own_bucket_and_all_share_the_global_one() {
+    fn channels_have_own_buckets_and_share_the_global_one() {
         let mut limiter = Limiter::new(Limits::discord());
         for left in (0..5).rev() {
             let (headers, refused) = limiter.take(&key("1"));

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_replaced_by_any_text_or_left_out() {
+    fn replaces_or_removes_fields() {
         let of = "GET /guilds/{guild.id}/members";
         let list = br#"[{"nick":"a","user":{"id":"7","bot":true}},{"nick":"b","user":{"id":"8"}}]"#;
         let mutated = |pointer: &str, by: Option<&str>| {

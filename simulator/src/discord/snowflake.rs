@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_carry_their_time_and_grow() {
+    fn ids_contain_their_time_and_grow() {
         let mut clock = Clock::new(Some(1_767_225_600_000));
         let (a, b) = (clock.next_id(), clock.next_id());
         assert!(a < b);

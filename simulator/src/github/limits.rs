@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_is_counted_apart_and_what_is_refused_is_not_counted() {
+    fn counts_content_separately_and_ignores_refusals() {
         let mut limiter = Limiter::new(Limits::github());
         let mut take = |kind| limiter.take(kind, Budget::Graphql, 1);
         for _ in 0..80 {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_passes_and_there_is_room_again() {
+    fn windows_reset() {
         let (rate, start) = (Rate::new(5, Duration::from_mins(1)), Instant::now());
         let mut window = Window::default();
         assert_eq!(window.room(Some(rate), 5, start), Ok(()));

@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_emoji_is_no_route() {
+    fn empty_emoji_match_no_route() {
         let (route, params) =
             find("GET", "/channels/1/messages/2/reactions/%F0%9F%91%8D").expect("a route");
         assert_eq!((route.template, params.len()), (REACTION, 3));

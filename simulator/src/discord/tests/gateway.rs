@@ -30,7 +30,7 @@ async fn identify_gets_ready_and_the_guild_compressed_if_asked() {
 }
 
 #[tokio::test]
-async fn wrong_identifies_are_closed_with_discords_codes() {
+async fn closes_invalid_identifies_with_discords_codes() {
     let options = Options {
         privileged_intents: intent::GUILD_MEMBERS,
         ..empty()
@@ -75,7 +75,7 @@ async fn wrong_identifies_are_closed_with_discords_codes() {
 }
 
 #[tokio::test]
-async fn a_resume_replays_in_order_what_was_missed() {
+async fn resume_replays_missed_events_in_order() {
     let discord = Discord::start(empty()).await.expect("starts");
     let channel = discord.create_channel(kind::TEXT, "props", vec![]);
     let owner = discord.owner_id();
@@ -133,7 +133,7 @@ async fn reconnect_invalid_session_and_lost_sessions() {
 }
 
 #[tokio::test]
-async fn events_go_only_to_whom_asked_and_from_where_the_bot_may_look() {
+async fn events_respect_intents_and_permissions() {
     let discord = Discord::start(empty()).await.expect("starts");
     let open = discord.create_channel(kind::TEXT, "open", vec![]);
     let everyone = discord.guild_id();
@@ -177,7 +177,7 @@ async fn events_go_only_to_whom_asked_and_from_where_the_bot_may_look() {
 }
 
 #[tokio::test]
-async fn events_can_be_held_dropped_and_made_up() {
+async fn events_can_be_held_dropped_and_injected() {
     let discord = Discord::start(empty()).await.expect("starts");
     let channel = discord.create_channel(kind::TEXT, "props", vec![]);
     let mut socket = Socket::identified(&discord, intent::ALL, false).await;
@@ -239,7 +239,7 @@ async fn lost_events_keep_their_number_and_are_replayed() {
 }
 
 #[tokio::test]
-async fn the_gateway_can_be_deaf_and_refuse_to_start_sessions() {
+async fn gateway_can_ignore_heartbeats_and_refuse_sessions() {
     let discord = Discord::start(empty()).await.expect("starts");
     discord.manners(Manners {
         deaf: true,

@@ -49,7 +49,7 @@ async fn call_back(discord: &Discord, event: &Value, body: Value) -> u16 {
 }
 
 #[tokio::test]
-async fn an_answer_becomes_a_message_of_the_bot() {
+async fn responses_become_messages_of_the_bot() {
     let (discord, mut socket, channel) = ready().await;
     let (owner, to) = (discord.owner_id(), discord.join("Amara"));
     let asked = discord.slash(
@@ -90,7 +90,7 @@ async fn an_answer_becomes_a_message_of_the_bot() {
 }
 
 #[tokio::test]
-async fn a_deferred_private_answer_is_in_no_channel() {
+async fn deferred_ephemeral_responses_are_in_no_channel() {
     let (discord, mut socket, channel) = ready().await;
     let who = discord.join("Amara");
     let asked = discord.slash(

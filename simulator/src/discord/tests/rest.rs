@@ -124,7 +124,7 @@ async fn reactions_are_paged_by_user_and_sort() {
 
 /// Lists may be cut short, and counters wrong, each by itself.
 #[tokio::test]
-async fn lists_and_counters_of_reactions_contradict_each_other_on_demand() {
+async fn reaction_lists_and_counters_can_disagree() {
     let discord = Discord::start(empty()).await.expect("starts");
     let channel = discord.create_channel(kind::TEXT, "props", vec![]);
     let message = discord.post(discord.owner_id(), channel, "thanks");
@@ -253,7 +253,7 @@ async fn members_and_archived_threads_are_paged() {
 }
 
 #[tokio::test]
-async fn permissions_decide_what_is_answered() {
+async fn permissions_limit_responses() {
     let discord = Discord::start(empty()).await.expect("starts");
     let everyone = discord.guild_id();
     let deny = |bits| vec![Overwrite::role(everyone, 0, bits)];
@@ -347,7 +347,7 @@ async fn bad_tokens_and_unknown_routes_are_counted() {
 }
 
 #[tokio::test]
-async fn limits_are_told_and_kept() {
+async fn sends_and_enforces_rate_limits() {
     let messages = Some(Rate::new(2, Duration::from_mins(1)));
     let limits = Limits {
         messages,
@@ -407,7 +407,7 @@ async fn limits_are_told_and_kept() {
 }
 
 #[tokio::test]
-async fn planned_faults_strike() {
+async fn planned_faults_occur() {
     let discord = Discord::start(seeded()).await.expect("starts");
     let path = format!(
         "/channels/{}/messages",
@@ -464,7 +464,7 @@ async fn planned_faults_strike() {
 }
 
 #[tokio::test]
-async fn the_bot_can_write_react_and_delete() {
+async fn bots_can_post_react_and_delete() {
     let discord = Discord::start(empty()).await.expect("starts");
     let channel = discord.create_channel(kind::TEXT, "props", vec![]);
     let to = discord.post(discord.owner_id(), channel, "hello");

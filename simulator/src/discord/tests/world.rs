@@ -13,7 +13,7 @@ async fn truth_after(options: Options, steps: usize) -> Truth {
 }
 
 #[tokio::test]
-async fn the_same_seed_makes_and_lives_the_same_world() {
+async fn equal_seeds_give_equal_worlds() {
     let (one, two) = (
         truth_after(seeded(), 500).await,
         truth_after(seeded(), 500).await,
@@ -30,7 +30,7 @@ async fn the_same_seed_makes_and_lives_the_same_world() {
 }
 
 #[tokio::test]
-async fn the_world_has_what_makes_mirrors_stumble() {
+async fn the_world_contains_difficult_cases() {
     let discord = Discord::start(seeded()).await.expect("starts");
     let truth = discord.truth();
     assert_eq!(
@@ -106,7 +106,7 @@ async fn the_world_has_what_makes_mirrors_stumble() {
 }
 
 #[tokio::test]
-async fn life_goes_on_and_the_truth_is_what_rest_shows() {
+async fn truth_equals_rest_in_a_busy_world() {
     let discord = Discord::start(seeded()).await.expect("starts");
     let happened = discord.step(2000);
     assert!(

@@ -20,7 +20,7 @@ async fn try_commit(github: &Github) -> anyhow::Result<super::client::Answered> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_was_done_and_a_reset_was_not() {
+async fn lost_requests_are_done_and_reset_ones_are_not() {
     let github = start(filled()).await;
     let first = head(&github);
     github.fail(Kind::CommitOnBranch, 1, Fault::Reset);
@@ -60,7 +60,7 @@ async fn faults_pick_their_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_is_quicker() {
+async fn others_can_commit_first() {
     let github = start(filled()).await;
     let first = head(&github);
     github.fail(Kind::CommitOnBranch, 1, Fault::Overtaken(files("a")));
@@ -85,7 +85,7 @@ async fn somebody_else_is_quicker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_and_delays_can_be_feigned() {
+async fn simulates_limits_and_delays() {
     let github = start(filled()).await;
     github.fail(
         What::Any,
@@ -128,7 +128,7 @@ async fn limits_and_delays_can_be_feigned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_are_cut_short_or_have_a_wrong_bit() {
+async fn truncates_responses_and_flips_bits() {
     let github = start(filled()).await;
     let blob = get(&github, "/contents/README.md").await.json()["sha"].clone();
     let blob = format!("/git/blobs/{}", blob.as_str().expect("sha"));

@@ -23,7 +23,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_committed_can_be_cloned_and_is_sound() {
+async fn commits_can_be_cloned_and_verified() {
     let github = start(filled()).await;
     let first = head(&github);
     let odd = "data/a \"quoted\" ünïcode\\name.bin";
@@ -79,7 +79,7 @@ async fn what_was_committed_can_be_cloned_and_is_sound() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_commits_at_once_leave_one_line_of_history() {
+async fn concurrent_commits_leave_a_linear_history() {
     let github = start(filled()).await;
     let first = head(&github);
     let tries = (0..8).map(|n| {
@@ -96,7 +96,7 @@ async fn many_commits_at_once_leave_one_line_of_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_megabytes_are_committed_quickly() {
+async fn commits_twenty_megabytes_quickly() {
     let github = start(filled()).await;
     let paths: Vec<_> = (0..300).map(|n| format!("blobs/{n}.bin")).collect();
     // Not compressible, and all different.
@@ -124,7 +124,7 @@ async fn twenty_megabytes_are_committed_quickly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_at_a_path_stays_there_and_is_found_again() {
+async fn repositories_at_a_path_persist() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept.git");
     let mut options = empty();

@@ -6,7 +6,7 @@ use super::client::{COMMIT, ask, commit, commit_input, error, query};
 use super::{empty, filled, head, start};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_query_tells_all_that_an_archive_needs() {
+async fn one_query_covers_all_archive_needs() {
     let github = start(filled()).await;
     let oid = head(&github);
     let answer = query(
@@ -63,7 +63,7 @@ async fn one_query_tells_all_that_an_archive_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_schema_does_not_have_is_refused() {
+async fn rejects_queries_outside_the_schema() {
     let github = start(filled()).await;
     for document in [
         "{ repository(owner: \"octo-org\", name: \"archive\") { colour } }",
@@ -82,7 +82,7 @@ async fn what_the_schema_does_not_have_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_needs_the_head_that_it_was_made_for() {
+async fn commits_require_the_expected_head() {
     let github = start(filled()).await;
     let first = head(&github);
     let done = commit(&github, &first, &[("a/b.txt", b"b")], &["README.md"]).await;
@@ -106,7 +106,7 @@ async fn a_commit_needs_the_head_that_it_was_made_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_that_make_no_sense_are_refused_whole() {
+async fn rejects_invalid_changes_completely() {
     let github = start(filled()).await;
     let first = head(&github);
     let (kind, message) =
@@ -131,7 +131,7 @@ async fn changes_that_make_no_sense_are_refused_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_repository_has_no_branch_to_commit_to() {
+async fn empty_repositories_have_no_branch_to_commit_to() {
     let github = start(empty()).await;
     let document = "{ repository(owner: \"octo-org\", name: \"archive\") { isEmpty defaultBranchRef { name } object(expression: \"HEAD\") { oid } } }";
     let answer = query(&github, document, Value::Null).await;
@@ -142,7 +142,7 @@ async fn an_empty_repository_has_no_branch_to_commit_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refs_are_made_moved_and_deleted() {
+async fn creates_moves_and_deletes_refs() {
     let github = start(filled()).await;
     let first = head(&github);
     let second = github.commit_as_somebody([("b", "b")]).expect("git");

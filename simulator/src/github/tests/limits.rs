@@ -12,7 +12,7 @@ fn limited(limits: Limits) -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_says_what_is_left_and_the_last_request_is_refused() {
+async fn reports_remaining_requests_and_refuses_the_rest() {
     let hour = Duration::from_hours(1);
     let github = start(limited(Limits {
         core: Some(Rate::new(2, hour)),
@@ -64,7 +64,7 @@ async fn every_answer_says_what_is_left_and_the_last_request_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_much_content_is_a_secondary_limit_and_passes_with_time() {
+async fn secondary_content_limits_expire() {
     let short = Duration::from_secs(2);
     let rate = Some(Rate::new(2, short));
     let github = start(limited(Limits {
@@ -116,7 +116,7 @@ async fn too_much_content_is_a_secondary_limit_and_passes_with_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_at_once_are_refused() {
+async fn refuses_too_many_concurrent_requests() {
     let github = start(limited(Limits {
         concurrent: Some(1),
         ..Limits::github()
@@ -139,7 +139,7 @@ async fn too_many_at_once_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sizes_are_kept() {
+async fn enforces_size_limits() {
     let limits = Limits {
         body: 2000,
         posted_blob: 500,

@@ -31,7 +31,7 @@ async fn write(github: &Github) -> (u16, (String, String)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_agents_are_checked() {
+async fn checks_tokens_and_user_agents() {
     let github = start(filled()).await;
     let bad = with(&github, |headers| headers[1].1 = "Bearer wrong".to_owned()).await;
     assert_eq!(bad, (401, "Bad credentials".to_owned()));
@@ -76,7 +76,7 @@ async fn tokens_and_agents_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_may_only_read_is_told_so_when_it_writes() {
+async fn read_only_tokens_cannot_write() {
     let github = start(filled()).await;
     github.set_access(Access::Read);
     let refused = "Resource not accessible by personal access token".to_owned();
@@ -111,7 +111,7 @@ async fn a_token_that_may_only_read_is_told_so_when_it_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn archived_repositories_and_protected_branches_take_no_commits() {
+async fn archived_repositories_and_protected_branches_reject_commits() {
     let github = start(filled()).await;
     let first = head(&github);
     github.set_archived(true);

@@ -14,7 +14,7 @@ fn status_and_message(answered: &super::client::Answered) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_says_what_it_is() {
+async fn describes_the_repository() {
     let github = start(filled()).await;
     let shown = get(&github, "").await.json();
     assert_eq!(shown["full_name"], "octo-org/archive");
@@ -47,7 +47,7 @@ async fn a_repository_says_what_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_repository_takes_nothing_but_a_file_by_its_path() {
+async fn empty_repositories_accept_only_files_by_path() {
     let github = start(empty()).await;
     for (method, path) in [
         ("GET", "/git/ref/heads/main"),
@@ -81,7 +81,7 @@ async fn an_empty_repository_takes_nothing_but_a_file_by_its_path() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn contents_come_as_json_as_bytes_and_as_folders() {
+async fn serves_contents_as_json_bytes_and_folders() {
     let large = vec![7; 1024 * 1024 + 1];
     let mut options = filled();
     options.files.push(("large.bin".to_owned(), large.clone()));
@@ -128,7 +128,7 @@ async fn contents_come_as_json_as_bytes_and_as_folders() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_changed_only_by_who_knows_it() {
+async fn changing_a_file_requires_its_hash() {
     let github = start(filled()).await;
     let put = |extra: Value| {
         let mut body = json!({"message": "Change", "content": STANDARD.encode("new")});
@@ -169,7 +169,7 @@ async fn a_file_is_changed_only_by_who_knows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refs_move_forward_unless_forced() {
+async fn refs_move_only_forward_unless_forced() {
     let github = start(filled()).await;
     let first = head(&github);
     let second = github.commit_as_somebody([("b", "b")]).expect("git");
@@ -228,7 +228,7 @@ async fn refs_move_forward_unless_forced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trees_are_made_from_others_and_can_delete() {
+async fn creates_trees_from_others() {
     let github = start(filled()).await;
     let base = head(&github);
     let entry = |path: &str, sha: Value| json!({"path": path, "mode": "100644", "type": "blob", "sha": sha});
@@ -273,7 +273,7 @@ async fn trees_are_made_from_others_and_can_delete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_archive_is_one_folder_named_after_the_commit() {
+async fn tarballs_have_one_folder_named_after_the_commit() {
     let github = start(filled()).await;
     let found = get(&github, "/tarball/main").await;
     assert_eq!((found.status, found.body.len()), (302, 0));
