@@ -2,6 +2,8 @@
 //!
 //! Owns the interface between a provider and the rest of the program. Knows no platform.
 
+#![warn(missing_docs)]
+
 mod provider;
 
 pub use provider::{
