@@ -1,7 +1,7 @@
-//! `cargo bench --bench graph [-- [--keep DIR] MESSAGES …]`: what the graph of so many messages costs
-//! (20,000, 200,000 and 1,000,000 if nothing is said), in CPU time and in memory at its peak, by a
-//! process of its own. It prints figures, and judges nothing. With `--keep`, the archive stays in DIR,
-//! for `tests/contract/sourcecred/speed.js` to hold the real SourceCred beside it.
+//! `cargo bench --bench graph [-- [--keep DIR] MESSAGES …]`: the cost of the graph of so many
+//! messages (default 20,000, 200,000 and 1,000,000) in CPU time and peak memory of a separate
+//! process. Only prints figures. With `--keep`, the archive stays in DIR for
+//! `tests/contract/sourcecred/speed.js`, which measures the real SourceCred.
 
 use std::{
     collections::BTreeMap,
@@ -31,23 +31,23 @@ use propsbot_rows::{ChannelRow, GuildRow, MemberRow, MessageRow, ReactionRow, SC
 const GUILD: GuildId = GuildId(1_000_000);
 const CHANNELS: u64 = 10;
 const MEMBERS: u64 = 500;
-/// 2022-01-01, and the four years after it.
+/// 2022-01-01, and four years from then, in milliseconds.
 const BEGIN: i64 = 1_640_995_200_000;
 const YEARS: i64 = 4 * 365 * 86_400_000;
 const EMOJIS: [&str; 2] = ["👍", "🎉"];
-/// How many members react with each.
+/// Members who react with each emoji.
 const REACTORS: u64 = 3;
 
-/// What the child is told to do.
+/// The first argument of a child process.
 const DRAW: &str = "--draw";
 
-/// The config of the discord plugin, beside the archive.
+/// The discord plugin's config, next to the archive.
 const CONFIG: &str = "config.json";
 
-/// A community that is computed, not kept. All channels are props channels; a message in ten thanks
-/// somebody, and has two emojis by three members each.
+/// A community that is computed on the fly. All channels are props channels; one message in ten
+/// thanks someone and has reactions with two emoji by three members each.
 struct Community {
-    /// In each channel.
+    /// Messages per channel.
     messages: u64,
 }
 
@@ -291,7 +291,7 @@ async fn measure(folder: &Path, messages: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does what `propsbot graph` does, and tells what it took.
+/// Does what `propsbot graph` does, and prints the cost.
 async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
     let config = Config::read(&BTreeMap::new(), Needs::Local)?;
     let spec = format!("dir:{}", folder.join("archive").display()).parse()?;
@@ -317,10 +317,10 @@ async fn draw(plugin: &str, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// This process's, in user and system mode: Linux tells it in hundredths of a second.
+/// User and system time of this process. Linux reports it in hundredths of a second.
 fn cpu_seconds() -> anyhow::Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name, in brackets, may hold blanks; from the state on there are none.
+    // The name, in brackets, may contain spaces; later fields don't.
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks: Result<Vec<u32>, _> = after
         .split_whitespace()

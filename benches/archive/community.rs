@@ -1,4 +1,4 @@
-//! A community that is computed, not kept: what is measured is the archive.
+//! A community that is computed on the fly, so that only the archive is measured.
 
 use std::ops::RangeInclusive;
 
@@ -12,26 +12,26 @@ use propsbot_rows::{ChannelRow, GuildRow, MessageRow, ReactionRow, SCHEMA, ids};
 
 const GUILD: GuildId = GuildId(1_000_000);
 pub(crate) const CHANNELS: u64 = 14;
-/// 2022-01-01, and the four years after it.
+/// 2022-01-01, and four years from then, in milliseconds.
 const BEGIN: i64 = 1_640_995_200_000;
 const YEARS: i64 = 4 * 365 * 86_400_000;
 
-/// Messages, spread over channels and years.
+/// Messages spread over channels and years.
 pub(crate) struct Community {
-    /// In each channel.
+    /// Messages per channel.
     messages: u64,
-    /// With the last message of each.
+    /// Whether to add one more message to each channel.
     more: bool,
 }
 
 impl Community {
-    /// So many messages, or as many and then another in each channel.
+    /// This many messages; with `more`, one more in each channel.
     pub(crate) fn new(messages: u64, more: bool) -> Self {
         let messages = (messages / CHANNELS).max(2);
         Self { messages, more }
     }
 
-    /// Asks for what one message more in the first channel changes, since this manifest.
+    /// A request to export one more message in the first channel, based on this manifest.
     pub(crate) fn change(&self, since: Option<Hash>) -> ExportRequest {
         let day = self.id(self.messages - 1).created_at().0 / 86_400_000;
         let mut change = request();
@@ -155,7 +155,7 @@ impl Source for Community {
     }
 }
 
-/// Asks for all of it.
+/// A request to export everything.
 pub(crate) fn request() -> ExportRequest {
     ExportRequest {
         now: Millis(1_800_000_000_000),

@@ -1,5 +1,5 @@
-//! An archive on GitHub: what it asks of GitHub, and of this machine. The exporter is a process of its
-//! own, so that its memory is its own.
+//! An archive on GitHub: its requests and its use of this machine. The exporter is its own process,
+//! so that its memory can be measured.
 
 use std::{
     process::{Command, Stdio},
@@ -22,10 +22,10 @@ use super::{
     most_memory, say,
 };
 
-/// The first argument of a process that exports.
+/// The first argument of an exporter process.
 pub(crate) const EXPORTER: &str = "--exporter";
 
-/// What a process that exports is told.
+/// An exporter's instructions.
 #[derive(Deserialize, Serialize)]
 struct Order {
     url: String,
@@ -33,12 +33,12 @@ struct Order {
     owner: String,
     repo: String,
     messages: u64,
-    /// With one message more, since this manifest.
+    /// Based on this manifest, with one more message.
     since: Option<String>,
     more: bool,
 }
 
-/// What it tells.
+/// An exporter's results.
 #[derive(Deserialize, Serialize)]
 struct Report {
     manifest: String,
@@ -66,7 +66,7 @@ fn access(order: &Order) -> (GithubPlace, GithubAccess) {
     (place, access)
 }
 
-/// A process that exports: does as it is told, and prints its report.
+/// Runs as an exporter process: follows its instructions and prints its report.
 pub(crate) async fn exporter(given: &[String]) -> anyhow::Result<()> {
     let order: Order = serde_json::from_str(given.first().context("no order")?)?;
     let (place, access) = access(&order);
@@ -120,7 +120,7 @@ async fn previous(
     })
 }
 
-/// Exports in a process of its own, and says what that cost. Returns the manifest.
+/// Exports in a separate process and prints the cost. Returns the manifest.
 async fn exported(
     github: &Github,
     messages: u64,
@@ -179,7 +179,7 @@ pub(crate) async fn measure(messages: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads everything through copies, and says what that took.
+/// Reads everything through the cache and prints the cost.
 async fn read(github: &Github, cache: &tempfile::TempDir, what: &str) -> anyhow::Result<()> {
     let order = Order {
         url: github.url(),

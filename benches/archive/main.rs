@@ -1,6 +1,6 @@
-//! `cargo bench --bench archive [-- MESSAGES … [folder|github]]`: what an export of so many messages costs (100,000 and
-//! 1,000,000 if nothing is said), what one message more, and how fast the archive is verified and
-//! read back: in a folder, and on a simulated GitHub. It prints figures, and judges nothing.
+//! `cargo bench --bench archive [-- MESSAGES … [folder|github]]`: the cost of exporting so many
+//! messages (default 100,000 and 1,000,000), of exporting one more, and the speed of verifying and
+//! reading: in a folder, and on a simulated GitHub. Only prints figures.
 
 mod community;
 mod github;
@@ -73,7 +73,7 @@ async fn measure(messages: u64) -> anyhow::Result<()> {
         first.blobs, first.indexes
     ));
 
-    // A message more in the first channel.
+    // One more message in the first channel.
     let change = community(true).change(first.manifest);
     let begun = Instant::now();
     let more = export(&archive, community(true), change).await?;
@@ -104,7 +104,7 @@ async fn measure(messages: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The most memory that this process ever had, in KiB.
+/// Peak memory of this process, in KiB.
 pub(crate) fn most_memory() -> anyhow::Result<u64> {
     let status = fs::read_to_string(Path::new("/proc/self/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

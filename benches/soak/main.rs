@@ -1,8 +1,8 @@
-//! `cargo bench --bench soak [-- OPTIONS]`: the memory of a bot beside a guild that never rests.
+//! `cargo bench --bench soak [-- OPTIONS]`: the bot's memory during constant activity.
 //!
-//! The built bot runs beside a simulated Discord in this process, mirrors what happens there and
-//! exports to a folder; its memory is read every now and then. It fails if that keeps growing: what
-//! counts is the line of least squares through the second half, when all that is kept is warm.
+//! The built bot mirrors a simulated Discord in this process and exports to a folder; its memory is
+//! sampled. Fails if it keeps growing, by a least-squares line through the second half, when all
+//! caches are warm.
 
 mod memory;
 
@@ -23,13 +23,13 @@ use simulator::discord::{Action, Discord, Draft, Options, kind};
 use tempfile::TempDir;
 use tokio::time::MissedTickBehavior;
 
-/// How often the guild acts. More often would only cost this process more.
+/// Interval between actions. A shorter one only makes this process slower.
 const BEAT: Duration = Duration::from_millis(10);
 
-/// How long the bot may take to listen, and to stop.
+/// How long the bot may take to start and to stop.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Threads that people write in at a time: Discord archives what falls silent, and allows 1,000.
+/// Threads in use at a time: Discord archives inactive ones, and allows 1,000.
 const OPEN_THREADS: usize = 100;
 
 #[derive(Parser)]
@@ -40,7 +40,7 @@ struct Arguments {
     /// Actions a second
     #[arg(long, default_value_t = 300.0)]
     rate: f64,
-    /// What the guild does
+    /// The guild's activity
     #[arg(long, value_enum, default_value_t = Load::Life)]
     load: Load,
     /// Seconds between two samples
@@ -49,7 +49,7 @@ struct Arguments {
     /// The bot's `EXPORT_INTERVAL`; "never" for no archive
     #[arg(long, default_value = "1m")]
     export: String,
-    /// The most that it may grow, in MB per 10 minutes: sled's tables do, by 20 bytes an action
+    /// Largest allowed growth, in MB per 10 minutes; sled's tables grow by 20 bytes per action
     #[arg(long, default_value_t = 8.0)]
     most: f64,
     /// Passed by cargo
@@ -61,7 +61,7 @@ struct Arguments {
 enum Load {
     /// Messages, reactions, edits, deletions, threads, members, commands
     Life,
-    /// Nothing but messages
+    /// Only messages
     Messages,
 }
 
@@ -121,12 +121,12 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What happens in the guild.
+/// The simulated guild's activity.
 struct Guild<'a> {
     discord: &'a Discord,
     load: Load,
     rooms: Vec<u64>,
-    /// The oldest first.
+    /// Oldest first.
     open_threads: VecDeque<u64>,
     actions: u64,
 }
@@ -144,7 +144,7 @@ impl<'a> Guild<'a> {
         }
     }
 
-    /// Acts until there were so many actions in all.
+    /// Acts until this many actions have happened in total.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -180,7 +180,7 @@ impl<'a> Guild<'a> {
     }
 }
 
-/// The bot, which does not outlive the bench.
+/// The bot; killed when dropped.
 struct Bot(Child);
 
 impl Bot {

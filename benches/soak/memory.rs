@@ -1,18 +1,17 @@
-//! The memory of a process, and whether it grows.
+//! A process's memory, and its growth.
 
 use std::{fs, path::Path, time::Duration};
 
-/// What a process has in memory, in bytes.
+/// A process's memory, in bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
-    /// All of it.
     pub(crate) resident: u64,
-    /// What is no file's: heap and stacks.
+    /// Heap and stacks: everything not backed by a file.
     pub(crate) anonymous: u64,
 }
 
 impl Memory {
-    /// Of the process with this id; `None` once it has ended.
+    /// The process with this id; `None` once it has ended.
     pub(crate) fn of(process: u32) -> Option<Self> {
         let status = Path::new("/proc").join(process.to_string()).join("status");
         let status = fs::read_to_string(status).ok()?;
@@ -28,17 +27,17 @@ impl Memory {
     }
 }
 
-/// What was seen at a time.
+/// A sample of the memory.
 pub(crate) struct Sample {
-    /// Since the beginning.
+    /// Since the start.
     pub(crate) at: Duration,
-    /// How much had happened in the guild.
+    /// Actions in the guild so far.
     pub(crate) actions: u64,
     pub(crate) memory: Memory,
 }
 
-/// By how much the resident memory grows, in MB per 10 minutes: the line of least squares. `None` where
-/// there are not two samples.
+/// Growth of the resident memory in MB per 10 minutes, by least squares. `None` with fewer than two
+/// samples.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) fn slope(samples: &[Sample]) -> Option<f64> {
     let points: Vec<(f64, f64)> = samples

@@ -1,10 +1,10 @@
-//! `cargo bench --bench sync [-- SCENARIO…]`: what syncing costs, beside the least that Discord's API
-//! and its limits allow, and beside SourceCred's Discord plugin.
+//! `cargo bench --bench sync [-- SCENARIO…]`: the cost of syncing, compared with the minimum under
+//! Discord's API and limits, and with SourceCred's Discord plugin.
 //!
 //! Scenarios: `requests`, `online`, `4`, `50`, `300`, `skewed` (those with limits take one to two
-//! minutes each), and only if it is named, `million`. It judges requests, and times against simulated
-//! limits, which do not depend on the machine; other times and memory are only printed. That faults
-//! lose nothing is tested in `tests/it/faults.rs`.
+//! minutes each), and, only if named, `million`. Fails on too many requests, or too much time under
+//! simulated limits, which don't depend on the machine; other times and memory are only printed.
+//! `tests/it/faults.rs` tests that faults lose nothing.
 
 mod world;
 
@@ -21,16 +21,17 @@ use simulator::discord::{Discord, Limits, Options, Seed};
 use tempfile::TempDir;
 use world::{Least, Size, grown};
 
-/// What SourceCred's Discord plugin needs for the messages of `requests`: one after the other.
+/// Requests of SourceCred's Discord plugin for the messages of `requests`, which it makes
+/// sequentially.
 const SOURCECRED_REQUESTS: usize = 4_196;
-/// And to do it again, with nothing changed.
+/// The same for a second run without changes.
 const SOURCECRED_AGAIN: usize = 117;
 
-/// The most that is allowed of requests, and of time under limits.
+/// Largest allowed ratios to the minimum, for requests and for time under limits.
 const REQUESTS_RATIO: f64 = 1.02;
 const TIME_RATIO: f64 = 1.10;
 
-/// Until when the bot listens, and for how long nothing more may be asked.
+/// How long the bot may take to start, and the length of the quiet period to observe.
 const PATIENCE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -58,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 20,000 messages, and the same again.
+/// 20,000 messages, then a second sync without changes.
 async fn requests() -> anyhow::Result<bool> {
     let discord = Discord::start(Options {
         seed: Seed {
@@ -96,7 +97,7 @@ async fn requests() -> anyhow::Result<bool> {
     Ok(ratio <= REQUESTS_RATIO && is_well_behaved(&discord))
 }
 
-/// A late reaction on an old message, while the bot listens.
+/// A late reaction to an old message, while the bot listens.
 async fn online() -> anyhow::Result<bool> {
     let discord = Discord::start(Options::default()).await?;
     let home = tempfile::tempdir()?;
@@ -125,7 +126,7 @@ async fn online() -> anyhow::Result<bool> {
     Ok(listens && asked == 0 && is_well_behaved(&discord))
 }
 
-/// A first sync under limits like Discord's, against the time that they allow at best.
+/// A first sync under limits like Discord's, compared with the minimum time.
 async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
     let size = |messages, lists| Size {
         messages,
@@ -133,12 +134,12 @@ async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
         silent: false,
     };
     let sizes = match scenario {
-        // Two are held up by their pages, two by their reactions.
+        // Two are bound by their pages, two by their reactions.
         "4" => [size(7_950, 30), size(1_950, 280)].repeat(2),
         "50" => vec![size(1_950, 60); 50],
         "300" => vec![size(350, 10); 300],
-        // One takes as long by itself as all others together do, and looks like the least of all:
-        // it is found only when every channel has been looked at, which takes 6 s in any case.
+        // One takes as long as all others together, and looks smallest: that shows only after
+        // looking at every channel, which takes 6 s in any case.
         "skewed" => {
             let mut sizes = vec![size(350, 13); 299];
             sizes.push(Size {
@@ -167,8 +168,7 @@ async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
     Ok(ratio <= TIME_RATIO && limited == 0 && is_well_behaved(&discord))
 }
 
-/// How the time left that was told compares with the time that was needed, from a tenth of the time
-/// on. There is a line a second.
+/// Estimated time left compared with the actual time, from 10 % of it on. One line per second.
 #[expect(clippy::cast_precision_loss, reason = "counts of seconds are small")]
 fn told(done: &Done) -> String {
     let count = done.lines.len();
@@ -187,11 +187,11 @@ fn told(done: &Done) -> String {
     )
 }
 
-/// The memory that a million messages take.
+/// Memory use with a million messages.
 async fn million() -> anyhow::Result<bool> {
     let discord = Discord::start(Options {
         seed: Seed {
-            // Some of it lies where the bot may not read.
+            // Some are in unreadable channels.
             messages: 1_060_000,
             channels: 60,
             threads: 200,
@@ -215,13 +215,13 @@ async fn million() -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// What a sync took.
+/// The cost of a sync.
 struct Done {
     took: Duration,
     requests: usize,
-    /// The most memory that the process had, in bytes.
+    /// Peak memory of the process, in bytes.
     memory: u64,
-    /// What it said of its progress.
+    /// Its progress lines.
     lines: Vec<serde_json::Value>,
 }
 
@@ -256,7 +256,7 @@ async fn sync(discord: &Discord, home: &TempDir) -> anyhow::Result<Done> {
     })
 }
 
-/// The most memory that a process had so far, in bytes; `None` once it has ended.
+/// Peak memory of a process so far, in bytes; `None` once it has ended.
 fn peak(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(
         Path::new("/proc")
@@ -285,7 +285,7 @@ fn start(discord: &Discord, home: &TempDir, arguments: &[&str]) -> anyhow::Resul
     Ok(child)
 }
 
-/// Whether it did nothing that a well-behaved client would not; says what, if it did.
+/// Whether the bot violated no rules of Discord; prints the violations.
 fn is_well_behaved(discord: &Discord) -> bool {
     let violations = discord.violations();
     for violation in violations.iter().take(5) {

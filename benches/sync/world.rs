@@ -1,26 +1,26 @@
-//! Worlds to be synced, and the least that syncing them can cost: computed from the truth, and from
-//! the limits as the simulated Discord keeps them.
+//! Worlds to sync, and the minimum cost of doing so, computed from the truth and the simulated
+//! Discord's limits.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use simulator::discord::{Discord, Draft, Limits, Options, Rate, Truth, World, kind};
 
-/// Messages in an answer, and users in a list of reactors.
+/// Messages per page, and users per page of a reactor list.
 const PAGE: usize = 100;
 
 const EMOJIS: [&str; 8] = ["👍", "❤️", "🎉", "🙏", "🌱", "🔥", "👏", "🦊"];
 
-/// How much is said in a channel.
+/// Size of a channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) messages: usize,
     /// Message-emoji pairs, with one reaction each.
     pub(crate) lists: usize,
-    /// It has fallen silent: its newest message is older than any other channel's.
+    /// Whether its newest message is older than any other channel's.
     pub(crate) silent: bool,
 }
 
-/// A guild with channels of these sizes, which grow at the same time, and with limits like Discord's.
+/// A guild with channels of these sizes, all active at the same time, and limits like Discord's.
 pub(crate) async fn grown(sizes: &[Size]) -> anyhow::Result<Discord> {
     let mut options = Options {
         world: World::Empty,
@@ -57,13 +57,13 @@ pub(crate) async fn grown(sizes: &[Size]) -> anyhow::Result<Discord> {
     Ok(discord)
 }
 
-/// The requests without which no client can know all that is in the channels.
+/// The minimum requests to learn everything in the channels.
 pub(crate) struct Least {
     /// Pages of messages, by channel.
     pages: BTreeMap<u64, usize>,
-    /// Lists of who reacted, by channel; the long ones take several requests.
+    /// Pages of reactor lists, by channel.
     lists: BTreeMap<u64, usize>,
-    /// Channels whose archived threads have to be asked for.
+    /// Channels whose archived threads have to be listed.
     archives: usize,
 }
 
@@ -101,9 +101,8 @@ impl Least {
         self.lists.values().sum()
     }
 
-    /// How long they take at the least under these limits: no answer takes any time, all channels
-    /// are read at once as soon as it is known which threads there are, and of every window all is
-    /// used.
+    /// The minimum time under these limits: responses take no time, all channels are read in
+    /// parallel once the threads are known, and every rate window is fully used.
     pub(crate) fn time(&self, limits: &Limits) -> Duration {
         let all = self.pages() + self.lists() + self.archives;
         let pages = self
@@ -119,13 +118,13 @@ impl Least {
     }
 }
 
-/// Pages of so many messages. Each begins with the last message of the one before: what else was
-/// posted in that millisecond may not be on it.
+/// Pages for this many messages. Each overlaps with the last message of the previous one, since
+/// other messages of that millisecond may be missing from it.
 fn pages(messages: usize) -> usize {
     messages.saturating_sub(1).div_ceil(PAGE - 1).max(1)
 }
 
-/// How long so many requests take in windows of this rate: the last window need not end.
+/// Time for this many requests in windows of this rate; the last window doesn't have to end.
 fn windows(rate: Option<Rate>, requests: usize) -> Duration {
     let Some(rate) = rate else {
         return Duration::ZERO;

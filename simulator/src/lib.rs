@@ -1,9 +1,11 @@
-//! Services on loopback, for tests, for the demo, and by hand. Written from their documentation, independent of what they are used to test.
+//! Simulated services on loopback, for tests, the demo, and manual use. Written from their documentation, independent
+//! of the code they test.
 //!
 //! `discord` is a Discord: REST and gateway over a seeded world.
 //!
-//! `github` is a GitHub: REST and GraphQL over a bare repository that git itself keeps, so that `git clone` and `git fsck` tell the truth about what
-//! was written. It keeps the documented permissions, errors, sizes and rate limits, and can be made to fail in the ways that GitHub does.
+//! `github` is a GitHub: REST and GraphQL over a bare git repository, so `git clone` and `git fsck` verify what was
+//! written. It enforces the documented permissions, errors, sizes and rate limits, and can fail in the ways GitHub
+//! does.
 
 pub mod discord;
 pub mod github;

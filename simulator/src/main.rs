@@ -1,4 +1,4 @@
-//! The simulator by hand: starts a Discord or a GitHub on loopback and says how to point a bot at it.
+//! Runs a simulator manually: starts a Discord or a GitHub on loopback and prints how to point a bot at it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use simulator::discord::{Discord, Limits, Options, Rate, Seed, World};
 use simulator::github::{self, Github};
 
-/// Services on loopback, to try a bot against.
+/// Simulated services on loopback, to try a bot against
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -28,101 +28,101 @@ enum Service {
 
 #[derive(Args)]
 struct DiscordArgs {
-    /// Port on 127.0.0.1; 0 takes any free one.
+    /// Port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The same seed (and --until) makes the same world.
+    /// Seed; with the same --until it gives the same world
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Channels of all kinds, categories included.
+    /// Number of channels of all kinds, categories included
     #[arg(long, default_value_t = 12)]
     channels: usize,
-    /// Messages.
+    /// Number of messages
     #[arg(long, default_value_t = 2000)]
     messages: usize,
-    /// People who are members.
+    /// Number of members who are people
     #[arg(long, default_value_t = 40)]
     members: usize,
-    /// Threads, active and archived.
+    /// Number of threads, active and archived
     #[arg(long, default_value_t = 12)]
     threads: usize,
-    /// Share of messages with reactions, 0 to 1.
+    /// Share of messages with reactions, 0 to 1
     #[arg(long, default_value_t = 0.2)]
     reactions: f64,
-    /// Days that the history spans.
+    /// Length of the history in days
     #[arg(long, default_value_t = 365)]
     days: u32,
-    /// When the history ends, such as 2026-01-01T00:00:00Z. Default: now.
+    /// End of the history, such as 2026-01-01T00:00:00Z; default: now
     #[arg(long)]
     until: Option<Timestamp>,
-    /// Start with a guild that has nothing in it.
+    /// Start with an empty guild
     #[arg(long)]
     empty: bool,
-    /// Actions a second with which the world goes on.
+    /// Actions per second of the community
     #[arg(long, value_name = "ACTIONS_PER_SECOND", default_value_t = 0.0)]
     lively: f64,
-    /// Seconds between the heartbeats that a client has to send.
+    /// Seconds between a client's heartbeats
     #[arg(long, value_name = "SECONDS", default_value_t = 41.25)]
     heartbeat: f64,
-    /// Which rate limits to keep.
+    /// Rate limits to enforce
     #[arg(long, value_enum, default_value_t = Keep::Discord)]
     limits: Keep,
-    /// Requests a second over all routes, instead of --limits' own; 0 for no such limit.
+    /// Requests per second over all routes, overriding --limits; 0 for no limit
     #[arg(long, value_name = "REQUESTS_PER_SECOND")]
     limit_global: Option<u32>,
-    /// Message pages per 5 s and channel, instead of --limits' own; 0 for no such limit.
+    /// Message pages per 5 s and channel, overriding --limits; 0 for no limit
     #[arg(long, value_name = "REQUESTS")]
     limit_messages: Option<u32>,
-    /// Milliseconds between reaction requests of a channel, instead of --limits' own; 0 for no such limit.
+    /// Milliseconds between reaction requests of a channel, overriding --limits; 0 for no limit
     #[arg(long, value_name = "MILLISECONDS")]
     limit_reactions: Option<u64>,
-    /// Write all traffic to this file as JSON lines.
+    /// Write all traffic to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The bot's token. Default: made from the seed.
+    /// The bot's token; default: derived from the seed
     #[arg(long)]
     token: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Keep {
-    /// None, and no headers.
+    /// None, and no headers
     None,
-    /// Like Discord's.
+    /// Like Discord's
     Discord,
 }
 
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct GithubArgs {
-    /// Port on 127.0.0.1; 0 takes any free one.
+    /// Port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The repository.
+    /// The repository, as OWNER/NAME
     #[arg(long, value_name = "OWNER/NAME", default_value = "octo-org/archive", value_parser = repository)]
     repo: (String, String),
-    /// Only those with access see it (the default).
+    /// Visible only to accounts with access (the default)
     #[arg(long)]
     private: bool,
-    /// Everyone sees it.
+    /// Visible to everyone
     #[arg(long, conflicts_with = "private")]
     public: bool,
-    /// Start without a commit, and so without a branch; otherwise there is a README.md.
+    /// Start without a commit, and so without a branch; otherwise there is a README.md
     #[arg(long)]
     empty: bool,
-    /// The default branch.
+    /// The default branch
     #[arg(long, default_value = "main")]
     branch: String,
-    /// Keep the bare repository in this folder, or go on with the one there. Default: a temporary folder, deleted at the end.
+    /// Folder of the bare repository, created if needed; default: a temporary folder, deleted at the end
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
-    /// Keep no rate limits, and send no headers of them.
+    /// No rate limits, and no headers for them
     #[arg(long)]
     no_limits: bool,
-    /// Write all traffic to this file as JSON lines.
+    /// Write all traffic to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The personal access token. Default: a made-up one.
+    /// The personal access token; default: a made-up one
     #[arg(long)]
     token: Option<String>,
 }
@@ -265,7 +265,7 @@ async fn run_github(options: github::Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One `NAME=value` a line, so that a shell can read it: the last ones are what a bot needs.
+/// One `NAME=value` per line for shells; the last ones configure a bot.
 fn announce(facts: &[(&str, String)]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut write = || -> std::io::Result<()> {

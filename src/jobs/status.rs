@@ -19,9 +19,7 @@ use propsbot_store::{Store, StoreError};
 /// The sync status of a guild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GuildStatus {
-    /// The guild.
     pub id: GuildId,
-    /// Its name.
     pub name: String,
     /// When each class of data was last complete, ms since 1970; `None` if never.
     pub synced: BTreeMap<Class, Option<Millis>>,
@@ -77,16 +75,13 @@ impl Totals {
 /// The sync status of a channel or thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
-    /// The channel.
     pub id: ChannelId,
     /// A thread's channel.
     pub parent: Option<ChannelId>,
-    /// Its name.
     pub name: String,
     /// Counts of what the store has of it.
     #[serde(flatten)]
     pub totals: Totals,
-    /// Its coverage.
     pub coverage: CoverageStatus,
     /// The id ranges that are complete, the source of each (`gateway` or `rest`), and since when. Ids in
     /// none of them are unknown.
@@ -174,7 +169,6 @@ pub struct AuditStatus {
 pub struct ContradictionStatus {
     /// The channel or thread of the message.
     pub channel: ChannelId,
-    /// The message.
     pub message: MessageId,
     /// The emoji's text, or a custom emoji's id.
     pub emoji: String,
@@ -196,7 +190,6 @@ pub struct ContradictionStatus {
 pub struct FailureStatus {
     /// The object.
     pub object: String,
-    /// The reason.
     pub reason: String,
     /// How often it failed in a row.
     pub times: u32,

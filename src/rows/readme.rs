@@ -11,19 +11,19 @@ use super::{MEMBERS, MESSAGES, PROPS, REACTIONS, commit_message::minute};
 const TOLD: [(&str, &str); 4] = [
     (MESSAGES, "messages"),
     (REACTIONS, "reactions"),
-    (PROPS, "props by command"),
+    (PROPS, "props from commands"),
     (MEMBERS, "members seen"),
 ];
 
 const READING: &str = r#"
 The Discord bot propsbot writes this archive. It mirrors what everyone in these servers can read, so that
-[SourceCred](https://sourcecred.io) to compute cred from. What is not public there is not in here, unless an admin
-chose otherwise.
+[SourceCred](https://sourcecred.io) can compute cred from it. Channels that aren't public are left out, unless an
+admin included them.
 
-`manifest.json` is where reading begins. It names an index for each server and channel; an index names blobs; a blob
-is a [MessagePack](https://msgpack.org) array of rows (messages, reactions, props, members, …), each a map from names
-to values. The name of an index or blob is the SHA-256 of its bytes. How much there is right now, and as of when, the
-manifest says: `rows`, `created_at` (milliseconds since 1970), and `synced`, when the mirror last knew all of it.
+Start at `manifest.json`. It names an index for each server and channel; an index names blobs; a blob is a
+[MessagePack](https://msgpack.org) array of rows (messages, reactions, props, members, …), each a map from names to
+values. The name of an index or blob is the SHA-256 hash of its contents. The manifest also has the current row counts
+(`rows`), its time (`created_at`, milliseconds since 1970), and when the mirror was last complete (`synced`).
 
 All messages, in Python (`pip install msgpack`):
 
@@ -43,8 +43,8 @@ for guild in json.load(open("manifest.json", encoding="utf-8"))["guilds"]:
                 print(channel["name"], row["author_id"], row["content"])
 ```
 
-propsbot checks all of it with `propsbot verify`, rebuilds its store from it with `propsbot restore`, and makes
-SourceCred's graph of it with `propsbot graph`. This file is written with the archive: changes to it are lost.
+`propsbot verify` checks the archive, `propsbot restore` rebuilds the bot's store from it, and `propsbot graph` builds
+SourceCred's graph from it. This file is generated: changes to it are lost.
 "#;
 
 /// The README of an archive with this manifest.
@@ -85,5 +85,5 @@ fn synced(guild: &ManifestSpace) -> String {
     let times = Class::ALL.map(|class| guild.synced.get(&class.to_string()).copied().flatten());
     let all: Option<Vec<_>> = times.into_iter().collect();
     let least = all.and_then(|times| times.into_iter().min());
-    least.map_or_else(|| "never yet".to_owned(), minute)
+    least.map_or_else(|| "never".to_owned(), minute)
 }

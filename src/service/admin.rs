@@ -12,7 +12,6 @@ use propsbot_model::{
 /// What `/setup` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
-    /// The settings.
     pub settings: Settings,
     /// Where exports go.
     pub destination: Destination,
@@ -40,7 +39,6 @@ pub enum Destination {
 /// The permissions that the bot lacks in a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelNeeds {
-    /// The channel.
     pub channel: ChannelId,
     /// The missing permissions, as Discord's settings call them.
     pub missing: Vec<&'static str>,

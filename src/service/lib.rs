@@ -110,7 +110,6 @@ pub enum Refusal {
     /// The giver has too little quota left.
     #[error("the quota allows {left} more until {again:?}")]
     QuotaReached {
-        /// The quota.
         quota: Quota,
         /// How many members the giver can still thank now.
         left: u32,
@@ -202,7 +201,6 @@ pub enum Refusal {
     /// A private channel is included only if the admin repeats its name.
     #[error("including {channel} has to be confirmed by its name")]
     Unconfirmed {
-        /// The channel.
         channel: ChannelId,
         /// The channel's name.
         name: String,
@@ -220,7 +218,6 @@ pub enum Refusal {
 /// The admin who runs a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin {
-    /// The guild.
     pub guild_id: GuildId,
     /// The run of the command, or the press of a button.
     pub run: InteractionId,

@@ -26,11 +26,9 @@ const UNKNOWN_CHANNEL: u64 = 10_003;
 pub struct GiveProps {
     /// The command's run; for a form, the run that opened it.
     pub id: InteractionId,
-    /// The guild.
     pub guild_id: GuildId,
     /// Where the command was run.
     pub channel_id: ChannelId,
-    /// Who gives.
     pub giver: User,
     /// The giver's roles.
     pub roles: Vec<RoleId>,
@@ -66,7 +64,6 @@ pub enum Place {
 }
 
 impl Place {
-    /// The channel.
     pub fn channel(self) -> ChannelId {
         let (Self::Here(channel) | Self::Elsewhere(channel)) = self;
         channel

@@ -414,7 +414,7 @@ async fn dry_run_lists_what_would_be_exported() {
     assert!(mirror.discord.update_channel(id, turned));
     mirror.sync().await;
     let said = mirror.run(&["export", "--dry-run"]).await.ok().stdout;
-    let line = format!("would be withdrawn: #{name} ({id}): not everyone in the guild may read it");
+    let line = format!("would be withdrawn: #{name} ({id}): not everyone in the guild can read it");
     assert!(
         said.lines().any(|text| text == line),
         "no {line:?} in {said}"

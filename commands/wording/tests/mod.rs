@@ -413,7 +413,7 @@ fn an_export(outcome: &ExportOutcome) -> LastExport {
         withdrawn: vec![Withdrawn {
             id: "5".into(),
             name: "secret_plans".to_owned(),
-            why: "not everyone in the guild may read it".to_owned(),
+            why: "not everyone in the guild can read it".to_owned(),
         }],
     }
 }
@@ -563,7 +563,7 @@ fn status_shows_what_is_complete_and_missing() {
     Changes to old messages: known up to <t:1700000000:R>; history last re-read never
     Check of older history: round 3, 120 of about 400 pages; any change is found within 6 h, swapped reactions within 48 h; missed changes found: 2 edits, 1 deletion, 0 messages, 5 reactions, 1 thread
     Last export <t:1700000000:R> (took 1s 200ms): Nothing has changed: the archive stays at generation 0.
-    **Withdrawn** from the archive: \#secret\_plans (5): not everyone in the guild may read it
+    **Withdrawn** from the archive: \#secret\_plans (5): not everyone in the guild can read it
     **Couldn't be fetched** (1):
     - message 2/9: Discord failed (3×, last <t:1700000000:R>)
     "#);

@@ -1,4 +1,4 @@
-//! What can happen to messages and reactions: each action changes the guild and dispatches the event that Discord would.
+//! Actions on messages and reactions. Each changes the guild and dispatches Discord's event for it.
 
 use serde_json::{Value, json};
 
@@ -11,26 +11,23 @@ use super::sessions::{Event, intent};
 use super::state::{Presence, State};
 use super::wire::{EmojiObject, Id, MemberObject, MessageObject, View, tree};
 
-/// A message about to be written.
+/// A message to be posted.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// Who writes.
     pub author: u64,
-    /// Where.
     pub channel: u64,
-    /// The text.
     pub content: String,
-    /// The type; a reference makes a plain message a reply.
+    /// The type; a plain message with a reference becomes a reply.
     pub kind: u8,
     /// The flags.
     pub flags: u32,
     /// The message replied to, in the same channel.
     pub reply_to: Option<u64>,
-    /// Whom it mentions; by default, whom the text mentions and the author replied to.
+    /// Users it mentions; by default, those in the text and the author replied to.
     pub mentions: Option<Vec<u64>>,
     /// Whether it pings everyone.
     pub mention_everyone: bool,
-    /// What few messages have.
+    /// Rarely used parts.
     pub extras: Option<Extras>,
 }
 
@@ -51,7 +48,7 @@ impl State {
         self.guild.channels.get(&id)
     }
 
-    /// Whether the bot hears of what happens in a channel.
+    /// Whether the bot receives a channel's events.
     pub(crate) fn hears(&self, channel: u64) -> bool {
         self.presence == Presence::Here
             && self
@@ -65,7 +62,7 @@ impl State {
         }
     }
 
-    /// Sends an event to whoever asked for it, with the fields replaced that are to be.
+    /// Sends an event to all sessions that asked for it, with mutations applied.
     fn tell(&mut self, mut event: Event) {
         let mutated = self
             .faults
@@ -75,7 +72,7 @@ impl State {
         self.sessions.dispatch(event);
     }
 
-    /// The message that a draft becomes, without anything happening yet.
+    /// The message of a draft, without posting it.
     pub(crate) fn compose(&mut self, draft: Draft) -> Message {
         let id = self.guild.clock.next_id();
         let mut message = Message::new(id, draft.channel, draft.author, draft.content);
@@ -117,7 +114,7 @@ impl State {
         message
     }
 
-    /// Writes a message; a thread that was archived comes back for it.
+    /// Posts a message; an archived thread is unarchived.
     pub(crate) fn post(&mut self, draft: Draft) -> u64 {
         let (channel, author) = (draft.channel, draft.author);
         let message = self.compose(draft);
@@ -139,7 +136,7 @@ impl State {
         id
     }
 
-    /// Dispatches `MESSAGE_CREATE` or `MESSAGE_UPDATE`: the whole message.
+    /// Dispatches `MESSAGE_CREATE` or `MESSAGE_UPDATE` with the whole message.
     pub(crate) fn announce(&mut self, name: &str, channel: u64, id: u64) {
         if !self.hears(channel) {
             return;
@@ -164,7 +161,7 @@ impl State {
         self.tell(event);
     }
 
-    /// Changes a message's text. False if there is no such message.
+    /// Edits a message's text. False if it doesn't exist.
     pub(crate) fn edit(&mut self, channel: u64, id: u64, content: &str) -> bool {
         let now = self.guild.clock.now();
         self.guild.clock.tick(1);
@@ -192,7 +189,7 @@ impl State {
         true
     }
 
-    /// Deletes a message. False if there was none.
+    /// Deletes a message. False if it doesn't exist.
     pub(crate) fn delete(&mut self, channel: u64, id: u64) -> bool {
         let removed = self
             .guild
@@ -241,7 +238,7 @@ impl State {
         }
     }
 
-    /// Adds a reaction. False if there is no such message or it was there already.
+    /// Adds a reaction. False if the message doesn't exist or has it already.
     pub(crate) fn react(
         &mut self,
         user: u64,
@@ -277,7 +274,7 @@ impl State {
         true
     }
 
-    /// Takes a reaction back. False if it was not there.
+    /// Removes a reaction. False if it doesn't exist.
     pub(crate) fn unreact(
         &mut self,
         user: u64,

@@ -1,13 +1,13 @@
-//! More guilds than one: those in which somebody else has added the bot.
+//! Additional guilds to which someone else has added the bot.
 //!
-//! One guild is visited at a time: everything that is done to the world happens there. A request finds the guild that it names, visited
+//! One guild is visited at a time, and every action happens there. A request finds the guild that it names, visited
 //! or not.
 
 use super::guild::Guild;
 use super::rest::Target;
 use super::state::{Presence, State};
 
-/// A guild that is not visited.
+/// A guild that isn't visited.
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
     guild: Guild,
@@ -15,8 +15,8 @@ pub(crate) struct Elsewhere {
 }
 
 impl State {
-    /// Makes another guild, with an owner of its own, in which the bot has been since `joined` (milliseconds). Returns its id; it is not
-    /// visited.
+    /// Creates another guild with its own owner, which the bot joined at `joined` (milliseconds). Returns its id
+    /// without visiting it.
     pub(crate) fn found_guild(&mut self, name: &str, joined: i64) -> u64 {
         let clock = std::mem::take(&mut self.guild.clock);
         let founded = joined - 30_000_000_000;
@@ -34,19 +34,19 @@ impl State {
         id
     }
 
-    /// Visits the guild of this id, if there is one, and returns the id of the guild visited until now.
+    /// Visits the guild of this id, if it exists. Returns the id of the previous one.
     pub(crate) fn visit(&mut self, id: u64) -> u64 {
         let left = self.guild.id;
         if let Some(other) = self.elsewhere.iter_mut().find(|other| other.guild.id == id) {
             std::mem::swap(&mut self.guild, &mut other.guild);
             std::mem::swap(&mut self.presence, &mut other.presence);
-            // Time goes on in all of them alike.
+            // All guilds share the clock.
             std::mem::swap(&mut self.guild.clock, &mut other.guild.clock);
         }
         left
     }
 
-    /// Every guild and whether the bot is there, by id.
+    /// Every guild with the bot's presence there, by id.
     pub(crate) fn guilds(&self) -> Vec<(&Guild, Presence)> {
         let others = self
             .elsewhere
@@ -57,7 +57,7 @@ impl State {
         all
     }
 
-    /// The guild that a request is about; the visited one where it names none that is known.
+    /// The guild that a request concerns; the visited one if it names no known guild.
     pub(crate) fn guild_of(&self, target: Target) -> u64 {
         let channel = match target {
             Target::Guild(id) => return id,

@@ -1,4 +1,4 @@
-//! Things that go wrong on purpose.
+//! Planned faults.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -6,75 +6,75 @@ use std::time::Duration;
 
 use super::mutations::Mutations;
 
-/// What happens to a request instead of its answer.
+/// What happens to a request instead of its normal response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// This status, with Discord's JSON error; nothing is done.
+    /// This status, with Discord's JSON error; the request isn't carried out.
     Status(u16),
-    /// The right answer, late.
+    /// The normal response, late.
     Delay(Duration),
-    /// The connection breaks; nothing is done.
+    /// The connection breaks; the request isn't carried out.
     Reset,
-    /// It is done, but the connection breaks before the answer arrives.
+    /// The request is carried out, but the connection breaks before the response.
     Lost,
-    /// Status 200 with a body that is no JSON.
+    /// Status 200 with an invalid JSON body.
     Malformed,
     /// A 429, although no limit was exceeded.
     RateLimited {
         /// Seconds to wait.
         retry_after: f64,
-        /// The global limit rather than the route's.
+        /// The global limit instead of the route's.
         global: bool,
-        /// A limit shared with others, which does not count as an invalid request.
+        /// A limit shared with others, which doesn't count as an invalid request.
         shared: bool,
     },
     /// This status and body.
     Answer(u16, String),
     /// This status, these headers and this body.
     AnswerWith(u16, Vec<(&'static str, String)>, String),
-    /// The right answer, with these headers instead of its own of the same names.
+    /// The normal response, with these headers replacing its own.
     Headers(Vec<(&'static str, String)>),
-    /// Status 200 with an empty list, in so many MiB of blanks, gzip-compressed to some KB each.
+    /// Status 200 with an empty list among this many MiB of spaces, gzip-compressed to a few KB.
     GzipBomb(usize),
-    /// Status 200 with a body that never ends: one byte each time.
+    /// Status 200 with an endless body: a byte per interval.
     Trickle(Duration),
-    /// The right answer, a list, but without the items at these places.
+    /// The normal response, a list, without the items at these positions.
     Without(Range<usize>),
-    /// A list of messages, members, reactors, guilds or archived threads that goes on for ever: the right page, filled up with made-up items whose ids
-    /// are this far apart.
+    /// An endless list of messages, members, reactors, guilds or archived threads: the normal page, filled up with
+    /// made-up items whose ids are this far apart.
     Endless(u64),
 }
 
-/// What happens to an event on its way over the gateway. It has its sequence number all the same.
+/// What happens to an event on the gateway. It has its sequence number all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventFault {
-    /// It never arrives.
+    /// Only the first half of its JSON arrives, in a complete frame.
     Lost,
     /// Only the first half of its JSON arrives, in a whole frame.
     Cut,
-    /// It arrives as a binary frame that is no zlib.
+    /// It arrives as a binary frame that isn't zlib.
     BrokenZlib,
-    /// It arrives as text in a frame of this many bytes, most of them blanks.
+    /// It arrives as text in a frame of this many bytes, mostly spaces.
     Oversize(usize),
-    /// It arrives as zlib that inflates to this many bytes, most of them blanks.
+    /// It arrives as zlib that inflates to this many bytes, mostly spaces.
     Bomb(usize),
 }
 
-/// How the gateway treats its clients. The default: as documented.
+/// How the gateway treats its clients. The default is the documented behaviour.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Manners {
-    /// Heartbeats are never acknowledged.
+    /// Never acknowledges heartbeats.
     pub deaf: bool,
-    /// Connections are taken, but there is no HELLO.
+    /// Accepts connections, but sends no HELLO.
     pub silent: bool,
-    /// IDENTIFY gets no answer.
+    /// Doesn't respond to IDENTIFY.
     pub ignores_identify: bool,
-    /// RESUME gets no answer.
+    /// Doesn't respond to RESUME.
     pub ignores_resume: bool,
-    /// IDENTIFY is answered by this close code.
+    /// Closes with this code on IDENTIFY.
     pub refuses_identify: Option<u16>,
-    /// RESUME is answered by this close code.
+    /// Closes with this code on RESUME.
     pub refuses_resume: Option<u16>,
 }
 
@@ -86,7 +86,7 @@ struct Planned {
     fault: Fault,
 }
 
-/// Lists of a message's reactors that lack some.
+/// Reactor lists of a message that lack some users.
 #[derive(Debug)]
 struct ShortList {
     message: u64,
@@ -99,9 +99,9 @@ struct ShortList {
 pub(crate) struct Faults {
     planned: Vec<Planned>,
     short_lists: Vec<ShortList>,
-    /// Channels whose messages are refused, whatever the permissions say.
+    /// Channels whose messages are refused regardless of permissions.
     pub(crate) refused: BTreeSet<u64>,
-    /// Fields that are replaced in answers and events.
+    /// Fields replaced in responses and events.
     pub(crate) mutations: Mutations,
 }
 
@@ -115,8 +115,7 @@ impl Faults {
         });
     }
 
-    /// The next `times` answers that list a message's reactors lack the last `hidden` of those they
-    /// should have.
+    /// The next `times` reactor lists of a message lack their last `hidden` users.
     pub(crate) fn shorten(&mut self, message: u64, hidden: usize, times: usize) {
         self.short_lists.push(ShortList {
             message,
@@ -125,7 +124,7 @@ impl Faults {
         });
     }
 
-    /// How many users the answer to this request lacks.
+    /// Number of users that the response to this request lacks.
     pub(crate) fn hidden(&mut self, message: u64) -> usize {
         let mut lists = self.short_lists.iter_mut();
         let list = lists.find(|list| list.message == message && list.times > 0);
@@ -142,7 +141,7 @@ impl Faults {
         self.mutations.clear();
     }
 
-    /// The fault that this request meets, if any: the first planned that still applies.
+    /// The fault for this request: the first planned one that applies.
     pub(crate) fn meet(&mut self, method: &str, template: &str) -> Option<Fault> {
         if self.planned.is_empty() {
             return None;
@@ -164,7 +163,7 @@ impl Faults {
     }
 }
 
-/// A route without its parameters' names: `{channel.id}` and `{channel_id}` are the same.
+/// A route without parameter names: `{channel.id}` equals `{channel_id}`.
 pub(crate) fn plain(route: &str) -> String {
     let mut inside = false;
     route

@@ -1,4 +1,4 @@
-//! The gateway: one task a WebSocket, as Discord's "Gateway" and "Opcodes and Status Codes" pages describe it.
+//! The gateway: a task per WebSocket, as on Discord's "Gateway" and "Opcodes and Status Codes" pages.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::sessions::{Next, Order, intent};
 use super::state::{Presence, Shared, State};
 use super::wire::{self, Id, MemberObject, UserObject, tree};
 
-/// Why a connection ends.
+/// How a connection ends.
 enum End {
-    /// With a close code, or with an empty close frame.
+    /// Closed with a code, or with an empty close frame.
     Close(Option<u16>),
-    /// As the client wished.
+    /// Closed by the client.
     Goodbye,
-    /// Without a word.
+    /// Cut without a close frame.
     Cut,
 }
 
@@ -33,7 +33,7 @@ struct Client {
     socket: WebSocket,
     number: u64,
     session: Option<String>,
-    /// How far into the session has been sent.
+    /// Position in the session's buffer up to which events were sent.
     sent: u64,
     compress: bool,
 }
@@ -57,7 +57,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
     shared.lock().sessions.disconnect(number);
     shared.touch();
     if matches!(end, End::Goodbye) {
-        // Sends the close frame that answers the client's.
+        // Sends the close frame that responds to the client's.
         let _ = client.socket.recv().await;
     }
     if let End::Close(code) = end {
@@ -66,12 +66,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: WebSocket) {
             reason: reason(code).into(),
         });
         let _ = client.socket.send(Message::Close(frame)).await;
-        // The client's close frame, so that ours is not lost in a reset.
+        // Wait for the client's close frame, or a reset may swallow ours.
         let _ = tokio::time::timeout(Duration::from_millis(500), client.socket.recv()).await;
     }
 }
 
-/// What Discord says with each close code.
+/// Discord's close reason for a code.
 fn reason(code: u16) -> &'static str {
     match code {
         1001 => "Going away.",
@@ -153,14 +153,14 @@ impl Client {
         }
     }
 
-    /// The client closed. With these codes it ends its session, too.
+    /// The client closed. These codes also end its session.
     fn take_leave(&mut self, code: Option<u16>) {
         if let (Some(1000 | 1001), Some(session)) = (code, &self.session) {
             self.shared.lock().sessions.end(session);
         }
     }
 
-    /// Sends what is waiting: orders first, then events.
+    /// Sends pending payloads: orders first, then events.
     async fn send_pending(&mut self) -> Result<(), End> {
         loop {
             let next =
@@ -236,7 +236,7 @@ impl Client {
         self.socket.send(message).await.map_err(|_| End::Cut)
     }
 
-    /// Acts on what the client said; answers at once, or closes with a code.
+    /// Processes a client's payload. Returns the response, or a close code.
     fn hear(&mut self, payload: &Value) -> Result<Option<String>, u16> {
         let data = &payload["d"];
         match payload["op"].as_u64() {
@@ -355,7 +355,7 @@ impl Client {
         }
     }
 
-    /// Answers "Request Guild Members" with `GUILD_MEMBERS_CHUNK` events.
+    /// Responds to "Request Guild Members" with `GUILD_MEMBERS_CHUNK` events.
     fn send_members(&self, data: &Value) {
         let Some(session) = &self.session else { return };
         let mut state = self.shared.lock();
@@ -421,7 +421,7 @@ fn is_token(state: &State, data: &Value) -> bool {
     token.strip_prefix("Bot ").unwrap_or(token) == state.token
 }
 
-/// A record is kept and shown: it must not hold the token.
+/// The record must not contain the token.
 fn hide_token(mut payload: Value) -> Value {
     if let Some(token) = payload.pointer_mut("/d/token") {
         *token = "hidden".into();
@@ -460,7 +460,7 @@ fn zlib(payload: &str) -> Vec<u8> {
     encoder.finish().expect("writing to memory does not fail")
 }
 
-/// Which channels the bot sees, to tell afterwards what a change of permissions revealed.
+/// The channels the bot sees, to tell what a permission change revealed.
 pub(crate) fn visible(guild: &Guild) -> Vec<u64> {
     guild
         .channels

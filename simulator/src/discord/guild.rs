@@ -1,4 +1,4 @@
-//! The simulated guild as plain data: who is in it, its channels, what was said. No network, no events; `wire` renders it, `act` changes it.
+//! The simulated guild as plain data. `wire` renders it, `act` changes it.
 
 use std::collections::BTreeMap;
 
@@ -20,24 +20,23 @@ pub mod kind {
     pub const MEDIA: u8 = 16;
 }
 
-/// An account: a person, a bot, or the name under which a webhook writes.
+/// An account: a person, a bot, or a webhook's name.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// The account's id.
     pub id: u64,
     /// The unique name.
     pub username: String,
-    /// The name shown, where one was chosen.
+    /// The display name, if set.
     pub global_name: Option<String>,
     /// `0` for people since 2023; bots keep four digits.
     pub discriminator: String,
     /// A bot.
     pub bot: bool,
-    /// Not an account at all, but a webhook.
+    /// Whether it is a webhook rather than an account.
     pub webhook: bool,
 }
 
-/// A user's place in the guild.
+/// A user's membership in the guild.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// The account.
@@ -50,12 +49,10 @@ pub struct Member {
     pub joined: i64,
 }
 
-/// A role.
 #[derive(Debug, Clone)]
 pub struct Role {
     /// The role's id; @everyone's is the guild's.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// The bits it grants.
     pub permissions: u64,
@@ -70,60 +67,53 @@ pub struct Role {
 /// A custom emoji of the guild.
 #[derive(Debug, Clone)]
 pub struct CustomEmoji {
-    /// The emoji's id.
     pub id: u64,
-    /// Its name.
     pub name: String,
-    /// Whether it moves.
     pub animated: bool,
 }
 
-/// What makes a channel a thread.
+/// A thread's additional fields.
 #[derive(Debug, Clone)]
 pub struct Thread {
-    /// Who opened it.
     pub owner: u64,
     /// Whether it is archived.
     pub archived: bool,
-    /// When that last changed, in milliseconds: what archived threads are paged by.
+    /// When that last changed, in milliseconds; archived threads are paged by it.
     pub archived_at: i64,
-    /// Whether only moderators may unarchive it.
+    /// Whether only moderators can unarchive it.
     pub locked: bool,
-    /// Its members, and when each joined.
+    /// Members, with joining times.
     pub members: BTreeMap<u64, i64>,
     /// How many messages were ever sent in it.
     pub sent: u64,
 }
 
-/// A channel, category, forum or thread, and what was said in it.
+/// A channel, category, forum or thread, with its messages.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// The channel's id.
     pub id: u64,
     /// Its type, one of [`kind`].
     pub kind: u8,
-    /// Its name.
     pub name: String,
     /// The category, or the thread's channel.
     pub parent: Option<u64>,
-    /// The topic.
     pub topic: Option<String>,
     /// Its place in the list.
     pub position: usize,
     /// Whether it is age-restricted.
     pub nsfw: bool,
-    /// Exceptions from the guild's permissions; a thread has none of its own.
+    /// Permission overwrites; empty for threads.
     pub overwrites: Vec<Overwrite>,
-    /// Set for threads.
+    /// `Some` for threads.
     pub thread: Option<Thread>,
     /// The newest message ever, even if deleted since.
     pub last_message: Option<u64>,
-    /// What was said, oldest first.
+    /// Oldest first.
     pub messages: BTreeMap<u64, Message>,
 }
 
 impl Channel {
-    /// Whether messages can be in it: categories, forums and media channels hold none.
+    /// Whether it can contain messages: categories, forums and media channels can't.
     pub fn holds_messages(&self) -> bool {
         !matches!(self.kind, kind::CATEGORY | kind::FORUM | kind::MEDIA)
     }
@@ -139,21 +129,21 @@ pub(crate) struct Guild {
     pub(crate) clock: Clock,
     pub(crate) roles: BTreeMap<u64, Role>,
     pub(crate) emojis: BTreeMap<u64, CustomEmoji>,
-    /// Everyone who was ever here, members or not.
+    /// All current and former users.
     pub(crate) users: BTreeMap<u64, User>,
     pub(crate) members: BTreeMap<u64, Member>,
     pub(crate) channels: BTreeMap<u64, Channel>,
 }
 
 impl Guild {
-    /// A guild with an owner, the bot, its managed role, and @everyone: nothing else.
+    /// A guild with only an owner, the bot, its managed role, and @everyone.
     pub(crate) fn empty(clock: Clock, seed: u64) -> Self {
-        // The first 19-digit ids are of July 2022; a guild founded since has none shorter.
+        // Ids have 19 digits since July 2022; a guild founded later has no shorter ones.
         let founded = 1_659_312_000_000 + i64::try_from(seed % 10_000).expect("small") * 60_000;
         Self::founded(clock, founded, None)
     }
 
-    /// The same, founded then; with a bot that is elsewhere too, or a new one. It joins later.
+    /// The same, founded at that time, with an existing or a new bot. It joins later.
     pub(crate) fn founded(mut clock: Clock, founded: i64, bot: Option<u64>) -> Self {
         let id = clock.past_id(founded);
         let owner = clock.past_id(founded - 40_000_000_000);
@@ -279,7 +269,7 @@ impl Guild {
         self.channels.insert(id, channel);
     }
 
-    /// The channel whose overwrites count: a thread's parent, else the channel itself.
+    /// The channel whose overwrites apply: a thread's parent, otherwise the channel itself.
     pub(crate) fn place<'a>(&'a self, channel: &'a Channel) -> Option<&'a Channel> {
         match (&channel.thread, channel.parent) {
             (Some(_), Some(parent)) => self.channels.get(&parent),
@@ -296,7 +286,7 @@ impl Guild {
         self.channels.get_mut(&channel)?.messages.get_mut(&message)
     }
 
-    /// Puts a message where it belongs, and counts it.
+    /// Inserts a message into its channel, and counts it.
     pub(crate) fn insert_message(&mut self, message: Message) {
         if let Some(channel) = self.channels.get_mut(&message.channel) {
             channel.last_message = channel.last_message.max(Some(message.id));
@@ -309,7 +299,7 @@ impl Guild {
         }
     }
 
-    /// The emoji meant by `👍`, `name:id`, `<:name:id>` or `<a:name:id>`.
+    /// The emoji for `👍`, `name:id`, `<:name:id>` or `<a:name:id>`.
     pub(crate) fn emoji(&self, text: &str) -> Emoji {
         let bare = text
             .trim_start_matches('<')

@@ -1,4 +1,4 @@
-//! Interactions: commands used by members and what the bot answers, as Discord's "Receiving and Responding" page describes it.
+//! Interactions: members' commands and the bot's responses, as on Discord's "Receiving and Responding" page.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,35 +15,34 @@ use super::wire::{self, Id, MemberObject, MessageObject, UserObject, View, tree}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InteractionId(pub u64);
 
-/// What the bot did with an interaction so far.
+/// The bot's response to an interaction so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
     /// The type of the callback: 4 message, 5 deferred, 6 and 7 update, 8 autocomplete, 9 modal.
     pub kind: u64,
     /// The `data` of the callback, as sent.
     pub data: Value,
-    /// The text shown now, after all edits.
+    /// The current text, after all edits.
     pub content: String,
-    /// The embeds shown now.
+    /// The current embeds.
     pub embeds: Vec<Value>,
     /// Whether only the user sees it.
     pub ephemeral: bool,
-    /// The message that answers; for an ephemeral answer it is in no channel.
+    /// The response message; an ephemeral one is in no channel.
     pub message_id: Option<u64>,
-    /// Bodies of the edits of that message, in order.
+    /// Bodies of the message's edits, in order.
     pub edits: Vec<Value>,
-    /// Further messages: id, whether ephemeral, and the body sent.
+    /// Follow-up messages.
     pub followups: Vec<Followup>,
-    /// Whether the bot deleted its answer.
+    /// Whether the bot deleted its response.
     pub deleted: bool,
-    /// The files sent last, with the answer or a change of it: name and bytes.
+    /// The files sent last, with the response or an edit: name and bytes.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// A further message after the answer.
+/// A follow-up message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Followup {
-    /// The message.
     pub message_id: u64,
     /// Whether only the user sees it.
     pub ephemeral: bool,
@@ -60,28 +59,28 @@ pub(crate) struct Interaction {
     pub(crate) user: u64,
     pub(crate) channel: u64,
     target: Option<u64>,
-    /// The message whose component was used.
+    /// The message of the component that was used.
     pub(crate) message: Option<u64>,
     pub(crate) at: Instant,
-    /// Its token opens nothing any more, whatever the clock says.
+    /// Whether its token has expired, whatever the clock says.
     pub(crate) expired: bool,
     pub(crate) answer: Option<Answer>,
-    /// The client did not hear that its answer was taken: it may send it again.
+    /// Whether the client didn't receive the confirmation, so it may respond again.
     pub(crate) is_unheard: bool,
-    /// Still "thinking": deferred, and nothing sent since.
+    /// Whether it is deferred without a later message.
     pub(crate) thinking: bool,
-    /// Messages that only the user sees.
+    /// Ephemeral messages.
     pub(crate) private: BTreeMap<u64, Message>,
 }
 
 impl Interaction {
-    /// Whether there is something for the user to see or know.
+    /// Whether the user has a final response.
     pub(crate) fn settled(&self) -> bool {
         self.answer.is_some() && !self.thinking
     }
 }
 
-/// All interactions and the commands that are registered.
+/// All interactions and registered commands.
 #[derive(Debug)]
 pub(crate) struct Interactions {
     pub(crate) all: BTreeMap<u64, Interaction>,
@@ -92,7 +91,7 @@ pub(crate) struct Interactions {
     pub(crate) nonces: BTreeMap<(u64, String), u64>,
 }
 
-/// How many interactions are remembered.
+/// Number of interactions kept.
 const KEPT: usize = 100_000;
 
 impl Interactions {
@@ -106,7 +105,7 @@ impl Interactions {
         }
     }
 
-    /// The command of this name and type (1 slash, 2 user, 3 message): the guild's own before a global one.
+    /// The command of this name and type (1 slash, 2 user, 3 message); the guild's own before a global one.
     fn command(&self, name: &str, kind: u64) -> Option<&Value> {
         self.local
             .iter()
@@ -130,7 +129,7 @@ pub(crate) struct Occasion {
     pub(crate) channel: u64,
     pub(crate) data: Value,
     pub(crate) target: Option<u64>,
-    /// The message whose component was used.
+    /// The message of the component that was used.
     pub(crate) message: Option<u64>,
 }
 
@@ -203,7 +202,7 @@ impl State {
         }
     }
 
-    /// Sends `INTERACTION_CREATE` with this payload, whatever is in it. Its id and token are set here.
+    /// Sends `INTERACTION_CREATE` with this payload. Sets its id and token.
     pub(crate) fn interact_raw(&mut self, mut event: Value) -> InteractionId {
         let id = self.guild.clock.next_id();
         let token = format!("cmF3{id}{:016x}", id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -232,7 +231,7 @@ impl State {
         InteractionId(id)
     }
 
-    /// A message of a channel, or one that an interaction showed to its user alone.
+    /// A message in a channel, or an ephemeral one.
     fn shown_message(&self, channel: u64, id: u64) -> Option<&Message> {
         let mut all = self.interactions.all.values().rev();
         self.guild
@@ -240,7 +239,7 @@ impl State {
             .or_else(|| all.find_map(|interaction| interaction.private.get(&id)))
     }
 
-    /// The type of a message's component, by its id.
+    /// The type of a message component, by its id.
     pub(crate) fn component_type(
         &self,
         channel: u64,
@@ -257,7 +256,7 @@ impl State {
             .find_map(|part| part["type"].as_u64())
     }
 
-    /// A slash command, `"settings set"` with its subcommand; option types come from the registered command.
+    /// A slash command, `"settings set"` with its subcommand; the registered command determines the option types.
     pub(crate) fn slash(
         &mut self,
         user: u64,
@@ -356,7 +355,7 @@ impl State {
         json!({"name": name, "type": kind, "value": value})
     }
 
-    /// Adds what Discord sends along with an id: users and members, channels, roles.
+    /// Adds the objects that Discord sends for an id: users and members, channels, roles.
     fn resolve(&self, id: u64, kind: u64, resolved: &mut Map<String, Value>) {
         let mut put = |sort: &str, object: Value| {
             resolved.entry(sort).or_insert_with(|| json!({}))[id.to_string()] = object;
@@ -389,7 +388,7 @@ impl State {
         }
     }
 
-    /// A command of a user's (2) or a message's (3) context menu.
+    /// A command of a user's (2) or message's (3) context menu.
     pub(crate) fn context_menu(
         &mut self,
         user: u64,
@@ -427,7 +426,7 @@ impl State {
         })
     }
 
-    /// The message that a body sent for an interaction makes. Mentions are those its `allowed_mentions` let through.
+    /// The message for a response's body. Mentions are limited by its `allowed_mentions`.
     pub(crate) fn answer_message(
         &mut self,
         interaction: u64,
@@ -467,7 +466,7 @@ impl State {
         }))
     }
 
-    /// Shows a message that answers: in the channel, or to the user alone.
+    /// Shows a response: in the channel, or ephemerally.
     pub(crate) fn show(&mut self, interaction: u64, message: Message) {
         let (channel, id) = (message.channel, message.id);
         if message.flags & flag::EPHEMERAL != 0 {
@@ -481,7 +480,7 @@ impl State {
     }
 }
 
-/// The parts of a message body that few messages have.
+/// Rarely used parts of a message body.
 pub(crate) fn extras(body: &Value) -> Extras {
     let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
     let mut embeds = list("embeds");
@@ -505,7 +504,8 @@ pub(crate) fn extras(body: &Value) -> Extras {
     }
 }
 
-/// Which users a text pings and whether it pings everyone, given the body's `allowed_mentions` and whom it replies to.
+/// The users a text pings and whether it pings everyone, given the body's `allowed_mentions` and the author replied
+/// to.
 pub(crate) fn allowed_mentions(
     body: &Value,
     content: &str,

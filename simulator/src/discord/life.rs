@@ -1,4 +1,4 @@
-//! The world goes on: a script of actions that the seed decides.
+//! A seeded script that keeps the world active.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use super::seed::voices::{CHAT, REASONS, REPLIES, THREADS};
 use super::seed::{emoji, one, someone, thanks};
 use super::state::{Shared, State};
 
-/// Something that happened.
+/// An action of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// A message was written.
     Post { channel: u64, message: u64 },
-    /// A message was answered.
+    /// A message was replied to.
     Reply { channel: u64, message: u64 },
     /// Someone reacted.
     React {
@@ -28,7 +28,7 @@ pub enum Action {
         message: u64,
         user: u64,
     },
-    /// Someone took a reaction back.
+    /// Someone removed a reaction.
     Unreact {
         channel: u64,
         message: u64,
@@ -38,7 +38,7 @@ pub enum Action {
     Edit { channel: u64, message: u64 },
     /// A message was deleted.
     Delete { channel: u64, message: u64 },
-    /// A thread was opened on a message.
+    /// A thread was created from a message.
     Thread { channel: u64, thread: u64 },
     /// Someone joined.
     Join { user: u64 },
@@ -49,7 +49,7 @@ pub enum Action {
         user: u64,
         interaction: InteractionId,
     },
-    /// What was to happen could not.
+    /// The chosen action wasn't possible.
     Nothing,
 }
 
@@ -68,9 +68,9 @@ impl Life {
         }
     }
 
-    /// Lets the next thing happen.
+    /// Runs the next action.
     pub(crate) fn step(&mut self, state: &mut State) -> Action {
-        // Logical time passes between actions, as real time does by itself.
+        // Logical time passes between actions; real time does so by itself.
         state.guild.clock.tick(997);
         let guild = &state.guild;
         let people: Vec<u64> = guild
@@ -135,7 +135,7 @@ impl Life {
         }
     }
 
-    /// A channel or active thread that people write in.
+    /// A channel or active thread that people post in.
     fn channel(&mut self, state: &State) -> u64 {
         let open = |c: &&super::guild::Channel| {
             c.holds_messages() && c.thread.as_ref().is_none_or(|thread| !thread.archived)
@@ -256,7 +256,7 @@ impl Life {
         }
     }
 
-    /// `/props`, if the client has registered it and is there.
+    /// Runs `/props`, if the client has registered it and is connected.
     fn props(&mut self, state: &mut State, user: u64, people: &[u64]) -> Action {
         let known = state
             .interactions
@@ -293,9 +293,9 @@ impl Life {
     }
 }
 
-/// Lets things happen at this pace until it is aborted or the server stops.
+/// Runs the script at this pace until it is aborted or the server stops.
 pub(crate) async fn run(shared: Arc<Shared>, script: Arc<Mutex<Life>>, per_second: f64) {
-    // Fast lives happen in bursts: a timer is no finer than a millisecond.
+    // High rates run in bursts: a timer is no finer than a millisecond.
     let beat = Duration::from_secs_f64((1.0 / per_second).clamp(0.005, 3600.0));
     let mut timer = tokio::time::interval(beat);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

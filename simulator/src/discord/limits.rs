@@ -1,32 +1,28 @@
-//! Rate limits, as Discord's "Rate Limits" page describes them: buckets per route and top-level resource, and a global one.
+//! Rate limits, as on Discord's "Rate Limits" page: buckets per route and top-level resource, and a global one.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::snowflake::wall_clock;
 
-/// So many requests in so long a time.
+/// A number of requests per period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// How many requests.
     pub requests: u32,
-    /// In how long.
     pub per: Duration,
 }
 
 impl Rate {
-    /// So many requests in so long a time.
     pub const fn new(requests: u32, per: Duration) -> Self {
         Self { requests, per }
     }
 }
 
-/// Which routes share a budget. A channel, guild or webhook has its own of each.
+/// Routes that share a budget. Each channel, guild or webhook has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bucket {
-    /// Listing or getting messages.
     Messages,
-    /// Everything about reactions of a channel.
+    /// Everything about a channel's reactions.
     Reactions,
     /// Posting and editing.
     Posting,
@@ -38,30 +34,30 @@ pub enum Bucket {
     Threads,
     /// Application commands.
     Commands,
-    /// Answers to one interaction.
+    /// Responses to one interaction.
     Webhook,
-    /// Everything else, each route for itself.
+    /// Any other route, each by itself.
     Other,
 }
 
-/// The limits that a simulated Discord keeps. None at all by default, so that tests are quick.
+/// The limits of a simulated Discord. None by default, so that tests are fast.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
-    /// Over all routes but interaction callbacks and webhooks.
+    /// Over all routes except interaction callbacks and webhooks.
     pub global: Option<Rate>,
-    /// Listing or getting messages, for each channel.
+    /// Listing or getting messages, per channel.
     pub messages: Option<Rate>,
-    /// Reactions, for each channel.
+    /// Reactions, per channel.
     pub reactions: Option<Rate>,
-    /// Posting and editing, for each channel.
+    /// Posting and editing, per channel.
     pub posting: Option<Rate>,
-    /// Members, for each guild.
+    /// Members, per guild.
     pub members: Option<Rate>,
-    /// Threads, for each channel or guild.
+    /// Threads, per channel or guild.
     pub threads: Option<Rate>,
-    /// Answers, for each interaction.
+    /// Responses, per interaction.
     pub webhooks: Option<Rate>,
-    /// Any other route, for each of its resources.
+    /// Any other route, per resource.
     pub other: Option<Rate>,
 }
 
@@ -71,7 +67,7 @@ impl Limits {
         Self::default()
     }
 
-    /// Limits like Discord's. It publishes only the global one; the others are what bots have seen.
+    /// Limits like Discord's. It documents only the global one; the others are observed.
     pub fn discord() -> Self {
         let seconds = Duration::from_secs;
         Self {
@@ -100,7 +96,7 @@ impl Limits {
     }
 }
 
-/// A window of time, and how many requests it has seen.
+/// A time window, and its number of requests.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     from: Instant,
@@ -108,7 +104,7 @@ struct Window {
 }
 
 impl Window {
-    /// Counts a request; how long to wait if there is no room.
+    /// Counts a request. Returns how long to wait if the window is full.
     fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
         if now.duration_since(self.from) >= rate.per {
             *self = Self { from: now, used: 0 };
@@ -121,7 +117,7 @@ impl Window {
     }
 }
 
-/// A 429: how long to wait, and whose limit it was.
+/// A 429: how long to wait, and whose limit it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limited {
     pub(crate) retry_after: f64,
@@ -129,11 +125,11 @@ pub(crate) struct Limited {
     pub(crate) shared: bool,
 }
 
-/// What a request is counted against.
+/// What a request counts against.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
     pub(crate) bucket: Bucket,
-    /// What tells routes of [`Bucket::Other`] apart.
+    /// Distinguishes routes of [`Bucket::Other`].
     pub(crate) route: &'static str,
     /// The channel, guild or webhook.
     pub(crate) resource: String,
@@ -178,7 +174,7 @@ impl Limiter {
         }
     }
 
-    /// Counts one request; gives the headers of its answer, and the refusal if there is no room.
+    /// Counts a request. Returns the response's headers, and the refusal if a limit is exceeded.
     pub(crate) fn take(&mut self, key: &Key) -> (Headers, Option<Limited>) {
         let now = Instant::now();
         if let Some(rate) = self.limits.global

@@ -26,14 +26,13 @@ pub mod flag {
     pub const LOADING: u32 = 1 << 7;
 }
 
-/// What someone reacts with: a Unicode emoji (`id` is none) or a custom one (`name` is none once it was deleted).
+/// A reaction's emoji: Unicode (`id` is none) or custom (`name` is none once deleted).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Emoji {
     /// A custom emoji's id.
     pub id: Option<u64>,
-    /// The Unicode emoji itself, or the custom emoji's name.
+    /// The Unicode emoji, or the custom emoji's name.
     pub name: Option<Arc<str>>,
-    /// Whether it moves.
     pub animated: bool,
 }
 
@@ -47,7 +46,6 @@ impl Emoji {
         }
     }
 
-    /// A custom emoji.
     pub fn custom(id: u64, name: Option<&str>, animated: bool) -> Self {
         Self {
             id: Some(id),
@@ -56,7 +54,7 @@ impl Emoji {
         }
     }
 
-    /// Whether both mean the same emoji: custom ones are known by id, whatever their name.
+    /// Whether both are the same emoji: custom ones are compared by id.
     pub fn same(&self, other: &Self) -> bool {
         match (self.id, other.id) {
             (None, None) => self.name == other.name,
@@ -65,21 +63,20 @@ impl Emoji {
     }
 }
 
-/// One emoji under a message, and who reacted with it.
+/// One emoji's reactions to a message.
 #[derive(Debug, Clone)]
 pub struct Reaction {
-    /// The emoji.
     pub emoji: Emoji,
-    /// Who reacted normally, sorted by id.
+    /// Users with a normal reaction, sorted by id.
     pub normal: Vec<u64>,
-    /// Who reacted with a super reaction, sorted by id.
+    /// Users with a burst reaction, sorted by id.
     pub burst: Vec<u64>,
-    /// What the counter of normal reactions says, where it is wrong.
+    /// The counter of normal reactions, if it is wrong.
     pub counted: Option<usize>,
 }
 
 impl Reaction {
-    /// The users of one sort.
+    /// The users with normal or burst reactions.
     pub fn users(&self, burst: bool) -> &[u64] {
         if burst { &self.burst } else { &self.normal }
     }
@@ -93,18 +90,18 @@ impl Reaction {
     }
 }
 
-/// Which message a reply, a pin notice or a forward points at.
+/// The message that a reply, pin notice or forward refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference {
     /// 0 for a reply, 1 for a forward.
     pub kind: u8,
-    /// The channel of the message.
+    /// The message's channel.
     pub channel: u64,
-    /// The message, where there is one.
+    /// The message, if any.
     pub message: Option<u64>,
 }
 
-/// The command or component that a message answers.
+/// The command or component that a message responds to.
 #[derive(Debug, Clone)]
 pub struct Cause {
     /// The interaction's id.
@@ -113,13 +110,12 @@ pub struct Cause {
     pub kind: u8,
     /// The command's name.
     pub name: String,
-    /// Who ran it.
     pub user: u64,
-    /// The message a context-menu command was used on.
+    /// The message that a context-menu command was used on.
     pub target: Option<u64>,
 }
 
-/// What few messages have, kept apart so that the many stay small. JSON is kept as Discord sends it.
+/// Rarely used parts of messages, kept apart to save memory. JSON as Discord sends it.
 #[derive(Debug, Clone, Default)]
 pub struct Extras {
     /// Attachment objects.
@@ -130,11 +126,11 @@ pub struct Extras {
     pub components: Vec<Value>,
     /// Sticker items.
     pub stickers: Vec<Value>,
-    /// What a forward carries.
+    /// The forwarded message.
     pub snapshots: Vec<Value>,
-    /// The interaction answered.
+    /// The interaction it responds to.
     pub cause: Option<Cause>,
-    /// Roles mentioned.
+    /// Mentioned roles.
     pub mention_roles: Vec<u64>,
 }
 
@@ -143,15 +139,13 @@ pub struct Extras {
 pub struct Message {
     /// The message's id.
     pub id: u64,
-    /// Where it is.
     pub channel: u64,
-    /// Who wrote it: a user, or a webhook.
+    /// The author: a user, or a webhook.
     pub author: u64,
     /// Its type, one of [`message_type`].
     pub kind: u8,
     /// Its flags, of [`flag`].
     pub flags: u32,
-    /// The text.
     pub content: String,
     /// When it was last edited, in milliseconds.
     pub edited: Option<i64>,
@@ -159,15 +153,14 @@ pub struct Message {
     pub mention_everyone: bool,
     /// Whether it is pinned.
     pub pinned: bool,
-    /// The users mentioned, each once.
+    /// Mentioned users, without duplicates.
     pub mentions: Vec<u64>,
-    /// What it points at.
+    /// The message it refers to.
     pub reference: Option<Reference>,
-    /// The reactions, in the order in which their emoji were first used.
+    /// In the order in which the emoji were first used.
     pub reactions: Vec<Reaction>,
-    /// The custom emojis that somebody ever reacted with: also those that are gone by now.
+    /// All custom emoji anyone ever reacted with, including removed ones.
     pub(crate) once_reacted: BTreeSet<u64>,
-    /// The rest.
     pub extras: Option<Box<Extras>>,
 }
 
@@ -192,7 +185,7 @@ impl Message {
         }
     }
 
-    /// Adds a reaction; false if it was there already.
+    /// Adds a reaction; false if it exists already.
     pub fn react(&mut self, user: u64, emoji: Emoji, burst: bool) -> bool {
         self.once_reacted.extend(emoji.id);
         let index = self
@@ -218,7 +211,7 @@ impl Message {
         }
     }
 
-    /// Takes a reaction back; false if it was not there.
+    /// Removes a reaction; false if it doesn't exist.
     pub fn unreact(&mut self, user: u64, emoji: &Emoji, burst: bool) -> bool {
         let Some(reaction) = self.reactions.iter_mut().find(|r| r.emoji.same(emoji)) else {
             return false;
@@ -233,7 +226,7 @@ impl Message {
         true
     }
 
-    /// Makes the counter of normal reactions wrong, or right again.
+    /// Makes the counter of normal reactions wrong, or correct again.
     pub(crate) fn count_as(&mut self, emoji: Emoji, counted: Option<usize>) {
         let known = self.reactions.iter_mut().find(|r| r.emoji.same(&emoji));
         match known {
@@ -250,7 +243,7 @@ impl Message {
     }
 }
 
-/// The users a text mentions, each once, in the order of the text: `<@id>` and `<@!id>`.
+/// The users in a text, without duplicates, in order: `<@id>` and `<@!id>`.
 pub(crate) fn mentioned(content: &str) -> Vec<u64> {
     marked(content, "<@")
         .filter(|id| !id.starts_with('&'))
@@ -264,7 +257,7 @@ pub(crate) fn mentioned(content: &str) -> Vec<u64> {
         })
 }
 
-/// The roles a text mentions: `<@&id>`.
+/// The roles in a text: `<@&id>`.
 pub(crate) fn mentioned_roles(content: &str) -> Vec<u64> {
     marked(content, "<@&")
         .filter_map(|id| id.parse().ok())

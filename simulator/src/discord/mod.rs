@@ -1,8 +1,9 @@
-//! A Discord on loopback: REST and gateway as documented, over one guild.
+//! A Discord on loopback: REST and gateway as documented, for one guild.
 //!
-//! The parts, from the inside out: `guild`, `message`, `permissions`, `snowflake` are plain data and rules. `wire` renders them as JSON.
-//! `act`, `places`, `interactions` let things happen and dispatch events into `sessions`. `rest` and `gateway` talk to clients.
-//! `seed` makes a world, `life` lets it go on. Everything is behind the one lock of `state`; nothing holds it across an await.
+//! From the inside out: `guild`, `message`, `permissions`, `snowflake` are plain data and rules. `wire` renders them
+//! as JSON. `act`, `places`, `interactions` change the world and dispatch events to `sessions`. `rest` and `gateway`
+//! serve clients. `seed` creates a world, `life` keeps it active. Everything is behind the lock of `state`, which is
+//! never held across an await.
 
 mod act;
 mod elsewhere;
@@ -62,7 +63,7 @@ use sessions::Sessions;
 use snowflake::Clock;
 use state::{Presence, Shared, State};
 
-/// The largest body that is read: Discord takes files of 10 MiB.
+/// The largest body that is read; Discord accepts files of 10 MiB.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 
 /// A running Discord. Dropping it stops it.
@@ -75,7 +76,7 @@ pub struct Discord {
 }
 
 impl Discord {
-    /// Binds 127.0.0.1 and serves from then on.
+    /// Binds 127.0.0.1 and starts serving.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await;
         let listener =
@@ -124,7 +125,7 @@ impl Discord {
         Ok(discord)
     }
 
-    /// Ends every connection, frees the port, and brings the record to the disk.
+    /// Closes every connection, frees the port, and flushes the record.
     pub async fn stop(mut self) {
         self.shared.stop.cancel();
         if let Some(life) = self.life.take() {
@@ -151,7 +152,7 @@ impl Drop for Discord {
     }
 }
 
-/// A token in the shape of Discord's: the bot's id in base64, and two parts that say nothing.
+/// A token shaped like Discord's: the bot's id in base64, and two opaque parts.
 fn token(bot: u64, seed: u64) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let letter = |bits: u32| char::from(ALPHABET[(bits & 63) as usize]);
@@ -179,7 +180,7 @@ async fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// One HTTP request: a WebSocket is the gateway, whatever its path; the rest is REST.
+/// Serves an HTTP request: a WebSocket is the gateway, whatever its path; the rest is REST.
 async fn receive(shared: Arc<Shared>, request: HttpRequest) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     if parts.headers.contains_key("upgrade") {

@@ -1,21 +1,20 @@
-//! Fields of answers and events that are replaced on purpose, by anything: what Discord should not send, and sends.
+//! Fields of responses and events replaced on purpose, with data that Discord shouldn't send but does.
 
 use serde_json::Value;
 
 use super::faults::plain;
 
-/// A field that is replaced.
+/// A replaced field.
 #[derive(Debug)]
 struct Mutation {
     /// The route, or the event's name.
     of: String,
-    /// The way to it, see [`super::Discord::mutate`].
+    /// The path to it; see [`super::Discord::mutate`].
     path: Vec<String>,
-    /// What stands there instead, as JSON text of any kind; nothing to leave the field out.
+    /// The replacement as any text; `None` removes the field.
     by: Option<String>,
 }
 
-/// The fields that are replaced.
 #[derive(Debug, Default)]
 pub(crate) struct Mutations {
     all: Vec<Mutation>,
@@ -38,7 +37,7 @@ impl Mutations {
         self.all.clear();
     }
 
-    /// The answer of a route, or the payload of an event, with its fields replaced.
+    /// A route's response or an event's payload, with its fields replaced.
     pub(crate) fn apply(&self, of: &str, json: Vec<u8>) -> Vec<u8> {
         let of = plain(of);
         let mut mutations = self
@@ -53,7 +52,7 @@ impl Mutations {
         let mut value: Value = serde_json::from_slice(&json).expect("answers are plain JSON");
         let mut texts = Vec::new();
         for (index, mutation) in mutations {
-            // No tree can hold what is to stand there: a mark holds its place until it is text again.
+            // The replacement may be invalid JSON: a placeholder stands for it until the tree is text again.
             let mark = mutation.by.as_ref().map(|by| {
                 let mark = Value::from(format!("the place of mutation {index}"));
                 texts.push((mark.to_string(), by));
@@ -69,7 +68,7 @@ impl Mutations {
     }
 }
 
-/// Whether this object of a list is meant by a step.
+/// Whether a path step matches this list item.
 fn is_meant(step: &str, index: usize, item: &Value) -> bool {
     match step.strip_prefix("id=") {
         Some(id) => item["id"] == id || item["user"]["id"] == id,

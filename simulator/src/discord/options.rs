@@ -1,4 +1,4 @@
-//! How a simulated Discord is started.
+//! Options of a simulated Discord.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use super::limits::Limits;
 use super::sessions::intent;
 
-/// How a simulated Discord is started. The default: a small seeded world, no limits, any free port.
+/// Options of a simulated Discord. The default: a small seeded world, no limits, any free port.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What the world is made from.
+    /// The seed and size of the world.
     pub seed: Seed,
-    /// Whether to make that world, or an empty one.
+    /// Whether to create that world, or an empty one.
     pub world: World,
-    /// The rate limits to keep.
     pub limits: Limits,
     /// The port on 127.0.0.1; 0 for any free one.
     pub port: u16,
-    /// Where to write all traffic as JSON lines.
+    /// File for all traffic, as JSON lines.
     pub record: Option<PathBuf>,
-    /// The bot's token; made from the seed by default.
+    /// The bot's token; derived from the seed by default.
     pub token: Option<String>,
-    /// Which privileged intents are switched on in the "developer portal"; all by default. Without `MESSAGE_CONTENT`, REST hides it too.
+    /// Privileged intents enabled in the "developer portal"; all by default. Without `MESSAGE_CONTENT`, REST hides
+    /// content, too.
     pub privileged_intents: u64,
     /// The heartbeat interval that HELLO asks for.
     pub heartbeat: Duration,
-    /// How long an interaction waits for its first answer: three seconds at Discord.
+    /// How long an interaction waits for its first response; Discord waits three seconds.
     pub interaction_deadline: Duration,
-    /// Actions a second with which the world goes on living.
+    /// Actions per second of the world's script.
     pub lively: f64,
 }
 
@@ -48,41 +48,39 @@ impl Default for Options {
     }
 }
 
-/// What the guild is at the start.
+/// The guild at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum World {
-    /// Made from [`Options::seed`].
+    /// Generated from [`Options::seed`].
     #[default]
     Seeded,
-    /// The guild, its owner, the bot, @everyone: to be filled by hand.
+    /// Only the guild, its owner, the bot and @everyone.
     Empty,
 }
 
 impl World {
-    /// The guild, its owner, the bot, @everyone: to be filled by hand.
+    /// Only the guild, its owner, the bot and @everyone.
     pub fn empty() -> Self {
         Self::Empty
     }
 }
 
-/// What a world is made from. The same values make the same world, ids included.
+/// Parameters of a generated world. Equal values give equal worlds, ids included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seed {
     /// The seed of all randomness.
     pub seed: u64,
-    /// How many channels of all kinds, categories among them; at least six are made.
+    /// Number of channels of all kinds, categories included; at least six.
     pub channels: usize,
-    /// How many messages.
     pub messages: usize,
-    /// How many people are members, besides the owner and the bots.
+    /// Number of people, besides the owner and the bots.
     pub members: usize,
-    /// How many threads.
     pub threads: usize,
     /// The share of messages with reactions.
     pub reactions: f64,
-    /// How many days the history spans.
+    /// Length of the history in days.
     pub days: u32,
-    /// When the history ends, in milliseconds since 1970. None: now, and ids then differ from one start to the next.
+    /// End of the history, in milliseconds since 1970. None: now, so ids differ between starts.
     pub until: Option<i64>,
 }
 

@@ -1,8 +1,8 @@
-//! Who may see and do what: Discord's "Permissions" page, computed as it says there.
+//! Permissions, computed as on Discord's "Permissions" page.
 
 use super::guild::{Channel, Guild, kind};
 
-/// Discord's permission bits that the simulator looks at.
+/// Discord's permission bits that the simulator checks.
 pub mod bit {
     pub const ADMINISTRATOR: u64 = 1 << 3;
     pub const MANAGE_CHANNELS: u64 = 1 << 4;
@@ -24,9 +24,9 @@ pub mod bit {
     pub const MANAGE_THREADS: u64 = 1 << 34;
     pub const CREATE_PUBLIC_THREADS: u64 = 1 << 35;
     pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
-    /// Every bit Discord has given a meaning so far.
+    /// All documented bits.
     pub const ALL: u64 = (1 << 52) - 1;
-    /// What a new server grants @everyone, more or less.
+    /// Roughly the default permissions of @everyone in a new server.
     pub const EVERYONE: u64 = ADD_REACTIONS
         | VIEW_CHANNEL
         | SEND_MESSAGES
@@ -42,21 +42,21 @@ pub mod bit {
         | SEND_MESSAGES_IN_THREADS;
 }
 
-/// An exception from the guild's permissions in one channel, for a role or a member.
+/// A permission overwrite for a role or a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overwrite {
     /// The role or member.
     pub id: u64,
-    /// A member's rather than a role's.
+    /// Whether it is for a member.
     pub member: bool,
     /// Bits granted.
     pub allow: u64,
-    /// Bits taken away.
+    /// Bits denied.
     pub deny: u64,
 }
 
 impl Overwrite {
-    /// An exception for a role.
+    /// An overwrite for a role.
     pub fn role(id: u64, allow: u64, deny: u64) -> Self {
         Self {
             id,
@@ -66,7 +66,7 @@ impl Overwrite {
         }
     }
 
-    /// An exception for a member.
+    /// An overwrite for a member.
     pub fn member(id: u64, allow: u64, deny: u64) -> Self {
         Self {
             id,
@@ -77,7 +77,7 @@ impl Overwrite {
     }
 }
 
-/// A member's permissions in the guild, before any channel's overwrites. Nothing for someone who is no member.
+/// A member's guild permissions, before channel overwrites. None for non-members.
 pub(crate) fn in_guild(guild: &Guild, user: u64) -> u64 {
     let Some(member) = guild.members.get(&user) else {
         return 0;
@@ -96,7 +96,7 @@ pub(crate) fn in_guild(guild: &Guild, user: u64) -> u64 {
     }
 }
 
-/// A member's permissions in a channel; in a thread, those of its parent.
+/// A member's permissions in a channel; threads use their parent's.
 pub(crate) fn in_channel(guild: &Guild, user: u64, channel: &Channel) -> u64 {
     let base = in_guild(guild, user);
     if base == 0 || base & bit::ADMINISTRATOR != 0 {
@@ -135,7 +135,7 @@ pub(crate) fn in_channel(guild: &Guild, user: u64, channel: &Channel) -> u64 {
     }
 }
 
-/// Whether a member may see the channel at all. A private thread is for its members and for those who manage threads.
+/// Whether a member can see the channel. Private threads are for their members and for those who manage threads.
 pub(crate) fn may_view(guild: &Guild, user: u64, channel: &Channel) -> bool {
     let granted = in_channel(guild, user, channel);
     let invited = match &channel.thread {
@@ -147,7 +147,7 @@ pub(crate) fn may_view(guild: &Guild, user: u64, channel: &Channel) -> bool {
     granted & bit::VIEW_CHANNEL != 0 && invited
 }
 
-/// Whether a member may open the channel: see it, and join it where it is a voice channel.
+/// Whether a member can open the channel: see it and, for a voice channel, join it.
 pub(crate) fn may_open(guild: &Guild, user: u64, channel: &Channel) -> bool {
     let voice = guild
         .place(channel)
@@ -156,7 +156,7 @@ pub(crate) fn may_open(guild: &Guild, user: u64, channel: &Channel) -> bool {
         && (!voice || in_channel(guild, user, channel) & bit::CONNECT != 0)
 }
 
-/// Whether a member may read what was said before.
+/// Whether a member can read the channel's history.
 pub(crate) fn may_read(guild: &Guild, user: u64, channel: &Channel) -> bool {
     may_open(guild, user, channel)
         && in_channel(guild, user, channel) & bit::READ_MESSAGE_HISTORY != 0

@@ -1,4 +1,5 @@
-//! What can happen to channels, threads, members, roles and emoji: each action changes the guild and dispatches the events that Discord would.
+//! Actions on channels, threads, members, roles and emoji. Each changes the guild and dispatches Discord's events for
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,7 @@ impl State {
         }
     }
 
-    /// Does what may change whom the bot sees, and tells it the threads of the channels it gained.
+    /// Makes a change that may affect what the bot sees, and sends it the threads of channels it gained.
     fn revealing<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> T {
         let before = visible(&self.guild);
         let done = change(self);
@@ -122,7 +123,7 @@ impl State {
         true
     }
 
-    /// Opens a thread: on a message (then it has the message's id) or by itself.
+    /// Creates a thread: from a message, whose id it gets, or standalone.
     pub(crate) fn create_thread(
         &mut self,
         parent: u64,
@@ -173,7 +174,7 @@ impl State {
         id
     }
 
-    /// Posts the note that a thread was opened on an older message. Source:
+    /// Posts the system message about a thread created from an older message. Source:
     /// <https://discord.com/developers/docs/topics/threads#thread-created>.
     fn tell_of_thread(&mut self, parent: u64, owner: u64, name: &str, thread: u64) {
         let mut note = self.compose(Draft {
@@ -190,7 +191,7 @@ impl State {
         self.announce("MESSAGE_CREATE", parent, id);
     }
 
-    /// Archives a thread, or brings it back.
+    /// Archives or unarchives a thread.
     pub(crate) fn archive(&mut self, id: u64, archived: bool) -> bool {
         let now = self.guild.clock.now();
         self.guild.clock.tick(1);
@@ -202,7 +203,7 @@ impl State {
         })
     }
 
-    /// Adds someone to a thread, or takes them out of it.
+    /// Adds a user to a thread, or removes one.
     pub(crate) fn thread_member(&mut self, id: u64, user: u64, inside: bool) -> bool {
         let now = self.guild.clock.now();
         let seen = self.sees(id);
@@ -268,7 +269,7 @@ impl State {
                 user: self.guild.users.get(&user),
             });
             data["guild_id"] = tree(Id(self.guild.id));
-            // Its own updates reach a bot without the privileged intent.
+            // A bot receives its own updates without the privileged intent.
             let own = if user == self.guild.bot {
                 intent::GUILDS
             } else {
@@ -278,7 +279,7 @@ impl State {
         }
     }
 
-    /// A member leaves; the account and what it wrote stay known.
+    /// A member leaves; the account and its messages remain.
     pub(crate) fn leave(&mut self, user: u64) -> bool {
         if self.guild.members.remove(&user).is_none() {
             return false;
@@ -304,7 +305,7 @@ impl State {
         })
     }
 
-    /// Renames an account: at Discord its guilds hear of it as a member update.
+    /// Renames an account; its guilds get a member update.
     pub(crate) fn rename(&mut self, user: u64, username: &str, global_name: Option<&str>) -> bool {
         let Some(account) = self.guild.users.get_mut(&user) else {
             return false;
@@ -371,7 +372,7 @@ impl State {
         id
     }
 
-    /// Deletes a custom emoji; reactions with it stay, but lose its name.
+    /// Deletes a custom emoji; its reactions remain without a name.
     pub(crate) fn delete_emoji(&mut self, id: u64) -> bool {
         if self.guild.emojis.remove(&id).is_none() {
             return false;
@@ -403,7 +404,7 @@ impl State {
         self.dispatch("GUILD_UPDATE", intent::GUILDS, &data);
     }
 
-    /// The guild's outage begins or ends, or the bot is removed or invited again.
+    /// Begins or ends an outage, or removes or invites the bot.
     pub(crate) fn set_presence(&mut self, presence: Presence) {
         if presence == self.presence {
             return;

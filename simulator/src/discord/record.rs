@@ -1,4 +1,4 @@
-//! What was said over the wire: a log for assertions, and JSON lines for whoever checks them against Discord's schemas.
+//! Records the traffic: a log for assertions, and JSON lines for checks against Discord's schemas.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 
 use super::snowflake::wall_clock;
 
-/// How many requests and violations the log keeps; counters go on.
+/// Number of requests and violations kept; counters continue.
 const KEPT: usize = 500_000;
 
-/// One request and what became of it.
+/// A request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// When it arrived, in milliseconds since 1970.
@@ -29,26 +29,26 @@ pub struct Request {
     pub route: &'static str,
     /// Path and query as sent.
     pub path: String,
-    /// The status answered; 0 where the connection was broken.
+    /// The response's status; 0 if the connection was broken.
     pub status: u16,
-    /// The JSON sent with it.
+    /// The request's JSON.
     pub body: Option<Value>,
 }
 
-/// How often what happened.
+/// Counters of requests and events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// All requests.
     pub requests: u64,
     /// Requests answered with 429.
     pub rate_limited: u64,
-    /// Requests that count towards Discord's ban of 10,000 in ten minutes: 401, 403, and 429 unless shared.
+    /// Requests that count towards Discord's ban (10,000 in ten minutes): 401, 403, and 429 unless shared.
     pub invalid: u64,
     /// Requests to routes that do not exist.
     pub unknown_routes: u64,
-    /// Gateway identifies that got a session.
+    /// IDENTIFYs that got a session.
     pub identifies: u64,
-    /// All gateway identifies.
+    /// All IDENTIFYs.
     pub identify_attempts: u64,
     /// Gateway resumes.
     pub resumes: u64,
@@ -104,7 +104,7 @@ impl Log {
         self.violations.push_back(what);
     }
 
-    /// Notes a request with its answer.
+    /// Logs a request with its response.
     pub(crate) fn rest(&mut self, request: Request, answer: &[u8]) {
         if self.record.is_some() {
             let text = std::str::from_utf8(answer).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Log {
         self.requests.push_back(request);
     }
 
-    /// Notes a gateway payload.
+    /// Logs a gateway payload.
     pub(crate) fn gateway(&mut self, direction: &str, payload: &str) {
         if self.record.is_some()
             && let Ok(payload) = serde_json::from_str(payload)
@@ -153,7 +153,7 @@ impl Log {
         }
     }
 
-    /// Brings the record to the disk.
+    /// Flushes the record to disk.
     pub(crate) fn flush(&mut self) {
         if let Some(record) = &mut self.record
             && let Err(error) = record.flush()

@@ -1,7 +1,8 @@
-//! Gateway sessions: what each client asked for, and what it has yet to be sent.
+//! Gateway sessions: what each client asked for, and what is still to be sent.
 //!
-//! A session's buffer is both its queue and its replay: a connection reads it from its own position, so an event dispatched while a client
-//! resumes is simply behind the replayed ones. It is bounded: a client that falls further behind loses its session, as at Discord.
+//! A session's buffer is both queue and replay: a connection reads it from its own position, so events dispatched
+//! during a resume follow the replayed ones. It is bounded: a client that falls too far behind loses its session, as
+//! on Discord.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,26 +22,25 @@ pub mod intent {
     pub const GUILD_MESSAGES: u64 = 1 << 9;
     pub const GUILD_MESSAGE_REACTIONS: u64 = 1 << 10;
     pub const MESSAGE_CONTENT: u64 = 1 << 15;
-    /// Those that must be switched on in the developer portal.
+    /// Intents that must be enabled in the developer portal.
     pub const PRIVILEGED: u64 = GUILD_MEMBERS | GUILD_PRESENCES | MESSAGE_CONTENT;
-    /// Every intent there is.
     pub const ALL: u64 = ((1 << 17) - 1) | (1 << 20) | (1 << 21) | (1 << 24) | (1 << 25);
 }
 
-/// How many events a session keeps for a client that is slow or away.
+/// Number of events a session keeps for a slow or absent client.
 const KEPT: usize = 200_000;
-/// How many sessions without a connection are kept, and for how long.
+/// How many disconnected sessions are kept, and for how long.
 const KEPT_SESSIONS: usize = 4;
 const KEPT_MS: i64 = 300_000;
 
-/// An event on its way to the sessions that asked for it.
+/// An event for the sessions that asked for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) name: String,
-    /// The intents of which one suffices; 0 for everybody.
+    /// Any of these intents suffices; 0 for everyone.
     pub(crate) intents: u64,
     pub(crate) data: String,
-    /// For sessions without `MESSAGE_CONTENT`, where that differs.
+    /// The data for sessions without `MESSAGE_CONTENT`, if different.
     pub(crate) bare: Option<String>,
 }
 
@@ -55,14 +55,14 @@ impl Event {
     }
 }
 
-/// What a connection must do beside sending events.
+/// A control message to a connection.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
     /// Send this payload, such as op 7 or op 9.
     Send(String),
     /// Close with a code, or with an empty close frame.
     Close(Option<u16>),
-    /// Break the connection without a word.
+    /// Cut the connection.
     Cut,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Session {
     pub(crate) compress: bool,
     pub(crate) seq: u64,
     buffer: VecDeque<(u64, Arc<str>)>,
-    /// What goes wrong with an event, and whether it does with its replay, too.
+    /// The fault of an event, and whether its replays have it, too.
     faults: BTreeMap<u64, (EventFault, bool)>,
     connection: Option<u64>,
     left_at: i64,
@@ -86,10 +86,10 @@ struct Connection {
     orders: VecDeque<Order>,
 }
 
-/// What a connection has to do next.
+/// A connection's next step.
 pub(crate) enum Next {
     Order(Order),
-    /// Payloads to send, with what goes wrong with them, and the position after the last.
+    /// Payloads with their faults, and the position after the last.
     Events(Vec<(Arc<str>, Option<EventFault>)>, u64),
     /// The session was lost.
     Gone,
@@ -105,17 +105,17 @@ pub(crate) struct Sessions {
     pub(crate) holding: bool,
     pub(crate) dropping: bool,
     withheld: VecDeque<Event>,
-    /// What goes wrong with the next events, and whether it does with their replays, too.
+    /// Faults of the next events, and whether their replays have them, too.
     pub(crate) planned: VecDeque<(EventFault, bool)>,
     pub(crate) manners: Manners,
-    /// Where READY says that sessions are resumed, if not here.
+    /// The resume URL in READY, if not this server's.
     pub(crate) resume_url: Option<String>,
-    /// What is left of the session start limit, and after how many milliseconds it is reset.
+    /// Remaining session starts, and milliseconds until the reset.
     pub(crate) starts_left: Option<(u64, u64)>,
-    /// Events handed to at least one session.
+    /// Events given to at least one session.
     pub(crate) dispatched: u64,
     pub(crate) identifies: u64,
-    /// Those that were refused or ignored among them.
+    /// Including refused and ignored ones.
     pub(crate) identify_attempts: u64,
     pub(crate) resumes: u64,
 }
@@ -165,7 +165,8 @@ impl Sessions {
         id
     }
 
-    /// Gives a session a new connection, which reads on from `seq`. None if there is no such session; an error if it never got that far.
+    /// Attaches a new connection to a session, reading from `seq`. None if the session doesn't exist; an error if it
+    /// never got that far.
     pub(crate) fn resume(
         &mut self,
         connection: u64,
@@ -227,7 +228,7 @@ impl Sessions {
         }
     }
 
-    /// What the connection should do, given its session and how far it has sent.
+    /// The next step of a connection, given its session and position.
     pub(crate) fn next(&mut self, number: u64, session: Option<&str>, sent: u64) -> Next {
         let Some(connection) = self
             .connections
@@ -271,7 +272,7 @@ impl Sessions {
         Next::Events(batch, sent)
     }
 
-    /// Puts one event into one session, whatever it asked for.
+    /// Puts an event into one session, whatever it asked for.
     pub(crate) fn push_to(&mut self, id: &str, name: &str, data: &str) {
         if let Some(session) = self.all.iter_mut().find(|session| session.id == id) {
             session.push(name, data);
@@ -332,7 +333,7 @@ impl Sessions {
         }
     }
 
-    /// Gives every connection an order.
+    /// Sends an order to every connection.
     pub(crate) fn order_all(&mut self, order: &Order) {
         for number in self
             .connections
@@ -344,7 +345,7 @@ impl Sessions {
         }
     }
 
-    /// Op 9 to every connection; unless resumable, the sessions are gone.
+    /// Op 9 to every connection; unless resumable, the sessions are lost.
     pub(crate) fn invalidate(&mut self, resumable: bool) {
         self.order_all(&Order::Send(
             json!({"op": 9, "d": resumable, "s": null, "t": null}).to_string(),
@@ -354,7 +355,7 @@ impl Sessions {
         }
     }
 
-    /// The client ended its session.
+    /// Ends a session at the client's request.
     pub(crate) fn end(&mut self, id: &str) {
         self.all.retain(|session| session.id != id);
     }

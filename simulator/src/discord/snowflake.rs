@@ -1,6 +1,6 @@
-//! Snowflakes and the clock they come from.
+//! Snowflakes and their clock.
 //!
-//! From Discord's "API Reference / Snowflakes": the upper 42 bits of an id are milliseconds since the first second of 2015.
+//! From Discord's "API Reference / Snowflakes": the upper 42 bits of an id are milliseconds since 2015-01-01.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,17 +9,17 @@ use jiff::Timestamp;
 /// Discord's epoch, in milliseconds since 1970.
 pub const EPOCH_MS: i64 = 1_420_070_400_000;
 
-/// When the thing with this id was created, in milliseconds since 1970.
+/// Creation time of an id, in milliseconds since 1970.
 pub fn time_of(id: u64) -> i64 {
     i64::try_from(id >> 22).expect("42 bits fit") + EPOCH_MS
 }
 
-/// The smallest id of that moment.
+/// The smallest id of a moment.
 pub fn at(ms: i64) -> u64 {
     u64::try_from(ms - EPOCH_MS).unwrap_or(0) << 22
 }
 
-/// A time as Discord writes it: `2026-11-23T20:52:41.123000+00:00`.
+/// A time in Discord's format: `2026-11-23T20:52:41.123000+00:00`.
 pub fn iso(ms: i64) -> String {
     let mut text = format!(
         "{:.6}",
@@ -30,7 +30,7 @@ pub fn iso(ms: i64) -> String {
     text
 }
 
-/// Milliseconds since 1970 on this machine's clock.
+/// This machine's clock, in milliseconds since 1970.
 pub fn wall_clock() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -38,13 +38,14 @@ pub fn wall_clock() -> i64 {
     i64::try_from(since.as_millis()).expect("the year is below 292 million")
 }
 
-/// Hands out times and ids. With a fixed end of history, time is logical (a millisecond an action), so that ids repeat; without, it is the wall clock.
+/// Generates times and ids. With a fixed end of history, time is logical (a millisecond per action), so ids are
+/// reproducible; otherwise it is the wall clock.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     logical: Option<i64>,
     last_id: u64,
     count: u64,
-    /// Ids stay in the millisecond of the last one.
+    /// Whether ids stay within the last one's millisecond.
     held: bool,
 }
 
@@ -58,19 +59,18 @@ impl Clock {
         }
     }
 
-    /// The present.
     pub(crate) fn now(&self) -> i64 {
         self.logical.unwrap_or_else(wall_clock)
     }
 
-    /// Moves logical time on; the wall clock moves by itself.
+    /// Advances logical time; does nothing for the wall clock.
     pub(crate) fn tick(&mut self, ms: i64) {
         if let Some(logical) = &mut self.logical {
             *logical += ms;
         }
     }
 
-    /// An id of the present, larger than every id handed out before.
+    /// An id for now, larger than all previous ones.
     pub(crate) fn next_id(&mut self) -> u64 {
         if self.held {
             self.last_id += 1;
@@ -82,12 +82,12 @@ impl Clock {
         self.last_id
     }
 
-    /// From now on ids are of the millisecond of the last one, or no longer.
+    /// Whether ids stay within the last one's millisecond from now on.
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
     }
 
-    /// An id of a past moment, for the seeded history. Unique as long as fewer than four million share a millisecond.
+    /// An id from the past, for the seeded history. Unique for fewer than four million per millisecond.
     pub(crate) fn past_id(&mut self, ms: i64) -> u64 {
         self.count += 1;
         at(ms) | (self.count & 0x3F_FFFF)

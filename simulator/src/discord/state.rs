@@ -1,4 +1,4 @@
-//! Everything one simulated Discord knows, behind one lock: requests, actions and gateway connections each hold it for a moment, never across an await.
+//! The state of a simulated Discord, behind one lock that is never held across an await.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,27 +14,26 @@ use super::limits::Limiter;
 use super::record::Log;
 use super::sessions::{Sessions, intent};
 
-/// The state behind the lock.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) guild: Guild,
     pub(crate) presence: Presence,
-    /// The guilds that are not visited.
+    /// Guilds that aren't visited.
     pub(crate) elsewhere: Vec<Elsewhere>,
-    /// Whether anybody may add the bot to a guild.
+    /// Whether anyone can add the bot to a guild.
     pub(crate) is_public: bool,
     pub(crate) token: String,
     pub(crate) url: String,
-    /// The privileged intents switched on for the application.
+    /// Privileged intents enabled for the application.
     pub(crate) privileged: u64,
     pub(crate) heartbeat_ms: u64,
     pub(crate) sessions: Sessions,
     pub(crate) interactions: Interactions,
     pub(crate) limiter: Limiter,
     pub(crate) faults: Faults,
-    /// Members who have blocked the bot: it cannot react to what they write.
+    /// Members who blocked the bot: it can't react to their messages.
     pub(crate) blocking: BTreeSet<u64>,
-    /// Whether messages of one millisecond are listed in another order than by id.
+    /// Whether messages of one millisecond are listed out of id order.
     pub(crate) disorder: bool,
     pub(crate) log: Log,
 }
@@ -50,12 +49,12 @@ pub(crate) enum Presence {
 }
 
 impl State {
-    /// Whether the application may see what others write.
+    /// Whether the application can see message content.
     pub(crate) fn content(&self) -> bool {
         self.privileged & intent::MESSAGE_CONTENT != 0
     }
 
-    /// The application flags that mirror the privileged intents: those of a bot in fewer than 100 guilds.
+    /// The application flags for the privileged intents, as for a bot in fewer than 100 guilds.
     pub(crate) fn application_flags(&self) -> u64 {
         [
             (intent::GUILD_PRESENCES, 1 << 13),
@@ -68,7 +67,7 @@ impl State {
     }
 }
 
-/// The state, and the signals around it.
+/// The state, and its signals.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -85,14 +84,14 @@ impl Shared {
         })
     }
 
-    /// Locks the state. A panic while it was held (a failed assertion in a test) does not stop the others.
+    /// Locks the state. A panic while it was locked (a failed assertion) doesn't affect other users.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Tells those who wait for a condition to look again.
+    /// Wakes those who wait for a condition.
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|count| *count += 1);
     }

@@ -1,4 +1,4 @@
-//! The truth: what a client with the bot's token would see, had it asked for everything at this moment.
+//! The truth: what a client with the bot's token would see if it requested everything right now.
 
 use serde::Serialize;
 
@@ -8,16 +8,14 @@ use super::permissions::{may_read, may_view};
 use super::snowflake::time_of;
 use super::state::State;
 
-/// Everything the bot may see now, sorted by id throughout.
+/// Everything the bot can see now, sorted by id.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Truth {
-    /// The guild.
     pub guild: u64,
-    /// All channels, as Discord lists them even to those who may not open them, and the threads that the bot may see.
+    /// All channels, which Discord lists even to those who can't open them, and the threads visible to the bot.
     pub channels: Vec<TruthChannel>,
     /// The members.
     pub members: Vec<TruthMember>,
-    /// The roles.
     pub roles: Vec<TruthRole>,
     /// The messages of the readable channels.
     pub messages: Vec<TruthMessage>,
@@ -27,25 +25,21 @@ pub struct Truth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct TruthChannel {
-    /// Its id.
     pub id: u64,
-    /// Its type.
     pub kind: u8,
-    /// Its name.
     pub name: String,
     /// The category, or the thread's channel.
     pub parent: Option<u64>,
     /// Whether the bot sees it.
     pub visible: bool,
-    /// Whether the bot may read its history (and it holds messages).
+    /// Whether the bot can read its history (and it can contain messages).
     pub readable: bool,
-    /// Whether @everyone may read its history.
+    /// Whether @everyone can read its history.
     pub public: bool,
     /// Whether it is an archived thread.
     pub archived: bool,
 }
 
-/// A member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthMember {
     /// The account.
@@ -64,12 +58,9 @@ pub struct TruthMember {
     pub joined: i64,
 }
 
-/// A role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthRole {
-    /// Its id.
     pub id: u64,
-    /// Its name.
     pub name: String,
     /// Its permissions.
     pub permissions: u64,
@@ -78,48 +69,46 @@ pub struct TruthRole {
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthMessage {
-    /// Its id.
     pub id: u64,
     /// Its channel or thread.
     pub channel: u64,
-    /// Who wrote it: a user, or a webhook.
+    /// The author: a user, or a webhook.
     pub author: u64,
     /// The webhook that wrote it.
     pub webhook: Option<u64>,
-    /// Its type.
     pub kind: u8,
     /// Its flags.
     pub flags: u32,
-    /// The text, as far as the bot may see it.
+    /// The text, if the bot can see it.
     pub content: String,
     /// When it was written, in milliseconds.
     pub at: i64,
     /// When it was last edited, in milliseconds.
     pub edited: Option<i64>,
-    /// Whom it mentions, in Discord's order.
+    /// Mentioned users, in Discord's order.
     pub mentions: Vec<u64>,
-    /// The message it points at.
+    /// The message it refers to.
     pub reply_to: Option<u64>,
-    /// Who ran the command that it answers.
+    /// The user of the command that it responds to.
     pub invoker: Option<u64>,
-    /// Its reactions: by emoji (id, then name), normal ones before super reactions.
+    /// By emoji (id, then name), normal ones before burst reactions.
     pub reactions: Vec<TruthReaction>,
 }
 
-/// Who reacted with an emoji.
+/// The users who reacted with an emoji.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct TruthReaction {
     /// A custom emoji's id.
     pub emoji_id: Option<u64>,
     /// The emoji, or a custom one's name.
     pub emoji_name: Option<String>,
-    /// Whether these are super reactions.
+    /// Whether these are burst reactions.
     pub burst: bool,
     /// The users, sorted.
     pub users: Vec<u64>,
 }
 
-/// Whether any member may read the channel: what holds for someone with no role.
+/// Whether a member without roles can read the channel.
 fn public(guild: &Guild, channel: &Channel) -> bool {
     use super::permissions::bit;
     let Some(place) = guild.place(channel) else {

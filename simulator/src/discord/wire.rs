@@ -1,6 +1,6 @@
-//! The guild as JSON: each object as Discord's reference describes it, with every field that its official `OpenAPI` requires.
+//! The guild as JSON: objects as in Discord's reference, with every field that its official `OpenAPI` requires.
 //!
-//! Messages are serialized straight from the guild, without a tree in between, since pages of them are what a client fetches most.
+//! Messages are serialized directly, without an intermediate tree, since clients fetch mostly pages of messages.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -21,7 +21,7 @@ impl Serialize for Id {
     }
 }
 
-/// Turns what can be serialized into a JSON tree.
+/// Serializes into a JSON tree.
 pub(crate) fn tree(of: impl Serialize) -> Value {
     serde_json::to_value(of).expect("wire objects are plain JSON")
 }
@@ -58,7 +58,7 @@ impl Serialize for UserObject<'_> {
 /// A guild member object.
 pub(crate) struct MemberObject<'a> {
     pub(crate) member: &'a Member,
-    /// The account; left out where the member comes beside a user object.
+    /// The account; `None` if a user object accompanies the member.
     pub(crate) user: Option<&'a User>,
 }
 
@@ -85,7 +85,7 @@ impl Serialize for MemberObject<'_> {
     }
 }
 
-/// A partial emoji, as reactions carry it.
+/// A partial emoji, as in reactions.
 pub(crate) struct EmojiObject<'a>(pub(crate) &'a Emoji);
 
 impl Serialize for EmojiObject<'_> {
@@ -133,19 +133,20 @@ impl Serialize for ReactionObject<'_> {
     }
 }
 
-/// How a message is looked at.
+/// How to render a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
-    /// Whether `MESSAGE_CONTENT` was granted: without it only the bot's own messages and those that mention it have content.
+    /// Whether `MESSAGE_CONTENT` is granted. Without it, only the bot's own messages and those that mention it have
+    /// content.
     pub(crate) content: bool,
-    /// As a gateway event: with `guild_id` and `member`, without reactions.
+    /// Whether it is a gateway event: with `guild_id` and `member`, without reactions.
     pub(crate) event: bool,
-    /// Whether a reply shows what it replies to.
+    /// Whether a reply includes the message it replies to.
     pub(crate) quote: bool,
 }
 
 impl View {
-    /// As REST answers.
+    /// As in REST responses.
     pub(crate) fn rest(content: bool) -> Self {
         Self {
             content,
@@ -154,7 +155,7 @@ impl View {
         }
     }
 
-    /// As gateway events carry it.
+    /// As in gateway events.
     pub(crate) fn event(content: bool) -> Self {
         Self {
             content,
@@ -171,7 +172,7 @@ pub(crate) struct MessageObject<'a> {
     pub(crate) view: View,
 }
 
-/// The objects that a message carries only where its content may be seen.
+/// Objects that a message has only if its content is visible.
 static NOTHING: &[Value] = &[];
 
 impl MessageObject<'_> {
@@ -179,7 +180,7 @@ impl MessageObject<'_> {
         self.guild.users.get(&id).map(UserObject)
     }
 
-    /// A mentioned user: in events with the membership.
+    /// A mentioned user; in events, with the membership.
     fn mention(&self, id: u64) -> Option<Value> {
         let mut user = tree(self.user(id)?);
         if self.view.event
@@ -339,7 +340,7 @@ fn metadata(guild: &Guild, cause: &Cause) -> Value {
         object["target_message_id"] = tree(Id(target));
     }
     if cause.kind == 5 {
-        // Which run opened the form is not remembered here: another run of the same member.
+        // The run that opened the form isn't recorded; this is another run by the same member.
         object["triggering_interaction_metadata"] = json!({
             "id": Id(cause.id - 1), "type": 2,
             "user": guild.users.get(&cause.user).map(UserObject),
@@ -378,7 +379,7 @@ fn overwrite(overwrite: &Overwrite) -> Value {
     })
 }
 
-/// A channel object; a thread's has what only threads have.
+/// A channel object; threads have additional fields.
 pub(crate) fn channel(guild: &Guild, channel: &Channel) -> Value {
     let mut object = json!({
         "id": Id(channel.id), "type": channel.kind, "flags": 0, "guild_id": Id(guild.id), "name": channel.name,
@@ -431,7 +432,7 @@ pub(crate) fn thread_member(thread: u64, user: u64, joined: i64) -> Value {
     json!({"id": Id(thread), "user_id": Id(user), "join_timestamp": iso(joined), "flags": 0})
 }
 
-/// A guild object, as REST answers it.
+/// A guild object, as in REST.
 pub(crate) fn guild(guild: &Guild) -> Value {
     json!({
         "id": Id(guild.id), "name": guild.name, "icon": null, "description": null, "home_header": null, "splash": null,
@@ -448,7 +449,8 @@ pub(crate) fn guild(guild: &Guild) -> Value {
     })
 }
 
-/// What `GUILD_CREATE` carries: without the presences intent its members are the bot alone, and its threads the active ones the bot may see.
+/// The data of `GUILD_CREATE`: without the presences intent, its only member is the bot, and its threads are the
+/// active ones the bot can see.
 pub(crate) fn guild_create(of: &Guild) -> Value {
     let mut object = guild(of);
     let bot = of.members.get(&of.bot);
@@ -484,7 +486,7 @@ pub(crate) fn guild_create(of: &Guild) -> Value {
     object
 }
 
-/// The threads not archived that the bot may see.
+/// Active threads that the bot can see.
 pub(crate) fn active_threads(guild: &Guild) -> impl Iterator<Item = &Channel> {
     guild.channels.values().filter(|channel| {
         channel
@@ -495,7 +497,7 @@ pub(crate) fn active_threads(guild: &Guild) -> impl Iterator<Item = &Channel> {
     })
 }
 
-/// The bot's application, as `/applications/@me` answers.
+/// The bot's application, as in `/applications/@me`.
 pub(crate) fn application(guild: &Guild, flags: u64, guilds: usize, is_public: bool) -> Value {
     json!({
         "id": Id(guild.bot), "name": "propsbot", "icon": null, "description": "Mirrors thanks and turns them into props.",
@@ -508,7 +510,7 @@ pub(crate) fn application(guild: &Guild, flags: u64, guilds: usize, is_public: b
     })
 }
 
-/// The guild in brief, as `/users/@me/guilds` lists it.
+/// A partial guild, as in `/users/@me/guilds`.
 pub(crate) fn my_guild(guild: &Guild) -> Value {
     json!({
         "id": Id(guild.id), "name": guild.name, "icon": null, "banner": null, "owner": false,

@@ -1,4 +1,4 @@
-//! How a request ends: whole, in the middle, wrong on purpose, or not at all.
+//! How a request ends: completely, cut off, damaged, or without a response.
 
 use std::io;
 
@@ -46,13 +46,13 @@ fn reset() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "planned fault")
 }
 
-/// An answer whose body fails before its first byte: the server closes the connection in the middle of it.
+/// A response whose body fails before its first byte: the server closes the connection mid-response.
 pub(crate) fn broken() -> Response<Body> {
     let nothing = futures::stream::once(async { Err::<Bytes, _>(reset()) });
     Response::new(Body::from_stream(nothing))
 }
 
-/// The whole answer's head, and half of its body.
+/// The complete head, and half of the body.
 pub(crate) fn truncated(mut reply: Reply, headers: &Headers) -> Response<Body> {
     let half = Bytes::copy_from_slice(&reply.body[..reply.body.len() / 2]);
     reply
@@ -65,7 +65,7 @@ pub(crate) fn truncated(mut reply: Reply, headers: &Headers) -> Response<Body> {
     response
 }
 
-/// Turns one bit round in the middle of the content.
+/// Flips a bit in the middle of the content.
 pub(crate) fn flip(reply: &mut Reply) {
     let turn = |bytes: &mut [u8]| {
         let middle = bytes.len() / 2;

@@ -1,4 +1,4 @@
-//! Things that go wrong on purpose.
+//! Planned faults.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Files, by path.
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
-/// What a request is about.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -19,25 +19,25 @@ pub enum Kind {
     WriteRef,
     /// REST: a file or folder by its path.
     ReadContents,
-    /// REST: a commit of one file by its path.
+    /// REST: a file or folder by path.
     WriteContents,
-    /// REST: a blob by its hash.
+    /// REST: committing one file by path.
     ReadBlob,
     /// REST: making a blob.
     WriteBlob,
-    /// REST: a tree by its hash.
+    /// REST: creating a blob.
     ReadTree,
     /// REST: making a tree.
     WriteTree,
-    /// REST: commits.
+    /// REST: creating a tree.
     ReadCommit,
     /// REST: making a commit object.
     WriteCommit,
-    /// REST: asking where the archive of a commit is.
+    /// REST: creating a commit object.
     Tarball,
-    /// That archive itself; no API request.
+    /// REST: the link to a commit's tarball.
     Codeload,
-    /// The account, or the rate limit.
+    /// The tarball itself; not an API request.
     Account,
     /// GraphQL: a query.
     Query,
@@ -45,12 +45,12 @@ pub enum Kind {
     CommitOnBranch,
     /// GraphQL: any other mutation.
     Mutation,
-    /// A route that is not simulated.
+    /// A route that isn't simulated.
     Unknown,
 }
 
 impl Kind {
-    /// Whether it is one that GitHub counts as creating content.
+    /// Whether GitHub counts it as creating content.
     pub fn writes(self) -> bool {
         matches!(
             self,
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// Which requests meet a fault.
+/// The requests that get a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// Every request.
@@ -81,7 +81,7 @@ pub enum What {
     Reads,
     /// Those of these kinds.
     Only(Vec<Kind>),
-    /// Those whose path (query included) or GraphQL body has this text in it.
+    /// Those with this text in their path (query included) or GraphQL body.
     Naming(String),
 }
 
@@ -97,7 +97,7 @@ impl<const N: usize> From<[Kind; N]> for What {
     }
 }
 
-/// A request as faults look at it.
+/// What faults match on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Met<'a> {
     pub(crate) kind: Kind,
@@ -120,22 +120,22 @@ impl What {
     }
 }
 
-/// What happens to a request instead of its answer.
+/// What happens to a request instead of its normal response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// This status, with GitHub's JSON error; nothing is done.
+    /// This status, with GitHub's JSON error; the request isn't carried out.
     Status(u16),
-    /// The right answer, late.
+    /// The normal response, late.
     Delay(Duration),
-    /// The connection breaks; nothing is done.
+    /// The connection breaks; the request isn't carried out.
     Reset,
-    /// It is done, but the connection breaks before the answer arrives.
+    /// The request is carried out, but the connection breaks before the response.
     Lost,
-    /// It is done, but this status is answered: GitHub's 502 after its own time-out.
+    /// The request is carried out, but gets this status, like GitHub's 502 after its own time-out.
     DoneBut(u16),
-    /// The right answer's head, and half of its body; then the connection breaks.
+    /// The normal head and half of the body; then the connection breaks.
     Truncated,
-    /// The right answer with one bit of the content wrong: of `content` where the body is JSON with one, else of the body.
+    /// The normal response with one bit flipped: in `content` of a JSON body, otherwise in the body.
     FlippedBit,
     /// A secondary rate limit, although none was exceeded.
     SecondaryLimit {
@@ -144,18 +144,19 @@ pub enum Fault {
         /// Seconds; GitHub does not always say.
         retry_after: Option<u64>,
     },
-    /// The primary rate limit, used up although it was not: 403 with no requests remaining until so long from now.
+    /// The primary rate limit, although it wasn't exceeded: 403 with no requests remaining until then.
     PrimaryLimit {
-        /// How long until `x-ratelimit-reset`; GitHub says it in whole seconds.
+        /// Time until `x-ratelimit-reset`, which GitHub gives in whole seconds.
         reset_in: Duration,
     },
-    /// Somebody else commits these files to the default branch right before it.
+    /// Someone else commits these files to the default branch right before.
     Overtaken(Vec<(String, Vec<u8>)>),
-    /// Somebody else commits these files while it is being done: after the expected head was compared, before the branch is moved.
+    /// Someone else commits these files during the request: after the expected head was checked, before the branch
+    /// moves.
     Raced(Vec<(String, Vec<u8>)>),
-    /// This status and body; nothing is done.
+    /// This status and body; the request isn't carried out.
     Answer(u16, String),
-    /// Status 200 with a body of so many MiB of blanks; nothing is done.
+    /// Status 200 with a body of this many MiB of spaces; the request isn't carried out.
     Huge(usize),
 }
 
@@ -187,7 +188,7 @@ impl Faults {
         self.planned.clear();
     }
 
-    /// The fault that this request meets, if any: the first planned that still applies.
+    /// The fault for this request: the first planned one that applies.
     pub(crate) fn meet(&mut self, met: &Met<'_>) -> Option<Fault> {
         for planned in self
             .planned

@@ -1,4 +1,4 @@
-//! What tests do with a running GitHub: act in it, break it, ask it.
+//! Controls a running GitHub for tests: acting, faults, queries.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,9 +13,9 @@ use super::options::{Access, Role, Visibility};
 use super::record::{Counters, Request};
 use super::state::State;
 
-/// Who and where.
+/// Addresses and credentials.
 impl Github {
-    /// The origin, `http://127.0.0.1:PORT`: REST is right below it, GraphQL at `/graphql`.
+    /// The origin, `http://127.0.0.1:PORT`: REST is at its root, GraphQL at `/graphql`.
     pub fn url(&self) -> String {
         self.shared.lock().settings.url.clone()
     }
@@ -25,12 +25,12 @@ impl Github {
         self.shared.lock().settings.token.clone()
     }
 
-    /// Who owns the repository.
+    /// The repository's owner.
     pub fn owner(&self) -> String {
         self.shared.lock().settings.owner.clone()
     }
 
-    /// The repository's name, without its owner's.
+    /// The repository's name, without the owner.
     pub fn repo(&self) -> String {
         self.shared.lock().settings.repo.clone()
     }
@@ -41,25 +41,25 @@ impl Github {
     }
 }
 
-/// Asking it. These block on git for a moment.
+/// Queries. These block on git for a moment.
 impl Github {
-    /// The default branch's name, whether there is such a branch yet or not.
+    /// The default branch's name, existing or not.
     pub fn default_branch(&self) -> anyhow::Result<String> {
         self.shared.git.default_branch()
     }
 
-    /// The commit at the head of the default branch; none while the repository is empty.
+    /// The head of the default branch; none while the repository is empty.
     pub fn head(&self) -> anyhow::Result<Option<String>> {
         self.head_of(&self.default_branch()?)
     }
 
-    /// The commit at the head of a branch.
+    /// The head of a branch.
     pub fn head_of(&self, branch: &str) -> anyhow::Result<Option<String>> {
         let found = self.shared.git.target(&format!("refs/heads/{branch}"))?;
         Ok(found.map(|(oid, _)| oid))
     }
 
-    /// The commits of a branch or from a commit backwards, newest first.
+    /// Commits backwards from a branch or commit, newest first.
     pub fn history(&self, from: &str) -> anyhow::Result<Vec<String>> {
         self.shared.git.history(from, None)
     }
@@ -85,12 +85,12 @@ impl Github {
             .collect()
     }
 
-    /// Every request so far (the newest 500,000), oldest first.
+    /// All requests (at most the newest 500,000), oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().log.requests.iter().cloned().collect()
     }
 
-    /// How many requests of a kind there were.
+    /// Number of requests of a kind.
     pub fn count(&self, kind: Kind) -> usize {
         let state = self.shared.lock();
         let of_kind = state
@@ -101,18 +101,18 @@ impl Github {
         of_kind.count()
     }
 
-    /// What a well-behaved client would not have done (exceeded limits, unknown routes, bad tokens, missing headers, GraphQL that does not fit),
-    /// and faults of the simulator itself, which start with `simulator:`.
+    /// Violations by the client (exceeded limits, unknown routes, bad tokens, missing headers, invalid GraphQL), and
+    /// faults of the simulator itself, which start with `simulator:`.
     pub fn violations(&self) -> Vec<String> {
         self.shared.lock().log.violations.iter().cloned().collect()
     }
 
-    /// How often what happened.
+    /// Counters of requests.
     pub fn counters(&self) -> Counters {
         self.shared.lock().log.counters
     }
 
-    /// Waits until a condition holds, looking again after every request and action. False if it did not in time.
+    /// Waits until a condition holds, checking after every request and action. False on timeout.
     pub async fn wait(&self, patience: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
         let mut changes = self.shared.watch();
         let waiting = async {
@@ -127,7 +127,7 @@ impl Github {
     }
 }
 
-/// Acting in it, as its owner or somebody else with all rights.
+/// Actions, as the owner or someone else with all rights.
 impl Github {
     fn act<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let done = act(&mut self.shared.lock());
@@ -135,7 +135,8 @@ impl Github {
         done
     }
 
-    /// Somebody else commits files to the default branch, rules or not; gives the commit. In an empty repository that makes the branch.
+    /// Someone else commits files to the default branch, regardless of rules. Returns the commit. Creates the branch
+    /// of an empty repository.
     pub fn commit_as_somebody<P: Into<String>, B: Into<Vec<u8>>>(
         &self,
         files: impl IntoIterator<Item = (P, B)>,
@@ -148,7 +149,7 @@ impl Github {
         done
     }
 
-    /// Somebody else points a branch at any commit, as a forced push does; none deletes the branch.
+    /// Someone else points a branch at any commit, like a forced push; none deletes the branch.
     pub fn push_as_somebody(&self, branch: &str, commit: Option<&str>) -> anyhow::Result<()> {
         let name = format!("refs/heads/{branch}");
         let before = self.head_of(branch)?;
@@ -158,14 +159,15 @@ impl Github {
         Ok(())
     }
 
-    /// Renames the default branch, as the repository's settings do.
+    /// Renames the default branch, as in the repository's settings.
     pub fn rename_default_branch(&self, to: &str) -> anyhow::Result<()> {
         let from = self.default_branch()?;
         self.shared.git.set_default_branch(to)?;
         self.rename_branch(&from, to)
     }
 
-    /// Renames a branch, as the repository's settings do. Asked for as a branch, its former name leads on; as a ref it is gone.
+    /// Renames a branch, as in the repository's settings. Its former name redirects as a branch, and is gone as a
+    /// ref.
     pub fn rename_branch(&self, from: &str, to: &str) -> anyhow::Result<()> {
         if let Some(head) = self.head_of(from)? {
             let [old, new] = [from, to].map(|name| format!("refs/heads/{name}"));
@@ -185,17 +187,16 @@ impl Github {
         Ok(())
     }
 
-    /// Who may see the repository.
     pub fn set_visibility(&self, visibility: Visibility) {
         self.act(|state| state.settings.visibility = visibility);
     }
 
-    /// Whether it is archived, so that nobody can write.
+    /// Whether it is archived, and so read-only.
     pub fn set_archived(&self, archived: bool) {
         self.act(|state| state.settings.archived = archived);
     }
 
-    /// Whether a branch has a rule that takes pull requests only.
+    /// Whether a branch accepts only pull requests.
     pub fn set_protected(&self, branch: &str, protected: bool) {
         self.act(|state| {
             if protected {
@@ -206,22 +207,22 @@ impl Github {
         });
     }
 
-    /// What the token may do in the repository.
+    /// Permissions of the token.
     pub fn set_access(&self, access: Access) {
         self.act(|state| state.settings.access = access);
     }
 
-    /// What the token's owner may do in it.
+    /// Role of the token's owner.
     pub fn set_role(&self, role: Role) {
         self.act(|state| state.settings.role = role);
     }
 
-    /// Replaces the token: the one before is revoked.
+    /// Replaces the token; the previous one is revoked.
     pub fn set_token(&self, token: &str) {
         self.act(|state| token.clone_into(&mut state.settings.token));
     }
 
-    /// The repository gets another name. Requests to the one before are redirected, as by GitHub.
+    /// Renames the repository. Its former name redirects, as on GitHub.
     pub fn rename_repository(&self, to: &str) {
         self.act(|state| {
             let before = std::mem::replace(&mut state.settings.repo, to.to_owned());
@@ -229,30 +230,30 @@ impl Github {
         });
     }
 
-    /// The repository is gone, for everyone. The folder stays until the end.
+    /// Deletes the repository for everyone. The folder stays until the end.
     pub fn delete_repository(&self) {
         self.act(|state| state.settings.deleted = true);
     }
 }
 
-/// Breaking it.
+/// Faults.
 impl Github {
-    /// The next `times` requests that fit meet this fault: a [`Kind`], several in an array, or any other [`What`].
+    /// The next `times` matching requests get this fault: a [`Kind`], several in an array, or any other [`What`].
     pub fn fail(&self, what: impl Into<What>, times: usize, fault: Fault) {
         self.fail_after(what, 0, times, fault);
     }
 
-    /// As [`Github::fail`], but the first `skip` requests pass.
+    /// As [`Github::fail`], but the first `skip` requests succeed.
     pub fn fail_after(&self, what: impl Into<What>, skip: usize, times: usize, fault: Fault) {
         self.act(|state| state.faults.plan(what.into(), skip, times, fault));
     }
 
-    /// Forgets all faults still planned.
+    /// Removes all planned faults.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());
     }
 
-    /// Changes the limits; what was counted so far is forgotten.
+    /// Changes the limits, and resets their counts.
     pub fn limit(&self, limits: Limits) {
         self.act(|state| state.limiter = Limiter::new(limits));
     }

@@ -1,5 +1,6 @@
-//! Rate limits, as GitHub's pages "Rate limits for the REST API" and "Rate limits and query limits for the GraphQL API" describe them: two primary
-//! budgets by the hour, and secondary limits on content created, points a minute and requests at once. Sizes that GitHub refuses are here too.
+//! Rate limits, as on GitHub's pages "Rate limits for the REST API" and "Rate limits and query limits for the GraphQL
+//! API": two primary budgets per hour, and secondary limits on created content, points per minute and concurrency.
+//! Also size limits.
 
 use std::time::{Duration, Instant};
 
@@ -8,26 +9,24 @@ use serde_json::{Value, json};
 
 use super::faults::Kind;
 
-/// So many requests or points in so long a time.
+/// A number of requests or points per period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
     pub requests: u32,
-    /// In how long.
     pub per: Duration,
 }
 
 impl Rate {
-    /// So many in so long a time.
     pub const fn new(requests: u32, per: Duration) -> Self {
         Self { requests, per }
     }
 }
 
-/// The limits that a simulated GitHub keeps: rates by their documented or smaller figures and times, and sizes.
+/// Limits of a simulated GitHub: rates as documented or smaller, and sizes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// REST requests of the token: 5,000 an hour. None: no limit and no headers, as on a GitHub Enterprise Server without limits.
+    /// REST requests of the token: 5,000 an hour. None: no limit and no headers, as on a GitHub Enterprise Server
+    /// without limits.
     pub core: Option<Rate>,
     /// GraphQL points of the token: 5,000 an hour.
     pub graphql: Option<Rate>,
@@ -41,24 +40,24 @@ pub struct Limits {
     pub rest_points: Option<Rate>,
     /// Points of GraphQL requests (1 for queries, 5 for mutations): 2,000 a minute.
     pub graphql_points: Option<Rate>,
-    /// Requests at once: 100.
+    /// Concurrent requests: 100.
     pub concurrent: Option<usize>,
     /// The status of a secondary limit: GitHub sends 403 or 429.
     pub secondary_status: u16,
-    /// Whether a secondary limit says `retry-after`.
+    /// Whether a secondary limit sends `retry-after`.
     pub says_retry_after: bool,
-    /// The largest request body in bytes. Not documented: about 45 MB were seen to pass, and from 30 MB on commits to fail.
+    /// The largest request body in bytes. Undocumented: about 45 MB passed, and commits start to fail at 30 MB.
     pub body: usize,
     /// The largest file in bytes: 100 MB.
     pub file: usize,
     /// The largest blob that can be posted: about 40 MiB.
     pub posted_blob: usize,
-    /// Entries of one posted tree. Not documented; GitHub times out (502) somewhere past 150 to 250.
+    /// Entries of one posted tree. Undocumented; GitHub times out (502) somewhere beyond 150 to 250.
     pub posted_tree: usize,
 }
 
 impl Limits {
-    /// As documented, or seen.
+    /// As documented or observed.
     pub const fn github() -> Self {
         const MINUTE: Duration = Duration::from_mins(1);
         const HOUR: Duration = Duration::from_hours(1);
@@ -80,7 +79,7 @@ impl Limits {
         }
     }
 
-    /// No rate limits and no headers of them; the sizes stay.
+    /// No rate limits and no headers for them; sizes still apply.
     pub const fn none() -> Self {
         Self {
             core: None,
@@ -96,7 +95,7 @@ impl Limits {
     }
 }
 
-/// A window of time, and how much of its rate it has seen.
+/// A time window, and how much of its rate is used.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
     from: Option<Instant>,
@@ -104,7 +103,7 @@ struct Window {
 }
 
 impl Window {
-    /// Whether so much more fits; if not, how long to wait.
+    /// Whether this much more fits; if not, how long to wait.
     fn room(&mut self, rate: Option<Rate>, cost: u32, now: Instant) -> Result<(), Duration> {
         let Some(rate) = rate else { return Ok(()) };
         let from = *self.from.get_or_insert(now);
@@ -128,7 +127,7 @@ impl Window {
     }
 }
 
-/// Which primary budget a request is counted against.
+/// The primary budget of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Budget {
     Core,
@@ -136,11 +135,11 @@ pub(crate) enum Budget {
     Anonymous,
 }
 
-/// Why there is no room for a request.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limited {
     Primary,
-    /// So long to wait, and what was too much.
+    /// How long to wait, and which limit was exceeded.
     Secondary(Duration, &'static str),
 }
 
@@ -178,7 +177,7 @@ impl Limiter {
         }
     }
 
-    /// Counts one request, if there is room for it. What is refused is not counted.
+    /// Counts a request, if it fits. Refused requests don't count.
     pub(crate) fn take(
         &mut self,
         kind: Kind,
@@ -223,18 +222,18 @@ impl Limiter {
         Ok(())
     }
 
-    /// What of a budget is used, left, and when it is whole again, in seconds since 1970.
+    /// A budget's limit, remaining and used requests, and its reset in seconds since 1970.
     fn figures(&self, budget: Budget) -> Option<[i64; 4]> {
         let rate = self.rate(budget)?;
         let window = self.primary[budget as usize];
         let left = window.left(rate, Instant::now());
-        // Rounded up: who waits until then finds room.
+        // Rounded up, so that there is room at that time.
         let reset = Timestamp::now().as_millisecond() + i64::try_from(left.as_millis()).ok()?;
         let (limit, used) = (i64::from(rate.requests), i64::from(window.used));
         Some([limit, limit - used, reset.div_euclid(1000) + 1, used])
     }
 
-    /// The headers that every answer carries.
+    /// The headers of every response.
     pub(crate) fn headers(&self, budget: Budget) -> Headers {
         let Some([limit, remaining, reset, used]) = self.figures(budget) else {
             return Vec::new();
@@ -253,7 +252,7 @@ impl Limiter {
         ]
     }
 
-    /// A budget as `/rate_limit` shows it.
+    /// A budget in the format of `/rate_limit`.
     pub(crate) fn shown(&self, budget: Budget) -> Value {
         let [limit, remaining, reset, used] = self.figures(budget).unwrap_or_default();
         json!({"limit": limit, "remaining": remaining, "reset": reset, "used": used})

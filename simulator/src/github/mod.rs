@@ -1,8 +1,9 @@
-//! A GitHub on loopback: REST and GraphQL as documented, over one real git repository.
+//! A GitHub on loopback: REST and GraphQL as documented, over a real git repository.
 //!
-//! The parts, from the inside out: `git` keeps the repository by running git. `viewer` says who may do what, `limits` how often. `rest` and `graphql`
-//! answer; `serve` is what happens to every request around that; `faults` go wrong on purpose, `record` writes down. `handle` is for tests.
-//! Settings, budgets and the log are behind the one lock of `state`; git is waited for off the async threads, and without that lock.
+//! From the inside out: `git` keeps the repository by running git. `viewer` decides permissions, `limits` rates.
+//! `rest` and `graphql` respond; `serve` processes every request around that; `faults` are planned, `record` logs.
+//! `handle` is for tests. Settings, budgets and the log are behind the lock of `state`; git runs off the async
+//! threads, without that lock.
 
 mod answer;
 mod faults;
@@ -45,10 +46,10 @@ use limits::Limiter;
 use record::Log;
 use state::{Settings, Shared, State};
 
-/// The largest body that is read at all, to be refused with an answer.
+/// The largest body that is read before refusing it.
 const LARGEST_BODY: usize = 256 * 1024 * 1024;
 
-/// A running GitHub with one repository. Dropping it stops it, and deletes the repository unless a path was named for it.
+/// A running GitHub with one repository. Dropping it stops it, and deletes the repository unless its path was given.
 #[derive(Debug)]
 pub struct Github {
     shared: Arc<Shared>,
@@ -56,7 +57,7 @@ pub struct Github {
 }
 
 impl Github {
-    /// Binds 127.0.0.1 and serves from then on. Needs the `git` program.
+    /// Binds 127.0.0.1 and starts serving. Needs the `git` program.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await;
         let listener =
@@ -64,7 +65,7 @@ impl Github {
         let address = listener.local_addr().context("no local address")?;
         let git = Repository::open(options.path.as_deref(), &options.branch)?;
         let token = options.token.unwrap_or_else(|| {
-            // In the shape of a fine-grained token.
+            // Shaped like a fine-grained token.
             let (number, name) = ("11SIMULATED0", "archive");
             format!("github_pat_{number}_{name}{:0>52}", options.login)
         });
@@ -90,7 +91,7 @@ impl Github {
             log: Log::new(options.record.as_deref())?,
         };
         let shared = Shared::new(state, git);
-        // A repository that was found at the path keeps what it has.
+        // A repository found at the path keeps its contents.
         if !options.files.is_empty() && shared.git.is_empty()? {
             shared.somebody_commits(options.files)?;
         }
@@ -101,7 +102,7 @@ impl Github {
         })
     }
 
-    /// Ends every connection, frees the port, and brings the record to the disk.
+    /// Closes every connection, frees the port, and flushes the record.
     pub async fn stop(mut self) {
         self.shared.stop.cancel();
         if let Some(mut server) = self.server.take()

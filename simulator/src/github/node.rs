@@ -1,4 +1,4 @@
-//! GraphQL's node ids: a prefix for the type, and what the node is, in base64. Clients must not look inside.
+//! GraphQL node ids: a type prefix and the node's name, in base64. Opaque to clients.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

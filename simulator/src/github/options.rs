@@ -1,37 +1,35 @@
-//! How a simulated GitHub is started.
+//! Options of a simulated GitHub.
 
 use std::path::PathBuf;
 
 use super::limits::Limits;
 
-/// How a simulated GitHub is started. The default: one empty private repository, a token that may write, GitHub's limits, any free port.
+/// Options of a simulated GitHub. The default: an empty private repository, a token with write access, GitHub's
+/// limits, any free port.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Who owns the repository.
+    /// The repository's owner.
     pub owner: String,
-    /// Its name.
     pub repo: String,
-    /// Who may see it.
     pub visibility: Visibility,
     /// The default branch.
     pub branch: String,
-    /// Files of a first commit; without any, the repository is empty and the branch does not exist.
+    /// Files of a first commit; if there are none, the repository is empty and has no branch.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Where the bare repository is kept, made if it is not there. Default: a temporary folder, deleted at the end.
+    /// Folder of the bare repository, created if needed. Default: a temporary folder, deleted at the end.
     pub path: Option<PathBuf>,
-    /// The limits to keep.
     pub limits: Limits,
     /// The port on 127.0.0.1; 0 for any free one.
     pub port: u16,
-    /// The personal access token. Default: one in the shape of a fine-grained token.
+    /// The personal access token. Default: one shaped like a fine-grained token.
     pub token: Option<String>,
-    /// Whose token it is.
+    /// The token's owner.
     pub login: String,
-    /// What that account may do in the repository.
+    /// That account's role in the repository.
     pub role: Role,
-    /// What the token may do of it.
+    /// The token's permissions.
     pub access: Access,
-    /// Where to write all traffic as JSON lines.
+    /// File for all traffic, as JSON lines.
     pub record: Option<PathBuf>,
 }
 
@@ -55,34 +53,30 @@ impl Default for Options {
     }
 }
 
-/// Who may see a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
     /// Everyone.
     Public,
-    /// Those with access.
+    /// Accounts with access.
     Private,
-    /// Everyone in the enterprise; `private` is true of it.
+    /// Everyone in the enterprise; its `private` is true.
     Internal,
 }
 
-/// What an account may do in the repository, whatever its token. It is what `permissions` and `viewerPermission` show.
+/// An account's role in the repository, independent of its token. Shown as `permissions` and `viewerPermission`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// See it.
     Read,
-    /// Push to it.
     Write,
-    /// Everything.
     Admin,
 }
 
-/// What a fine-grained token may do in the repository. GitHub shows it nowhere: a refusal tells.
+/// Permissions of a fine-grained token. GitHub shows them only by refusing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// The repository was not selected for the token: it is not there, unless it is public.
+    /// The repository isn't selected for the token: it doesn't exist, unless it is public.
     None,
-    /// "Metadata: read" only, which every token has.
+    /// Only "Metadata: read", which every token has.
     Metadata,
     /// "Contents: read".
     Read,

@@ -1,4 +1,4 @@
-//! What was said over the wire: a log for assertions, and JSON lines for whoever checks them against GitHub's schemas.
+//! Records the traffic: a log for assertions, and JSON lines for checks against GitHub's schemas.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 
 use super::faults::Kind;
 
-/// How many requests and violations the log keeps; counters go on.
+/// Number of requests and violations kept; counters continue.
 const KEPT: usize = 500_000;
 
-/// One request and what became of it.
+/// A request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// When it arrived, in milliseconds since 1970.
@@ -29,23 +29,22 @@ pub struct Request {
     pub route: &'static str,
     /// Path and query as sent.
     pub path: String,
-    /// What it is about.
     pub kind: Kind,
     /// Whether GitHub counts it as creating content.
     pub writes: bool,
-    /// The fields asked of GraphQL's root, such as `createCommitOnBranch`.
+    /// GraphQL root fields, such as `createCommitOnBranch`.
     pub fields: Vec<String>,
-    /// The status answered; 0 where the connection was broken.
+    /// The response's status; 0 if the connection was broken.
     pub status: u16,
-    /// Whether the answer says that something went wrong: a status from 400, or a GraphQL answer with errors.
+    /// Whether it failed: a status from 400, or GraphQL errors.
     pub refused: bool,
-    /// Bytes of its body.
+    /// Bytes of the request's body.
     pub sent: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub answered: u64,
 }
 
-/// How often what happened.
+/// Counters of requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// All requests.
@@ -60,7 +59,7 @@ pub struct Counters {
     pub unknown_routes: u64,
     /// Bytes of request bodies.
     pub sent: u64,
-    /// Bytes of answers' bodies.
+    /// Bytes of response bodies.
     pub answered: u64,
 }
 
@@ -73,7 +72,7 @@ pub(crate) struct Log {
     record: Option<BufWriter<File>>,
 }
 
-/// What is recorded of an exchange.
+/// The recorded parts of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Said<'a> {
     pub(crate) accept: &'a str,
@@ -93,7 +92,7 @@ struct Line<'a> {
     request: Option<Value>,
     status: u16,
     content_type: &'a str,
-    /// Null where it is no JSON.
+    /// Null if it isn't JSON.
     response: Option<&'a RawValue>,
 }
 
@@ -116,10 +115,10 @@ impl Log {
         self.violations.push_back(what);
     }
 
-    /// Notes a request with its answer.
+    /// Logs a request with its response.
     pub(crate) fn note(&mut self, request: Request, said: &Said<'_>) {
         if self.record.is_some() {
-            // A file may be JSON too, but it is no answer of the API, and may have lines of its own.
+            // A file may be JSON too, but isn't an API response, and may span lines.
             let is_json = said.content_type.starts_with("application/json");
             let answer = std::str::from_utf8(said.answered).ok().filter(|_| is_json);
             self.write(&Line {
@@ -163,7 +162,7 @@ impl Log {
         }
     }
 
-    /// Brings the record to the disk.
+    /// Flushes the record to disk.
     pub(crate) fn flush(&mut self) {
         if let Some(record) = &mut self.record
             && let Err(error) = record.flush()

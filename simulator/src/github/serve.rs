@@ -1,4 +1,4 @@
-//! What happens to every request: find its route, check who asks, count it against the limits, meet a planned fault, answer, write it down.
+//! Processes a request: route, token, rate limits, planned fault, response, log.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::rest::routes::{Route, find};
 use super::state::{Shared, State};
 use super::viewer::Viewer;
 
-/// Counts a request as under way for as long as it lives.
+/// Counts a concurrent request until dropped.
 struct AtOnce(Arc<Shared>);
 
 impl Drop for AtOnce {
@@ -30,14 +30,14 @@ impl Drop for AtOnce {
     }
 }
 
-/// Where a request goes.
+/// The handler of a request.
 enum Target {
     Rest(&'static Route, Vec<String>),
     Graphql(Box<Result<Asked, String>>),
     Unknown,
 }
 
-/// A request on its way.
+/// A request being processed.
 struct Incoming<'a> {
     parts: &'a Parts,
     body: &'a [u8],
@@ -56,11 +56,11 @@ impl Incoming<'_> {
     }
 }
 
-/// Answers one request.
+/// Serves a request.
 pub(crate) async fn serve(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Response<Body> {
     let at_once = shared.at_once.fetch_add(1, Ordering::Relaxed) + 1;
     let guard = AtOnce(Arc::clone(&shared));
-    // Git is waited for: off the async threads.
+    // Git blocks, so run off the async threads.
     let served = tokio::task::spawn_blocking(move || {
         let done = handle(&shared, &parts, &body, at_once);
         shared.touch();
@@ -202,7 +202,7 @@ fn answer(
         Target::Graphql(asked) => graphql::answer(shared, viewer, *asked, race),
         Target::Rest(route, params) => rest(shared, viewer, incoming, (route, params), race),
     };
-    // The budget after this request, also for what it did itself.
+    // The budget after this request, including what it used itself.
     let headers = if headers.is_empty() {
         headers
     } else {
@@ -236,7 +236,7 @@ fn budget(incoming: &Incoming<'_>) -> Budget {
 
 type Admitted = (Viewer, Headers, Option<Fault>);
 
-/// Checks all that does not depend on the route, and counts the request.
+/// Checks everything independent of the route, and counts the request.
 fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitted, Box<End>> {
     let refuse = |problem: Problem, headers| Box::new(End::Answer(problem.reply(), headers));
     let kind = incoming.kind;
@@ -271,7 +271,7 @@ fn admit(state: &mut State, incoming: &Incoming<'_>, ask: &str) -> Result<Admitt
         return Err(refuse(Problem::new(401, what), Vec::new()));
     }
     let budget = budget(incoming);
-    // Asking for the budget is free.
+    // Reading the rate limit is free.
     if incoming.route != "/rate_limit"
         && let Err(limited) = state.limiter.take(kind, budget, incoming.at_once)
     {
@@ -317,7 +317,7 @@ fn too_many(state: &mut State, limited: Limited, budget: Budget, ask: &str) -> E
     End::Answer(reply, headers)
 }
 
-/// What a planned fault answers in the route's stead, if it does.
+/// A planned fault's response in place of the route's.
 fn strike(shared: &Shared, fault: Option<&Fault>, headers: &Headers) -> Option<End> {
     let mut headers = headers.clone();
     let reply = match fault? {

@@ -1,4 +1,4 @@
-//! Everything one simulated GitHub knows besides its git repository, behind one lock that nothing holds across an await.
+//! The state of a simulated GitHub apart from its repository, behind one lock that is never held across an await.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicUsize;
@@ -14,20 +14,20 @@ use super::limits::Limiter;
 use super::options::{Access, Role, Visibility};
 use super::record::Log;
 
-/// What is set of the repository and the token. A request works with the settings of the moment when it arrived.
+/// Settings of the repository and the token. A request uses those of the moment it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) owner: String,
     pub(crate) repo: String,
-    /// What the repository was called before, if it was renamed: reading is led on from there.
+    /// The repository's former name, if renamed: reads redirect from it.
     pub(crate) former: Option<String>,
-    /// Branches that were renamed, by their former names: asking for one as a branch is led on.
+    /// Renamed branches by former name: branch requests redirect.
     pub(crate) renamed: BTreeMap<String, String>,
     pub(crate) visibility: Visibility,
     pub(crate) archived: bool,
     pub(crate) deleted: bool,
-    /// Branches whose rules let nobody commit without a pull request.
+    /// Branches that accept only pull requests.
     pub(crate) protected: BTreeSet<String>,
     pub(crate) token: String,
     pub(crate) login: String,
@@ -41,7 +41,7 @@ impl Settings {
         format!("{}/{}", self.owner, self.repo)
     }
 
-    /// Whether this is the repository's name; GitHub does not mind the case.
+    /// Whether this is the repository's name, ignoring case, as GitHub does.
     pub(crate) fn is_named(&self, owner: &str, repo: &str) -> bool {
         !self.deleted
             && self.owner.eq_ignore_ascii_case(owner)
@@ -55,7 +55,7 @@ impl Settings {
             && self.is_named(owner, &self.repo)
     }
 
-    /// The default branch's rules and the others': whether a commit may go there.
+    /// Whether the branch's rules forbid direct commits.
     pub(crate) fn is_protected(&self, name: &str) -> bool {
         name.strip_prefix("refs/heads/")
             .is_some_and(|branch| self.protected.contains(branch))
@@ -71,7 +71,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
 }
 
-/// The state, the repository, and the signals around them.
+/// The state, the repository, and their signals.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -92,14 +92,14 @@ impl Shared {
         })
     }
 
-    /// Locks the state. A panic while it was held (a failed assertion in a test) does not stop the others.
+    /// Locks the state. A panic while it was locked (a failed assertion) doesn't affect other users.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Tells those who wait for a condition to look again.
+    /// Wakes those who wait for a condition.
     pub(crate) fn touch(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
@@ -108,7 +108,7 @@ impl Shared {
         self.changed.subscribe()
     }
 
-    /// A commit on the default branch by somebody who asks no leave; the first one makes the branch.
+    /// A commit on the default branch by someone with all rights; the first one creates the branch.
     pub(crate) fn somebody_commits(&self, files: Files) -> anyhow::Result<String> {
         let branch = format!("refs/heads/{}", self.git.default_branch()?);
         let changes = Changes {

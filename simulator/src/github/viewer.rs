@@ -1,41 +1,41 @@
-//! Who asks, and what they may do: one answer for REST and GraphQL.
+//! The viewer and their permissions, for both REST and GraphQL.
 
 use super::options::{Access, Role, Visibility};
 use super::state::Settings;
 
-/// Who asks, with the settings of the moment.
+/// The viewer, with the current settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     pub(crate) settings: Settings,
-    /// Whether a token came with the request. A bad one is refused before.
+    /// Whether the request has a token. Bad ones are refused earlier.
     pub(crate) known: bool,
 }
 
-/// Why something may not be done.
+/// Why something is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It is as if the repository were not there.
+    /// The repository seems not to exist.
     Hidden,
     /// A token is needed.
     Anonymous,
-    /// The token, or its owner, may not.
+    /// The token, or its owner, lacks the permission.
     Token,
-    /// Nobody may, as long as the repository is archived.
+    /// The repository is archived, so it is read-only.
     Archived,
-    /// The branch takes pull requests only.
+    /// The branch accepts only pull requests.
     Protected,
 }
 
-/// What GitHub says to a fine-grained token that lacks a permission.
+/// GitHub's message for a fine-grained token without the permission.
 pub(crate) const NOT_ACCESSIBLE: &str = "Resource not accessible by personal access token";
-/// What it says of a repository that was archived.
+/// GitHub's message for an archived repository.
 pub(crate) const ARCHIVED: &str = "Repository was archived so is read-only.";
-/// What it says when a ruleset refuses a commit.
+/// GitHub's message for a commit refused by a ruleset.
 pub(crate) const PROTECTED: &str =
     "Repository rule violations found\n\nChanges must be made through a pull request.\n\n";
 
 impl Viewer {
-    /// What the token may do here. Public repositories may be read by anyone.
+    /// The token's access. Everyone can read public repositories.
     fn access(&self) -> Access {
         let own = if self.known {
             self.settings.access
@@ -49,7 +49,7 @@ impl Viewer {
         }
     }
 
-    /// Whether the repository may be seen at all.
+    /// Whether the repository is visible.
     pub(crate) fn see(&self) -> Result<(), Refusal> {
         if self.access() == Access::None {
             Err(Refusal::Hidden)
@@ -58,7 +58,7 @@ impl Viewer {
         }
     }
 
-    /// Whether its contents may be read.
+    /// Whether its contents are readable.
     pub(crate) fn read(&self) -> Result<(), Refusal> {
         self.see()?;
         if self.access() < Access::Read {
@@ -68,7 +68,7 @@ impl Viewer {
         }
     }
 
-    /// Whether its contents may be written.
+    /// Whether its contents are writable.
     pub(crate) fn write(&self) -> Result<(), Refusal> {
         self.see()?;
         if !self.known {
@@ -82,7 +82,7 @@ impl Viewer {
         }
     }
 
-    /// Whether a ref may be moved, made or deleted.
+    /// Whether a ref can be moved, created or deleted.
     pub(crate) fn move_ref(&self, name: &str) -> Result<(), Refusal> {
         self.write()?;
         if self.settings.is_protected(name) {

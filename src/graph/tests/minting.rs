@@ -340,7 +340,7 @@ fn who_opted_out_of_everything_is_a_node_without_a_name_and_no_identity() {
     assert_eq!(names, ["Ana"]);
     let props = graph.nodes.values().find(|node| node.timestamp.is_some());
     let said = &props.unwrap().description;
-    assert!(said.contains("&#x40;somebody"), "{said}");
+    assert!(said.contains("&#x40;someone"), "{said}");
     let link = format!(
         "({})",
         propsbot_model::jump_url(GUILD, PROPS, message_id(1))

@@ -369,6 +369,6 @@ fn reasons_name_people_instead_of_ids() {
     );
     assert_eq!(
         named("1 < 2 <@404> <@&7> <#8> <:x> <"),
-        "1 < 2 @somebody <@&7> <#8> <:x> <"
+        "1 < 2 @someone <@&7> <#8> <:x> <"
     );
 }

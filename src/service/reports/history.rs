@@ -61,7 +61,6 @@ pub struct HistoryQuery {
     pub member: Option<UserId>,
     /// Given or received; `None` for both.
     pub side: Option<Side>,
-    /// The page.
     pub page: HistoryPage,
 }
 
@@ -87,7 +86,6 @@ pub struct Thanked {
     pub giver: String,
     /// The receivers' names.
     pub receivers: Vec<String>,
-    /// The reason.
     pub reason: String,
     /// The message with the props.
     pub message: (ChannelId, MessageId),

@@ -46,7 +46,6 @@ impl Period {
 /// A query of the leaderboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaderboardQuery {
-    /// The guild.
     pub guild_id: GuildId,
     /// The channel where it's shown.
     pub channel_id: ChannelId,

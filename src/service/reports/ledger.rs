@@ -15,7 +15,7 @@ use propsbot_store::{Store, StoreError};
 
 /// The name of a member who hides theirs. (The archive uses a pseudonym. Here, where everyone can see who
 /// wrote a message, that would reveal whose it is.)
-const UNNAMED: &str = "somebody";
+const UNNAMED: &str = "someone";
 
 /// A guild's rows without its messages.
 pub(super) struct Community {

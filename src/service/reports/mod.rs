@@ -24,9 +24,7 @@ static REPORTS: Semaphore = Semaphore::const_new(4);
 /// The member who asks.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    /// The guild.
     pub guild_id: GuildId,
-    /// The member.
     pub user_id: UserId,
     /// Their current roles.
     pub roles: Vec<RoleId>,

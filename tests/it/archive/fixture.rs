@@ -98,7 +98,7 @@ async fn writes_and_repairs_the_readme() {
     let readme = String::from_utf8(before[README].clone()).unwrap();
     for says in [
         "As of generation 1, exported 2025-12-06 05:46 UTC:",
-        "| The Community (`480200000000000001`) | 4 | 305 | 6 | 1 | 2 | never yet |",
+        "| The Community (`480200000000000001`) | 4 | 305 | 6 | 1 | 2 | never |",
         "format is number 1",
         "manifest.json",
     ] {

@@ -198,7 +198,7 @@ async fn unnamed_members_have_no_rank_or_history() {
             .ask(shy, "privacy opt-out", json!({"what": what}))
             .await;
         let board = server.ask(ana, "leaderboard", json!({})).await;
-        for hidden in ["member0", "member-", "somebody", &shy.to_string()] {
+        for hidden in ["member0", "member-", "someone", &shy.to_string()] {
             assert!(
                 !board.content.contains(&format!("{hidden}\u{2069}")),
                 "{}",

@@ -85,7 +85,7 @@ async fn names_withdrawn_channels() {
     discord.update_channel(channel, |discord| discord.overwrites = vec![hidden, own]);
     mirror.sync().await.ok();
     let ended = mirror.export().await;
-    let name = format!("#general ({channel}): not everyone in the guild may read it");
+    let name = format!("#general ({channel}): not everyone in the guild can read it");
     assert!(ended.stdout.contains(&name), "{ended:#?}");
     assert!(
         ended.stderr.contains("withdrawn") && ended.stderr.contains(&name),

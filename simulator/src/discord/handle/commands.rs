@@ -1,4 +1,4 @@
-//! Using commands as a member, and seeing what the client answers.
+//! Using commands as a member, and reading the client's responses.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::discord::state::State;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Discord {
-    /// A member uses a slash command, `"props"` or with its subcommand `"settings set"`. Options are an object; their types come from the registered command.
+    /// A member runs a slash command: `"props"`, or `"settings set"` with its subcommand. Options are an object; the
+    /// registered command determines their types.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write json!({..}) in place"
@@ -40,7 +41,7 @@ impl Discord {
         self.act(|state| state.slash(user, channel, command, &options, Some(focused)))
     }
 
-    /// A member uses a command from a user's context menu.
+    /// A member runs a command from a user's context menu.
     pub fn user_command(
         &self,
         user: u64,
@@ -51,7 +52,7 @@ impl Discord {
         self.act(|state| state.context_menu(user, channel, command, 2, target))
     }
 
-    /// A member uses a command from a message's context menu.
+    /// A member runs a command from a message's context menu.
     pub fn message_command(
         &self,
         user: u64,
@@ -62,7 +63,7 @@ impl Discord {
         self.act(|state| state.context_menu(user, channel, command, 3, message))
     }
 
-    /// A member clicks a button or chooses from a menu under a message. `values` is empty for a button.
+    /// A member presses a button or uses a select menu under a message. `values` is empty for a button.
     pub fn click(
         &self,
         user: u64,
@@ -115,17 +116,17 @@ impl Discord {
         })
     }
 
-    /// Sends an interaction of any shape as Discord's. It gets its `id` and `token` here.
+    /// Sends an interaction of any shape. Sets its `id` and `token`.
     pub fn interact_raw(&self, event: Value) -> InteractionId {
         self.act(|state| state.interact_raw(event))
     }
 
-    /// What the client answered; waits up to ten seconds for something other than "thinking". None if nothing came.
+    /// The client's response; waits up to ten seconds for more than a deferral. None if there was none.
     pub async fn answer(&self, interaction: InteractionId) -> Option<Answer> {
         self.answer_within(interaction, PATIENCE).await
     }
 
-    /// As [`Discord::answer`], with a patience of one's own.
+    /// As [`Discord::answer`], with another timeout.
     pub async fn answer_within(
         &self,
         interaction: InteractionId,
@@ -143,7 +144,7 @@ impl Discord {
         self.answer_so_far(interaction)
     }
 
-    /// What the client answered up to now, deferrals included.
+    /// The client's response so far, including deferrals.
     pub fn answer_so_far(&self, interaction: InteractionId) -> Option<Answer> {
         self.shared
             .lock()
@@ -153,7 +154,7 @@ impl Discord {
             .and_then(|interaction| interaction.answer.clone())
     }
 
-    /// Lets the tokens of all interactions so far expire, as they do after 15 minutes.
+    /// Expires the tokens of all interactions so far, as Discord does after 15 minutes.
     pub fn expire_tokens(&self) {
         self.act(|state| {
             for interaction in state.interactions.all.values_mut() {
@@ -162,7 +163,7 @@ impl Discord {
         });
     }
 
-    /// The commands registered, global ones first.
+    /// The registered commands, global ones first.
     pub fn commands(&self) -> Vec<Value> {
         let state = self.shared.lock();
         state

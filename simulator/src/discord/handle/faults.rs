@@ -1,4 +1,4 @@
-//! Breaking things on purpose.
+//! Injecting faults.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::discord::sessions::Order;
 use crate::discord::state::State;
 
 impl Discord {
-    /// Breaks every gateway connection without a word; the sessions can be resumed.
+    /// Cuts every gateway connection; sessions can be resumed.
     pub fn cut_gateway(&self) {
         self.act(|state| state.sessions.order_all(&Order::Cut));
     }
@@ -26,7 +26,7 @@ impl Discord {
         self.act(|state| state.sessions.order_all(&Order::Close(None)));
     }
 
-    /// The next event meets this fault, and so does each of its replays if `again`.
+    /// Applies this fault to the next event and, if `again`, to its replays.
     pub fn break_event(&self, fault: EventFault, again: bool) {
         self.act(|state| state.sessions.planned.push_back((fault, again)));
     }
@@ -36,13 +36,13 @@ impl Discord {
         self.act(|state| state.sessions.manners = manners);
     }
 
-    /// Tells clients from now on to resume their sessions at this URL.
+    /// Announces this URL for resuming sessions from now on.
     pub fn resume_at(&self, url: &str) {
         self.act(|state| state.sessions.resume_url = Some(url.to_owned()));
     }
 
-    /// So many sessions may still be started, and the count is reset after so many milliseconds, as `GET /gateway/bot` tells from now
-    /// on. Each IDENTIFY takes one; one too many is a violation.
+    /// Limits session starts from now on, as `GET /gateway/bot` reports: `remaining` until the reset after
+    /// `reset_after_ms`. Each IDENTIFY takes one; one too many is a violation.
     pub fn limit_session_starts(&self, remaining: u64, reset_after_ms: u64) {
         self.act(|state| state.sessions.starts_left = Some((remaining, reset_after_ms)));
     }
@@ -52,37 +52,38 @@ impl Discord {
         self.act(State::ask_to_reconnect);
     }
 
-    /// Op 9: the session is invalid. Unless resumable, it is gone with all that was in it.
+    /// Op 9: invalidates sessions. Unless resumable, they are lost.
     pub fn invalidate_session(&self, resumable: bool) {
         self.act(|state| state.sessions.invalidate(resumable));
     }
 
-    /// Sessions are forgotten and connections broken: the next resume fails, and what happened in between comes by REST only.
+    /// Forgets sessions and breaks connections: the next resume fails, and events in between are only in REST.
     pub fn lose_sessions(&self) {
         self.act(|state| state.sessions.lose());
     }
 
-    /// The next `times` requests of a route, such as `GET /channels/{channel_id}/messages` (`*` for all), meet this fault.
+    /// The next `times` requests of a route, such as `GET /channels/{channel_id}/messages` (`*` for all), get this
+    /// fault.
     pub fn fail(&self, route: &str, times: usize, fault: Fault) {
         self.fail_after(route, 0, times, fault);
     }
 
-    /// As [`Discord::fail`], but the first `skip` requests pass.
+    /// As [`Discord::fail`], but the first `skip` requests succeed.
     pub fn fail_after(&self, route: &str, skip: usize, times: usize, fault: Fault) {
         self.act(|state| state.faults.plan(route, skip, times, fault));
     }
 
-    /// A member blocks the bot, which then cannot react to what the member writes.
+    /// A member blocks the bot, which then can't react to their messages.
     pub fn block_bot(&self, user: u64) {
         self.act(|state| state.blocking.insert(user));
     }
 
-    /// Of who reacted to this message, the next `times` answers lack the last `hidden` that they should list.
+    /// The next `times` reactor lists of this message lack their last `hidden` users.
     pub fn short_lists(&self, message: u64, hidden: usize, times: usize) {
         self.act(|state| state.faults.shorten(message, hidden, times));
     }
 
-    /// From now on, the counter of normal reactions with this emoji is stuck at `counted`; `None`: it is right again.
+    /// Fixes the counter of normal reactions with this emoji at `counted`; `None` corrects it.
     pub fn stick_counter(&self, channel: u64, message: u64, emoji: &str, counted: Option<usize>) {
         self.act(|state| {
             let emoji = state.guild.emoji(emoji);
@@ -92,14 +93,16 @@ impl Discord {
         });
     }
 
-    /// Replaces a field in every answer of a route, such as `GET /channels/{channel_id}/messages`, or in every event of this name.
+    /// Replaces a field in every response of a route, such as `GET /channels/{channel_id}/messages`, or in every
+    /// event of this name.
     ///
-    /// `json` is any text, be it JSON that a parser takes or not. `pointer` is a JSON pointer (empty for all of it) in which `*` means every item of a list, and `id=5` the one with that id, or of the user with that id. A field that is not there is added.
+    /// `json` is any text, valid JSON or not. `pointer` is a JSON pointer (empty for everything) in which `*` means
+    /// every item of a list, and `id=5` the item with that id or of the user with that id. A missing field is added.
     pub fn mutate(&self, of: &str, pointer: &str, json: &str) {
         self.act(|state| state.faults.mutations.add(of, pointer, Some(json)));
     }
 
-    /// As [`Discord::mutate`], but leaves a field, or an item of a list, out.
+    /// As [`Discord::mutate`], but removes a field, or an item of a list.
     pub fn leave_out(&self, of: &str, pointer: &str) {
         self.act(|state| state.faults.mutations.add(of, pointer, None));
     }
@@ -109,7 +112,7 @@ impl Discord {
         self.act(|state| state.faults.refused.insert(channel));
     }
 
-    /// Forgets all faults still planned, and which fields are replaced; stuck counters stay so.
+    /// Removes all planned faults and mutations; fixed counters stay.
     pub fn heal(&self) {
         self.act(|state| state.faults.clear());
     }
@@ -123,7 +126,7 @@ impl Discord {
         self.act(|state| state.sessions.dispatch(Event::new(name, 0, &data)));
     }
 
-    /// Withholds gateway events, or sends what was withheld. The world goes on meanwhile.
+    /// Holds gateway events back, or releases them. The world goes on meanwhile.
     pub fn hold_events(&self, hold: bool) {
         self.act(|state| {
             if hold {
@@ -134,22 +137,22 @@ impl Discord {
         });
     }
 
-    /// Messages of one millisecond are listed in another order than by id from now on, or no longer.
+    /// Lists messages of one millisecond out of id order from now on, or stops doing so.
     pub fn disorder(&self, disorder: bool) {
         self.act(|state| state.disorder = disorder);
     }
 
-    /// Events are lost from now on, or no longer.
+    /// Drops all events from now on, or stops doing so.
     pub fn drop_events(&self, drop: bool) {
         self.act(|state| state.sessions.dropping = drop);
     }
 
-    /// Changes the rate limits; what was counted so far is forgotten.
+    /// Changes the rate limits, and resets their counts.
     pub fn limit(&self, limits: Limits) {
         self.act(|state| state.limiter = Limiter::new(limits));
     }
 
-    /// Switches privileged intents on or off, as in the developer portal.
+    /// Sets the privileged intents, as in the developer portal.
     pub fn privilege(&self, intents: u64) {
         self.act(|state| state.privileged = intents);
     }

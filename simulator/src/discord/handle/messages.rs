@@ -17,12 +17,12 @@ impl Discord {
 
     /// Writes many messages under one lock.
     pub fn post_many(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<u64> {
-        // Collected first: making the drafts may ask this Discord something.
+        // Collected first: creating the drafts may call this Discord.
         let drafts: Vec<Draft> = drafts.into_iter().collect();
         self.act(|state| drafts.into_iter().map(|draft| state.post(draft)).collect())
     }
 
-    /// Writes many messages whose ids are all of one millisecond.
+    /// Writes many messages with ids of the same millisecond.
     pub fn post_at_once(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<u64> {
         let drafts: Vec<Draft> = drafts.into_iter().collect();
         self.act(|state| {
@@ -69,7 +69,7 @@ impl Discord {
         self.act(|state| state.edit(channel, message, content))
     }
 
-    /// Changes anything about a message and sends `MESSAGE_UPDATE`, as for an embed that was resolved.
+    /// Changes anything in a message and sends `MESSAGE_UPDATE`, as when an embed is resolved.
     pub fn update_message(
         &self,
         channel: u64,
@@ -105,7 +105,7 @@ impl Discord {
         })
     }
 
-    /// Takes a reaction back.
+    /// Removes a reaction.
     pub fn unreact(&self, user: u64, channel: u64, message: u64, emoji: &str, burst: bool) -> bool {
         self.act(|state| {
             let emoji = state.guild.emoji(emoji);

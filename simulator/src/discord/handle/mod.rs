@@ -1,6 +1,6 @@
-//! What tests and the demo do with a running Discord: act in it, break it, ask it.
+//! Controls a running Discord for tests and the demo: acting, faults, queries.
 //!
-//! Closures given to the `update_…` methods run under the lock: they change what they are given and must not call the [`Discord`] again.
+//! Closures given to the `update_…` methods run under the lock: they must not call the [`Discord`] again.
 
 mod commands;
 mod faults;
@@ -29,7 +29,7 @@ impl Discord {
         self.shared.lock().url.clone()
     }
 
-    /// The bot's token, without the `Bot ` in front.
+    /// The bot's token, without the `Bot ` prefix.
     pub fn token(&self) -> String {
         self.shared.lock().token.clone()
     }
@@ -39,7 +39,7 @@ impl Discord {
         self.shared.lock().guild.id
     }
 
-    /// The bot's user id, which is also its application's.
+    /// The bot's user id, which is also its application id.
     pub fn bot_id(&self) -> u64 {
         self.shared.lock().guild.bot
     }
@@ -49,7 +49,7 @@ impl Discord {
         self.shared.lock().guild.owner
     }
 
-    /// The channel or thread of this name, the oldest if there are several.
+    /// The channel or thread of this name; the oldest if there are several.
     pub fn channel(&self, name: &str) -> Option<u64> {
         self.shared
             .lock()
@@ -60,7 +60,7 @@ impl Discord {
             .map(|channel| channel.id)
     }
 
-    /// The members, by id, with their usernames.
+    /// The members' ids and usernames, by id.
     pub fn members(&self) -> Vec<(u64, String)> {
         let state = self.shared.lock();
         let name = |id: &u64| {
@@ -79,28 +79,28 @@ impl Discord {
             .collect()
     }
 
-    /// The members that are people, by id.
+    /// The ids of members who are people.
     pub fn people(&self) -> Vec<u64> {
         let state = self.shared.lock();
         let person = |id: &&u64| state.guild.users.get(id).is_some_and(|user| !user.bot);
         state.guild.members.keys().filter(person).copied().collect()
     }
 
-    /// A message, whoever may see it.
+    /// A message, visible to the bot or not.
     pub fn message(&self, channel: u64, message: u64) -> Option<Message> {
         self.shared.lock().guild.message(channel, message).cloned()
     }
-    /// What the bot may see now.
+    /// What the bot can see now.
     pub fn truth(&self) -> Truth {
         self.shared.lock().truth()
     }
 
-    /// Every request so far (the newest 500,000), oldest first.
+    /// All requests (at most the newest 500,000), oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().log.requests.iter().cloned().collect()
     }
 
-    /// How many requests a route, such as `GET /channels/{channel_id}/messages`, has had.
+    /// Number of requests of a route, such as `GET /channels/{channel_id}/messages`.
     pub fn count(&self, route: &str) -> usize {
         self.shared
             .lock()
@@ -111,12 +111,12 @@ impl Discord {
             .count()
     }
 
-    /// What a well-behaved client would not have done: exceeded limits, unknown routes, bad tokens, badly encoded emoji, late answers.
+    /// Violations by the client: exceeded limits, unknown routes, bad tokens, badly encoded emoji, late responses.
     pub fn violations(&self) -> Vec<String> {
         self.shared.lock().log.violations.iter().cloned().collect()
     }
 
-    /// How often what happened.
+    /// Counters of requests and events.
     pub fn counters(&self) -> Counters {
         let state = self.shared.lock();
         let sessions = &state.sessions;
@@ -134,12 +134,12 @@ impl Discord {
         self.shared.lock().sessions.dispatched
     }
 
-    /// Clients on the gateway with a session.
+    /// Number of gateway clients with a session.
     pub fn connected(&self) -> usize {
         self.shared.lock().sessions.connected()
     }
 
-    /// Waits until a condition holds, looking again after every request, gateway payload and action. False if it did not in time.
+    /// Waits until a condition holds, checking after every request, payload and action. False on timeout.
     pub async fn wait(&self, patience: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
         let mut changes = self.shared.watch();
         let waiting = async {
@@ -156,7 +156,7 @@ impl Discord {
         tokio::time::timeout(patience, waiting).await.is_ok()
     }
 
-    /// Lets the world go on: so many actions a second, which the seed decides. 0 stops it.
+    /// Keeps the world active: seeded actions at this rate per second. 0 stops it.
     pub fn live(&mut self, actions_per_second: f64) {
         if let Some(before) = self.life.take() {
             before.abort();
@@ -170,7 +170,7 @@ impl Discord {
         }
     }
 
-    /// Lets the next actions of the script happen at once, and tells which.
+    /// Runs the script's next actions at once, and returns them.
     pub fn step(&self, actions: usize) -> Vec<life::Action> {
         let mut script = self
             .script

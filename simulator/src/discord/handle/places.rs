@@ -35,22 +35,22 @@ impl Discord {
         self.act(|state| state.delete_channel(channel))
     }
 
-    /// Opens a public thread without a starter message.
+    /// Creates a public thread without a starter message.
     pub fn create_thread(&self, parent: u64, owner: u64, name: &str) -> u64 {
         self.act(|state| state.create_thread(parent, owner, name, false, None))
     }
 
-    /// Opens a private thread; only its members and moderators see it.
+    /// Creates a private thread; only its members and moderators see it.
     pub fn create_private_thread(&self, parent: u64, owner: u64, name: &str) -> u64 {
         self.act(|state| state.create_thread(parent, owner, name, true, None))
     }
 
-    /// Opens a thread on a message; it has the message's id.
+    /// Creates a thread from a message; it has the message's id.
     pub fn create_thread_on(&self, parent: u64, message: u64, owner: u64, name: &str) -> u64 {
         self.act(|state| state.create_thread(parent, owner, name, false, Some(message)))
     }
 
-    /// Opens a forum post: a thread whose first message has its id.
+    /// Creates a forum post: a thread whose first message has its id.
     pub fn create_post(&self, forum: u64, author: u64, name: &str, content: &str) -> u64 {
         self.act(|state| {
             let thread = state.create_thread(forum, author, name, false, None);
@@ -67,17 +67,17 @@ impl Discord {
         self.act(|state| state.archive(thread, true))
     }
 
-    /// Brings an archived thread back.
+    /// Unarchives a thread.
     pub fn unarchive(&self, thread: u64) -> bool {
         self.act(|state| state.archive(thread, false))
     }
 
-    /// Adds someone to a thread.
+    /// Adds a user to a thread.
     pub fn join_thread(&self, thread: u64, user: u64) -> bool {
         self.act(|state| state.thread_member(thread, user, true))
     }
 
-    /// Takes someone out of a thread.
+    /// Removes a user from a thread.
     pub fn leave_thread(&self, thread: u64, user: u64) -> bool {
         self.act(|state| state.thread_member(thread, user, false))
     }
@@ -92,7 +92,7 @@ impl Discord {
         self.act(|state| state.join(name, true))
     }
 
-    /// Someone who left comes back.
+    /// A former member returns.
     pub fn rejoin(&self, user: u64) {
         self.act(|state| state.rejoin(user));
     }
@@ -142,24 +142,24 @@ impl Discord {
         self.act(|state| state.rename_guild(name));
     }
 
-    /// Makes another guild, with an owner of its own, in which the bot has been since `joined` (milliseconds since 1970): somebody has
-    /// just added it. Returns the guild's id. The guild that is visited stays the same, see [`Discord::visit`].
+    /// Creates another guild with its own owner, which has just added the bot; it joined at `joined` (milliseconds
+    /// since 1970). Returns the guild's id without visiting it; see [`Discord::visit`].
     pub fn found_guild(&self, name: &str, joined: i64) -> u64 {
         self.act(|state| state.found_guild(name, joined))
     }
 
-    /// Visits another guild: from now on, everything that is done and asked here is about it. Requests find the guild that they name,
-    /// visited or not. Returns the guild that was visited before.
+    /// Visits another guild: from now on, actions and queries concern it. Requests find the guild that they name,
+    /// visited or not. Returns the previous guild.
     pub fn visit(&self, guild: u64) -> u64 {
         self.act(|state| state.visit(guild))
     }
 
-    /// Anybody may add the bot to a guild from now on, or only its owner.
+    /// Whether anyone can add the bot to a guild, or only its owner.
     pub fn make_public(&self, public: bool) {
         self.act(|state| state.is_public = public);
     }
 
-    /// An outage of the guild begins or ends.
+    /// Begins or ends an outage of the guild.
     pub fn unavailable(&self, unavailable: bool) {
         let presence = if unavailable {
             Presence::Unavailable
@@ -169,12 +169,12 @@ impl Discord {
         self.act(|state| state.set_presence(presence));
     }
 
-    /// The bot is removed from the guild.
+    /// Removes the bot from the guild.
     pub fn kick_bot(&self) {
         self.act(|state| state.set_presence(Presence::Removed));
     }
 
-    /// The bot is invited to the guild again.
+    /// Invites the bot to the guild again.
     pub fn invite_bot(&self) {
         self.act(|state| state.set_presence(Presence::Here));
     }

@@ -1,4 +1,4 @@
-//! One request as a route sees it, and the answers a route can give.
+//! A request as routes see it, and their responses.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::discord::message::Message;
 use crate::discord::permissions::{in_channel, may_open, may_view};
 use crate::discord::state::State;
 
-/// A request: its path parameters in order, its query, its body.
+/// A request: path parameters in order, query, body.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) params: Vec<String>,
@@ -16,7 +16,7 @@ pub(crate) struct Call {
     pub(crate) body: Value,
     /// Files of a multipart body: name and bytes.
     pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// Its answer is lost on the way.
+    /// Whether its response gets lost.
     pub(crate) is_lost: bool,
 }
 
@@ -58,7 +58,7 @@ impl Call {
             .is_some_and(|value| value == "true" || value == "1")
     }
 
-    /// The `limit` of a list.
+    /// A list's `limit`.
     pub(crate) fn limit(
         &self,
         least: usize,
@@ -80,7 +80,7 @@ impl Call {
     }
 }
 
-/// A good answer.
+/// A successful response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -103,7 +103,7 @@ impl Reply {
     }
 }
 
-/// A refusal, as Discord's "Opcodes and Status Codes" page lists them.
+/// An error, as on Discord's "Opcodes and Status Codes" page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) status: u16,
@@ -120,7 +120,7 @@ impl Problem {
         }
     }
 
-    /// 404 of something that is not there: Discord names each kind with its own code.
+    /// 404 for an unknown object: Discord has a code for each kind.
     pub(crate) fn unknown(code: u32) -> Self {
         let what = match code {
             10003 => "Channel",
@@ -167,7 +167,7 @@ impl Problem {
     }
 }
 
-/// What a route answers.
+/// A route's response.
 pub(crate) type Answer = Result<Reply, Problem>;
 
 impl State {
@@ -183,7 +183,7 @@ impl State {
         }
     }
 
-    /// The channel of this id, if the bot may see it.
+    /// The channel of this id, if the bot can see it.
     pub(crate) fn channel_for(&self, id: u64) -> Result<&Channel, Problem> {
         let channel = self
             .guild
@@ -197,7 +197,7 @@ impl State {
         }
     }
 
-    /// The channel of this id, if the bot may open it and messages can be in it.
+    /// The channel of this id, if the bot can open it and it can contain messages.
     pub(crate) fn messages_for(&self, id: u64) -> Result<&Channel, Problem> {
         let channel = self.channel_for(id)?;
         if !may_open(&self.guild, self.guild.bot, channel) {

@@ -1,4 +1,4 @@
-//! Application commands, global and of the guild: Discord's "Application Commands" page.
+//! Global and guild commands: Discord's "Application Commands" page.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::call::{Answer, Call, Problem, Reply};
 use crate::discord::state::State;
 use crate::discord::wire::{Id, tree};
 
-/// A command as Discord keeps it: what was sent, with ids and defaults.
+/// A command as Discord stores it: as sent, with ids and defaults.
 fn registered(state: &mut State, sent: &Value, guild: bool) -> Result<Value, Problem> {
     let name = sent["name"].as_str().unwrap_or_default();
     if name.is_empty() || name.chars().count() > 32 {
@@ -37,7 +37,8 @@ fn registered(state: &mut State, sent: &Value, guild: bool) -> Result<Value, Pro
     Ok(command)
 }
 
-/// Discord answers a command without the empty and meaningless fields that clients send: an option has only those of its type.
+/// Discord returns a command without the empty and irrelevant fields that clients send: options keep only fields of
+/// their type.
 fn normalize(command: &mut Value) {
     let Some(fields) = command.as_object_mut() else {
         return;
@@ -136,7 +137,7 @@ fn list(state: &mut State, guild: bool) -> &mut Vec<Value> {
     }
 }
 
-/// Only the bot's own application may be asked about.
+/// Only the bot's own application is accessible.
 fn own(state: &State, call: &Call) -> Result<(), Problem> {
     if call.id(0)? == state.guild.bot {
         Ok(())

@@ -1,4 +1,4 @@
-//! Gateway addresses, the bot itself, and the guild: Discord's "Gateway", "User", "Application" and "Guild" pages.
+//! Gateway URLs, the bot itself, and the guild: Discord's "Gateway", "User", "Application" and "Guild" pages.
 #![expect(
     clippy::unnecessary_wraps,
     reason = "the table of routes wants one shape of all"
@@ -76,7 +76,7 @@ pub(super) fn get(state: &mut State, call: &Call) -> Answer {
     Ok(Reply::json(&object))
 }
 
-/// All channels, also those the bot may not see; no threads.
+/// All channels, even those the bot can't see; no threads.
 pub(super) fn channels(state: &mut State, call: &Call) -> Answer {
     let guild = state.guild_for(call.id(0)?)?;
     let channels = guild
@@ -112,7 +112,7 @@ pub(super) fn emojis(state: &mut State, call: &Call) -> Answer {
     ))
 }
 
-/// Members by id, paged with `after` and `limit`; asks for the `GUILD_MEMBERS` intent.
+/// Members by id, paged with `after` and `limit`; requires the `GUILD_MEMBERS` intent.
 pub(super) fn members(state: &mut State, call: &Call) -> Answer {
     let guild = state.guild_for(call.id(0)?)?;
     if state.privileged & intent::GUILD_MEMBERS == 0 {

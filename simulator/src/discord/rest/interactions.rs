@@ -1,4 +1,4 @@
-//! The answers to interactions: Discord's "Receiving and Responding" page.
+//! Responses to interactions: Discord's "Receiving and Responding" page.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::discord::message::{Message, flag};
 use crate::discord::state::State;
 use crate::discord::wire::{Id, MessageObject, View, tree};
 
-/// How long an interaction's token opens its routes.
+/// Lifetime of an interaction's token.
 const TOKEN_LIVES: Duration = Duration::from_mins(15);
 
 fn flags(body: &Value) -> u32 {
@@ -21,7 +21,7 @@ fn flags(body: &Value) -> u32 {
         .unwrap_or(0)
 }
 
-/// The first answer to an interaction: within three seconds, and only once.
+/// The first response to an interaction: within three seconds, and only once.
 pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
     let (id, token) = (call.id(0)?, call.text(1));
     let deadline = state.interactions.deadline;
@@ -52,7 +52,7 @@ pub(super) fn callback(state: &mut State, call: &Call) -> Answer {
         call.body["type"].as_u64().unwrap_or(0),
         call.body["data"].clone(),
     );
-    // Choices answer an autocompletion, and nothing else does.
+    // Autocompletions take only choices, and only they do.
     let fits = (kind == 8) == (interaction.kind == 4);
     if !matches!(kind, 1 | 4..=9) || !fits {
         return Err(Problem::form("type: This field is required"));
@@ -128,7 +128,7 @@ fn object<'a>(state: &'a State, message: &'a Message) -> MessageObject<'a> {
     }
 }
 
-/// The interaction of a token that still opens something, once it was acknowledged.
+/// The interaction of a valid token, once it was acknowledged.
 fn opened(state: &mut State, call: &Call) -> Result<u64, Problem> {
     if call.id(0)? != state.guild.bot {
         return Err(Problem::unknown(10015));
@@ -142,10 +142,10 @@ fn opened(state: &mut State, call: &Call) -> Result<u64, Problem> {
     Ok(interaction.id)
 }
 
-/// Finds a message of an interaction, in its channel or shown to its user alone.
+/// Finds a message of an interaction, in its channel or ephemeral.
 fn find(state: &State, interaction: u64, message: u64) -> Option<&Message> {
     let channel = state.interactions.all.get(&interaction)?.channel;
-    // What an earlier interaction showed to its user alone is changed by the buttons under it.
+    // Buttons change ephemeral messages of earlier interactions.
     let mut all = state.interactions.all.values().rev();
     all.find_map(|interaction| interaction.private.get(&message))
         .or_else(|| state.guild.message(channel, message))
@@ -162,14 +162,14 @@ fn original(state: &State, interaction: u64) -> Result<u64, Problem> {
     answered
         .filter(|(_, answer)| !answer.deleted)
         .and_then(|(i, answer)| {
-            // A button's answer changes the message that the button is on.
+            // A button's response changes the message with the button.
             let changes = matches!(answer.kind, 6 | 7);
             answer.message_id.or(i.message.filter(|_| changes))
         })
         .ok_or_else(|| Problem::unknown(10008))
 }
 
-/// Remembers the files that come with a change of the answer.
+/// Stores the files that come with an edit of the response.
 fn keep_files(state: &mut State, interaction: u64, call: &Call) {
     let known = state.interactions.all.get_mut(&interaction);
     if let Some(answer) = known.and_then(|known| known.answer.as_mut()) {
@@ -177,7 +177,7 @@ fn keep_files(state: &mut State, interaction: u64, call: &Call) {
     }
 }
 
-/// A further message; the first one after a deferral takes the place of "thinking".
+/// A follow-up message; the first one after a deferral replaces "thinking".
 pub(super) fn follow_up(state: &mut State, call: &Call) -> Answer {
     let id = opened(state, call)?;
     let known = state.interactions.all.get(&id).and_then(|i| {
@@ -227,7 +227,7 @@ fn change(state: &mut State, id: u64, message: u64, body: &Value) -> Result<(), 
         return Err(Problem::unknown(10015));
     };
     let first = interaction.answer.as_ref().and_then(|answer| {
-        // A button's late answer changes the message that the button is on.
+        // A button's late response changes the message with the button.
         let changes = answer.kind == 6;
         answer
             .message_id
@@ -236,7 +236,7 @@ fn change(state: &mut State, id: u64, message: u64, body: &Value) -> Result<(), 
     let is_first = first == Some(message);
     let was_thinking = is_first && interaction.thinking;
     let channel = interaction.channel;
-    // A message that only its user sees belongs to the interaction that showed it, perhaps an earlier one.
+    // An ephemeral message belongs to the interaction that showed it, perhaps an earlier one.
     let mut private = state.interactions.all.values_mut().rev();
     if let Some(shown) = private.find_map(|other| other.private.get_mut(&message)) {
         apply(shown, body, now, known)?;

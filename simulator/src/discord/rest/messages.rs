@@ -64,7 +64,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Answer {
         let before = call.asked_id("before")?.unwrap_or(u64::MAX);
         let mut older = all.range(..before).rev().map(|(_, m)| m);
         if state.disorder {
-            // Newest first still, but as the ids of one millisecond are not.
+            // Newest first, but in ascending id order within a millisecond.
             let mut older: Vec<_> = older.collect();
             older.sort_by_key(|older| (std::cmp::Reverse(time_of(older.id)), older.id));
             older.truncate(limit);
@@ -113,7 +113,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
         if nonce.chars().count() > 25 {
             return Err(Problem::form("nonce: Must be 25 or fewer in length."));
         }
-        // "In the past few minutes": here, for ever.
+        // Discord checks nonces "in the past few minutes"; here they last forever.
         if let Some(known) = state.interactions.nonces.get(&(id, nonce.clone())).copied() {
             return state.show_message(id, known);
         }
@@ -171,7 +171,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Answer {
     state.show_message(id, message)
 }
 
-/// The text of a body, if Discord would take it.
+/// The text of a body, if Discord accepts it.
 pub(super) fn content(body: &Value) -> Result<String, Problem> {
     let content = body["content"].as_str().unwrap_or_default();
     if content.chars().count() > 2000 {
@@ -194,7 +194,7 @@ pub(super) fn edit(state: &mut State, call: &Call) -> Answer {
 }
 
 impl State {
-    /// Applies an edit's body to a message of the bot in a channel.
+    /// Applies an edit to one of the bot's messages in a channel.
     pub(super) fn rewrite(&mut self, channel: u64, id: u64, body: &Value) -> Result<(), Problem> {
         let now = self.guild.clock.now();
         self.guild.clock.tick(1);
@@ -213,7 +213,7 @@ impl State {
     }
 }
 
-/// Changes what an edit's body names, and leaves the rest.
+/// Changes the fields in an edit's body, and keeps the rest.
 pub(super) fn apply(
     message: &mut Message,
     body: &Value,

@@ -1,4 +1,4 @@
-//! The REST API: which routes there are, and what happens to a request before its route answers it.
+//! The REST API: its routes, and the processing before a route responds.
 
 mod call;
 mod channels;

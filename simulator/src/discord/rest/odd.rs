@@ -1,4 +1,4 @@
-//! Lists that are not what they should be: some items missing, or no end.
+//! Incorrect lists: with missing items, or endless.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::call::{Call, Reply};
 use crate::discord::snowflake::{at, iso, time_of};
 use crate::discord::wire::Id;
 
-/// The list without the items at these places.
+/// The list without the items at these positions.
 pub(super) fn without(reply: Reply, places: &Range<usize>) -> Reply {
     change(reply, |list, _| {
         let mut place = 0..;
@@ -16,7 +16,7 @@ pub(super) fn without(reply: Reply, places: &Range<usize>) -> Reply {
     })
 }
 
-/// The page filled up to its limit with items that are not there, `step` apart.
+/// The page filled up to its limit with made-up items, `step` apart.
 pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now: i64) -> Reply {
     let asked = |name| call.asked(name).and_then(|asked| asked.parse::<u64>().ok());
     let limit = asked("limit").unwrap_or(50);
@@ -83,7 +83,7 @@ pub(super) fn endless(reply: Reply, template: &str, call: &Call, step: u64, now:
     })
 }
 
-/// Changes the list of an answer: the answer itself, or its `threads`.
+/// Changes a response's list: the body itself, or its `threads`.
 fn change(reply: Reply, how: impl FnOnce(&mut Vec<Value>, Option<&mut Value>)) -> Reply {
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else {
         return reply;

@@ -6,7 +6,7 @@ use crate::discord::permissions::bit;
 use crate::discord::state::State;
 use crate::discord::wire::UserObject;
 
-/// The message and emoji of a call. An emoji that cannot be one is refused and counted.
+/// The message and emoji of a call. An impossible emoji is refused and counted.
 fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem> {
     let (channel, id) = (call.id(0)?, call.id(1)?);
     let message = state.message_for(channel, id)?;
@@ -19,7 +19,7 @@ fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem>
         Some(id) => state.guild.emojis.contains_key(&id),
         None => is_emoji(call.text(2)),
     };
-    // Emojis are deleted, and the last reaction taken back, while somebody asks.
+    // Emoji can be deleted, and last reactions removed, between a client's requests.
     let once_used = emoji
         .id
         .is_some_and(|emoji| message.once_reacted.contains(&emoji));
@@ -34,7 +34,7 @@ fn subject(state: &mut State, call: &Call) -> Result<(u64, u64, Emoji), Problem>
     Ok((channel, id, emoji))
 }
 
-/// Whether this may be an emoji of Unicode's: one picture, with what varies it, or several that are joined.
+/// Whether this can be a Unicode emoji: one picture with modifiers, or several joined ones.
 fn is_emoji(text: &str) -> bool {
     let letters: Vec<char> = text.chars().collect();
     let is_picture = |letter: char| matches!(letter, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{21aa}' | '\u{231a}'..='\u{2bff}' | '\u{3030}'..='\u{3299}' | '\u{1f000}'..='\u{1faff}');
@@ -53,7 +53,7 @@ fn is_emoji(text: &str) -> bool {
     }
 }
 
-/// The users who reacted with one emoji, by id, paged with `after` and `limit`; `type` 1 for super reactions.
+/// The users who reacted with an emoji, by id, paged with `after` and `limit`; `type` 1 for burst reactions.
 pub(super) fn list(state: &mut State, call: &Call) -> Answer {
     let (channel, id, emoji) = subject(state, call)?;
     let limit = call.limit(1, 100, 25)?;

@@ -1,11 +1,11 @@
-//! The table of routes, named as in Discord's `OpenAPI` description.
+//! The route table, named as in Discord's `OpenAPI` description.
 
 use super::call::{Answer, Call};
 use super::{channels, commands, guilds, interactions, messages, reactions, threads};
 use crate::discord::limits::Bucket;
 use crate::discord::state::State;
 
-/// A route: how it is called, what it is limited by, what answers it.
+/// A route: method and path, rate limit, handler.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Route {
     pub(super) method: &'static str,
@@ -46,7 +46,7 @@ const WEBHOOK: &str = "/webhooks/{webhook_id}/{webhook_token}";
 const ORIGINAL: &str = "/webhooks/{webhook_id}/{webhook_token}/messages/@original";
 const FOLLOWUP: &str = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}";
 
-/// All routes; where two fit, the first counts.
+/// All routes; the first match wins.
 const ROUTES: &[Route] = &[
     route("GET", MESSAGES, Messages, messages::list),
     route("GET", REACTION, Reactions, reactions::list),
@@ -170,7 +170,7 @@ const ROUTES: &[Route] = &[
     route("DELETE", REACTIONS, Reactions, reactions::clear),
 ];
 
-/// The guild, or what is in it, that a request names.
+/// The guild, or object in it, that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Guild(u64),
@@ -180,7 +180,7 @@ pub(crate) enum Target {
 }
 
 impl Route {
-    /// What a request of this route is about.
+    /// The target of a request.
     pub(super) fn target(&self, state: &mut State, call: &Call) -> Target {
         let Ok(id) = call.id(0) else {
             return Target::None;
@@ -199,14 +199,14 @@ impl Route {
         }
     }
 
-    /// Whether the bot's token is asked for: an interaction's routes are opened by its own token.
+    /// Whether it requires the bot's token; interaction routes use their own.
     pub(super) fn wants_token(&self) -> bool {
         !self.template.starts_with("/interactions/")
             && !self.template.starts_with("/webhooks/")
             && self.template != "/gateway"
     }
 
-    /// What the bucket is for: the channel, guild or webhook with its token.
+    /// The bucket's resource: the channel, guild or webhook with its token.
     pub(super) fn resource(&self, params: &[String]) -> String {
         let mut parts = self.template.split('/').skip(1);
         match parts.next() {
@@ -222,7 +222,7 @@ impl Route {
     }
 }
 
-/// Finds the route of a path (without the API's prefix), with the raw values of its parameters.
+/// Finds the route for a path (without the API's prefix), with the raw parameter values.
 pub(super) fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<String>)> {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     ROUTES
@@ -237,7 +237,7 @@ fn fit(template: &str, parts: &[&str]) -> Option<Vec<String>> {
     for wanted in template[1..].split('/') {
         let part = left.next()?;
         if wanted.starts_with('{') {
-            // Only an emoji may look like anything; ids are digits, tokens are words.
+            // Only emoji can contain anything; ids are digits, tokens are words.
             if part.is_empty() || (wanted != "{emoji_name}" && part.starts_with('@')) {
                 return None;
             }

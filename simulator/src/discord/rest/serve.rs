@@ -1,4 +1,4 @@
-//! What happens to every request: find its route, check the token, meet a planned fault, count it against the limits, answer, write it down.
+//! Processes a request: route, token, planned fault, rate limits, response, log.
 
 use std::io;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ enum End {
     Answer(Reply, Headers),
     /// The connection breaks.
     Broken,
-    /// So many MiB, compressed.
+    /// A body of this many MiB, compressed.
     GzipBomb(usize),
-    /// A byte each time.
+    /// A body that sends a byte per interval.
     Trickle(Duration),
 }
 
-/// Answers one request.
+/// Serves a request.
 pub(crate) async fn serve(shared: Arc<Shared>, parts: Parts, body: Bytes) -> Response<Body> {
     let whole = parts
         .uri
@@ -180,13 +180,13 @@ fn answer(
     }
 }
 
-/// Visits the guild that a request is about; returns the one to go back to.
+/// Visits the guild that a request concerns; returns the previous one.
 fn visit_target(state: &mut State, route: &Route, call: &Call) -> u64 {
     let target = route.target(state, call);
     state.visit(state.guild_of(target))
 }
 
-/// What a planned fault answers in the route's stead, if it does.
+/// A planned fault's response in place of the route's.
 fn strike(state: &mut State, fault: Option<&Fault>, headers: &Headers) -> Option<End> {
     let answered = |status, body| End::Answer(Reply { status, body }, headers.clone());
     match fault? {
@@ -284,7 +284,7 @@ fn response(reply: Reply, headers: Headers) -> Response<Body> {
     response
 }
 
-/// An answer whose body fails before its first byte: the server closes the connection in the middle of it.
+/// A response whose body fails before its first byte: the server closes the connection mid-response.
 fn broken() -> Response<Body> {
     let reset = io::Error::new(io::ErrorKind::ConnectionReset, "planned fault");
     Response::new(Body::from_stream(futures::stream::once(async {
@@ -292,7 +292,7 @@ fn broken() -> Response<Body> {
     })))
 }
 
-/// An empty list in so many MiB of blanks. One MiB is compressed, and repeated.
+/// An empty list in this many MiB of spaces. One MiB is compressed, and repeated.
 fn gzip_bomb(mebibytes: usize) -> Response<Body> {
     let mut compress = Compress::new(Compression::best(), false);
     let mut block = Vec::with_capacity(64 << 10);
@@ -311,7 +311,7 @@ fn gzip_bomb(mebibytes: usize) -> Response<Body> {
     response
 }
 
-/// A list that goes on for ever, a blank each time.
+/// An endless list: a space per interval.
 fn trickle(each: Duration) -> Response<Body> {
     let body = futures::stream::unfold(b"[".as_slice(), move |next| async move {
         tokio::time::sleep(each).await;
@@ -356,7 +356,7 @@ fn query(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The JSON of a body, plain or as `payload_json` beside files; and the files, by name.
+/// The JSON of a body, plain or as `payload_json` with files, and the files by name.
 fn read_body(parts: &Parts, body: &Bytes) -> (Value, Vec<(String, Vec<u8>)>) {
     let kind = parts
         .headers
@@ -396,7 +396,7 @@ fn read_body(parts: &Parts, body: &Bytes) -> (Value, Vec<(String, Vec<u8>)>) {
     (json, files)
 }
 
-/// What is before and after the first occurrence.
+/// The bytes before and after the first occurrence.
 fn cut<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let found = bytes.windows(at.len()).position(|pair| pair == at)?;
     Some((&bytes[..found], &bytes[found + at.len()..]))

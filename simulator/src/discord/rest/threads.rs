@@ -10,7 +10,7 @@ use crate::discord::state::State;
 use crate::discord::wire;
 
 impl State {
-    /// Threads as lists answer them: with the bot's membership of each it is in.
+    /// Threads as listed: with the bot's memberships.
     fn threads(&self, threads: &[&Channel]) -> Value {
         let member = |channel: &Channel| {
             channel
@@ -37,7 +37,7 @@ impl State {
         json!({"threads": threads, "members": members})
     }
 
-    /// The archived threads of a channel, the most recently archived first.
+    /// A channel's archived threads, most recently archived first.
     fn archived(&self, parent: u64, fits: impl Fn(&Channel, &Thread) -> bool) -> Vec<&Channel> {
         let mut found: Vec<(i64, &Channel)> = self
             .guild
@@ -108,7 +108,7 @@ pub(super) fn archived_private(state: &mut State, call: &Call) -> Answer {
     )
 }
 
-/// The archived private threads that the bot is in, by id and paged by id.
+/// Archived private threads that the bot is in, by id and paged by id.
 pub(super) fn archived_joined(state: &mut State, call: &Call) -> Answer {
     let parent = state.channel_for(call.id(0)?)?.id;
     if !state.bot_may(parent, bit::READ_MESSAGE_HISTORY) {

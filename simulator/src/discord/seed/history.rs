@@ -1,4 +1,4 @@
-//! What was said in the seeded world: messages of many kinds, spread over the days, with their threads and reactions.
+//! The history of the seeded world: messages of many kinds over the days, with threads and reactions.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::discord::options::Seed;
 use crate::discord::snowflake::at;
 use crate::discord::wire::Id;
 
-/// Someone of a list, those in front more often.
+/// A random item; earlier ones are more likely.
 pub(crate) fn someone<R: Rng>(rng: &mut R, of: &[u64]) -> u64 {
     #[expect(
         clippy::cast_precision_loss,
@@ -29,12 +29,12 @@ pub(crate) fn someone<R: Rng>(rng: &mut R, of: &[u64]) -> u64 {
     of[index.min(of.len() - 1)]
 }
 
-/// One of a list of texts.
+/// A random text.
 pub(crate) fn one<'a, R: Rng>(rng: &mut R, of: &[&'a str]) -> &'a str {
     of.choose(rng).copied().unwrap_or_default()
 }
 
-/// A thank-you to one to three people.
+/// Thanks to one to three people.
 pub(crate) fn thanks<R: Rng>(rng: &mut R, author: u64, people: &[u64]) -> String {
     let count = [1, 1, 1, 2, 2, 3].choose(rng).copied().unwrap_or(1);
     let mut to: Vec<u64> = (0..count)
@@ -70,12 +70,12 @@ pub(crate) fn thanks<R: Rng>(rng: &mut R, author: u64, people: &[u64]) -> String
     text
 }
 
-/// Now and then someone thanks themselves; it should not count.
+/// Occasionally someone thanks themselves, which shouldn't count.
 fn rng_is_humble(id: u64) -> bool {
     id.is_multiple_of(11)
 }
 
-/// An emoji, those in front of the list more often; sometimes a custom one, rarely one that was deleted.
+/// A random emoji, earlier ones more likely; sometimes custom, rarely deleted.
 pub(crate) fn emoji<R: Rng>(rng: &mut R, guild: &Guild) -> Emoji {
     match rng.random_range(0..40) {
         0..5 if !guild.emojis.is_empty() => {
@@ -95,14 +95,14 @@ pub(crate) fn emoji<R: Rng>(rng: &mut R, guild: &Guild) -> Emoji {
     }
 }
 
-/// Where messages can go, and when.
+/// Where and when messages can be posted.
 struct Place {
     channel: u64,
     from: i64,
     until: i64,
 }
 
-/// Writes the whole history.
+/// Generates the whole history.
 pub(super) fn write(
     guild: &mut Guild,
     rng: &mut ChaCha8Rng,
@@ -158,7 +158,7 @@ pub(super) fn write(
         .and_then(|c| c.messages.values_mut().rev().find(|m| m.kind == 0))
         && seed.reactions > 0.0
     {
-        // One message that everybody likes: with many members, its reactions take several pages.
+        // A message everyone likes: with many members, its reactions take several pages.
         for user in &cast.people {
             message.react(*user, Emoji::unicode("❤️"), false);
         }
@@ -282,7 +282,7 @@ impl Writer<'_> {
         if self.rng.random_ratio(1, 30) && message.kind < message_type::CHAT_INPUT_COMMAND {
             message.edited = Some(time + self.rng.random_range(5_000..600_000));
         }
-        // In the props channel reactions are common, elsewhere a little rarer than asked for: together about the share.
+        // Reactions are frequent in the props channel and slightly rarer elsewhere, matching the share overall.
         let share = if channel == self.props {
             (self.share * 4.0).min(1.0)
         } else {
@@ -291,14 +291,14 @@ impl Writer<'_> {
         if share > 0.0 && self.rng.random_bool(share.clamp(0.0, 1.0)) {
             self.react(&mut message);
         }
-        // A deleted message leaves a gap, and replies that point nowhere.
+        // Deleted messages leave gaps, and replies to nothing.
         self.recent.insert(channel, (id, author));
         if !self.rng.random_ratio(1, 60) {
             self.guild.insert_message(message);
         }
     }
 
-    /// Makes a message into one of the rarer kinds.
+    /// Turns a message into one of the rarer kinds.
     fn vary(&mut self, message: &mut Message, time: i64) {
         match self.rng.random_range(0..200) {
             0..24 => self.reply(message),

@@ -1,4 +1,4 @@
-//! A world from a seed: the same numbers make the same guild, channels, people and history, ids included.
+//! Generates a world from a seed: equal seeds give equal guilds, people and histories, ids included.
 
 mod history;
 pub(crate) use history::{emoji, one, someone, thanks};
@@ -17,22 +17,22 @@ use voices::{NAMES, ROOMS, TRADES};
 /// A day in milliseconds.
 const DAY: i64 = 86_400_000;
 
-/// A custom emoji that was deleted before the world begins: reactions with it are left, without a name.
+/// A custom emoji deleted before the world begins: its reactions remain, without a name.
 const DELETED_EMOJI: u64 = 1_004_030_188_551_540_827;
 
-/// Who takes part.
+/// The participants.
 #[derive(Debug, Default)]
 struct Cast {
-    /// People who are members.
+    /// Current members.
     people: Vec<u64>,
-    /// People who wrote and left.
+    /// Former members with messages.
     gone: Vec<u64>,
     /// Another bot.
     bot: u64,
     webhook: u64,
 }
 
-/// Makes the world.
+/// Generates the world.
 pub(crate) fn generate(seed: &Seed) -> Guild {
     let mut rng = ChaCha8Rng::seed_from_u64(seed.seed);
     let mut guild = Guild::empty(Clock::new(seed.until), seed.seed);
@@ -63,7 +63,7 @@ fn make_roles(guild: &mut Guild) -> Vec<u64> {
     made
 }
 
-/// Someone's name: given names first, then given names with a trade, then with a number.
+/// A person's name: given names first, then with a trade, then with a number.
 pub(crate) fn name(index: usize) -> String {
     let given = NAMES[index % NAMES.len()];
     match index / NAMES.len() {
@@ -88,7 +88,7 @@ fn make_people(
     let founded = super::snowflake::time_of(guild.id);
     let gone = (seed.members / 10).max(1);
     for index in 0..seed.members + gone {
-        // Accounts are older than the guild, or younger: ids of 17 to 19 digits, as in every real guild.
+        // Accounts are older or younger than the guild, so ids have 17 to 19 digits, as in real guilds.
         let born = founded - rng.random_range(0..6 * 365) * DAY
             + rng.random_range(0..2 * 365) * DAY
             + rng.random_range(0..DAY);
@@ -149,7 +149,7 @@ fn make_emoji(guild: &mut Guild) {
     }
 }
 
-/// The channels every world has, the most telling first, then rooms until there are enough.
+/// The channels of every world, most relevant first, then rooms until there are enough.
 fn make_channels(guild: &mut Guild, count: usize, stewards: u64) {
     let founded = super::snowflake::time_of(guild.id);
     let everyone = guild.id;

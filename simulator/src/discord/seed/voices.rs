@@ -1,6 +1,6 @@
-//! What people of the simulated community are called, and what they say. `{to}` is whom they thank, `{why}` what for.
+//! Names and messages of the simulated community. `{to}` stands for the thanked people, `{why}` for the reason.
 
-/// Given names; a second round gets a trade behind it.
+/// Given names; a trade is appended in the second round.
 pub(crate) const NAMES: &[&str] = &[
     "Amara",
     "Bram",
@@ -54,7 +54,7 @@ pub(crate) const NAMES: &[&str] = &[
     "Zeno",
 ];
 
-/// What follows a given name once all of them are taken.
+/// Appended to a given name once all names are taken.
 pub(crate) const TRADES: &[&str] = &[
     "the Baker",
     "of the Hills",
@@ -66,7 +66,7 @@ pub(crate) const TRADES: &[&str] = &[
     "Early",
 ];
 
-/// Channels beyond those that every world has.
+/// Channels beyond those of every world.
 pub(crate) const ROOMS: &[&str] = &[
     "help-desk",
     "show-and-tell",
@@ -130,7 +130,7 @@ pub(crate) const THANKS: &[&str] = &[
     "Kudos {to} for {why}! Without you we would still be stuck.",
 ];
 
-/// What for. Each fits after "for".
+/// Reasons. Each fits after "for".
 pub(crate) const REASONS: &[&str] = &[
     "reviewing my pull request line by line and explaining every suggestion",
     "hosting the community call while half of us were late",
@@ -210,7 +210,7 @@ pub(crate) const REPLIES: &[&str] = &[
     "+1",
 ];
 
-/// Reactions: plain ones, keycaps, skin tones, joined and flag sequences. Those in front are used most.
+/// Reactions: plain ones, keycaps, skin tones, joined and flag sequences; most frequent first.
 pub(crate) const EMOJI: &[&str] = &[
     "❤️",
     "👍",

@@ -1,4 +1,4 @@
-//! As little of a client as the tests need, over plain TCP.
+//! A minimal client over plain TCP.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::discord::Discord;
 
-/// An answer: status, lower-case header lines, body.
+/// A response: status, lower-case header lines, body.
 pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) head: String,
@@ -26,7 +26,7 @@ impl Answered {
     }
 }
 
-/// The number of an id.
+/// Parses an id.
 pub(super) fn id(value: &Value) -> u64 {
     value
         .as_str()
@@ -137,13 +137,13 @@ impl Socket {
                 frame.extend(u16::try_from(payload.len()).expect("short").to_be_bytes());
             }
         }
-        // A mask of zeros leaves the payload as it is.
+        // A zero mask leaves the payload unchanged.
         frame.extend([0; 4]);
         frame.extend(payload.as_bytes());
         self.0.write_all(&frame).await.expect("sent");
     }
 
-    /// The next payload, or the code with which the server closed; 0 if it just broke off.
+    /// The next payload, or the server's close code; 0 if the connection was cut.
     pub(super) async fn next(&mut self) -> Result<Value, u16> {
         let first = self.0.read_u8().await.map_err(|_| 0_u16)?;
         let length = match self.0.read_u8().await.map_err(|_| 0_u16)? {
@@ -166,7 +166,7 @@ impl Socket {
         }
     }
 
-    /// Reads on until an event of this name.
+    /// Skips payloads up to an event of this name.
     pub(super) async fn event(&mut self, name: &str) -> Value {
         loop {
             let payload = self.next().await.expect("the connection lasts");

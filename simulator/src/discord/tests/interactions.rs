@@ -1,4 +1,4 @@
-//! Commands and their answers.
+//! Commands and responses.
 
 use serde_json::{Value, json};
 

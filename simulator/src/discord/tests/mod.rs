@@ -1,4 +1,4 @@
-//! The simulated Discord seen from outside: a small HTTP client and WebSocket client of its own, so that nothing else is needed.
+//! Tests of the simulated Discord from outside, with its own small HTTP and WebSocket client.
 
 mod client;
 mod gateway;
@@ -8,7 +8,7 @@ mod world;
 
 use super::*;
 
-/// A world that is the same every time.
+/// A reproducible world.
 fn seeded() -> Options {
     Options {
         seed: Seed {
@@ -19,7 +19,7 @@ fn seeded() -> Options {
     }
 }
 
-/// A guild with nothing in it but what a test puts there.
+/// An empty guild.
 fn empty() -> Options {
     Options {
         world: World::empty(),

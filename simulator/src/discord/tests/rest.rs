@@ -112,7 +112,7 @@ async fn reactions_are_paged_by_user_and_sort() {
         json!({"burst": 1, "normal": 130})
     );
     assert_eq!(discord.violations().len(), 0);
-    // `#️⃣` as it is: a URL ends at the `#`.
+    // An unescaped `#️⃣`: the URL ends at the `#`.
     assert_eq!(get(&discord, &format!("{path}/")).await.status, 404);
     let unknown = get(&discord, &format!("{path}/nonsense")).await;
     assert_eq!(
@@ -122,7 +122,7 @@ async fn reactions_are_paged_by_user_and_sort() {
     assert_eq!(discord.violations().len(), 2);
 }
 
-/// Lists may be cut short, and counters wrong, each by itself.
+/// Lists can be shortened and counters wrong, independently.
 #[tokio::test]
 async fn reaction_lists_and_counters_can_disagree() {
     let discord = Discord::start(empty()).await.expect("starts");

@@ -1,4 +1,4 @@
-//! The seeded world, its life, and the truth about it.
+//! The seeded world, its activity, and its truth.
 
 use super::client::{get, id};
 use super::seeded;

@@ -1,4 +1,4 @@
-//! Commits, and how git writes them down.
+//! Commits, and their git representation.
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::Object;
 use crate::github::faults::Files;
 
-/// Who wrote a commit, and when.
+/// The author or committer, with the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Signature {
     pub(crate) name: String,
@@ -24,7 +24,7 @@ impl Signature {
     }
 
     pub(super) fn line(&self) -> String {
-        // What would end the name early is left out, as git does.
+        // Drops characters that would end the name early, as git does.
         let plain = |text: &str| text.replace(['<', '>', '\n'], "");
         let (name, email) = (plain(&self.name), plain(&self.email));
         format!("{name} <{email}> {} +0000", self.at.as_second())
@@ -53,7 +53,7 @@ pub(crate) struct Commit {
     pub(crate) message: String,
 }
 
-/// What a commit changes.
+/// The changes of a commit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     pub(crate) additions: Files,

@@ -1,6 +1,7 @@
-//! The bare repository behind the API, driven through the `git` program: what is kept here is git's own, to the byte.
+//! The bare repository behind the API, driven by the `git` program, so its contents are git's own.
 //!
-//! `commit` is what commits are, `write` makes objects and moves refs; reading is here. Knows nothing of HTTP, tokens or limits. Blocking.
+//! `commit` describes commits, `write` creates objects and moves refs; reading is here. Knows nothing of HTTP, tokens
+//! or limits. Blocking.
 
 mod commit;
 mod write;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 
 pub(crate) use commit::{Changes, Commit, Signature};
 
-/// An object as it is stored.
+/// A stored object.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) oid: String,
@@ -38,13 +39,13 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Repository {
     path: PathBuf,
-    /// Deleted with the repository; none where the caller named a folder.
+    /// A temporary folder; `None` if the caller named one.
     _folder: Option<TempDir>,
     count: AtomicU64,
 }
 
 impl Repository {
-    /// Opens the repository at a path, or makes one there or in a temporary folder.
+    /// Opens the repository at a path, or creates one there or in a temporary folder.
     pub(crate) fn open(path: Option<&Path>, branch: &str) -> anyhow::Result<Self> {
         let folder = match path {
             Some(_) => None,
@@ -76,7 +77,7 @@ impl Repository {
 
     fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new("git");
-        // Nothing of the caller's: neither configuration nor a repository around the working folder. No fsync: nothing here outlives its test.
+        // Ignores the caller's configuration and any surrounding repository. No fsync: nothing outlives its test.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") {
                 command.env_remove(name);
@@ -100,7 +101,7 @@ impl Repository {
             .spawn()
             .context("cannot start git: is it installed?")?;
         let mut pipe = child.stdin.take().context("no pipe to git")?;
-        // A git that ends early has said why; its answer counts, not the broken pipe.
+        // If git exits early, its answer counts, not the broken pipe.
         let written = pipe.write_all(stdin);
         drop(pipe);
         let output = child.wait_with_output().context("git did not end")?;
@@ -135,7 +136,7 @@ impl Repository {
         Ok(line.trim_end().to_owned())
     }
 
-    /// The object that an expression such as `main:folder/file` names.
+    /// The object named by an expression such as `main:folder/file`.
     pub(crate) fn read(&self, expression: &str) -> anyhow::Result<Option<Object>> {
         let Some((head, mut bytes)) = self.batch("--batch", expression)? else {
             return Ok(None);
@@ -145,7 +146,7 @@ impl Repository {
         Ok(Some(Object { oid, kind, bytes }))
     }
 
-    /// What an expression names: hash, kind, size.
+    /// Hash, kind and size of an expression's object.
     pub(crate) fn look(&self, expression: &str) -> anyhow::Result<Option<(String, String, u64)>> {
         let found = self.batch("--batch-check", expression)?;
         let Some(([oid, kind, size], _)) = found else {
@@ -166,13 +167,13 @@ impl Repository {
         let rest = said.split_off(end + 1);
         let head = String::from_utf8_lossy(&said).trim_end().to_owned();
         let words: Vec<_> = head.split(' ').map(str::to_owned).collect();
-        // "… missing", "… ambiguous": the name itself may have blanks in it.
+        // "… missing", "… ambiguous": the name may contain spaces.
         let found = <[String; 3]>::try_from(words).ok();
         let found = found.filter(|[oid, _, size]| is_oid(oid) && size.parse::<u64>().is_ok());
         Ok(found.map(|words| (words, rest)))
     }
 
-    /// The hash of the commit that a name leads to.
+    /// The hash of the commit that a name refers to.
     pub(crate) fn commit_of(&self, name: &str) -> anyhow::Result<Option<String>> {
         let found = self.look(&format!("{name}^{{commit}}"))?;
         Ok(found.map(|(oid, _, _)| oid))
@@ -184,7 +185,7 @@ impl Repository {
         found.map(|object| commit::parse(&object)).transpose()
     }
 
-    /// Commits from one backwards, newest first.
+    /// Commits backwards from one, newest first.
     pub(crate) fn history(&self, from: &str, path: Option<&str>) -> anyhow::Result<Vec<String>> {
         let mut arguments = vec!["rev-list", from, "--"];
         arguments.extend(path);
@@ -208,7 +209,7 @@ impl Repository {
             .collect())
     }
 
-    /// Where a full ref name such as `refs/heads/main` points.
+    /// The target of a full ref name such as `refs/heads/main`.
     pub(crate) fn target(&self, name: &str) -> anyhow::Result<Option<(String, String)>> {
         let found = self.refs(name)?.into_iter().find(|found| found.0 == name);
         Ok(found.map(|(_, oid, kind)| (oid, kind)))
@@ -218,7 +219,7 @@ impl Repository {
         Ok(self.refs("refs/")?.is_empty())
     }
 
-    /// The default branch, whether it exists or not.
+    /// The default branch, existing or not.
     pub(crate) fn default_branch(&self) -> anyhow::Result<String> {
         self.line(["symbolic-ref", "--short", "HEAD"], b"")
     }
@@ -228,7 +229,7 @@ impl Repository {
         self.run(["symbolic-ref", "HEAD", &name], b"").map(drop)
     }
 
-    /// The entries of a tree or a commit's tree, folders in it too where it is read to the bottom.
+    /// The entries of a tree or a commit's tree, including subfolders if `recursive`.
     pub(crate) fn tree(&self, oid: &str, recursive: bool) -> anyhow::Result<Vec<Entry>> {
         let mut arguments = vec!["ls-tree", "-z", "-l", "--full-tree"];
         if recursive {
@@ -251,19 +252,19 @@ impl Repository {
         Ok(text.split('\0').filter_map(parse).collect())
     }
 
-    /// Whether one commit can be reached from another.
+    /// Whether one commit is an ancestor of another.
     pub(crate) fn is_ancestor(&self, older: &str, newer: &str) -> anyhow::Result<bool> {
         let mut command = self.command(["merge-base", "--is-ancestor", older, newer]);
         Ok(Self::output(&mut command, b"")?.status.success())
     }
 
-    /// Whether git takes a full ref name.
+    /// Whether git accepts a full ref name.
     pub(crate) fn is_ref_name(&self, name: &str) -> anyhow::Result<bool> {
         let mut command = self.command(["check-ref-format", name]);
         Ok(Self::output(&mut command, b"")?.status.success())
     }
 
-    /// A commit's files as a gzip tar, below one folder.
+    /// A commit's files as a gzip tar, in one folder.
     pub(crate) fn archive(&self, commit: &str, folder: &str) -> anyhow::Result<Vec<u8>> {
         let prefix = format!("--prefix={folder}/");
         self.run(["archive", "--format=tar.gz", "-0", &prefix, commit], b"")
@@ -284,7 +285,7 @@ impl Repository {
     }
 }
 
-/// Whether it is the whole hash of an object.
+/// Whether it is a complete object hash.
 pub(crate) fn is_oid(text: &str) -> bool {
     text.len() == 40
         && text
@@ -292,7 +293,7 @@ pub(crate) fn is_oid(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether git can keep a file at this path.
+/// Whether git can store a file at this path.
 pub(crate) fn is_path(path: &str) -> bool {
     !path.is_empty()
         && !path.contains('\0')

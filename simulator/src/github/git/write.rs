@@ -1,4 +1,4 @@
-//! Making objects, and moving refs with the value before as the condition.
+//! Creates objects, and moves refs by compare-and-set.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ impl Repository {
         self.line(["hash-object", "-w", "--stdin"], bytes)
     }
 
-    /// A tree from another one (or none) and entries: mode, hash (none deletes) and path. None where git refuses them.
+    /// A tree from another one (or none) and entries: mode, hash (none deletes) and path. None if git refuses them.
     pub(crate) fn write_tree(
         &self,
         base: Option<&str>,
@@ -60,7 +60,7 @@ impl Repository {
         Ok(written)
     }
 
-    /// A commit object of a tree; no ref is moved.
+    /// Creates a commit object; no ref moves.
     pub(crate) fn write_commit(&self, commit: &Commit) -> anyhow::Result<String> {
         let mut text = format!("tree {}\n", commit.tree);
         for parent in &commit.parents {
@@ -78,7 +78,8 @@ impl Repository {
         )
     }
 
-    /// A commit of changes to another one (or to nothing), all of it in one pack; no branch is moved. Paths must be sound, deletions exist.
+    /// Commits changes on top of another commit (or nothing), in one pack; no branch moves. Paths must be valid,
+    /// deleted files must exist.
     pub(crate) fn change(
         &self,
         parent: Option<&str>,
@@ -121,7 +122,7 @@ impl Repository {
         Ok(oid)
     }
 
-    /// Moves a ref if it still points where it did: `None` stands for a ref that is not there. False if it was moved by somebody else.
+    /// Moves a ref if it still has this target; `None` if it must not exist. False if someone else moved it.
     pub(crate) fn move_ref(
         &self,
         name: &str,
@@ -131,7 +132,7 @@ impl Repository {
         self.move_refs(&[(name, from, to)])
     }
 
-    /// Moves all these refs, or none of them: see [`Repository::move_ref`].
+    /// Moves all of these refs or none; see [`Repository::move_ref`].
     pub(crate) fn move_refs(
         &self,
         moves: &[(&str, Option<&str>, Option<&str>)],
@@ -155,7 +156,7 @@ impl Repository {
             let now = self.target(name)?.map(|(oid, _)| oid);
             overtaken |= now.as_deref() != *from;
         }
-        // Two at once also meet at the ref's lock file, before either is through.
+        // Concurrent updates can also collide at the ref's lock file.
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
             overtaken || said.contains("lock"),
@@ -165,7 +166,7 @@ impl Repository {
     }
 }
 
-/// A path as git fast-import reads it.
+/// A path for git fast-import.
 fn quoted(path: &str) -> String {
     let escaped = path
         .replace('\\', "\\\\")

@@ -1,4 +1,4 @@
-//! What mutations are told and answer, as GitHub's schema has it.
+//! Inputs and payloads of mutations, as in GitHub's schema.
 
 use async_graphql::{ID, InputObject, SimpleObject};
 
@@ -15,7 +15,7 @@ pub(super) struct CreateCommitOnBranchInput {
     pub(super) message: CommitMessage,
 }
 
-/// A branch by its node id, or by the names of its repository and its own.
+/// A branch by its node id, or by repository and branch name.
 #[derive(InputObject)]
 pub(super) struct CommittableBranch {
     pub(super) branch_name: Option<String>,

@@ -1,6 +1,7 @@
-//! The GraphQL side: the part of GitHub's schema that has to do with one repository's contents, under GitHub's own names.
+//! GraphQL: the part of GitHub's schema that concerns a repository's contents, with GitHub's names.
 //!
-//! The engine checks documents and variables against it. `tests/contract` checks that everything in it is in GitHub's published schema.
+//! The engine validates documents and variables. `tests/contract` checks that all of it exists in GitHub's published
+//! schema.
 
 mod inputs;
 mod mutation;
@@ -27,18 +28,18 @@ use super::viewer::{ARCHIVED, NOT_ACCESSIBLE, PROTECTED, Refusal, Viewer};
 static SCHEMA: LazyLock<Schema<query::Query, mutation::Mutation, EmptySubscription>> =
     LazyLock::new(|| Schema::new(query::Query, mutation::Mutation, EmptySubscription));
 
-/// What resolvers work with.
+/// The context of resolvers.
 struct World {
     shared: Arc<Shared>,
     viewer: Viewer,
-    /// What somebody else commits while a mutation is being done.
+    /// Files that someone else commits during a mutation.
     race: Mutex<Option<Files>>,
 }
 
-/// A field that may be null: an error in it leaves the rest of the answer as it is.
+/// A nullable field: an error in it leaves the rest of the response intact.
 type Maybe<T> = Option<Result<T, Error>>;
 
-/// A request that was read: what it asks for is known before it is let in.
+/// A parsed request: its contents are known before the limits are checked.
 #[derive(Debug)]
 pub(crate) struct Asked {
     request: Request,
@@ -46,7 +47,7 @@ pub(crate) struct Asked {
     pub(crate) fields: Vec<String>,
 }
 
-/// Reads a body: JSON with `query`, and perhaps `variables` and `operationName`.
+/// Parses a body: JSON with `query`, and optionally `variables` and `operationName`.
 pub(crate) fn read(body: &[u8]) -> Result<Asked, String> {
     let request: Request = serde_json::from_slice(body).map_err(|_| "Problems parsing JSON")?;
     let document = parse_query(&request.query).map_err(|error| error.to_string())?;
@@ -55,7 +56,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, String> {
         DocumentOperations::Single(operation) => Some(&operation.node),
         DocumentOperations::Multiple(all) => all
             .iter()
-            // A name is needed only where there are several.
+            // A name is required only if there are several operations.
             .find(|(known, _)| all.len() == 1 || Some(known.as_str()) == name)
             .map(|(_, operation)| &operation.node),
     };
@@ -84,7 +85,7 @@ fn fields(operation: &OperationDefinition) -> Vec<String> {
     items.iter().filter_map(|item| name(&item.node)).collect()
 }
 
-/// Answers one request: always with status 200, except where its body is no JSON.
+/// Responds to a request; the status is 200 unless the body is invalid JSON.
 pub(crate) fn answer(
     shared: &Arc<Shared>,
     viewer: Viewer,
@@ -110,7 +111,7 @@ pub(crate) fn answer(
         viewer,
         race: Mutex::new(race),
     };
-    // Resolvers never wait: they block on git, and this thread is there for it.
+    // Resolvers don't wait: they block on git, and this thread is for that.
     let response = futures::executor::block_on(SCHEMA.execute(asked.request.data(world)));
     if response.errors.iter().any(|error| error.path.is_empty()) {
         let why: Vec<_> = response.errors.iter().map(|error| &error.message).collect();
@@ -122,7 +123,7 @@ pub(crate) fn answer(
     Reply::json(200, &written(&response))
 }
 
-/// The answer as GitHub writes it: an error's `type` stands beside its message.
+/// The response in GitHub's format: an error's `type` is next to its message.
 fn written(response: &Response) -> serde_json::Value {
     let errors: Vec<_> = response
         .errors
@@ -140,7 +141,7 @@ fn written(response: &Response) -> serde_json::Value {
         })
         .collect();
     let mut shown = json!({});
-    // Documents that do not fit the schema are not carried out: there is no data then.
+    // Documents that don't fit the schema aren't executed, so there is no data.
     if response.data != Value::Null || errors.is_empty() {
         shown["data"] = json!(response.data);
     }
@@ -154,7 +155,7 @@ fn world<'c>(context: &Context<'c>) -> &'c World {
     context.data_unchecked::<World>()
 }
 
-/// An error of one of GitHub's types.
+/// An error of a GitHub type.
 fn problem(kind: &'static str, message: &str) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("type", kind))
 }

@@ -1,4 +1,4 @@
-//! What can be changed: commits on a branch, and refs.
+//! Mutations: commits on a branch, and refs.
 
 use std::sync::PoisonError;
 
@@ -68,7 +68,7 @@ impl World {
         may.map_err(|refusal| refused(refusal, &full_name))
     }
 
-    /// The repository that a node id stands for, if that is this one and it can be seen.
+    /// Checks that a node id is this repository's, and that it is visible.
     fn repository(&self, id: &str) -> Result<(), Error> {
         let full_name = self.viewer.settings.full_name();
         if id != node::repository(&full_name) || self.viewer.see().is_err() {
@@ -77,7 +77,7 @@ impl World {
         Ok(())
     }
 
-    /// The name and the target of the ref that a node id stands for.
+    /// Name and target of the ref with this node id.
     fn reference(&self, id: &str) -> Result<(String, String), Error> {
         if self.viewer.see().is_err() {
             return Err(no_node(id));
@@ -176,7 +176,7 @@ fn commit(
     })
 }
 
-/// Checks the paths against the head; deletions have to be of what is there.
+/// Validates the paths against the head; deleted files must exist.
 fn read_changes(world: &World, asked: FileChanges, head: &str) -> Result<Changes, Error> {
     let largest = world.shared.lock().limiter.limits.file;
     let mut changes = Changes::default();
@@ -213,7 +213,7 @@ fn read_changes(world: &World, asked: FileChanges, head: &str) -> Result<Changes
     Ok(changes)
 }
 
-/// The target of a branch has to be a commit that is there.
+/// Checks that a branch's target is an existing commit.
 fn check_target(world: &World, oid: &str) -> Result<(), Error> {
     let found = world.shared.git.look(oid)?;
     if found.is_some_and(|(_, kind, _)| kind == "commit") {

@@ -13,9 +13,9 @@ use super::{Maybe, problem, world};
 use crate::github::git::{self, Entry, Signature};
 use crate::github::node;
 
-/// Commits that one page of a history may have.
+/// Largest page of a commit history.
 const LARGEST_PAGE: i32 = 100;
-/// Text of a blob that is shown; the rest is cut off, and `isTruncated` says so.
+/// The longest text of a blob; a longer one is cut off and `isTruncated`.
 const LONGEST_TEXT: usize = 512_000;
 
 /// Any object of the repository.
@@ -33,7 +33,7 @@ pub(crate) enum GitObject {
     Tree(Tree),
 }
 
-/// The object that an expression names.
+/// The object that an expression refers to.
 pub(super) fn find(context: &Context<'_>, expression: &str) -> Result<Option<GitObject>, Error> {
     let git = &world(context).shared.git;
     let Some(object) = git.read(expression)? else {
@@ -229,7 +229,7 @@ struct PageInfo {
 /// A folder.
 pub(crate) struct Tree {
     oid: String,
-    /// Where it was found, as far as that is known.
+    /// Its path, if known.
     path: String,
 }
 
@@ -317,7 +317,7 @@ pub(crate) struct Blob {
 
 impl Blob {
     fn binary(&self) -> bool {
-        // As git itself guesses.
+        // The same heuristic as git's.
         self.bytes.iter().take(8000).any(|byte| *byte == 0)
             || std::str::from_utf8(&self.bytes).is_err()
     }

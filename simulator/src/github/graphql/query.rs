@@ -1,4 +1,4 @@
-//! What can be asked: the repository, the account, the budget.
+//! Queries: the repository, the account, the rate limit.
 
 #![expect(
     clippy::unused_async,
@@ -27,7 +27,7 @@ impl Query {
         name: String,
         #[graphql(default_with = "Some(true)")] follow_renames: Option<bool>,
     ) -> Maybe<Repository> {
-        // Nothing is ever renamed here.
+        // Nothing is renamed here.
         let _ = follow_renames;
         let viewer = &world(context).viewer;
         let named = viewer.settings.is_named(&owner, &name) && viewer.see().is_ok();
@@ -74,7 +74,7 @@ struct RateLimit {
     used: i32,
 }
 
-/// Whom a repository belongs to.
+/// The owner of a repository.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "&ID"), field(name = "login", ty = "&String"))]
 enum RepositoryOwner {
@@ -113,7 +113,7 @@ enum RepositoryVisibility {
     Public,
 }
 
-/// The one repository: the viewer may see it.
+/// The repository; visible to the viewer.
 #[derive(Clone, Copy)]
 pub(crate) struct Repository;
 
@@ -236,7 +236,7 @@ impl Repository {
 #[derive(Debug, Clone)]
 pub(crate) struct Ref {
     pub(crate) name: String,
-    /// Where it pointed when it was looked at.
+    /// Its target when it was read.
     pub(crate) oid: String,
 }
 

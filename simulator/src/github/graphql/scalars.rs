@@ -1,11 +1,11 @@
-//! GitHub's own scalars: text with a meaning.
+//! GitHub's scalars: strings with a meaning.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
 use crate::github::git::is_oid;
 use crate::github::rest::call::from_base64;
 
-/// A whole git hash.
+/// A complete git hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Oid(pub(crate) String);
 
@@ -45,7 +45,7 @@ impl ScalarType for Base64 {
     }
 }
 
-/// Text that is passed on as it is, under a name of its own.
+/// A string passed through under its own type name.
 macro_rules! text {
     ($(#[$about:meta])* $name:ident, $graphql:literal) => {
         $(#[$about])*
@@ -74,12 +74,12 @@ text!(
     "GitRefname"
 );
 text!(
-    /// An address.
+    /// A URI.
     Uri,
     "URI"
 );
 text!(
-    /// A moment, as ISO 8601 has it.
+    /// A timestamp in ISO 8601.
     DateTime,
     "DateTime"
 );

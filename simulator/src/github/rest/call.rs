@@ -1,4 +1,4 @@
-//! One request as a route sees it, and the answers a route can give.
+//! A request as routes see it, and their responses.
 
 use std::cell::Cell;
 
@@ -20,7 +20,7 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) body: Value,
     pub(crate) accept: &'a str,
-    /// What somebody else commits while this is being done.
+    /// Files that someone else commits during the request.
     pub(crate) race: Cell<Option<Files>>,
 }
 
@@ -38,13 +38,13 @@ impl Call<'_> {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// A whole number of the query, such as `per_page`.
+    /// A number in the query, such as `per_page`.
     pub(crate) fn number(&self, name: &str, default: usize) -> usize {
         let asked = self.asked(name).and_then(|text| text.parse().ok());
         asked.filter(|number| *number > 0).unwrap_or(default)
     }
 
-    /// A text of the body that has to be there.
+    /// A required text in the body.
     pub(crate) fn text(&self, name: &str) -> Result<&str, Problem> {
         match self.body.get(name) {
             Some(Value::String(text)) => Ok(text),
@@ -55,7 +55,7 @@ impl Call<'_> {
         }
     }
 
-    /// A text of the body that may be missing.
+    /// An optional text in the body.
     pub(crate) fn maybe(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.body.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -63,18 +63,18 @@ impl Call<'_> {
         }
     }
 
-    /// The repository's address in the API.
+    /// The repository's URL in the API.
     pub(crate) fn home(&self) -> String {
         let settings = &self.viewer.settings;
         format!("{}/repos/{}", settings.url, settings.full_name())
     }
 
-    /// Whether the answer is wanted as it is stored, without JSON around it.
+    /// Whether the raw contents are wanted, without JSON.
     pub(crate) fn wants_raw(&self) -> bool {
         self.accept.contains(".raw")
     }
 
-    /// Refuses what the git database API refuses while there is no commit yet.
+    /// Refuses what the git database API refuses before the first commit.
     pub(crate) fn not_empty(&self) -> Result<(), Problem> {
         if self.git().is_empty()? {
             Err(Problem::new(409, "Git Repository is empty."))
@@ -83,7 +83,7 @@ impl Call<'_> {
         }
     }
 
-    /// Lets somebody else commit now, if that was planned.
+    /// Lets someone else commit now, if planned.
     pub(crate) fn let_race(&self) -> Result<(), Problem> {
         if let Some(files) = self.race.take() {
             self.shared.somebody_commits(files)?;
@@ -92,7 +92,7 @@ impl Call<'_> {
     }
 }
 
-/// A whole object hash.
+/// A complete object hash.
 pub(super) fn hash<'t>(text: &'t str, what: &str) -> Result<&'t str, Problem> {
     if is_oid(text) {
         return Ok(text);
@@ -102,7 +102,7 @@ pub(super) fn hash<'t>(text: &'t str, what: &str) -> Result<&'t str, Problem> {
     Err(Problem::new(422, &error))
 }
 
-/// A good answer.
+/// A successful response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -112,11 +112,11 @@ pub(crate) struct Reply {
 }
 
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
-/// Of a commit's bare hash.
+/// Media type for a commit's bare hash.
 pub(crate) const SHA: &str = "application/vnd.github.sha; charset=utf-8";
 pub(crate) const RAW: &str = "application/vnd.github.raw+json; charset=utf-8";
 
-/// What a route gives.
+/// A route's response.
 pub(crate) type Answer = Result<Reply, Problem>;
 
 impl Reply {
@@ -151,7 +151,7 @@ impl Reply {
     }
 }
 
-/// A refusal, as GitHub's page "Troubleshooting the REST API" describes them.
+/// An error, as on GitHub's page "Troubleshooting the REST API".
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Problem {
     pub(crate) status: u16,
@@ -175,12 +175,12 @@ impl Problem {
         Self::new(404, "Not Found")
     }
 
-    /// 422 for a body that does not have the right form.
+    /// 422 for a malformed body.
     pub(crate) fn invalid(what: &str) -> Self {
         Self::new(422, &format!("Invalid request.\n\n{what}"))
     }
 
-    /// 422 for a body whose values are wrong.
+    /// 422 for a body with wrong values.
     pub(crate) fn failed(resource: &str, field: &str, code: &str) -> Self {
         Self {
             errors: vec![json!({"resource": resource, "field": field, "code": code})],
@@ -227,7 +227,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Base64 as GitHub writes it: a line break after every 60 characters.
+/// Base64 in GitHub's format: a line break after every 60 characters.
 pub(crate) fn in_lines(bytes: &[u8]) -> String {
     let whole = STANDARD.encode(bytes);
     let mut lines = String::with_capacity(whole.len() + whole.len() / 60 + 1);
@@ -241,9 +241,9 @@ pub(crate) fn in_lines(bytes: &[u8]) -> String {
     lines
 }
 
-/// Base64 as GitHub reads it: line breaks do not matter.
+/// Parses base64, ignoring line breaks, as GitHub does.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    // Tens of megabytes come this way: bytes are looked through faster than characters.
+    // Bodies are tens of megabytes: searching bytes is faster than characters.
     let bytes = text.as_bytes();
     if bytes.contains(&b'\n') || bytes.contains(&b'\r') {
         STANDARD.decode(text.replace(['\n', '\r'], "")).ok()

@@ -1,4 +1,4 @@
-//! Files and folders by their paths, and commits of one file.
+//! Files and folders by path, and commits of one file.
 
 use serde_json::{Value, json};
 
@@ -9,10 +9,10 @@ use crate::github::viewer::{PROTECTED, Refusal};
 
 /// Files up to this size have their content in the JSON.
 const IN_JSON: usize = 1024 * 1024;
-/// Entries of a folder that are listed.
+/// The most entries listed of a folder.
 const MOST_ENTRIES: usize = 1000;
 
-/// What files and folders have in common.
+/// The common fields of files and folders.
 fn described(call: &Call<'_>, branch: &str, path: &str, kind: &str, oid: &str, size: u64) -> Value {
     let (home, web) = (call.home(), wire::web(call));
     let (word, objects) = if kind == "tree" {
@@ -91,7 +91,8 @@ pub(super) fn get(call: &Call<'_>) -> Answer {
     Ok(Reply::json(200, &shown))
 }
 
-/// The branch that a commit of one file goes to: its full name, and its head. An empty repository has neither, and gets its default branch.
+/// The branch for a commit of one file: full name and head. An empty repository has neither, and gets its default
+/// branch.
 fn branch(call: &Call<'_>) -> Result<(String, Option<String>), Problem> {
     let default = call.git().default_branch()?;
     let short = call.maybe("branch")?.unwrap_or(&default);
@@ -108,7 +109,7 @@ fn branch(call: &Call<'_>) -> Result<(String, Option<String>), Problem> {
     }
 }
 
-/// Compares the file's hash on the branch with the one that was sent. Gives whether the file is there.
+/// Compares the file's hash on the branch with the one sent. Returns whether the file exists.
 fn compare(call: &Call<'_>, head: Option<&str>) -> Result<bool, Problem> {
     let path = call.param(2);
     let there = match head {

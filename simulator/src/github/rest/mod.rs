@@ -1,4 +1,4 @@
-//! The REST side: a table of routes, and what answers each.
+//! REST: the route table, and the handlers.
 
 pub(crate) mod call;
 mod commits;

@@ -6,7 +6,7 @@ use super::call::{Answer, Call, Problem, RAW, Reply, from_base64, hash, in_lines
 use crate::github::git::{is_oid, is_path};
 use crate::github::node;
 
-/// Entries that one answer lists at the most.
+/// The most entries in one response.
 const MOST_ENTRIES: usize = 100_000;
 
 pub(super) fn blob(call: &Call<'_>) -> Answer {
@@ -88,10 +88,10 @@ fn shown(call: &Call<'_>, oid: &str, recursive: bool) -> Result<Value, Problem> 
 pub(super) fn tree(call: &Call<'_>) -> Answer {
     call.viewer.read()?;
     call.not_empty()?;
-    // A branch or a commit will do as well.
+    // Branches and commits work, too.
     let found = call.git().look(&format!("{}^{{tree}}", call.param(2)))?;
     let (oid, _, _) = found.ok_or_else(Problem::not_found)?;
-    // Any value asks for all, even "0".
+    // Any value means recursive, even "0".
     let shown = shown(call, &oid, call.asked("recursive").is_some())?;
     Ok(Reply::json(200, &shown))
 }
@@ -136,7 +136,7 @@ pub(super) fn create_tree(call: &Call<'_>) -> Answer {
     } else {
         call.git().write_tree(base.as_deref(), &entries)?
     };
-    // What GitHub says to a deletion of what is not there, and to a hash of nothing.
+    // GitHub's response to deleting a missing file, and to an unknown hash.
     let oid = written.ok_or_else(|| Problem::new(422, "GitRPC::BadObjectState"))?;
     Ok(Reply::json(201, &shown(call, &oid, false)?))
 }

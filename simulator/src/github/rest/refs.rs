@@ -1,4 +1,4 @@
-//! Branches and tags as the git database knows them.
+//! Branches and tags in the git database.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The repository itself, its branches, the account and its budget.
+//! The repository, its branches, the account and its rate limit.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn extend(shown: &mut Value, more: Value) {
     }
 }
 
-/// A repository's addresses that differ in their ends only.
+/// URLs of a repository that differ only in their suffix.
 const URLS: &[(&str, &str)] = &[
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),

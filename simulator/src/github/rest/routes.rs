@@ -1,10 +1,10 @@
-//! The table of routes, named as in GitHub's `OpenAPI` description.
+//! The route table, named as in GitHub's `OpenAPI` description.
 
 use super::call::{Answer, Call};
 use super::{commits, contents, objects, refs, repository, tarball};
 use crate::github::faults::Kind;
 
-/// A route: how it is called, what it is about, what answers it.
+/// A route: method and path, kind, handler.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Route {
     pub(crate) method: &'static str,
@@ -36,7 +36,7 @@ const REFS: &str = "/repos/{owner}/{repo}/git/refs";
 const REF: &str = "/repos/{owner}/{repo}/git/refs/{ref}";
 const CONTENTS: &str = "/repos/{owner}/{repo}/contents/{path}";
 
-/// All routes; where two fit, the first counts.
+/// All routes; the first match wins.
 const ROUTES: &[Route] = &[
     route("GET", "/rate_limit", Account, repository::rate_limit),
     route("GET", "/user", Account, repository::user),
@@ -133,13 +133,13 @@ const ROUTES: &[Route] = &[
     ),
 ];
 
-/// Parameters that stand for the rest of the path, slashes and all.
+/// Parameters that take the rest of the path, including slashes.
 const GREEDY: &[&str] = &["{ref}", "{path}", "{branch}"];
 
-/// The root folder's contents, and the default branch's tarball, need no name.
+/// The root folder and the default branch's tarball need no name.
 const MAY_BE_EMPTY: &[&str] = &["/contents/{path}", "/tarball/{ref}"];
 
-/// Finds the route, and the path's parameters still percent-encoded.
+/// Finds the route, with its parameters still percent-encoded.
 pub(crate) fn find(method: &str, path: &str) -> Option<(&'static Route, Vec<String>)> {
     ROUTES
         .iter()

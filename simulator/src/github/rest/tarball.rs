@@ -1,9 +1,9 @@
-//! A commit's files as one archive: the API says where it is, and another service, codeload, hands it out.
+//! A commit's files as a tarball: the API redirects to another service, codeload, which serves it.
 
 use super::call::{Answer, Call, Problem, Reply};
 use crate::github::options::Visibility;
 
-/// What lets the bearer of a link into a private repository.
+/// The secret in a link that gives access to a private repository.
 fn pass(call: &Call<'_>) -> String {
     format!("{:X}", call.viewer.settings.created.as_nanosecond())
 }

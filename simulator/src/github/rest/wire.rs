@@ -1,4 +1,4 @@
-//! How REST shows people, commits and other things that several answers have in them.
+//! REST objects that occur in several responses.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::github::git::{Commit, Signature};
 use crate::github::node;
 use crate::github::options::Role;
 
-/// A small stable number for a name.
+/// A small number derived from a name.
 pub(super) fn number(name: &str) -> u32 {
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
@@ -41,7 +41,7 @@ pub(super) fn user(url: &str, login: &str) -> Value {
     })
 }
 
-/// What a role may do, as repositories show it.
+/// A role's permissions, as in a repository object.
 pub(super) fn permissions(role: Role) -> Value {
     json!({
         "admin": role == Role::Admin,
@@ -56,7 +56,7 @@ pub(super) fn signature(of: &Signature) -> Value {
     json!({"name": of.name, "email": of.email, "date": of.at.to_string()})
 }
 
-/// GitHub signs what it commits itself; here nothing is signed.
+/// GitHub signs its own commits; the simulator doesn't.
 pub(super) fn verification() -> Value {
     json!({"verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null})
 }
@@ -67,13 +67,13 @@ fn parents(call: &Call<'_>, commit: &Commit, api: &str) -> Vec<Value> {
     commit.parents.iter().map(parent).collect()
 }
 
-/// The repository's address for people.
+/// The repository's web URL.
 pub(super) fn web(call: &Call<'_>) -> String {
     let settings = &call.viewer.settings;
     format!("{}/{}", settings.url, settings.full_name())
 }
 
-/// A commit as the git database shows it.
+/// A commit in the git database.
 pub(super) fn git_commit(call: &Call<'_>, commit: &Commit) -> Value {
     let (home, oid, tree) = (call.home(), &commit.oid, &commit.tree);
     json!({
@@ -90,7 +90,7 @@ pub(super) fn git_commit(call: &Call<'_>, commit: &Commit) -> Value {
     })
 }
 
-/// A commit as lists of commits show it.
+/// A commit in lists.
 pub(super) fn commit(call: &Call<'_>, oid: &str) -> Result<Value, Problem> {
     let commit = call.git().commit(oid)?.ok_or_else(Problem::not_found)?;
     let (home, url, tree) = (call.home(), &call.viewer.settings.url, &commit.tree);

@@ -1,4 +1,4 @@
-//! As little of a client as the tests need, over plain TCP.
+//! A minimal client over plain TCP.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::github::Github;
 /// The repository's path in the API.
 pub(super) const HOME: &str = "/repos/octo-org/archive";
 
-/// An answer: status, header lines, body.
+/// A response: status, header lines, body.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) status: u16,
@@ -43,7 +43,7 @@ impl Answered {
     }
 }
 
-/// A request, all of it as it is sent.
+/// A request as sent.
 pub(super) struct Ask<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
@@ -52,7 +52,7 @@ pub(super) struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// Sends it; an error if the connection breaks before the whole answer.
+    /// Sends it; an error if the connection breaks before the complete response.
     pub(super) async fn send(self, github: &Github) -> anyhow::Result<Answered> {
         let url = github.url();
         let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await?;
@@ -134,7 +134,7 @@ pub(super) async fn get(github: &Github, path: &str) -> Answered {
     here(github, "GET", path, Value::Null).await
 }
 
-/// The bytes behind a path, as they are.
+/// The raw bytes at a path.
 pub(super) async fn raw(github: &Github, path: &str) -> Answered {
     let mut headers = headers(github);
     headers[2].1 = "application/vnd.github.raw+json".to_owned();
@@ -157,7 +157,7 @@ pub(super) async fn query(github: &Github, query: &str, variables: Value) -> Val
 
 pub(super) const COMMIT: &str = "mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid url } ref { name target { oid } } clientMutationId } }";
 
-/// What `createCommitOnBranch` is told.
+/// The input of `createCommitOnBranch`.
 pub(super) fn commit_input(expected: &str, add: &[(&str, &[u8])], delete: &[&str]) -> Value {
     let additions: Vec<_> = add
         .iter()
@@ -173,7 +173,7 @@ pub(super) fn commit_input(expected: &str, add: &[(&str, &[u8])], delete: &[&str
     }})
 }
 
-/// A commit over GraphQL.
+/// Commits over GraphQL.
 pub(super) async fn commit(
     github: &Github,
     expected: &str,

@@ -1,4 +1,4 @@
-//! Planned faults strike what they are meant for, and leave the repository as they say.
+//! Planned faults hit only their targets, and leave the repository as documented.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What was written over the API is a sound git repository.
+//! Objects written over the API form a valid git repository.
 
 use std::path::Path;
 use std::process::Command;
@@ -99,7 +99,7 @@ async fn concurrent_commits_leave_a_linear_history() {
 async fn commits_twenty_megabytes_quickly() {
     let github = start(filled()).await;
     let paths: Vec<_> = (0..300).map(|n| format!("blobs/{n}.bin")).collect();
-    // Not compressible, and all different.
+    // Incompressible and all different.
     let content: Vec<u8> = (0..7_000_000_u32)
         .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
         .take(300 * 70_000)

@@ -1,4 +1,4 @@
-//! GraphQL: any shape of what is simulated, strictly; and commits of many files.
+//! GraphQL: any query within the simulated schema, strictly validated; and commits of many files.
 
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn one_query_covers_all_archive_needs() {
     assert_eq!(found["absent"], Value::Null);
     assert_eq!(found["object"]["text"], "# archive\n");
     assert_eq!(found["binary"], json!({"text": null, "isBinary": true}));
-    // Without limits there is no budget to tell of.
+    // Without limits there is no budget to report.
     assert_eq!(answer["data"]["rateLimit"], Value::Null);
     assert_eq!(github.violations(), [""; 0]);
 }

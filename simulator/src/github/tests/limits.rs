@@ -1,4 +1,4 @@
-//! Limits: what is counted, what is refused, and how it is said.
+//! Limits: counting, refusals, and their messages.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn reports_remaining_requests_and_refuses_the_rest() {
     );
     assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
     assert_eq!(refused.header("retry-after"), None);
-    // GraphQL has a budget of its own, and asking is free.
+    // GraphQL has its own budget, and this query is free.
     assert_eq!(
         query(&github, "{ viewer { login } }", Value::Null)
             .await
@@ -75,7 +75,7 @@ async fn secondary_content_limits_expire() {
     let first = head(&github);
     let blob = || here(&github, "POST", "/git/blobs", json!({"content": "x"}));
     assert_eq!(blob().await.status, 201);
-    // What fails counts as well.
+    // Failed requests count, too.
     assert_eq!(
         error(&commit(&github, &"1".repeat(40), &[], &[]).await).0,
         "STALE_DATA"

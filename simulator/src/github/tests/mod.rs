@@ -1,4 +1,4 @@
-//! The simulated GitHub seen from outside: a small HTTP client of its own, and `git` itself.
+//! Tests of the simulated GitHub from outside, with its own small HTTP client and `git`.
 
 mod client;
 mod faults;

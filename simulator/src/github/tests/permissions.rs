@@ -1,4 +1,4 @@
-//! Who may do what, and what GitHub says to the others.
+//! Permissions, and GitHub's refusals.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn checks_tokens_and_user_agents() {
     assert_eq!(status, 403);
     assert!(message.contains("User-Agent"), "{message}");
     assert_eq!(github.violations().len(), 2);
-    // Without a token, a public repository may be read and a private one is not there.
+    // Without a token, a public repository is readable and a private one doesn't exist.
     assert_eq!(
         with(&github, |headers| drop(headers.remove(1))).await.0,
         404
@@ -84,7 +84,7 @@ async fn read_only_tokens_cannot_write() {
         write(&github).await,
         (403, ("FORBIDDEN".to_owned(), refused.clone()))
     );
-    // What the account may do is not what its token may do.
+    // The account's permissions aren't the token's.
     assert_eq!(get(&github, "").await.json()["permissions"]["push"], true);
     github.set_access(Access::Metadata);
     assert_eq!(get(&github, "").await.status, 200);

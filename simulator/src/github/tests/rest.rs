@@ -1,4 +1,4 @@
-//! REST: what it shows, what it takes, what it refuses.
+//! REST: responses, accepted requests, refusals.
 
 use std::io::Read as _;
 
@@ -31,7 +31,7 @@ async fn describes_the_repository() {
         (&shown["private"], &shown["default_branch"]),
         (&json!(false), &json!("trunk"))
     );
-    // Names are compared without regard to case; others are not found.
+    // Names ignore case; other names aren't found.
     let upper = ask(&github, "GET", "/repos/Octo-Org/Archive", Value::Null).await;
     assert_eq!(upper.status, 200);
     let other = ask(&github, "GET", "/repos/octo-org/other", Value::Null).await;
@@ -279,7 +279,7 @@ async fn tarballs_have_one_folder_named_after_the_commit() {
     assert_eq!((found.status, found.body.len()), (302, 0));
     let to = found.header("location").expect("a location").to_owned();
     let path = to.strip_prefix(&github.url()).expect("the same server");
-    // The link is enough: no token.
+    // The link is enough, without a token.
     let ask = |path| Ask {
         method: "GET",
         path,
