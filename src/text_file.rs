@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_read_in_every_usual_encoding() {
+    fn reads_every_common_encoding() {
         let text = "A=é🎉\r\n";
         let units: Vec<u16> = text.encode_utf16().collect();
         let marked = |mark: &[u8], unit: fn(u16) -> [u8; 2]| {
