@@ -19,7 +19,6 @@ pub struct Draft {
     pub content: String,
     /// The type; a plain message with a reference becomes a reply.
     pub kind: u8,
-    /// The flags.
     pub flags: u32,
     /// The message replied to, in the same channel.
     pub reply_to: Option<u64>,
@@ -205,7 +204,6 @@ impl State {
         removed
     }
 
-    /// Deletes several messages at once.
     pub(crate) fn delete_bulk(&mut self, channel: u64, ids: &[u64]) {
         let Some(messages) = self
             .guild

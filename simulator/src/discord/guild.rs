@@ -24,13 +24,11 @@ pub mod kind {
 #[derive(Debug, Clone)]
 pub struct User {
     pub id: u64,
-    /// The unique name.
     pub username: String,
     /// The display name, if set.
     pub global_name: Option<String>,
     /// `0` for people since 2023; bots keep four digits.
     pub discriminator: String,
-    /// A bot.
     pub bot: bool,
     /// Whether it is a webhook rather than an account.
     pub webhook: bool,
@@ -39,9 +37,7 @@ pub struct User {
 /// A user's membership in the guild.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// The account.
     pub user: u64,
-    /// The nickname in this guild.
     pub nick: Option<String>,
     /// The roles held, without @everyone.
     pub roles: Vec<u64>,
@@ -56,9 +52,7 @@ pub struct Role {
     pub name: String,
     /// The bits it grants.
     pub permissions: u64,
-    /// Its place in the list.
     pub position: usize,
-    /// Its colour.
     pub color: u32,
     /// The bot whose role this is.
     pub managed_by: Option<u64>,
@@ -76,7 +70,6 @@ pub struct CustomEmoji {
 #[derive(Debug, Clone)]
 pub struct Thread {
     pub owner: u64,
-    /// Whether it is archived.
     pub archived: bool,
     /// When that last changed, in milliseconds; archived threads are paged by it.
     pub archived_at: i64,
@@ -92,13 +85,11 @@ pub struct Thread {
 #[derive(Debug, Clone)]
 pub struct Channel {
     pub id: u64,
-    /// Its type, one of [`kind`].
     pub kind: u8,
     pub name: String,
     /// The category, or the thread's channel.
     pub parent: Option<u64>,
     pub topic: Option<String>,
-    /// Its place in the list.
     pub position: usize,
     /// Whether it is age-restricted.
     pub nsfw: bool,

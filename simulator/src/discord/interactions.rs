@@ -11,7 +11,6 @@ use super::sessions::Event;
 use super::state::State;
 use super::wire::{self, Id, MemberObject, MessageObject, UserObject, View, tree};
 
-/// An interaction's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InteractionId(pub u64);
 
@@ -46,7 +45,6 @@ pub struct Followup {
     pub message_id: u64,
     /// Whether only the user sees it.
     pub ephemeral: bool,
-    /// The body as sent.
     pub data: Value,
 }
 
@@ -134,7 +132,6 @@ pub(crate) struct Occasion {
 }
 
 impl State {
-    /// Sends `INTERACTION_CREATE`.
     pub(crate) fn interact(&mut self, occasion: Occasion) -> InteractionId {
         let id = self.guild.clock.next_id();
         let token = format!(

@@ -53,7 +53,6 @@ pub enum Action {
     Nothing,
 }
 
-/// The script.
 #[derive(Debug)]
 pub(crate) struct Life {
     rng: ChaCha8Rng,

@@ -30,9 +30,7 @@ pub enum Bucket {
     Deleting,
     /// Members of a guild.
     Members,
-    /// Threads, active and archived.
     Threads,
-    /// Application commands.
     Commands,
     /// Responses to one interaction.
     Webhook,

@@ -37,7 +37,6 @@ pub struct Emoji {
 }
 
 impl Emoji {
-    /// A Unicode emoji.
     pub fn unicode(text: &str) -> Self {
         Self {
             id: None,
@@ -104,11 +103,8 @@ pub struct Reference {
 /// The command or component that a message responds to.
 #[derive(Debug, Clone)]
 pub struct Cause {
-    /// The interaction's id.
     pub id: u64,
-    /// The interaction's type.
     pub kind: u8,
-    /// The command's name.
     pub name: String,
     pub user: u64,
     /// The message that a context-menu command was used on.
@@ -118,13 +114,9 @@ pub struct Cause {
 /// Rarely used parts of messages, kept apart to save memory. JSON as Discord sends it.
 #[derive(Debug, Clone, Default)]
 pub struct Extras {
-    /// Attachment objects.
     pub attachments: Vec<Value>,
-    /// Embed objects.
     pub embeds: Vec<Value>,
-    /// Component objects.
     pub components: Vec<Value>,
-    /// Sticker items.
     pub stickers: Vec<Value>,
     /// The forwarded message.
     pub snapshots: Vec<Value>,
@@ -134,10 +126,8 @@ pub struct Extras {
     pub mention_roles: Vec<u64>,
 }
 
-/// A message.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The message's id.
     pub id: u64,
     pub channel: u64,
     /// The author: a user, or a webhook.
@@ -151,7 +141,6 @@ pub struct Message {
     pub edited: Option<i64>,
     /// Whether it pings everyone.
     pub mention_everyone: bool,
-    /// Whether it is pinned.
     pub pinned: bool,
     /// Mentioned users, without duplicates.
     pub mentions: Vec<u64>,

@@ -68,7 +68,6 @@ impl State {
         done
     }
 
-    /// Changes a channel or a thread.
     pub(crate) fn update_channel(&mut self, id: u64, change: impl FnOnce(&mut Channel)) -> bool {
         self.revealing(|state| {
             let Some(channel) = state.guild.channels.get_mut(&id) else {
@@ -245,7 +244,6 @@ impl State {
         changed
     }
 
-    /// A new account joins.
     pub(crate) fn join(&mut self, name: &str, bot: bool) -> u64 {
         let id = self.guild.clock.next_id();
         let username = name.to_lowercase().replace(' ', "_");

@@ -96,7 +96,6 @@ pub(crate) enum Next {
     Idle,
 }
 
-/// All sessions and connections.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     all: Vec<Session>,

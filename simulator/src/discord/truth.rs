@@ -14,7 +14,6 @@ pub struct Truth {
     pub guild: u64,
     /// All channels, which Discord lists even to those who can't open them, and the threads visible to the bot.
     pub channels: Vec<TruthChannel>,
-    /// The members.
     pub members: Vec<TruthMember>,
     pub roles: Vec<TruthRole>,
     /// The messages of the readable channels.
@@ -42,15 +41,11 @@ pub struct TruthChannel {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthMember {
-    /// The account.
     pub id: u64,
-    /// The unique name.
     pub username: String,
     /// The name shown.
     pub global_name: Option<String>,
-    /// The nickname.
     pub nick: Option<String>,
-    /// Whether it is a bot.
     pub bot: bool,
     /// The roles, sorted.
     pub roles: Vec<u64>,
@@ -62,11 +57,9 @@ pub struct TruthMember {
 pub struct TruthRole {
     pub id: u64,
     pub name: String,
-    /// Its permissions.
     pub permissions: u64,
 }
 
-/// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TruthMessage {
     pub id: u64,

@@ -26,7 +26,6 @@ pub(crate) fn tree(of: impl Serialize) -> Value {
     serde_json::to_value(of).expect("wire objects are plain JSON")
 }
 
-/// A user object.
 pub(crate) struct UserObject<'a>(pub(crate) &'a User);
 
 impl Serialize for UserObject<'_> {
@@ -55,7 +54,6 @@ impl Serialize for UserObject<'_> {
     }
 }
 
-/// A guild member object.
 pub(crate) struct MemberObject<'a> {
     pub(crate) member: &'a Member,
     /// The account; `None` if a user object accompanies the member.
@@ -165,7 +163,6 @@ impl View {
     }
 }
 
-/// A message object.
 pub(crate) struct MessageObject<'a> {
     pub(crate) guild: &'a Guild,
     pub(crate) message: &'a Message,
@@ -350,7 +347,6 @@ fn metadata(guild: &Guild, cause: &Cause) -> Value {
     object
 }
 
-/// A role object.
 pub(crate) fn role(role: &Role) -> Value {
     let mut object = json!({
         "id": Id(role.id), "name": role.name, "permissions": role.permissions.to_string(), "position": role.position,
@@ -364,7 +360,6 @@ pub(crate) fn role(role: &Role) -> Value {
     object
 }
 
-/// An emoji object of the guild.
 pub(crate) fn custom_emoji(emoji: &CustomEmoji) -> Value {
     json!({
         "id": Id(emoji.id), "name": emoji.name, "roles": [], "require_colons": true,
@@ -427,7 +422,6 @@ pub(crate) fn channel(guild: &Guild, channel: &Channel) -> Value {
     object
 }
 
-/// A thread member object.
 pub(crate) fn thread_member(thread: u64, user: u64, joined: i64) -> Value {
     json!({"id": Id(thread), "user_id": Id(user), "join_timestamp": iso(joined), "flags": 0})
 }

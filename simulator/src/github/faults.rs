@@ -23,15 +23,15 @@ pub enum Kind {
     WriteContents,
     /// REST: committing one file by path.
     ReadBlob,
-    /// REST: making a blob.
+    /// REST: creating a blob.
     WriteBlob,
     /// REST: creating a blob.
     ReadTree,
-    /// REST: making a tree.
+    /// REST: creating a tree.
     WriteTree,
     /// REST: creating a tree.
     ReadCommit,
-    /// REST: making a commit object.
+    /// REST: creating a commit object.
     WriteCommit,
     /// REST: creating a commit object.
     Tarball,
@@ -73,7 +73,6 @@ impl Kind {
 /// The requests that get a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// Every request.
     Any,
     /// Those that change something.
     Writes,

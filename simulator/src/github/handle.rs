@@ -20,7 +20,6 @@ impl Github {
         self.shared.lock().settings.url.clone()
     }
 
-    /// The personal access token.
     pub fn token(&self) -> String {
         self.shared.lock().settings.token.clone()
     }
@@ -64,7 +63,6 @@ impl Github {
         self.shared.git.history(from, None)
     }
 
-    /// A commit's message.
     pub fn message_of(&self, commit: &str) -> anyhow::Result<String> {
         let found = self.shared.git.commit(commit)?;
         Ok(found

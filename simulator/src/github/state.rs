@@ -62,7 +62,6 @@ impl Settings {
     }
 }
 
-/// The state behind the lock.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) settings: Settings,

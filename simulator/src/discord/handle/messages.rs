@@ -87,12 +87,10 @@ impl Discord {
         })
     }
 
-    /// Deletes a message.
     pub fn delete(&self, channel: u64, message: u64) -> bool {
         self.act(|state| state.delete(channel, message))
     }
 
-    /// Deletes several messages at once.
     pub fn delete_bulk(&self, channel: u64, messages: &[u64]) {
         self.act(|state| state.delete_bulk(channel, messages));
     }

@@ -34,7 +34,6 @@ impl Discord {
         self.shared.lock().token.clone()
     }
 
-    /// The guild's id.
     pub fn guild_id(&self) -> u64 {
         self.shared.lock().guild.id
     }

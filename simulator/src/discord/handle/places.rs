@@ -25,7 +25,6 @@ impl Discord {
         self.act(|state| state.create_channel(kind, name, Some(category), overwrites))
     }
 
-    /// Changes a channel or thread.
     pub fn update_channel(&self, channel: u64, change: impl FnOnce(&mut Channel)) -> bool {
         self.act(|state| state.update_channel(channel, change))
     }
@@ -62,7 +61,6 @@ impl Discord {
         })
     }
 
-    /// Archives a thread.
     pub fn archive_thread(&self, thread: u64) -> bool {
         self.act(|state| state.archive(thread, true))
     }
@@ -97,7 +95,6 @@ impl Discord {
         self.act(|state| state.rejoin(user));
     }
 
-    /// A member leaves.
     pub fn leave(&self, user: u64) -> bool {
         self.act(|state| state.leave(user))
     }
@@ -107,12 +104,10 @@ impl Discord {
         self.act(|state| state.update_member(user, change))
     }
 
-    /// Renames an account.
     pub fn rename(&self, user: u64, username: &str, global_name: Option<&str>) -> bool {
         self.act(|state| state.rename(user, username, global_name))
     }
 
-    /// Creates a role.
     pub fn create_role(&self, name: &str, permissions: u64) -> u64 {
         self.act(|state| state.create_role(name, permissions))
     }
@@ -122,12 +117,10 @@ impl Discord {
         self.act(|state| state.update_role(role, change))
     }
 
-    /// Deletes a role.
     pub fn delete_role(&self, role: u64) -> bool {
         self.act(|state| state.delete_role(role))
     }
 
-    /// Creates a custom emoji.
     pub fn create_emoji(&self, name: &str, animated: bool) -> u64 {
         self.act(|state| state.create_emoji(name, animated))
     }
@@ -137,7 +130,6 @@ impl Discord {
         self.act(|state| state.delete_emoji(emoji))
     }
 
-    /// Renames the guild.
     pub fn rename_guild(&self, name: &str) {
         self.act(|state| state.rename_guild(name));
     }

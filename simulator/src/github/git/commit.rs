@@ -42,7 +42,6 @@ impl Signature {
     }
 }
 
-/// A commit.
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
     pub(crate) oid: String,

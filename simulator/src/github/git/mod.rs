@@ -25,7 +25,6 @@ pub(crate) struct Object {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// An entry of a tree.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) mode: String,
@@ -35,7 +34,6 @@ pub(crate) struct Entry {
     pub(crate) path: String,
 }
 
-/// The repository.
 #[derive(Debug)]
 pub(crate) struct Repository {
     path: PathBuf,

@@ -65,7 +65,6 @@ fn url(context: &Context<'_>, oid: &str) -> Uri {
     Uri(format!("{url}/{name}/commit/{oid}"))
 }
 
-/// A commit.
 pub(crate) struct Commit(pub(crate) git::Commit);
 
 #[derive(SimpleObject)]
@@ -226,7 +225,6 @@ struct PageInfo {
     end_cursor: Option<String>,
 }
 
-/// A folder.
 pub(crate) struct Tree {
     oid: String,
     /// Its path, if known.
@@ -309,7 +307,6 @@ impl TreeEntry {
     }
 }
 
-/// A file's content.
 pub(crate) struct Blob {
     oid: String,
     bytes: Vec<u8>,

@@ -232,7 +232,6 @@ impl Repository {
     }
 }
 
-/// A branch or a tag.
 #[derive(Debug, Clone)]
 pub(crate) struct Ref {
     pub(crate) name: String,
