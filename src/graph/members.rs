@@ -11,7 +11,7 @@ use propsbot_sourcecred::{IdentityType, NodeAddress, description};
 const NAME_UNITS: usize = 20;
 
 /// The name of members who are unknown, or who want nothing shown.
-const UNNAMED: &str = "somebody";
+const UNNAMED: &str = "someone";
 
 /// Everyone with a row in the archive. That includes members who left, because their props are history.
 /// Users without a row aren't in the graph: they were mentioned but never seen, or their data was deleted.
