@@ -168,7 +168,8 @@ async fn under_limits(scenario: &str) -> anyhow::Result<bool> {
     Ok(ratio <= TIME_RATIO && limited == 0 && is_well_behaved(&discord))
 }
 
-/// Estimated time left compared with the actual time, from 10 % of it on. One line per second.
+/// Compares the estimated time left with the actual time, from 10 % of it on.
+/// There is one line per second.
 #[expect(clippy::cast_precision_loss, reason = "counts of seconds are small")]
 fn told(done: &Done) -> String {
     let count = done.lines.len();
