@@ -20,7 +20,7 @@ use super::{
 use crate::config::Config;
 use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
-    Level, ManifestSpace, ReadError, SOURCECRED, Schema, Verification,
+    Level, ManifestSpace, ReadError, SOURCECRED, Schema, SideFiles, Verification,
 };
 use propsbot_backends::{ArchiveSpec, Claims};
 use propsbot_jobs::{
@@ -69,6 +69,7 @@ async fn export_unless(
     give_up: &CancellationToken,
 ) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
+    let beside = beside(config)?;
     let provider = provider(config);
     let adopted = if order.replace {
         adopt_wishes(&provider, config, spec).await?
@@ -76,7 +77,7 @@ async fn export_unless(
         0
     };
     let store = store_to_export(&provider, config).await?;
-    let target = target(config, spec, &store).await?;
+    let target = target(config, spec, &store, beside).await?;
     let begun = Instant::now();
     let mut leave = ExportOptions {
         replace: order.replace,
@@ -214,6 +215,7 @@ pub(super) async fn target(
     config: &Config,
     spec: &ArchiveSpec,
     store: &Arc<Store>,
+    beside: Option<Arc<dyn SideFiles>>,
 ) -> Result<ExportTarget, Error> {
     let mut claims = Claims::default();
     if spec.takes_claims() {
@@ -225,7 +227,7 @@ pub(super) async fn target(
     Ok(ExportTarget {
         name: spec.to_string(),
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
-        beside: beside(config)?,
+        beside,
         made: ExportProgressBoard::default(),
         spool: config.store_path.join("spool"),
     })
@@ -234,9 +236,10 @@ pub(super) async fn target(
 /// Returns what an export would write, and for every channel whether it's exported.
 pub async fn dry_run(config: &Config, to: Option<&ArchiveSpec>) -> Result<Vec<String>, Error> {
     let spec = to.unwrap_or(&config.archive);
+    let beside = beside(config)?;
     let provider = provider(config);
     let store = provider.existing_store().await?;
-    let target = target(config, spec, store).await?;
+    let target = target(config, spec, store, beside).await?;
     let dry_run = export::dry_run(store, &target, Clock::now())
         .await
         .tried(|| format!("could not work out what an export to {spec} would write"))?;

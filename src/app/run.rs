@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Error, archive::target, bars::log_regularly, provider};
+use super::{Error, archive::target, bars::log_regularly, plugins::beside, provider};
 use crate::config::Config;
 use propsbot_commands::Runner;
 use propsbot_discord::{InteractionHandler, MessageSender};
@@ -31,13 +31,15 @@ const WITH_LAST_EXPORT: Duration = Duration::from_secs(9);
 ///
 /// Shutdown takes at most 10 s: everything received is made durable, and exported if there is time.
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Error> {
+    // A mistake in the configuration must not leave a new store behind.
+    let beside = beside(config)?;
     let provider = Arc::new(provider(config));
     // The next start resumes what is interrupted here.
     let Some(store) = stop.run_until_cancelled(provider.store()).await else {
         return Ok(());
     };
     let store = Arc::clone(store?);
-    let target = target(config, &config.archive, &store).await?;
+    let target = target(config, &config.archive, &store, beside).await?;
     let (exports, requests) = export_control(target.clone(), config.export_interval);
     let connected = CancellationToken::new();
     provider.answer_with({

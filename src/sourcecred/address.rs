@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_of_an_address_say_the_same() {
+    fn writes_both_forms_of_an_address() {
         let address = NodeAddress::new(&[&"external", &"props"]).with(&[&7, &"a/b"]);
         assert_eq!(
             serde_json::to_string(&address).unwrap(),
@@ -175,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn a_separator_within_a_part_ends_no_part() {
+    fn replaces_separators_within_parts() {
         let odd = EdgeAddress::new(&[&"a\0b", &"c"]);
         assert_eq!(odd, EdgeAddress::new(&[&"a\u{FFFD}b", &"c"]));
     }
 
     proptest! {
         #[test]
-        fn addresses_are_ordered_as_javascript_orders_strings(
+        fn orders_addresses_like_javascript(
             begin in "[a\u{1f389}]{0,20}",
             a in "[a\u{7f}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{1f389}\u{10ffff}]{0,4}",
             b in "[a\u{7f}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{1f389}\u{10ffff}]{0,4}",

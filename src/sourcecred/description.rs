@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_read_as_in_the_discord_plugin() {
+    fn escapes_like_the_discord_plugin() {
         assert_eq!(escaped("ana_b.c [x]", 20), "ana_b.c [x]");
         assert_eq!(
             escaped("<b>&\"'é", 20),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_smuggled_into_a_description() {
+    fn descriptions_have_no_active_markdown() {
         assert_eq!(
             text("](x) <b>`*", 30),
             "&#x5D;&#x28;x&#x29; &#x3C;b&#x3E;&#x60;&#x2A;"
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptions_are_read_back_as_plain_text() {
+    fn reads_descriptions_as_plain_text() {
         for name in ["ana", "<b>&\"'é🎉", "&#xZZ; &#x", "[a]"] {
             assert_eq!(plain(&escaped(name, 40)), name);
         }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
+    fn cuts_long_texts_between_characters() {
         assert_eq!(text("abc", 3), "abc");
         assert_eq!(text("abcd", 3), "abc&#x2026;");
         assert_eq!(text("ab🎉", 3), "ab&#x2026;");

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_weights_are_written_without_a_fraction() {
+    fn writes_whole_weights_without_a_fraction() {
         let written = |number| serde_json::to_string(&Weight(number)).unwrap();
         assert_eq!(written(19.0), "19");
         assert_eq!(written(0.0625), "0.0625");

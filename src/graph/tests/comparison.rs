@@ -1,4 +1,4 @@
-//! What two graphs are said to differ in.
+//! What a graph mints, and how two graphs differ.
 
 use super::{community::*, *};
 use propsbot_model::UserId;
@@ -34,7 +34,7 @@ fn thanks() -> Snapshot {
 }
 
 #[test]
-fn what_props_mint_goes_to_those_they_lead_to_by_weight() {
+fn props_mint_for_givers_and_receivers_by_edge_weight() {
     let minted = minted(&documents(&thanks(), r#"{"props": 77}"#));
     // 19 × 3 to Ben, 19 to Cy, 1 back to Ana: 77 in all.
     assert!(near(minted.total, 77.0));
@@ -46,7 +46,7 @@ fn what_props_mint_goes_to_those_they_lead_to_by_weight() {
 /// A reaction gives 1/16 back to who reacted for 1 that goes on to the props, which give 1/16 back
 /// to the reaction for 19 + 1 that go to people: by hand.
 #[test]
-fn what_a_reaction_mints_goes_on_to_the_props_and_from_there() {
+fn a_reaction_mints_for_the_people_its_props_lead_to() {
     let on = message(1, PROPS, ANA, "", &[(BEN, 1)]);
     let snapshot = Snapshot {
         reactions: vec![reaction(&on, CY, "🎉")],
@@ -63,14 +63,14 @@ fn what_a_reaction_mints_goes_on_to_the_props_and_from_there() {
 }
 
 #[test]
-fn all_that_is_minted_reaches_somebody() {
+fn everything_minted_reaches_a_person() {
     let minted = minted(&documents(&tiny(), "{}"));
     assert!(near(minted.total, 5.0), "{minted:?}");
     assert!(near(minted.by_person.values().sum(), 5.0), "{minted:?}");
 }
 
 #[test]
-fn the_same_graph_does_not_differ_from_what_was_written_of_it() {
+fn a_graph_equals_its_own_file() {
     for weights in [
         "{}",
         r#"{"role": 0.3, "channel": 1.7, "emojis": {"🎉": 0.1}}"#,
@@ -88,7 +88,7 @@ fn the_same_graph_does_not_differ_from_what_was_written_of_it() {
 }
 
 #[test]
-fn other_weights_are_told_by_whom_they_change_most() {
+fn new_weights_list_the_largest_changes_first() {
     let (old, new) = (
         documents(&thanks(), "{}"),
         documents(
@@ -115,7 +115,7 @@ fn other_weights_are_told_by_whom_they_change_most() {
 }
 
 #[test]
-fn other_data_is_told_by_what_came_and_went() {
+fn new_data_counts_what_appeared_and_vanished() {
     let (old, new) = (
         documents(&thanks(), "{}"),
         documents(
@@ -147,7 +147,7 @@ fn other_data_is_told_by_what_came_and_went() {
 }
 
 #[test]
-fn what_is_no_graph_is_refused() {
+fn refuses_files_that_are_not_graphs() {
     let json = documents(&tiny(), "{}").bytes(Document::Graph);
     let json = String::from_utf8(json).unwrap();
     for (from, to, says) in [

@@ -1,5 +1,5 @@
-//! Where the discord plugin may do better than SourceCred's own. That it is the same otherwise, the
-//! contract tests hold against that one.
+//! The discord plugin's improved rules. The contract tests compare its native rules with SourceCred's own
+//! plugin.
 
 use propsbot_sourcecred::{Unusable, WeightedGraph};
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ fn edges(snapshot: &Snapshot, rules: Rules) -> BTreeSet<String> {
         .collect()
 }
 
-/// What only improved rules see.
+/// The edges that only improved rules give.
 fn gained(snapshot: &Snapshot) -> BTreeSet<String> {
     let native = edges(snapshot, Rules::Native);
     let improved = edges(snapshot, Rules::Improved);
@@ -52,7 +52,7 @@ fn gained(snapshot: &Snapshot) -> BTreeSet<String> {
 }
 
 #[test]
-fn who_left_counts_by_improved_rules() {
+fn improved_rules_count_members_who_left() {
     let mut snapshot = quiet();
     let by_cy = message(1, GENERAL, CY, "hi", &[(CY, 1), (BEN, 1)]);
     snapshot.reactions = vec![reaction(&by_cy, ANA, "🎉")];
@@ -86,7 +86,7 @@ fn who_left_counts_by_improved_rules() {
 }
 
 #[test]
-fn threads_count_as_their_channel_by_improved_rules() {
+fn improved_rules_count_threads_like_their_channel() {
     let mut snapshot = quiet();
     let said = message(1, THREAD, ANA, "<@2>", &[(BEN, 1)]);
     snapshot.reactions = vec![reaction(&said, BEN, "🎉")];
@@ -107,7 +107,7 @@ fn threads_count_as_their_channel_by_improved_rules() {
 }
 
 #[test]
-fn a_super_reaction_counts_by_improved_rules_but_not_twice() {
+fn improved_rules_count_super_reactions_once() {
     let mut snapshot = quiet();
     let said = message(1, GENERAL, ANA, "hi", &[]);
     let burst = |user| ReactionRow {
@@ -125,7 +125,7 @@ fn a_super_reaction_counts_by_improved_rules_but_not_twice() {
 }
 
 #[test]
-fn improved_names_can_be_suffixed_and_nobody_is_proposed() {
+fn improved_names_leave_room_for_a_suffix() {
     let snapshot = Snapshot {
         members: vec![
             MemberRow {
@@ -188,7 +188,7 @@ fn a_guild_that_is_not_archived_is_named() {
 
 proptest! {
     #[test]
-    fn what_the_sieve_leaves_gives_the_same_graph(mut snapshot in invariants::community()) {
+    fn filtered_rows_give_the_same_graph(mut snapshot in invariants::community()) {
         snapshot.messages.sort_by_key(|message| (message.channel_id, message.id));
         snapshot.reactions.sort_by_key(|reaction| (reaction.channel_id, reaction.message_id));
         for rules in [Rules::Native, Rules::Improved] {

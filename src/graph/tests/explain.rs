@@ -24,7 +24,7 @@ fn only(message: &MessageRow) -> Snapshot {
 }
 
 #[test]
-fn the_parts_of_each_message_together_are_the_whole_graph() {
+fn explanations_of_all_messages_add_up_to_the_graph() {
     let tiny = tiny();
     let weights = Weights::from_json(r#"{"emojis": {"🎉": 3}}"#).unwrap();
     let graph = props_graph(&tiny, &weights);
@@ -60,7 +60,7 @@ fn a_message_is_explained_in_names() {
 }
 
 #[test]
-fn what_counts_nothing_is_told_with_its_reason() {
+fn explains_reactions_and_receivers_that_do_not_count() {
     let plain = message(
         1,
         PROPS,
@@ -108,7 +108,7 @@ fn what_counts_nothing_is_told_with_its_reason() {
 }
 
 #[test]
-fn what_is_no_props_says_why() {
+fn explains_why_a_message_is_not_props() {
     let (props, answer) = command(2, GENERAL, BEN, &[ANA], "x");
     let withdrawn = PropsRow {
         withdrawn_at: Some(propsbot_model::Millis(3)),

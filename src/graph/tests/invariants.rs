@@ -1,4 +1,4 @@
-//! What must hold for whichever archive.
+//! What must hold for every archive.
 
 use propsbot_sourcecred::Document;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_sieve_leaves_gives_the_same_graph(snapshot in community()) {
+    fn filtered_rows_give_the_same_graph(snapshot in community()) {
         let mut filter = PropsRowFilter::new(&Snapshot {
             messages: Vec::new(),
             reactions: Vec::new(),
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn the_graph_is_as_sourcecred_would_write_it(snapshot in community()) {
+    fn the_graph_is_sorted_and_complete_like_sourcecreds(snapshot in community()) {
         let drawn = props_graph(&snapshot, &Weights::default());
         let documents = props_documents(&snapshot, &Weights::default());
         let graph = &parsed(&documents, Document::Graph)[1]["graphJSON"][1];
@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn descriptions_are_ascii_of_one_line(snapshot in community()) {
+    fn descriptions_are_one_line_of_ascii(snapshot in community()) {
         for node in props_graph(&snapshot, &Weights::default()).nodes.into_values() {
             prop_assert!(node.description.is_ascii(), "{}", node.description);
             prop_assert!(!node.description.contains(char::is_control) || node.timestamp.is_none());
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn every_member_is_proposed_once_by_a_legal_name(snapshot in community()) {
+    fn proposes_every_member_once_with_a_legal_name(snapshot in community()) {
         let graph = props_graph(&snapshot, &Weights::default());
         let proposals = identity_proposals(&snapshot, &graph);
         let mut names = BTreeSet::new();

@@ -63,7 +63,7 @@ fn thanks(index: u64, giver: UserId) -> MessageRow {
 }
 
 #[test]
-fn the_first_of_a_giver_s_day_count_commands_and_plain_messages_alike() {
+fn a_quota_counts_commands_and_plain_messages_together() {
     let (props, answer) = command(3, GENERAL, DAN, &[BEN], "x");
     let mut messages: Vec<_> = [1, 2, 4, 5].map(|index| thanks(index, DAN)).into();
     messages.push(answer);
@@ -84,7 +84,7 @@ fn the_first_of_a_giver_s_day_count_commands_and_plain_messages_alike() {
 }
 
 #[test]
-fn a_message_counts_whole_or_not_at_all_and_uses_nothing_if_not() {
+fn a_message_over_the_quota_does_not_count_or_use_it() {
     let many = message(2, PROPS, DAN, "", &[(ANA, 1), (BEN, 1), (CY, 1)]);
     let none = message(3, PROPS, DAN, "", &[(DAN, 1), (NOBODY, 1)]);
     let messages = vec![
@@ -100,7 +100,7 @@ fn a_message_counts_whole_or_not_at_all_and_uses_nothing_if_not() {
 }
 
 #[test]
-fn nothing_before_the_first_limits_is_recounted() {
+fn limits_do_not_apply_to_earlier_props() {
     let messages: Vec<_> = (1..=6).map(|index| thanks(index, DAN)).collect();
     let since = message_id(4).created_at();
     let later = limits(since, Some(3));
@@ -125,14 +125,14 @@ fn a_day_ends_at_midnight_utc() {
 }
 
 #[test]
-fn who_cannot_be_told_apart_shares_a_quota() {
+fn hidden_members_share_a_quota() {
     let hidden = [1, 2].map(|number| thanks(number, UserId(number + 100)));
     let snapshot = community(vec![limits(Millis(0), Some(1))], hidden.into());
     assert_eq!(counting(&snapshot), [1]);
 }
 
 #[test]
-fn only_commands_give_props_from_when_it_was_decided() {
+fn commands_only_applies_from_when_it_was_set() {
     let decided = Limits {
         commands_only: true,
         ..limits(message_id(2).created_at(), None)
@@ -150,7 +150,7 @@ fn only_commands_give_props_from_when_it_was_decided() {
     assert_eq!(told.no_props, Some(NoProps::CommandsOnly));
 }
 
-/// An edited message that mentions Ben and Cy, of whom it is known when they were first mentioned.
+/// An edited message that mentions Ben and Cy, with the times when they were first mentioned.
 fn edited(minutes: i64, earlier: &[(UserId, i64)]) -> Snapshot {
     let posted = message_id(1).created_at();
     let later = |minutes: i64| Millis(posted.0 + minutes * MINUTE);
@@ -169,7 +169,7 @@ fn edited(minutes: i64, earlier: &[(UserId, i64)]) -> Snapshot {
 }
 
 #[test]
-fn mentions_that_a_late_edit_adds_thank_nobody() {
+fn mentions_added_by_a_late_edit_do_not_count() {
     let receivers = |snapshot: &Snapshot| {
         let all = props::props(snapshot, &Rules::new(snapshot));
         let receivers = all
@@ -198,7 +198,7 @@ fn mentions_that_a_late_edit_adds_thank_nobody() {
 }
 
 #[test]
-fn bots_that_an_admin_chose_give_props_without_a_bound() {
+fn chosen_bots_give_props_without_limits() {
     let bounds = Limits {
         commands_only: true,
         ..limits(Millis(0), Some(1))

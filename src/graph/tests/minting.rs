@@ -15,7 +15,7 @@ fn weights(json: &str) -> Weights {
     Weights::from_json(json).unwrap()
 }
 
-/// What everything mints: the props under `PROPS`, each reaction under its emoji and member.
+/// What each node mints: the props as `PROPS`, each reaction as its emoji and member.
 fn minted(snapshot: &Snapshot, weights: &Weights) -> BTreeMap<String, f64> {
     let graph = props_graph(snapshot, weights);
     let declaration = declaration(weights);
@@ -84,7 +84,7 @@ fn thanked() -> Snapshot {
 }
 
 #[test]
-fn a_members_role_multiplies_what_they_mint_and_the_largest_counts() {
+fn the_largest_role_weight_multiplies_what_a_member_mints() {
     expect(
         &thanked(),
         r#"{"role": 0.5, "roles": {"31": 4, "32": 3}}"#,
@@ -99,7 +99,7 @@ fn a_members_role_multiplies_what_they_mint_and_the_largest_counts() {
 }
 
 #[test]
-fn a_role_weighs_no_less_than_having_none() {
+fn a_role_weighs_at_least_the_default() {
     expect(
         &thanked(),
         r#"{"role": 2, "roles": {"31": 1}, "emojis": {"👍": 0}}"#,
@@ -108,7 +108,7 @@ fn a_role_weighs_no_less_than_having_none() {
 }
 
 #[test]
-fn roles_of_0_keep_all_others_from_minting() {
+fn only_weighted_roles_mint_if_the_default_is_0() {
     expect(
         &thanked(),
         r#"{"role": 0, "roles": {"31": 1}}"#,
@@ -145,7 +145,7 @@ fn a_channel_overrides_its_category_and_a_thread_its_channel() {
 }
 
 #[test]
-fn in_a_channel_of_0_nothing_is_in_the_graph() {
+fn leaves_out_channels_with_the_weight_0() {
     for json in [
         r#"{"channels": {"201": 0}}"#,
         r#"{"channel": 0, "channels": {"200": 1}}"#,
@@ -156,7 +156,7 @@ fn in_a_channel_of_0_nothing_is_in_the_graph() {
 }
 
 #[test]
-fn ones_own_reactions_may_count_otherwise() {
+fn own_reactions_can_have_their_own_weight() {
     expect(
         &thanked(),
         r#"{"giverReaction": 0, "receiverReaction": 0.5}"#,
@@ -164,9 +164,9 @@ fn ones_own_reactions_may_count_otherwise() {
     );
 }
 
-/// As in SourceCred: over the members who reacted, not the reactions; without the author.
+/// As in SourceCred: divides by the members who reacted, not by reactions, and doesn't count the author.
 #[test]
-fn averaging_divides_by_those_who_reacted_but_the_giver() {
+fn averaging_divides_by_the_members_who_reacted() {
     expect(
         &thanked(),
         r#"{"applyAveraging": true}"#,
@@ -198,7 +198,7 @@ fn averaging_divides_by_those_who_reacted_but_the_giver() {
 }
 
 #[test]
-fn a_dampener_alone_changes_nothing() {
+fn a_dampener_needs_averaging() {
     assert_eq!(
         props_graph(&thanked(), &weights(r#"{"confidenceDampener": 3}"#)),
         props_graph(&thanked(), &Weights::default())
@@ -206,7 +206,7 @@ fn a_dampener_alone_changes_nothing() {
 }
 
 #[test]
-fn weights_that_are_all_but_0_stay_numbers() {
+fn tiny_weights_stay_finite() {
     let json = r#"{"applyAveraging": true, "role": 1e-320, "roles": {"32": 1000000}}"#;
     let mut snapshot = thanked();
     snapshot.members[2].roles.clear();
@@ -215,7 +215,7 @@ fn weights_that_are_all_but_0_stay_numbers() {
 }
 
 #[test]
-fn roles_of_the_giving_are_those_that_were_seen_then() {
+fn roles_as_of_giving_are_those_seen_then() {
     let given = message_id(1).created_at();
     let span = |since: Millis, roles: Option<&[RoleId]>| RoleSpanRow {
         since,
@@ -282,9 +282,9 @@ fn a_role_counts_until_it_is_deleted() {
     }
 }
 
-/// Roles are a guild's: who has one elsewhere has none here.
+/// Roles belong to a guild: a member with a role in one guild doesn't have it in another.
 #[test]
-fn a_role_counts_in_its_own_guild_alone() {
+fn a_role_counts_only_in_its_own_guild() {
     let mut snapshot = thanked();
     snapshot.reactions.clear();
     snapshot.members.insert(
@@ -299,7 +299,7 @@ fn a_role_counts_in_its_own_guild_alone() {
 }
 
 #[test]
-fn who_left_still_mints_and_receives() {
+fn members_who_left_still_mint_and_receive() {
     let thanks = message(1, PROPS, CY, "<@3>", &[(BEN, 1)]);
     let snapshot = Snapshot {
         reactions: vec![reaction(&thanks, CY, "🎉")],
@@ -318,9 +318,9 @@ fn who_left_still_mints_and_receives() {
     assert_eq!(ends.iter().filter(|gave| !**gave).count(), 1);
 }
 
-/// As `Redactor` writes them: thanks to somebody who wants nothing shown go to nobody.
+/// As `Redactor` writes them: props for a member who wants nothing shown go to a pseudonym.
 #[test]
-fn who_opted_out_of_everything_is_a_node_without_a_name_and_no_identity() {
+fn members_who_opted_out_have_no_name_or_identity() {
     let nobody = UserId(77);
     assert!(nobody.is_anonymous());
     let mut snapshot = quiet();

@@ -16,14 +16,14 @@ fn parsed(documents: &Documents, document: Document) -> serde_json::Value {
     serde_json::from_slice(&documents.bytes(document)).unwrap()
 }
 
-/// The whole of the files for a tiny community, so that a change of any byte is seen.
+/// The complete files of a tiny community, so that the tests notice a change of any byte.
 #[test]
 fn the_files_of_a_tiny_community() {
     let documents = props_documents(&community::tiny(), &Weights::default());
     assert_eq!(documents.unusable(), None);
     for document in Document::ALL {
         let contents: serde_json::Value = parsed(&documents, document);
-        // Spread over lines, for the sake of those who read the difference.
+        // Spread over lines, so that differences are readable.
         insta::assert_snapshot!(
             document.name(),
             serde_json::to_string_pretty(&contents).unwrap()
@@ -37,7 +37,7 @@ fn the_standings_of_a_tiny_community() {
 }
 
 #[test]
-fn an_empty_archive_gives_files_and_a_reason_not_to_use_them() {
+fn an_empty_archive_gives_files_and_a_warning() {
     let documents = props_documents(&Snapshot::default(), &Weights::default());
     assert_eq!(documents.unusable(), Some(Unusable::Empty));
     let graph = String::from_utf8(documents.bytes(Document::Graph)).unwrap();
@@ -46,7 +46,7 @@ fn an_empty_archive_gives_files_and_a_reason_not_to_use_them() {
 }
 
 #[test]
-fn weights_of_0_are_warned_of() {
+fn warns_if_everything_weighs_0() {
     let weights = Weights::from_json(r#"{"props": 0, "reaction": 0}"#).unwrap();
     let documents = props_documents(&community::tiny(), &weights);
     assert_eq!(documents.unusable(), Some(Unusable::MintsNothing));

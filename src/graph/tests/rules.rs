@@ -1,4 +1,4 @@
-//! What is props and what is not, case by case.
+//! Which messages are props, case by case.
 
 use super::{community::*, *};
 use propsbot_model::{AuthorKind, GuildId, InteractionId, MessageKind, Millis, UserId};
@@ -20,7 +20,7 @@ fn told(snapshot: &Snapshot) -> Vec<Told> {
         .collect()
 }
 
-/// What a single message, with its reactions, tells in an otherwise quiet community.
+/// The props of a community with a single message and its reactions.
 fn of(message: MessageRow, reactions: Vec<ReactionRow>) -> Vec<Told> {
     told(&Snapshot {
         messages: vec![message],
@@ -33,7 +33,7 @@ fn thanks() -> MessageRow {
     message(1, PROPS, ANA, "<@2>", &[(BEN, 1)])
 }
 
-/// A row with something else about it.
+/// The row with one change.
 fn but<T>(mut row: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut row);
     row
@@ -51,7 +51,7 @@ fn a_mention_in_a_props_channel_is_props() {
 }
 
 #[test]
-fn what_no_person_wrote_there_is_not() {
+fn messages_not_written_by_people_are_not_props() {
     let webhook = Some(AuthorKind::Webhook);
     let bot = Some(AuthorKind::Bot);
     let answer = Some(MessageKind::CHAT_INPUT_COMMAND);
@@ -70,7 +70,7 @@ fn what_no_person_wrote_there_is_not() {
 }
 
 #[test]
-fn naming_somebody_twice_counts_twice_and_a_pinging_reply_once() {
+fn counts_each_mention_and_a_pinging_reply_once() {
     let mentions = [(BEN, 2), (CY, 0)];
     assert_eq!(
         of(message(1, PROPS, ANA, "", &mentions), vec![]),
@@ -79,7 +79,7 @@ fn naming_somebody_twice_counts_twice_and_a_pinging_reply_once() {
 }
 
 #[test]
-fn nobody_thanks_themselves_or_somebody_unknown() {
+fn the_giver_and_unknown_users_receive_nothing() {
     let mentions = [(ANA, 1), (BEN, 1), (NOBODY, 1)];
     assert_eq!(
         of(message(1, PROPS, ANA, "", &mentions), vec![]),
@@ -92,7 +92,7 @@ fn nobody_thanks_themselves_or_somebody_unknown() {
 }
 
 #[test]
-fn a_bot_is_thanked_by_name_and_not_by_answering_it() {
+fn a_bot_receives_props_by_mention_but_not_by_reply() {
     assert_eq!(
         of(message(1, PROPS, ANA, "", &[(BOT, 1)]), vec![]),
         [(ANA, vec![(BOT, 1)], 0)]
@@ -104,7 +104,7 @@ fn a_bot_is_thanked_by_name_and_not_by_answering_it() {
 }
 
 #[test]
-fn a_deleted_channel_takes_its_props_along() {
+fn props_in_deleted_channels_do_not_count() {
     let mut snapshot = Snapshot {
         messages: vec![but(thanks(), |row| row.channel_id = THREAD)],
         ..quiet()
@@ -116,7 +116,7 @@ fn a_deleted_channel_takes_its_props_along() {
 }
 
 #[test]
-fn a_command_is_props_of_who_ran_it_wherever_that_was() {
+fn a_command_gives_props_in_any_channel() {
     for channel in [GENERAL, PROPS, THREAD] {
         let (props, answer) = command(1, channel, ANA, &[ANA, BEN, CY, NOBODY], "for all");
         let given = Snapshot {
@@ -129,7 +129,7 @@ fn a_command_is_props_of_who_ran_it_wherever_that_was() {
 }
 
 #[test]
-fn a_command_counts_while_its_answer_is_there_for_all_to_see() {
+fn a_command_counts_while_its_answer_exists() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
     let snapshot = |props, messages| Snapshot {
         messages,
@@ -143,7 +143,7 @@ fn a_command_counts_while_its_answer_is_there_for_all_to_see() {
 }
 
 #[test]
-fn what_was_taken_back_is_no_props() {
+fn props_that_were_taken_back_do_not_count() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
     let snapshot = Snapshot {
         messages: vec![answer],
@@ -171,7 +171,7 @@ fn keeping(keeps: Option<bool>) -> GuildRow {
 }
 
 #[test]
-fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
+fn a_guild_can_keep_command_props_of_deleted_messages() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
     let snapshot = |props, keeps| Snapshot {
         guilds: vec![keeping(keeps)],
@@ -192,7 +192,7 @@ fn a_guild_may_keep_props_whose_message_was_deleted_but_no_plain_ones() {
 }
 
 #[test]
-fn a_guild_may_keep_props_whose_channel_was_deleted_but_no_plain_ones() {
+fn a_guild_can_keep_command_props_of_deleted_channels() {
     let (props, answer) = command(1, PROPS, ANA, &[BEN], "for all");
     let snapshot = |keeps| {
         let mut snapshot = Snapshot {
@@ -210,9 +210,9 @@ fn a_guild_may_keep_props_whose_channel_was_deleted_but_no_plain_ones() {
     assert_eq!(told(&snapshot(Some(true))), [(ANA, vec![(BEN, 1)], 0)]);
 }
 
-/// The contribution was made when the message was written, not when somebody said thanks for it.
+/// The contribution was made when the message was written, not when somebody gave props for it.
 #[test]
-fn thanks_for_a_message_are_dated_to_it_and_lead_there() {
+fn props_for_a_message_have_its_time_and_link() {
     let (props, answer) = command(500, GENERAL, ANA, &[BEN], "for all");
     let thanked = message_id(3);
     let snapshot = Snapshot {
@@ -243,7 +243,7 @@ fn thanks_for_a_message_are_dated_to_it_and_lead_there() {
 }
 
 #[test]
-fn two_rows_about_one_answer_are_one() {
+fn two_rows_with_one_answer_count_once() {
     let (props, answer) = command(1, GENERAL, ANA, &[BEN], "for all");
     let again = but(props.clone(), |row| {
         row.id = InteractionId(row.id.0 + 1);
@@ -258,7 +258,7 @@ fn two_rows_about_one_answer_are_one() {
 }
 
 #[test]
-fn an_unknown_giver_is_no_node_and_the_thanks_hold() {
+fn props_by_an_unknown_giver_still_count() {
     let snapshot = Snapshot {
         messages: vec![message(1, PROPS, NOBODY, "", &[(BEN, 1)])],
         ..quiet()
@@ -269,7 +269,7 @@ fn an_unknown_giver_is_no_node_and_the_thanks_hold() {
 }
 
 #[test]
-fn standing_reactions_of_known_people_count_once_an_emoji() {
+fn reactions_count_once_per_known_member_and_emoji() {
     let on = thanks();
     let reactions = vec![
         reaction(&on, ANA, "🎉"),
@@ -288,7 +288,7 @@ fn standing_reactions_of_known_people_count_once_an_emoji() {
 }
 
 #[test]
-fn reactions_weigh_what_their_emoji_weighs_and_those_of_0_are_left_out() {
+fn reactions_have_their_emojis_weight_unless_it_is_0() {
     let on = thanks();
     let snapshot = Snapshot {
         reactions: vec![
@@ -314,7 +314,7 @@ fn reactions_weigh_what_their_emoji_weighs_and_those_of_0_are_left_out() {
 }
 
 #[test]
-fn a_user_of_two_guilds_is_one_node() {
+fn a_user_in_two_guilds_is_one_node() {
     let elsewhere = but(member(ANA, ""), |row| row.guild_id = GuildId(50));
     let snapshot = but(tiny(), |row| row.members.insert(0, elsewhere));
     assert_eq!(
@@ -324,7 +324,7 @@ fn a_user_of_two_guilds_is_one_node() {
 }
 
 #[test]
-fn who_would_be_called_the_same_is_told_apart() {
+fn equal_names_get_an_id() {
     let mut snapshot = quiet();
     let names = [
         "Sam",
