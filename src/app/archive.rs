@@ -159,7 +159,7 @@ async fn store_to_export(provider: &DiscordProvider, config: &Config) -> Result<
     let store = Arc::clone(provider.existing_store().await?);
     let asked = Arc::clone(&store);
     let is_empty =
-        move || Ok::<_, StoreError>(asked.guilds()?.is_empty() && asked.last_export()?.is_none());
+        move || Ok::<_, StoreError>(asked.guilds()?.is_empty() && asked.exports()?.last.is_none());
     if tokio::task::spawn_blocking(is_empty).await?? {
         return Err(Error::Failed(anyhow!(
             "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export; `propsbot sync` \

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Rows, convergence::Memory, merge};
+use super::{convergence::Memory, merge};
+use propsbot_mirror::ReadRows as _;
 use propsbot_model::{
     Author, AuthorKind, CONTRADICTED_FOR, ChannelId, Emoji, Evidence, Fact, GuildId, Message,
     MessageId, MessageKind, Observation, Page, PagedMessage, Pending, Reaction, ReactionCount,
@@ -133,13 +134,13 @@ fn tell(rows: &mut Memory, at: i64, told: &Told) -> bool {
 }
 
 fn known(rows: &Memory) -> Vec<u64> {
-    let all: Vec<Reaction> = rows.scan(&[]).unwrap();
+    let all: Vec<Reaction> = rows.scan(()).unwrap();
     let present = all.iter().filter(|reaction| reaction.is_present());
     present.map(|present| present.user_id.0).collect()
 }
 
 fn pending(rows: &Memory) -> Option<Pending> {
-    rows.scan(&[]).unwrap().pop()
+    rows.scan(()).unwrap().pop()
 }
 
 /// Merges all in order, a minute apart.

@@ -4,71 +4,21 @@
 //! outage; REST answers, true when requested, arrive any time later, perhaps twice. After one more
 //! backfill, the mirror must match the world.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Rows, merge};
+use super::merge;
+pub(super) use propsbot_mirror::MemoryRows as Memory;
+use propsbot_mirror::ReadRows as _;
 use propsbot_model::{
     Audit, Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Mention,
     Message, MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage,
-    Pending, Reaction, ReactionCount, ReactionEvent, Record, Stamp, Table, Tally, User, UserId,
-    key,
+    Pending, Reaction, ReactionCount, ReactionEvent, Stamp, Tally, User, UserId,
 };
 
 const GUILD: GuildId = GuildId(1);
 const CHANNEL: ChannelId = ChannelId(2);
-
-#[derive(Default)]
-pub(super) struct Memory(BTreeMap<(Table, Vec<u8>), Vec<u8>>);
-
-fn read<R: Record>(bytes: &[u8]) -> R {
-    rmp_serde::from_slice(bytes).unwrap()
-}
-
-impl Rows for Memory {
-    type Error = Infallible;
-
-    fn get<R: Record>(&self, key: &[u8]) -> Result<Option<R>, Infallible> {
-        Ok(self
-            .0
-            .get(&(R::TABLE, key.to_vec()))
-            .map(|bytes| read(bytes)))
-    }
-
-    fn scan<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, Infallible> {
-        let of = self
-            .0
-            .iter()
-            .filter(|((table, key), _)| *table == R::TABLE && key.starts_with(prefix));
-        Ok(of.map(|(_, bytes)| read(bytes)).collect())
-    }
-
-    fn range<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, Infallible> {
-        let of = self.0.iter().filter(|((table, key), _)| {
-            *table == R::TABLE && key.as_slice() >= from && key.as_slice() <= to
-        });
-        Ok(of.map(|(_, bytes)| read(bytes)).collect())
-    }
-
-    fn last<R: Record>(&self, prefix: &[u8]) -> Result<Option<R>, Infallible> {
-        Ok(self.scan(prefix)?.pop())
-    }
-
-    fn put<R: Record>(&mut self, row: &R) -> Result<(), Infallible> {
-        self.0
-            .insert((R::TABLE, row.key()), rmp_serde::to_vec(row).unwrap());
-        Ok(())
-    }
-
-    fn delete<R: Record>(&mut self, row: &R) -> Result<(), Infallible> {
-        self.0.remove(&(R::TABLE, row.key()));
-        Ok(())
-    }
-}
 
 /// The world: messages with text and edit time, and who reacted with what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,8 +136,8 @@ impl World {
 
     /// Lists all messages but one, as requested at this state of the world.
     fn list(&self, rows: &Memory, lacks: Option<u64>) -> Fact {
-        let messages: Vec<MessageState> = rows.scan(&[]).unwrap();
-        let reactions: Vec<Reaction> = rows.scan(&[]).unwrap();
+        let messages: Vec<MessageState> = rows.scan(()).unwrap();
+        let reactions: Vec<Reaction> = rows.scan(()).unwrap();
         let known = messages.iter().map(|message| message.id);
         let known = known.chain(reactions.iter().map(|reaction| reaction.message_id));
         let gone = known
@@ -296,8 +246,8 @@ fn tell(rows: &mut Memory, now: usize, by: Evidence, fact: Fact) -> Vec<Pending>
 }
 
 fn shown(rows: &Memory) -> World {
-    let messages: Vec<MessageState> = rows.scan(&[]).unwrap();
-    let reactions: Vec<Reaction> = rows.scan(&[]).unwrap();
+    let messages: Vec<MessageState> = rows.scan(()).unwrap();
+    let reactions: Vec<Reaction> = rows.scan(()).unwrap();
     World {
         messages: messages
             .iter()
@@ -325,13 +275,13 @@ fn shown(rows: &Memory) -> World {
 }
 
 fn drift(rows: &Memory) -> Drift {
-    let audit: Option<Audit> = rows.get(&key::ids([GUILD.0])).unwrap();
+    let audit: Option<Audit> = rows.get(GUILD).unwrap();
     audit.unwrap_or(Audit::unknown(GUILD)).drift
 }
 
 /// Returns the differences from the world within what the mirror claims to know.
 fn hidden(rows: &Memory, world: &World) -> Drift {
-    let coverage: Option<Coverage> = rows.get(&key::ids([CHANNEL.0])).unwrap();
+    let coverage: Option<Coverage> = rows.get((GUILD, CHANNEL)).unwrap();
     let covers = |id: &u64| {
         coverage
             .as_ref()
@@ -346,8 +296,8 @@ fn hidden(rows: &Memory, world: &World) -> Drift {
     let (ours, theirs) = (mirror.counts(), world.counts());
     let kinds: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
     let is_pending = |kind: &(u64, u8, bool)| {
-        let key = key::reactions(CHANNEL.0, kind.0, &emoji(kind.1).key, kind.2);
-        rows.get::<Pending>(&key).unwrap().is_some()
+        let key = (GUILD, CHANNEL, MessageId(kind.0), emoji(kind.1).key, kind.2);
+        rows.get::<Pending>(key).unwrap().is_some()
     };
     let changed = kinds
         .into_iter()
@@ -436,15 +386,15 @@ proptest! {
             // Repeating a page counts no more drift.
             tell(&mut rows, end, Evidence::Rest, list.clone());
             prop_assert_eq!(drift(&rows).since(before), expected);
-            let pending: Vec<Pending> = rows.scan(&[]).unwrap();
+            let pending: Vec<Pending> = rows.scan(()).unwrap();
             for it in pending {
                 let list = world.reactors(it.message_id.0, &it.emoji, it.burst);
                 tell(&mut rows, end, Evidence::Rest, list);
             }
-            prop_assert!(rows.scan::<Pending>(&[]).unwrap().is_empty());
+            prop_assert!(rows.scan::<Pending>(()).unwrap().is_empty());
             // Then nothing is left to fetch.
             prop_assert_eq!(tell(&mut rows, end + 1, Evidence::Rest, list), vec![]);
-            let coverage: Coverage = rows.get(&key::ids([CHANNEL.0])).unwrap().unwrap();
+            let coverage: Coverage = rows.get((GUILD, CHANNEL)).unwrap().unwrap();
             prop_assert_eq!(coverage.gaps(MessageId(u64::MAX - 1)), vec![]);
         }
         let mirror = shown(&rows);
@@ -456,7 +406,7 @@ proptest! {
         } else {
             prop_assert_eq!(&mirror, &world);
         }
-        let tally: Option<Tally> = rows.get(&key::ids([GUILD.0, CHANNEL.0])).unwrap();
+        let tally: Option<Tally> = rows.get((GUILD, CHANNEL)).unwrap();
         let counted = tally.map_or((0, 0), |tally| (tally.messages, tally.reactions));
         prop_assert_eq!(counted, (world.messages.len() as u64, world.reactions.len() as u64));
     }

@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use super::{Rows, merge::settle, message, privacy, reaction, reactors};
 use propsbot_model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildEntity,
-    GuildId, Interval, Life, Member, Message, MessageId, MessageState, Millis, Named, Privacy,
-    Props, UserId, ids_in, jump_urls_in, key,
+    GuildId, InteractionId, Interval, Life, Member, Message, MessageId, MessageState, Millis,
+    Named, Privacy, Props, UserId, ids_in, jump_urls_in,
 };
 
 /// Returns the time of the guild's latest deletion on request.
 pub(super) fn until<S: Rows>(rows: &S, guild: GuildId) -> Result<Option<Millis>, S::Error> {
-    let chosen: Vec<Privacy> = rows.scan(&key::ids([guild.0]))?;
+    let chosen: Vec<Privacy> = rows.scan(guild)?;
     Ok(chosen.iter().filter_map(|chosen| chosen.forgotten).max())
 }
 
@@ -25,7 +25,7 @@ pub(super) fn may_be<S: Rows>(
     channel: ChannelId,
     id: MessageId,
 ) -> Result<bool, S::Error> {
-    let known: Option<MessageState> = rows.get(&key::ids([channel.0, id.0]))?;
+    let known: Option<MessageState> = rows.get((channel, id))?;
     Ok(known.is_none() && until(rows, guild)?.is_some_and(|until| id.created_at() <= until))
 }
 
@@ -36,7 +36,7 @@ pub(super) fn is<S: Rows>(
     channel: ChannelId,
     id: MessageId,
 ) -> Result<bool, S::Error> {
-    let coverage: Option<Coverage> = rows.get(&key::ids([channel.0]))?;
+    let coverage: Option<Coverage> = rows.get((guild, channel))?;
     Ok(coverage.is_some_and(|coverage| coverage.covers(id)) && may_be(rows, guild, channel, id)?)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn erase<S: Rows>(
     channel: ChannelId,
     id: MessageId,
 ) -> Result<(), S::Error> {
-    if let Some(known) = rows.get::<MessageState>(&key::ids([channel.0, id.0]))? {
+    if let Some(known) = rows.get::<MessageState>((channel, id))? {
         rows.delete(&known)?;
         let text_is_missing = known.message().is_some_and(Message::text_is_missing);
         message::tally(rows, guild, channel, |tally| {
@@ -66,7 +66,7 @@ pub(super) fn erase<S: Rows>(
 pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Result<(), S::Error> {
     match step {
         Forget::Member(user) => {
-            if let Some(member) = rows.get::<Member>(&key::ids([guild.0, user.0]))? {
+            if let Some(member) = rows.get::<Member>((guild, *user))? {
                 rows.delete(&member)?;
             }
         }
@@ -75,7 +75,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
         }
         Forget::Reaction(it) => reactors::leave_out(rows, it)?,
         Forget::Props(channel, id) => {
-            if let Some(props) = rows.get::<Props>(&key::ids([channel.0, id.0]))? {
+            if let Some(props) = rows.get::<Props>((*channel, *id))? {
                 rows.delete(&props)?;
                 message::tally(rows, guild, *channel, |tally| {
                     tally.props = tally.props.saturating_sub(1);
@@ -83,7 +83,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
             }
         }
         Forget::InMessage(channel, id, named) => {
-            let known: Option<MessageState> = rows.get(&key::ids([channel.0, id.0]))?;
+            let known: Option<MessageState> = rows.get((*channel, *id))?;
             if let Some(mut state) = known
                 && let Life::Alive(_, message) = &mut state.state
             {
@@ -92,13 +92,13 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
             }
         }
         Forget::InProps(channel, id, named) => {
-            if let Some(mut props) = rows.get::<Props>(&key::ids([channel.0, id.0]))? {
+            if let Some(mut props) = rows.get::<Props>((*channel, *id))? {
                 named.take_from_props(&mut props);
                 rows.put(&props)?;
             }
         }
         Forget::InChannel(id) => {
-            let known: Option<GuildEntity<Channel>> = rows.get(&key::ids([guild.0, id.0]))?;
+            let known: Option<GuildEntity<Channel>> = rows.get((guild, id.0))?;
             if let Some(mut part) = known
                 && let Some(last) = &mut part.state.last
             {
@@ -107,7 +107,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
             }
         }
         Forget::InGuild => {
-            let known: Option<GuildEntity<Guild>> = rows.get(&key::ids([guild.0, guild.0]))?;
+            let known: Option<GuildEntity<Guild>> = rows.get((guild, guild.0))?;
             if let Some(mut part) = known
                 && let Some(last) = &mut part.state.last
             {
@@ -120,7 +120,7 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
                 users: [*user].into(),
                 ..Named::default()
             };
-            for mut action in rows.scan::<AdminAction>(&key::ids([guild.0]))? {
+            for mut action in rows.scan::<AdminAction>(guild)? {
                 let before = action.clone();
                 named.take_from_action(&mut action);
                 if action != before {
@@ -169,7 +169,7 @@ fn blur_coverage<S: Rows>(
     channel: ChannelId,
 ) -> Result<(), S::Error> {
     let bound = until(rows, guild)?;
-    let known: Option<Coverage> = rows.get(&key::ids([channel.0]))?;
+    let known: Option<Coverage> = rows.get((guild, channel))?;
     let Some(known) = known else { return Ok(()) };
     let mut moved = Coverage {
         intervals: Vec::new(),
@@ -249,7 +249,7 @@ pub(super) fn named_in_props<S: Rows>(rows: &S, props: &Props) -> Result<Named, 
 }
 
 fn anybody_chose<S: Rows>(rows: &S, guild: GuildId) -> Result<bool, S::Error> {
-    Ok(rows.last::<Privacy>(&key::ids([guild.0]))?.is_some())
+    Ok(rows.last::<Privacy>(guild)?.is_some())
 }
 
 fn forgotten<S: Rows>(
@@ -272,7 +272,8 @@ fn linked<S: Rows>(rows: &S, guild: GuildId, text: &str) -> Result<BTreeSet<Mess
     let mut found = BTreeSet::new();
     for (channel, id) in jump_urls_in(text) {
         // Links to a command's run look like links to messages.
-        if rows.get::<Props>(&key::ids([channel.0, id.0]))?.is_some() {
+        let run = InteractionId(id.0);
+        if rows.get::<Props>((channel, run))?.is_some() {
             continue;
         }
         if is(rows, guild, channel, id)? || is_by_forgotten(rows, guild, channel, id)? {
@@ -306,7 +307,7 @@ fn is_by_forgotten<S: Rows>(
     channel: ChannelId,
     id: MessageId,
 ) -> Result<bool, S::Error> {
-    let known: Option<MessageState> = rows.get(&key::ids([channel.0, id.0]))?;
+    let known: Option<MessageState> = rows.get((channel, id))?;
     let speaker = known.as_ref().and_then(MessageState::message);
     match speaker.and_then(Message::speaker) {
         Some(speaker) => privacy::forgets(rows, guild, speaker, id.created_at()),

@@ -7,10 +7,10 @@ use super::{
     merge::{next_session, session},
     privacy,
 };
+use propsbot_mirror::Record as _;
 use propsbot_model::{
     Channel, ChannelId, Coverage, Entity, Failure, GuildEmoji, GuildEntity, GuildId, Lww, Member,
-    Overwrite, Pending, Presence, Record, Role, RoleId, Stamp, User, UserId, key,
-    permissions::READING,
+    Overwrite, Pending, Presence, Role, RoleId, Stamp, User, UserId, permissions::READING,
 };
 
 /// Merges an entity that exists.
@@ -76,7 +76,7 @@ pub(super) fn hear_of_thread<S: Rows>(
     id: ChannelId,
 ) -> Result<(), S::Error> {
     let unknown = GuildEntity::<Channel>::unknown(guild_id, id.0);
-    if rows.get::<GuildEntity<Channel>>(&unknown.key())?.is_none() {
+    if rows.get::<GuildEntity<Channel>>(unknown.key())?.is_none() {
         rows.put(&unknown)?;
     }
     Ok(())
@@ -91,13 +91,13 @@ fn end_live<S: Rows>(
     let session = session(rows, guild_id)?;
     // Events of the channel arrived until now, unless a look-back of the guild is already pending.
     let since = session.unheard.unwrap_or(at).min(at);
-    let channels: Vec<GuildEntity<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    let channels: Vec<GuildEntity<Channel>> = rows.scan(guild_id)?;
     let below = channels
         .iter()
         .filter_map(|channel| channel.state.ever())
         .filter(|known| known.id == id || known.thread_parent() == Some(id));
     for channel in below {
-        rows.update(Coverage::unknown(channel.id), |row| {
+        rows.update(Coverage::unknown(guild_id, channel.id), |row| {
             row.live = row.live.filter(|live| live.session != session.number);
             row.unseen(since);
             row.readers_changed = row.readers_changed.max(at);
@@ -115,7 +115,7 @@ pub(super) fn miss_channel<S: Rows>(
     guild_id: GuildId,
     id: ChannelId,
 ) -> Result<(), S::Error> {
-    let channels: Vec<GuildEntity<Channel>> = rows.scan(&key::ids([guild_id.0]))?;
+    let channels: Vec<GuildEntity<Channel>> = rows.scan(guild_id)?;
     let threads = channels.iter().filter_map(|channel| channel.state.now());
     let threads = threads.filter(|thread| thread.thread_parent() == Some(id));
     let mut gone = BTreeSet::new();
@@ -126,11 +126,11 @@ pub(super) fn miss_channel<S: Rows>(
     }
     // Nothing is left to fetch of what is gone.
     for id in &gone {
-        for pending in rows.scan::<Pending>(&key::ids([id.0]))? {
+        for pending in rows.scan::<Pending>((guild_id, *id))? {
             rows.delete(&pending)?;
         }
     }
-    for failure in rows.scan::<Failure>(&key::ids([guild_id.0]))? {
+    for failure in rows.scan::<Failure>(guild_id)? {
         if failure
             .object
             .channel()
@@ -165,7 +165,7 @@ pub(super) fn miss_role<S: Rows>(
     if !is_gone(rows, guild_id, id)? {
         return Ok(());
     }
-    let members: Vec<Member> = rows.scan(&key::ids([guild_id.0]))?;
+    let members: Vec<Member> = rows.scan(guild_id)?;
     for mut member in members {
         let presence = member
             .presence
@@ -183,7 +183,7 @@ pub(super) fn miss_role<S: Rows>(
 }
 
 fn is_gone<S: Rows>(rows: &S, guild_id: GuildId, role: RoleId) -> Result<bool, S::Error> {
-    let role: Option<GuildEntity<Role>> = rows.get(&key::ids([guild_id.0, role.0]))?;
+    let role: Option<GuildEntity<Role>> = rows.get((guild_id, role.0))?;
     Ok(role.is_some_and(|role| role.state.gone.is_some()))
 }
 
@@ -194,7 +194,7 @@ pub(super) fn all_roles<S: Rows>(
     guild_id: GuildId,
     ids: &BTreeSet<RoleId>,
 ) -> Result<(), S::Error> {
-    let known: Vec<GuildEntity<Role>> = rows.scan(&key::ids([guild_id.0]))?;
+    let known: Vec<GuildEntity<Role>> = rows.scan(guild_id)?;
     for role in known.iter().filter_map(|known| known.state.now()) {
         if !ids.contains(&role.id) {
             miss_role(rows, at, guild_id, role.id)?;
@@ -213,7 +213,7 @@ pub(super) fn all_emojis<S: Rows>(
     for emoji in emojis {
         see(rows, at, guild_id, emoji.id.0, emoji)?;
     }
-    let known: Vec<GuildEntity<GuildEmoji>> = rows.scan(&key::ids([guild_id.0]))?;
+    let known: Vec<GuildEntity<GuildEmoji>> = rows.scan(guild_id)?;
     for emoji in known.iter().filter_map(|known| known.state.now()) {
         if emoji.own && emojis.iter().all(|known| known.id != emoji.id) {
             miss::<S, GuildEmoji>(rows, at, guild_id, emoji.id.0)?;
@@ -229,7 +229,7 @@ pub(super) fn see_emoji_in_use<S: Rows>(
     emoji: &GuildEmoji,
 ) -> Result<(), S::Error> {
     let unknown = GuildEntity::unknown(emoji.guild_id, emoji.id.0);
-    let known: Option<GuildEntity<GuildEmoji>> = rows.get(&unknown.key())?;
+    let known: Option<GuildEntity<GuildEmoji>> = rows.get(unknown.key())?;
     let named = known
         .as_ref()
         .and_then(|known| known.state.ever())
@@ -297,7 +297,7 @@ pub(super) fn all_members<S: Rows>(
     guild_id: GuildId,
     ids: &BTreeSet<UserId>,
 ) -> Result<(), S::Error> {
-    let known: Vec<Member> = rows.scan(&key::ids([guild_id.0]))?;
+    let known: Vec<Member> = rows.scan(guild_id)?;
     for member in &known {
         if member.presence.now().is_some() && !ids.contains(&member.user_id) {
             miss_member(rows, at, guild_id, member.user_id)?;

@@ -1,7 +1,7 @@
 //! Merges observations into the mirror and plans what to fetch.
 //!
 //! Owns the merge rules, coverage, and the backfill plan. Does no I/O: rows are read and written
-//! through [`Rows`], and times come with the facts.
+//! through `Rows`, and times come with the facts.
 
 mod audit;
 #[cfg(test)]
@@ -18,7 +18,6 @@ mod plan;
 mod privacy;
 mod reaction;
 mod reactors;
-mod rows;
 
 pub use audit::{audit_interval, found_within, round_requests, slices};
 pub use merge::merge;
@@ -26,4 +25,4 @@ pub use plan::{
     ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, is_from_the_future,
     plan, uncovered, unseen,
 };
-pub use rows::Rows;
+use propsbot_mirror::Rows;

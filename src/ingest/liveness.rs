@@ -3,11 +3,12 @@
 
 use proptest::prelude::*;
 
-use super::{Rows, convergence::Memory, merge};
+use super::{convergence::Memory, merge};
+use propsbot_mirror::ReadRows as _;
 use propsbot_model::{
     Author, AuthorKind, Channel, ChannelId, ChannelKind, Coverage, Evidence, Fact, GuildId, Live,
     Message, MessageId, MessageKind, Observation, Overwrite, OverwriteKind, Session, Stamp, UserId,
-    key, permissions::VIEW_CHANNEL,
+    permissions::VIEW_CHANNEL,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -85,8 +86,8 @@ proptest! {
         let mut tell = |now: usize, fact: Fact| {
             let (at, by) = (Stamp(i64::try_from(now).unwrap()), Evidence::Gateway);
             merge(&mut rows, &Observation { at, by, fact }).unwrap();
-            let session: Option<Session> = rows.get(&key::ids([GUILD.0])).unwrap();
-            let coverage: Option<Coverage> = rows.get(&key::ids([CHANNEL.0])).unwrap();
+            let session: Option<Session> = rows.get(GUILD).unwrap();
+            let coverage: Option<Coverage> = rows.get((GUILD, CHANNEL)).unwrap();
             (session.map_or(0, |session| session.number), coverage)
         };
         let (mut hidden, mut connected) = (false, true);

@@ -3,8 +3,8 @@
 use super::{Rows, forgotten, guild, message, privacy, reaction, reactors};
 use propsbot_model::{
     Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
-    GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Session, Settings, Stamp,
-    Synced, key,
+    GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Reason, Session, Settings,
+    Stamp, Synced,
 };
 
 /// Merges one observation; returns the lists of reactors found missing.
@@ -106,11 +106,13 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
                 }
             })?;
         }
-        Fact::Unseen(_, channel_id, since) => {
-            rows.update(Coverage::unknown(*channel_id), |row| row.unseen(*since))?;
+        Fact::Unseen(guild_id, channel_id, since) => {
+            rows.update(Coverage::unknown(*guild_id, *channel_id), |row| {
+                row.unseen(*since);
+            })?;
         }
-        Fact::LookedBack(_, channel_id) => {
-            rows.update(Coverage::unknown(*channel_id), |row| {
+        Fact::LookedBack(guild_id, channel_id) => {
+            rows.update(Coverage::unknown(*guild_id, *channel_id), |row| {
                 // The channel may have been hidden since.
                 if at >= row.readers_changed {
                     row.unseen_since = None;
@@ -119,11 +121,11 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         }
         Fact::Live(guild_id, channel_id, live) => go_live(rows, at, *guild_id, *channel_id, *live)?,
         Fact::ArchivedThreads {
+            guild_id,
             channel_id,
             private,
-            ..
         } => {
-            rows.update(Coverage::unknown(*channel_id), |row| {
+            rows.update(Coverage::unknown(*guild_id, *channel_id), |row| {
                 let known = if *private {
                     &mut row.private_threads
                 } else {
@@ -145,8 +147,8 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::RecheckBegun(guild_id) => {
             rows.update(Audit::unknown(*guild_id), |row| row.begin_recheck(at))?;
         }
-        Fact::Reread(_, channel_id, new) => {
-            rows.update(Coverage::unknown(*channel_id), |row| {
+        Fact::Reread(guild_id, channel_id, new) => {
+            rows.update(Coverage::unknown(*guild_id, *channel_id), |row| {
                 row.reread = Some(row.reread.map_or(*new, |known| known.and(*new)));
             })?;
         }
@@ -172,7 +174,13 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::Refused(guild_id, object, reason) => {
             fail(rows, at, *guild_id, object, (reason, true))?;
             if let FailureObject::Reactions(channel_id, message_id, emoji, burst) = object {
-                reactors::refuse(rows, at, (*channel_id, *message_id), emoji, *burst)?;
+                reactors::refuse(
+                    rows,
+                    at,
+                    (*guild_id, *channel_id, *message_id),
+                    emoji,
+                    *burst,
+                )?;
             }
         }
         Fact::Settled(guild_id, object) => settle(rows, *guild_id, object)?,
@@ -182,7 +190,7 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
 
 /// Returns the guild's current session.
 pub(super) fn session<S: Rows>(rows: &S, guild_id: GuildId) -> Result<Session, S::Error> {
-    let session = rows.get(&key::ids([guild_id.0]))?;
+    let session = rows.get(guild_id)?;
     Ok(session.unwrap_or_else(|| Session::none(guild_id)))
 }
 
@@ -194,7 +202,7 @@ pub(super) fn next_session<S: Rows>(
     guild_id: GuildId,
     heard: Stamp,
 ) -> Result<(), S::Error> {
-    let known: Option<GuildEntity<Guild>> = rows.get(&key::ids([guild_id.0, guild_id.0]))?;
+    let known: Option<GuildEntity<Guild>> = rows.get((guild_id, guild_id.0))?;
     let heard = known.map_or(at, |_| heard.min(at));
     rows.update(Session::none(guild_id), |row| {
         row.unheard.get_or_insert(heard);
@@ -225,7 +233,7 @@ fn go_live<S: Rows>(
         after: forgotten::blurred(until, live.after),
         ..live
     };
-    rows.update(Coverage::unknown(channel_id), |row| {
+    rows.update(Coverage::unknown(guild_id, channel_id), |row| {
         if at < row.readers_changed {
             return;
         }
@@ -261,7 +269,7 @@ pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(),
     else {
         return Ok(());
     };
-    let props: Option<Props> = rows.get(&key::ids([message.channel_id.0, command.id.0]))?;
+    let props: Option<Props> = rows.get((message.channel_id, command.id))?;
     if let Some(mut props) = props
         && props.message_id.is_none()
     {
@@ -276,7 +284,7 @@ pub(super) fn fail<S: Rows>(
     at: Stamp,
     guild_id: GuildId,
     object: &FailureObject,
-    (reason, refused): (&str, bool),
+    (reason, refused): (&Reason, bool),
 ) -> Result<(), S::Error> {
     if let FailureObject::Reactions(channel_id, message_id, ..) = object
         && forgotten::is(rows, guild_id, *channel_id, *message_id)?
@@ -286,14 +294,14 @@ pub(super) fn fail<S: Rows>(
     let unknown = Failure {
         guild_id,
         object: object.clone(),
-        reason: reason.to_owned(),
+        reason: reason.clone(),
         times: 0,
         at: at.millis(),
         refused,
     };
     rows.update(unknown, |row| {
         row.refused = refused;
-        reason.clone_into(&mut row.reason);
+        row.reason.clone_from(reason);
         row.times = row.times.saturating_add(1);
         row.at = row.at.max(at.millis());
     })?;
@@ -305,9 +313,7 @@ pub(super) fn settle<S: Rows>(
     guild_id: GuildId,
     object: &FailureObject,
 ) -> Result<(), S::Error> {
-    let mut key = key::ids([guild_id.0]);
-    key.extend_from_slice(object.to_string().as_bytes());
-    if let Some(failure) = rows.get::<Failure>(&key)? {
+    if let Some(failure) = rows.get::<Failure>((guild_id, object.clone()))? {
         rows.delete(&failure)?;
     }
     Ok(())

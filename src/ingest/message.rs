@@ -9,7 +9,7 @@ use super::{
 };
 use propsbot_model::{
     Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life,
-    Message, MessageId, MessageState, Page, Pending, Reaction, Stamp, Tally, User, UserId, key,
+    Message, MessageId, MessageState, Page, Pending, Reaction, Stamp, Tally, User, UserId,
 };
 
 /// A message's state before the change (`None`: unknown) and after.
@@ -45,7 +45,7 @@ pub(super) fn note_odd<S: Rows>(
         return Ok(());
     }
     let object = FailureObject::Message(message.channel_id, message.id);
-    let reason = format!("unexpected data from Discord: {odd}");
+    let reason = format!("unexpected data from Discord: {odd}").into();
     fail(rows, at, message.guild_id, &object, (&reason, true))
 }
 
@@ -57,8 +57,8 @@ pub(super) fn tell<S: Rows>(rows: &mut S, at: Stamp, message: &Message) -> Resul
     };
     if before.is_some_and(|before| before.message().is_none()) && after.message().is_some() {
         let object = FailureObject::Message(message.channel_id, message.id);
-        let reason = "taken for deleted, but it exists";
-        fail(rows, at, message.guild_id, &object, (reason, false))?;
+        let reason = "taken for deleted, but it exists".into();
+        fail(rows, at, message.guild_id, &object, (&reason, false))?;
     }
     note_odd(rows, at, message)?;
     Ok(true)
@@ -150,7 +150,7 @@ pub(super) fn newest<S: Rows>(
     rows: &S,
     channel_id: ChannelId,
 ) -> Result<Option<MessageId>, S::Error> {
-    let last: Option<MessageState> = rows.last(&key::ids([channel_id.0]))?;
+    let last: Option<MessageState> = rows.last(channel_id)?;
     Ok(last.map(|message| message.id))
 }
 
@@ -161,7 +161,7 @@ pub(super) fn extend_live<S: Rows>(
     message: &Message,
     to: MessageId,
 ) -> Result<(), S::Error> {
-    let coverage: Option<Coverage> = rows.get(&key::ids([message.channel_id.0]))?;
+    let coverage: Option<Coverage> = rows.get((message.guild_id, message.channel_id))?;
     if let Some(mut coverage) = coverage
         && let Some(live) = coverage.live
         && live.session == session(rows, message.guild_id)?.number
@@ -186,7 +186,7 @@ pub(super) fn note_swap<S: Rows>(
     channel_id: ChannelId,
     id: MessageId,
 ) -> Result<(), S::Error> {
-    let coverage: Option<Coverage> = rows.get(&key::ids([channel_id.0]))?;
+    let coverage: Option<Coverage> = rows.get((guild_id, channel_id))?;
     if coverage.is_some_and(|coverage| coverage.covers(id)) {
         rows.update(Audit::unknown(guild_id), |row| row.drift.reactions += 1)?;
     }
@@ -224,10 +224,10 @@ pub(super) fn page<S: Rows>(
     page: &Page,
 ) -> Result<Vec<Pending>, S::Error> {
     let end = if page.newest { u64::MAX } else { page.to.0 };
-    let known: Vec<MessageState> = rows.range(
-        &key::ids([page.channel_id.0, page.after.0.saturating_add(1)]),
-        &key::ids([page.channel_id.0, end]),
-    )?;
+    let channel = page.channel_id;
+    let key = |id| (channel, id);
+    let first = MessageId(page.after.0.saturating_add(1));
+    let known: Vec<MessageState> = rows.range(key(first)..=key(MessageId(end)))?;
     let listed: BTreeSet<MessageId> = page
         .messages
         .iter()
@@ -239,14 +239,14 @@ pub(super) fn page<S: Rows>(
         Life::Alive(seen, _) if seen < at => Some(known.id),
         Life::Alive(..) | Life::Deleted(_) => None,
     });
-    let coverage: Option<Coverage> = rows.get(&key::ids([page.channel_id.0]))?;
+    let coverage: Option<Coverage> = rows.get((page.guild_id, page.channel_id))?;
     let was_covered = |id: MessageId| coverage.as_ref().is_some_and(|known| known.covers(id));
     let mut drift = Drift::default();
     let ids = borders(page, &listed, end);
-    let channel = page.channel_id;
-    let mut reactions = reaction::of_page(rows, channel, ids, |row: &Reaction| row.message_id)?;
-    let mut lists = reaction::of_page(rows, channel, ids, |row: &Pending| row.message_id)?;
-    let mut left_out = reaction::of_page(rows, channel, ids, |row: &LeftOut| row.message_id)?;
+    let mut reactions = reaction::of_page(rows, key, ids, |row: &Reaction| row.message_id)?;
+    let mut left_out = reaction::of_page(rows, key, ids, |row: &LeftOut| row.message_id)?;
+    let key = |id| (page.guild_id, channel, id);
+    let mut lists = reaction::of_page(rows, key, ids, |row: &Pending| row.message_id)?;
     // For some messages, only reactions are known.
     let reacted_before = reactions
         .iter()
@@ -312,7 +312,7 @@ pub(super) fn page<S: Rows>(
         })?;
     }
     let until = forgotten::until(rows, page.guild_id)?;
-    rows.update(Coverage::unknown(page.channel_id), |known| {
+    rows.update(Coverage::unknown(page.guild_id, page.channel_id), |known| {
         if lacks_any {
             known.remove(page.after, forgotten::blurred(until, page.to), at);
             return;

@@ -7,7 +7,6 @@ use super::{Rows, forgotten};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Guild, GuildId, InteractionId, KEPT_ACTIONS, Life, Member,
     Message, MessageId, MessageState, Millis, Named, OverwriteKind, Privacy, Props, UserId, ids_in,
-    key,
 };
 
 /// Returns a member's choices, if any.
@@ -16,7 +15,7 @@ pub(super) fn of<S: Rows>(
     guild_id: GuildId,
     user_id: UserId,
 ) -> Result<Option<Privacy>, S::Error> {
-    rows.get(&key::ids([guild_id.0, user_id.0]))
+    rows.get((guild_id, user_id))
 }
 
 /// Merges a member's choices.
@@ -135,7 +134,7 @@ pub(super) fn hush<S: Rows>(
     channel_id: ChannelId,
     id: MessageId,
 ) -> Result<(), S::Error> {
-    let known: Option<MessageState> = rows.get(&key::ids([channel_id.0, id.0]))?;
+    let known: Option<MessageState> = rows.get((channel_id, id))?;
     if let Some(mut state) = known
         && let Life::Alive(_, message) = &mut state.state
         && !message.content.is_empty()
@@ -152,7 +151,7 @@ pub(super) fn hush_props<S: Rows>(
     channel_id: ChannelId,
     id: InteractionId,
 ) -> Result<(), S::Error> {
-    let known: Option<Props> = rows.get(&key::ids([channel_id.0, id.0]))?;
+    let known: Option<Props> = rows.get((channel_id, id))?;
     if let Some(mut props) = known
         && !props.reason.is_empty()
     {
@@ -165,7 +164,7 @@ pub(super) fn hush_props<S: Rows>(
 /// Records an admin's action and drops all but the latest [`KEPT_ACTIONS`].
 pub(super) fn note<S: Rows>(rows: &mut S, action: &AdminAction) -> Result<(), S::Error> {
     rows.put(action)?;
-    let all: Vec<AdminAction> = rows.scan(&key::ids([action.guild_id.0]))?;
+    let all: Vec<AdminAction> = rows.scan(action.guild_id)?;
     let many = all.len().saturating_sub(KEPT_ACTIONS);
     for old in &all[..many] {
         rows.delete(old)?;
@@ -177,6 +176,7 @@ pub(super) fn note<S: Rows>(rows: &mut S, action: &AdminAction) -> Result<(), S:
 mod tests {
     use super::*;
     use crate::{convergence::Memory, merge};
+    use propsbot_mirror::ReadRows as _;
     use propsbot_model::{
         Author, AuthorKind, Emoji, Evidence, Fact, LeftOut, MessageKind, Observation, Presence,
         PropsOrigin, Reaction, Stamp, Tier, User,
@@ -286,7 +286,7 @@ mod tests {
     }
 
     fn contents(rows: &Memory) -> Vec<Option<String>> {
-        let all: Vec<MessageState> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        let all: Vec<MessageState> = rows.scan(CHANNEL).unwrap();
         all.iter()
             .map(|state| state.message().map(|message| message.content.clone()))
             .collect()
@@ -297,22 +297,22 @@ mod tests {
         let rows = told(Tier::Everything, Some(UNTIL));
         // After the request, the tier applies: messages stay, without text.
         assert_eq!(contents(&rows), [Some(String::new())]);
-        let given: Vec<Props> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        let given: Vec<Props> = rows.scan(CHANNEL).unwrap();
         let given: Vec<_> = given
             .iter()
             .map(|given| (given.giver, given.reason.as_str()))
             .collect();
         assert_eq!(given, [(ANA, "")]);
-        let reactions: Vec<Reaction> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        let reactions: Vec<Reaction> = rows.scan(CHANNEL).unwrap();
         let who: Vec<UserId> = reactions.iter().map(|reaction| reaction.user_id).collect();
         assert_eq!(who, [ANA]);
-        let left_out: Vec<LeftOut> = rows.scan(&key::ids([CHANNEL.0])).unwrap();
+        let left_out: Vec<LeftOut> = rows.scan(CHANNEL).unwrap();
         let left_out: Vec<_> = left_out
             .iter()
             .map(|left_out| (left_out.message_id, left_out.count))
             .collect();
         assert_eq!(left_out, [(id(-6), 1)]);
-        let member: Option<Member> = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap();
+        let member: Option<Member> = rows.get((GUILD, ANA)).unwrap();
         assert_eq!(member, None);
     }
 
@@ -321,7 +321,7 @@ mod tests {
         for tier in Tier::OUT {
             let rows = told(tier, None);
             assert_eq!(contents(&rows), [Some(String::new()), Some(String::new())]);
-            let member: Member = rows.get(&key::ids([GUILD.0, ANA.0])).unwrap().unwrap();
+            let member: Member = rows.get((GUILD, ANA)).unwrap().unwrap();
             assert_eq!(member.user.unwrap().value.username, "ana");
         }
         let rows = told(Tier::None, None);
@@ -369,7 +369,7 @@ mod tests {
             };
             note(&mut rows, &action).unwrap();
         }
-        let kept: Vec<AdminAction> = rows.scan(&key::ids([GUILD.0])).unwrap();
+        let kept: Vec<AdminAction> = rows.scan(GUILD).unwrap();
         assert_eq!((kept.len(), kept[0].id), (KEPT_ACTIONS, InteractionId(1)));
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Rows, forgotten, guild, message, privacy, reactors::drop_list};
+use propsbot_mirror::{PrefixOf, Record};
 use propsbot_model::{
     ChannelId, Emoji, EmojiKey, Evidence, GuildEmoji, GuildId, LeftOut, MessageId, MessageState,
-    Pending, Reaction, ReactionEvent, ReactionMark, ReactionMarks, Record, Seen, Stamp, key,
+    Pending, Reaction, ReactionEvent, ReactionMark, ReactionMarks, Seen, Stamp,
 };
 
 pub(super) fn add<S: Rows>(
@@ -57,7 +58,7 @@ pub(super) fn clear<S: Rows>(
             update(rows, &reaction, |reaction| reaction.remove(mark.seen))?;
         }
     }
-    for left_out in rows.scan::<LeftOut>(&key::ids([channel_id.0, message_id.0]))? {
+    for left_out in rows.scan::<LeftOut>((channel_id, message_id))? {
         if mark.covers(&left_out.emoji) && left_out.at < at {
             rows.delete(&left_out)?;
         }
@@ -95,14 +96,13 @@ pub(super) fn forget<S: Rows>(
     for reaction in &reactions {
         rows.delete(reaction)?;
     }
-    let prefix = key::ids([channel_id.0, message_id.0]);
-    for list in rows.scan::<Pending>(&prefix)? {
+    for list in rows.scan::<Pending>((guild_id, channel_id, message_id))? {
         drop_list(rows, &list)?;
     }
-    for left_out in rows.scan::<LeftOut>(&prefix)? {
+    for left_out in rows.scan::<LeftOut>((channel_id, message_id))? {
         rows.delete(&left_out)?;
     }
-    if let Some(marks) = rows.get::<ReactionMarks>(&prefix)? {
+    if let Some(marks) = rows.get::<ReactionMarks>((channel_id, message_id))? {
         rows.delete(&marks)?;
     }
     if stood > 0 {
@@ -113,16 +113,17 @@ pub(super) fn forget<S: Rows>(
     Ok(())
 }
 
-/// Groups rows about reactions by message, for messages with ids in `(after, to]`.
-pub(super) fn of_page<S: Rows, R: Record>(
+/// Groups rows about reactions by message, for messages with ids in `(after, to]`. `key` returns the
+/// prefix of a message's keys.
+pub(super) fn of_page<S: Rows, R: Record, P: PrefixOf<R::Key>>(
     rows: &S,
-    channel_id: ChannelId,
+    key: impl Fn(MessageId) -> P,
     (after, to): (MessageId, MessageId),
     message: fn(&R) -> MessageId,
 ) -> Result<BTreeMap<MessageId, Vec<R>>, S::Error> {
-    let bound = |id: u64| key::ids([channel_id.0, id.saturating_add(1)]);
     let mut of: BTreeMap<MessageId, Vec<R>> = BTreeMap::new();
-    for row in rows.range::<R>(&bound(after.0), &bound(to.0))? {
+    let first = MessageId(after.0.saturating_add(1));
+    for row in rows.range::<R>(key(first)..=key(to))? {
         of.entry(message(&row)).or_default().push(row);
     }
     Ok(of)
@@ -133,7 +134,7 @@ fn of_message<S: Rows>(
     channel_id: ChannelId,
     message_id: MessageId,
 ) -> Result<Vec<Reaction>, S::Error> {
-    rows.scan(&key::ids([channel_id.0, message_id.0]))
+    rows.scan((channel_id, message_id))
 }
 
 /// Returns whether a message was deleted, on Discord or on request.
@@ -143,7 +144,7 @@ pub(super) fn is_gone<S: Rows>(
     channel_id: ChannelId,
     message_id: MessageId,
 ) -> Result<bool, S::Error> {
-    let state: Option<MessageState> = rows.get(&key::ids([channel_id.0, message_id.0]))?;
+    let state: Option<MessageState> = rows.get((channel_id, message_id))?;
     match state {
         Some(state) => Ok(state.message().is_none()),
         None => forgotten::is(rows, guild_id, channel_id, message_id),
@@ -155,7 +156,7 @@ pub(super) fn marks<S: Rows>(
     channel_id: ChannelId,
     message_id: MessageId,
 ) -> Result<Vec<ReactionMark>, S::Error> {
-    let marks: Option<ReactionMarks> = rows.get(&key::ids([channel_id.0, message_id.0]))?;
+    let marks: Option<ReactionMarks> = rows.get((channel_id, message_id))?;
     Ok(marks.map(|mark| mark.marks).unwrap_or_default())
 }
 

@@ -11,10 +11,11 @@ use super::{
     message, privacy,
     reaction::{change, cleared, is_gone, marks, see_emoji, update},
 };
+use propsbot_mirror::Record;
 use propsbot_model::{
     ChannelId, Contradiction, Emoji, EmojiKey, Evidence, FailureObject, Field, GuildEmoji,
     GuildEntity, GuildId, LeftOut, Message, MessageId, Millis, Pending, Reaction, ReactionCount,
-    ReactionEvent, Record, Seen, Slice, Stamp, User, UserId, key,
+    ReactionEvent, Seen, Slice, Stamp, User, UserId,
 };
 
 /// Identifies the reactions of one kind to one message.
@@ -26,7 +27,20 @@ pub(super) struct List<'a> {
     pub(super) burst: bool,
 }
 
+impl List<'_> {
+    fn key(&self) -> (ChannelId, MessageId, EmojiKey, bool) {
+        let emoji = self.emoji.key.clone();
+        (self.channel_id, self.message_id, emoji, self.burst)
+    }
+
+    fn pending_key(&self) -> <Pending as Record>::Key {
+        let (channel, message, emoji, burst) = self.key();
+        (self.guild_id, channel, message, emoji, burst)
+    }
+}
+
 /// Merges a list of reactors.
+///
 /// It is complete only if Discord's count agrees, or a list of the same users an hour earlier.
 /// Otherwise it only proves who reacted.
 pub(super) fn list<S: Rows>(
@@ -36,7 +50,7 @@ pub(super) fn list<S: Rows>(
     of: &List<'_>,
     users: &[User],
 ) -> Result<(), S::Error> {
-    let pending: Option<Pending> = rows.get(&prefix(of))?;
+    let pending: Option<Pending> = rows.get(of.pending_key())?;
     if is_gone(rows, of.guild_id, of.channel_id, of.message_id)? {
         return match pending {
             Some(pending) => rows.delete(&pending),
@@ -55,7 +69,7 @@ pub(super) fn list<S: Rows>(
     let is_whole = judge(rows, pending, Contradiction::new(listed, &reacted, at))?;
     let left_out = listed - reacted.len() as u64;
     leave_out_all(rows, at, of, left_out, is_whole)?;
-    let before: Vec<Reaction> = rows.scan(&prefix(of))?;
+    let before: Vec<Reaction> = rows.scan(of.key())?;
     if is_whole {
         for reaction in &before {
             if reaction.is_present() && !reacted.contains(&reaction.user_id) {
@@ -80,7 +94,7 @@ pub(super) fn list<S: Rows>(
         })?;
     }
     if is_whole && was_read_again {
-        let after: Vec<Reaction> = rows.scan(&prefix(of))?;
+        let after: Vec<Reaction> = rows.scan(of.key())?;
         let present = |all: Vec<Reaction>| -> BTreeSet<UserId> {
             let present = all.into_iter().filter(Reaction::is_present);
             present.map(|present| present.user_id).collect()
@@ -132,7 +146,7 @@ fn leave_out_all<S: Rows>(
     count: u64,
     is_whole: bool,
 ) -> Result<(), S::Error> {
-    let known: Option<LeftOut> = rows.get(&prefix(of))?;
+    let known: Option<LeftOut> = rows.get(of.key())?;
     match known {
         Some(known) if known.at > at || !is_whole && known.count >= count => Ok(()),
         Some(known) if count == 0 => rows.delete(&known),
@@ -151,17 +165,18 @@ fn leave_out_all<S: Rows>(
 
 /// Deletes a reaction and counts it as left out of its list.
 pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<(), S::Error> {
-    let Some(known) = rows.get::<Reaction>(&reaction.key())? else {
+    let Some(known) = rows.get::<Reaction>(reaction.key())? else {
         return Ok(());
     };
     rows.delete(&known)?;
-    let list = key::reactions(
-        known.channel_id.0,
-        known.message_id.0,
-        &known.emoji,
+    let list = (
+        known.guild_id,
+        known.channel_id,
+        known.message_id,
+        known.emoji.clone(),
         known.burst,
     );
-    if let Some(mut list) = rows.get::<Pending>(&list)?
+    if let Some(mut list) = rows.get::<Pending>(list)?
         && let Some(of) = &mut list.contradiction
     {
         // The digest would give away the user's id.
@@ -192,11 +207,11 @@ pub(super) fn leave_out<S: Rows>(rows: &mut S, reaction: &Reaction) -> Result<()
 pub(super) fn refuse<S: Rows>(
     rows: &mut S,
     at: Stamp,
-    (channel_id, message_id): (ChannelId, MessageId),
+    message: (GuildId, ChannelId, MessageId),
     emoji: &str,
     burst: bool,
 ) -> Result<(), S::Error> {
-    let lists: Vec<Pending> = rows.scan(&key::ids([channel_id.0, message_id.0]))?;
+    let lists: Vec<Pending> = rows.scan(message)?;
     for mut list in lists {
         if list.burst == burst && list.emoji.key.to_string() == emoji {
             list.refused = list.refused.saturating_add(1);
@@ -410,7 +425,7 @@ fn named<S: Rows>(rows: &S, guild_id: GuildId, key: EmojiKey) -> Result<Emoji, S
         EmojiKey::Unicode(text) => Emoji::unicode(text),
         EmojiKey::Custom(id) => {
             let unknown = GuildEntity::<GuildEmoji>::unknown(guild_id, id.0);
-            let known: Option<GuildEntity<GuildEmoji>> = rows.get(&unknown.key())?;
+            let known: Option<GuildEntity<GuildEmoji>> = rows.get(unknown.key())?;
             let known = known.as_ref().and_then(|known| known.state.ever());
             Emoji::custom(
                 id,
@@ -419,8 +434,4 @@ fn named<S: Rows>(rows: &S, guild_id: GuildId, key: EmojiKey) -> Result<Emoji, S
             )
         }
     })
-}
-
-fn prefix(of: &List<'_>) -> Vec<u8> {
-    key::reactions(of.channel_id.0, of.message_id.0, &of.emoji.key, of.burst)
 }

@@ -137,7 +137,7 @@ pub async fn acknowledge(
             None => Fact::Settled(guild, object),
             Some(reason) => {
                 tracing::warn!(%guild, %channel, "can't acknowledge props: {reason}");
-                Fact::Failed(guild, object, reason.to_owned())
+                Fact::Failed(guild, object, reason.into())
             }
         };
         let seen = Observation {

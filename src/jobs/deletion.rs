@@ -62,7 +62,7 @@ pub(super) fn find(
     let messages = messages.into_iter();
     let messages = messages.map(|(channel, id)| Forget::Message(channel, id));
     found.steps.extend(messages);
-    let coverage = store.coverage()?;
+    let coverage = store.coverage(guild)?;
     let covered = ids.iter().filter(|id| coverage.contains_key(id));
     found
         .steps

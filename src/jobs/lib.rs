@@ -21,7 +21,3 @@ pub mod quota;
 pub mod restore;
 pub mod status;
 pub mod writer;
-
-/// Reason recorded for channels that the bot may not read. Stored, so it must stay the same.
-pub const UNREADABLE: &str =
-    "the bot lacks View Channel or Read Message History (in voice channels also Connect) here";

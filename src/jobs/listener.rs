@@ -244,9 +244,7 @@ impl Listener {
             Signal::Reread(guild, channel, message) => {
                 let object = FailureObject::Message(channel, message);
                 let reason = "unexpected data from Discord";
-                heard
-                    .facts
-                    .push(Fact::Failed(guild, object, reason.to_owned()));
+                heard.facts.push(Fact::Failed(guild, object, reason.into()));
                 heard.requests.push(Request::Reread);
             }
             Signal::Unreadable { guild, event } => {
@@ -257,9 +255,7 @@ impl Listener {
                     heard.lose(guild, self.heard);
                     let object = FailureObject::Event(event.clone());
                     let reason = "unexpected data from Discord; its content is fetched instead";
-                    heard
-                        .facts
-                        .push(Fact::Failed(guild, object, reason.to_owned()));
+                    heard.facts.push(Fact::Failed(guild, object, reason.into()));
                 }
             }
         }

@@ -16,7 +16,7 @@ use propsbot_model::{
     AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildEntity, GuildId,
     Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
 };
-use propsbot_store::{Store, StoreError};
+use propsbot_store::{Store, StoreError, purge};
 
 pub use deletion::Forgotten;
 
@@ -204,7 +204,7 @@ pub async fn forget_guild(
         place: None,
     };
     write(writer, clock, vec![Fact::GuildChosen(choice)]).await?;
-    reading(store, move |store| store.purge(guild)).await
+    reading(store, move |store| purge(store, guild)).await
 }
 
 /// Finishes interrupted deletions in all guilds, and removes leftovers of earlier versions.
@@ -214,12 +214,12 @@ pub async fn resume(
     writer: &Writer,
     clock: &Clock,
 ) -> Result<(), PrivacyError> {
-    for choice in reading(store, Store::guild_choices).await? {
+    for choice in reading(store, |store| store.guild_choices()).await? {
         if choice.place.is_none() {
-            reading(store, move |store| store.purge(choice.guild_id)).await?;
+            reading(store, move |store| purge(store, choice.guild_id)).await?;
         }
     }
-    for guild in reading(store, Store::guilds).await? {
+    for guild in reading(store, |store| store.guilds()).await? {
         let guild = guild.guild_id;
         let search = move |store: &Store| {
             let chosen = store.privacy(guild)?.into_iter();

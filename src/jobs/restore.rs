@@ -8,14 +8,13 @@ use std::{str::FromStr, sync::Arc};
 
 use futures::TryStreamExt;
 
-use super::export::RESTORED;
 use propsbot_archive::{
     ArchiveReader, DataArchive, Id, Index, ManifestPart, ManifestSpace, ReadError, Row, Scope,
 };
-use propsbot_mirror::RestoreReport;
+use propsbot_mirror::{Record, RestoreReport};
 use propsbot_model::{
     Audit, Class, Coverage, Evidence, GuildId, IdRange, Interval, Lww, Member, Presence, Privacy,
-    Reaction, Record, Stamp, Synced, Tally, Tier, Tombstoned,
+    Reaction, Stamp, Synced, Tally, Tier, Tombstoned,
 };
 use propsbot_rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
@@ -111,9 +110,9 @@ impl<'a> Restore<'a> {
                 it.channel(guild, channel).await?;
             }
         }
-        let (at, left) = (it.at, format!("{RESTORED}{}", it.reader.hash()));
+        let (at, manifest) = (it.at, it.reader.hash());
         // The first export reads everything again, and so detects losses.
-        write(store, move |store| store.restored(at, &left)).await?;
+        write(store, move |store| store.restored(at, manifest)).await?;
         Ok(it.done)
     }
 
@@ -233,7 +232,7 @@ impl<'a> Restore<'a> {
         }
         self.put(vec![Coverage {
             intervals,
-            ..Coverage::unknown(channel_id)
+            ..Coverage::unknown(guild_id, channel_id)
         }])
         .await
     }

@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    UNREADABLE,
     audit::Pace,
     export::{ExportReport, LastExport},
     progress::{Phase, Progress},
 };
 use propsbot_model::{
     ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
-    Pending, counted,
+    Pending, Reason, counted,
 };
-use propsbot_store::{Store, StoreError};
+use propsbot_store::{Reader, Store, StoreError};
 
 /// The sync status of a guild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -204,14 +203,14 @@ pub fn of_guild(
     progress: Option<&Progress>,
     is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<GuildStatus, StoreError> {
-    let _reading = store.reading();
+    let store = &store.view();
     let listening = progress.is_some();
     let session = store.session(guild)?.number;
-    let coverage = store.coverage()?;
+    let coverage = store.coverage(guild)?;
     let failures = store.failures(guild)?;
     let unreadable: BTreeSet<ChannelId> = failures
         .iter()
-        .filter(|failure| failure.reason == UNREADABLE)
+        .filter(|failure| failure.reason == Reason::Unreadable)
         .filter_map(|failure| match failure.object {
             FailureObject::Channel(id) => Some(id),
             _ => None,
@@ -295,10 +294,10 @@ pub fn of_guild(
         export: ExportReport::of(store)?.last,
         failures: failures
             .into_iter()
-            .filter(|failure| failure.reason != UNREADABLE)
+            .filter(|failure| failure.reason != Reason::Unreadable)
             .map(|failure| FailureStatus {
                 object: failure.object.to_string(),
-                reason: failure.reason,
+                reason: failure.reason.to_string(),
                 times: failure.times,
                 at: failure.at,
             })
@@ -332,7 +331,7 @@ fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
 }
 
 fn audit(
-    store: &Store,
+    store: &Reader,
     guild: GuildId,
     is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<AuditStatus, StoreError> {
@@ -359,7 +358,7 @@ fn audit(
     })
 }
 
-fn history(store: &Store, guild: GuildId) -> Result<HistoryStatus, StoreError> {
+fn history(store: &Reader, guild: GuildId) -> Result<HistoryStatus, StoreError> {
     let is_known = store
         .synced(guild)?
         .iter()
@@ -371,14 +370,14 @@ fn history(store: &Store, guild: GuildId) -> Result<HistoryStatus, StoreError> {
     })
 }
 
-fn name(store: &Store, guild: GuildId) -> Result<String, StoreError> {
+fn name(store: &Reader, guild: GuildId) -> Result<String, StoreError> {
     let part = store.guild(guild)?;
     Ok(part
         .and_then(|guild| guild.state.ever().map(|guild| guild.name.clone()))
         .unwrap_or_default())
 }
 
-fn synced(store: &Store, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis>>, StoreError> {
+fn synced(store: &Reader, guild: GuildId) -> Result<BTreeMap<Class, Option<Millis>>, StoreError> {
     let mut all: BTreeMap<_, _> = Class::ALL.into_iter().map(|class| (class, None)).collect();
     for synced in store.synced(guild)? {
         all.insert(synced.class, Some(synced.at.millis()));

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use propsbot_model::{Fact, GuildEmoji, Message, Observation, Pending, User};
+use propsbot_model::{Fact, GuildEmoji, Message, Observation, Pending, Reason, User};
 use propsbot_store::{Store, StoreError};
 
 /// Groups of observations that make a batch worth writing.
@@ -189,7 +189,9 @@ fn size(of: &Observation) -> usize {
         Fact::Guild(guild) => guild.name.len(),
         Fact::Role(role) => role.name.len(),
         Fact::Props(props) => props.reason.len() + props.receivers.len() * ID,
-        Fact::Failed(_, _, reason) | Fact::Refused(_, _, reason) => reason.len(),
+        Fact::Failed(_, _, Reason::Other(reason)) | Fact::Refused(_, _, Reason::Other(reason)) => {
+            reason.len()
+        }
         Fact::AdminAction(action) => action.what.len(),
         // What else there is holds a few ids and numbers, or comes from the bot itself.
         Fact::GuildGone(_)
@@ -221,6 +223,8 @@ fn size(of: &Observation) -> usize {
         | Fact::RecheckEnded(..)
         | Fact::Synced(..)
         | Fact::GuildChosen(_)
+        | Fact::Failed(..)
+        | Fact::Refused(..)
         | Fact::Settled(..) => 0,
     };
     size_of_val(of) + more

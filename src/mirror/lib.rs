@@ -1,12 +1,47 @@
 //! What every provider's mirror needs, whatever the platform.
 //!
-//! Owns the interface between a provider and the rest of the program. Knows no platform.
+//! Owns the interface between a provider and the rest of the program ([`DataProvider`]), and the mirror
+//! on disk: what [`Mirror::merge`] acknowledged survives a power cut. A provider brings its [`Record`]s
+//! and its [`Domain`], the rules by which what it learns changes them. Only `engine` knows sled; nothing
+//! here knows a platform. Every call to a mirror blocks: keep it off the async threads.
 
 #![warn(missing_docs)]
 
+mod batch;
+mod clock;
+mod codec;
+mod domain;
+mod engine;
+mod error;
+mod key;
+mod ledger;
+mod mark;
+mod mirror;
 mod provider;
+mod record;
+mod restore;
+mod rewrite;
+mod rows;
+mod scan;
+mod upgrade;
+mod view;
+#[cfg(test)]
+mod wiki;
 
+pub use clock::{Clock, Stamp};
+pub use domain::{Domain, Observed};
+pub use error::{RowError, StoreError};
+pub use key::{KeyPart, PrefixOf, RecordKey};
+pub use ledger::{ExportLedger, LastExport, Published};
+pub use mark::{Dirty, Mark};
+pub use mirror::{Mirror, SCHEMA};
+pub use propsbot_archive::Id;
 pub use provider::{
     DataProvider, ForgetRequest, Gauge, Progress, ProviderError, RestoreReport, SpaceStatus,
     SyncRequest, SyncedSpace, SyncedState,
 };
+pub use record::{Record, Table};
+pub use rewrite::Rewrite;
+pub use rows::{MemoryRows, ReadRows, Rows};
+pub use upgrade::{OldRow, OldRows};
+pub use view::View;

@@ -1,6 +1,6 @@
 //! Arithmetic on covered id intervals.
 
-use crate::{ChannelId, Coverage, Evidence, IdRange, Interval, MessageId, Stamp};
+use crate::{ChannelId, Coverage, Evidence, GuildId, IdRange, Interval, MessageId, Stamp};
 
 /// The most touching intervals kept per channel. Each restart that missed something adds two, and
 /// every message rewrites the record.
@@ -8,7 +8,7 @@ const MOST_INTERVALS: usize = 64;
 
 impl Coverage {
     /// A channel without coverage.
-    pub fn unknown(channel_id: ChannelId) -> Self {
+    pub fn unknown(guild_id: GuildId, channel_id: ChannelId) -> Self {
         Self {
             channel_id,
             intervals: Vec::new(),
@@ -18,6 +18,7 @@ impl Coverage {
             unseen_since: None,
             readers_changed: Stamp::default(),
             reread: None,
+            guild_id,
         }
     }
 
@@ -177,7 +178,7 @@ mod tests {
             mut pairs in proptest::collection::vec((0u64..60, 0u64..60, any::<bool>()), 0..12),
             to in 0u64..70,
         ) {
-            let mut coverage = Coverage::unknown(ChannelId(1));
+            let mut coverage = Coverage::unknown(GuildId(1), ChannelId(1));
             let mut expected = BTreeSet::new();
             for (after, to, heard) in &pairs {
                 coverage.add(interval(*after, *to, *heard));
@@ -192,7 +193,7 @@ mod tests {
             prop_assert_eq!(gaps, (1..=to).filter(|id| !expected.contains(id)).collect());
 
             pairs.reverse();
-            let mut reversed = Coverage::unknown(ChannelId(1));
+            let mut reversed = Coverage::unknown(GuildId(1), ChannelId(1));
             for (after, to, heard) in &pairs {
                 reversed.add(interval(*after, *to, *heard));
             }
@@ -208,7 +209,7 @@ mod tests {
             after in 0u64..60,
             to in 0u64..60,
         ) {
-            let mut coverage = Coverage::unknown(ChannelId(1));
+            let mut coverage = Coverage::unknown(GuildId(1), ChannelId(1));
             for (after, to, heard) in &pairs {
                 coverage.add(interval(*after, *to, *heard));
             }
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn adding_keeps_evidence_of_covered_ids() {
-        let mut coverage = Coverage::unknown(ChannelId(1));
+        let mut coverage = Coverage::unknown(GuildId(1), ChannelId(1));
         coverage.add(Interval {
             since: Stamp(1),
             ..interval(10, 20, false)
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn coverage_has_a_bounded_number_of_intervals() {
-        let mut coverage = Coverage::unknown(ChannelId(1));
+        let mut coverage = Coverage::unknown(GuildId(1), ChannelId(1));
         for n in 0..1_000 {
             coverage.add(interval(n, n + 1, n % 2 == 0));
         }

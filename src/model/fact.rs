@@ -5,13 +5,14 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use propsbot_mirror::Observed;
 use serde::{Deserialize, Serialize};
 
 use super::{
     AdminAction, Channel, ChannelId, Emoji, EmojiKey, Evidence, FailureObject, Forget, Guild,
     GuildChoice, GuildEmoji, GuildId, InteractionId, Live, Message, MessageId, Presence, Privacy,
-    Props, Registered, Reread, Role, RoleId, SessionNumber, Settings, SettingsChange, Stamp, User,
-    UserId, Walk,
+    Props, Reason, Registered, Reread, Role, RoleId, SessionNumber, Settings, SettingsChange,
+    Stamp, User, UserId, Walk,
 };
 
 /// A class of guild data that is synced as a whole.
@@ -257,9 +258,9 @@ pub enum Fact {
     /// The class of data is complete now.
     Synced(GuildId, Class),
     /// Fetching failed, for this reason.
-    Failed(GuildId, FailureObject, String),
+    Failed(GuildId, FailureObject, Reason),
     /// Discord refuses this, for this reason.
-    Refused(GuildId, FailureObject, String),
+    Refused(GuildId, FailureObject, Reason),
     /// Fetching succeeded, or the object no longer exists.
     Settled(GuildId, FailureObject),
 }
@@ -270,4 +271,14 @@ pub struct Observation {
     pub at: Stamp,
     pub by: Evidence,
     pub fact: Fact,
+}
+
+impl Observed for Observation {
+    fn at(&self) -> Stamp {
+        self.at
+    }
+
+    fn is_event(&self) -> bool {
+        self.by == Evidence::Gateway
+    }
 }

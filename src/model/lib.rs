@@ -27,7 +27,6 @@ mod role_history;
 mod settings;
 mod settings_change;
 mod sync;
-mod time;
 mod unread;
 mod withheld;
 
@@ -52,9 +51,10 @@ pub use message_state::{Life, MessageState};
 pub use privacy::{Forget, Privacy, Tier};
 pub use props::{Props, PropsOrigin};
 pub use propsbot_archive::{Millis, one_line, printable, printable_json};
+pub use propsbot_mirror::Stamp;
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
-pub use record::{Entity, GuildEntity, Lww, Partition, Record, Table, Tombstoned, key};
+pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use settings::{
     AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language,
@@ -63,8 +63,7 @@ pub use settings::{
 pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{
     CONTRADICTED_FOR, Contradiction, Coverage, Failure, FailureObject, IdRange, Interval, Live,
-    Pending, Session, Synced, Tally,
+    Pending, Reason, Session, Synced, Tally,
 };
-pub use time::Stamp;
 pub use unread::{Field, Fields, Unread};
 pub use withheld::Withheld;

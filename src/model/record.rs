@@ -1,140 +1,56 @@
-//! What makes a value a record: its table, its key, and the partition it is exported with; and
-//! the two shapes in which values that change over time merge.
+//! Which records there are: their tables, their keys, and what an export reads again when one changes.
+//! Also the two shapes in which values that change over time merge.
 
 use std::mem;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, EmojiKey, Failure, Fields, Guild,
-    GuildChoice, GuildEmoji, GuildId, LeftOut, Member, MessageState, Millis, Pending, Privacy,
-    Props, Reaction, ReactionMarks, Registered, Role, Session, Settings, Stamp, Synced, Tally,
+    AdminAction, Audit, Channel, ChannelId, Class, Coverage, EmojiKey, Failure, FailureObject,
+    Fields, Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Member, MessageId,
+    MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Registered, Role, Session,
+    Settings, Stamp, Synced, Tally, UserId,
 };
+use propsbot_mirror::{KeyPart, Mark, Record, Table, id_key};
 
-/// The kinds of records. The number is stored: never change one, never use one again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Table {
-    /// [`Guild`]
-    Guilds = 1,
-    /// [`Channel`]
-    Channels = 2,
-    /// [`Role`]
-    Roles = 3,
-    /// [`GuildEmoji`]
-    Emojis = 4,
-    /// [`Member`]
-    Members = 5,
-    /// [`MessageState`]
-    Messages = 6,
-    /// [`Reaction`]
-    Reactions = 7,
-    /// [`Props`]
-    Props = 8,
-    /// [`Settings`]
-    Settings = 9,
-    /// [`Coverage`]
-    Coverage = 10,
-    /// [`Pending`]
-    Pending = 11,
-    /// [`ReactionMarks`]
-    ReactionMarks = 12,
-    /// [`Session`]
-    Sessions = 13,
-    /// [`Synced`]
-    Synced = 14,
-    /// [`Failure`]
-    Failures = 15,
-    /// [`Tally`]
-    Tallies = 16,
-    /// Partitions changed since they were last exported
-    Dirty = 17,
-    /// [`Audit`]
-    Audits = 18,
-    /// [`Privacy`]
-    Privacy = 30,
-    /// [`AdminAction`]
-    AdminActions = 31,
-    /// [`Registered`]
-    Registrations = 32,
-    /// [`LeftOut`]
-    LeftOut = 33,
-    /// [`GuildChoice`]
-    GuildChoices = 36,
-}
+/// The kinds of records.
+pub mod tables {
+    use propsbot_mirror::Table;
 
-/// The smallest set of rows whose change is remembered for the next export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Partition {
-    /// The guild.
-    pub guild_id: GuildId,
-    /// The table.
-    pub table: Table,
-    /// The channel, for tables that are kept by channel, and the UTC day of the rows' ids, counted
-    /// from 1970-01-01.
-    pub channel_day: Option<(ChannelId, i64)>,
-}
-
-impl Partition {
-    fn of_guild(guild_id: GuildId, table: Table) -> Self {
-        Self {
-            guild_id,
-            table,
-            channel_day: None,
-        }
+    macro_rules! tables {
+        ($($name:ident $number:literal $text:literal;)*) => {$(
+            #[doc = concat!("The table of ", $text, ".")]
+            pub const $name: Table = Table {
+                number: $number,
+                name: $text,
+            };
+        )*};
     }
 
-    fn of_day(guild_id: GuildId, table: Table, channel: ChannelId, time: Millis) -> Self {
-        Self {
-            guild_id,
-            table,
-            channel_day: Some((channel, time.0.div_euclid(86_400_000))),
-        }
-    }
-}
-
-/// A value that is kept under a key.
-///
-/// Keys are bytes whose order is the records' order: big-endian ids, the wider container first.
-pub trait Record: Serialize + DeserializeOwned {
-    /// The table it belongs to.
-    const TABLE: Table;
-
-    /// Its key within the table.
-    fn key(&self) -> Vec<u8>;
-
-    /// What must be exported anew when it changes; `None` for what is not exported by rows.
-    fn partition(&self) -> Option<Partition> {
-        None
-    }
-}
-
-/// Keys, and prefixes of keys, from their parts.
-pub mod key {
-    use super::EmojiKey;
-
-    /// The parts' ids, big-endian, one after the other.
-    pub fn ids<const N: usize>(parts: [u64; N]) -> Vec<u8> {
-        parts.iter().flat_map(|part| part.to_be_bytes()).collect()
-    }
-
-    /// A message's reactions with one emoji: its ids, the emoji, and whether they are bursts.
-    pub fn reactions(channel: u64, message: u64, emoji: &EmojiKey, burst: bool) -> Vec<u8> {
-        let mut bytes = ids([channel, message]);
-        match emoji {
-            EmojiKey::Unicode(text) => {
-                bytes.push(0);
-                bytes.extend_from_slice(text.as_bytes());
-            }
-            EmojiKey::Custom(id) => {
-                bytes.push(1);
-                bytes.extend_from_slice(&id.0.to_be_bytes());
-            }
-        }
-        // 0xFF is in no UTF-8 text: it ends the emoji, so that no emoji's key begins another's.
-        bytes.extend_from_slice(&[0xFF, u8::from(burst)]);
-        bytes
+    tables! {
+        GUILDS 1 "guilds";
+        CHANNELS 2 "channels";
+        ROLES 3 "roles";
+        EMOJIS 4 "emojis";
+        MEMBERS 5 "members";
+        MESSAGES 6 "messages";
+        REACTIONS 7 "reactions";
+        PROPS 8 "props";
+        SETTINGS 9 "settings";
+        COVERAGE 10 "coverage";
+        PENDING 11 "pending lists";
+        REACTION_MARKS 12 "reaction marks";
+        SESSIONS 13 "sessions";
+        SYNCED 14 "sync times";
+        FAILURES 15 "failures";
+        TALLIES 16 "tallies";
+        // 17 was marks of changes.
+        AUDITS 18 "audits";
+        PRIVACY 30 "privacy";
+        ADMIN_ACTIONS 31 "admin actions";
+        REGISTRATIONS 32 "registrations";
+        LEFT_OUT 33 "left out reactions";
+        GUILD_CHOICES 36 "guild choices";
     }
 }
 
@@ -246,79 +162,103 @@ impl<T> GuildEntity<T> {
 macro_rules! entities {
     ($($type:ty: $table:ident),*) => {$(
         impl Entity for $type {
-            const TABLE: Table = Table::$table;
+            const TABLE: Table = tables::$table;
         }
     )*};
 }
 
-entities!(Guild: Guilds, Channel: Channels, Role: Roles, GuildEmoji: Emojis);
+entities!(Guild: GUILDS, Channel: CHANNELS, Role: ROLES, GuildEmoji: EMOJIS);
 
 impl<T: Entity> Record for GuildEntity<T> {
+    type Key = (GuildId, u64);
+
     const TABLE: Table = T::TABLE;
 
-    fn key(&self) -> Vec<u8> {
-        key::ids([self.guild_id.0, self.id])
+    fn key(&self) -> Self::Key {
+        (self.guild_id, self.id)
     }
 
-    fn partition(&self) -> Option<Partition> {
-        Some(Partition::of_guild(self.guild_id, T::TABLE))
+    fn mark(&self) -> Option<Mark> {
+        Some(Mark::of_space(self.guild_id, T::TABLE))
     }
 }
 
-/// Implements [`Record`] for the types that are one row a key.
-macro_rules! records {
-    ($($type:ty: $table:ident, |$row:ident| $key:expr $(, $partition:expr)?;)*) => {$(
-        impl Record for $type {
-            const TABLE: Table = Table::$table;
+id_key!(GuildId, ChannelId, MessageId, UserId, InteractionId);
 
-            fn key(&self) -> Vec<u8> {
+impl KeyPart for EmojiKey {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Unicode(text) => {
+                bytes.push(0);
+                text.write(bytes);
+            }
+            Self::Custom(id) => {
+                bytes.push(1);
+                id.0.write(bytes);
+            }
+        }
+    }
+}
+
+impl KeyPart for Class {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.push(*self as u8);
+    }
+}
+
+impl KeyPart for FailureObject {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.to_string().write(bytes);
+    }
+}
+
+/// Implements [`Record`]: table, type of key, key, and mark.
+macro_rules! records {
+    ($($type:ty: $table:ident, $key_type:ty, |$row:ident| $key:expr $(, $mark:expr)?;)*) => {$(
+        impl Record for $type {
+            type Key = $key_type;
+
+            const TABLE: Table = tables::$table;
+
+            fn key(&self) -> Self::Key {
                 let $row = self;
                 $key
             }
 
-            $(fn partition(&self) -> Option<Partition> {
+            $(fn mark(&self) -> Option<Mark> {
                 let $row = self;
-                Some($partition)
+                Some($mark)
             })?
         }
     )*};
 }
 
 records! {
-    Member: Members, |row| key::ids([row.guild_id.0, row.user_id.0]),
-        Partition::of_guild(row.guild_id, Table::Members);
-    MessageState: Messages, |row| key::ids([row.channel_id.0, row.id.0]),
-        Partition::of_day(row.guild_id, Table::Messages, row.channel_id, row.id.created_at());
-    Reaction: Reactions, |row| {
-        let mut bytes = key::reactions(row.channel_id.0, row.message_id.0, &row.emoji, row.burst);
-        bytes.extend_from_slice(&row.user_id.0.to_be_bytes());
-        bytes
-    }, Partition::of_day(
-        row.guild_id, Table::Reactions, row.channel_id, row.message_id.created_at());
-    Props: Props, |row| key::ids([row.channel_id.0, row.id.0]),
-        Partition::of_day(row.guild_id, Table::Props, row.channel_id, row.id.created_at());
-    Settings: Settings, |row| key::ids([row.guild_id.0]),
-        Partition::of_guild(row.guild_id, Table::Settings);
-    Coverage: Coverage, |row| key::ids([row.channel_id.0]);
-    Pending: Pending, |row| key::reactions(row.channel_id.0, row.message_id.0, &row.emoji.key, row.burst);
-    LeftOut: LeftOut, |row| key::reactions(row.channel_id.0, row.message_id.0, &row.emoji, row.burst);
-    ReactionMarks: ReactionMarks, |row| key::ids([row.channel_id.0, row.message_id.0]);
-    Session: Sessions, |row| key::ids([row.guild_id.0]);
-    Synced: Synced, |row| {
-        let mut bytes = key::ids([row.guild_id.0]);
-        bytes.push(row.class as u8);
-        bytes
-    };
-    Failure: Failures, |row| {
-        let mut bytes = key::ids([row.guild_id.0]);
-        bytes.extend_from_slice(row.object.to_string().as_bytes());
-        bytes
-    };
-    Audit: Audits, |row| key::ids([row.guild_id.0]);
-    Tally: Tallies, |row| key::ids([row.guild_id.0, row.channel_id.0]);
-    Privacy: Privacy, |row| key::ids([row.guild_id.0, row.user_id.0]),
-        Partition::of_guild(row.guild_id, Table::Privacy);
-    AdminAction: AdminActions, |row| key::ids([row.guild_id.0, row.id.0]);
-    Registered: Registrations, |row| key::ids([row.application.0]);
-    GuildChoice: GuildChoices, |choice| key::ids([choice.guild_id.0]);
+    Member: MEMBERS, (GuildId, UserId), |row| (row.guild_id, row.user_id),
+        Mark::of_space(row.guild_id, Self::TABLE);
+    MessageState: MESSAGES, (ChannelId, MessageId), |row| (row.channel_id, row.id),
+        Mark::of_part(row.guild_id, row.channel_id, Self::TABLE, row.id.created_at());
+    Reaction: REACTIONS, (ChannelId, MessageId, EmojiKey, bool, UserId),
+        |row| (row.channel_id, row.message_id, row.emoji.clone(), row.burst, row.user_id),
+        Mark::of_part(row.guild_id, row.channel_id, Self::TABLE, row.message_id.created_at());
+    Props: PROPS, (ChannelId, InteractionId), |row| (row.channel_id, row.id),
+        Mark::of_part(row.guild_id, row.channel_id, Self::TABLE, row.id.created_at());
+    Settings: SETTINGS, GuildId, |row| row.guild_id,
+        Mark::of_space(row.guild_id, Self::TABLE);
+    Coverage: COVERAGE, (GuildId, ChannelId), |row| (row.guild_id, row.channel_id);
+    Pending: PENDING, (GuildId, ChannelId, MessageId, EmojiKey, bool),
+        |row| (row.guild_id, row.channel_id, row.message_id, row.emoji.key.clone(), row.burst);
+    LeftOut: LEFT_OUT, (ChannelId, MessageId, EmojiKey, bool),
+        |row| (row.channel_id, row.message_id, row.emoji.clone(), row.burst);
+    ReactionMarks: REACTION_MARKS, (ChannelId, MessageId), |row| (row.channel_id, row.message_id);
+    Session: SESSIONS, GuildId, |row| row.guild_id;
+    Synced: SYNCED, (GuildId, Class), |row| (row.guild_id, row.class);
+    Failure: FAILURES, (GuildId, FailureObject), |row| (row.guild_id, row.object.clone());
+    Audit: AUDITS, GuildId, |row| row.guild_id;
+    Tally: TALLIES, (GuildId, ChannelId), |row| (row.guild_id, row.channel_id);
+    Privacy: PRIVACY, (GuildId, UserId), |row| (row.guild_id, row.user_id),
+        Mark::of_space(row.guild_id, Self::TABLE);
+    AdminAction: ADMIN_ACTIONS, (GuildId, InteractionId), |row| (row.guild_id, row.id);
+    Registered: REGISTRATIONS, UserId, |row| row.application;
+    GuildChoice: GUILD_CHOICES, GuildId, |row| row.guild_id;
 }

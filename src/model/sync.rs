@@ -83,6 +83,9 @@ pub struct Coverage {
     /// How far the last recheck of the channel came.
     #[serde(default)]
     pub reread: Option<Reread>,
+    /// The guild; none in stores of schema 1.
+    #[serde(default)]
+    pub guild_id: GuildId,
 }
 
 /// The gateway delivered all messages after `after` in this session. Ends with the session, so
@@ -341,13 +344,46 @@ impl fmt::Display for FailureObject {
     }
 }
 
+/// Why something could not be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// The bot may not read a channel.
+    Unreadable,
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => {
+                "the bot lacks View Channel or Read Message History (in voice channels also \
+                 Connect) here"
+            }
+            Self::Other(words) => words,
+        })
+    }
+}
+
+impl From<String> for Reason {
+    fn from(words: String) -> Self {
+        Self::Other(words)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(words: &str) -> Self {
+        Self::Other(words.to_owned())
+    }
+}
+
 /// The last failure to fetch an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub guild_id: GuildId,
     pub object: FailureObject,
     /// Never contains a token or message content.
-    pub reason: String,
+    pub reason: Reason,
     /// Failures in a row.
     pub times: u32,
     /// When it last failed.

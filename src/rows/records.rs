@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, RoleRow,
 };
+use propsbot_mirror::Record;
 use propsbot_model::{
     Author, Channel, EmojiKey, Guild, GuildEmoji, GuildEntity, Life, Lww, Member, Message,
-    MessageState, Millis, Presence, Privacy, Props, Reaction, Record, Role, RoleHistory, Seen,
-    Settings, Stamp, Thread, Tier, Tombstoned, Unread, User,
+    MessageState, Millis, Presence, Privacy, Props, Reaction, Role, RoleHistory, Seen, Settings,
+    Stamp, Thread, Tier, Tombstoned, Unread, User,
 };
 
 /// A row that a restore writes to the store.

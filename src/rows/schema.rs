@@ -3,9 +3,8 @@
 use std::ops::RangeInclusive;
 
 use propsbot_archive::{Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table};
-use propsbot_model::{
-    self as model, AuthorKind, ChannelId, Class, GuildId, MessageId, Partition, Stamp,
-};
+use propsbot_mirror::{self as mirror, Mark};
+use propsbot_model::{AuthorKind, ChannelId, Class, GuildId, MessageId, Stamp, tables};
 
 use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
@@ -52,32 +51,34 @@ pub static SCHEMA: Schema = Schema {
     commit_message,
 };
 
+/// Where the rows of the store's tables are in the archive.
+const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
+    (tables::GUILDS, &[GUILDS]),
+    (tables::CHANNELS, &[CHANNELS]),
+    (tables::ROLES, &[ROLES]),
+    (tables::EMOJIS, &[EMOJIS]),
+    (tables::MEMBERS, &[MEMBERS]),
+    (tables::MESSAGES, &[MESSAGES]),
+    (tables::REACTIONS, &[REACTIONS]),
+    (tables::PROPS, &[PROPS]),
+    // Settings are columns of guilds and channels.
+    (tables::SETTINGS, &[GUILDS, CHANNELS]),
+    // A choice affects the redaction of all the member's rows.
+    (
+        tables::PRIVACY,
+        &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
+    ),
+];
+
 /// The archive's tables that a change in the store affects.
-pub fn dirty(changed: &Partition) -> Vec<Dirty> {
-    let tables: &[&'static str] = match changed.table {
-        model::Table::Guilds => &[GUILDS],
-        model::Table::Channels => &[CHANNELS],
-        model::Table::Roles => &[ROLES],
-        model::Table::Emojis => &[EMOJIS],
-        model::Table::Members => &[MEMBERS],
-        model::Table::Messages => &[MESSAGES],
-        model::Table::Reactions => &[REACTIONS],
-        model::Table::Props => &[PROPS],
-        // Settings are columns of guilds and channels.
-        model::Table::Settings => &[GUILDS, CHANNELS],
-        // It affects the redaction of all the member's rows.
-        model::Table::Privacy => &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
-        _ => &[],
-    };
-    let (scope, day) = match changed.channel_day {
-        None => (Scope::space(changed.guild_id), None),
-        Some((channel, day)) => (Scope::part(changed.guild_id, channel), Some(day)),
-    };
-    let tables = tables.iter();
-    let dirty = tables.map(|table| Dirty {
-        scope: scope.clone(),
+pub fn dirty(changed: &Mark) -> Vec<Dirty> {
+    let table = |(table, _): &&(mirror::Table, _)| changed.is_of(*table);
+    let tables = EXPORTED_AS.iter().find(table);
+    let tables = tables.map_or(&[][..], |(_, tables)| tables);
+    let dirty = tables.iter().map(|table| Dirty {
+        scope: changed.scope(),
         table,
-        day,
+        day: changed.day,
     });
     dirty.collect()
 }

@@ -37,4 +37,5 @@ mod texts;
 mod threads;
 mod time_left;
 mod unseen;
+mod upgrade;
 mod weights;

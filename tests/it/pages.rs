@@ -145,7 +145,10 @@ async fn never_covers_future_ids() {
     let (mirror, channel, _) = talk(3).await;
     let discord = &mirror.discord;
     let top = || {
-        let coverage = mirror.store().coverage_of(ChannelId(channel)).unwrap();
+        let coverage = mirror
+            .store()
+            .coverage_of(mirror.guild(), ChannelId(channel))
+            .unwrap();
         coverage.map(|coverage| coverage.top()).unwrap_or_default()
     };
     let tomorrow = || {

@@ -179,7 +179,7 @@ async fn killed_rechecks_resume() {
     // The newest message of each channel that is still to be read, as stored.
     let left = || -> BTreeMap<u64, u64> {
         let store = mirror.store();
-        let all = store.coverage().unwrap().into_iter();
+        let all = store.coverage(mirror.guild()).unwrap().into_iter();
         let left = all.filter_map(|(id, known)| Some((id.0, known.reread?.left.0)));
         left.collect()
     };
@@ -295,7 +295,10 @@ async fn rechecks_revoke_contradicted_coverage() {
     mirror.sync().await.ok();
     let covers = |n: usize| {
         let id = MessageId(messages(&mirror)[n].id);
-        let coverage = mirror.store().coverage_of(ChannelId(channels[0])).unwrap();
+        let coverage = mirror
+            .store()
+            .coverage_of(mirror.guild(), ChannelId(channels[0]))
+            .unwrap();
         coverage.is_some_and(|coverage| coverage.covers(id))
     };
     assert!(covers(200));

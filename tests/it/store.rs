@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
+use propsbot_archive::Hash;
 use propsbot_model::{
     Author, AuthorKind, ChannelId, Evidence, Fact, Forget, GuildId, Message, MessageId,
     MessageKind, Observation, RoleId, Stamp, UserId, permissions::Permissions,
 };
-use propsbot_store::{Rewrite, Store, StoreError};
+use propsbot_store::{Reader, Rewrite, SCHEMA, Store, StoreError};
 
 use crate::mirror::{Mirror, open, start};
 
@@ -58,7 +59,7 @@ fn batch(number: u64, size: u64) -> Vec<Vec<Observation>> {
         .collect()
 }
 
-fn count(store: &Store) -> u64 {
+fn count(store: &Reader) -> u64 {
     let all = store.messages(CHANNEL, 0..=u64::MAX);
     all.inspect(|row| assert!(row.as_ref().unwrap().message().is_some()))
         .count() as u64
@@ -126,7 +127,7 @@ fn refuses_and_keeps_newer_schemas() {
     let folder = filled(1);
     {
         let db = sled::open(folder.path().join("sled")).unwrap();
-        db.insert([0], &2_u32.to_be_bytes()).unwrap();
+        db.insert([0], &(SCHEMA + 1).to_be_bytes()).unwrap();
         db.flush().unwrap();
     }
     for _ in 0..2 {
@@ -135,8 +136,8 @@ fn refuses_and_keeps_newer_schemas() {
             matches!(
                 refused,
                 Some(StoreError::Newer {
-                    found: 2,
-                    known: 1,
+                    found: 3,
+                    known: 2,
                     ..
                 })
             ),
@@ -195,31 +196,28 @@ fn reports_damage_and_deletes_nothing() {
 #[test]
 fn later_changes_stay_marked_after_an_export() {
     let folder = filled(1);
+    let manifest = Hash::of(b"a manifest");
     let store = open(folder.path()).unwrap();
     let first = store.dirty().unwrap();
     assert_eq!(first.len(), 1, "{first:?}");
     store.merge(&batch(1, BATCH)).unwrap();
     let second = store.dirty().unwrap();
-    assert_eq!(second[0].0, first[0].0);
-    assert!(second[0].1 > first[0].1);
+    assert_eq!(second[0].mark, first[0].mark);
+    assert!(second[0].generation > first[0].generation);
     // An export that read only the first batch.
-    store
-        .exported("dir:archive", "what it left", 1, &first)
-        .unwrap();
+    store.exported("dir:archive", manifest, 1, &first).unwrap();
     assert_eq!(store.dirty().unwrap(), second);
     drop(store);
     let store = open(folder.path()).unwrap();
     store.merge(&batch(2, BATCH)).unwrap();
     assert!(
-        store.dirty().unwrap()[0].1 > second[0].1,
+        store.dirty().unwrap()[0].generation > second[0].generation,
         "generations go on after a restart"
     );
-    store
-        .exported("dir:archive", "what it left", 1, &second)
-        .unwrap();
+    store.exported("dir:archive", manifest, 1, &second).unwrap();
     assert_eq!(store.dirty().unwrap().len(), 1);
     store
-        .exported("dir:archive", "what it left", 1, &store.dirty().unwrap())
+        .exported("dir:archive", manifest, 1, &store.dirty().unwrap())
         .unwrap();
     assert_eq!(store.dirty().unwrap(), []);
     // Repeating known facts is no change.
@@ -263,10 +261,10 @@ fn readers_see_whole_batches() {
             let (mut looks, mut torn, mut counts) = (0, 0, 0);
             let mut last = 0;
             while !done.load(Ordering::Relaxed) {
-                let reading = store.reading();
+                let view = store.view();
                 // The fast query first: most batches arrive during the slow one.
-                let (tally, all) = (store.tallies(GUILD).unwrap(), count(store));
-                drop(reading);
+                let (tally, all) = (view.tallies(GUILD).unwrap(), count(&view));
+                drop(view);
                 // Let the writer have the lock, which isn't fair.
                 std::thread::sleep(Duration::from_millis(1));
                 let told = tally.first().map_or(0, |first| first.messages);
@@ -383,7 +381,7 @@ async fn full_disks_lose_nothing_acknowledged() {
     check(home.path());
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

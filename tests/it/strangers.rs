@@ -156,7 +156,7 @@ async fn check_unknown(mirror: &Mirror, guild: &Guild) {
         assert!(store.failures(id).unwrap().is_empty());
         assert!(store.admin_actions(id).unwrap().is_empty());
         let channel = ChannelId(guild.channel);
-        assert!(store.coverage_of(channel).unwrap().is_none());
+        assert!(store.coverage_of(id, channel).unwrap().is_none());
     }
     assert!(!guilds_in(mirror).contains(&guild.id));
     assert_eq!(messages_of(mirror, guild), 0);

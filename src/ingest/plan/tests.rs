@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use propsbot_model::{ChannelKind, Evidence, Interval, Stamp};
+use propsbot_model::{ChannelKind, Evidence, GuildId, Interval, Stamp};
 
 fn covered(pairs: &[(u64, u64)]) -> Coverage {
-    let mut coverage = Coverage::unknown(ChannelId(1));
+    let mut coverage = Coverage::unknown(GuildId(1), ChannelId(1));
     for (after, to) in pairs {
         coverage.add(Interval {
             after: MessageId(*after),
@@ -176,7 +176,9 @@ fn carry_out(
     let mut requests = Vec::new();
     for channel in &plan.channels {
         let id = channel.channel_id;
-        let coverage = ledger.entry(id).or_insert(Coverage::unknown(id));
+        let coverage = ledger
+            .entry(id)
+            .or_insert(Coverage::unknown(GuildId(1), id));
         for read in &channel.reads {
             let mut before = read.to.map_or(u64::MAX, |to| to.0 + 1);
             loop {

@@ -42,7 +42,7 @@ use propsbot_ingest::audit_interval;
 use propsbot_model::{
     ChannelId, Class, Fact, FailureObject, GuildId, MessageId, Millis, Settings, Walk,
 };
-use propsbot_store::{Store, StoreError};
+use propsbot_store::{Reader, Store, StoreError};
 
 /// How often to check for work: a changed setting, or the end of a rest.
 const LOOK: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddlewa
 
 /// Returns mirrored guilds with scrubbing on, and their settings.
 pub fn audited(
-    store: &Store,
+    store: &Reader,
     is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<Vec<(GuildId, Settings)>, StoreError> {
     let mut all = Vec::new();
@@ -282,7 +282,7 @@ impl Auditor {
                         self.backfill.lacking(guild, id).await?;
                     }
                     let fact = if !page.all_named {
-                        Some(Fact::Refused(guild, object.clone(), UNNAMED.to_owned()))
+                        Some(Fact::Refused(guild, object.clone(), UNNAMED.into()))
                     } else if whole && !page.lacks_some && walk.place != id {
                         Some(Fact::Settled(guild, object.clone()))
                     } else {

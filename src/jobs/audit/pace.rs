@@ -6,11 +6,10 @@ use std::{
 };
 
 use super::audited;
-use crate::UNREADABLE;
 use propsbot_discord::PER_SECOND;
 use propsbot_ingest::{audit_interval, found_within, round_requests, slices};
-use propsbot_model::{ChannelId, FailureObject, GuildId};
-use propsbot_store::{Store, StoreError};
+use propsbot_model::{ChannelId, FailureObject, GuildId, Reason};
+use propsbot_store::{Reader, StoreError};
 
 /// Figures of a guild's scrub.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +30,7 @@ impl Pace {
     /// Computes the pace of the guild's scrub, which shares its requests with other mirrored
     /// guilds.
     pub fn of(
-        store: &Store,
+        store: &Reader,
         guild: GuildId,
         is_mirrored: &dyn Fn(GuildId) -> bool,
     ) -> Result<Self, StoreError> {
@@ -39,7 +38,7 @@ impl Pace {
         let failures = store.failures(guild)?;
         let unreadable = failures
             .iter()
-            .filter(|failure| failure.reason == UNREADABLE);
+            .filter(|failure| failure.reason == Reason::Unreadable);
         let unreadable: BTreeSet<ChannelId> = unreadable
             .filter_map(|unreadable| match unreadable.object {
                 FailureObject::Channel(id) => Some(id),

@@ -79,7 +79,7 @@ pub(super) fn place(
     let Some(channel) = readable.next() else {
         return Ok(None);
     };
-    let coverage = store.coverage_of(channel.id)?;
+    let coverage = store.coverage_of(guild, channel.id)?;
     Ok(Some(Place {
         channel: channel.clone(),
         private_threads: channel.kind.has_private_threads()

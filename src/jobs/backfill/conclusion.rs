@@ -3,10 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Backfill, BackfillError, Depth};
-use crate::UNREADABLE;
 use propsbot_ingest::{self as ingest, Described};
 use propsbot_model::{
-    ChannelId, Class, Drift, Fact, Failure, FailureObject, GuildId, Pending, Stamp,
+    ChannelId, Class, Drift, Fact, Failure, FailureObject, GuildId, Pending, Reason, Stamp,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -72,7 +71,7 @@ impl Backfill {
                 let gone: BTreeSet<ChannelId> = gone.map(|gone| ChannelId(gone.id)).collect();
                 left.channels
                     .retain(|channel| !gone.contains(&channel.channel_id));
-                let mut incomplete = ingest::uncovered(&left, &store.coverage()?);
+                let mut incomplete = ingest::uncovered(&left, &store.coverage(guild)?);
                 let unread = left.channels.iter().filter(|plan| plan.reread.is_some());
                 incomplete.extend(unread.map(|plan| plan.channel_id));
                 incomplete.sort_unstable();
@@ -105,7 +104,7 @@ impl Backfill {
             again,
         };
         let facts = unnamed.into_iter().map(|object| {
-            let reason = NOT_ALL_KNOWN.to_owned();
+            let reason = NOT_ALL_KNOWN.into();
             Fact::Failed(guild, object, reason)
         });
         self.write(self.clock.stamp(), facts.collect()).await?;
@@ -147,7 +146,7 @@ impl Backfill {
         has_texts: bool,
     ) -> Result<(), BackfillError> {
         let is_message = |failure: &Failure| match failure.object {
-            FailureObject::Channel(_) => failure.reason != UNREADABLE,
+            FailureObject::Channel(_) => failure.reason != Reason::Unreadable,
             FailureObject::Threads(_) | FailureObject::Message(..) => true,
             _ => false,
         };
@@ -178,7 +177,8 @@ fn missing(
     let is_missing = move |failure: &&Failure| match failure.object {
         FailureObject::Acknowledgement(_) | FailureObject::Event(_) => false,
         _ => {
-            failure.reason != UNREADABLE && !failure.object.channel().is_some_and(|id| is_out(&id))
+            failure.reason != Reason::Unreadable
+                && !failure.object.channel().is_some_and(|id| is_out(&id))
         }
     };
     failures
@@ -244,7 +244,7 @@ mod tests {
         let failure = |object, refused| Failure {
             guild_id: GuildId(1),
             object,
-            reason: String::new(),
+            reason: "".into(),
             times: 1,
             at: Millis(0),
             refused,

@@ -241,7 +241,7 @@ impl Backfill {
             more => format!("; and {more} more"),
         };
         let reason = format!("unexpected data from Discord: {named}{more}");
-        let refused = Fact::Refused(guild, object, reason);
+        let refused = Fact::Refused(guild, object, reason.into());
         Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 

@@ -69,7 +69,7 @@ impl Backfill {
         if lacks_bot(&list) {
             self.progress.update(|now| now.refused += 1);
             let reason = "the list of members lacks the bot itself, so it may lack others";
-            let refused = Fact::Refused(guild, object, reason.to_owned());
+            let refused = Fact::Refused(guild, object, reason.into());
             self.tell(self.clock.stamp(), vec![refused]).await?;
             return Ok(list.bot_roles);
         }
@@ -181,7 +181,7 @@ impl Backfill {
                 } else {
                     "the server keeps returning the same members"
                 };
-                let refused = Fact::Refused(guild, object, reason.to_owned());
+                let refused = Fact::Refused(guild, object, reason.into());
                 self.tell(self.clock.stamp(), vec![refused]).await?;
                 return Ok(None);
             }

@@ -32,7 +32,7 @@ impl Backfill {
             self.writer.write(Vec::new()).await?;
         }
         let listed: BTreeSet<MessageId> = ids(listing).collect();
-        let channel = ask.channel;
+        let (guild, channel) = (ask.guild, ask.channel);
         // The channel's own last message.
         let last = ask
             .last_message_id
@@ -42,7 +42,7 @@ impl Backfill {
             if let Some(last) = last
                 && store.message(channel, last)?.is_none()
                 && !store
-                    .coverage_of(channel)?
+                    .coverage_of(guild, channel)?
                     .is_some_and(|known| known.covers(last))
             {
                 lacks.insert(last);

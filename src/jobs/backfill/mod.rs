@@ -186,9 +186,9 @@ impl Backfill {
             *count += 1;
         });
         let fact = if refused {
-            Fact::Refused(guild, object, error.to_string())
+            Fact::Refused(guild, object, error.to_string().into())
         } else {
-            Fact::Failed(guild, object, error.to_string())
+            Fact::Failed(guild, object, error.to_string().into())
         };
         self.tell(self.clock.stamp(), vec![fact]).await?;
         Ok(refused)

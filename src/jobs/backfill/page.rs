@@ -367,7 +367,7 @@ impl Backfill {
             .iter()
             .map(|id| {
                 let object = FailureObject::Message(channel, *id);
-                let reason = "unexpected data from Discord".to_owned();
+                let reason = "unexpected data from Discord".into();
                 if failing.contains(id) {
                     Fact::Failed(guild, object, reason)
                 } else {
@@ -400,7 +400,7 @@ impl Backfill {
             progress.failures += 1;
             progress.hidden += 1;
         });
-        let refused = Fact::Refused(guild, FailureObject::Channel(channel), reason.to_owned());
+        let refused = Fact::Refused(guild, FailureObject::Channel(channel), reason.into());
         Ok(self.tell(self.clock.stamp(), vec![refused]).await?)
     }
 
@@ -412,7 +412,7 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         self.progress.update(|progress| progress.failures += 1);
         let object = FailureObject::Channel(channel);
-        let failed = Fact::Failed(guild, object, LACKING.to_owned());
+        let failed = Fact::Failed(guild, object, LACKING.into());
         Ok(self.tell(self.clock.stamp(), vec![failed]).await?)
     }
 }

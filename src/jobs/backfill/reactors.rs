@@ -164,8 +164,7 @@ impl Backfill {
                         return Ok(Listed::Users(users, at, all_readable));
                     }
                     if len > list.count.saturating_mul(2).saturating_add(MOST_UNCOUNTED) {
-                        let refused =
-                            Fact::Refused(list.guild_id, object(list), ENDLESS.to_owned());
+                        let refused = Fact::Refused(list.guild_id, object(list), ENDLESS.into());
                         self.progress.update(|progress| progress.refused += 1);
                         self.tell(at, vec![refused]).await?;
                         return Ok(Listed::Failed(true));
@@ -198,7 +197,7 @@ fn object(list: &Pending) -> FailureObject {
 
 /// Converts a list with unreadable users: records reactions, removes none.
 fn unreadable(list: &Pending, users: Vec<User>) -> Vec<Fact> {
-    let reason = "some users are unreadable".to_owned();
+    let reason = "some users are unreadable".into();
     let mut facts = vec![Fact::Refused(list.guild_id, object(list), reason)];
     facts.extend(users.into_iter().map(|user| {
         Fact::Reacted(ReactionEvent {

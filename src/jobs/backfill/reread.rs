@@ -148,7 +148,7 @@ impl Backfill {
                 } else {
                     Fact::Refused
                 };
-                failure(guild_id, object, error.to_string())
+                failure(guild_id, object, error.to_string().into())
             }
         };
         self.tell(self.clock.stamp(), vec![failed]).await?;

@@ -10,12 +10,11 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{StreamExt, stream};
 
 use super::{Backfill, BackfillError, Depth, Summary};
-use crate::UNREADABLE;
 use crate::{clock::Clock, estimate::Course, progress::Phase};
 use propsbot_discord::{GuildSnapshot, RestError};
 use propsbot_ingest::{self as ingest, Described, LookBack, Plan, Read};
 use propsbot_model::{
-    ChannelId, Fact, FailureObject, GuildId, Millis, SessionNumber, Settings, Stamp,
+    ChannelId, Fact, FailureObject, GuildId, Millis, Reason, SessionNumber, Settings, Stamp,
 };
 use propsbot_store::{Store, StoreError};
 
@@ -152,7 +151,7 @@ impl Backfill {
                 let look_back = look_back(&store.settings(guild)?, ahead);
                 Ok(ingest::unseen(
                     &described,
-                    &store.coverage()?,
+                    &store.coverage(guild)?,
                     since,
                     look_back,
                 ))
@@ -181,7 +180,7 @@ impl Backfill {
         self.read(move |store| {
             let settings = &store.settings(guild)?;
             let settled = ingest::Settled {
-                coverage: &store.coverage()?,
+                coverage: &store.coverage(guild)?,
                 pending: store.pending(guild)?,
                 settings,
                 session,
@@ -263,16 +262,16 @@ impl Backfill {
             let object = FailureObject::Channel(id);
             known
                 .iter()
-                .any(|known| known.object == object && known.reason == UNREADABLE)
+                .any(|known| known.object == object && known.reason == Reason::Unreadable)
         };
         let mut facts: Vec<Fact> = unreadable
             .iter()
             .filter(|id| !is_known(**id))
-            .map(|id| Fact::Failed(guild, FailureObject::Channel(*id), UNREADABLE.to_owned()))
+            .map(|id| Fact::Failed(guild, FailureObject::Channel(*id), Reason::Unreadable))
             .collect();
         facts.extend(known.iter().filter_map(|known| match &known.object {
             object @ FailureObject::Channel(id)
-                if known.reason == UNREADABLE && !unreadable.contains(id) =>
+                if known.reason == Reason::Unreadable && !unreadable.contains(id) =>
             {
                 Some(Fact::Settled(guild, object.clone()))
             }
@@ -310,7 +309,8 @@ fn older_unseen(
     ahead: i64,
 ) -> Result<Option<Stamp>, StoreError> {
     let look_back = look_back(&store.settings(described.guild.id)?, ahead);
-    let (coverage, permissions) = (store.coverage()?, described.permissions());
+    let coverage = store.coverage(described.guild.id)?;
+    let permissions = described.permissions();
     let mut oldest = None;
     for channel in described.channels.iter().map(|listed| &listed.channel) {
         let Some(known) = coverage.get(&channel.id) else {

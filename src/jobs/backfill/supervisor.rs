@@ -19,7 +19,6 @@ use tracing::{debug, error, info, warn};
 use super::{Backfill, BackfillError, Depth, conclusion::listed, reread::reread};
 use propsbot_discord::{GuildSnapshot, RestError};
 use propsbot_model::{Fact, GuildId};
-use propsbot_store::Store;
 
 /// Changes within this time of the first are handled together.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -230,7 +229,7 @@ impl Backfill {
     /// Lists and records the bot's guilds; falls back to the known ones.
     async fn guilds(&self) -> Result<BTreeSet<GuildId>, BackfillError> {
         self.writer.write(Vec::new()).await?;
-        let known = self.read(Store::guilds).await?;
+        let known = self.read(|store| store.guilds()).await?;
         let known = known.iter().filter(|known| known.state.now().is_some());
         let known = known.map(|guild| guild.guild_id);
         let known: BTreeSet<GuildId> = known.filter(|id| self.guilds.has(*id)).collect();

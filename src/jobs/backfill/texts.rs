@@ -214,9 +214,9 @@ impl Backfill {
                 let reason = format!("{count} message texts are missing: {why}");
                 let object = FailureObject::Texts(*id);
                 if is_on == Some(false) {
-                    Fact::Refused(guild, object, reason)
+                    Fact::Refused(guild, object, reason.into())
                 } else {
-                    Fact::Failed(guild, object, reason)
+                    Fact::Failed(guild, object, reason.into())
                 }
             });
             facts.extend(failed);

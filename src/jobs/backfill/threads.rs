@@ -131,7 +131,7 @@ impl Backfill {
         let guild = described.guild.id;
         self.writer.write(Vec::new()).await?;
         let (coverage, session) = self
-            .read(move |store| Ok((store.coverage()?, store.session(guild)?)))
+            .read(move |store| Ok((store.coverage(guild)?, store.session(guild)?)))
             .await?;
         // Discord announces archiving, so without a loss nothing is new.
         let is_told = depth == Depth::Channels && session.unheard.is_none();
@@ -306,7 +306,7 @@ impl Backfill {
             }
             if !goes_on || is_endless(channel, &threads) {
                 let object = FailureObject::Threads(channel);
-                let refused = Fact::Refused(guild, object, ENDLESS.to_owned());
+                let refused = Fact::Refused(guild, object, ENDLESS.into());
                 self.progress.update(|progress| progress.refused += 1);
                 self.tell(self.clock.stamp(), vec![refused]).await?;
                 return Ok((threads, false));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::decision::decided;
 use propsbot_model::{AuthorKind, ChannelId, GuildId, Message, MessageId, UserId, one_line};
-use propsbot_store::{Store, StoreError};
+use propsbot_store::{Reader, StoreError};
 
 /// Posts of a bot or webhook that are exported, mention somebody, and count as no props.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,7 @@ impl fmt::Display for BotPosts {
 }
 
 /// All of them, by guild and author.
-pub(super) fn bot_posts(store: &Store) -> Result<Vec<BotPosts>, StoreError> {
-    let _reading = store.reading();
+pub(super) fn bot_posts(store: &Reader) -> Result<Vec<BotPosts>, StoreError> {
     let mut all = Vec::new();
     for part in store.guilds()? {
         let Some(guild) = part.state.ever() else {
@@ -97,7 +96,7 @@ fn thanks(message: &Message) -> bool {
 }
 
 /// The messages that say that a command gave props.
-fn answers(store: &Store, channel: ChannelId) -> Result<Vec<MessageId>, StoreError> {
+fn answers(store: &Reader, channel: ChannelId) -> Result<Vec<MessageId>, StoreError> {
     let mut answers = Vec::new();
     for props in store.props(channel, 0..=u64::MAX) {
         answers.extend(props?.message_id);
@@ -105,7 +104,7 @@ fn answers(store: &Store, channel: ChannelId) -> Result<Vec<MessageId>, StoreErr
     Ok(answers)
 }
 
-fn name(store: &Store, guild: GuildId, user: UserId) -> Result<Option<String>, StoreError> {
+fn name(store: &Reader, guild: GuildId, user: UserId) -> Result<Option<String>, StoreError> {
     let member = store.member(guild, user)?;
     let user = member.and_then(|member| member.user);
     Ok(user.map(|user| user.value.username))

@@ -4,7 +4,7 @@
 use propsbot_model::{
     Channel, ChannelId, Guild, GuildEntity, Role, Settings, Withheld, permissions::Permissions,
 };
-use propsbot_store::{Store, StoreError};
+use propsbot_store::{Reader, StoreError};
 
 /// A channel, and whether it is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,7 @@ pub struct Decision {
 }
 
 /// All channels of all guilds.
-pub(super) fn decisions(store: &Store) -> Result<Vec<Decision>, StoreError> {
-    let _reading = store.reading();
+pub(super) fn decisions(store: &Reader) -> Result<Vec<Decision>, StoreError> {
     let mut all = Vec::new();
     for part in store.guilds()? {
         let Some(guild) = part.state.ever() else {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::decision::decisions;
 use propsbot_archive::{ExportRequest, Id};
-use propsbot_model::Table;
+use propsbot_model::tables;
 use propsbot_store::{Dirty, Store, StoreError};
 
 /// The channels that go out, and the privacy choices that the export carries out.
@@ -21,16 +21,17 @@ impl Disclosure {
         let choices = dirty.iter().filter(|mark| is_choice(mark));
         Self {
             channels: channels.map(|channel| channel.id.clone()).collect(),
-            choices: choices.copied().collect(),
+            choices: choices.cloned().collect(),
         }
     }
 
     /// Whether the store by now shows less, or other privacy choices.
     pub(super) fn is_outdated(&self, store: &Store) -> Result<bool, StoreError> {
-        let decisions = decisions(store)?.into_iter();
+        let now = store.view();
+        let decisions = decisions(&now)?.into_iter();
         let public = decisions.filter(|decision| decision.withheld.is_none());
         let public: BTreeSet<Id> = public.map(|decision| Id::new(decision.id)).collect();
-        let choices: Vec<Dirty> = store.dirty()?.into_iter().filter(is_choice).collect();
+        let choices: Vec<Dirty> = now.dirty()?.into_iter().filter(is_choice).collect();
         Ok(!self.channels.is_subset(&public) || self.choices != choices)
     }
 
@@ -41,6 +42,6 @@ impl Disclosure {
 }
 
 /// Whether it is the mark of a privacy choice.
-fn is_choice((partition, _): &Dirty) -> bool {
-    partition.table == Table::Privacy
+fn is_choice(dirty: &Dirty) -> bool {
+    dirty.mark.is_of(tables::PRIVACY)
 }

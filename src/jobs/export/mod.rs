@@ -29,17 +29,16 @@ use self::{
 };
 use propsbot_archive::{
     self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
-    Id, PlannedExport, SideFiles,
+    Id, PlanError, PlannedExport, SideFiles,
 };
 use propsbot_model::{GuildId, Millis};
-use propsbot_store::{Dirty, Store, StoreError};
+use propsbot_store::{Dirty, Reader, Store, StoreError};
 
 pub use bot_posts::BotPosts;
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
 pub use propsbot_archive::{ExportProgress, Summary};
 pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
-pub(super) use request::RESTORED;
 pub use sourcecred::SourceCredFiles;
 
 /// How often an export is planned at the most, where it comes to nothing since something changed
@@ -139,7 +138,8 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let decided = ask(store, decisions).await?.into_iter();
+    let decided = ask(store, |store| decisions(&store.view())).await?;
+    let decided = decided.into_iter();
     let decided: BTreeMap<Id, Decision> = decided
         .map(|decision| (Id::new(decision.id), decision))
         .collect();
@@ -170,7 +170,7 @@ async fn attempt_export(
     leave: &ExportOptions,
 ) -> Result<Summary, ExportJobError> {
     let archive = target.archive.as_ref();
-    let (mut request, dirty) = planned(store, &target.name, now).await?;
+    let (view, mut request, dirty) = planned(store, &target.name, now).await?;
     let (since, disclosure) = (request.since, Disclosure::new(&request, &dirty));
     if leave.replace {
         request.only_over = None;
@@ -185,9 +185,8 @@ async fn attempt_export(
     request.spool = Some(target.spool.clone());
     request.stop = leave.stop.clone();
 
-    // Rows may change while they are read: what changed since the request was made is still marked, and goes out
-    // with the next export.
-    let source = Arc::new(StoreSource(Arc::clone(store)));
+    // The view closes with the plan: nothing below keeps the store from forgetting what it was.
+    let source = Arc::new(StoreSource(view));
     let planned = PlannedExport::new(archive, source, request).await?;
     let ready = planned.put(archive).await?;
     let carries_out_choices = disclosure.has_choices();
@@ -198,7 +197,7 @@ async fn attempt_export(
     if let Some(manifest) = ready.manifest().filter(|_| ready.publishes()) {
         // Killed from here on, the store knows the archive for its own.
         let name = target.name.clone();
-        let publishing = move |store: &Store| store.publishing(&name, &manifest.to_string());
+        let publishing = move |store: &Store| store.publishing(&name, manifest);
         ask(store, publishing).await?;
     }
     let summary = ready.publish().await?;
@@ -210,9 +209,8 @@ async fn attempt_export(
     }
     if let Some(manifest) = summary.manifest {
         let name = target.name.clone();
-        let confirm = move |store: &Store| {
-            store.exported(&name, &manifest.to_string(), propsbot_rows::RULES, &dirty)
-        };
+        let confirm =
+            move |store: &Store| store.exported(&name, manifest, propsbot_rows::RULES, &dirty);
         ask(store, confirm).await?;
     }
     // Of an index that was damaged nobody knows what it named.
@@ -224,21 +222,29 @@ async fn attempt_export(
 
 /// Whether planning it again may lead to something.
 fn is_overtaken(error: &ExportJobError) -> bool {
-    matches!(
-        error,
+    match error {
         ExportJobError::Outdated
-            | ExportJobError::Export(ExportError::Archive(ArchiveError::Stale { .. }))
-    )
+        | ExportJobError::Export(ExportError::Archive(ArchiveError::Stale { .. })) => true,
+        ExportJobError::Export(ExportError::Plan(PlanError::Source { source, .. })) => {
+            matches!(source.downcast_ref(), Some(StoreError::ViewEnded { .. }))
+        }
+        _ => false,
+    }
 }
 
-/// What to export to the archive of this name, and which dirty marks it settles.
+/// What to export to the archive of this name as of now, and which dirty marks it settles.
 async fn planned(
     store: &Arc<Store>,
     name: &str,
     now: Millis,
-) -> Result<(ExportRequest, Vec<Dirty>), ExportJobError> {
+) -> Result<(Reader, ExportRequest, Vec<Dirty>), ExportJobError> {
     let name = name.to_owned();
-    ask(store, move |store| request(store, &name, now)).await
+    let plan = move |store: &Store| {
+        let view = store.view();
+        let (request, dirty) = request(&view, &name, now)?;
+        Ok((view, request, dirty))
+    };
+    ask(store, plan).await
 }
 
 /// Whether an export would be refused, without writing anything.
@@ -247,7 +253,7 @@ pub async fn look(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<(), ExportJobError> {
-    let (request, _) = planned(store, &target.name, now).await?;
+    let (_, request, _) = planned(store, &target.name, now).await?;
     Ok(archive::look(target.archive.as_ref(), &request).await?)
 }
 
@@ -312,7 +318,7 @@ pub async fn give_up_after<T>(
 
 /// When the last export ended that is remembered.
 async fn last_ended(store: &Arc<Store>) -> Option<Millis> {
-    let report = ask(store, ExportReport::of).await.ok()?;
+    let report = ask(store, |store| ExportReport::of(store)).await.ok()?;
     Some(report.last?.at)
 }
 
@@ -378,7 +384,7 @@ pub async fn export_and_log(
 
 /// Whether an export may have anything to write.
 pub async fn is_due(store: &Arc<Store>) -> Result<bool, ExportJobError> {
-    let due = |store: &Store| Ok(store.last_export()?.is_none() || !store.dirty()?.is_empty());
+    let due = |store: &Store| Ok(store.exports()?.last.is_none() || !store.dirty()?.is_empty());
     ask(store, due).await
 }
 
@@ -412,10 +418,13 @@ pub async fn dry_run(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<DryRun, ExportJobError> {
-    let (request, _) = planned(store, &target.name, now).await?;
-    let decisions = ask(store, decisions).await?;
-    let bot_posts = ask(store, bot_posts).await?;
-    let source = Arc::new(StoreSource(Arc::clone(store)));
+    let (view, request, _) = planned(store, &target.name, now).await?;
+    let look = |store: &Store| {
+        let view = store.view();
+        Ok((decisions(&view)?, bot_posts(&view)?))
+    };
+    let (decisions, bot_posts) = ask(store, look).await?;
+    let source = Arc::new(StoreSource(view));
     let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
     Ok(DryRun {
         withdrawn: withdrawn(store, summary.withdrawn.clone()).await?,

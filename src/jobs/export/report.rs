@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExportJobError, Summary};
 use propsbot_archive::Id;
 use propsbot_model::{Millis, one_line};
-use propsbot_store::{Store, StoreError};
+use propsbot_store::{Reader, Store, StoreError};
 
 /// What came of an export: what was written, or why nothing was.
 pub type ExportOutcome = Result<Summary, String>;
@@ -77,7 +77,7 @@ impl LastExport {
 
 impl ExportReport {
     /// What this store remembers. A report of another version's is none.
-    pub fn of(store: &Store) -> Result<Self, StoreError> {
+    pub fn of(store: &Reader) -> Result<Self, StoreError> {
         let text = store.export_report()?;
         let report = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(report.unwrap_or_default())

@@ -3,35 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::decided;
-use propsbot_archive::{
-    Covered, ExportPart, ExportRequest, ExportSpace, Hash, Id, ManifestHistory,
-};
+use propsbot_archive::{Covered, ExportPart, ExportRequest, ExportSpace, Id, ManifestHistory};
 use propsbot_model::{
-    self as model, ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message,
-    MessageId, Millis, Partition, Privacy, Stamp, Tier,
+    ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message, MessageId, Millis,
+    Privacy, Stamp, Tier, tables,
 };
 use propsbot_rows::{ChannelRow, RULES, Redactor, SCHEMA};
-use propsbot_store::{Dirty, Store, StoreError};
-
-/// What a store that was rebuilt from an archive remembers until its first export: this, and the
-/// hash of the manifest.
-pub(crate) const RESTORED: &str = "restored ";
+use propsbot_store::{Dirty, LastExport, Mark, Reader, StoreError};
 
 /// What to export to the archive of this name, and which dirty marks it settles.
 pub(super) fn request(
-    store: &Store,
+    store: &Reader,
     name: &str,
     now: Millis,
 ) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
-    let _reading = store.reading();
     let dirty = store.dirty()?;
-    let coverage = store.coverage()?;
     let mut guilds = Vec::new();
     for part in store.guilds()? {
         let Some(guild) = part.state.ever() else {
             continue;
         };
-        let unfinished = unfinished(store, guild.id)?;
+        let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
         let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
         let settings = store.settings(guild.id)?;
         let public = decided(guild, &settings, &roles, &channels);
@@ -67,32 +59,31 @@ pub(super) fn request(
                 .collect(),
         });
     }
-    let left = store.last_export()?.unwrap_or_default();
-    let since = left.parse::<Hash>().ok();
-    let restored_from = || left.strip_prefix(RESTORED)?.parse::<Hash>().ok();
-    let published = store.published(name)?;
+    let ledger = store.exports()?;
+    let (since, restored_from) = match ledger.last {
+        Some(LastExport::Published(manifest)) => (Some(manifest), None),
+        Some(LastExport::Restored(manifest)) => (None, Some(manifest)),
+        None => (None, None),
+    };
+    let published = ledger.published(name);
     // An earlier version did not remember what it had exported there, but that it had.
-    let is_ours = published.as_ref().is_some_and(Vec::is_empty);
-    let published = published
-        .iter()
-        .flatten()
-        .filter_map(|published| published.parse().ok());
-    let own = published.chain(since.or_else(restored_from)).collect();
+    let is_ours = published.is_some_and(<[_]>::is_empty);
+    let own = published.into_iter().flatten().map(|one| one.manifest);
+    let own = own.chain(since.or(restored_from)).collect();
     // By other rules, rows look otherwise although nothing changed.
-    let is_made_alike = store.exported_by()? == Some(RULES);
-    let since = since.filter(|_| is_made_alike);
-    let mut partitions: Vec<Partition> = dirty.iter().map(|(partition, _)| *partition).collect();
-    partitions.extend(reconsidered(store, &partitions)?);
+    let since = since.filter(|_| ledger.rules == Some(RULES));
+    let mut marks: Vec<Mark> = dirty.iter().map(|dirty| dirty.mark.clone()).collect();
+    marks.extend(reconsidered(store, &marks)?);
     let heard_at = heard_at(store)?.millis();
     Ok((
         ExportRequest {
             now,
             heard_at: (heard_at.0 > 0).then_some(heard_at),
             spaces: guilds,
-            dirty: partitions.iter().flat_map(propsbot_rows::dirty).collect(),
+            dirty: marks.iter().flat_map(propsbot_rows::dirty).collect(),
             since,
             only_over: (!is_ours).then_some(own),
-            has_published: store.has_published(name)?,
+            has_published: ledger.has_published(name),
             ..ExportRequest::new(&SCHEMA)
         },
         dirty,
@@ -102,40 +93,31 @@ pub(super) fn request(
 /// What has to be looked at again since it may be shown otherwise: of a member who wants nothing shown
 /// there are thanks in props channels, and which these are follows from the settings or, where they
 /// name none, from what channels are called, or from the category that they are in.
-fn reconsidered(store: &Store, changed: &[Partition]) -> Result<BTreeSet<Partition>, StoreError> {
+fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<Mark>, StoreError> {
     let mut again = BTreeSet::new();
-    if changed
-        .iter()
-        .any(|changed| changed.table == model::Table::Privacy)
-    {
-        // The strictest choice counts in all guilds.
-        again.extend(store.guilds()?.iter().map(|guild| Partition {
-            guild_id: guild.guild_id,
-            table: model::Table::Privacy,
-            channel_day: None,
-        }));
-    }
-    for guild_id in changed.iter().map(|changed| changed.guild_id) {
+    let wishes = changed.iter().any(|mark| mark.is_of(tables::PRIVACY));
+    for guild in store.guilds()?.into_iter().map(|guild| guild.guild_id) {
+        if wishes {
+            // The strictest choice counts in all guilds.
+            again.insert(Mark::of_space(guild, tables::PRIVACY));
+        }
+        let space = Id::new(guild);
         let of_guild = |table| {
             let mut changed = changed.iter();
-            changed.any(|changed| changed.guild_id == guild_id && changed.table == table)
+            changed.any(|mark| mark.space == space && mark.is_of(table))
         };
-        let moved = of_guild(model::Table::Settings)
-            || of_guild(model::Table::Channels) && follow_channels(store, guild_id)?;
+        let moved = of_guild(tables::SETTINGS)
+            || of_guild(tables::CHANNELS) && follow_channels(store, guild)?;
         let hides = |privacy: &Privacy| privacy.tier == Tier::Everything;
-        if moved && store.strictest_privacy(guild_id)?.iter().any(hides) {
-            again.insert(Partition {
-                guild_id,
-                table: model::Table::Messages,
-                channel_day: None,
-            });
+        if moved && store.strictest_privacy(guild)?.iter().any(hides) {
+            again.insert(Mark::of_space(guild, tables::MESSAGES));
         }
     }
     Ok(again)
 }
 
 /// Whether a change of a channel can make it a props channel.
-fn follow_channels(store: &Store, guild: GuildId) -> Result<bool, StoreError> {
+fn follow_channels(store: &Reader, guild: GuildId) -> Result<bool, StoreError> {
     let Some(chosen) = store.settings(guild)?.props_channels else {
         return Ok(true);
     };
@@ -150,7 +132,7 @@ fn follow_channels(store: &Store, guild: GuildId) -> Result<bool, StoreError> {
 }
 
 /// Until when everything was heard, in every guild.
-fn heard_at(store: &Store) -> Result<Stamp, StoreError> {
+fn heard_at(store: &Reader) -> Result<Stamp, StoreError> {
     let mut heard = store.heard()?;
     for guild in store.guilds()? {
         if let Some(unheard) = store.session(GuildId(guild.id))?.unheard {
@@ -176,7 +158,7 @@ fn covered(
 
 /// The messages that could not be read, or whose text is missing, or to which not all who reacted are known.
 fn unfinished(
-    store: &Store,
+    store: &Reader,
     guild: GuildId,
 ) -> Result<BTreeMap<ChannelId, BTreeSet<MessageId>>, StoreError> {
     let pending = store.pending(guild)?;

@@ -1,6 +1,6 @@
 //! What the store holds, as the archive's planner reads it: without what members do not want shown.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::ops::RangeInclusive;
 
 use propsbot_archive::{EncodedRow, Millis, Row, Scope, Source, SourceError};
 use propsbot_model::{ChannelId, GuildId};
@@ -8,10 +8,10 @@ use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
     REACTIONS, ROLES, Redactor, RoleRow, ids,
 };
-use propsbot_store::Store;
+use propsbot_store::Reader;
 
-/// The store, as the archive's planner reads it.
-pub(super) struct StoreSource(pub(super) Arc<Store>);
+/// A view of the store, as the archive's planner reads it.
+pub(super) struct StoreSource(pub(super) Reader);
 
 impl Source for StoreSource {
     fn scan(

@@ -9,7 +9,6 @@ use crate::{clock::Clock, privacy};
 use propsbot_archive::Id;
 use propsbot_mirror::{ForgetRequest, ProviderError};
 use propsbot_model::{GuildChoice, GuildId, UserId, counted};
-use propsbot_store::Store;
 
 impl DiscordProvider {
     pub(super) async fn forget_and_purge(
@@ -87,7 +86,7 @@ async fn forget_user(
                 "{user} is not a user id (--user): those have 17 digits or more"
             ))
         })?;
-    let guilds = mirror::read(&mirror.store, Store::guilds).await?;
+    let guilds = mirror::read(&mirror.store, |store| store.guilds()).await?;
     let mut guilds: Vec<GuildId> = guilds.iter().map(|guild| guild.guild_id).collect();
     if let Some(only) = space {
         let only = guild_id(only)?;

@@ -93,7 +93,7 @@ impl DiscordProvider {
             return Ok(());
         };
         let mirror = mirror?;
-        let heard = mirror::read(&mirror.store, Store::heard).await?;
+        let heard = mirror::read(&mirror.store, |store| store.heard()).await?;
         let connecting = self.connect(&mirror, &stop);
         let Some(connection) = stop.run_until_cancelled(connecting).await else {
             return mirror.close().await;

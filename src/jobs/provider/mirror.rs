@@ -26,7 +26,7 @@ pub(super) struct Mirror {
 impl Mirror {
     /// Starts the writer.
     pub(super) async fn start(store: &Arc<Store>) -> Result<Self, ProviderError> {
-        let newest = read(store, Store::newest).await?;
+        let newest = read(store, |store| store.newest()).await?;
         let (writer, stopped) = writer::start(Arc::clone(store));
         let mirror = Self {
             store: Arc::clone(store),
@@ -67,7 +67,7 @@ impl Mirror {
 /// Opens the store, which is created if it is missing, and purges what deletions left in its files.
 pub(super) async fn open_purged(path: &Path) -> Result<Arc<Store>, ProviderError> {
     let store = open(path).await?;
-    if !read(&store, Store::owes_rewrite).await? {
+    if !read(&store, |store| store.owes_rewrite()).await? {
         return Ok(store);
     }
     info!("rewriting the store to purge data that members had deleted");

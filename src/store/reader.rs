@@ -1,83 +1,75 @@
-//! Reading the store: the questions that jobs, commands and the export ask.
+//! The questions that jobs, commands and the export ask, of the store or of a view of it.
 
-use std::{
-    collections::BTreeMap,
-    ops::RangeInclusive,
-    sync::{
-        RwLockReadGuard,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use super::{Store, StoreError, codec};
+use propsbot_mirror::{Clock, Dirty, ExportLedger, ReadRows as _, Record as _, StoreError, View};
 use propsbot_model::{
     AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
-    GuildEntity, GuildId, Member, MessageId, MessageState, Partition, Pending, Privacy, Props,
-    Reaction, Record, Registered, Role, Session, Settings, Stamp, Synced, Table, Tally, User,
-    UserId, key, permissions::Permissions,
+    GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Pending, Privacy, Props,
+    Reaction, Registered, Role, Session, Settings, Stamp, Synced, Tally, User, UserId,
+    permissions::Permissions,
 };
 
-/// A partition that changed since it was last exported, and the generation of its last change.
-pub type Dirty = (Partition, u64);
+/// The messages of a channel with these ids, as keys.
+fn messages(
+    channel: ChannelId,
+    ids: &RangeInclusive<u64>,
+) -> RangeInclusive<(ChannelId, MessageId)> {
+    (channel, MessageId(*ids.start()))..=(channel, MessageId(*ids.end()))
+}
 
-/// The first key after all those that begin with `prefix`.
-pub(super) fn prefix_end(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            break;
+/// Version of what a deletion removes. Bump it when deletions remove more: at its next start, a store of a
+/// lower version repeats its deletions and is rewritten.
+pub(crate) const DELETION_RULES: u8 = 2;
+
+/// Discord's rows: as they are now, or as they were at one instant.
+pub struct Reader(View);
+
+impl From<View> for Reader {
+    fn from(view: View) -> Self {
+        Self(view)
+    }
+}
+
+impl Reader {
+    /// Whether the store is to be rewritten: rows were removed that may leave nothing, now or by an
+    /// earlier version.
+    pub fn owes_rewrite(&self) -> Result<bool, StoreError> {
+        if let Some(rules) = self.0.rewritten_under()? {
+            return Ok(rules < DELETION_RULES);
         }
-    }
-    end
-}
-
-pub(super) fn dirty_key(partition: &Partition) -> Vec<u8> {
-    let mut bytes = Store::key(Table::Dirty, &key::ids([partition.guild_id.0]));
-    bytes.extend_from_slice(&codec::encode_partition(partition));
-    bytes
-}
-
-/// Rows that belong together: while this is held, no batch is applied.
-pub struct Reading<'a> {
-    _applying: RwLockReadGuard<'a, ()>,
-}
-
-impl Store {
-    /// Keeps batches from being applied until the answer is dropped, so that several questions are
-    /// answered as of one moment. The writer waits meanwhile: keep it short.
-    pub fn reading(&self) -> Reading<'_> {
-        Reading {
-            _applying: self
-                .applying
-                .read()
-                .expect("no batch panics while it is applied"),
+        for guild in self.guilds()? {
+            let chosen = self.privacy(guild.guild_id)?;
+            if chosen.iter().any(|chosen| chosen.forgotten.is_some()) {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
-    fn all<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, StoreError> {
-        let from = Self::key(R::TABLE, prefix);
-        self.decoded(&from, &prefix_end(&from))
+    /// What came of exports, as it was kept last.
+    pub fn export_report(&self) -> Result<Option<String>, StoreError> {
+        self.0.export_report()
     }
 
-    fn decoded<R: Record>(&self, from: &[u8], to: &[u8]) -> Result<Vec<R>, StoreError> {
-        self.engine
-            .range(from, to)
-            .map(|entry| codec::decode(&entry?.1))
-            .collect()
+    /// What changed since it was last exported.
+    pub fn dirty(&self) -> Result<Vec<Dirty>, StoreError> {
+        self.0.scan(())
     }
 
-    /// Rows of a channel's table with these ids, one by one.
-    fn of_channel<R: Record>(
-        &self,
-        channel: ChannelId,
-        ids: RangeInclusive<u64>,
-    ) -> impl DoubleEndedIterator<Item = Result<R, StoreError>> {
-        let from = Self::key(R::TABLE, &key::ids([channel.0, *ids.start()]));
-        let to = prefix_end(&Self::key(R::TABLE, &key::ids([channel.0, *ids.end()])));
-        self.engine
-            .range(&from, &to)
-            .map(|entry| codec::decode(&entry?.1))
+    /// What is remembered of exports.
+    pub fn exports(&self) -> Result<ExportLedger, StoreError> {
+        ExportLedger::of(&self.0)
+    }
+
+    /// The latest stamp that was ever merged: a clock that was set back must go on from there.
+    pub fn newest(&self) -> Result<Stamp, StoreError> {
+        Ok(Clock::of(&self.0)?.newest)
+    }
+
+    /// The latest stamp that was merged of what the gateway told: until then it was heard.
+    pub fn heard(&self) -> Result<Stamp, StoreError> {
+        Ok(Clock::of(&self.0)?.heard())
     }
 
     /// How many messages of a channel have these ids, deleted ones too; `most` at the most.
@@ -87,40 +79,31 @@ impl Store {
         ids: RangeInclusive<u64>,
         most: u32,
     ) -> Result<u32, StoreError> {
-        let from = Self::key(Table::Messages, &key::ids([channel.0, *ids.start()]));
-        let to = prefix_end(&Self::key(
-            Table::Messages,
-            &key::ids([channel.0, *ids.end()]),
-        ));
-        let mut count = 0;
-        for entry in self.engine.range(&from, &to) {
-            entry?;
-            count += 1;
-            if count == most {
-                break;
-            }
-        }
-        Ok(count)
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let count = self
+            .0
+            .count::<MessageState>(messages(channel, &ids), most)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     /// Every guild that was ever seen, by id.
     pub fn guilds(&self) -> Result<Vec<GuildEntity<Guild>>, StoreError> {
-        self.all(&[])
+        self.0.scan(())
     }
 
     /// A guild.
     pub fn guild(&self, guild: GuildId) -> Result<Option<GuildEntity<Guild>>, StoreError> {
-        self.get(&key::ids([guild.0, guild.0]))
+        self.0.get((guild, guild.0))
     }
 
     /// What was decided of guilds while the operator named none, by guild.
     pub fn guild_choices(&self) -> Result<Vec<GuildChoice>, StoreError> {
-        self.all(&[])
+        self.0.scan(())
     }
 
     /// Every channel and thread of the guild that was ever seen, by id.
     pub fn channels(&self, guild: GuildId) -> Result<Vec<GuildEntity<Channel>>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// A channel or thread.
@@ -129,17 +112,17 @@ impl Store {
         guild: GuildId,
         channel: ChannelId,
     ) -> Result<Option<GuildEntity<Channel>>, StoreError> {
-        self.get(&key::ids([guild.0, channel.0]))
+        self.0.get((guild, channel.0))
     }
 
     /// Every role of the guild that was ever seen, by id.
     pub fn roles(&self, guild: GuildId) -> Result<Vec<GuildEntity<Role>>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// Every custom emoji that was ever seen in the guild, by id.
     pub fn emojis(&self, guild: GuildId) -> Result<Vec<GuildEntity<GuildEmoji>>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// The application's user with this id, if it was ever seen in any guild.
@@ -158,7 +141,7 @@ impl Store {
     /// Every user who was ever seen in the guild, by id. Those who had their data deleted have no row:
     /// see [`Member::nameless`].
     pub fn members(&self, guild: GuildId) -> Result<Vec<Member>, StoreError> {
-        let mut all: Vec<Member> = self.all(&key::ids([guild.0]))?;
+        let mut all: Vec<Member> = self.0.scan(guild)?;
         let gone = self.privacy(guild)?.into_iter().filter(Privacy::is_gone);
         let gone: Vec<Member> = gone
             .map(|gone| Member::nameless(guild, gone.user_id))
@@ -173,7 +156,7 @@ impl Store {
 
     /// A user, as a member of the guild.
     pub fn member(&self, guild: GuildId, user: UserId) -> Result<Option<Member>, StoreError> {
-        let known = self.get(&key::ids([guild.0, user.0]))?;
+        let known = self.0.get((guild, user))?;
         if known.is_none() && self.privacy_of(guild, user)?.is_gone() {
             return Ok(Some(Member::nameless(guild, user)));
         }
@@ -182,7 +165,7 @@ impl Store {
 
     /// The guild's settings: the default ones until an admin chose.
     pub fn settings(&self, guild: GuildId) -> Result<Settings, StoreError> {
-        let chosen = self.get(&key::ids([guild.0]))?;
+        let chosen = self.0.get(guild)?;
         Ok(chosen.unwrap_or_else(|| Settings::default_for(guild)))
     }
 
@@ -266,7 +249,7 @@ impl Store {
 
     /// What the guild's members have chosen to be kept of them, by user.
     pub fn privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// What is shown of the guild's members beside other guilds: who hides more in another guild is
@@ -278,7 +261,7 @@ impl Store {
                 .into_iter()
                 .map(|privacy| (privacy.user_id, privacy)),
         );
-        for elsewhere in self.all::<Privacy>(&[])? {
+        for elsewhere in self.0.scan::<Privacy>(())? {
             let user = elsewhere.user_id;
             // Also who is no member here: others may name them.
             if elsewhere.guild_id == guild {
@@ -294,67 +277,69 @@ impl Store {
 
     /// What a member has chosen to be kept of them.
     pub fn privacy_of(&self, guild: GuildId, user: UserId) -> Result<Privacy, StoreError> {
-        let chosen = self.get(&key::ids([guild.0, user.0]))?;
+        let chosen = self.0.get((guild, user))?;
         Ok(chosen.unwrap_or_else(|| Privacy::unchosen(guild, user)))
     }
 
     /// What the guild's admins did of late, the latest last.
     pub fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// The commands that Discord was last told of.
     pub fn registered(&self, application: UserId) -> Result<Option<Registered>, StoreError> {
-        self.get(&key::ids([application.0]))
+        self.0.get(application)
     }
 
     /// The guild's current session.
     pub fn session(&self, guild: GuildId) -> Result<Session, StoreError> {
-        let session = self.get(&key::ids([guild.0]))?;
+        let session = self.0.get(guild)?;
         Ok(session.unwrap_or_else(|| Session::none(guild)))
     }
 
-    /// The coverage of every channel and thread of which anything is known.
-    pub fn coverage(&self) -> Result<BTreeMap<ChannelId, Coverage>, StoreError> {
-        let all: Vec<Coverage> = self.all(&[])?;
+    /// The coverage of every channel and thread of the guild of which anything is known.
+    pub fn coverage(&self, guild: GuildId) -> Result<BTreeMap<ChannelId, Coverage>, StoreError> {
+        let all: Vec<Coverage> = self.0.scan(guild)?;
         Ok(all.into_iter().map(|row| (row.channel_id, row)).collect())
     }
 
     /// The coverage of a channel or thread, where anything is known.
-    pub fn coverage_of(&self, channel: ChannelId) -> Result<Option<Coverage>, StoreError> {
-        self.get(&key::ids([channel.0]))
+    pub fn coverage_of(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+    ) -> Result<Option<Coverage>, StoreError> {
+        self.0.get((guild, channel))
     }
 
     /// The guild's lists of reactors that are still to be fetched, or contradict Discord's counts.
     pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
-        let mut all: Vec<Pending> = self.all(&[])?;
-        all.retain(|row| row.guild_id == guild);
-        Ok(all)
+        self.0.scan(guild)
     }
 
     /// What is known now of a list that was still to be fetched; `None` if it was.
     pub fn list(&self, list: &Pending) -> Result<Option<Pending>, StoreError> {
-        self.get(&list.key())
+        self.0.get(list.key())
     }
 
     /// How much of each of the guild's channels is in the store.
     pub fn tallies(&self, guild: GuildId) -> Result<Vec<Tally>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// What of the guild could not be fetched.
     pub fn failures(&self, guild: GuildId) -> Result<Vec<Failure>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// When each class of the guild's data was last complete.
     pub fn synced(&self, guild: GuildId) -> Result<Vec<Synced>, StoreError> {
-        self.all(&key::ids([guild.0]))
+        self.0.scan(guild)
     }
 
     /// How far the audit of the guild's older history is, and what it found.
     pub fn audit(&self, guild: GuildId) -> Result<Audit, StoreError> {
-        let audit = self.get(&key::ids([guild.0]))?;
+        let audit = self.0.get(guild)?;
         Ok(audit.unwrap_or_else(|| Audit::unknown(guild)))
     }
 
@@ -375,7 +360,7 @@ impl Store {
         channel: ChannelId,
         id: MessageId,
     ) -> Result<Option<MessageState>, StoreError> {
-        self.get(&key::ids([channel.0, id.0]))
+        self.0.get((channel, id))
     }
 
     /// The channel's messages and tombstones with these ids, one by one, by id.
@@ -384,7 +369,7 @@ impl Store {
         channel: ChannelId,
         ids: RangeInclusive<u64>,
     ) -> impl DoubleEndedIterator<Item = Result<MessageState, StoreError>> {
-        self.of_channel(channel, ids)
+        self.0.iter(messages(channel, &ids))
     }
 
     /// The reactions, present and past, to the channel's messages with these ids.
@@ -393,7 +378,7 @@ impl Store {
         channel: ChannelId,
         ids: RangeInclusive<u64>,
     ) -> impl Iterator<Item = Result<Reaction, StoreError>> {
-        self.of_channel(channel, ids)
+        self.0.iter(messages(channel, &ids))
     }
 
     /// The props given with commands in the channel, with these ids.
@@ -402,20 +387,7 @@ impl Store {
         channel: ChannelId,
         ids: RangeInclusive<u64>,
     ) -> impl DoubleEndedIterator<Item = Result<Props, StoreError>> {
-        self.of_channel(channel, ids)
-    }
-
-    pub(super) fn next_dirty_generation(&self) -> u64 {
-        self.generation.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// One more than the last generation that is remembered.
-    pub(super) fn first_generation(&self) -> Result<AtomicU64, StoreError> {
-        let last = self
-            .dirty()?
-            .into_iter()
-            .map(|(_, generation)| generation)
-            .max();
-        Ok(AtomicU64::new(last.map_or(1, |last| last + 1)))
+        let run = |id: u64| (channel, InteractionId(id));
+        self.0.iter(run(*ids.start())..=run(*ids.end()))
     }
 }

@@ -10,20 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Store, StoreError,
+use crate::{
+    Domain, Mirror, ReadRows as _, StoreError, View,
     engine::{Engine, Op},
 };
 
-/// What is known of a rewrite.
+/// The rules of deletion under which the store was last rewritten; zero while removed rows may still be
+/// in the log.
 const REWRITE_KEY: &[u8] = &[0, 16];
-
-/// Version of what a deletion removes. Bump it when deletions remove more: at its next start, a store of a
-/// lower version repeats its deletions and is rewritten.
-const RULES: u8 = 2;
-
-/// Removed rows are in the log.
-const OWED: u8 = 0;
 
 /// Bytes that are to be free beside those of the copy.
 const MARGIN: u64 = 16 << 20;
@@ -38,16 +32,16 @@ pub enum Rewrite {
 }
 
 /// Where the store's files are, and where they are while they are replaced.
-pub(super) struct Folders {
+pub(crate) struct Folders {
     root: PathBuf,
     /// The one that is used.
-    pub(super) current: PathBuf,
-    fresh: PathBuf,
+    pub(crate) current: PathBuf,
+    pub(crate) fresh: PathBuf,
     old: PathBuf,
 }
 
 impl Folders {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             current: root.join("sled"),
@@ -61,7 +55,7 @@ impl Folders {
     /// The current folder is moved away only once the fresh one is whole: where there is none, the fresh
     /// one takes its place. Where there is one, whatever lies beside it is a copy that was not finished,
     /// or what was replaced.
-    pub(super) fn settle(&self) -> io::Result<()> {
+    pub(crate) fn settle(&self) -> io::Result<()> {
         if !self.current.exists() {
             for other in [&self.fresh, &self.old] {
                 if other.exists() {
@@ -84,8 +78,40 @@ impl Folders {
         Ok(())
     }
 
-    /// Puts the fresh folder in the place of the current one. Nothing may have either open.
-    fn replace(&self) -> io::Result<()> {
+    /// How many bytes have to be free for a copy, if there are fewer.
+    pub(crate) fn lacks_room(&self) -> Result<Option<u64>, StoreError> {
+        let needed = size(&self.current).and_then(|size| {
+            let needed = size.saturating_add(MARGIN);
+            Ok((free(&self.root)? < needed).then_some(needed))
+        });
+        needed.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> StoreError {
+        StoreError::Io {
+            path: self.root.clone(),
+            reason: error.to_string(),
+        }
+    }
+
+    /// Puts a copy that was made into the fresh folder in the place of the current one, and closes
+    /// the store.
+    pub(crate) fn replace(
+        &self,
+        engine: Engine,
+        copied: Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if copied.is_err() {
+            // Where the disk is full after all, it does not stay so.
+            let _ = self.clear();
+        }
+        copied?;
+        // The lock is held until all is in its place.
+        let _lock = engine.close();
+        self.swap().map_err(|error| self.failed(&error))
+    }
+
+    fn swap(&self) -> io::Result<()> {
         sync_all(&self.fresh)?;
         sync_folder(&self.root)?;
         fs::rename(&self.current, &self.old)?;
@@ -133,56 +159,41 @@ fn free(path: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-impl Store {
-    /// Remembers that rows which are removed from now on are to leave the log too. Survives a power
-    /// cut.
+impl<D: Domain> Mirror<D> {
+    /// Notes that rows removed from now on must leave the log, too. Survives a power cut.
     pub fn owe_rewrite(&self) -> Result<(), StoreError> {
-        self.engine
-            .commit(&[Op::Put(REWRITE_KEY.to_vec(), vec![OWED])])
+        let put = Op::Put(REWRITE_KEY.to_vec(), vec![0]);
+        self.inner.change(|_| Ok((vec![put], ())))
     }
 
-    /// Whether the store is to be rewritten: rows were removed that may leave nothing, now or by an
-    /// earlier version.
-    pub fn owes_rewrite(&self) -> Result<bool, StoreError> {
-        if let Some(bytes) = self.engine.get(REWRITE_KEY)? {
-            return Ok(bytes.first().is_none_or(|rules| *rules < RULES));
-        }
-        for guild in self.guilds()? {
-            let chosen = self.privacy(guild.guild_id)?;
-            if chosen.iter().any(|chosen| chosen.forgotten.is_some()) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Rewrites the store into a fresh folder. It is closed then: open it again.
+    /// Rewrites the store into a fresh folder, and notes [`Domain::DELETION_RULES`]. The store is
+    /// closed then: open it again.
     ///
     /// # Errors
     /// [`StoreError`] if a folder could not be read or written; then it is as it was, or as new.
     pub fn rewrite(self) -> Result<Rewrite, StoreError> {
-        let root = self.engine.path().to_owned();
-        let folders = Folders::new(&root);
-        let failed = |error: io::Error| StoreError::Io {
-            path: root.clone(),
-            reason: error.to_string(),
-        };
-        folders.clear().map_err(failed)?;
-        let needed = size(&folders.current)
-            .map_err(failed)?
-            .saturating_add(MARGIN);
-        if free(&root).map_err(failed)? < needed {
+        let folders = Folders::new(self.inner.engine.path());
+        folders.clear().map_err(|error| folders.failed(&error))?;
+        if let Some(needed) = folders.lacks_room()? {
             return Ok(Rewrite::NoRoom(needed));
         }
-        let copied = self.engine.copy_to(&folders.fresh, (REWRITE_KEY, &[RULES]));
-        if copied.is_err() {
-            // Where the disk is full after all, it does not stay so.
-            let _ = folders.clear();
-        }
-        copied?;
-        // The lock is held until all is in its place.
-        let _lock = Engine::close(self.engine);
-        folders.replace().map_err(failed)?;
+        let Some(inner) = self.close() else {
+            return Err(folders.failed(&io::Error::other("it is still being read")));
+        };
+        let noted = (REWRITE_KEY.to_vec(), vec![D::DELETION_RULES]);
+        let copied = inner
+            .engine
+            .copy_to(&folders.fresh, |entry| Ok(Some(entry)), vec![noted]);
+        folders.replace(inner.engine, copied)?;
         Ok(Rewrite::Done)
+    }
+}
+
+impl View {
+    /// Under which [`Domain::DELETION_RULES`] the store was last rewritten: zero while removed rows may
+    /// still be in the log, `None` if it never was.
+    pub fn rewritten_under(&self) -> Result<Option<u8>, StoreError> {
+        let known = self.value(REWRITE_KEY)?;
+        Ok(known.map(|known| known.first().copied().unwrap_or_default()))
     }
 }

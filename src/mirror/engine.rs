@@ -19,18 +19,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{StoreError, rewrite::Folders};
+use crate::{StoreError, rewrite::Folders};
 
 /// A change of one key.
-pub(super) enum Op {
+pub(crate) enum Op {
     /// Sets it.
     Put(Vec<u8>, Vec<u8>),
     /// Removes it.
     Delete(Vec<u8>),
 }
 
+impl Op {
+    pub(crate) fn key(&self) -> &[u8] {
+        match self {
+            Self::Put(key, _) | Self::Delete(key) => key,
+        }
+    }
+}
+
+/// A key, and what is stored under it.
+pub(crate) type Entry = (Vec<u8>, Vec<u8>);
+
 /// An ordered map of bytes on disk.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     path: PathBuf,
     db: sled::Db,
     /// sled's log, for the `fsync` that sled leaves out.
@@ -71,7 +82,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 const LETTING_GO: Duration = Duration::from_secs(10);
 
 impl Engine {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Unusable {
             path: path.to_owned(),
             source,
@@ -128,7 +139,7 @@ impl Engine {
 
     /// Applies all changes at once. When this returns they survive a power cut. After it has failed
     /// nothing more is read or written.
-    pub(super) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
+    pub(crate) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
         if ops.is_empty() {
             return self.check();
         }
@@ -137,7 +148,7 @@ impl Engine {
     }
 
     /// As [`Self::commit`], but what it changed is durable only with the next commit.
-    pub(super) fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
+    pub(crate) fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
         self.check()?;
         self.or_fail(self.apply_batch(ops))
     }
@@ -170,7 +181,7 @@ impl Engine {
     }
 
     /// Whether [`Self::mark_used`] was called, now or by an earlier process.
-    pub(super) fn is_used(&self) -> Result<bool, StoreError> {
+    pub(crate) fn is_used(&self) -> Result<bool, StoreError> {
         let lock = self
             .lock
             .metadata()
@@ -179,14 +190,14 @@ impl Engine {
     }
 
     /// Remembers outside of sled that there is something in it. Survives a power cut.
-    pub(super) fn mark_used(&self) -> Result<(), StoreError> {
+    pub(crate) fn mark_used(&self) -> Result<(), StoreError> {
         (&self.lock)
             .write_all(b"used\n")
             .and_then(|()| self.lock.sync_data())
             .map_err(|error| self.io(&error.into()))
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.check()?;
         let value = self.db.get(key).map_err(|error| self.io(&error))?;
         let Some(value) = value else { return Ok(None) };
@@ -196,11 +207,11 @@ impl Engine {
     }
 
     /// The entries whose keys lie in `[from, to)`, sorted by key.
-    pub(super) fn range<'a>(
+    pub(crate) fn range<'a>(
         &'a self,
         from: &[u8],
         to: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'a> {
         let refused = self.check().err().map(Err);
         let mut read = 0;
         let entries = self.db.range(from.to_vec()..to.to_vec());
@@ -214,15 +225,17 @@ impl Engine {
     }
 
     /// Where the store is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Copies everything into a fresh folder, with one value set. The copy is not durable yet.
-    pub(super) fn copy_to(
+    /// Copies what there is into a fresh folder, each entry as `change` has it. The copy is not
+    /// durable yet.
+    pub(crate) fn copy_to(
         &self,
         folder: &Path,
-        (key, value): (&[u8], &[u8]),
+        mut change: impl FnMut(Entry) -> Result<Option<Entry>, StoreError>,
+        more: Vec<Entry>,
     ) -> Result<(), StoreError> {
         self.check()?;
         let io = |error: sled::Error| self.io(&error);
@@ -232,6 +245,9 @@ impl Engine {
         let mut bytes = 0;
         for entry in self.db.iter() {
             let (key, value) = entry.map_err(io)?;
+            let Some((key, value)) = change((key.to_vec(), value.to_vec()))? else {
+                continue;
+            };
             bytes += key.len() + value.len();
             batch.insert(key, value);
             if bytes > COPIED_BYTES {
@@ -239,14 +255,16 @@ impl Engine {
                 fresh.apply_batch(std::mem::take(&mut batch)).map_err(io)?;
             }
         }
-        batch.insert(key, value);
+        for (key, value) in more {
+            batch.insert(key, value);
+        }
         fresh.apply_batch(batch).map_err(io)?;
         fresh.flush().map_err(io)?;
         Ok(())
     }
 
     /// Closes the store, and returns its lock: until that is dropped nobody else opens it.
-    pub(super) fn close(self) -> File {
+    pub(crate) fn close(self) -> File {
         let Self { db, log, lock, .. } = self;
         drop((db, log));
         lock

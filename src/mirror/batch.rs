@@ -1,0 +1,90 @@
+//! Changes that become durable together, or not at all.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Clock, Dirty, Mark, ReadRows, Record as _, Rows, StoreError, codec,
+    engine::Op,
+    mirror::Inner,
+    record::stored_key,
+    scan::{Changes, Scan},
+};
+
+/// Changes of a store. Reading through it shows them already.
+pub(crate) struct Batch<'a> {
+    inner: &'a Inner,
+    changed: Changes,
+    marks: BTreeSet<Mark>,
+    /// The latest stamps among what was merged.
+    pub(crate) clock: Clock,
+}
+
+impl<'a> Batch<'a> {
+    /// Begins a batch. Only one may be under way at a time.
+    pub(crate) fn new(inner: &'a Inner) -> Result<Self, StoreError> {
+        Ok(Self {
+            inner,
+            changed: Changes::new(),
+            marks: BTreeSet::new(),
+            clock: Clock::of(inner)?,
+        })
+    }
+
+    /// Makes the changes durable. When this returns they survive a power cut; when it fails, none
+    /// of them is applied.
+    pub(crate) fn commit(mut self) -> Result<(), StoreError> {
+        if self.changed.is_empty() {
+            return Ok(());
+        }
+        self.inner.change(|generation| {
+            for mark in self.marks {
+                let dirty = Dirty {
+                    mark,
+                    generation: *generation,
+                };
+                let key = stored_key::<Dirty>(&dirty.mark);
+                self.changed.insert(key, Some(codec::encode(&dirty)));
+            }
+            *generation += 1;
+            let clock = codec::encode(&self.clock);
+            self.changed
+                .insert(stored_key::<Clock>(&self.clock.key()), Some(clock));
+            let ops = self.changed.into_iter().map(|(key, value)| match value {
+                Some(value) => Op::Put(key, value),
+                None => Op::Delete(key),
+            });
+            Ok((ops.collect(), ()))
+        })
+    }
+}
+
+impl ReadRows for Batch<'_> {
+    type Error = StoreError;
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.changed.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.inner.engine.get(key),
+        }
+    }
+
+    fn values(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        few: bool,
+    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
+        let scan = Scan::new(&self.inner.engine, &self.changed, (from, to), few);
+        scan.map(|entry| Ok(entry?.1))
+    }
+}
+
+impl Rows for Batch<'_> {
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.changed.insert(key, value);
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        self.marks.insert(mark);
+    }
+}

@@ -1,0 +1,75 @@
+//! When facts held, and up to when the mirror has heard of them.
+
+use propsbot_archive::Millis;
+use serde::{Deserialize, Serialize};
+
+use crate::{ReadRows, Record, Table};
+
+/// When a fact held, in microseconds since the Unix epoch, UTC.
+///
+/// For events: when one was received, made strictly increasing, so that two events never share a
+/// stamp and their order is kept. For answers to requests: when the request was *sent*, since the
+/// answer may be older than anything received after that moment.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Stamp(pub i64);
+
+impl Stamp {
+    /// The stamp's time, rounded down to the millisecond.
+    pub fn millis(self) -> Millis {
+        Millis(self.0.div_euclid(1000))
+    }
+}
+
+impl From<Millis> for Stamp {
+    fn from(millis: Millis) -> Self {
+        Self(millis.0.saturating_mul(1000))
+    }
+}
+
+/// The latest stamps that were merged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Of all: a clock that was set back must go on from here.
+    pub newest: Stamp,
+    /// Of events, if there were any: until then the provider was heard.
+    heard: Option<Stamp>,
+}
+
+impl Clock {
+    /// Where it is kept.
+    const KEY: u8 = 20;
+
+    pub(crate) fn new(newest: Stamp, heard: Option<Stamp>) -> Self {
+        Self { newest, heard }
+    }
+
+    /// The clock of a mirror, or of a view of it.
+    pub fn of<R: ReadRows>(rows: &R) -> Result<Self, R::Error> {
+        Ok(rows.get(Self::KEY)?.unwrap_or_default())
+    }
+
+    /// Until when the provider's events were heard.
+    pub fn heard(&self) -> Stamp {
+        self.heard.unwrap_or(self.newest)
+    }
+
+    pub(crate) fn advance(&mut self, at: Stamp, is_event: bool) {
+        self.newest = self.newest.max(at);
+        if is_event {
+            self.heard = self.heard.max(Some(at));
+        }
+    }
+}
+
+impl Record for Clock {
+    type Key = u8;
+
+    const TABLE: Table = Table::OWN;
+
+    fn key(&self) -> u8 {
+        Self::KEY
+    }
+}

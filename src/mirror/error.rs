@@ -1,0 +1,105 @@
+//! What can go wrong with a store.
+
+use std::path::PathBuf;
+
+/// Why the store could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot be used.
+    #[error("could not use {path} as the store (STORE_PATH): {source}")]
+    Unusable {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "the store {path} is in use by another propsbot; stop that one first, or set STORE_PATH to \
+         another folder"
+    )]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// A newer propsbot wrote it.
+    #[error(
+        "the store {path} has schema {found}, but this propsbot only knows schemas up to {known}; update \
+         propsbot, or restore from the archive into an empty folder"
+    )]
+    Newer {
+        /// The store's folder.
+        path: PathBuf,
+        /// The schema it has.
+        found: u32,
+        /// The newest schema we know.
+        known: u32,
+    },
+    /// The disk has no room for the copy that a newer schema needs.
+    #[error(
+        "could not upgrade the store {path}: it is copied for that, which takes {} MB of free disk space; \
+         make room and start again (nothing was changed)",
+        needed.div_ceil(1_000_000)
+    )]
+    NoRoom {
+        /// The store's folder.
+        path: PathBuf,
+        /// The bytes that have to be free.
+        needed: u64,
+    },
+    /// A restore was cut off.
+    #[error(
+        "the store {path} is only half restored from an archive; run `propsbot restore` again, or \
+         delete the folder"
+    )]
+    HalfRestored {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// A restore needs an empty store.
+    #[error(
+        "could not restore into the store {path}: it is not empty; set STORE_PATH to a new folder"
+    )]
+    NotEmpty {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// What is on disk cannot be read.
+    #[error(
+        "the store {path} is damaged ({reason}); keep the folder as it is, set STORE_PATH to a new \
+         one, and sync again"
+    )]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("could not read or write the store {path}: {reason}; is the disk full?")]
+    Io {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// Too much changed while a view was open. Open another one and start again.
+    #[error("more than {limit} bytes of the store changed while it was read; start again")]
+    ViewEnded {
+        /// How much may change.
+        limit: usize,
+    },
+    /// A row is not as this version writes it.
+    #[error(transparent)]
+    Row(#[from] RowError),
+}
+
+/// A row is not as this version writes it.
+#[derive(Debug, thiserror::Error)]
+#[error("could not read a row of {table}: {reason}")]
+pub struct RowError {
+    /// The table's name.
+    pub table: &'static str,
+    /// What was found.
+    pub reason: String,
+}

@@ -1,0 +1,230 @@
+//! A provider's mirror on disk.
+
+use std::{
+    ops::Deref,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use crate::{
+    Dirty, Domain, Mark, Observed as _, PrefixOf, ReadRows, Record, StoreError, View,
+    batch::Batch,
+    codec,
+    engine::{Engine, Op},
+    record::{stored_key, stored_keys},
+    scan::Scan,
+    view::Views,
+};
+
+/// The version of the layout that this code writes. A store of a newer one is refused, one of the
+/// version before is rewritten.
+pub const SCHEMA: u32 = 2;
+
+/// Where the schema is kept: every version reads this key.
+pub(crate) const SCHEMA_KEY: &[u8] = &[0];
+
+/// Rows that are removed at a time.
+const AT_ONCE: usize = 10_000;
+
+/// A provider's mirror on disk. Any number of readers, one writer at a time.
+///
+/// Dereferences to the provider's reader of the rows as they are now.
+pub struct Mirror<D: Domain> {
+    pub(crate) inner: Arc<Inner>,
+    now: D::Reader,
+}
+
+impl<D: Domain> Deref for Mirror<D> {
+    type Target = D::Reader;
+
+    fn deref(&self) -> &D::Reader {
+        &self.now
+    }
+}
+
+/// What mirrors and their views share.
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    /// Locked while the store is changed: no view opens on half of a batch.
+    changing: Mutex<Changing>,
+}
+
+pub(crate) struct Changing {
+    pub(crate) views: Views,
+    /// The generation of the next batch.
+    generation: u64,
+}
+
+impl Inner {
+    pub(crate) fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing
+            .lock()
+            .expect("nothing panics while it changes the store")
+    }
+
+    /// Changes the store as `decide` says, which nobody does meanwhile: all at once, and durable when
+    /// this returns. `decide` is told the generation of what changes.
+    pub(crate) fn change<T>(
+        &self,
+        decide: impl FnOnce(&mut u64) -> Result<(Vec<Op>, T), StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut changing = self.changing();
+        let (ops, answer) = decide(&mut changing.generation)?;
+        changing.views.keep(&self.engine, &ops)?;
+        self.engine.commit(&ops)?;
+        Ok(answer)
+    }
+
+    /// Puts one of the mirror's own rows.
+    pub(crate) fn put<R: Record>(&self, row: &R) -> Result<(), StoreError> {
+        let op = Op::Put(stored_key::<R>(&row.key()), codec::encode(row));
+        self.change(|_| Ok((vec![op], ())))
+    }
+}
+
+impl ReadRows for Inner {
+    type Error = StoreError;
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.get(key)
+    }
+
+    fn values(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        few: bool,
+    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
+        Scan::new(&self.engine, (), (from, to), few).map(|entry| Ok(entry?.1))
+    }
+}
+
+impl<D: Domain> Mirror<D> {
+    /// Opens the mirror in the folder `path`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// Each as [`StoreError`] says. A damaged store is never deleted.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mirror = Self::open_any(path)?;
+        if mirror.is_half_restored()? {
+            let path = path.to_owned();
+            return Err(StoreError::HalfRestored { path });
+        }
+        Ok(mirror)
+    }
+
+    pub(crate) fn open_any(path: &Path) -> Result<Self, StoreError> {
+        let mut engine = Engine::open(path)?;
+        match Self::schema(&engine)? {
+            None if engine.is_used()? => {
+                return Err(StoreError::Damaged {
+                    path: path.to_owned(),
+                    reason: "its log has lost everything that was written".to_owned(),
+                });
+            }
+            None => {
+                engine.commit(&[Op::Put(SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec())])?;
+            }
+            Some(found) if found > SCHEMA => {
+                return Err(StoreError::Newer {
+                    path: path.to_owned(),
+                    found,
+                    known: SCHEMA,
+                });
+            }
+            Some(SCHEMA) => {}
+            Some(_) => engine = crate::upgrade::upgrade::<D>(engine)?,
+        }
+        if !engine.is_used()? {
+            engine.mark_used()?;
+        }
+        let changing = Changing {
+            views: Views::new(),
+            generation: 1,
+        };
+        let inner = Inner {
+            engine,
+            changing: Mutex::new(changing),
+        };
+        let last = inner.scan::<Dirty>(())?;
+        let last = last.iter().map(|dirty| dirty.generation).max();
+        inner.changing().generation = last.map_or(1, |last| last + 1);
+        let inner = Arc::new(inner);
+        let now = View::live(Arc::clone(&inner)).into();
+        Ok(Self { inner, now })
+    }
+
+    fn schema(engine: &Engine) -> Result<Option<u32>, StoreError> {
+        let Some(bytes) = engine.get(SCHEMA_KEY)? else {
+            return Ok(None);
+        };
+        let number = bytes.as_slice().try_into().map(u32::from_be_bytes);
+        number.map(Some).map_err(|_| StoreError::Damaged {
+            path: engine.path().to_owned(),
+            reason: "its schema version is not a number".to_owned(),
+        })
+    }
+
+    /// Merges observations, group by group, and makes all of it durable at once. Returns for each
+    /// group what it showed to be missing.
+    pub fn merge(
+        &self,
+        groups: &[Vec<D::Observation>],
+    ) -> Result<Vec<Vec<D::Missing>>, StoreError> {
+        let mut batch = Batch::new(&self.inner)?;
+        let mut missing = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut of_group = Vec::new();
+            for seen in group {
+                of_group.extend(D::merge(&mut batch, seen)?);
+                batch.clock.advance(seen.at(), seen.is_event());
+            }
+            missing.push(of_group);
+        }
+        batch.commit()?;
+        Ok(missing)
+    }
+
+    /// All rows as they are now, while the store goes on changing.
+    pub fn view(&self) -> D::Reader {
+        let mut changing = self.inner.changing();
+        changing.views.open(Arc::clone(&self.inner)).into()
+    }
+
+    /// Closes the mirror; `None` if a view of it is still open.
+    pub(crate) fn close(self) -> Option<Inner> {
+        let Self { inner, now } = self;
+        drop(now);
+        Arc::into_inner(inner)
+    }
+
+    /// Removes the rows whose keys begin so, without marks. If it is interrupted, some of them are
+    /// gone.
+    #[expect(clippy::needless_pass_by_value, reason = "as `ReadRows` takes them")]
+    pub fn remove<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<(), StoreError> {
+        let keys = stored_keys::<R>(&prefix, &prefix);
+        loop {
+            let rows = Scan::new(&self.inner.engine, (), keys.clone(), false).take(AT_ONCE);
+            let ops = rows.map(|entry| Ok(Op::Delete(entry?.0)));
+            let ops: Vec<Op> = ops.collect::<Result<_, StoreError>>()?;
+            if ops.is_empty() {
+                return Ok(());
+            }
+            self.inner.change(|_| Ok((ops, ())))?;
+        }
+    }
+
+    /// Forgets all marks of a space, and leaves this one.
+    pub fn mark_only(&self, mark: Mark) -> Result<(), StoreError> {
+        self.remove::<Dirty>(mark.space.clone())?;
+        self.inner.change(|generation| {
+            let dirty = Dirty {
+                mark,
+                generation: *generation,
+            };
+            *generation += 1;
+            let key = stored_key::<Dirty>(&dirty.mark);
+            Ok((vec![Op::Put(key, codec::encode(&dirty))], ()))
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Filling an empty mirror from an archive: all of it, or it is known to be half.
+
+use std::path::Path;
+
+use propsbot_archive::Hash;
+
+use crate::{
+    Clock, Domain, ExportLedger, LastExport, Mirror, Record, Stamp, StoreError, codec, engine::Op,
+    record::stored_key, scan::Scan,
+};
+
+/// Keys that are removed at a time.
+const AT_ONCE: usize = 10_000;
+
+/// Stands while a restore is under way.
+pub(crate) const RESTORING_KEY: &[u8] = &[0, 3];
+
+impl<D: Domain> Mirror<D> {
+    /// Opens the mirror in the folder `path` to fill it from an archive. Until [`Self::restored`],
+    /// [`Self::open`] refuses it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`] if it holds anything but what a restore left that was cut off.
+    pub fn open_to_restore(path: &Path) -> Result<Self, StoreError> {
+        let mirror = Self::open_any(path)?;
+        if !mirror.is_half_restored()? {
+            let has_exported = ExportLedger::of(&*mirror.inner)?.last.is_some();
+            if has_exported || mirror.records().next().is_some() {
+                let path = path.to_owned();
+                return Err(StoreError::NotEmpty { path });
+            }
+            let mark = Op::Put(RESTORING_KEY.to_vec(), Vec::new());
+            mirror.inner.change(|_| Ok((vec![mark], ())))?;
+        }
+        Ok(mirror)
+    }
+
+    pub(crate) fn is_half_restored(&self) -> Result<bool, StoreError> {
+        Ok(self.inner.engine.get(RESTORING_KEY)?.is_some())
+    }
+
+    fn records(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> {
+        let all = Scan::new(&self.inner.engine, (), (vec![1], vec![u8::MAX]), false);
+        all.map(|entry| Ok(entry?.0))
+    }
+
+    /// Removes every record: a restore starts again.
+    pub fn clear(&self) -> Result<(), StoreError> {
+        loop {
+            let keys = self.records().take(AT_ONCE);
+            let ops: Vec<Op> = keys
+                .map(|key| Ok(Op::Delete(key?)))
+                .collect::<Result<_, StoreError>>()?;
+            if ops.is_empty() {
+                return Ok(());
+            }
+            self.inner.engine.apply(&ops)?;
+        }
+    }
+
+    /// Puts records as they are, without merging. They are durable only after [`Self::restored`].
+    pub fn restore<R: Record>(&self, records: &[R]) -> Result<(), StoreError> {
+        let put = |row: &R| Op::Put(stored_key::<R>(&row.key()), codec::encode(row));
+        let ops: Vec<Op> = records.iter().map(put).collect();
+        self.inner.engine.apply(&ops)
+    }
+
+    /// All of the archive that this manifest describes is there, as of `newest`. When this returns, it
+    /// survives a power cut, and the mirror is one like any other.
+    pub fn restored(&self, newest: Stamp, manifest: Hash) -> Result<(), StoreError> {
+        self.inner.put(&Clock::new(newest, None))?;
+        self.start_from(LastExport::Restored(manifest))?;
+        let done = Op::Delete(RESTORING_KEY.to_vec());
+        self.inner.change(|_| Ok((vec![done], ())))
+    }
+}

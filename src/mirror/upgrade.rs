@@ -1,0 +1,191 @@
+//! Rewriting a store of schema 1 as one of schema 2.
+
+use propsbot_archive::Hash;
+use serde::de::DeserializeOwned;
+use tracing::info;
+
+use crate::{
+    Clock, Domain, ExportLedger, LastExport, PrefixOf, Published, ReadRows, Record, RowError,
+    SCHEMA, Stamp, StoreError, codec,
+    engine::{Engine, Entry},
+    key,
+    mirror::SCHEMA_KEY,
+    record::stored_key,
+    rewrite::Folders,
+    scan::Scan,
+};
+
+// The keys of schema 1 that schema 2 has in records.
+const NEWEST_KEY: &[u8] = &[0, 1];
+const HEARD_KEY: &[u8] = &[0, 4];
+const EXPORTED_KEY: &[u8] = &[0, 2];
+/// Followed by an archive's name.
+const ARCHIVE_KEY: &[u8] = &[0, 6];
+const RULES_KEY: &[u8] = &[0, 7];
+const CLAIMS_KEY: &[u8] = &[0, 8];
+
+/// What stood before the hash of a manifest from which the store was restored.
+const RESTORED: &str = "restored ";
+/// What stood before what was not confirmed to be published.
+const UNCONFIRMED: char = '?';
+
+/// The rows of a store of schema 1: those of tables that have not changed since can be read.
+pub struct OldRows<'a>(&'a Engine);
+
+impl ReadRows for OldRows<'_> {
+    type Error = StoreError;
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn values(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        few: bool,
+    ) -> impl DoubleEndedIterator<Item = Result<Vec<u8>, StoreError>> {
+        Scan::new(self.0, (), (from, to), few).map(|entry| Ok(entry?.1))
+    }
+}
+
+/// A row as bytes.
+pub struct OldRow {
+    /// The table's number.
+    pub table: u8,
+    /// The key within the table.
+    pub key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl OldRow {
+    /// What a record is stored as today.
+    pub fn of<R: Record>(row: &R) -> Self {
+        let mut key = Vec::new();
+        row.key().write_prefix(&mut key);
+        Self {
+            table: R::TABLE.number,
+            key,
+            value: codec::encode(row),
+        }
+    }
+
+    /// The value of a row, as this type reads it.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        // The first byte is the version of the encoding.
+        self.decode(self.value.get(1..))
+    }
+
+    /// What the key has after so many bytes, as this type reads it.
+    pub fn read_key<T: DeserializeOwned>(&self, from: usize) -> Result<T, StoreError> {
+        self.decode(self.key.get(from..))
+    }
+
+    fn decode<T: DeserializeOwned>(&self, bytes: Option<&[u8]>) -> Result<T, StoreError> {
+        let read = rmp_serde::from_slice(bytes.unwrap_or_default());
+        Ok(read.map_err(|error| RowError {
+            table: "schema 1",
+            reason: format!("table {}: {error}", self.table),
+        })?)
+    }
+
+    /// The number that the value is.
+    pub fn number(&self) -> Option<u64> {
+        Some(u64::from_be_bytes(self.value.as_slice().try_into().ok()?))
+    }
+}
+
+/// Rewrites a store into a fresh folder, and opens that. Killed at any step, the old store is there, or
+/// the new one.
+pub(crate) fn upgrade<D: Domain>(engine: Engine) -> Result<Engine, StoreError> {
+    let path = engine.path().to_owned();
+    let folders = Folders::new(&path);
+    if let Some(needed) = folders.lacks_room()? {
+        return Err(StoreError::NoRoom { path, needed });
+    }
+    info!("upgrading the store to schema {SCHEMA}; this takes a moment");
+    let mut change = D::upgrade(OldRows(&engine))?;
+    let own = own_rows(&engine)?;
+    let copied = engine.copy_to(
+        &folders.fresh,
+        |(key, value)| {
+            let Some((&table, key_in_table)) = key.split_first().filter(|(table, _)| **table > 0)
+            else {
+                return Ok(is_kept(&key).then_some((key, value)));
+            };
+            let row = change(OldRow {
+                table,
+                key: key_in_table.to_vec(),
+                value,
+            })?;
+            Ok(row.map(|row| ([vec![row.table], row.key].concat(), row.value)))
+        },
+        own,
+    );
+    drop(change);
+    folders.replace(engine, copied)?;
+    let engine = Engine::open(&path)?;
+    info!("the store has schema {SCHEMA} now");
+    Ok(engine)
+}
+
+/// Whether the key of one of the mirror's own values is the same in schema 2.
+fn is_kept(key: &[u8]) -> bool {
+    let is_replaced = [
+        NEWEST_KEY,
+        HEARD_KEY,
+        EXPORTED_KEY,
+        RULES_KEY,
+        CLAIMS_KEY,
+        SCHEMA_KEY,
+    ]
+    .contains(&key);
+    !is_replaced && !key.starts_with(ARCHIVE_KEY)
+}
+
+/// The mirror's own rows, as schema 2 has them.
+fn own_rows(engine: &Engine) -> Result<Vec<Entry>, StoreError> {
+    let stamp = |key| -> Result<Option<Stamp>, StoreError> {
+        let bytes: Option<Vec<u8>> = engine.get(key)?;
+        let bytes = bytes.and_then(|bytes| bytes.as_slice().try_into().ok());
+        Ok(bytes.map(i64::from_be_bytes).map(Stamp))
+    };
+    let text = |key: &[u8]| -> Result<Option<String>, StoreError> {
+        let bytes = engine.get(key)?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    };
+    let clock = Clock::new(stamp(NEWEST_KEY)?.unwrap_or_default(), stamp(HEARD_KEY)?);
+    let mut ledger = ExportLedger {
+        last: text(EXPORTED_KEY)?.and_then(|left| match left.strip_prefix(RESTORED) {
+            Some(hash) => Some(LastExport::Restored(hash.parse().ok()?)),
+            None => Some(LastExport::Published(left.parse().ok()?)),
+        }),
+        rules: engine
+            .get(RULES_KEY)?
+            .and_then(|bytes| bytes.first().copied()),
+        ..ExportLedger::default()
+    };
+    if let Some(names) = text(CLAIMS_KEY)? {
+        ledger.claims = names.lines().map(str::to_owned).collect();
+    }
+    for entry in engine.range(ARCHIVE_KEY, &key::after(ARCHIVE_KEY)) {
+        let (key, value) = entry?;
+        let name = String::from_utf8_lossy(&key[ARCHIVE_KEY.len()..]).into_owned();
+        let lines = String::from_utf8_lossy(&value).into_owned();
+        let published = lines.lines().filter_map(|line| {
+            Some(Published {
+                manifest: line.trim_start_matches(UNCONFIRMED).parse::<Hash>().ok()?,
+                confirmed: !line.starts_with(UNCONFIRMED),
+            })
+        });
+        ledger.archives.insert(name, published.collect());
+    }
+    Ok(vec![
+        (SCHEMA_KEY.to_vec(), SCHEMA.to_be_bytes().to_vec()),
+        (stored_key::<Clock>(&clock.key()), codec::encode(&clock)),
+        (
+            stored_key::<ExportLedger>(&ledger.key()),
+            codec::encode(&ledger),
+        ),
+    ])
+}

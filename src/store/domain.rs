@@ -1,0 +1,29 @@
+//! Discord, as a mirror's domain.
+
+use propsbot_ingest as ingest;
+use propsbot_mirror::{Domain, OldRow, OldRows, Rows, StoreError};
+use propsbot_model::{Observation, Pending};
+
+use crate::{Reader, reader::DELETION_RULES, upgrade};
+
+/// Discord's facts and their rules.
+pub struct Discord;
+
+impl Domain for Discord {
+    type Observation = Observation;
+    /// Lists of reactors.
+    type Missing = Pending;
+    type Reader = Reader;
+
+    const DELETION_RULES: u8 = DELETION_RULES;
+
+    fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, S::Error> {
+        ingest::merge(rows, seen)
+    }
+
+    fn upgrade(
+        old: OldRows<'_>,
+    ) -> Result<impl FnMut(OldRow) -> Result<Option<OldRow>, StoreError> + '_, StoreError> {
+        upgrade::upgrade(&old)
+    }
+}

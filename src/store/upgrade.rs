@@ -1,0 +1,120 @@
+//! Discord's rows of schema 1, as schema 2 has them.
+
+use std::collections::BTreeMap;
+
+use propsbot_mirror::{Dirty, Mark, OldRow, OldRows, ReadRows as _, Record, StoreError, Table};
+use propsbot_model::{
+    Channel, ChannelId, Coverage, Failure, FailureObject, GuildEntity, GuildId, LeftOut, Millis,
+    Pending, Reaction, Reason, Tally, tables,
+};
+use serde::Deserialize;
+
+/// The table that marks of changes had.
+const MARKS: u8 = 17;
+
+/// A mark: the guild, the table by name, and the channel and day of its rows.
+#[derive(Deserialize)]
+struct OldMark(GuildId, String, Option<(ChannelId, i64)>);
+
+/// Coverage and pending lists have the guild in their keys; emojis and failures are written otherwise
+/// in keys; marks are records.
+pub(crate) fn upgrade(
+    old: &OldRows<'_>,
+) -> Result<impl FnMut(OldRow) -> Result<Option<OldRow>, StoreError> + use<>, StoreError> {
+    let mut guilds: BTreeMap<ChannelId, GuildId> = BTreeMap::new();
+    for tally in old.scan::<Tally>(())? {
+        guilds.insert(tally.channel_id, tally.guild_id);
+    }
+    for channel in old.scan::<GuildEntity<Channel>>(())? {
+        guilds.insert(ChannelId(channel.id), channel.guild_id);
+    }
+    Ok(move |row: OldRow| {
+        let is_of = |table: Table| row.table == table.number;
+        Ok(Some(if is_of(tables::COVERAGE) {
+            let coverage: Coverage = row.read()?;
+            // Of a channel of which no more is known, all is read again.
+            let Some(guild_id) = guilds.get(&coverage.channel_id) else {
+                return Ok(None);
+            };
+            OldRow::of(&Coverage {
+                guild_id: *guild_id,
+                ..coverage
+            })
+        } else if is_of(tables::PENDING) {
+            again::<Pending>(&row)?
+        } else if is_of(tables::LEFT_OUT) {
+            again::<LeftOut>(&row)?
+        } else if is_of(tables::REACTIONS) {
+            again::<Reaction>(&row)?
+        } else if is_of(tables::FAILURES) {
+            failure(row.read()?)
+        } else if row.table == MARKS {
+            return mark(&row);
+        } else {
+            row
+        }))
+    })
+}
+
+/// A failure, with its reason as a sentence.
+#[derive(Deserialize)]
+struct OldFailure(
+    GuildId,
+    FailureObject,
+    String,
+    u32,
+    Millis,
+    #[serde(default)] bool,
+);
+
+fn failure(old: OldFailure) -> OldRow {
+    let OldFailure(guild_id, object, reason, times, at, refused) = old;
+    let unreadable = Reason::Unreadable;
+    let reason = if reason == unreadable.to_string() {
+        unreadable
+    } else {
+        Reason::Other(reason)
+    };
+    OldRow::of(&Failure {
+        guild_id,
+        object,
+        reason,
+        times,
+        at,
+        refused,
+    })
+}
+
+/// The row under the key that it has today.
+fn again<R: Record>(row: &OldRow) -> Result<OldRow, StoreError> {
+    Ok(OldRow::of(&row.read::<R>()?))
+}
+
+fn mark(row: &OldRow) -> Result<Option<OldRow>, StoreError> {
+    // The key had the guild twice, the second time in the mark itself.
+    let OldMark(guild, name, channel_day) = row.read_key(8)?;
+    let Some(table) = EXPORTED.into_iter().find(|table| table.name == name) else {
+        return Ok(None);
+    };
+    let mut mark = Mark::of_space(guild, table);
+    if let Some((channel, day)) = channel_day {
+        mark.part = Some(propsbot_mirror::Id::new(channel));
+        mark.day = Some(day);
+    }
+    let generation = row.number().unwrap_or(1);
+    Ok(Some(OldRow::of(&Dirty { mark, generation })))
+}
+
+/// The tables whose changes are marked.
+const EXPORTED: [Table; 10] = [
+    tables::GUILDS,
+    tables::CHANNELS,
+    tables::ROLES,
+    tables::EMOJIS,
+    tables::MEMBERS,
+    tables::MESSAGES,
+    tables::REACTIONS,
+    tables::PROPS,
+    tables::SETTINGS,
+    tables::PRIVACY,
+];
