@@ -29,6 +29,7 @@ const MUST_OCCUR = [
   "codeload",
   ...["repository", "createCommitOnBranch", "createRef", "updateRef", "updateRefs", "deleteRef"],
   ...["STALE_DATA", "NOT_FOUND", "UNPROCESSABLE"].map((type) => `createCommitOnBranch -> ${type}`),
+  "updateRefs -> UNPROCESSABLE",
 ];
 
 let scratch, introspected, lines;

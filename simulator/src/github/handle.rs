@@ -58,6 +58,13 @@ impl Github {
         Ok(found.map(|(oid, _)| oid))
     }
 
+    /// Names of all branches, without `refs/heads/`.
+    pub fn branches(&self) -> anyhow::Result<Vec<String>> {
+        let found = self.shared.git.refs("refs/heads/")?.into_iter();
+        let short = |name: String| name.trim_start_matches("refs/heads/").to_owned();
+        Ok(found.map(|(name, _, _)| short(name)).collect())
+    }
+
     /// Commits backwards from a branch or commit, newest first.
     pub fn history(&self, from: &str) -> anyhow::Result<Vec<String>> {
         self.shared.git.history(from, None)
@@ -203,6 +210,11 @@ impl Github {
                 state.settings.protected.remove(branch);
             }
         });
+    }
+
+    /// Whether a ruleset for all branches restricts creations: nobody can create a branch.
+    pub fn set_creations_restricted(&self, restricted: bool) {
+        self.act(|state| state.settings.restricts_creations = restricted);
     }
 
     /// Permissions of the token.

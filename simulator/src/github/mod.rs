@@ -80,6 +80,7 @@ impl Github {
                 archived: false,
                 deleted: false,
                 protected: BTreeSet::new(),
+                restricts_creations: false,
                 token,
                 login: options.login,
                 role: options.role,

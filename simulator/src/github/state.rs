@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) deleted: bool,
     /// Branches that accept only pull requests.
     pub(crate) protected: BTreeSet<String>,
+    /// Whether a ruleset restricts the creation of branches.
+    pub(crate) restricts_creations: bool,
     pub(crate) token: String,
     pub(crate) login: String,
     pub(crate) role: Role,

@@ -22,8 +22,8 @@ pub(crate) enum Refusal {
     Token,
     /// The repository is archived, so it is read-only.
     Archived,
-    /// The branch accepts only pull requests.
-    Protected,
+    /// A rule of the repository forbids it, in these words.
+    Ruled(&'static str),
 }
 
 /// GitHub's message for a fine-grained token without the permission.
@@ -33,6 +33,9 @@ pub(crate) const ARCHIVED: &str = "Repository was archived so is read-only.";
 /// GitHub's message for a commit refused by a ruleset.
 pub(crate) const PROTECTED: &str =
     "Repository rule violations found\n\nChanges must be made through a pull request.\n\n";
+/// GitHub's message where a ruleset restricts the creation of branches.
+pub(crate) const NO_CREATION: &str =
+    "Repository rule violations found\n\nCannot create ref due to creations being restricted.\n\n";
 
 impl Viewer {
     /// The token's access. Everyone can read public repositories.
@@ -82,11 +85,21 @@ impl Viewer {
         }
     }
 
-    /// Whether a ref can be moved, created or deleted.
+    /// Whether a ref can be moved or deleted.
     pub(crate) fn move_ref(&self, name: &str) -> Result<(), Refusal> {
         self.write()?;
         if self.settings.is_protected(name) {
-            Err(Refusal::Protected)
+            Err(Refusal::Ruled(PROTECTED))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a ref that does not exist can be created.
+    pub(crate) fn create_ref(&self, name: &str) -> Result<(), Refusal> {
+        self.move_ref(name)?;
+        if self.settings.restricts_creations && name.starts_with("refs/heads/") {
+            Err(Refusal::Ruled(NO_CREATION))
         } else {
             Ok(())
         }

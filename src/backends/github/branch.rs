@@ -6,7 +6,6 @@ use serde::Deserialize;
 use super::{
     Files, GithubArchive, GithubError,
     client::{JSON, Tries, read},
-    write::WRITING,
 };
 use propsbot_archive::{DOCUMENTS, MANIFEST};
 
@@ -59,11 +58,6 @@ impl Head {
     /// The name that git has for a file beside the objects; `None` if it is not there.
     pub(super) fn file(&self, path: &str) -> Option<&String> {
         self.files.get(path)
-    }
-
-    /// Who is writing in parts.
-    pub(super) fn writing(&self) -> Option<&String> {
-        self.file(WRITING)
     }
 }
 
@@ -170,7 +164,7 @@ impl GithubArchive {
         let route = self.route(&format!("/git/commits/{}", object.sha));
         let found = self.client.get(&route, JSON).await?;
         let commit: Commit = read(&found.ok_or(GithubError::Overtaken)?)?;
-        let beside = [MANIFEST, ATTRIBUTES, WRITING];
+        let beside = [MANIFEST, ATTRIBUTES];
         let beside = beside
             .into_iter()
             .chain(DOCUMENTS)

@@ -1,4 +1,4 @@
-//! A commit: files that come and files that go, on a head that was looked at.
+//! A commit: files that come and files that go, on top of a commit that is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use base64::{display::Base64Display, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, Serializer};
 use sha1::{Digest as _, Sha1};
 
-use super::{GithubArchive, GithubError, branch::Head};
+use super::{GithubArchive, GithubError, MOST};
 
 /// The name that git has for a file with these bytes.
 pub(super) fn git_oid(bytes: &[u8]) -> String {
@@ -16,21 +16,90 @@ pub(super) fn git_oid(bytes: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
-/// What a commit changes, by path in the archive.
-#[derive(Default)]
-pub(super) struct Files {
+/// What one or several commits change, by path in the archive.
+#[derive(Clone, Default)]
+pub(super) struct Changes {
     pub(super) put: BTreeMap<String, Vec<u8>>,
     pub(super) remove: BTreeSet<String>,
 }
 
-impl Files {
-    pub(super) fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.remove.is_empty()
+/// How much one commit has: less, where GitHub has failed at more.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    /// Bytes that it adds. A file that has more is a part of its own.
+    pub(super) bytes: usize,
+    /// Files that it adds, and how many it removes.
+    pub(super) files: usize,
+}
+
+impl Part {
+    /// Bytes and files of a part, however often GitHub has failed.
+    const LEAST: Self = Self {
+        bytes: 1_000_000,
+        files: 50,
+    };
+
+    /// Half of it.
+    pub(super) fn halve(&mut self) {
+        self.bytes = (self.bytes / 2).max(Self::LEAST.bytes.min(self.bytes));
+        self.files = (self.files / 2).max(Self::LEAST.files.min(self.files));
     }
 }
 
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.remove.is_empty()
+    }
+
+    /// Whether they are few enough for one commit.
+    pub(super) fn fit(&self, part: Part) -> bool {
+        let bytes: usize = self.put.values().map(Vec::len).sum();
+        let files = self.put.len().max(self.remove.len());
+        files <= 1 || bytes < part.bytes && files <= part.files
+    }
+
+    /// Takes so much from the beginning of it as one commit is to have.
+    pub(super) fn take(&mut self, part: Part) -> Self {
+        let mut taken = Self::default();
+        let mut bytes = 0;
+        while bytes < part.bytes && taken.put.len() < part.files {
+            let Some((path, file)) = self.put.pop_first() else {
+                break;
+            };
+            if bytes > 0 && bytes + file.len() > MOST {
+                self.put.insert(path, file);
+                break;
+            }
+            bytes += file.len();
+            taken.put.insert(path, file);
+        }
+        while taken.remove.len() < part.files {
+            let Some(path) = self.remove.pop_first() else {
+                break;
+            };
+            taken.remove.insert(path);
+        }
+        taken
+    }
+
+    /// Adds others to these.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.put.extend(others.put);
+        self.remove.extend(others.remove);
+    }
+}
+
+/// A commit that is there.
+#[derive(Clone, Debug)]
+pub(super) struct Commit {
+    /// Its name.
+    pub(super) oid: String,
+    /// The name of its tree.
+    pub(super) tree: String,
+}
+
 const COMMIT: &str = "mutation($input: CreateCommitOnBranchInput!) {
-  createCommitOnBranch(input: $input) { commit { oid } }
+  createCommitOnBranch(input: $input) { commit { oid tree { oid } } }
 }";
 
 #[derive(Serialize)]
@@ -44,7 +113,7 @@ struct Input<'a> {
     branch: Branch<'a>,
     expected_head_oid: &'a str,
     message: Message<'a>,
-    file_changes: Changes<'a>,
+    file_changes: FileChanges<'a>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +129,7 @@ struct Message<'a> {
 }
 
 #[derive(Serialize)]
-struct Changes<'a> {
+struct FileChanges<'a> {
     additions: Vec<Addition<'a>>,
     deletions: Vec<Deletion>,
 }
@@ -89,50 +158,58 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Made {
-    commit: Option<Commit>,
+    commit: Option<MadeCommit>,
 }
 
 #[derive(Deserialize)]
-struct Commit {
+struct MadeCommit {
+    oid: String,
+    tree: MadeTree,
+}
+
+#[derive(Deserialize)]
+struct MadeTree {
     oid: String,
 }
 
 impl GithubArchive {
-    /// Commits these files on this head, unless the branch has moved. What is read from now on is
-    /// read there.
+    /// Commits these changes to a branch, unless that is at another commit by now.
     pub(super) async fn commit(
         &self,
-        head: &Head,
-        files: &Files,
+        branch: &str,
+        head: &str,
+        changes: &Changes,
         headline: &str,
-    ) -> Result<(), GithubError> {
-        let additions = files.put.iter().map(|(path, contents)| Addition {
+    ) -> Result<Commit, GithubError> {
+        let additions = changes.put.iter().map(|(path, contents)| Addition {
             path: self.path(path),
             contents,
         });
-        let deletions = files.remove.iter().map(|path| Deletion {
+        let deletions = changes.remove.iter().map(|path| Deletion {
             path: self.path(path),
         });
         let input = Input {
             branch: Branch {
                 repository_name_with_owner: self.repository(),
-                branch_name: &head.branch,
+                branch_name: branch,
             },
-            expected_head_oid: &head.commit,
+            expected_head_oid: head,
             message: Message { headline },
-            file_changes: Changes {
+            file_changes: FileChanges {
                 additions: additions.collect(),
                 deletions: deletions.collect(),
             },
         };
-        let bytes = files.put.values().map(Vec::len).sum::<usize>() / 3 * 4;
+        let bytes = changes.put.values().map(Vec::len).sum::<usize>() / 3 * 4;
         let variables = Variables { input };
         let answer: Answer = self.client.mutate(COMMIT, &variables, bytes).await?;
         let made = answer
             .create_commit_on_branch
             .and_then(|create_commit_on_branch| create_commit_on_branch.commit);
         let made = made.ok_or_else(|| GithubError::Unreadable("it names no commit".to_owned()))?;
-        self.seen().head = Some(made.oid);
-        Ok(())
+        Ok(Commit {
+            oid: made.oid,
+            tree: made.tree.oid,
+        })
     }
 }

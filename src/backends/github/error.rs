@@ -52,6 +52,16 @@ pub enum GithubError {
          branch in ARCHIVE (github:OWNER/REPO@BRANCH)"
     )]
     Protected(String),
+    /// A rule keeps a large export from being put together on a branch of its own.
+    #[error(
+        "an export that is too large for one commit is put together on a branch of its own, \
+         propsbot-staging/…, and a rule of the repository forbids that ({0}): let the rule leave out branches \
+         named propsbot-staging/**/* (Settings, Rules, Rulesets), or let the token's owner bypass it"
+    )]
+    NoStaging(String),
+    /// Another process has taken over the branch on which an export was being put together.
+    #[error("another process is writing to the archive")]
+    OtherWriter,
     /// The repository is read-only.
     #[error("the repository was archived on GitHub, so that nobody can write: unarchive it")]
     Archived,
@@ -162,6 +172,14 @@ impl GithubError {
         )
     }
 
+    /// The same, where it is about a branch on which an export is put together.
+    pub(super) fn of_staging(self) -> Self {
+        match self {
+            Self::Protected(message) => Self::NoStaging(message),
+            error => error,
+        }
+    }
+
     /// Whether a commit that is refused so may have been made on what is not there any more: GitHub
     /// has many words for that.
     pub(super) fn may_be_overtaken(&self) -> bool {
@@ -228,8 +246,9 @@ const OVERTAKEN: [&str; 4] = [
 ];
 
 /// How it says that a rule keeps the branch from being committed to.
-const PROTECTED: [&str; 6] = [
+const PROTECTED: [&str; 7] = [
     "rule violations",
+    "creations being restricted",
     "protected branch",
     "through a pull request",
     "required status check",

@@ -9,16 +9,13 @@ use super::{
     GithubArchive, GithubError,
     branch::{ATTRIBUTES, BranchState},
     client::Tries,
+    staging::RefUpdate,
 };
 
 /// What [`ATTRIBUTES`] says: no line ends are to be changed, which would change hashes.
 pub(super) const KEEP_BYTES: &str = "* -text\n";
 
 const BEGIN: &str = "Begin the archive";
-
-const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
-  updateRefs(input: $input) { clientMutationId }
-}";
 
 #[derive(Deserialize)]
 struct Made {
@@ -75,7 +72,7 @@ impl GithubArchive {
             Err(GithubError::NoCommit) => return self.begin_repository().await,
             tree => tree?,
         };
-        let commit = self.commit_alone(&tree.sha, BEGIN).await?;
+        let commit = self.commit_tree(&tree.sha, &[], BEGIN).await?;
         let branch = json!({"ref": format!("refs/heads/{branch}"), "sha": commit});
         let route = self.route("/git/refs");
         let made: Result<Value, _> = self.client.create(Method::POST, &route, &branch).await;
@@ -90,9 +87,14 @@ impl GithubArchive {
         put.map(drop).map_err(there_already)
     }
 
-    /// A commit of this tree, with nothing before it, on no branch yet.
-    async fn commit_alone(&self, tree: &str, message: &str) -> Result<String, GithubError> {
-        let commit = json!({"message": message, "tree": tree, "parents": []});
+    /// A commit of this tree after these commits, on no branch yet.
+    pub(super) async fn commit_tree(
+        &self,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+    ) -> Result<String, GithubError> {
+        let commit = json!({"message": message, "tree": tree, "parents": parents});
         let route = self.route("/git/commits");
         let made: Made = self.client.create(Method::POST, &route, &commit).await?;
         Ok(made.sha)
@@ -122,17 +124,14 @@ impl GithubArchive {
             return Ok(());
         };
         let message = "Archive: all of it, without what was before";
-        let commit = self.commit_alone(&head.tree, message).await?;
-        let input = json!({"input": {
-            "repositoryId": look.id,
-            "refUpdates": [{
-                "name": format!("refs/heads/{}", head.branch),
-                "beforeOid": head.commit,
-                "afterOid": commit,
-                "force": true,
-            }],
-        }});
-        let _: Value = self.client.mutate(UPDATE_REFS, &input, 0).await?;
+        let commit = self.commit_tree(&head.tree, &[], message).await?;
+        let squashed = RefUpdate {
+            branch: &head.branch,
+            before: Some(&head.commit),
+            after: Some(&commit),
+            force: true,
+        };
+        self.update_refs(&look.id, &[squashed]).await?;
         self.seen().head = Some(commit);
         Ok(())
     }

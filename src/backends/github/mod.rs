@@ -1,10 +1,8 @@
 //! An archive in a repository on GitHub.
 //!
-//! Owns how a set of files is replaced where the only compare-and-set is that of a branch's head.
-//! An export that fits into one commit is one commit, which is atomic by itself. A larger one is put
-//! in parts: commits of objects, while a file `.writing` names their writer. The last commit has the
-//! manifest, and removes that file with all that is no longer needed. Found by a later writer, it
-//! says that an export was cut off: what is of use of it is used, the rest goes.
+//! Owns how a set of files is replaced where the only compare-and-set is that of a branch's head. Every export
+//! is one commit, which is atomic by itself. One that is too large for a request is put together on a branch of
+//! its own first (`staging`).
 //!
 //! Whether a commit was made of which no answer came is found out by looking at the branch, never by
 //! making it again: no commit is made but on the head that was looked at.
@@ -18,6 +16,7 @@ mod client;
 mod commit;
 mod error;
 mod fresh;
+mod staging;
 mod tarball;
 mod tree;
 mod write;
@@ -36,7 +35,7 @@ pub use self::error::GithubError;
 use self::{
     branch::Head,
     client::{Client, RAW, Tries},
-    commit::git_oid,
+    commit::{Part, git_oid},
     write::Write,
 };
 use super::{GithubAccess, GithubPlace, History};
@@ -46,8 +45,12 @@ use propsbot_archive::{
 };
 use propsbot_network::Network;
 
-/// How many bytes of objects are a part. In base64 it is a third more; GitHub takes about 30 MB.
-const PART: usize = 20_000_000;
+/// How much one commit has. In base64 the bytes are a third more, and GitHub takes about 30 MB; it takes long
+/// for many files.
+const PART: Part = Part {
+    bytes: 20_000_000,
+    files: 1000,
+};
 
 /// The most bytes that one commit can add.
 const MOST: usize = 22_000_000;
@@ -58,8 +61,8 @@ pub struct GithubArchive {
     place: GithubPlace,
     allow_public: bool,
     history: History,
-    /// Objects of so many bytes are a part.
-    part: usize,
+    /// How much one commit has.
+    part: Part,
     /// Held by the one writer.
     writing: tokio::sync::Mutex<()>,
     seen: Mutex<Seen>,
@@ -75,8 +78,8 @@ struct Seen {
     known: Option<Head>,
     /// Its head: what is read is read there.
     head: Option<String>,
-    /// A manifest by its name in git and ours.
-    manifest: Option<(String, Hash)>,
+    /// Manifests by path, with their names in git and ours.
+    manifests: BTreeMap<String, (String, Hash)>,
 }
 
 /// Files of a tree, by path in the archive, with their names in git.
@@ -109,9 +112,10 @@ impl GithubArchive {
         }
     }
 
-    /// The same, with parts of so many bytes.
+    /// The same, with commits of so many bytes at the most.
     #[must_use]
-    pub fn with_part(self, part: usize) -> Self {
+    pub fn with_part(self, bytes: usize) -> Self {
+        let part = Part { bytes, ..PART };
         Self { part, ..self }
     }
 
@@ -163,36 +167,53 @@ impl GithubArchive {
         Ok(found.map(|found| unwrapped(&found).unwrap_or(found)))
     }
 
-    /// The hash of the manifest that the head has.
-    async fn manifest_at(&self, head: Option<&Head>) -> Result<Option<Hash>, GithubError> {
-        let Some((head, oid)) = head.and_then(|head| Some((head, head.file(MANIFEST)?))) else {
+    /// The hash of this manifest as the head has it.
+    async fn manifest_at(
+        &self,
+        path: &str,
+        head: Option<&Head>,
+    ) -> Result<Option<Hash>, GithubError> {
+        let Some((head, oid)) = head.and_then(|head| Some((head, head.file(path)?))) else {
             return Ok(None);
         };
-        if let Some((known, hash)) = &self.seen().manifest
+        if let Some((known, hash)) = self.seen().manifests.get(path)
             && known == oid
         {
             return Ok(Some(*hash));
         }
         let mut tries = Tries::new();
         loop {
-            match self.file(MANIFEST, &head.commit).await? {
-                Some(found) => return Ok(Some(self.learn(&found))),
+            match self.file(path, &head.commit).await? {
+                Some(found) => return Ok(Some(self.learn(path, &found))),
                 // It is not everywhere yet.
                 None => tries.again(GithubError::Overtaken).await?,
             }
         }
     }
 
+    /// The hashes of the manifests of these paths as the head has them.
+    async fn found(&self, bases: &Bases, head: Option<&Head>) -> Result<Bases, GithubError> {
+        let mut found = Bases::new();
+        for path in bases.keys() {
+            found.insert(path.clone(), self.manifest_at(path, head).await?);
+        }
+        Ok(found)
+    }
+
     /// Remembers a manifest.
-    fn learn(&self, manifest: &[u8]) -> Hash {
+    fn learn(&self, path: &str, manifest: &[u8]) -> Hash {
         let hash = Hash::of(manifest);
-        self.seen().manifest = Some((git_oid(manifest), hash));
+        let known = (git_oid(manifest), hash);
+        self.seen().manifests.insert(path.to_owned(), known);
         hash
     }
 
     /// The objects that the manifest at the head does not need.
     async fn leftovers(&self, head: &Head) -> Result<Files, ArchiveError> {
-        let mut files = self.objects(head).await.map_err(self.failed("list"))?;
+        let mut files = self
+            .objects(&head.tree)
+            .await
+            .map_err(self.failed("list"))?;
         self.seen().head = Some(head.commit.clone());
         let needed = needed(self).await;
         let needed = needed.map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
@@ -237,7 +258,7 @@ impl DataArchive for GithubArchive {
             };
             let found = self.file(path, &commit).await?;
             if let Some(found) = found.as_ref().filter(|_| path == MANIFEST) {
-                self.learn(found);
+                self.learn(MANIFEST, found);
             }
             Ok(found)
         };

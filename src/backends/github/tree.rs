@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use http::Method;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     Files, GithubArchive, GithubError,
-    branch::Head,
+    branch::ATTRIBUTES,
     client::{JSON, read},
 };
-use propsbot_archive::Hash;
+use propsbot_archive::{DOCUMENTS, Hash, MANIFEST};
 
 #[derive(Deserialize)]
 struct Tree {
@@ -21,8 +23,21 @@ struct Tree {
 #[derive(Deserialize)]
 struct Entry {
     path: String,
+    mode: String,
     r#type: String,
     sha: String,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    sha: String,
+}
+
+/// Whether what is called so in an archive's folder is the archive's.
+fn is_own(name: &str) -> bool {
+    let documents = DOCUMENTS.iter().filter_map(|path| path.split('/').next());
+    let own = ["blobs", "indexes", MANIFEST, ATTRIBUTES];
+    own.into_iter().chain(documents).any(|own| own == name)
 }
 
 impl GithubArchive {
@@ -30,6 +45,43 @@ impl GithubArchive {
         let route = self.route(&format!("/git/trees/{sha}{ask}"));
         let found = self.client.get(&route, JSON).await?;
         read(&found.ok_or(GithubError::Overtaken)?)
+    }
+
+    /// What the archive's folder has in a tree: files and folders, nothing if it is not there.
+    async fn folder(&self, tree: &str) -> Result<Vec<Entry>, GithubError> {
+        let mut found = self.tree(tree, "").await?.tree;
+        for name in self.place.prefix.split('/').filter(|name| !name.is_empty()) {
+            let folder = found.into_iter().find(|entry| entry.path == name);
+            found = match folder.filter(|folder| folder.r#type == "tree") {
+                Some(folder) => self.tree(&folder.sha, "").await?.tree,
+                None => return Ok(Vec::new()),
+            };
+        }
+        Ok(found)
+    }
+
+    /// Makes a tree of all that `theirs` has, but with the archive as it is in `ours`.
+    pub(super) async fn graft(&self, theirs: &str, ours: &str) -> Result<String, GithubError> {
+        let base_tree = theirs;
+        let own = |mut entries: Vec<Entry>| {
+            entries.retain(|entry| is_own(&entry.path));
+            entries
+        };
+        let (theirs, ours) = (self.folder(theirs).await?, self.folder(ours).await?);
+        let (theirs, ours) = (own(theirs), own(ours));
+        let is_gone = |entry: &&Entry| ours.iter().all(|own| own.path != entry.path);
+        let gone = theirs.iter().filter(is_gone);
+        let gone = gone.map(|entry| (entry, None));
+        let all = gone.chain(ours.iter().map(|entry| (entry, Some(&entry.sha))));
+        let entries = all.map(|(entry, sha)| {
+            let path = self.path(&entry.path);
+            json!({"path": path, "mode": entry.mode, "type": entry.r#type, "sha": sha})
+        });
+        let entries: Vec<_> = entries.collect();
+        let tree = json!({"base_tree": base_tree, "tree": entries});
+        let route = self.route("/git/trees");
+        let made: Made = self.client.create(Method::POST, &route, &tree).await?;
+        Ok(made.sha)
     }
 
     /// Those of these files of the repository that a tree has, by path in the archive.
@@ -57,10 +109,10 @@ impl GithubArchive {
     }
 
     /// The objects that a tree has, whether they are needed or not.
-    pub(super) async fn objects(&self, head: &Head) -> Result<Files, GithubError> {
+    pub(super) async fn objects(&self, tree: &str) -> Result<Files, GithubError> {
         let prefix = self.path("");
         let mut files = Files::new();
-        let mut trees = vec![(String::new(), head.tree.clone())];
+        let mut trees = vec![(String::new(), tree.to_owned())];
         while let Some((folder, sha)) = trees.pop() {
             let mut found = self.tree(&sha, "?recursive=1").await?;
             if found.truncated {

@@ -96,6 +96,23 @@ export async function drive(github, introspection) {
   await twice("mutation ($i: UpdateRefsInput!) { updateRefs(input: $i) { clientMutationId } }", {
     i: {repositoryId: id, refUpdates: [{name: "refs/heads/side", beforeOid: oid, afterOid: main.target.oid, force: true}]},
   });
+  // An export that is put together on a branch of its own: made, committed to, and gone as the other moves.
+  const updates = "mutation ($i: UpdateRefsInput!) { updateRefs(input: $i) { clientMutationId } }";
+  const move = (...refUpdates) => query(updates, {i: {repositoryId: id, refUpdates}});
+  const staging = "refs/heads/staging/one";
+  await move({name: staging, afterOid: oid, force: true});
+  const onStaging = {repositoryNameWithOwner: "octo-org/archive", branchName: "staging/one"};
+  const part = await query(onBranch, input(oid, {additions: [{path: "blobs/e.txt", contents: base64("e")}]}, onStaging));
+  const staged = part.data.createCommitOnBranch.commit.oid;
+  await here("GET", "/git/matching-refs/heads/staging/");
+  const {tree} = await here("GET", `/git/commits/${staged}`);
+  const listed = await here("GET", `/git/trees/${tree.sha}`);
+  const folders = listed.tree.map(({path, mode, type, sha}) => ({path, mode, type, sha}));
+  const grafted = await here("POST", "/git/trees", {base_tree: oid, tree: folders});
+  const whole = await here("POST", "/git/commits", {message: "All", tree: grafted.sha, parents: [oid]});
+  const both = [{name: "refs/heads/main", beforeOid: oid, afterOid: whole.sha}, {name: staging, beforeOid: staged, afterOid: nothing}];
+  await move(...both);
+  await move(...both);
   await twice("mutation ($i: DeleteRefInput!) { deleteRef(input: $i) { clientMutationId } }", {i: {refId}});
   return (await query(introspection)).data;
 }

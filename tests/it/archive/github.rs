@@ -5,6 +5,7 @@ mod faults;
 mod history;
 mod limits;
 mod refusals;
+mod staging;
 
 use std::{
     collections::BTreeSet,
@@ -211,7 +212,7 @@ async fn clones_are_sound_and_valid_archives() {
     let rows = rows();
     let everything = request(&rows);
     export(&archive, Arc::new(rows), everything).await.unwrap();
-    assert!(github.count(Kind::CommitOnBranch) > 3);
+    assert!(github.count(Kind::CommitOnBranch) > 3 && commits(&github) == 3);
 
     let home = tempfile::tempdir().unwrap();
     let path = github.repository_path().to_str().unwrap();

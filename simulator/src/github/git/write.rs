@@ -12,7 +12,7 @@ impl Repository {
         self.line(["hash-object", "-w", "--stdin"], bytes)
     }
 
-    /// A tree from another one (or none) and entries: mode, hash (none deletes) and path. None if git refuses them.
+    /// A tree from another one (or none) and entries: mode, hash (none deletes) and path. A folder replaces all that is at its path. None if git refuses them.
     pub(crate) fn write_tree(
         &self,
         base: Option<&str>,
@@ -23,30 +23,44 @@ impl Repository {
             Self::output(self.command(arguments).env("GIT_INDEX_FILE", &index), stdin)
         };
         let mut lines = String::new();
-        for (mode, oid, path) in entries.iter().filter(|entry| entry.0 != "040000") {
-            let (mode, oid) = match oid {
-                Some(oid) => (mode.as_str(), oid.clone()),
-                None => ("0", "0".repeat(40)),
+        let zero = "0".repeat(40);
+        let (folders, files): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.0 == "040000");
+        // All that a folder replaces goes; then its own files come. (`read-tree --prefix` needs a work tree.)
+        for entry in base.map_or(Ok(Vec::new()), |base| self.tree(base, true))? {
+            let is_in = |folder: &str| {
+                let rest = entry.path.strip_prefix(folder);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            write!(lines, "{mode} {oid}\t{path}\0")?;
+            if entry.kind != "tree" && folders.iter().any(|(_, _, folder)| is_in(folder)) {
+                write!(lines, "0 {zero}\t{}\0", entry.path)?;
+            }
         }
-        let mut steps = vec![(
-            match base {
-                Some(base) => vec!["read-tree".to_owned(), base.to_owned()],
-                None => vec!["read-tree".to_owned(), "--empty".to_owned()],
-            },
-            String::new(),
-        )];
-        for (_, oid, path) in entries.iter().filter(|entry| entry.0 == "040000") {
-            let prefix = format!("--prefix={path}/");
-            let oid = oid.clone().unwrap_or_default();
-            steps.push((vec!["read-tree".to_owned(), prefix, oid], String::new()));
+        for (_, oid, folder) in folders {
+            let Some(oid) = oid else {
+                continue;
+            };
+            for entry in self.tree(oid, true)? {
+                let (mode, oid, path) = (&entry.mode, &entry.oid, &entry.path);
+                if entry.kind != "tree" {
+                    write!(lines, "{mode} {oid}\t{folder}/{path}\0")?;
+                }
+            }
         }
-        let update = ["update-index", "-z", "--index-info"].map(str::to_owned);
-        steps.push((update.to_vec(), lines));
+        for (mode, oid, path) in files {
+            match oid {
+                Some(oid) => write!(lines, "{mode} {oid}\t{path}\0")?,
+                None => write!(lines, "0 {zero}\t{path}\0")?,
+            }
+        }
+        let read = match base {
+            Some(base) => vec!["read-tree", base],
+            None => vec!["read-tree", "--empty"],
+        };
+        let update = vec!["update-index", "-z", "--index-info"];
+        let steps = [(read, String::new()), (update, lines)];
         let mut written = None;
         for (arguments, stdin) in steps {
-            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
             if !with_index(&arguments, stdin.as_bytes())?.status.success() {
                 let _ = std::fs::remove_file(&index);
                 return Ok(None);

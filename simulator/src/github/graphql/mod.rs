@@ -23,7 +23,7 @@ use serde_json::json;
 use super::faults::{Files, Kind};
 use super::rest::call::{Problem, Reply};
 use super::state::Shared;
-use super::viewer::{ARCHIVED, NOT_ACCESSIBLE, PROTECTED, Refusal, Viewer};
+use super::viewer::{ARCHIVED, NOT_ACCESSIBLE, Refusal, Viewer};
 
 static SCHEMA: LazyLock<Schema<query::Query, mutation::Mutation, EmptySubscription>> =
     LazyLock::new(|| Schema::new(query::Query, mutation::Mutation, EmptySubscription));
@@ -165,7 +165,7 @@ fn refused(refusal: Refusal, full_name: &str) -> Error {
         Refusal::Hidden => unresolved(full_name),
         Refusal::Anonymous | Refusal::Token => problem("FORBIDDEN", NOT_ACCESSIBLE),
         Refusal::Archived => problem("FORBIDDEN", ARCHIVED),
-        Refusal::Protected => problem("UNPROCESSABLE", PROTECTED),
+        Refusal::Ruled(rule) => problem("UNPROCESSABLE", rule),
     }
 }
 

@@ -14,6 +14,7 @@ use super::query::Ref;
 use super::{Maybe, World, problem, refused, unresolved, world};
 use crate::github::git::{Changes, Signature, is_path};
 use crate::github::node;
+use crate::github::viewer::Refusal;
 
 /// The root of mutations.
 pub(crate) struct Mutation;
@@ -63,8 +64,15 @@ impl Mutation {
 
 impl World {
     fn may_move(&self, name: &str) -> Result<(), Error> {
+        self.may(self.viewer.move_ref(name))
+    }
+
+    fn may_create(&self, name: &str) -> Result<(), Error> {
+        self.may(self.viewer.create_ref(name))
+    }
+
+    fn may(&self, may: Result<(), Refusal>) -> Result<(), Error> {
         let full_name = self.viewer.settings.full_name();
-        let may = self.viewer.move_ref(name);
         may.map_err(|refusal| refused(refusal, &full_name))
     }
 
@@ -226,7 +234,7 @@ fn check_target(world: &World, oid: &str) -> Result<(), Error> {
 fn create_ref(world: &World, input: CreateRefInput) -> Result<CreateRefPayload, Error> {
     world.repository(&input.repository_id)?;
     let (name, oid) = (input.name, input.oid.0);
-    world.may_move(&name)?;
+    world.may_create(&name)?;
     if !name.starts_with("refs/") || !world.shared.git.is_ref_name(&name)? {
         let what = format!("{name} is not a valid ref name.");
         return Err(unprocessable(&what));
@@ -272,8 +280,15 @@ fn update_refs(world: &World, input: &UpdateRefsInput) -> Result<UpdateRefsPaylo
     let mut moves = Vec::new();
     for update in &input.ref_updates {
         let name = update.name.0.as_str();
-        world.may_move(name)?;
+        if !name.starts_with("refs/") || !world.shared.git.is_ref_name(name)? {
+            let what = format!("{name} is not a valid ref name.");
+            return Err(unprocessable(&what));
+        }
         let now = world.shared.git.target(name)?.map(|(oid, _)| oid);
+        match now {
+            Some(_) => world.may_move(name)?,
+            None => world.may_create(name)?,
+        }
         let after = some(&update.after_oid.0);
         if let Some(before) = update.before_oid.as_ref().map(|oid| some(&oid.0))
             && before != now

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::github::faults::Files;
 use crate::github::git::{Repository, is_oid};
 use crate::github::state::Shared;
-use crate::github::viewer::{ARCHIVED, NOT_ACCESSIBLE, PROTECTED, Refusal, Viewer};
+use crate::github::viewer::{ARCHIVED, NOT_ACCESSIBLE, Refusal, Viewer};
 
 /// A request: path parameters in order, query, body.
 pub(crate) struct Call<'a> {
@@ -222,7 +222,7 @@ impl From<Refusal> for Problem {
             Refusal::Anonymous => Self::new(401, "Requires authentication"),
             Refusal::Token => Self::new(403, NOT_ACCESSIBLE),
             Refusal::Archived => Self::new(403, ARCHIVED),
-            Refusal::Protected => Self::new(422, PROTECTED),
+            Refusal::Ruled(rule) => Self::new(422, rule),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call, Problem, RAW, Reply, from_base64, in_lines};
 use super::wire;
 use crate::github::git::{Changes, Signature, is_path};
-use crate::github::viewer::{PROTECTED, Refusal};
+use crate::github::viewer::Refusal;
 
 /// Files up to this size have their content in the JSON.
 const IN_JSON: usize = 1024 * 1024;
@@ -102,8 +102,12 @@ fn branch(call: &Call<'_>) -> Result<(String, Option<String>), Problem> {
     if head.is_none() && (short != default || !call.git().is_empty()?) {
         return Err(Problem::new(404, &format!("Branch {short} not found")));
     }
-    match call.viewer.move_ref(&name) {
-        Err(Refusal::Protected) => Err(Problem::new(409, PROTECTED)),
+    let may = match head {
+        Some(_) => call.viewer.move_ref(&name),
+        None => call.viewer.create_ref(&name),
+    };
+    match may {
+        Err(Refusal::Ruled(rule)) => Err(Problem::new(409, rule)),
         Err(refusal) => Err(refusal.into()),
         Ok(()) => Ok((name, head)),
     }

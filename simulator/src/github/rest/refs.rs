@@ -60,7 +60,7 @@ pub(super) fn create(call: &Call<'_>) -> Answer {
         return Err(Problem::new(422, &what));
     }
     let (oid, kind) = object(call, name)?;
-    call.viewer.move_ref(name)?;
+    call.viewer.create_ref(name)?;
     if call.git().target(name)?.is_some() || !call.git().move_ref(name, None, Some(&oid))? {
         return Err(Problem::new(422, "Reference already exists"));
     }

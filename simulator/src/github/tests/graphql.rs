@@ -141,6 +141,72 @@ async fn empty_repositories_have_no_branch_to_commit_to() {
     assert_eq!(error(&refused).0, "NOT_FOUND");
 }
 
+/// `updateRefs` creates, resets, moves and deletes, all or nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn refs_change_together_or_not_at_all() {
+    let github = start(filled()).await;
+    let first = head(&github);
+    let second = github.commit_as_somebody([("b", "b")]).expect("git");
+    let asked = "{ repository(owner: \"octo-org\", name: \"archive\") { id } }";
+    let id = query(&github, asked, Value::Null).await["data"]["repository"]["id"].clone();
+    let update = async |updates: Value| {
+        let text = "mutation($i: UpdateRefsInput!) { updateRefs(input: $i) { clientMutationId } }";
+        let input = json!({"i": {"repositoryId": id, "refUpdates": updates}});
+        query(&github, text, input).await
+    };
+    let absent = "0".repeat(40);
+    let side = "refs/heads/a/side";
+    let head_of = |name: &str| github.head_of(name).expect("git");
+
+    let made = update(json!([{"name": side, "beforeOid": absent, "afterOid": first}])).await;
+    assert_eq!(made.get("errors"), None, "{made}");
+    assert_eq!(github.branches().expect("git"), ["a/side", "main"]);
+    // It is there by now.
+    let again = update(json!([{"name": side, "beforeOid": absent, "afterOid": first}])).await;
+    let (kind, message) = error(&again);
+    assert_eq!(kind, "UNPROCESSABLE");
+    let says = format!("Ref {side} is at {first} but expected {absent}");
+    assert_eq!(message, says);
+    let forward = update(json!([{"name": side, "afterOid": second}])).await;
+    assert_eq!(forward.get("errors"), None, "{forward}");
+    let back = |force| json!([{"name": side, "afterOid": first, "force": force}]);
+    assert_eq!(
+        error(&update(back(false)).await).1,
+        "Update is not a fast forward"
+    );
+    assert_eq!(update(back(true)).await.get("errors"), None);
+    assert_eq!(head_of("a/side"), Some(first.clone()));
+
+    // One that does not fit keeps the other where it is.
+    let both = |before: &str| {
+        json!([
+            {"name": "refs/heads/main", "beforeOid": second, "afterOid": first, "force": true},
+            {"name": side, "beforeOid": before, "afterOid": absent},
+        ])
+    };
+    assert_eq!(error(&update(both(&second)).await).0, "UNPROCESSABLE");
+    assert_eq!(
+        (head_of("main"), head_of("a/side")),
+        (Some(second.clone()), Some(first.clone()))
+    );
+    assert_eq!(update(both(&first)).await.get("errors"), None);
+    assert_eq!(
+        (head_of("main"), head_of("a/side")),
+        (Some(first.clone()), None)
+    );
+
+    github.set_creations_restricted(true);
+    let refused = update(json!([{"name": side, "afterOid": first}])).await;
+    let (kind, message) = error(&refused);
+    assert_eq!(kind, "UNPROCESSABLE");
+    assert!(
+        message.contains("Cannot create ref due to creations being restricted"),
+        "{message}"
+    );
+    let moved = update(json!([{"name": "refs/heads/main", "afterOid": second}])).await;
+    assert_eq!(moved.get("errors"), None, "{moved}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn creates_moves_and_deletes_refs() {
     let github = start(filled()).await;

@@ -254,6 +254,28 @@ async fn creates_trees_from_others() {
         .collect();
     assert_eq!(paths, ["README.md", "c", "c/d.txt"]);
     assert_eq!(all["tree"][2]["size"], 1);
+    // A folder replaces all of another, and null removes it.
+    let folder = |path: &str, sha: &Value| json!({"path": path, "mode": "040000", "type": "tree", "sha": sha});
+    let c = &all["tree"][1]["sha"];
+    for (entries, expected) in [
+        (
+            json!([folder("data", c)]),
+            vec!["README.md", "data", "data/d.txt"],
+        ),
+        (
+            json!([folder("x/y", c), folder("data", &Value::Null)]),
+            vec!["README.md", "x", "x/y", "x/y/d.txt"],
+        ),
+    ] {
+        let made = post(entries).await;
+        assert_eq!(made.status, 201);
+        let sha = made.json()["sha"].as_str().expect("sha").to_owned();
+        let all = get(&github, &format!("/git/trees/{sha}?recursive=1")).await;
+        let all = all.json();
+        let paths = all["tree"].as_array().expect("entries").iter();
+        let paths: Vec<_> = paths.map(|value| &value["path"]).collect();
+        assert_eq!(paths, expected);
+    }
     let absent = post(json!([entry("nothing", Value::Null)])).await;
     assert_eq!(
         status_and_message(&absent),

@@ -1,0 +1,250 @@
+//! Where a large export is put together: a branch of its own, part by part. One request then moves the archive's
+//! branch to all of it and deletes this one, so that readers see no part, and every export is one commit.
+//!
+//! The branch is named after the archive's place in the repository and the manifests that the export builds on.
+//! Once the archive has others, anybody may delete it; [`GithubArchive::delete_stagings`] does so at each export.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    GithubArchive, GithubError,
+    branch::{BranchState, Head},
+    client::{JSON, Tries, read},
+    commit::{Changes, Commit},
+};
+use propsbot_archive::{Bases, Hash};
+
+/// What the names of all branches begin with on which exports are put together.
+const PREFIX: &str = "propsbot-staging";
+
+/// What `updateRefs` takes for a branch that is not there.
+const ABSENT: &str = "0000000000000000000000000000000000000000";
+
+/// How often a branch is looked at until it shows what was done.
+const LOOKS: usize = 3;
+
+const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
+  updateRefs(input: $input) { clientMutationId }
+}";
+
+/// A branch on which an export is being put together.
+pub(super) struct Staging {
+    /// Its name, without `refs/heads/`.
+    pub(super) branch: String,
+    /// The commit of the archive's branch that it began at.
+    pub(super) base: String,
+    /// Its last commit.
+    pub(super) head: Commit,
+    /// How many parts it has.
+    parts: u32,
+}
+
+/// A branch, as GitHub lists it.
+#[derive(Deserialize)]
+pub(super) struct Reference {
+    /// Its name, with `refs/heads/`.
+    r#ref: String,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    sha: String,
+}
+
+/// What `updateRefs` is to do with a branch: from where to where; `None` for a branch that is not there.
+pub(super) struct RefUpdate<'a> {
+    pub(super) branch: &'a str,
+    /// Where it has to be before; anywhere, if this is not given.
+    pub(super) before: Option<&'a str>,
+    pub(super) after: Option<&'a str>,
+    /// Whether what it had may be lost.
+    pub(super) force: bool,
+}
+
+impl GithubArchive {
+    /// Moves all of these branches, or none of them.
+    pub(super) async fn update_refs(
+        &self,
+        repository_id: &str,
+        updates: &[RefUpdate<'_>],
+    ) -> Result<(), GithubError> {
+        let updates = updates.iter().map(|update| {
+            let mut shown = json!({
+                "name": format!("refs/heads/{}", update.branch),
+                "afterOid": update.after.unwrap_or(ABSENT),
+                "force": update.force,
+            });
+            if let Some(before) = update.before {
+                shown["beforeOid"] = json!(before);
+            }
+            shown
+        });
+        let updates: Vec<Value> = updates.collect();
+        let input = json!({"input": {"repositoryId": repository_id, "refUpdates": updates}});
+        let _: Value = self.client.mutate(UPDATE_REFS, &input, 0).await?;
+        Ok(())
+    }
+
+    /// What the names of this archive's stagings begin with. A repository may have several archives.
+    fn staging_folder(&self) -> String {
+        let branch = self.place.branch.as_deref().unwrap_or_default();
+        let place = Hash::of(format!("{branch}:{}", self.place.prefix).as_bytes()).to_string();
+        format!("{PREFIX}/{}/", &place[..16])
+    }
+
+    /// The branch for exports that build on these manifests.
+    pub(super) fn staging_branch(&self, bases: &Bases) -> String {
+        let line = |(path, hash): (&String, &Option<Hash>)| {
+            let hash = hash.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
+            format!("{path} {hash}\n")
+        };
+        let bases: String = bases.iter().map(line).collect();
+        let base = Hash::of(bases.as_bytes());
+        format!("{}{base}", self.staging_folder())
+    }
+
+    /// Deletes the branches on which exports of this archive were put together, except for this one, on which
+    /// another process may be at work. What goes wrong is left to the next export.
+    pub(super) async fn delete_stagings(&self, state: &BranchState, except: Option<&str>) {
+        let deleting = async {
+            let route = format!("/git/matching-refs/heads/{}", self.staging_folder());
+            let found = self.client.get(&self.route(&route), JSON).await?;
+            let found: Vec<Reference> = found.map_or(Ok(Vec::new()), |found| read(&found))?;
+            let branches = found.iter().filter_map(|found| {
+                let branch = found.r#ref.strip_prefix("refs/heads/")?;
+                (Some(branch) != except).then_some(RefUpdate {
+                    branch,
+                    before: Some(&found.object.sha),
+                    after: None,
+                    force: false,
+                })
+            });
+            let branches: Vec<_> = branches.collect();
+            if branches.is_empty() {
+                return Ok(());
+            }
+            self.client.turn().await?;
+            self.update_refs(&state.id, &branches).await
+        };
+        if let Err(error) = deleting.await {
+            let place = &self.place;
+            tracing::warn!(%place, %error, "could not delete branches of interrupted exports: the next export does that");
+        }
+    }
+
+    /// Begins to put an export together at this head. What another export has put on the same branch goes.
+    pub(super) async fn begin_staging(
+        &self,
+        state: &BranchState,
+        head: &Head,
+        bases: &Bases,
+    ) -> Result<Staging, GithubError> {
+        let branch = self.staging_branch(bases);
+        self.client.turn().await?;
+        let update = RefUpdate {
+            branch: &branch,
+            before: None,
+            after: Some(&head.commit),
+            force: true,
+        };
+        self.update_refs(&state.id, &[update]).await?;
+        Ok(Staging {
+            branch,
+            base: head.commit.clone(),
+            head: Commit {
+                oid: head.commit.clone(),
+                tree: head.tree.clone(),
+            },
+            parts: 0,
+        })
+    }
+
+    /// Commits a part. `writer` tells our commits from another exporter's.
+    ///
+    /// # Errors
+    /// [`GithubError::OtherWriter`] if another exporter has taken the branch over; else nothing was committed, and
+    /// it may be tried again.
+    pub(super) async fn stage(
+        &self,
+        staging: &mut Staging,
+        part: &Changes,
+        writer: &str,
+    ) -> Result<(), GithubError> {
+        let number = staging.parts + 1;
+        let message = format!("Part {number} of an export that is under way ({writer}) [skip ci]");
+        let made = self.commit(&staging.branch, &staging.head.oid, part, &message);
+        staging.head = match made.await {
+            Ok(commit) => commit,
+            // The answer may be lost.
+            Err(error) => match self.staged(staging, &message).await? {
+                Some(commit) => commit,
+                None => return Err(error),
+            },
+        };
+        staging.parts = number;
+        Ok(())
+    }
+
+    /// The commit with this message on top of what is staged; `None` if it was not made.
+    async fn staged(
+        &self,
+        staging: &Staging,
+        message: &str,
+    ) -> Result<Option<Commit>, GithubError> {
+        #[derive(Deserialize)]
+        struct Found {
+            message: String,
+            tree: Object,
+            parents: Vec<Object>,
+        }
+        let mut tries = Tries::new();
+        for _ in 0..LOOKS {
+            let route = format!("/git/ref/heads/{}", staging.branch);
+            if let Some(found) = self.client.get(&self.route(&route), JSON).await? {
+                let Reference { object, .. } = read(&found)?;
+                if object.sha == staging.head.oid {
+                    return Ok(None);
+                }
+                let route = self.route(&format!("/git/commits/{}", object.sha));
+                let found = self.client.get(&route, JSON).await?;
+                let found: Option<Found> = found.map(|found| read(&found)).transpose()?;
+                if let Some(found) = found
+                    && found.message.trim_end() == message
+                    && found
+                        .parents
+                        .iter()
+                        .all(|parent| parent.sha == staging.head.oid)
+                {
+                    return Ok(Some(Commit {
+                        oid: object.sha,
+                        tree: found.tree.sha,
+                    }));
+                }
+            }
+            // It is not everywhere yet.
+            tries.again(GithubError::Overtaken).await?;
+        }
+        Err(GithubError::OtherWriter)
+    }
+
+    /// Deletes a branch on which nothing is put together any more.
+    pub(super) async fn drop_staging(&self, staging: &Staging) {
+        let deleting = async {
+            self.client.turn().await?;
+            let state = self.look().await?;
+            let gone = RefUpdate {
+                branch: &staging.branch,
+                before: Some(&staging.head.oid),
+                after: None,
+                force: false,
+            };
+            self.update_refs(&state.id, &[gone]).await
+        };
+        if let Err(error) = deleting.await {
+            let place = &self.place;
+            tracing::debug!(%place, %error, "could not delete the branch of an export that was given up: the next export does that");
+        }
+    }
+}
