@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use icu_properties::{CodePointMapData, props::GeneralCategory};
+
 use super::{AdminAction, Message, MessageId, Props, UserId, read_jump_url};
 
 /// Number of digits of a Discord id. The shortest are from 2015.
@@ -204,18 +206,21 @@ fn replace_ids(text: &str, mut other: impl FnMut(u64) -> Option<u64>) -> Option<
     Some(replaced)
 }
 
-/// The value of a decimal digit, including full-width ones.
-fn digit(it: char) -> Option<u8> {
-    let zero = match it {
-        '0'..='9' => '0',
-        '\u{ff10}'..='\u{ff19}' => '\u{ff10}',
-        // Mathematical digits: bold, double-struck, sans-serif, monospace.
-        '\u{1d7ce}'..='\u{1d7ff}' => {
-            return u8::try_from((u32::from(it) - 0x1d7ce) % 10).ok();
-        }
-        _ => return None,
-    };
-    u8::try_from(u32::from(it) - u32::from(zero)).ok()
+/// Returns the value of a decimal digit, in any script.
+fn digit(character: char) -> Option<u8> {
+    if character.is_ascii() {
+        return u8::try_from(character.to_digit(10)?).ok();
+    }
+    // Unicode encodes the digits of a script in one run, from 0 to 9. Only mathematical digits have
+    // several runs in a row.
+    let run = std::iter::successors(Some(character), |at| char::from_u32(u32::from(*at) - 1));
+    let before = run.skip(1).take_while(|at| is_digit(*at)).count();
+    is_digit(character).then_some(u8::try_from(before % 10).ok()?)
+}
+
+fn is_digit(character: char) -> bool {
+    let categories = CodePointMapData::<GeneralCategory>::new();
+    categories.get(character) == GeneralCategory::DecimalNumber
 }
 
 fn value(digits: &[(usize, usize, u8)]) -> Option<u64> {
@@ -236,6 +241,12 @@ mod tests {
     use crate::ChannelId;
 
     const ANA: u64 = 480_300_000_000_000_001;
+
+    /// Ana's id in the digits that begin with this zero.
+    fn in_digits(zero: char) -> String {
+        let digit = |digit: u8| char::from_u32(u32::from(zero) + u32::from(digit - b'0')).unwrap();
+        ANA.to_string().bytes().map(digit).collect()
+    }
 
     fn hidden(text: &str) -> String {
         let all = [UserId(ANA)].into();
@@ -259,6 +270,12 @@ mod tests {
             ("480,300,000,000,000,001".to_owned(), "1"),
             ("**480300**000000000001".to_owned(), "**1"),
             ("\u{ff14}80300000000000001".to_owned(), "1"),
+            // Arabic-Indic, Devanagari, Thai, sans-serif, and several at once.
+            (in_digits('\u{660}'), "1"),
+            (format!("<@{}>", in_digits('\u{966}')), "<@1>"),
+            (in_digits('\u{e50}'), "1"),
+            (in_digits('\u{1d7e2}'), "1"),
+            (format!("4803{}", &in_digits('\u{6f0}')[8..]), "1"),
             (format!("{ANA} {ANA}"), "1 1"),
         ] {
             assert_eq!(hidden(&text), shown, "{text}");
