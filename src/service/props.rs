@@ -89,9 +89,9 @@ pub enum Given {
 }
 
 impl Service {
-    /// Where to post props that this member gives in this channel: in the first chosen props channel where
-    /// both the giver and the bot can post. In this channel if it's a props channel or a thread of one, or
-    /// if no channel is chosen where props can be posted.
+    /// Where to post props that this member gives in this channel: right there if it's a props channel or
+    /// a thread of one, or if none is chosen; else in the first chosen props channel where the bot can post.
+    /// In either case, only where the giver can post, too.
     ///
     /// # Errors
     /// [`Refusal`] if the giver or the bot can't post in any of the props channels.
@@ -104,23 +104,37 @@ impl Service {
     ) -> Result<Place, ServiceError> {
         let (bot, roles) = (self.parts.bot, roles.to_vec());
         self.ask(move |store| {
-            let Some(chosen) = store.settings(guild)?.props_channels else {
-                return Ok(Place::Here(here));
+            let lacked_by_giver = |channel: &Channel| {
+                let asked = store.with_permissions(guild, |permissions| {
+                    let bits = permissions.of_member(giver, &roles, channel);
+                    lacking(bits, &needed_to_post(channel))
+                });
+                asked.map(Option::unwrap_or_default)
             };
-            if store.is_props_channel(guild, here)? {
+            let known = store.channel(guild, here)?;
+            let missing = match known.as_ref().and_then(|part| part.state.now()) {
+                Some(channel) => lacked_by_giver(channel)?,
+                // If it's unknown, Discord decides.
+                None => Vec::new(),
+            };
+            let may_post_here = missing.is_empty();
+            let refused_here = Refusal::GiverCannotPost {
+                channel: here,
+                missing,
+            };
+            let chosen = store.settings(guild)?.props_channels;
+            let is_props_channel = chosen.is_none() || store.is_props_channel(guild, here)?;
+            if is_props_channel && may_post_here {
                 return Ok(Place::Here(here));
             }
-            let mut refusal = None;
+            let mut refusal = is_props_channel.then_some(refused_here.clone());
+            let chosen = chosen.unwrap_or_default();
             for (id, channel) in posting_places(store, guild, &chosen)? {
                 let Some(channel) = channel else {
                     refusal = refusal.or(Some(Refusal::ChannelGone(id)));
                     continue;
                 };
-                let needed = needed_to_post(&channel);
-                let asked = store.with_permissions(guild, |permissions| {
-                    lacking(permissions.of_member(giver, &roles, &channel), &needed)
-                })?;
-                let missing = asked.unwrap_or_default();
+                let missing = lacked_by_giver(&channel)?;
                 if missing.is_empty() {
                     match check_may_post(store, guild, bot, id) {
                         Ok(()) => return Ok(Place::Elsewhere(id)),
@@ -135,7 +149,11 @@ impl Service {
                     });
                 }
             }
-            refusal.map_or(Ok(Place::Here(here)), |refusal| Err(refusal.into()))
+            match refusal {
+                Some(refusal) => Err(refusal.into()),
+                None if may_post_here => Ok(Place::Here(here)),
+                None => Err(refused_here.into()),
+            }
         })
         .await
     }

@@ -172,7 +172,7 @@ async fn posts_in_the_first_channel_the_giver_can_write_in() {
             ana,
             server.general,
             "props",
-            to_ben,
+            to_ben.clone(),
             "you don't have the permission",
         )
         .await;
@@ -180,6 +180,15 @@ async fn posts_in_the_first_channel_the_giver_can_write_in() {
         &refused,
         &["**Send Messages**", &place(open), "Nothing was sent"],
     );
+    // Nor in its own answer, where a command can be run but nothing written.
+    let there = server.ask_in(open, ana, "props", to_ben.clone()).await;
+    says(
+        &there,
+        &["**Send Messages**", &place(open), "Nothing was sent"],
+    );
+    assert!(there.ephemeral, "{there:?}");
+    let staffs = server.ask_in(open, cho, "props", to_ben).await;
+    says(&staffs, &[&place(staff)]);
     server.check_manners();
 }
 
