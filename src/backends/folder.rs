@@ -155,17 +155,8 @@ impl Session {
         for folder in missing {
             sync_folder(folder.parent().unwrap_or(Path::new("")))?;
         }
-        let path = root.join(LOCK);
-        let lock = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(failed("open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ArchiveError::Busy(root)),
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-        }
+        let lock = open_lock(&root)?;
+        taken(lock.try_lock(), &root)?;
         let mut session = Self {
             marked: root.join(WRITING).exists(),
             root,
@@ -366,6 +357,23 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
 }
 
 /// Makes the names in the folder durable.
+/// Opens the file that is locked, for writing: NFS locks no other.
+fn open_lock(root: &Path) -> Result<File, ArchiveError> {
+    let path = root.join(LOCK);
+    let mut options = File::options();
+    options.create(true).append(true);
+    options.open(&path).map_err(failed("open", &path))
+}
+
+/// What it means that the lock of the archive in `root` was taken, or was not.
+fn taken(locked: Result<(), TryLockError>, root: &Path) -> Result<(), ArchiveError> {
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(ArchiveError::Busy(root.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed("lock", &root.join(LOCK))(error)),
+    }
+}
+
 fn sync_folder(folder: &Path) -> Result<(), ArchiveError> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -383,5 +391,31 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Archiv
         action,
         path,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As NFS answers where no lock daemon runs: nobody has the lock, and nobody gets it.
+    #[test]
+    fn tells_a_lock_that_fails_from_one_that_is_held() {
+        let root = Path::new("archive");
+        assert!(taken(Ok(()), root).is_ok());
+        let busy = taken(Err(TryLockError::WouldBlock), root);
+        assert!(matches!(busy, Err(ArchiveError::Busy(_))), "{busy:?}");
+        let no_locks = io::Error::from(Errno::NOLCK);
+        let failed = taken(Err(TryLockError::Error(no_locks)), root).unwrap_err();
+        let says = failed.to_string();
+        assert!(says.contains("could not lock archive/.lock"), "{says}");
+    }
+
+    #[test]
+    fn opens_the_lock_for_writing() {
+        let home = tempfile::tempdir().unwrap();
+        let lock = open_lock(home.path()).unwrap();
+        let flags = rustix::fs::fcntl_getfl(&lock).unwrap();
+        assert!(flags.intersects(rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::RDWR));
     }
 }

@@ -381,6 +381,33 @@ async fn full_disks_lose_nothing_acknowledged() {
     check(home.path());
 }
 
+/// NFS locks only files that are open for writing.
+#[test]
+fn locked_files_are_open_for_writing() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path()).unwrap();
+    let mut modes = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fd").unwrap() {
+        let entry = entry.unwrap();
+        let Ok(path) = fs::read_link(entry.path()) else {
+            continue;
+        };
+        let Ok(name) = path.strip_prefix(home.path()) else {
+            continue;
+        };
+        let fd = entry.file_name().into_string().unwrap();
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+        let mode: &mut u32 = modes.entry(name.to_owned()).or_default();
+        *mode = (flags & 3).max(*mode);
+    }
+    drop(store);
+    for name in ["lock", "sled/db"] {
+        assert!(modes[Path::new(name)] > 0, "{name} is read-only: {modes:?}");
+    }
+}
+
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
