@@ -24,6 +24,7 @@ use propsbot_archive::{
 };
 use propsbot_backends::{ArchiveSpec, Claims};
 use propsbot_jobs::{
+    ask,
     clock::Clock,
     export::{self, Decision, ExportOptions, ExportReport, ExportTarget},
     provider::{self, DiscordProvider},
@@ -122,8 +123,7 @@ async fn export_unless(
             counted(adopted, "privacy choice")
         );
     }
-    let asked = Arc::clone(&store);
-    let report = tokio::task::spawn_blocking(move || ExportReport::of(&asked)).await??;
+    let report = ask(&store, |store| ExportReport::of(store)).await??;
     for withdrawn in report.last.iter().flat_map(|last| &last.withdrawn) {
         let _ = write!(line, "\nwithdrawn: {withdrawn}");
     }
@@ -157,10 +157,10 @@ async fn export_unless(
 /// (A store whose guilds were all forgotten still withdraws them.)
 async fn store_to_export(provider: &DiscordProvider, config: &Config) -> Result<Arc<Store>, Error> {
     let store = Arc::clone(provider.existing_store().await?);
-    let asked = Arc::clone(&store);
-    let is_empty =
-        move || Ok::<_, StoreError>(asked.guilds()?.is_empty() && asked.exports()?.last.is_none());
-    if tokio::task::spawn_blocking(is_empty).await?? {
+    let is_empty = |store: &Store| {
+        Ok::<_, StoreError>(store.guilds()?.is_empty() && store.exports()?.last.is_none())
+    };
+    if ask(&store, is_empty).await?? {
         return Err(Error::Failed(anyhow!(
             "the store at {} (STORE_PATH) has no guild yet, so there is nothing to export; `propsbot sync` \
              fetches what the bot can see",
@@ -219,8 +219,8 @@ pub(super) async fn target(
 ) -> Result<ExportTarget, Error> {
     let mut claims = Claims::default();
     if spec.takes_claims() {
-        let (store, own) = (Arc::clone(store), claims.name.clone());
-        let former = tokio::task::spawn_blocking(move || store.claims(&own)).await??;
+        let own = claims.name.clone();
+        let former = ask(store, move |store| store.claims(&own)).await??;
         claims.former.extend(former);
     }
     let (access, network) = (&config.access, &config.network);

@@ -6,7 +6,7 @@ use tokio::task::JoinError;
 
 use crate::config::Mistakes;
 use propsbot_archive::{ArchiveError, ExportError, ReadError};
-use propsbot_jobs::export::ExportJobError;
+use propsbot_jobs::{export::ExportJobError, writer::Stopped};
 use propsbot_mirror::ProviderError;
 use propsbot_sourcecred::DrawError;
 use propsbot_store::StoreError;
@@ -78,6 +78,7 @@ kinds! {
     serde_json::Error: |_| false;
     ExportJobError: |_| false;
     JoinError: |_| false;
+    Stopped: |_| false;
     io::Error: |_| false;
     anyhow::Error: |_| false;
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    ask,
     clock::Clock,
     quota,
     writer::{Stopped, Writer},
@@ -99,8 +100,7 @@ pub async fn acknowledge(
     while let Some(Some(posted)) = stop.run_until_cancelled(thanks.0.recv()).await {
         // Wait until earlier facts are durable: the message may be the first of its channel.
         writer.write(Vec::new()).await?;
-        let asked = Arc::clone(&store);
-        let wish = tokio::task::spawn_blocking(move || wish(&asked, bot, posted)).await;
+        let wish = ask(&store, move |store| wish(store, bot, posted)).await;
         let failed = match wish {
             Ok(Ok(Wish::Nothing)) => continue,
             Ok(Ok(Wish::Lacking)) => Some(LACKING),

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures::{Stream, StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::export::ExportReport;
+use crate::{ask, export::ExportReport};
 use propsbot_discord::Rest;
 use propsbot_model::Millis;
 use propsbot_store::{Store, StoreError};
@@ -88,9 +88,7 @@ async fn asked<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Option<T> {
-    let store = Arc::clone(store);
-    let answer = tokio::task::spawn_blocking(move || question(&store)).await;
-    answer.ok()?.ok()
+    ask(store, question).await.ok()?.ok()
 }
 
 #[cfg(test)]

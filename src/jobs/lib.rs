@@ -4,6 +4,7 @@
 //! history, the listener merges gateway events, and the export timer keeps the archive current.
 
 pub mod acknowledge;
+mod ask;
 pub mod audit;
 pub mod backfill;
 pub mod clock;
@@ -21,3 +22,5 @@ pub mod quota;
 pub mod restore;
 pub mod status;
 pub mod writer;
+
+pub use ask::ask;

@@ -11,7 +11,7 @@ use super::{
     deletion::{self, opened_by},
     writer::{Stopped, Writer},
 };
-use crate::clock::Clock;
+use crate::{ask, clock::Clock};
 use propsbot_model::{
     AdminAction, Channel, ChannelId, Evidence, Fact, Forget, GuildChoice, GuildEntity, GuildId,
     Member, Message, Millis, Observation, Privacy, Props, Reaction, Tier, UserId,
@@ -262,10 +262,7 @@ async fn reading<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, PrivacyError> {
-    let store = Arc::clone(store);
-    let answer = tokio::task::spawn_blocking(move || question(&store)).await;
-    // It fails only if the process is ending.
-    answer.map_or(Err(PrivacyError::Stopped(Stopped)), |answer| Ok(answer?))
+    Ok(ask(store, question).await??)
 }
 
 /// Writes facts durably, in groups.

@@ -8,6 +8,7 @@ use std::{str::FromStr, sync::Arc};
 
 use futures::TryStreamExt;
 
+use super::{ask, writer::Stopped};
 use propsbot_archive::{
     ArchiveReader, DataArchive, Id, Index, ManifestPart, ManifestSpace, ReadError, Row, Scope,
 };
@@ -288,9 +289,6 @@ async fn write<T: Send + 'static>(
     store: &Arc<Store>,
     change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, RestoreError> {
-    let store = Arc::clone(store);
-    match tokio::task::spawn_blocking(move || change(&store)).await {
-        Ok(changed) => Ok(changed?),
-        Err(_) => Err(RestoreError::Ending),
-    }
+    let changed = ask(store, change).await;
+    Ok(changed.map_err(|Stopped| RestoreError::Ending)??)
 }

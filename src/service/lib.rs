@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use propsbot_discord::{MessageSender, RestError};
 use propsbot_jobs::{
+    ask,
     clock::Clock,
     estimate,
     export::ExportControl,
@@ -330,10 +331,7 @@ impl Service {
         &self,
         question: impl FnOnce(&Store) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let store = Arc::clone(&self.parts.store);
-        let answer = tokio::task::spawn_blocking(move || question(&store)).await;
-        // A query neither panics nor is cancelled, unless the process is ending.
-        answer.unwrap_or(Err(ServiceError::Stopped(Stopped)))
+        ask(&self.parts.store, question).await?
     }
 
     /// Like [`Self::ask`] for heavy queries: waits for a permit, so that small queries find a thread.

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::{
+    ask,
     clock::Clock,
     guilds::PerGuild,
     mirrored::MirroredGuilds,
@@ -199,12 +200,7 @@ impl Backfill {
         &self,
         question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, BackfillError> {
-        let store = Arc::clone(&self.store);
-        match tokio::task::spawn_blocking(move || question(&store)).await {
-            Ok(answer) => Ok(answer?),
-            // Only a process that is ending cancels the query.
-            Err(_) => Err(Stopped.into()),
-        }
+        Ok(ask(&self.store, question).await??)
     }
 }
 

@@ -34,6 +34,8 @@ use propsbot_archive::{
 use propsbot_model::{GuildId, Millis};
 use propsbot_store::{Dirty, Reader, Store, StoreError};
 
+use crate::writer::Stopped;
+
 pub use bot_posts::BotPosts;
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
@@ -392,11 +394,8 @@ async fn ask<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ExportJobError> {
-    let store = Arc::clone(store);
-    match tokio::task::spawn_blocking(move || question(&store)).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(ExportJobError::Ending),
-    }
+    let answer = crate::ask(store, question).await;
+    Ok(answer.map_err(|Stopped| ExportJobError::Ending)??)
 }
 
 /// What an export would do.

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::error::OrFailure as _;
 use crate::{
+    ask,
     clock::Clock,
     privacy,
     writer::{self, Writer},
@@ -143,7 +144,5 @@ pub(super) async fn read<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ProviderError> {
-    let store = Arc::clone(store);
-    let answer = tokio::task::spawn_blocking(move || question(&store));
-    answer.await.or_failure()?.or_failure()
+    ask(store, question).await.or_failure()?.or_failure()
 }
