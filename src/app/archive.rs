@@ -22,7 +22,7 @@ use propsbot_archive::{
     self as archive, ArchiveReader, DataArchive, Depth, ExportError, ExportProgressBoard, Id,
     Level, ManifestSpace, ReadError, SOURCECRED, Schema, SideFiles, Verification,
 };
-use propsbot_backends::{ArchiveSpec, Claims};
+use propsbot_backends::{ArchiveSpec, Claims, drop_copies};
 use propsbot_jobs::{
     ask,
     clock::Clock,
@@ -224,12 +224,14 @@ pub(super) async fn target(
         claims.former.extend(former);
     }
     let (access, network) = (&config.access, &config.network);
+    let copies = config.access.clone();
     Ok(ExportTarget {
         name: spec.to_string(),
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
         beside,
         made: ExportProgressBoard::default(),
         spool: config.store_path.join("spool"),
+        drop_copies: Some(Arc::new(move || drop_copies(&copies))),
     })
 }
 

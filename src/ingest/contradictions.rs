@@ -117,6 +117,7 @@ fn page(count: u64, again: bool) -> Page {
         told: vec![],
         gone: BTreeSet::new(),
         lacks_some: false,
+        before: None,
         lists: again.then_some(Slice::ALL),
     }
 }

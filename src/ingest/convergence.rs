@@ -171,6 +171,7 @@ impl World {
             told: vec![],
             gone,
             lacks_some: false,
+            before: None,
         })
     }
 

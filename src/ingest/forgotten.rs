@@ -5,11 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{Rows, merge::settle, message, privacy, reaction, reactors};
+use super::{
+    Rows,
+    boundaries::{self, Boundaries},
+    merge::settle,
+    message, privacy, reaction, reactors,
+};
 use propsbot_model::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, FailureObject, Forget, Guild, GuildEntity,
-    GuildId, InteractionId, Interval, Life, Member, Message, MessageId, MessageState, Millis,
-    Named, Privacy, Props, UserId, ids_in, jump_urls_in,
+    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, FailureObject, Forget, Guild,
+    GuildEntity, GuildId, InteractionId, Life, Member, Message, MessageId, MessageState, Millis,
+    Named, Privacy, Props, Reason, Tally, UserId, Walk, ids_in, jump_urls_in,
 };
 
 /// Returns the time of the guild's latest deletion on request.
@@ -29,15 +34,14 @@ pub(super) fn may_be<S: Rows>(
     Ok(known.is_none() && until(rows, guild)?.is_some_and(|until| id.created_at() <= until))
 }
 
-/// Returns whether a message was deleted on request: [`may_be`], and it is covered.
+/// Returns whether a message was deleted on request: [`may_be`], and it is or was covered.
 pub(super) fn is<S: Rows>(
     rows: &S,
     guild: GuildId,
     channel: ChannelId,
     id: MessageId,
 ) -> Result<bool, S::Error> {
-    let coverage: Option<Coverage> = rows.get((guild, channel))?;
-    Ok(coverage.is_some_and(|coverage| coverage.covers(id)) && may_be(rows, guild, channel, id)?)
+    Ok(boundaries::has_known(rows, guild, channel, id)? && may_be(rows, guild, channel, id)?)
 }
 
 /// Deletes all rows of a message, tombstone included.
@@ -128,64 +132,94 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
                 }
             }
         }
-        Forget::InCoverage(channel) => blur_coverage(rows, guild, *channel)?,
+        Forget::InCoverage(channel) => {
+            let known: Option<Coverage> = rows.get((guild, *channel))?;
+            if let Some(mut coverage) = known {
+                boundaries::settle(rows, guild, &mut coverage)?;
+                rows.update(Coverage::unknown(guild, *channel), |row| *row = coverage)?;
+            }
+        }
         Forget::InWalk => {
-            let bound = until(rows, guild)?;
-            rows.update(Audit::unknown(guild), |audit| {
-                if let Some(walk) = &mut audit.walk {
-                    let before = &mut walk.value.before;
-                    *before = before.map(|id| blurred_before(bound, id));
-                }
-            })?;
+            let known: Option<Audit> = rows.get(guild)?;
+            if let Some(mut audit) = known
+                && let Some(walk) = &mut audit.walk
+            {
+                walk.value = allowed_walk(rows, guild, walk.value)?;
+                rows.update(Audit::unknown(guild), |row| *row = audit)?;
+            }
+        }
+        Forget::Thread(id) => drop_empty_thread(rows, guild, *id)?,
+        Forget::Failure(object) => settle(rows, guild, object)?,
+    }
+    Ok(())
+}
+
+/// Removes all rows of a thread, if it holds no message and no props.
+fn drop_empty_thread<S: Rows>(rows: &mut S, guild: GuildId, id: ChannelId) -> Result<(), S::Error> {
+    if rows.last::<MessageState>(id)?.is_some() || rows.last::<Props>(id)?.is_some() {
+        return Ok(());
+    }
+    if let Some(coverage) = rows.get::<Coverage>((guild, id))? {
+        rows.delete(&coverage)?;
+    }
+    if let Some(tally) = rows.get::<Tally>((guild, id))? {
+        rows.delete(&tally)?;
+    }
+    if let Some(thread) = rows.get::<GuildEntity<Channel>>((guild, id.0))? {
+        rows.delete(&thread)?;
+    }
+    for failure in rows.scan::<Failure>(guild)? {
+        if failure.object.channel() == Some(id) {
+            rows.delete(&failure)?;
         }
     }
     Ok(())
 }
 
-/// Moves an old boundary to the last id of its millisecond, so that it names no message.
-/// All boundaries up to the latest deletion move alike, so no gap opens.
-pub(super) fn blurred(until: Option<Millis>, id: MessageId) -> MessageId {
-    let old = id.0 > 0 && until.is_some_and(|until| id.created_at() <= until);
-    if old {
-        MessageId(id.0 | ((1 << 22) - 1))
-    } else {
-        id
-    }
-}
-
-/// Does the same for an exclusive upper bound: reading continues with older messages.
-pub(super) fn blurred_before(until: Option<Millis>, id: MessageId) -> MessageId {
-    let moved = blurred(until, id);
-    if moved == id {
-        id
-    } else {
-        MessageId(moved.0.saturating_add(1))
-    }
-}
-
-fn blur_coverage<S: Rows>(
-    rows: &mut S,
+/// Returns how far the scrub is, without the id of a message that was deleted on request.
+pub(super) fn allowed_walk<S: Rows>(
+    rows: &S,
     guild: GuildId,
-    channel: ChannelId,
-) -> Result<(), S::Error> {
-    let bound = until(rows, guild)?;
-    let known: Option<Coverage> = rows.get((guild, channel))?;
-    let Some(known) = known else { return Ok(()) };
-    let mut moved = Coverage {
-        intervals: Vec::new(),
-        ..known.clone()
+    mut walk: Walk,
+) -> Result<Walk, S::Error> {
+    if let Some(before) = walk.before
+        && let Some(boundaries) = Boundaries::of(rows, guild, walk.place)?
+    {
+        let read_on = boundaries.later(MessageId(before.0.saturating_sub(1)))?;
+        walk.before = Some(MessageId(read_on.0.saturating_add(1)));
+    }
+    Ok(walk)
+}
+
+/// Returns the reason of a failure without what names a deleted message or a member who had their data deleted.
+pub(super) fn reason_without<S: Rows>(
+    rows: &S,
+    guild: GuildId,
+    object: &FailureObject,
+    reason: &Reason,
+) -> Result<Reason, S::Error> {
+    let Reason::Other(words) = reason else {
+        return Ok(reason.clone());
     };
-    for it in &known.intervals {
-        let (after, to) = (blurred(bound, it.after), blurred(bound, it.to));
-        moved.add(Interval { after, to, ..*it });
+    if !anybody_chose(rows, guild)? {
+        return Ok(reason.clone());
     }
-    if let Some(live) = &mut moved.live {
-        live.after = blurred(bound, live.after);
+    let mut words = words.clone();
+    let mut named = Named::default();
+    for id in ids_in(&words) {
+        let (user, message) = (UserId(id), MessageId(id));
+        if privacy::is_gone(rows, guild, user)? {
+            named.users.insert(user);
+        }
+        if let Some(channel) = object.channel()
+            && id != channel.0
+            && may_be(rows, guild, channel, message)?
+        {
+            named.messages.insert(message);
+        }
     }
-    if moved != known {
-        rows.put(&moved)?;
-    }
-    Ok(())
+    named.take_from_title(&mut words);
+    Ok(Reason::Other(words))
 }
 
 /// Returns what a message names of deleted data; `replied` is the author of what it answers.

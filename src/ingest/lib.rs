@@ -4,10 +4,13 @@
 //! through `Rows`, and times come with the facts.
 
 mod audit;
+mod boundaries;
 #[cfg(test)]
 mod contradictions;
 #[cfg(test)]
 mod convergence;
+#[cfg(test)]
+mod deleted_boundaries;
 mod forgotten;
 mod guild;
 #[cfg(test)]

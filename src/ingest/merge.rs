@@ -1,6 +1,6 @@
 //! Merges one observation into the rows.
 
-use super::{Rows, forgotten, guild, message, privacy, reaction, reactors};
+use super::{Rows, boundaries::Boundaries, forgotten, guild, message, privacy, reaction, reactors};
 use propsbot_model::{
     Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
     GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Reason, Session, Settings,
@@ -42,12 +42,11 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
         Fact::MemberGone(guild_id, user) => guild::miss_member(rows, at, *guild_id, *user)?,
         Fact::AllMembers(guild_id, ids) => guild::all_members(rows, at, *guild_id, ids)?,
         Fact::Posted(it) => {
-            let to = if message::tell(rows, at, it)? {
-                it.id
+            if message::tell(rows, at, it)? {
+                message::extend_live(rows, it)?;
             } else {
-                forgotten::blurred(Some(it.id.created_at()), it.id)
-            };
-            message::extend_live(rows, it, to)?;
+                message::pass_over(rows, it)?;
+            }
         }
         Fact::Message(it) => {
             message::tell(rows, at, it)?;
@@ -135,10 +134,8 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             })?;
         }
         Fact::Audited(guild_id, walk) => {
-            let mut walk = *walk;
-            let until = forgotten::until(rows, *guild_id)?;
-            walk.before = walk.before.map(|id| forgotten::blurred_before(until, id));
-            let walk = Lww { at, value: walk };
+            let value = forgotten::allowed_walk(rows, *guild_id, *walk)?;
+            let walk = Lww { at, value };
             rows.update(Audit::unknown(*guild_id), |row| row.walked(walk))?;
         }
         Fact::OlderUnseen(guild_id, since) => {
@@ -148,8 +145,12 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             rows.update(Audit::unknown(*guild_id), |row| row.begin_recheck(at))?;
         }
         Fact::Reread(guild_id, channel_id, new) => {
+            let mut new = *new;
+            if let Some(boundaries) = Boundaries::of(rows, *guild_id, *channel_id)? {
+                new.left = boundaries.later(new.left)?;
+            }
             rows.update(Coverage::unknown(*guild_id, *channel_id), |row| {
-                row.reread = Some(row.reread.map_or(*new, |known| known.and(*new)));
+                row.reread = Some(row.reread.map_or(new, |known| known.and(new)));
             })?;
         }
         Fact::RecheckEnded(guild_id, begun) => {
@@ -227,24 +228,28 @@ fn go_live<S: Rows>(
         return Ok(());
     }
     let newest = message::newest(rows, channel_id)?.unwrap_or_default();
-    let until = forgotten::until(rows, guild_id)?;
-    let newest = forgotten::blurred(until, newest);
-    let live = Live {
-        after: forgotten::blurred(until, live.after),
-        ..live
+    let boundaries = Boundaries::of(rows, guild_id, channel_id)?;
+    let after = match &boundaries {
+        Some(boundaries) => boundaries.end_of_newest(live.after, live.since)?,
+        None => live.after,
     };
-    rows.update(Coverage::unknown(guild_id, channel_id), |row| {
-        if at < row.readers_changed {
-            return;
-        }
-        row.add(Interval {
-            after: live.after,
-            to: newest,
-            by: Evidence::Gateway,
-            since: live.since,
-        });
-        row.live = Some(live);
-    })?;
+    let live = Live { after, ..live };
+    let known: Option<Coverage> = rows.get((guild_id, channel_id))?;
+    let mut known = known.unwrap_or_else(|| Coverage::unknown(guild_id, channel_id));
+    if at < known.readers_changed {
+        return Ok(());
+    }
+    known.add(Interval {
+        after,
+        to: newest,
+        by: Evidence::Gateway,
+        since: live.since,
+    });
+    known.live = Some(live);
+    if let Some(boundaries) = boundaries {
+        boundaries.settle(&mut known)?;
+    }
+    rows.update(Coverage::unknown(guild_id, channel_id), |row| *row = known)?;
     Ok(())
 }
 
@@ -291,6 +296,7 @@ pub(super) fn fail<S: Rows>(
     {
         return Ok(());
     }
+    let reason = forgotten::reason_without(rows, guild_id, object, reason)?;
     let unknown = Failure {
         guild_id,
         object: object.clone(),
@@ -301,7 +307,7 @@ pub(super) fn fail<S: Rows>(
     };
     rows.update(unknown, |row| {
         row.refused = refused;
-        row.reason.clone_from(reason);
+        row.reason.clone_from(&reason);
         row.times = row.times.saturating_add(1);
         row.at = row.at.max(at.millis());
     })?;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Rows, forgotten, guild,
+    Rows,
+    boundaries::Boundaries,
+    forgotten, guild,
     merge::{fail, link_props, session, settle},
     privacy, reaction, reactors,
 };
@@ -154,25 +156,34 @@ pub(super) fn newest<S: Rows>(
     Ok(last.map(|message| message.id))
 }
 
-/// Extends the coverage of a live channel to `to`, the boundary of a posted message.
+/// Extends the coverage of a live channel to a posted message.
 /// In a live session, nothing was posted between the last covered message and this one.
-pub(super) fn extend_live<S: Rows>(
-    rows: &mut S,
-    message: &Message,
-    to: MessageId,
-) -> Result<(), S::Error> {
+pub(super) fn extend_live<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
     let coverage: Option<Coverage> = rows.get((message.guild_id, message.channel_id))?;
     if let Some(mut coverage) = coverage
         && let Some(live) = coverage.live
         && live.session == session(rows, message.guild_id)?.number
-        && coverage.top() < to
+        && coverage.top() < message.id
     {
         coverage.add(Interval {
             after: live.after,
-            to,
+            to: message.id,
             by: Evidence::Gateway,
             since: live.since,
         });
+        rows.put(&coverage)?;
+    }
+    Ok(())
+}
+
+/// A message was posted of which nothing may be kept: no coverage ends with it.
+pub(super) fn pass_over<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
+    let coverage: Option<Coverage> = rows.get((message.guild_id, message.channel_id))?;
+    if let Some(mut coverage) = coverage
+        && coverage.top() < message.id
+        && !coverage.is_cut
+    {
+        coverage.is_cut = true;
         rows.put(&coverage)?;
     }
     Ok(())
@@ -311,18 +322,46 @@ pub(super) fn page<S: Rows>(
             row.drift = row.drift.and(drift);
         })?;
     }
-    let until = forgotten::until(rows, page.guild_id)?;
-    rows.update(Coverage::unknown(page.guild_id, page.channel_id), |known| {
-        if lacks_any {
-            known.remove(page.after, forgotten::blurred(until, page.to), at);
-            return;
+    cover(rows, at, by, page, (!lacks_any).then_some(to))?;
+    Ok(pending)
+}
+
+/// What a page says of coverage: everything up to `to` is known; or, without one, nothing of what the page
+/// spans.
+fn cover<S: Rows>(
+    rows: &mut S,
+    at: Stamp,
+    by: Evidence,
+    page: &Page,
+    to: Option<MessageId>,
+) -> Result<(), S::Error> {
+    let boundaries = Boundaries::of(rows, page.guild_id, page.channel_id)?;
+    let known: Option<Coverage> = rows.get((page.guild_id, page.channel_id))?;
+    let mut known = known.unwrap_or_else(|| Coverage::unknown(page.guild_id, page.channel_id));
+    if let Some(to) = to {
+        let newest = match page.before {
+            Some(before) => before.newest,
+            None => page.newest.then_some(at),
+        };
+        // The boundaries of the pages before may have been moved; together with them, all is known.
+        let mut to = page.before.map_or(to, |before| before.to.max(to));
+        if let (Some(boundaries), Some(asked)) = (&boundaries, newest) {
+            to = boundaries.end_of_newest(to, asked)?;
         }
         known.add(Interval {
-            after: forgotten::blurred(until, page.after),
-            to: forgotten::blurred(until, to),
+            after: page.after,
+            to,
             by,
             since: at,
         });
+    } else {
+        known.remove(page.after, page.to, at);
+    }
+    if let Some(boundaries) = boundaries {
+        boundaries.settle(&mut known)?;
+    }
+    rows.update(Coverage::unknown(page.guild_id, page.channel_id), |row| {
+        *row = known;
     })?;
-    Ok(pending)
+    Ok(())
 }

@@ -62,6 +62,24 @@ pub(super) fn find(
     let messages = messages.into_iter();
     let messages = messages.map(|(channel, id)| Forget::Message(channel, id));
     found.steps.extend(messages);
+    // What Discord still lists would be found again.
+    let gone = channels.iter().filter(|part| part.state.now().is_none());
+    let gone = gone.filter_map(|part| part.state.ever());
+    let theirs = gone.filter(|thread| {
+        let opened = opened_by(thread).is_some_and(|user| found.wishes.contains_key(&user));
+        let is_unowned = thread.is_thread() && opened_by(thread).is_none();
+        opened || is_unowned || found.named.messages.contains(&MessageId(thread.id.0))
+    });
+    let theirs: Vec<Forget> = theirs.map(|thread| Forget::Thread(thread.id)).collect();
+    found.steps.extend(theirs);
+    for failure in store.failures(guild)? {
+        let mut ids = ids_in(&failure.reason.to_string()).into_iter();
+        if ids.any(|id| {
+            found.named.users.contains(&UserId(id)) || found.named.messages.contains(&MessageId(id))
+        }) {
+            found.steps.push(Forget::Failure(failure.object));
+        }
+    }
     let coverage = store.coverage(guild)?;
     let covered = ids.iter().filter(|id| coverage.contains_key(id));
     found

@@ -19,6 +19,7 @@ impl Coverage {
             readers_changed: Stamp::default(),
             reread: None,
             guild_id,
+            is_cut: false,
         }
     }
 

@@ -139,6 +139,17 @@ pub struct Page {
     pub gone: BTreeSet<MessageId>,
     /// Whether the list misses existing messages or differed on every request.
     pub lacks_some: bool,
+    /// The pages just before it, if they were read one after the other and lacked nothing.
+    pub before: Option<PagesBefore>,
+}
+
+/// Pages that were read one after the other without a gap, from newer to older messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PagesBefore {
+    /// The last id of the first page.
+    pub to: MessageId,
+    /// When the first page was requested, if nothing had been posted after it.
+    pub newest: Option<Stamp>,
 }
 
 /// A reaction that was added or removed.

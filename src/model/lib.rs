@@ -35,7 +35,9 @@ pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
 pub use audit::{Audit, Drift, Recheck, Reread, Walk};
 pub use counted::counted;
 pub use emoji::{Emoji, EmojiKey};
-pub use fact::{Class, Fact, Observation, Page, PagedMessage, ReactionCount, ReactionEvent, Slice};
+pub use fact::{
+    Class, Fact, Observation, Page, PagedMessage, PagesBefore, ReactionCount, ReactionEvent, Slice,
+};
 pub use guild::{
     Channel, ChannelKind, Guild, GuildEmoji, Listed, Overwrite, OverwriteKind, Role, Thread,
 };

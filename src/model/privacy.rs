@@ -5,7 +5,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, GuildId, InteractionId, MessageId, Millis, Named, Reaction, UnknownWord, UserId,
+    ChannelId, FailureObject, GuildId, InteractionId, MessageId, Millis, Named, Reaction,
+    UnknownWord, UserId,
 };
 
 /// How far a member opted out. Each tier includes those before it.
@@ -156,4 +157,9 @@ pub enum Forget {
     InCoverage(ChannelId),
     /// Their message at which the scrub continues.
     InWalk,
+    /// A thread that is gone from Discord, if nothing of anyone is left in it. Its id may be that of a
+    /// message of theirs.
+    Thread(ChannelId),
+    /// A failure whose reason names them or a message of theirs.
+    Failure(FailureObject),
 }

@@ -86,6 +86,9 @@ pub struct Coverage {
     /// The guild; none in stores of schema 1.
     #[serde(default)]
     pub guild_id: GuildId,
+    /// The newest of what was covered was deleted on request: the last interval ends before it.
+    #[serde(default)]
+    pub is_cut: bool,
 }
 
 /// The gateway delivered all messages after `after` in this session. Ends with the session, so

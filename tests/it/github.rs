@@ -242,6 +242,7 @@ async fn replans_overtaken_exports() {
         beside: None,
         made: ExportProgressBoard::default(),
         spool: home.path().join("spool"),
+        drop_copies: None,
     };
     let leave = ExportOptions {
         replace: true,

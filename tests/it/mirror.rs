@@ -50,6 +50,21 @@ impl Deref for Opened {
     }
 }
 
+/// A store's tables, open in this process.
+pub(crate) struct RawStore {
+    db: sled::Db,
+    #[expect(dead_code, reason = "held until the store is closed")]
+    no_forks: RwLockWriteGuard<'static, ()>,
+}
+
+impl Deref for RawStore {
+    type Target = sled::Db;
+
+    fn deref(&self) -> &sled::Db {
+        &self.db
+    }
+}
+
 /// Opens a store that no process has open.
 pub(crate) fn open(path: &Path) -> Result<Opened, StoreError> {
     let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
@@ -288,6 +303,20 @@ impl Mirror {
     /// The store; no process may have it open.
     pub(crate) fn store(&self) -> Opened {
         open(&self.store_path()).unwrap()
+    }
+
+    /// The store's tables as sled has them. No process may have the store open.
+    pub(crate) fn raw_store(&self) -> RawStore {
+        let no_forks = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+        let (path, begun) = (self.store_path().join("sled"), Instant::now());
+        let db = loop {
+            // A child of the simulator may hold the lock for a moment, as in `open`.
+            match sled::open(&path) {
+                Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(GLANCE),
+                opened => break opened.unwrap(),
+            }
+        };
+        RawStore { db, no_forks }
     }
 
     pub(crate) fn archive_path(&self) -> PathBuf {

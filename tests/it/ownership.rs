@@ -253,6 +253,7 @@ async fn exports_omit_data_withdrawn_meanwhile() {
         beside: None,
         made: ExportProgressBoard::default(),
         spool: mirror.home.path().join("spool"),
+        drop_copies: None,
     };
     let done = export(&store, &target, Millis(1), ExportOptions::default())
         .await

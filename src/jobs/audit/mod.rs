@@ -343,6 +343,7 @@ impl Auditor {
             lists: Some(walk.slice()),
             newest: place.top,
             again: Vec::new(),
+            pages_before: None,
         };
         let asked = *walk;
         let after = |shown: &PageOutcome| {

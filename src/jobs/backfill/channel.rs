@@ -11,8 +11,8 @@ use super::{
 use propsbot_discord::RestError;
 use propsbot_ingest::ChannelPlan;
 use propsbot_model::{
-    ChannelId, Fact, FailureObject, GuildId, Live, MessageId, Pending, Reread, SessionNumber,
-    Slice, Stamp,
+    ChannelId, Fact, FailureObject, GuildId, Live, MessageId, PagesBefore, Pending, Reread,
+    SessionNumber, Slice, Stamp,
 };
 
 /// Lists of reactors that may queue up before page reading pauses.
@@ -126,6 +126,7 @@ impl Backfill {
                     .map(|_| Slice::ALL),
                 newest: None,
                 again: Vec::new(),
+                pages_before: None,
             };
             let mut length = Length::default();
             loop {
@@ -171,6 +172,12 @@ impl Backfill {
                     ask.newest = Some(page.to);
                 }
                 ask.witness = page.oldest.or(ask.witness);
+                let this = PagesBefore {
+                    to: page.to,
+                    newest: ask.before.is_none().then_some(page.asked),
+                };
+                ask.pages_before =
+                    (page.all_named && !page.lacks_some).then(|| ask.pages_before.unwrap_or(this));
                 ask.before = Some(next);
                 ask.again = page.again;
             }

@@ -163,6 +163,7 @@ impl Backfill {
             told,
             gone,
             lacks_some,
+            before: ask.pages_before.filter(|_| spans),
         };
         let mut facts = self.facts(page, &failing);
         facts.extend(also(&shown));

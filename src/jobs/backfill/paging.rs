@@ -2,7 +2,7 @@
 
 use propsbot_discord::Listing;
 use propsbot_ingest::is_from_the_future;
-use propsbot_model::{ChannelId, GuildId, MessageId, Millis, Slice};
+use propsbot_model::{ChannelId, GuildId, MessageId, Millis, PagesBefore, Slice};
 
 /// How much the clocks behind Discord's ids may differ, in milliseconds.
 const SKEW_MS: i64 = 5_000;
@@ -31,6 +31,8 @@ pub(crate) struct PageRequest {
     pub(crate) again: Vec<MessageId>,
     /// Messages whose lists of reactors are read again, whatever the counts.
     pub(crate) lists: Option<Slice>,
+    /// The pages before, if they lacked nothing and this one goes on where they end.
+    pub(crate) pages_before: Option<PagesBefore>,
 }
 
 /// Returns all ids in a list.
@@ -201,6 +203,7 @@ mod tests {
                 again: Vec::new(),
                 newest: None,
                 lists: None,
+                pages_before: None,
             };
             let mut missing = messages.clone();
             for pages in 0.. {
@@ -241,6 +244,7 @@ mod tests {
             again: Vec::new(),
             newest: None,
             lists: None,
+            pages_before: None,
         };
         let (after, to) = range(&ask, &page, false);
         assert_eq!((after, to), (id((7, 14)), MessageId(id((8, 0)).0 - 1)));

@@ -88,6 +88,7 @@ pub(super) fn page_of_one(
         told: Vec::new(),
         gone,
         lacks_some: false,
+        before: None,
     }
 }
 

@@ -1,8 +1,11 @@
 //! Which channels go out, decided anew for each export: those that everyone in the guild may read,
 //! unless an admin says otherwise.
 
+use std::collections::BTreeSet;
+
 use propsbot_model::{
-    Channel, ChannelId, Guild, GuildEntity, Role, Settings, Withheld, permissions::Permissions,
+    Channel, ChannelId, Guild, GuildEntity, GuildId, Role, Settings, Withheld,
+    permissions::Permissions,
 };
 use propsbot_store::{Reader, StoreError};
 
@@ -28,7 +31,7 @@ pub(super) fn decisions(store: &Reader) -> Result<Vec<Decision>, StoreError> {
         let Some(guild) = part.state.ever() else {
             continue;
         };
-        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let (roles, channels) = (store.roles(guild.id)?, exported_channels(store, guild.id)?);
         let settings = store.settings(guild.id)?;
         let decided = decided(guild, &settings, &roles, &channels);
         all.extend(decided.into_iter().map(|(channel, withheld)| Decision {
@@ -40,6 +43,32 @@ pub(super) fn decisions(store: &Reader) -> Result<Vec<Decision>, StoreError> {
         }));
     }
     Ok(all)
+}
+
+/// The guild's channels and threads, without threads that hold nothing any more and may have been begun
+/// by a member whose data was deleted: their ids may be those of the member's messages.
+pub(super) fn exported_channels(
+    store: &Reader,
+    guild: GuildId,
+) -> Result<Vec<GuildEntity<Channel>>, StoreError> {
+    let mut channels = store.channels(guild)?;
+    let wishes = store.privacy(guild)?;
+    let Some(until) = wishes.iter().filter_map(|wish| wish.forgotten).max() else {
+        return Ok(channels);
+    };
+    let mut empty = BTreeSet::new();
+    for part in &channels {
+        let id = ChannelId(part.id);
+        let is_old_thread = |channel: &Channel| channel.is_thread() && id.created_at() <= until;
+        if part.state.ever().is_some_and(is_old_thread)
+            && store.messages(id, 0..=u64::MAX).next().is_none()
+            && store.props(id, 0..=u64::MAX).next().is_none()
+        {
+            empty.insert(part.id);
+        }
+    }
+    channels.retain(|part| !empty.contains(&part.id));
+    Ok(channels)
 }
 
 /// Every channel, categories too, deleted ones as they last were, and why it is not exported.

@@ -14,6 +14,7 @@ mod sourcecred;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::PathBuf,
     pin::pin,
     sync::Arc,
@@ -31,7 +32,7 @@ use propsbot_archive::{
     self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
     Id, PlanError, PlannedExport, SideFiles,
 };
-use propsbot_model::{GuildId, Millis};
+use propsbot_model::{ChannelId, GuildId, Millis};
 use propsbot_store::{Dirty, Reader, Store, StoreError};
 
 use crate::writer::Stopped;
@@ -86,7 +87,12 @@ pub struct ExportTarget {
     pub made: ExportProgressBoard,
     /// The folder for new objects on their way to the archive. No other process uses it.
     pub spool: PathBuf,
+    /// Removes copies on this machine of what archives had before a member chose to show less.
+    pub drop_copies: Option<DropCopies>,
 }
+
+/// Removes copies of archives.
+pub type DropCopies = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// What an export may do that it does not unasked.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +127,11 @@ pub async fn export(
     };
     let ids = outcome.as_ref().map_or(&[][..], |done| &done.withdrawn);
     let withdrawn = withdrawn(store, ids.to_vec()).await?;
+    let outcome = outcome.map(|summary| Summary {
+        // The report that the store keeps has no others.
+        withdrawn: withdrawn.iter().map(|channel| channel.id.clone()).collect(),
+        ..summary
+    });
     if !withdrawn.is_empty() {
         let names: Vec<String> = withdrawn.iter().map(ToString::to_string).collect();
         warn!(
@@ -145,6 +156,12 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
     let decided: BTreeMap<Id, Decision> = decided
         .map(|decision| (Id::new(decision.id), decision))
         .collect();
+    let until = ask(store, latest_deletion).await?;
+    // A thread that is gone may have the id of a message that was deleted on request.
+    let may_be_kept = |id: &Id| {
+        let created = id.as_str().parse().map(ChannelId::created_at);
+        decided.contains_key(id) || created.is_ok_and(|created| Some(created) > until)
+    };
     let of = |id: Id| {
         let decision = decided.get(&id);
         let why = decision.and_then(|decision| decision.withheld);
@@ -161,7 +178,7 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
             ),
         }
     };
-    Ok(ids.into_iter().map(of).collect())
+    Ok(ids.into_iter().filter(may_be_kept).map(of).collect())
 }
 
 /// Plans an export and publishes it, if nothing comes in between.
@@ -208,6 +225,7 @@ async fn attempt_export(
     let is_elsewhere = summary.before.is_some() && summary.before != since;
     if carries_out_choices || is_elsewhere && ask(store, has_wishes).await? {
         archive.forget_history().await.map_err(ExportError::from)?;
+        drop_copies(target).await;
     }
     if let Some(manifest) = summary.manifest {
         let name = target.name.clone();
@@ -220,6 +238,16 @@ async fn attempt_export(
         archive.sweep().await.map_err(ExportError::from)?;
     }
     Ok(summary)
+}
+
+/// Copies that can't be removed stop no export.
+async fn drop_copies(target: &ExportTarget) {
+    let Some(drop) = target.drop_copies.clone() else {
+        return;
+    };
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || drop()).await {
+        warn!("could not remove the cached copies of archives (CACHE_PATH): {error}");
+    }
 }
 
 /// Whether planning it again may lead to something.
@@ -257,6 +285,16 @@ pub async fn look(
 ) -> Result<(), ExportJobError> {
     let (_, request, _) = planned(store, &target.name, now).await?;
     Ok(archive::look(target.archive.as_ref(), &request).await?)
+}
+
+/// When a member last had their data deleted, in any guild.
+fn latest_deletion(store: &Store) -> Result<Option<Millis>, StoreError> {
+    let mut latest = None;
+    for guild in store.guilds()? {
+        let wishes = store.privacy(GuildId(guild.id))?;
+        latest = latest.max(wishes.iter().filter_map(|wish| wish.forgotten).max());
+    }
+    Ok(latest)
 }
 
 /// Whether anybody wants less shown than there is.

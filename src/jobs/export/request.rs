@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decision::decided;
+use super::decision::{decided, exported_channels};
 use propsbot_archive::{Covered, ExportPart, ExportRequest, ExportSpace, Id, ManifestHistory};
 use propsbot_model::{
     ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message, MessageId, Millis,
@@ -24,7 +24,7 @@ pub(super) fn request(
             continue;
         };
         let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
-        let (roles, channels) = (store.roles(guild.id)?, store.channels(guild.id)?);
+        let (roles, channels) = (store.roles(guild.id)?, exported_channels(store, guild.id)?);
         let settings = store.settings(guild.id)?;
         let public = decided(guild, &settings, &roles, &channels);
         let public = public.into_iter().filter(|(_, why)| why.is_none());

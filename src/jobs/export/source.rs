@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::export::decision::exported_channels;
 use propsbot_archive::{EncodedRow, Millis, Row, Scope, Source, SourceError};
 use propsbot_model::{ChannelId, GuildId};
 use propsbot_rows::{
@@ -50,7 +51,7 @@ impl Source for StoreSource {
             }
             (CHANNELS, None) => {
                 let settings = store.settings(guild)?;
-                let rows = store.channels(guild)?;
+                let rows = exported_channels(store, guild)?;
                 let rows = rows.iter().filter(|row| ids.contains(&row.id));
                 let rows = rows.filter_map(|row| ChannelRow::new(row, &settings));
                 all(rows.map(|row| redactor.channel(row)), each)

@@ -11,7 +11,7 @@ use propsbot_model::{
 };
 use propsbot_sourcecred::Document;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::discord::{Options, Overwrite, Seed, kind};
 
 use super::{Server, says};
@@ -39,6 +39,24 @@ fn times(bytes: &[u8], what: &[u8]) -> usize {
         .windows(what.len())
         .filter(|pair| *pair == what)
         .count()
+}
+
+/// The bounds of everything that a manifest says is covered.
+fn collect_boundaries(value: &Value, found: &mut Vec<u64>) {
+    match value {
+        Value::Object(fields) => {
+            if let (Some(after), Some(to)) = (fields.get("after"), fields.get("to")) {
+                found.extend([after, to].map(|id| id.as_str().unwrap().parse::<u64>().unwrap()));
+            }
+            fields
+                .values()
+                .for_each(|field| collect_boundaries(field, found));
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_boundaries(item, found)),
+        _ => {}
+    }
 }
 
 /// Encodings of an id other than those of keys and MessagePack.
@@ -87,7 +105,23 @@ impl Gone {
         for form in other_forms(self.user) {
             assert_eq!(times(&bytes, &form), 0, "{when}: the user");
         }
-        let db = sled::open(mirror.store_path().join("sled")).unwrap();
+        let store = mirror.store();
+        let coverage = store.coverage(mirror.guild()).unwrap();
+        let ends = coverage.values().flat_map(|known| {
+            let intervals = known.intervals.iter();
+            let ends = intervals.flat_map(|known| [known.after, known.to]);
+            ends.chain(known.live.map(|live| live.after))
+        });
+        let kept: BTreeSet<u64> = store
+            .channels(mirror.guild())
+            .unwrap()
+            .iter()
+            .flat_map(|part| store.messages(ChannelId(part.id), 0..=u64::MAX))
+            .map(|row| row.unwrap().id.0)
+            .collect();
+        self.check_boundaries(ends.map(|id| id.0), &kept, when);
+        drop(store);
+        let db = mirror.raw_store();
         let mut naming = Vec::new();
         for row in &db.iter().collect::<Result<Vec<_>, _>>().unwrap() {
             let (key, value) = (row.0.as_ref(), row.1.as_ref());
@@ -102,6 +136,21 @@ impl Gone {
             [WISHES],
             "{when}: rows that name the user, by table"
         );
+    }
+
+    /// No boundary of coverage tells the time of one of the messages, unless it is that of a kept one.
+    fn check_boundaries(
+        &self,
+        boundaries: impl Iterator<Item = u64>,
+        kept: &BTreeSet<u64>,
+        when: &str,
+    ) {
+        let ms = |ids: &BTreeSet<u64>| ids.iter().map(|id| id >> 22).collect::<BTreeSet<u64>>();
+        let (gone, kept) = (ms(&self.messages), ms(kept));
+        let gone: BTreeSet<u64> = gone.difference(&kept).copied().collect();
+        for boundary in boundaries {
+            assert!(!gone.contains(&(boundary >> 22)), "{when}: {boundary}");
+        }
     }
 
     /// The archive's files and the graph.
@@ -122,6 +171,13 @@ impl Gone {
             let found = times(&bytes, id.as_bytes()) + times(&graph, id.as_bytes());
             assert_eq!(found, 0, "message {id}");
         }
+        let manifest = fs::read(mirror.archive_path().join("manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let mut boundaries = Vec::new();
+        collect_boundaries(&manifest, &mut boundaries);
+        assert!(boundaries.len() > 4, "{manifest}");
+        let kept = snapshot.messages.iter().map(|row| row.id.0).collect();
+        self.check_boundaries(boundaries.into_iter(), &kept, "in the archive");
         let user = self.user.to_string();
         assert_eq!(times(&bytes, user.as_bytes()), 1, "the row of the wish");
         assert_eq!(times(&graph, user.as_bytes()), 0);
@@ -133,6 +189,7 @@ impl Gone {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one member, and all that names them")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leaves_no_trace_of_a_deleted_member() {
     let mut server = Server::start().await;
@@ -173,14 +230,34 @@ async fn leaves_no_trace_of_a_deleted_member() {
         .to_owned();
     let thanked = discord.submit(ben, general, &form, &[("reason", "ben's work")]);
     assert!(discord.answer(thanked).await.is_some());
+    let discord = server.discord();
+    // Threads in which nobody else wrote; their ids are those of her messages. One stays in Discord.
+    let ideas = discord.create_channel(kind::FORUM, "ideas", vec![]);
+    let [listed, removed] = ["zoe's first idea", "zoe's second idea"]
+        .map(|title| discord.create_post(ideas, zoe, title, "zoe's idea"));
+    let second = discord.post(zoe, general, "zoe's second secret");
+    let opened_on = discord.create_thread_on(general, second, ben, "more of it");
+    // Channels whose last message is hers, or all of them.
+    let [quiet, alone] =
+        ["quiet", "alone"].map(|name| discord.create_channel(kind::TEXT, name, vec![]));
+    discord.post(ben, quiet, "ben in a quiet place");
+    for channel in [quiet, alone] {
+        discord.post(zoe, channel, "zoe's words there");
+    }
     // The channel's last message, where coverage ends.
-    let last = server.discord().post(zoe, general, "zoe's last words");
+    let last = discord.post(zoe, general, "zoe's last words");
     server.stop().await;
     server.mirror.sync().await.ok();
     server.mirror.export().await;
+    let archived = bytes_below(&server.mirror.archive_path());
+    for thread in [listed, removed, opened_on] {
+        assert!(times(&archived, thread.to_string().as_bytes()) > 0);
+    }
+    server.discord().delete_channel(removed);
+    server.mirror.sync().await.ok();
     let texts = ["zoe's", "zephyrine", "Zephyrine"];
     let gone = Gone::of(&server.mirror, zoe, &texts);
-    assert!(gone.messages.len() >= 3 && gone.messages.contains(&last));
+    assert!(gone.messages.len() >= 4 && gone.messages.contains(&last));
     let before = bytes_below(&server.mirror.store_path());
     assert!(times(&before, b"zoe's") > 0);
 
@@ -211,6 +288,22 @@ async fn leaves_no_trace_of_a_deleted_member() {
     }
     server.mirror.export().await;
     gone.check_archive(&server.mirror).await;
+    let archived = bytes_below(&server.mirror.archive_path());
+    for thread in [listed, removed, opened_on] {
+        assert_eq!(times(&archived, thread.to_string().as_bytes()), 0);
+    }
+    let stored = bytes_below(&server.mirror.store_path());
+    for form in other_forms(removed)
+        .into_iter()
+        .chain([removed.to_be_bytes().to_vec()])
+    {
+        assert_eq!(times(&stored, &form), 0);
+    }
+    // What somebody writes in such a thread later is somebody's, and goes out.
+    server.discord().post(ben, listed, "ben likes the idea");
+    server.mirror.sync().await.ok();
+    server.mirror.export().await;
+    assert!(format!("{:?}", server.mirror.archived().await).contains("ben likes the idea"));
     let rows = crate::mirror::whole(&server.mirror.store(), server.mirror.guild());
     let text = format!("{rows:?}");
     for kept in ["ben still agrees", "ben in her thread", "ben's reason"] {
@@ -262,7 +355,7 @@ async fn completes_deletions_by_earlier_versions_at_start() {
     }
     let has_title = || times(&bytes_below(&mirror.store_path()), title.as_bytes()) > 0;
     let version = |rules: u8| {
-        let db = sled::open(mirror.store_path().join("sled")).unwrap();
+        let db = mirror.raw_store();
         db.insert([0, 16], &[rules]).unwrap();
         db.flush().unwrap();
     };

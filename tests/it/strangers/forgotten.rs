@@ -3,7 +3,7 @@
 
 use propsbot_archive::{ExportSpace, Id, export};
 use propsbot_backends::FolderArchive;
-use propsbot_model::{Evidence, Fact, Observation, Stamp, UserId};
+use propsbot_model::{Evidence, Fact, Observation, Privacy, Stamp, Tier, UserId};
 use simulator::github::{Github, Options, Visibility};
 
 use super::*;
@@ -115,6 +115,46 @@ async fn deleting_a_guild_deletes_archive_copies() {
     assert!(!holds(&cache, TEXT.as_bytes()));
 }
 
+/// Copies go with the export that carries out a member's choice, too: the running bot makes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exports_that_hide_a_member_delete_archive_copies() {
+    let github = Github::start(Options::default()).await.unwrap();
+    let mut mirror = Mirror::empty().await;
+    let own = Guild::own(&mirror.discord);
+    own.thank(&mirror.discord);
+    let cache = mirror.home.path().join("cache");
+    for (name, value) in [
+        ("GITHUB_TOKEN", github.token()),
+        ("GITHUB_API_URL", github.url()),
+        ("CACHE_PATH", cache.to_str().unwrap().to_owned()),
+    ] {
+        mirror.variables.push((name.to_owned(), value));
+    }
+    github.set_visibility(Visibility::Private);
+    mirror.sync().await.ok();
+    let archive = "github:octo-org/archive";
+    mirror.run(&["export", "--to", archive]).await.ok();
+    let graph = ["graph", "--from", archive, "--out", "out"];
+    mirror.run(&graph).await.ok();
+    assert!(holds(&cache, TEXT.as_bytes()));
+    {
+        let store = mirror.store();
+        let at = Stamp(store.newest().unwrap().0 + 1);
+        let wish = Privacy {
+            tier: Tier::Everything,
+            since: at.millis(),
+            ..Privacy::unchosen(GuildId(own.id), UserId(own.owner))
+        };
+        let (by, fact) = (Evidence::Gateway, Fact::Privacy(wish));
+        store.merge(&[vec![Observation { at, by, fact }]]).unwrap();
+    }
+    mirror.run(&["export", "--to", archive]).await.ok();
+    assert!(!holds(&cache, TEXT.as_bytes()));
+    // What is read later is what the archive has now.
+    mirror.run(&graph).await.ok();
+    assert!(!holds(&cache, TEXT.as_bytes()));
+}
+
 /// Who opted out or had their data deleted in a guild stays hidden in it, even if it is deleted and
 /// mirrored again; and nothing but these choices stays of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +210,7 @@ async fn privacy_choices_outlive_a_forgotten_guild() {
         assert!(!holds(&mirror.store_path(), text.as_bytes()), "{text}");
     }
     assert_eq!(mirror.store().privacy(GuildId(other.id)).unwrap(), wishes);
-    let db = sled::open(mirror.store_path().join("sled")).unwrap();
+    let db = mirror.raw_store();
     let names_it = |bytes: &[u8]| bytes.windows(8).any(|part| part == other.id.to_be_bytes());
     let tables: Vec<u8> = db
         .iter()
@@ -199,7 +239,7 @@ async fn privacy_choices_outlive_a_forgotten_guild() {
     }
     assert!(text.contains("dandelion"));
     let zoes = zoe.to_be_bytes();
-    let db = sled::open(mirror.store_path().join("sled")).unwrap();
+    let db = mirror.raw_store();
     let naming = db.iter().map(|row| row.unwrap()).filter(|(key, value)| {
         key.windows(8).any(|part| part == zoes) || value.windows(8).any(|part| part == zoes)
     });
