@@ -29,7 +29,7 @@ use propsbot_jobs::{
     export::{self, Decision, ExportOptions, ExportReport, ExportTarget},
     provider::{self, DiscordProvider},
 };
-use propsbot_mirror::DataProvider as _;
+use propsbot_mirror::{DataProvider as _, spool_of};
 use propsbot_model::{counted, one_line};
 use propsbot_rows::{MEMBERS, MESSAGES, MemberRow, PROPS, SCHEMA};
 use propsbot_store::{Store, StoreError};
@@ -230,7 +230,7 @@ pub(super) async fn target(
         archive: propsbot_backends::open_to_write(spec, access, network, claims)?.into(),
         beside,
         made: ExportProgressBoard::default(),
-        spool: config.store_path.join("spool"),
+        spool: spool_of(&config.store_path),
         drop_copies: Some(Arc::new(move || drop_copies(&copies))),
     })
 }

@@ -7,12 +7,16 @@
 
 #![warn(missing_docs)]
 
+mod ask;
 mod batch;
 mod clock;
 mod codec;
 mod domain;
 mod engine;
 mod error;
+mod export;
+#[cfg(test)]
+mod forum;
 mod key;
 mod ledger;
 mod mark;
@@ -28,9 +32,14 @@ mod view;
 #[cfg(test)]
 mod wiki;
 
+pub use ask::{Ending, ask};
 pub use clock::{Clock, Stamp};
 pub use domain::{Domain, Observed};
 pub use error::{RowError, StoreError};
+pub use export::{
+    Contents, DropCopies, ExportJobError, ExportOptions, ExportTarget, ExportView, Exports, Ledger,
+    dry_run, export, look, spool_of,
+};
 pub use key::{KeyPart, PrefixOf, RecordKey};
 pub use ledger::{ExportLedger, LastExport, Published};
 pub use mark::{Dirty, Mark};

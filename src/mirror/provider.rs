@@ -1,12 +1,14 @@
 //! What a provider is: the interface between one platform and the rest of the program.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use propsbot_archive::{DataArchive, Id, Schema};
+
+use crate::Exports;
 
 /// Mirrors one platform: fetches its data, keeps it, and serves it to archives and plugins.
 ///
@@ -17,10 +19,208 @@ use propsbot_archive::{DataArchive, Id, Schema};
 /// |---|---|
 /// | obtain data from an API | [`check`](Self::check), [`sync`](Self::sync), [`listen`](Self::listen) |
 /// | keep it in a normalized schema, with a sync time per class of data | [`schema`](Self::schema), [`status`](Self::status) |
-/// | load what an archive holds | [`restore`](Self::restore) |
+/// | export it to an archive | [`exports`](Self::exports), which [`export`](crate::export()) writes |
+/// | offer plugins a read-only interface | [`Exports::view`]: rows as of one instant, redacted |
+/// | serialize data to blobs, and deserialize it for plugins | [`Row`](propsbot_archive::Row) for each table; [`restore`](Self::restore) loads a whole archive |
 ///
-/// Texts that it returns are in the platform's own words, for people; whoever prints them filters
-/// control characters.
+/// Texts that it returns are for people, in the platform's own words. The caller filters control characters.
+///
+/// A provider with one table: bridges, each a space of its own, and whether they are open.
+///
+/// ```
+/// use std::{ops::RangeInclusive, sync::{Arc, Mutex}};
+///
+/// use async_trait::async_trait;
+/// use propsbot_archive::{
+///     self as archive, ArchiveReader, DataArchive, EncodedRow, ExportSpace, Id, Level, Millis, Row, RowKey,
+///     Schema, Scope, Source, SourceError,
+/// };
+/// use propsbot_mirror::*;
+/// use serde::{Deserialize, Serialize};
+/// use tokio_util::sync::CancellationToken;
+///
+/// // A record in the mirror, which is exported as it is.
+/// #[derive(Clone, PartialEq, Serialize, Deserialize)]
+/// struct Bridge { name: String, is_open: bool, seen: Stamp }
+///
+/// impl Record for Bridge {
+///     type Key = String;
+///     const TABLE: Table = Table { number: 1, name: "bridges" };
+///     fn key(&self) -> String { self.name.clone() }
+///     fn mark(&self) -> Option<Mark> { Some(Mark::of_space(&self.name, <Self as Record>::TABLE)) }
+/// }
+///
+/// impl Row for Bridge {
+///     const TABLE: &'static str = "bridges";
+///     fn is_of(&self, scope: &Scope) -> bool { *scope == Scope::space(&self.name) }
+///     fn key(&self) -> RowKey { RowKey { time: Millis(0), sort: self.name.clone().into() } }
+/// }
+///
+/// static SCHEMA: Schema = Schema {
+///     provider: "bridges",
+///     tables: &[archive::Table::of::<Bridge>(Level::Space)],
+///     classes: &["bridges"],
+///     spaces: <Bridge as Row>::TABLE,
+///     parts: "",
+///     is_id: |id| !id.is_empty(),
+///     readme: |_| "Bridges, and whether each is open\n".to_owned(),
+///     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
+/// };
+///
+/// // What is observed, and how it merges: the last sighting wins.
+/// struct Sighting(Bridge);
+///
+/// impl Observed for Sighting {
+///     fn at(&self) -> Stamp { self.0.seen }
+///     fn is_event(&self) -> bool { false }
+/// }
+///
+/// struct Bridges;
+///
+/// impl Domain for Bridges {
+///     type Observation = Sighting;
+///     type Missing = ();
+///     type Reader = Reader;
+///     const DELETION_RULES: u8 = 1;
+///     fn merge<S: Rows>(rows: &mut S, Sighting(seen): &Sighting) -> Result<Vec<()>, S::Error> {
+///         rows.update(seen.clone(), |known| {
+///             if known.seen < seen.seen { known.clone_from(seen) }
+///         })?;
+///         Ok(Vec::new())
+///     }
+/// }
+///
+/// struct Reader(View);
+///
+/// impl From<View> for Reader {
+///     fn from(view: View) -> Self { Self(view) }
+/// }
+///
+/// // What may leave the mirror: everything.
+/// struct Store(Mirror<Bridges>);
+///
+/// impl Exports for Store {
+///     fn schema(&self) -> &'static Schema { &SCHEMA }
+///     fn rules(&self) -> u8 { 1 }
+///     fn view(&self) -> Result<ExportView, StoreError> {
+///         let Reader(view) = self.0.view();
+///         let marks = view.scan::<Dirty>(())?;
+///         let changed = marks.iter().map(|dirty| archive::Dirty {
+///             scope: dirty.mark.scope(),
+///             table: <Bridge as Row>::TABLE,
+///             day: None,
+///         });
+///         let spaces = view.scan::<Bridge>(())?.into_iter().map(|bridge| ExportSpace {
+///             id: Id::new(&bridge.name),
+///             name: bridge.name,
+///             synced: [("bridges".to_owned(), Some(Millis(0)))].into_iter().collect(),
+///             history: None,
+///             parts: Vec::new(),
+///         });
+///         let contents = Contents {
+///             heard_at: None,
+///             spaces: spaces.collect(),
+///             changed: changed.collect(),
+///             carries_out_choices: false,
+///             has_choices: false,
+///             marks,
+///         };
+///         Ok(ExportView { contents, rows: Arc::new(Exported(view)) })
+///     }
+///     fn is_current(&self, _: &Contents) -> Result<bool, StoreError> { Ok(true) }
+///     fn ledger(&self) -> &dyn Ledger { &self.0 }
+/// }
+///
+/// struct Exported(View);
+///
+/// impl Source for Exported {
+///     fn scan(
+///         &self,
+///         scope: &Scope,
+///         _: &'static str,
+///         times: RangeInclusive<Millis>,
+///         each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+///     ) -> Result<(), SourceError> {
+///         let bridge = self.0.get::<Bridge>(scope.space.to_string())?;
+///         let mut bridge = bridge.iter().filter(|_| times.contains(&Millis(0)));
+///         bridge.try_for_each(|bridge| each(EncodedRow::new(bridge)))
+///     }
+/// }
+///
+/// // The provider. `api` stands for whatever the platform offers.
+/// struct BridgeProvider { api: Mutex<Vec<(String, bool)>>, store: Arc<Store> }
+///
+/// fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ProviderError {
+///     ProviderError::Failed(error.into())
+/// }
+///
+/// #[async_trait]
+/// impl DataProvider for BridgeProvider {
+///     fn schema(&self) -> &'static Schema { &SCHEMA }
+///     async fn check(&self) -> Result<Vec<String>, ProviderError> { Ok(Vec::new()) }
+///     async fn sync(
+///         &self,
+///         _: &SyncRequest,
+///         _: &CancellationToken,
+///     ) -> Result<Vec<SyncedSpace>, ProviderError> {
+///         let bridges = self.api.lock().unwrap().clone();
+///         let seen = bridges.iter().cloned().map(|(name, is_open)| {
+///             Sighting(Bridge { name, is_open, seen: Stamp(1) })
+///         });
+///         self.store.0.merge(&[seen.collect()]).map_err(failed)?;
+///         let synced = bridges.into_iter().map(|(name, _)| SyncedSpace {
+///             space: Id::new(&name),
+///             state: SyncedState::Complete,
+///             text: format!("{name}: complete"),
+///         });
+///         Ok(synced.collect())
+///     }
+///     async fn listen(&self, stop: CancellationToken) -> Result<(), ProviderError> {
+///         stop.cancelled().await; // This platform has no events.
+///         Ok(())
+///     }
+///     fn progress(&self) -> Vec<Progress> { Vec::new() }
+///     async fn status(&self) -> Result<Vec<SpaceStatus>, ProviderError> { Ok(Vec::new()) }
+///     async fn exports(&self) -> Result<Arc<dyn Exports>, ProviderError> { Ok(self.store.clone()) }
+///     async fn restore(
+///         &self,
+///         archive: &dyn DataArchive,
+///         _: &(dyn Fn(u64, u64) + Sync),
+///     ) -> Result<RestoreReport, ProviderError> {
+///         let reader = ArchiveReader::open_as(archive, &SCHEMA).await.map_err(failed)?;
+///         let rows = reader.select::<Bridge>(Level::Space, |_| true, |_| true).await.map_err(failed)?;
+///         self.store.0.restore(&rows).map_err(failed)?;
+///         self.store.0.restored(Stamp(1), reader.hash()).map_err(failed)?;
+///         let generation = reader.manifest().generation;
+///         Ok(RestoreReport { generation, parts: 0, rows: rows.len() as u64 })
+///     }
+///     async fn forget(&mut self, _: &ForgetRequest) -> Result<Vec<String>, ProviderError> {
+///         Err(ProviderError::Wrong("bridges keep nothing of users".into()))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let home = tempfile::tempdir().unwrap();
+/// let provider = BridgeProvider {
+///     api: Mutex::new(vec![("Galata".to_owned(), true)]),
+///     store: Arc::new(Store(Mirror::open(&home.path().join("data")).unwrap())),
+/// };
+/// provider.sync(&SyncRequest::default(), &CancellationToken::new()).await.unwrap();
+/// let target = ExportTarget {
+///     name: "memory".to_owned(),
+///     archive: Arc::new(archive::MemoryArchive::new()),
+///     beside: None,
+///     made: archive::ExportProgressBoard::default(),
+///     spool: home.path().join("spool"),
+///     drop_copies: None,
+/// };
+/// let options = ExportOptions::default();
+/// let exports = provider.exports().await.unwrap();
+/// let done = export(&exports, &target, Millis(1), &options).await.unwrap();
+/// assert_eq!((done.generation, done.rows), (1, 1));
+/// # }
+/// ```
 #[async_trait]
 pub trait DataProvider: Send + Sync {
     /// The tables that it exports, and how its archives introduce themselves.
@@ -52,6 +252,10 @@ pub trait DataProvider: Send + Sync {
 
     /// How complete the mirror of each space is. Doesn't ask the platform.
     async fn status(&self) -> Result<Vec<SpaceStatus>, ProviderError>;
+
+    /// What it exports: [`export`](crate::export()) writes it to an archive. Opens the store if it isn't
+    /// open yet; there has to be one.
+    async fn exports(&self) -> Result<Arc<dyn Exports>, ProviderError>;
 
     /// Fills an empty store from an archive of this provider. `told` hears how many rows are done, and
     /// of how many.

@@ -4,18 +4,15 @@
 //! what everyone in the guild may read. How it is laid out is the archive's matter.
 
 mod bot_posts;
+mod contents;
 mod control;
 mod decision;
-mod disclosure;
 mod report;
-mod request;
 mod source;
 mod sourcecred;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
-    path::PathBuf,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,87 +21,25 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use self::{
-    bot_posts::bot_posts, decision::decisions, disclosure::Disclosure, request::request,
-    source::StoreSource,
-};
-use propsbot_archive::{
-    self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
-    Id, PlanError, PlannedExport, SideFiles,
-};
+use self::{bot_posts::bot_posts, decision::decisions, source::StoreExports};
+use propsbot_archive::Id;
+use propsbot_mirror::Exports;
 use propsbot_model::{ChannelId, GuildId, Millis};
-use propsbot_store::{Dirty, Reader, Store, StoreError};
-
-use crate::writer::Stopped;
+use propsbot_store::{Store, StoreError};
 
 pub use bot_posts::BotPosts;
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
 pub use propsbot_archive::{ExportProgress, Summary};
+pub use propsbot_mirror::{ExportJobError, ExportOptions, ExportTarget};
 pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
 pub use sourcecred::SourceCredFiles;
-
-/// How often an export is planned at the most, where it comes to nothing since something changed
-/// meanwhile.
-const ATTEMPTS: u32 = 5;
 
 /// How long an export that is under way goes on when the process is told to stop: most end by then.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How long an export that gives up may take to let go of the archive.
 pub const LETTING_GO: Duration = Duration::from_secs(2);
-
-/// Why nothing was exported.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportJobError {
-    /// The store could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The archive could not be read or written.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// What is not to be shown any more became so while the export was made, again and again.
-    #[error(
-        "nothing was published: while it was made, a channel was withdrawn, or a member chose what is shown of \
-         them"
-    )]
-    Outdated,
-    /// The process is ending.
-    #[error("the process is ending")]
-    Ending,
-}
-
-/// Where exports go, and what is made with them. Cheap to clone.
-#[derive(Clone)]
-pub struct ExportTarget {
-    /// What it is called in the configuration.
-    pub name: String,
-    /// The archive.
-    pub archive: Arc<dyn DataArchive>,
-    /// What lies beside it; `None` for nothing.
-    pub beside: Option<Arc<dyn SideFiles>>,
-    /// Where it is told how much is made.
-    pub made: ExportProgressBoard,
-    /// The folder for new objects on their way to the archive. No other process uses it.
-    pub spool: PathBuf,
-    /// Removes copies on this machine of what archives had before a member chose to show less.
-    pub drop_copies: Option<DropCopies>,
-}
-
-/// Removes copies of archives.
-pub type DropCopies = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
-
-/// What an export may do that it does not unasked.
-#[derive(Clone, Debug, Default)]
-pub struct ExportOptions {
-    /// Take the place of what another store has exported.
-    pub replace: bool,
-    /// Read everything anew, make these objects of the archive anew, which are missing or damaged, and
-    /// remove what no manifest needs.
-    pub repair: Option<BTreeSet<String>>,
-    /// Cancelled, the export gives up.
-    pub stop: CancellationToken,
-}
 
 /// Exports what changed since the last export. What was exported is forgotten to be dirty only after
 /// the archive has confirmed it.
@@ -115,16 +50,10 @@ pub async fn export(
     store: &Arc<Store>,
     target: &ExportTarget,
     now: Millis,
-    leave: ExportOptions,
+    options: ExportOptions,
 ) -> Result<Summary, ExportJobError> {
     let begun = Instant::now();
-    let mut attempt = 1;
-    let outcome = loop {
-        match attempt_export(store, target, now, &leave).await {
-            Err(error) if attempt < ATTEMPTS && is_overtaken(&error) => attempt += 1,
-            outcome => break outcome,
-        }
-    };
+    let outcome = propsbot_mirror::export(&exports(store), target, now, &options).await;
     let ids = outcome.as_ref().map_or(&[][..], |done| &done.withdrawn);
     let withdrawn = withdrawn(store, ids.to_vec()).await?;
     let outcome = outcome.map(|summary| Summary {
@@ -181,100 +110,9 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
     Ok(ids.into_iter().filter(may_be_kept).map(of).collect())
 }
 
-/// Plans an export and publishes it, if nothing comes in between.
-async fn attempt_export(
-    store: &Arc<Store>,
-    target: &ExportTarget,
-    now: Millis,
-    leave: &ExportOptions,
-) -> Result<Summary, ExportJobError> {
-    let archive = target.archive.as_ref();
-    let (view, mut request, dirty) = planned(store, &target.name, now).await?;
-    let (since, disclosure) = (request.since, Disclosure::new(&request, &dirty));
-    if leave.replace {
-        request.only_over = None;
-        request.begins_anew = true;
-    }
-    if let Some(damaged) = &leave.repair {
-        request.since = None;
-        request.anew.clone_from(damaged);
-    }
-    request.beside.clone_from(&target.beside);
-    request.made = target.made.clone();
-    request.spool = Some(target.spool.clone());
-    request.stop = leave.stop.clone();
-
-    // The view closes with the plan: nothing below keeps the store from forgetting what it was.
-    let source = Arc::new(StoreSource(view));
-    let planned = PlannedExport::new(archive, source, request).await?;
-    let ready = planned.put(archive).await?;
-    let carries_out_choices = disclosure.has_choices();
-    if ready.publishes() && ask(store, move |store| disclosure.is_outdated(store)).await? {
-        ready.abandon().await?;
-        return Err(ExportJobError::Outdated);
-    }
-    if let Some(manifest) = ready.manifest().filter(|_| ready.publishes()) {
-        // Killed from here on, the store knows the archive for its own.
-        let name = target.name.clone();
-        let publishing = move |store: &Store| store.publishing(&name, manifest);
-        ask(store, publishing).await?;
-    }
-    let summary = ready.publish().await?;
-
-    // A choice's mark may be gone since an export to another archive.
-    let is_elsewhere = summary.before.is_some() && summary.before != since;
-    if carries_out_choices || is_elsewhere && ask(store, has_wishes).await? {
-        archive.forget_history().await.map_err(ExportError::from)?;
-        drop_copies(target).await;
-    }
-    if let Some(manifest) = summary.manifest {
-        let name = target.name.clone();
-        let confirm =
-            move |store: &Store| store.exported(&name, manifest, propsbot_rows::RULES, &dirty);
-        ask(store, confirm).await?;
-    }
-    // Of an index that was damaged nobody knows what it named.
-    if leave.repair.is_some() {
-        archive.sweep().await.map_err(ExportError::from)?;
-    }
-    Ok(summary)
-}
-
-/// Copies that can't be removed stop no export.
-async fn drop_copies(target: &ExportTarget) {
-    let Some(drop) = target.drop_copies.clone() else {
-        return;
-    };
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || drop()).await {
-        warn!("could not remove the cached copies of archives (CACHE_PATH): {error}");
-    }
-}
-
-/// Whether planning it again may lead to something.
-fn is_overtaken(error: &ExportJobError) -> bool {
-    match error {
-        ExportJobError::Outdated
-        | ExportJobError::Export(ExportError::Archive(ArchiveError::Stale { .. })) => true,
-        ExportJobError::Export(ExportError::Plan(PlanError::Source { source, .. })) => {
-            matches!(source.downcast_ref(), Some(StoreError::ViewEnded { .. }))
-        }
-        _ => false,
-    }
-}
-
-/// What to export to the archive of this name as of now, and which dirty marks it settles.
-async fn planned(
-    store: &Arc<Store>,
-    name: &str,
-    now: Millis,
-) -> Result<(Reader, ExportRequest, Vec<Dirty>), ExportJobError> {
-    let name = name.to_owned();
-    let plan = move |store: &Store| {
-        let view = store.view();
-        let (request, dirty) = request(&view, &name, now)?;
-        Ok((view, request, dirty))
-    };
-    ask(store, plan).await
+/// What the store exports.
+pub(crate) fn exports(store: &Arc<Store>) -> Arc<dyn Exports> {
+    Arc::new(StoreExports(Arc::clone(store)))
 }
 
 /// Whether an export would be refused, without writing anything.
@@ -283,8 +121,7 @@ pub async fn look(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<(), ExportJobError> {
-    let (_, request, _) = planned(store, &target.name, now).await?;
-    Ok(archive::look(target.archive.as_ref(), &request).await?)
+    propsbot_mirror::look(&exports(store), target, now).await
 }
 
 /// When a member last had their data deleted, in any guild.
@@ -295,16 +132,6 @@ fn latest_deletion(store: &Store) -> Result<Option<Millis>, StoreError> {
         latest = latest.max(wishes.iter().filter_map(|wish| wish.forgotten).max());
     }
     Ok(latest)
-}
-
-/// Whether anybody wants less shown than there is.
-fn has_wishes(store: &Store) -> Result<bool, StoreError> {
-    for guild in store.guilds()? {
-        if !store.privacy(GuildId(guild.id))?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), and
@@ -432,8 +259,7 @@ async fn ask<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ExportJobError> {
-    let answer = crate::ask(store, question).await;
-    Ok(answer.map_err(|Stopped| ExportJobError::Ending)??)
+    Ok(propsbot_mirror::ask(store, question).await??)
 }
 
 /// What an export would do.
@@ -455,14 +281,12 @@ pub async fn dry_run(
     target: &ExportTarget,
     now: Millis,
 ) -> Result<DryRun, ExportJobError> {
-    let (view, request, _) = planned(store, &target.name, now).await?;
+    let summary = propsbot_mirror::dry_run(&exports(store), target, now).await?;
     let look = |store: &Store| {
         let view = store.view();
         Ok((decisions(&view)?, bot_posts(&view)?))
     };
     let (decisions, bot_posts) = ask(store, look).await?;
-    let source = Arc::new(StoreSource(view));
-    let summary = archive::dry_run(target.archive.as_ref(), source, request).await?;
     Ok(DryRun {
         withdrawn: withdrawn(store, summary.withdrawn.clone()).await?,
         summary,

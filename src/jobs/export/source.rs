@@ -1,18 +1,62 @@
-//! What the store holds, as the archive's planner reads it: without what members do not want shown.
+//! What leaves the store: the rows of the channels that are exported, without what members chose to hide.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
-use crate::export::decision::exported_channels;
-use propsbot_archive::{EncodedRow, Millis, Row, Scope, Source, SourceError};
+use super::{
+    contents::{contents, is_choice},
+    decision::{decisions, exported_channels},
+};
+use propsbot_archive::{EncodedRow, Id, Millis, Row, Schema, Scope, Source, SourceError};
+use propsbot_mirror::{Contents, ExportView, Exports, Ledger};
 use propsbot_model::{ChannelId, GuildId};
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
-    REACTIONS, ROLES, Redactor, RoleRow, ids,
+    REACTIONS, ROLES, RULES, Redactor, RoleRow, SCHEMA, ids,
 };
-use propsbot_store::Reader;
+use propsbot_store::{Dirty, Reader, Store, StoreError};
 
-/// A view of the store, as the archive's planner reads it.
-pub(super) struct StoreSource(pub(super) Reader);
+/// What the store exports.
+pub(crate) struct StoreExports(pub(crate) Arc<Store>);
+
+impl Exports for StoreExports {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    fn rules(&self) -> u8 {
+        RULES
+    }
+
+    fn view(&self) -> Result<ExportView, StoreError> {
+        let view = self.0.view();
+        Ok(ExportView {
+            contents: contents(&view)?,
+            rows: Arc::new(StoreSource(view)),
+        })
+    }
+
+    fn is_current(&self, published: &Contents) -> Result<bool, StoreError> {
+        let now = self.0.view();
+        let public = decisions(&now)?.into_iter();
+        let public = public.filter(|decision| decision.withheld.is_none());
+        let public: BTreeSet<Id> = public.map(|decision| Id::new(decision.id)).collect();
+        let mut parts = published.spaces.iter().flat_map(|space| &space.parts);
+        let all = now.dirty()?;
+        let choices = |marks: &[Dirty]| -> Vec<Dirty> {
+            let choices = marks.iter().filter(|mark| is_choice(mark));
+            choices.cloned().collect()
+        };
+        Ok(parts.all(|part| public.contains(&part.id))
+            && choices(&published.marks) == choices(&all))
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        self.0.as_ref()
+    }
+}
+
+/// The rows of a view of the store, as the archive's planner reads them.
+struct StoreSource(Reader);
 
 impl Source for StoreSource {
     fn scan(
@@ -27,8 +71,6 @@ impl Source for StoreSource {
         let channel = scope.part.as_ref().map(|part| part.as_str().parse());
         let channel: Option<ChannelId> = channel.transpose()?;
         let ids = ids(&times);
-        // Rows may change while they are read: what changed since the request was made is still
-        // marked, and goes out with the next export.
         let redactor = Redactor::new(store.strictest_privacy(guild)?);
         match (table, channel) {
             (MESSAGES, Some(channel)) => {

@@ -1,6 +1,6 @@
 //! The open store with its writer.
 
-use std::{path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -12,7 +12,7 @@ use crate::{
     privacy,
     writer::{self, Writer},
 };
-use propsbot_mirror::ProviderError;
+use propsbot_mirror::{ProviderError, spool_of};
 use propsbot_model::{Evidence, Fact, Observation, Privacy};
 use propsbot_store::{Rewrite, Store, StoreError};
 
@@ -110,7 +110,11 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
     mirror.close().await?;
     resumed.or_failure()?;
     let path = path.to_owned();
-    let rewritten = tokio::task::spawn_blocking(move || Store::open(&path)?.rewrite());
+    let rewritten = tokio::task::spawn_blocking(move || {
+        // A killed export leaves rows there. Without any, there is no such folder.
+        let _ = fs::remove_dir_all(spool_of(&path));
+        Store::open(&path)?.rewrite()
+    });
     let why = match rewritten.await.or_failure()? {
         Ok(Rewrite::Done) => return Ok(None),
         Ok(Rewrite::NoRoom(bytes)) => format!(

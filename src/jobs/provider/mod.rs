@@ -35,8 +35,8 @@ use super::{
 use propsbot_archive::{DataArchive, Schema};
 use propsbot_discord::{DiscordApi, Rest, Token};
 use propsbot_mirror::{
-    DataProvider, ForgetRequest, Progress, ProviderError, RestoreReport, SpaceStatus, SyncRequest,
-    SyncedSpace,
+    DataProvider, Exports, ForgetRequest, Progress, ProviderError, RestoreReport, SpaceStatus,
+    SyncRequest, SyncedSpace,
 };
 use propsbot_model::{GuildId, User, UserId};
 use propsbot_network::Network;
@@ -195,6 +195,10 @@ impl DataProvider for DiscordProvider {
 
     async fn status(&self) -> Result<Vec<SpaceStatus>, ProviderError> {
         self.status_of_guilds().await
+    }
+
+    async fn exports(&self) -> Result<Arc<dyn Exports>, ProviderError> {
+        Ok(crate::export::exports(self.existing_store().await?))
     }
 
     async fn restore(

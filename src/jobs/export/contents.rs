@@ -1,22 +1,19 @@
-//! What an export is asked for, read from the store in one go.
+//! What may leave the store, as of one instant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{decided, exported_channels};
-use propsbot_archive::{Covered, ExportPart, ExportRequest, ExportSpace, Id, ManifestHistory};
+use propsbot_archive::{Covered, ExportPart, ExportSpace, Id, ManifestHistory};
+use propsbot_mirror::Contents;
 use propsbot_model::{
     ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message, MessageId, Millis,
     Privacy, Stamp, Tier, tables,
 };
-use propsbot_rows::{ChannelRow, RULES, Redactor, SCHEMA};
-use propsbot_store::{Dirty, LastExport, Mark, Reader, StoreError};
+use propsbot_rows::{ChannelRow, Redactor};
+use propsbot_store::{Dirty, Mark, Reader, StoreError};
 
-/// What to export to the archive of this name, and which dirty marks it settles.
-pub(super) fn request(
-    store: &Reader,
-    name: &str,
-    now: Millis,
-) -> Result<(ExportRequest, Vec<Dirty>), StoreError> {
+/// What of the store may leave, and what changed.
+pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
     let dirty = store.dirty()?;
     let mut guilds = Vec::new();
     for part in store.guilds()? {
@@ -59,35 +56,28 @@ pub(super) fn request(
                 .collect(),
         });
     }
-    let ledger = store.exports()?;
-    let (since, restored_from) = match ledger.last {
-        Some(LastExport::Published(manifest)) => (Some(manifest), None),
-        Some(LastExport::Restored(manifest)) => (None, Some(manifest)),
-        None => (None, None),
-    };
-    let published = ledger.published(name);
-    // An earlier version did not remember what it had exported there, but that it had.
-    let is_ours = published.is_some_and(<[_]>::is_empty);
-    let own = published.into_iter().flatten().map(|one| one.manifest);
-    let own = own.chain(since.or(restored_from)).collect();
-    // By other rules, rows look otherwise although nothing changed.
-    let since = since.filter(|_| ledger.rules == Some(RULES));
     let mut marks: Vec<Mark> = dirty.iter().map(|dirty| dirty.mark.clone()).collect();
     marks.extend(reconsidered(store, &marks)?);
     let heard_at = heard_at(store)?.millis();
-    Ok((
-        ExportRequest {
-            now,
-            heard_at: (heard_at.0 > 0).then_some(heard_at),
-            spaces: guilds,
-            dirty: marks.iter().flat_map(propsbot_rows::dirty).collect(),
-            since,
-            only_over: (!is_ours).then_some(own),
-            has_published: ledger.has_published(name),
-            ..ExportRequest::new(&SCHEMA)
-        },
-        dirty,
-    ))
+    let has_choices = {
+        let mut guilds = store.guilds()?.into_iter();
+        guilds.try_fold(false, |found, guild| {
+            Ok::<_, StoreError>(found || !store.privacy(guild.guild_id)?.is_empty())
+        })?
+    };
+    Ok(Contents {
+        heard_at: (heard_at.0 > 0).then_some(heard_at),
+        spaces: guilds,
+        changed: marks.iter().flat_map(propsbot_rows::dirty).collect(),
+        carries_out_choices: dirty.iter().any(is_choice),
+        has_choices,
+        marks: dirty,
+    })
+}
+
+/// Whether it is the mark of a privacy choice.
+pub(super) fn is_choice(dirty: &Dirty) -> bool {
+    dirty.mark.is_of(tables::PRIVACY)
 }
 
 /// What has to be looked at again since it may be shown otherwise: of a member who wants nothing shown
