@@ -11,8 +11,8 @@ use super::{
     wording,
 };
 use propsbot_model::{
-    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, Emoji, LOOK_BACK_DAYS, Language,
-    PER_MINUTE, QUOTA, Quota, QuotaPeriod, SETTINGS, Settings, SettingsChange, UNDO_MINUTES,
+    COOLDOWN_MINUTES, EDIT_MINUTES, Emoji, LOOK_BACK_DAYS, Language, PER_MINUTE, QUOTA, Quota,
+    QuotaPeriod, SCRUB_REST_HOURS, SCRUB_SHARE, SETTINGS, Settings, SettingsChange, UNDO_MINUTES,
 };
 use propsbot_service::ServiceError;
 
@@ -108,11 +108,11 @@ async fn set(
     #[description = "Share of my requests that check older history, in thousandths; 0: none"]
     #[min = 0]
     #[max = 1000]
-    audit_share: Option<u16>,
+    scrub_share: Option<u16>,
     #[description = "Least hours from the start of one round of that check to the next"]
     #[min = 0]
     #[max = 720]
-    audit_rest_hours: Option<u16>,
+    scrub_rest_hours: Option<u16>,
     #[description = "How numbers and dates are written"] language: Option<LanguageChoice>,
     #[description = "Whether age-restricted (NSFW) channels are exported"] age_restricted: Option<
         bool,
@@ -179,13 +179,13 @@ async fn set(
         within(days.into(), LOOK_BACK_DAYS, "look_back_days")?;
         changes.push(SettingsChange::LookBackDays(days));
     }
-    if let Some(share) = audit_share {
-        within(share.into(), AUDIT_SHARE, "audit_share")?;
-        changes.push(SettingsChange::AuditShare(share));
+    if let Some(share) = scrub_share {
+        within(share.into(), SCRUB_SHARE, "scrub_share")?;
+        changes.push(SettingsChange::ScrubShare(share));
     }
-    if let Some(hours) = audit_rest_hours {
-        within(hours.into(), AUDIT_REST_HOURS, "audit_rest_hours")?;
-        changes.push(SettingsChange::AuditRestHours(hours));
+    if let Some(hours) = scrub_rest_hours {
+        within(hours.into(), SCRUB_REST_HOURS, "scrub_rest_hours")?;
+        changes.push(SettingsChange::ScrubRestHours(hours));
     }
     changes.extend(language.map(|language| SettingsChange::Language(language.into())));
     changes.extend(age_restricted.map(SettingsChange::AgeRestricted));

@@ -10,7 +10,7 @@ mod settings;
 use std::{fmt::Write as _, time::Duration};
 
 use propsbot_jobs::status::{
-    AuditStatus, ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus, Totals,
+    ChannelStatus, CoverageStatus, FailureStatus, GuildStatus, HistoryStatus, ScrubStatus, Totals,
 };
 use propsbot_model::{ChannelId, Millis, counted, escape, jump_url, one_line};
 
@@ -130,7 +130,7 @@ pub(super) fn sync_status(status: &GuildStatus) -> String {
     text.push_str(&classes(status));
     text.push_str(&channels(status));
     text.push_str(&known_history(&status.history));
-    text.push_str(&scrub(&status.audit));
+    text.push_str(&scrub(&status.scrub));
     text.push_str(&last_export(status.export.as_ref()));
     text.push_str(&failures(status));
     if text.chars().count() > LONGEST_MESSAGE {
@@ -281,7 +281,7 @@ fn known_history(history: &HistoryStatus) -> String {
 }
 
 /// How far the check of older history is, and what it found.
-fn scrub(scrub: &AuditStatus) -> String {
+fn scrub(scrub: &ScrubStatus) -> String {
     let found = scrub.drift;
     let drift = format!(
         "missed changes found: {}, {}, {}, {}, {}",

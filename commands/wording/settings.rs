@@ -129,7 +129,7 @@ pub(crate) fn settings(settings: &Settings) -> String {
         ),
         (
             "Check of older history",
-            scrub(settings.audit_share, settings.audit_rest_hours),
+            scrub(settings.scrub_share, settings.scrub_rest_hours),
         ),
         ("Numbers and dates", language(settings)),
     ];
@@ -192,11 +192,11 @@ fn change(change: &SettingsChange) -> String {
         SettingsChange::LookBackDays(days) => {
             format!("look-back after an outage: {}", look_back(*days))
         }
-        SettingsChange::AuditShare(0) => "check of older history: off".to_owned(),
-        SettingsChange::AuditShare(share) => {
+        SettingsChange::ScrubShare(0) => "check of older history: off".to_owned(),
+        SettingsChange::ScrubShare(share) => {
             format!("check of older history: {share}‰ of my requests")
         }
-        SettingsChange::AuditRestHours(hours) => {
+        SettingsChange::ScrubRestHours(hours) => {
             format!("check of older history: {}", rounds(*hours))
         }
         SettingsChange::Language(language) => format!("numbers and dates: {language}"),

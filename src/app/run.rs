@@ -108,7 +108,7 @@ async fn answer(
         clock: connection.clock,
         progress: connection.progress,
         guilds: connection.guilds,
-        speech: MessageSender::new(connection.rest.clone()),
+        sender: MessageSender::new(connection.rest.clone()),
         bot: connection.bot.id,
         exports: Some(exports),
     });

@@ -28,7 +28,7 @@ pub use identities::identity_proposals;
 pub use leaderboard::{LeaderboardEntry, Thanks, standings};
 pub use plugin::props_graph;
 pub use props::{NoProps, NoReaction, NotReceived, Props, Rules, Verdict};
-pub use quota::{Gift, Quotas};
+pub use quota::{QuotaEntry, Quotas};
 pub use row_filter::PropsRowFilter;
 pub use weights::{EdgeWeights, RolesAsOf, Weights, WeightsError};
 

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     channels::Channels,
     members::Members,
-    quota::{Gift, Quotas},
+    quota::{QuotaEntry, Quotas},
 };
 use propsbot_model::{
     AuthorKind, ChannelId, EmojiKey, GuildId, Limits, MessageId, MessageKind, Millis, Quota, UserId,
@@ -341,7 +341,7 @@ pub(super) fn props<'a>(
         }
     }
     let mut quotas = Quotas::new(rules);
-    all.retain(|_, props| quotas.take(&Gift::from(&*props)).is_none());
+    all.retain(|_, props| quotas.take(&QuotaEntry::from(&*props)).is_none());
     for reaction in &snapshot.reactions {
         if let Some(on) = all.get_mut(&reaction.message_id) {
             on.reactions.extend(rules.judge_reaction(reaction));

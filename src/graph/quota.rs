@@ -17,7 +17,7 @@ pub struct Quotas<'a> {
 
 /// As much of props as a quota needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gift {
+pub struct QuotaEntry {
     /// The guild.
     pub guild: GuildId,
     /// Who gives.
@@ -28,7 +28,7 @@ pub struct Gift {
     pub thanks: u32,
 }
 
-impl From<&Props<'_>> for Gift {
+impl From<&Props<'_>> for QuotaEntry {
     fn from(props: &Props<'_>) -> Self {
         Self {
             guild: props.guild,
@@ -50,47 +50,47 @@ impl<'a> Quotas<'a> {
 
     /// Counts these props. Returns the quota that they are over, if so: then they count nothing, and use
     /// nothing of it.
-    pub fn take(&mut self, gift: &Gift) -> Option<Quota> {
-        let over = self.over(gift);
+    pub fn take(&mut self, entry: &QuotaEntry) -> Option<Quota> {
+        let over = self.over(entry);
         if over.is_none() {
             let used = QuotaPeriod::ALL.map(|period| {
-                let used = self.used(gift, period).saturating_add(gift.thanks);
-                (period.start(gift.at), used)
+                let used = self.used(entry, period).saturating_add(entry.thanks);
+                (period.start(entry.at), used)
             });
-            self.given.insert(key(gift), used);
+            self.given.insert(key(entry), used);
         }
         over
     }
 
     /// The quota that these props would be over.
-    pub fn over(&self, gift: &Gift) -> Option<Quota> {
-        let quota = self.quota(gift)?;
-        let used = self.used(gift, quota.period);
-        (used.saturating_add(gift.thanks) > quota.count).then_some(quota)
+    pub fn over(&self, entry: &QuotaEntry) -> Option<Quota> {
+        let quota = self.quota(entry)?;
+        let used = self.used(entry, quota.period);
+        (used.saturating_add(entry.thanks) > quota.count).then_some(quota)
     }
 
     /// How much the giver has given in the period in which these props are.
-    pub fn used(&self, gift: &Gift, period: QuotaPeriod) -> u32 {
-        let given = self.given.get(&key(gift));
+    pub fn used(&self, entry: &QuotaEntry, period: QuotaPeriod) -> u32 {
+        let given = self.given.get(&key(entry));
         let of_period = given.map(|given| given[period as usize]);
         match of_period {
-            Some((start, used)) if start == period.start(gift.at) => used,
+            Some((start, used)) if start == period.start(entry.at) => used,
             _ => 0,
         }
     }
 
-    fn quota(&self, gift: &Gift) -> Option<Quota> {
-        if self.rules.is_props_bot(gift.guild, gift.giver) {
+    fn quota(&self, entry: &QuotaEntry) -> Option<Quota> {
+        if self.rules.is_props_bot(entry.guild, entry.giver) {
             return None;
         }
-        Limits::at(self.rules.limits(gift.guild), gift.at)?.quota
+        Limits::at(self.rules.limits(entry.guild), entry.at)?.quota
     }
 }
 
-fn key(gift: &Gift) -> (GuildId, UserId) {
-    if gift.giver.is_anonymous() {
-        (gift.guild, UserId::nobody(0))
+fn key(entry: &QuotaEntry) -> (GuildId, UserId) {
+    if entry.giver.is_anonymous() {
+        (entry.guild, UserId::nobody(0))
     } else {
-        (gift.guild, gift.giver)
+        (entry.guild, entry.giver)
     }
 }

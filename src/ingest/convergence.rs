@@ -12,9 +12,9 @@ use super::merge;
 pub(super) use propsbot_mirror::MemoryRows as Memory;
 use propsbot_mirror::ReadRows as _;
 use propsbot_model::{
-    Audit, Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Mention,
+    Author, AuthorKind, ChannelId, Coverage, Drift, Emoji, Evidence, Fact, GuildId, Mention,
     Message, MessageId, MessageKind, MessageState, Millis, Observation, Page, PagedMessage,
-    Pending, Reaction, ReactionCount, ReactionEvent, Stamp, Tally, User, UserId,
+    Pending, Reaction, ReactionCount, ReactionEvent, Scrub, Stamp, Tally, User, UserId,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -276,8 +276,8 @@ fn shown(rows: &Memory) -> World {
 }
 
 fn drift(rows: &Memory) -> Drift {
-    let audit: Option<Audit> = rows.get(GUILD).unwrap();
-    audit.unwrap_or(Audit::unknown(GUILD)).drift
+    let scrub: Option<Scrub> = rows.get(GUILD).unwrap();
+    scrub.unwrap_or(Scrub::unknown(GUILD)).drift
 }
 
 /// Returns the differences from the world within what the mirror claims to know.

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use super::{convergence::Memory, merge};
 use propsbot_mirror::ReadRows as _;
 use propsbot_model::{
-    Audit, Author, AuthorKind, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget,
+    Author, AuthorKind, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget,
     GuildId, Live, Message, MessageId, MessageKind, MessageState, Millis, Observation, Page,
-    PagedMessage, PagesBefore, Privacy, Reread, Stamp, Tier, Unread, UserId, Walk,
+    PagedMessage, PagesBefore, Privacy, Reread, Scrub, Stamp, Tier, Unread, UserId, Walk,
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -152,8 +152,8 @@ impl Mirror<'_> {
 
     /// No boundary is one of Ana's messages, or of the millisecond of one alone.
     fn check_boundaries(&self) {
-        let audit: Option<Audit> = self.rows.get(GUILD).unwrap();
-        let walk = audit.and_then(|audit| audit.walk?.value.before);
+        let scrub: Option<Scrub> = self.rows.get(GUILD).unwrap();
+        let walk = scrub.and_then(|scrub| scrub.walk?.value.before);
         let mut boundaries: Vec<u64> = walk.map(|before| before.0 - 1).into_iter().collect();
         if let Some(coverage) = self.coverage() {
             let ends = coverage.intervals.iter();
@@ -236,7 +236,7 @@ proptest! {
             }
         }
         let walk = Walk { place: CHANNEL, before: Some(MessageId((nth(read_on).0 | WITHIN_MS) + 1)), ..Walk::none(UNTIL).next_round(UNTIL, 1) };
-        mirror.tell(Evidence::Rest, Fact::Audited(GUILD, walk));
+        mirror.tell(Evidence::Rest, Fact::Scrubbed(GUILD, walk));
         let reread = Reread { begun: Stamp(1), left: nth(left) };
         mirror.tell(Evidence::Rest, Fact::Reread(GUILD, CHANNEL, reread));
         mirror.check_claims();
@@ -257,8 +257,8 @@ proptest! {
         }
         mirror.check_boundaries();
         mirror.check_claims();
-        let audit: Option<Audit> = mirror.rows.get(GUILD).unwrap();
-        prop_assert!(audit.unwrap().walk.unwrap().value.before >= walk.before, "nothing is skipped");
+        let scrub: Option<Scrub> = mirror.rows.get(GUILD).unwrap();
+        prop_assert!(scrub.unwrap().walk.unwrap().value.before >= walk.before, "nothing is skipped");
         let settled = mirror.coverage();
         let left = settled.as_ref().and_then(|known| known.reread);
         prop_assert!(left.is_none_or(|known| known.left >= reread.left));

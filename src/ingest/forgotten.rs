@@ -12,9 +12,9 @@ use super::{
     message, privacy, reaction, reactors,
 };
 use propsbot_model::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, FailureObject, Forget, Guild,
-    GuildEntity, GuildId, InteractionId, Life, Member, Message, MessageId, MessageState, Millis,
-    Named, Privacy, Props, Reason, Tally, UserId, Walk, ids_in, jump_urls_in,
+    AdminAction, Channel, ChannelId, Coverage, Failure, FailureObject, Forget, Guild, GuildEntity,
+    GuildId, InteractionId, Life, Member, Message, MessageId, MessageState, Millis, Named, Privacy,
+    Props, Reason, Scrub, Tally, UserId, Walk, ids_in, jump_urls_in,
 };
 
 /// Returns the time of the guild's latest deletion on request.
@@ -140,12 +140,12 @@ pub(super) fn forget<S: Rows>(rows: &mut S, guild: GuildId, step: &Forget) -> Re
             }
         }
         Forget::InWalk => {
-            let known: Option<Audit> = rows.get(guild)?;
-            if let Some(mut audit) = known
-                && let Some(walk) = &mut audit.walk
+            let known: Option<Scrub> = rows.get(guild)?;
+            if let Some(mut scrub) = known
+                && let Some(walk) = &mut scrub.walk
             {
                 walk.value = allowed_walk(rows, guild, walk.value)?;
-                rows.update(Audit::unknown(guild), |row| *row = audit)?;
+                rows.update(Scrub::unknown(guild), |row| *row = scrub)?;
             }
         }
         Forget::Thread(id) => drop_empty_thread(rows, guild, *id)?,

@@ -3,7 +3,6 @@
 //! Owns the merge rules, coverage, and the backfill plan. Does no I/O: rows are read and written
 //! through `Rows`, and times come with the facts.
 
-mod audit;
 mod boundaries;
 #[cfg(test)]
 mod contradictions;
@@ -21,11 +20,12 @@ mod plan;
 mod privacy;
 mod reaction;
 mod reactors;
+mod scrub;
 
-pub use audit::{audit_interval, found_within, round_requests, slices};
 pub use merge::merge;
 pub use plan::{
     ChannelPlan, Described, LookBack, Plan, Read, Settled, archived_since, is_from_the_future,
     plan, uncovered, unseen,
 };
 use propsbot_mirror::Rows;
+pub use scrub::{found_within, round_requests, scrub_interval, slices};

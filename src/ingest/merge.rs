@@ -2,9 +2,9 @@
 
 use super::{Rows, boundaries::Boundaries, forgotten, guild, message, privacy, reaction, reactors};
 use propsbot_model::{
-    Audit, ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
-    GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Reason, Session, Settings,
-    Stamp, Synced,
+    ChannelId, Coverage, Evidence, Fact, Failure, FailureObject, Forget, Guild, GuildEntity,
+    GuildId, Interval, Live, Lww, Message, Observation, Pending, Props, Reason, Scrub, Session,
+    Settings, Stamp, Synced,
 };
 
 /// Merges one observation; returns the lists of reactors found missing.
@@ -133,16 +133,16 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
                 *known = (*known).max(Some(at));
             })?;
         }
-        Fact::Audited(guild_id, walk) => {
+        Fact::Scrubbed(guild_id, walk) => {
             let value = forgotten::allowed_walk(rows, *guild_id, *walk)?;
             let walk = Lww { at, value };
-            rows.update(Audit::unknown(*guild_id), |row| row.walked(walk))?;
+            rows.update(Scrub::unknown(*guild_id), |row| row.walked(walk))?;
         }
         Fact::OlderUnseen(guild_id, since) => {
-            rows.update(Audit::unknown(*guild_id), |row| row.unhear(*since))?;
+            rows.update(Scrub::unknown(*guild_id), |row| row.unhear(*since))?;
         }
         Fact::RecheckBegun(guild_id) => {
-            rows.update(Audit::unknown(*guild_id), |row| row.begin_recheck(at))?;
+            rows.update(Scrub::unknown(*guild_id), |row| row.begin_recheck(at))?;
         }
         Fact::Reread(guild_id, channel_id, new) => {
             let mut new = *new;
@@ -154,12 +154,12 @@ pub fn merge<S: Rows>(rows: &mut S, seen: &Observation) -> Result<Vec<Pending>, 
             })?;
         }
         Fact::RecheckEnded(guild_id, begun) => {
-            rows.update(Audit::unknown(*guild_id), |audit| {
-                audit.give_up_recheck(*begun);
+            rows.update(Scrub::unknown(*guild_id), |scrub| {
+                scrub.give_up_recheck(*begun);
             })?;
         }
         Fact::Rechecked(guild_id, begun) => {
-            rows.update(Audit::unknown(*guild_id), |row| row.end_recheck(at, *begun))?;
+            rows.update(Scrub::unknown(*guild_id), |row| row.end_recheck(at, *begun))?;
         }
         Fact::Synced(guild_id, class) => {
             let unknown = Synced {

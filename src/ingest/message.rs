@@ -10,8 +10,8 @@ use super::{
     privacy, reaction, reactors,
 };
 use propsbot_model::{
-    Audit, ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life,
-    Message, MessageId, MessageState, Page, Pending, Reaction, Stamp, Tally, User, UserId,
+    ChannelId, Coverage, Drift, Evidence, FailureObject, GuildId, Interval, LeftOut, Life, Message,
+    MessageId, MessageState, Page, Pending, Reaction, Scrub, Stamp, Tally, User, UserId,
 };
 
 /// A message's state before the change (`None`: unknown) and after.
@@ -199,7 +199,7 @@ pub(super) fn note_swap<S: Rows>(
 ) -> Result<(), S::Error> {
     let coverage: Option<Coverage> = rows.get((guild_id, channel_id))?;
     if coverage.is_some_and(|coverage| coverage.covers(id)) {
-        rows.update(Audit::unknown(guild_id), |row| row.drift.reactions += 1)?;
+        rows.update(Scrub::unknown(guild_id), |row| row.drift.reactions += 1)?;
     }
     Ok(())
 }
@@ -318,7 +318,7 @@ pub(super) fn page<S: Rows>(
         }
     }
     if drift != Drift::default() {
-        rows.update(Audit::unknown(page.guild_id), |row| {
+        rows.update(Scrub::unknown(page.guild_id), |row| {
             row.drift = row.drift.and(drift);
         })?;
     }

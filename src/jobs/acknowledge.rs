@@ -88,7 +88,7 @@ impl Acknowledgements {
 /// Acknowledges queued messages until stopped, or until the sender is dropped.
 pub async fn acknowledge(
     mut thanks: Thanks,
-    speech: MessageSender,
+    sender: MessageSender,
     store: Arc<Store>,
     writer: Writer,
     clock: Clock,
@@ -105,7 +105,7 @@ pub async fn acknowledge(
             Ok(Ok(Wish::Nothing)) => continue,
             Ok(Ok(Wish::Lacking)) => Some(LACKING),
             Ok(Ok(Wish::React(emoji))) => {
-                let reacting = speech.react(posted.channel_id, posted.id, &emoji);
+                let reacting = sender.react(posted.channel_id, posted.id, &emoji);
                 let Some(reacted) = stop.run_until_cancelled(reacting).await else {
                     return Ok(());
                 };

@@ -5,7 +5,6 @@
 
 pub mod acknowledge;
 mod ask;
-pub mod audit;
 pub mod backfill;
 pub mod clock;
 pub mod daily;
@@ -20,6 +19,7 @@ pub mod progress;
 pub mod provider;
 pub mod quota;
 pub mod restore;
+pub mod scrub;
 pub mod status;
 pub mod writer;
 

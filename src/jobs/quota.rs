@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use propsbot_graph::{Gift, Quotas, Rules};
+use propsbot_graph::{QuotaEntry, Quotas, Rules};
 use propsbot_model::{
     AuthorKind, Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Props,
     Settings, UserId,
@@ -119,7 +119,7 @@ pub fn used(
             // Counts as if its message were seen, so that no one can outrun the gateway.
             None => unseen.push((
                 props.message_id.unwrap_or(MessageId(props.id.0)),
-                Gift {
+                QuotaEntry {
                     guild,
                     giver,
                     at: given_at(props),
@@ -142,13 +142,13 @@ pub fn used(
     let rules = Rules::new(&rows);
     let judged = rows.messages.iter().filter_map(|row| {
         let props = rules.judge(row, by_message.get(&row.id)).props.ok()?;
-        Some((row.id, Gift::from(&props)))
+        Some((row.id, QuotaEntry::from(&props)))
     });
-    let gifts: BTreeMap<MessageId, Gift> = judged.chain(unseen).collect();
+    let entries: BTreeMap<MessageId, QuotaEntry> = judged.chain(unseen).collect();
     let mut quotas = Quotas::new(&rules);
-    let is_over = |(id, gift): (&MessageId, &Gift)| quotas.take(gift).map(|_| *id);
-    let over = gifts.iter().filter_map(is_over).collect();
-    let this = Gift {
+    let is_over = |(id, entry): (&MessageId, &QuotaEntry)| quotas.take(entry).map(|_| *id);
+    let over = entries.iter().filter_map(is_over).collect();
+    let this = QuotaEntry {
         guild,
         giver,
         at: now,

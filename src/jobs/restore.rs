@@ -14,8 +14,8 @@ use propsbot_archive::{
 };
 use propsbot_mirror::{Record, RestoreReport};
 use propsbot_model::{
-    Audit, Class, Coverage, Evidence, GuildId, IdRange, Interval, Lww, Member, Presence, Privacy,
-    Reaction, Stamp, Synced, Tally, Tier, Tombstoned,
+    Class, Coverage, Evidence, GuildId, IdRange, Interval, Lww, Member, Presence, Privacy,
+    Reaction, Scrub, Stamp, Synced, Tally, Tier, Tombstoned,
 };
 use propsbot_rows::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
@@ -145,10 +145,10 @@ impl<'a> Restore<'a> {
             })
         });
         self.put(synced.collect()).await?;
-        let history = guild.history.iter().map(|history| Audit {
+        let history = guild.history.iter().map(|history| Scrub {
             unheard: history.known_until.map(Stamp::from),
             rechecked: history.reread_at,
-            ..Audit::unknown(guild_id)
+            ..Scrub::unknown(guild_id)
         });
         self.put(history.collect()).await
     }

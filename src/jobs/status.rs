@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    audit::Pace,
     export::{ExportReport, LastExport},
     progress::{Phase, Progress},
+    scrub::Pace,
 };
 use propsbot_model::{
     ChannelId, Class, Coverage, Drift, Evidence, FailureObject, GuildId, MessageId, Millis,
@@ -36,7 +36,7 @@ pub struct GuildStatus {
     /// Up to when changes to history are known.
     pub history: HistoryStatus,
     /// The scrub: the continuous check of older history.
-    pub audit: AuditStatus,
+    pub scrub: ScrubStatus,
     /// The last export, of all guilds together; `None` if there was none.
     pub export: Option<LastExport>,
     /// What couldn't be fetched.
@@ -136,7 +136,7 @@ pub struct HistoryStatus {
 
 /// The progress of the scrub of older history, and what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AuditStatus {
+pub struct ScrubStatus {
     /// Whether it's switched on. It only works while the bot runs.
     pub on: bool,
     /// Its share of the guild's requests, in thousandths.
@@ -270,7 +270,7 @@ pub fn of_guild(
             intervals: coverage.get(&channel.id).map(intervals).unwrap_or_default(),
         });
     }
-    let audit = audit(store, guild, is_mirrored)?;
+    let scrub = scrub(store, guild, is_mirrored)?;
     channels.sort_by_key(|channel| (std::cmp::Reverse(channel.totals.messages), channel.id));
     let lists = store.pending(guild)?;
     let pending = lists
@@ -290,7 +290,7 @@ pub fn of_guild(
         history: history(store, guild)?,
         pending_lists: pending.count() as u64,
         contradictions: lists.iter().filter_map(contradiction).collect(),
-        audit,
+        scrub,
         export: ExportReport::of(store)?.last,
         failures: failures
             .into_iter()
@@ -330,31 +330,31 @@ fn intervals(coverage: &Coverage) -> Vec<IntervalStatus> {
     known.collect()
 }
 
-fn audit(
+fn scrub(
     store: &Reader,
     guild: GuildId,
     is_mirrored: &dyn Fn(GuildId) -> bool,
-) -> Result<AuditStatus, StoreError> {
+) -> Result<ScrubStatus, StoreError> {
     let settings = store.settings(guild)?;
-    let audit = store.audit(guild)?;
-    let walk = audit.walk.map(|walk| walk.value);
+    let scrub = store.scrub(guild)?;
+    let walk = scrub.walk.map(|walk| walk.value);
     let channels = store.channels(guild)?;
     let mut ids = channels.iter().filter_map(|channel| channel.state.now());
     let under_way = walk.filter(|walk| walk.finished.is_none());
     let channel = under_way.and_then(|walk| ids.find(|channel| channel.id >= walk.place));
     let pace = Pace::of(store, guild, is_mirrored)?;
-    Ok(AuditStatus {
+    Ok(ScrubStatus {
         on: pace.found_within().is_some(),
-        share: settings.audit_share,
+        share: settings.scrub_share,
         round: walk.map_or(0, |walk| walk.round),
         pages_done: walk.map_or(0, |walk| walk.requests),
         pages_estimated: pace.pages,
         channel: channel.map(|channel| channel.id),
-        finished: audit.last.and_then(|round| round.finished),
+        finished: scrub.last.and_then(|round| round.finished),
         shown_within: pace.shown_within().map(|time| time.as_secs()),
         found_within: pace.found_within().map(|time| time.as_secs()),
-        drift: audit.drift,
-        round_drift: audit.drift.since(audit.drift_before),
+        drift: scrub.drift,
+        round_drift: scrub.drift.since(scrub.drift_before),
     })
 }
 
@@ -366,7 +366,7 @@ fn history(store: &Reader, guild: GuildId) -> Result<HistoryStatus, StoreError> 
     let known = store.history_known_until(guild)?.millis();
     Ok(HistoryStatus {
         known_until: is_known.then_some(known),
-        reread: store.audit(guild)?.last_reread(),
+        reread: store.scrub(guild)?.last_reread(),
     })
 }
 

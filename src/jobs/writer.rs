@@ -215,7 +215,7 @@ fn size(of: &Observation) -> usize {
         | Fact::LookedBack(..)
         | Fact::Live(..)
         | Fact::ArchivedThreads { .. }
-        | Fact::Audited(..)
+        | Fact::Scrubbed(..)
         | Fact::OlderUnseen(..)
         | Fact::RecheckBegun(_)
         | Fact::Reread(..)

@@ -18,10 +18,10 @@ use crate::Exports;
 /// | The doc asks a provider to | Members |
 /// |---|---|
 /// | obtain data from an API | [`check`](Self::check), [`sync`](Self::sync), [`listen`](Self::listen) |
-/// | keep it in a normalized schema, with a sync time per class of data | [`schema`](Self::schema), [`status`](Self::status) |
-/// | export it to an archive | [`exports`](Self::exports), which [`export`](crate::export()) writes |
+/// | keep data in a normalized schema, with a sync time per class | [`schema`](Self::schema), [`status`](Self::status) |
+/// | export data to an archive | [`exports`](Self::exports), which [`export`](crate::export()) writes |
 /// | offer plugins a read-only interface | [`Exports::view`]: rows as of one instant, redacted |
-/// | serialize data to blobs, and deserialize it for plugins | [`Row`](propsbot_archive::Row) for each table; [`restore`](Self::restore) loads a whole archive |
+/// | serialize data to blobs, and deserialize blobs for plugins | [`Row`](propsbot_archive::Row) for each table; [`restore`](Self::restore) loads a whole archive |
 ///
 /// Texts that it returns are for people, in the platform's own words. The caller filters control characters.
 ///

@@ -255,7 +255,7 @@ pub enum Fact {
         private: bool,
     },
     /// How far the scrub of the guild has come.
-    Audited(GuildId, Walk),
+    Scrubbed(GuildId, Walk),
     /// Messages older than the look-back may have changed unheard since that time.
     OlderUnseen(GuildId, Stamp),
     /// A recheck of all history begins, unless one is running.

@@ -4,7 +4,6 @@
 
 mod admin;
 mod answer;
-mod audit;
 mod counted;
 mod coverage;
 mod emoji;
@@ -24,6 +23,7 @@ mod pseudonym;
 mod reaction;
 mod record;
 mod role_history;
+mod scrub;
 mod settings;
 mod settings_change;
 mod sync;
@@ -32,7 +32,6 @@ mod withheld;
 
 pub use admin::{AdminAction, KEPT_ACTIONS, Registered};
 pub use answer::{Answer, jump_url, props_answer, read_answer, read_jump_url};
-pub use audit::{Audit, Drift, Recheck, Reread, Walk};
 pub use counted::counted;
 pub use emoji::{Emoji, EmojiKey};
 pub use fact::{
@@ -58,9 +57,10 @@ pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
 pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
 pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
+pub use scrub::{Drift, Recheck, Reread, Scrub, Walk};
 pub use settings::{
-    AUDIT_REST_HOURS, AUDIT_SHARE, COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language,
-    PER_MINUTE, Settings, UNDO_MINUTES, UnknownWord,
+    COOLDOWN_MINUTES, EDIT_MINUTES, LOOK_BACK_DAYS, Language, PER_MINUTE, SCRUB_REST_HOURS,
+    SCRUB_SHARE, Settings, UNDO_MINUTES, UnknownWord,
 };
 pub use settings_change::{SETTINGS, SettingsChange};
 pub use sync::{

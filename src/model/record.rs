@@ -6,10 +6,10 @@ use std::mem;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    AdminAction, Audit, Channel, ChannelId, Class, Coverage, EmojiKey, Failure, FailureObject,
-    Fields, Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Member, MessageId,
-    MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Registered, Role, Session,
-    Settings, Stamp, Synced, Tally, UserId,
+    AdminAction, Channel, ChannelId, Class, Coverage, EmojiKey, Failure, FailureObject, Fields,
+    Guild, GuildChoice, GuildEmoji, GuildId, InteractionId, LeftOut, Member, MessageId,
+    MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Registered, Role, Scrub,
+    Session, Settings, Stamp, Synced, Tally, UserId,
 };
 use propsbot_mirror::{KeyPart, Mark, Record, Table, id_key};
 
@@ -45,7 +45,7 @@ pub mod tables {
         FAILURES 15 "failures";
         TALLIES 16 "tallies";
         // 17 was marks of changes.
-        AUDITS 18 "audits";
+        SCRUBS 18 "scrubs";
         PRIVACY 30 "privacy";
         ADMIN_ACTIONS 31 "admin actions";
         REGISTRATIONS 32 "registrations";
@@ -254,7 +254,7 @@ records! {
     Session: SESSIONS, GuildId, |row| row.guild_id;
     Synced: SYNCED, (GuildId, Class), |row| (row.guild_id, row.class);
     Failure: FAILURES, (GuildId, FailureObject), |row| (row.guild_id, row.object.clone());
-    Audit: AUDITS, GuildId, |row| row.guild_id;
+    Scrub: SCRUBS, GuildId, |row| row.guild_id;
     Tally: TALLIES, (GuildId, ChannelId), |row| (row.guild_id, row.channel_id);
     Privacy: PRIVACY, (GuildId, UserId), |row| (row.guild_id, row.user_id),
         Mark::of_space(row.guild_id, Self::TABLE);

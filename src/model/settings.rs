@@ -11,10 +11,10 @@ use super::{
 
 /// Allowed values of [`Settings::look_back_days`].
 pub const LOOK_BACK_DAYS: RangeInclusive<u16> = 0..=365;
-/// Allowed values of [`Settings::audit_share`].
-pub const AUDIT_SHARE: RangeInclusive<u16> = 0..=1000;
-/// Allowed values of [`Settings::audit_rest_hours`].
-pub const AUDIT_REST_HOURS: RangeInclusive<u16> = 0..=720;
+/// Allowed values of [`Settings::scrub_share`].
+pub const SCRUB_SHARE: RangeInclusive<u16> = 0..=1000;
+/// Allowed values of [`Settings::scrub_rest_hours`].
+pub const SCRUB_REST_HOURS: RangeInclusive<u16> = 0..=720;
 /// Allowed values of [`Settings::cooldown_minutes`]: up to 30 days.
 pub const COOLDOWN_MINUTES: RangeInclusive<u32> = 0..=43_200;
 /// Allowed values of [`Settings::undo_minutes`]: up to a day.
@@ -35,11 +35,11 @@ pub struct Settings {
     #[serde(default = "look_back_days")]
     pub look_back_days: u16,
     /// The scrub's share of the guild's requests, per mille; 0 turns it off.
-    #[serde(default = "audit_share")]
-    pub audit_share: u16,
+    #[serde(default = "scrub_share")]
+    pub scrub_share: u16,
     /// Shortest time between the starts of two scrub rounds.
-    #[serde(default = "audit_rest_hours")]
-    pub audit_rest_hours: u16,
+    #[serde(default = "scrub_rest_hours")]
+    pub scrub_rest_hours: u16,
     /// Channels and categories excluded from export, sorted.
     #[serde(default)]
     pub excluded_channels: Vec<ChannelId>,
@@ -186,11 +186,11 @@ fn look_back_days() -> u16 {
     7
 }
 
-fn audit_share() -> u16 {
+fn scrub_share() -> u16 {
     20
 }
 
-fn audit_rest_hours() -> u16 {
+fn scrub_rest_hours() -> u16 {
     6
 }
 
@@ -226,8 +226,8 @@ impl Settings {
             guild_id,
             props_channels: None,
             look_back_days: look_back_days(),
-            audit_share: audit_share(),
-            audit_rest_hours: audit_rest_hours(),
+            scrub_share: scrub_share(),
+            scrub_rest_hours: scrub_rest_hours(),
             excluded_channels: Vec::new(),
             included_channels: Vec::new(),
             quota: quota(),
@@ -296,8 +296,8 @@ mod tests {
         };
         assert_eq!(read, expected);
         assert!(LOOK_BACK_DAYS.contains(&read.look_back_days));
-        assert!(AUDIT_SHARE.contains(&read.audit_share));
-        assert!(AUDIT_REST_HOURS.contains(&read.audit_rest_hours));
+        assert!(SCRUB_SHARE.contains(&read.scrub_share));
+        assert!(SCRUB_REST_HOURS.contains(&read.scrub_rest_hours));
         assert!(UNDO_MINUTES.contains(&read.undo_minutes));
         assert!(PER_MINUTE.contains(&read.per_minute));
         assert!(EDIT_MINUTES.contains(&read.edit_minutes));

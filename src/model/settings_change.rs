@@ -30,9 +30,9 @@ pub enum SettingsChange {
     /// Days to read again after an outage.
     LookBackDays(u16),
     /// The scrub's share of all requests, per mille.
-    AuditShare(u16),
+    ScrubShare(u16),
     /// The time between scrub rounds, in hours.
-    AuditRestHours(u16),
+    ScrubRestHours(u16),
     /// Format of numbers and dates.
     Language(Language),
     AgeRestricted(bool),
@@ -57,8 +57,8 @@ pub const SETTINGS: [&str; 17] = [
     "keep_deleted_props",
     "undo_minutes",
     "look_back_days",
-    "audit_share",
-    "audit_rest_hours",
+    "scrub_share",
+    "scrub_rest_hours",
     "language",
     "per_minute",
     "commands_only",
@@ -80,8 +80,8 @@ impl SettingsChange {
             "keep_deleted_props" => Self::KeepDeletedProps(default.keep_deleted_props),
             "undo_minutes" => Self::UndoMinutes(default.undo_minutes),
             "look_back_days" => Self::LookBackDays(default.look_back_days),
-            "audit_share" => Self::AuditShare(default.audit_share),
-            "audit_rest_hours" => Self::AuditRestHours(default.audit_rest_hours),
+            "scrub_share" => Self::ScrubShare(default.scrub_share),
+            "scrub_rest_hours" => Self::ScrubRestHours(default.scrub_rest_hours),
             "language" => Self::Language(default.language),
             "age_restricted" => Self::AgeRestricted(default.age_restricted),
             "per_minute" => Self::PerMinute(default.per_minute),
@@ -122,8 +122,8 @@ impl SettingsChange {
             Self::KeepDeletedProps(keep) => to.keep_deleted_props = *keep,
             Self::UndoMinutes(minutes) => to.undo_minutes = *minutes,
             Self::LookBackDays(days) => to.look_back_days = *days,
-            Self::AuditShare(share) => to.audit_share = *share,
-            Self::AuditRestHours(hours) => to.audit_rest_hours = *hours,
+            Self::ScrubShare(share) => to.scrub_share = *share,
+            Self::ScrubRestHours(hours) => to.scrub_rest_hours = *hours,
             Self::Language(language) => to.language = *language,
             Self::AgeRestricted(export) => to.age_restricted = *export,
             Self::PerMinute(times) => to.per_minute = *times,
@@ -151,8 +151,8 @@ mod tests {
         let mut changed = Settings {
             props_channels: Some(vec![ChannelId(1)]),
             look_back_days: 1,
-            audit_share: 1,
-            audit_rest_hours: 1,
+            scrub_share: 1,
+            scrub_rest_hours: 1,
             excluded_channels: vec![ChannelId(2)],
             included_channels: vec![ChannelId(3)],
             quota: Some(Quota {

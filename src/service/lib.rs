@@ -239,7 +239,7 @@ pub struct Deps {
     /// The mirrored guilds, and the bot's operators.
     pub guilds: MirroredGuilds,
     /// Sends messages.
-    pub speech: MessageSender,
+    pub sender: MessageSender,
     /// The bot's own user.
     pub bot: UserId,
     /// Controls the exports; `None` if there are none.
@@ -292,7 +292,7 @@ impl Service {
         if !self.parts.guilds.operates(guild, asker) {
             status.export = None;
         }
-        if let Some(left) = self.parts.speech.paused() {
+        if let Some(left) = self.parts.sender.paused() {
             let left = estimate::About(left);
             status.doing = format!(
                 "paused: Discord wants no requests for {left} (its global rate limit); then {}",

@@ -24,13 +24,13 @@ pub(super) struct InFlight(Arc<Mutex<Given>>);
 
 #[derive(Debug, Default)]
 struct Given {
-    flying: BTreeMap<InteractionId, Gift>,
+    flying: BTreeMap<InteractionId, PendingProps>,
     /// The ids under which a member gave props, with their runs.
     recent: BTreeMap<(GuildId, UserId), Vec<(InteractionId, InteractionId)>>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Gift {
+pub(super) struct PendingProps {
     pub(super) id: InteractionId,
     pub(super) guild_id: GuildId,
     pub(super) giver: UserId,
@@ -42,7 +42,7 @@ pub(super) struct Gift {
 /// What else the giver gives at the same time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Others {
-    flying: Vec<Gift>,
+    flying: Vec<PendingProps>,
     /// When the giver gave props in the last minute.
     recent: Vec<Millis>,
 }
@@ -57,11 +57,11 @@ pub(super) struct InFlightGuard {
 
 impl InFlight {
     /// Starts giving props; `None` if these are in flight already. Also returns the giver's others.
-    pub(super) fn begin(&self, gift: Gift) -> Option<(InFlightGuard, Others)> {
+    pub(super) fn begin(&self, entry: PendingProps) -> Option<(InFlightGuard, Others)> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (id, run, giver) = (gift.id, gift.run, (gift.guild_id, gift.giver));
+        let (id, run, giver) = (entry.id, entry.run, (entry.guild_id, entry.giver));
         let is_recent = |at: Millis| run.created_at().0 - at.0 < MINUTE_MS;
-        let of_giver = |other: &&Gift| (other.guild_id, other.giver) == giver;
+        let of_giver = |other: &&PendingProps| (other.guild_id, other.giver) == giver;
         let flying = all.flying.values().filter(of_giver).cloned().collect();
         if all.flying.contains_key(&id) {
             return None;
@@ -76,7 +76,7 @@ impl InFlight {
             recent: recent.iter().map(|(_, run)| run.created_at()).collect(),
         };
         recent.push((id, run));
-        all.flying.insert(id, gift);
+        all.flying.insert(id, entry);
         let all = self.clone();
         let flying = InFlightGuard {
             all,
@@ -133,14 +133,14 @@ pub(super) fn check_limits(
     } else {
         quota::commands_since(store, wish.guild_id, since)?
     };
-    let is_flying = |id: InteractionId| others.flying.iter().any(|gift| gift.id == id);
+    let is_flying = |id: InteractionId| others.flying.iter().any(|entry| entry.id == id);
     given.retain(|props| {
         props.giver == wish.giver.id && quota::may_be_said(props, now) && !is_flying(props.id)
     });
 
     // Times and recipients, including props in flight.
     let flying = others.flying.iter();
-    let flying = flying.map(|gift| (gift.run.created_at(), &gift.receivers));
+    let flying = flying.map(|entry| (entry.run.created_at(), &entry.receivers));
     let said = given
         .iter()
         .map(|props| (quota::given_at(props), &props.receivers));
@@ -162,7 +162,11 @@ pub(super) fn check_limits(
         return Ok(());
     };
     let wanted = count(receivers.len());
-    let pending = others.flying.iter().map(|gift| gift.receivers.len()).sum();
+    let pending = others
+        .flying
+        .iter()
+        .map(|entry| entry.receivers.len())
+        .sum();
     let by = (wish.guild_id, wish.giver.id);
     let used = quota::used(store, settings, by, now, &given)?;
     let used = used.thanks.saturating_add(count(pending));
@@ -207,8 +211,8 @@ fn too_fast(per_minute: u32, recent: &[Millis]) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn gift(id: u64, giver: u64) -> Gift {
-        Gift {
+    fn entry(id: u64, giver: u64) -> PendingProps {
+        PendingProps {
             id: InteractionId(id),
             guild_id: GuildId(1),
             giver: UserId(giver),
@@ -227,17 +231,17 @@ mod tests {
                 .map(|props| props.id.0)
                 .collect::<Vec<_>>()
         };
-        let (first, others) = all.begin(gift(1, 5)).unwrap();
+        let (first, others) = all.begin(entry(1, 5)).unwrap();
         assert!(others.flying.is_empty());
-        assert!(all.begin(gift(1, 5)).is_none(), "it is under way");
-        let (_second, others) = all.begin(gift(2, 5)).unwrap();
+        assert!(all.begin(entry(1, 5)).is_none(), "it is under way");
+        let (_second, others) = all.begin(entry(2, 5)).unwrap();
         assert_eq!(ids(others), [1]);
-        let (_another, others) = all.begin(gift(3, 6)).unwrap();
+        let (_another, others) = all.begin(entry(3, 6)).unwrap();
         assert!(others.flying.is_empty(), "somebody else's");
         drop(first);
-        let (_third, others) = all.begin(gift(4, 5)).unwrap();
+        let (_third, others) = all.begin(entry(4, 5)).unwrap();
         assert_eq!(ids(others), [2]);
-        assert!(all.begin(gift(1, 5)).is_some(), "it is done");
+        assert!(all.begin(entry(1, 5)).is_some(), "it is done");
     }
 
     #[test]
@@ -245,11 +249,11 @@ mod tests {
         const START: i64 = 1_700_000_000_000;
         let all = InFlight::default();
         let begin = |id: u64, at: i64| {
-            let gift = Gift {
+            let entry = PendingProps {
                 run: InteractionId::at(Millis(START + at)),
-                ..gift(id, 5)
+                ..entry(id, 5)
             };
-            let (flying, others) = all.begin(gift).unwrap();
+            let (flying, others) = all.begin(entry).unwrap();
             let recent = others.recent.iter().map(|at| at.0 - START);
             (flying, recent.collect::<Vec<_>>())
         };

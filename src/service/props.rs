@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{
     LONGEST_MESSAGE, LONGEST_REASON, MOST_RECEIVERS, PATIENCE, Refusal, Service, ServiceError,
-    limits::{Gift, Others, check_limits},
+    limits::{Others, PendingProps, check_limits},
     reason,
 };
 use propsbot_discord::RestError;
@@ -200,17 +200,17 @@ impl Service {
             // The same form's earlier props couldn't be posted: it's submitted again.
             wish.id = form;
         }
-        let gift = Gift {
+        let entry = PendingProps {
             id: wish.id,
             guild_id: wish.guild_id,
             giver: wish.giver.id,
             receivers: receivers.iter().copied().collect(),
             run: wish.run(),
         };
-        let Some((flying, others)) = self.in_flight.begin(gift) else {
+        let Some((flying, others)) = self.in_flight.begin(entry) else {
             return Ok(Given::Already);
         };
-        if let (Place::Elsewhere(_), Some(wait)) = (place, self.parts.speech.paused())
+        if let (Place::Elsewhere(_), Some(wait)) = (place, self.parts.sender.paused())
             && wait > PATIENCE
         {
             return Err(Refusal::Paused(wait).into());
@@ -284,7 +284,7 @@ impl Service {
         text: &str,
         pinged: &[UserId],
     ) -> Result<Given, ServiceError> {
-        let posting = self.parts.speech.post(channel, text, pinged, props.id);
+        let posting = self.parts.sender.post(channel, text, pinged, props.id);
         let error = match posting.await {
             Ok(message) => {
                 props.message_id = Some(message);

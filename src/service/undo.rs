@@ -116,11 +116,11 @@ impl Service {
 
     /// Deletes the message of the props. Returns whether it's deleted by the time an answer is due.
     async fn delete(&self, channel: ChannelId, message: MessageId) -> bool {
-        let speech = &self.parts.speech;
-        let why = if speech.paused().is_some_and(|wait| wait > PATIENCE) {
+        let sender = &self.parts.sender;
+        let why = if sender.paused().is_some_and(|wait| wait > PATIENCE) {
             "Discord wants no requests".to_owned()
         } else {
-            match timeout(PATIENCE, speech.delete(channel, message)).await {
+            match timeout(PATIENCE, sender.delete(channel, message)).await {
                 Ok(Ok(())) => return true,
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "Discord took too long".to_owned(),

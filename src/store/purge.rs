@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Store, StoreError};
 use propsbot_mirror::{Mark, Record as _};
 use propsbot_model::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildEntity,
-    GuildId, LeftOut, Member, MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Role,
+    AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildEmoji, GuildEntity, GuildId,
+    LeftOut, Member, MessageState, Pending, Privacy, Props, Reaction, ReactionMarks, Role, Scrub,
     Session, Settings, Synced, Tally,
 };
 
@@ -44,7 +44,7 @@ pub fn purge(store: &Store, guild: GuildId) -> Result<(), StoreError> {
     store.remove::<Session>(guild)?;
     store.remove::<Synced>(guild)?;
     store.remove::<Failure>(guild)?;
-    store.remove::<Audit>(guild)?;
+    store.remove::<Scrub>(guild)?;
     store.remove::<AdminAction>(guild)?;
     // These tell which channels it has: they go last.
     store.remove::<Tally>(guild)?;

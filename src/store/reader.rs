@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use propsbot_mirror::{Clock, Dirty, ExportLedger, ReadRows as _, Record as _, StoreError, View};
 use propsbot_model::{
-    AdminAction, Audit, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
+    AdminAction, Channel, ChannelId, Coverage, Failure, Guild, GuildChoice, GuildEmoji,
     GuildEntity, GuildId, InteractionId, Member, MessageId, MessageState, Pending, Privacy, Props,
-    Reaction, Registered, Role, Session, Settings, Stamp, Synced, Tally, User, UserId,
+    Reaction, Registered, Role, Scrub, Session, Settings, Stamp, Synced, Tally, User, UserId,
     permissions::Permissions,
 };
 
@@ -337,10 +337,10 @@ impl Reader {
         self.0.scan(guild)
     }
 
-    /// How far the audit of the guild's older history is, and what it found.
-    pub fn audit(&self, guild: GuildId) -> Result<Audit, StoreError> {
-        let audit = self.0.get(guild)?;
-        Ok(audit.unwrap_or_else(|| Audit::unknown(guild)))
+    /// How far the scrub of the guild's older history is, and what it found.
+    pub fn scrub(&self, guild: GuildId) -> Result<Scrub, StoreError> {
+        let scrub = self.0.get(guild)?;
+        Ok(scrub.unwrap_or_else(|| Scrub::unknown(guild)))
     }
 
     /// Until when every change of the guild's history is known, however old the message; what changed
@@ -350,7 +350,7 @@ impl Reader {
             Some(unheard) => unheard,
             None => self.heard()?,
         };
-        let older = self.audit(guild)?.unheard;
+        let older = self.scrub(guild)?.unheard;
         Ok(older.map_or(known, |older| older.min(known)))
     }
 

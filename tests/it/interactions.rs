@@ -75,7 +75,7 @@ async fn answers_malformed_interactions() {
         clock: clock.clone(),
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[GuildId(world.guild)], &[]),
-        speech: MessageSender::new(rest.clone()),
+        sender: MessageSender::new(rest.clone()),
         bot: token.bot().unwrap(),
         exports: None,
     });

@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests are the outside world")]
 
 mod archive;
-mod audit;
 mod bucket;
 mod cli;
 mod commands;
@@ -29,6 +28,7 @@ mod pages;
 mod provider;
 mod recheck;
 mod restore;
+mod scrub;
 mod store;
 mod strangers;
 mod sync;

@@ -95,7 +95,7 @@ async fn recheck_finds_changes_older_than_the_look_back() {
     assert!(discord.delete(deleted.channel, deleted.id));
     let none = vec![0; 4];
     let drift = |status: &Value| -> Vec<u64> {
-        let of = |name| status["audit"]["drift"][name].as_u64().unwrap();
+        let of = |name| status["scrub"]["drift"][name].as_u64().unwrap();
         ["edited", "deleted", "found", "reactions"].map(of).into()
     };
 
@@ -277,7 +277,7 @@ async fn refused_channels_do_not_end_later_rechecks() {
         discord.edit(message.channel, message.id, &format!("said otherwise {n}"));
         let ended = mirror.run(&["sync", "--recheck"]).await;
         assert_eq!(ended.code, Some(3), "{ended:#?}");
-        let drift = mirror.status().await["audit"]["drift"]["edited"].clone();
+        let drift = mirror.status().await["scrub"]["drift"]["edited"].clone();
         assert_eq!(drift, n + 1);
     }
     assert_eq!(mirror.status().await["history"]["reread"], Value::Null);

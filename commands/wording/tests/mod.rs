@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::receivers::Unclear;
 use propsbot_jobs::status::{
-    AuditStatus, ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, Totals,
+    ChannelStatus, ContradictionStatus, FailureStatus, HistoryStatus, ScrubStatus, Totals,
 };
 use propsbot_jobs::{
     export::{
@@ -265,7 +265,7 @@ fn shows_settings() {
         props_channels: Some(vec![]),
         acknowledge: None,
         undo_minutes: 0,
-        audit_share: 0,
+        scrub_share: 0,
         ..Settings::default_for(GuildId(1))
     };
     assert_snapshot!(visible(&[
@@ -519,7 +519,7 @@ fn a_status() -> GuildStatus {
             known_until: Some(Millis(1_700_000_000_000)),
             reread: None,
         },
-        audit: AuditStatus {
+        scrub: ScrubStatus {
             on: true,
             share: 20,
             round: 3,
@@ -534,7 +534,7 @@ fn a_status() -> GuildStatus {
                 reactions: 5,
                 threads: 1,
             },
-            ..AuditStatus::default()
+            ..ScrubStatus::default()
         },
         export: Some(an_export(&Ok(Summary::default()))),
         failures: vec![FailureStatus {

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::{Instant, error::Elapsed};
 
-use super::error::{GithubError, PATIENCE, Said, refusal, used_up, wait};
+use super::error::{GithubError, GraphqlError, PATIENCE, refusal, used_up, wait};
 use crate::GithubAccess;
 use propsbot_archive::ArchiveError;
 use propsbot_network::{Network, cause};
@@ -127,7 +127,7 @@ type Body = BodyDataStream<BoxBody<Bytes, octocrab::Error>>;
 #[derive(Deserialize)]
 struct GraphqlAnswer {
     data: Option<Value>,
-    errors: Option<Vec<Said>>,
+    errors: Option<Vec<GraphqlError>>,
 }
 
 #[derive(Serialize)]

@@ -153,11 +153,11 @@ fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error>
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    create_commit_on_branch: Option<Made>,
+    create_commit_on_branch: Option<NewCommit>,
 }
 
 #[derive(Deserialize)]
-struct Made {
+struct NewCommit {
     commit: Option<MadeCommit>,
 }
 

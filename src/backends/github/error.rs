@@ -314,14 +314,14 @@ fn named(status: u16, message: String) -> GithubError {
 
 /// An error in a GraphQL answer.
 #[derive(Debug, Deserialize)]
-pub(super) struct Said {
+pub(super) struct GraphqlError {
     #[serde(default)]
     r#type: Option<String>,
     #[serde(default)]
     message: String,
 }
 
-impl Said {
+impl GraphqlError {
     /// What it means. The status was 200, whatever it is.
     pub(super) fn meaning(self, headers: &HeaderMap) -> GithubError {
         let Self { r#type, message } = self;
@@ -480,7 +480,7 @@ mod tests {
     #[test]
     fn an_error_in_an_answer_is_understood_by_its_kind_first() {
         let meaning = |json: &str| {
-            let said: Said = serde_json::from_str(json).unwrap();
+            let said: GraphqlError = serde_json::from_str(json).unwrap();
             said.meaning(&HeaderMap::new())
         };
         for (said, means) in [

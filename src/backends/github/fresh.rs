@@ -18,7 +18,7 @@ pub(super) const KEEP_BYTES: &str = "* -text\n";
 const BEGIN: &str = "Begin the archive";
 
 #[derive(Deserialize)]
-struct Made {
+struct Created {
     sha: String,
 }
 
@@ -68,7 +68,7 @@ impl GithubArchive {
                            "content": KEEP_BYTES});
         let route = self.route("/git/trees");
         let tree = json!({"tree": [entry]});
-        let tree: Made = match self.client.create(Method::POST, &route, &tree).await {
+        let tree: Created = match self.client.create(Method::POST, &route, &tree).await {
             Err(GithubError::NoCommit) => return self.begin_repository().await,
             tree => tree?,
         };
@@ -96,7 +96,7 @@ impl GithubArchive {
     ) -> Result<String, GithubError> {
         let commit = json!({"message": message, "tree": tree, "parents": parents});
         let route = self.route("/git/commits");
-        let made: Made = self.client.create(Method::POST, &route, &commit).await?;
+        let made: Created = self.client.create(Method::POST, &route, &commit).await?;
         Ok(made.sha)
     }
 

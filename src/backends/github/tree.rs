@@ -29,7 +29,7 @@ struct Entry {
 }
 
 #[derive(Deserialize)]
-struct Made {
+struct Created {
     sha: String,
 }
 
@@ -80,7 +80,7 @@ impl GithubArchive {
         let entries: Vec<_> = entries.collect();
         let tree = json!({"base_tree": base_tree, "tree": entries});
         let route = self.route("/git/trees");
-        let made: Made = self.client.create(Method::POST, &route, &tree).await?;
+        let made: Created = self.client.create(Method::POST, &route, &tree).await?;
         Ok(made.sha)
     }
 

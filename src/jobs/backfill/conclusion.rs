@@ -161,7 +161,7 @@ impl Backfill {
         }
         let now = self.clock.stamp();
         let unheard = move |store: &Store| -> Result<[Option<Stamp>; 2], StoreError> {
-            Ok([store.session(guild)?.unheard, store.audit(guild)?.unheard])
+            Ok([store.session(guild)?.unheard, store.scrub(guild)?.unheard])
         };
         let unheard = self.read(unheard).await?.into_iter().flatten();
         self.write(unheard.fold(now, Stamp::min), facts).await?;

@@ -138,7 +138,7 @@ impl Backfill {
         own.progress.begin(guild, name, own.history.rest());
         let _turn = own.turn.0.acquire().await.expect("it is never closed");
         let drift =
-            move |store: &Store| -> Result<Drift, StoreError> { Ok(store.audit(guild)?.drift) };
+            move |store: &Store| -> Result<Drift, StoreError> { Ok(store.scrub(guild)?.drift) };
         let before = own.read(drift).await?;
         let mut done = own.in_rounds(guild, depth, told, live).await;
         if let Ok(summary) = &mut done {

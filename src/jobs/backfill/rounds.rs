@@ -123,8 +123,8 @@ impl Backfill {
     async fn begin_recheck(&self, guild: GuildId) -> Result<Stamp, BackfillError> {
         let at = self.clock.stamp();
         self.write(at, vec![Fact::RecheckBegun(guild)]).await?;
-        let audit = self.read(move |store| store.audit(guild)).await?;
-        Ok(audit.recheck.map_or(at, |recheck| recheck.begun))
+        let scrub = self.read(move |store| store.scrub(guild)).await?;
+        Ok(scrub.recheck.map_or(at, |recheck| recheck.begun))
     }
 
     /// Marks channels where something may have changed during an outage.

@@ -45,7 +45,7 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
                 .collect(),
             history: Some(ManifestHistory {
                 known_until: Some(store.history_known_until(guild.id)?.millis()),
-                reread_at: store.audit(guild.id)?.last_reread(),
+                reread_at: store.scrub(guild.id)?.last_reread(),
             }),
             parts: public
                 .map(|(channel, _)| ExportPart {

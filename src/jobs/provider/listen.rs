@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     acknowledge::{acknowledge, acknowledgements},
-    audit::audit,
     backfill::{self, Backfill, Requests},
     clock::Clock,
     daily::{days, log_daily},
@@ -29,6 +28,7 @@ use crate::{
     listener::listen,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
+    scrub::scrub,
     writer::Writer,
 };
 use propsbot_discord::{
@@ -194,7 +194,7 @@ impl DiscordProvider {
             bot,
             stop.clone(),
         );
-        let auditing = audit(backfill.clone(), requests.clone(), stop.clone());
+        let scrubbing = scrub(backfill.clone(), requests.clone(), stop.clone());
         let supervising = backfill::supervise(backfill, requests, stop.clone());
         let outages = log_outages(rest.outages(), stop.clone());
         let living = log_daily(Arc::clone(&mirror.store), rest, days(), stop.clone());
@@ -207,7 +207,7 @@ impl DiscordProvider {
         tasks.spawn(async move { listening.await.or_failure() });
         tasks.spawn(async move { acknowledging.await.or_failure() });
         tasks.spawn(async move { Box::pin(supervising).await.or_failure() });
-        tasks.spawn(async move { auditing.await.or_failure() });
+        tasks.spawn(async move { scrubbing.await.or_failure() });
         tasks
     }
 }

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 
 use super::{DiscordProvider, mirror};
 use crate::status::{
-    self, AuditStatus, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus,
+    self, ContradictionStatus, CoverageStatus, GuildStatus, HistoryStatus, ScrubStatus,
 };
 use propsbot_archive::Id;
 use propsbot_mirror::{ProviderError, SpaceStatus};
@@ -87,7 +87,7 @@ fn text(guild: &GuildStatus) -> String {
         let _ = write!(text, "\n{}", contradiction(list));
     }
     let _ = write!(text, "\n{}", history(&guild.history));
-    let _ = write!(text, "\n{}", scrub(&guild.audit));
+    let _ = write!(text, "\n{}", scrub(&guild.scrub));
     for failure in &guild.failures {
         let _ = write!(
             text,
@@ -131,7 +131,7 @@ fn history(history: &HistoryStatus) -> String {
     )
 }
 
-fn scrub(scrub: &AuditStatus) -> String {
+fn scrub(scrub: &ScrubStatus) -> String {
     let mut text = match scrub.shown_within.zip(scrub.found_within) {
         Some((shown, found)) => {
             let swaps = if found > shown {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::ledger::{self, Community, Order, entries};
-use propsbot_graph::{Gift, Quotas, Rules};
+use propsbot_graph::{QuotaEntry, Quotas, Rules};
 use propsbot_jobs::quota::BEGUN_BEFORE_MS;
 use propsbot_model::{
     Channel, ChannelId, GuildId, InteractionId, Limits, MessageId, Millis, Quota, QuotaPeriod,
@@ -103,17 +103,17 @@ impl<'a> OverQuota<'a> {
                 && let Entry::Vacant(new) = given.entry(message.id)
             {
                 let exported = self.channels.get(&message.channel_id) == Some(&true);
-                new.insert((Gift::from(&props), exported));
+                new.insert((QuotaEntry::from(&props), exported));
             }
         }
         let mut quotas = Quotas::new(self.rules);
         let mut over = BTreeMap::new();
-        for (message, (gift, exported)) in &given {
+        for (message, (entry, exported)) in &given {
             // Props that aren't exported use no quota of those that are.
             let quota = if *exported {
-                quotas.take(gift)
+                quotas.take(entry)
             } else {
-                quotas.over(gift)
+                quotas.over(entry)
             };
             over.extend(quota.map(|quota| (*message, quota)));
         }

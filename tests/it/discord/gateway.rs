@@ -54,7 +54,7 @@ async fn options(
         clock: clock.clone(),
         progress: PerGuild::default(),
         guilds: MirroredGuilds::new(&[guild], &[]),
-        speech: MessageSender::new(rest.clone()),
+        sender: MessageSender::new(rest.clone()),
         bot: token.bot().unwrap_or_default(),
         exports: None,
     });

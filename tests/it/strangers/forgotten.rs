@@ -258,7 +258,7 @@ async fn unmirrored_guilds_get_no_scrub_requests() {
         // Its pauses would hide how long a round takes.
         let store = mirror.store();
         let mut settings = store.settings(GuildId(own.id)).unwrap();
-        settings.audit_rest_hours = 0;
+        settings.scrub_rest_hours = 0;
         let chosen = Observation {
             at: Stamp(store.newest().unwrap().0 + 1),
             by: Evidence::Gateway,
@@ -266,19 +266,19 @@ async fn unmirrored_guilds_get_no_scrub_requests() {
         };
         store.merge(&[vec![chosen]]).unwrap();
     }
-    let audit = async |mirror: &Mirror, guild: &Guild| {
+    let scrub = async |mirror: &Mirror, guild: &Guild| {
         let guilds = status(mirror).await;
         let id = guild.id.to_string();
         let found = guilds.iter().find(|of| of["id"] == *id);
-        found.unwrap()["audit"].clone()
+        found.unwrap()["scrub"].clone()
     };
-    let shared = audit(&mirror, &own).await;
-    assert_eq!(audit(&mirror, &other).await["on"], true);
+    let shared = scrub(&mirror, &own).await;
+    assert_eq!(scrub(&mirror, &other).await["on"], true);
     name(&mut mirror, "DISCORD_GUILDS", &[own.id]);
-    let alone = audit(&mirror, &own).await;
-    let seconds = |audit: &Value| audit["shown_within"].as_u64().unwrap();
+    let alone = scrub(&mirror, &own).await;
+    let seconds = |scrub: &Value| scrub["shown_within"].as_u64().unwrap();
     assert!(seconds(&alone) < seconds(&shared), "{alone} {shared}");
-    assert_eq!(audit(&mirror, &other).await["on"], false);
+    assert_eq!(scrub(&mirror, &other).await["on"], false);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

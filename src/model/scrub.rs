@@ -122,7 +122,7 @@ impl Walk {
 
 /// The scrub of a guild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Audit {
+pub struct Scrub {
     pub guild_id: GuildId,
     /// The last round, running or finished; `None` before the first.
     pub walk: Option<Lww<Walk>>,
@@ -151,7 +151,7 @@ pub struct Audit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recheck {
     pub begun: Stamp,
-    /// [`Audit::unheard`], for the time since it began.
+    /// [`Scrub::unheard`], for the time since it began.
     pub unheard: Option<Stamp>,
 }
 
@@ -182,7 +182,7 @@ fn later(a: Option<Stamp>, b: Option<Stamp>) -> Option<Stamp> {
     a.zip(b).map(|(a, b)| a.max(b))
 }
 
-impl Audit {
+impl Scrub {
     /// A guild without any scrub.
     pub fn unknown(guild_id: GuildId) -> Self {
         Self {

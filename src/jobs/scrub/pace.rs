@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::audited;
+use super::scrubbed;
 use propsbot_discord::PER_SECOND;
-use propsbot_ingest::{audit_interval, found_within, round_requests, slices};
+use propsbot_ingest::{found_within, round_requests, scrub_interval, slices};
 use propsbot_model::{ChannelId, FailureObject, GuildId, Reason};
 use propsbot_store::{Reader, StoreError};
 
@@ -58,12 +58,12 @@ impl Pace {
             .map(|now| (now.kind, messages.get(&now.id).copied().unwrap_or_default()));
         let pages = round_requests(places);
         // Counted by the last round; before the first, each reaction may have its own list.
-        let counted = store.audit(guild)?.last.map(|walk| walk.lists);
+        let counted = store.scrub(guild)?.last.map(|walk| walk.lists);
         let reactions = tallies.iter().map(|tally| tally.reactions).sum();
         let lists = counted.filter(|lists| *lists > 0).unwrap_or(reactions);
-        let rest = Duration::from_hours(settings.audit_rest_hours.into());
-        let guilds = audited(store, is_mirrored)?.len() as u64;
-        let interval = audit_interval(settings.audit_share, guilds, PER_SECOND.get());
+        let rest = Duration::from_hours(settings.scrub_rest_hours.into());
+        let guilds = scrubbed(store, is_mirrored)?.len() as u64;
+        let interval = scrub_interval(settings.scrub_share, guilds, PER_SECOND.get());
         let interval = interval.filter(|_| is_mirrored(guild));
         Ok(Self {
             interval,

@@ -38,7 +38,7 @@ use super::{
     progress::ProgressBoard,
 };
 use propsbot_discord::{PER_SECOND, RestError};
-use propsbot_ingest::audit_interval;
+use propsbot_ingest::scrub_interval;
 use propsbot_model::{
     ChannelId, Class, Fact, FailureObject, GuildId, MessageId, Millis, Settings, Walk,
 };
@@ -55,7 +55,7 @@ const HOUR_MS: i64 = 3_600_000;
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
 /// Returns mirrored guilds with scrubbing on, and their settings.
-pub fn audited(
+pub fn scrubbed(
     store: &Reader,
     is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<Vec<(GuildId, Settings)>, StoreError> {
@@ -68,7 +68,7 @@ pub fn audited(
         // Until its channels are known, a backfill will read everything anyway.
         let synced = store.synced(guild.guild_id)?;
         let is_known = synced.iter().any(|synced| synced.class == Class::Channels);
-        if is_known && guild.state.now().is_some() && settings.audit_share > 0 {
+        if is_known && guild.state.now().is_some() && settings.scrub_share > 0 {
             all.push((guild.guild_id, settings));
         }
     }
@@ -79,37 +79,37 @@ pub fn audited(
 ///
 /// # Errors
 /// Only permanent ones: the token is refused, or the store can't be written.
-pub async fn audit(
+pub async fn scrub(
     backfill: Backfill,
     requests: Requests,
     stop: CancellationToken,
 ) -> Result<(), BackfillError> {
-    let audited = async {
-        let mut auditors = JoinSet::new();
+    let scrubbed = async {
+        let mut scrubbers = JoinSet::new();
         let mut begun = BTreeSet::new();
         loop {
             let guilds = backfill.guilds.clone();
-            let audited = move |store: &Store| audited(store, &|guild| guilds.has(guild));
-            for (guild, _) in backfill.read(audited).await? {
+            let wanted = move |store: &Store| scrubbed(store, &|guild| guilds.has(guild));
+            for (guild, _) in backfill.read(wanted).await? {
                 if begun.insert(guild) {
-                    let auditor = Auditor::new(&backfill, &requests, guild);
-                    auditors.spawn(auditor.audit());
+                    let scrubber = Scrubber::new(&backfill, &requests, guild);
+                    scrubbers.spawn(scrubber.scrub());
                 }
             }
             tokio::select! {
                 () = time::sleep(LOOK) => {}
-                Some(ended) = auditors.join_next() => match ended {
+                Some(ended) = scrubbers.join_next() => match ended {
                     Ok(fatal) => return Err(fatal),
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 }
             }
         }
     };
-    stop.run_until_cancelled(audited).await.unwrap_or(Ok(()))
+    stop.run_until_cancelled(scrubbed).await.unwrap_or(Ok(()))
 }
 
 /// Scrubs one guild.
-struct Auditor {
+struct Scrubber {
     backfill: Backfill,
     requests: Requests,
     guild: GuildId,
@@ -117,7 +117,7 @@ struct Auditor {
     limiter: Option<(Duration, Limiter)>,
 }
 
-impl Auditor {
+impl Scrubber {
     fn new(backfill: &Backfill, requests: &Requests, guild: GuildId) -> Self {
         Self {
             backfill: Backfill {
@@ -132,7 +132,7 @@ impl Auditor {
     }
 
     /// Runs until a permanent error.
-    async fn audit(mut self) -> BackfillError {
+    async fn scrub(mut self) -> BackfillError {
         loop {
             match self.round().await {
                 Ok(()) => {}
@@ -150,8 +150,8 @@ impl Auditor {
     /// Runs one round, or the rest of an interrupted one.
     async fn round(&mut self) -> Result<(), BackfillError> {
         let guild = self.guild;
-        let audit = self.backfill.read(move |store| store.audit(guild)).await?;
-        let mut walk = match audit.walk.map(|walk| walk.value) {
+        let scrub = self.backfill.read(move |store| store.scrub(guild)).await?;
+        let mut walk = match scrub.walk.map(|walk| walk.value) {
             // Everything was just read for the first time, so rest first.
             None => return self.write(Walk::none(Clock::now())).await,
             Some(last) if last.finished.is_some() => self.begin(last).await?,
@@ -166,8 +166,8 @@ impl Auditor {
         }
         walk.finished = Some(Clock::now());
         self.write(walk).await?;
-        let audit = self.backfill.read(move |store| store.audit(guild)).await?;
-        let drift = audit.drift.since(audit.drift_before);
+        let scrub = self.backfill.read(move |store| store.scrub(guild)).await?;
+        let drift = scrub.drift.since(scrub.drift_before);
         info!(%guild, round = walk.round, requests = walk.requests, ?drift, "scrubbed all history");
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Auditor {
             .backfill
             .read(move |store| store.settings(guild))
             .await?;
-        let rest = i64::from(settings.audit_rest_hours) * HOUR_MS;
+        let rest = i64::from(settings.scrub_rest_hours) * HOUR_MS;
         Ok((begun..Millis(begun.0 + rest)).contains(&Clock::now()))
     }
 
@@ -367,7 +367,7 @@ impl Auditor {
         let _turn = self.turn().await?;
         let page = self
             .backfill
-            .page(&ask, |shown| Some(Fact::Audited(ask.guild, after(shown))))
+            .page(&ask, |shown| Some(Fact::Scrubbed(ask.guild, after(shown))))
             .await?;
         Ok(page.inspect(|shown| *walk = after(shown)))
     }
@@ -407,7 +407,7 @@ impl Auditor {
     /// Stores the walk; durable on return.
     async fn write(&self, walk: Walk) -> Result<(), BackfillError> {
         let at = self.backfill.clock.stamp();
-        let fact = Fact::Audited(self.guild, walk);
+        let fact = Fact::Scrubbed(self.guild, walk);
         self.backfill.write(at, vec![fact]).await?;
         Ok(())
     }
@@ -419,10 +419,10 @@ fn interval(
     guild: GuildId,
     is_mirrored: &dyn Fn(GuildId) -> bool,
 ) -> Result<Option<Duration>, StoreError> {
-    let audited = audited(store, is_mirrored)?;
-    let guilds = audited.len() as u64;
-    let own = audited.iter().find(|(id, _)| *id == guild);
-    Ok(own.and_then(|(_, own)| audit_interval(own.audit_share, guilds, PER_SECOND.get())))
+    let scrubbed = scrubbed(store, is_mirrored)?;
+    let guilds = scrubbed.len() as u64;
+    let own = scrubbed.iter().find(|(id, _)| *id == guild);
+    Ok(own.and_then(|(_, own)| scrub_interval(own.scrub_share, guilds, PER_SECOND.get())))
 }
 
 fn next_id(id: ChannelId) -> ChannelId {

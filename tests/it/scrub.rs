@@ -41,7 +41,7 @@ async fn synced(messages: usize, choose: impl FnOnce(&mut Settings)) -> Mirror {
     };
     // The rest before the first round has passed.
     let rested = Observation {
-        fact: Fact::Audited(mirror.guild(), Walk::none(Millis(0))),
+        fact: Fact::Scrubbed(mirror.guild(), Walk::none(Millis(0))),
         ..chosen.clone()
     };
     store.merge(&[vec![chosen, rested]]).unwrap();
@@ -82,7 +82,7 @@ async fn said(running: &Running, words: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scrub_finds_unheard_changes() {
     let mirror = synced(600, |settings| {
-        (settings.audit_share, settings.audit_rest_hours) = (1000, 0);
+        (settings.scrub_share, settings.scrub_rest_hours) = (1000, 0);
     })
     .await;
     let discord = &mirror.discord;
@@ -132,21 +132,21 @@ async fn scrub_finds_unheard_changes() {
     settled(&mirror, &running).await;
     stop(&mirror, running).await;
 
-    let audit = &mirror.status().await["audit"];
-    let mut drift = audit["drift"].clone();
+    let scrub = &mirror.status().await["scrub"];
+    let mut drift = scrub["drift"].clone();
     // Not counted if the scrub came by before it seemed covered.
     let found = drift.as_object_mut().unwrap().remove("found");
-    assert!(found.unwrap().as_u64().unwrap() <= 1, "{audit:#}");
+    assert!(found.unwrap().as_u64().unwrap() <= 1, "{scrub:#}");
     let reactions = 3 + none.reactions.len();
     let expected = json!({"edited": 1, "deleted": 1, "reactions": reactions, "threads": 1});
-    assert_eq!(drift, expected, "{audit:#}");
-    assert!(audit["round"].as_u64().unwrap() > 1, "{audit:#}");
+    assert_eq!(drift, expected, "{scrub:#}");
+    assert!(scrub["round"].as_u64().unwrap() > 1, "{scrub:#}");
     // Each page takes at least a second: Discord's pace. So do reactor lists, a slice of which each
     // round reads again.
     let [pages, shown, found] = ["pages_estimated", "shown_within", "found_within"]
-        .map(|name| audit[name].as_u64().unwrap());
-    assert!(pages < shown && shown <= 2 * pages, "{audit:#}");
-    assert!(found > shown && found % shown == 0, "{audit:#}");
+        .map(|name| scrub[name].as_u64().unwrap());
+    assert!(pages < shown && shown <= 2 * pages, "{scrub:#}");
+    assert!(found > shown && found % shown == 0, "{scrub:#}");
     assert_eq!(discord.violations(), Vec::<String>::new());
     let text = mirror.run(&["status"]).await.ok().stdout;
     assert!(text.contains("1 edit, 1 deletion"), "{text}");
@@ -164,7 +164,7 @@ fn pages(mirror: &Mirror) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_scrub_resumes() {
-    let mirror = synced(4000, |settings| settings.audit_share = 1000).await;
+    let mirror = synced(4000, |settings| settings.scrub_share = 1000).await;
     // Unheard edits, on every page of history.
     let mut edited = 0;
     for message in old(&mirror, |message| message.webhook.is_none())
@@ -200,28 +200,28 @@ async fn killed_scrub_resumes() {
     // Only pages in flight at a kill were read twice.
     let mut again = 0;
     for (page, count) in pages(&mirror) {
-        let audited = count - before.get(&page).copied().unwrap_or_default();
-        again += audited.saturating_sub(1);
+        let scrubbed = count - before.get(&page).copied().unwrap_or_default();
+        again += scrubbed.saturating_sub(1);
     }
     // Before a full page is known, a short one may not be the last; that takes one more request,
     // made twice.
     let starts = kills + 1;
     assert!(again <= kills + starts, "{again} pages were read twice");
-    let audit = &mirror.status().await["audit"];
-    assert_eq!(audit["round"], 1, "{audit:#}");
+    let scrub = &mirror.status().await["scrub"];
+    assert_eq!(scrub["round"], 1, "{scrub:#}");
     let [done, estimated] =
-        ["pages_done", "pages_estimated"].map(|name| audit[name].as_u64().unwrap());
+        ["pages_done", "pages_estimated"].map(|name| scrub[name].as_u64().unwrap());
     let starts = starts as u64;
     // All archived threads together are estimated to take one list more than the channels' own
     // lists.
     assert!(
         (estimated - 1..=estimated + starts).contains(&done),
-        "{audit:#}"
+        "{scrub:#}"
     );
-    assert_eq!(audit["found_within"], 6 * 3600, "{audit:#}");
+    assert_eq!(scrub["found_within"], 6 * 3600, "{scrub:#}");
     // The next round has to wait, so no requests are made.
     let found = json!({"edited": edited, "deleted": 0, "found": 0, "reactions": 0, "threads": 0});
-    assert_eq!(audit["drift"], found);
+    assert_eq!(scrub["drift"], found);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -234,5 +234,5 @@ async fn look_back_days_are_configurable() {
         .edit(message.channel, message.id, "said otherwise");
     mirror.sync().await.ok();
     mirror.check_store();
-    assert_eq!(mirror.status().await["audit"]["drift"]["edited"], 1);
+    assert_eq!(mirror.status().await["scrub"]["drift"]["edited"], 1);
 }

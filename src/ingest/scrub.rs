@@ -12,7 +12,7 @@ const SLOWEST: Duration = Duration::from_secs(1);
 
 /// Returns the time between a guild's scrub requests; `None` if scrubbing is off.
 /// `share` is per mille of the guild's part of `per_second` requests, which `guilds` share.
-pub fn audit_interval(share: u16, guilds: u64, per_second: u32) -> Option<Duration> {
+pub fn scrub_interval(share: u16, guilds: u64, per_second: u32) -> Option<Duration> {
     let a_thousand_seconds = Duration::from_secs(1000) * u32::try_from(guilds.max(1)).ok()?;
     a_thousand_seconds.checked_div(u32::from(share) * per_second)
 }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn keeps_to_its_share_of_requests() {
         // 2 % of 45 requests per second are 0.9 per second; two guilds get half of that each.
-        let interval = |share, guilds| audit_interval(share, guilds, 45);
+        let interval = |share, guilds| scrub_interval(share, guilds, 45);
         assert_eq!(interval(20, 1), Some(Duration::from_nanos(1_111_111_111)));
         assert_eq!(interval(20, 2), Some(Duration::from_nanos(2_222_222_222)));
         assert_eq!(interval(1000, 1), Some(Duration::from_nanos(22_222_222)));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn reactors_take_no_longer_than_the_rest_of_a_round() {
-        let pace = audit_interval(20, 1, 45).unwrap();
+        let pace = scrub_interval(20, 1, 45).unwrap();
         let of = |lists, requests, rest| slices(lists, requests, pace, rest);
         // All lists fit into the pause, so each round reads all.
         assert_eq!(of(0, 10, HOUR), 1);
@@ -101,14 +101,14 @@ mod tests {
 
     #[test]
     fn finds_changes_within_a_round_or_a_rest() {
-        let pace = audit_interval(20, 1, 45).unwrap();
+        let pace = scrub_interval(20, 1, 45).unwrap();
         // A million messages: 10,000 pages at 0.9 per second take three hours and five minutes.
         let round = round_requests([(ChannelKind::VOICE, 1_000_000)]);
         let found = found_within(round, pace, HOUR);
         assert_eq!(found.as_secs(), 11_113);
         assert_eq!(found_within(10, pace, HOUR), HOUR);
         // Discord's own pace limits even the largest share.
-        let most = audit_interval(1000, 1, 45).unwrap();
+        let most = scrub_interval(1000, 1, 45).unwrap();
         assert_eq!(found_within(7200, most, HOUR), 2 * HOUR);
     }
 }
