@@ -208,7 +208,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn exports_in_any_order_end_in_the_same_bytes_as_one_from_scratch(steps in steps()) {
+    fn incremental_exports_equal_one_from_scratch(steps in steps()) {
         let mut world = World::new();
         for step in steps {
             match step {
@@ -273,7 +273,7 @@ fn sync_times_alone_make_no_generation() {
 }
 
 #[test]
-fn an_archive_of_unknown_state_is_read_anew_and_only_what_differs_is_written() {
+fn writes_only_what_differs_from_an_unknown_archive() {
     let mut world = World::new();
     for title in BOOKS {
         world.say(title, note_at(0, 0), "hello");
@@ -301,7 +301,7 @@ fn an_archive_of_unknown_state_is_read_anew_and_only_what_differs_is_written() {
 }
 
 #[test]
-fn a_withdrawn_part_is_gone_to_the_last_byte_and_back_when_it_returns() {
+fn withdrawn_parts_leave_nothing_and_can_return() {
     let mut world = World::new();
     for title in BOOKS {
         world.say(title, note_at(0, 0), &format!("secret of {title}"));

@@ -1,0 +1,152 @@
+//! A provider's whole life, without Discord.
+
+use tempfile::TempDir;
+
+use super::*;
+
+struct World {
+    platform: Arc<Platform>,
+    home: TempDir,
+    target: ExportTarget,
+}
+
+impl World {
+    fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        Self {
+            platform: Arc::default(),
+            target: ExportTarget {
+                name: "memory".to_owned(),
+                archive: Arc::new(MemoryArchive::new()),
+                beside: None,
+                made: archive::ExportProgressBoard::default(),
+                spool: home.path().join("spool"),
+                drop_copies: None,
+            },
+            home,
+        }
+    }
+
+    fn provider(&self, name: &str) -> Provider {
+        Provider::new(&self.platform, &self.home.path().join(name))
+    }
+
+    async fn export(&self, provider: &Provider) -> archive::Summary {
+        let exports = provider.exports().await.unwrap();
+        let options = ExportOptions::default();
+        let done = export(&exports, &self.target, Millis(1), &options).await;
+        let found = verify(self.target.archive.as_ref(), &SCHEMA, Depth::Whole).await;
+        let found = found.unwrap();
+        assert!(found.is_valid(), "{:?}", found.faults);
+        done.unwrap()
+    }
+
+    async fn archived(&self) -> Vec<Post> {
+        let archive = self.target.archive.as_ref();
+        let reader = ArchiveReader::open_as(archive, &SCHEMA).await.unwrap();
+        let posts = reader.select::<Post>(Level::Part, |_| true, |_| true).await;
+        let mut posts = posts.unwrap();
+        posts.sort_by_key(Record::key);
+        posts
+    }
+}
+
+#[tokio::test]
+async fn a_whole_life_without_discord() {
+    let world = World::new();
+    world.platform.post("rust", "lifetimes", "ana", "why?");
+    world.platform.post("rust", "lifetimes", "bo", "because");
+    world.platform.post("cooking", "bread", "ana", "sourdough");
+    let mut provider = world.provider("one");
+    let never = CancellationToken::new();
+    let spaces = provider
+        .sync(&SyncRequest::default(), &never)
+        .await
+        .unwrap();
+    let spaces: Vec<String> = spaces.into_iter().map(|space| space.text).collect();
+    assert_eq!(spaces, ["cooking: 1 posts", "rust: 2 posts"]);
+    assert_eq!(world.export(&provider).await.generation, 1);
+    assert_eq!(world.archived().await, provider.posts());
+    // Nothing changed.
+    assert!(!world.export(&provider).await.changed);
+
+    // An event.
+    let stop = CancellationToken::new();
+    let listening = provider.listen(stop.clone());
+    let posting = async {
+        world.platform.post("rust", "macros", "cy", "help");
+        while provider.posts().len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(async { listening.await.unwrap() }, posting);
+    let done = world.export(&provider).await;
+    // The post, and both topics of its forum.
+    assert_eq!((done.generation, done.rows), (2, 3));
+
+    // Another store goes on where this one ended.
+    let restored = Provider {
+        platform: Arc::clone(&world.platform),
+        store: Arc::new(Store(
+            Mirror::open_to_restore(&world.home.path().join("two")).unwrap(),
+        )),
+    };
+    let archive = world.target.archive.as_ref();
+    let report = restored.restore(archive, &|_, _| {}).await.unwrap();
+    assert_eq!((report.generation, report.rows), (2, 4));
+    assert_eq!(restored.posts(), provider.posts());
+    assert!(!world.export(&restored).await.changed);
+
+    let request = ForgetRequest::User {
+        user: Id::new("ana"),
+        space: None,
+    };
+    provider.forget(&request).await.unwrap();
+    let done = world.export(&provider).await;
+    assert_eq!(done.withdrawn, []);
+    let authors: Vec<String> = world
+        .archived()
+        .await
+        .into_iter()
+        .map(|post| post.author)
+        .collect();
+    assert_eq!(authors, ["bo", "cy"]);
+    // What the platform shows again stays forgotten.
+    provider
+        .sync(&SyncRequest::default(), &never)
+        .await
+        .unwrap();
+    assert!(!world.export(&provider).await.changed);
+}
+
+/// Someone is forgotten between the plan and its publication.
+#[tokio::test]
+async fn a_wish_during_an_export_is_heeded() {
+    let world = World::new();
+    world.platform.post("rust", "lifetimes", "ana", "why?");
+    world.platform.post("rust", "lifetimes", "bo", "because");
+    let provider = world.provider("one");
+    provider.fetch().unwrap();
+    let view = provider.store.view().unwrap();
+    assert!(provider.store.is_current(&view.contents).unwrap());
+    provider
+        .merge(vec![Seen {
+            at: Stamp(9),
+            fact: Fact::Forget("ana".to_owned()),
+        }])
+        .unwrap();
+    assert!(!provider.store.is_current(&view.contents).unwrap());
+    // The view still shows what there was.
+    let mut rows = 0;
+    let scope = Scope::part("rust", "lifetimes");
+    let all = Millis(i64::MIN)..=Millis(i64::MAX);
+    let count = &mut |_| {
+        rows += 1;
+        Ok(())
+    };
+    view.rows
+        .scan(&scope, <Post as Row>::TABLE, all, count)
+        .unwrap();
+    assert_eq!(rows, 2);
+}
