@@ -1,21 +1,21 @@
-//! Questions to a store, off the async threads.
+//! Runs blocking store work off the async threads.
 
 use std::{panic, sync::Arc};
 
 use tokio::task::spawn_blocking;
 
-/// The process is ending, so a question was not answered.
+/// The process is ending, so the work was not done.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the process is ending")]
 pub struct Ending;
 
-/// Asks a store, or changes it, off the async threads.
+/// Runs blocking work on a store off the async threads.
 ///
 /// # Errors
 /// Only if the process is ending.
 ///
 /// # Panics
-/// If `question` does: its panic goes on in the caller.
+/// Resumes the panic of `question` in the caller.
 pub async fn ask<S: Send + Sync + ?Sized + 'static, T: Send + 'static>(
     store: &Arc<S>,
     question: impl FnOnce(&S) -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! Changes that become durable together, or not at all.
+//! Changes that become durable together or not at all.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use crate::{
     scan::{Changes, Scan},
 };
 
-/// Changes of a store. Reading through it shows them already.
+/// Pending changes to a store. Reads through it see them.
 pub(crate) struct Batch<'a> {
     inner: &'a Inner,
     changed: Changes,
     marks: BTreeSet<Mark>,
-    /// The latest stamps among what was merged.
+    /// The latest stamps merged so far.
     pub(crate) clock: Clock,
 }
 
 impl<'a> Batch<'a> {
-    /// Begins a batch. Only one may be under way at a time.
+    /// Begins a batch. Only one may be open at a time.
     pub(crate) fn new(inner: &'a Inner) -> Result<Self, StoreError> {
         Ok(Self {
             inner,
@@ -30,8 +30,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Makes the changes durable. When this returns they survive a power cut; when it fails, none
-    /// of them is applied.
+    /// Makes the changes durable: on success they survive a power cut, on failure none is applied.
     pub(crate) fn commit(mut self) -> Result<(), StoreError> {
         if self.changed.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! When facts held, and up to when the mirror has heard of them.
+//! Timestamps of facts, and the latest ones that were merged.
 
 use propsbot_archive::Millis;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,9 @@ use crate::{ReadRows, Record, Table};
 
 /// When a fact held, in microseconds since the Unix epoch, UTC.
 ///
-/// For events: when one was received, made strictly increasing, so that two events never share a
-/// stamp and their order is kept. For answers to requests: when the request was *sent*, since the
-/// answer may be older than anything received after that moment.
+/// For events: when we received it, made strictly increasing so that the order of events is kept.
+/// For responses: when we *sent* the request, because the response may be older than anything
+/// received after that moment.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -17,7 +17,7 @@ use crate::{ReadRows, Record, Table};
 pub struct Stamp(pub i64);
 
 impl Stamp {
-    /// The stamp's time, rounded down to the millisecond.
+    /// The time, rounded down to the millisecond.
     pub fn millis(self) -> Millis {
         Millis(self.0.div_euclid(1000))
     }
@@ -32,14 +32,14 @@ impl From<Millis> for Stamp {
 /// The latest stamps that were merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
-    /// Of all: a clock that was set back must go on from here.
+    /// Of all observations. New stamps continue from here even if the system clock was set back.
     pub newest: Stamp,
-    /// Of events, if there were any: until then the provider was heard.
+    /// Of events, if there were any: the provider's events arrived until then.
     heard: Option<Stamp>,
 }
 
 impl Clock {
-    /// Where it is kept.
+    /// The clock's key.
     const KEY: u8 = 20;
 
     pub(crate) fn new(newest: Stamp, heard: Option<Stamp>) -> Self {
@@ -51,7 +51,7 @@ impl Clock {
         Ok(rows.get(Self::KEY)?.unwrap_or_default())
     }
 
-    /// Until when the provider's events were heard.
+    /// Until when the provider's events arrived.
     pub fn heard(&self) -> Stamp {
         self.heard.unwrap_or(self.newest)
     }

@@ -1,19 +1,19 @@
-//! Rows as bytes: a version, then MessagePack with ids as integers.
+//! Encodes rows: a version byte, then MessagePack with ids as integers.
 
 use crate::{Record, RowError};
 
-/// The version of the rows' encoding. A field may be added at the end of a record with a default;
-/// any other change takes a new schema of the store, and an upgrade from the old one.
+/// Version of the row encoding. A field with a default may be added at the end of a record; any
+/// other change needs a new store schema and an upgrade from the old one.
 const VERSION: u8 = 1;
 
-/// A row as bytes.
+/// Encodes a row.
 pub(crate) fn encode<R: Record>(row: &R) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     rmp_serde::encode::write(&mut bytes, row).expect("records consist of plain data");
     bytes
 }
 
-/// A row from bytes.
+/// Decodes a row.
 pub(crate) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RowError> {
     let fail = |reason: String| RowError {
         table: R::TABLE.name,

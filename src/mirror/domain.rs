@@ -1,13 +1,13 @@
-//! What a provider brings: its observations, and how they change its records.
+//! What a provider defines: its observations, and how they change its records.
 
 use crate::{OldRow, OldRows, Rows, Stamp, StoreError, View};
 
-/// Something that a provider learnt.
+/// Something that a provider learned.
 pub trait Observed {
     /// When it held.
     fn at(&self) -> Stamp;
 
-    /// Whether an event told it: the provider was heard until then.
+    /// Whether it came as an event, so the provider's events arrived until then.
     fn is_event(&self) -> bool;
 }
 
@@ -16,29 +16,31 @@ pub trait Domain: 'static {
     /// What is merged.
     type Observation: Observed;
 
-    /// What a merge may show to be missing, to be fetched next.
+    /// What a merge can find to be missing, to be fetched next.
     type Missing;
 
-    /// The questions that the program asks of the rows.
+    /// The program's queries on the rows.
     type Reader: From<View>;
 
-    /// Version of what a deletion removes. Bump it when deletions remove more: [`Mirror::rewrite`]
-    /// notes under which one the store was last rewritten.
+    /// Version of what a deletion removes. Bump it when deletions remove more.
+    ///
+    /// [`Mirror::rewrite`] stores the version it ran under.
     ///
     /// [`Mirror::rewrite`]: crate::Mirror::rewrite
     const DELETION_RULES: u8;
 
-    /// Merges one observation, and returns what it showed to be missing.
+    /// Merges one observation and returns what it found to be missing.
     ///
-    /// Merging again what was merged before must change nothing, and the order of arrival must not
-    /// matter.
+    /// Must be idempotent and independent of the order of observations.
     fn merge<S: Rows>(
         rows: &mut S,
         seen: &Self::Observation,
     ) -> Result<Vec<Self::Missing>, S::Error>;
 
-    /// How rows of schema 1 are written today. Called once, when such a store is opened; the answer
-    /// is then called with each row. A provider that is younger than schema 2 leaves it as it is.
+    /// Returns a function that converts each row of schema 1 to the current schema.
+    ///
+    /// Called once, when such a store is opened. A provider that is newer than schema 2 keeps the
+    /// default.
     fn upgrade(
         _: OldRows<'_>,
     ) -> Result<impl FnMut(OldRow) -> Result<Option<OldRow>, StoreError> + '_, StoreError> {

@@ -1,8 +1,8 @@
-//! The one file that knows sled: bytes in, bytes out, durable when acknowledged.
+//! The only file that knows sled: stores bytes and makes them durable before it acknowledges.
 //!
-//! sled 0.34's own `flush` survives a killed process but not a power cut (it asks the system for
-//! `sync_file_range`), it has no snapshots, it panics on damaged logs, and a process killed while it
-//! opens leaves a file that keeps it from opening ever after. The guards against these are here.
+//! It works around limits of sled 0.34: `flush` survives a killed process but not a power cut (it
+//! uses `sync_file_range`), there are no snapshots, a damaged log makes it panic, and a process
+//! killed during opening leaves a file that makes every later opening fail.
 
 use std::{
     cell::Cell,
@@ -37,48 +37,48 @@ impl Op {
     }
 }
 
-/// A key, and what is stored under it.
+/// A key and its value.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
 
 /// An ordered map of bytes on disk.
 pub(crate) struct Engine {
     path: PathBuf,
     db: sled::Db,
-    /// sled's log, for the `fsync` that sled leaves out.
+    /// sled's log, for the `fsync` that sled doesn't do.
     log: File,
-    /// Whether a write has failed. sled may then show half of a batch, though none of it will be
-    /// there when the folder is opened again: nothing more is read or written.
+    /// Whether a write has failed. sled may then show half of a batch that is gone after reopening,
+    /// so all further reads and writes are refused.
     failed: AtomicBool,
-    /// Dropped last: whoever gets the lock next must find sled closed. It says something once
-    /// something was committed, so that a log of which nothing is left is not taken for a new one.
+    /// Dropped last, so that sled is closed when the next process gets the lock. The file is empty
+    /// until the first commit, which tells a lost log from a new store.
     lock: File,
 }
 
-/// sled's page cache, by the length that pages have on disk: in memory they have about twice that.
+/// Capacity of sled's page cache, in bytes on disk. In memory, pages take about twice that.
 const CACHE_BYTES: u64 = 8 << 20;
 
-/// How many bytes are read before sled is reminded of the page that they were in.
+/// How many bytes are read per extra access to sled's cache.
 ///
-/// It has its pages in 256 groups, and looks at a group's size only after every 64 accesses to it,
-/// however long the pages were: a scan, which goes to each page once, fills the cache with 16,384
-/// pages beside what it may hold. With an access for every so many bytes these are 16 MiB.
+/// sled keeps its pages in 256 groups and checks a group's size only every 64 accesses, whatever
+/// the pages' size. A scan accesses each page once, so it could fill the cache with 16,384 pages
+/// over its limit. One access per this many bytes limits the excess to 16 MiB.
 const BYTES_PER_ACCESS: usize = 1 << 10;
 
-/// For how many rows the reading of one counts: a page has up to 16, and mostly is there already.
+/// How many rows a single read counts for. A page has up to 16 rows and is usually cached already.
 const ROWS_BESIDE: usize = 4;
 
-/// How often sled is asked to free what a batch has replaced: it frees a few hundred values at a time,
-/// and by itself only after every 128 calls, of which a batch of thousands of rows is one.
+/// How often sled is asked to free replaced values after a batch. It frees a few hundred at a time,
+/// and on its own only every 128 calls; a batch of thousands of rows is one call.
 const SWEEPS: usize = 4;
 
-/// How much is copied in one batch.
+/// Bytes copied per batch.
 const COPIED_BYTES: usize = 1 << 20;
 
-/// How long a process that is ending may take to let go of the store.
+/// How long a process that is ending may take to release the store.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// How long a sled that this process has closed may take to let go of its file: its threads end by
-/// themselves, on a busy machine late.
+/// How long a sled closed by this process may take to release its file. Its threads end on their
+/// own, late on a busy machine.
 const LETTING_GO: Duration = Duration::from_secs(10);
 
 impl Engine {
@@ -106,7 +106,8 @@ impl Engine {
         let folder = folders.current;
         make(&folder).map_err(unusable)?;
         remove_unfinished_snapshots(&folder).map_err(unusable)?;
-        // The lock above is ours, so whoever holds sled's own is this process, a moment ago.
+        // We hold the lock above, so sled's own lock can only be held by this process, which has
+        // just closed a store.
         match File::options()
             .read(true)
             .write(true)
@@ -137,8 +138,8 @@ impl Engine {
         })
     }
 
-    /// Applies all changes at once. When this returns they survive a power cut. After it has failed
-    /// nothing more is read or written.
+    /// Applies all changes at once; on success they survive a power cut. After a failure, all
+    /// further reads and writes are refused.
     pub(crate) fn commit(&self, ops: &[Op]) -> Result<(), StoreError> {
         if ops.is_empty() {
             return self.check();
@@ -147,7 +148,7 @@ impl Engine {
         self.or_fail(self.sync())
     }
 
-    /// As [`Self::commit`], but what it changed is durable only with the next commit.
+    /// Like [`Self::commit`], but the changes become durable only with the next commit.
     pub(crate) fn apply(&self, ops: &[Op]) -> Result<(), StoreError> {
         self.check()?;
         self.or_fail(self.apply_batch(ops))
@@ -180,7 +181,7 @@ impl Engine {
         self.log.sync_data().map_err(|error| self.io(&error.into()))
     }
 
-    /// Whether [`Self::mark_used`] was called, now or by an earlier process.
+    /// Whether [`Self::mark_used`] was ever called on this store, by any process.
     pub(crate) fn is_used(&self) -> Result<bool, StoreError> {
         let lock = self
             .lock
@@ -189,7 +190,7 @@ impl Engine {
         Ok(lock.len() > 0)
     }
 
-    /// Remembers outside of sled that there is something in it. Survives a power cut.
+    /// Records outside of sled that the store has content. Survives a power cut.
     pub(crate) fn mark_used(&self) -> Result<(), StoreError> {
         (&self.lock)
             .write_all(b"used\n")
@@ -201,12 +202,12 @@ impl Engine {
         self.check()?;
         let value = self.db.get(key).map_err(|error| self.io(&error))?;
         let Some(value) = value else { return Ok(None) };
-        // The rows beside it came with it.
+        // Reading one value loads its page, so the other rows of the page count too.
         self.remind(key, &mut (value.len() * ROWS_BESIDE))?;
         Ok(Some(value.to_vec()))
     }
 
-    /// The entries whose keys lie in `[from, to)`, sorted by key.
+    /// The entries with keys in `[from, to)`, sorted by key.
     pub(crate) fn range<'a>(
         &'a self,
         from: &[u8],
@@ -224,13 +225,12 @@ impl Engine {
         refused.into_iter().chain(entries)
     }
 
-    /// Where the store is.
+    /// The store's folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Copies what there is into a fresh folder, each entry as `change` has it. The copy is not
-    /// durable yet.
+    /// Copies all entries into a new folder, each changed by `change`. The copy isn't durable yet.
     pub(crate) fn copy_to(
         &self,
         folder: &Path,
@@ -263,14 +263,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Closes the store, and returns its lock: until that is dropped nobody else opens it.
+    /// Closes the store and returns its lock. Nothing else can open the store until the lock is
+    /// dropped.
     pub(crate) fn close(self) -> File {
         let Self { db, log, lock, .. } = self;
         drop((db, log));
         lock
     }
 
-    /// Accesses the key's page once more for every [`BYTES_PER_ACCESS`] of what was read.
+    /// Accesses the key's page once more for every [`BYTES_PER_ACCESS`] read.
     fn remind(&self, key: &[u8], read: &mut usize) -> Result<(), StoreError> {
         while *read >= BYTES_PER_ACCESS {
             *read -= BYTES_PER_ACCESS;
@@ -310,7 +311,7 @@ impl Engine {
     }
 }
 
-/// Makes a folder. What is private in Discord shall not be readable for others on this machine.
+/// Creates a folder that other users of this machine can't read, since the store has private data.
 fn make(folder: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
@@ -323,7 +324,7 @@ fn config(folder: &Path) -> sled::Config {
         .mode(sled::Mode::HighThroughput)
 }
 
-/// Takes the lock; where somebody is about to let go of it, within this time.
+/// Takes the lock, waiting up to `patience` for another holder to release it.
 fn take(lock: &File, patience: Duration) -> Result<(), TryLockError> {
     let begun = Instant::now();
     loop {
@@ -336,8 +337,8 @@ fn take(lock: &File, patience: Duration) -> Result<(), TryLockError> {
     }
 }
 
-/// A process killed while sled writes its snapshot leaves `snap.*.generating`, and sled then fails
-/// at every opening. The log has all that the unfinished snapshot had.
+/// Removes snapshots that sled didn't finish because its process was killed. A left-over
+/// `snap.*.generating` makes every opening fail; the log has everything that was in it.
 fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -350,16 +351,16 @@ fn remove_unfinished_snapshots(folder: &Path) -> std::io::Result<()> {
 }
 
 thread_local! {
-    /// Whether a panic on this thread goes without its message.
+    /// Whether panics on this thread print no message.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what may panic on damaged files, without the panic's message on the terminal: the caller
-/// reports the damage in its own words. Panics on other threads keep theirs.
+/// Runs code that may panic on damaged files, without printing the panic: the caller reports the
+/// damage. Panics on other threads still print.
 fn quietly<T>(run: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
-    // The hook is the whole process's: it is set once and never back, so that two stores opened at
-    // the same time cannot lose it.
+    // The hook is global to the process. It is set once and never restored, so that two stores
+    // opened at the same time can't lose it.
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {

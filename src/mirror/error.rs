@@ -1,19 +1,19 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use std::path::PathBuf;
 
 /// Why the store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder cannot be used.
+    /// The folder can't be used.
     #[error("could not use {path} as the store (STORE_PATH): {source}")]
     Unusable {
         /// The store's folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Another process has it.
+    /// Another process uses it.
     #[error(
         "the store {path} is in use by another propsbot; stop that one first, or set STORE_PATH to \
          another folder"
@@ -30,12 +30,12 @@ pub enum StoreError {
     Newer {
         /// The store's folder.
         path: PathBuf,
-        /// The schema it has.
+        /// The schema of the store.
         found: u32,
-        /// The newest schema we know.
+        /// The newest schema this version knows.
         known: u32,
     },
-    /// The disk has no room for the copy that a newer schema needs.
+    /// The disk has no room for the copy that the upgrade makes.
     #[error(
         "could not upgrade the store {path}: it is copied for that, which takes {} MB of free disk space; \
          make room and start again (nothing was changed)",
@@ -44,10 +44,10 @@ pub enum StoreError {
     NoRoom {
         /// The store's folder.
         path: PathBuf,
-        /// The bytes that have to be free.
+        /// How many bytes must be free.
         needed: u64,
     },
-    /// A restore was cut off.
+    /// A restore was interrupted.
     #[error(
         "the store {path} is only half restored from an archive; run `propsbot restore` again, or \
          delete the folder"
@@ -64,7 +64,7 @@ pub enum StoreError {
         /// The store's folder.
         path: PathBuf,
     },
-    /// What is on disk cannot be read.
+    /// The files on disk can't be read.
     #[error(
         "the store {path} is damaged ({reason}); keep the folder as it is, set STORE_PATH to a new \
          one, and sync again"
@@ -72,7 +72,7 @@ pub enum StoreError {
     Damaged {
         /// The store's folder.
         path: PathBuf,
-        /// What was found.
+        /// What is wrong with them.
         reason: String,
     },
     /// Reading or writing failed.
@@ -80,26 +80,26 @@ pub enum StoreError {
     Io {
         /// The store's folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// Too much changed while a view was open. Open another one and start again.
+    /// Too much changed while a view was open. Open another one and try again.
     #[error("more than {limit} bytes of the store changed while it was read; start again")]
     ViewEnded {
-        /// How much may change.
+        /// How many bytes may change.
         limit: usize,
     },
-    /// A row is not as this version writes it.
+    /// A row can't be decoded.
     #[error(transparent)]
     Row(#[from] RowError),
 }
 
-/// A row is not as this version writes it.
+/// Why a row can't be decoded.
 #[derive(Debug, thiserror::Error)]
 #[error("could not read a row of {table}: {reason}")]
 pub struct RowError {
     /// The table's name.
     pub table: &'static str,
-    /// What was found.
+    /// What is wrong with it.
     pub reason: String,
 }

@@ -1,7 +1,7 @@
 //! The export: brings an archive up to date with a provider's mirror.
 //!
-//! Owns which archive may be replaced, and the order in which the mirror remembers what it publishes. The
-//! archive owns the layout, the provider what may leave its mirror.
+//! Decides which archive may be replaced, and in which order the ledger records what is published.
+//! The archive owns the layout; the provider decides what may leave its mirror.
 
 use std::{
     collections::BTreeSet,
@@ -19,63 +19,64 @@ use tracing::warn;
 
 use crate::{Dirty, Domain, Ending, ExportLedger, LastExport, Mirror, StoreError, ask};
 
-/// How often an export is planned at most, if what it was planned on changes each time.
+/// How many times an export is planned if its basis keeps changing.
 const ATTEMPTS: u32 = 5;
 
-/// What a provider exports. All methods block: keep them off the async threads.
+/// What a provider exports. All methods block; call them off the async threads.
 pub trait Exports: Send + Sync {
-    /// The tables that are exported.
+    /// The exported tables.
     fn schema(&self) -> &'static Schema;
 
-    /// Version of the rules by which rows are made of records. Bump it to export all rows again.
+    /// Version of the rules that turn records into rows. Bump it to export all rows again.
     fn rules(&self) -> u8;
 
-    /// What may leave the mirror, as of this instant, while the mirror goes on changing.
+    /// A snapshot of what may leave the mirror, which can go on changing.
     fn view(&self) -> Result<ExportView, StoreError>;
 
-    /// Whether everything in a view may still be published: `false` once a part was withdrawn, or someone
-    /// chose to be hidden or was deleted.
+    /// Whether everything in a view may still be published.
+    ///
+    /// `false` once a part was withdrawn, or a user was deleted or chose to be hidden.
     fn is_current(&self, contents: &Contents) -> Result<bool, StoreError>;
 
-    /// What the mirror remembers of exports.
+    /// The record of past exports.
     fn ledger(&self) -> &dyn Ledger;
 }
 
 /// What may leave a mirror, as of one instant.
 pub struct ExportView {
-    /// What it holds, and what changed.
+    /// What the view holds and what changed.
     pub contents: Contents,
-    /// The rows, redacted. The view ends when this is dropped.
+    /// The rows, redacted. Dropping this ends the view.
     pub rows: Arc<dyn Source>,
 }
 
 /// What a view holds, and what changed since the last export.
 #[derive(Clone, Debug)]
 pub struct Contents {
-    /// When the platform was last heard; `None` if that isn't known.
+    /// When the last event arrived from the platform; `None` if unknown.
     pub heard_at: Option<Millis>,
-    /// The spaces and parts that may leave. Those that the archive has besides are withdrawn.
+    /// The spaces and parts that may leave. Any others in the archive are withdrawn.
     pub spaces: Vec<ExportSpace>,
-    /// What has to be read again.
+    /// What the export must read again.
     pub changed: Vec<archive::Dirty>,
-    /// The marks that an export of all this settles.
+    /// The marks that this export clears.
     pub marks: Vec<Dirty>,
-    /// Whether it carries out what someone chose to hide or delete.
+    /// Whether this export applies a user's choice to hide or delete data.
     pub carries_out_choices: bool,
-    /// Whether anyone ever chose so.
+    /// Whether any user ever made such a choice.
     pub has_choices: bool,
 }
 
-/// What a mirror remembers of exports. All methods block.
+/// The mirror's record of exports. All methods block.
 pub trait Ledger {
-    /// All of it.
+    /// Reads the whole ledger.
     fn read(&self) -> Result<ExportLedger, StoreError>;
 
-    /// Remembers what is about to be published in the archive of this name.
+    /// Records the manifest that is about to be published in this archive.
     fn publishing(&self, archive: &str, manifest: Hash) -> Result<(), StoreError>;
 
-    /// Remembers what an export has published, with rows made by these rules, and drops these marks unless
-    /// they were made again since.
+    /// Records a published manifest and its rules version. Clears these marks unless they were set
+    /// again since.
     fn published(
         &self,
         archive: &str,
@@ -108,13 +109,13 @@ impl<D: Domain> Ledger for Mirror<D> {
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportJobError {
-    /// The store could not be read.
+    /// The store couldn't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The archive could not be read or written.
+    /// The archive couldn't be read or written.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// Something that must not be published any more became so during the export, in each attempt.
+    /// In each attempt, something became unpublishable before it was published.
     #[error(
         "nothing was published: during each attempt, a part was withdrawn or someone chose to be hidden"
     )]
@@ -124,48 +125,50 @@ pub enum ExportJobError {
     Ending(#[from] Ending),
 }
 
-/// Where exports go, and what is made with them. Cheap to clone.
+/// An archive to export to, with the settings of its exports. Cheap to clone.
 #[derive(Clone)]
 pub struct ExportTarget {
-    /// What it is called in the configuration.
+    /// Its name in the configuration.
     pub name: String,
     /// The archive.
     pub archive: Arc<dyn DataArchive>,
     /// Makes the files beside the manifest; `None` for none.
     pub beside: Option<Arc<dyn SideFiles>>,
-    /// Shows how much is made.
+    /// Shows the progress.
     pub made: ExportProgressBoard,
-    /// The folder for new objects on their way to the archive. No other process uses it.
+    /// The folder for new objects before they are uploaded. No other process may use it.
     pub spool: PathBuf,
-    /// Removes copies on this machine of what archives had before someone chose to hide it.
+    /// Removes local copies of archives that may contain what a user has hidden since.
     pub drop_copies: Option<DropCopies>,
 }
 
 /// Removes copies of archives.
 pub type DropCopies = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
-/// The folder for new objects of exports from the store in this folder.
+/// The spool folder for exports from the store in this folder.
 pub fn spool_of(store: &Path) -> PathBuf {
     store.join("spool")
 }
 
-/// What an export does only when asked.
+/// What an export does only on request.
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
-    /// Replace what another store has exported.
+    /// Replace an archive that another store exported.
     pub replace: bool,
-    /// Read everything again, make these missing or damaged objects again, and remove what no manifest
-    /// needs.
+    /// Read everything again and rewrite these missing or damaged objects. Also removes objects
+    /// that no manifest needs.
     pub repair: Option<BTreeSet<String>>,
-    /// Cancelled, the export gives up.
+    /// Cancels the export.
     pub stop: CancellationToken,
 }
 
-/// Exports what changed since the last export. Marks of changes go only once the archive has confirmed.
+/// Exports what changed since the last export.
+///
+/// Marks are cleared only after the archive has confirmed the manifest.
 ///
 /// # Errors
-/// The archive holds what this store neither wrote nor was restored from: it may be a new store, the wrong
-/// one, or an old copy. [`ExportOptions::replace`] allows that.
+/// Refuses an archive that this store neither wrote nor was restored from, because this may be a
+/// new store, the wrong one or an old copy. [`ExportOptions::replace`] allows it.
 pub async fn export(
     provider: &Arc<dyn Exports>,
     target: &ExportTarget,
@@ -181,7 +184,7 @@ pub async fn export(
     }
 }
 
-/// Plans an export and publishes it, unless something comes in between.
+/// Plans an export and publishes it, unless the plan becomes outdated.
 async fn attempt_export(
     provider: &Arc<dyn Exports>,
     target: &ExportTarget,
@@ -204,7 +207,7 @@ async fn attempt_export(
     request.spool = Some(target.spool.clone());
     request.stop = options.stop.clone();
 
-    // The view ends with the plan: the store needs to keep nothing for it while the network is slow.
+    // The view ends here, so the store keeps no old values for it during a slow upload.
     let ExportView { contents, rows } = view;
     let planned = PlannedExport::new(archive, rows, request).await?;
     let ready = planned.put(archive).await?;
@@ -214,7 +217,8 @@ async fn attempt_export(
         let may_publish = ask(provider, move |provider| {
             let is_current = provider.is_current(&asked)?;
             if is_current {
-                // Killed from here on, the store recognizes the archive as its own.
+                // If the process is killed after this, the store still recognizes the archive as
+                // its own.
                 provider.ledger().publishing(&name, manifest)?;
             }
             Ok::<_, StoreError>(is_current)
@@ -226,7 +230,7 @@ async fn attempt_export(
     }
     let summary = ready.publish().await?;
 
-    // After an export to another archive, the mark of a choice may be gone.
+    // An export to another archive may have cleared the mark of a choice.
     let is_elsewhere = summary.before.is_some() && summary.before != since;
     if contents.carries_out_choices || is_elsewhere && contents.has_choices {
         archive.forget_history().await.map_err(ExportError::from)?;
@@ -240,14 +244,14 @@ async fn attempt_export(
         });
         settled.await??;
     }
-    // A damaged index doesn't say what it named.
+    // A damaged index no longer names its objects, so unnamed objects are removed.
     if options.repair.is_some() {
         archive.sweep().await.map_err(ExportError::from)?;
     }
     Ok(summary)
 }
 
-/// Copies that can't be removed don't fail the export.
+/// Removes local copies of archives. Logs a failure instead of failing the export.
 async fn drop_copies(target: &ExportTarget) -> Result<(), Ending> {
     if let Some(drop_copies) = &target.drop_copies
         && let Err(error) = ask(drop_copies, |drop_copies| drop_copies()).await?
@@ -269,7 +273,7 @@ fn is_overtaken(error: &ExportJobError) -> bool {
     }
 }
 
-/// What an export would do, without writing anything.
+/// What an export would do. Writes nothing.
 pub async fn dry_run(
     provider: &Arc<dyn Exports>,
     target: &ExportTarget,
@@ -279,7 +283,7 @@ pub async fn dry_run(
     Ok(archive::dry_run(target.archive.as_ref(), view.rows, request).await?)
 }
 
-/// Whether an export would be refused, without writing anything.
+/// Fails if an export would be refused. Writes nothing.
 pub async fn look(
     provider: &Arc<dyn Exports>,
     target: &ExportTarget,
@@ -289,7 +293,7 @@ pub async fn look(
     Ok(archive::look(target.archive.as_ref(), &request).await?)
 }
 
-/// A view, and what to export of it to the archive of this name.
+/// Opens a view, and the request to export it to the archive of this name.
 async fn open(
     provider: &Arc<dyn Exports>,
     name: &str,
@@ -317,7 +321,7 @@ fn request(
         None => (None, None),
     };
     let published = ledger.published(name);
-    // An earlier version remembered only that it had exported there, not what.
+    // Earlier versions recorded only that they exported there, not which manifest.
     let is_ours = published.is_some_and(<[_]>::is_empty);
     let own = published.into_iter().flatten().map(|one| one.manifest);
     let own = own.chain(since.or(restored_from)).collect();
@@ -326,7 +330,7 @@ fn request(
         heard_at: contents.heard_at,
         spaces: contents.spaces.clone(),
         dirty: contents.changed.clone(),
-        // Other rules make other rows of unchanged records.
+        // After a change of the rules, unchanged records yield different rows, so all are exported.
         since: since.filter(|_| ledger.rules == Some(provider.rules())),
         only_over: (!is_ours).then_some(own),
         has_published: ledger.has_published(name),

@@ -1,18 +1,18 @@
-//! Typed keys. Their bytes are in the order of the keys, and no key's bytes begin another's.
+//! Typed keys. Their bytes sort like the keys, and no key's bytes are a prefix of another's.
 
-/// A part of a key: an id, a number, a text.
+/// A component of a key: an id, a number or a text.
 pub trait KeyPart {
-    /// Appends bytes whose order is the values' order. No value's bytes begin another's.
+    /// Appends bytes that sort like the values. No value's bytes are a prefix of another's.
     fn write(&self, bytes: &mut Vec<u8>);
 }
 
-/// What keys of type `K` begin with: nothing, their first parts, or all of them.
+/// A prefix of keys of type `K`: nothing, their first components, or all of them.
 pub trait PrefixOf<K> {
-    /// Appends the bytes that these keys begin with.
+    /// Appends the bytes of the prefix.
     fn write_prefix(&self, bytes: &mut Vec<u8>);
 }
 
-/// A record's key: one [`KeyPart`] or a tuple of several, the wider container first.
+/// A record's key: one [`KeyPart`], or a tuple of several with the outermost container first.
 pub trait RecordKey: PrefixOf<Self> + Sized {}
 
 impl<K: PrefixOf<K>> RecordKey for K {}
@@ -27,7 +27,7 @@ impl<A: KeyPart> PrefixOf<A> for A {
     }
 }
 
-/// The first part of a tuple is a prefix of it.
+/// The first component of a tuple is a prefix of it.
 macro_rules! first_parts {
     ($(($($part:ident),*);)*) => {$(
         impl<First: KeyPart, $($part: KeyPart),*> PrefixOf<(First, $($part),*)> for First {
@@ -46,7 +46,7 @@ first_parts! {
     (B, C, D, E, F);
 }
 
-/// Several parts are a prefix of a tuple that goes on after them.
+/// Several components are a prefix of a longer tuple.
 macro_rules! several_parts {
     ($(($($part:ident $at:tt),*) $(, $more:ident)*;)*) => {$(
         impl<$($part: KeyPart,)* $($more: KeyPart),*> PrefixOf<($($part,)* $($more),*)> for ($($part),*) {
@@ -75,7 +75,7 @@ several_parts! {
     (A 0, B 1, C 2, D 3, E 4, F 5);
 }
 
-/// The parts' numbers, in order.
+/// Encodes integers in big-endian order.
 macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl KeyPart for $type {
@@ -96,7 +96,7 @@ impl KeyPart for bool {
 
 impl KeyPart for i64 {
     fn write(&self, bytes: &mut Vec<u8>) {
-        // Negative numbers come first.
+        // Flips the sign bit so that negative numbers sort first.
         bytes.extend_from_slice(&(self.cast_unsigned() ^ (1 << 63)).to_be_bytes());
     }
 }
@@ -120,7 +120,7 @@ impl KeyPart for String {
     }
 }
 
-/// Shorter ids come first, as they are ordered.
+/// Shorter ids sort first, as in the order of `Id`.
 impl KeyPart for propsbot_archive::Id {
     fn write(&self, bytes: &mut Vec<u8>) {
         let text = self.as_str();
@@ -130,7 +130,7 @@ impl KeyPart for propsbot_archive::Id {
     }
 }
 
-/// What is there comes after what is not.
+/// `Some` sorts after `None`.
 impl<T: KeyPart> KeyPart for Option<T> {
     fn write(&self, bytes: &mut Vec<u8>) {
         self.is_some().write(bytes);
@@ -140,7 +140,7 @@ impl<T: KeyPart> KeyPart for Option<T> {
     }
 }
 
-/// Makes newtypes of integers parts of keys.
+/// Implements `KeyPart` for newtypes of integers.
 #[macro_export]
 macro_rules! id_key {
     ($($type:ty),* $(,)?) => {$(
@@ -152,7 +152,7 @@ macro_rules! id_key {
     )*};
 }
 
-/// The first key after all those that begin with `prefix`.
+/// The first key after all keys that begin with `prefix`.
 pub(crate) fn after(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {

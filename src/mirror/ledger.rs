@@ -1,4 +1,4 @@
-//! What the mirror remembers of exports: what was published where, and how it went.
+//! The mirror's record of exports: what was published where, and how it went.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,41 @@ use crate::{
     record::stored_key,
 };
 
-/// What is remembered of what was published in one archive: so far back, a copy of it that was put back
-/// is known again. Of what may never have been published, as much.
+/// How many published manifests are remembered per archive, and as many unconfirmed ones. An
+/// archive that was put back to one of them is still recognized.
 const PUBLISHED: usize = 64;
 
-/// How many names of claims are remembered: that many processes may have exported elsewhere since one was
-/// killed.
+/// How many claim names are remembered: a killed process's claim is recognized until this many
+/// other processes have exported.
 const CLAIMS: usize = 64;
 
-/// What came of exports, in the words of who made them.
+/// The key of the report on exports, which the export job writes.
 const REPORT_KEY: &[u8] = &[0, 5];
 
-/// What is known of exports.
+/// The record of exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportLedger {
-    /// What the last export left: marks count from there. `None` before the first.
+    /// The manifest that marks count from. `None` before the first export.
     pub last: Option<LastExport>,
-    /// The version of the rules by which rows were made for the last export, if it is remembered.
+    /// The rules version of the last export, if known.
     pub rules: Option<u8>,
-    /// What this store has published, or was about to, in each archive, oldest first. Of an archive
-    /// with nothing in its list, an earlier version exported there and did not remember what.
+    /// The manifests that this store published, or was about to, per archive, oldest first. An
+    /// empty list means that an earlier version exported there without recording what.
     pub(crate) archives: BTreeMap<String, Vec<Published>>,
     /// The names under which this store's processes claimed archives, oldest first.
     pub(crate) claims: Vec<String>,
 }
 
-/// What marks count from.
+/// The manifest that marks count from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LastExport {
     /// The manifest that was published.
     Published(Hash),
-    /// The manifest from which the store was restored.
+    /// The manifest that the store was restored from.
     Restored(Hash),
 }
 
-/// A manifest that this store has published, or was about to.
+/// A manifest that this store published or was about to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// The manifest.
@@ -54,7 +54,7 @@ pub struct Published {
 }
 
 impl ExportLedger {
-    /// Where it is kept.
+    /// The ledger's key.
     const KEY: u8 = 21;
 
     /// The ledger of a mirror, or of a view of it.
@@ -62,14 +62,14 @@ impl ExportLedger {
         Ok(rows.get(Self::KEY)?.unwrap_or_default())
     }
 
-    /// What this store has published, or was about to, in the archive of this name: the last of it.
-    /// `None` if nothing is known of such an archive; nothing in particular, if an earlier version
-    /// exported there.
+    /// What this store published, or was about to, in this archive.
+    ///
+    /// `None` if the archive is unknown; empty if an earlier version exported there.
     pub fn published(&self, archive: &str) -> Option<&[Published]> {
         self.archives.get(archive).map(Vec::as_slice)
     }
 
-    /// Whether this store has published in the archive of this name, as was confirmed.
+    /// Whether this store has published in this archive, with confirmation.
     pub fn has_published(&self, archive: &str) -> bool {
         let published = self.published(archive);
         published.is_some_and(|all| all.is_empty() || all.iter().any(|one| one.confirmed))
@@ -102,7 +102,7 @@ impl Record for ExportLedger {
 }
 
 impl<D: Domain> Mirror<D> {
-    /// Changes the ledger, and what else `change` says.
+    /// Changes the ledger together with the writes that `change` returns.
     fn enter<T>(
         &self,
         change: impl FnOnce(&mut ExportLedger) -> Result<(Vec<Op>, T), StoreError>,
@@ -119,8 +119,8 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Remembers what an export has published, with rows made by these rules, and forgets that these
-    /// changed, except for those that changed again since.
+    /// Records a published manifest and its rules version. Clears these marks unless they were set
+    /// again since.
     pub fn exported(
         &self,
         archive: &str,
@@ -142,7 +142,7 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Remembers what is about to be published there.
+    /// Records the manifest that is about to be published in this archive.
     pub fn publishing(&self, archive: &str, manifest: Hash) -> Result<(), StoreError> {
         self.enter(|ledger| {
             let known = ledger.published(archive).unwrap_or_default();
@@ -156,8 +156,7 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// The names under which this store's earlier processes claimed archives. From now on this process's is
-    /// one of them.
+    /// The claim names of this store's earlier processes. Adds `own` to them.
     pub fn claims(&self, own: &str) -> Result<Vec<String>, StoreError> {
         self.enter(|ledger| {
             let names = &mut ledger.claims;
@@ -169,13 +168,13 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Keeps what came of exports.
+    /// Stores the report on exports.
     pub fn keep_export_report(&self, report: &str) -> Result<(), StoreError> {
         let put = Op::Put(REPORT_KEY.to_vec(), report.as_bytes().to_vec());
         self.inner.change(|_| Ok((vec![put], ())))
     }
 
-    /// Remembers what the next export starts from.
+    /// Records which manifest the next export starts from.
     pub(crate) fn start_from(&self, last: LastExport) -> Result<(), StoreError> {
         self.enter(|ledger| {
             ledger.last = Some(last);
@@ -185,7 +184,7 @@ impl<D: Domain> Mirror<D> {
 }
 
 impl View {
-    /// What came of exports, as it was kept last.
+    /// The last stored report on exports.
     pub fn export_report(&self) -> Result<Option<String>, StoreError> {
         let bytes = self.value(REPORT_KEY)?;
         Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))

@@ -1,9 +1,10 @@
 //! What every provider's mirror needs, whatever the platform.
 //!
-//! Owns the interface between a provider and the rest of the program ([`DataProvider`]), and the mirror
-//! on disk: what [`Mirror::merge`] acknowledged survives a power cut. A provider brings its [`Record`]s
-//! and its [`Domain`], the rules by which what it learns changes them. Only `engine` knows sled; nothing
-//! here knows a platform. Every call to a mirror blocks: keep it off the async threads.
+//! Owns the interface between a provider and the rest of the program ([`DataProvider`]), and the
+//! mirror on disk: what [`Mirror::merge`] acknowledged survives a power cut. A provider defines its
+//! [`Record`]s and its [`Domain`], the rules for merging observations into them. Only `engine`
+//! knows sled; nothing here knows a platform. Every call to a mirror blocks; make it off the async
+//! threads.
 
 #![warn(missing_docs)]
 

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{KeyPart, PrefixOf, Record, Table};
 
-/// The smallest set of rows whose change is remembered for the next export.
+/// The smallest set of rows that an export can be told to read again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mark {
     /// The space.
     pub space: Id,
     /// The table's number.
     pub table: u8,
-    /// The part, for tables that are kept by part.
+    /// The part, for tables kept by part.
     pub part: Option<Id>,
     /// The UTC day of the rows' times, counted from 1970-01-01; `None` for all days.
     pub day: Option<i64>,
@@ -31,7 +31,7 @@ impl Mark {
         }
     }
 
-    /// The rows of a part's table at a time.
+    /// The rows of a part's table on the day of `time`.
     pub fn of_part(
         space: impl fmt::Display,
         part: impl fmt::Display,
@@ -45,12 +45,12 @@ impl Mark {
         }
     }
 
-    /// Whether it is of this table.
+    /// Whether the mark belongs to this table.
     pub fn is_of(&self, table: Table) -> bool {
         self.table == table.number
     }
 
-    /// Whose rows they are.
+    /// The space or part of the rows.
     pub fn scope(&self) -> Scope {
         Scope {
             space: self.space.clone(),
@@ -74,12 +74,12 @@ impl PrefixOf<Mark> for Id {
     }
 }
 
-/// A mark, and the generation of the last change that made it.
+/// A mark, and the generation of the last batch that set it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dirty {
     /// What changed.
     pub mark: Mark,
-    /// Higher with each batch.
+    /// Increases with each batch.
     pub generation: u64,
 }
 

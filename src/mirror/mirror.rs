@@ -16,14 +16,14 @@ use crate::{
     view::Views,
 };
 
-/// The version of the layout that this code writes. A store of a newer one is refused, one of the
-/// version before is rewritten.
+/// Version of the layout on disk. A newer store is refused; one of the previous version is
+/// rewritten.
 pub const SCHEMA: u32 = 2;
 
-/// Where the schema is kept: every version reads this key.
+/// The key of the schema, which every version reads.
 pub(crate) const SCHEMA_KEY: &[u8] = &[0];
 
-/// Rows that are removed at a time.
+/// How many rows are removed per batch.
 const AT_ONCE: usize = 10_000;
 
 /// A provider's mirror on disk. Any number of readers, one writer at a time.
@@ -42,10 +42,10 @@ impl<D: Domain> Deref for Mirror<D> {
     }
 }
 
-/// What mirrors and their views share.
+/// What a mirror and its views share.
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
-    /// Locked while the store is changed: no view opens on half of a batch.
+    /// Locked while the store changes, so that no view opens in the middle of a batch.
     changing: Mutex<Changing>,
 }
 
@@ -62,8 +62,8 @@ impl Inner {
             .expect("nothing panics while it changes the store")
     }
 
-    /// Changes the store as `decide` says, which nobody does meanwhile: all at once, and durable when
-    /// this returns. `decide` is told the generation of what changes.
+    /// Applies the changes that `decide` returns, all at once; they are durable on return. Holds
+    /// the lock meanwhile. `decide` gets the generation of the batch.
     pub(crate) fn change<T>(
         &self,
         decide: impl FnOnce(&mut u64) -> Result<(Vec<Op>, T), StoreError>,
@@ -100,10 +100,10 @@ impl ReadRows for Inner {
 }
 
 impl<D: Domain> Mirror<D> {
-    /// Opens the mirror in the folder `path`, which is made if it does not exist.
+    /// Opens the mirror in the folder `path`, which is created if missing.
     ///
     /// # Errors
-    /// Each as [`StoreError`] says. A damaged store is never deleted.
+    /// See [`StoreError`]. A damaged store is never deleted.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let mirror = Self::open_any(path)?;
         if mirror.is_half_restored()? {
@@ -165,8 +165,8 @@ impl<D: Domain> Mirror<D> {
         })
     }
 
-    /// Merges observations, group by group, and makes all of it durable at once. Returns for each
-    /// group what it showed to be missing.
+    /// Merges observations, group by group, and makes them durable at once. Returns, for each
+    /// group, what it found to be missing.
     pub fn merge(
         &self,
         groups: &[Vec<D::Observation>],
@@ -185,7 +185,7 @@ impl<D: Domain> Mirror<D> {
         Ok(missing)
     }
 
-    /// All rows as they are now, while the store goes on changing.
+    /// A snapshot of all rows, while the store goes on changing.
     pub fn view(&self) -> D::Reader {
         let mut changing = self.inner.changing();
         changing.views.open(Arc::clone(&self.inner)).into()
@@ -198,8 +198,8 @@ impl<D: Domain> Mirror<D> {
         Arc::into_inner(inner)
     }
 
-    /// Removes the rows whose keys begin so, without marks. If it is interrupted, some of them are
-    /// gone.
+    /// Removes the rows with this key prefix, without marks. If interrupted, some of them are
+    /// already gone.
     #[expect(clippy::needless_pass_by_value, reason = "as `ReadRows` takes them")]
     pub fn remove<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<(), StoreError> {
         let keys = stored_keys::<R>(&prefix, &prefix);
@@ -214,7 +214,7 @@ impl<D: Domain> Mirror<D> {
         }
     }
 
-    /// Forgets all marks of a space, and leaves this one.
+    /// Replaces all marks of a space with this one.
     pub fn mark_only(&self, mark: Mark) -> Result<(), StoreError> {
         self.remove::<Dirty>(mark.space.clone())?;
         self.inner.change(|generation| {

@@ -1,4 +1,4 @@
-//! What a provider is: the interface between one platform and the rest of the program.
+//! The interface between one platform and the rest of the program.
 
 use std::{error::Error, sync::Arc};
 
@@ -223,61 +223,65 @@ use crate::Exports;
 /// ```
 #[async_trait]
 pub trait DataProvider: Send + Sync {
-    /// The tables that it exports, and how its archives introduce themselves.
+    /// The tables it exports, and how its archives describe themselves.
     fn schema(&self) -> &'static Schema;
 
-    /// What is wrong with the configuration on the platform's side, what follows from it, and what to do.
-    /// Empty if all is well.
+    /// Problems with the configuration on the platform's side, their consequences, and what to do.
+    /// Empty if there are none.
     async fn check(&self) -> Result<Vec<String>, ProviderError>;
 
-    /// Fetches what is missing, then returns. Everything fetched is durable, also if `stop` is
+    /// Fetches what is missing, then returns. Everything fetched is durable, even if `stop` is
     /// cancelled; the next call continues from there.
     ///
     /// # Errors
-    /// Only what concerns all spaces. A space that can't be read is reported as
-    /// [`SyncedState::Failed`], and missing data as [`SyncedState::Incomplete`].
+    /// Only for what affects all spaces. An unreadable space is reported as
+    /// [`SyncedState::Failed`], missing data as [`SyncedState::Incomplete`].
     async fn sync(
         &self,
         request: &SyncRequest,
         stop: &CancellationToken,
     ) -> Result<Vec<SyncedSpace>, ProviderError>;
 
-    /// Mirrors what happens as it happens, and fetches what was missed, until `stop` is cancelled or an
-    /// error occurs that only a person can fix. Returns within 10 s of the cancellation, with all that
-    /// it received durable.
+    /// Mirrors events as they happen, and fetches what was missed.
+    ///
+    /// Runs until `stop` is cancelled or an error occurs that only a person can fix. Returns within
+    /// 10 s of the cancellation, with everything it received durable.
     async fn listen(&self, stop: CancellationToken) -> Result<(), ProviderError>;
 
     /// The current work on each space; empty while there is none. Cheap enough to call every 50 ms.
     fn progress(&self) -> Vec<Progress>;
 
-    /// How complete the mirror of each space is. Doesn't ask the platform.
+    /// How complete the mirror of each space is. Makes no requests to the platform.
     async fn status(&self) -> Result<Vec<SpaceStatus>, ProviderError>;
 
-    /// What it exports: [`export`](crate::export()) writes it to an archive. Opens the store if it isn't
-    /// open yet; there has to be one.
+    /// What [`export`](crate::export()) writes to an archive. Opens the store if it isn't open yet;
+    /// the store must exist.
     async fn exports(&self) -> Result<Arc<dyn Exports>, ProviderError>;
 
-    /// Fills an empty store from an archive of this provider. `told` hears how many rows are done, and
-    /// of how many.
+    /// Fills an empty store from an archive of this provider.
+    ///
+    /// `told` is called with the number of restored rows and their total.
     ///
     /// # Errors
-    /// The archive can't be read, or the store isn't empty. A store that is half filled is refused by
-    /// everything but another restore.
+    /// The archive can't be read, or the store isn't empty. A half-filled store is refused by
+    /// everything except another restore.
     async fn restore(
         &self,
         archive: &dyn DataArchive,
         told: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<RestoreReport, ProviderError>;
 
-    /// Deletes data, also from the store's files, and returns what was deleted and what couldn't be yet.
-    /// The next export withdraws it from the archive.
+    /// Deletes data, also from the store's files.
+    ///
+    /// Returns what was deleted and what couldn't be deleted yet. The next export withdraws it from
+    /// the archive.
     async fn forget(&mut self, request: &ForgetRequest) -> Result<Vec<String>, ProviderError>;
 }
 
-/// Why a provider failed. The error says what was tried, on what, and what to do.
+/// Why a provider failed. Says what was tried, on what, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// The usage or configuration is wrong; trying again doesn't help.
+    /// The usage or configuration is wrong; retrying doesn't help.
     #[error(transparent)]
     Wrong(Box<dyn Error + Send + Sync>),
     /// Anything else.
@@ -294,12 +298,12 @@ pub struct SyncRequest {
     pub recheck: bool,
 }
 
-/// What a sync of one space came to.
+/// The result of syncing one space.
 #[derive(Clone, Debug)]
 pub struct SyncedSpace {
     /// The space.
     pub space: Id,
-    /// Whether the mirror has everything that the platform lets it read.
+    /// Whether the mirror has everything that the platform lets the provider read.
     pub state: SyncedState,
     /// A line for people: the space's name, what was fetched, and what is missing.
     pub text: String,
@@ -316,24 +320,24 @@ pub enum SyncedState {
     Failed,
 }
 
-/// How far the work on a space is.
+/// How far the work on a space has come.
 #[derive(Clone, Debug)]
 pub struct Progress {
     /// The space.
     pub space: Id,
-    /// The current phase, in a word; it changes rarely.
+    /// The current phase, in one word; it changes rarely.
     pub phase: &'static str,
     /// Whether the work has ended. `details` then say how.
     pub is_done: bool,
-    /// A line for people, the important parts first; empty if there is nothing to say.
+    /// A line for people, most important first; empty if there is nothing to say.
     pub text: String,
-    /// How much of the work is done, kind by kind; empty while that isn't known.
+    /// The progress of each kind of work; empty until known.
     pub gauges: Vec<Gauge>,
     /// The same for programs.
     pub details: Map<String, Value>,
 }
 
-/// How much of one kind of work is done.
+/// The progress of one kind of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gauge {
     /// What is being read.
@@ -342,7 +346,7 @@ pub struct Gauge {
     pub done: u64,
     /// How many there are.
     pub total: u64,
-    /// What a unit is, and what else to count.
+    /// The unit, and other counts.
     pub unit: String,
 }
 
@@ -357,21 +361,21 @@ pub struct SpaceStatus {
     pub details: Value,
 }
 
-/// A restore in numbers.
+/// The counts of a restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RestoreReport {
     /// The generation that was restored.
     pub generation: u64,
-    /// Parts of all spaces.
+    /// Parts in all spaces.
     pub parts: u64,
-    /// Rows of all tables.
+    /// Rows in all tables.
     pub rows: u64,
 }
 
 /// Whose data to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForgetRequest {
-    /// A user's, by the platform's id.
+    /// The data of a user, by the platform's id.
     User {
         /// The user.
         user: Id,

@@ -4,12 +4,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Mark, PrefixOf, RecordKey, key};
 
-/// A kind of record. The number is stored: never change one, never use one again.
+/// A kind of record. The number is stored: never change or reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// From 1 to 199; the others are the mirror's own.
+    /// From 1 to 199; the others are reserved for the mirror.
     pub number: u8,
-    /// What errors call it.
+    /// Its name in errors.
     pub name: &'static str,
 }
 
@@ -19,7 +19,7 @@ impl Table {
         number: 0,
         name: "the mirror's own rows",
     };
-    /// [`Dirty`](crate::Dirty)
+    /// The marks: [`Dirty`](crate::Dirty).
     pub(crate) const MARKS: Self = Self {
         number: 200,
         name: "marks",
@@ -37,20 +37,20 @@ pub trait Record: Serialize + DeserializeOwned {
     /// Its key within the table.
     fn key(&self) -> Self::Key;
 
-    /// What an export must read again when it changes; `None` for what is not exported by rows.
+    /// What an export must read again when the row changes; `None` if it isn't exported by rows.
     fn mark(&self) -> Option<Mark> {
         None
     }
 }
 
-/// The bytes under which the store keeps the rows whose keys begin so.
+/// The stored bytes of a key or a prefix of keys.
 pub(crate) fn stored_key<R: Record>(prefix: &impl PrefixOf<R::Key>) -> Vec<u8> {
     let mut bytes = vec![R::TABLE.number];
     prefix.write_prefix(&mut bytes);
     bytes
 }
 
-/// The stored keys from the first that begins with `first` up to the last that begins with `last`.
+/// The stored keys from the first with prefix `first` to the last with prefix `last`.
 pub(crate) fn stored_keys<R: Record>(
     first: &impl PrefixOf<R::Key>,
     last: &impl PrefixOf<R::Key>,

@@ -1,4 +1,4 @@
-//! Filling an empty mirror from an archive: all of it, or it is known to be half.
+//! Fills an empty mirror from an archive. An unfinished restore is recognized as such.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use crate::{
     record::stored_key, scan::Scan,
 };
 
-/// Keys that are removed at a time.
+/// How many keys are removed per batch.
 const AT_ONCE: usize = 10_000;
 
-/// Stands while a restore is under way.
+/// Present while a restore is in progress.
 pub(crate) const RESTORING_KEY: &[u8] = &[0, 3];
 
 impl<D: Domain> Mirror<D> {
-    /// Opens the mirror in the folder `path` to fill it from an archive. Until [`Self::restored`],
-    /// [`Self::open`] refuses it.
+    /// Opens the mirror in the folder `path` to fill it from an archive. [`Self::open`] refuses it
+    /// until [`Self::restored`] is called.
     ///
     /// # Errors
-    /// [`StoreError::NotEmpty`] if it holds anything but what a restore left that was cut off.
+    /// [`StoreError::NotEmpty`] if it holds anything except the remains of an interrupted restore.
     pub fn open_to_restore(path: &Path) -> Result<Self, StoreError> {
         let mirror = Self::open_any(path)?;
         if !mirror.is_half_restored()? {
@@ -44,7 +44,7 @@ impl<D: Domain> Mirror<D> {
         all.map(|entry| Ok(entry?.0))
     }
 
-    /// Removes every record: a restore starts again.
+    /// Removes every record, to start a restore over.
     pub fn clear(&self) -> Result<(), StoreError> {
         loop {
             let keys = self.records().take(AT_ONCE);
@@ -58,15 +58,15 @@ impl<D: Domain> Mirror<D> {
         }
     }
 
-    /// Puts records as they are, without merging. They are durable only after [`Self::restored`].
+    /// Writes records without merging. They are durable only after [`Self::restored`].
     pub fn restore<R: Record>(&self, records: &[R]) -> Result<(), StoreError> {
         let put = |row: &R| Op::Put(stored_key::<R>(&row.key()), codec::encode(row));
         let ops: Vec<Op> = records.iter().map(put).collect();
         self.inner.engine.apply(&ops)
     }
 
-    /// All of the archive that this manifest describes is there, as of `newest`. When this returns, it
-    /// survives a power cut, and the mirror is one like any other.
+    /// Completes a restore of this manifest, as of `newest`. On return it survives a power cut, and
+    /// [`Self::open`] accepts the mirror.
     pub fn restored(&self, newest: Stamp, manifest: Hash) -> Result<(), StoreError> {
         self.inner.put(&Clock::new(newest, None))?;
         self.start_from(LastExport::Restored(manifest))?;

@@ -1,8 +1,8 @@
-//! Rewriting the store into a fresh folder, so that nothing is left of what was deleted.
+//! Rewrites the store into a new folder, so that deleted data leaves the disk.
 //!
-//! sled's log keeps what was replaced or removed, in a quiet store for months. The copy has only what
-//! the store has. Killed, or without power, at any step, either the old folder is there or the new one,
-//! whole; what is left over goes at the next opening.
+//! sled's log keeps replaced and removed values, in a quiet store for months. The copy has only
+//! current values. After a kill or power cut at any step, either the old or the new folder is there
+//! and complete; the next opening removes the rest.
 
 use std::{
     fs::{self, File},
@@ -15,26 +15,25 @@ use crate::{
     engine::{Engine, Op},
 };
 
-/// The rules of deletion under which the store was last rewritten; zero while removed rows may still be
-/// in the log.
+/// The deletion rules of the last rewrite; zero while removed rows may still be in the log.
 const REWRITE_KEY: &[u8] = &[0, 16];
 
-/// Bytes that are to be free beside those of the copy.
+/// Bytes that must be free in addition to the size of the copy.
 const MARGIN: u64 = 16 << 20;
 
-/// What came of a rewrite.
+/// The outcome of a rewrite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rewrite {
-    /// The store is in a fresh folder.
+    /// The store is in a new folder.
     Done,
-    /// The disk has not so many bytes free. It is still due.
+    /// The disk lacks this many free bytes; the rewrite is still due.
     NoRoom(u64),
 }
 
-/// Where the store's files are, and where they are while they are replaced.
+/// The folders of the store and of its replacement.
 pub(crate) struct Folders {
     root: PathBuf,
-    /// The one that is used.
+    /// The folder in use.
     pub(crate) current: PathBuf,
     pub(crate) fresh: PathBuf,
     old: PathBuf,
@@ -50,11 +49,11 @@ impl Folders {
         }
     }
 
-    /// Ends a replacement that was interrupted. Only who has the store's lock may.
+    /// Finishes an interrupted replacement. Requires the store's lock.
     ///
-    /// The current folder is moved away only once the fresh one is whole: where there is none, the fresh
-    /// one takes its place. Where there is one, whatever lies beside it is a copy that was not finished,
-    /// or what was replaced.
+    /// The current folder is moved away only once the new one is complete. So if it is missing, the
+    /// new one takes its place; if it exists, anything beside it is an unfinished copy or the
+    /// replaced folder.
     pub(crate) fn settle(&self) -> io::Result<()> {
         if !self.current.exists() {
             for other in [&self.fresh, &self.old] {
@@ -78,7 +77,7 @@ impl Folders {
         Ok(())
     }
 
-    /// How many bytes have to be free for a copy, if there are fewer.
+    /// How many bytes a copy needs to be free, if fewer are.
     pub(crate) fn lacks_room(&self) -> Result<Option<u64>, StoreError> {
         let needed = size(&self.current).and_then(|size| {
             let needed = size.saturating_add(MARGIN);
@@ -94,19 +93,18 @@ impl Folders {
         }
     }
 
-    /// Puts a copy that was made into the fresh folder in the place of the current one, and closes
-    /// the store.
+    /// Replaces the current folder with the finished copy, and closes the store.
     pub(crate) fn replace(
         &self,
         engine: Engine,
         copied: Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         if copied.is_err() {
-            // Where the disk is full after all, it does not stay so.
+            // Frees the disk space in case the disk was full.
             let _ = self.clear();
         }
         copied?;
-        // The lock is held until all is in its place.
+        // Holds the lock until the folders are in place.
         let _lock = engine.close();
         self.swap().map_err(|error| self.failed(&error))
     }
@@ -126,7 +124,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Makes all files below durable, and that they are there.
+/// Makes a folder durable, with its files and entries.
 fn sync_all(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -139,7 +137,7 @@ fn sync_all(path: &Path) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// The bytes of all files below.
+/// The total size of all files in a folder, in bytes.
 fn size(path: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(path)? {
@@ -153,24 +151,25 @@ fn size(path: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// The bytes that are free for us on the disk of a folder.
+/// The free bytes on a folder's disk that this user may use.
 fn free(path: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(path)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl<D: Domain> Mirror<D> {
-    /// Notes that rows removed from now on must leave the log, too. Survives a power cut.
+    /// Notes that rows removed from now on must also leave the log. Survives a power cut.
     pub fn owe_rewrite(&self) -> Result<(), StoreError> {
         let put = Op::Put(REWRITE_KEY.to_vec(), vec![0]);
         self.inner.change(|_| Ok((vec![put], ())))
     }
 
-    /// Rewrites the store into a fresh folder, and notes [`Domain::DELETION_RULES`]. The store is
-    /// closed then: open it again.
+    /// Rewrites the store into a new folder under [`Domain::DELETION_RULES`]. Closes the store:
+    /// open it again afterwards.
     ///
     /// # Errors
-    /// [`StoreError`] if a folder could not be read or written; then it is as it was, or as new.
+    /// [`StoreError`] if a folder could not be read or written. The store is then either unchanged
+    /// or rewritten.
     pub fn rewrite(self) -> Result<Rewrite, StoreError> {
         let folders = Folders::new(self.inner.engine.path());
         folders.clear().map_err(|error| folders.failed(&error))?;
@@ -190,8 +189,8 @@ impl<D: Domain> Mirror<D> {
 }
 
 impl View {
-    /// Under which [`Domain::DELETION_RULES`] the store was last rewritten: zero while removed rows may
-    /// still be in the log, `None` if it never was.
+    /// The [`Domain::DELETION_RULES`] of the last rewrite: zero while removed rows may still be in
+    /// the log, `None` if there was no rewrite.
     pub fn rewritten_under(&self) -> Result<Option<u8>, StoreError> {
         let known = self.value(REWRITE_KEY)?;
         Ok(known.map(|known| known.first().copied().unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! Rows by typed key: what merging, and every question to a store, needs.
+//! Access to rows by typed key.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -7,7 +7,7 @@ use crate::{
     record::{stored_key, stored_keys},
 };
 
-/// Rows to be read: of a store as it is now, of a [`View`](crate::View), or as a batch changes them.
+/// Readable rows: of a store now, of a [`View`](crate::View), or with a batch applied.
 pub trait ReadRows {
     /// Why a row could not be read.
     type Error: From<RowError>;
@@ -15,8 +15,7 @@ pub trait ReadRows {
     /// The bytes stored under a key.
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
 
-    /// What is stored under the keys in `[from, to)`, by key. `few`: only the first or last of them is
-    /// needed.
+    /// The values under the keys in `[from, to)`, by key. `few`: only the first or last is needed.
     fn values(
         &self,
         from: Vec<u8>,
@@ -30,7 +29,7 @@ pub trait ReadRows {
         Ok(value.map(|bytes| codec::decode(&bytes)).transpose()?)
     }
 
-    /// The rows whose keys begin with anything from one prefix up to another, one by one, by key.
+    /// Iterates by key over the rows from one key prefix through another.
     fn iter<R: Record>(
         &self,
         keys: RangeInclusive<impl PrefixOf<R::Key>>,
@@ -40,7 +39,7 @@ pub trait ReadRows {
         values.map(|bytes| Ok(codec::decode(&bytes?)?))
     }
 
-    /// The same, all at once.
+    /// Like [`Self::iter`], but collected.
     fn range<R: Record>(
         &self,
         keys: RangeInclusive<impl PrefixOf<R::Key>>,
@@ -48,14 +47,14 @@ pub trait ReadRows {
         self.iter(keys).collect()
     }
 
-    /// The rows whose keys begin with `prefix`, by key. `()` begins every key.
+    /// The rows with this key prefix, by key. `()` is a prefix of every key.
     fn scan<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<Vec<R>, Self::Error> {
         let (from, to) = stored_keys::<R>(&prefix, &prefix);
         let values = self.values(from, to, false);
         values.map(|bytes| Ok(codec::decode(&bytes?)?)).collect()
     }
 
-    /// How many rows there are from one prefix up to another; `most` at the most.
+    /// The number of rows from one key prefix through another, capped at `most`.
     fn count<R: Record>(
         &self,
         keys: RangeInclusive<impl PrefixOf<R::Key>>,
@@ -66,7 +65,7 @@ pub trait ReadRows {
         values.try_fold(0, |count, row| row.map(|_| count + 1))
     }
 
-    /// The last row whose key begins with `prefix`.
+    /// The last row with this key prefix.
     fn last<R: Record>(&self, prefix: impl PrefixOf<R::Key>) -> Result<Option<R>, Self::Error> {
         let (from, to) = stored_keys::<R>(&prefix, &prefix);
         let last = self.values(from, to, true).next_back();
@@ -74,15 +73,15 @@ pub trait ReadRows {
     }
 }
 
-/// Rows to be changed. Reading shows the changes made so far.
+/// Rows that can be changed. Reads see the changes made so far.
 pub trait Rows: ReadRows {
-    /// Puts bytes under a key, or removes what is there.
+    /// Sets or removes the value of a key.
     fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>);
 
-    /// Notes what an export must read again.
+    /// Marks what an export must read again.
     fn mark(&mut self, mark: Mark);
 
-    /// Writes the row under its own key, and marks where it lies.
+    /// Writes the row under its own key, and marks it for the next export.
     fn put<R: Record>(&mut self, row: &R) -> Result<(), Self::Error> {
         if let Some(mark) = row.mark() {
             self.mark(mark);
@@ -91,7 +90,7 @@ pub trait Rows: ReadRows {
         Ok(())
     }
 
-    /// Removes the row, and marks where it lay.
+    /// Removes the row, and marks it for the next export.
     fn delete<R: Record>(&mut self, row: &R) -> Result<(), Self::Error> {
         if let Some(mark) = row.mark() {
             self.mark(mark);
@@ -100,8 +99,9 @@ pub trait Rows: ReadRows {
         Ok(())
     }
 
-    /// Changes the row that has `unknown`'s key, or `unknown` itself where there is none, and
-    /// writes it if that changed it. Returns the row as it was (if there was one) and as it is.
+    /// Changes the row with the key of `unknown` (or `unknown` itself if there is none).
+    ///
+    /// Writes it only if it changed. Returns the row before (if there was one) and after.
     fn update<R: Record + Clone + PartialEq>(
         &mut self,
         unknown: R,
@@ -117,7 +117,7 @@ pub trait Rows: ReadRows {
     }
 }
 
-/// Rows in memory, for tests of a provider's rules. Marks are dropped.
+/// Rows in memory, to test a provider's merge rules. Drops marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryRows(BTreeMap<Vec<u8>, Vec<u8>>);
 

@@ -1,4 +1,4 @@
-//! Reading a range of the store with changes laid over it.
+//! Reads a range of the store with changes applied on top.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,12 +10,12 @@ use crate::{
     engine::{Engine, Entry},
 };
 
-/// Keys with their values; `None` for those that are removed.
+/// Keys with their values; `None` for removed keys.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-/// What is read instead of what the store has.
+/// Values that replace those in the store.
 pub(crate) trait Overlay {
-    /// The changes of the keys in `[from, to)`.
+    /// The changes to the keys in `[from, to)`.
     fn changes(&self, from: &[u8], to: &[u8]) -> Result<Changes, StoreError>;
 }
 
@@ -35,28 +35,28 @@ impl Overlay for &Changes {
     }
 }
 
-/// Entries that are read at a time: few at first, since most ranges have few.
+/// Entries read at a time: few at first, since most ranges have few.
 const FIRST: usize = 16;
 const MOST: usize = 256;
 
 /// The entries of a range, by key, from both ends.
 ///
-/// It reads a piece of the store first, and what is laid over the same keys after that: who changes
-/// the store keeps the old value before, so that a change is either not read or laid over.
+/// Reads a chunk of the store first and the overlay of the same keys second. A writer saves the old
+/// value before it changes the store, so a change is either not read or overlaid.
 pub(crate) struct Scan<'a, O> {
     engine: &'a Engine,
     overlay: O,
-    /// The keys `[from, to)` that are not read yet; none if they are equal.
+    /// The keys `[from, to)` that are still unread; empty if equal.
     from: Vec<u8>,
     to: Vec<u8>,
-    /// What was read before these, and after.
+    /// The entries read before these keys, and after them.
     front: VecDeque<Entry>,
     back: VecDeque<Entry>,
     size: usize,
 }
 
 impl<'a, O: Overlay> Scan<'a, O> {
-    /// The entries with keys in `[from, to)`. `few`: only the first or the last of them is needed.
+    /// The entries with keys in `[from, to)`. `few`: only the first or the last is needed.
     pub(crate) fn new(
         engine: &'a Engine,
         overlay: O,
@@ -74,7 +74,7 @@ impl<'a, O: Overlay> Scan<'a, O> {
         }
     }
 
-    /// Reads one more piece, from the beginning or from the end of what is left.
+    /// Reads one more chunk from the beginning or the end of the unread range.
     fn read(&mut self, from_end: bool) -> Result<(), StoreError> {
         let stored = self.engine.range(&self.from, &self.to);
         let mut rows: Vec<Entry> = if from_end {
@@ -93,7 +93,7 @@ impl<'a, O: Overlay> Scan<'a, O> {
                 self.back.push_front(row);
             }
         } else {
-            // The first key after another is that one and a zero.
+            // The next key after a key is the same bytes with a zero appended.
             let border = border.map(|key| [key, vec![0]].concat());
             let from = mem::replace(&mut self.from, border.unwrap_or_else(|| self.to.clone()));
             let rows = self.laid_over(rows, &from, &self.from)?;
@@ -141,7 +141,7 @@ impl<'a, O: Overlay> Scan<'a, O> {
                 return rest.map(Ok);
             }
             if let Err(error) = self.read(from_end) {
-                // Nothing comes after a failure.
+                // Ends the iteration after an error.
                 self.to.clone_from(&self.from);
                 self.front.clear();
                 self.back.clear();

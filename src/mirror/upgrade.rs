@@ -1,4 +1,4 @@
-//! Rewriting a store of schema 1 as one of schema 2.
+//! Rewrites a store of schema 1 as schema 2.
 
 use propsbot_archive::Hash;
 use serde::de::DeserializeOwned;
@@ -15,21 +15,21 @@ use crate::{
     scan::Scan,
 };
 
-// The keys of schema 1 that schema 2 has in records.
+// Keys of schema 1 that became records in schema 2.
 const NEWEST_KEY: &[u8] = &[0, 1];
 const HEARD_KEY: &[u8] = &[0, 4];
 const EXPORTED_KEY: &[u8] = &[0, 2];
-/// Followed by an archive's name.
+/// A prefix, followed by an archive's name.
 const ARCHIVE_KEY: &[u8] = &[0, 6];
 const RULES_KEY: &[u8] = &[0, 7];
 const CLAIMS_KEY: &[u8] = &[0, 8];
 
-/// What stood before the hash of a manifest from which the store was restored.
+/// The prefix of a manifest hash that the store was restored from.
 const RESTORED: &str = "restored ";
-/// What stood before what was not confirmed to be published.
+/// The prefix of a manifest hash whose publication is unconfirmed.
 const UNCONFIRMED: char = '?';
 
-/// The rows of a store of schema 1: those of tables that have not changed since can be read.
+/// The rows of a store of schema 1. Only unchanged tables can be read.
 pub struct OldRows<'a>(&'a Engine);
 
 impl ReadRows for OldRows<'_> {
@@ -49,7 +49,7 @@ impl ReadRows for OldRows<'_> {
     }
 }
 
-/// A row as bytes.
+/// A row in bytes.
 pub struct OldRow {
     /// The table's number.
     pub table: u8,
@@ -59,7 +59,7 @@ pub struct OldRow {
 }
 
 impl OldRow {
-    /// What a record is stored as today.
+    /// A record in the current encoding.
     pub fn of<R: Record>(row: &R) -> Self {
         let mut key = Vec::new();
         row.key().write_prefix(&mut key);
@@ -70,13 +70,13 @@ impl OldRow {
         }
     }
 
-    /// The value of a row, as this type reads it.
+    /// Decodes the value as this type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         // The first byte is the version of the encoding.
         self.decode(self.value.get(1..))
     }
 
-    /// What the key has after so many bytes, as this type reads it.
+    /// Decodes the key from this byte offset as this type.
     pub fn read_key<T: DeserializeOwned>(&self, from: usize) -> Result<T, StoreError> {
         self.decode(self.key.get(from..))
     }
@@ -89,14 +89,14 @@ impl OldRow {
         })?)
     }
 
-    /// The number that the value is.
+    /// The value as a big-endian number.
     pub fn number(&self) -> Option<u64> {
         Some(u64::from_be_bytes(self.value.as_slice().try_into().ok()?))
     }
 }
 
-/// Rewrites a store into a fresh folder, and opens that. Killed at any step, the old store is there, or
-/// the new one.
+/// Rewrites a store into a new folder and opens it. After a kill at any step, either the old or the
+/// new store is there.
 pub(crate) fn upgrade<D: Domain>(engine: Engine) -> Result<Engine, StoreError> {
     let path = engine.path().to_owned();
     let folders = Folders::new(&path);
@@ -129,7 +129,7 @@ pub(crate) fn upgrade<D: Domain>(engine: Engine) -> Result<Engine, StoreError> {
     Ok(engine)
 }
 
-/// Whether the key of one of the mirror's own values is the same in schema 2.
+/// Whether the mirror's own value under this key is unchanged in schema 2.
 fn is_kept(key: &[u8]) -> bool {
     let is_replaced = [
         NEWEST_KEY,
@@ -143,7 +143,7 @@ fn is_kept(key: &[u8]) -> bool {
     !is_replaced && !key.starts_with(ARCHIVE_KEY)
 }
 
-/// The mirror's own rows, as schema 2 has them.
+/// The mirror's own rows in schema 2.
 fn own_rows(engine: &Engine) -> Result<Vec<Entry>, StoreError> {
     let stamp = |key| -> Result<Option<Stamp>, StoreError> {
         let bytes: Option<Vec<u8>> = engine.get(key)?;

@@ -1,6 +1,6 @@
-//! The rows of one instant, while the store goes on changing.
+//! Snapshots of the rows while the store goes on changing.
 //!
-//! While a view is open, whoever changes the store first keeps here what was there. So a view takes
+//! While a view is open, every writer saves here the values that it replaces. So a view takes
 //! memory only for what changes meanwhile.
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -12,22 +12,22 @@ use crate::{
     scan::{Changes, Overlay, Scan},
 };
 
-/// Bytes of old values that are kept for one view. Past these it ends.
+/// Bytes of old values kept per view. Beyond this the view ends.
 const VIEW_LIMIT: usize = 64 << 20;
 
-/// About what an entry takes beside its key and value.
+/// Approximate overhead of an entry, in bytes.
 const ENTRY: usize = 100;
 
-/// All rows of a mirror: as they are whenever one is read, or as they were at one instant.
+/// All rows of a mirror, either live or as of one instant.
 ///
-/// Reading those of an instant fails with [`StoreError::ViewEnded`] once too much has changed since.
+/// Reading a snapshot fails with [`StoreError::ViewEnded`] once too much has changed since.
 pub struct View {
     inner: Arc<Inner>,
-    /// What has changed since the instant.
+    /// What has changed since the instant; `None` if live.
     old: Option<Arc<OldValues>>,
 }
 
-/// What was there before it changed; `None` if that became too much.
+/// The values replaced since a view opened; `None` once there were too many.
 pub(crate) struct OldValues(Mutex<Option<Kept>>);
 
 #[derive(Default)]
@@ -76,10 +76,10 @@ impl Overlay for Option<&OldValues> {
     }
 }
 
-/// The views that are open.
+/// The open views.
 pub(crate) struct Views {
     open: Vec<Weak<OldValues>>,
-    /// How much is kept for each.
+    /// Bytes of old values kept per view.
     limit: usize,
 }
 
@@ -91,7 +91,7 @@ impl Views {
         }
     }
 
-    /// Keeps for every open view what these changes replace.
+    /// Saves, for every open view, the values that these changes replace.
     pub(crate) fn keep(&mut self, engine: &Engine, ops: &[Op]) -> Result<(), StoreError> {
         self.open.retain(|view| view.strong_count() > 0);
         let open: Vec<Arc<OldValues>> = self.open.iter().filter_map(Weak::upgrade).collect();
@@ -119,7 +119,7 @@ impl Views {
 }
 
 impl View {
-    /// The rows as they are whenever one is read.
+    /// The live rows.
     pub(crate) fn live(inner: Arc<Inner>) -> Self {
         Self { inner, old: None }
     }
@@ -129,7 +129,7 @@ impl ReadRows for View {
     type Error = StoreError;
 
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        // In this order: see `Scan`.
+        // The store first, then the old values: see `Scan`.
         let now = self.inner.engine.get(key)?;
         let Some(old) = &self.old else { return Ok(now) };
         let old = old.read(|values| values.get(key).cloned())?;
@@ -159,7 +159,7 @@ mod tests {
         wiki::{Change, Edit, Page, Pages, Wiki},
     };
 
-    /// Pages by title: what the wiki looks like at an instant.
+    /// Pages by title: the wiki's content at an instant.
     type Model = BTreeMap<String, String>;
 
     fn page(row: Page) -> (String, String) {
@@ -183,11 +183,11 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        /// A batch: pages that get another text, or go.
+        /// A batch that changes or removes pages.
         Write(Vec<(u8, bool)>),
         Open,
         Close(prop::sample::Index),
-        /// Reads on in the scan of a view, from either end.
+        /// Continues the scan of a view from either end.
         Read(prop::sample::Index, usize, bool),
     }
 
@@ -205,7 +205,7 @@ mod tests {
         format!("page {:03}", number % 120)
     }
 
-    /// Holds everything that can be asked of a view against the model.
+    /// Checks every query of a view against the model.
     fn check(view: &Pages, then: &Model) {
         let all = view.all("wiki").unwrap();
         assert!(all.into_iter().map(page).eq(then.clone()));
@@ -238,7 +238,7 @@ mod tests {
                 mirror.merge(&[edits.collect()]).unwrap();
             };
             write(&mut now, (0..100).map(|number| (number, false)).collect());
-            // Each view, what it shows, and how many rows of a scan were read from both ends.
+            // Each view, its expected content, and how many rows of its scan were read.
             let views: Vec<(Pages, Model)> = Vec::new();
             let views = std::cell::RefCell::new(views);
             for step in steps {
@@ -255,7 +255,8 @@ mod tests {
                         let mut scan = view.each("wiki");
                         let mut expected = then.clone().into_iter();
                         for read in 0..rows {
-                            // The store changes while it is read, and so does the end that is read.
+                            // The store changes during the scan, which alternates between both
+                            // ends.
                             let end = from_end == (read % 7 < 5);
                             let (got, expected) = if end {
                                 (scan.next_back(), expected.next_back())
@@ -295,7 +296,7 @@ mod tests {
         assert!(matches!(ended, StoreError::ViewEnded { .. }), "{ended:?}");
         assert!(scan.next().unwrap().is_err() && scan.next().is_none());
         assert!(view.last("wiki").is_err() && view.all("wiki").is_err());
-        // Others go on.
+        // Other readers still work.
         let text = |pages: &Pages| pages.page("wiki", "page").unwrap().unwrap().text;
         assert_eq!(
             (text(&mirror), text(&mirror.view())),

@@ -1,4 +1,4 @@
-//! A provider for the tests that is not Discord: wikis and their pages, with ids of text.
+//! A provider for tests that isn't Discord: wikis and their pages, with text ids.
 
 use propsbot_archive::Millis;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
 /// Wikis and their pages.
 pub(crate) struct Wiki;
 
-/// Somebody changed a page.
+/// An edit of a page.
 pub(crate) struct Edit {
     pub(crate) at: Stamp,
     pub(crate) wiki: String,
@@ -31,7 +31,7 @@ pub(crate) struct Page {
     pub(crate) text: String,
 }
 
-/// How many edits a wiki had.
+/// The number of edits of a wiki.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Count {
     pub(crate) wiki: String,
@@ -113,7 +113,7 @@ impl Domain for Wiki {
     }
 }
 
-/// Questions to the mirror of wikis.
+/// Queries on the mirror of wikis.
 pub(crate) struct Pages(View);
 
 impl From<View> for Pages {

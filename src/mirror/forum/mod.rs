@@ -1,5 +1,5 @@
-//! A provider for tests: forums of which people post in topics. Its ids are text, and its platform is a
-//! list in memory.
+//! A provider for tests: forums with topics and posts. Its ids are text, and its platform is a list
+//! in memory.
 
 mod tests;
 
@@ -62,7 +62,7 @@ struct Post {
     text: String,
 }
 
-/// An author's wish to be forgotten.
+/// An author's request to be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Wish {
     author: String,
@@ -152,7 +152,7 @@ impl Record for Wish {
     }
 }
 
-/// What the platform tells.
+/// What the platform reports.
 enum Fact {
     Posted(Post),
     Forget(String),
@@ -175,7 +175,7 @@ impl Observed for Seen {
 
 struct Forums;
 
-/// All rows.
+/// Reads all rows.
 struct Reader(View);
 
 impl From<View> for Reader {
@@ -212,7 +212,7 @@ impl Domain for Forums {
     }
 }
 
-/// The platform: a list of posts, of which it tells when there is a new one.
+/// The platform: a list of posts that notifies of each new one.
 #[derive(Default)]
 struct Platform {
     posts: Mutex<Vec<Post>>,
@@ -255,7 +255,7 @@ impl Provider {
         self.store.0.0.scan(()).unwrap()
     }
 
-    /// Fetches all that there is.
+    /// Fetches all posts.
     fn fetch(&self) -> Result<(), ProviderError> {
         let posts = self.platform.posts.lock().unwrap().clone();
         let seen = posts.into_iter().enumerate().map(|(index, post)| Seen {
