@@ -1,47 +1,46 @@
-//! What it takes to reach archives that are not on this machine: keys, servers, and what may be done
-//! there. Printing any of it shows no secret.
+//! Access to remote archives: credentials, servers and options. `Debug` output shows no secrets.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 use super::ObjectStoreKind;
 
-/// What it takes to reach archives that are not on this machine.
+/// How to reach remote archives.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// Object stores.
     pub buckets: BucketAccess,
     /// Repositories on GitHub.
     pub github: GithubAccess,
-    /// Where what was read is kept, for the next time; `None` for nowhere.
+    /// Where read objects are cached; `None` for no cache.
     pub cache: Option<PathBuf>,
 }
 
-/// How to reach GitHub, and what may be done there.
+/// How to reach GitHub, and options for repositories there.
 #[derive(Clone, Default)]
 pub struct GithubAccess {
     /// A personal access token.
     pub token: Option<String>,
     /// The API's URL; `None` for GitHub's own.
     pub api_url: Option<String>,
-    /// Whether a repository may be written to that everyone can read.
+    /// Whether writing to a public repository is allowed.
     pub allow_public: bool,
-    /// What becomes of earlier exports.
+    /// Whether earlier exports are kept.
     pub history: History,
 }
 
-/// What becomes of earlier exports in a git repository.
+/// Whether earlier exports stay in a git repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum History {
     /// They stay in the branch's history.
     #[default]
     Keep,
-    /// After each export the branch is replaced by one fresh commit.
+    /// Each export replaces the branch by a single commit.
     Squash,
-    /// The same, after each export that carries out a member's wish for privacy or deletion.
+    /// The same, but only for exports that apply a member's choice of privacy or deletion.
     SquashAfterDeletion,
 }
 
-/// A text names no [`History`].
+/// The text isn't a valid [`History`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is none of `keep`, `squash` and `squash-after-deletion`")]
 pub struct NoHistory(String);
@@ -70,20 +69,20 @@ impl fmt::Debug for GithubAccess {
 }
 
 impl GithubAccess {
-    /// The variables without which nothing can be reached, and that are not set.
+    /// The required variables that are not set.
     pub fn missing(&self) -> Vec<&'static str> {
         let token = self.token.is_none().then_some("GITHUB_TOKEN");
         token.into_iter().collect()
     }
 }
 
-/// How to reach object stores: the variables of [`Self::VARIABLES`] that are set, which have the
-/// names that the stores' own tools give them.
+/// How to reach object stores: the variables of [`Self::VARIABLES`] that are set. Their names are
+/// those used by the stores' own tools.
 #[derive(Clone, Default)]
 pub struct BucketAccess(pub BTreeMap<&'static str, String>);
 
 impl BucketAccess {
-    /// What may be set.
+    /// The variables that are read.
     pub const VARIABLES: [&str; 11] = [
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -98,12 +97,12 @@ impl BucketAccess {
         "AZURE_STORAGE_ENDPOINT",
     ];
 
-    /// The variables without which nothing of this kind can be reached, and that are not set.
+    /// The required variables for this kind of store that are not set.
     pub fn missing(&self, kind: ObjectStoreKind) -> Vec<&'static str> {
         let needed: &[&str] = match kind {
             ObjectStoreKind::S3 => &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
             ObjectStoreKind::Google => &["GOOGLE_SERVICE_ACCOUNT"],
-            // The account's key does as well, but it opens everything.
+            // The account key works too, but it opens the whole account.
             ObjectStoreKind::Azure if self.0.contains_key("AZURE_STORAGE_ACCOUNT_KEY") => {
                 &["AZURE_STORAGE_ACCOUNT_NAME"]
             }

@@ -1,22 +1,22 @@
-//! Which claims on an archive are this store's own.
+//! Recognizes this store's own claims on archives.
 //!
-//! Where an archive has no locks, a writer claims it under a name. A process that was killed leaves its
-//! claim behind. The store remembers the names under which its processes wrote, so the next process takes
+//! Where an archive has no locks, a writer claims it under a name, and a killed process leaves its
+//! claim behind. The store remembers the names of its processes, so that the next process takes
 //! such a claim back at once. Only one process at a time has the store open.
 
 use std::collections::BTreeSet;
 
-/// The name of this process's claims, and those of the same store's processes before it.
+/// The claim names of this process and of the same store's earlier processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// The name of this process's claims. No other process has it.
+    /// This process's unique claim name.
     pub name: String,
-    /// The names of processes that are gone.
+    /// The names of earlier processes.
     pub former: BTreeSet<String>,
 }
 
 impl Default for Claims {
-    /// A new name, for a process without a past.
+    /// A new name, without earlier processes.
     fn default() -> Self {
         Self {
             name: format!("{:032x}", rand::random::<u128>()),
@@ -26,7 +26,7 @@ impl Default for Claims {
 }
 
 impl Claims {
-    /// Whether a claim of this name is this store's.
+    /// Whether a claim with this name belongs to this store.
     pub(crate) fn has(&self, name: &str) -> bool {
         name == self.name || self.former.contains(name)
     }

@@ -1,8 +1,8 @@
 //! An archive in a folder.
 //!
-//! Owns how files become durable and how one writer at a time is ensured. A file `.lock` is locked
-//! during a write; a file `.writing` stands while there may be objects that no manifest needs, so
-//! that the next write knows to look for them.
+//! Makes files durable and ensures one writer at a time. `.lock` is locked during a write.
+//! `.writing` exists while there may be objects that no manifest needs, so that the next write
+//! removes them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,21 +22,21 @@ use propsbot_archive::{
 const LOCK: &str = ".lock";
 const WRITING: &str = ".writing";
 
-/// An archive in a folder, which is made with the first write.
+/// An archive in a folder, which the first write creates.
 #[derive(Clone, Debug)]
 pub struct FolderArchive {
     root: PathBuf,
 }
 
 impl FolderArchive {
-    /// The archive in this folder. Touches nothing yet.
+    /// The archive in this folder. Doesn't access the disk yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 }
 
-/// The first of what a write needs that it would be refused. The folders of objects may be another
-/// user's, after an export as root.
+/// Fails with the first permission that a write would lack. After an export as root, the object
+/// folders may belong to another user.
 fn check_writable(root: &Path) -> Result<(), ArchiveError> {
     let parents = root.ancestors().skip(1);
     let parent = parents
@@ -61,7 +61,7 @@ fn check_writable(root: &Path) -> Result<(), ArchiveError> {
         } else {
             rustix::fs::access(&path, access)
         };
-        // What is not there yet is made.
+        // Missing folders are created later.
         let checked = checked.or_else(|error| match error {
             Errno::NOENT => Ok(()),
             error => Err(error),
@@ -106,7 +106,7 @@ impl DataArchive for FolderArchive {
     }
 }
 
-/// A write in progress. Without a session if a step was cut off.
+/// A write in progress. The session is `None` after an interrupted step.
 struct FolderWrite {
     session: Option<Session>,
     bases: Bases,
@@ -133,19 +133,19 @@ impl ArchiveWrite for FolderWrite {
     }
 }
 
-/// The steps of a write, alone in the folder as long as the lock is held.
+/// The steps of a write; the lock keeps other writers out.
 struct Session {
     root: PathBuf,
-    /// Held until the session ends, in whatever way.
+    /// Held until the session ends.
     _lock: File,
-    /// Folders with new names in them, not known to be durable yet.
+    /// Folders with new names that may not be durable yet.
     touched: BTreeSet<PathBuf>,
-    /// Whether [`WRITING`] stands.
+    /// Whether [`WRITING`] exists.
     marked: bool,
 }
 
 impl Session {
-    /// Takes the lock, and removes what an interrupted write left.
+    /// Takes the lock and removes the leftovers of an interrupted write.
     fn begin(root: PathBuf) -> Result<Self, ArchiveError> {
         let missing = root
             .ancestors()
@@ -179,7 +179,7 @@ impl Session {
         }
         let around = folder.parent().expect("their folders too").to_owned();
         self.touched.insert(around);
-        // What cannot be read is replaced.
+        // An unreadable file is replaced.
         let there = read_if_there(&path).ok().flatten();
         if there.as_ref() != Some(&object.bytes) {
             replace(&path, &object.bytes)?;
@@ -210,7 +210,7 @@ impl Session {
             sync_folder(&self.root)?;
             replace(&self.root.join(path), manifest)?;
         }
-        // Also what was published by another who was cut off right then.
+        // This also covers a manifest whose writer was killed right after the rename.
         sync_folder(&self.root)?;
         if let Err(error) = self.follow(&publish.documents, &publish.remove) {
             tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
@@ -218,7 +218,7 @@ impl Session {
         Ok(hashes)
     }
 
-    /// What is done once the manifest is replaced.
+    /// Writes the documents and removes old objects, after the manifest is replaced.
     fn follow(
         &mut self,
         documents: &Documents,
@@ -248,10 +248,10 @@ impl Session {
         self.unmark()
     }
 
-    /// Removes every object that the manifest does not need. Removes nothing unless all that it
-    /// needs is known.
+    /// Removes every object that the manifest doesn't need. Removes nothing unless all needed
+    /// objects are known.
     fn clean_up(&mut self) -> Result<(), ArchiveError> {
-        // A manifest that may vanish with the power shall not be what is gone by.
+        // The manifest that decides what is removed must survive a power cut first.
         sync_folder(&self.root)?;
         let needed = needed_objects(&self.root)?;
         for kind in ["blobs", "indexes"] {
@@ -288,7 +288,7 @@ impl Session {
         Ok(())
     }
 
-    /// There is nothing but what the manifest needs.
+    /// Removes [`WRITING`]: only needed objects are left.
     fn unmark(&mut self) -> Result<(), ArchiveError> {
         for folder in std::mem::take(&mut self.touched) {
             if folder.is_dir() {
@@ -334,7 +334,7 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
     }
 }
 
-/// What is in the folder; nothing if there is none.
+/// The folder's entries; empty if it doesn't exist.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -346,7 +346,8 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
         .map_err(failed("list", folder))
 }
 
-/// Gives the file these bytes at one stroke. They are durable, the name only with its folder.
+/// Replaces a file atomically. The content is durable on return, the name only after
+/// [`sync_folder`].
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
@@ -356,8 +357,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     fs::rename(&temporary, path).map_err(failed("rename a temporary file to", path))
 }
 
-/// Makes the names in the folder durable.
-/// Opens the file that is locked, for writing: NFS locks no other.
+/// Opens the lock file for writing, since NFS locks only writable files.
 fn open_lock(root: &Path) -> Result<File, ArchiveError> {
     let path = root.join(LOCK);
     let mut options = File::options();
@@ -365,7 +365,7 @@ fn open_lock(root: &Path) -> Result<File, ArchiveError> {
     options.open(&path).map_err(failed("open", &path))
 }
 
-/// What it means that the lock of the archive in `root` was taken, or was not.
+/// Converts the result of locking the archive in `root`.
 fn taken(locked: Result<(), TryLockError>, root: &Path) -> Result<(), ArchiveError> {
     match locked {
         Ok(()) => Ok(()),
@@ -398,7 +398,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Archiv
 mod tests {
     use super::*;
 
-    /// As NFS answers where no lock daemon runs: nobody has the lock, and nobody gets it.
+    /// NFS without a lock daemon: locking fails although no process has the lock.
     #[test]
     fn tells_a_lock_that_fails_from_one_that_is_held() {
         let root = Path::new("archive");

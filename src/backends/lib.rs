@@ -1,7 +1,7 @@
-//! Archives in places: a folder, a repository on GitHub, an object store.
+//! Storage for archives: a folder, a repository on GitHub, or an object store.
 //!
-//! Owns how each place replaces a set of files as one, and how places are named. Knows nothing of
-//! what the files say beyond the manifest and the indexes. Only the program depends on it.
+//! Decides how each of them replaces a set of files atomically, and how archives are named. Reads
+//! nothing of the files beyond the manifest and the indexes. Only the program depends on it.
 
 mod access;
 mod bucket;

@@ -1,6 +1,4 @@
-//! How archives are named, on the command line and in `ARCHIVE`, and what it takes to reach them.
-//!
-//! Owns the spelling, and which backend it stands for. Knows nothing of what an archive holds.
+//! How archives are named on the command line and in `ARCHIVE`, and which backend a name selects.
 
 use std::{fmt, fs, io, path::PathBuf, str::FromStr};
 
@@ -8,10 +6,10 @@ use super::{Access, Claims, bucket::BucketArchive, folder::FolderArchive, github
 use propsbot_archive::{ArchiveError, CachedArchive, DataArchive, Hash};
 use propsbot_network::Network;
 
-/// Which archive, as it is written on the command line and in `ARCHIVE`.
+/// An archive as named on the command line and in `ARCHIVE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArchiveSpec {
-    /// `dir:PATH`: a folder, made with the first write.
+    /// `dir:PATH`: a folder, which the first write creates.
     Folder(PathBuf),
     /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`: an object store.
     Bucket(BucketPlace),
@@ -19,10 +17,10 @@ pub enum ArchiveSpec {
     Github(GithubPlace),
 }
 
-/// Whose language an object store speaks.
+/// The API of an object store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectStoreKind {
-    /// Amazon's S3, which many others speak too.
+    /// Amazon S3, or a compatible store.
     S3,
     /// Google Cloud Storage.
     Google,
@@ -31,7 +29,7 @@ pub enum ObjectStoreKind {
 }
 
 impl ObjectStoreKind {
-    /// What the names of archives there begin with.
+    /// The URL scheme of archives in this kind of store.
     pub fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -46,14 +44,14 @@ impl ObjectStoreKind {
     }
 }
 
-/// Where an archive in an object store is.
+/// An archive's place in an object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketPlace {
     /// In which kind of store.
     pub kind: ObjectStoreKind,
-    /// The bucket, or container.
+    /// The bucket or container.
     pub bucket: String,
-    /// The folder in it, without `/` around it; empty for none.
+    /// The folder in the bucket, without leading or trailing `/`; empty for none.
     pub prefix: String,
 }
 
@@ -67,7 +65,7 @@ impl BucketPlace {
         }
     }
 
-    /// `None` if there is no bucket, or something that is neither a bucket nor a prefix.
+    /// Parses `//BUCKET[/PREFIX]`. `None` without a bucket, or with unsupported characters.
     fn parse(kind: ObjectStoreKind, text: &str) -> Option<Self> {
         let place = text.strip_prefix("//")?;
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -86,21 +84,21 @@ impl fmt::Display for BucketPlace {
     }
 }
 
-/// Where an archive on GitHub is.
+/// An archive's place on GitHub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubPlace {
-    /// Whose repository it is.
+    /// The repository's owner.
     pub owner: String,
-    /// Its name.
+    /// The repository's name.
     pub repo: String,
     /// The branch; `None` for the repository's default branch.
     pub branch: Option<String>,
-    /// The folder in it, without `/` around it; empty for none.
+    /// The folder in the repository, without leading or trailing `/`; empty for none.
     pub prefix: String,
 }
 
 impl GithubPlace {
-    /// `None` if a part is missing, or is none.
+    /// `None` if a part is missing or invalid.
     fn parse(text: &str) -> Option<Self> {
         let (place, prefix) = text.split_once(':').unwrap_or((text, ""));
         let (repo, branch) = match place.split_once('@') {
@@ -141,12 +139,12 @@ impl fmt::Display for GithubPlace {
 }
 
 impl ArchiveSpec {
-    /// Whether whoever writes there claims it, since there are no locks.
+    /// Whether writers use claims, since there are no locks.
     pub fn takes_claims(&self) -> bool {
         matches!(self, Self::Bucket(_))
     }
 
-    /// The variables that this archive needs, and that are not set.
+    /// The required variables that are not set.
     pub fn missing(&self, access: &Access) -> Vec<&'static str> {
         match self {
             Self::Folder(_) => Vec::new(),
@@ -166,7 +164,7 @@ impl fmt::Display for ArchiveSpec {
     }
 }
 
-/// A text names no archive that there is support for.
+/// The text doesn't name a supported archive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveSpecError {
     /// A folder without a name.
@@ -175,7 +173,7 @@ pub enum ArchiveSpecError {
     /// An object store without a bucket.
     #[error("`{0}` needs a bucket, such as `s3://bucket/prefix`, and nothing behind the prefix")]
     NoBucket(String),
-    /// A place on GitHub that is none.
+    /// An invalid place on GitHub.
     #[error(
         "`{0}` needs an owner and a repository, such as `github:OWNER/REPO`, then perhaps `@BRANCH` \
          and `:FOLDER`, in letters, digits, `.`, `_`, `-` (and `/`)"
@@ -209,10 +207,10 @@ impl FromStr for ArchiveSpec {
     }
 }
 
-/// The archive that this names, to write to; `claims` are those of the store. Touches nothing yet.
+/// Opens this archive for writing. `claims` are the store's. Makes no requests yet.
 ///
 /// # Errors
-/// What it takes to reach it is not configured.
+/// A required variable is not set.
 pub fn open_to_write(
     spec: &ArchiveSpec,
     access: &Access,
@@ -241,11 +239,12 @@ fn check_access(spec: &ArchiveSpec, access: &Access) -> Result<(), ArchiveError>
     Err(ArchiveError::NoAccess { place, variables })
 }
 
-/// The archive that this names, to read of. What is public on GitHub takes no token, and is read without it
-/// where it is refused. Touches nothing yet.
+/// Opens this archive for reading. Makes no requests yet.
+///
+/// Public data on GitHub needs no token, and is read without a refused one.
 ///
 /// # Errors
-/// What it takes to reach it is not configured.
+/// A required variable is not set.
 pub fn open(
     spec: &ArchiveSpec,
     access: &Access,
@@ -265,11 +264,10 @@ pub fn open(
     })
 }
 
-/// The archive that this names, to read all of it: what is read of an archive that is not on this
-/// machine is kept for the next time.
+/// Opens this archive to read all of it. Objects of a remote archive are cached for the next time.
 ///
 /// # Errors
-/// As [`open`]; or there is no place for copies.
+/// Like [`open`], and if there is no folder for the cache.
 pub fn open_to_read(
     spec: &ArchiveSpec,
     access: &Access,
@@ -286,11 +284,11 @@ pub fn open_to_read(
     })
 }
 
-/// How long the name of a folder of copies is.
+/// The length of the name of a cache folder.
 const COPIES: usize = 16;
 
-/// Removes the copies of all archives, which may have what is to be forgotten. What is needed of them is
-/// fetched again.
+/// Removes the cached copies of all archives, which may have data to be forgotten. Needed objects
+/// are fetched again.
 pub fn drop_copies(access: &Access) -> io::Result<()> {
     let Some(cache) = &access.cache else {
         return Ok(());
@@ -301,7 +299,7 @@ pub fn drop_copies(access: &Access) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        // Nothing else that lies there is ours.
+        // Other files in the folder aren't ours.
         let is_ours =
             |name: &str| name.len() == COPIES && name.bytes().all(|c| c.is_ascii_hexdigit());
         if entry.file_name().to_str().is_some_and(is_ours) {

@@ -1,4 +1,4 @@
-//! Discord, as a mirror's domain.
+//! Discord as a mirror's domain.
 
 use propsbot_ingest as ingest;
 use propsbot_mirror::{Domain, OldRow, OldRows, Rows, StoreError};
@@ -6,7 +6,7 @@ use propsbot_model::{Observation, Pending};
 
 use crate::{Reader, reader::DELETION_RULES, upgrade};
 
-/// Discord's facts and their rules.
+/// Discord's facts and merge rules.
 pub struct Discord;
 
 impl Domain for Discord {

@@ -1,6 +1,6 @@
-//! Discord's mirror on disk: what the program asks of it, over `propsbot-mirror`.
+//! Discord's mirror on disk: the queries of the program, on top of `propsbot-mirror`.
 //!
-//! Every call blocks: keep it off the async threads.
+//! Every call blocks; make it off the async threads.
 
 mod domain;
 mod purge;
@@ -16,5 +16,5 @@ pub use propsbot_mirror::{
 pub use purge::purge;
 pub use reader::Reader;
 
-/// Discord's mirror. It dereferences to a [`Reader`] of the rows as they are now.
+/// Discord's mirror. Dereferences to a [`Reader`] of the live rows.
 pub type Store = Mirror<Discord>;

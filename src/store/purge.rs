@@ -1,4 +1,4 @@
-//! Removing a guild. Only what its members chose about their privacy stays.
+//! Removes a guild, except for its members' privacy choices.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,12 @@ use propsbot_model::{
     Session, Settings, Synced, Tally,
 };
 
-/// Removes every row of a guild but its members' privacy choices, and marks the guild for the next
-/// export. Nothing else may write meanwhile. If this is interrupted, call it again.
+/// Removes a guild's rows, except its members' privacy choices, and marks it for export.
 ///
-/// A choice outlives the guild: if the guild is mirrored again, whoever opted out or had their data
-/// deleted stays hidden. Until then the choice counts wherever the same user is named.
+/// There must be no other writer. If this is interrupted, call it again.
+///
+/// Choices outlive the guild: if it is mirrored again, members who opted out or had their data
+/// deleted stay hidden. Until then their choices still apply in other guilds that name them.
 pub fn purge(store: &Store, guild: GuildId) -> Result<(), StoreError> {
     let channels = store.channels(guild)?;
     let mut channels: BTreeSet<ChannelId> =
@@ -46,7 +47,7 @@ pub fn purge(store: &Store, guild: GuildId) -> Result<(), StoreError> {
     store.remove::<Failure>(guild)?;
     store.remove::<Scrub>(guild)?;
     store.remove::<AdminAction>(guild)?;
-    // These tell which channels it has: they go last.
+    // These rows list the guild's channels, so they are removed last.
     store.remove::<Tally>(guild)?;
     store.remove::<GuildEntity<Channel>>(guild)?;
     store.mark_only(Mark::of_space(guild, Privacy::TABLE))

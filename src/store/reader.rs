@@ -1,4 +1,4 @@
-//! The questions that jobs, commands and the export ask, of the store or of a view of it.
+//! The queries of jobs, commands and the export, on the live store or a view of it.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -10,7 +10,7 @@ use propsbot_model::{
     permissions::Permissions,
 };
 
-/// The messages of a channel with these ids, as keys.
+/// The keys of the channel's messages with these ids.
 fn messages(
     channel: ChannelId,
     ids: &RangeInclusive<u64>,
@@ -18,11 +18,11 @@ fn messages(
     (channel, MessageId(*ids.start()))..=(channel, MessageId(*ids.end()))
 }
 
-/// Version of what a deletion removes. Bump it when deletions remove more: at its next start, a store of a
-/// lower version repeats its deletions and is rewritten.
+/// Version of what a deletion removes. Bump it when deletions remove more: at its next start, a
+/// store of an older version repeats its deletions and is rewritten.
 pub(crate) const DELETION_RULES: u8 = 2;
 
-/// Discord's rows: as they are now, or as they were at one instant.
+/// Discord's rows, live or as of one instant.
 pub struct Reader(View);
 
 impl From<View> for Reader {
@@ -32,8 +32,7 @@ impl From<View> for Reader {
 }
 
 impl Reader {
-    /// Whether the store is to be rewritten: rows were removed that may leave nothing, now or by an
-    /// earlier version.
+    /// Whether the log may still have deleted data, so that the store must be rewritten.
     pub fn owes_rewrite(&self) -> Result<bool, StoreError> {
         if let Some(rules) = self.0.rewritten_under()? {
             return Ok(rules < DELETION_RULES);
@@ -47,32 +46,33 @@ impl Reader {
         Ok(false)
     }
 
-    /// What came of exports, as it was kept last.
+    /// The last stored report on exports.
     pub fn export_report(&self) -> Result<Option<String>, StoreError> {
         self.0.export_report()
     }
 
-    /// What changed since it was last exported.
+    /// The marks of what changed since the last export.
     pub fn dirty(&self) -> Result<Vec<Dirty>, StoreError> {
         self.0.scan(())
     }
 
-    /// What is remembered of exports.
+    /// The record of exports.
     pub fn exports(&self) -> Result<ExportLedger, StoreError> {
         ExportLedger::of(&self.0)
     }
 
-    /// The latest stamp that was ever merged: a clock that was set back must go on from there.
+    /// The latest stamp ever merged. New stamps continue from it even if the clock was set back.
     pub fn newest(&self) -> Result<Stamp, StoreError> {
         Ok(Clock::of(&self.0)?.newest)
     }
 
-    /// The latest stamp that was merged of what the gateway told: until then it was heard.
+    /// The latest stamp of a gateway event: until then the gateway delivered.
     pub fn heard(&self) -> Result<Stamp, StoreError> {
         Ok(Clock::of(&self.0)?.heard())
     }
 
-    /// How many messages of a channel have these ids, deleted ones too; `most` at the most.
+    /// The number of messages of a channel with these ids, including deleted ones, capped at
+    /// `most`.
     pub fn count_messages(
         &self,
         channel: ChannelId,
@@ -86,27 +86,25 @@ impl Reader {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    /// Every guild that was ever seen, by id.
+    /// Every guild ever seen, by id.
     pub fn guilds(&self) -> Result<Vec<GuildEntity<Guild>>, StoreError> {
         self.0.scan(())
     }
 
-    /// A guild.
     pub fn guild(&self, guild: GuildId) -> Result<Option<GuildEntity<Guild>>, StoreError> {
         self.0.get((guild, guild.0))
     }
 
-    /// What was decided of guilds while the operator named none, by guild.
+    /// The choices made for guilds while the operator named none, by guild.
     pub fn guild_choices(&self) -> Result<Vec<GuildChoice>, StoreError> {
         self.0.scan(())
     }
 
-    /// Every channel and thread of the guild that was ever seen, by id.
+    /// Every channel and thread of the guild ever seen, by id.
     pub fn channels(&self, guild: GuildId) -> Result<Vec<GuildEntity<Channel>>, StoreError> {
         self.0.scan(guild)
     }
 
-    /// A channel or thread.
     pub fn channel(
         &self,
         guild: GuildId,
@@ -115,12 +113,12 @@ impl Reader {
         self.0.get((guild, channel.0))
     }
 
-    /// Every role of the guild that was ever seen, by id.
+    /// Every role of the guild ever seen, by id.
     pub fn roles(&self, guild: GuildId) -> Result<Vec<GuildEntity<Role>>, StoreError> {
         self.0.scan(guild)
     }
 
-    /// Every custom emoji that was ever seen in the guild, by id.
+    /// Every custom emoji of the guild ever seen, by id.
     pub fn emojis(&self, guild: GuildId) -> Result<Vec<GuildEntity<GuildEmoji>>, StoreError> {
         self.0.scan(guild)
     }
@@ -138,8 +136,8 @@ impl Reader {
         Ok(None)
     }
 
-    /// Every user who was ever seen in the guild, by id. Those who had their data deleted have no row:
-    /// see [`Member::nameless`].
+    /// Every user ever seen in the guild, by id. Users who had their data deleted have no row and
+    /// appear as [`Member::nameless`].
     pub fn members(&self, guild: GuildId) -> Result<Vec<Member>, StoreError> {
         let mut all: Vec<Member> = self.0.scan(guild)?;
         let gone = self.privacy(guild)?.into_iter().filter(Privacy::is_gone);
@@ -154,7 +152,7 @@ impl Reader {
         Ok(all)
     }
 
-    /// A user, as a member of the guild.
+    /// A member of the guild, present or past.
     pub fn member(&self, guild: GuildId, user: UserId) -> Result<Option<Member>, StoreError> {
         let known = self.0.get((guild, user))?;
         if known.is_none() && self.privacy_of(guild, user)?.is_gone() {
@@ -163,14 +161,14 @@ impl Reader {
         Ok(known)
     }
 
-    /// The guild's settings: the default ones until an admin chose.
+    /// The guild's settings, or the defaults if no admin has set any.
     pub fn settings(&self, guild: GuildId) -> Result<Settings, StoreError> {
         let chosen = self.0.get(guild)?;
         Ok(chosen.unwrap_or_else(|| Settings::default_for(guild)))
     }
 
-    /// The permission bits that a member has in a channel or thread; nothing where the guild or the
-    /// member is not known.
+    /// A member's permission bits in a channel or thread; none if the guild or the member is
+    /// unknown.
     pub fn bits_of(
         &self,
         guild: GuildId,
@@ -185,7 +183,7 @@ impl Reader {
         self.with_permissions_in(guild, channel, |own| own.of_member(user, roles, channel))
     }
 
-    /// Whether everyone in the guild may read a channel or thread that is there now.
+    /// Whether everyone in the guild can read a channel or thread. `false` if it doesn't exist now.
     pub fn everyone_reads(&self, guild: GuildId, id: ChannelId) -> Result<bool, StoreError> {
         let channel = self.channel(guild, id)?;
         let Some(channel) = channel.as_ref().and_then(|channel| channel.state.now()) else {
@@ -195,8 +193,8 @@ impl Reader {
         Ok(reads.unwrap_or(false))
     }
 
-    /// As [`Self::with_permissions`], for questions about this channel alone: a guild may have thousands
-    /// of threads, and what they need is read for every command.
+    /// Like [`Self::with_permissions`], but reads only what concerns this channel. Commands use it,
+    /// because a guild may have thousands of threads.
     fn with_permissions_in<T>(
         &self,
         guild: GuildId,
@@ -216,7 +214,7 @@ impl Reader {
         Ok(Some(ask(&Permissions::new(known, roles, parent))))
     }
 
-    /// What follows from who may read what in the guild now; `None` where the guild is not known.
+    /// Evaluates `ask` on the guild's current permissions; `None` if the guild is unknown.
     pub fn with_permissions<T>(
         &self,
         guild: GuildId,
@@ -232,7 +230,7 @@ impl Reader {
         Ok(Some(ask(&Permissions::new(known, roles, channels))))
     }
 
-    /// Whether plain messages in a channel, or in a thread of it, are props.
+    /// Whether plain messages in a channel or its threads are props.
     pub fn is_props_channel(&self, guild: GuildId, id: ChannelId) -> Result<bool, StoreError> {
         let settings = self.settings(guild)?;
         let channel = self.channel(guild, id)?;
@@ -247,13 +245,15 @@ impl Reader {
             || parent.is_some_and(|parent| settings.is_props_channel(parent)))
     }
 
-    /// What the guild's members have chosen to be kept of them, by user.
+    /// The privacy choices of the guild's members, by user.
     pub fn privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
         self.0.scan(guild)
     }
 
-    /// What is shown of the guild's members beside other guilds: who hides more in another guild is
-    /// hidden here too, or the two together would tell.
+    /// The privacy choices to apply where several guilds are shown together.
+    ///
+    /// A member who hides more in another guild is hidden here too, because otherwise the two
+    /// together would reveal them.
     pub fn strictest_privacy(&self, guild: GuildId) -> Result<Vec<Privacy>, StoreError> {
         let mut chosen: BTreeMap<UserId, Privacy> = BTreeMap::new();
         chosen.extend(
@@ -263,7 +263,7 @@ impl Reader {
         );
         for elsewhere in self.0.scan::<Privacy>(())? {
             let user = elsewhere.user_id;
-            // Also who is no member here: others may name them.
+            // Also users who aren't members here, since others may mention them.
             if elsewhere.guild_id == guild {
                 continue;
             }
@@ -275,18 +275,18 @@ impl Reader {
         Ok(chosen.into_values().collect())
     }
 
-    /// What a member has chosen to be kept of them.
+    /// A member's privacy choices.
     pub fn privacy_of(&self, guild: GuildId, user: UserId) -> Result<Privacy, StoreError> {
         let chosen = self.0.get((guild, user))?;
         Ok(chosen.unwrap_or_else(|| Privacy::unchosen(guild, user)))
     }
 
-    /// What the guild's admins did of late, the latest last.
+    /// Recent actions of the guild's admins, latest last.
     pub fn admin_actions(&self, guild: GuildId) -> Result<Vec<AdminAction>, StoreError> {
         self.0.scan(guild)
     }
 
-    /// The commands that Discord was last told of.
+    /// The commands last registered with Discord.
     pub fn registered(&self, application: UserId) -> Result<Option<Registered>, StoreError> {
         self.0.get(application)
     }
@@ -297,13 +297,13 @@ impl Reader {
         Ok(session.unwrap_or_else(|| Session::none(guild)))
     }
 
-    /// The coverage of every channel and thread of the guild of which anything is known.
+    /// The known coverage of every channel and thread of the guild.
     pub fn coverage(&self, guild: GuildId) -> Result<BTreeMap<ChannelId, Coverage>, StoreError> {
         let all: Vec<Coverage> = self.0.scan(guild)?;
         Ok(all.into_iter().map(|row| (row.channel_id, row)).collect())
     }
 
-    /// The coverage of a channel or thread, where anything is known.
+    /// The coverage of a channel or thread; `None` if unknown.
     pub fn coverage_of(
         &self,
         guild: GuildId,
@@ -312,22 +312,22 @@ impl Reader {
         self.0.get((guild, channel))
     }
 
-    /// The guild's lists of reactors that are still to be fetched, or contradict Discord's counts.
+    /// The guild's lists of reactors that are still to be fetched or contradict Discord's counts.
     pub fn pending(&self, guild: GuildId) -> Result<Vec<Pending>, StoreError> {
         self.0.scan(guild)
     }
 
-    /// What is known now of a list that was still to be fetched; `None` if it was.
+    /// The current state of a pending list; `None` if it is no longer pending.
     pub fn list(&self, list: &Pending) -> Result<Option<Pending>, StoreError> {
         self.0.get(list.key())
     }
 
-    /// How much of each of the guild's channels is in the store.
+    /// How much of each channel of the guild is in the store.
     pub fn tallies(&self, guild: GuildId) -> Result<Vec<Tally>, StoreError> {
         self.0.scan(guild)
     }
 
-    /// What of the guild could not be fetched.
+    /// What couldn't be fetched of the guild.
     pub fn failures(&self, guild: GuildId) -> Result<Vec<Failure>, StoreError> {
         self.0.scan(guild)
     }
@@ -337,14 +337,14 @@ impl Reader {
         self.0.scan(guild)
     }
 
-    /// How far the scrub of the guild's older history is, and what it found.
+    /// The progress and results of the scrub of the guild's older history.
     pub fn scrub(&self, guild: GuildId) -> Result<Scrub, StoreError> {
         let scrub = self.0.get(guild)?;
         Ok(scrub.unwrap_or_else(|| Scrub::unknown(guild)))
     }
 
-    /// Until when every change of the guild's history is known, however old the message; what changed
-    /// later may be found only when history is read again.
+    /// The time up to which every change of the guild's history is known, however old the message.
+    /// Later changes may be found only when history is read again.
     pub fn history_known_until(&self, guild: GuildId) -> Result<Stamp, StoreError> {
         let known = match self.session(guild)?.unheard {
             Some(unheard) => unheard,
@@ -354,7 +354,7 @@ impl Reader {
         Ok(older.map_or(known, |older| older.min(known)))
     }
 
-    /// A message, or its tombstone.
+    /// A message or its tombstone.
     pub fn message(
         &self,
         channel: ChannelId,
@@ -363,7 +363,7 @@ impl Reader {
         self.0.get((channel, id))
     }
 
-    /// The channel's messages and tombstones with these ids, one by one, by id.
+    /// Iterates by id over the channel's messages and tombstones with these ids.
     pub fn messages(
         &self,
         channel: ChannelId,
@@ -381,7 +381,7 @@ impl Reader {
         self.0.iter(messages(channel, &ids))
     }
 
-    /// The props given with commands in the channel, with these ids.
+    /// The props given by command in the channel, with these ids.
     pub fn props(
         &self,
         channel: ChannelId,

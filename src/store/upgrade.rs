@@ -1,4 +1,4 @@
-//! Discord's rows of schema 1, as schema 2 has them.
+//! Converts Discord's rows of schema 1 to schema 2.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use propsbot_model::{
 };
 use serde::Deserialize;
 
-/// The table that marks of changes had.
+/// The number of the table of marks.
 const MARKS: u8 = 17;
 
-/// A mark: the guild, the table by name, and the channel and day of its rows.
+/// A mark: the guild, the table's name, and the channel and day of its rows.
 #[derive(Deserialize)]
 struct OldMark(GuildId, String, Option<(ChannelId, i64)>);
 
-/// Coverage and pending lists have the guild in their keys; emojis and failures are written otherwise
-/// in keys; marks are records.
+/// Returns the conversion of one row. Schema 2 adds the guild to the keys of coverage and pending
+/// lists, encodes the keys of emojis and failures differently, and stores marks as records.
 pub(crate) fn upgrade(
     old: &OldRows<'_>,
 ) -> Result<impl FnMut(OldRow) -> Result<Option<OldRow>, StoreError> + use<>, StoreError> {
@@ -32,7 +32,8 @@ pub(crate) fn upgrade(
         let is_of = |table: Table| row.table == table.number;
         Ok(Some(if is_of(tables::COVERAGE) {
             let coverage: Coverage = row.read()?;
-            // Of a channel of which no more is known, all is read again.
+            // The guild of this channel is unknown, so its coverage is dropped and all is fetched
+            // again.
             let Some(guild_id) = guilds.get(&coverage.channel_id) else {
                 return Ok(None);
             };
@@ -56,7 +57,7 @@ pub(crate) fn upgrade(
     })
 }
 
-/// A failure, with its reason as a sentence.
+/// A failure with a sentence as its reason.
 #[derive(Deserialize)]
 struct OldFailure(
     GuildId,
@@ -85,13 +86,13 @@ fn failure(old: OldFailure) -> OldRow {
     })
 }
 
-/// The row under the key that it has today.
+/// The same record under its current key.
 fn again<R: Record>(row: &OldRow) -> Result<OldRow, StoreError> {
     Ok(OldRow::of(&row.read::<R>()?))
 }
 
 fn mark(row: &OldRow) -> Result<Option<OldRow>, StoreError> {
-    // The key had the guild twice, the second time in the mark itself.
+    // The key had the guild twice: first alone, then within the mark.
     let OldMark(guild, name, channel_day) = row.read_key(8)?;
     let Some(table) = EXPORTED.into_iter().find(|table| table.name == name) else {
         return Ok(None);
@@ -105,7 +106,7 @@ fn mark(row: &OldRow) -> Result<Option<OldRow>, StoreError> {
     Ok(Some(OldRow::of(&Dirty { mark, generation })))
 }
 
-/// The tables whose changes are marked.
+/// The tables that have marks.
 const EXPORTED: [Table; 10] = [
     tables::GUILDS,
     tables::CHANNELS,

@@ -1,11 +1,13 @@
-//! One writer at a time, where there are no locks. An object `.writing` stands while somebody writes: it
-//! is made only where there is none, renewed as the write goes on, and removed when it is done. Found
-//! old by the object store's own clock, or marked as left, it says that a write was cut off: whoever finds
-//! it takes it over, and removes what no manifest needs. Only that takes listing.
+//! Ensures one writer at a time in stores that have no locks.
 //!
-//! A claim that an earlier process of the same store left is taken back at once. A request of that process
-//! may still be under way, the one that publishes among them. So what it left is removed only after this
-//! write has published: from then on, that request is refused.
+//! The object `.writing` exists during a write: it is created only if missing, renewed as the write
+//! goes on, and removed at the end. If it is expired by the object store's own clock, or marked as
+//! left, a write was interrupted. The next writer then takes the claim over and removes unneeded
+//! objects; only this needs a listing.
+//!
+//! A claim left by an earlier process of the same store is taken back at once. A request of that
+//! process may still be under way, even the one that publishes. So its leftovers are removed only
+//! after this write has published, because from then on that request is refused.
 
 use std::{
     sync::Arc,
@@ -19,33 +21,34 @@ use super::BucketArchive;
 use propsbot_archive::ArchiveError;
 
 const WRITING: &str = ".writing";
-/// Written to learn what time it is where the archive is.
+/// An object written to read the object store's clock.
 const NOW: &str = ".now";
-/// What [`WRITING`] says when nobody writes, but something may have been left.
+/// The content of [`WRITING`] if no write is in progress but objects may have been left.
 const LEFT: &str = "left";
-/// What it would say in a store that keeps no conditions.
+/// Content that ends up in [`WRITING`] only if the store ignores conditions.
 const PROBE: &str = "probe";
 
-/// Objects that are put between two renewals of the claim.
+/// Objects put between two renewals of the claim.
 const RENEW: usize = 64;
 
-/// How old a claim must be to be somebody's who is gone: several times what the longest stretch
-/// between two renewals takes, if every request in it is retried to the end.
+/// The age at which a claim counts as abandoned: several times the longest interval between two
+/// renewals, with every retry of every request.
 pub(super) const LEASE: Duration = Duration::from_mins(30);
 
-/// "I am writing here", for as long as [`WRITING`] says so in our words.
+/// This writer's claim on the archive, valid while [`WRITING`] has its content.
 pub(super) struct Claim<'a> {
     archive: &'a BucketArchive,
-    /// Told apart from all others of this process.
+    /// Distinguishes the claim from others of this process.
     nonce: u64,
-    /// How often it was renewed, and when last by this machine's clock, which goes on while it sleeps.
+    /// How often it was renewed, and the wall-clock time of the last renewal. Unlike a monotonic
+    /// clock, this includes time that the machine slept.
     renewals: u64,
     renewed: SystemTime,
     /// Objects put in this write.
     puts: usize,
-    /// Whether an earlier write of this store may have left objects.
+    /// Whether an earlier write of this store may have left objects behind.
     owes_cleanup: bool,
-    /// Whether the manifest is the one of this write.
+    /// Whether this write has replaced the manifests.
     pub(super) has_published: bool,
     #[expect(dead_code, reason = "held until the claim ends")]
     turn: OwnedMutexGuard<()>,
@@ -60,7 +63,7 @@ fn now() -> SystemTime {
 }
 
 impl<'a> Claim<'a> {
-    /// Claims the archive, and removes what another's interrupted write left.
+    /// Claims the archive and removes the leftovers of another store's interrupted write.
     pub(super) async fn take(archive: &'a BucketArchive) -> Result<Self, ArchiveError> {
         let Ok(turn) = Arc::clone(&archive.turn).try_lock_owned() else {
             return Err(archive.busy());
@@ -97,8 +100,8 @@ impl<'a> Claim<'a> {
         Ok(claim)
     }
 
-    /// Removes what an earlier write of this store left, once that can't publish any more. Returns whether
-    /// nothing is left.
+    /// Removes the leftovers of this store's earlier write, once that can't publish any more.
+    /// Returns whether the archive is tidy.
     pub(super) async fn clean_up(&mut self) -> Result<bool, ArchiveError> {
         if !self.owes_cleanup {
             return Ok(true);
@@ -109,7 +112,8 @@ impl<'a> Claim<'a> {
         Ok(self.has_published)
     }
 
-    /// Never the same twice: some stores tell versions by what they say alone.
+    /// The content of the claim. It is always unique, since some stores derive versions from
+    /// content alone.
     fn says(&self) -> Vec<u8> {
         let name = &self.archive.claims.name;
         format!("{name} {:016x} {}", self.nonce, self.renewals).into_bytes()
@@ -119,8 +123,10 @@ impl<'a> Claim<'a> {
         self.archive.busy()
     }
 
-    /// A store that makes an object anew that is there, or replaces one by what was to replace an older
-    /// one, keeps no conditions: it has no place for claims.
+    /// Fails if the store ignores conditions, because then claims can't work there.
+    ///
+    /// It ignores them if it creates an object that exists, or replaces one given an outdated
+    /// version.
     pub(super) async fn check_conditions(&mut self) -> Result<(), ArchiveError> {
         let before = Some(self.held().await?);
         self.renew().await?;
@@ -136,7 +142,7 @@ impl<'a> Claim<'a> {
         Err(ArchiveError::Unconditional { place })
     }
 
-    /// The version of what says that the archive is ours.
+    /// The current version of the claim; fails if the claim was lost.
     async fn held(&self) -> Result<UpdateVersion, ArchiveError> {
         match self.archive.get(WRITING).await? {
             Some((says, version)) if says == self.says() => Ok(version),
@@ -144,7 +150,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Makes the claim young again.
+    /// Renews the claim.
     pub(super) async fn renew(&mut self) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
         let now = now();
@@ -156,7 +162,7 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
-    /// Whether nobody can have taken it meanwhile for one that is nobody's.
+    /// Fails if the claim is so old that another writer may have taken it over.
     pub(super) fn check_age(&self) -> Result<(), ArchiveError> {
         match self.renewed.elapsed() {
             Ok(age) if age < LEASE / 2 => Ok(()),
@@ -172,12 +178,12 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
-    /// Whether anything was put in this write.
+    /// Whether this write has put anything.
     pub(super) fn has_put(&self) -> bool {
         self.puts > 0
     }
 
-    /// Gives the archive free. What is left behind is for the next one to remove.
+    /// Releases the archive. The next writer removes anything left behind.
     pub(super) async fn end(self, is_tidy: bool) -> Result<(), ArchiveError> {
         let version = Some(self.held().await?);
         self.check_age()?;
@@ -194,7 +200,7 @@ impl BucketArchive {
         ArchiveError::Busy(self.place.clone().into())
     }
 
-    /// Whether whoever claimed the archive has not renewed that for long, by the store's own clock.
+    /// Whether the existing claim has expired, by the store's own clock.
     async fn is_old(&self) -> Result<bool, ArchiveError> {
         let written = |path: &'static str| async move {
             match self.store.head(&self.path(path)).await {
@@ -209,7 +215,7 @@ impl BucketArchive {
         self.put(NOW, Vec::new()).await?;
         let now = written(NOW).await?;
         self.remove(vec![self.path(NOW)]).await?;
-        // Of two who ask at the same time, one may find it removed.
+        // A concurrent check may already have removed `.now`.
         let age = now.zip(claimed).map(|(now, claimed)| now - claimed);
         Ok(age.is_some_and(|age| age.to_std().unwrap_or_default() >= self.lease))
     }

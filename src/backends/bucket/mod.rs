@@ -1,8 +1,8 @@
-//! An archive in an object store: a bucket of S3's kind, of Google's, or a container of Azure's.
+//! An archive in an object store: an S3-compatible or Google bucket, or an Azure container.
 //!
-//! Owns what is put and removed, and in which order; `claim` owns how one writer at a time is ensured.
-//! The manifest is replaced only if it is still the one that was read (`If-Match`, or what a store has
-//! in its place). A store that does not keep such conditions is no place for an archive.
+//! Owns what is put and removed, and in which order; `claim` ensures one writer at a time. The
+//! manifest is replaced only if it hasn't changed since it was read (`If-Match` or the store's
+//! equivalent). Stores that ignore such conditions are refused.
 
 mod claim;
 mod refusal;
@@ -40,16 +40,17 @@ use propsbot_archive::{
 };
 use propsbot_network::Network;
 
-/// Objects that are put at the same time.
+/// Maximum number of concurrent puts.
 const PUTS: usize = 8;
-/// Objects that are removed between two renewals: as many as one request can name.
+/// Objects removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
 
-/// How large files of an archive are at the most, and documents beside it: more than any export makes.
+/// Maximum sizes, in bytes, of the archive's files and of documents beside it. No export makes
+/// larger ones.
 const LARGEST_FILE: u64 = 128 << 20;
 const LARGEST_DOCUMENT: u64 = 1 << 30;
 
-/// How long an attempt at a request may take, and all attempts together.
+/// Time-outs of one attempt at a request, and of all its attempts together.
 const REQUEST: Duration = Duration::from_secs(30);
 const RETRIES: Duration = Duration::from_mins(1);
 
@@ -62,12 +63,12 @@ pub struct BucketArchive {
     place: String,
     lease: Duration,
     claims: Claims,
-    /// Held by the one writer of this process.
+    /// Held by this process's only writer.
     turn: Arc<Mutex<()>>,
 }
 
 impl BucketArchive {
-    /// The archive at this place. Touches nothing yet.
+    /// The archive at this place. Makes no requests yet.
     pub fn new(
         place: BucketPlace,
         access: &BucketAccess,
@@ -90,13 +91,13 @@ impl BucketArchive {
         })
     }
 
-    /// The same archive, for a process that writes under this name.
+    /// The same archive, writing under these claims.
     #[must_use]
     pub fn with_claims(self, claims: Claims) -> Self {
         Self { claims, ..self }
     }
 
-    /// The same archive, for a store and processes so fast that a claim of this age is nobody's.
+    /// The same archive, with a shorter lease for tests: a claim of this age counts as abandoned.
     #[must_use]
     pub fn with_lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
@@ -121,7 +122,7 @@ impl BucketArchive {
         }
     }
 
-    /// A file and the tag of its version.
+    /// A file and its version.
     async fn get(&self, path: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
         let found = match self.store.get(&self.path(path)).await {
             Err(Error::NotFound { .. }) => return Ok(None),
@@ -160,7 +161,7 @@ impl BucketArchive {
         put.map(drop).map_err(self.failed("write", path))
     }
 
-    /// Puts a file if it is still of this version (`None`: if there is none). `false`: it was not.
+    /// Puts a file if its version is still this one (`None`: if it is missing). `false` if not.
     async fn put_if(
         &self,
         path: &str,
@@ -176,7 +177,7 @@ impl BucketArchive {
         else {
             return Ok(true);
         };
-        // The answer may be lost, or be one to a second attempt: what is there decides.
+        // The response may be lost, or may answer a retry, so the stored content decides.
         if self.get(path).await?.is_some_and(|(is, _)| is == bytes) {
             return Ok(true);
         }
@@ -196,8 +197,8 @@ impl BucketArchive {
         removed.map(gone).try_collect().await
     }
 
-    /// Removes every object that the manifest does not need. Removes nothing unless all that it
-    /// needs is known.
+    /// Removes every object that the manifest doesn't need. Removes nothing unless all needed
+    /// objects are known.
     async fn clean_up(&self, claim: &mut Claim<'_>) -> Result<(), ArchiveError> {
         let needed = needed(self)
             .await
@@ -216,7 +217,7 @@ impl BucketArchive {
         self.remove_for(claim, left).await
     }
 
-    /// Removes objects, as long as the archive is ours.
+    /// Removes objects as long as the claim holds.
     async fn remove_for(
         &self,
         claim: &mut Claim<'_>,
@@ -229,8 +230,8 @@ impl BucketArchive {
         Ok(())
     }
 
-    /// Replaces the manifests, in the order of their paths, as long as they are still those of `bases`. Returns
-    /// which were.
+    /// Replaces the manifests in path order, as long as they match `bases`. Returns those that were
+    /// replaced.
     async fn replace(
         &self,
         claim: &mut Claim<'_>,
@@ -269,7 +270,7 @@ impl BucketArchive {
         Ok(published)
     }
 
-    /// What is done once the manifest is replaced.
+    /// Writes the documents and removes old objects, after the manifests are replaced.
     async fn follow(
         &self,
         claim: &mut Claim<'_>,
@@ -287,21 +288,21 @@ impl BucketArchive {
     }
 }
 
-/// What the files of an archive are, by how their names end.
+/// Content types by file extension.
 const CONTENT_TYPES: [(&str, &str); 3] = [
     ("json", "application/json"),
     ("md", "text/markdown; charset=utf-8"),
     ("msgpack", "application/vnd.msgpack"),
 ];
 
-/// The checksum that is sent with each object, where the variables name none: Amazon's buckets with Object
-/// Lock take none without, and some other servers know no checksums.
+/// The checksum sent with each object, unless the variables name one. Amazon requires one for
+/// buckets with Object Lock; some other servers support none.
 fn checksum(access: &BucketAccess) -> Option<&'static str> {
     let is_amazons = !access.0.contains_key("AWS_ENDPOINT_URL");
     is_amazons.then_some("sha256")
 }
 
-/// A client for the store. Each kind takes of the variables those that are its own.
+/// A client for the store. Each kind uses only its own variables.
 fn connect(
     place: &BucketPlace,
     access: &BucketAccess,
@@ -309,7 +310,7 @@ fn connect(
 ) -> object_store::Result<Arc<dyn ObjectStore>> {
     let url = format!("{}://{}", place.kind.scheme(), place.bucket);
     let client = CONTENT_TYPES.into_iter().fold(
-        // Whoever names a server without encryption means it.
+        // An endpoint without encryption was configured on purpose.
         ClientOptions::new().with_allow_http(true),
         |client, (suffix, content_type)| client.with_content_type_for_suffix(suffix, content_type),
     );
@@ -350,7 +351,7 @@ fn connect(
     }
 }
 
-/// Makes the HTTP client that object stores are reached with.
+/// Creates the HTTP client for object stores.
 #[derive(Debug)]
 struct Connector(Network);
 
@@ -366,7 +367,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Asks a server. What it refuses for good is an error at once.
+/// Sends requests. Turns final refusals into errors, so that they aren't retried.
 #[derive(Debug)]
 struct Service(reqwest::Client);
 
@@ -393,7 +394,7 @@ impl HttpService for Service {
     }
 }
 
-/// Waits for one of these; `false` if there is none.
+/// Waits for one put to finish; `false` if none is left.
 async fn one_is_put(putting: &mut JoinSet<Result<(), ArchiveError>>) -> Result<bool, ArchiveError> {
     match putting.join_next().await {
         None => Ok(false),
@@ -407,9 +408,9 @@ struct BucketWrite<'a> {
     archive: &'a BucketArchive,
     claim: Claim<'a>,
     bases: Bases,
-    /// Objects on their way. Dropped, they are not waited for.
+    /// Puts in progress. Dropping the write aborts them.
     putting: JoinSet<Result<(), ArchiveError>>,
-    /// Whether no step has failed or was cut off.
+    /// Whether every step so far has completed.
     is_whole: bool,
 }
 
@@ -425,7 +426,7 @@ impl BucketWrite<'_> {
         Ok(())
     }
 
-    /// Publishes. Returns also whether nothing is left that the manifests do not need.
+    /// Publishes. Also returns whether only needed objects are left.
     async fn carry_out(&mut self, mut publish: Publish) -> Result<(Receipt, bool), ArchiveError> {
         publish.check(&self.bases)?;
         if !self.is_whole {
@@ -436,7 +437,7 @@ impl BucketWrite<'_> {
         let count = publish.manifests.len();
         let published = archive.replace(claim, &self.bases, &mut publish).await?;
         if published.len() < count {
-            // What the others need stays.
+            // The manifests that weren't replaced still need these objects.
             publish.remove.clear();
         }
         let followed = archive.follow(claim, publish.documents, &publish.remove);
@@ -453,7 +454,7 @@ impl BucketWrite<'_> {
         Ok((receipt, is_tidy))
     }
 
-    /// Gives the archive free.
+    /// Releases the archive.
     async fn end(mut self, is_tidy: bool) -> Result<(), ArchiveError> {
         let cleaned = if is_tidy {
             self.claim.clean_up().await

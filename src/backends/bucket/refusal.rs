@@ -1,7 +1,8 @@
-//! How object stores refuse, and what helps.
+//! Errors of object stores and their remedies.
 //!
-//! Pure: errors come in as values. Only a server's code and message are passed on: what else it sends back
-//! may have a session's token in it. Sources: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>,
+//! Pure: errors come in as values. Only a server's code and message are passed on, because the rest
+//! of its response may contain a session token. Sources:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>,
 //! <https://learn.microsoft.com/en-us/rest/api/storageservices/common-rest-api-error-codes> and
 //! <https://cloud.google.com/storage/docs/xml-api/reference-status>.
 
@@ -10,7 +11,7 @@ use std::error::Error;
 use super::ObjectStoreKind;
 use propsbot_model::one_line;
 
-/// An object store refused.
+/// A refusal by an object store.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}{}", .remedy.as_ref().map(|remedy| format!(": {remedy}")).unwrap_or_default())]
 pub(super) struct Refusal {
@@ -18,13 +19,13 @@ pub(super) struct Refusal {
     remedy: Option<String>,
 }
 
-/// Refused for good, where the library would ask again for long, or drop what is of use.
+/// A final refusal that `object_store` would retry for long, or whose useful part it would drop.
 #[derive(Debug, thiserror::Error)]
 #[error("the server answered {status}: {body}")]
 pub(super) struct Final {
-    /// The status.
+    /// The HTTP status.
     pub(super) status: http::StatusCode,
-    /// What it says, of a redirection only the region that it names, as an element.
+    /// The body; for a redirect, only an element with the region it names.
     pub(super) body: String,
 }
 
@@ -32,7 +33,7 @@ const REGION: &str = "the bucket is in another region: set AWS_REGION to the buc
      a server there";
 const CLOCK: &str = "this machine's clock is wrong: set it, best by NTP";
 
-/// What a store of S3's kind says, and what helps. The first that fits counts.
+/// Errors of S3-compatible stores and their remedies. The first match counts.
 const S3: [(&[&str], &str); 10] = [
     (
         &[
@@ -83,7 +84,7 @@ const S3: [(&[&str], &str); 10] = [
     ),
 ];
 
-/// What Azure's says.
+/// Errors of Azure.
 const AZURE: [(&[&str], &str); 6] = [
     (
         &["specified time frame"],
@@ -119,7 +120,7 @@ const AZURE: [(&[&str], &str); 6] = [
     ),
 ];
 
-/// What Google's says.
+/// Errors of Google.
 const GOOGLE: [(&[&str], &str); 3] = [
     (
         &[
@@ -144,7 +145,7 @@ const GOOGLE: [(&[&str], &str); 3] = [
     ),
 ];
 
-/// What an error means: the server's own words, and what to change; or the error, if it is no refusal.
+/// The server's message with a remedy, or the error itself if it isn't a refusal.
 pub(super) fn refusal(
     kind: ObjectStoreKind,
     error: object_store::Error,
@@ -171,7 +172,7 @@ pub(super) fn refusal(
     Refusal { said, remedy }.into()
 }
 
-/// All that an error says.
+/// An error's message with those of its causes.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -183,14 +184,14 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// What the first element of this name in an XML document has.
+/// The text of the first element with this name in an XML document.
 fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (content, _) = rest.split_once("</")?;
     Some(content.trim()).filter(|content| !content.is_empty())
 }
 
-/// The region that the server says would be right.
+/// The region that the server expects.
 fn region(text: &str) -> Option<&str> {
     let told = || {
         let (_, rest) = text.split_once("expecting '")?;
@@ -258,7 +259,7 @@ mod tests {
             let meaning = meaning(kind, text);
             assert!(meaning.contains(says), "{meaning}");
         }
-        // Nothing of it is a refusal.
+        // None of these is a refusal.
         assert_eq!(
             meaning(S3, "connection refused"),
             "Generic x error: connection refused"

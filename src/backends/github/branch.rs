@@ -1,5 +1,5 @@
-//! What the branch is like right now. Only its head moves: all else is asked for by the names that it
-//! leads to, so that the answers fit together.
+//! The current state of the branch. Only its head moves; everything else is requested by the ids
+//! found there, so that the responses are consistent.
 
 use serde::Deserialize;
 
@@ -9,33 +9,33 @@ use super::{
 };
 use propsbot_archive::{DOCUMENTS, MANIFEST};
 
-/// What keeps git from changing line ends, and so hashes, on some machines.
+/// Keeps git from converting line ends, which would change hashes.
 pub(super) const ATTRIBUTES: &str = ".gitattributes";
 
-/// The repository and its branch.
+/// The state of the repository and its branch.
 pub(super) struct BranchState {
-    /// The repository's id.
+    /// The repository's node id.
     pub(super) id: String,
     /// Who can read it.
     pub(super) readers: Readers,
-    /// Whether nobody can write it.
+    /// Whether the repository is archived, and so read-only.
     pub(super) is_archived: bool,
-    /// Whether it has no commit on any branch.
+    /// Whether no branch has a commit.
     pub(super) is_empty: bool,
-    /// The branch's name, whether it is there or not; `None` if the repository has no default branch.
+    /// The branch's name, even if it doesn't exist; `None` if the repository has no default branch.
     pub(super) branch: Option<String>,
-    /// What the branch points to; `None` if there is no such branch.
+    /// The branch's head; `None` if the branch doesn't exist.
     pub(super) head: Option<Head>,
 }
 
 /// Who can read a repository.
 #[derive(Clone, Copy)]
 pub(super) enum Readers {
-    /// Those who were let in.
+    /// Invited users.
     Chosen,
-    /// Everyone in the enterprise.
+    /// Every member of the enterprise.
     Enterprise,
-    /// Everyone, or it is not said that not everyone can.
+    /// Everyone; also assumed if GitHub doesn't say.
     Everyone,
 }
 
@@ -44,18 +44,18 @@ pub(super) enum Readers {
 pub(super) struct Head {
     /// The branch's name, without `refs/heads/`.
     pub(super) branch: String,
-    /// The commit.
+    /// The commit's id.
     pub(super) commit: String,
-    /// Its tree.
+    /// Its tree's id.
     pub(super) tree: String,
-    /// Whether there is a commit before it.
+    /// Whether the commit has a parent.
     pub(super) has_parent: bool,
-    /// The files beside the objects that are there.
+    /// The files beside the objects.
     files: Files,
 }
 
 impl Head {
-    /// The name that git has for a file beside the objects; `None` if it is not there.
+    /// The git id of a file beside the objects; `None` if it is missing.
     pub(super) fn file(&self, path: &str) -> Option<&String> {
         self.files.get(path)
     }
@@ -100,12 +100,12 @@ struct Named {
 }
 
 impl GithubArchive {
-    /// Looks at the branch. What is read from now on is read there.
+    /// Fetches the branch's state. Later reads use the head found here.
     pub(super) async fn look(&self) -> Result<BranchState, GithubError> {
         let mut tries = Tries::new();
         loop {
             match self.look_once().await {
-                // What the head leads to is not everywhere yet.
+                // GitHub hasn't replicated the head's data yet.
                 Err(error @ GithubError::Overtaken) => tries.again(error).await?,
                 outcome => return outcome,
             }
@@ -124,12 +124,12 @@ impl GithubArchive {
         let readers = if !repository.private || is_said("public") {
             Readers::Everyone
         } else if is_said("internal") {
-            // `private` is true of it, too.
+            // `private` is also true for internal repositories.
             Readers::Enterprise
         } else {
             Readers::Chosen
         };
-        // It may have been renamed: then only reading is led to where it is now.
+        // Only reads follow the redirect of a renamed repository, so its current name is kept.
         self.seen().repository = repository.full_name;
         let mut look = BranchState {
             id: repository.node_id,
@@ -180,8 +180,9 @@ impl GithubArchive {
         Ok(Some(head))
     }
 
-    /// Whether the branch that is named is not there, although it was once: renamed, as GitHub tells, or
-    /// gone, where this store `has_published` to it.
+    /// Fails if the configured branch is gone.
+    ///
+    /// It was renamed if GitHub says so, or deleted if this store `has_published` to it.
     pub(super) async fn check_branch(&self, has_published: bool) -> Result<(), GithubError> {
         let Some(from) = &self.place.branch else {
             return Ok(());
@@ -191,7 +192,7 @@ impl GithubArchive {
             return Ok(());
         }
         if !look.is_empty {
-            // Asked for so, and not as a ref, a renamed branch leads to the one that it is now.
+            // Unlike the ref route, this one redirects to the new name of a renamed branch.
             let route = self.route(&format!("/branches/{from}"));
             let found = self.client.get(&route, JSON).await?;
             let found: Option<Branch> = found.map(|found| read(&found)).transpose()?;
@@ -206,7 +207,7 @@ impl GithubArchive {
         Ok(())
     }
 
-    /// Looks at the branch, and whether it may be written to.
+    /// Fetches the branch's state and checks that it may be written to.
     pub(super) async fn look_to_write(&self) -> Result<BranchState, GithubError> {
         let look = self.look().await?;
         match look.readers {

@@ -1,7 +1,7 @@
-//! Asking GitHub: one request at a time, the waiting between them, and their limits.
+//! Sends requests to GitHub within its limits.
 //!
-//! Owns that no limit is exceeded and that reading is tried again. What creates content is sent once:
-//! whoever asked finds out by looking whether it was done.
+//! Reads are retried. Writes are sent once: the caller checks the branch to find out whether they
+//! succeeded.
 
 use std::{
     num::NonZeroU32,
@@ -40,49 +40,49 @@ use propsbot_network::{Network, cause};
 
 const OFFICIAL_API: &str = "https://api.github.com";
 
-/// What is wanted: described, or as it is stored.
+/// Media types: JSON, or the raw file.
 pub(super) const JSON: &str = "application/vnd.github+json";
 pub(super) const RAW: &str = "application/vnd.github.raw+json";
 const FILE: HeaderValue = HeaderValue::from_static(RAW);
 
-/// How long nothing may be heard, also while a long request is on its way out.
+/// The longest silence on a connection, even during a long upload.
 const SILENCE: Duration = Duration::from_mins(10);
-/// How long a request may take with its answer, if neither is long.
+/// Time-out of a request with its response, if neither is large.
 const REQUEST: Duration = Duration::from_mins(1);
-/// How large an answer may be (GitHub cuts its longest lists at 7 MB), a file (100 MB, and a third more
-/// where it comes in base64), and what is read of a refusal.
+/// Maximum sizes, in bytes, of a response, a file, and the body of a refusal. GitHub truncates its
+/// longest lists at 7 MB; files have at most 100 MB, or a third more in base64.
 const LARGEST_ANSWER: usize = 32 << 20;
 const LARGEST_FILE: usize = 140 << 20;
 const LARGEST_REFUSAL: usize = 64 << 10;
-/// Bytes that go out in a second at the least.
+/// The slowest expected upload, in bytes per second.
 const SLOWEST: usize = 50_000;
 
-/// GitHub's figures are 80 a minute and 500 an hour, for all that use the token. These, with what may
-/// come at once, stay below: 70 in any minute, 450 in any hour.
+/// Rates and bursts of writes. GitHub allows 80 a minute and 500 an hour for everything that uses
+/// the token; these reach at most 70 in any minute and 450 in any hour.
 const BY_MINUTE: (u32, u32) = (50, 20);
 const BY_HOUR: (u32, u32) = (400, 50);
 
 /// A client of GitHub's API.
 pub(super) struct Client {
     octocrab: Octocrab,
-    /// For reading what is public where the token is refused, and whether it was.
+    /// Reads public data without the refused token, and whether the token was refused.
     anonymous: Option<Octocrab>,
     is_token_refused: AtomicBool,
-    /// Whether to go without the token then.
+    /// Whether to read without a refused token.
     goes_without: bool,
-    /// Where requests go, in words.
+    /// How requests travel, for messages.
     way: String,
-    /// Where REST routes begin, and where GraphQL is.
+    /// The base URL of REST routes, and the URL of GraphQL.
     rest: String,
     graphql: String,
     by_minute: DefaultDirectRateLimiter,
     by_hour: DefaultDirectRateLimiter,
     requests: AtomicU64,
-    /// Until when GitHub wants no request, over REST and by GraphQL: they have budgets of their own.
+    /// When GitHub accepts the next request over REST and GraphQL, which have separate budgets.
     not_before: Mutex<[Option<Instant>; 2]>,
 }
 
-/// Waits between attempts at the same thing.
+/// Waits between attempts at the same request.
 pub(super) struct Tries {
     waits: ExponentialBackoff,
     limited: u32,
@@ -101,7 +101,7 @@ impl Tries {
         }
     }
 
-    /// Waits until it may be tried again, if that may help; or gives the error back.
+    /// Waits before another attempt, or returns the error if another can't help.
     pub(super) async fn again(&mut self, error: GithubError) -> Result<(), GithubError> {
         let Some((least, next)) = error.retry(self.limited).zip(self.waits.next()) else {
             return Err(error);
@@ -121,7 +121,7 @@ fn quota((rate, burst): (u32, u32), per: fn(NonZeroU32) -> Quota) -> Quota {
     per(some(rate)).allow_burst(some(burst))
 }
 
-/// An answer's body, as it comes.
+/// The body of a response, as a stream.
 type Body = BodyDataStream<BoxBody<Bytes, octocrab::Error>>;
 
 #[derive(Deserialize)]
@@ -156,10 +156,10 @@ impl Client {
             return Err(unusable(format!("{url} is no URL")));
         };
         let path = uri.path().trim_end_matches('/');
-        // An Enterprise Server has them side by side.
+        // GitHub Enterprise Server has GraphQL beside `/v3`.
         let graphql = path.strip_suffix("/v3").unwrap_or(path);
         let failed = |error: octocrab::Error| unusable(cause(&error));
-        // Octocrab follows redirects itself, and knows where the token may go.
+        // Octocrab follows redirects itself and protects the token across hosts.
         let http = network
             .client()
             .redirect(reqwest::redirect::Policy::none())
@@ -191,7 +191,7 @@ impl Client {
         })
     }
 
-    /// The same, that reads without the token where that is refused.
+    /// The same client, which reads without a refused token.
     pub(super) fn reading(self) -> Self {
         Self {
             goes_without: true,
@@ -199,12 +199,12 @@ impl Client {
         }
     }
 
-    /// How many requests were sent since this was asked last.
+    /// The number of requests sent since the last call.
     pub(super) fn take_requests(&self) -> u64 {
         self.requests.swap(0, Ordering::Relaxed)
     }
 
-    /// What is at this route; `None` if there is nothing.
+    /// The resource at this route; `None` if there is none.
     pub(super) async fn get(
         &self,
         route: &str,
@@ -224,14 +224,14 @@ impl Client {
         }
     }
 
-    /// Whether there is a token that can be left out.
+    /// Whether the request can be repeated without the token.
     fn can_go_without(&self) -> bool {
         let is_refused = self.is_token_refused.load(Ordering::Relaxed);
         self.goes_without && self.anonymous.is_some() && !is_refused
     }
 
-    /// Asks without the token, which was refused for this reason. If that helps, all that follows is asked
-    /// so, too; else the reason stands.
+    /// Repeats a request without the token, which was refused because of `why`. If that succeeds,
+    /// later reads go without it too; otherwise returns `why`.
     async fn get_without_token(
         &self,
         request: Builder,
@@ -246,7 +246,7 @@ impl Client {
         Err(why)
     }
 
-    /// The bytes at this route, as they come. If they are cut off, that is for the caller to notice.
+    /// Streams the bytes at this route. The caller must notice if they are truncated.
     pub(super) async fn download(
         &self,
         route: &str,
@@ -261,7 +261,7 @@ impl Client {
                     return Ok(stream::unfold(BodyDataStream::new(body), next).boxed());
                 }
                 Ok((head, body)) => {
-                    // What it says is of use only if it is all there.
+                    // A refusal is only useful if it is complete.
                     let said = self.read_body(body, LARGEST_REFUSAL).await;
                     let said = said.unwrap_or_default();
                     tries
@@ -273,8 +273,8 @@ impl Client {
         }
     }
 
-    /// Carries out a GraphQL mutation, whose [`Self::turn`] has come. It is sent once: with an error
-    /// that may pass, it may have been done. The variables are about so many `bytes`.
+    /// Runs a GraphQL mutation after [`Self::turn`]. It is sent once and may have succeeded even if
+    /// a temporary error is returned. `bytes` is the approximate size of the variables.
     pub(super) async fn mutate<T: DeserializeOwned>(
         &self,
         mutation: &str,
@@ -298,8 +298,7 @@ impl Client {
         }
     }
 
-    /// Creates something over REST, whose [`Self::turn`] has come. It is sent once, as in
-    /// [`Self::mutate`].
+    /// Creates something over REST after [`Self::turn`]. It is sent once, like [`Self::mutate`].
     pub(super) async fn create<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -312,7 +311,8 @@ impl Client {
         read(&answer)
     }
 
-    /// Waits until content may be created. What has to be looked at before is looked at afterwards.
+    /// Waits until content may be created. Fetch the state to act on afterwards, since this may
+    /// take long.
     pub(super) async fn turn(&self) -> Result<(), GithubError> {
         self.by_hour.until_ready().await;
         self.by_minute.until_ready().await;
@@ -370,7 +370,7 @@ impl Client {
         Ok(answer.into_parts())
     }
 
-    /// Reads a body of up to so many bytes.
+    /// Reads a body of at most `most` bytes.
     async fn read_body(
         &self,
         body: BoxBody<Bytes, octocrab::Error>,
@@ -394,7 +394,7 @@ impl Client {
         request.uri_ref().map(Uri::path) == Some(&self.graphql)
     }
 
-    /// Waits until GitHub wants to be asked again; or says that it is too long.
+    /// Waits until GitHub accepts requests again; fails if that takes too long.
     async fn wait_for_budget(&self, is_graphql: bool) -> Result<(), GithubError> {
         let until = self.not_before()[usize::from(is_graphql)];
         let Some(until) = until else {
@@ -408,7 +408,7 @@ impl Client {
         Ok(())
     }
 
-    /// Remembers until when GitHub does not want to be asked.
+    /// Remembers when GitHub accepts the next request.
     fn mind(&self, is_graphql: bool, headers: &HeaderMap) {
         let is_told = headers.contains_key(RETRY_AFTER);
         if !is_told && !used_up(headers) {
@@ -417,7 +417,7 @@ impl Client {
         let until = wait(headers).and_then(|wait| Instant::now().checked_add(wait));
         let mut not_before = self.not_before();
         for budget in [false, true] {
-            // To wait so long is about all requests, a used-up budget about its own.
+            // `Retry-After` applies to all requests, a used-up budget only to its own API.
             if is_told || budget == is_graphql {
                 let known = &mut not_before[usize::from(budget)];
                 *known = (*known).max(until);
@@ -440,7 +440,7 @@ fn late<T>(_: Elapsed) -> Result<T, GithubError> {
     Err(GithubError::Unreachable("timed out".to_owned()))
 }
 
-/// What comes next of a body, if it comes in time.
+/// The next chunk of a body, with a time-out.
 async fn next(mut body: Body) -> Option<(std::io::Result<Bytes>, Body)> {
     let came = tokio::time::timeout(REQUEST, body.next()).await;
     let came = match came {
@@ -450,10 +450,10 @@ async fn next(mut body: Body) -> Option<(std::io::Result<Bytes>, Body)> {
     Some((came, body))
 }
 
-/// What an answer says.
+/// Parses a response.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, GithubError> {
     serde_json::from_slice(body).map_err(|error| {
-        // The place is told, not the text.
+        // The error has the position but none of the text.
         let (line, column) = (error.line(), error.column());
         GithubError::Unreadable(format!("at its line {line}, column {column}"))
     })
@@ -465,8 +465,8 @@ mod tests {
 
     use super::*;
 
-    /// Who takes all that there is, at every second of three hours, stays below GitHub's figures in any
-    /// minute and any hour.
+    /// Writing as much as the limiters allow, at every second of three hours, stays below GitHub's
+    /// limits in any minute and any hour.
     #[test]
     fn no_minute_and_no_hour_has_more_writes_than_are_allowed() {
         let clock = FakeRelativeClock::default();
@@ -477,7 +477,7 @@ mod tests {
         let mut taken = Vec::new();
         let mut at_hour = false;
         for second in 0..3 * 3600_u64 {
-            // As a turn waits: for the hour's first, then for the minute's.
+            // In the order of `turn`: the hour's limit, then the minute's.
             loop {
                 at_hour = at_hour || by_hour.check().is_ok();
                 if !at_hour || by_minute.check().is_err() {

@@ -1,4 +1,4 @@
-//! A commit: files that come and files that go, on top of a commit that is known.
+//! Commits that add and remove files on top of a known commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::{GithubArchive, GithubError, MOST};
 
-/// The name that git has for a file with these bytes.
+/// The git id of a file with these bytes.
 pub(super) fn git_oid(bytes: &[u8]) -> String {
     let mut hash = Sha1::new();
     hash.update(format!("blob {}\0", bytes.len()));
@@ -16,30 +16,30 @@ pub(super) fn git_oid(bytes: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
-/// What one or several commits change, by path in the archive.
+/// The changes of one or several commits, by path in the archive.
 #[derive(Clone, Default)]
 pub(super) struct Changes {
     pub(super) put: BTreeMap<String, Vec<u8>>,
     pub(super) remove: BTreeSet<String>,
 }
 
-/// How much one commit has: less, where GitHub has failed at more.
+/// The maximum size of one commit, which shrinks when GitHub fails.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
-    /// Bytes that it adds. A file that has more is a part of its own.
+    /// Bytes added. A larger file gets a commit of its own.
     pub(super) bytes: usize,
-    /// Files that it adds, and how many it removes.
+    /// Files added, and likewise files removed.
     pub(super) files: usize,
 }
 
 impl Part {
-    /// Bytes and files of a part, however often GitHub has failed.
+    /// The smallest limits, however often GitHub fails.
     const LEAST: Self = Self {
         bytes: 1_000_000,
         files: 50,
     };
 
-    /// Half of it.
+    /// Halves the limits.
     pub(super) fn halve(&mut self) {
         self.bytes = (self.bytes / 2).max(Self::LEAST.bytes.min(self.bytes));
         self.files = (self.files / 2).max(Self::LEAST.files.min(self.files));
@@ -51,14 +51,14 @@ impl Changes {
         self.put.is_empty() && self.remove.is_empty()
     }
 
-    /// Whether they are few enough for one commit.
+    /// Whether the changes fit into one commit.
     pub(super) fn fit(&self, part: Part) -> bool {
         let bytes: usize = self.put.values().map(Vec::len).sum();
         let files = self.put.len().max(self.remove.len());
         files <= 1 || bytes < part.bytes && files <= part.files
     }
 
-    /// Takes so much from the beginning of it as one commit is to have.
+    /// Removes and returns as many changes as fit into one commit.
     pub(super) fn take(&mut self, part: Part) -> Self {
         let mut taken = Self::default();
         let mut bytes = 0;
@@ -82,19 +82,19 @@ impl Changes {
         taken
     }
 
-    /// Adds others to these.
+    /// Adds other changes.
     pub(super) fn extend(&mut self, others: Self) {
         self.put.extend(others.put);
         self.remove.extend(others.remove);
     }
 }
 
-/// A commit that is there.
+/// An existing commit.
 #[derive(Clone, Debug)]
 pub(super) struct Commit {
-    /// Its name.
+    /// Its id.
     pub(super) oid: String,
-    /// The name of its tree.
+    /// Its tree's id.
     pub(super) tree: String,
 }
 
@@ -173,7 +173,7 @@ struct MadeTree {
 }
 
 impl GithubArchive {
-    /// Commits these changes to a branch, unless that is at another commit by now.
+    /// Commits these changes to a branch, unless its head has moved.
     pub(super) async fn commit(
         &self,
         branch: &str,

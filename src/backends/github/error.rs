@@ -1,7 +1,8 @@
-//! How GitHub refuses, what that means, and whether asking again may help.
+//! GitHub's refusals: what they mean, and whether a retry may help.
 //!
-//! Pure: answers come in as values. Sources: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
-//! and <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>.
+//! Pure: responses come in as values. Sources:
+//! <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api> and
+//! <https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>.
 
 use std::time::Duration;
 
@@ -11,58 +12,58 @@ use serde::Deserialize;
 
 use propsbot_network::told_wait;
 
-/// Why GitHub did not do what it was asked.
+/// Why a request to GitHub failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
-    /// 401.
+    /// 401: the token is invalid.
     #[error(
         "GitHub refused GITHUB_TOKEN: it is mistyped, has expired, or was revoked; make a new \
          fine-grained token with \"Contents: read and write\" on this repository"
     )]
     BadToken,
-    /// There is no such repository, or not for this token.
+    /// The repository doesn't exist, or the token can't see it.
     #[error(
         "there is no such repository, or GITHUB_TOKEN was not given it: check the name, that the \
          token may use this repository, and GITHUB_API_URL if it is set"
     )]
     NoRepository,
-    /// 409: nothing was ever committed to the repository.
+    /// 409: the repository has no commits.
     #[error("the repository is empty")]
     NoCommit,
-    /// The token or its owner may not.
+    /// The token or its owner lacks permission.
     #[error(
         "GITHUB_TOKEN may not do that ({0}): give it \"Contents: read and write\" on this \
          repository, and its owner the right to write there"
     )]
     NoRights(String),
-    /// GitHub names a reason that has a remedy of its own.
+    /// GitHub names a reason with a specific remedy.
     #[error("GitHub refused ({message}): {remedy}")]
     Remedied {
-        /// GitHub's words for it, on one line.
+        /// GitHub's message, on one line.
         message: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// It was more than GitHub does for one request.
+    /// The request exceeds what GitHub does at once.
     #[error("GitHub says that one request asked for too much ({0})")]
     TooMuch(String),
-    /// The branch takes pull requests only, or something like it.
+    /// A rule protects the branch, for example by requiring pull requests.
     #[error(
         "the branch is protected ({0}): let the token's owner bypass the rule, or name another \
          branch in ARCHIVE (github:OWNER/REPO@BRANCH)"
     )]
     Protected(String),
-    /// A rule keeps a large export from being put together on a branch of its own.
+    /// A rule forbids the staging branch of a large export.
     #[error(
         "an export that is too large for one commit is put together on a branch of its own, \
          propsbot-staging/…, and a rule of the repository forbids that ({0}): let the rule leave out branches \
          named propsbot-staging/**/* (Settings, Rules, Rulesets), or let the token's owner bypass it"
     )]
     NoStaging(String),
-    /// Another process has taken over the branch on which an export was being put together.
+    /// Another process has taken over the staging branch.
     #[error("another process is writing to the archive")]
     OtherWriter,
-    /// The repository is read-only.
+    /// The repository is archived, so it is read-only.
     #[error("the repository was archived on GitHub, so that nobody can write: unarchive it")]
     Archived,
     /// Everyone can read the repository.
@@ -77,7 +78,7 @@ pub enum GithubError {
          private, or set GITHUB_ALLOW_PUBLIC=yes if that is what your community wants"
     )]
     Internal,
-    /// The branch has another name now.
+    /// The branch was renamed.
     #[error(
         "the branch {from} was renamed to {to}: name that one in ARCHIVE (github:OWNER/REPO@{to}), or begin \
          a new branch {from} with `propsbot export --replace`"
@@ -88,44 +89,44 @@ pub enum GithubError {
         /// Its name now.
         to: String,
     },
-    /// The branch was published to, and is not there.
+    /// The branch was published to, and no longer exists.
     #[error(
         "the branch {0}, which this store has published to, is gone: restore it on GitHub, or name another in \
          ARCHIVE; `propsbot export --replace` makes it again with all that is to be exported"
     )]
     BranchGone(String),
-    /// A rate limit, for longer than we have patience for.
+    /// A rate limit that lasts longer than we wait.
     #[error("GitHub limits our requests{}", again(*.0))]
     Limited(Option<Duration>),
     /// 5xx.
     #[error("GitHub failed ({0}), several times in a row; try again later")]
     Failing(String),
-    /// No answer, or half of one.
+    /// No response, or only part of one.
     #[error("no answer ({0}): check the connection, and GITHUB_API_URL")]
     Unreachable(String),
-    /// The answer has more bytes than are expected: it was not read to its end.
+    /// The response is larger than expected, so reading stopped.
     #[error("the answer of {host} is larger than {} MiB: check GITHUB_API_URL", most >> 20)]
     TooLarge {
-        /// Who answered.
+        /// The server that responded.
         host: String,
-        /// The most that is read, in bytes.
+        /// The limit, in bytes.
         most: usize,
     },
-    /// The answer is not what GitHub documents.
+    /// The response doesn't match GitHub's documentation.
     #[error("the answer could not be read ({0}): check GITHUB_API_URL")]
     Unreadable(String),
-    /// Somebody else committed to the branch first.
+    /// Another commit to the branch came first.
     #[error("others keep committing to the branch; try again later")]
     Overtaken,
-    /// A file to be removed is not there.
+    /// A file to be removed doesn't exist.
     #[error("a file to be removed is not there: {0}")]
     NoFile(String),
     /// Anything else.
     #[error("GitHub refused ({status}): {message}")]
     Refused {
-        /// The status.
+        /// The HTTP status.
         status: u16,
-        /// GitHub's words for it.
+        /// GitHub's message.
         message: String,
     },
 }
@@ -137,18 +138,19 @@ fn again(wait: Option<Duration>) -> String {
     )
 }
 
-/// The first wait where GitHub limits us and does not say for how long; it doubles from there.
+/// The first wait after a rate limit without a given time. It doubles each time.
 pub(super) const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
-/// The longest wait that is believed: GitHub's budgets are whole again within the hour.
+/// The longest wait that is believed: GitHub's budgets reset within an hour.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// The longest single wait that GitHub may ask for before we give up instead.
+/// The longest wait; if GitHub asks for more, we give up.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 impl GithubError {
-    /// Whether to ask again, and how long to wait at the least, where GitHub has limited us `limited`
-    /// times in a row before.
+    /// The minimum wait before a retry; `None` if a retry can't help.
+    ///
+    /// `limited` is the number of rate limits in a row before this error.
     pub(super) fn retry(&self, limited: u32) -> Option<Duration> {
         match self {
             Self::Limited(told) => {
@@ -164,7 +166,7 @@ impl GithubError {
         }
     }
 
-    /// Whether it is the token that is refused, or its owner: without one, what is public may be read.
+    /// Whether GitHub refused the token or its owner. Public data may be readable without it.
     pub(super) fn is_about_token(&self) -> bool {
         matches!(
             self,
@@ -172,7 +174,7 @@ impl GithubError {
         )
     }
 
-    /// The same, where it is about a branch on which an export is put together.
+    /// The same error, for a staging branch.
     pub(super) fn of_staging(self) -> Self {
         match self {
             Self::Protected(message) => Self::NoStaging(message),
@@ -180,13 +182,13 @@ impl GithubError {
         }
     }
 
-    /// Whether a commit that is refused so may have been made on what is not there any more: GitHub
-    /// has many words for that.
+    /// Whether a refused commit may have been based on something that no longer exists. GitHub
+    /// reports that in many ways.
     pub(super) fn may_be_overtaken(&self) -> bool {
         matches!(self, Self::NoRepository | Self::Refused { .. })
     }
 
-    /// Whether less at a time may help.
+    /// Whether a smaller request may help.
     pub(super) fn may_be_too_much(&self) -> bool {
         matches!(
             self,
@@ -195,8 +197,8 @@ impl GithubError {
     }
 }
 
-/// Refusals by GitHub's words for them, in small letters, and what helps. The first that fits counts.
-/// Sources: GitHub's documentation of each, and what its users report of the API's answers.
+/// Refusals by lower-case parts of GitHub's messages, and their remedies. The first match counts.
+/// Sources: GitHub's documentation of each, and its users' reports of API responses.
 const REMEDIES: [(&[&str], &str); 6] = [
     (
         &["saml enforcement", "saml sso"],
@@ -237,7 +239,7 @@ const REMEDIES: [(&[&str], &str); 6] = [
     ),
 ];
 
-/// How GitHub says that a branch has moved meanwhile.
+/// Messages that say the branch has moved.
 const OVERTAKEN: [&str; 4] = [
     "but expected",
     "expected branch to point",
@@ -245,7 +247,7 @@ const OVERTAKEN: [&str; 4] = [
     "reference cannot be updated",
 ];
 
-/// How it says that a rule keeps the branch from being committed to.
+/// Messages that say a rule protects the branch.
 const PROTECTED: [&str; 7] = [
     "rule violations",
     "creations being restricted",
@@ -256,7 +258,7 @@ const PROTECTED: [&str; 7] = [
     "verified signatures",
 ];
 
-/// How it says that there were too many requests.
+/// Messages that say there were too many requests.
 const LIMITED: [&str; 3] = ["rate limit", "abuse detection", "submitted too quickly"];
 
 fn says_one_of(message: &str, words: &[&str]) -> bool {
@@ -264,14 +266,14 @@ fn says_one_of(message: &str, words: &[&str]) -> bool {
     words.iter().any(|word| message.contains(word))
 }
 
-/// GitHub's account of an error.
+/// The body of an error response.
 #[derive(Default, Deserialize)]
 struct Account {
     #[serde(default)]
     message: String,
 }
 
-/// What an answer other than 2xx means.
+/// The error for a response other than 2xx.
 pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> GithubError {
     let account: Account = serde_json::from_slice(body).unwrap_or_default();
     let message = account.message;
@@ -287,7 +289,7 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> G
     }
 }
 
-/// What GitHub's words mean, where the status does not tell.
+/// The error for GitHub's message, if the status doesn't decide.
 fn named(status: u16, message: String) -> GithubError {
     let remedy = REMEDIES
         .iter()
@@ -312,7 +314,7 @@ fn named(status: u16, message: String) -> GithubError {
     }
 }
 
-/// An error in a GraphQL answer.
+/// An error in a GraphQL response.
 #[derive(Debug, Deserialize)]
 pub(super) struct GraphqlError {
     #[serde(default)]
@@ -322,13 +324,13 @@ pub(super) struct GraphqlError {
 }
 
 impl GraphqlError {
-    /// What it means. The status was 200, whatever it is.
+    /// What the error means. The status was 200 in any case.
     pub(super) fn meaning(self, headers: &HeaderMap) -> GithubError {
         let Self { r#type, message } = self;
         match r#type.as_deref().unwrap_or_default() {
             "RESOURCE_LIMITS_EXCEEDED" => GithubError::TooMuch(message),
             "RATE_LIMITED" | "RATE_LIMIT" => GithubError::Limited(wait(headers)),
-            // A secondary limit has only words for it.
+            // Only the message identifies a secondary limit.
             _ if says_one_of(&message, &LIMITED) => GithubError::Limited(wait(headers)),
             _ if message.contains("requested for deletion") => GithubError::NoFile(message),
             "STALE_DATA" => GithubError::Overtaken,
@@ -337,7 +339,7 @@ impl GraphqlError {
                 GithubError::Overtaken
             }
             "NOT_FOUND" => GithubError::NoRepository,
-            // So GitHub says that it ran out of time.
+            // GitHub's message for a time-out.
             _ if message.contains("Something went wrong") => GithubError::Failing("200".to_owned()),
             _ => named(200, message),
         }
@@ -348,13 +350,13 @@ fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Whether the budget that the request came out of is used up.
+/// Whether the budget of the request is used up.
 pub(super) fn used_up(headers: &HeaderMap) -> bool {
     number(headers, "x-ratelimit-remaining") == Some(0)
 }
 
-/// How long GitHub asks us to wait, if it says so: in so many words, or as the time, by its own clock,
-/// at which a used-up budget is whole again.
+/// How long GitHub asks us to wait, if it does: as `Retry-After`, or until a used-up budget resets,
+/// by GitHub's own clock.
 pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let told = number(headers, RETRY_AFTER.as_str());
     let told = told.or_else(|| {
@@ -476,7 +478,7 @@ mod tests {
         }
     }
 
-    /// GitHub has many words for the same; what they begin with differs.
+    /// GitHub's messages for one kind of error vary.
     #[test]
     fn an_error_in_an_answer_is_understood_by_its_kind_first() {
         let meaning = |json: &str| {

@@ -1,4 +1,5 @@
-//! Commits without a past: the first of a repository, of a branch, and of a branch whose past goes.
+//! Commits without parents: the first one of a repository or branch, and those of squashed
+//! branches.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Method;
@@ -12,7 +13,7 @@ use super::{
     staging::RefUpdate,
 };
 
-/// What [`ATTRIBUTES`] says: no line ends are to be changed, which would change hashes.
+/// The content of [`ATTRIBUTES`]. Converted line ends would change hashes.
 pub(super) const KEEP_BYTES: &str = "* -text\n";
 
 const BEGIN: &str = "Begin the archive";
@@ -22,7 +23,7 @@ struct Created {
     sha: String,
 }
 
-/// What was to be made may have been made meanwhile, by us or another.
+/// Turns "already exists" into [`GithubError::Overtaken`]: we or another process just created it.
 fn there_already(error: GithubError) -> GithubError {
     match &error {
         GithubError::Refused { message, .. }
@@ -35,12 +36,12 @@ fn there_already(error: GithubError) -> GithubError {
 }
 
 impl GithubArchive {
-    /// Makes the branch, which is not there: with a commit that has nothing before it, so that
-    /// nothing of other branches is in the archive's.
+    /// Creates the missing branch with a commit that has no parent. So the archive's history
+    /// includes no other branch.
     ///
-    /// Whether it is there afterwards is for the caller to look, whatever the outcome.
+    /// The caller checks whether it exists afterwards, whatever the outcome.
     pub(super) async fn begin(&self) -> Result<(), GithubError> {
-        // Each of what it takes has its turn; the one to commit was waited for before.
+        // One turn per write; the caller has waited for the commit's own.
         for _ in 0..3 {
             self.client.turn().await?;
         }
@@ -51,7 +52,7 @@ impl GithubArchive {
         let is_default = self.place.branch.is_none() && look.branch.is_some();
         if look.is_empty || is_default {
             match self.begin_repository().await {
-                // There are other branches: the default one is made as any is.
+                // There are other branches, so the default branch is created like any other.
                 Err(GithubError::NoRepository) if is_default => {}
                 begun => return begun,
             }
@@ -79,7 +80,7 @@ impl GithubArchive {
         made.map(drop).map_err(there_already)
     }
 
-    /// Makes the first commit of an empty repository, of which GitHub takes nothing but a file.
+    /// Makes the first commit of an empty repository. GitHub accepts only a single file for it.
     async fn begin_repository(&self) -> Result<(), GithubError> {
         let route = self.route(&format!("/contents/{}", self.path(ATTRIBUTES)));
         let file = json!({"message": BEGIN, "content": STANDARD.encode(KEEP_BYTES)});
@@ -87,7 +88,7 @@ impl GithubArchive {
         put.map(drop).map_err(there_already)
     }
 
-    /// A commit of this tree after these commits, on no branch yet.
+    /// Creates a commit of this tree with these parents, on no branch yet.
     pub(super) async fn commit_tree(
         &self,
         tree: &str,
@@ -100,14 +101,14 @@ impl GithubArchive {
         Ok(made.sha)
     }
 
-    /// Replaces the branch by one commit of what it has, unless it is one already.
+    /// Replaces the branch by a single commit of its content, unless it is one already.
     pub(super) async fn squash(&self) -> Result<(), GithubError> {
         if self.look().await?.head.is_none_or(|head| !head.has_parent) {
             return Ok(());
         }
         let mut tries = Tries::new();
         loop {
-            // For the commit, and to put it in the branch's place.
+            // One turn for the commit, one for moving the branch.
             for _ in 0..2 {
                 self.client.turn().await?;
             }

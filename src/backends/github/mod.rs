@@ -1,15 +1,15 @@
 //! An archive in a repository on GitHub.
 //!
-//! Owns how a set of files is replaced where the only compare-and-set is that of a branch's head. Every export
-//! is one commit, which is atomic by itself. One that is too large for a request is put together on a branch of
-//! its own first (`staging`).
+//! Replaces a set of files atomically, although only a branch's head can be compared and set. Every
+//! export is one commit. An export that is too large for one request is first put together on a
+//! staging branch (`staging`).
 //!
-//! Whether a commit was made of which no answer came is found out by looking at the branch, never by
-//! making it again: no commit is made but on the head that was looked at.
+//! If the response to a commit is lost, the branch shows whether the commit was made. It is never
+//! simply repeated: every commit is based on the head that was just fetched.
 //!
-//! `client` asks, within GitHub's limits; `error` understands refusals. `branch` and `tree` are what is
-//! looked at, `commit` what is made of it, `write` the order of things, `fresh` how branches begin.
-//! Only this folder knows octocrab.
+//! `client` sends requests within GitHub's limits, `error` interprets refusals, `branch` and `tree`
+//! fetch the state, `commit` and `fresh` make commits, and `write` orders the steps. Only this
+//! folder knows octocrab.
 
 mod branch;
 mod client;
@@ -45,14 +45,14 @@ use propsbot_archive::{
 };
 use propsbot_network::Network;
 
-/// How much one commit has. In base64 the bytes are a third more, and GitHub takes about 30 MB; it takes long
-/// for many files.
+/// The maximum size of one commit. Base64 adds a third and GitHub accepts about 30 MB; it is slow
+/// with many files.
 const PART: Part = Part {
     bytes: 20_000_000,
     files: 1000,
 };
 
-/// The most bytes that one commit can add.
+/// The largest commit, in bytes.
 const MOST: usize = 22_000_000;
 
 /// An archive on a branch of a repository on GitHub.
@@ -61,9 +61,9 @@ pub struct GithubArchive {
     place: GithubPlace,
     allow_public: bool,
     history: History,
-    /// How much one commit has.
+    /// The maximum size of one commit.
     part: Part,
-    /// Held by the one writer.
+    /// Held by the only writer.
     writing: tokio::sync::Mutex<()>,
     seen: Mutex<Seen>,
 }
@@ -71,22 +71,21 @@ pub struct GithubArchive {
 /// What was last seen of the branch.
 #[derive(Default)]
 struct Seen {
-    /// The repository's name with its owner's: it may be another than the configured one, which was
-    /// its name once.
+    /// The repository's current full name, which differs from the configured one if it was renamed.
     repository: Option<String>,
-    /// The last head that was looked at: what a commit has does not change.
+    /// The last head fetched. A commit's content never changes.
     known: Option<Head>,
-    /// Its head: what is read is read there.
+    /// The commit that reads use.
     head: Option<String>,
-    /// Manifests by path, with their names in git and ours.
+    /// Manifests by path, with their git id and our hash.
     manifests: BTreeMap<String, (String, Hash)>,
 }
 
-/// Files of a tree, by path in the archive, with their names in git.
+/// Files of a tree by path in the archive, with their git ids.
 type Files = BTreeMap<String, String>;
 
 impl GithubArchive {
-    /// The archive at this place. Touches nothing yet. Must be called within a tokio runtime.
+    /// The archive at this place. Makes no requests yet. Must be called within a tokio runtime.
     pub fn new(
         place: GithubPlace,
         access: &GithubAccess,
@@ -103,7 +102,7 @@ impl GithubArchive {
         })
     }
 
-    /// The same, to read only: where the token is refused, what is public is read without it.
+    /// The same archive, for reading only: public data is read without a refused token.
     #[must_use]
     pub fn reading(self) -> Self {
         Self {
@@ -112,14 +111,14 @@ impl GithubArchive {
         }
     }
 
-    /// The same, with commits of so many bytes at the most.
+    /// The same archive, with at most this many bytes per commit.
     #[must_use]
     pub fn with_part(self, bytes: usize) -> Self {
         let part = Part { bytes, ..PART };
         Self { part, ..self }
     }
 
-    /// The right to write, for one at a time.
+    /// Takes the lock for writing; fails if another write is in progress.
     fn writing(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, ArchiveError> {
         let busy = |_| ArchiveError::Busy(self.place.to_string().into());
         self.writing.try_lock().map_err(busy)
@@ -129,7 +128,7 @@ impl GithubArchive {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a file of the archive is in the repository.
+    /// The path in the repository of a file of the archive.
     fn path(&self, path: &str) -> String {
         let prefix = &self.place.prefix;
         if prefix.is_empty() {
@@ -139,12 +138,12 @@ impl GithubArchive {
         }
     }
 
-    /// A route of the repository.
+    /// A route within the repository.
     fn route(&self, end: &str) -> String {
         format!("/repos/{}{end}", self.repository())
     }
 
-    /// The repository's name with its owner's.
+    /// The repository's full name.
     fn repository(&self) -> String {
         let GithubPlace { owner, repo, .. } = &self.place;
         let seen = self.seen().repository.clone();
@@ -160,14 +159,14 @@ impl GithubArchive {
         }
     }
 
-    /// A file as a commit has it.
+    /// A file at a commit.
     async fn file(&self, path: &str, commit: &str) -> Result<Option<Vec<u8>>, GithubError> {
         let end = format!("/contents/{}?ref={commit}", self.path(path));
         let found = self.client.get(&self.route(&end), RAW).await?;
         Ok(found.map(|found| unwrapped(&found).unwrap_or(found)))
     }
 
-    /// The hash of this manifest as the head has it.
+    /// The hash of this manifest at the head.
     async fn manifest_at(
         &self,
         path: &str,
@@ -185,13 +184,13 @@ impl GithubArchive {
         loop {
             match self.file(path, &head.commit).await? {
                 Some(found) => return Ok(Some(self.learn(path, &found))),
-                // It is not everywhere yet.
+                // GitHub hasn't replicated the file yet.
                 None => tries.again(GithubError::Overtaken).await?,
             }
         }
     }
 
-    /// The hashes of the manifests of these paths as the head has them.
+    /// The hashes of these manifests at the head.
     async fn found(&self, bases: &Bases, head: Option<&Head>) -> Result<Bases, GithubError> {
         let mut found = Bases::new();
         for path in bases.keys() {
@@ -200,7 +199,7 @@ impl GithubArchive {
         Ok(found)
     }
 
-    /// Remembers a manifest.
+    /// Remembers a manifest's hash.
     fn learn(&self, path: &str, manifest: &[u8]) -> Hash {
         let hash = Hash::of(manifest);
         let known = (git_oid(manifest), hash);
@@ -208,7 +207,7 @@ impl GithubArchive {
         hash
     }
 
-    /// The objects that the manifest at the head does not need.
+    /// The objects that the manifest at the head doesn't need.
     async fn leftovers(&self, head: &Head) -> Result<Files, ArchiveError> {
         let mut files = self
             .objects(&head.tree)
@@ -222,7 +221,7 @@ impl GithubArchive {
     }
 }
 
-/// A file's bytes, where a server describes it although its bytes were asked for.
+/// Decodes a file that a server sent as JSON although raw bytes were requested.
 fn unwrapped(answer: &[u8]) -> Option<Vec<u8>> {
     #[derive(Deserialize)]
     struct File {
@@ -242,8 +241,8 @@ fn unwrapped(answer: &[u8]) -> Option<Vec<u8>> {
 
 #[async_trait]
 impl DataArchive for GithubArchive {
-    /// What follows a manifest is read from the same commit as that was, whatever is exported
-    /// meanwhile.
+    /// What a manifest refers to is read from the manifest's commit, even if another export
+    /// follows.
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         check_readable(path)?;
         let failed = self.failed("read");

@@ -1,8 +1,10 @@
-//! Where a large export is put together: a branch of its own, part by part. One request then moves the archive's
-//! branch to all of it and deletes this one, so that readers see no part, and every export is one commit.
+//! Staging branches, on which large exports are put together in parts. One request then moves the
+//! archive's branch to the result and deletes the staging branch, so readers never see a part and
+//! every export is one commit.
 //!
-//! The branch is named after the archive's place in the repository and the manifests that the export builds on.
-//! Once the archive has others, anybody may delete it; [`GithubArchive::delete_stagings`] does so at each export.
+//! A staging branch is named after the archive's place in the repository and the manifests that the
+//! export is based on. Once the archive has other manifests, anyone may delete it;
+//! [`GithubArchive::delete_stagings`] does so at each export.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,32 +17,32 @@ use super::{
 };
 use propsbot_archive::{Bases, Hash};
 
-/// What the names of all branches begin with on which exports are put together.
+/// The prefix of all staging branches.
 const PREFIX: &str = "propsbot-staging";
 
-/// What `updateRefs` takes for a branch that is not there.
+/// What `updateRefs` expects for a missing branch.
 const ABSENT: &str = "0000000000000000000000000000000000000000";
 
-/// How often a branch is looked at until it shows what was done.
+/// How many times a branch is fetched until it shows a write.
 const LOOKS: usize = 3;
 
 const UPDATE_REFS: &str = "mutation($input: UpdateRefsInput!) {
   updateRefs(input: $input) { clientMutationId }
 }";
 
-/// A branch on which an export is being put together.
+/// A staging branch.
 pub(super) struct Staging {
     /// Its name, without `refs/heads/`.
     pub(super) branch: String,
-    /// The commit of the archive's branch that it began at.
+    /// The commit of the archive's branch that it started from.
     pub(super) base: String,
     /// Its last commit.
     pub(super) head: Commit,
-    /// How many parts it has.
+    /// The number of parts committed.
     parts: u32,
 }
 
-/// A branch, as GitHub lists it.
+/// A branch in GitHub's list.
 #[derive(Deserialize)]
 pub(super) struct Reference {
     /// Its name, with `refs/heads/`.
@@ -53,18 +55,18 @@ struct Object {
     sha: String,
 }
 
-/// What `updateRefs` is to do with a branch: from where to where; `None` for a branch that is not there.
+/// A change of a branch for `updateRefs`; `None` stands for a missing branch.
 pub(super) struct RefUpdate<'a> {
     pub(super) branch: &'a str,
-    /// Where it has to be before; anywhere, if this is not given.
+    /// The expected commit; `None` for any.
     pub(super) before: Option<&'a str>,
     pub(super) after: Option<&'a str>,
-    /// Whether what it had may be lost.
+    /// Whether commits may be lost.
     pub(super) force: bool,
 }
 
 impl GithubArchive {
-    /// Moves all of these branches, or none of them.
+    /// Moves all of these branches or none.
     pub(super) async fn update_refs(
         &self,
         repository_id: &str,
@@ -87,14 +89,14 @@ impl GithubArchive {
         Ok(())
     }
 
-    /// What the names of this archive's stagings begin with. A repository may have several archives.
+    /// The prefix of this archive's staging branches. A repository may hold several archives.
     fn staging_folder(&self) -> String {
         let branch = self.place.branch.as_deref().unwrap_or_default();
         let place = Hash::of(format!("{branch}:{}", self.place.prefix).as_bytes()).to_string();
         format!("{PREFIX}/{}/", &place[..16])
     }
 
-    /// The branch for exports that build on these manifests.
+    /// The staging branch for exports based on these manifests.
     pub(super) fn staging_branch(&self, bases: &Bases) -> String {
         let line = |(path, hash): (&String, &Option<Hash>)| {
             let hash = hash.map_or_else(|| "none".to_owned(), |hash| hash.to_string());
@@ -105,8 +107,8 @@ impl GithubArchive {
         format!("{}{base}", self.staging_folder())
     }
 
-    /// Deletes the branches on which exports of this archive were put together, except for this one, on which
-    /// another process may be at work. What goes wrong is left to the next export.
+    /// Deletes this archive's staging branches, except `except`, which may be in use by another
+    /// process. Failures are left to the next export.
     pub(super) async fn delete_stagings(&self, state: &BranchState, except: Option<&str>) {
         let deleting = async {
             let route = format!("/git/matching-refs/heads/{}", self.staging_folder());
@@ -134,7 +136,7 @@ impl GithubArchive {
         }
     }
 
-    /// Begins to put an export together at this head. What another export has put on the same branch goes.
+    /// Starts a staging branch at this head. Replaces what another export has put on it.
     pub(super) async fn begin_staging(
         &self,
         state: &BranchState,
@@ -164,8 +166,8 @@ impl GithubArchive {
     /// Commits a part. `writer` tells our commits from another exporter's.
     ///
     /// # Errors
-    /// [`GithubError::OtherWriter`] if another exporter has taken the branch over; else nothing was committed, and
-    /// it may be tried again.
+    /// [`GithubError::OtherWriter`] if another exporter has taken the branch over. After any other
+    /// error, nothing was committed and the call can be repeated.
     pub(super) async fn stage(
         &self,
         staging: &mut Staging,
@@ -177,7 +179,7 @@ impl GithubArchive {
         let made = self.commit(&staging.branch, &staging.head.oid, part, &message);
         staging.head = match made.await {
             Ok(commit) => commit,
-            // The answer may be lost.
+            // The response may have been lost.
             Err(error) => match self.staged(staging, &message).await? {
                 Some(commit) => commit,
                 None => return Err(error),
@@ -187,7 +189,7 @@ impl GithubArchive {
         Ok(())
     }
 
-    /// The commit with this message on top of what is staged; `None` if it was not made.
+    /// The commit with this message on top of the staged ones; `None` if it wasn't made.
     async fn staged(
         &self,
         staging: &Staging,
@@ -223,13 +225,13 @@ impl GithubArchive {
                     }));
                 }
             }
-            // It is not everywhere yet.
+            // GitHub hasn't replicated the commit yet.
             tries.again(GithubError::Overtaken).await?;
         }
         Err(GithubError::OtherWriter)
     }
 
-    /// Deletes a branch on which nothing is put together any more.
+    /// Deletes a staging branch that is no longer needed.
     pub(super) async fn drop_staging(&self, staging: &Staging) {
         let deleting = async {
             self.client.turn().await?;

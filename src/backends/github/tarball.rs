@@ -1,4 +1,4 @@
-//! Everything at once: the tarball of a commit, one request.
+//! Downloads a whole commit as a tarball, in one request.
 
 use std::io::Read as _;
 
@@ -10,16 +10,16 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use super::{GithubArchive, GithubError};
 use propsbot_archive::{ArchiveError, Hash, Object};
 
-/// What a file may have: GitHub takes no larger ones, so that more is none of ours.
+/// The largest file, in bytes. GitHub accepts no larger ones, so anything above isn't ours.
 const LARGEST: u64 = 100 << 20;
 
-/// How many objects may wait to be taken.
+/// How many unpacked objects may be queued.
 const QUEUE: usize = 8;
 
 type Objects = BoxStream<'static, Result<Object, ArchiveError>>;
 
 impl GithubArchive {
-    /// All objects of the commit that was last seen; `None` if there is no commit.
+    /// All objects of the last seen commit; `None` if there is no commit.
     pub(super) async fn tarball(&self) -> Result<Option<Objects>, GithubError> {
         let seen = self.seen().head.clone();
         let commit = match seen {
@@ -33,7 +33,7 @@ impl GithubArchive {
         let bytes = SyncIoBridge::new(StreamReader::new(self.client.download(&route).await?));
         let (prefix, place) = (self.path(""), self.place.to_string());
         let (sender, mut receiver) = mpsc::channel(QUEUE);
-        // It ends with the tarball, or when nobody takes the objects any more.
+        // Ends with the tarball, or when the receiver is dropped.
         tokio::task::spawn_blocking(move || {
             let send = |object| sender.blocking_send(object).is_ok();
             if let Err(source) = unpack(bytes, &prefix, &send) {
@@ -58,7 +58,7 @@ fn unpack(
     for entry in tarball.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.to_string_lossy().into_owned();
-        // All is in one folder, named after the repository and the commit.
+        // The tarball has one top-level folder, named after the repository and the commit.
         let path = path.split_once('/').map_or("", |(_, path)| path);
         let Some(path) = path.strip_prefix(prefix).map(str::to_owned) else {
             continue;

@@ -1,4 +1,4 @@
-//! What files a commit has: git's trees.
+//! The files of a commit, read from git's trees.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ struct Created {
     sha: String,
 }
 
-/// Whether what is called so in an archive's folder is the archive's.
+/// Whether this entry of the archive's folder belongs to the archive.
 fn is_own(name: &str) -> bool {
     let documents = DOCUMENTS.iter().filter_map(|path| path.split('/').next());
     let own = ["blobs", "indexes", MANIFEST, ATTRIBUTES];
@@ -47,7 +47,7 @@ impl GithubArchive {
         read(&found.ok_or(GithubError::Overtaken)?)
     }
 
-    /// What the archive's folder has in a tree: files and folders, nothing if it is not there.
+    /// The entries of the archive's folder in a tree; empty if it doesn't exist.
     async fn folder(&self, tree: &str) -> Result<Vec<Entry>, GithubError> {
         let mut found = self.tree(tree, "").await?.tree;
         for name in self.place.prefix.split('/').filter(|name| !name.is_empty()) {
@@ -60,7 +60,7 @@ impl GithubArchive {
         Ok(found)
     }
 
-    /// Makes a tree of all that `theirs` has, but with the archive as it is in `ours`.
+    /// Creates a tree with everything in `theirs`, but with the archive from `ours`.
     pub(super) async fn graft(&self, theirs: &str, ours: &str) -> Result<String, GithubError> {
         let base_tree = theirs;
         let own = |mut entries: Vec<Entry>| {
@@ -84,7 +84,7 @@ impl GithubArchive {
         Ok(made.sha)
     }
 
-    /// Those of these files of the repository that a tree has, by path in the archive.
+    /// Which of these files a tree has, by path in the archive.
     pub(super) async fn files(
         &self,
         tree: &str,
@@ -108,7 +108,7 @@ impl GithubArchive {
         Ok(files)
     }
 
-    /// The objects that a tree has, whether they are needed or not.
+    /// All objects in a tree, needed or not.
     pub(super) async fn objects(&self, tree: &str) -> Result<Files, GithubError> {
         let prefix = self.path("");
         let mut files = Files::new();
@@ -116,7 +116,7 @@ impl GithubArchive {
         while let Some((folder, sha)) = trees.pop() {
             let mut found = self.tree(&sha, "?recursive=1").await?;
             if found.truncated {
-                // Too large for one answer: folder by folder.
+                // The tree is too large for one response, so it is read folder by folder.
                 found = self.tree(&sha, "").await?;
                 for entry in found.tree.iter().filter(|tree| tree.r#type == "tree") {
                     let path = format!("{folder}{}/", entry.path);

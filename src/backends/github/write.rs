@@ -1,6 +1,6 @@
-//! The order of things in a write. What fits into one commit is one commit, on the head that was looked at a moment
-//! before. More than that is put together on a branch of its own (`staging`), and then the archive's branch moves
-//! once. Also removes what no manifest needs.
+//! The steps of a write. Changes that fit into one commit are committed on the head that was just
+//! fetched. Larger ones are put together on a staging branch (`staging`), and then the archive's
+//! branch moves once. Also removes objects that no manifest needs.
 
 use std::collections::BTreeSet;
 
@@ -23,18 +23,18 @@ pub(super) struct Write<'a> {
     #[expect(dead_code, reason = "held until the write ends")]
     turn: MutexGuard<'a, ()>,
     bases: Bases,
-    /// What is not committed yet.
+    /// What isn't committed yet.
     changes: Changes,
-    /// How much one commit has: less, where GitHub has failed at more.
+    /// The maximum size of one commit, which shrinks when GitHub fails.
     part: Part,
     /// Tells our commits from another writer's.
     writer: String,
-    /// Where the export is put together, if it is too large for one commit.
+    /// The staging branch, if the export is too large for one commit.
     staging: Option<Staging>,
-    /// Whether objects were dropped because the archive has other manifests: nothing can be published then, unless
-    /// it has been already.
+    /// Whether objects were dropped because the archive has other manifests. Then nothing can be
+    /// published, unless that has already happened.
     is_stale: bool,
-    /// Whether no step has failed or was cut off.
+    /// Whether every step so far has completed.
     is_whole: bool,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Looks whether the branch may be written to, and deletes what interrupted exports left.
+    /// Checks that the branch may be written to, and deletes the leftovers of interrupted exports.
     pub(super) async fn begin(self) -> Result<Self, ArchiveError> {
         let state = self.archive.look_to_write().await;
         let state = state.map_err(self.archive.failed("look at"))?;
@@ -75,13 +75,13 @@ impl<'a> Write<'a> {
         ArchiveError::Busy(self.archive.place.to_string().into())
     }
 
-    /// The branch, looked at when it is our turn to create content.
+    /// Waits for a turn to write, then fetches the branch's state.
     async fn look(&self) -> Result<BranchState, GithubError> {
         self.archive.client.turn().await?;
         self.archive.look_to_write().await
     }
 
-    /// Waits until what has failed so on this head, with so many files, may be tried again.
+    /// Waits before another attempt, after `error` on this head with so many files.
     async fn again(
         &mut self,
         error: GithubError,
@@ -137,8 +137,8 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// Commits a part of what has come together to the branch where the export is put together. Drops all of it if
-    /// the archive has other manifests by now.
+    /// Commits a part of the pending changes to the staging branch. Drops all of them if the
+    /// archive has other manifests now.
     async fn stage(&mut self) -> Result<(), GithubError> {
         let mut tries = Tries::new();
         loop {
@@ -178,10 +178,10 @@ impl<'a> Write<'a> {
         staged.map_err(GithubError::of_staging)
     }
 
-    /// Makes the commit that publishes, or finds that it is made.
+    /// Makes the commit that publishes, unless it already exists.
     async fn make_published(&mut self, publish: &Publish) -> Result<(), ArchiveError> {
         let mut tries = Tries::new();
-        // The objects that are there, once it turned out that one to be removed is not.
+        // The existing objects, fetched once GitHub says that one to be removed is missing.
         let mut there = None;
         loop {
             let state = self.look().await.map_err(|error| self.failed(error))?;
@@ -193,7 +193,7 @@ impl<'a> Write<'a> {
                 .iter()
                 .all(|(path, hash)| hashes.get(path) == hash.as_ref())
             {
-                // All that may be left to do is the documents.
+                // Already published: at most the documents are left to write.
                 self.give_up_staging().await;
                 self.changes = Changes::default();
                 self.bases = found;
@@ -242,7 +242,7 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// Adds what publishing changes besides the documents: the manifests, and what they do not need any more.
+    /// Adds the manifests, and removes the objects that they no longer need.
     fn add_manifests(
         &mut self,
         publish: &Publish,
@@ -259,7 +259,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Puts all of it together on a branch of its own.
+    /// Commits all pending changes to the staging branch.
     async fn stage_all(&mut self) -> Result<(), GithubError> {
         while !self.changes.is_empty() {
             self.stage().await?;
@@ -267,7 +267,7 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// Moves the branch to what was put together, as one commit after its head.
+    /// Moves the archive's branch to the staged tree, as one commit on its head.
     async fn move_branch(&mut self, publish: &Publish) -> Result<(), ArchiveError> {
         let mut tries = Tries::new();
         loop {
@@ -306,12 +306,12 @@ impl<'a> Write<'a> {
         let tree = if head.commit == staging.base {
             staging.head.tree.clone()
         } else {
-            // Somebody else has committed: what they have changed stays.
+            // Someone else has committed; their changes are kept.
             self.archive.client.turn().await?;
             self.archive.graft(&head.tree, &staging.head.tree).await?
         };
         if tree == head.tree {
-            // The answer was lost.
+            // The branch has moved already, but the response was lost.
             self.staging = None;
             return Ok(());
         }
@@ -342,7 +342,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Removes all objects that the manifest does not need.
+    /// Removes all objects that the manifest doesn't need.
     pub(super) async fn sweep(mut self) -> Result<(), ArchiveError> {
         let mut tries = Tries::new();
         loop {
@@ -365,7 +365,7 @@ impl<'a> Write<'a> {
     }
 }
 
-/// The documents that are not as they should be.
+/// The documents that differ from those at the head.
 fn documents(publish: &Publish, head: Option<&Head>) -> Changes {
     let mut changes = Changes::default();
     for (path, document) in &publish.documents {
@@ -383,8 +383,8 @@ fn documents(publish: &Publish, head: Option<&Head>) -> Changes {
     changes
 }
 
-/// Leaves out the documents that are too large for any commit, and returns which. What was there before goes: it
-/// would be taken for the present.
+/// Drops the documents that are too large for any commit, and returns their paths. Earlier versions
+/// are removed, because readers would take them for current.
 fn leave_out(archive: &GithubArchive, documents: &mut Documents) -> Vec<String> {
     let mut too_large = Vec::new();
     for (path, document) in documents {
@@ -424,7 +424,7 @@ impl ArchiveWrite for Write<'_> {
         made?;
         if archive.history == History::Squash {
             match archive.squash().await {
-                // What was published is; the history goes with the next export.
+                // The export is published; the next one squashes the history.
                 Err(error @ GithubError::Overtaken) => {
                     tracing::warn!(%error, place = %archive.place, "the history was not squashed");
                 }
