@@ -1,4 +1,4 @@
-//! Finds what to delete with a member's data, as steps that can be interrupted.
+//! Finds what to delete with members' data, as steps that can be interrupted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use propsbot_model::{
 };
 use propsbot_store::{Store, StoreError};
 
-/// Number of deleted objects.
+/// The numbers of deleted objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
     pub messages: usize,
@@ -20,8 +20,9 @@ pub struct Forgotten {
     pub props: usize,
 }
 
-/// Returns the steps in an order that can be interrupted.
-/// Mentions of a message go before the message, which is needed to recognise them. `anew` also
+/// The deletion steps, in an order that can be interrupted.
+///
+/// Mentions of a message come before the message, which is needed to recognize them. `anew` also
 /// finds what earlier versions left.
 pub(super) fn find(
     store: &Store,
@@ -62,7 +63,7 @@ pub(super) fn find(
     let messages = messages.into_iter();
     let messages = messages.map(|(channel, id)| Forget::Message(channel, id));
     found.steps.extend(messages);
-    // What Discord still lists would be found again.
+    // Discord still lists the others, so they would be fetched again.
     let gone = channels.iter().filter(|part| part.state.now().is_none());
     let gone = gone.filter_map(|part| part.state.ever());
     let theirs = gone.filter(|thread| {
@@ -89,12 +90,12 @@ pub(super) fn find(
     Ok((found.done, found.steps))
 }
 
-/// Collects what goes with the data of some members of a guild.
+/// Collects what is deleted with the data of some members of a guild.
 struct Deletion<'a> {
     store: &'a Store,
-    /// Whose data is deleted, and until when.
+    /// The members, and up to when their data is deleted.
     wishes: BTreeMap<UserId, Millis>,
-    /// The members and their messages, as others may name them.
+    /// The members and their messages, as others may mention them.
     named: Arc<Named>,
     done: Forgotten,
     steps: Vec<Forget>,
@@ -119,7 +120,7 @@ impl Deletion<'_> {
         Ok(found)
     }
 
-    /// Adds their rows, and their names in the guild's own rows.
+    /// Adds the members' rows, and mentions of them in the guild's own rows.
     fn of_guild(
         &mut self,
         guild: GuildId,
@@ -167,7 +168,7 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Returns what may no longer be named in text of this time.
+    /// What must no longer be mentioned in text of this time.
     fn named_at(&self, time: Millis) -> Arc<Named> {
         if self.wishes.values().all(|until| time <= *until) {
             return Arc::clone(&self.named);
@@ -192,7 +193,7 @@ impl Deletion<'_> {
         Ok(())
     }
 
-    /// Adds their props, and collects the messages that announce the others.
+    /// Adds the members' props, and collects the messages that announce the other props.
     fn props(
         &mut self,
         channel: ChannelId,
@@ -219,8 +220,9 @@ impl Deletion<'_> {
     }
 
     /// Adds tombstones that earlier versions left for deleted messages.
-    /// Their time is that of the deletion, or of a later page. They look like others
-    /// of that time, which matter only for props whose message was deleted.
+    ///
+    /// Their time is that of the deletion or of a later page, so tombstones of other messages may
+    /// match. Those only matter for props whose message was deleted.
     fn tombstones(
         &mut self,
         channel: ChannelId,
@@ -242,7 +244,7 @@ impl Deletion<'_> {
     }
 }
 
-/// Returns who opened a thread or forum post.
+/// The user who opened a thread or forum post.
 pub(super) fn opened_by(channel: &Channel) -> Option<UserId> {
     channel.thread.as_ref()?.owner_id
 }

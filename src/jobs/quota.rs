@@ -20,19 +20,19 @@ pub const BEGUN_BEFORE_MS: i64 = 86_400_000;
 /// A member's use of their quota.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Members thanked in the current period, as far as they count.
+    /// Recipients in the current period, counting only props within the quota.
     pub thanks: u32,
     /// Messages over the quota, including earlier periods.
     pub over: BTreeSet<MessageId>,
 }
 
-/// Returns from when on a member's props are needed to compute their usage.
+/// The time since when a member's props are needed to compute their usage.
 pub fn since(settings: &Settings, now: Millis) -> Millis {
     let start = settings.quota.map_or(now, |quota| quota.period.start(now));
     Limits::needed_since(&settings.limits, start, now)
 }
 
-/// Returns command props whose message was posted since a time, withdrawn ones included.
+/// Command props whose message was posted since this time, including withdrawn ones.
 pub fn commands_since(
     store: &Store,
     guild: GuildId,
@@ -41,7 +41,7 @@ pub fn commands_since(
     props_since(store, guild, Millis(since.0 - BEGUN_BEFORE_MS))
 }
 
-/// Returns command props since a time, withdrawn ones included.
+/// Command props since this time, including withdrawn ones.
 pub fn props_since(store: &Store, guild: GuildId, since: Millis) -> Result<Vec<Props>, StoreError> {
     let from = InteractionId::at(since).0;
     let mut all = Vec::new();
@@ -55,21 +55,22 @@ pub fn props_since(store: &Store, guild: GuildId, since: Millis) -> Result<Vec<P
     Ok(all)
 }
 
-/// Returns whether the message was seen or may still come: Discord accepts answers for 15 minutes.
-/// Props without a message by then never count. Source:
+/// Whether the message was seen or may still come.
+///
+/// Discord accepts responses for 15 minutes; props without a message by then never count. Source:
 /// <https://discord.com/developers/docs/interactions/receiving-and-responding#followup-messages>.
 pub fn may_be_said(props: &Props, now: Millis) -> bool {
     let age = now.0 - props.id.created_at().0;
     props.message_id.is_some() || props.withdrawn.is_none() && age <= 16 * 60_000
 }
 
-/// Returns when props were given: the time of their message, if seen.
+/// When props were given: the time of their message, if seen.
 pub fn given_at(props: &Props) -> Millis {
     let told = props.message_id.map(MessageId::created_at);
     told.unwrap_or_else(|| props.id.created_at())
 }
 
-/// Returns a member's usage at `now`; `commands` are their command props.
+/// A member's usage at `now`. `commands` are their command props.
 pub fn used(
     store: &Store,
     settings: &Settings,
@@ -116,7 +117,8 @@ pub fn used(
         };
         match seen {
             Some(state) => rows.messages.push(MessageRow::from(&state)),
-            // Counts as if its message were seen, so that no one can outrun the gateway.
+            // Counts as if its message had been seen, so that members can't get ahead of the
+            // gateway.
             None => unseen.push((
                 props.message_id.unwrap_or(MessageId(props.id.0)),
                 QuotaEntry {
@@ -160,7 +162,7 @@ pub fn used(
     })
 }
 
-/// Returns whether a new plain message exceeds its giver's quota.
+/// Whether a new plain message exceeds its giver's quota.
 pub fn is_over(
     store: &Store,
     settings: &Settings,
@@ -174,7 +176,7 @@ pub fn is_over(
     Ok(used.over.contains(&message))
 }
 
-/// Returns channels and threads where plain messages may be props.
+/// Channels and threads where plain messages may be props.
 fn plain_props_channels<'a>(
     settings: &Settings,
     channels: impl Iterator<Item = &'a Channel> + Clone,

@@ -28,14 +28,14 @@ pub struct GuildStatus {
     pub totals: Totals,
     /// Every channel and thread with messages, sorted by their count, descending.
     pub channels: Vec<ChannelStatus>,
-    /// How many reaction lists are still to fetch. Lists that Discord refuses are failures; lists that
-    /// contradict its counts are contradictions.
+    /// How many reaction lists are still to fetch. Lists that Discord refuses count as failures, lists
+    /// that contradict its counts as contradictions.
     pub pending_lists: u64,
-    /// Reaction lists whose length differs from Discord's count, also when asked for again.
+    /// Reaction lists whose length differs from Discord's count even when fetched again.
     pub contradictions: Vec<ContradictionStatus>,
     /// Up to when changes to history are known.
     pub history: HistoryStatus,
-    /// The scrub: the continuous check of older history.
+    /// The scrub of older history.
     pub scrub: ScrubStatus,
     /// The last export, of all guilds together; `None` if there was none.
     pub export: Option<LastExport>,
@@ -75,15 +75,14 @@ impl Totals {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
     pub id: ChannelId,
-    /// A thread's channel.
+    /// The channel of a thread.
     pub parent: Option<ChannelId>,
     pub name: String,
-    /// Counts of what the store has of it.
     #[serde(flatten)]
     pub totals: Totals,
     pub coverage: CoverageStatus,
-    /// The id ranges that are complete, the source of each (`gateway` or `rest`), and since when. Ids in
-    /// none of them are unknown.
+    /// The complete id ranges, with their source (`gateway` or `rest`) and since when. All other
+    /// ids are unknown.
     pub intervals: Vec<IntervalStatus>,
 }
 
@@ -151,13 +150,12 @@ pub struct ScrubStatus {
     pub channel: Option<ChannelId>,
     /// When the last round finished.
     pub finished: Option<Millis>,
-    /// Within how many seconds, while the bot runs, it finds a change that messages or their counts show;
-    /// `None` if it's switched off.
+    /// The seconds within which a change that messages or their counts show is found while the bot
+    /// runs; `None` if it's switched off.
     pub shown_within: Option<u64>,
-    /// Within how many seconds, while the bot runs, it finds any change, even one member's reaction
-    /// replaced by another's.
+    /// The same for any change, even one member's reaction replaced by another's.
     pub found_within: Option<u64>,
-    /// All missed changes ever found, also by look-backs.
+    /// All missed changes found so far, also by look-backs.
     pub drift: Drift,
     /// The missed changes found since this round began.
     pub round_drift: Drift,
@@ -177,7 +175,7 @@ pub struct ContradictionStatus {
     pub counted: u64,
     /// How many users it lists.
     pub listed: u64,
-    /// Since when the list is the same.
+    /// Since when the list has been the same.
     pub since: Millis,
     /// Whether the list is final because it was the same an hour apart. Until then, the message is
     /// incomplete.
@@ -248,7 +246,7 @@ pub fn of_guild(
             _ if unreadable.contains(&channel.id) => CoverageStatus::Unreadable,
             None => CoverageStatus::Unknown,
             Some(coverage) => {
-                // In the command line there is no gateway session, whatever the last one was.
+                // The command line has no gateway session, so no channel is live there.
                 let live = coverage
                     .live
                     .filter(|live| listening && live.session == session);

@@ -1,8 +1,9 @@
-//! The one writer: merges observations into the store, many at a time.
+//! The only writer: merges observations into the store in batches.
 //!
-//! A disk makes a few hundred batches durable a second, and a batch of a hundred costs little more
-//! than one of one. So what nobody waits for stays in memory until there are `ENOUGH` or
-//! `PATIENCE` is over; what somebody waits for is written at once, with all that waits besides.
+//! A disk makes a few hundred batches durable per second, and a batch of a hundred groups costs
+//! little more than one of a single group. So groups stay in memory until there are `ENOUGH` or
+//! `PATIENCE` is over. Once a caller waits for a group, it is written at once with everything else
+//! that is queued.
 
 use std::{
     sync::Arc,
@@ -17,28 +18,28 @@ use propsbot_store::{Store, StoreError};
 
 /// Groups of observations that make a batch worth writing.
 const ENOUGH: usize = 100;
-/// The most groups in a batch, taken where more are waiting already.
+/// The maximum number of groups in a batch.
 const MOST: usize = 1_000;
-/// The longest that an observation waits to be written.
+/// How long an observation may wait to be written.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// The most bytes in a batch, taken where more are waiting already.
+/// How many bytes a batch may have before no more is added.
 const MOST_BYTES: usize = 8 << 20;
-/// Bytes that may wait for the writer; whoever sends more waits too.
+/// Bytes that may be queued. Senders wait for room.
 const QUEUE: u32 = 32 << 20;
 
-/// The writer has stopped: the store failed, as the writer's own result tells, or the process is
-/// shutting down.
+/// The writer has stopped: the process is shutting down, or the store failed, which the writer's
+/// own result reports.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the store's writer has stopped")]
 pub struct Stopped;
 
 struct Group {
     observations: Vec<Observation>,
-    /// How much memory they take, about.
+    /// Approximate size in memory.
     bytes: usize,
-    /// Their room in the queue, free again when they are written.
+    /// Its room in the queue, released once it is written.
     room: OwnedSemaphorePermit,
-    /// Told once the group is durable, with the lists of reactors that it showed to be missing.
+    /// Notified once the group is durable, with the reactor lists that it found to be missing.
     written: Option<oneshot::Sender<Vec<Pending>>>,
 }
 
@@ -46,7 +47,7 @@ struct Group {
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: mpsc::UnboundedSender<Group>,
-    /// The bytes of the queue that are free.
+    /// The free bytes of the queue.
     room: Arc<Semaphore>,
 }
 
@@ -57,27 +58,27 @@ impl std::fmt::Debug for Group {
 }
 
 impl Writer {
-    /// Hands observations over. They are durable after a later [`Self::write`] has returned.
+    /// Queues observations. They are durable once a later [`Self::write`] returns.
     pub async fn send(&self, observations: Vec<Observation>) -> Result<(), Stopped> {
         self.hand_over(observations, None).await
     }
 
-    /// Hands observations over and waits until they, and all that was handed over before, are
-    /// durable. Returns the lists of reactors that they showed to be missing.
+    /// Queues observations and waits until they and everything queued before are durable. Returns
+    /// the reactor lists that they found to be missing.
     pub async fn write(&self, observations: Vec<Observation>) -> Result<Vec<Pending>, Stopped> {
         let (written, done) = oneshot::channel();
         self.hand_over(observations, Some(written)).await?;
         done.await.map_err(|_| Stopped)
     }
 
-    /// Waits until there is room, in order.
+    /// Waits for room, in order.
     async fn hand_over(
         &self,
         observations: Vec<Observation>,
         written: Option<oneshot::Sender<Vec<Pending>>>,
     ) -> Result<(), Stopped> {
         let bytes = observations.iter().map(size).sum();
-        // What is larger than the whole queue fills it.
+        // A group larger than the queue takes all of it.
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(QUEUE);
         let room = Arc::clone(&self.room).acquire_many_owned(wanted).await;
         let group = Group {
@@ -90,10 +91,10 @@ impl Writer {
     }
 }
 
-/// Starts the writer on a thread of its own.
+/// Starts the writer on its own thread.
 ///
-/// It stops when every [`Writer`] is dropped and all they sent is durable, or at the first failure
-/// of the store. The receiver then gets the result.
+/// It stops when every [`Writer`] is dropped and everything queued is durable, or at the first
+/// failure of the store. The receiver then gets the result.
 pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreError>>) {
     let (queue, groups) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(QUEUE.try_into().unwrap_or(usize::MAX)));
@@ -103,11 +104,11 @@ pub fn start(store: Arc<Store>) -> (Writer, oneshot::Receiver<Result<(), StoreEr
         .name("writer".to_owned())
         .spawn(move || {
             let result = run(&store, groups);
-            // Who waits for room waits no longer.
+            // Fails the senders that wait for room.
             closing.close();
-            // Whoever hears of the end may open the store anew.
+            // The receiver of the result may open the store again, so it is closed first.
             drop(store);
-            // Nobody listens any more only when the process is ending anyway.
+            // The receiver is dropped only when the process is ending.
             let _ = stopped.send(result);
         })
         .expect("the system can start one more thread");
@@ -130,7 +131,7 @@ fn run(store: &Store, mut groups: mpsc::UnboundedReceiver<Group>) -> Result<(), 
         drop((observations, rooms));
         for (waiting, missing) in waiting.into_iter().zip(missing) {
             if let Some(waiting) = waiting {
-                // Who stopped waiting does not need the answer.
+                // The sender may have stopped waiting.
                 let _ = waiting.send(missing);
             }
         }
@@ -138,7 +139,7 @@ fn run(store: &Store, mut groups: mpsc::UnboundedReceiver<Group>) -> Result<(), 
     Ok(())
 }
 
-/// Takes what is there, and waits for more while nobody waits for what was taken.
+/// Adds queued groups to the batch, and waits for more as long as no caller waits for the batch.
 fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::UnboundedReceiver<Group>) {
     let begun = Instant::now();
     let mut awaited = batch.iter().any(|group| group.written.is_some());
@@ -160,9 +161,9 @@ fn fill(batch: &mut Vec<Group>, groups: &mut mpsc::UnboundedReceiver<Group>) {
     }
 }
 
-/// About how many bytes of memory an observation takes.
+/// Approximate bytes of memory that an observation takes.
 fn size(of: &Observation) -> usize {
-    /// What one entry of a set of ids takes.
+    /// Size of an id in a set.
     const ID: usize = 16;
     let more = match &of.fact {
         Fact::Posted(message) | Fact::Message(message) => message_size(message),
@@ -193,7 +194,7 @@ fn size(of: &Observation) -> usize {
             reason.len()
         }
         Fact::AdminAction(action) => action.what.len(),
-        // What else there is holds a few ids and numbers, or comes from the bot itself.
+        // The rest holds a few ids and numbers, or comes from the bot itself.
         Fact::GuildGone(_)
         | Fact::ChannelGone(..)
         | Fact::RoleGone(..)

@@ -1,4 +1,4 @@
-//! What bots and webhooks post in props channels that would be props if a person had posted it.
+//! Posts of bots and webhooks in props channels that would be props if a person had posted them.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,18 +6,18 @@ use super::decision::decided;
 use propsbot_model::{AuthorKind, ChannelId, GuildId, Message, MessageId, UserId, one_line};
 use propsbot_store::{Reader, StoreError};
 
-/// Posts of a bot or webhook that are exported, mention somebody, and count as no props.
+/// Exported posts of one bot or webhook that mention users but aren't props.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BotPosts {
     /// The guild's name.
     pub guild: String,
     /// The bot or webhook.
     pub author: UserId,
-    /// What the bot is called; `None` for a webhook, or if it is not known.
+    /// The bot's name; `None` for a webhook, or if unknown.
     pub name: Option<String>,
-    /// Whether it is a webhook.
+    /// Whether the author is a webhook.
     pub webhook: bool,
-    /// How many posts.
+    /// The number of posts.
     pub count: u64,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for BotPosts {
     }
 }
 
-/// All of them, by guild and author.
+/// The posts of all guilds, by guild and author.
 pub(super) fn bot_posts(store: &Reader) -> Result<Vec<BotPosts>, StoreError> {
     let mut all = Vec::new();
     for part in store.guilds()? {
@@ -88,14 +88,14 @@ pub(super) fn bot_posts(store: &Reader) -> Result<Vec<BotPosts>, StoreError> {
     Ok(all)
 }
 
-/// Whether it would be props if a person had posted it in a props channel.
+/// Whether the message would be props if a person had posted it in a props channel.
 fn thanks(message: &Message) -> bool {
     let author = message.author.id;
     let mut mentions = message.mentions.iter();
     message.kind.is_written() && mentions.any(|mention| mention.user_id != author)
 }
 
-/// The messages that say that a command gave props.
+/// The messages that announce props given by command.
 fn answers(store: &Reader, channel: ChannelId) -> Result<Vec<MessageId>, StoreError> {
     let mut answers = Vec::new();
     for props in store.props(channel, 0..=u64::MAX) {

@@ -1,4 +1,4 @@
-//! What may leave the store, as of one instant.
+//! What may leave the store as of one instant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use propsbot_model::{
 use propsbot_rows::{ChannelRow, Redactor};
 use propsbot_store::{Dirty, Mark, Reader, StoreError};
 
-/// What of the store may leave, and what changed.
+/// The exported guilds and channels, and what changed in them.
 pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
     let dirty = store.dirty()?;
     let mut guilds = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
         let settings = store.settings(guild.id)?;
         let public = decided(guild, &settings, &roles, &channels);
         let public = public.into_iter().filter(|(_, why)| why.is_none());
-        // The manifest shows of a channel's name what its row shows.
+        // The manifest shows the same redacted channel names as the rows.
         let redactor = Redactor::new(store.strictest_privacy(guild.id)?);
         let rows = channels.iter();
         let rows = rows.filter_map(|channel| ChannelRow::new(channel, &settings));
@@ -75,20 +75,22 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
     })
 }
 
-/// Whether it is the mark of a privacy choice.
+/// Whether the mark is that of a privacy choice.
 pub(super) fn is_choice(dirty: &Dirty) -> bool {
     dirty.mark.is_of(tables::PRIVACY)
 }
 
-/// What has to be looked at again since it may be shown otherwise: of a member who wants nothing shown
-/// there are thanks in props channels, and which these are follows from the settings or, where they
-/// name none, from what channels are called, or from the category that they are in.
+/// What must be read again because it may now be redacted differently.
+///
+/// Props-channel thanks are kept even for members who opted out of everything. Which channels are
+/// props channels follows from the settings or, without a setting there, from the names of channels
+/// and their categories.
 fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<Mark>, StoreError> {
     let mut again = BTreeSet::new();
     let wishes = changed.iter().any(|mark| mark.is_of(tables::PRIVACY));
     for guild in store.guilds()?.into_iter().map(|guild| guild.guild_id) {
         if wishes {
-            // The strictest choice counts in all guilds.
+            // The strictest choice applies in all guilds.
             again.insert(Mark::of_space(guild, tables::PRIVACY));
         }
         let space = Id::new(guild);
@@ -121,7 +123,7 @@ fn follow_channels(store: &Reader, guild: GuildId) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Until when everything was heard, in every guild.
+/// The time up to which events of every guild arrived.
 fn heard_at(store: &Reader) -> Result<Stamp, StoreError> {
     let mut heard = store.heard()?;
     for guild in store.guilds()? {
@@ -146,7 +148,7 @@ fn covered(
     covered.into_iter().map(Covered::from).collect()
 }
 
-/// The messages that could not be read, or whose text is missing, or to which not all who reacted are known.
+/// The incomplete messages: unreadable, with a missing text, or with missing reactors.
 fn unfinished(
     store: &Reader,
     guild: GuildId,

@@ -1,7 +1,6 @@
-//! Asking for exports, and seeing what came of them.
+//! Requests exports and shows their progress.
 //!
-//! Whoever asks gets in line: exports are made one after the other, and all who ask before one
-//! begins share it.
+//! Exports run one after the other; requests that arrive before one begins share it.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,21 +19,21 @@ use propsbot_archive::{Depth, ExportProgress, Summary};
 use propsbot_model::Millis;
 use propsbot_rows::SCHEMA;
 
-/// How many may wait for an export.
+/// How many requests may wait for an export.
 const WAITING: usize = 64;
 
-/// What is being done, and what will be.
+/// The current and the next export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportBoard {
-    /// Since when one is under way.
+    /// When the running export began; `None` if none is running.
     pub running_since: Option<Millis>,
     /// When the next one is due.
     pub next: Option<Millis>,
-    /// What was made so far of the one that is under way.
+    /// The progress of the running export.
     pub made: ExportProgress,
 }
 
-/// Asks for exports. Cheap to clone.
+/// Requests exports. Cheap to clone.
 #[derive(Clone)]
 pub struct ExportControl {
     target: ExportTarget,
@@ -43,14 +42,14 @@ pub struct ExportControl {
     board: Arc<Mutex<ExportBoard>>,
 }
 
-/// What was asked for: the other end, for who makes the exports.
+/// Receives the requests, for the task that runs exports.
 pub struct ExportRequests {
     asked: mpsc::Receiver<oneshot::Sender<ExportOutcome>>,
     interval: Duration,
     board: Arc<Mutex<ExportBoard>>,
 }
 
-/// Both ends.
+/// A connected pair of control and requests.
 pub fn export_control(target: ExportTarget, interval: Duration) -> (ExportControl, ExportRequests) {
     let (ask, asked) = mpsc::channel(WAITING);
     let board = Arc::<Mutex<ExportBoard>>::default();
@@ -69,7 +68,7 @@ pub fn export_control(target: ExportTarget, interval: Duration) -> (ExportContro
 }
 
 impl ExportControl {
-    /// Where exports go.
+    /// The archive's name.
     pub fn archive(&self) -> &str {
         &self.target.name
     }
@@ -79,7 +78,7 @@ impl ExportControl {
         self.interval
     }
 
-    /// What is being done, and what will be.
+    /// The current and the next export.
     pub fn look(&self) -> ExportBoard {
         ExportBoard {
             made: self.target.made.look(),
@@ -87,14 +86,14 @@ impl ExportControl {
         }
     }
 
-    /// Has an export made that begins after this is called, and waits for it.
+    /// Requests an export that begins after this call, and waits for its outcome.
     pub async fn export_now(&self) -> Result<ExportOutcome, Stopped> {
         let (tell, outcome) = oneshot::channel();
         self.ask.send(tell).await.map_err(|_| Stopped)?;
         outcome.await.map_err(|_| Stopped)
     }
 
-    /// Checks the whole archive: what was checked, and the faults; or why it could not be.
+    /// Verifies the whole archive: returns what was checked and the faults, or why it failed.
     pub async fn verify(&self) -> Result<(String, Vec<String>), String> {
         let archive = self.target.archive.as_ref();
         let found = propsbot_archive::verify(archive, &SCHEMA, Depth::Whole)
@@ -112,8 +111,8 @@ impl ExportControl {
 }
 
 impl ExportRequests {
-    /// Waits until an export is due, that is in the usual time since `last`, or asked for; returns who
-    /// waits for it.
+    /// Waits until an export is due (`interval` after `last`) or requested. Returns the senders
+    /// that wait for its outcome.
     pub(super) async fn next(
         &mut self,
         last: Millis,
@@ -127,7 +126,7 @@ impl ExportRequests {
         let mut waiting = Vec::new();
         match time::timeout(wait, self.asked.recv()).await {
             Ok(Some(first)) => waiting.push(first),
-            // Nobody is left who could ask.
+            // No control is left to request an export.
             Ok(None) => time::sleep_until(begun + wait).await,
             Err(_) => {}
         }
@@ -138,7 +137,7 @@ impl ExportRequests {
         waiting
     }
 
-    /// Tells what came of an export.
+    /// Reports the outcome of an export to those waiting.
     pub(super) fn done(
         &mut self,
         outcome: Result<Summary, ExportJobError>,
@@ -147,14 +146,14 @@ impl ExportRequests {
         let outcome = outcome.map_err(|error| error.to_string());
         lock(&self.board).running_since = None;
         for it in waiting {
-            // Who stopped waiting does not need the answer.
+            // The receiver may have stopped waiting.
             let _ = it.send(outcome.clone());
         }
     }
 }
 
-/// What is left of the usual time since `last`. Some of it always: after a start, what was missed is
-/// being fetched first.
+/// What is left of the interval since `last`, but at least a tenth: right after a start, a backfill
+/// should come first.
 fn left_of(usual: Duration, last: Millis, now: Millis) -> Duration {
     let since = u64::try_from(now.0.saturating_sub(last.0)).unwrap_or_default();
     let left = usual.saturating_sub(Duration::from_millis(since));

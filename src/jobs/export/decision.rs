@@ -1,5 +1,5 @@
-//! Which channels go out, decided anew for each export: those that everyone in the guild may read,
-//! unless an admin says otherwise.
+//! Decides for each export which channels are exported: by default those that everyone in the guild
+//! can read, unless an admin chose otherwise.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,16 @@ use propsbot_store::{Reader, StoreError};
 /// A channel, and whether it is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The guild's name.
     pub guild: String,
-    /// The channel.
     pub id: ChannelId,
-    /// What it is called.
     pub name: String,
-    /// Whether it is a thread: its name is then what a member wrote.
+    /// Whether it is a thread, so its name was written by a member.
     pub is_thread: bool,
-    /// Why it stays here; `None` if it goes out.
+    /// Why it isn't exported; `None` if it is.
     pub withheld: Option<Withheld>,
 }
 
-/// All channels of all guilds.
+/// The decisions on all channels of all guilds.
 pub(super) fn decisions(store: &Reader) -> Result<Vec<Decision>, StoreError> {
     let mut all = Vec::new();
     for part in store.guilds()? {
@@ -45,8 +42,10 @@ pub(super) fn decisions(store: &Reader) -> Result<Vec<Decision>, StoreError> {
     Ok(all)
 }
 
-/// The guild's channels and threads, without threads that hold nothing any more and may have been begun
-/// by a member whose data was deleted: their ids may be those of the member's messages.
+/// The guild's channels and threads, without some empty threads.
+///
+/// An empty thread is left out if a member whose data was deleted may have started it, because its
+/// id may be that of the member's message.
 pub(super) fn exported_channels(
     store: &Reader,
     guild: GuildId,
@@ -71,7 +70,8 @@ pub(super) fn exported_channels(
     Ok(channels)
 }
 
-/// Every channel, categories too, deleted ones as they last were, and why it is not exported.
+/// All channels with the reason if they aren't exported. Includes categories, and deleted channels
+/// in their last state.
 pub(super) fn decided<'a>(
     guild: &'a Guild,
     settings: &Settings,

@@ -1,7 +1,7 @@
-//! The export: brings the archive up to date with the store, on a timer and at the end.
+//! Exports the store to the archive, on a timer and on shutdown.
 //!
-//! Owns when an export is made, whose archive it may replace, and what is exported: by default only
-//! what everyone in the guild may read. How it is laid out is the archive's matter.
+//! Owns when an export runs and what it contains: by default only what everyone in the guild can
+//! read. `propsbot_mirror` decides which archive may be replaced; the archive owns the layout.
 
 mod bot_posts;
 mod contents;
@@ -35,17 +35,19 @@ pub use propsbot_mirror::{ExportJobError, ExportOptions, ExportTarget};
 pub use report::{ExportOutcome, ExportReport, LastExport, Withdrawn};
 pub use sourcecred::SourceCredFiles;
 
-/// How long an export that is under way goes on when the process is told to stop: most end by then.
+/// How long a running export may continue on shutdown. Most end in this time.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How long an export that gives up may take to let go of the archive.
+/// How long a cancelled export may take to release the archive.
 pub const LETTING_GO: Duration = Duration::from_secs(2);
 
-/// Exports what changed since the last export. What was exported is forgotten to be dirty only after
-/// the archive has confirmed it.
+/// Exports what changed since the last export.
 ///
-/// An archive that this store neither wrote nor was rebuilt from is not touched, unless there is
-/// leave: it may be a new store, the wrong one, or an old copy of it.
+/// Marks of changes are cleared only after the archive has confirmed the export.
+///
+/// # Errors
+/// Refuses an archive that this store neither wrote nor was restored from, unless the options allow
+/// it: this may be a new store, the wrong one or an old copy.
 pub async fn export(
     store: &Arc<Store>,
     target: &ExportTarget,
@@ -57,7 +59,7 @@ pub async fn export(
     let ids = outcome.as_ref().map_or(&[][..], |done| &done.withdrawn);
     let withdrawn = withdrawn(store, ids.to_vec()).await?;
     let outcome = outcome.map(|summary| Summary {
-        // The report that the store keeps has no others.
+        // The report that the store keeps lists only these.
         withdrawn: withdrawn.iter().map(|channel| channel.id.clone()).collect(),
         ..summary
     });
@@ -75,7 +77,7 @@ pub async fn export(
     Ok(done)
 }
 
-/// These channels by name, and why they are not exported.
+/// These channels with their names, and why they aren't exported.
 async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, ExportJobError> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -86,7 +88,7 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
         .map(|decision| (Id::new(decision.id), decision))
         .collect();
     let until = ask(store, latest_deletion).await?;
-    // A thread that is gone may have the id of a message that was deleted on request.
+    // The id of a deleted thread may be that of a message that was deleted on request.
     let may_be_kept = |id: &Id| {
         let created = id.as_str().parse().map(ChannelId::created_at);
         decided.contains_key(id) || created.is_ok_and(|created| Some(created) > until)
@@ -96,7 +98,8 @@ async fn withdrawn(store: &Arc<Store>, ids: Vec<Id>) -> Result<Vec<Withdrawn>, E
         let why = decision.and_then(|decision| decision.withheld);
         Withdrawn {
             id,
-            // What members write is neither logged nor kept here, where no deletion looks for it.
+            // Thread names are written by members. They are neither logged nor kept here, where no
+            // deletion would find them.
             name: decision
                 .filter(|decision| !decision.is_thread)
                 .map(|decision| decision.name.clone())
@@ -115,7 +118,7 @@ pub(crate) fn exports(store: &Arc<Store>) -> Arc<dyn Exports> {
     Arc::new(StoreExports(Arc::clone(store)))
 }
 
-/// Whether an export would be refused, without writing anything.
+/// Fails if an export would be refused. Writes nothing.
 pub async fn look(
     store: &Arc<Store>,
     target: &ExportTarget,
@@ -134,8 +137,8 @@ fn latest_deletion(store: &Store) -> Result<Option<Millis>, StoreError> {
     Ok(latest)
 }
 
-/// Exports every `interval` (give or take a tenth, so that many bots do not all come at once), and
-/// when somebody asks, one after the other, until it is stopped.
+/// Exports every `interval` and on request, one export at a time, until stopped. The interval
+/// varies by a tenth, so that many bots don't export at the same time.
 pub async fn export_regularly(
     store: Arc<Store>,
     target: ExportTarget,
@@ -144,7 +147,7 @@ pub async fn export_regularly(
     stop: CancellationToken,
 ) {
     let mut failing = Failing::default();
-    // What is wrong with it is better known now than after the first interval.
+    // Reports problems now instead of after the first interval.
     let looking = look(&store, &target, now());
     if let Some(Err(error)) = stop.run_until_cancelled(looking).await {
         error!("exports are going to fail until this is mended: {error}");
@@ -167,8 +170,10 @@ pub async fn export_regularly(
     }
 }
 
-/// Waits for an export. Once `late` is over, has it give up, which may take `letting_go`; `None` if that
-/// is not enough. Cut off then, it has published nothing, and the next one cleans up.
+/// Waits for an export, and cancels it once `late` completes.
+///
+/// The export then has `letting_go` to end; `None` if that isn't enough. An aborted export has
+/// published nothing, and the next one cleans up.
 pub async fn give_up_after<T>(
     late: impl Future<Output = ()>,
     letting_go: Duration,
@@ -183,38 +188,38 @@ pub async fn give_up_after<T>(
     tokio::time::timeout(letting_go, exporting).await.ok()
 }
 
-/// When the last export ended that is remembered.
+/// When the last recorded export ended.
 async fn last_ended(store: &Arc<Store>) -> Option<Millis> {
     let report = ask(store, |store| ExportReport::of(store)).await.ok()?;
     Some(report.last?.at)
 }
 
-/// Why exports fail. The log is told each reason once, until an export succeeds.
+/// Why exports fail. Each reason is logged once until an export succeeds.
 #[derive(Debug, Default)]
 pub struct Failing {
     reasons: BTreeSet<String>,
-    /// The log was told before the first export that it is going to fail.
+    /// Whether the log already has a warning from before the first export.
     foreseen: bool,
 }
 
 impl Failing {
-    /// So many reasons are told. Some servers put another number into each.
+    /// How many reasons are logged. Some servers put a different number into each message.
     const MOST: usize = 5;
 
-    /// Takes note of a failure, and says whether the log is to be told.
+    /// Records a failure. Returns whether to log it.
     fn is_news(&mut self, error: &ExportJobError) -> bool {
         let is_new = self.reasons.len() < Self::MOST && self.reasons.insert(error.to_string());
         is_new && !std::mem::take(&mut self.foreseen)
     }
 
-    /// Takes note of a success, and says whether the log is to be told.
+    /// Records a success. Returns whether to log it.
     fn ends(&mut self) -> bool {
         let Self { reasons, foreseen } = std::mem::take(self);
         foreseen || !reasons.is_empty()
     }
 }
 
-/// Exports, and tells the log what came of it: that exports fail, once, and that they work again.
+/// Exports, and logs once when exports start to fail and when they work again.
 pub async fn export_and_log(
     store: &Arc<Store>,
     target: &ExportTarget,
@@ -269,13 +274,13 @@ pub struct DryRun {
     pub summary: Summary,
     /// The channels that it would withdraw from the archive.
     pub withdrawn: Vec<Withdrawn>,
-    /// For every channel, whether it would go out.
+    /// For every channel, whether it would be exported.
     pub decisions: Vec<Decision>,
-    /// Which posts of bots count as no props.
+    /// Posts of bots that don't count as props.
     pub bot_posts: Vec<BotPosts>,
 }
 
-/// What an export would do, without writing anything.
+/// What an export would do. Writes nothing.
 pub async fn dry_run(
     store: &Arc<Store>,
     target: &ExportTarget,

@@ -1,4 +1,4 @@
-//! What came of exports, kept in the store.
+//! Reports on exports, kept in the store.
 
 use std::{fmt, time::Duration};
 
@@ -9,24 +9,22 @@ use propsbot_archive::Id;
 use propsbot_model::{Millis, one_line};
 use propsbot_store::{Reader, Store, StoreError};
 
-/// What came of an export: what was written, or why nothing was.
+/// What an export wrote, or why it failed.
 pub type ExportOutcome = Result<Summary, String>;
 
-/// A channel that an export has withdrawn from the archive.
+/// A channel that an export withdrew from the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawn {
-    /// The channel.
     pub id: Id,
-    /// What it is called.
     pub name: String,
-    /// Why it is not exported any more.
+    /// Why it is no longer exported.
     pub why: String,
 }
 
 impl fmt::Display for Withdrawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, name, why } = self;
-        // Of a guild that was deleted from the store, no name is left.
+        // A guild that was deleted from the store has no name.
         match &*one_line(name) {
             "" => write!(f, "channel {id}: {why}"),
             name => write!(f, "#{name} ({id}): {why}"),
@@ -34,31 +32,30 @@ impl fmt::Display for Withdrawn {
     }
 }
 
-/// An export that has ended.
+/// A finished export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastExport {
     /// When it ended.
     pub at: Millis,
-    /// How long it took, in ms.
+    /// The duration in ms.
     pub took_ms: u64,
-    /// What came of it.
     pub outcome: ExportOutcome,
-    /// The channels that it has withdrawn from the archive.
+    /// The channels that it withdrew from the archive.
     #[serde(default)]
     pub withdrawn: Vec<Withdrawn>,
 }
 
-/// The exports that are remembered.
+/// The recorded exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportReport {
-    /// The last one, whatever came of it.
+    /// The last one, successful or not.
     pub last: Option<LastExport>,
     /// The last one that wrote something.
     pub written: Option<LastExport>,
 }
 
 impl LastExport {
-    /// One that began at this time and took so long.
+    /// An export that began at `begun` and took `took`.
     pub(super) fn new(
         begun: Millis,
         took: Duration,
@@ -76,14 +73,14 @@ impl LastExport {
 }
 
 impl ExportReport {
-    /// What this store remembers. A report of another version's is none.
+    /// The store's report; empty if another version wrote it.
     pub fn of(store: &Reader) -> Result<Self, StoreError> {
         let text = store.export_report()?;
         let report = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(report.unwrap_or_default())
     }
 
-    /// Remembers an export.
+    /// Records an export.
     pub(super) fn add(store: &Store, export: LastExport) -> Result<(), StoreError> {
         let mut report = Self::of(store)?;
         if export.outcome.as_ref().is_ok_and(|outcome| outcome.changed) {

@@ -1,4 +1,4 @@
-//! What leaves the store: the rows of the channels that are exported, without what members chose to hide.
+//! The exported rows: those of exported channels, redacted as members chose.
 
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc};
 
@@ -55,7 +55,7 @@ impl Exports for StoreExports {
     }
 }
 
-/// The rows of a view of the store, as the archive's planner reads them.
+/// The rows of a view of the store, for the archive's planner.
 struct StoreSource(Reader);
 
 impl Source for StoreSource {
@@ -121,7 +121,7 @@ impl Source for StoreSource {
     }
 }
 
-/// Hands on these rows.
+/// Passes these rows on.
 fn all<R: Row>(
     rows: impl IntoIterator<Item = R>,
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,

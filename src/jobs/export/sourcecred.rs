@@ -1,4 +1,4 @@
-//! SourceCred's files beside the archive, so that an instance needs only their addresses.
+//! SourceCred's files beside the archive, so that an instance needs only their URLs.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,10 @@ use tracing::warn;
 use propsbot_archive::{RowSource, SOURCECRED, SideFiles, SourceError};
 use propsbot_sourcecred::{Document, Drawing, GraphPlugin, draw};
 
-/// The files that a plugin draws from the rows of each export.
+/// The files that a plugin creates from the rows of each export.
 pub struct SourceCredFiles {
     plugin: Arc<dyn GraphPlugin>,
-    /// The warnings of the last export: each is logged once, for as long as it lasts.
+    /// The warnings of the last export. Each is logged once while it lasts.
     logged: Mutex<Vec<String>>,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Debug for SourceCredFiles {
 }
 
 impl SideFiles for SourceCredFiles {
-    /// Rows that change while the graph is drawn may be in it one export before they are in the archive.
+    /// Rows that change meanwhile may be in the graph one export before they are in the archive.
     fn documents(
         &self,
         rows: &dyn RowSource,

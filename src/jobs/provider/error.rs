@@ -1,4 +1,4 @@
-//! How the provider's methods fail: one conversion for each kind of error.
+//! Converts errors to the provider's: one conversion for each kind.
 
 use tokio::task::JoinError;
 
@@ -10,20 +10,20 @@ use propsbot_discord::{GatewayError, RestError};
 use propsbot_mirror::ProviderError;
 use propsbot_store::StoreError;
 
-/// An error that is to be converted.
+/// An error to be converted.
 pub(super) struct Failure<E>(E);
 
-/// Discord was not reached, or refused the bot.
+/// Discord couldn't be reached, or refused the bot.
 #[derive(Debug, thiserror::Error)]
 #[error("could not log in {place}")]
 pub(super) struct LogInError {
-    /// Where, and what configures it.
+    /// The server, and the variable that configures it.
     pub(super) place: String,
     #[source]
     pub(super) error: RestError,
 }
 
-/// Of these, a person can mend some by changing what is typed or configured: `true` for those.
+/// Each kind says whether a person can fix it by changing the command or the configuration.
 macro_rules! kinds {
     ($($error:ty: $wrong:expr;)*) => {$(
         impl From<Failure<$error>> for ProviderError {
@@ -55,9 +55,8 @@ kinds! {
     JoinError: |_| false;
 }
 
-/// Converts an error's kind.
 pub(super) trait OrFailure<T> {
-    /// The value, or the error as the provider's.
+    /// Converts the error to the provider's.
     fn or_failure(self) -> Result<T, ProviderError>;
 }
 

@@ -1,4 +1,4 @@
-//! Deletes a member's data if they can't request that themselves, or a guild's.
+//! Deletes the data of a member who can't request it themselves, or of a guild.
 
 use super::{
     DiscordProvider,

@@ -1,4 +1,4 @@
-//! Mirrors what happens as it happens: the gateway, and everything that runs beside it.
+//! Mirrors events as they happen: runs the gateway and everything beside it.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -48,7 +48,7 @@ const ENDING: Duration = Duration::from_secs(6);
 /// How long it may take in all, until everything received is durable.
 const DRAINING: Duration = Duration::from_secs(9);
 
-/// Makes what answers commands, once the provider is connected.
+/// Creates the command handler once the provider is connected.
 pub type Answering = Box<
     dyn FnOnce(
             Connected,
@@ -58,27 +58,22 @@ pub type Answering = Box<
         > + Send,
 >;
 
-/// What commands need of a connected provider.
+/// What commands need from a connected provider.
 pub struct Connected {
-    /// The store.
     pub store: Arc<Store>,
-    /// The store's writer.
     pub writer: Writer,
-    /// The time.
     pub clock: Clock,
     /// The current work on each guild.
     pub progress: PerGuild<ProgressBoard>,
-    /// Which guilds are mirrored.
+    /// The mirrored guilds.
     pub guilds: MirroredGuilds,
-    /// The client.
     pub rest: Rest,
-    /// The bot's token.
     pub token: Token,
-    /// The bot.
+    /// The bot's user.
     pub bot: User,
 }
 
-/// The connection, and what is fetched beside it.
+/// The connection, and the backfill that uses it.
 struct Connection {
     backfill: Backfill,
     gateway: Gateway,
@@ -165,7 +160,7 @@ impl DiscordProvider {
         Ok(Connection { backfill, gateway })
     }
 
-    /// Everything that runs until it is stopped.
+    /// The tasks that run until they are stopped.
     fn tasks(
         mirror: &Mirror,
         Connection { backfill, gateway }: Connection,

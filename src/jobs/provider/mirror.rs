@@ -39,8 +39,8 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// Records that the earlier gateway session of every guild is lost. This must be durable before
-    /// anything newer is.
+    /// Records that every guild's earlier gateway session is lost. This must be durable before
+    /// anything newer.
     async fn lose_sessions(&self) -> Result<(), ProviderError> {
         let (guilds, heard) =
             read(&self.store, |store| Ok((store.guilds()?, store.heard()?))).await?;
@@ -65,7 +65,7 @@ impl Mirror {
     }
 }
 
-/// Opens the store, which is created if it is missing, and purges what deletions left in its files.
+/// Opens the store (created if missing) and purges what deletions left in its files.
 pub(super) async fn open_purged(path: &Path) -> Result<Arc<Store>, ProviderError> {
     let store = open(path).await?;
     if !read(&store, |store| store.owes_rewrite()).await? {
@@ -101,8 +101,10 @@ async fn open(path: &Path) -> Result<Arc<Store>, ProviderError> {
     opened.await.or_failure()?.or_failure().map(Arc::new)
 }
 
-/// Finishes deletions, rewrites the store without the deleted data, and closes it: nobody else may
-/// have it. If the rewrite fails, logs and returns why; the next start tries again.
+/// Finishes deletions, rewrites the store without the deleted data, and closes it.
+///
+/// The caller must hold the only reference. If the rewrite fails, logs and returns the reason; the
+/// next start tries again.
 pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<String>, ProviderError> {
     let mirror = Mirror::start(&store).await?;
     let resumed = privacy::resume(&store, &mirror.writer, &mirror.clock).await;
@@ -111,7 +113,7 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
     resumed.or_failure()?;
     let path = path.to_owned();
     let rewritten = tokio::task::spawn_blocking(move || {
-        // A killed export leaves rows there. Without any, there is no such folder.
+        // A killed export leaves rows there. Usually the folder doesn't exist.
         let _ = fs::remove_dir_all(spool_of(&path));
         Store::open(&path)?.rewrite()
     });
@@ -131,8 +133,9 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
     Ok(Some(why))
 }
 
-/// Adopts the privacy choices that an archive remembers, before the store replaces the archive, so that
-/// an older store brings no one's data back. Returns how many members' choices those are.
+/// Adopts the privacy choices in an archive, and returns for how many members.
+///
+/// Done before the store replaces the archive, so that an older store can't bring deleted data back.
 pub async fn adopt_wishes(
     store: &Arc<Store>,
     wishes: Vec<Privacy>,
@@ -143,7 +146,7 @@ pub async fn adopt_wishes(
     adopted.or_failure()
 }
 
-/// Asks the store, off the async threads.
+/// Queries the store off the async threads.
 pub(super) async fn read<T: Send + 'static>(
     store: &Arc<Store>,
     question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,

@@ -1,6 +1,6 @@
-//! Discord as a provider: everything that the program asks of a mirror, for a Discord bot's guilds.
+//! Discord as a provider: implements the program's interface to mirrors for a bot's guilds.
 //!
-//! Owns how the parts of this crate are connected. Opens the store when it is first needed.
+//! Connects the parts of this crate. Opens the store on first use.
 
 mod error;
 mod forget;
@@ -55,18 +55,18 @@ pub struct Login {
     pub api_url: Option<String>,
 }
 
-/// What a Discord provider is configured with.
+/// The configuration of a Discord provider.
 #[derive(Clone, Debug)]
 pub struct DiscordOptions {
     /// The store's folder.
     pub store_path: PathBuf,
-    /// How to reach Discord; `None` for what needs only the store.
+    /// How to reach Discord; `None` if only the store is needed.
     pub login: Option<Login>,
-    /// How connections are made.
     pub network: Network,
-    /// The guilds to mirror; if empty, those in the store, else the first that the bot joined.
+    /// The guilds to mirror. If empty: those in the store, or else the first one that the bot
+    /// joined.
     pub guilds: Vec<GuildId>,
-    /// Users who can do what affects all guilds, besides the first guild's admins.
+    /// Users who may change what affects all guilds, besides the first guild's admins.
     pub operators: Vec<UserId>,
 }
 
@@ -93,20 +93,20 @@ impl DiscordProvider {
         }
     }
 
-    /// Sets what answers commands the next time that it listens.
+    /// Sets the command handler for the next [`DataProvider::listen`].
     pub fn answer_with(&self, answering: Answering) {
         let mut own = self.answering.lock().expect("no assignment panics");
         *own = Some(answering);
     }
 
-    /// The store. Opening it purges what deletions left in its files; a missing store is created.
+    /// The store, created if missing. Opening it purges what deletions left in its files.
     pub async fn store(&self) -> Result<&Arc<Store>, ProviderError> {
         self.store
             .get_or_try_init(|| mirror::open_purged(&self.options.store_path))
             .await
     }
 
-    /// The store, which has to exist.
+    /// The store, which must exist.
     pub async fn existing_store(&self) -> Result<&Arc<Store>, ProviderError> {
         self.store
             .get_or_try_init(|| mirror::open_existing(&self.options.store_path))
@@ -118,8 +118,7 @@ impl DiscordProvider {
         login.expect("what connects to Discord is configured with a login")
     }
 
-    /// Connects to Discord. Asks Discord for the bot's user, unless the store already knows the token's
-    /// bot.
+    /// Connects to Discord. Requests the bot's user unless the store knows it already.
     async fn log_in(&self, store: &Arc<Store>) -> Result<(DiscordApi, User), ProviderError> {
         let Login { token, api_url } = self.login();
         let rest = Rest::new(api_url.as_deref(), token, &self.options.network);

@@ -1,4 +1,4 @@
-//! How far the work on each guild is.
+//! The progress of the work on each guild.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,11 +15,11 @@ use propsbot_model::{ChannelId, Drift, GuildId, counted, one_line};
 /// How a guild's sync ended.
 pub(super) struct Ended {
     name: String,
-    /// Why it couldn't be synced at all, or what came of it.
+    /// The result, or why the guild couldn't be synced at all.
     outcome: Result<Summary, String>,
 }
 
-/// For programs: the progress of a guild, or how it ended.
+/// The progress of a guild, or how its sync ended, for programs.
 #[derive(Serialize)]
 struct Details<'a> {
     guild: GuildId,
@@ -36,12 +36,12 @@ struct Details<'a> {
     eta_seconds: Option<u64>,
     /// How much couldn't be fetched yet.
     failures: u64,
-    /// Only once it has ended.
+    /// Only after the end.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     end: Option<End<'a>>,
 }
 
-/// How a guild ended.
+/// How a guild's sync ended.
 #[derive(Serialize)]
 struct End<'a> {
     complete: bool,
@@ -90,7 +90,7 @@ impl DiscordProvider {
     }
 }
 
-/// `None` unless there is work under way, or it ended.
+/// `None` if there is no work in progress and none has ended.
 fn of_guild(guild: GuildId, now: &progress::Progress, ended: Option<&Ended>) -> Option<Progress> {
     let named = now.guild.as_ref().map(|(_, name)| name);
     let name = ended.map(|ended| &ended.name).or(named)?;
@@ -154,7 +154,7 @@ fn map(details: &Details<'_>) -> Map<String, Value> {
     }
 }
 
-/// The current work; the short and important parts come first.
+/// A line on the current work; short and important parts come first.
 fn text(now: &progress::Progress) -> String {
     let name = now.guild.as_ref().map(|(_, name)| one_line(name));
     let name = name.unwrap_or_default();
