@@ -1,8 +1,8 @@
-//! A copy of what was read of an archive that is not on this machine, for the next time.
+//! Caches the objects of a remote archive on this machine.
 //!
-//! Owns which objects are in it: all that the manifest needs that was read last, and no others, so
-//! that what an archive withdrew does not stay here either. Each is checked before it is kept and
-//! when it is read: a damaged copy is fetched again. Knows nothing of where the archive is.
+//! Keeps only the objects that the last read manifest needs, so that withdrawn data doesn't stay
+//! here. Checks every object before it is stored and when it is read; a damaged copy is fetched
+//! again. Doesn't know where the archive is.
 
 use std::{
     collections::BTreeSet,
@@ -31,24 +31,25 @@ use super::{
 /// How many indexes are read at a time.
 const READS: usize = 8;
 
-/// How often all of an archive is fetched at the most, if that is cut off.
+/// How many times a download of the whole archive is attempted.
 const FILLS: usize = 3;
 
-/// An archive that is read through a folder of copies. Whoever writes to it writes to the archive.
+/// An archive that is read through a folder of cached objects. Writes go to the archive itself.
 pub struct CachedArchive<'a, A> {
     archive: A,
-    /// The archive outlives what borrows it.
+    /// The archive outlives its borrowers.
     lives: PhantomData<&'a ()>,
     folder: PathBuf,
-    /// The same folder, where it goes when this is dropped.
+    /// The same folder, if it is temporary and removed on drop.
     #[expect(dead_code, reason = "held until it is dropped")]
     scratch: Option<TempDir>,
-    /// Whether it was said that copies cannot be kept.
+    /// Whether a warning that copies can't be stored was logged.
     has_failed: AtomicBool,
 }
 
 impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a, A> {
-    /// The archive with its copies in this folder, which is made with the first, and has no others'.
+    /// The archive with its cache in this folder, which is created if missing. No other archive may
+    /// use the folder.
     pub fn new(archive: A, folder: impl Into<PathBuf>) -> Self {
         Self {
             archive,
@@ -59,7 +60,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         }
     }
 
-    /// The archive with copies that go when this is dropped.
+    /// The archive with a temporary cache, which is removed on drop.
     pub fn in_scratch(archive: A) -> Result<Self, ArchiveError> {
         let scratch = tempfile::tempdir();
         let scratch =
@@ -73,16 +74,15 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         })
     }
 
-    /// As [`Self::in_scratch`], with all that the archive has now, if it hands that out at once.
+    /// Like [`Self::in_scratch`], but downloads the whole archive. `None` if it offers no download.
     pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
         let cached = Self::in_scratch(archive)?;
-        // It hands out what this was read of.
+        // `read_all` returns the generation of the last read manifest.
         cached.archive.read(MANIFEST).await?;
         Ok(cached.fill().await?.then_some(cached))
     }
 
-    /// Fetches everything that the archive has, if it hands that out at once; whether it
-    /// does. What goes wrong is tried again.
+    /// Downloads the whole archive, with retries. `false` if it offers no download.
     async fn fill(&self) -> Result<bool, ArchiveError> {
         for _ in 1..FILLS {
             match self.fill_once().await {
@@ -100,14 +100,14 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         while let Some(Object { path, bytes }) = objects.try_next().await? {
             self.keep(path, bytes).await?;
         }
-        // It follows no manifest yet, but needs no filling any more.
+        // An empty manifest matches none, but shows that the cache was filled.
         let followed = self.folder.join(MANIFEST);
         let kept = blocking(move || put(&followed, b"")).await;
         self.may_fail(kept);
         Ok(true)
     }
 
-    /// The copy of an object, if it is there and intact.
+    /// The cached copy of an object, if it is there and intact.
     async fn copy(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
         let Some(hash) = Hash::in_path(path) else {
             return Ok(None);
@@ -115,13 +115,13 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         let file = self.folder.join(path);
         blocking(move || match fs::read(&file) {
             Ok(bytes) => Ok(Some(bytes).filter(|bytes| Hash::of(bytes) == hash)),
-            // What cannot be read here is read there.
+            // What can't be read here is read from the archive.
             Err(_) => Ok(None),
         })
         .await
     }
 
-    /// Keeps a copy of an object, unless its bytes are not what its name says, and gives them back.
+    /// Caches an object, unless its bytes don't match the hash in its path, and returns the bytes.
     async fn keep(&self, path: String, bytes: Vec<u8>) -> Result<Vec<u8>, ArchiveError> {
         let file = self.folder.join(&path);
         let kept = blocking(move || {
@@ -137,7 +137,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         Ok(bytes)
     }
 
-    /// Goes on without a copy that cannot be kept, and says so once.
+    /// Continues if a copy can't be stored, and logs the first such error.
     fn may_fail(&self, kept: Result<(), ArchiveError>) {
         if let Err(error) = kept
             && !self.has_failed.swap(true, Ordering::Relaxed)
@@ -146,14 +146,14 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         }
     }
 
-    /// The paths of the blobs that an index names; `None` if it cannot be read.
+    /// The paths of the blobs that an index lists; `None` if the index can't be read.
     async fn blobs(&self, index: String) -> Result<Option<Vec<String>>, ArchiveError> {
         let bytes = self.object(index.clone()).await?;
         let parsed = bytes.and_then(|byte| Index::parse(&index, &byte).ok());
         Ok(parsed.map(|parsed| parsed.blob_paths().collect()))
     }
 
-    /// An object: its copy, or as the archive has it.
+    /// An object, from the cache or else from the archive.
     async fn object(&self, path: String) -> Result<Option<Vec<u8>>, ArchiveError> {
         if let Some(bytes) = self.copy(&path).await? {
             return Ok(Some(bytes));
@@ -164,9 +164,9 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
         }
     }
 
-    /// Brings the copies in line with a manifest that was just read.
+    /// Updates the cache to a manifest that was just read.
     async fn follow(&self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        // Who reads it is told what is wrong with it.
+        // The caller that reads the manifest reports what is wrong with it.
         let Ok(manifest) = Manifest::parse(bytes) else {
             return Ok(());
         };
@@ -189,7 +189,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             .buffer_unordered(READS)
             .try_collect()
             .await?;
-        // Where an index cannot be read, it is not known what goes.
+        // Without every index it is unknown which objects are still needed.
         let Some(blobs) = found.into_iter().collect::<Option<Vec<_>>>() else {
             return Ok(());
         };
@@ -239,16 +239,16 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
     }
 }
 
-/// Writes a file. If that is cut off it is damaged, which is noticed.
+/// Writes a file. If that is interrupted, the next read notices the damage.
 fn put(file: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     let folder = file.parent().expect("it is in the folder of copies");
-    // The archive may be private, and others may use this machine.
+    // The archive may be private, and other users may have access to this machine.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| failed("make", folder, error))?;
     fs::write(file, bytes).map_err(|error| failed("write", file, error))
 }
 
-/// Removes every file of this folder that is not needed.
+/// Removes every file in this folder that isn't needed.
 fn remove_others(folder: &Path, needed: &BTreeSet<String>) -> Result<(), ArchiveError> {
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

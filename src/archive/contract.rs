@@ -1,6 +1,7 @@
-//! Tests of what [`DataArchive`] promises, for whoever implements one.
+//! Tests of the promises of [`DataArchive`], for its implementations.
 //!
-//! They run on any executor. Crashes, and two processes at a time, are for each archive's own tests.
+//! They run on any executor. Crashes and concurrent processes are left to each implementation's own
+//! tests.
 #![expect(
     clippy::unwrap_used,
     reason = "a test suite: it panics where a promise is broken"
@@ -10,10 +11,10 @@ use super::{
     ArchiveError, Bases, DOCUMENTS, DataArchive, Hash, MANIFEST, Object, Publish, Receipt, base,
 };
 
-/// Checks every promise, each on an archive of its own that `new` makes, which must be empty.
+/// Checks every promise, each on a new, empty archive from `new`.
 ///
 /// # Panics
-/// A promise is broken.
+/// If a promise is broken.
 pub async fn check(new: &mut dyn FnMut() -> Box<dyn DataArchive>) {
     a_missing_file_is_none(&*new()).await;
     published_files_are_read(&*new()).await;
@@ -43,7 +44,7 @@ pub async fn write(
     write.publish(publish).await
 }
 
-/// A blob of these bytes.
+/// A blob with these bytes.
 pub fn blob(bytes: &[u8]) -> Object {
     Object {
         path: Hash::of(bytes).blob_path(),
@@ -51,7 +52,7 @@ pub fn blob(bytes: &[u8]) -> Object {
     }
 }
 
-/// A manifest of this generation that needs no objects.
+/// A manifest of this generation without objects.
 pub fn manifest(generation: u32) -> Vec<u8> {
     format!(
         r#"{{"format":1,"provider":"discord","generation":{generation},"previous":null,
@@ -60,7 +61,7 @@ pub fn manifest(generation: u32) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Replaces the manifest by this one, and nothing else.
+/// Replaces only the manifest.
 pub fn publish(manifest: Vec<u8>) -> Publish {
     Publish {
         manifests: [(MANIFEST.to_owned(), manifest)].into(),
@@ -69,7 +70,7 @@ pub fn publish(manifest: Vec<u8>) -> Publish {
     }
 }
 
-/// The bases of a write that follows [`manifest`] of this generation.
+/// The bases of a write on top of [`manifest`] of this generation.
 fn after(generation: u32) -> Bases {
     base(Some(Hash::of(&manifest(generation))))
 }
@@ -118,7 +119,7 @@ async fn nothing_is_published_by_an_abandoned_write(archive: &dyn DataArchive) {
     abandoned.put(left.clone()).await.unwrap();
     abandoned.abandon().await.unwrap();
     assert_eq!(archive.read(MANIFEST).await.unwrap(), None);
-    // The next write removes what was left, even if it publishes nothing either.
+    // The next write removes the leftovers even if it publishes nothing.
     let next = archive.write(base(None)).await.unwrap();
     next.abandon().await.unwrap();
     assert_eq!(archive.read(&left.path).await.unwrap(), None);
@@ -239,14 +240,14 @@ async fn documents_are_kept_beside(archive: &dyn DataArchive, path: &'static str
     let one = with(manifest(1), path, Some(b"one"));
     write(archive, base(None), [], one).await.unwrap();
     assert_eq!(archive.read(path).await.unwrap().unwrap(), b"one");
-    // They change without a new manifest, but not for a writer that builds on another.
+    // Documents change without a new manifest, but not for a writer with an outdated base.
     let lost = with(manifest(2), path, Some(b"lost"));
     let lost = write(archive, base(Some(Hash::of(b""))), [], lost).await;
     assert!(matches!(lost, Err(ArchiveError::Stale { .. })), "{lost:?}");
     let two = with(manifest(1), path, Some(b"two"));
     write(archive, after(1), [], two).await.unwrap();
     assert_eq!(archive.read(path).await.unwrap().unwrap(), b"two");
-    // They stay when a write doesn't name them, also when it cleans up.
+    // Documents stay if a write doesn't name them, even when it cleans up.
     let mut left = archive.write(after(1)).await.unwrap();
     left.put(blob(b"left")).await.unwrap();
     left.abandon().await.unwrap();

@@ -1,7 +1,6 @@
-//! What an archive is to the rest of the program: files that are read by name and replaced as a set.
+//! The interface to an archive: files that are read by path and replaced as a set.
 //!
-//! Owns the interface that every backend implements; [`crate::contract`] checks its promises. Knows
-//! nothing of rows.
+//! Every backend implements it; [`crate::contract`] tests its promises. Knows nothing of rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,32 +14,33 @@ use futures::stream::BoxStream;
 
 use super::{Hash, MANIFEST, README};
 
-/// The files that SourceCred reads: the graph, its types, and who the members are.
+/// The files that SourceCred reads: the graph, its declaration, and the identity proposals.
 pub const SOURCECRED: [&str; 3] = [
     "sourcecred/props/graph.json",
     "sourcecred/props/declaration.json",
     "sourcecred/props/identityProposals.json",
 ];
 
-/// The files that may lie beside the manifest for people and other programs, and are replaced.
+/// The replaceable files beside the manifest, for people and other programs.
 pub const DOCUMENTS: [&str; 4] = [README, SOURCECRED[0], SOURCECRED[1], SOURCECRED[2]];
 
 /// An immutable file of the archive: a blob or an index, named by the hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Where it is, with `/` between folders.
+    /// Its path in the archive, with `/` between folders.
     pub path: String,
-    /// What it says.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
 /// The content of the files beside the manifest; `None` removes a file.
 pub type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
 
-/// The manifests that a write builds on: each one's hash, by path, or `None` where there is none yet.
+/// The manifests that a write is based on: the hash of each by path, or `None` if there is none
+/// yet.
 ///
-/// Format 1 has one manifest, [`MANIFEST`]. A format with a manifest for each space has an entry for each one
-/// that the write replaces; [`Publish`] and [`Receipt`] name them by the same paths.
+/// Format 1 has one manifest, [`MANIFEST`]. A format with one manifest per space has an entry for
+/// each one that the write replaces. [`Publish`] and [`Receipt`] use the same paths.
 pub type Bases = BTreeMap<String, Option<Hash>>;
 
 /// The bases of a write to an archive of format 1 whose manifest has this hash.
@@ -55,43 +55,44 @@ pub struct Publish {
     pub manifests: BTreeMap<String, Vec<u8>>,
     /// The objects that they no longer need.
     pub remove: BTreeSet<String>,
-    /// The files beside the manifest ([`DOCUMENTS`]) that change.
+    /// The changed files beside the manifest ([`DOCUMENTS`]).
     pub documents: Documents,
-    /// What changed, in one line for people. Archives without a log drop it.
+    /// What changed, in one line for people. Archives without a log ignore it.
     pub commit_message: String,
 }
 
-/// What a write has published.
+/// What a write published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// The hashes of the manifests that are now in place, by path. An archive that replaces several of them
-    /// one by one, and was overtaken on the way, lists only those that it came to.
+    /// The hashes of the published manifests, by path. If another writer interferes while an
+    /// archive replaces several manifests one by one, only those replaced so far.
     pub published: BTreeMap<String, Hash>,
-    /// Requests sent to a server since the write before this one ended, those for reading and for second
-    /// attempts included.
+    /// Requests sent to a server since the previous write ended, including reads and retries.
     pub requests: u64,
     /// The commit that was made or found, for archives in git.
     pub commit: Option<String>,
-    /// The [`DOCUMENTS`] that were left out because the archive takes no files that large.
+    /// The [`DOCUMENTS`] that were left out because they exceed the archive's file size limit.
     pub too_large: Vec<String>,
 }
 
-/// Keeps and serves what a provider exported.
+/// Stores and serves what a provider exports.
 ///
-/// All that it holds is files: manifests, which say what the archive holds; the immutable objects that
-/// they name; and [`DOCUMENTS`] for people and other programs. An implementation promises:
+/// An archive consists of files: manifests, which list its content; the immutable objects that they
+/// name; and [`DOCUMENTS`] for people and other programs. An implementation promises:
 ///
-/// - **Atomic.** A reader sees the old manifest with all of its objects, or the new one with all of its, also
-///   after a crash at any moment. (A reader of the old manifest may find an object gone. It then reads the
-///   manifest again.)
-/// - **Durable.** What [`ArchiveWrite::publish`] has confirmed survives a power cut. Objects are durable
-///   before the manifest is replaced.
-/// - **Compare and set.** If a manifest isn't the one that the write builds on, nothing is published, and the
-///   error is [`ArchiveError::Stale`]. If it already is the one to publish, all is well.
-/// - **Repeatable.** Putting an object that is there, or removing one that isn't, changes nothing.
+/// - **Atomic.** A reader sees either the old manifest with all of its objects or the new one with
+///   all of its objects, even after a crash at any moment. (A reader of the old manifest may find
+///   an object gone. It then reads the manifest again.)
+/// - **Durable.** What [`ArchiveWrite::publish`] has confirmed survives a power cut. Objects are
+///   durable before the manifest is replaced.
+/// - **Compare and set.** If a manifest isn't the one that the write is based on, nothing is
+///   published, and the error is [`ArchiveError::Stale`]. If it already is the one to publish, the
+///   write succeeds.
+/// - **Idempotent.** Putting an object that exists, or removing one that doesn't, changes nothing.
 /// - **One writer at a time.** A second write is refused with [`ArchiveError::Busy`].
-/// - **Nothing else.** Objects whose bytes don't have the hash in their name are refused, and so are paths that
-///   aren't an archive's ([`Object::check`], [`Publish::check`], [`check_readable`]).
+/// - **Nothing else.** Objects whose bytes don't match the hash in their path are refused, and so
+///   are paths that don't belong to an archive ([`Object::check`], [`Publish::check`],
+///   [`check_readable`]).
 ///
 /// [`crate::contract`] tests these promises. An archive in memory:
 ///
@@ -162,14 +163,15 @@ pub struct Receipt {
 /// ```
 #[async_trait]
 pub trait DataArchive: Send + Sync {
-    /// The file at this path, whole; `None` if there is none.
+    /// The whole file at this path; `None` if there is none.
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError>;
 
-    /// Begins a write that builds on these manifests. Also removes what an interrupted write left.
+    /// Begins a write based on these manifests. Also removes the leftovers of an interrupted write.
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError>;
 
-    /// All objects of the generation whose manifest was read last, and perhaps more, in any order, if
-    /// that is cheaper than to read them one by one; `None` if it isn't. Their hashes are not checked.
+    /// All objects of the generation whose manifest was read last, and perhaps more, in any order.
+    ///
+    /// `None` if this isn't cheaper than reading them one by one. Their hashes are not checked.
     async fn read_all(
         &self,
     ) -> Result<Option<BoxStream<'static, Result<Object, ArchiveError>>>, ArchiveError> {
@@ -181,101 +183,102 @@ pub trait DataArchive: Send + Sync {
         Ok(self.read(path).await?.is_some_and(|own| own == bytes))
     }
 
-    /// Checks, as far as it can without writing, that a write would not be refused.
+    /// Checks, without writing, that a write would be accepted.
     async fn check_writable(&self) -> Result<(), ArchiveError> {
         Ok(())
     }
 
-    /// Checks that a place without an archive never held one: such an archive is only replaced when the
-    /// operator asks for it. `has_published`: the store remembers having published there.
+    /// Checks that a place without an archive never held one.
+    ///
+    /// If it did, only an operator's request may replace that archive. `has_published`: the store
+    /// has a record of publishing there.
     async fn check_place(&self, _has_published: bool) -> Result<(), ArchiveError> {
         Ok(())
     }
 
-    /// Removes all objects that no manifest needs. Lists the archive: for places where objects may lie that no
-    /// write knows of.
+    /// Removes all objects that no manifest needs. Lists the archive, so it also finds objects that
+    /// no write knows of.
     async fn sweep(&self) -> Result<(), ArchiveError>;
 
-    /// Drops earlier generations, where the archive keeps them and is set to drop them after a member's
-    /// deletion request.
+    /// Drops earlier generations after a member's deletion request. Does so only if the archive
+    /// keeps them and is configured to drop them.
     async fn forget_history(&self) -> Result<(), ArchiveError> {
         Ok(())
     }
 }
 
-/// A write in progress. Dropped, it has published nothing; what it put is removed by the next write at the
-/// latest.
+/// A write in progress. Dropping it publishes nothing; the next write removes its objects.
 ///
-/// After an error or a call that was cancelled, a write publishes nothing any more.
+/// After an error or a cancelled call, the write can no longer publish.
 #[async_trait]
 pub trait ArchiveWrite: Send {
     /// Adds an object that a new manifest needs.
     async fn put(&mut self, object: Object) -> Result<(), ArchiveError>;
 
-    /// Replaces the manifests, then the documents, then removes what isn't needed any more.
+    /// Replaces the manifests, then the documents, then removes what is no longer needed.
     ///
-    /// What fails once the manifests are in place is logged, not returned: the next write removes what is
-    /// left, and the next export compares the documents.
+    /// Errors after the manifests are in place are logged, not returned: the next write removes
+    /// leftovers, and the next export compares the documents.
     async fn publish(self: Box<Self>, publish: Publish) -> Result<Receipt, ArchiveError>;
 
-    /// Ends the write without publishing. Unlike a drop, it lets the next writer in at once, where archives
-    /// are claimed and not locked.
+    /// Ends the write without publishing. Unlike a drop, it releases a claim at once in archives
+    /// without locks.
     async fn abandon(self: Box<Self>) -> Result<(), ArchiveError> {
         Ok(())
     }
 }
 
-/// An archive could not be read or written.
+/// Why an archive couldn't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The file system refused.
+    /// The file system failed.
     #[error("could not {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// A server refused, or could not be reached.
+    /// A server refused or couldn't be reached.
     #[error("could not {action} {place}: {source}")]
     Remote {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The archive or a file in it.
         place: String,
-        /// Why not.
+        /// The server's error.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// What it takes to reach the archive is not configured.
+    /// Access to the archive isn't configured.
     #[error("{place} takes {}: set them in the environment or .env", .variables.join(" and "))]
     NoAccess {
         /// The archive.
         place: String,
-        /// The variables that are not set.
+        /// The missing variables.
         variables: Vec<&'static str>,
     },
-    /// Somebody else replaced the manifest first.
+    /// Another writer replaced the manifest first.
     #[error(
         "the archive changed while it was written to: it is at manifest {}, this write built on \
          {}; nothing was published, export again",
         or_none(*.found), or_none(*.expected)
     )]
     Stale {
-        /// The manifest that the write built on.
+        /// The manifest that the write is based on.
         expected: Option<Hash>,
-        /// The one that is there.
+        /// The current manifest.
         found: Option<Hash>,
     },
-    /// Somebody else is writing right now.
+    /// Another writer is active.
     #[error(
         "another process is writing to the archive in {}, or was cut off a moment ago; try again \
          later (in an object store, another store's claim holds until it is half an hour old)",
         .0.display()
     )]
     Busy(PathBuf),
-    /// An object store that is no place for an archive.
+    /// The object store ignores conditions, so it can't hold an archive.
     #[error(
         "{place} keeps no conditions (it replaced an object that was to be made only where there is \
          none): two exports at a time would spoil the archive; use another store"
@@ -284,41 +287,42 @@ pub enum ArchiveError {
         /// The archive.
         place: String,
     },
-    /// The bytes are not what their name says.
+    /// The bytes don't match the hash in the path.
     #[error(
         "refused to write {path}: its bytes have the hash {found}; this is a bug, please report it"
     )]
     WrongHash {
-        /// The name.
+        /// The object's path.
         path: String,
-        /// The bytes' hash.
+        /// The hash of the bytes.
         found: Hash,
     },
-    /// No such archive can keep it.
+    /// The object exceeds the archive's size limit.
     #[error(
         "{path} is {bytes} bytes long, and {place} takes {most} at the most: keep the archive in a \
          folder or an object store (ARCHIVE), or exclude the channel that has so much in one second"
     )]
     TooLarge {
-        /// The object.
+        /// The object's path.
         path: String,
-        /// Its length.
+        /// Its size in bytes.
         bytes: usize,
-        /// The most that the archive takes.
+        /// The limit in bytes.
         most: usize,
         /// The archive.
         place: String,
     },
-    /// The path is no object's.
+    /// The path doesn't belong to an archive.
     #[error("refused {0}: it is no path of an archive; this is a bug, please report it")]
     BadPath(String),
-    /// What a crashed write left cannot be told from what is needed.
+    /// The manifest can't be read, so needed objects can't be told from the leftovers of an
+    /// interrupted write.
     #[error("could not clean up after an interrupted export: {0}")]
     Unreadable(#[from] Box<super::ReadError>),
     /// A backend's task was stopped.
     #[error("the archive's task was stopped: {0}")]
     Stopped(String),
-    /// An earlier step of the same write has failed or was cut off.
+    /// An earlier step of the same write failed or was cancelled.
     #[error("nothing was published: an earlier step of this write has failed")]
     Failed,
 }
@@ -332,7 +336,8 @@ fn hash_in(path: &str) -> Result<Hash, ArchiveError> {
 }
 
 impl Object {
-    /// Checks that it is named after its bytes, as every archive does before it takes it.
+    /// Checks that the path matches the hash of the bytes. Every archive checks this before it
+    /// stores an object.
     pub fn check(&self) -> Result<(), ArchiveError> {
         let found = Hash::of(&self.bytes);
         if hash_in(&self.path)? == found {
@@ -344,8 +349,9 @@ impl Object {
 }
 
 impl Publish {
-    /// Checks that it replaces only manifests that the write builds on, removes only objects, and changes only
-    /// [`DOCUMENTS`] beside them, as every archive does before it publishes.
+    /// Checks that this stays within `bases`, objects and [`DOCUMENTS`]: replaces only manifests of
+    /// the write, removes only objects, changes only documents. Every archive checks this before it
+    /// publishes.
     pub fn check(&self, bases: &Bases) -> Result<(), ArchiveError> {
         for path in &self.remove {
             hash_in(path)?;
@@ -366,11 +372,11 @@ impl Publish {
         self.manifests.iter().map(hash).collect()
     }
 
-    /// Compares the manifests that the archive has now, `found`, to those that the write builds on. Returns
-    /// the new manifests' hashes if all of them may be replaced.
+    /// Compares the current manifests, `found`, to the bases of the write. Returns the new
+    /// manifests' hashes if all may be replaced.
     ///
     /// # Errors
-    /// [`ArchiveError::Stale`] for the first that is neither as expected nor published already.
+    /// [`ArchiveError::Stale`] for the first that is neither as expected nor already published.
     pub fn compare(
         &self,
         bases: &Bases,
@@ -388,7 +394,7 @@ impl Publish {
     }
 }
 
-/// Refuses to build on what is no manifest.
+/// Fails if a path isn't that of a manifest.
 pub fn check_bases(bases: &Bases) -> Result<(), ArchiveError> {
     match bases.keys().find(|path| *path != MANIFEST) {
         Some(path) => Err(ArchiveError::BadPath(path.clone())),
@@ -396,7 +402,7 @@ pub fn check_bases(bases: &Bases) -> Result<(), ArchiveError> {
     }
 }
 
-/// Refuses to read what is no file of an archive.
+/// Fails if the path isn't that of a file in an archive.
 pub fn check_readable(path: &str) -> Result<(), ArchiveError> {
     if path == MANIFEST || DOCUMENTS.contains(&path) || Hash::in_path(path).is_some() {
         Ok(())
@@ -405,7 +411,7 @@ pub fn check_readable(path: &str) -> Result<(), ArchiveError> {
     }
 }
 
-/// Work that waits for a disk, off the async threads.
+/// Runs blocking work off the async threads.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
 ) -> Result<T, ArchiveError> {

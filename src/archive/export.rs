@@ -1,8 +1,7 @@
-//! Carries out an export, from top to bottom: reads what the archive has, plans to a spool on disk, puts what
-//! is new, publishes.
+//! Runs an export: reads the archive, plans into a spool on disk, puts new objects, publishes.
 //!
-//! The thin edge around [`plan`]: it owns the waiting, and decides nothing. Between two steps the caller may
-//! look at whether the export is still wanted.
+//! The I/O around [`plan`], which makes the decisions. Between two steps, callers can check whether
+//! the export is still wanted.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,26 +16,26 @@ use super::{
     spool::Spool,
 };
 
-/// The objects that are new where one partition changed: a blob and an index. With so few, the README
-/// is left as it is.
+/// The number of new objects if one partition changed: a blob and an index. So few don't update the
+/// README, unless spaces or their names change.
 const ONE_PARTITION: u64 = 2;
 
 /// How many indexes are read at a time.
 const READS: usize = 16;
 
-/// An export failed; the archive says what it said before.
+/// Why an export failed. The archive is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// What the archive holds could not be read.
+    /// The archive couldn't be read.
     #[error("could not read the archive to export to: {0}")]
     Read(#[from] ReadError),
-    /// The plan could not be made.
+    /// The plan couldn't be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The archive could not be written.
+    /// The archive couldn't be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// Another store has written the archive, or this one when it knew more.
+    /// Another store wrote the archive, or this store did before an older copy replaced it.
     #[error(
         "the archive holds generation {generation}, which another store has exported, or this one \
          before an older copy of it was put back: what this store did not write, it does not replace \
@@ -44,19 +43,19 @@ pub enum ExportError {
          restore`, or replace the archive once with `propsbot export --replace`"
     )]
     Foreign {
-        /// What it holds.
+        /// The archive's generation.
         generation: u64,
     },
     /// The process was told to stop.
     #[error("the export was stopped before anything was published; the next one makes up for it")]
     Stopped,
-    /// The planning thread broke down.
+    /// The planning thread panicked.
     #[error("planning the export broke down: {0}; this is a bug, please report it")]
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// Brings the archive up to date with the source, and the files beside it. Also removes what an interrupted
-/// export left, even if there is nothing to publish.
+/// Brings the archive and the files beside it up to date with the source. Also removes the
+/// leftovers of an interrupted export, even if there is nothing to publish.
 pub async fn export(
     archive: &dyn DataArchive,
     source: Arc<dyn Source>,
@@ -66,7 +65,7 @@ pub async fn export(
     planned.put(archive).await?.publish().await
 }
 
-/// An export that is planned. Its new objects lie in a spool on disk; the source is not needed any more.
+/// A planned export. Its new objects are in a spool on disk, and the source is no longer needed.
 pub struct PlannedExport {
     bases: Bases,
     spool: Spool,
@@ -76,7 +75,7 @@ pub struct PlannedExport {
     stop: CancellationToken,
 }
 
-/// An export whose new objects are in the archive. All that is left is to publish it.
+/// An export whose new objects are in the archive, ready to be published.
 pub struct ReadyExport<'a> {
     write: Box<dyn ArchiveWrite + 'a>,
     publish: Option<Publish>,
@@ -84,7 +83,7 @@ pub struct ReadyExport<'a> {
 }
 
 impl PlannedExport {
-    /// Reads what the archive has, then plans what it lacks.
+    /// Reads the archive and plans what it lacks.
     pub async fn new(
         archive: &dyn DataArchive,
         source: Arc<dyn Source>,
@@ -124,7 +123,7 @@ impl PlannedExport {
         })
     }
 
-    /// Begins to write, and puts the new objects.
+    /// Begins a write and puts the new objects.
     pub async fn put(self, archive: &dyn DataArchive) -> Result<ReadyExport<'_>, ExportError> {
         let mut write = archive.write(self.bases).await?;
         for number in 0..self.spool.len() {
@@ -139,7 +138,7 @@ impl PlannedExport {
                 Ok(())
             };
             if let Err(error) = put.await {
-                // Why it failed is what counts.
+                // The first error is the one to report.
                 let _ = write.abandon().await;
                 return Err(error);
             }
@@ -169,7 +168,7 @@ impl ReadyExport<'_> {
         self.publish.is_some()
     }
 
-    /// The hash of the manifest that the archive is to have afterwards; `None` if it has none.
+    /// The hash of the manifest after the export; `None` if the archive has none.
     pub fn manifest(&self) -> Option<Hash> {
         self.summary.manifest
     }
@@ -198,8 +197,8 @@ impl ReadyExport<'_> {
     }
 }
 
-/// Plans, with new objects in a spool. What is to be published has no manifest if the archive already says
-/// everything; the documents are then those that should be there.
+/// Plans an export, with new objects in a spool. If the archive is already up to date, the result
+/// to publish has no manifest and all documents that should exist.
 fn plan_to_spool(
     previous: Option<&Previous>,
     source: &dyn Source,
@@ -249,8 +248,8 @@ fn some(documents: BTreeMap<&'static str, Vec<u8>>) -> Documents {
     documents.map(|(path, bytes)| (path, Some(bytes))).collect()
 }
 
-/// That what an earlier export left for other programs goes, if nothing is to lie there any more:
-/// they would take it for the present.
+/// Removes SourceCred's files of an earlier export if this one makes none. Readers would take them
+/// for current.
 async fn left_beside(
     archive: &dyn DataArchive,
     request: &ExportRequest,
@@ -266,9 +265,11 @@ async fn left_beside(
     Ok(left)
 }
 
-/// What to publish so that the documents beside an unchanged manifest are as they should be: an export was
-/// cut off before it came to them, somebody changed them, an earlier version wrote them, or they were asked for
-/// just now. Has no manifest if they are.
+/// What to publish if the documents beside an unchanged manifest are outdated. Without a manifest
+/// if they are current.
+///
+/// They are outdated if an export was interrupted before it wrote them, an earlier version or a
+/// person wrote them, or they were just enabled.
 async fn mend_documents(
     archive: &dyn DataArchive,
     schema: &Schema,
@@ -299,7 +300,7 @@ async fn mend_documents(
     Ok(publish)
 }
 
-/// What [`export`] would do, without writing anything.
+/// What [`export`] would do. Writes nothing.
 pub async fn dry_run(
     archive: &dyn DataArchive,
     source: Arc<dyn Source>,
@@ -317,13 +318,13 @@ pub async fn dry_run(
     Ok(Summary { before, ..summary })
 }
 
-/// Whether [`export`] would be refused: reads no more than the manifest.
+/// Fails if [`export`] would be refused. Reads only the manifest.
 pub async fn look(archive: &dyn DataArchive, request: &ExportRequest) -> Result<(), ExportError> {
     archive.check_writable().await?;
     open(archive, request).await.map(|_| ())
 }
 
-/// What the archive holds, if anything, and if the request may take its place.
+/// Opens the existing archive, if any. Fails if the request may not replace it.
 async fn open<'a>(
     archive: &'a dyn DataArchive,
     request: &ExportRequest,
@@ -345,7 +346,7 @@ async fn open<'a>(
     }
 }
 
-/// What the archive has, and its manifest's bytes.
+/// The content of the archive, and the bytes of its manifest.
 async fn load_previous(
     archive: &dyn DataArchive,
     request: &ExportRequest,

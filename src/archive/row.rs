@@ -1,6 +1,6 @@
-//! Rows and how they are written, and what the archive has to know of each.
+//! Rows, their encoding, and what the archive needs to know of each.
 //!
-//! Owns the encoding of rows and of blobs, and the order of rows. Knows nothing of their fields.
+//! Owns the encoding of rows and blobs, and the order of rows. Knows nothing of their fields.
 
 use std::io::ErrorKind;
 
@@ -11,38 +11,38 @@ use serde::{
 
 use super::{Id, Millis, Scope};
 
-/// A row's place among those of its table and scope, each of which has another. Rows are sorted by it.
+/// A row's unique sort key within its table and scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {
-    /// It decides the row's partition.
+    /// Decides the row's partition.
     pub time: Millis,
-    /// What tells rows of one time apart, and their order: compared byte by byte.
+    /// Distinguishes and orders rows of the same time, byte by byte.
     pub sort: Vec<u8>,
 }
 
 /// A row of one of a provider's tables.
 pub trait Row: Serialize + DeserializeOwned + Send + 'static {
-    /// Its table's name.
+    /// The table's name.
     const TABLE: &'static str;
 
-    /// Whether it is one of this scope's.
+    /// Whether it belongs to this scope.
     fn is_of(&self, scope: &Scope) -> bool;
 
-    /// Its place in the table.
+    /// Its sort key.
     fn key(&self) -> RowKey;
 
-    /// The id by which other rows refer to it, as a number: the id itself, or a hash of it.
+    /// The id that other rows use to refer to it, as a number: the id itself or a hash of it.
     fn id(&self) -> Option<u64> {
         None
     }
 
-    /// The table and the [`id`](Self::id) of a row that it refers to. The table is one of the same part
-    /// that the schema lists before its own, or one of the space.
+    /// The table and the [`id`](Self::id) of a row that it refers to. That table is one of the same
+    /// part and listed before its own in the schema, or one of the space.
     fn refers_to(&self) -> Option<(&'static str, u64)> {
         None
     }
 
-    /// The part that it describes, in the table that has a row for each part.
+    /// The part that it describes, in the table with one row per part.
     fn part(&self) -> Option<Id> {
         None
     }
@@ -53,7 +53,7 @@ pub trait Row: Serialize + DeserializeOwned + Send + 'static {
     }
 }
 
-/// What `verify` has to know of a row.
+/// What `verify` needs to know of a row.
 pub struct Inspected {
     pub(super) is_in_scope: bool,
     pub(super) contradicts_itself: bool,
@@ -63,7 +63,7 @@ pub struct Inspected {
     pub(super) part: Option<Id>,
 }
 
-/// Reads a blob of rows for `verify`.
+/// Decodes the rows of a blob for `verify`.
 pub(super) fn inspect<R: Row>(
     scope: &Scope,
     bytes: &[u8],
@@ -80,19 +80,19 @@ pub(super) fn inspect<R: Row>(
     Ok(inspected.collect())
 }
 
-/// A row as it is written, with its place.
+/// An encoded row with its sort key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRow {
-    /// Where it is sorted.
+    /// Its sort key.
     pub key: RowKey,
-    /// The row, as a map from names to values.
+    /// The row, as a map of names to values.
     pub bytes: Vec<u8>,
-    /// The part that it describes, if it is the row of one.
+    /// The part that it describes, in the table with one row per part.
     pub part: Option<Id>,
 }
 
 impl EncodedRow {
-    /// Writes the row.
+    /// Encodes the row.
     pub fn new<R: Row>(row: &R) -> Self {
         let mut bytes = Vec::new();
         let mut serializer = rmp_serde::Serializer::new(&mut bytes)
@@ -108,7 +108,7 @@ impl EncodedRow {
     }
 }
 
-/// The blob of these rows: an array of them, in the given order.
+/// The blob of these rows: an array in the given order.
 pub(super) fn encode_blob(rows: &[EncodedRow]) -> Vec<u8> {
     let mut bytes = array_header(rows.len());
     for row in rows {
@@ -117,7 +117,7 @@ pub(super) fn encode_blob(rows: &[EncodedRow]) -> Vec<u8> {
     bytes
 }
 
-/// The head of an array of this length, in its shortest form.
+/// The MessagePack header of an array of this length, in its shortest form.
 pub(super) fn array_header(len: usize) -> Vec<u8> {
     if let Ok(len @ 0..=15) = u8::try_from(len) {
         vec![0x90 | len]
@@ -130,14 +130,14 @@ pub(super) fn array_header(len: usize) -> Vec<u8> {
 }
 
 impl EncodedRow {
-    /// Reads the row.
+    /// Decodes the row.
     pub fn decode<R: Row>(&self) -> Result<R, rmp_serde::decode::Error> {
         let mut row = rmp_serde::Deserializer::from_read_ref(&self.bytes[..]).with_human_readable();
         R::deserialize(&mut row)
     }
 }
 
-/// The rows of a blob. Fields that this version does not know are passed over.
+/// Decodes the rows of a blob. Ignores fields that this version doesn't know.
 pub(super) fn decode_blob<R: Row>(bytes: &[u8]) -> Result<Vec<R>, rmp_serde::decode::Error> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
     let rows = Vec::deserialize(&mut deserializer)?;

@@ -1,47 +1,47 @@
-//! What a provider's archives consist of: its tables, and the words for people.
+//! The schema of a provider's archives: its tables, and texts for people.
 
 use super::{
     Level, Manifest, Row, Scope,
     row::{Inspected, inspect},
 };
 
-/// The tables of a provider, and how its archives introduce themselves.
+/// A provider's tables, and how its archives describe themselves.
 #[derive(Debug)]
 pub struct Schema {
-    /// The provider's name, as manifests have it.
+    /// The provider's name in manifests.
     pub provider: &'static str,
-    /// Its tables. Rows are listed, counted and checked in this order.
+    /// Its tables, in the order in which rows are listed, counted and checked.
     pub tables: &'static [Table],
-    /// The table that has a row for each space.
+    /// The table with one row per space.
     pub spaces: &'static str,
-    /// The table, kept by space, that has a row for each part.
+    /// The table, kept by space, with one row per part.
     pub parts: &'static str,
     /// The classes of data that are synced separately. Manifests have a sync time for each.
     pub classes: &'static [&'static str],
-    /// Whether a text is an id of the provider's: of a space, of a part, or in what is covered.
+    /// Whether a text is a valid id of a space, of a part, or in coverage.
     pub is_id: fn(&str) -> bool,
-    /// The archive's README: what it is, and how it is read. See [`FIGURES`](super::FIGURES).
+    /// The archive's README: what it is, and how to read it. See [`FIGURES`](super::FIGURES).
     pub readme: fn(&Manifest) -> String,
-    /// What a manifest has that the one before had not, and how many damaged files are made again, in a
-    /// line: the message of a commit.
+    /// The commit message of a manifest: what changed since the previous one, and how many damaged
+    /// files were recreated, in one line.
     pub commit_message: fn(&Manifest, Option<&Manifest>, usize) -> String,
 }
 
 /// A table.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
-    /// What it is called in indexes and manifests.
+    /// Its name in indexes and manifests.
     pub name: &'static str,
     /// Whether it is kept by space or by part.
     pub level: Level,
     pub(super) inspect: Inspect,
 }
 
-/// Reads a blob of a scope's rows.
+/// Decodes a blob of a scope's rows.
 type Inspect = fn(&Scope, &[u8]) -> Result<Vec<Inspected>, rmp_serde::decode::Error>;
 
 impl Table {
-    /// The table of these rows.
+    /// The table of this type of rows.
     pub const fn of<R: Row>(level: Level) -> Self {
         Self {
             name: R::TABLE,
@@ -52,18 +52,18 @@ impl Table {
 }
 
 impl Schema {
-    /// The tables of a level.
+    /// The tables kept at this level.
     pub fn tables_of(&self, level: Level) -> impl Iterator<Item = &'static Table> {
         let tables = self.tables.iter();
         tables.filter(move |table| table.level == level)
     }
 
-    /// The table of this name.
+    /// The table with this name.
     pub fn table(&self, name: &str) -> Option<&'static Table> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// Where a table stands among the others; those that it does not have come last.
+    /// A table's position in the schema; unknown tables come last.
     pub(super) fn order(&self, name: &str) -> usize {
         let mut tables = self.tables.iter();
         tables

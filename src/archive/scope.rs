@@ -1,20 +1,20 @@
-//! Spaces and parts: whose rows are whose.
+//! Spaces and parts, which rows belong to.
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The longest id, in bytes.
+/// The maximum length of an id, in bytes.
 const LONGEST: usize = 255;
 
-/// The id of a space or of a part, in the words of its provider: of one to 255 bytes.
+/// The id of a space or part, as its provider writes it, with 1 to 255 bytes.
 ///
-/// Shorter ids come first, so that decimal numbers are in their order. Cheap to clone.
+/// Shorter ids sort first, so decimal numbers sort by value. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Id(Arc<str>);
 
 impl Id {
-    /// The id that is written so.
+    /// The id with this text.
     pub fn new(id: impl fmt::Display) -> Self {
         Self(id.to_string().into())
     }
@@ -75,14 +75,14 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// Whose rows an index lists: a space's own, or those of one of its parts.
+/// What an index covers: a space's own rows, or those of one of its parts.
 ///
-/// A space is a provider's largest unit, such as a guild; its parts are such as channels.
+/// A space is a provider's largest unit, such as a guild. Its parts are, for example, channels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
     /// The space.
     pub space: Id,
-    /// The part; `None` for the tables that are kept by space.
+    /// The part; `None` for the tables kept by space.
     pub part: Option<Id>,
 }
 
@@ -112,7 +112,7 @@ impl Scope {
     }
 }
 
-/// In the words of format 1, which its files have, too.
+/// Uses the terms of format 1, as its files do.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.part {
@@ -127,6 +127,6 @@ impl fmt::Display for Scope {
 pub enum Level {
     /// One table for the whole space.
     Space,
-    /// One for each part.
+    /// One table for each part.
     Part,
 }

@@ -1,5 +1,5 @@
-//! New objects of an export, on disk until they are put: planning needs no network, and memory holds one
-//! object at a time.
+//! Holds an export's new objects on disk until they are put. So planning needs no network, and
+//! memory holds one object at a time.
 
 use std::{
     fs::{self, DirBuilder},
@@ -10,17 +10,17 @@ use std::{
 
 use super::{ArchiveError, Object, blocking};
 
-/// A folder with objects that are not in the archive yet. Removed when dropped.
+/// A folder of objects that aren't in the archive yet. Removed on drop.
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
-    /// The objects' paths in the archive. A file's name here is its object's number in this list.
+    /// The objects' paths in the archive. A file here is named by its object's index in this list.
     paths: Vec<String>,
 }
 
 impl Spool {
-    /// Makes the folder, without what a killed process left in it. `None`: one of its own, where the system
-    /// keeps temporary files.
+    /// Creates the folder, without files that a killed process left in it. `None`: a new temporary
+    /// folder.
     pub(super) fn new(folder: Option<&Path>) -> Result<Self, ArchiveError> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
@@ -30,7 +30,7 @@ impl Spool {
             },
         };
         remove(&folder).map_err(failed("remove", &folder))?;
-        // What is to be exported may be private, and others may use this machine.
+        // The objects may be private, and other users may have access to this machine.
         let made = DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -42,7 +42,7 @@ impl Spool {
         })
     }
 
-    /// Keeps an object.
+    /// Adds an object.
     pub(super) fn push(&mut self, object: &Object) -> Result<(), ArchiveError> {
         let file = self.file(self.paths.len());
         fs::write(&file, &object.bytes).map_err(failed("write", &file))?;
@@ -50,12 +50,12 @@ impl Spool {
         Ok(())
     }
 
-    /// How many objects there are.
+    /// The number of objects.
     pub(super) fn len(&self) -> usize {
         self.paths.len()
     }
 
-    /// The object of this number.
+    /// The object with this index.
     pub(super) async fn get(&self, number: usize) -> Result<Object, ArchiveError> {
         let file = self.file(number);
         let path = self.paths[number].clone();

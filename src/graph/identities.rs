@@ -12,10 +12,11 @@ use propsbot_rows::Snapshot;
 
 /// Proposes an account for every member in `graph`, the oldest Discord account first.
 ///
-/// Members who want nothing shown are left out, so nobody gets the cred that flows to them. Unlike
-/// SourceCred's Discord plugin, this doesn't propose members who aren't in the graph: a ledger is often
-/// public, and needn't list people who neither gave nor received props. If several members would get the
-/// same name, the first one gets it, and the others get it with their id.
+/// Members who opted out of everything are left out, so no account gets the cred that flows to
+/// them. Unlike SourceCred's Discord plugin, this doesn't propose members who aren't in the graph:
+/// a ledger is often public, and needn't list people who neither gave nor received props. If
+/// several members would get the same name, the first one gets it, and the others get it with their
+/// id.
 pub fn identity_proposals(snapshot: &Snapshot, graph: &WeightedGraph) -> Vec<IdentityProposal> {
     let members = Members::new(snapshot);
     let mut taken = BTreeSet::new();

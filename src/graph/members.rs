@@ -1,4 +1,4 @@
-//! The members: who is known, their names, and the addresses of their nodes.
+//! Members: their names and the addresses of their nodes.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,12 @@ use propsbot_sourcecred::{IdentityType, NodeAddress, description};
 /// How much of a username a description shows, in UTF-16 code units, as in SourceCred's Discord plugin.
 const NAME_UNITS: usize = 20;
 
-/// The name of members who are unknown, or who want nothing shown.
+/// The name of members who are unknown or opted out of everything.
 const UNNAMED: &str = "someone";
 
-/// Everyone with a row in the archive. That includes members who left, because their props are history.
-/// Users without a row aren't in the graph: they were mentioned but never seen, or their data was deleted.
+/// Every user with a row in the archive. That includes members who left, because their props are
+/// history. Users without a row aren't in the graph: they were mentioned but never seen, or their
+/// data was deleted.
 pub(super) struct Members<'a>(BTreeMap<UserId, Member<'a>>);
 
 /// A known member.
@@ -48,7 +49,7 @@ impl<'a> Members<'a> {
         self.0.values().copied()
     }
 
-    /// The name that others see. Raw: escape it before you show it.
+    /// The user's display name. Raw: escape it before you show it.
     pub(super) fn name(&self, id: UserId) -> String {
         match self.get(id) {
             Some(member) => member.name(),
@@ -56,7 +57,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The text with names instead of ids: `<@7>` becomes `@Ana`, and `<:wow:8>` becomes `:wow:`.
+    /// The text with names in place of ids: `<@7>` becomes `@Ana`, and `<:wow:8>` becomes `:wow:`.
     pub(super) fn named_in(&self, text: &str) -> String {
         let mut named = String::new();
         let mut rest = text;
@@ -81,7 +82,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The user who is mentioned by the inside of `<…>`.
+/// The user mentioned by the inside of `<…>`.
 fn mentioned(inside: &str) -> Option<UserId> {
     let id = inside.strip_prefix('@')?;
     id.strip_prefix('!').unwrap_or(id).parse().ok()
@@ -104,17 +105,17 @@ impl<'a> Member<'a> {
         self.0.user_id
     }
 
-    /// Whether it is a bot or Discord's own account: SourceCred treats them alike.
+    /// Whether it is a bot or Discord's own account, which SourceCred treats like a bot.
     pub(super) fn is_bot(self) -> bool {
         self.0.bot || self.0.system == Some(true)
     }
 
-    /// Whether it is the pseudonym of a member who wants nothing shown.
+    /// Whether it is the pseudonym of members who opted out of everything.
     pub(super) fn is_nobody(self) -> bool {
         self.id().is_anonymous() && self.0.privacy == Some(Tier::Everything)
     }
 
-    /// What the account is in SourceCred's ledger.
+    /// The identity type in SourceCred's ledger.
     pub(super) fn identity_type(self) -> IdentityType {
         if self.is_bot() {
             IdentityType::Bot
@@ -136,7 +137,7 @@ impl<'a> Member<'a> {
         &self.0.username
     }
 
-    /// The name that other members see. Raw: escape it before you show it.
+    /// The display name. Raw: escape it before you show it.
     pub(super) fn name(self) -> String {
         let shown = self.0.nick.as_ref().or(self.0.global_name.as_ref());
         let name = shown.unwrap_or(&self.0.username);
@@ -153,8 +154,8 @@ impl<'a> Member<'a> {
         prefix::members(self.is_bot()).with(&[&self.id()])
     }
 
-    /// The node's description, the same as in SourceCred's Discord plugin: two plugins in one instance must
-    /// describe the same node alike.
+    /// The node's description, identical to that of SourceCred's Discord plugin. Two plugins in one
+    /// instance must describe the same node alike.
     pub(super) fn label(self) -> String {
         if self.is_nobody() {
             return "discord/anonymous#0".to_owned();

@@ -1,30 +1,28 @@
-//! Which props are over their giver's quota: those count nothing.
+//! Which props exceed their giver's quota and therefore don't count.
 
 use std::collections::BTreeMap;
 
 use super::props::{Props, Rules};
 use propsbot_model::{GuildId, Limits, Millis, Quota, QuotaPeriod, UserId};
 
-/// What each member has given so far, of props that come in the order of their messages.
+/// What each member has given so far. Props must be added in message order.
 ///
-/// Members who show nothing of themselves share one quota: nobody can tell them apart. The bots whose
-/// posts an admin made props have none.
+/// Members who opted out of everything share one quota per guild, because they can't be told apart.
+/// Bots whose posts an admin made props have no quota.
 pub struct Quotas<'a> {
     rules: &'a Rules<'a>,
-    /// In each period, when the current one began, and how much was given in it that counts.
+    /// For each kind of period: the start of the latest one, and the recipients counted in it.
     given: BTreeMap<(GuildId, UserId), [(Millis, u32); QuotaPeriod::ALL.len()]>,
 }
 
-/// As much of props as a quota needs to know.
+/// The data of props that a quota depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaEntry {
-    /// The guild.
     pub guild: GuildId,
-    /// Who gives.
     pub giver: UserId,
     /// When the message was posted.
     pub at: Millis,
-    /// How many members are thanked.
+    /// The number of recipients.
     pub thanks: u32,
 }
 
@@ -40,7 +38,7 @@ impl From<&Props<'_>> for QuotaEntry {
 }
 
 impl<'a> Quotas<'a> {
-    /// For a community in which nothing was given yet.
+    /// Starts without any props.
     pub fn new(rules: &'a Rules<'a>) -> Self {
         Self {
             rules,
@@ -48,8 +46,8 @@ impl<'a> Quotas<'a> {
         }
     }
 
-    /// Counts these props. Returns the quota that they are over, if so: then they count nothing, and use
-    /// nothing of it.
+    /// Adds these props. Returns the quota if they exceed it; then they don't count and use none of
+    /// it.
     pub fn take(&mut self, entry: &QuotaEntry) -> Option<Quota> {
         let over = self.over(entry);
         if over.is_none() {
@@ -62,14 +60,14 @@ impl<'a> Quotas<'a> {
         over
     }
 
-    /// The quota that these props would be over.
+    /// The quota that these props would exceed.
     pub fn over(&self, entry: &QuotaEntry) -> Option<Quota> {
         let quota = self.quota(entry)?;
         let used = self.used(entry, quota.period);
         (used.saturating_add(entry.thanks) > quota.count).then_some(quota)
     }
 
-    /// How much the giver has given in the period in which these props are.
+    /// The number of recipients that count so far in the period of these props.
     pub fn used(&self, entry: &QuotaEntry, period: QuotaPeriod) -> u32 {
         let given = self.given.get(&key(entry));
         let of_period = given.map(|given| given[period as usize]);
