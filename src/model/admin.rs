@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{GuildId, InteractionId, Millis, UserId};
 
-/// Actions remembered per guild, latest first to stay.
+/// How many of the latest actions are kept per guild.
 pub const KEPT_ACTIONS: usize = 500;
 
 /// An admin's action. Never exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminAction {
     pub guild_id: GuildId,
-    /// The command's run.
+    /// The id of the command's run.
     pub id: InteractionId,
     pub at: Millis,
     pub by: UserId,

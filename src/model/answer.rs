@@ -14,10 +14,10 @@ const PROPS: &str = "🙏 **Props** from ";
 /// Prefix of the optional last line, which Discord shows in small print.
 const SMALL: &str = "-# ";
 
-/// Precedes the link to the thanked-for message in that line.
+/// Precedes the link to the thanked-for message in the last line.
 const ABOUT: &str = "for ";
 
-/// Precedes the link to the moment when the props were given.
+/// Precedes the link to the time when the props were given.
 const GIVEN: &str = "given at ";
 
 /// Separates the two.
@@ -32,8 +32,8 @@ pub struct Answer {
     pub reason: String,
     /// The thanked-for message.
     pub about: Option<(ChannelId, MessageId)>,
-    /// The command's run and a channel to show it in. Used if Discord doesn't link the message to
-    /// the run. Written as a message link, it leads to the moment.
+    /// The command's run, and a channel for the link to it. Needed if Discord doesn't link the
+    /// message to the run. Written as a message link, which leads to the time of the run.
     pub run: Option<(ChannelId, InteractionId)>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{ChannelId, Coverage, Evidence, GuildId, IdRange, Interval, MessageId, Stamp};
 
-/// The most touching intervals kept per channel. Each restart that missed something adds two, and
+/// The most touching intervals kept per channel. Each restart that missed messages adds two, and
 /// every message rewrites the record.
 const MOST_INTERVALS: usize = 64;
 
@@ -23,8 +23,8 @@ impl Coverage {
         }
     }
 
-    /// Adds the uncovered part of an interval. What was covered keeps its evidence. Ignores an
-    /// empty interval.
+    /// Adds the uncovered part of an interval. Covered parts keep their evidence. Ignores an empty
+    /// interval.
     pub fn add(&mut self, new: Interval) {
         let missing = self.gaps(new.to).into_iter();
         for gap in missing.filter(|gap| gap.to > new.after) {
@@ -37,7 +37,7 @@ impl Coverage {
             self.coalesce(at);
         }
         while self.intervals.len() > MOST_INTERVALS {
-            // Touching intervals differ only in evidence: simplify the oldest.
+            // Touching intervals differ only in evidence; the oldest are simplified first.
             let Some(at) = (1..self.intervals.len()).find(|at| self.touches(*at)) else {
                 break;
             };
@@ -47,8 +47,8 @@ impl Coverage {
         }
     }
 
-    /// Removes what was known at `at` of `(after, to]`, because a list contradicted it. Ends `live`
-    /// if its start is in that range.
+    /// Removes the coverage of `(after, to]` that was known at `at`, because a list contradicted it.
+    /// Ends `live` if it starts in that range.
     pub fn remove(&mut self, after: MessageId, to: MessageId, at: Stamp) {
         if after >= to {
             return;
@@ -91,13 +91,13 @@ impl Coverage {
         }
     }
 
-    /// Notes that the channel may have changed unseen since that time.
+    /// Records that the channel may have changed unseen since that time.
     pub fn unseen(&mut self, since: Stamp) {
         let since = self.unseen_since.map_or(since, |known| known.min(since));
         self.unseen_since = Some(since);
     }
 
-    /// The newest id that the recheck begun at that time still has to read; 0: none.
+    /// The newest id that the recheck begun at that time still has to read; 0 if none.
     pub fn left_to_reread(&self, begun: Stamp) -> MessageId {
         let of = self.reread.filter(|reread| reread.begun == begun);
         of.map_or(MessageId(u64::MAX), |reread| reread.left)

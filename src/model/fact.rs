@@ -91,8 +91,8 @@ pub struct PagedMessage {
     pub replied: Option<UserId>,
 }
 
-/// One of several equal slices of all messages. A slice's reactor lists are fetched again even if
-/// the counts match.
+/// One of several equal slices of all messages. The reactor lists of a slice are fetched again even
+/// if the counts match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Index, from 0.
@@ -107,7 +107,7 @@ impl Slice {
 
     /// Whether the message is in this slice.
     pub fn has(self, id: MessageId) -> bool {
-        // The upper bits are the millisecond.
+        // The upper bits are the time in milliseconds.
         (id.0 >> 22) % self.of.max(1) == self.part
     }
 }
@@ -133,22 +133,22 @@ pub struct Page {
     pub unreadable: Vec<MessageId>,
     /// Messages whose reactor lists are fetched again even if the counts match.
     pub lists: Option<Slice>,
-    /// Ids in the range that another page delivers.
+    /// Ids in the range that another page has.
     pub told: Vec<MessageId>,
     /// Known messages in the range that the list lacks and a separate request confirmed as deleted.
     pub gone: BTreeSet<MessageId>,
-    /// Whether the list misses existing messages or differed on every request.
+    /// Whether the list misses existing messages, or differed between requests.
     pub lacks_some: bool,
-    /// The pages just before it, if they were read one after the other and lacked nothing.
+    /// The pages just before it, if they were read in sequence and complete.
     pub before: Option<PagesBefore>,
 }
 
-/// Pages that were read one after the other without a gap, from newer to older messages.
+/// Pages that were read in sequence without a gap, from newer to older messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PagesBefore {
     /// The last id of the first page.
     pub to: MessageId,
-    /// When the first page was requested, if nothing had been posted after it.
+    /// When the first page was requested, if it ended with the newest message.
     pub newest: Option<Stamp>,
 }
 
@@ -225,9 +225,9 @@ pub enum Fact {
     AdminAction(AdminAction),
     /// A member changed their privacy choice.
     Privacy(Privacy),
-    /// A member's message loses its text.
+    /// The text of a member's message is removed.
     Hushed(GuildId, ChannelId, MessageId),
-    /// Props lose their reason.
+    /// The reason of props is removed.
     PropsHushed(GuildId, ChannelId, InteractionId),
     /// One step of deleting a member's data.
     Forget(GuildId, Forget),
@@ -256,7 +256,7 @@ pub enum Fact {
     },
     /// How far the scrub of the guild has come.
     Scrubbed(GuildId, Walk),
-    /// Messages older than the look-back may have changed unheard since that time.
+    /// Messages older than the look-back may have changed without an event since that time.
     OlderUnseen(GuildId, Stamp),
     /// A recheck of all history begins, unless one is running.
     RecheckBegun(GuildId),
@@ -264,7 +264,8 @@ pub enum Fact {
     Reread(GuildId, ChannelId, Reread),
     /// The recheck that began at that time has read all history.
     Rechecked(GuildId, Stamp),
-    /// The recheck that began at that time stopped where Discord refuses; the next one starts over.
+    /// The recheck that began at that time stopped at something Discord refuses; the next one
+    /// starts over.
     RecheckEnded(GuildId, Stamp),
     /// The class of data is complete now.
     Synced(GuildId, Class),
@@ -276,7 +277,7 @@ pub enum Fact {
     Settled(GuildId, FailureObject),
 }
 
-/// A fact, when it held, and how it is known.
+/// A fact, when it held, and the evidence for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub at: Stamp,

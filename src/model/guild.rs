@@ -59,7 +59,7 @@ impl ChannelKind {
         )
     }
 
-    /// Whether it can contain messages. True for unknown types: only a request shows.
+    /// Whether it can contain messages. True for unknown types, where only a request can tell.
     pub fn has_messages(self) -> bool {
         !matches!(
             self,
@@ -72,7 +72,7 @@ impl ChannelKind {
         matches!(self.0, 0..=6 | 10..=16)
     }
 
-    /// Whether threads can be created in it. True for unknown types: only a request shows.
+    /// Whether threads can be created in it. True for unknown types, where only a request can tell.
     pub fn has_threads(self) -> bool {
         !self.is_known()
             || matches!(
@@ -94,7 +94,7 @@ impl ChannelKind {
 
 /// A channel or a thread.
 ///
-/// `last_message_id` is omitted: it changes with every message, and the messages already tell it.
+/// `last_message_id` is omitted: it changes with every message and follows from the messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Channel {
     pub id: ChannelId,
@@ -141,7 +141,7 @@ impl Channel {
         self.parent_id.filter(|_| self.is_thread())
     }
 
-    /// The thread's fields, added if missing.
+    /// The thread's fields, created if missing.
     fn thread_mut(&mut self) -> &mut Thread {
         self.thread.get_or_insert(Thread {
             owner_id: None,
@@ -253,7 +253,7 @@ pub struct GuildEmoji {
     /// `None` if it was first seen after its deletion.
     pub name: Option<String>,
     pub animated: bool,
-    /// Whether the guild owns it. Others come from elsewhere, used by members with Nitro.
+    /// Whether the guild owns it. Other emojis are used here by members with Nitro.
     pub own: bool,
     /// Fields that couldn't be read when last seen.
     #[serde(default, skip_serializing_if = "Unread::is_empty")]

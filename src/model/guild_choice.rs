@@ -8,7 +8,7 @@ use super::GuildId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuildChoice {
     pub guild_id: GuildId,
-    /// Its place among the mirrored guilds, from 0. `None`: its data was deleted on request, so it
-    /// is mirrored only if named.
+    /// Its position among the mirrored guilds, from 0. `None` if its data was deleted on request:
+    /// then it is mirrored only if the operator names it.
     pub place: Option<u32>,
 }

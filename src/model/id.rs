@@ -103,7 +103,7 @@ ids! {
     /// A role. `@everyone` has the guild's id.
     RoleId;
     EmojiId;
-    /// One run of a slash command.
+    /// A run of a slash command.
     InteractionId;
 }
 
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn snowflakes_contain_their_creation_time() {
-        // The example of Discord's reference page.
+        // The example from Discord's reference.
         assert_eq!(
             MessageId(175_928_847_299_117_063).created_at(),
             Millis(1_462_015_105_796)

@@ -1,8 +1,8 @@
-//! Limits on giving props, and since when they apply.
+//! Limits on giving props, and the time since when each applies.
 //!
 //! Commands and the graph share one rule. Within a UTC day, week or month, a member's props count
-//! in message order; a props message counts if the quota has room for all its recipients, otherwise
-//! not at all.
+//! in message order. A props message counts if the quota has room for all its recipients; otherwise
+//! it doesn't count at all.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -14,7 +14,7 @@ use super::{Millis, UnknownWord};
 /// Allowed values of [`Quota::count`].
 pub const QUOTA: RangeInclusive<u32> = 1..=1_000;
 
-/// Number of limit changes kept; more than anyone makes on purpose.
+/// How many limit changes are kept, which is more than an admin makes on purpose.
 const KEPT: usize = 500;
 
 const DAY_MS: i64 = 86_400_000;
@@ -60,14 +60,14 @@ impl QuotaPeriod {
         let days = match self {
             Self::Day => 1,
             Self::Week => 7,
-            // A day in the next month, then back to its first.
+            // A day in the next month, moved back to its first.
             Self::Month => return Self::Month.start(Millis(start.0 + 31 * DAY_MS)),
         };
         Millis(start.0 + days * DAY_MS)
     }
 }
 
-/// 1 for times outside the calendar.
+/// The day of the month; 1 for times outside the calendar.
 fn day_of_month(time: Millis) -> i64 {
     Timestamp::from_millisecond(time.0).map_or(1, |at| TimeZone::UTC.to_datetime(at).day().into())
 }
@@ -93,7 +93,7 @@ impl FromStr for QuotaPeriod {
     }
 }
 
-/// Limits that apply from a time on, until the next entry.
+/// Limits that apply since a time, until the next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     pub since: Millis,
@@ -132,7 +132,7 @@ impl Limits {
         all.drain(..all.len().saturating_sub(KEPT));
     }
 
-    /// The earliest props needed to tell which ones between `from` and `to` count.
+    /// The time since when props are needed to decide which ones between `from` and `to` count.
     pub fn needed_since(all: &[Self], from: Millis, to: Millis) -> Millis {
         let mut since = from;
         loop {

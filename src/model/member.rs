@@ -72,7 +72,7 @@ impl Member {
         }
     }
 
-    /// A user with deleted data. Counts as a member, since membership isn't kept.
+    /// A user with deleted data. Appears as a current member, since membership isn't kept.
     pub fn nameless(guild_id: GuildId, user_id: UserId) -> Self {
         let mut member = Self::unknown(guild_id, user_id);
         let nothing = Presence {

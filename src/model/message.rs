@@ -99,8 +99,8 @@ pub struct Message {
     pub command: Option<Command>,
     /// Time of the last edit.
     pub edited_at: Option<Millis>,
-    /// Whether it has a `webhook_id` although its author is no webhook, like command responses.
-    /// `None` if it isn't a response or the store predates this field.
+    /// Whether it has a `webhook_id` although its author isn't a webhook, as command responses do.
+    /// `None` if it isn't a response, or the store predates this field.
     #[serde(default)]
     pub by_webhook: Option<bool>,
     /// Fields that couldn't be read when last seen, including a text that must exist but is empty.
@@ -131,13 +131,13 @@ impl Message {
         self.unread.has(Field::Content)
     }
 
-    /// Accepts the text as complete.
+    /// Treats the text as complete.
     pub fn has_no_text(&mut self) {
         self.unread.forget(Field::Content);
         self.unread.forget(Field::Mentions);
     }
 
-    /// The unreadable fields, except a withheld text.
+    /// The malformed fields, except a withheld text.
     pub fn odd(&self) -> Unread {
         let mut odd = self.unread.odd();
         if self.content.is_empty() {
@@ -147,12 +147,12 @@ impl Message {
         odd
     }
 
-    /// Fills the fields that couldn't be read at `at` from another sighting. Fills an empty text of
-    /// the same edit, too: Discord withheld it.
+    /// Fills the fields that couldn't be read at `at` from another sighting. Also fills an empty
+    /// text of the same edit, because Discord withheld it.
     pub(super) fn complete(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
         let was_missing = self.text_is_missing();
         self.fill(at, other, other_at);
-        // A version has one text; if one sighting shows it, an empty one was withheld.
+        // An edit has one text: if one sighting has it, Discord withheld it from the other.
         if self.content.is_empty() && self.edited_at == other.edited_at && !other.content.is_empty()
         {
             self.content.clone_from(&other.content);
@@ -161,7 +161,7 @@ impl Message {
         }
         if was_missing && !other.text_is_missing() {
             if other.edited_at == self.edited_at {
-                // Same edit: the known text is current.
+                // The same edit, so the known text is current.
                 self.has_no_text();
             } else {
                 self.unread.stands(Field::Content, other_at);
@@ -169,7 +169,7 @@ impl Message {
         }
     }
 
-    /// When the seen version was written.
+    /// When this version was written.
     fn written_at(&self) -> Millis {
         self.edited_at.unwrap_or_else(|| self.id.created_at())
     }
@@ -188,7 +188,7 @@ impl Message {
         first
     }
 
-    /// Stores the mentions that the message itself doesn't date.
+    /// Stores the mentions whose time doesn't follow from the message itself.
     pub(super) fn remember(&mut self, first: BTreeMap<UserId, Millis>) {
         let written = self.written_at();
         let is_told = |user: UserId, at: Millis| {
@@ -201,7 +201,7 @@ impl Message {
             .collect();
     }
 
-    /// The edit time, from the other sighting if this one couldn't read it.
+    /// The edit time, taken from the other sighting if unreadable in this one.
     pub(super) fn edited(&self, other: &Self) -> Option<Millis> {
         if self.unread.never_read(Field::EditedAt) {
             other.edited_at
@@ -210,8 +210,7 @@ impl Message {
         }
     }
 
-    /// The user who speaks: the author, or the giver in one of our props messages. `None` for
-    /// webhooks.
+    /// The author, or the giver if it is one of our props messages. `None` for webhooks.
     pub fn speaker(&self) -> Option<UserId> {
         match self.author.kind {
             AuthorKind::User => Some(self.author.id),

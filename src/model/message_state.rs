@@ -8,17 +8,16 @@ use super::{ChannelId, GuildId, Message, MessageId, Millis, Stamp};
 
 /// A message as last seen, or its tombstone.
 ///
-/// A deletion erases the content. A deletion from the gateway is final: Discord never reuses ids.
-/// One inferred from REST lists, which may be incomplete, ends when the message is seen again.
+/// A deletion erases the content. One from the gateway is final, because Discord never reuses ids.
+/// One inferred from REST lists, which may be incomplete, ends if the message is seen again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageState {
     pub guild_id: GuildId,
     pub channel_id: ChannelId,
     pub id: MessageId,
     pub state: Life,
-    /// When REST last showed the message as gone, if only REST did; a later sighting brings it
-    /// back. `None` for a final tombstone. Kept when a message comes back: its earlier versions are
-    /// lost.
+    /// When REST last showed the message as gone, if only REST did; a later sighting revives it.
+    /// `None` for a final tombstone. Kept after a revival, because the earlier versions are lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted: Option<Stamp>,
 }
@@ -96,8 +95,8 @@ mod tests {
     use super::*;
     use crate::{Author, AuthorKind, Mention, MessageKind, Unread, UserId};
 
-    /// A sighting at a time: the message with the edits so far, its absence from REST, or its
-    /// deletion on the gateway.
+    /// A sighting at a time: the message as edited so far, its absence from REST, or its deletion
+    /// through the gateway.
     fn told(at: i64, what: u8) -> MessageState {
         let message = Message {
             id: MessageId(3),
@@ -140,7 +139,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whichever sightings lack the text, in any order, the text of the latest edit stays.
+        /// Whichever sightings lack the text, in any order, the text of the latest edit is kept.
         #[test]
         fn a_text_goes_only_with_an_edit(
             sightings in proptest::collection::vec((0..20i64, any::<bool>()), 1..8),
@@ -175,7 +174,7 @@ mod tests {
         }
     }
 
-    /// A version of a message posted at 0 s, written and seen then, with these mentions.
+    /// A version of a message posted at 0 s, with its time of writing, sighting and mentions.
     fn version(written: i64, seen: i64, mentions: &[u64]) -> MessageState {
         let mut state = told(0, 0);
         let Life::Alive(at, message) = &mut state.state else {
@@ -228,7 +227,7 @@ mod tests {
                 "{order:?}"
             );
         }
-        // Unedited, or seen once: the message itself dates its mentions.
+        // For an unedited message, or one seen once, the message itself dates its mentions.
         assert_eq!(earlier(&merged(&versions[..1])), []);
         assert_eq!(earlier(&merged(&versions[2..])), []);
         assert_eq!(earlier(&merged(&versions[1..])), [(6, 10)]);

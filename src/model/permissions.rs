@@ -33,7 +33,7 @@ pub struct Permissions<'a> {
 }
 
 impl<'a> Permissions<'a> {
-    /// From the guild, all of its roles and all of its channels.
+    /// Takes the guild, all of its roles and all of its channels.
     pub fn new(
         guild: &'a Guild,
         roles: impl IntoIterator<Item = &'a Role>,
@@ -77,8 +77,8 @@ impl<'a> Permissions<'a> {
         channel.nsfw || self.governing(channel).is_some_and(|home| home.nsfw)
     }
 
-    /// Whether everything that decides on reading the channel was read at least once: the
-    /// permissions of these roles and `@everyone`, and the channel's overwrites.
+    /// Whether every input to reading the channel was read at least once: the permissions of these
+    /// roles and `@everyone`, and the channel's overwrites.
     pub fn are_known(&self, roles: &[RoleId], channel: &Channel) -> bool {
         let everyone = RoleId(self.guild.id.0);
         let is_known = |role: &RoleId| {
@@ -108,7 +108,7 @@ impl<'a> Permissions<'a> {
             && (channel.kind != ChannelKind::PRIVATE_THREAD || bits & MANAGE_THREADS != 0)
     }
 
-    /// Whether an overwrite names a deleted user, so that the reader it concerns is unknown.
+    /// Whether an overwrite names a deleted user, so that it is unknown whom it lets read.
     pub fn names_nobody(&self, channel: &Channel) -> bool {
         let governing = self.governing(channel);
         governing.is_some_and(|governing| {
@@ -140,7 +140,7 @@ impl<'a> Permissions<'a> {
         if base & ADMINISTRATOR != 0 {
             return u64::MAX;
         }
-        // The parent of the thread is invisible to us: grant nothing.
+        // The thread's parent is unknown, so grant nothing.
         let Some(governing) = self.governing(channel) else {
             return 0;
         };

@@ -23,7 +23,7 @@ pub enum Tier {
     Content,
     /// Their names aren't exported either, but replaced by a stable pseudonym.
     Identity,
-    /// Only thanks they gave or received are exported, under a pseudonym: these also belong to
+    /// Only thanks that they gave or received are exported, under a pseudonym. These also belong to
     /// others.
     Everything,
 }
@@ -64,14 +64,14 @@ impl FromStr for Tier {
 }
 
 /// A member's choice in a guild. Outlives their other data; otherwise a backfill would restore what
-/// they deleted.
+/// was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Privacy {
     pub guild_id: GuildId,
     pub user_id: UserId,
     pub tier: Tier,
     pub since: Millis,
-    /// Everything they did until then was deleted on request, and stays deleted.
+    /// Everything they did up to this time was deleted on request and stays deleted.
     #[serde(default)]
     pub forgotten: Option<Millis>,
     /// They opted in again at that time; earlier texts aren't stored.
@@ -119,7 +119,8 @@ impl Privacy {
         self.tier != Tier::None || self.forgotten.is_some() || self.texts_since.is_some()
     }
 
-    /// Whether their data was deleted and their name is hidden: only this record names them.
+    /// Whether their data was deleted and their name is hidden, so that only this record names
+    /// them.
     pub fn is_gone(&self) -> bool {
         self.forgotten.is_some() && !self.tier.shows_names()
     }
@@ -130,7 +131,7 @@ impl Privacy {
     }
 }
 
-/// A step of a deletion. Leaves no trace: no tombstone, no hash, no time.
+/// A step of a deletion. Leaves no trace: no tombstone, hash or time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
     /// The member's record: names, roles, nickname.
@@ -143,9 +144,9 @@ pub enum Forget {
     Reaction(Box<Reaction>),
     /// Props they gave.
     Props(ChannelId, InteractionId),
-    /// Mentions of them or their messages in another user's message.
+    /// Mentions of the members or their messages in another user's message.
     InMessage(ChannelId, MessageId, Arc<Named>),
-    /// The same in props that another user gave.
+    /// The same in props given by another user.
     InProps(ChannelId, InteractionId, Arc<Named>),
     /// Mentions of them in a channel's or thread's name, and titles of their threads.
     InChannel(ChannelId),
@@ -155,11 +156,10 @@ pub enum Forget {
     InActions(UserId),
     /// Their messages at the bounds of the channel's coverage.
     InCoverage(ChannelId),
-    /// Their message at which the scrub continues.
+    /// Their message that the scrub continues from.
     InWalk,
-    /// A thread that is gone from Discord, if nothing of anyone is left in it. Its id may be that of a
-    /// message of theirs.
+    /// A thread deleted from Discord and empty here. Its id may be that of one of their messages.
     Thread(ChannelId),
-    /// A failure whose reason names them or a message of theirs.
+    /// A failure whose reason names them or one of their messages.
     Failure(FailureObject),
 }

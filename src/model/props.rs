@@ -67,8 +67,8 @@ impl Props {
         })
     }
 
-    /// Merges another record of the same props. A record without pseudonyms wins over one with
-    /// (from an archive), a typed one over one read back; a withdrawal stays.
+    /// Merges another record of the same props. A record without pseudonyms wins over one with them
+    /// (from an archive), and a typed one over one read back. A withdrawal persists.
     pub fn merge(&mut self, other: &Self) {
         let message_id = self.message_id.or(other.message_id);
         let withdrawn = match (self.withdrawn, other.withdrawn) {
@@ -91,7 +91,7 @@ impl Props {
 mod tests {
     use super::*;
 
-    /// Typed, read back, and taken back, in any order.
+    /// Typed, read back and withdrawn, in any order.
     #[test]
     fn merges_records_of_the_same_props_in_any_order() {
         let typed = Props {

@@ -1,4 +1,4 @@
-//! Pseudonyms for hidden users, fresh in every row, and ids in text, however they are typed.
+//! Fresh pseudonyms for hidden users in every row, and ids in text in any notation.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use super::{AdminAction, Message, MessageId, Props, UserId, read_jump_url};
 /// Number of digits of a Discord id. The shortest are from 2015.
 const DIGITS: std::ops::RangeInclusive<usize> = 15..=20;
 
-/// Replaces hidden users in one row, keeping them distinct. Numbering restarts in every row, so
-/// rows can't be linked.
+/// Replaces hidden users in one row but keeps them distinct. Numbering restarts in every row, so
+/// that rows can't be linked.
 #[derive(Debug)]
 pub struct Pseudonyms<'a> {
     hidden: &'a BTreeSet<UserId>,
-    /// The highest number in use: stored rows may contain pseudonyms.
+    /// The highest number in use, since stored rows may contain pseudonyms already.
     given: u64,
     met: Vec<UserId>,
 }
@@ -43,7 +43,7 @@ impl<'a> Pseudonyms<'a> {
         UserId::nobody(self.given + at as u64 + 1)
     }
 
-    /// The text with pseudonyms in place of hidden users' ids, however typed.
+    /// The text with pseudonyms in place of hidden users' ids, in any notation.
     pub fn text(&mut self, text: String) -> String {
         if self.hidden.is_empty() {
             return text;
@@ -57,7 +57,7 @@ impl<'a> Pseudonyms<'a> {
     }
 }
 
-/// Users and messages deleted on request, as other rows may name them.
+/// Users and messages that were deleted on request and that other rows may mention.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
     pub users: BTreeSet<UserId>,
@@ -84,7 +84,8 @@ impl Named {
             .as_mut()
             .and_then(|command| command.name.as_mut())
         {
-            // In a response to a form, this is the form's id, which names the thanked-for message.
+            // In a response to a form, this is the form's id, which contains the thanked-for
+            // message.
             self.take_from_text(name, &mut pseudonyms);
         }
         if message
@@ -95,7 +96,7 @@ impl Named {
         }
     }
 
-    /// Removes them from props that another user gave.
+    /// Removes them from props given by another user.
     pub fn take_from_props(&self, props: &mut Props) {
         let users = props.receivers.iter().copied().chain([props.giver]);
         let mut pseudonyms = Pseudonyms::new(&self.users, users);
@@ -206,7 +207,7 @@ fn replace_ids(text: &str, mut other: impl FnMut(u64) -> Option<u64>) -> Option<
     Some(replaced)
 }
 
-/// Returns the value of a decimal digit, in any script.
+/// The value of a decimal digit in any script.
 fn digit(character: char) -> Option<u8> {
     if character.is_ascii() {
         return u8::try_from(character.to_digit(10)?).ok();
@@ -224,7 +225,7 @@ fn is_digit(character: char) -> bool {
 }
 
 fn value(digits: &[(usize, usize, u8)]) -> Option<u64> {
-    // A leading zero: the id itself starts later.
+    // After a leading zero, the id itself starts later.
     if digits.first()?.2 == 0 {
         return None;
     }

@@ -1,16 +1,16 @@
-//! Reactions, with when each was seen and how that is known.
+//! Reactions, when each was seen, and the evidence for it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, EmojiKey, GuildId, MessageId, Stamp, UserId};
 
-/// How a time is known.
+/// The source of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// A gateway event, as it happened.
     Gateway,
-    /// A REST list; it happened at that time or earlier.
+    /// A REST list, so it happened at that time or earlier.
     Rest,
 }
 
@@ -41,8 +41,8 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    /// Whether the reaction exists. Seen and removed at the same time means it exists: a list that
-    /// names it clears all others at that time.
+    /// Whether the reaction exists. If seen and removed at the same time, it exists: a list removes
+    /// all others at its own time.
     pub fn is_present(&self) -> bool {
         match (self.confirmed, self.removed) {
             (Some(confirmed), Some(removed)) => confirmed >= removed.at,
@@ -54,7 +54,7 @@ impl Reaction {
     /// Records a sighting.
     pub fn add(&mut self, seen: Seen) {
         if self.removed.is_some_and(|removed| seen.at < removed.at) {
-            // Older than the last removal: only dates the reaction's beginning.
+            // Older than the last removal, so it only dates the start of the reaction.
             self.added.get_or_insert(seen);
         } else if self.is_present() {
             self.added = self.added.map(|added| added.min(seen));
@@ -72,7 +72,7 @@ impl Reaction {
         }
         let was_present = self.is_present();
         if self.confirmed.is_some_and(|confirmed| confirmed >= seen.at) {
-            // It returned later: the current reaction begins then.
+            // The user reacted again later, so the current reaction starts then.
             if let (Some(added), Some(confirmed)) = (&mut self.added, self.confirmed)
                 && added.at < seen.at
             {
@@ -85,11 +85,10 @@ impl Reaction {
     }
 }
 
-/// Number of users left out of one reactor list because their data was deleted.
+/// The number of users left out of a reactor list because their data was deleted.
 ///
 /// A list is complete if its rows plus [`count`](Self::count) match Discord's count. Each fetched
-/// list sets it (users who aren't kept), and each row removed by a deletion adds one. Never
-/// exported.
+/// list sets `count`, and each row removed by a deletion adds one. Never exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     pub guild_id: GuildId,
@@ -100,7 +99,7 @@ pub struct LeftOut {
     /// Burst or normal reactions.
     pub burst: bool,
     pub count: u64,
-    /// When the list that showed it was requested.
+    /// When the list with this count was requested.
     pub at: Stamp,
 }
 
@@ -119,7 +118,7 @@ impl ReactionMark {
     }
 }
 
-/// The latest marks of a message: a reaction learned later is still known to be gone.
+/// The latest marks of a message. A reaction learned of later is still known to be gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReactionMarks {
     /// The message's channel or thread.

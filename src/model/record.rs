@@ -1,5 +1,5 @@
-//! Which records there are: their tables, their keys, and what an export reads again when one changes.
-//! Also the two shapes in which values that change over time merge.
+//! The kinds of records: their tables, their keys, and what an export reads again after a change.
+//! Also the two ways in which values that change over time merge.
 
 use std::mem;
 
@@ -44,7 +44,7 @@ pub mod tables {
         SYNCED 14 "sync times";
         FAILURES 15 "failures";
         TALLIES 16 "tallies";
-        // 17 was marks of changes.
+        // 17 was the table of marks.
         SCRUBS 18 "scrubs";
         PRIVACY 30 "privacy";
         ADMIN_ACTIONS 31 "admin actions";
@@ -54,18 +54,18 @@ pub mod tables {
     }
 }
 
-/// A value and when it held: of two, the later one counts.
+/// A value with its time: last writer wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lww<T> {
-    /// When it held.
+    /// When the value held.
     pub at: Stamp,
     /// The value.
     pub value: T,
 }
 
 impl<T: Ord + Fields> Lww<T> {
-    /// Keeps the later of the two; what could not be read of it is as the earlier one says. Values
-    /// with the same stamp are ordered by content, so that the order of arrival never decides.
+    /// Keeps the later of the two, and fills its unreadable fields from the earlier one. Equal
+    /// stamps are ordered by content, so that the order of arrival doesn't matter.
     pub fn merge(&mut self, mut other: Self) {
         if other > *self {
             mem::swap(self, &mut other);
@@ -74,12 +74,12 @@ impl<T: Ord + Fields> Lww<T> {
     }
 }
 
-/// A value that may cease to be, and is remembered all the same.
+/// A value that is remembered after it is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstoned<T> {
-    /// The value as it was last seen.
+    /// The last seen value.
     pub last: Option<Lww<T>>,
-    /// When it was found to be gone, if that was after it was last seen.
+    /// When it was found to be gone, if later than last seen.
     pub gone: Option<Stamp>,
 }
 
@@ -93,7 +93,7 @@ impl<T> Default for Tombstoned<T> {
 }
 
 impl<T: Ord + Fields> Tombstoned<T> {
-    /// The value was there at `at`.
+    /// Records the value at `at`.
     pub fn see(&mut self, at: Stamp, value: T) {
         let seen = Lww { at, value };
         match &mut self.last {
@@ -105,9 +105,9 @@ impl<T: Ord + Fields> Tombstoned<T> {
         }
     }
 
-    /// The value was not there at `at`.
+    /// Records that the value was gone at `at`.
     ///
-    /// The first such moment after it was last seen is kept: later ones say nothing new.
+    /// Only the first such time after the last sighting is kept.
     pub fn miss(&mut self, at: Stamp) {
         let seen_since = self.last.as_ref().is_some_and(|last| last.at > at);
         if !seen_since && self.gone.is_none_or(|gone| at < gone) {
@@ -117,7 +117,7 @@ impl<T: Ord + Fields> Tombstoned<T> {
 }
 
 impl<T> Tombstoned<T> {
-    /// The value, if it is there now.
+    /// The value, if it exists now.
     pub fn now(&self) -> Option<&T> {
         self.last
             .as_ref()
@@ -125,31 +125,30 @@ impl<T> Tombstoned<T> {
             .map(|last| &last.value)
     }
 
-    /// The value, whether it is still there or not.
+    /// The last known value, whether it still exists or not.
     pub fn ever(&self) -> Option<&T> {
         self.last.as_ref().map(|last| &last.value)
     }
 }
 
-/// What a guild has many of, each with an id, and which may be deleted.
+/// A kind of object in a guild that has an id and can be deleted.
 pub trait Entity: Ord + Fields + Serialize + DeserializeOwned {
     /// The table it belongs to.
     const TABLE: Table;
 }
 
-/// One of a guild's [`Entity`]s (or the guild itself), kept when it is deleted.
+/// One of a guild's [`Entity`]s, or the guild itself. Kept after its deletion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuildEntity<T> {
-    /// The guild.
     pub guild_id: GuildId,
     /// The id of the guild, channel, role or emoji.
     pub id: u64,
-    /// What it is, or was.
+    /// The current or last known state.
     pub state: Tombstoned<T>,
 }
 
 impl<T> GuildEntity<T> {
-    /// A part of which nothing is known yet.
+    /// An entity without known state.
     pub fn unknown(guild_id: GuildId, id: u64) -> Self {
         Self {
             guild_id,
@@ -212,7 +211,7 @@ impl KeyPart for FailureObject {
     }
 }
 
-/// Implements [`Record`]: table, type of key, key, and mark.
+/// Implements [`Record`] from a table, key type, key, and mark.
 macro_rules! records {
     ($($type:ty: $table:ident, $key_type:ty, |$row:ident| $key:expr $(, $mark:expr)?;)*) => {$(
         impl Record for $type {

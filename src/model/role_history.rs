@@ -1,4 +1,4 @@
-//! Which roles a member had, and when.
+//! The roles of a member over time.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,27 +18,26 @@ pub struct RoleSpan {
     pub roles: Option<Vec<RoleId>>,
 }
 
-/// A member's roles over time, as sorted spans. Neighbouring spans differ.
+/// A member's roles over time, as sorted spans. Adjacent spans differ.
 ///
-/// Sightings are kept as they were: a deleted role stays in its spans and counts until its
-/// deletion.
+/// A deleted role stays in its spans, and counts until its deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RoleHistory(Vec<RoleSpan>);
 
 impl RoleHistory {
-    /// Oldest first.
+    /// All spans, oldest first.
     pub fn spans(&self) -> &[RoleSpan] {
         &self.0
     }
 
-    /// What is known of a time: the last span that began by then.
+    /// The last span that began by this time.
     pub fn at(&self, time: Stamp) -> Option<&RoleSpan> {
         self.0[..self.begun_by(time)].last()
     }
 
-    /// Records that the user had these roles at `at`, or wasn't a member. Sightings can arrive in
-    /// any order: for each sighted time, the answer is that sighting.
+    /// Records the user's roles at `at`, or `None` if they weren't a member. The order of calls
+    /// doesn't matter: [`Self::at`] returns each sighting at its own time.
     pub fn see(&mut self, at: Stamp, roles: Option<&[RoleId]>) {
         let is_same = |span: &RoleSpan| span.roles.as_deref() == roles;
         let begun = self.begun_by(at);
@@ -129,7 +128,7 @@ mod tests {
 
     #[test]
     fn late_sightings_split_or_extend_spans() {
-        // Before all, between, at an edge, and inside what looked like one span.
+        // Before all others, between two, at an edge, and within a span.
         let first = [(10, 1), (20, 1), (30, 2)];
         for (late, expected) in [
             ((5, 1), vec![(5, 20, 1), (30, 30, 2)]),
@@ -160,7 +159,7 @@ mod tests {
     }
 
     proptest! {
-        /// In any order, with repetitions: the right answer for every sighted time.
+        /// In any order and with repetitions, every sighted time has its sighting.
         #[test]
         fn role_history_is_independent_of_order(
             truth in proptest::collection::btree_map(1..60i64, 0..3u64, 1..25),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, GuildId, Lww, MessageId, Millis, Slice, Stamp};
 
-/// Differences found between Discord and the mirror in covered history: changes that went unheard.
+/// Differences found between Discord and the mirror in covered history, caused by missed changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
     /// Messages with different content.
@@ -128,12 +128,12 @@ pub struct Scrub {
     pub walk: Option<Lww<Walk>>,
     /// The last finished round.
     pub last: Option<Walk>,
-    /// All differences ever found by a REST page, including look-backs.
+    /// All differences found so far by REST pages, including those of look-backs.
     pub drift: Drift,
     /// `drift` when the last round began.
     pub drift_before: Drift,
-    /// Messages older than the look-back may have changed unheard since that time. `None`: all
-    /// changes are known.
+    /// Messages older than the look-back may have changed without an event since that time. `None`:
+    /// all changes are known.
     #[serde(default)]
     pub unheard: Option<Stamp>,
     /// The same, for the time since the round began.
@@ -151,7 +151,7 @@ pub struct Scrub {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recheck {
     pub begun: Stamp,
-    /// [`Scrub::unheard`], for the time since it began.
+    /// [`Scrub::unheard`] for the time since the recheck began.
     pub unheard: Option<Stamp>,
 }
 
@@ -165,7 +165,7 @@ pub struct Reread {
 }
 
 impl Reread {
-    /// The one that is further.
+    /// Returns the one that is further along.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let further = |of: Self| (of.begun, std::cmp::Reverse(of.left));
@@ -204,13 +204,13 @@ impl Scrub {
         round.max(self.rechecked)
     }
 
-    /// Notes that messages older than the look-back may have changed unheard since then.
+    /// Records that messages older than the look-back may have changed without an event since then.
     pub fn unhear(&mut self, since: Stamp) {
         let earlier = |known: &mut Option<Stamp>, since: Stamp| {
             *known = Some(known.map_or(since, |known| known.min(since)));
         };
         earlier(&mut self.unheard, since);
-        // A running round reads what changed before it began.
+        // A running round still reads what changed before it began.
         if let Some(walk) = self.walk.filter(|walk| walk.value.finished.is_none()) {
             let begun = Stamp::from(walk.value.begun);
             earlier(&mut self.unheard_in_round, since.max(begun));
@@ -228,12 +228,12 @@ impl Scrub {
         });
     }
 
-    /// Ends the recheck that couldn't read all history.
+    /// Ends a recheck that couldn't read all history.
     pub fn give_up_recheck(&mut self, begun: Stamp) {
         self.recheck.take_if(|recheck| recheck.begun == begun);
     }
 
-    /// Ends the recheck that read all history.
+    /// Ends a recheck that read all history.
     pub fn end_recheck(&mut self, at: Stamp, begun: Stamp) {
         if let Some(recheck) = self.recheck.take_if(|recheck| recheck.begun == begun) {
             self.unheard = later(self.unheard, recheck.unheard);

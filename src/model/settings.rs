@@ -30,14 +30,13 @@ pub struct Settings {
     /// Channels whose messages are props, sorted; a category includes its channels. `None`
     /// (default): every text channel with "props" in its name.
     pub props_channels: Option<Vec<ChannelId>>,
-    /// Age in days of the messages that are read again after an outage, counted back from its
-    /// start.
+    /// The maximum age of messages that are read again after an outage, in days before its start.
     #[serde(default = "look_back_days")]
     pub look_back_days: u16,
     /// The scrub's share of the guild's requests, per mille; 0 turns it off.
     #[serde(default = "scrub_share")]
     pub scrub_share: u16,
-    /// Shortest time between the starts of two scrub rounds.
+    /// The minimum time between the starts of two scrub rounds.
     #[serde(default = "scrub_rest_hours")]
     pub scrub_rest_hours: u16,
     /// Channels and categories excluded from export, sorted.
@@ -49,14 +48,14 @@ pub struct Settings {
     /// How much a member can give, with commands and plain messages.
     #[serde(default = "quota")]
     pub quota: Option<Quota>,
-    /// Wait before thanking the same member again with a command; 0: none.
+    /// How long to wait before thanking the same member again by command; 0: not at all.
     #[serde(default)]
     pub cooldown_minutes: u32,
     /// Roles that can give with commands, sorted; empty: everyone.
     #[serde(default)]
     pub giver_roles: Vec<RoleId>,
-    /// The reaction to plain props, as Discord writes an emoji (`🙏`, `<:wow:8>`); `None` turns it
-    /// off.
+    /// The reaction that acknowledges plain props, as Discord writes an emoji (`🙏`, `<:wow:8>`);
+    /// `None` turns it off.
     #[serde(default = "acknowledge")]
     pub acknowledge: Option<String>,
     /// Whether props outlive the bot's message that announces them.
@@ -87,13 +86,13 @@ pub struct Settings {
     pub age_restricted: bool,
 }
 
-/// The text is none of the allowed words.
+/// The text isn't one of the allowed words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the possible words")]
 pub struct UnknownWord;
 
-/// Format of numbers and dates. (Discord itself formats timestamps in messages, in each reader's
-/// locale.)
+/// The format of numbers and dates. (Discord itself formats timestamps in messages for each
+/// reader's locale.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
@@ -113,7 +112,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// All, with the word to choose each.
+    /// All languages with the word that selects each.
     pub const ALL: [(&'static str, Self); 6] = [
         ("international", Self::International),
         ("en-US", Self::American),
@@ -220,7 +219,7 @@ fn undo_minutes() -> u16 {
 }
 
 impl Settings {
-    /// The settings before an admin changes any.
+    /// The settings before any change by an admin.
     pub fn default_for(guild_id: GuildId) -> Self {
         Self {
             guild_id,

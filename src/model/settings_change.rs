@@ -1,4 +1,5 @@
-//! Individual settings changes. Merging them one by one keeps concurrent changes by two admins.
+//! Individual settings changes. They are merged one by one so that two admins can change settings
+//! concurrently.
 
 use super::{ChannelId, Language, Quota, RoleId, Settings, UserId};
 

@@ -11,7 +11,7 @@ use super::{
     UserId,
 };
 
-/// A range of ids whose messages are all in the store, how that is known, and since when.
+/// A range of ids whose messages are all in the store, with its evidence and start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Interval {
     /// Exclusive lower bound.
@@ -66,9 +66,9 @@ pub struct Coverage {
     /// The channel or thread.
     pub channel_id: ChannelId,
     pub intervals: Vec<Interval>,
-    /// Since when the gateway delivers every new message.
+    /// Present while the gateway delivers every new message.
     pub live: Option<Live>,
-    /// When its archived public threads were last listed; threads archived before are all known.
+    /// When its archived public threads were last listed; threads archived earlier are all known.
     #[serde(default)]
     pub public_threads: Option<Stamp>,
     /// The same for its archived private threads.
@@ -86,17 +86,17 @@ pub struct Coverage {
     /// The guild; none in stores of schema 1.
     #[serde(default)]
     pub guild_id: GuildId,
-    /// The newest of what was covered was deleted on request: the last interval ends before it.
+    /// The newest covered message was deleted on request, so the last interval ends before it.
     #[serde(default)]
     pub is_cut: bool,
 }
 
-/// The gateway delivered all messages after `after` in this session. Ends with the session, so
-/// nothing is written for that.
+/// In this session, the gateway delivers all messages after `after`. It ends with the session
+/// without a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
     pub session: SessionNumber,
-    /// The last message before.
+    /// The last message before the session covers the channel.
     pub after: MessageId,
     #[serde(default)]
     pub since: Stamp,
@@ -138,7 +138,7 @@ pub struct Pending {
 pub struct Contradiction {
     /// Users listed.
     pub listed: u64,
-    /// Distinguishes lists of other users, until settled.
+    /// Tells lists with different users apart until settled.
     pub digest: u64,
     /// When a list of exactly these users was first requested.
     pub since: Stamp,
@@ -148,9 +148,10 @@ pub struct Contradiction {
     pub settled: bool,
 }
 
-/// How long two equal lists must be apart to be trusted over Discord's count, in milliseconds.
-/// Discord's count is sometimes permanently wrong. Also the wait before a contradicting list is
-/// fetched again.
+/// The minimum time between two equal lists to trust them over Discord's count, in milliseconds.
+///
+/// Discord's count is sometimes permanently wrong. This is also the wait before a contradicting
+/// list is fetched again.
 pub const CONTRADICTED_FOR: i64 = 3_600_000;
 
 impl Contradiction {
@@ -233,12 +234,12 @@ impl Pending {
             .is_some_and(|contradiction| contradiction.settled)
     }
 
-    /// Whether reactions may be missing, or removed ones may still stand.
+    /// Whether reactions may be missing, or removed ones may still be stored.
     pub fn is_missing(&self) -> bool {
         !self.again && !self.is_settled()
     }
 
-    /// The list length to expect for a count: a count known to be wrong stays wrong by as much.
+    /// The expected list length for a count: a count with a known error keeps that error.
     pub fn expected(&self, count: u64) -> i128 {
         let wrong = self
             .contradiction
@@ -262,14 +263,14 @@ pub struct Session {
     pub number: SessionNumber,
     #[serde(default)]
     pub since: Stamp,
-    /// When the guild was last heard or looked at; later changes need a look-back. `None` while it
-    /// is heard, or if the process ended meanwhile.
+    /// When events of the guild last arrived or its state was last fetched; later changes need a
+    /// look-back. `None` while events arrive, or if the process ended meanwhile.
     #[serde(default)]
     pub unheard: Option<Stamp>,
 }
 
 impl Session {
-    /// A guild that was never heard.
+    /// A guild without any session.
     pub fn none(guild_id: GuildId) -> Self {
         Self {
             guild_id,
@@ -350,7 +351,7 @@ impl fmt::Display for FailureObject {
 /// Why something could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
-    /// The bot may not read a channel.
+    /// The bot has no permission to read a channel.
     Unreadable,
     /// Anything else, in words.
     Other(String),
@@ -385,7 +386,7 @@ impl From<&str> for Reason {
 pub struct Failure {
     pub guild_id: GuildId,
     pub object: FailureObject,
-    /// Never contains a token or message content.
+    /// Must not contain tokens or message content.
     pub reason: Reason,
     /// Failures in a row.
     pub times: u32,

@@ -114,15 +114,16 @@ impl fmt::Display for Field {
     }
 }
 
-/// Marks a field that was never read: every value was malformed.
+/// Marks a field that was never read because every value was malformed.
 const ODD: Stamp = Stamp(0);
 
-/// Marks a field that was never read: it was absent.
+/// Marks a field that was never read because it was absent.
 const UNTOLD: Stamp = Stamp(-1);
 
 /// The fields of a record that couldn't be read when it was last seen.
 ///
-/// Each has the time at which its current value was seen; `ODD` or `UNTOLD` if that is a default.
+/// Maps each field to the time when its current value was seen, or to `ODD` or `UNTOLD` if that
+/// value is a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unread(BTreeMap<u8, Stamp>);
@@ -165,7 +166,7 @@ impl Unread {
         all.filter(|field| self.has(*field))
     }
 
-    /// Notes when the current value of a field was seen.
+    /// Records when the current value of a field was seen.
     pub(super) fn stands(&mut self, field: Field, seen: Stamp) {
         self.0.insert(field as u8, seen);
     }
@@ -196,8 +197,8 @@ pub trait Fields {
     /// Copies a field's value.
     fn take(&mut self, field: Field, from: &Self);
 
-    /// Fills unreadable fields from another sighting, if that is newer than their value. `at` is
-    /// when this record was seen. The order of sightings doesn't matter.
+    /// Fills unreadable fields from another sighting if it is newer than their value. `at` is when
+    /// this record was seen. The order of sightings doesn't matter.
     fn fill(&mut self, at: Stamp, other: &Self, other_at: Stamp) {
         for field in Field::ALL {
             let number = field as u8;
@@ -248,7 +249,7 @@ mod tests {
     use super::*;
     use crate::{GuildId, Role, RoleId, Tombstoned};
 
-    /// A sighting of a role: its time, which is also its position, and its name if readable.
+    /// A sighting of a role. Its position is the time; its name may be unreadable.
     fn sighting(position: i64, name: Option<&str>) -> Role {
         let mut unread = Unread::default();
         if name.is_none() {

@@ -1,4 +1,4 @@
-//! The rule for which channels are withheld from the archive.
+//! Decides which channels are withheld from the archive.
 //!
 //! Exports, dry runs, the archive's graph, reports and `/setup` all use it.
 
@@ -76,7 +76,7 @@ mod tests {
     const THREAD: ChannelKind = ChannelKind::PUBLIC_THREAD;
     const PRIVATE: ChannelKind = ChannelKind::PRIVATE_THREAD;
 
-    /// A channel; ids above 100 are hidden from everyone.
+    /// A channel. Ids above 100 are hidden from everyone.
     fn channel(id: u64, kind: ChannelKind, parent: Option<u64>) -> Channel {
         let hidden = Overwrite {
             kind: OverwriteKind::Role,

@@ -1,4 +1,4 @@
-//! The commit message of an archive in git: what changed since the previous generation.
+//! Commit messages of archives in git: what changed since the previous generation.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ const TOLD: [(&str, &str, &str); 2] =
 
 /// The changes since `previous`: `Archive 2026-11-23 10:00 UTC: 128 messages, 9 props, 3 channels`.
 ///
-/// Counts added or removed rows, changed channels, and damaged files that were recreated.
+/// Counts added and removed rows, changed channels, and damaged files that were recreated.
 pub(super) fn commit_message(
     manifest: &Manifest,
     previous: Option<&Manifest>,

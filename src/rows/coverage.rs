@@ -1,7 +1,7 @@
 //! The coverage that an archive claims for a channel.
 //!
-//! A restored store continues from there and doesn't fetch covered ids again. So a message with
-//! pending work is a hole in the exported coverage.
+//! A restored store continues from there and doesn't fetch covered ids again. So messages with
+//! pending work are holes in the exported coverage.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub fn exported_coverage(known: &[Interval], unfinished: &BTreeSet<MessageId>) -
     };
     let mut covered = Vec::new();
     for interval in known.chunk_by(|one, next| one.to == next.after) {
-        // The archive doesn't say how an interval is known.
+        // The archive doesn't record the evidence of an interval.
         let interval = IdRange {
             after: interval[0].after,
             to: interval[interval.len() - 1].to,

@@ -1,7 +1,7 @@
-//! Discord's tables in an archive: the rows exported from the mirror, and the way back.
+//! Discord's tables in an archive: the exported rows, and their conversion back to records.
 //!
-//! Has the rows and their [`SCHEMA`], the [`Redactor`] for members' privacy choices, the conversion
-//! from rows to records ([`Restored`]), and a whole archive in memory ([`Snapshot`]). Only reading
+//! Owns the rows and their [`SCHEMA`], the [`Redactor`] for members' privacy choices, the
+//! conversion to records ([`Restored`]), and a whole archive in memory ([`Snapshot`]). Only reading
 //! an archive does I/O.
 
 mod commit_message;

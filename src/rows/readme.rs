@@ -80,7 +80,7 @@ fn tell_figures(manifest: &Manifest, text: &mut String) {
     }
 }
 
-/// When the mirror was last complete for all of a guild's data.
+/// When all of a guild's data was last complete.
 fn synced(guild: &ManifestSpace) -> String {
     let times = Class::ALL.map(|class| guild.synced.get(&class.to_string()).copied().flatten());
     let all: Option<Vec<_>> = times.into_iter().collect();

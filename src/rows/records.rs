@@ -1,7 +1,7 @@
 //! Converts rows back to records, for a restore.
 //!
-//! The archive doesn't say when something was learned. All of it gets the time when the mirror last
-//! heard from Discord, so anything heard later wins. Times in the rows are kept.
+//! The archive doesn't record when something was learned. All rows get the time of the last event
+//! before the export, so that any later observation wins. Times within the rows are kept.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub trait Restored {
     /// The record, as of `at`; `None` if the row contradicts itself.
     fn record(self, at: Stamp) -> Option<Self::Record>;
 
-    /// Whether the row is restored by itself, rather than implied by other rows.
+    /// Whether the row is restored on its own, rather than implied by other rows.
     fn is_own(&self) -> bool {
         true
     }
@@ -36,9 +36,9 @@ fn kept<T>(at: Stamp, value: T, gone: Option<Millis>) -> Tombstoned<T> {
 }
 
 impl GuildRow {
-    /// The admins' settings, unless they are all defaults.
+    /// The admins' settings, or `None` if all are defaults.
     pub fn settings(&self) -> Option<Settings> {
-        // The archive has only settings that its readers need; the rest start at their defaults.
+        // The archive has only the settings that its readers need; the others get their defaults.
         let default = Settings::default_for(self.id);
         let limits = self.limits.last();
         let settings = Settings {
@@ -228,7 +228,7 @@ impl Restored for MessageRow {
     type Record = MessageState;
 
     fn record(self, at: Stamp) -> Option<MessageState> {
-        // The archive doesn't say how a deletion was learned, so any later sighting wins.
+        // The archive doesn't record how a deletion was learned, so any later sighting wins.
         let unlisted = self.deleted_at.map(|_| at);
         let state = if let Some(deleted_at) = self.deleted_at {
             // A tombstone has no content.

@@ -1,7 +1,8 @@
 //! The rows of the archive's tables: the exported form of the records.
 //!
-//! They are format 1 (`docs/archive-format.md`): new fields must be optional; never rename or
-//! remove one. Rows omit when something was learned, so reading it again changes no bytes.
+//! The rows are format 1 (`docs/archive-format.md`): new fields must be optional, and existing ones
+//! must never be renamed or removed. Rows omit when something was learned, so that reading it again
+//! changes no bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub struct GuildRow {
     pub id: GuildId,
     pub name: String,
     pub owner_id: UserId,
-    /// `None` if no admin chose any.
+    /// `None` if no admin has chosen any.
     pub props_channels: Option<Vec<ChannelId>>,
     /// When the bot was found to have left.
     pub left_at: Option<Millis>,
@@ -121,7 +122,7 @@ pub struct MemberRow {
     /// How far the user opted out; `None` means not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Tier>,
-    /// Everything the user did until then was deleted on request.
+    /// Everything the user did up to this time was deleted on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgotten_at: Option<Millis>,
     /// They opted in again at that time; earlier texts aren't stored.
@@ -163,8 +164,8 @@ pub struct MessageRow {
     pub command: Option<Command>,
     /// Time of the last edit.
     pub edited_at: Option<Millis>,
-    /// Whether it has a `webhook_id` although its author is no webhook; `None` if it responds to no
-    /// command, or if unknown.
+    /// Whether it has a `webhook_id` although its author isn't a webhook; `None` if it isn't a
+    /// command response, or if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_webhook: Option<bool>,
     /// Users already mentioned before the latest edit, sorted.
@@ -211,7 +212,7 @@ pub struct PropsRow {
     /// The command's run.
     pub id: InteractionId,
     pub guild_id: GuildId,
-    /// Where the message is posted.
+    /// Where the announcing message is posted.
     pub channel_id: ChannelId,
     /// The message that announces them.
     pub message_id: Option<MessageId>,
@@ -351,8 +352,8 @@ impl MemberRow {
         Self::from(&Member::unknown(guild_id, UserId::default()))
     }
 
-    /// The user's roles at a time; `None` if unknown or not a member. Nothing is known before the
-    /// first sighting.
+    /// The user's roles at a time; `None` if unknown or not a member. Unknown before the first
+    /// sighting.
     pub fn roles_at(&self, time: Millis) -> Option<&[RoleId]> {
         match &self.role_history {
             Some(history) => {
@@ -364,7 +365,7 @@ impl MemberRow {
     }
 }
 
-/// The member's role spans, if they say more than the current roles.
+/// The member's role spans, if they add anything to the current roles.
 fn role_history(member: &Member) -> Option<Vec<RoleSpanRow>> {
     let spans = member.history.spans();
     let present = member.presence.now().map(|now| &now.roles);
@@ -407,7 +408,7 @@ impl From<&MessageState> for MessageRow {
     }
 }
 
-/// Former mentions stay private: keeps only users who are still mentioned.
+/// Keeps only users who are still mentioned, because former mentions are private.
 fn earlier_mentions(message: &Message) -> Vec<EarlierMention> {
     let is_mentioned = |user: UserId| {
         message

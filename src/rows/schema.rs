@@ -1,4 +1,4 @@
-//! The schema of Discord's tables: scope and sort key of their rows.
+//! The schema of Discord's tables: the scope and sort key of each row.
 
 use std::ops::RangeInclusive;
 
@@ -51,7 +51,7 @@ pub static SCHEMA: Schema = Schema {
     commit_message,
 };
 
-/// Where the rows of the store's tables are in the archive.
+/// The archive's tables that each of the store's tables is exported to.
 const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
     (tables::GUILDS, &[GUILDS]),
     (tables::CHANNELS, &[CHANNELS]),
@@ -63,7 +63,7 @@ const EXPORTED_AS: [(mirror::Table, &[&str]); 10] = [
     (tables::PROPS, &[PROPS]),
     // Settings are columns of guilds and channels.
     (tables::SETTINGS, &[GUILDS, CHANNELS]),
-    // A choice affects the redaction of all the member's rows.
+    // A privacy choice affects the redaction of all the member's rows.
     (
         tables::PRIVACY,
         &[GUILDS, CHANNELS, MEMBERS, MESSAGES, REACTIONS, PROPS],
@@ -113,7 +113,7 @@ fn contradicts_itself<R: Restored>(row: R) -> bool {
     row.is_own() && row.record(Stamp::default()).is_none()
 }
 
-/// Whether this is the id `number`. (`Schema::is_id` has checked its spelling.)
+/// Whether this is the id `number`. (`Schema::is_id` has checked its notation.)
 fn is(id: &Id, number: u64) -> bool {
     id.as_str().parse() == Ok(number)
 }
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(SCHEMA.classes, Class::ALL.map(Class::name));
     }
 
-    /// The row as another language reads it: names and plain values.
+    /// The row as other languages decode it: names and plain values.
     fn seen_elsewhere<R: Row>(row: &R) -> serde_json::Value {
         rmp_serde::from_slice(&EncodedRow::new(row).bytes).unwrap()
     }
@@ -316,7 +316,7 @@ mod tests {
         assert!(sorted.is_sorted_by_key(Row::key));
     }
 
-    /// The order is that of the typed key.
+    /// Byte keys sort like the typed keys.
     #[test]
     fn byte_keys_sort_like_typed_keys() {
         let emojis = [

@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub props: Vec<PropsRow>,
 }
 
-/// Selects the messages and reactions to keep; other tables are read whole. Rows that it drops are
-/// never all in memory at once.
+/// Selects the messages and reactions to keep; other tables are read whole. Dropped rows are never
+/// all in memory at once.
 pub trait RowFilter {
     /// Whether reactions are filtered before messages.
     const REACTIONS_FIRST: bool = false;
@@ -64,11 +64,11 @@ impl RowFilter for Everything {
 }
 
 impl Snapshot {
-    /// All rows, except the messages and reactions that a filter drops. The filter is made from the
-    /// other tables.
+    /// All rows except the messages and reactions that a filter drops. The filter is created from
+    /// the other tables.
     ///
     /// # Errors
-    /// Rows that can't be read.
+    /// If rows can't be read.
     pub fn of<F: RowFilter>(
         rows: &dyn RowSource,
         filter: impl FnOnce(&Self) -> F,
@@ -107,7 +107,7 @@ impl Snapshot {
     /// Reads a whole archive, as of one generation.
     ///
     /// # Errors
-    /// An archive that can't be read, or isn't of Discord.
+    /// If the archive can't be read or isn't one of Discord.
     pub async fn read(archive: &dyn DataArchive) -> Result<Self, ReadError> {
         read_rows(archive, &SCHEMA, None, |rows| {
             Self::of(rows, |_| Everything)
@@ -115,7 +115,7 @@ impl Snapshot {
         .await
     }
 
-    /// Channels come guild by guild; tables are sorted by channel alone.
+    /// Rows were read guild by guild, but tables are sorted by channel alone.
     fn sort_channels(&mut self) {
         self.messages.sort_by_key(|row| row.channel_id);
         self.reactions.sort_by_key(|row| row.channel_id);
@@ -128,7 +128,7 @@ fn channel_of(scope: &Scope) -> Option<ChannelId> {
     scope.part.as_ref()?.as_str().parse().ok()
 }
 
-/// A snapshot can be exported again: to copy an archive, and in tests.
+/// Allows exporting a snapshot again, to copy an archive and in tests.
 impl Source for Snapshot {
     fn scan(
         &self,

@@ -1,6 +1,6 @@
-//! Redaction: applies members' privacy choices to rows on their way out of the mirror.
+//! Redaction: applies members' privacy choices to rows before they leave the mirror.
 //!
-//! Pure, and the only place that does it: a record and the choices give a row, or none.
+//! Pure, and the only place that redacts: turns a record and the choices into a row or nothing.
 
 #[cfg(test)]
 mod tests;
@@ -65,7 +65,7 @@ impl Redactor {
         row
     }
 
-    /// A thread's title is its creator's text.
+    /// The channel's row. A thread's title is text by its creator, so their choice applies.
     pub fn channel(&self, mut row: ChannelRow) -> ChannelRow {
         let opened = row.id.created_at();
         if row
@@ -85,7 +85,7 @@ impl Redactor {
     }
 
     /// The member's row. Users who opted out of everything or were deleted also get a pseudonym's
-    /// row, so there are as many as one row can contain.
+    /// row, so that there are enough for all pseudonyms in one row.
     pub fn member(&self, member: &Member) -> Vec<MemberRow> {
         let mut row = MemberRow::from(member);
         let Some(chosen) = self.chosen.get(&member.user_id) else {
@@ -103,7 +103,7 @@ impl Redactor {
             rows.push(MemberRow {
                 user_id: UserId::nobody(number as u64),
                 privacy: Some(Tier::Everything),
-                // A leaving date would reveal the user.
+                // The time of leaving would reveal the user.
                 member: true,
                 ..MemberRow::nameless(member.guild_id)
             });
@@ -132,8 +132,8 @@ impl Redactor {
         rows
     }
 
-    /// For users who opted out of everything, only props-channel thanks are kept, with text and
-    /// author removed.
+    /// The message's row; `None` if it isn't exported. For users who opted out of everything, only
+    /// props-channel thanks are kept, with text and author removed.
     pub fn message(&self, state: &MessageState, props_channel: bool) -> Option<MessageRow> {
         let mut row = MessageRow::from(state);
         let Some(message) = state.message() else {
@@ -178,7 +178,7 @@ impl Redactor {
 
     pub fn props(&self, props: &Props) -> Option<PropsRow> {
         if props.receivers.is_empty() {
-            // An earlier version kept empty props of users with deleted data.
+            // Earlier versions kept empty props of users with deleted data.
             return None;
         }
         let mut row = PropsRow::from(props);

@@ -1,4 +1,4 @@
-//! What each tier of privacy shows.
+//! What each privacy tier exports.
 
 use super::*;
 use propsbot_model::{
@@ -151,7 +151,7 @@ fn keeps_only_thanks_of_members_who_hide_everything() {
     left.presence.miss(Stamp(2));
     assert_eq!(redactor.member(&left), rows);
 
-    // Of Ana's messages, only thanks are shown.
+    // Only thanks are exported of Ana's messages.
     assert_eq!(redactor.message(&message(ANA, "hi", &[BEN]), false), None);
     assert_eq!(redactor.message(&message(ANA, "hi", &[]), true), None);
     let thanks = redactor
@@ -164,7 +164,7 @@ fn keeps_only_thanks_of_members_who_hide_everything() {
         (nobody.user_id, vec![BEN])
     );
 
-    // Messages to her are complete.
+    // Messages to her are exported in full.
     let text = format!("<@{ANA}>: thanks <@{BEN}>");
     let to_her = redactor
         .message(&message(BEN, &text, &[ANA]), true)
@@ -176,7 +176,7 @@ fn keeps_only_thanks_of_members_who_hide_everything() {
     let received = redactor.props(&props(BEN, ANA)).unwrap();
     assert_eq!(received.receiver_ids, [nobody.user_id]);
     assert_eq!(received.reason, format!("hello <@{}>", nobody.user_id));
-    // Her id occurs nowhere in these rows.
+    // None of these rows contains her id.
     for text in [
         serde_json::to_string(&thanks).unwrap(),
         serde_json::to_string(&to_her).unwrap(),
@@ -201,8 +201,7 @@ fn keeps_only_thanks_of_members_who_hide_everything() {
     assert!(redactor.reaction(&reaction(BEN)).is_some());
 }
 
-/// A row tells giver and receiver apart; who they are, and whether they recur in other rows, stays
-/// hidden.
+/// Giver and receiver are distinct in a row, but can't be identified or linked across rows.
 #[test]
 fn hidden_users_in_a_row_get_distinct_pseudonyms() {
     let cy = UserId(480_300_000_000_000_003);
@@ -246,7 +245,7 @@ fn hidden_users_in_a_row_get_distinct_pseudonyms() {
     assert_eq!(rows[1], renumbered);
 }
 
-/// A restored store has rows with pseudonyms; members who hide later get other numbers.
+/// A restored store has rows with pseudonyms; members who opt out later get other numbers.
 #[test]
 fn keeps_existing_pseudonyms() {
     let redactor = redactor(Tier::Everything);
@@ -357,7 +356,7 @@ fn opting_in_again_keeps_earlier_texts_hidden() {
     }
 }
 
-/// What others gave them still refers to a pseudonym, which has a member row.
+/// Props from others still refer to a pseudonym, which has a member row.
 #[test]
 fn returning_members_keep_a_pseudonym_for_deleted_data() {
     let redactor = Redactor::new([Privacy {
