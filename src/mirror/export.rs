@@ -5,14 +5,15 @@
 
 use std::{
     collections::BTreeSet,
-    io,
+    error::Error,
+    io, iter,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use propsbot_archive::{
     self as archive, ArchiveError, DataArchive, ExportError, ExportProgressBoard, ExportRequest,
-    ExportSpace, Hash, Millis, PlanError, PlannedExport, Schema, SideFiles, Source, Summary,
+    ExportSpace, Hash, Millis, PlannedExport, Schema, SideFiles, Source, Summary,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -266,8 +267,9 @@ fn is_overtaken(error: &ExportJobError) -> bool {
     match error {
         ExportJobError::Outdated
         | ExportJobError::Export(ExportError::Archive(ArchiveError::Stale { .. })) => true,
-        ExportJobError::Export(ExportError::Plan(PlanError::Source { source, .. })) => {
-            matches!(source.downcast_ref(), Some(StoreError::ViewEnded { .. }))
+        ExportJobError::Export(ExportError::Plan(error)) => {
+            let mut causes = iter::successors(Some(error as &dyn Error), |error| (*error).source());
+            causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::ViewEnded { .. })))
         }
         _ => false,
     }

@@ -242,7 +242,7 @@ pub enum PlanError {
     Stopped,
     /// The files beside the manifest could not be made.
     #[error("could not make the files beside the archive: {0}")]
-    SideFiles(SourceError),
+    SideFiles(#[source] SourceError),
 }
 
 /// The indexes that [`plan`] has to know for this request, of an archive with this manifest, whose

@@ -1,5 +1,7 @@
 //! A provider's whole life, without Discord.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tempfile::TempDir;
 
 use super::*;
@@ -104,7 +106,8 @@ async fn a_whole_life_without_discord() {
     };
     provider.forget(&request).await.unwrap();
     let done = world.export(&provider).await;
-    assert_eq!(done.withdrawn, []);
+    // Nobody else posted there.
+    assert_eq!(done.withdrawn, [Id::new("bread")]);
     let authors: Vec<String> = world
         .archived()
         .await
@@ -149,4 +152,71 @@ async fn a_wish_during_an_export_is_heeded() {
         .scan(&scope, <Post as Row>::TABLE, all, count)
         .unwrap();
     assert_eq!(rows, 2);
+}
+
+/// A store whose first view ends while it is read.
+struct Overtaken {
+    store: Arc<Store>,
+    views: AtomicUsize,
+}
+
+struct Ended;
+
+impl Source for Ended {
+    fn scan(
+        &self,
+        _: &Scope,
+        _: &'static str,
+        _: RangeInclusive<Millis>,
+        _: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        Err(StoreError::ViewEnded { limit: 1 }.into())
+    }
+}
+
+impl Exports for Overtaken {
+    fn schema(&self) -> &'static Schema {
+        self.store.schema()
+    }
+
+    fn rules(&self) -> u8 {
+        self.store.rules()
+    }
+
+    fn view(&self) -> Result<ExportView, StoreError> {
+        let view = self.store.view()?;
+        Ok(match self.views.fetch_add(1, Ordering::Relaxed) {
+            0 => ExportView {
+                rows: Arc::new(Ended),
+                ..view
+            },
+            _ => view,
+        })
+    }
+
+    fn is_current(&self, contents: &Contents) -> Result<bool, StoreError> {
+        self.store.is_current(contents)
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        self.store.ledger()
+    }
+}
+
+#[tokio::test]
+async fn an_export_starts_again_when_its_view_ends() {
+    let world = World::new();
+    world.platform.post("rust", "lifetimes", "ana", "why?");
+    let provider = world.provider("one");
+    provider.fetch().unwrap();
+    let overtaken = Arc::new(Overtaken {
+        store: Arc::clone(&provider.store),
+        views: AtomicUsize::new(0),
+    });
+    let exports: Arc<dyn Exports> = overtaken.clone();
+    let options = ExportOptions::default();
+    let done = export(&exports, &world.target, Millis(1), &options).await;
+    assert_eq!(done.unwrap().generation, 1);
+    assert_eq!(overtaken.views.load(Ordering::Relaxed), 2);
+    assert_eq!(world.archived().await, provider.posts());
 }
