@@ -118,7 +118,8 @@ pub enum ExportJobError {
     Export(#[from] ExportError),
     /// In each attempt, something became unpublishable before it was published.
     #[error(
-        "nothing was published: during each attempt, a part was withdrawn or someone chose to be hidden"
+        "nothing was published: during each attempt, something was withdrawn or someone chose to be \
+         hidden; the next export tries again"
     )]
     Outdated,
     /// The process is ending.

@@ -1,5 +1,7 @@
 //! Discord's provider, used as a library.
 
+use std::fs;
+
 use propsbot_archive::Id;
 use propsbot_discord::Token;
 use propsbot_jobs::provider::{DiscordOptions, DiscordProvider, Login};
@@ -40,6 +42,8 @@ async fn check_names_what_the_developer_portal_lacks() {
     discord.make_public(true);
     let findings = sound.check().await.unwrap();
     assert!(findings[0].contains("Public Bot"), "{findings:?}");
+    let store = home.path().join("data");
+    assert!(!store.exists(), "a check leaves the store alone");
 
     let discord = start(0).await;
     let findings = provider(&discord, &discord.token(), &TempDir::new().unwrap());
@@ -83,7 +87,12 @@ async fn syncs_reports_and_forgets_through_one_store() {
         user: Id::new(ana),
         space: Some(space),
     };
+    // A killed export leaves its new objects.
+    let spool = home.path().join("data/spool");
+    fs::create_dir(&spool).unwrap();
+    fs::write(spool.join("0"), "hello").unwrap();
     let done = provider.forget(&request).await.unwrap();
+    assert!(!spool.exists());
     assert!(done[0].contains("deleted 1 message"), "{done:?}");
     let status = provider.status().await.unwrap();
     assert_eq!(status[0].details["totals"]["messages"], 0);

@@ -24,6 +24,7 @@ mod threads;
 pub use conclusion::{Summary, listed};
 pub use page_sizes::PageSizes;
 pub use supervisor::{Requests, supervise};
+pub(crate) use texts::findings;
 
 use std::sync::Arc;
 

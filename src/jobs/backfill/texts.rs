@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{debug, warn};
 
 use super::{Backfill, BackfillError, reread::page_of_one};
-use propsbot_discord::{Application, RestError};
+use propsbot_discord::{Application, DiscordApi, RestError};
 use propsbot_model::{
     ChannelId, Fact, FailureObject, GuildId, IdRange, Message, MessageId, UserId,
 };
@@ -28,57 +28,57 @@ const FEW: u64 = 5;
 /// Messages searched per channel for one with a text.
 const LOOKED_AT: usize = 1_000;
 
+/// What is wrong with the application in the developer portal: each what it is, and what to do.
+///
+/// # Errors
+/// The token is refused. Any other failure says nothing about the application.
+pub(crate) async fn findings(discord: &DiscordApi) -> Result<Vec<String>, RestError> {
+    let mut findings = Vec::new();
+    let Some(application) = application(discord).await? else {
+        return Ok(findings);
+    };
+    if !application.message_content {
+        findings.push(format!(
+            "the Message Content intent is switched off: Discord hides the text of messages \
+             from the bot; switch it on {SWITCH_ON}"
+        ));
+    }
+    if !application.members {
+        findings.push(format!(
+            "the Server Members intent is switched off: Discord doesn't list members; switch \
+             it on {SWITCH_ON}"
+        ));
+    }
+    if application.is_public {
+        findings.push(
+            "anyone can add this bot to their server; it mirrors only guilds that you named or that \
+             were mirrored before. If you don't want that, switch off \"Public Bot\" in \
+             the developer portal (your application, \"Bot\")"
+                .to_owned(),
+        );
+    }
+    Ok(findings)
+}
+
+/// Fetches the application's intents; `None` if that fails.
+async fn application(discord: &DiscordApi) -> Result<Option<Application>, RestError> {
+    match discord.application().await {
+        Ok(application) => Ok(application),
+        Err(error @ RestError::BadToken) => Err(error),
+        Err(error) => {
+            debug!("can't find out which intents are on: {error}");
+            Ok(None)
+        }
+    }
+}
+
 impl Backfill {
-    /// Logs what is wrong with the application, see [`Self::findings`].
+    /// Logs the [`findings`] about the application.
     pub(crate) async fn check_application(&self) -> Result<(), BackfillError> {
-        for finding in self.findings().await? {
+        for finding in findings(&self.history).await? {
             warn!("{finding}");
         }
         Ok(())
-    }
-
-    /// What is wrong with the application in the developer portal: each what it is, and what to do.
-    ///
-    /// # Errors
-    /// The token is refused. Any other failure says nothing about the application.
-    pub(crate) async fn findings(&self) -> Result<Vec<String>, BackfillError> {
-        let mut findings = Vec::new();
-        let Some(application) = self.application().await? else {
-            return Ok(findings);
-        };
-        if !application.message_content {
-            findings.push(format!(
-                "the Message Content intent is switched off: Discord hides the text of messages \
-                 from the bot; switch it on {SWITCH_ON}"
-            ));
-        }
-        if !application.members {
-            findings.push(format!(
-                "the Server Members intent is switched off: Discord doesn't list members; switch \
-                 it on {SWITCH_ON}"
-            ));
-        }
-        if application.is_public {
-            findings.push(
-                "anyone can add this bot to their server; it mirrors only guilds that you named or that \
-                 were mirrored before. If you don't want that, switch off \"Public Bot\" in \
-                 the developer portal (your application, \"Bot\")"
-                    .to_owned(),
-            );
-        }
-        Ok(findings)
-    }
-
-    /// Fetches the application's intents; `None` if that fails.
-    async fn application(&self) -> Result<Option<Application>, BackfillError> {
-        match self.history.application().await {
-            Ok(application) => Ok(application),
-            Err(error @ RestError::BadToken) => Err(error.into()),
-            Err(error) => {
-                debug!("can't find out which intents are on: {error}");
-                Ok(None)
-            }
-        }
     }
 
     /// Returns ranges to list again for their texts; none if Discord would still withhold them.
@@ -88,7 +88,7 @@ impl Backfill {
     ) -> Result<BTreeMap<ChannelId, Vec<IdRange>>, BackfillError> {
         let missing = self.read(move |store| counts(store, guild)).await?;
         let is_off = |application: Application| !application.message_content;
-        if missing.is_empty() || self.application().await?.is_some_and(is_off) {
+        if missing.is_empty() || application(&self.history).await?.is_some_and(is_off) {
             return Ok(BTreeMap::new());
         }
         self.read(move |store| {
@@ -108,7 +108,7 @@ impl Backfill {
         let mut missing = self.read(move |store| counts(store, guild)).await?;
         missing.retain(|channel, _| readable.contains(channel));
         let is_off = |application: Application| !application.message_content;
-        if missing.is_empty() || self.application().await?.is_some_and(is_off) {
+        if missing.is_empty() || application(&self.history).await?.is_some_and(is_off) {
             return Ok(());
         }
         let all: u64 = missing.values().sum();
@@ -194,7 +194,7 @@ impl Backfill {
             .collect();
         let all: u64 = missing.values().sum();
         if all > 0 {
-            let application = self.application().await?;
+            let application = application(&self.history).await?;
             let is_on = application.map(|application| application.message_content);
             let why = match is_on {
                 Some(false) => format!(

@@ -1,6 +1,6 @@
 //! The open store with its writer.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -113,9 +113,16 @@ pub(super) async fn purge(store: Arc<Store>, path: &Path) -> Result<Option<Strin
     resumed.or_failure()?;
     let path = path.to_owned();
     let rewritten = tokio::task::spawn_blocking(move || {
-        // A killed export leaves rows there. Usually the folder doesn't exist.
-        let _ = fs::remove_dir_all(spool_of(&path));
-        Store::open(&path)?.rewrite()
+        // A killed export leaves rows there. Before the rewrite, which ends what the next start would
+        // try again.
+        let spool = spool_of(&path);
+        match fs::remove_dir_all(&spool) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Io {
+                path: spool,
+                reason: error.to_string(),
+            }),
+            _ => Store::open(&path)?.rewrite(),
+        }
     });
     let why = match rewritten.await.or_failure()? {
         Ok(Rewrite::Done) => return Ok(None),

@@ -26,7 +26,7 @@ use self::{
     progress::Ended,
 };
 use super::{
-    backfill::{Backfill, Permit},
+    backfill::{Backfill, Permit, findings},
     guilds::PerGuild,
     mirrored::MirroredGuilds,
     progress::ProgressBoard,
@@ -118,25 +118,34 @@ impl DiscordProvider {
         login.expect("what connects to Discord is configured with a login")
     }
 
-    /// Connects to Discord. Requests the bot's user unless the store knows it already.
-    async fn log_in(&self, store: &Arc<Store>) -> Result<(DiscordApi, User), ProviderError> {
+    fn discord(&self) -> DiscordApi {
         let Login { token, api_url } = self.login();
-        let rest = Rest::new(api_url.as_deref(), token, &self.options.network);
-        let history = DiscordApi::new(rest);
-        if let Some(id) = token.bot() {
-            let known = mirror::read(store, move |store| store.bot(id)).await?;
-            if let Some(bot) = known {
-                return Ok((history, bot));
-            }
-        }
-        let bot = history.me().await.map_err(|error| LogInError {
-            place: match api_url {
+        DiscordApi::new(Rest::new(api_url.as_deref(), token, &self.options.network))
+    }
+
+    /// Requests the bot's user.
+    async fn bot(&self, discord: &DiscordApi) -> Result<User, ProviderError> {
+        let bot = discord.me().await.map_err(|error| LogInError {
+            place: match &self.login().api_url {
                 Some(url) => format!("at {url} (DISCORD_API_URL)"),
                 None => "to Discord".to_owned(),
             },
             error,
         });
-        Ok((history, bot.or_failure()?))
+        bot.or_failure()
+    }
+
+    /// Connects to Discord. Requests the bot's user unless the store knows it already.
+    async fn log_in(&self, store: &Arc<Store>) -> Result<(DiscordApi, User), ProviderError> {
+        let discord = self.discord();
+        if let Some(id) = self.login().token.bot() {
+            let known = mirror::read(store, move |store| store.bot(id)).await?;
+            if let Some(bot) = known {
+                return Ok((discord, bot));
+            }
+        }
+        let bot = self.bot(&discord).await?;
+        Ok((discord, bot))
     }
 
     fn backfill(&self, mirror: &Mirror, history: DiscordApi, bot: User) -> Backfill {
@@ -163,17 +172,10 @@ impl DataProvider for DiscordProvider {
     }
 
     async fn check(&self) -> Result<Vec<String>, ProviderError> {
-        let mirror = Mirror::start(self.store().await?).await?;
-        let findings = async {
-            let (history, bot) = self.log_in(&mirror.store).await?;
-            self.backfill(&mirror, history, bot)
-                .findings()
-                .await
-                .or_failure()
-        };
-        let findings = findings.await;
-        mirror.close().await?;
-        findings
+        // Without the store: a check must not end what another process, or a session, is doing.
+        let discord = self.discord();
+        self.bot(&discord).await?;
+        findings(&discord).await.or_failure()
     }
 
     async fn sync(

@@ -154,7 +154,8 @@ async fn a_wish_during_an_export_is_heeded() {
     assert_eq!(rows, 2);
 }
 
-/// A store whose first view ends while it is read.
+/// A store whose first view ends while it is read, and in which Ana is forgotten just before the second
+/// one is published.
 struct Overtaken {
     store: Arc<Store>,
     views: AtomicUsize,
@@ -195,6 +196,12 @@ impl Exports for Overtaken {
     }
 
     fn is_current(&self, contents: &Contents) -> Result<bool, StoreError> {
+        if self.views.load(Ordering::Relaxed) == 2 {
+            self.store.0.merge(&[vec![Seen {
+                at: Stamp(1_000),
+                fact: Fact::Forget("ana".to_owned()),
+            }]])?;
+        }
         self.store.is_current(contents)
     }
 
@@ -204,9 +211,10 @@ impl Exports for Overtaken {
 }
 
 #[tokio::test]
-async fn an_export_starts_again_when_its_view_ends() {
+async fn an_export_starts_again_when_it_is_overtaken() {
     let world = World::new();
     world.platform.post("rust", "lifetimes", "ana", "why?");
+    world.platform.post("rust", "lifetimes", "bo", "because");
     let provider = world.provider("one");
     provider.fetch().unwrap();
     let overtaken = Arc::new(Overtaken {
@@ -217,6 +225,8 @@ async fn an_export_starts_again_when_its_view_ends() {
     let options = ExportOptions::default();
     let done = export(&exports, &world.target, Millis(1), &options).await;
     assert_eq!(done.unwrap().generation, 1);
-    assert_eq!(overtaken.views.load(Ordering::Relaxed), 2);
-    assert_eq!(world.archived().await, provider.posts());
+    assert_eq!(overtaken.views.load(Ordering::Relaxed), 3);
+    let archived = world.archived().await;
+    assert_eq!(archived, provider.posts());
+    assert_eq!(archived.len(), 1, "Ana's post was never published");
 }
