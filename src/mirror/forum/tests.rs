@@ -69,6 +69,8 @@ async fn a_whole_life_without_discord() {
     assert_eq!(spaces, ["cooking: 1 posts", "rust: 2 posts"]);
     assert_eq!(world.export(&provider).await.generation, 1);
     assert_eq!(world.archived().await, provider.posts());
+    let marks: Vec<Dirty> = provider.store.0.0.scan(()).unwrap();
+    assert_eq!(marks, []);
     // Nothing changed.
     assert!(!world.export(&provider).await.changed);
 
