@@ -37,7 +37,12 @@ impl Hash {
         self.path("indexes", "json")
     }
 
-    fn path(self, folder: &str, suffix: &str) -> String {
+    /// Its first byte, by which parts are spread over shards.
+    pub(super) fn first_byte(self) -> u8 {
+        self.0[0]
+    }
+
+    pub(super) fn path(self, folder: &str, suffix: &str) -> String {
         let hex = self.to_string();
         format!("{folder}/{}/{hex}.{suffix}", &hex[..2])
     }

@@ -10,6 +10,8 @@ use super::{
 pub struct Schema {
     /// The provider's name in manifests.
     pub provider: &'static str,
+    /// The version of its tables; a higher one has more of them, or more columns.
+    pub version: u32,
     /// Its tables, in the order in which rows are listed, counted and checked.
     pub tables: &'static [Table],
     /// The table with one row per space.
@@ -34,8 +36,65 @@ pub struct Table {
     pub name: &'static str,
     /// Whether it is kept by space or by part.
     pub level: Level,
+    /// The columns of its rows, in their order.
+    pub columns: &'static [Column],
     pub(super) inspect: Inspect,
 }
+
+/// A column: a field of a table's rows, or of a map in one.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// What the field is called.
+    pub name: &'static str,
+    /// What it says.
+    pub kind: Kind,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// What a column's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One of the provider's ids, as text.
+    Id,
+    /// A set of bits: a decimal number below 2^64, as text.
+    Bits,
+    /// Any text.
+    Text,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// Integer milliseconds since the Unix epoch, UTC.
+    Time,
+    /// An integer.
+    Integer,
+    /// A bool.
+    Bool,
+    /// A list of such values.
+    List(&'static Kind),
+    /// A map with these fields.
+    Map(&'static [Column]),
+}
+
+/// Whether a field is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It says something.
+    Required,
+    /// It is there, but may be nil.
+    Nullable,
+    /// It may be nil or absent, which means the same.
+    Optional,
+}
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.kind, self.presence) == (other.name, other.kind, other.presence)
+    }
+}
+
+impl Eq for Column {}
 
 /// Decodes a blob of a scope's rows.
 type Inspect = fn(&Scope, &[u8]) -> Result<Vec<Inspected>, rmp_serde::decode::Error>;
@@ -46,8 +105,15 @@ impl Table {
         Self {
             name: R::TABLE,
             level,
+            columns: &[],
             inspect: inspect::<R>,
         }
+    }
+
+    /// The table with these columns.
+    #[must_use]
+    pub const fn with(self, columns: &'static [Column]) -> Self {
+        Self { columns, ..self }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 
 pub(super) static SCHEMA: Schema = Schema {
     provider: "shelf",
+    version: 1,
     tables: &[
         Table::of::<Shelf>(Level::Space),
         Table::of::<Book>(Level::Space),

@@ -23,6 +23,7 @@ pub const PROPS: &str = "props";
 /// The schema of Discord archives. Guilds are spaces; channels and threads are parts.
 pub static SCHEMA: Schema = Schema {
     provider: "discord",
+    version: 1,
     tables: &[
         Table::of::<GuildRow>(Level::Space),
         Table::of::<ChannelRow>(Level::Space),

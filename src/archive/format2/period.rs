@@ -1,0 +1,320 @@
+//! Periods of the calendar, UTC: the borders between files.
+//!
+//! Owns which periods there are, how they nest, and how they are spelled.
+
+use std::{fmt, ops::RangeInclusive, str::FromStr};
+
+use jiff::{
+    Span, Timestamp,
+    civil::{DateTime, date},
+    tz::TimeZone,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::Millis;
+
+/// The calendar's units, from the coarsest to the finest. Each divides the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// `2026`
+    Year,
+    /// `2026-11`
+    Month,
+    /// `2026-11-23`
+    Day,
+    /// `2026-11-23T12/PT12H`
+    HalfDay,
+    /// `2026-11-23T18/PT6H`
+    QuarterDay,
+    /// `2026-11-23T21/PT3H`
+    ThreeHours,
+    /// `2026-11-23T22`
+    Hour,
+    /// `2026-11-23T22:30/PT30M`
+    HalfHour,
+    /// `2026-11-23T22:50/PT10M`
+    TenMinutes,
+    /// `2026-11-23T22:55`
+    Minute,
+    /// `2026-11-23T22:55:59`
+    Second,
+}
+
+impl Unit {
+    const ALL: [Self; 11] = [
+        Self::Year,
+        Self::Month,
+        Self::Day,
+        Self::HalfDay,
+        Self::QuarterDay,
+        Self::ThreeHours,
+        Self::Hour,
+        Self::HalfHour,
+        Self::TenMinutes,
+        Self::Minute,
+        Self::Second,
+    ];
+
+    /// The next smaller unit; a second has none.
+    pub fn finer(self) -> Option<Self> {
+        Self::ALL.get(self as usize + 1).copied()
+    }
+
+    fn coarser(self) -> Option<Self> {
+        Self::ALL.get((self as usize).checked_sub(1)?).copied()
+    }
+
+    /// How it is spelled: how many characters of `2026-11-23T22:55:59`, and what follows them.
+    fn spelling(self) -> (usize, &'static str) {
+        match self {
+            Self::Year => (4, ""),
+            Self::Month => (7, ""),
+            Self::Day => (10, ""),
+            Self::HalfDay => (13, "/PT12H"),
+            Self::QuarterDay => (13, "/PT6H"),
+            Self::ThreeHours => (13, "/PT3H"),
+            Self::Hour => (13, ""),
+            Self::HalfHour => (16, "/PT30M"),
+            Self::TenMinutes => (16, "/PT10M"),
+            Self::Minute => (16, ""),
+            Self::Second => (19, ""),
+        }
+    }
+
+    /// How many hours, or minutes, it has: one for units that are no such part.
+    fn length(self) -> i8 {
+        match self {
+            Self::HalfDay => 12,
+            Self::QuarterDay => 6,
+            Self::ThreeHours => 3,
+            Self::HalfHour => 30,
+            Self::TenMinutes => 10,
+            _ => 1,
+        }
+    }
+
+    fn span(self) -> Span {
+        let (span, length) = (Span::new(), i64::from(self.length()));
+        match self {
+            Self::Year => span.years(1),
+            Self::Month => span.months(1),
+            Self::Day => span.days(1),
+            Self::HalfDay | Self::QuarterDay | Self::ThreeHours | Self::Hour => span.hours(length),
+            Self::HalfHour | Self::TenMinutes | Self::Minute => span.minutes(length),
+            Self::Second => span.seconds(1),
+        }
+    }
+}
+
+/// One of the calendar's years, months, …, seconds, UTC. Ordered by beginning, the coarser first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Period {
+    start: DateTime,
+    unit: Unit,
+}
+
+impl Period {
+    /// The period of this unit in which `time` lies. Times outside the years 0 to 9998 count as
+    /// 1970-01-01T00:00Z.
+    pub fn of(unit: Unit, time: Millis) -> Self {
+        let at = Timestamp::from_millisecond(time.0)
+            .map(|at| TimeZone::UTC.to_datetime(at))
+            .ok()
+            .filter(|at| (0..=9998).contains(&at.year()))
+            .unwrap_or(date(1970, 1, 1).at(0, 0, 0, 0));
+        Self::floor(unit, at)
+    }
+
+    fn floor(unit: Unit, at: DateTime) -> Self {
+        let keep = |of: Unit, value: i8, least: i8| if unit >= of { value } else { least };
+        let day = date(
+            at.year(),
+            keep(Unit::Month, at.month(), 1),
+            keep(Unit::Day, at.day(), 1),
+        );
+        // Of the day's hours, and the hour's minutes, only as many as whole pieces have.
+        let whole = |value: i8| value - value % unit.length();
+        let hour = if unit <= Unit::Hour {
+            whole(at.hour())
+        } else {
+            at.hour()
+        };
+        let hour = keep(Unit::HalfDay, hour, 0);
+        let minute = if unit <= Unit::Minute {
+            whole(at.minute())
+        } else {
+            at.minute()
+        };
+        let minute = keep(Unit::HalfHour, minute, 0);
+        let second = keep(Unit::Second, at.second(), 0);
+        let start = day.at(hour, minute, second, 0);
+        Self { start, unit }
+    }
+
+    /// Which unit it is one of.
+    pub fn unit(self) -> Unit {
+        self.unit
+    }
+
+    /// All larger periods around it, the smallest first.
+    pub fn ancestors(self) -> impl Iterator<Item = Self> {
+        let parent = |period: &Self| Some(Self::floor(period.unit.coarser()?, period.start));
+        std::iter::successors(parent(&self), parent)
+    }
+
+    /// Whether `other` lies in it, or is it.
+    pub fn contains(self, other: Self) -> bool {
+        self.unit <= other.unit && Self::floor(self.unit, other.start) == self
+    }
+
+    /// The periods of a unit in a range of times, the first and the last of which may begin or end outside it.
+    pub fn all(unit: Unit, times: RangeInclusive<Millis>) -> impl Iterator<Item = Self> {
+        let first = (!times.is_empty()).then(|| Self::of(unit, *times.start()));
+        let next = move |period: &Self| {
+            let next = Self::of(unit, Millis(period.end().0 + 1));
+            (next > *period).then_some(next) // the calendar ends
+        };
+        let all = std::iter::successors(first, next);
+        all.take_while(move |period| period.start() <= *times.end())
+    }
+
+    /// Its first millisecond.
+    pub fn start(self) -> Millis {
+        millis(self.start)
+    }
+
+    /// Its last millisecond.
+    pub fn end(self) -> Millis {
+        let next = self.start.checked_add(self.unit.span());
+        Millis(millis(next.expect("periods begin before the year 9999")).0 - 1)
+    }
+
+    /// The times in it.
+    pub fn times(self) -> RangeInclusive<Millis> {
+        self.start()..=self.end()
+    }
+}
+
+fn millis(at: DateTime) -> Millis {
+    let at = TimeZone::UTC
+        .to_timestamp(at)
+        .expect("periods lie between the years 0 and 9999");
+    Millis(at.as_millisecond())
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = self.start.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        let (width, suffix) = self.unit.spelling();
+        write!(f, "{}{suffix}", &whole[..width])
+    }
+}
+
+/// A text names no period.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is no period, such as `2026`, `2026-11-23`, `2026-11-23T12/PT6H` or `2026-11-23T10:05:59`"
+)]
+pub struct NotAPeriod(String);
+
+impl FromStr for Period {
+    type Err = NotAPeriod;
+
+    fn from_str(text: &str) -> Result<Self, NotAPeriod> {
+        const FIRST: &str = "0000-01-01T00:00:00";
+        let parse = || {
+            let at = text.find('/').unwrap_or(text.len());
+            let (date, suffix) = text.split_at(at);
+            let spelling = (date.len(), suffix);
+            let unit = Unit::ALL
+                .into_iter()
+                .find(|unit| unit.spelling() == spelling)?;
+            let start = format!("{date}{}", FIRST.get(date.len()..)?).parse().ok()?;
+            Some(Self { start, unit })
+        };
+        parse()
+            // Only the one spelling counts, only whole periods, and only years that have a next.
+            .filter(|period| period.start.year() < 9999 && period.to_string() == text)
+            .filter(|period| Self::floor(period.unit, period.start) == *period)
+            .ok_or_else(|| NotAPeriod(text.to_owned()))
+    }
+}
+
+impl Serialize for Period {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn period(text: &str) -> Period {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn periods_nest_and_are_spelled_in_one_way() {
+        let around = [
+            "2026-11-23T22:55",
+            "2026-11-23T22:50/PT10M",
+            "2026-11-23T22:30/PT30M",
+            "2026-11-23T22",
+            "2026-11-23T21/PT3H",
+            "2026-11-23T18/PT6H",
+            "2026-11-23T12/PT12H",
+            "2026-11-23",
+            "2026-11",
+            "2026",
+        ];
+        let second = period("2026-11-23T22:55:59");
+        let ancestors = second.ancestors().map(|ancestor| ancestor.to_string());
+        assert!(ancestors.eq(around));
+        for text in around {
+            assert_eq!(period(text).to_string(), text);
+            assert!(period(text).contains(second), "{text}");
+            assert!(!second.contains(period(text)), "{text}");
+        }
+        for text in [
+            "",
+            "26",
+            "2026-13",
+            "2026-1-1",
+            "2026-02-30",
+            "９９",
+            "9999",
+            "2026-11-23T22/PT3H",
+            "2026-11-23T22/PT1H",
+            "2026-11-23/PT12H",
+            "2026-11-23T22:55/PT10M",
+            "2026/",
+        ] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn neighbours_touch() {
+        for (one, next) in [
+            ("2026", "2027"),
+            ("2024-02", "2024-03"),
+            ("2026-12-31", "2027-01-01"),
+            ("2026-12-31T12/PT12H", "2027-01-01T00/PT12H"),
+            ("2026-11-23T23", "2026-11-24T00"),
+        ] {
+            assert_eq!(period(one).end().0 + 1, period(next).start().0);
+            let times = period(one).start()..=period(next).start();
+            let unit = period(one).unit();
+            assert!(Period::all(unit, times).eq([period(one), period(next)]));
+        }
+    }
+}
