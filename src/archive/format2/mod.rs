@@ -1,11 +1,20 @@
 //! Archive format 2.
 //!
 //! Rows lie where their time and two stamps say ([`layout`]), in compressed files that are named by what they
-//! say ([`file`]). Of each space, one manifest names them all ([`manifest`]).
+//! say ([`file`]). Of each space, one manifest names them all ([`manifest`]). [`plan`] says what an export has to
+//! write, [`reader`] reads it back with all its checks.
 
+mod base;
 mod canonical;
+mod check;
 mod coverage;
 pub mod file;
 pub mod layout;
+mod list;
 pub mod manifest;
 pub mod period;
+pub mod plan;
+pub mod reader;
+pub mod request;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! The lists that a manifest names: of the parts (one file, or shards and their directory), and of the open files
+//! by day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    file::{FileRef, Kind, named},
+    manifest::{
+        Days, Directory, Line, ListHead, Manifest, ONE_LIST, Open, Parts, Shard, parse, parse_list,
+        print, print_list, shard_of,
+    },
+    request::{Files, PlanError},
+};
+use crate::{Id, SourceError};
+
+/// Keeps a new file, and names it.
+pub(super) type Store<'a> = dyn FnMut(Kind, &[u8]) -> Result<FileRef, PlanError> + 'a;
+
+/// The part list that a manifest names, and the paths of its files.
+pub(super) fn read(
+    files: &dyn Files,
+    manifest: &Manifest,
+    paths: &mut BTreeSet<String>,
+) -> Result<BTreeMap<Id, Line>, PlanError> {
+    let mut get = |kind: Kind, file: FileRef| {
+        let path = named(kind, file.hash);
+        paths.insert(path.clone());
+        files
+            .read(kind, file)
+            .map_err(|source| PlanError::File { path, source })
+    };
+    let bad = |kind: Kind, file: FileRef| {
+        move |problem: String| PlanError::File {
+            path: named(kind, file.hash),
+            source: SourceError::from(problem),
+        }
+    };
+    let Some(list) = manifest.parts.list else {
+        return Ok(BTreeMap::new());
+    };
+    let mut lists = vec![list];
+    if manifest.parts.count > ONE_LIST {
+        let directory = parse::<Directory>(&get(Kind::Directory, list)?);
+        let directory = directory.map_err(bad(Kind::Directory, list))?;
+        lists = directory.shards.iter().map(|shard| shard.file).collect();
+    }
+    let mut lines = BTreeMap::new();
+    for file in lists {
+        let (_, own) = parse_list(&get(Kind::Parts, file)?).map_err(bad(Kind::Parts, file))?;
+        lines.extend(own.into_iter().map(|line| (line.id.clone(), line)));
+    }
+    Ok(lines)
+}
+
+/// The open files by day that a manifest names, and the path of their list.
+pub(super) fn days(
+    files: &dyn Files,
+    manifest: &Manifest,
+    paths: &mut BTreeSet<String>,
+) -> Result<Vec<Open>, PlanError> {
+    let Some(file) = manifest.days else {
+        return Ok(Vec::new());
+    };
+    let path = named(Kind::Days, file.hash);
+    paths.insert(path.clone());
+    let days = files.read(Kind::Days, file);
+    let days = days.and_then(|bytes| Ok(parse::<Days>(&bytes)?));
+    days.map(|list| list.days)
+        .map_err(|source| PlanError::File { path, source })
+}
+
+/// Writes the part list of these lines, sorted by id. Returns what names it, and the paths of its files.
+pub(super) fn write(
+    space: &Id,
+    lines: &[Line],
+    store: &mut Store<'_>,
+) -> Result<(Parts, Vec<String>), PlanError> {
+    let mut paths = Vec::new();
+    let mut keep = |kind: Kind, bytes: &[u8]| {
+        let file = store(kind, bytes)?;
+        paths.push(named(kind, file.hash));
+        Ok(file)
+    };
+    let mut file = |shard: Option<u8>, lines: &[&Line]| {
+        let space = space.clone();
+        keep(Kind::Parts, &print_list(&ListHead { space, shard }, lines))
+    };
+    let list = if lines.is_empty() {
+        None
+    } else if lines.len() <= ONE_LIST {
+        Some(file(None, &lines.iter().collect::<Vec<_>>())?)
+    } else {
+        let mut shards: BTreeMap<u8, Vec<&Line>> = BTreeMap::new();
+        for line in lines {
+            shards.entry(shard_of(&line.id)).or_default().push(line);
+        }
+        let mut directory = Directory {
+            space: space.clone(),
+            shards: Vec::new(),
+        };
+        for (shard, lines) in shards {
+            let file = file(Some(shard), &lines)?;
+            directory.shards.push(Shard { shard, file });
+        }
+        Some(keep(Kind::Directory, &print(&directory))?)
+    };
+    let count = lines.len();
+    Ok((Parts { count, list }, paths))
+}
