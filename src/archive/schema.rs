@@ -36,6 +36,8 @@ pub struct Table {
     pub name: &'static str,
     /// Whether it is kept by space or by part.
     pub level: Level,
+    /// What its rows are, by what they are sorted, and what their time is.
+    pub doc: &'static str,
     /// The columns of its rows, in their order.
     pub columns: &'static [Column],
     pub(super) inspect: Inspect,
@@ -105,15 +107,20 @@ impl Table {
         Self {
             name: R::TABLE,
             level,
+            doc: "",
             columns: &[],
             inspect: inspect::<R>,
         }
     }
 
-    /// The table with these columns.
+    /// The table with these columns, and what is said of its rows.
     #[must_use]
-    pub const fn with(self, columns: &'static [Column]) -> Self {
-        Self { columns, ..self }
+    pub const fn with(self, doc: &'static str, columns: &'static [Column]) -> Self {
+        Self {
+            doc,
+            columns,
+            ..self
+        }
     }
 }
 

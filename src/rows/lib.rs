@@ -4,6 +4,7 @@
 //! conversion to records ([`Restored`]), and a whole archive in memory ([`Snapshot`]). Only reading
 //! an archive does I/O.
 
+mod columns;
 mod commit_message;
 mod coverage;
 mod readme;

@@ -8,7 +8,7 @@ use propsbot_model::{AuthorKind, ChannelId, Class, GuildId, MessageId, Stamp, ta
 
 use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
-    RoleRow, commit_message::commit_message, readme::readme,
+    RoleRow, columns, commit_message::commit_message, readme::readme,
 };
 
 pub const GUILDS: &str = "guilds";
@@ -25,14 +25,16 @@ pub static SCHEMA: Schema = Schema {
     provider: "discord",
     version: 1,
     tables: &[
-        Table::of::<GuildRow>(Level::Space),
-        Table::of::<ChannelRow>(Level::Space),
-        Table::of::<RoleRow>(Level::Space),
-        Table::of::<EmojiRow>(Level::Space),
-        Table::of::<MemberRow>(Level::Space),
-        Table::of::<MessageRow>(Level::Part),
-        Table::of::<ReactionRow>(Level::Part),
-        Table::of::<PropsRow>(Level::Part),
+        Table::of::<GuildRow>(Level::Space).with("One row.", columns::GUILDS),
+        Table::of::<ChannelRow>(Level::Space).with("Including threads and categories. By `id`.", columns::CHANNELS),
+        Table::of::<RoleRow>(Level::Space).with("By `id`.", columns::ROLES),
+        Table::of::<EmojiRow>(Level::Space).with("Custom emojis that were seen. By `id`.", columns::EMOJIS),
+        Table::of::<MemberRow>(Level::Space).with("Everyone who was seen in the guild. By `user_id`.", columns::MEMBERS),
+        Table::of::<MessageRow>(Level::Part).with("By `id`.", columns::MESSAGES),
+        Table::of::<ReactionRow>(Level::Part).with("Present and past. By `message_id`, then the emoji (Unicode first, by UTF-8 bytes; then custom ones by \
+             id), then `burst` (false first), then `user_id`. A row's time is `added_at` if `added_by` is \
+             \"gateway\", and else its message's.", columns::REACTIONS),
+        Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", columns::PROPS),
     ],
     spaces: GUILDS,
     parts: CHANNELS,

@@ -12,8 +12,9 @@ use super::{
     layout::{Base, Leaf, Partitioner},
     manifest::{Entry, Index, print},
     period::{Period, Unit},
-    plan::{Planner, Stale},
+    plan::Planner,
     request::PlanError,
+    stale::Stale,
 };
 use crate::{Id, Millis, Scope, manifest::Counts};
 
@@ -79,13 +80,13 @@ impl Planner<'_> {
     pub(super) fn index(
         &mut self,
         scope: &Scope,
-        listed: Option<FileRef>,
+        (listed, rows): (Option<FileRef>, Counts),
         is_kept: bool,
         extents: &BTreeMap<&'static str, Extent>,
         mut closed: Tables,
     ) -> Result<(Option<FileRef>, Counts), PlanError> {
         let mut before = match listed {
-            Some(file) => self.load(file)?,
+            Some(file) => self.load(scope.part.as_ref(), (file, &rows))?,
             None => IndexMap::new(),
         };
         if !is_kept {

@@ -252,6 +252,15 @@ pub fn decode(schema: &Schema, space: &Id, bytes: &[u8]) -> Result<Vec<Group>, P
     Ok(groups)
 }
 
+/// Checks an array of rows of a table byte by byte.
+pub fn check_array(schema: &Schema, table: &Table, array: &[u8]) -> Result<(), Problem> {
+    let mut reader = Canonical::new(array, schema.is_id);
+    for _ in 0..reader.expect_array()? {
+        reader.row(table.columns)?;
+    }
+    reader.end()
+}
+
 fn group(schema: &Schema, reader: &mut Canonical<'_>) -> Result<Group, Problem> {
     let fields = reader.expect_map()?;
     field(reader, "part")?;

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    check,
     file::{FileRef, Kind, named},
     manifest::{
-        Days, Directory, Line, ListHead, Manifest, ONE_LIST, Open, Parts, Shard, parse, parse_list,
-        print, print_list, shard_of,
+        Directory, Line, ListHead, Manifest, ONE_LIST, Open, Parts, Shard, print, print_list,
+        shard_of,
     },
     request::{Files, PlanError},
 };
-use crate::{Id, SourceError};
+use crate::{Id, Schema, SourceError};
 
 /// Keeps a new file, and names it.
 pub(super) type Store<'a> = dyn FnMut(Kind, &[u8]) -> Result<FileRef, PlanError> + 'a;
@@ -19,6 +20,7 @@ pub(super) type Store<'a> = dyn FnMut(Kind, &[u8]) -> Result<FileRef, PlanError>
 /// The part list that a manifest names, and the paths of its files.
 pub(super) fn read(
     files: &dyn Files,
+    schema: &Schema,
     manifest: &Manifest,
     paths: &mut BTreeSet<String>,
 ) -> Result<BTreeMap<Id, Line>, PlanError> {
@@ -38,16 +40,20 @@ pub(super) fn read(
     let Some(list) = manifest.parts.list else {
         return Ok(BTreeMap::new());
     };
-    let mut lists = vec![list];
+    let mut lists = vec![(None, list)];
     if manifest.parts.count > ONE_LIST {
-        let directory = parse::<Directory>(&get(Kind::Directory, list)?);
+        let directory = check::directory(manifest, &get(Kind::Directory, list)?);
         let directory = directory.map_err(bad(Kind::Directory, list))?;
-        lists = directory.shards.iter().map(|shard| shard.file).collect();
+        let shards = directory.shards.into_iter();
+        lists = shards
+            .map(|shard| (Some(shard.shard), shard.file))
+            .collect();
     }
     let mut lines = BTreeMap::new();
-    for file in lists {
-        let (_, own) = parse_list(&get(Kind::Parts, file)?).map_err(bad(Kind::Parts, file))?;
-        lines.extend(own.into_iter().map(|line| (line.id.clone(), line)));
+    for (shard, file) in lists {
+        let list = check::list(schema, manifest, shard, &get(Kind::Parts, file)?);
+        let list = list.map_err(bad(Kind::Parts, file))?.into_iter();
+        lines.extend(list.map(|line| (line.id.clone(), line)));
     }
     Ok(lines)
 }
@@ -64,9 +70,8 @@ pub(super) fn days(
     let path = named(Kind::Days, file.hash);
     paths.insert(path.clone());
     let days = files.read(Kind::Days, file);
-    let days = days.and_then(|bytes| Ok(parse::<Days>(&bytes)?));
-    days.map(|list| list.days)
-        .map_err(|source| PlanError::File { path, source })
+    let days = days.and_then(|bytes| Ok(check::days(manifest, &bytes)?));
+    days.map_err(|source| PlanError::File { path, source })
 }
 
 /// Writes the part list of these lines, sorted by id. Returns what names it, and the paths of its files.

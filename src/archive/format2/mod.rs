@@ -7,14 +7,19 @@
 mod base;
 mod canonical;
 mod check;
+mod check_rows;
 mod coverage;
+pub mod document;
 pub mod file;
 pub mod layout;
 mod list;
 pub mod manifest;
+mod open;
 pub mod period;
 pub mod plan;
+pub mod query;
 pub mod reader;
 pub mod request;
+mod stale;
 #[cfg(test)]
 mod tests;

@@ -13,17 +13,18 @@ use std::{
 use indexmap::IndexMap;
 
 use super::{
-    base::{Extent, Tables},
-    coverage,
-    file::{FileRef, Kind, PartRow, encode, named, pack},
-    layout::{Base, LIMITS, Leaf, Limits, Partitioner, Stamps, is_row_time},
+    base::Tables,
+    check, coverage,
+    file::{FileRef, Kind, PartRow, named, pack},
+    layout::{LIMITS, Limits, Stamps, is_row_time},
     list,
     manifest::{
-        Covered, Days, Entry, FORMAT, Index, LAST_GENERATION, Line, Manifest, Open, add, parse,
-        print, print_checked,
+        Covered, Days, Entry, FORMAT, LAST_GENERATION, Line, Manifest, Open, add, print,
+        print_checked,
     },
+    open::bytes_in,
     period::{Period, Unit},
-    request::{Changed, Files, Mark, Part, Plan, PlanError, Previous, Request, Source},
+    request::{Changed, Files, Part, Plan, PlanError, Previous, Request, Source},
 };
 use crate::{
     Hash, Id, Level, Millis, Object, Schema, Scope, SourceError,
@@ -59,6 +60,7 @@ pub(super) fn plan_within(
     let stamps = told.into_iter().chain([newest.map(Stamps::of)]).flatten();
     let parts = request.parts.iter().map(|part| (part.id.clone(), part));
     Planner {
+        previous: before,
         request,
         source,
         files,
@@ -75,6 +77,7 @@ pub(super) fn plan_within(
 }
 
 pub(super) struct Planner<'a> {
+    previous: Option<&'a Manifest>,
     pub(super) request: &'a Request,
     pub(super) source: &'a dyn Source,
     pub(super) files: &'a dyn Files,
@@ -91,43 +94,12 @@ pub(super) struct Planner<'a> {
     newest: Option<Millis>,
 }
 
-/// What is to be made again.
-#[derive(Default)]
-pub(super) struct Stale {
-    /// By scope and table.
-    base: BTreeMap<Scope, BTreeMap<&'static str, Extent>>,
-    /// The hours and days whose open files are.
-    open: BTreeSet<Period>,
-    /// Whether all open files are.
-    all_open: bool,
-}
-
-impl Stale {
-    /// Whether all of a table's base is read again.
-    pub(super) fn reads_all(&self, scope: &Scope, table: &str) -> bool {
-        let extent = self.base.get(scope).and_then(|tables| tables.get(table));
-        extent == Some(&Extent::All)
-    }
-
-    fn add(&mut self, scope: Scope, table: &'static str, period: Option<Period>) {
-        let extent = self.base.entry(scope).or_default().entry(table);
-        let extent = extent.or_insert_with(|| Extent::Periods(BTreeSet::new()));
-        match (period, extent) {
-            (None, extent) => *extent = Extent::All,
-            (Some(period), Extent::Periods(periods)) => {
-                periods.insert(period);
-            }
-            (Some(_), Extent::All) => {}
-        }
-    }
-}
-
 impl Planner<'_> {
     fn plan(mut self, previous: Option<&Previous>) -> Result<Plan, PlanError> {
         let manifest = previous.map(|previous| &previous.manifest);
         let (mut before, mut open) = (BTreeMap::new(), Vec::new());
         if let Some(manifest) = manifest {
-            let lines = list::read(self.files, manifest, &mut self.had);
+            let lines = list::read(self.files, self.request.schema, manifest, &mut self.had);
             before = self.unless_damaged(lines)?;
             let days = list::days(self.files, manifest, &mut self.had);
             open = self.unless_damaged(days)?;
@@ -155,25 +127,28 @@ impl Planner<'_> {
 
         let own = Scope::space(&self.request.id);
         let index = manifest.and_then(|manifest| manifest.index);
+        let index = (index, of_level(manifest, self.request.schema));
         let index = match stale.base.get(&own) {
             Some(extents) => self.index(&own, index, marks.is_some(), extents, Tables::new())?,
-            None => (index, of_level(manifest, self.request.schema)),
+            None => index,
         };
         let none = BTreeMap::new();
         let mut lines = Vec::new();
         for (id, part) in self.parts.clone() {
             let line = before.get(&id);
-            let index = line.and_then(|line| line.index);
+            let index = match line {
+                Some(line) => (line.index, line.rows.clone()),
+                None => (None, Counts::new()),
+            };
             let scope = Scope::part(&self.request.id, &id);
             let extents = stale.base.get(&scope);
             let closed = closed.remove(&id).unwrap_or_default();
             let is_touched = extents.is_some() || !closed.is_empty();
-            let (index, rows) = if is_touched || (is_new_year && index.is_some()) {
+            let (index, rows) = if is_touched || (is_new_year && index.0.is_some()) {
                 let extents = extents.unwrap_or(&none);
                 self.index(&scope, index, marks.is_some(), extents, closed)?
             } else {
-                let rows = line.map(|line| line.rows.clone());
-                (index, rows.unwrap_or_default())
+                index
             };
             lines.push(Line {
                 name: part.name.clone(),
@@ -187,7 +162,7 @@ impl Planner<'_> {
             if !self.parts.contains_key(id)
                 && let Some(index) = line.index
             {
-                self.load(index)?;
+                self.load(Some(id), (index, &line.rows))?;
             }
         }
         let now = self.open(&open, &stale)?;
@@ -202,181 +177,8 @@ impl Planner<'_> {
         }
     }
 
-    /// What these marks, the parts that came or went, and the stamps that moved on make stale.
-    fn stale(
-        &mut self,
-        marks: &[Mark],
-        before: &BTreeMap<Id, Line>,
-        from: Option<Stamps>,
-    ) -> Result<Stale, PlanError> {
-        let schema = self.request.schema;
-        let mut stale = Stale::default();
-        let own = Scope::space(&self.request.id);
-        let is_known = |id: &Id| self.parts.contains_key(id) && before.contains_key(id);
-        for mark in marks {
-            let level = schema.table(mark.table).map(|table| table.level);
-            if mark.scope.space != self.request.id {
-                continue;
-            }
-            match (level, &mark.scope.part) {
-                (Some(Level::Space), None) => stale.add(own.clone(), mark.table, mark.period),
-                (Some(Level::Part), None) => {
-                    for part in self.parts.keys().filter(|id| is_known(id)) {
-                        self.mark_part(part, mark, &mut stale);
-                    }
-                }
-                (Some(Level::Part), Some(part)) if is_known(part) => {
-                    self.mark_part(part, mark, &mut stale);
-                }
-                _ => {}
-            }
-        }
-        let added = self.parts.keys().filter(|id| !before.contains_key(*id));
-        let added: Vec<Id> = added.cloned().collect();
-        let withdrawn = before.keys().any(|id| !self.parts.contains_key(id));
-        stale.all_open |= withdrawn;
-        if withdrawn || !added.is_empty() {
-            // Whether a part is exported also decides on its row.
-            stale.add(own, schema.parts, None);
-        }
-        for part in added {
-            for table in schema.tables_of(Level::Part) {
-                stale.add(Scope::part(&self.request.id, &part), table.name, None);
-            }
-            self.find_open(&part, &mut stale)?;
-        }
-        if let (Some(from), Some(to)) = (from, self.stamps) {
-            let first = from.hours_from.start().max(to.days_from.start());
-            let days = first..=Millis(to.hours_from.start().0 - 1);
-            stale.open.extend(Period::all(Unit::Day, days));
-        }
-        Ok(stale)
-    }
-
-    fn mark_part(&self, part: &Id, mark: &Mark, stale: &mut Stale) {
-        let base = Base::of(Level::Part, self.stamps, self.limits);
-        let scope = Scope::part(&self.request.id, part);
-        let Some(period) = mark.period else {
-            stale.all_open = true;
-            stale.add(scope, mark.table, None);
-            return;
-        };
-        if base.allows(period) {
-            stale.add(scope, mark.table, Some(period));
-            return;
-        }
-        let Some(stamps) = self.stamps else { return };
-        if period.start() < stamps.days_from.start() {
-            // Longer than a month: it may lie on both sides.
-            stale.all_open = true;
-            stale.add(scope, mark.table, None);
-            return;
-        }
-        let of = |unit, times: RangeInclusive<Millis>| {
-            let start = *period.times().start().max(times.start());
-            let end = *period.times().end().min(times.end());
-            Period::all(unit, start..=end)
-        };
-        stale.open.extend(of(Unit::Day, stamps.days()));
-        stale.open.extend(of(Unit::Hour, stamps.hours()));
-    }
-
-    /// The open files in which a part has rows.
-    fn find_open(&mut self, part: &Id, stale: &mut Stale) -> Result<(), PlanError> {
-        let Some(stamps) = self.stamps else {
-            return Ok(());
-        };
-        let scope = Scope::part(&self.request.id, part);
-        for table in self.request.schema.tables_of(Level::Part) {
-            let read = self
-                .source
-                .scan(&scope, table.name, stamps.open(), &mut |row| {
-                    stale.open.insert(stamps.open_period(row.key.time));
-                    Ok(())
-                });
-            read.map_err(|source| PlanError::Source {
-                scope: scope.clone(),
-                source,
-            })?;
-        }
-        Ok(())
-    }
-
     fn covered(&self, part: &Part) -> Vec<Covered> {
         coverage::up_to(&part.covered, self.request.known_until())
-    }
-
-    fn everything(&self) -> Stale {
-        let mut stale = Stale {
-            all_open: true,
-            ..Stale::default()
-        };
-        let own = Scope::space(&self.request.id);
-        let parts = self
-            .parts
-            .keys()
-            .map(|part| Scope::part(&self.request.id, part));
-        for scope in parts.chain([own]) {
-            for table in self.request.schema.tables_of(scope.level()) {
-                stale.add(scope.clone(), table.name, None);
-            }
-        }
-        stale
-    }
-
-    /// The open files, of which only the stale ones are read again.
-    fn open(&mut self, before: &[Open], stale: &Stale) -> Result<Vec<Open>, PlanError> {
-        let Some(stamps) = self.stamps else {
-            return Ok(Vec::new());
-        };
-        let mut open: BTreeMap<Period, Open> = BTreeMap::new();
-        let ranges: Vec<(RangeInclusive<Millis>, Unit)> = if stale.all_open {
-            vec![(stamps.days(), Unit::Day), (stamps.hours(), Unit::Hour)]
-        } else {
-            let is_kept = |file: &&Open| {
-                stamps.open().contains(&file.period.start())
-                    && !stale.open.iter().any(|period| period.contains(file.period))
-            };
-            let kept = before.iter().filter(is_kept);
-            open.extend(kept.map(|file| (file.period, file.clone())));
-            let stale = stale.open.iter();
-            stale
-                .map(|period| (period.times(), period.unit()))
-                .collect()
-        };
-        for (times, unit) in ranges.into_iter().filter(|(times, _)| !times.is_empty()) {
-            let mut rows = Partitioner::new(self.limits.open, unit);
-            self.recent(&times, &mut |planner, row| {
-                for leaf in rows.push(row) {
-                    planner.write_open(leaf, &mut open)?;
-                }
-                Ok(())
-            })?;
-            if let Some(leaf) = rows.finish() {
-                self.write_open(leaf, &mut open)?;
-            }
-        }
-        let open: Vec<Open> = open.into_values().collect();
-        self.needed
-            .extend(open.iter().map(|open| named(Kind::Rows, open.file.hash)));
-        Ok(open)
-    }
-
-    fn write_open(
-        &mut self,
-        mut leaf: Leaf<PartRow>,
-        open: &mut BTreeMap<Period, Open>,
-    ) -> Result<(), PlanError> {
-        let mut rows = Counts::new();
-        for row in &leaf.rows {
-            *rows.entry(row.table.to_owned()).or_default() += 1;
-        }
-        sort(&mut rows, self.request.schema);
-        let bytes = encode(self.request.schema, &self.request.id, &mut leaf.rows);
-        let file = self.store(Kind::Rows, &bytes)?;
-        let period = leaf.period;
-        open.insert(period, Open { period, file, rows });
-        Ok(())
     }
 
     /// Reads rows of all exported parts, checking what the source promises.
@@ -431,15 +233,27 @@ impl Planner<'_> {
     /// The tables of an index that the archive has. It and its files are among those that may go.
     pub(super) fn load(
         &mut self,
-        file: FileRef,
+        part: Option<&Id>,
+        (file, listed): (FileRef, &Counts),
     ) -> Result<IndexMap<String, Vec<Entry>>, PlanError> {
+        let Some(manifest) = self.previous else {
+            return Ok(IndexMap::new());
+        };
         let path = named(Kind::Index, file.hash);
         self.had.insert(path.clone());
-        let bytes = self.files.read(Kind::Index, file);
-        let index = bytes.and_then(|bytes| Ok(parse::<Index>(&bytes)?));
+        let index = self.files.read(Kind::Index, file).and_then(|bytes| {
+            let schema = self.request.schema;
+            Ok(check::index(
+                schema,
+                self.limits,
+                manifest,
+                part,
+                listed,
+                &bytes,
+            )?)
+        });
         let index = index.map_err(|source| PlanError::File { path, source });
-        let index = self.unless_damaged(index.map(Some))?;
-        let Some(index) = index else {
+        let Some(index) = self.unless_damaged(index.map(Some))? else {
             return Ok(IndexMap::new());
         };
         self.had(index.paths());
@@ -589,14 +403,4 @@ fn of_level(manifest: Option<&Manifest>, schema: &Schema) -> Counts {
             .is_some_and(|table| table.level == Level::Space)
     });
     rows
-}
-
-/// How long the open files of these times are together.
-fn bytes_in(open: &[Open], times: &RangeInclusive<Millis>) -> u64 {
-    let within = open
-        .iter()
-        .filter(|open| times.contains(&open.period.start()));
-    within
-        .map(|open| open.file.bytes)
-        .fold(0, u64::saturating_add)
 }

@@ -5,28 +5,30 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::RangeInclusive,
     thread,
 };
 
 use async_trait::async_trait;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::query::{Batch, Query, Tally};
 use super::{
     canonical::Problem,
-    check::{self, Checked, Expected, Keys},
+    check,
+    check_rows::{self, Checked, Expected, Keys},
     coverage,
     file::{FileRef, Kind, longest, named, unpack},
     layout::{ALWAYS, LIMITS, Limits},
     manifest::{Covered, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, ROOT, manifest_path},
     period::Period,
 };
-use crate::{
-    ArchiveError, Hash, Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_blob,
-};
+use crate::{ArchiveError, Hash, Id, Level, Schema, Scope, manifest::Counts};
 
 /// How many files are listed that are damaged.
 pub const MOST_FAULTS: usize = 100;
+
+/// How many shards of a part list are read at a time.
+const LISTS: usize = 16;
 
 /// Where an archive is.
 #[async_trait]
@@ -79,78 +81,6 @@ pub async fn spaces(place: &dyn Place, schema: &Schema) -> Result<Vec<Id>, ReadE
         .ok_or(ReadError::Empty)?;
     let root = check::root(schema, &bytes).map_err(damaged(ROOT))?;
     Ok(root.spaces)
-}
-
-/// Which rows to read.
-#[derive(Clone, Debug)]
-pub struct Query {
-    /// Of which parts; `None`: all.
-    pub parts: Option<BTreeSet<Id>>,
-    /// Of which tables; `None`: all.
-    pub tables: Option<BTreeSet<&'static str>>,
-    /// Of which times.
-    pub times: RangeInclusive<Millis>,
-}
-
-impl Query {
-    /// All rows.
-    pub fn all() -> Self {
-        Self {
-            parts: None,
-            tables: None,
-            times: ALWAYS,
-        }
-    }
-
-    fn has_table(&self, table: &str) -> bool {
-        self.tables
-            .as_ref()
-            .is_none_or(|tables| tables.contains(table))
-    }
-
-    fn has_part(&self, part: &Id) -> bool {
-        self.parts.as_ref().is_none_or(|parts| parts.contains(part))
-    }
-
-    fn has_level(&self, schema: &Schema, level: Level) -> bool {
-        schema
-            .tables_of(level)
-            .any(|table| self.has_table(table.name))
-    }
-
-    fn overlaps(&self, times: &RangeInclusive<Millis>) -> bool {
-        self.times.start() <= times.end() && times.start() <= self.times.end()
-    }
-}
-
-/// Rows of one table and part, sorted by key.
-pub struct Batch<'a> {
-    /// Whose rows.
-    pub scope: Scope,
-    /// Their table.
-    pub table: &'static str,
-    times: &'a RangeInclusive<Millis>,
-    array: &'a [u8],
-}
-
-impl Batch<'_> {
-    /// The rows, which are of this type.
-    pub fn rows<R: Row>(&self) -> Result<Vec<R>, rmp_serde::decode::Error> {
-        let mut rows = decode_blob::<R>(self.array)?;
-        rows.retain(|row| self.times.contains(&row.key().time));
-        Ok(rows)
-    }
-}
-
-/// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Files, lists included.
-    pub files: u64,
-    /// How long they are, uncompressed.
-    pub bytes: u64,
-    /// Rows in them, by table.
-    pub rows: Counts,
 }
 
 /// One generation of a space.
@@ -335,7 +265,8 @@ impl<'a> SpaceReader<'a> {
         let is_all = wanted.len() == open.len();
         self.files(wanted, &mut reading).await?;
         if is_all
-            && let Err(problem) = check::splits(manifest.stamps, self.limits.open, &reading.open)
+            && let Err(problem) =
+                check_rows::splits(manifest.stamps, self.limits.open, &reading.open)
         {
             reading.fault(&path, problem)?;
         }
@@ -460,7 +391,7 @@ impl<'a> SpaceReader<'a> {
         // Inflating, hashing and decoding is the work of several cores.
         let check = move || {
             let bytes = unpack(&packed, file)?;
-            let checked = check::rows(schema, &space, newest, &expected, &bytes)?;
+            let checked = check_rows::rows(schema, &space, newest, &expected, &bytes)?;
             Ok((expected, bytes, checked))
         };
         let checked = tokio::task::spawn_blocking(check).await;
@@ -482,14 +413,25 @@ impl<'a> SpaceReader<'a> {
                 .map(|shard| (Some(shard.shard), shard.file))
                 .collect();
         }
-        let mut lines = Vec::new();
-        for (shard, file) in lists {
-            let bytes = self.file(Kind::Parts, file, tally).await?;
-            let list = check::list(self.schema, &self.manifest, shard, &bytes);
-            lines.extend(list.map_err(damaged(&named(Kind::Parts, file.hash)))?);
-        }
+        // Made here, and not by the stream: a closure in it would tie the answer to one lifetime.
+        let reads: Vec<_> = lists
+            .into_iter()
+            .map(|(shard, file)| self.list(shard, file))
+            .collect();
+        let lists: Vec<(Vec<Line>, u64)> =
+            stream::iter(reads).buffered(LISTS).try_collect().await?;
+        tally.files += lists.len() as u64;
+        tally.bytes += lists.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let mut lines: Vec<Line> = lists.into_iter().flat_map(|(lines, _)| lines).collect();
         lines.sort_by(|one, next| one.id.cmp(&next.id));
         Ok(lines)
+    }
+
+    async fn list(&self, shard: Option<u8>, file: FileRef) -> Result<(Vec<Line>, u64), ReadError> {
+        let bytes = self.file(Kind::Parts, file, &mut Tally::default()).await?;
+        let list = check::list(self.schema, &self.manifest, shard, &bytes);
+        let list = list.map_err(damaged(&named(Kind::Parts, file.hash)))?;
+        Ok((list, file.bytes))
     }
 
     async fn days(&self, tally: &mut Tally) -> Result<Vec<Open>, ReadError> {

@@ -10,31 +10,37 @@ use crate::{
 
 const EPOCH: i64 = 1_420_070_400_000;
 
-pub(super) static SCHEMA: Schema = Schema {
+pub(in crate::format2) static SCHEMA: Schema = Schema {
     provider: "forum",
     version: 1,
     tables: &[
-        Table::of::<Forum>(Level::Space).with(&[ID, NAME]),
-        Table::of::<Topic>(Level::Space).with(&[FORUM, ID, NAME]),
-        Table::of::<Post>(Level::Part).with(&[
-            FORUM,
-            TOPIC,
-            ID,
-            column("author", Kind::Id, Required),
-            column("text", Kind::Text, Nullable),
-            column("mentions", Kind::List(&Kind::Id), Required),
-            column("edited_at", Kind::Time, Nullable),
-        ]),
-        Table::of::<Like>(Level::Part).with(&[
-            FORUM,
-            TOPIC,
-            column("post", Kind::Id, Required),
-            column("user", Kind::Id, Required),
-            column("emoji", Kind::Text, Required),
-            column("added_at", Kind::Time, Nullable),
-            column("added_by", Kind::OneOf(&["gateway", "rest"]), Nullable),
-            column("removed_at", Kind::Time, Optional),
-        ]),
+        Table::of::<Forum>(Level::Space).with("One row.", &[ID, NAME]),
+        Table::of::<Topic>(Level::Space).with("By `id`.", &[FORUM, ID, NAME]),
+        Table::of::<Post>(Level::Part).with(
+            "By `id`.",
+            &[
+                FORUM,
+                TOPIC,
+                ID,
+                column("author", Kind::Id, Required),
+                column("text", Kind::Text, Nullable),
+                column("mentions", Kind::List(&Kind::Id), Required),
+                column("edited_at", Kind::Time, Nullable),
+            ],
+        ),
+        Table::of::<Like>(Level::Part).with(
+            "By `post`, `emoji` and `user`.",
+            &[
+                FORUM,
+                TOPIC,
+                column("post", Kind::Id, Required),
+                column("user", Kind::Id, Required),
+                column("emoji", Kind::Text, Required),
+                column("added_at", Kind::Time, Nullable),
+                column("added_by", Kind::OneOf(&["gateway", "rest"]), Nullable),
+                column("removed_at", Kind::Time, Optional),
+            ],
+        ),
     ],
     spaces: Forum::TABLE,
     parts: Topic::TABLE,

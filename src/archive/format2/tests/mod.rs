@@ -1,7 +1,7 @@
 //! A mirror in memory and an archive of it, which tests change and export step by step.
 
 mod damage;
-mod forum;
+pub(super) mod forum;
 mod promise;
 mod weeks;
 
@@ -19,7 +19,8 @@ use super::{
     manifest::{Covered, Manifest, ROOT, Root, manifest_path},
     period::{Period, Unit},
     plan::plan_within,
-    reader::{self, Batch, Place, Query, ReadError, SpaceReader},
+    query::{Batch, Query},
+    reader::{self, Place, ReadError, SpaceReader},
     request::{Changed, Files, Mark, Part, Plan, Previous, Request, Source},
 };
 use crate::{ArchiveError, EncodedRow, Hash, Id, Millis, Row, Scope, SourceError};

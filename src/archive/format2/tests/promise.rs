@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::format2::{
-    manifest::ONE_LIST,
+    manifest::{Index, ONE_LIST, parse},
     tests::forum::{id_at, time_of},
 };
 
@@ -300,6 +300,48 @@ fn an_empty_space_has_no_stamps_and_a_withdrawal_moves_none() {
     let (_, manifest, _) = story.world.manifest.as_ref().unwrap();
     assert!(manifest.hours.is_empty() && manifest.days.is_none());
     assert_eq!(manifest.parts.count, 2);
+}
+
+/// Months of a year that is over are joined where they are short, also of parts in which nothing happened since.
+#[test]
+fn a_new_year_joins_the_months_of_the_last() {
+    let mut story = Story::new();
+    for ago in [40, 70] {
+        let ago = ago * DAY;
+        story.carry_out(&Step::Post {
+            topic: 2,
+            ago,
+            words: 3,
+        });
+    }
+    let periods = |story: &Story| {
+        let indexes = story.world.files.iter();
+        let indexes = indexes.filter(|(path, _)| path.starts_with("indexes/"));
+        let indexes = indexes.map(|(_, packed)| {
+            let mut bytes = Vec::new();
+            let mut gzip = flate2::read::GzDecoder::new(&packed[..]);
+            std::io::Read::read_to_end(&mut gzip, &mut bytes).unwrap();
+            parse::<Index>(&bytes).unwrap()
+        });
+        let posts = indexes.filter_map(|mut index| index.tables.swap_remove(Post::TABLE));
+        let periods = posts.flatten().map(|entry| entry.period.to_string());
+        periods.collect::<Vec<_>>()
+    };
+    for (hours, expected) in [
+        (0, vec!["2026-10", "2026-11"]),
+        (7 * 24, vec!["2026", "2026"]),
+    ] {
+        story.carry_out(&Step::Wait { hours });
+        story.carry_out(&Step::Post {
+            topic: 0,
+            ago: 0,
+            words: 3,
+        });
+        story.carry_out(&Step::Export);
+        let mut periods = periods(&story);
+        periods.retain(|period| !period.starts_with("2026-12"));
+        assert_eq!(periods, expected);
+    }
 }
 
 #[test]

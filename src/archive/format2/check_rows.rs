@@ -1,0 +1,218 @@
+//! What is checked of each file of rows, whoever reads it, and of rows across files. Pure.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::RangeInclusive,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    canonical::Problem,
+    check::ensure,
+    file::{FileRef, Group, decode},
+    layout::{Stamps, undersized},
+    manifest::{Entry, Open},
+    period::Period,
+};
+use crate::{Id, Millis, Schema, Scope, manifest::Counts, row::Inspected};
+
+/// What a file of rows should hold.
+#[derive(Clone, Debug)]
+pub(super) enum Expected {
+    /// Rows of all parts in an hour or day, or in a piece of one.
+    Open(Open),
+    /// Rows of one part or of the space itself, and of one table.
+    Base(Option<Id>, String, Entry),
+}
+
+impl Expected {
+    pub(super) fn period(&self) -> Period {
+        match self {
+            Self::Open(open) => open.period,
+            Self::Base(_, _, entry) => entry.period,
+        }
+    }
+
+    pub(super) fn file(&self) -> FileRef {
+        match self {
+            Self::Open(open) => open.file,
+            Self::Base(_, _, entry) => entry.file,
+        }
+    }
+}
+
+/// The rows of a table and part in a file, and what is known of each.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) group: Group,
+    /// What names each row among all of its space's.
+    pub(super) keys: Vec<u128>,
+    /// The parts that they describe.
+    pub(super) parts: Vec<Id>,
+    /// How long the rows are.
+    pub(super) bytes: u64,
+}
+
+/// Checks a file of rows, and each row in it.
+pub(super) fn rows(
+    schema: &Schema,
+    space: &Id,
+    newest: Option<Millis>,
+    expected: &Expected,
+    bytes: &[u8],
+) -> Result<Vec<Checked>, Problem> {
+    let groups = decode(schema, space, bytes)?;
+    let mut counts = Counts::new();
+    for group in &groups {
+        let sum = counts.entry(group.name.clone()).or_default();
+        *sum += u64::from(group.count);
+    }
+    match expected {
+        Expected::Open(open) => {
+            ensure(groups.iter().all(|group| group.part.is_some()), || {
+                "it has rows of no part".to_owned()
+            })?;
+            // As maps: the order of tables is one of its writer's schema.
+            let is_it = counts == open.rows;
+            ensure(is_it, || {
+                format!("{counts:?}, and {:?} are listed", open.rows)
+            })?;
+        }
+        Expected::Base(part, table, entry) => {
+            let is_it =
+                matches!(&groups[..], [group] if group.part == *part && group.name == *table);
+            ensure(is_it, || {
+                "it does not have one table, of its part".to_owned()
+            })?;
+            let rows = u64::from(groups[0].count);
+            ensure(rows == entry.rows, || {
+                format!("{rows} rows, and {} are listed", entry.rows)
+            })?;
+        }
+    }
+    let times = expected.period().times();
+    groups
+        .into_iter()
+        .map(|group| checked(space, newest, &times, group, bytes))
+        .collect()
+}
+
+fn checked(
+    space: &Id,
+    newest: Option<Millis>,
+    times: &RangeInclusive<Millis>,
+    group: Group,
+    bytes: &[u8],
+) -> Result<Checked, Problem> {
+    let mut checked = Checked {
+        keys: Vec::new(),
+        parts: Vec::new(),
+        bytes: 0,
+        group,
+    };
+    let group = &checked.group;
+    let Some(table) = group.table else {
+        return Ok(checked);
+    };
+    let scope = Scope {
+        space: space.clone(),
+        part: group.part.clone(),
+    };
+    ensure(scope.level() == table.level, || {
+        format!("{} is not kept by {scope}", table.name)
+    })?;
+    checked.bytes = group.rows(bytes).map(|row| row.len() as u64).sum();
+    let rows = (table.inspect)(&scope, group.array(bytes)).map_err(|error| error.to_string())?;
+    let sorted = rows.is_sorted_by(|one, next| one.key.sort < next.key.sort);
+    ensure(sorted, || {
+        format!("its {} are out of order or repeated", table.name)
+    })?;
+    for (at, row) in rows.into_iter().enumerate() {
+        let Inspected {
+            is_in_scope,
+            contradicts_itself,
+            key,
+            part,
+            ..
+        } = row;
+        let tell = |what: &str| format!("row {at} of its {} {what}", table.name);
+        ensure(is_in_scope, || tell("is not of its part"))?;
+        ensure(times.contains(&key.time), || tell("is not of its period"))?;
+        ensure(Some(key.time) <= newest, || {
+            tell("is newer than the newest")
+        })?;
+        ensure(!contradicts_itself, || tell("contradicts itself"))?;
+        checked.keys.push(name(group, &key.sort));
+        checked.parts.extend(part);
+    }
+    Ok(checked)
+}
+
+/// A row's name among all of its space's: of 128 bits, which nobody can make twice.
+fn name(group: &Group, sort: &[u8]) -> u128 {
+    let part = group.part.as_ref().map_or("", Id::as_str);
+    let mut hash = Sha256::new();
+    for text in [part, &group.name] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.update(sort);
+    let hash: [u8; 32] = hash.finalize().into();
+    u128::from_be_bytes(hash[..16].try_into().expect("32 bytes are more than 16"))
+}
+
+/// The rows that were read, of which none may come twice.
+#[derive(Default)]
+pub(super) struct Keys {
+    open: HashSet<u128>,
+    /// Those of the part that is read.
+    part: HashSet<u128>,
+}
+
+impl Keys {
+    /// Takes rows of an open file.
+    pub(super) fn open(&mut self, keys: &[u128]) -> Result<(), Problem> {
+        unique(keys.iter().all(|key| self.open.insert(*key)))
+    }
+
+    /// Takes rows of the base of a part.
+    pub(super) fn base(&mut self, keys: &[u128]) -> Result<(), Problem> {
+        unique(
+            keys.iter()
+                .all(|key| !self.open.contains(key) && self.part.insert(*key)),
+        )
+    }
+
+    /// The base of another part begins.
+    pub(super) fn next_part(&mut self) {
+        self.part.clear();
+    }
+}
+
+fn unique(holds: bool) -> Result<(), Problem> {
+    ensure(holds, || {
+        "it has a row that another file has, too".to_owned()
+    })
+}
+
+/// Checks that open files are split where they are too long, and nowhere else. Takes how long each one's rows are.
+pub(super) fn splits(
+    stamps: Option<Stamps>,
+    limit: u64,
+    files: &BTreeMap<Period, u64>,
+) -> Result<(), Problem> {
+    for (period, bytes) in files {
+        let is_split = *bytes <= limit || period.unit().finer().is_none();
+        ensure(is_split, || {
+            format!("the rows in {period} are too long for one open file")
+        })?;
+    }
+    let Some(stamps) = stamps else { return Ok(()) };
+    let allows = |period: Period| stamps.open_period(period.start()).contains(period);
+    let files = files.iter().map(|(period, bytes)| (*period, *bytes));
+    let split = undersized(files, limit, allows).pop_first();
+    ensure(split.is_none(), || {
+        format!("the rows in {split:?} are short enough for one open file")
+    })
+}
