@@ -59,7 +59,7 @@ impl Planner<'_> {
                     return Ok(());
                 }
                 let key = (part, row.table);
-                let new = || Partitioner::new(planner.limits.base, Unit::Month);
+                let new = || Partitioner::new(planner.limits.parts, Unit::Month);
                 let complete = rows.entry(key.clone()).or_insert_with(new).push(row);
                 let entries = closed.entry(key.0).or_default().entry(key.1).or_default();
                 complete

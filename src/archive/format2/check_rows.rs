@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    hash::{BuildHasherDefault, Hasher},
     ops::RangeInclusive,
 };
 
@@ -128,6 +129,7 @@ fn checked(
     ensure(sorted, || {
         format!("its {} are out of order or repeated", table.name)
     })?;
+    let names = Names::of(group);
     for (at, row) in rows.into_iter().enumerate() {
         let Inspected {
             is_in_scope,
@@ -143,31 +145,63 @@ fn checked(
             tell("is newer than the newest")
         })?;
         ensure(!contradicts_itself, || tell("contradicts itself"))?;
-        checked.keys.push(name(group, &key.sort));
+        checked.keys.push(names.name(&key.sort));
         checked.parts.extend(part);
     }
     Ok(checked)
 }
 
-/// A row's name among all of its space's: of 128 bits, which nobody can make twice.
-fn name(group: &Group, sort: &[u8]) -> u128 {
-    let part = group.part.as_ref().map_or("", Id::as_str);
-    let mut hash = Sha256::new();
-    for text in [part, &group.name] {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
+/// Names the rows of a part and table among all of their space's, in 128 bits, which nobody can make twice.
+struct Names([u8; 32]);
+
+impl Names {
+    fn of(group: &Group) -> Self {
+        let part = group.part.as_ref().map_or("", Id::as_str);
+        let mut hash = Sha256::new();
+        for text in [part, &group.name] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        Self(hash.finalize().into())
     }
-    hash.update(sort);
-    let hash: [u8; 32] = hash.finalize().into();
-    u128::from_be_bytes(hash[..16].try_into().expect("32 bytes are more than 16"))
+
+    fn name(&self, sort: &[u8]) -> u128 {
+        // As short as is safe: a key of usual length takes one block.
+        let hash = Sha256::new().chain_update(&self.0[..16]).chain_update(sort);
+        let hash: [u8; 32] = hash.finalize().into();
+        u128::from_be_bytes(hash[..16].try_into().expect("32 bytes are more than 16"))
+    }
 }
+
+/// Takes what is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "any of its bits will do")]
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+}
+
+type Seen = HashSet<u128, BuildHasherDefault<Hashed>>;
 
 /// The rows that were read, of which none may come twice.
 #[derive(Default)]
 pub(super) struct Keys {
-    open: HashSet<u128>,
+    open: Seen,
     /// Those of the part that is read.
-    part: HashSet<u128>,
+    part: Seen,
 }
 
 impl Keys {

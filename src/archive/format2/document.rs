@@ -81,7 +81,7 @@ mod tests {
         ] {
             assert!(page.contains(line), "{line}\n{page}");
         }
-        for limit in [LIMITS.open, LIMITS.base, LIMITS.own] {
+        for limit in [LIMITS.parts, LIMITS.own] {
             let digits = limit.to_string();
             let groups = digits
                 .as_bytes()

@@ -19,19 +19,16 @@ use crate::{Level, Millis};
 /// How long the rows of a file may be together, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// In an open file. So small that the hours of a very busy space are no longer when they lie in its days: then
-    /// they are the same files, and not written twice.
-    pub open: u64,
-    /// In the base of a part.
-    pub base: u64,
-    /// In a space's own tables, of which a few rows change at a time.
+    /// In a file of parts. An hour that is as long stays the same file when it lies in its day: so little is
+    /// written twice where much is said, and an old row that changes takes little with it.
+    pub parts: u64,
+    /// In a file of a space's own tables, of which a few rows change at a time.
     pub own: u64,
 }
 
 /// The limits of the format.
 pub const LIMITS: Limits = Limits {
-    open: 1 << 20,
-    base: 2 << 20,
+    parts: 1 << 20,
     own: 64 << 10,
 };
 
@@ -125,7 +122,7 @@ impl Base {
             },
             Level::Part => Self {
                 until: stamps.map(|stamps| stamps.days_from),
-                limit: limits.base,
+                limit: limits.parts,
             },
         }
     }
@@ -148,7 +145,12 @@ impl Base {
 
     /// Whether a file may have this period.
     pub fn allows(self, period: Period) -> bool {
-        let is_over = |until: Period| period.end() < until.start();
+        let whole = if period.unit() < Unit::Month {
+            Period::of(Unit::Year, period.start()) // which must be over
+        } else {
+            period
+        };
+        let is_over = |until: Period| whole.end() < until.start();
         self.until.is_none_or(is_over)
     }
 

@@ -38,7 +38,7 @@ impl Planner<'_> {
                 .collect()
         };
         for (times, unit) in ranges.into_iter().filter(|(times, _)| !times.is_empty()) {
-            let mut rows = Partitioner::new(self.limits.open, unit);
+            let mut rows = Partitioner::new(self.limits.parts, unit);
             self.recent(&times, &mut |planner, row| {
                 for leaf in rows.push(row) {
                     planner.write_open(leaf, &mut open)?;

@@ -18,8 +18,14 @@ use crate::Millis;
 pub enum Unit {
     /// `2026`
     Year,
+    /// `2026-07/P6M`
+    HalfYear,
+    /// `2026-10/P3M`
+    Quarter,
     /// `2026-11`
     Month,
+    /// `2026-11-21/P10D`: a month's days 1 to 10, 11 to 20, and from 21 on
+    TenDays,
     /// `2026-11-23`
     Day,
     /// `2026-11-23T12/PT12H`
@@ -41,9 +47,12 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 14] = [
         Self::Year,
+        Self::HalfYear,
+        Self::Quarter,
         Self::Month,
+        Self::TenDays,
         Self::Day,
         Self::HalfDay,
         Self::QuarterDay,
@@ -68,7 +77,10 @@ impl Unit {
     fn spelling(self) -> (usize, &'static str) {
         match self {
             Self::Year => (4, ""),
+            Self::HalfYear => (7, "/P6M"),
+            Self::Quarter => (7, "/P3M"),
             Self::Month => (7, ""),
+            Self::TenDays => (10, "/P10D"),
             Self::Day => (10, ""),
             Self::HalfDay => (13, "/PT12H"),
             Self::QuarterDay => (13, "/PT6H"),
@@ -81,14 +93,14 @@ impl Unit {
         }
     }
 
-    /// How many hours, or minutes, it has: one for units that are no such part.
+    /// How many months, days, hours or minutes it has: one for units that are no such pieces.
     fn length(self) -> i8 {
         match self {
+            Self::HalfYear | Self::QuarterDay => 6,
+            Self::Quarter | Self::ThreeHours => 3,
+            Self::TenDays | Self::TenMinutes => 10,
             Self::HalfDay => 12,
-            Self::QuarterDay => 6,
-            Self::ThreeHours => 3,
             Self::HalfHour => 30,
-            Self::TenMinutes => 10,
             _ => 1,
         }
     }
@@ -97,8 +109,8 @@ impl Unit {
         let (span, length) = (Span::new(), i64::from(self.length()));
         match self {
             Self::Year => span.years(1),
-            Self::Month => span.months(1),
-            Self::Day => span.days(1),
+            Self::HalfYear | Self::Quarter | Self::Month => span.months(length),
+            Self::TenDays | Self::Day => span.days(length),
             Self::HalfDay | Self::QuarterDay | Self::ThreeHours | Self::Hour => span.hours(length),
             Self::HalfHour | Self::TenMinutes | Self::Minute => span.minutes(length),
             Self::Second => span.seconds(1),
@@ -126,28 +138,24 @@ impl Period {
     }
 
     fn floor(unit: Unit, at: DateTime) -> Self {
-        let keep = |of: Unit, value: i8, least: i8| if unit >= of { value } else { least };
-        let day = date(
-            at.year(),
-            keep(Unit::Month, at.month(), 1),
-            keep(Unit::Day, at.day(), 1),
-        );
-        // Of the day's hours, and the hour's minutes, only as many as whole pieces have.
-        let whole = |value: i8| value - value % unit.length();
-        let hour = if unit <= Unit::Hour {
-            whole(at.hour())
-        } else {
-            at.hour()
+        // What is finer than the unit is the least; of the unit's own pieces, only as many as are whole.
+        let keep = |first: Unit, last: Unit, value: i8, least: i8| match unit {
+            unit if unit < first => least,
+            unit if unit <= last => value - (value - least) % unit.length(),
+            _ => value,
         };
-        let hour = keep(Unit::HalfDay, hour, 0);
-        let minute = if unit <= Unit::Minute {
-            whole(at.minute())
+        let month = keep(Unit::HalfYear, Unit::Month, at.month(), 1);
+        // The 31st is one of the days from the 21st on.
+        let day = if unit == Unit::TenDays {
+            at.day().min(30)
         } else {
-            at.minute()
+            at.day()
         };
-        let minute = keep(Unit::HalfHour, minute, 0);
-        let second = keep(Unit::Second, at.second(), 0);
-        let start = day.at(hour, minute, second, 0);
+        let day = keep(Unit::TenDays, Unit::Day, day, 1);
+        let hour = keep(Unit::HalfDay, Unit::Hour, at.hour(), 0);
+        let minute = keep(Unit::HalfHour, Unit::Minute, at.minute(), 0);
+        let second = keep(Unit::Second, Unit::Second, at.second(), 0);
+        let start = date(at.year(), month, day).at(hour, minute, second, 0);
         Self { start, unit }
     }
 
@@ -185,7 +193,11 @@ impl Period {
 
     /// Its last millisecond.
     pub fn end(self) -> Millis {
-        let next = self.start.checked_add(self.unit.span());
+        let (start, unit) = match self.unit {
+            Unit::TenDays if self.start.day() > 20 => (self.start.first_of_month(), Unit::Month),
+            unit => (self.start, unit),
+        };
+        let next = start.checked_add(unit.span());
         Millis(millis(next.expect("periods begin before the year 9999")).0 - 1)
     }
 
@@ -273,7 +285,10 @@ mod tests {
             "2026-11-23T18/PT6H",
             "2026-11-23T12/PT12H",
             "2026-11-23",
+            "2026-11-21/P10D",
             "2026-11",
+            "2026-10/P3M",
+            "2026-07/P6M",
             "2026",
         ];
         let second = period("2026-11-23T22:55:59");
@@ -295,6 +310,10 @@ mod tests {
             "2026-11-23T22/PT3H",
             "2026-11-23T22/PT1H",
             "2026-11-23/PT12H",
+            "2026-11-31/P10D",
+            "2026-11-10/P10D",
+            "2026-11/P3M",
+            "2026-10/P6M",
             "2026-11-23T22:55/PT10M",
             "2026/",
         ] {
@@ -303,10 +322,34 @@ mod tests {
     }
 
     #[test]
+    fn every_time_is_in_its_periods() {
+        let minutes = (0..1_000_000)
+            .step_by(7)
+            .map(|minute| Millis(1_798_000_000_000 + minute * 60_000));
+        for time in minutes.chain([Millis(0), Millis(-1), Millis(1_795_428_000_123)]) {
+            let mut around: Option<Period> = None;
+            for unit in Unit::ALL {
+                let period = Period::of(unit, time);
+                assert!(period.times().contains(&time), "{time:?} in {period}");
+                if let Some(around) = around {
+                    assert!(around.contains(period), "{around}, {period}");
+                    assert!(around.start() <= period.start() && period.end() <= around.end());
+                }
+                around = Some(period);
+            }
+        }
+    }
+
+    #[test]
     fn neighbours_touch() {
         for (one, next) in [
             ("2026", "2027"),
+            ("2026-07/P6M", "2027-01/P6M"),
+            ("2026-10/P3M", "2027-01/P3M"),
             ("2024-02", "2024-03"),
+            ("2024-02-11/P10D", "2024-02-21/P10D"),
+            ("2024-02-21/P10D", "2024-03-01/P10D"),
+            ("2026-12-21/P10D", "2027-01-01/P10D"),
             ("2026-12-31", "2027-01-01"),
             ("2026-12-31T12/PT12H", "2027-01-01T00/PT12H"),
             ("2026-11-23T23", "2026-11-24T00"),

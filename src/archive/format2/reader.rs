@@ -266,7 +266,7 @@ impl<'a> SpaceReader<'a> {
         self.files(wanted, &mut reading).await?;
         if is_all
             && let Err(problem) =
-                check_rows::splits(manifest.stamps, self.limits.open, &reading.open)
+                check_rows::splits(manifest.stamps, self.limits.parts, &reading.open)
         {
             reading.fault(&path, problem)?;
         }

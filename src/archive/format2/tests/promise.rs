@@ -10,8 +10,7 @@ use crate::format2::{
 
 /// About five rows' worth, so that a few rows make deep splits.
 pub(super) const SMALL: Limits = Limits {
-    open: 800,
-    base: 1200,
+    parts: 1000,
     own: 150,
 };
 
