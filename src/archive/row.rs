@@ -42,6 +42,12 @@ pub trait Row: Serialize + DeserializeOwned + Send + 'static {
         None
     }
 
+    /// When the row that it [refers to](Self::refers_to) is of, if the archive must have that one wherever
+    /// its time is covered.
+    fn belongs_to(&self) -> Option<Millis> {
+        None
+    }
+
     /// The part that it describes, in the table with one row per part.
     fn part(&self) -> Option<Id> {
         None
@@ -60,6 +66,7 @@ pub struct Inspected {
     pub(super) key: RowKey,
     pub(super) id: Option<u64>,
     pub(super) refers_to: Option<(&'static str, u64)>,
+    pub(super) belongs_to: Option<Millis>,
     pub(super) part: Option<Id>,
 }
 
@@ -74,6 +81,7 @@ pub(super) fn inspect<R: Row>(
         key: row.key(),
         id: row.id(),
         refers_to: row.refers_to(),
+        belongs_to: row.belongs_to(),
         part: row.part(),
         contradicts_itself: row.contradicts_itself(),
     });

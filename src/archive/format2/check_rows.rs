@@ -15,6 +15,7 @@ use super::{
     layout::{Stamps, undersized},
     manifest::{Entry, Open},
     period::Period,
+    references::Reference,
 };
 use crate::{Id, Millis, Schema, Scope, manifest::Counts, row::Inspected};
 
@@ -51,6 +52,9 @@ pub(super) struct Checked {
     pub(super) keys: Vec<u128>,
     /// The parts that they describe.
     pub(super) parts: Vec<Id>,
+    /// By what others refer to them, and to what they refer.
+    pub(super) ids: Vec<u64>,
+    pub(super) references: Vec<Reference>,
     /// How long the rows are.
     pub(super) bytes: u64,
 }
@@ -109,6 +113,8 @@ fn checked(
     let mut checked = Checked {
         keys: Vec::new(),
         parts: Vec::new(),
+        ids: Vec::new(),
+        references: Vec::new(),
         bytes: 0,
         group,
     };
@@ -135,8 +141,10 @@ fn checked(
             is_in_scope,
             contradicts_itself,
             key,
+            id,
+            refers_to,
+            belongs_to,
             part,
-            ..
         } = row;
         let tell = |what: &str| format!("row {at} of its {} {what}", table.name);
         ensure(is_in_scope, || tell("is not of its part"))?;
@@ -147,6 +155,9 @@ fn checked(
         ensure(!contradicts_itself, || tell("contradicts itself"))?;
         checked.keys.push(names.name(&key.sort));
         checked.parts.extend(part);
+        checked.ids.extend(id);
+        let reference = refers_to.map(|to| Reference { to, belongs_to });
+        checked.references.extend(reference);
     }
     Ok(checked)
 }

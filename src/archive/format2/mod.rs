@@ -19,6 +19,7 @@ pub mod period;
 pub mod plan;
 pub mod query;
 pub mod reader;
+mod references;
 pub mod request;
 mod stale;
 #[cfg(test)]

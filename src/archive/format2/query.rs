@@ -1,6 +1,9 @@
 //! What is asked of an archive, and what comes of it.
 
-use std::{collections::BTreeSet, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use super::layout::ALWAYS;
 use crate::{Id, Level, Millis, Row, Schema, Scope, manifest::Counts, row::decode_blob};
@@ -24,6 +27,11 @@ impl Query {
             tables: None,
             times: ALWAYS,
         }
+    }
+
+    /// Whether all that rows refer to is read, too.
+    pub(super) fn is_whole(&self) -> bool {
+        self.tables.is_none() && self.times == ALWAYS
     }
 
     pub(super) fn has_table(&self, table: &str) -> bool {
@@ -75,4 +83,7 @@ pub struct Tally {
     pub bytes: u64,
     /// Rows in them, by table.
     pub rows: Counts,
+    /// Rows that refer to one that the archive does not have, by their table and the other: known where all
+    /// tables were read. That is no fault: the other may not have been fetched yet, or not be shown.
+    pub unresolved: BTreeMap<(&'static str, &'static str), u64>,
 }

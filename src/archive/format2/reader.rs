@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    thread,
+    mem, thread,
 };
 
 use async_trait::async_trait;
@@ -21,6 +21,7 @@ use super::{
     layout::{ALWAYS, LIMITS, Limits},
     manifest::{Covered, Line, MANIFEST_LIMIT, Manifest, ONE_LIST, Open, ROOT, manifest_path},
     period::Period,
+    references::References,
 };
 use crate::{ArchiveError, Hash, Id, Level, Schema, Scope, manifest::Counts};
 
@@ -107,6 +108,7 @@ struct Reading<'a> {
     listed: BTreeSet<Id>,
     described: BTreeSet<Id>,
     keys: Keys,
+    references: References,
     /// How long the rows of each open file are.
     open: BTreeMap<Period, u64>,
     tally: Tally,
@@ -114,7 +116,15 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Notes rows that are sound by themselves, and checks them against all others.
-    fn take(&mut self, expected: &Expected, checked: &Checked) -> Result<(), Problem> {
+    fn take(&mut self, expected: &Expected, checked: &mut Checked) -> Result<(), Problem> {
+        let (group, references) = (&checked.group, mem::take(&mut checked.references));
+        if self.query.is_whole()
+            && let Some(table) = group.table
+        {
+            let part = group.part.as_ref();
+            self.references
+                .take(part, table.name, &checked.ids, references);
+        }
         self.described.extend(checked.parts.iter().cloned());
         match expected {
             Expected::Base(..) => self.keys.base(&checked.keys),
@@ -198,21 +208,21 @@ impl<'a> SpaceReader<'a> {
 
     /// The parts, with what is covered of each.
     pub async fn parts(&self) -> Result<Vec<(Line, Vec<Covered>)>, ReadError> {
-        let manifest = &self.manifest;
-        let lines = self.lines(&mut Tally::default()).await?;
-        let covered = |line: &Line| {
-            let exception = manifest.exceptions.get(&line.id).map(Vec::as_slice);
-            coverage::of_reader(
-                &line.covered,
-                manifest.covered_to,
-                exception,
-                manifest.stamps,
-            )
-        };
+        let lines = self.lines(&mut Tally::default()).await?.into_iter();
         Ok(lines
-            .into_iter()
-            .map(|line| (line.clone(), covered(&line)))
+            .map(|line| (line.clone(), self.covered(&line)))
             .collect())
+    }
+
+    fn covered(&self, line: &Line) -> Vec<Covered> {
+        let manifest = &self.manifest;
+        let exception = manifest.exceptions.get(&line.id).map(Vec::as_slice);
+        coverage::of_reader(
+            &line.covered,
+            manifest.covered_to,
+            exception,
+            manifest.stamps,
+        )
     }
 
     async fn read_with<'r>(
@@ -234,6 +244,7 @@ impl<'a> SpaceReader<'a> {
             listed: lines.iter().map(|line| line.id.clone()).collect(),
             described: BTreeSet::new(),
             keys: Keys::default(),
+            references: References::default(),
             open: BTreeMap::new(),
             tally,
         };
@@ -276,7 +287,11 @@ impl<'a> SpaceReader<'a> {
                 .base(Some(&line.id), line.index, &line.rows, &mut reading)
                 .await?;
             self.files(files, &mut reading).await?;
+            if let Err(problem) = reading.references.end(&line.id, &self.covered(line)) {
+                reading.fault(&path, problem)?;
+            }
         }
+        reading.tally.unresolved = reading.references.unresolved;
         Ok(reading.tally)
     }
 
@@ -340,7 +355,7 @@ impl<'a> SpaceReader<'a> {
             .collect();
         let mut reads = stream::iter(reads).buffered(ahead);
         while let Some(read) = reads.next().await {
-            let (expected, bytes, checked) = match read {
+            let (expected, bytes, mut checked) = match read {
                 Ok(read) => read,
                 Err(fault) => {
                     (reading.faults)(fault)?;
@@ -349,7 +364,7 @@ impl<'a> SpaceReader<'a> {
             };
             reading.tally.files += 1;
             reading.tally.bytes += bytes.len() as u64;
-            for checked in &checked {
+            for checked in &mut checked {
                 if let Err(problem) = reading.take(&expected, checked) {
                     reading.fault(&named(Kind::Rows, expected.file().hash), problem)?;
                     continue;

@@ -176,6 +176,10 @@ impl Row for Post {
         is_topic(scope, self.forum, self.topic)
     }
 
+    fn id(&self) -> Option<u64> {
+        Some(self.id.0)
+    }
+
     fn key(&self) -> RowKey {
         key(self.id.0)
     }
@@ -183,6 +187,14 @@ impl Row for Post {
 
 impl Row for Like {
     const TABLE: &'static str = "likes";
+
+    fn refers_to(&self) -> Option<(&'static str, u64)> {
+        Some((Post::TABLE, self.post.0))
+    }
+
+    fn belongs_to(&self) -> Option<Millis> {
+        Some(time_of(self.post.0))
+    }
 
     fn is_of(&self, scope: &Scope) -> bool {
         is_topic(scope, self.forum, self.topic)

@@ -83,6 +83,7 @@ pub(super) struct Story {
     pub(super) now: Millis,
     posts: Vec<(u64, u64)>,
     likes: Vec<(u64, Vec<u8>)>,
+    numbers: u64,
 }
 
 impl Story {
@@ -96,7 +97,14 @@ impl Story {
             now: START,
             posts: Vec::new(),
             likes: Vec::new(),
+            numbers: 0,
         }
+    }
+
+    /// Another each time: posts that are gone do not come back.
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
     }
 
     fn chosen(&self, which: usize) -> Option<(u64, u64)> {
@@ -105,10 +113,11 @@ impl Story {
 
     pub(super) fn carry_out(&mut self, step: &Step) {
         let text = |words: usize| "word ".repeat(words);
-        let earlier = |ago: i64| Millis(self.now.0 - ago);
+        let now = self.now;
+        let earlier = |ago: i64| Millis(now.0 - ago);
         match *step {
             Step::Post { topic, ago, words } => {
-                let id = id_at(earlier(ago), self.posts.len() as u64);
+                let id = id_at(earlier(ago), self.number());
                 self.posts.push((topic_id(topic), id));
                 self.world.post(topic_id(topic), id, &text(words), None);
             }
@@ -117,10 +126,16 @@ impl Story {
                     self.world.post(topic, id, &text(words), Some(self.now));
                 }
             }
+            // With what belongs to it.
             Step::Delete { which } => {
                 if let Some((topic, id)) = self.chosen(which) {
-                    self.world
-                        .delete(topic, Post::TABLE, id.to_be_bytes().into());
+                    let id = id.to_be_bytes();
+                    self.world.delete(topic, Post::TABLE, id.into());
+                    let is_its = |(on, key): &(u64, Vec<u8>)| *on == topic && key.starts_with(&id);
+                    for (topic, key) in self.likes.extract_if(.., |like| is_its(like)) {
+                        self.world.delete(topic, Like::TABLE, key);
+                    }
+                    self.posts.retain(|post| post.1.to_be_bytes() != id);
                 }
             }
             // Again with another time, it lies elsewhere.
@@ -155,7 +170,7 @@ impl Story {
             }
             Step::Rename { topic } => self.world.topic(topic_id(topic), &self.now.0.to_string()),
             Step::Future => {
-                let id = id_at(Millis(3_450_000_000_000), self.posts.len() as u64); // in 2079
+                let id = id_at(Millis(3_450_000_000_000), self.number()); // in 2079
                 self.posts.push((topic_id(1), id));
                 self.world.post(topic_id(1), id, "from the future", None);
             }
@@ -305,7 +320,7 @@ fn an_empty_space_has_no_stamps_and_a_withdrawal_moves_none() {
 #[test]
 fn a_new_year_joins_the_months_of_the_last() {
     let mut story = Story::new();
-    for ago in [40, 70] {
+    for ago in [40, 70, 130, 160] {
         let ago = ago * DAY;
         story.carry_out(&Step::Post {
             topic: 2,
@@ -327,7 +342,7 @@ fn a_new_year_joins_the_months_of_the_last() {
         periods.collect::<Vec<_>>()
     };
     for (hours, expected) in [
-        (0, vec!["2026-10", "2026-11"]),
+        (0, vec!["2026-07", "2026-08", "2026-10", "2026-11"]),
         (7 * 24, vec!["2026", "2026"]),
     ] {
         story.carry_out(&Step::Wait { hours });
@@ -341,6 +356,42 @@ fn a_new_year_joins_the_months_of_the_last() {
         periods.retain(|period| !period.starts_with("2026-12"));
         assert_eq!(periods, expected);
     }
+}
+
+#[test]
+fn what_belongs_to_a_post_is_not_without_it_where_that_is_covered() {
+    let mut story = Story::new();
+    story.carry_out(&Step::Wait { hours: 5 });
+    story.cover();
+    for (topic, is_covered) in [(2, false), (0, true)] {
+        let post = id_at(Millis(story.now.0 - HOUR), 1);
+        story.world.like(topic_id(topic), post, 5, None);
+        story.world.export(story.now);
+        let read = read(&story.world.all_files(), SMALL, &Query::all());
+        assert_eq!(read.is_err(), is_covered, "{read:?}");
+    }
+}
+
+#[test]
+fn stamps_never_move_back() {
+    let mut story = Story::new();
+    let post = Step::Post {
+        topic: 0,
+        ago: 0,
+        words: 3,
+    };
+    story.carry_out(&post);
+    story.carry_out(&Step::Wait { hours: 240 });
+    story.carry_out(&post);
+    story.carry_out(&Step::Export);
+    let before = story.world.stamps();
+    assert_eq!(
+        before,
+        Some(("2027-01-05".to_owned(), "2027-01".to_owned()))
+    );
+    story.carry_out(&Step::Delete { which: 1 });
+    story.carry_out(&Step::Export);
+    assert_eq!(story.world.stamps(), before);
 }
 
 #[test]
