@@ -58,6 +58,7 @@ use crate::Exports;
 ///
 /// static SCHEMA: Schema = Schema {
 ///     provider: "bridges",
+///     version: 1,
 ///     tables: &[archive::Table::of::<Bridge>(Level::Space)],
 ///     classes: &["bridges"],
 ///     spaces: <Bridge as Row>::TABLE,

@@ -58,6 +58,7 @@ use super::Documents;
 ///
 /// static LIBRARIES: Schema = Schema {
 ///     provider: "libraries",
+///     version: 1,
 ///     tables: &[Table::of::<Loan>(Level::Space)],
 ///     spaces: Loan::TABLE,
 ///     parts: "",
@@ -251,6 +252,7 @@ mod tests {
     const fn schema(provider: &'static str) -> Schema {
         Schema {
             provider,
+            version: 1,
             tables: &[],
             spaces: "",
             parts: "",

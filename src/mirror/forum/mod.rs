@@ -28,6 +28,7 @@ use crate::{
 
 static SCHEMA: Schema = Schema {
     provider: "forum",
+    version: 1,
     tables: &[
         archive::Table::of::<Forum>(Level::Space),
         archive::Table::of::<Topic>(Level::Space),

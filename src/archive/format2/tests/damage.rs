@@ -382,6 +382,34 @@ fn what_is_told_to_be_small_is_not_inflated() {
     }
 }
 
+/// A mirror that does not tell where a row was before leaves it there.
+#[test]
+fn rows_that_are_left_where_they_were_are_refused() {
+    for ago in [50 * DAY, 9 * HOUR] {
+        let mut story = Story::new();
+        for ago in [60 * DAY, 0] {
+            story.carry_out(&Step::Post {
+                topic: 0,
+                ago,
+                words: 3,
+            });
+        }
+        for ago in [ago, HOUR] {
+            story.carry_out(&Step::Like {
+                which: 0,
+                ago,
+                is_seen: true,
+            });
+            let now = Period::of(Unit::Hour, Millis(story.now.0 - ago));
+            let is_of_now = |mark: &Mark| mark.table != Like::TABLE || mark.period == Some(now);
+            story.world.marks.retain(is_of_now);
+            story.world.export(story.now);
+        }
+        let read = read(&story.world.all_files(), SMALL, &Query::all());
+        assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+    }
+}
+
 #[test]
 fn a_row_may_be_in_one_file_only() {
     let mut keys = Keys::default();
