@@ -31,6 +31,11 @@ pub trait Row: Serialize + DeserializeOwned + Send + 'static {
     /// Its sort key.
     fn key(&self) -> RowKey;
 
+    /// Its sort key in format 1, which goes when format 2 is written.
+    fn format_1_key(&self) -> RowKey {
+        self.key()
+    }
+
     /// The id that other rows use to refer to it, as a number: the id itself or a hash of it.
     fn id(&self) -> Option<u64> {
         None
@@ -64,6 +69,7 @@ pub struct Inspected {
     pub(super) is_in_scope: bool,
     pub(super) contradicts_itself: bool,
     pub(super) key: RowKey,
+    pub(super) format_1_key: RowKey,
     pub(super) id: Option<u64>,
     pub(super) refers_to: Option<(&'static str, u64)>,
     pub(super) belongs_to: Option<Millis>,
@@ -79,6 +85,7 @@ pub(super) fn inspect<R: Row>(
     let inspected = rows.map(|row| Inspected {
         is_in_scope: row.is_of(scope),
         key: row.key(),
+        format_1_key: row.format_1_key(),
         id: row.id(),
         refers_to: row.refers_to(),
         belongs_to: row.belongs_to(),
@@ -100,6 +107,14 @@ pub struct EncodedRow {
 }
 
 impl EncodedRow {
+    /// Encodes the row for an archive of format 1.
+    pub fn format_1<R: Row>(row: &R) -> Self {
+        Self {
+            key: row.format_1_key(),
+            ..Self::new(row)
+        }
+    }
+
     /// Encodes the row.
     pub fn new<R: Row>(row: &R) -> Self {
         let mut bytes = Vec::new();

@@ -265,8 +265,13 @@ fn see_props<S: Rows>(rows: &mut S, new: &Props) -> Result<(), S::Error> {
     Ok(())
 }
 
-/// Links a command's props to the message that announces them.
-pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(), S::Error> {
+/// Links a command's props to the message that announces them. Marks them if it is new: they are exported
+/// with a message that is stored.
+pub(super) fn link_props<S: Rows>(
+    rows: &mut S,
+    message: &Message,
+    is_new: bool,
+) -> Result<(), S::Error> {
     let Some(command) = message
         .command
         .as_ref()
@@ -276,9 +281,9 @@ pub(super) fn link_props<S: Rows>(rows: &mut S, message: &Message) -> Result<(),
     };
     let props: Option<Props> = rows.get((message.channel_id, command.id))?;
     if let Some(mut props) = props
-        && props.message_id.is_none()
+        && (is_new || props.message_id.is_none())
     {
-        props.message_id = Some(message.id);
+        props.message_id.get_or_insert(message.id);
         rows.put(&props)?;
     }
     Ok(())

@@ -31,7 +31,7 @@ pub(super) fn see<S: Rows>(
     };
     let change = put(rows, MessageState::alive(at, kept))?;
     if change.1.message().is_some() {
-        link_props(rows, message)?;
+        link_props(rows, message, change.0.is_none())?;
     }
     Ok(Some(change))
 }
@@ -113,6 +113,14 @@ fn put<S: Rows>(rows: &mut S, new: MessageState) -> Result<Change, S::Error> {
                 &mut tally.deleted
             }) += 1;
         })?;
+    }
+    // What belongs to a message is exported with it, so it is exported again where that may change.
+    let shown = |row: &MessageState| {
+        let message = row.message();
+        message.map(|message| (message.author, message.mentions.is_empty()))
+    };
+    if is && before.as_ref().map(shown) != Some(shown(&after)) {
+        reaction::mark_again(rows, channel_id, after.id)?;
     }
     let missing = |row: &MessageState| row.message().is_some_and(Message::text_is_missing);
     let (was, is) = (before.as_ref().is_some_and(missing), missing(&after));

@@ -113,6 +113,18 @@ pub(super) fn forget<S: Rows>(
     Ok(())
 }
 
+/// Marks the reactions to a message for the next export.
+pub(super) fn mark_again<S: Rows>(
+    rows: &mut S,
+    channel_id: ChannelId,
+    message_id: MessageId,
+) -> Result<(), S::Error> {
+    for reaction in of_message(rows, channel_id, message_id)? {
+        rows.put(&reaction)?;
+    }
+    Ok(())
+}
+
 /// Groups rows about reactions by message, for messages with ids in `(after, to]`. `key` returns the
 /// prefix of a message's keys.
 pub(super) fn of_page<S: Rows, R: Record, P: PrefixOf<R::Key>>(

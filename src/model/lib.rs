@@ -54,7 +54,7 @@ pub use props::{Props, PropsOrigin};
 pub use propsbot_archive::{Millis, one_line, printable, printable_json};
 pub use propsbot_mirror::Stamp;
 pub use pseudonym::{Named, Pseudonyms, ids_in, jump_urls_in};
-pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen};
+pub use reaction::{Evidence, LeftOut, Reaction, ReactionMark, ReactionMarks, Seen, reaction_time};
 pub use record::{Entity, GuildEntity, Lww, Tombstoned, tables};
 pub use role_history::{RoleHistory, RoleSpan};
 pub use scrub::{Drift, Recheck, Reread, Scrub, Walk};

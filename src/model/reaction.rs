@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, EmojiKey, GuildId, MessageId, Stamp, UserId};
+use super::{ChannelId, EmojiKey, GuildId, MessageId, Millis, Stamp, UserId};
 
 /// The source of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +40,25 @@ pub struct Reaction {
     pub removed: Option<Seen>,
 }
 
+/// The time of a reaction's row in an archive: when it was added if the gateway told that, else that of
+/// its message. Never before its message, even if our clock was.
+///
+/// A time from REST is that of the request, so it would make old reactions new.
+pub fn reaction_time(message: MessageId, added: Option<(Millis, Evidence)>) -> Millis {
+    let posted = message.created_at();
+    match added {
+        Some((at, Evidence::Gateway)) => at.max(posted),
+        _ => posted,
+    }
+}
+
 impl Reaction {
+    /// The time of its row in an archive: [`reaction_time`].
+    pub fn row_time(&self) -> Millis {
+        let added = self.added.map(|seen| (seen.at.millis(), seen.by));
+        reaction_time(self.message_id, added)
+    }
+
     /// Whether the reaction exists. If seen and removed at the same time, it exists: a list removes
     /// all others at its own time.
     pub fn is_present(&self) -> bool {

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use propsbot_archive::{Dirty, Id, Level, Millis, Row, RowKey, Schema, Scope, Table};
 use propsbot_mirror::{self as mirror, Mark};
-use propsbot_model::{AuthorKind, ChannelId, Class, GuildId, MessageId, Stamp, tables};
+use propsbot_model::{
+    AuthorKind, ChannelId, Class, GuildId, MessageId, Stamp, reaction_time, tables,
+};
 
 use super::{
     ChannelRow, EmojiRow, GuildRow, MemberRow, MessageRow, PropsRow, ReactionRow, Restored,
@@ -33,7 +35,7 @@ pub static SCHEMA: Schema = Schema {
         Table::of::<MessageRow>(Level::Part).with("By `id`.", columns::MESSAGES),
         Table::of::<ReactionRow>(Level::Part).with("Present and past. By `message_id`, then the emoji (Unicode first, by UTF-8 bytes; then custom ones by \
              id), then `burst` (false first), then `user_id`. A row's time is `added_at` if `added_by` is \
-             \"gateway\", and else its message's.", columns::REACTIONS),
+             \"gateway\" and that isn't before its message, and else its message's.", columns::REACTIONS),
         Table::of::<PropsRow>(Level::Part).with("Props given with a command. By `id`.", columns::PROPS),
     ],
     spaces: GUILDS,
@@ -181,6 +183,10 @@ rows! {
         fn refers_to(&self) -> Option<(&'static str, u64)> {
             self.message_id.map(|id| (MESSAGES, id.0))
         }
+
+        fn belongs_to(&self) -> Option<Millis> {
+            self.message_id.map(MessageId::created_at)
+        }
     }
 }
 
@@ -194,6 +200,7 @@ impl Row for ReactionRow {
     /// Sorted by message, emoji (Unicode first), burst, user.
     fn key(&self) -> RowKey {
         let mut key = key(self.message_id.0);
+        key.time = reaction_time(self.message_id, self.added_at.zip(self.added_by));
         match self.emoji_id {
             None => {
                 key.sort.push(0);
@@ -217,8 +224,19 @@ impl Row for ReactionRow {
         key
     }
 
+    fn format_1_key(&self) -> RowKey {
+        RowKey {
+            time: self.message_id.created_at(),
+            ..self.key()
+        }
+    }
+
     fn refers_to(&self) -> Option<(&'static str, u64)> {
         Some((MESSAGES, self.message_id.0))
+    }
+
+    fn belongs_to(&self) -> Option<Millis> {
+        Some(self.message_id.created_at())
     }
 
     fn contradicts_itself(self) -> bool {

@@ -158,6 +158,6 @@ fn scan<R: Row>(
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
 ) -> Result<(), SourceError> {
     rows.iter()
-        .filter(|row| row.is_of(scope) && times.contains(&row.key().time))
-        .try_for_each(|row| each(EncodedRow::new(row)))
+        .filter(|row| row.is_of(scope) && times.contains(&row.format_1_key().time))
+        .try_for_each(|row| each(EncodedRow::format_1(row)))
 }

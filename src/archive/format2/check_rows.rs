@@ -141,6 +141,7 @@ fn checked(
             is_in_scope,
             contradicts_itself,
             key,
+            format_1_key: _,
             id,
             refers_to,
             belongs_to,

@@ -122,12 +122,15 @@ pub(super) fn check_blob(
             entry.bytes
         ));
     }
-    if !rows.is_sorted_by(|one, next| one.key < next.key) {
+    if !rows.is_sorted_by(|one, next| one.format_1_key < next.format_1_key) {
         found.fault(format_args!("{path}: rows are out of order or repeated"));
     }
     let unit = entry.period.unit();
     let is_elsewhere = |time| Period::of(unit, time) != entry.period;
-    if let Some(at) = rows.iter().position(|row| is_elsewhere(row.key.time)) {
+    if let Some(at) = rows
+        .iter()
+        .position(|row| is_elsewhere(row.format_1_key.time))
+    {
         found.fault(format_args!("{path}: row {at} is not of {}", entry.period));
     }
     if let Some(at) = rows.iter().position(|row| !row.is_in_scope) {

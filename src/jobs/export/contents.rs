@@ -102,7 +102,9 @@ fn reconsidered(store: &Reader, changed: &[Mark]) -> Result<BTreeSet<Mark>, Stor
             || of_guild(tables::CHANNELS) && follow_channels(store, guild)?;
         let hides = |privacy: &Privacy| privacy.tier == Tier::Everything;
         if moved && store.strictest_privacy(guild)?.iter().any(hides) {
+            // Reactions are exported with their message.
             again.insert(Mark::of_space(guild, tables::MESSAGES));
+            again.insert(Mark::of_space(guild, tables::REACTIONS));
         }
     }
     Ok(again)

@@ -8,7 +8,7 @@ use super::{
 };
 use propsbot_archive::{EncodedRow, Id, Millis, Row, Schema, Scope, Source, SourceError};
 use propsbot_mirror::{Contents, ExportView, Exports, Ledger};
-use propsbot_model::{ChannelId, GuildId};
+use propsbot_model::{ChannelId, GuildId, MessageId, Props};
 use propsbot_rows::{
     CHANNELS, ChannelRow, EMOJIS, EmojiRow, GUILDS, GuildRow, MEMBERS, MESSAGES, MemberRow, PROPS,
     REACTIONS, ROLES, RULES, Redactor, RoleRow, SCHEMA, ids,
@@ -79,12 +79,21 @@ impl Source for StoreSource {
                     .messages(channel, ids)
                     .try_for_each(|row| all(redactor.message(&row?, props), each))
             }
-            (REACTIONS, Some(channel)) => store
-                .reactions(channel, ids)
-                .try_for_each(|row| all(redactor.reaction(&row?), each)),
-            (PROPS, Some(channel)) => store
-                .props(channel, ids)
-                .try_for_each(|row| all(redactor.props(&row?), each)),
+            (REACTIONS, Some(channel)) => {
+                let mut messages = Shown::of(store, guild, channel, &redactor)?;
+                store.reactions(channel, ids).try_for_each(|row| {
+                    let row = row?;
+                    let row = messages.has(row.message_id)?.then_some(row);
+                    all(row.and_then(|row| redactor.reaction(&row)), each)
+                })
+            }
+            (PROPS, Some(channel)) => {
+                let mut messages = Shown::of(store, guild, channel, &redactor)?;
+                store.props(channel, ids).try_for_each(|row| {
+                    let row = messages.without_missing(row?)?;
+                    all(redactor.props(&row), each)
+                })
+            }
             (GUILDS, None) => {
                 let row = store.guild(guild)?.filter(|_| ids.contains(&guild.0));
                 let settings = store.settings(guild)?;
@@ -121,11 +130,59 @@ impl Source for StoreSource {
     }
 }
 
+/// Which messages of a channel are exported. What refers to another one must not.
+struct Shown<'a> {
+    store: &'a Reader,
+    redactor: &'a Redactor,
+    channel: ChannelId,
+    is_props: bool,
+    /// The last answer: reactions come by message.
+    last: Option<(MessageId, bool)>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(
+        store: &'a Reader,
+        guild: GuildId,
+        channel: ChannelId,
+        redactor: &'a Redactor,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            store,
+            redactor,
+            channel,
+            is_props: store.is_props_channel(guild, channel)?,
+            last: None,
+        })
+    }
+
+    /// Whether a message is exported.
+    fn has(&mut self, id: MessageId) -> Result<bool, StoreError> {
+        if let Some((_, shown)) = self.last.filter(|(last, _)| *last == id) {
+            return Ok(shown);
+        }
+        let message = self.store.message(self.channel, id)?;
+        let shown = message.is_some_and(|state| self.redactor.shows(&state, self.is_props));
+        self.last = Some((id, shown));
+        Ok(shown)
+    }
+
+    /// The props, which name their message only if that is exported.
+    fn without_missing(&mut self, mut props: Props) -> Result<Props, StoreError> {
+        if let Some(id) = props.message_id
+            && !self.has(id)?
+        {
+            props.message_id = None;
+        }
+        Ok(props)
+    }
+}
+
 /// Passes these rows on.
 fn all<R: Row>(
     rows: impl IntoIterator<Item = R>,
     each: &mut dyn FnMut(EncodedRow) -> Result<(), SourceError>,
 ) -> Result<(), SourceError> {
     let mut rows = rows.into_iter();
-    rows.try_for_each(|row| each(EncodedRow::new(&row)))
+    rows.try_for_each(|row| each(EncodedRow::format_1(&row)))
 }

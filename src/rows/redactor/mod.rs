@@ -13,7 +13,7 @@ use propsbot_model::{
 };
 
 /// Version of the redaction rules. Bump it to force a full re-export.
-pub const RULES: u8 = 4;
+pub const RULES: u8 = 5;
 
 /// The privacy choices of a guild's members.
 #[derive(Clone, Debug, Default)]
@@ -132,13 +132,30 @@ impl Redactor {
         rows
     }
 
-    /// The message's row; `None` if it isn't exported. For users who opted out of everything, only
-    /// props-channel thanks are kept, with text and author removed.
+    /// Whether the message is exported. For users who opted out of everything, only props-channel
+    /// thanks are.
+    ///
+    /// Reactions go out only with their message, so [`Self::reaction`] is for those of exported ones.
+    pub fn shows(&self, state: &MessageState, props_channel: bool) -> bool {
+        let Some(message) = state.message() else {
+            return true;
+        };
+        let speaker = message.speaker();
+        let is_written = speaker == Some(message.author.id);
+        let is_hidden = speaker.is_some_and(|speaker| self.tier(speaker) == Tier::Everything);
+        !(is_written && is_hidden) || props_channel && !message.mentions.is_empty()
+    }
+
+    /// The message's row; `None` if it isn't exported. Of the thanks of users who opted out of
+    /// everything, text and author are removed.
     pub fn message(&self, state: &MessageState, props_channel: bool) -> Option<MessageRow> {
         let mut row = MessageRow::from(state);
         let Some(message) = state.message() else {
             return Some(row);
         };
+        if !self.shows(state, props_channel) {
+            return None;
+        }
         let speaker = message.speaker();
         let tier = speaker.map_or(Tier::None, |speaker| self.tier(speaker));
         if speaker.is_some_and(|speaker| !self.keeps_text(speaker, message.id.created_at())) {
@@ -146,10 +163,6 @@ impl Redactor {
         }
         let written = speaker == Some(message.author.id);
         if tier == Tier::Everything {
-            let thanks = props_channel && !message.mentions.is_empty();
-            if written && !thanks {
-                return None;
-            }
             row.command = None;
             row.reply_to = None;
         }
