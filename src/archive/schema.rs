@@ -22,6 +22,9 @@ pub struct Schema {
     pub classes: &'static [&'static str],
     /// Whether a text is a valid id of a space, of a part, or in coverage.
     pub is_id: fn(&str) -> bool,
+    /// What a reader has to know beyond tables and columns, for the archive's specification: Markdown, from a
+    /// second-level heading on.
+    pub notes: &'static str,
     /// The archive's README: what it is, and how to read it. See [`FIGURES`](super::FIGURES).
     pub readme: fn(&Manifest) -> String,
     /// The commit message of a manifest: what changed since the previous one, and how many damaged

@@ -20,6 +20,7 @@ pub(super) static SCHEMA: Schema = Schema {
     parts: Book::TABLE,
     classes: &["shelves", "notes"],
     is_id: |id| !id.is_empty(),
+    notes: "",
     readme: |manifest| format!("{} shelves\n", manifest.spaces.len()),
     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
 };

@@ -64,6 +64,7 @@ use crate::Exports;
 ///     spaces: <Bridge as Row>::TABLE,
 ///     parts: "",
 ///     is_id: |id| !id.is_empty(),
+///     notes: "",
 ///     readme: |_| "Bridges, and whether each is open\n".to_owned(),
 ///     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
 /// };

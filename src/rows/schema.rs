@@ -52,6 +52,7 @@ pub static SCHEMA: Schema = Schema {
         id.parse::<u64>()
             .is_ok_and(|number| number.to_string() == id)
     },
+    notes: include_str!("discord.md"),
     readme,
     commit_message,
 };

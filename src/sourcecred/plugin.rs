@@ -64,6 +64,7 @@ use super::Documents;
 ///     parts: "",
 ///     classes: &["loans"],
 ///     is_id: |id| !id.is_empty(),
+///     notes: "",
 ///     readme: |manifest| format!("{} libraries\n", manifest.spaces.len()),
 ///     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
 /// };
@@ -258,6 +259,7 @@ mod tests {
             parts: "",
             classes: &[],
             is_id: |_| true,
+            notes: "",
             readme: |_| String::new(),
             commit_message: |_, _, _| String::new(),
         }

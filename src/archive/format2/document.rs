@@ -31,6 +31,10 @@ pub fn format_md(schema: &Schema) -> String {
             writeln!(page, "| `{name}` | {} | {doc} |", typed(column)).expect("a text takes all");
         }
     }
+    if !schema.notes.is_empty() {
+        page.push('\n');
+        page.push_str(schema.notes);
+    }
     page
 }
 

@@ -7,6 +7,7 @@ mod explain;
 mod invariants;
 mod limits;
 mod minting;
+mod page;
 mod rules;
 
 use super::*;

@@ -38,6 +38,7 @@ static SCHEMA: Schema = Schema {
     spaces: Forum::TABLE,
     parts: Topic::TABLE,
     is_id: |id| !id.is_empty(),
+    notes: "",
     readme: |manifest| format!("{} forums\n", manifest.spaces.len()),
     commit_message: |manifest, _, _| format!("Generation {}", manifest.generation),
 };

@@ -17,9 +17,9 @@ use crate::format2::{
 };
 
 /// An archive with files of every kind.
-static SOUND: LazyLock<Stored> = LazyLock::new(|| sound().world.all_files());
+pub(super) static SOUND: LazyLock<Stored> = LazyLock::new(|| sound().world.all_files());
 
-fn sound() -> Story {
+pub(super) fn sound() -> Story {
     let mut story = Story::new();
     for number in 0..60_u32 {
         let ago = i64::from(number * number) * DAY / 40;
@@ -95,7 +95,7 @@ fn kind(path: &str) -> Option<Kind> {
     }
 }
 
-fn inflate(packed: &[u8]) -> Vec<u8> {
+pub(super) fn inflate(packed: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
     bytes

@@ -49,6 +49,7 @@ pub(in crate::format2) static SCHEMA: Schema = Schema {
         id.parse::<u64>()
             .is_ok_and(|number| number.to_string() == id)
     },
+    notes: "",
     readme: |_| String::new(),
     commit_message: |_, _, _| String::new(),
 };

@@ -2,6 +2,7 @@
 
 mod damage;
 pub(super) mod forum;
+mod page;
 mod promise;
 mod weeks;
 
