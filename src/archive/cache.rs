@@ -24,8 +24,8 @@ use futures::{
 use tempfile::TempDir;
 
 use super::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Index, IndexRef, MANIFEST, Manifest,
-    Object, blocking,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Index, IndexRef, LONGEST, MANIFEST,
+    Manifest, Object, blocking, is_whole, read_file,
 };
 
 /// How many indexes are read at a time.
@@ -78,7 +78,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     pub(super) async fn fetched(archive: A) -> Result<Option<Self>, ArchiveError> {
         let cached = Self::in_scratch(archive)?;
         // `read_all` returns the generation of the last read manifest.
-        cached.archive.read(MANIFEST).await?;
+        cached.archive.read(MANIFEST, LONGEST).await?;
         Ok(cached.fill().await?.then_some(cached))
     }
 
@@ -108,15 +108,13 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     }
 
     /// The cached copy of an object, if it is there and intact.
-    async fn copy(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let Some(hash) = Hash::in_path(path) else {
-            return Ok(None);
-        };
+    async fn copy(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         let file = self.folder.join(path);
-        blocking(move || match fs::read(&file) {
-            Ok(bytes) => Ok(Some(bytes).filter(|bytes| Hash::of(bytes) == hash)),
+        let path = path.to_owned();
+        blocking(move || {
             // What can't be read here is read from the archive.
-            Err(_) => Ok(None),
+            let copy = read_file(&file, longest).unwrap_or_default();
+            Ok(copy.filter(|bytes| is_whole(&path, bytes)))
         })
         .await
     }
@@ -125,7 +123,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
     async fn keep(&self, path: String, bytes: Vec<u8>) -> Result<Vec<u8>, ArchiveError> {
         let file = self.folder.join(&path);
         let kept = blocking(move || {
-            let kept = if Hash::in_path(&path) == Some(Hash::of(&bytes)) {
+            let kept = if is_whole(&path, &bytes) {
                 put(&file, &bytes)
             } else {
                 Ok(())
@@ -148,17 +146,17 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
 
     /// The paths of the blobs that an index lists; `None` if the index can't be read.
     async fn blobs(&self, index: String) -> Result<Option<Vec<String>>, ArchiveError> {
-        let bytes = self.object(index.clone()).await?;
+        let bytes = self.object(index.clone(), LONGEST).await?;
         let parsed = bytes.and_then(|byte| Index::parse(&index, &byte).ok());
         Ok(parsed.map(|parsed| parsed.blob_paths().collect()))
     }
 
     /// An object, from the cache or else from the archive.
-    async fn object(&self, path: String) -> Result<Option<Vec<u8>>, ArchiveError> {
-        if let Some(bytes) = self.copy(&path).await? {
+    async fn object(&self, path: String, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if let Some(bytes) = self.copy(&path, longest).await? {
             return Ok(Some(bytes));
         }
-        match self.archive.read(&path).await? {
+        match self.archive.read(&path, longest).await? {
             Some(bytes) => self.keep(path, bytes).await.map(Some),
             None => Ok(None),
         }
@@ -171,7 +169,7 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
             return Ok(());
         };
         let followed = self.folder.join(MANIFEST);
-        let known = blocking(move || Ok(fs::read(followed).ok())).await?;
+        let known = blocking(move || Ok(read_file(&followed, LONGEST).unwrap_or_default())).await?;
         if known.as_deref() == Some(bytes) {
             return Ok(());
         }
@@ -209,11 +207,11 @@ impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> CachedArchive<'a
 impl<'a, A: Deref<Target = dyn DataArchive + 'a> + Send + Sync> DataArchive
     for CachedArchive<'a, A>
 {
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         if Hash::in_path(path).is_some() {
-            return self.object(path.to_owned()).await;
+            return self.object(path.to_owned(), longest).await;
         }
-        let found = self.archive.read(path).await?;
+        let found = self.archive.read(path, longest).await?;
         if let Some(bytes) = found.as_ref().filter(|_| path == MANIFEST) {
             self.follow(bytes).await?;
         }

@@ -5,14 +5,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
-    io,
-    path::PathBuf,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
 };
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Hash, MANIFEST, README};
+use super::{
+    Hash, MANIFEST, README,
+    format2::{
+        document::FORMAT_MD,
+        file,
+        manifest::{ROOT, is_manifest},
+    },
+};
 
 /// The files that SourceCred reads: the graph, its declaration, and the identity proposals.
 pub const SOURCECRED: [&str; 3] = [
@@ -21,10 +29,22 @@ pub const SOURCECRED: [&str; 3] = [
     "sourcecred/props/identityProposals.json",
 ];
 
-/// The replaceable files beside the manifest, for people and other programs.
-pub const DOCUMENTS: [&str; 4] = [README, SOURCECRED[0], SOURCECRED[1], SOURCECRED[2]];
+/// The replaceable files beside the manifests, for people and other programs.
+pub const DOCUMENTS: [&str; 5] = [
+    README,
+    FORMAT_MD,
+    SOURCECRED[0],
+    SOURCECRED[1],
+    SOURCECRED[2],
+];
 
-/// An immutable file of the archive: a blob or an index, named by the hash of its bytes.
+/// The folders of an archive's objects and of its spaces' manifests.
+pub const FOLDERS: [&str; 6] = ["blobs", "days", "indexes", "parts", "rows", "spaces"];
+
+/// The longest document that is read, in bytes.
+pub const DOCUMENT_LIMIT: u64 = 1 << 30;
+
+/// An immutable file of the archive, named by the hash of its uncompressed bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// Its path in the archive, with `/` between folders.
@@ -33,14 +53,15 @@ pub struct Object {
     pub bytes: Vec<u8>,
 }
 
-/// The content of the files beside the manifest; `None` removes a file.
+/// The content of the files beside the manifests; `None` removes a file.
 pub type Documents = BTreeMap<&'static str, Option<Vec<u8>>>;
 
-/// The manifests that a write is based on: the hash of each by path, or `None` if there is none
-/// yet.
+/// The hashes of manifests by path; `None` where there is none.
 ///
-/// Format 1 has one manifest, [`MANIFEST`]. A format with one manifest per space has an entry for
-/// each one that the write replaces. [`Publish`] and [`Receipt`] use the same paths.
+/// An archive has a root, [`ROOT`], and a manifest for each space
+/// ([`manifest_path`](super::format2::manifest::manifest_path)). A write names the ones that it is
+/// based on, whether it replaces them or not. It names what lies at a path even if the root doesn't
+/// have the space: an interrupted write may have left a manifest there.
 pub type Bases = BTreeMap<String, Option<Hash>>;
 
 /// The bases of a write to an archive of format 1 whose manifest has this hash.
@@ -51,11 +72,11 @@ pub fn base(manifest: Option<Hash>) -> Bases {
 /// What a write publishes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publish {
-    /// The new manifests, by path. Each path is one of the write's [`Bases`].
-    pub manifests: BTreeMap<String, Vec<u8>>,
+    /// The new manifests, by path; `None` removes one. Each path is one of the write's [`Bases`].
+    pub manifests: BTreeMap<String, Option<Vec<u8>>>,
     /// The objects that they no longer need.
     pub remove: BTreeSet<String>,
-    /// The changed files beside the manifest ([`DOCUMENTS`]).
+    /// The changed files beside the manifests ([`DOCUMENTS`]).
     pub documents: Documents,
     /// What changed, in one line for people. Archives without a log ignore it.
     pub commit_message: String,
@@ -64,9 +85,9 @@ pub struct Publish {
 /// What a write published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// The hashes of the published manifests, by path. If another writer interferes while an
-    /// archive replaces several manifests one by one, only those replaced so far.
-    pub published: BTreeMap<String, Hash>,
+    /// The manifests that were replaced, and `None` for those that were removed. Fewer than asked
+    /// for if another writer interfered with an archive that replaces one file at a time.
+    pub published: Bases,
     /// Requests sent to a server since the previous write ended, including reads and retries.
     pub requests: u64,
     /// The commit that was made or found, for archives in git.
@@ -80,15 +101,20 @@ pub struct Receipt {
 /// An archive consists of files: manifests, which list its content; the immutable objects that they
 /// name; and [`DOCUMENTS`] for people and other programs. An implementation promises:
 ///
-/// - **Atomic.** A reader sees either the old manifest with all of its objects or the new one with
-///   all of its objects, even after a crash at any moment. (A reader of the old manifest may find
-///   an object gone. It then reads the manifest again.)
+/// - **Atomic.** A reader sees either the old manifest of a space with all of its objects or the
+///   new one with all of its objects, even after a crash at any moment. (A reader of the old
+///   manifest may find an object gone. It then reads the manifest again.)
+/// - **In order.** A root never names a space without a manifest: an archive that replaces one file
+///   at a time follows [`Publish::in_order`].
 /// - **Durable.** What [`ArchiveWrite::publish`] has confirmed survives a power cut. Objects are
 ///   durable before the manifest is replaced.
 /// - **Compare and set.** If a manifest isn't the one that the write is based on, nothing is
 ///   published, and the error is [`ArchiveError::Stale`]. If it already is the one to publish, the
 ///   write succeeds.
 /// - **Idempotent.** Putting an object that exists, or removing one that doesn't, changes nothing.
+///   An object exists if its uncompressed bytes do, however they are compressed.
+/// - **Bounded.** A file that is longer than a reader allows is refused before its bytes are taken
+///   ([`ArchiveError::TooLong`]).
 /// - **One writer at a time.** A second write is refused with [`ArchiveError::Busy`].
 /// - **Nothing else.** Objects whose bytes don't match the hash in their path are refused, and so
 ///   are paths that don't belong to an archive ([`Object::check`], [`Publish::check`],
@@ -115,9 +141,14 @@ pub struct Receipt {
 ///
 /// #[async_trait]
 /// impl DataArchive for Mine {
-///     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+///     async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
 ///         check_readable(path)?;
-///         Ok(self.0.lock().await.get(path).cloned())
+///         match self.0.lock().await.get(path) {
+///             Some(file) if file.len() as u64 > longest => {
+///                 Err(ArchiveError::TooLong { path: path.into(), longest })
+///             }
+///             found => Ok(found.cloned()),
+///         }
 ///     }
 ///     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
 ///         check_bases(&bases)?;
@@ -147,11 +178,12 @@ pub struct Receipt {
 ///         let found = self.1.keys().map(|path| (path.clone(), files.get(path).map(|file| Hash::of(file))));
 ///         let published = publish.compare(&self.1, &found.collect())?;
 ///         files.extend(self.2);
-///         files.extend(publish.manifests);
-///         for (path, document) in publish.documents {
-///             match document {
-///                 Some(bytes) => files.insert(path.to_owned(), bytes),
-///                 None => files.remove(path),
+///         let documents = publish.documents.into_iter();
+///         let documents = documents.map(|(path, document)| (path.to_owned(), document));
+///         for (path, file) in publish.manifests.into_iter().chain(documents) {
+///             match file {
+///                 Some(bytes) => files.insert(path, bytes),
+///                 None => files.remove(&path),
 ///             };
 ///         }
 ///         files.retain(|path, _| !publish.remove.contains(path));
@@ -164,7 +196,10 @@ pub struct Receipt {
 #[async_trait]
 pub trait DataArchive: Send + Sync {
     /// The whole file at this path; `None` if there is none.
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError>;
+    ///
+    /// # Errors
+    /// [`ArchiveError::TooLong`] for a file of more than `longest` bytes, of which none are taken.
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError>;
 
     /// Begins a write based on these manifests. Also removes the leftovers of an interrupted write.
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError>;
@@ -180,7 +215,10 @@ pub trait DataArchive: Send + Sync {
 
     /// Whether the file at this path has these bytes.
     async fn has(&self, path: &str, bytes: &[u8]) -> Result<bool, ArchiveError> {
-        Ok(self.read(path).await?.is_some_and(|own| own == bytes))
+        match self.read(path, bytes.len() as u64).await {
+            Err(ArchiveError::TooLong { .. }) => Ok(false),
+            found => Ok(found?.is_some_and(|own| own == bytes)),
+        }
     }
 
     /// Checks, without writing, that a write would be accepted.
@@ -287,15 +325,24 @@ pub enum ArchiveError {
         /// The archive.
         place: String,
     },
-    /// The bytes don't match the hash in the path.
+    /// The file is longer than the reader allows.
     #[error(
-        "refused to write {path}: its bytes have the hash {found}; this is a bug, please report it"
+        "{path} is longer than {longest} bytes, which is the most that it may have: put back an intact \
+         copy of the archive"
     )]
-    WrongHash {
+    TooLong {
+        /// The file.
+        path: String,
+        /// The limit in bytes.
+        longest: u64,
+    },
+    /// The bytes aren't those that the path names.
+    #[error("refused to write {path}: {problem}; this is a bug, please report it")]
+    BadObject {
         /// The object's path.
         path: String,
-        /// The hash of the bytes.
-        found: Hash,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The object exceeds the archive's size limit.
     #[error(
@@ -336,16 +383,31 @@ fn hash_in(path: &str) -> Result<Hash, ArchiveError> {
 }
 
 impl Object {
-    /// Checks that the path matches the hash of the bytes. Every archive checks this before it
+    /// Checks that the bytes are those that the path names. Every archive checks this before it
     /// stores an object.
     pub fn check(&self) -> Result<(), ArchiveError> {
-        let found = Hash::of(&self.bytes);
-        if hash_in(&self.path)? == found {
-            return Ok(());
-        }
-        let path = self.path.clone();
-        Err(ArchiveError::WrongHash { path, found })
+        check_object(&self.path, &self.bytes)
     }
+}
+
+/// Whether these are the bytes of the object at this path, however compressed.
+pub fn is_whole(path: &str, bytes: &[u8]) -> bool {
+    check_object(path, bytes).is_ok()
+}
+
+fn check_object(path: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let hash = hash_in(path)?;
+    let checked = if file::is_named(path) {
+        file::check(bytes, hash)
+    } else if Hash::of(bytes) == hash {
+        Ok(())
+    } else {
+        Err("its bytes have another hash".to_owned())
+    };
+    checked.map_err(|problem| ArchiveError::BadObject {
+        path: path.to_owned(),
+        problem,
+    })
 }
 
 impl Publish {
@@ -366,28 +428,46 @@ impl Publish {
         }
     }
 
-    /// The hashes of the new manifests, by path.
-    pub fn hashes(&self) -> BTreeMap<String, Hash> {
-        let hash = |(path, bytes): (&String, &Vec<u8>)| (path.clone(), Hash::of(bytes));
-        self.manifests.iter().map(hash).collect()
+    /// The hashes of the new manifests, and `None` for those to be removed.
+    pub fn hashes(&self) -> Bases {
+        let hash = |manifest: &Option<Vec<u8>>| manifest.as_deref().map(Hash::of);
+        let manifests = self.manifests.iter();
+        manifests
+            .map(|(path, manifest)| (path.clone(), hash(manifest)))
+            .collect()
     }
 
-    /// Compares the current manifests, `found`, to the bases of the write. Returns the new
-    /// manifests' hashes if all may be replaced.
+    /// The manifests in the order in which to replace them one at a time.
+    ///
+    /// Manifests of spaces come before the root that names them, and go after the root that no
+    /// longer does.
+    pub fn in_order(&self) -> Vec<(&str, Option<&[u8]>)> {
+        let manifests = self.manifests.iter();
+        let mut manifests: Vec<_> = manifests
+            .map(|(path, manifest)| (path.as_str(), manifest.as_deref()))
+            .collect();
+        manifests.sort_by_key(|(path, manifest)| match manifest {
+            _ if *path == ROOT => 1,
+            Some(_) => 0,
+            None => 2,
+        });
+        manifests
+    }
+
+    /// Compares the current manifests, `found`, to the bases of the write. Returns
+    /// [`Self::hashes`] if it may publish.
     ///
     /// # Errors
     /// [`ArchiveError::Stale`] for the first that is neither as expected nor already published.
-    pub fn compare(
-        &self,
-        bases: &Bases,
-        found: &Bases,
-    ) -> Result<BTreeMap<String, Hash>, ArchiveError> {
+    pub fn compare(&self, bases: &Bases, found: &Bases) -> Result<Bases, ArchiveError> {
         let hashes = self.hashes();
-        for (path, hash) in &hashes {
+        for (path, expected) in bases {
             let found = found.get(path).copied().flatten();
-            let expected = bases.get(path).copied().flatten();
-            if found != expected && found != Some(*hash) {
-                return Err(ArchiveError::Stale { expected, found });
+            if found != *expected && hashes.get(path) != Some(&found) {
+                return Err(ArchiveError::Stale {
+                    expected: *expected,
+                    found,
+                });
             }
         }
         Ok(hashes)
@@ -396,7 +476,7 @@ impl Publish {
 
 /// Fails if a path isn't that of a manifest.
 pub fn check_bases(bases: &Bases) -> Result<(), ArchiveError> {
-    match bases.keys().find(|path| *path != MANIFEST) {
+    match bases.keys().find(|path| !is_manifest(path)) {
         Some(path) => Err(ArchiveError::BadPath(path.clone())),
         None => Ok(()),
     }
@@ -404,10 +484,40 @@ pub fn check_bases(bases: &Bases) -> Result<(), ArchiveError> {
 
 /// Fails if the path isn't that of a file in an archive.
 pub fn check_readable(path: &str) -> Result<(), ArchiveError> {
-    if path == MANIFEST || DOCUMENTS.contains(&path) || Hash::in_path(path).is_some() {
+    if is_manifest(path) || DOCUMENTS.contains(&path) || Hash::in_path(path).is_some() {
         Ok(())
     } else {
         Err(ArchiveError::BadPath(path.to_owned()))
+    }
+}
+
+/// Reads a file on this machine, as [`DataArchive::read`] promises.
+pub fn read_file(path: &Path, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let too_long = || ArchiveError::TooLong {
+        path: path.display().to_string(),
+        longest,
+    };
+    let read = || {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        if length > longest {
+            return Ok::<_, io::Error>(None);
+        }
+        let mut bytes = Vec::new();
+        // It may grow meanwhile.
+        file.take(longest.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= longest))
+    };
+    match read() {
+        Ok(Some(bytes)) => Ok(Some(bytes)),
+        Ok(None) => Err(too_long()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ArchiveError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -418,5 +528,46 @@ pub async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) => Err(ArchiveError::Stopped(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_never_names_a_space_without_a_manifest() {
+        let publish = Publish {
+            manifests: [
+                (ROOT.to_owned(), Some(vec![1])),
+                ("spaces/gone.json".to_owned(), None),
+                ("spaces/new.json".to_owned(), Some(vec![2])),
+                ("spaces/a.json".to_owned(), None),
+            ]
+            .into(),
+            ..Publish::default()
+        };
+        let order = publish.in_order();
+        let paths: Vec<&str> = order.iter().map(|(path, _)| *path).collect();
+        let expected = ["spaces/new.json", ROOT, "spaces/a.json", "spaces/gone.json"];
+        assert_eq!(paths, expected);
+    }
+
+    /// A file that would decompress to a gigabyte.
+    #[test]
+    fn a_bomb_is_refused_by_the_limit_of_the_format() {
+        let (file, _) = file::pack(file::Kind::Rows, b"rows");
+        let zeros = vec![0; 1 << 20];
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let bytes = (0..1024).try_fold(gzip, |mut gzip, _| {
+            io::Write::write_all(&mut gzip, &zeros)?;
+            Ok::<_, io::Error>(gzip)
+        });
+        let object = Object {
+            path: file::named(file::Kind::Rows, file.hash),
+            bytes: bytes.and_then(flate2::write::GzEncoder::finish).unwrap(),
+        };
+        let refused = object.check().unwrap_err().to_string();
+        assert!(refused.contains("longer than 134217728 bytes"), "{refused}");
     }
 }

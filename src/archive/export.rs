@@ -9,9 +9,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ArchiveError, ArchiveReader, ArchiveWrite, Bases, DataArchive, Documents, ExportPlan,
-    ExportProgressBoard, ExportRequest, ExportedRows, Hash, MANIFEST, Object, PlanError, Previous,
-    Publish, README, ReadError, SOURCECRED, Schema, Source, Summary, base, blocking,
+    ArchiveError, ArchiveReader, ArchiveWrite, Bases, DOCUMENT_LIMIT, DataArchive, Documents,
+    ExportPlan, ExportProgressBoard, ExportRequest, ExportedRows, Hash, MANIFEST, Object,
+    PlanError, Previous, Publish, README, ReadError, SOURCECRED, Schema, Source, Summary, base,
+    blocking,
     plan::{needed_indexes, plan},
     spool::Spool,
 };
@@ -235,7 +236,7 @@ fn plan_to_spool(
         documents.insert(README, Some((request.schema.readme)(manifest).into_bytes()));
     }
     let publish = Publish {
-        manifests: [(MANIFEST.to_owned(), manifest.print())].into(),
+        manifests: [(MANIFEST.to_owned(), Some(manifest.print()))].into(),
         remove: planned.remove.clone(),
         documents,
         commit_message: (request.schema.commit_message)(manifest, before, request.anew.len()),
@@ -257,12 +258,20 @@ async fn left_beside(
     let mut left = Documents::new();
     if request.beside.is_none() {
         for path in SOURCECRED {
-            if archive.read(path).await?.is_some() {
+            if is_there(archive, path).await? {
                 left.insert(path, None);
             }
         }
     }
     Ok(left)
+}
+
+/// Whether there is a file at this path. Takes none of its bytes.
+async fn is_there(archive: &dyn DataArchive, path: &str) -> Result<bool, ArchiveError> {
+    match archive.read(path, 0).await {
+        Err(ArchiveError::TooLong { .. }) => Ok(true),
+        found => Ok(found?.is_some()),
+    }
 }
 
 /// What to publish if the documents beside an unchanged manifest are outdated. Without a manifest
@@ -280,14 +289,14 @@ async fn mend_documents(
     for (path, document) in beside {
         let is_right = match &document {
             Some(bytes) => archive.has(path, bytes).await?,
-            None => archive.read(path).await?.is_none(),
+            None => !is_there(archive, path).await?,
         };
         if !is_right {
             publish.documents.insert(path, document);
         }
     }
     let read = super::Manifest::parse(&manifest).map_err(ReadError::from)?;
-    let readme = archive.read(README).await?;
+    let readme = archive.read(README, DOCUMENT_LIMIT).await?;
     if !readme.is_some_and(|readme| read.fits(&readme, schema)) {
         let readme = (schema.readme)(&read).into_bytes();
         publish.documents.insert(README, Some(readme));
@@ -295,7 +304,8 @@ async fn mend_documents(
     if !publish.documents.is_empty() {
         let paths: Vec<&str> = publish.documents.keys().copied().collect();
         publish.commit_message = format!("Put right {}", paths.join(", "));
-        publish.manifests.insert(MANIFEST.to_owned(), manifest);
+        let manifest = (MANIFEST.to_owned(), Some(manifest));
+        publish.manifests.extend([manifest]);
     }
     Ok(publish)
 }

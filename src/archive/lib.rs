@@ -41,14 +41,15 @@ mod verify;
 
 pub use cache::CachedArchive;
 pub use data_archive::{
-    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, Documents, Object, Publish, Receipt,
-    SOURCECRED, base, blocking, check_bases, check_readable,
+    ArchiveError, ArchiveWrite, Bases, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, Documents, FOLDERS,
+    Object, Publish, Receipt, SOURCECRED, base, blocking, check_bases, check_readable, is_whole,
+    read_file,
 };
 pub use export::{ExportError, PlannedExport, ReadyExport, dry_run, export, look};
 pub use export_progress::{ExportProgress, ExportProgressBoard};
 pub use manifest::{
-    Counts, Covered, Entry, FORMAT, FormatError, Hash, Index, IndexRef, MANIFEST, Manifest,
-    ManifestHistory, ManifestPart, ManifestSpace, NotAHash,
+    Counts, Covered, Entry, FORMAT, FormatError, Hash, Index, IndexRef, LONGEST, MANIFEST,
+    Manifest, ManifestHistory, ManifestPart, ManifestSpace, NotAHash,
 };
 pub use memory::MemoryArchive;
 pub use partition::LIMIT;

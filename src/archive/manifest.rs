@@ -3,19 +3,26 @@
 //! Owns their JSON, the names of all files, and the refusal of formats that it does not know.
 //! Knows nothing of where files are kept.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    io::{self, Read},
+    str::FromStr,
+};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-use super::{Id, Millis, Period, Schema, Scope};
+use super::{Id, Millis, Period, Schema, Scope, format2::file};
 
 /// The format that is written, and the newest that can be read.
 pub const FORMAT: u32 = 1;
 
 /// Where the manifest is.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The longest manifest, index or blob that is read, in bytes.
+pub const LONGEST: u64 = file::FILE_LIMIT;
 
 /// A SHA-256; spelled in lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,11 +54,33 @@ impl Hash {
         format!("{folder}/{}/{hex}.{suffix}", &hex[..2])
     }
 
-    /// The hash that a path of a blob or index names; `None` for any other path.
+    /// The hash of what is read, and how many bytes that is.
+    pub(super) fn of_read(mut from: impl Read) -> io::Result<(Self, u64)> {
+        let mut hasher = Sha256::new();
+        let mut chunk = vec![0; 1 << 16];
+        let mut bytes = 0;
+        loop {
+            match from.read(&mut chunk)? {
+                0 => return Ok((Self(hasher.finalize().into()), bytes)),
+                read => {
+                    hasher.update(&chunk[..read]);
+                    bytes += read as u64;
+                }
+            }
+        }
+    }
+
+    /// The hash that the path of an object names; `None` for any other path.
     pub fn in_path(path: &str) -> Option<Self> {
+        let hash = Self::in_name(path)?;
+        let is_blob = hash.blob_path() == path || hash.index_path() == path;
+        (is_blob || file::is_named(path)).then_some(hash)
+    }
+
+    /// The hash in a file's name.
+    pub(super) fn in_name(path: &str) -> Option<Self> {
         let name = path.rsplit('/').next()?;
-        let hash: Self = name.split('.').next()?.parse().ok()?;
-        (hash.blob_path() == path || hash.index_path() == path).then_some(hash)
+        name.split('.').next()?.parse().ok()
     }
 }
 

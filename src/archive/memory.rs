@@ -1,7 +1,7 @@
 //! An archive in memory, for tests and for looking at what an export would write.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     mem,
 };
 
@@ -10,7 +10,7 @@ use futures::lock::{Mutex, MutexGuard};
 
 use super::{
     ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, Object, Publish, Receipt, check_bases,
-    check_readable, reader::needed,
+    check_readable, data_archive::is_whole, reader::needed,
 };
 
 /// An archive that keeps the contract of [`DataArchive`] for as long as the process lives.
@@ -33,11 +33,27 @@ impl MemoryArchive {
     }
 }
 
+impl From<BTreeMap<String, Vec<u8>>> for MemoryArchive {
+    /// An archive of these files by path.
+    fn from(files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self {
+            files: Mutex::new(files),
+            leftovers: Mutex::default(),
+        }
+    }
+}
+
 #[async_trait]
 impl DataArchive for MemoryArchive {
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         check_readable(path)?;
-        Ok(self.files.lock().await.get(path).cloned())
+        match self.files.lock().await.get(path) {
+            Some(file) if file.len() as u64 > longest => Err(ArchiveError::TooLong {
+                path: path.to_owned(),
+                longest,
+            }),
+            found => Ok(found.cloned()),
+        }
     }
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
@@ -77,9 +93,15 @@ struct MemoryWrite<'a> {
 impl ArchiveWrite for MemoryWrite<'_> {
     async fn put(&mut self, object: Object) -> Result<(), ArchiveError> {
         object.check()?;
-        let mut files = self.files.lock().await;
-        if files.insert(object.path.clone(), object.bytes).is_none() {
-            self.leftovers.insert(object.path);
+        match self.files.lock().await.entry(object.path) {
+            Entry::Occupied(there) if is_whole(there.key(), there.get()) => {}
+            Entry::Occupied(mut damaged) => {
+                damaged.insert(object.bytes);
+            }
+            Entry::Vacant(missing) => {
+                self.leftovers.insert(missing.key().clone());
+                missing.insert(object.bytes);
+            }
         }
         Ok(())
     }
@@ -90,11 +112,12 @@ impl ArchiveWrite for MemoryWrite<'_> {
         let hash = |path: &String| files.get(path).map(|file| Hash::of(file));
         let found = self.bases.keys().map(|path| (path.clone(), hash(path)));
         let published = publish.compare(&self.bases, &found.collect())?;
-        files.extend(publish.manifests);
-        for (path, document) in publish.documents {
-            match document {
-                Some(bytes) => files.insert(path.to_owned(), bytes),
-                None => files.remove(path),
+        let documents = publish.documents.into_iter();
+        let documents = documents.map(|(path, document)| (path.to_owned(), document));
+        for (path, file) in publish.manifests.into_iter().chain(documents) {
+            match file {
+                Some(bytes) => files.insert(path, bytes),
+                None => files.remove(&path),
             };
         }
         files.retain(|path, _| !publish.remove.contains(path));

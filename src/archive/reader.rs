@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, pin::pin};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::{
-    ArchiveError, Batch, DataArchive, Entry, FormatError, Hash, Id, Index, IndexRef, Level,
-    MANIFEST, Manifest, Query, Row, Schema, Scope, SourceError, one_line, row::decode_blob,
+    ArchiveError, Batch, DataArchive, Entry, FormatError, Hash, Id, Index, IndexRef, LONGEST,
+    Level, MANIFEST, Manifest, Query, Row, Schema, Scope, SourceError, one_line, row::decode_blob,
 };
 
 /// How often a reader starts over because the archive changed under it.
@@ -126,7 +126,10 @@ pub struct ArchiveReader<'a> {
 impl<'a> ArchiveReader<'a> {
     /// Opens the archive, whoever's it is, at its current generation.
     pub async fn open(archive: &'a dyn DataArchive) -> Result<Self, ReadError> {
-        let bytes = archive.read(MANIFEST).await?.ok_or(ReadError::Empty)?;
+        let bytes = archive
+            .read(MANIFEST, LONGEST)
+            .await?
+            .ok_or(ReadError::Empty)?;
         Ok(Self {
             archive,
             manifest: Manifest::parse(&bytes)?,
@@ -250,10 +253,10 @@ impl<'a> ArchiveReader<'a> {
         path: &str,
         needed_by: impl Fn() -> String,
     ) -> Result<Vec<u8>, ReadError> {
-        if let Some(bytes) = self.archive.read(path).await? {
+        if let Some(bytes) = self.archive.read(path, LONGEST).await? {
             return Ok(bytes);
         }
-        let now = self.archive.read(MANIFEST).await?;
+        let now = self.archive.read(MANIFEST, LONGEST).await?;
         Err(if now.map(|now| Hash::of(&now)) == Some(self.hash) {
             ReadError::Missing {
                 path: path.to_owned(),

@@ -5,7 +5,7 @@
 //! removes them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use rustix::{fs::Access, io::Errno};
 
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, Hash, Index, MANIFEST, Manifest,
-    Object, Publish, ReadError, Receipt, blocking, check_bases, check_readable,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FOLDERS, Hash, Index, LONGEST,
+    MANIFEST, Manifest, Object, Publish, ReadError, Receipt, blocking, check_bases, check_readable,
+    is_whole, read_file,
 };
 
 const LOCK: &str = ".lock";
@@ -45,7 +46,7 @@ fn check_writable(root: &Path) -> Result<(), ArchiveError> {
     let parent = parent.unwrap_or(Path::new("."));
     let folder = Access::WRITE_OK | Access::EXEC_OK;
     let needed = if root.exists() {
-        let objects = ["blobs", "indexes"].map(|name| (root.join(name), folder));
+        let objects = FOLDERS.map(|name| (root.join(name), folder));
         let mut needed = vec![
             (root.to_owned(), folder),
             (root.join(LOCK), Access::WRITE_OK),
@@ -73,10 +74,10 @@ fn check_writable(root: &Path) -> Result<(), ArchiveError> {
 
 #[async_trait]
 impl DataArchive for FolderArchive {
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         check_readable(path)?;
         let file = self.root.join(path);
-        blocking(move || read_if_there(&file)).await
+        blocking(move || read_file(&file, longest)).await
     }
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
@@ -173,45 +174,61 @@ impl Session {
     fn put(mut self, object: &Object) -> Result<Self, ArchiveError> {
         self.mark()?;
         let path = self.root.join(&object.path);
-        let folder = path.parent().expect("objects lie in folders").to_owned();
-        if !folder.is_dir() {
-            fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
-        }
-        let around = folder.parent().expect("their folders too").to_owned();
-        self.touched.insert(around);
-        // An unreadable file is replaced.
-        let there = read_if_there(&path).ok().flatten();
-        if there.as_ref() != Some(&object.bytes) {
+        self.create_folder_of(&path)?;
+        // An unreadable or damaged file is replaced.
+        let there = read_file(&path, LONGEST).ok().flatten();
+        if !there.is_some_and(|there| is_whole(&object.path, &there)) {
             replace(&path, &object.bytes)?;
         }
-        self.touched.insert(folder);
         Ok(self)
     }
 
-    fn publish(
-        mut self,
-        bases: &Bases,
-        publish: &Publish,
-    ) -> Result<BTreeMap<String, Hash>, ArchiveError> {
+    /// Creates the folder of a file, whose name is to be made durable.
+    fn create_folder_of(&mut self, file: &Path) -> Result<(), ArchiveError> {
+        let folder = file.parent().expect("files lie in the archive");
+        if !folder.is_dir() {
+            fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+        }
+        let folders = folder.ancestors().map(Path::to_owned);
+        let within = folders.take_while(|folder| folder.starts_with(&self.root));
+        self.touched.extend(within);
+        Ok(())
+    }
+
+    /// Makes the names in all touched folders durable.
+    fn sync(&mut self) -> Result<(), ArchiveError> {
+        for folder in std::mem::take(&mut self.touched) {
+            if folder.is_dir() {
+                sync_folder(&folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(mut self, bases: &Bases, publish: &Publish) -> Result<Bases, ArchiveError> {
         let mut found = Bases::new();
         for path in bases.keys() {
-            let file = read_if_there(&self.root.join(path))?;
+            let file = read_file(&self.root.join(path), LONGEST)?;
             found.insert(path.clone(), file.map(|bytes| Hash::of(&bytes)));
         }
         let hashes = publish.compare(bases, &found)?;
-        for (path, manifest) in &publish.manifests {
-            if found[path] == Some(hashes[path]) {
-                continue;
+        for (path, manifest) in publish.in_order() {
+            let file = self.root.join(path);
+            if found[path] != hashes[path] {
+                self.mark()?;
+                self.sync()?;
+                match manifest {
+                    Some(manifest) => {
+                        self.create_folder_of(&file)?;
+                        replace(&file, manifest)?;
+                    }
+                    None => self.remove(&file)?,
+                }
             }
-            self.mark()?;
-            for folder in std::mem::take(&mut self.touched) {
-                sync_folder(&folder)?;
-            }
-            sync_folder(&self.root)?;
-            replace(&self.root.join(path), manifest)?;
+            // Also if an earlier writer was killed right after it replaced the file.
+            self.touched.extend(file.parent().map(Path::to_owned));
         }
-        // This also covers a manifest whose writer was killed right after the rename.
-        sync_folder(&self.root)?;
+        self.sync()?;
         if let Err(error) = self.follow(&publish.documents, &publish.remove) {
             tracing::warn!(%error, "published, but not all that goes with it is done: the next export makes up for it");
         }
@@ -230,14 +247,10 @@ impl Session {
         for (path, document) in documents {
             let path = self.root.join(path);
             match document {
-                Some(bytes) if read_if_there(&path)?.as_ref() == Some(bytes) => {}
+                Some(bytes) if is_file(&path, bytes)? => {}
                 Some(bytes) => {
-                    let folder = path.parent().expect("documents lie in the archive");
-                    fs::create_dir_all(folder).map_err(failed("create the folder", folder))?;
+                    self.create_folder_of(&path)?;
                     replace(&path, bytes)?;
-                    let folders = folder.ancestors().map(Path::to_owned);
-                    let within = folders.take_while(|folder| folder.starts_with(&self.root));
-                    self.touched.extend(within);
                 }
                 None => self.remove(&path)?,
             }
@@ -254,12 +267,13 @@ impl Session {
         // The manifest that decides what is removed must survive a power cut first.
         sync_folder(&self.root)?;
         let needed = needed_objects(&self.root)?;
-        for kind in ["blobs", "indexes"] {
-            for folder in list(&self.root.join(kind))? {
-                for path in list(&folder)? {
-                    if !needed.contains(&path) {
-                        self.remove(&path)?;
-                    }
+        let mut folders: Vec<PathBuf> = FOLDERS.map(|name| self.root.join(name)).into();
+        while let Some(folder) = folders.pop() {
+            for path in list(&folder)? {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !needed.contains(&path) {
+                    self.remove(&path)?;
                 }
             }
         }
@@ -290,11 +304,7 @@ impl Session {
 
     /// Removes [`WRITING`]: only needed objects are left.
     fn unmark(&mut self) -> Result<(), ArchiveError> {
-        for folder in std::mem::take(&mut self.touched) {
-            if folder.is_dir() {
-                sync_folder(&folder)?;
-            }
-        }
+        self.sync()?;
         if self.marked {
             self.remove(&self.root.join(WRITING))?;
             self.touched.clear();
@@ -309,13 +319,13 @@ impl Session {
 fn needed_objects(root: &Path) -> Result<BTreeSet<PathBuf>, ArchiveError> {
     let unreadable = |error: ReadError| ArchiveError::Unreadable(Box::new(error));
     let mut needed = BTreeSet::new();
-    let Some(bytes) = read_if_there(&root.join(MANIFEST))? else {
+    let Some(bytes) = read_file(&root.join(MANIFEST), LONGEST)? else {
         return Ok(needed);
     };
     let manifest = Manifest::parse(&bytes).map_err(|error| unreadable(error.into()))?;
     for (scope, reference) in manifest.indexes() {
         let path = reference.path();
-        let Some(bytes) = read_if_there(&root.join(&path))? else {
+        let Some(bytes) = read_file(&root.join(&path), LONGEST)? else {
             let needed_by = scope.to_string();
             return Err(unreadable(ReadError::Missing { path, needed_by }));
         };
@@ -326,11 +336,11 @@ fn needed_objects(root: &Path) -> Result<BTreeSet<PathBuf>, ArchiveError> {
     Ok(needed)
 }
 
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, ArchiveError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path)(error)),
+/// Whether the file has these bytes.
+fn is_file(path: &Path, bytes: &[u8]) -> Result<bool, ArchiveError> {
+    match read_file(path, bytes.len() as u64) {
+        Err(ArchiveError::TooLong { .. }) => Ok(false),
+        found => Ok(found?.is_some_and(|found| found == bytes)),
     }
 }
 

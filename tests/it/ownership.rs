@@ -196,8 +196,8 @@ struct Meanwhile {
 
 #[async_trait]
 impl DataArchive for Meanwhile {
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        self.archive.read(path).await
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.archive.read(path, longest).await
     }
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {

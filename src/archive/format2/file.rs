@@ -3,7 +3,7 @@
 //! A file is named by the SHA-256 of its *uncompressed* bytes, since libraries compress differently. What names
 //! it says how long these are, which bounds what is decompressed.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,17 @@ pub enum Kind {
     Directory,
 }
 
+const KINDS: [Kind; 5] = [
+    Kind::Rows,
+    Kind::Index,
+    Kind::Days,
+    Kind::Parts,
+    Kind::Directory,
+];
+
+/// The longest that a file's uncompressed bytes can be.
+pub const FILE_LIMIT: u64 = 128 << 20;
+
 /// The path of a file.
 pub fn named(kind: Kind, hash: Hash) -> String {
     let (folder, suffix) = match kind {
@@ -65,11 +76,31 @@ pub fn pack(kind: Kind, bytes: &[u8]) -> (FileRef, Object) {
     (file, object)
 }
 
+/// Whether this is the path of a file.
+pub fn is_named(path: &str) -> bool {
+    Hash::in_name(path).is_some_and(|hash| KINDS.iter().any(|kind| named(*kind, hash) == path))
+}
+
 /// The longest that a file of this many uncompressed bytes can be: what nothing compresses, and its frame.
 pub fn longest(file: FileRef) -> u64 {
-    file.bytes
-        .saturating_add(file.bytes >> 8)
-        .saturating_add(1024)
+    let bytes = file.bytes.min(FILE_LIMIT);
+    bytes + (bytes >> 8) + 1024
+}
+
+/// Checks a file against its name alone. Keeps nothing of what is decompressed.
+pub fn check(packed: &[u8], hash: Hash) -> Result<(), Problem> {
+    let mut rest = packed;
+    let gzip = inflate(&mut rest, FILE_LIMIT)?;
+    let (found, bytes) = Hash::of_read(gzip).map_err(no_gzip)?;
+    if bytes > FILE_LIMIT {
+        return Err(format!("it is longer than {FILE_LIMIT} bytes"));
+    }
+    ends(rest)?;
+    if found == hash {
+        Ok(())
+    } else {
+        Err(OTHER_BYTES.to_owned())
+    }
 }
 
 /// The uncompressed bytes of a file. Never takes more memory than what names it says.
@@ -80,23 +111,47 @@ pub fn unpack(packed: &[u8], file: FileRef) -> Result<Vec<u8>, Problem> {
             packed.len()
         ));
     }
-    // Without a name, a time or other fields, in which anything could lie.
-    if !packed.starts_with(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]) {
-        return Err("it is no gzip without name and time".to_owned());
+    if file.bytes > FILE_LIMIT {
+        return Err(format!("it is longer than {FILE_LIMIT} bytes"));
     }
     let mut rest = packed;
     let mut bytes = Vec::new();
     // Grows with what comes, and by doubling never beyond four times of it.
-    let mut gzip = GzDecoder::new(&mut rest).take(file.bytes.saturating_add(1));
-    let read = gzip.read_to_end(&mut bytes);
-    read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
-    if !rest.is_empty() {
-        return Err("something follows its compressed bytes".to_owned());
-    }
+    let read = inflate(&mut rest, file.bytes)?.read_to_end(&mut bytes);
+    read.map_err(no_gzip)?;
+    ends(rest)?;
     if bytes.len() as u64 != file.bytes || Hash::of(&bytes) != file.hash {
-        return Err("its bytes are not those that its name says".to_owned());
+        return Err(OTHER_BYTES.to_owned());
     }
     Ok(bytes)
+}
+
+const OTHER_BYTES: &str = "its bytes are not those that its name says";
+
+/// What these bytes decompress to, up to one byte more than `most`.
+fn inflate<'a, 'b>(
+    packed: &'b mut &'a [u8],
+    most: u64,
+) -> Result<impl Read + use<'a, 'b>, Problem> {
+    // Without a name, a time or other fields, in which anything could lie.
+    if packed.starts_with(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]) {
+        Ok(GzDecoder::new(packed).take(most + 1))
+    } else {
+        Err("it is no gzip without name and time".to_owned())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn no_gzip(error: io::Error) -> Problem {
+    format!("it cannot be decompressed: {error}")
+}
+
+fn ends(rest: &[u8]) -> Result<(), Problem> {
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err("something follows its compressed bytes".to_owned())
+    }
 }
 
 /// A row, and whose it is.

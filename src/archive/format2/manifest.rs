@@ -33,12 +33,28 @@ pub const SHARDS: u8 = 64;
 /// Where the manifest of a space is. Ids that may not be names of files everywhere are told by their hash.
 pub fn manifest_path(space: &Id) -> String {
     let id = space.as_str();
-    let is_plain = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-';
     if id.len() <= 32 && id.bytes().all(is_plain) {
         format!("spaces/{id}.json")
     } else {
         format!("spaces/{}.json", Hash::of(id.as_bytes()))
     }
+}
+
+/// Whether this is the path of the root or of a space's manifest.
+pub fn is_manifest(path: &str) -> bool {
+    let name = path
+        .strip_prefix("spaces/")
+        .and_then(|name| name.strip_suffix(".json"));
+    let is_name = |name: &str| {
+        name.parse::<Hash>().is_ok()
+            || ((1..=32).contains(&name.len()) && name.bytes().all(is_plain))
+    };
+    path == ROOT || name.is_some_and(is_name)
+}
+
+/// Whether this may be in the name of a manifest.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'-'
 }
 
 /// The shard that a part is in, if there are several: by the first six bits of its id's hash.

@@ -8,7 +8,6 @@ use std::{
     mem, thread,
 };
 
-use async_trait::async_trait;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::query::{Batch, Query, Tally};
@@ -23,20 +22,13 @@ use super::{
     period::Period,
     references::References,
 };
-use crate::{ArchiveError, Hash, Id, Level, Schema, Scope, manifest::Counts};
+use crate::{ArchiveError, DataArchive, Hash, Id, Level, Schema, Scope, manifest::Counts};
 
 /// How many files are listed that are damaged.
 pub const MOST_FAULTS: usize = 100;
 
 /// How many shards of a part list are read at a time.
 const LISTS: usize = 16;
-
-/// Where an archive is.
-#[async_trait]
-pub trait Place: Send + Sync {
-    /// The file at this path; `None` if there is none. One that is longer is not read, but an error.
-    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError>;
-}
 
 /// An archive could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +67,8 @@ fn damaged(path: &str) -> impl FnOnce(Problem) -> ReadError {
 }
 
 /// The spaces of an archive.
-pub async fn spaces(place: &dyn Place, schema: &Schema) -> Result<Vec<Id>, ReadError> {
-    let bytes = place
+pub async fn spaces(archive: &dyn DataArchive, schema: &Schema) -> Result<Vec<Id>, ReadError> {
+    let bytes = archive
         .read(ROOT, MANIFEST_LIMIT)
         .await?
         .ok_or(ReadError::Empty)?;
@@ -86,7 +78,7 @@ pub async fn spaces(place: &dyn Place, schema: &Schema) -> Result<Vec<Id>, ReadE
 
 /// One generation of a space.
 pub struct SpaceReader<'a> {
-    place: &'a dyn Place,
+    archive: &'a dyn DataArchive,
     schema: &'static Schema,
     limits: Limits,
     manifest: Manifest,
@@ -147,15 +139,15 @@ impl Reading<'_> {
 impl<'a> SpaceReader<'a> {
     /// Opens a space at its current generation.
     pub async fn open(
-        place: &'a dyn Place,
+        archive: &'a dyn DataArchive,
         schema: &'static Schema,
         space: &Id,
     ) -> Result<Self, ReadError> {
         let path = manifest_path(space);
-        let bytes = place.read(&path, MANIFEST_LIMIT).await?;
+        let bytes = archive.read(&path, MANIFEST_LIMIT).await?;
         let bytes = bytes.ok_or_else(|| ReadError::Missing(path.clone()))?;
         Ok(Self {
-            place,
+            archive,
             schema,
             limits: LIMITS,
             manifest: check::manifest(schema, space, &bytes).map_err(damaged(&path))?,
@@ -474,11 +466,17 @@ impl<'a> SpaceReader<'a> {
 
     /// A file as it is found.
     async fn found(&self, path: &str, file: FileRef) -> Result<Vec<u8>, ReadError> {
-        if let Some(packed) = self.place.read(path, longest(file)).await? {
-            return Ok(packed);
+        match self.archive.read(path, longest(file)).await {
+            Ok(None) => {}
+            Ok(Some(packed)) => return Ok(packed),
+            Err(ArchiveError::TooLong { longest, .. }) => {
+                let problem = format!("it is longer than {longest} bytes");
+                return Err(damaged(path)(problem));
+            }
+            Err(error) => return Err(error.into()),
         }
         let own = manifest_path(&self.manifest.space);
-        let now = self.place.read(&own, MANIFEST_LIMIT).await?;
+        let now = self.archive.read(&own, MANIFEST_LIMIT).await?;
         Err(if now.is_some_and(|now| Hash::of(&now) == self.hash) {
             ReadError::Missing(path.to_owned())
         } else {

@@ -31,6 +31,9 @@ const PROBE: &str = "probe";
 /// Objects put between two renewals of the claim.
 const RENEW: usize = 64;
 
+/// The longest claim that is read, in bytes.
+const CLAIM_LIMIT: u64 = 1 << 10;
+
 /// The age at which a claim counts as abandoned: several times the longest interval between two
 /// renewals, with every retry of every request.
 pub(super) const LEASE: Duration = Duration::from_mins(30);
@@ -81,7 +84,7 @@ impl<'a> Claim<'a> {
         if archive.put_if(WRITING, None, claim.says()).await? {
             return Ok(claim);
         }
-        let Some((says, version)) = archive.get(WRITING).await? else {
+        let Some((says, version)) = archive.get(WRITING, CLAIM_LIMIT).await? else {
             return Err(claim.lost());
         };
         let says = String::from_utf8_lossy(&says);
@@ -144,7 +147,7 @@ impl<'a> Claim<'a> {
 
     /// The current version of the claim; fails if the claim was lost.
     async fn held(&self) -> Result<UpdateVersion, ArchiveError> {
-        match self.archive.get(WRITING).await? {
+        match self.archive.get(WRITING, CLAIM_LIMIT).await? {
             Some((says, version)) if says == self.says() => Ok(version),
             _ => Err(self.lost()),
         }

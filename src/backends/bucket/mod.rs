@@ -35,8 +35,8 @@ use self::{
 };
 use super::{BucketAccess, BucketPlace, Claims, ObjectStoreKind};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DOCUMENTS, DataArchive, Documents, Hash, Object, Publish,
-    Receipt, check_bases, check_readable, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Documents, FOLDERS, Hash, LONGEST, Object,
+    Publish, Receipt, check_bases, check_readable, needed,
 };
 use propsbot_network::Network;
 
@@ -44,11 +44,6 @@ use propsbot_network::Network;
 const PUTS: usize = 8;
 /// Objects removed between two renewals: as many as one request can name.
 const REMOVE: usize = 1000;
-
-/// Maximum sizes, in bytes, of the archive's files and of documents beside it. No export makes
-/// larger ones.
-const LARGEST_FILE: u64 = 128 << 20;
-const LARGEST_DOCUMENT: u64 = 1 << 30;
 
 /// Time-outs of one attempt at a request, and of all its attempts together.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -122,27 +117,19 @@ impl BucketArchive {
         }
     }
 
-    /// A file and its version.
-    async fn get(&self, path: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
+    /// A file of at most `longest` bytes, and its version.
+    async fn get(
+        &self,
+        path: &str,
+        longest: u64,
+    ) -> Result<Option<(Vec<u8>, UpdateVersion)>, ArchiveError> {
         let found = match self.store.get(&self.path(path)).await {
             Err(Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(self.failed("read", path))?,
         };
-        let most = if DOCUMENTS.contains(&path) {
-            LARGEST_DOCUMENT
-        } else {
-            LARGEST_FILE
-        };
-        let size = found.meta.size;
-        if size > most {
-            return Err(ArchiveError::Remote {
-                action: "read",
-                place: format!("{path} of {}", self.place),
-                source: format!(
-                    "it is {size} bytes long, and the archive's own have at most {most}"
-                )
-                .into(),
-            });
+        if found.meta.size > longest {
+            let path = format!("{path} of {}", self.place);
+            return Err(ArchiveError::TooLong { path, longest });
         }
         let version = UpdateVersion {
             e_tag: found.meta.e_tag.clone(),
@@ -178,8 +165,13 @@ impl BucketArchive {
             return Ok(true);
         };
         // The response may be lost, or may answer a retry, so the stored content decides.
-        if self.get(path).await?.is_some_and(|(is, _)| is == bytes) {
-            return Ok(true);
+        match self.get(path, bytes.len() as u64).await {
+            Err(ArchiveError::TooLong { .. }) => {}
+            found => {
+                if found?.is_some_and(|(is, _)| is == bytes) {
+                    return Ok(true);
+                }
+            }
         }
         match error {
             Error::AlreadyExists { .. } | Error::Precondition { .. } => Ok(false),
@@ -205,7 +197,7 @@ impl BucketArchive {
             .map_err(|error| ArchiveError::Unreadable(Box::new(error)))?;
         let needed: BTreeSet<Path> = needed.iter().map(|needed| self.path(needed)).collect();
         let mut left = Vec::new();
-        for kind in ["blobs", "indexes"] {
+        for kind in FOLDERS {
             let folder = self.path(kind);
             let mut listed = self.store.list(Some(&folder));
             while let Some(object) = listed.try_next().await.map_err(self.failed("list", kind))? {
@@ -230,41 +222,45 @@ impl BucketArchive {
         Ok(())
     }
 
-    /// Replaces the manifests in path order, as long as they match `bases`. Returns those that were
-    /// replaced.
+    /// Replaces and removes the manifests one at a time, as long as they match `bases`. Returns
+    /// those that were.
     async fn replace(
         &self,
         claim: &mut Claim<'_>,
         bases: &Bases,
-        publish: &mut Publish,
-    ) -> Result<BTreeMap<String, Hash>, ArchiveError> {
+        publish: &Publish,
+    ) -> Result<Bases, ArchiveError> {
         claim.renew().await?;
         let mut before = BTreeMap::new();
         for path in bases.keys() {
-            before.insert(path.clone(), self.get(path).await?);
+            before.insert(path.as_str(), self.get(path, LONGEST).await?);
         }
         let hash_of = |found: &(Vec<u8>, UpdateVersion)| Hash::of(&found.0);
         let found = before.iter();
-        let found = found.map(|(path, found)| (path.clone(), found.as_ref().map(hash_of)));
+        let found = found.map(|(path, found)| ((*path).to_owned(), found.as_ref().map(hash_of)));
         let found: Bases = found.collect();
         let hashes = publish.compare(bases, &found)?;
-        let mut published = BTreeMap::new();
-        for (path, manifest) in std::mem::take(&mut publish.manifests) {
-            let hash = hashes[&path];
-            if found[&path] != Some(hash) {
-                let version = before.remove(&path).flatten().map(|(_, version)| version);
+        let mut published = Bases::new();
+        for (path, manifest) in publish.in_order() {
+            if found[path] != hashes[path] {
+                let version = before.remove(path).flatten().map(|(_, version)| version);
                 claim.check_age()?;
-                if !self.put_if(&path, version, manifest).await? {
+                let is_replaced = match manifest {
+                    Some(manifest) => self.put_if(path, version, manifest.to_vec()).await?,
+                    // Stores can't remove on a condition; the claim keeps other writers away.
+                    None => self.remove(vec![self.path(path)]).await.map(|()| true)?,
+                };
+                if !is_replaced {
                     if !published.is_empty() {
                         break;
                     }
                     return Err(ArchiveError::Stale {
-                        expected: bases[&path],
-                        found: self.get(&path).await?.as_ref().map(hash_of),
+                        expected: bases[path],
+                        found: self.get(path, LONGEST).await?.as_ref().map(hash_of),
                     });
                 }
             }
-            published.insert(path, hash);
+            published.insert(path.to_owned(), hashes[path]);
         }
         claim.has_published = true;
         Ok(published)
@@ -289,7 +285,8 @@ impl BucketArchive {
 }
 
 /// Content types by file extension.
-const CONTENT_TYPES: [(&str, &str); 3] = [
+const CONTENT_TYPES: [(&str, &str); 4] = [
+    ("gz", "application/gzip"),
     ("json", "application/json"),
     ("md", "text/markdown; charset=utf-8"),
     ("msgpack", "application/vnd.msgpack"),
@@ -435,7 +432,7 @@ impl BucketWrite<'_> {
         while one_is_put(&mut self.putting).await? {}
         let (archive, claim) = (self.archive, &mut self.claim);
         let count = publish.manifests.len();
-        let published = archive.replace(claim, &self.bases, &mut publish).await?;
+        let published = archive.replace(claim, &self.bases, &publish).await?;
         if published.len() < count {
             // The manifests that weren't replaced still need these objects.
             publish.remove.clear();
@@ -503,9 +500,9 @@ impl ArchiveWrite for BucketWrite<'_> {
 
 #[async_trait]
 impl DataArchive for BucketArchive {
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         check_readable(path)?;
-        Ok(self.get(path).await?.map(|(bytes, _)| bytes))
+        Ok(self.get(path, longest).await?.map(|(bytes, _)| bytes))
     }
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {

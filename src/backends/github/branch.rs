@@ -5,9 +5,8 @@ use serde::Deserialize;
 
 use super::{
     Files, GithubArchive, GithubError,
-    client::{JSON, Tries, read},
+    client::{Tries, read},
 };
-use propsbot_archive::{DOCUMENTS, MANIFEST};
 
 /// Keeps git from converting line ends, which would change hashes.
 pub(super) const ATTRIBUTES: &str = ".gitattributes";
@@ -50,12 +49,12 @@ pub(super) struct Head {
     pub(super) tree: String,
     /// Whether the commit has a parent.
     pub(super) has_parent: bool,
-    /// The files beside the objects.
+    /// The manifests and documents, and git's own file.
     files: Files,
 }
 
 impl Head {
-    /// The git id of a file beside the objects; `None` if it is missing.
+    /// The git id of a manifest or document; `None` if it is missing.
     pub(super) fn file(&self, path: &str) -> Option<&String> {
         self.files.get(path)
     }
@@ -114,7 +113,7 @@ impl GithubArchive {
 
     async fn look_once(&self) -> Result<BranchState, GithubError> {
         let home = format!("/repos/{}/{}", self.place.owner, self.place.repo);
-        let found = self.client.get(&home, JSON).await?;
+        let found = self.client.get(&home).await?;
         let found = found.ok_or(GithubError::NoRepository)?;
         let repository: Repository = read(&found)?;
         let is_said = |name: &str| {
@@ -151,7 +150,7 @@ impl GithubArchive {
 
     async fn head(&self, branch: String) -> Result<Option<Head>, GithubError> {
         let route = self.route(&format!("/git/ref/heads/{branch}"));
-        let Some(found) = self.client.get(&route, JSON).await? else {
+        let Some(found) = self.client.get(&route).await? else {
             return Ok(None);
         };
         let Reference { object } = read(&found)?;
@@ -162,16 +161,11 @@ impl GithubArchive {
             return Ok(Some(known));
         }
         let route = self.route(&format!("/git/commits/{}", object.sha));
-        let found = self.client.get(&route, JSON).await?;
+        let found = self.client.get(&route).await?;
         let commit: Commit = read(&found.ok_or(GithubError::Overtaken)?)?;
-        let beside = [MANIFEST, ATTRIBUTES];
-        let beside = beside
-            .into_iter()
-            .chain(DOCUMENTS)
-            .map(|beside| self.path(beside));
         let head = Head {
             branch,
-            files: self.files(&commit.tree.sha, &beside.collect()).await?,
+            files: self.replaceable(&commit.tree.sha).await?,
             commit: object.sha,
             tree: commit.tree.sha,
             has_parent: !commit.parents.is_empty(),
@@ -194,7 +188,7 @@ impl GithubArchive {
         if !look.is_empty {
             // Unlike the ref route, this one redirects to the new name of a renamed branch.
             let route = self.route(&format!("/branches/{from}"));
-            let found = self.client.get(&route, JSON).await?;
+            let found = self.client.get(&route).await?;
             let found: Option<Branch> = found.map(|found| read(&found)).transpose()?;
             if let Some(Branch { name: to }) = found.filter(|found| found.name != *from) {
                 let from = from.clone();

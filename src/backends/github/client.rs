@@ -20,8 +20,8 @@ use futures::{
 };
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri,
-    header::{ACCEPT, RETRY_AFTER},
+    HeaderMap, Method, StatusCode, Uri,
+    header::{ACCEPT, CONTENT_LENGTH, RETRY_AFTER},
     request::Builder,
     response::Parts,
 };
@@ -41,18 +41,16 @@ use propsbot_network::{Network, cause};
 const OFFICIAL_API: &str = "https://api.github.com";
 
 /// Media types: JSON, or the raw file.
-pub(super) const JSON: &str = "application/vnd.github+json";
-pub(super) const RAW: &str = "application/vnd.github.raw+json";
-const FILE: HeaderValue = HeaderValue::from_static(RAW);
+const JSON: &str = "application/vnd.github+json";
+const RAW: &str = "application/vnd.github.raw+json";
 
 /// The longest silence on a connection, even during a long upload.
 const SILENCE: Duration = Duration::from_mins(10);
 /// Time-out of a request with its response, if neither is large.
 const REQUEST: Duration = Duration::from_mins(1);
-/// Maximum sizes, in bytes, of a response, a file, and the body of a refusal. GitHub truncates its
-/// longest lists at 7 MB; files have at most 100 MB, or a third more in base64.
+/// Maximum sizes, in bytes, of a response and of a refusal's body. GitHub truncates its longest
+/// lists at 7 MB.
 const LARGEST_ANSWER: usize = 32 << 20;
-const LARGEST_FILE: usize = 140 << 20;
 const LARGEST_REFUSAL: usize = 64 << 10;
 /// The slowest expected upload, in bytes per second.
 const SLOWEST: usize = 50_000;
@@ -204,20 +202,40 @@ impl Client {
         self.requests.swap(0, Ordering::Relaxed)
     }
 
-    /// The resource at this route; `None` if there is none.
-    pub(super) async fn get(
+    /// The JSON at this route; `None` if there is none.
+    pub(super) async fn get(&self, route: &str) -> Result<Option<Vec<u8>>, GithubError> {
+        self.get_up_to(route, JSON, LARGEST_ANSWER).await
+    }
+
+    /// The file at this route; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`GithubError::TooLarge`] once more than `longest` bytes come.
+    pub(super) async fn file(
+        &self,
+        route: &str,
+        longest: usize,
+    ) -> Result<Option<Vec<u8>>, GithubError> {
+        self.get_up_to(route, RAW, longest).await
+    }
+
+    async fn get_up_to(
         &self,
         route: &str,
         wanted: &str,
+        longest: usize,
     ) -> Result<Option<Vec<u8>>, GithubError> {
         let mut tries = Tries::new();
         loop {
             let ask = || request(Method::GET, &self.rest, route).header(ACCEPT, wanted);
-            match self.ask(ask(), None::<&()>, REQUEST * 3).await {
+            match self.ask(ask(), None::<&()>, REQUEST * 3, longest).await {
                 Ok((_, body)) => return Ok(Some(body)),
                 Err(GithubError::NoRepository) => return Ok(None),
                 Err(error) if error.is_about_token() && self.can_go_without() => {
-                    return self.get_without_token(ask(), error).await.map(Some);
+                    return self
+                        .get_without_token(ask(), error, longest)
+                        .await
+                        .map(Some);
                 }
                 Err(error) => tries.again(error).await?,
             }
@@ -236,9 +254,10 @@ impl Client {
         &self,
         request: Builder,
         why: GithubError,
+        longest: usize,
     ) -> Result<Vec<u8>, GithubError> {
         self.is_token_refused.store(true, Ordering::Relaxed);
-        if let Ok((_, body)) = self.ask(request, None::<&()>, REQUEST * 3).await {
+        if let Ok((_, body)) = self.ask(request, None::<&()>, REQUEST * 3, longest).await {
             tracing::warn!("reading without GITHUB_TOKEN, as everyone can: {why}");
             return Ok(body);
         }
@@ -288,7 +307,9 @@ impl Client {
         };
         let seconds = u64::try_from(bytes / SLOWEST).unwrap_or(u64::MAX);
         let patience = REQUEST + Duration::from_secs(seconds);
-        let (headers, body) = self.ask(request, Some(&question), patience).await?;
+        let (headers, body) = self
+            .ask(request, Some(&question), patience, LARGEST_ANSWER)
+            .await?;
         let answer: GraphqlAnswer = read(&body)?;
         match (answer.errors.into_iter().flatten().next(), answer.data) {
             (Some(said), _) => Err(said.meaning(&headers)),
@@ -307,7 +328,9 @@ impl Client {
     ) -> Result<T, GithubError> {
         let request = request(method, &self.rest, route);
         let request = request.header(ACCEPT, JSON);
-        let (_, answer) = self.ask(request, Some(body), REQUEST).await?;
+        let (_, answer) = self
+            .ask(request, Some(body), REQUEST, LARGEST_ANSWER)
+            .await?;
         read(&answer)
     }
 
@@ -327,20 +350,23 @@ impl Client {
         request: Builder,
         body: Option<&B>,
         patience: Duration,
+        longest: usize,
     ) -> Result<(HeaderMap, Vec<u8>), GithubError> {
         self.wait_for_budget(self.is_graphql(&request)).await?;
-        let wants_file = request
-            .headers_ref()
-            .and_then(|headers_ref| headers_ref.get(ACCEPT))
-            == Some(&FILE);
-        let most = if wants_file {
-            LARGEST_FILE
-        } else {
-            LARGEST_ANSWER
-        };
         let answered = async {
             let (head, body) = self.send(request, body).await?;
-            Ok((head, self.read_body(body, most).await?))
+            // A refusal is read whatever the caller allows.
+            let longest = if head.status.is_success() {
+                longest
+            } else {
+                LARGEST_REFUSAL
+            };
+            let told = head.headers.get(CONTENT_LENGTH);
+            let told = told.and_then(|told| told.to_str().ok()?.parse::<usize>().ok());
+            if told.is_some_and(|told| told > longest) {
+                return Err(self.too_large(longest));
+            }
+            Ok((head, self.read_body(body, longest).await?))
         };
         let answered = tokio::time::timeout(patience, answered).await;
         let (head, body) = answered.unwrap_or_else(late)?;
@@ -378,12 +404,14 @@ impl Client {
     ) -> Result<Vec<u8>, GithubError> {
         match Limited::new(body, most).collect().await {
             Ok(body) => Ok(Vec::from(body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => {
-                let host = self.way.clone();
-                Err(GithubError::TooLarge { host, most })
-            }
+            Err(error) if error.is::<LengthLimitError>() => Err(self.too_large(most)),
             Err(error) => Err(self.unreachable(&*error)),
         }
+    }
+
+    pub(super) fn too_large(&self, most: usize) -> GithubError {
+        let host = self.way.clone();
+        GithubError::TooLarge { host, most }
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> GithubError {

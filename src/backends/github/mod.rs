@@ -34,14 +34,14 @@ use serde::Deserialize;
 pub use self::error::GithubError;
 use self::{
     branch::Head,
-    client::{Client, RAW, Tries},
+    client::{Client, Tries},
     commit::{Part, git_oid},
     write::Write,
 };
 use super::{GithubAccess, GithubPlace, History};
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, MANIFEST, Object, check_bases,
-    check_readable, needed,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, Hash, LONGEST, Object, check_bases,
+    check_readable, format2::manifest::is_manifest, needed,
 };
 use propsbot_network::Network;
 
@@ -54,6 +54,12 @@ const PART: Part = Part {
 
 /// The largest commit, in bytes.
 const MOST: usize = 22_000_000;
+
+/// The largest file, in bytes. GitHub accepts no larger ones, so anything above isn't ours.
+const LARGEST: u64 = 100 << 20;
+
+/// What a file's description may add to it, in bytes, besides the half that base64 may.
+const DESCRIBED: usize = 64 << 10;
 
 /// An archive on a branch of a repository on GitHub.
 pub struct GithubArchive {
@@ -159,11 +165,25 @@ impl GithubArchive {
         }
     }
 
-    /// A file at a commit.
-    async fn file(&self, path: &str, commit: &str) -> Result<Option<Vec<u8>>, GithubError> {
+    /// A file of at most `longest` bytes at a commit.
+    ///
+    /// # Errors
+    /// [`GithubError::TooLarge`] if it is longer.
+    async fn file(
+        &self,
+        path: &str,
+        commit: &str,
+        longest: u64,
+    ) -> Result<Option<Vec<u8>>, GithubError> {
         let end = format!("/contents/{}?ref={commit}", self.path(path));
-        let found = self.client.get(&self.route(&end), RAW).await?;
-        Ok(found.map(|found| unwrapped(&found).unwrap_or(found)))
+        let longest = usize::try_from(longest.min(LARGEST)).unwrap_or(usize::MAX);
+        let most = longest + longest / 2 + DESCRIBED;
+        let found = self.client.file(&self.route(&end), most).await?;
+        let found = found.map(|found| unwrapped(&found).unwrap_or(found));
+        match found {
+            Some(found) if found.len() > longest => Err(self.client.too_large(longest)),
+            found => Ok(found),
+        }
     }
 
     /// The hash of this manifest at the head.
@@ -182,7 +202,7 @@ impl GithubArchive {
         }
         let mut tries = Tries::new();
         loop {
-            match self.file(path, &head.commit).await? {
+            match self.file(path, &head.commit, LONGEST).await? {
                 Some(found) => return Ok(Some(self.learn(path, &found))),
                 // GitHub hasn't replicated the file yet.
                 None => tries.again(GithubError::Overtaken).await?,
@@ -243,25 +263,27 @@ fn unwrapped(answer: &[u8]) -> Option<Vec<u8>> {
 impl DataArchive for GithubArchive {
     /// What a manifest refers to is read from the manifest's commit, even if another export
     /// follows.
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         check_readable(path)?;
-        let failed = self.failed("read");
-        let read = async {
-            let seen = self.seen().head.clone().filter(|_| path != MANIFEST);
-            let commit = match seen {
-                Some(seen) => seen,
-                None => match self.look().await?.head {
-                    Some(head) => head.commit,
-                    None => return Ok(None),
-                },
-            };
-            let found = self.file(path, &commit).await?;
-            if let Some(found) = found.as_ref().filter(|_| path == MANIFEST) {
-                self.learn(MANIFEST, found);
-            }
-            Ok(found)
+        let seen = self.seen().head.clone().filter(|_| !is_manifest(path));
+        let commit = match seen {
+            Some(seen) => seen,
+            None => match self.look().await.map_err(self.failed("read"))?.head {
+                Some(head) => head.commit,
+                None => return Ok(None),
+            },
         };
-        read.await.map_err(failed)
+        let found = match self.file(path, &commit, longest).await {
+            Err(GithubError::TooLarge { .. }) => {
+                let path = format!("{path} of {}", self.place);
+                return Err(ArchiveError::TooLong { path, longest });
+            }
+            found => found.map_err(self.failed("read"))?,
+        };
+        if let Some(found) = found.as_ref().filter(|_| is_manifest(path)) {
+            self.learn(path, found);
+        }
+        Ok(found)
     }
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     GithubArchive, GithubError,
     branch::{BranchState, Head},
-    client::{JSON, Tries, read},
+    client::{Tries, read},
     commit::{Changes, Commit},
 };
 use propsbot_archive::{Bases, Hash};
@@ -112,7 +112,7 @@ impl GithubArchive {
     pub(super) async fn delete_stagings(&self, state: &BranchState, except: Option<&str>) {
         let deleting = async {
             let route = format!("/git/matching-refs/heads/{}", self.staging_folder());
-            let found = self.client.get(&self.route(&route), JSON).await?;
+            let found = self.client.get(&self.route(&route)).await?;
             let found: Vec<Reference> = found.map_or(Ok(Vec::new()), |found| read(&found))?;
             let branches = found.iter().filter_map(|found| {
                 let branch = found.r#ref.strip_prefix("refs/heads/")?;
@@ -204,13 +204,13 @@ impl GithubArchive {
         let mut tries = Tries::new();
         for _ in 0..LOOKS {
             let route = format!("/git/ref/heads/{}", staging.branch);
-            if let Some(found) = self.client.get(&self.route(&route), JSON).await? {
+            if let Some(found) = self.client.get(&self.route(&route)).await? {
                 let Reference { object, .. } = read(&found)?;
                 if object.sha == staging.head.oid {
                     return Ok(None);
                 }
                 let route = self.route(&format!("/git/commits/{}", object.sha));
-                let found = self.client.get(&route, JSON).await?;
+                let found = self.client.get(&route).await?;
                 let found: Option<Found> = found.map(|found| read(&found)).transpose()?;
                 if let Some(found) = found
                     && found.message.trim_end() == message

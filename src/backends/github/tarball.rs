@@ -7,11 +7,8 @@ use futures::{StreamExt as _, stream::BoxStream};
 use tokio::sync::mpsc;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
-use super::{GithubArchive, GithubError};
+use super::{GithubArchive, GithubError, LARGEST};
 use propsbot_archive::{ArchiveError, Hash, Object};
-
-/// The largest file, in bytes. GitHub accepts no larger ones, so anything above isn't ours.
-const LARGEST: u64 = 100 << 20;
 
 /// How many unpacked objects may be queued.
 const QUEUE: usize = 8;

@@ -1,17 +1,11 @@
 //! The files of a commit, read from git's trees.
 
-use std::collections::BTreeSet;
-
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Files, GithubArchive, GithubError,
-    branch::ATTRIBUTES,
-    client::{JSON, read},
-};
-use propsbot_archive::{DOCUMENTS, Hash, MANIFEST};
+use super::{Files, GithubArchive, GithubError, branch::ATTRIBUTES, client::read};
+use propsbot_archive::{DOCUMENTS, FOLDERS, Hash, MANIFEST, format2::manifest::is_manifest};
 
 #[derive(Deserialize)]
 struct Tree {
@@ -36,14 +30,25 @@ struct Created {
 /// Whether this entry of the archive's folder belongs to the archive.
 fn is_own(name: &str) -> bool {
     let documents = DOCUMENTS.iter().filter_map(|path| path.split('/').next());
-    let own = ["blobs", "indexes", MANIFEST, ATTRIBUTES];
-    own.into_iter().chain(documents).any(|own| own == name)
+    let own = FOLDERS.into_iter().chain([MANIFEST, ATTRIBUTES]);
+    own.chain(documents).any(|own| own == name)
+}
+
+/// Whether this file of the archive may be replaced.
+fn is_replaceable(path: &str) -> bool {
+    is_manifest(path) || path == ATTRIBUTES || DOCUMENTS.contains(&path)
+}
+
+/// Whether this folder of the archive may hold files that may be replaced.
+fn may_hold_replaceable(folder: &str) -> bool {
+    let holds = |path: &&str| path.starts_with(folder);
+    folder == "spaces/" || DOCUMENTS.iter().any(holds)
 }
 
 impl GithubArchive {
     async fn tree(&self, sha: &str, ask: &str) -> Result<Tree, GithubError> {
         let route = self.route(&format!("/git/trees/{sha}{ask}"));
-        let found = self.client.get(&route, JSON).await?;
+        let found = self.client.get(&route).await?;
         read(&found.ok_or(GithubError::Overtaken)?)
     }
 
@@ -84,12 +89,8 @@ impl GithubArchive {
         Ok(made.sha)
     }
 
-    /// Which of these files a tree has, by path in the archive.
-    pub(super) async fn files(
-        &self,
-        tree: &str,
-        wanted: &BTreeSet<String>,
-    ) -> Result<Files, GithubError> {
+    /// The archive's manifests and documents in a tree, and git's own file.
+    pub(super) async fn replaceable(&self, tree: &str) -> Result<Files, GithubError> {
         let prefix = self.path("");
         let mut files = Files::new();
         let mut folders = vec![(String::new(), tree.to_owned())];
@@ -97,11 +98,14 @@ impl GithubArchive {
             for entry in self.tree(&sha, "").await?.tree {
                 let path = format!("{folder}{}", entry.path);
                 let inside = format!("{path}/");
-                if entry.r#type == "tree" && wanted.iter().any(|wanted| wanted.starts_with(&inside))
-                {
+                let own = inside.strip_prefix(&prefix);
+                let may_hold = own.map_or(prefix.starts_with(&inside), may_hold_replaceable);
+                if entry.r#type == "tree" && may_hold {
                     folders.push((inside, entry.sha));
-                } else if wanted.contains(&path) {
-                    files.insert(path[prefix.len()..].to_owned(), entry.sha);
+                } else if let Some(own) = path.strip_prefix(&prefix)
+                    && is_replaceable(own)
+                {
+                    files.insert(own.to_owned(), entry.sha);
                 }
             }
         }

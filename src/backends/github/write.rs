@@ -189,9 +189,9 @@ impl<'a> Write<'a> {
             let found = self.archive.found(&self.bases, head).await;
             let found = found.map_err(self.archive.failed("read"))?;
             let hashes = publish.compare(&self.bases, &found)?;
-            if found
+            if hashes
                 .iter()
-                .all(|(path, hash)| hashes.get(path) == hash.as_ref())
+                .all(|(path, hash)| found.get(path) == Some(hash))
             {
                 // Already published: at most the documents are left to write.
                 self.give_up_staging().await;
@@ -237,7 +237,9 @@ impl<'a> Write<'a> {
             self.move_branch(publish).await?;
         }
         for (path, manifest) in &publish.manifests {
-            self.archive.learn(path, manifest);
+            if let Some(manifest) = manifest {
+                self.archive.learn(path, manifest);
+            }
         }
         Ok(())
     }
@@ -253,7 +255,17 @@ impl<'a> Write<'a> {
         remove.clone_from(&publish.remove);
         remove.retain(|path| put.remove(path).is_none());
         remove.retain(|path| there.is_none_or(|there| there.contains(path)));
-        put.extend(publish.manifests.clone());
+        for (path, manifest) in &publish.manifests {
+            match manifest {
+                Some(manifest) => {
+                    put.insert(path.clone(), manifest.clone());
+                }
+                None if head.is_some_and(|head| head.file(path).is_some()) => {
+                    remove.insert(path.clone());
+                }
+                None => {}
+            }
+        }
         if head.is_none_or(|head| head.file(ATTRIBUTES).is_none()) {
             put.insert(ATTRIBUTES.to_owned(), KEEP_BYTES.into());
         }
@@ -277,9 +289,9 @@ impl<'a> Write<'a> {
             let found = found.map_err(self.archive.failed("read"))?;
             let hashes = publish.compare(&self.bases, &found)?;
             let is_published = found != self.bases
-                && found
+                && hashes
                     .iter()
-                    .all(|(path, hash)| hashes.get(path) == hash.as_ref());
+                    .all(|(path, hash)| found.get(path) == Some(hash));
             let (Some(head), false) = (head, is_published) else {
                 self.staging = None;
                 return Ok(());

@@ -19,7 +19,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use propsbot_archive::{
-    ArchiveError, DataArchive, MANIFEST, MemoryArchive, base,
+    ArchiveError, DataArchive, LONGEST, MANIFEST, MemoryArchive, base,
     contract::{self, blob},
     export,
 };
@@ -485,7 +485,11 @@ async fn errors_name_the_refusing_server() {
     let store = ObjectStore::start().await;
     store.faults.cut.store(0, Ordering::Relaxed);
     let archive = store.archive("a");
-    let error = archive.read(MANIFEST).await.unwrap_err().to_string();
+    let error = archive
+        .read(MANIFEST, LONGEST)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("could not read manifest.json of s3://props/a"),
         "{error}"

@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use propsbot_archive::{
-    ArchiveReader, Covered, DataArchive, Depth, EncodedRow, Hash, Id, Index, IndexRef, MANIFEST,
-    Manifest, MemoryArchive, Object, Publish, base,
+    ArchiveReader, Covered, DataArchive, Depth, EncodedRow, Hash, Id, Index, IndexRef, LONGEST,
+    MANIFEST, Manifest, MemoryArchive, Object, Publish, base,
     contract::{publish, write},
     export, verify,
 };
@@ -201,7 +201,7 @@ async fn forged_rows(change: impl Fn(&mut Vec<MessageRow>, &mut Vec<u8>)) -> Str
     });
     forged.await;
     let hash = ArchiveReader::open(&archive).await.unwrap().hash();
-    let again = publish(archive.read(MANIFEST).await.unwrap().unwrap());
+    let again = publish(archive.read(MANIFEST, LONGEST).await.unwrap().unwrap());
     write(&archive, base(Some(hash)), [Object { path, bytes }], again)
         .await
         .unwrap();

@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use propsbot_archive::{
-    ArchiveError, ArchiveWrite, Bases, DataArchive, ExportError, MANIFEST, MemoryArchive, Object,
-    Publish, Receipt, export,
+    ArchiveError, ArchiveWrite, Bases, DataArchive, ExportError, LONGEST, MANIFEST, MemoryArchive,
+    Object, Publish, Receipt, export,
 };
 use propsbot_rows::Snapshot;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,8 @@ impl Watched {
 
 #[async_trait]
 impl DataArchive for Watched {
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        self.archive.read(path).await
+    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.archive.read(path, longest).await
     }
 
     async fn write<'a>(&'a self, bases: Bases) -> Result<Box<dyn ArchiveWrite + 'a>, ArchiveError> {
@@ -134,6 +134,6 @@ async fn a_stop_between_two_puts_gives_the_archive_free() {
         assert!(matches!(ended, Err(ExportError::Stopped)), "{ended:?}");
         assert_eq!(notes.len(), stop_at + 2);
         assert_eq!(notes.last(), Some(&"abandon"));
-        assert_eq!(archive.read(MANIFEST).await.unwrap(), None);
+        assert_eq!(archive.read(MANIFEST, LONGEST).await.unwrap(), None);
     }
 }

@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use propsbot_archive::{
-    ArchiveReader, DOCUMENTS, DataArchive, ExportRequest, ExportedRows, MANIFEST, MemoryArchive,
-    Publish, README, SOURCECRED, Scope, SideFiles, Unit, base,
+    ArchiveReader, DOCUMENT_LIMIT, DOCUMENTS, DataArchive, ExportRequest, ExportedRows, MANIFEST,
+    MemoryArchive, Publish, README, SOURCECRED, Scope, SideFiles, Unit, base,
     contract::{publish, write},
     export, read_rows,
 };
@@ -125,7 +125,9 @@ async fn one_message_does_not_rewrite_the_readme() {
     let first = rows();
     let everything = request(&first);
     export(&archive, Arc::new(first), everything).await.unwrap();
-    let says = async || String::from_utf8(archive.read(README).await.unwrap().unwrap()).unwrap();
+    let says = async || {
+        String::from_utf8(archive.read(README, DOCUMENT_LIMIT).await.unwrap().unwrap()).unwrap()
+    };
     let before = says().await;
     let mut told = Vec::new();
     let mut now = rows();
@@ -178,7 +180,7 @@ async fn writes_sourcecred_files_if_configured() {
         let says = async || {
             let mut says = Vec::new();
             for path in SOURCECRED {
-                says.extend(archive.read(path).await.unwrap());
+                says.extend(archive.read(path, DOCUMENT_LIMIT).await.unwrap());
             }
             says
         };
@@ -223,11 +225,11 @@ async fn sourcecred_files_omit_withdrawn_channels() {
         .await
         .unwrap();
     let [graph, ..] = SOURCECRED;
-    let before = archive.read(graph).await.unwrap().unwrap();
+    let before = archive.read(graph, DOCUMENT_LIMIT).await.unwrap().unwrap();
     request.spaces[0].parts.clear();
     let summary = export(&archive, Arc::new(rows), request).await.unwrap();
     assert!(summary.changed);
-    let now = archive.read(graph).await.unwrap().unwrap();
+    let now = archive.read(graph, DOCUMENT_LIMIT).await.unwrap().unwrap();
     assert!(now.len() < before.len());
     let left = Snapshot::read(&archive).await.unwrap();
     let drawn = props_documents(&left, &Weights::default());

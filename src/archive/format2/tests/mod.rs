@@ -21,10 +21,10 @@ use super::{
     period::{Period, Unit},
     plan::plan_within,
     query::{Batch, Query},
-    reader::{self, Place, ReadError, SpaceReader},
+    reader::{self, ReadError, SpaceReader},
     request::{Changed, Files, Mark, Part, Plan, Previous, Request, Source},
 };
-use crate::{ArchiveError, EncodedRow, Hash, Id, Millis, Row, Scope, SourceError};
+use crate::{EncodedRow, Hash, Id, MemoryArchive, Millis, Row, Scope, SourceError};
 
 const FORUM: u64 = 7;
 const DAY: i64 = 86_400_000;
@@ -134,14 +134,6 @@ impl Files for Stored {
 /// What was read of an archive: rows as they are written, by part, table and key.
 type Rows = BTreeMap<(Option<Id>, &'static str, Vec<u8>), Vec<u8>>;
 
-#[async_trait::async_trait]
-impl Place for Stored {
-    async fn read(&self, path: &str, longest: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let found = self.get(path).filter(|bytes| bytes.len() as u64 <= longest);
-        Ok(found.cloned())
-    }
-}
-
 /// Takes rows as they are written.
 fn take<R: Row>(batch: &Batch<'_>, rows: &mut Rows) {
     for row in batch.rows::<R>().unwrap() {
@@ -157,10 +149,11 @@ fn read(files: &Stored, limits: Limits, query: &Query) -> Result<(Rows, SpaceTol
         .build()
         .unwrap();
     let mut rows = Rows::new();
+    let archive = MemoryArchive::from(files.clone());
     runtime.block_on(async {
-        let spaces = reader::spaces(files, &SCHEMA).await?;
+        let spaces = reader::spaces(&archive, &SCHEMA).await?;
         assert_eq!(spaces, [Id::new(FORUM)]);
-        let reader = SpaceReader::open(files, &SCHEMA, &spaces[0])
+        let reader = SpaceReader::open(&archive, &SCHEMA, &spaces[0])
             .await?
             .within(limits);
         let read = reader

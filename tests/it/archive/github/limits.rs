@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use propsbot_archive::{
-    ArchiveError, DataArchive, Hash, MANIFEST, Object, Publish, README, SOURCECRED, base,
+    ArchiveError, DOCUMENT_LIMIT, DataArchive, Hash, LONGEST, MANIFEST, Object, Publish, README,
+    SOURCECRED, base,
     contract::{blob, manifest, publish, write},
 };
 use propsbot_backends::{GithubAccess, GithubArchive};
@@ -94,7 +95,7 @@ async fn splits_large_exports_into_commits() {
     assert_eq!(github.count(Kind::CommitOnBranch), 2);
     assert_eq!(commits(&github), 2);
     assert_eq!(receipt.too_large, [""; 0]);
-    assert!(archive.read(graph).await.unwrap() == Some(noise(15, 9)));
+    assert!(archive.read(graph, DOCUMENT_LIMIT).await.unwrap() == Some(noise(15, 9)));
     assert_eq!(github.violations(), [""; 0]);
 }
 
@@ -167,7 +168,10 @@ async fn removes_many_files_in_parts() {
         left,
         ["manifest.json", "notes.txt"].map(str::to_owned).into()
     );
-    assert_eq!(archive.read(MANIFEST).await.unwrap(), Some(manifest(2)));
+    assert_eq!(
+        archive.read(MANIFEST, LONGEST).await.unwrap(),
+        Some(manifest(2))
+    );
     assert_eq!(github.violations(), [""; 0]);
 }
 
@@ -186,7 +190,7 @@ async fn shrinks_parts_that_fail() {
         .unwrap();
     for n in 0..16 {
         let path = blob(&noise(1, n)).path;
-        assert!(archive.read(&path).await.unwrap().is_some(), "{n}");
+        assert!(archive.read(&path, LONGEST).await.unwrap().is_some(), "{n}");
     }
     let made = github.count(Kind::CommitOnBranch);
     assert!((5..9).contains(&made), "{made}");
@@ -221,7 +225,11 @@ async fn reads_public_archives_without_a_token() {
         ..access(&github)
     };
     let archive = GithubArchive::new(place(&github, ""), &nobody, &Network::default()).unwrap();
-    let refused = archive.read(MANIFEST).await.unwrap_err().to_string();
+    let refused = archive
+        .read(MANIFEST, LONGEST)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("no such repository"), "{refused}");
     github.set_visibility(Visibility::Public);
     assert_eq!(Snapshot::read(&archive).await.unwrap(), terse());

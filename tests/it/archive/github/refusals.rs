@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use propsbot_archive::{
-    ArchiveError, DataArchive, Hash, MANIFEST, base,
+    ArchiveError, DataArchive, Hash, LONGEST, MANIFEST, base,
     contract::{blob, publish, write},
     export,
 };
@@ -207,5 +207,5 @@ async fn one_of_two_writers_fails_cleanly() {
     let stale =
         matches!(error, Err(ArchiveError::Stale { found, .. }) if found == Some(Hash::of(other)));
     assert!(stale, "{error:?}");
-    assert_eq!(one.read(MANIFEST).await.unwrap().unwrap(), other);
+    assert_eq!(one.read(MANIFEST, LONGEST).await.unwrap().unwrap(), other);
 }

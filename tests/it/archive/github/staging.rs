@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use propsbot_archive::{DataArchive, MANIFEST};
+use propsbot_archive::{DataArchive, LONGEST, MANIFEST};
 use simulator::github::{Fault, Github, Kind, What};
 
 use super::{
@@ -199,7 +199,7 @@ async fn an_exporter_whose_staging_was_taken_over_gives_up() {
 }
 
 async fn one_base(archive: &dyn DataArchive) -> propsbot_archive::Bases {
-    let manifest = archive.read(MANIFEST).await.unwrap().unwrap();
+    let manifest = archive.read(MANIFEST, LONGEST).await.unwrap().unwrap();
     propsbot_archive::base(Some(propsbot_archive::Hash::of(&manifest)))
 }
 
