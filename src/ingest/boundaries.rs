@@ -7,12 +7,9 @@
 
 use super::{Rows, merge::session};
 use propsbot_model::{
-    ChannelId, Coverage, Evidence, GuildId, Interval, MessageId, MessageState, Millis, Privacy,
-    Reread, Stamp,
+    ChannelId, Coverage, Evidence, GuildId, Interval, MessageId, MessageState, Privacy, Reread,
+    Stamp, WITHIN_MS,
 };
-
-/// The bits of an id below its millisecond.
-const WITHIN_MS: u64 = (1 << 22) - 1;
 
 /// The deletions in a guild, and the kept messages of one of its channels.
 pub(super) struct Boundaries<'a, S> {
@@ -20,11 +17,6 @@ pub(super) struct Boundaries<'a, S> {
     channel: ChannelId,
     /// The last ids of the milliseconds of the deletions, sorted.
     deletions: Vec<MessageId>,
-}
-
-/// The last id that a message of this time can have.
-fn last_id_at(time: Millis) -> MessageId {
-    MessageId(MessageId::at(time).0 | WITHIN_MS)
 }
 
 impl<'a, S: Rows> Boundaries<'a, S> {
@@ -36,7 +28,7 @@ impl<'a, S: Rows> Boundaries<'a, S> {
     ) -> Result<Option<Self>, S::Error> {
         let chosen: Vec<Privacy> = rows.scan(guild)?;
         let times = chosen.iter().filter_map(|chosen| chosen.forgotten);
-        let mut deletions: Vec<MessageId> = times.map(last_id_at).collect();
+        let mut deletions: Vec<MessageId> = times.map(MessageId::last_at).collect();
         deletions.sort_unstable();
         Ok((!deletions.is_empty()).then_some(Self {
             rows,
@@ -99,7 +91,7 @@ impl<'a, S: Rows> Boundaries<'a, S> {
     /// The last id of a list that was asked for at `asked` and had everything that was newest: up to the
     /// latest deletion everything is known, if the list was asked for after it.
     pub(super) fn end_of_newest(&self, to: MessageId, asked: Stamp) -> Result<MessageId, S::Error> {
-        let is_later = last_id_at(asked.millis()) > self.latest();
+        let is_later = MessageId::last_at(asked.millis()) > self.latest();
         if !is_later || self.may_stand(to)? {
             return Ok(to);
         }

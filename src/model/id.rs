@@ -10,6 +10,9 @@ use super::Millis;
 /// The Discord epoch: 2015-01-01T00:00:00Z, in Unix milliseconds.
 const DISCORD_EPOCH_MS: i64 = 1_420_070_400_000;
 
+/// The bits of an id below its millisecond.
+pub const WITHIN_MS: u64 = (1 << 22) - 1;
+
 /// Reads an id from a number or from decimal text, as JSON and the archive have it.
 struct IdVisitor;
 
@@ -51,6 +54,14 @@ macro_rules! ids {
             pub fn at(time: Millis) -> Self {
                 let since_epoch = time.0.saturating_sub(DISCORD_EPOCH_MS).max(0);
                 Self(since_epoch.unsigned_abs().min(u64::MAX >> 22) << 22)
+            }
+
+            /// The largest id that an object created at `time` or earlier can have; 0 before 2015.
+            pub fn last_at(time: Millis) -> Self {
+                if time.0 < DISCORD_EPOCH_MS {
+                    return Self(0);
+                }
+                Self(Self::at(time).0 | WITHIN_MS)
             }
         }
 
@@ -171,6 +182,16 @@ mod tests {
         assert!(MessageId::at(id.created_at()) <= id);
         assert!(MessageId::at(Millis(id.created_at().0 + 1)) > id);
         assert_eq!(MessageId::at(Millis(0)), MessageId(0));
+    }
+
+    #[test]
+    fn last_id_of_a_time_sorts_after_the_others() {
+        let id = MessageId(175_928_847_299_117_063);
+        let last = MessageId::last_at(id.created_at());
+        assert!(last >= id && last.created_at() == id.created_at());
+        assert_eq!(MessageId(last.0 + 1).created_at().0, id.created_at().0 + 1);
+        assert_eq!(MessageId::last_at(Millis(0)), MessageId(0));
+        assert_eq!(MessageId::last_at(Millis(i64::MAX)), MessageId(u64::MAX));
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub use guild::{
 };
 pub use guild_choice::GuildChoice;
 pub use id::{
-    ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId, wide,
+    ChannelId, EmojiId, GuildId, InteractionId, MessageId, RoleId, SessionNumber, UserId,
+    WITHIN_MS, wide,
 };
 pub use limits::{Limits, QUOTA, Quota, QuotaPeriod};
 pub use markdown::escape;

@@ -14,7 +14,9 @@ mod rows;
 mod schema;
 mod snapshot;
 
-pub use coverage::exported_coverage;
+pub use commit_message::commit_message_of;
+pub use coverage::{covered_ids, covered_times, exported_coverage};
+pub use readme::readme_of;
 pub use records::Restored;
 pub use redactor::{RULES, Redactor};
 pub use rows::{

@@ -79,15 +79,10 @@ pub(super) fn manifest(schema: &Schema, space: &Id, bytes: &[u8]) -> Result<Mani
     ensure((parts.count == 0) == parts.list.is_none(), || {
         "its parts are not listed".to_owned()
     })?;
-    let known = [
-        manifest.heard_at,
-        manifest.history.and_then(|history| history.reread_at),
-    ];
-    ensure(
-        known.iter().flatten().all(|known| known <= created_at),
-        || "it knows what was after it was written".to_owned(),
-    )?;
-    let last = known.into_iter().flatten().max();
+    let last = manifest.known_until();
+    ensure(last <= Some(*created_at), || {
+        "it knows what was after it was written".to_owned()
+    })?;
     let covered = manifest
         .exceptions
         .values()
@@ -198,11 +193,7 @@ pub(super) fn list(
         ensure(last <= end, || {
             format!("{} is covered beyond its base", line.id)
         })?;
-        let known = [
-            manifest.heard_at,
-            manifest.history.and_then(|history| history.reread_at),
-        ];
-        ensure(last <= known.into_iter().flatten().max(), || {
+        ensure(last <= manifest.known_until(), || {
             format!(
                 "{} is covered after its provider was last heard or read",
                 line.id

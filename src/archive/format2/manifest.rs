@@ -138,6 +138,25 @@ pub struct Manifest {
     pub exceptions: IndexMap<Id, Vec<Covered>>,
 }
 
+impl Manifest {
+    /// Until when anything can be known to be complete.
+    pub fn known_until(&self) -> Option<Millis> {
+        known_until(self.heard_at, &self.synced, self.history)
+    }
+}
+
+/// Until when anything can be known to be complete: when the provider was last heard, a class of data was
+/// last read completely, or history was last read again.
+pub(super) fn known_until(
+    heard_at: Option<Millis>,
+    synced: &IndexMap<String, Option<Millis>>,
+    history: Option<ManifestHistory>,
+) -> Option<Millis> {
+    let reread = history.and_then(|history| history.reread_at);
+    let synced = synced.values().copied().max().flatten();
+    heard_at.max(synced).max(reread)
+}
+
 /// An open file: the rows of all parts in an hour or a day, or in a piece of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {

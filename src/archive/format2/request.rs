@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{
     file::{FileRef, Kind, PartRow},
     layout::Stamps,
-    manifest::{Covered, Manifest},
+    manifest::{Covered, Manifest, known_until},
     period::Period,
 };
 use crate::{EncodedRow, Hash, Id, ManifestHistory, Millis, Schema, Scope, SourceError};
@@ -75,8 +75,7 @@ pub struct Request {
 impl Request {
     /// Until when anything can be known to be complete.
     pub(super) fn known_until(&self) -> Option<Millis> {
-        let reread = self.history.and_then(|history| history.reread_at);
-        self.heard_at.max(reread)
+        known_until(self.heard_at, &self.synced, self.history)
     }
 }
 

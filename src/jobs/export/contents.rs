@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{decided, exported_channels};
-use propsbot_archive::{Covered, ExportPart, ExportSpace, Id, ManifestHistory};
+use propsbot_archive::{
+    Covered, ExportPart, ExportSpace, Id, ManifestHistory, format2::request::Part,
+};
 use propsbot_mirror::Contents;
 use propsbot_model::{
-    ChannelId, ChannelKind, Class, Coverage, FailureObject, GuildId, Message, MessageId, Millis,
-    Privacy, Stamp, Tier, tables,
+    ChannelId, ChannelKind, Class, Coverage, FailureObject, Guild, GuildId, Message, MessageId,
+    Millis, Privacy, Stamp, Tier, tables,
 };
-use propsbot_rows::{ChannelRow, Redactor};
+use propsbot_rows::{ChannelRow, Redactor, covered_times};
 use propsbot_store::{Dirty, Mark, Reader, StoreError};
 
 /// The exported guilds and channels, and what changed in them.
@@ -21,16 +23,6 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
             continue;
         };
         let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
-        let (roles, channels) = (store.roles(guild.id)?, exported_channels(store, guild.id)?);
-        let settings = store.settings(guild.id)?;
-        let public = decided(guild, &settings, &roles, &channels);
-        let public = public.into_iter().filter(|(_, why)| why.is_none());
-        // The manifest shows the same redacted channel names as the rows.
-        let redactor = Redactor::new(store.strictest_privacy(guild.id)?);
-        let rows = channels.iter();
-        let rows = rows.filter_map(|channel| ChannelRow::new(channel, &settings));
-        let rows = rows.map(|row| redactor.channel(row));
-        let mut names: BTreeMap<ChannelId, String> = rows.map(|row| (row.id, row.name)).collect();
         let synced: BTreeMap<Class, Millis> = store
             .synced(guild.id)?
             .iter()
@@ -47,11 +39,12 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
                 known_until: Some(store.history_known_until(guild.id)?.millis()),
                 reread_at: store.scrub(guild.id)?.last_reread(),
             }),
-            parts: public
-                .map(|(channel, _)| ExportPart {
-                    id: Id::new(channel.id),
-                    name: names.remove(&channel.id).unwrap_or_default(),
-                    covered: covered(channel.id, &coverage, &unfinished),
+            parts: exported(store, guild)?
+                .into_iter()
+                .map(|(channel, name)| ExportPart {
+                    id: Id::new(channel),
+                    name,
+                    covered: covered(channel, &coverage, &unfinished),
                 })
                 .collect(),
         });
@@ -73,6 +66,51 @@ pub(super) fn contents(store: &Reader) -> Result<Contents, StoreError> {
         has_choices,
         marks: dirty,
     })
+}
+
+/// The exported channels of a guild, with their names as they are shown in its rows.
+fn exported(store: &Reader, guild: &Guild) -> Result<Vec<(ChannelId, String)>, StoreError> {
+    let (roles, channels) = (store.roles(guild.id)?, exported_channels(store, guild.id)?);
+    let settings = store.settings(guild.id)?;
+    let redactor = Redactor::new(store.strictest_privacy(guild.id)?);
+    let rows = channels.iter();
+    let rows = rows.filter_map(|channel| ChannelRow::new(channel, &settings));
+    let rows = rows.map(|row| redactor.channel(row));
+    let mut names: BTreeMap<ChannelId, String> = rows.map(|row| (row.id, row.name)).collect();
+    let public = decided(guild, &settings, &roles, &channels).into_iter();
+    let public = public.filter(|(_, withheld)| withheld.is_none());
+    let public = public.map(|(channel, _)| (channel.id, names.remove(&channel.id)));
+    Ok(public
+        .map(|(channel, name)| (channel, name.unwrap_or_default()))
+        .collect())
+}
+
+/// The exported channels of a guild, with the times in which each is complete.
+pub fn parts(store: &Reader, guild: &Guild) -> Result<Vec<Part>, StoreError> {
+    let (coverage, unfinished) = (store.coverage(guild.id)?, unfinished(store, guild.id)?);
+    let session = store.session(guild.id)?.number;
+    let heard = heard_at_of(store, guild.id)?;
+    let covered = |channel: ChannelId| {
+        let known = coverage.get(&channel)?;
+        let is_live = known.live.is_some_and(|live| live.session == session);
+        let unfinished = unfinished.get(&channel).cloned().unwrap_or_default();
+        Some(covered_times(known, heard.filter(|_| is_live), &unfinished))
+    };
+    let exported = exported(store, guild)?.into_iter();
+    let parts = exported.map(|(channel, name)| Part {
+        id: Id::new(channel),
+        name,
+        covered: covered(channel).unwrap_or_default(),
+    });
+    Ok(parts.collect())
+}
+
+/// The time up to which events of the guild arrived; `None` if unknown.
+pub fn heard_at_of(store: &Reader, guild: GuildId) -> Result<Option<Millis>, StoreError> {
+    let heard = store.heard()?;
+    let unheard = store.session(guild)?.unheard;
+    let heard = unheard.map_or(heard, |unheard| unheard.min(heard));
+    Ok(Some(heard.millis()).filter(|heard| heard.0 > 0))
 }
 
 /// Whether the mark is that of a privacy choice.

@@ -28,6 +28,7 @@ use propsbot_model::{ChannelId, GuildId, Millis};
 use propsbot_store::{Store, StoreError};
 
 pub use bot_posts::BotPosts;
+pub use contents::{heard_at_of, parts};
 pub use control::{ExportBoard, ExportControl, ExportRequests, export_control};
 pub use decision::Decision;
 pub use propsbot_archive::{ExportProgress, Summary};
