@@ -7,18 +7,17 @@ use propsbot_model::{AuthorKind, ChannelId, GuildId, Message, MessageId, UserId,
 use propsbot_store::{Reader, StoreError};
 
 /// Exported posts of one bot or webhook that mention users but aren't props.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BotPosts {
+pub(super) struct BotPosts {
     /// The guild's name.
-    pub guild: String,
+    guild: String,
     /// The bot or webhook.
-    pub author: UserId,
+    author: UserId,
     /// The bot's name; `None` for a webhook, or if unknown.
-    pub name: Option<String>,
+    name: Option<String>,
     /// Whether the author is a webhook.
-    pub webhook: bool,
+    webhook: bool,
     /// The number of posts.
-    pub count: u64,
+    count: u64,
 }
 
 impl fmt::Display for BotPosts {

@@ -1,24 +1,43 @@
 //! Decides for each export which channels are exported: by default those that everyone in the guild
 //! can read, unless an admin chose otherwise.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
+use super::bot_posts::bot_posts;
 use propsbot_model::{
-    Channel, ChannelId, Guild, GuildEntity, GuildId, Role, Settings, Withheld,
+    Channel, ChannelId, Guild, GuildEntity, GuildId, Role, Settings, Withheld, one_line,
     permissions::Permissions,
 };
 use propsbot_store::{Reader, StoreError};
 
 /// A channel, and whether it is exported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    pub guild: String,
-    pub id: ChannelId,
-    pub name: String,
+pub(super) struct Decision {
+    guild: String,
+    pub(super) id: ChannelId,
+    pub(super) name: String,
     /// Whether it is a thread, so its name was written by a member.
-    pub is_thread: bool,
+    pub(super) is_thread: bool,
     /// Why it isn't exported; `None` if it is.
-    pub withheld: Option<Withheld>,
+    pub(super) withheld: Option<Withheld>,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (guild, name) = (one_line(&self.guild), one_line(&self.name));
+        match self.withheld {
+            None => write!(f, "exported:  {guild}, {name} ({})", self.id),
+            Some(why) => write!(f, "kept back: {guild}, {name} ({}): {why}", self.id),
+        }
+    }
+}
+
+/// For people: a line about each channel, then one about each bot whose posts aren't props.
+pub(super) fn lines(store: &Reader) -> Result<Vec<String>, StoreError> {
+    let decisions = decisions(store)?.into_iter();
+    let mut lines: Vec<String> = decisions.map(|decision| decision.to_string()).collect();
+    let bot_posts = bot_posts(store)?.into_iter();
+    lines.extend(bot_posts.map(|posts| format!("no props:  {posts}")));
+    Ok(lines)
 }
 
 /// The decisions on all channels of all guilds.
