@@ -83,15 +83,9 @@ macro_rules! provider_errors {
     )*};
 }
 
-provider_errors!(
-    ArchiveError,
-    Ending,
-    ExportError,
-    ExportJobError,
-    JoinError,
-    ReadError,
-    StoreError
-);
+provider_errors! {
+    ArchiveError, Ending, ExportError, ExportJobError, JoinError, ReadError, StoreError
+}
 
 /// Says what was tried, and keeps the exit code.
 pub(super) trait Tried<T> {

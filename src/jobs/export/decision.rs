@@ -1,7 +1,7 @@
 //! Decides for each export which channels are exported: by default those that everyone in the guild
 //! can read, unless an admin chose otherwise.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
 use super::bot_posts::bot_posts;
 use propsbot_model::{
@@ -21,20 +21,16 @@ pub(super) struct Decision {
     pub(super) withheld: Option<Withheld>,
 }
 
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (guild, name) = (one_line(&self.guild), one_line(&self.name));
-        match self.withheld {
-            None => write!(f, "exported:  {guild}, {name} ({})", self.id),
-            Some(why) => write!(f, "kept back: {guild}, {name} ({}): {why}", self.id),
-        }
-    }
-}
-
 /// For people: a line about each channel, then one about each bot whose posts aren't props.
 pub(super) fn lines(store: &Reader) -> Result<Vec<String>, StoreError> {
-    let decisions = decisions(store)?.into_iter();
-    let mut lines: Vec<String> = decisions.map(|decision| decision.to_string()).collect();
+    let line = |decision: Decision| {
+        let (guild, name) = (one_line(&decision.guild), one_line(&decision.name));
+        match decision.withheld {
+            None => format!("exported:  {guild}, {name} ({})", decision.id),
+            Some(why) => format!("kept back: {guild}, {name} ({}): {why}", decision.id),
+        }
+    };
+    let mut lines: Vec<String> = decisions(store)?.into_iter().map(line).collect();
     let bot_posts = bot_posts(store)?.into_iter();
     lines.extend(bot_posts.map(|posts| format!("no props:  {posts}")));
     Ok(lines)
