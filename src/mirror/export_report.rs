@@ -86,7 +86,7 @@ impl<D: Domain> Mirror<D> {
     }
 }
 
-/// [Exports](export()), logs which parts were withdrawn, and records the export.
+/// Exports like [`export()`], logs which parts were withdrawn, and records the export.
 ///
 /// # Errors
 /// As [`export()`], whose failures are recorded too; or the export can't be recorded.

@@ -103,7 +103,7 @@ impl DiscordProvider {
     }
 
     /// The store, which must exist.
-    pub async fn existing_store(&self) -> Result<&Arc<Store>, ProviderError> {
+    async fn existing_store(&self) -> Result<&Arc<Store>, ProviderError> {
         self.store
             .get_or_try_init(|| mirror::open_existing(&self.options.store_path))
             .await
